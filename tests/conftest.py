@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every test has: the collection under its name, a clean environment, and a real OpenBao on request."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.collection import collections_path
+from tests.support.server import Bao, policy_token, running_bao, transit_mount
+
+_scratch = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything imports Ansible: it reads HOME and its variables once, at import."""
+    for name in list(os.environ):
+        if name.startswith(("ANSIBLE_", "BAO_", "VAULT_")):
+            del os.environ[name]
+    scratch = config.stash[_scratch] = Path(tempfile.mkdtemp(prefix="mlkeys-tests-"))
+    home = scratch / "home"
+    home.mkdir()
+    os.environ["HOME"] = str(home)
+    os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(collections_path())
+
+    from ansible.plugins.loader import init_plugin_loader
+
+    init_plugin_loader()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[_scratch], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    """A real server, one for each test process; the fixture `mount` keeps its tests apart."""
+    with running_bao(tmp_path_factory.mktemp("openbao")) as server:
+        yield server
+
+
+@pytest.fixture
+def mount(bao: Bao) -> Iterator[str]:
+    """The path of a fresh Transit engine."""
+    with transit_mount(bao) as path:
+        yield path
+
+
+@pytest.fixture
+def mint_token(bao: Bao) -> Iterator[Callable[[str], str]]:
+    """A function from a policy in HCL to a token that it holds for."""
+    with contextlib.ExitStack() as tokens:
+        yield lambda policy: tokens.enter_context(policy_token(bao, policy))

@@ -1,0 +1,21 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where Ansible finds this checkout as the collection mlkeys.transit."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def collections_path() -> Path:
+    """A folder for ANSIBLE_COLLECTIONS_PATH that holds the checkout, by a link, under the collection's name."""
+    path = ROOT / ".cache" / "collections"
+    link = path / "ansible_collections" / "mlkeys" / "transit"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    # Several test processes may make it at the same moment.
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to("../../../..", target_is_directory=True)
+    return path
