@@ -1,0 +1,213 @@
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who to be on the server. **Private** to the collection."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  auth_method:
+    description:
+      - How to log in.
+      - V(none) sends no token: for an agent or a proxy on the way that adds one.
+      - Also taken from E(ANSIBLE_HASHI_VAULT_AUTH_METHOD).
+    type: str
+    choices:
+      - token
+      - approle
+      - userpass
+      - ldap
+      - jwt
+      - kubernetes
+      - cert
+      - none
+    default: token
+  mount_point:
+    description:
+      - Where the auth method is mounted, when it is not its own name.
+      - This is not the engine's mount.
+      - Also taken from E(ANSIBLE_HASHI_VAULT_MOUNT_POINT).
+    type: str
+  token:
+    description:
+      - The token, for O(auth_method=token).
+      - Also taken from E(ANSIBLE_HASHI_VAULT_TOKEN), E(BAO_TOKEN) or E(VAULT_TOKEN), and then from O(token_file).
+    type: str
+  token_path:
+    description:
+      - Folder of O(token_file). The home folder when nothing is said.
+      - Also taken from E(ANSIBLE_HASHI_VAULT_TOKEN_PATH) or E(HOME).
+    type: str
+  token_file:
+    description:
+      - File that the server's command line client keeps its token in.
+      - Also taken from E(ANSIBLE_HASHI_VAULT_TOKEN_FILE).
+    type: str
+    default: .vault-token
+  token_validate:
+    description:
+      - Ask the server whether the token is valid before using it, at one request more.
+      - Also taken from E(ANSIBLE_HASHI_VAULT_TOKEN_VALIDATE).
+    type: bool
+    default: false
+  token_revoke:
+    description:
+      - Revoke a token that a login created, when it is no longer needed. A token that was given is never revoked.
+      - Also taken from E(ANSIBLE_HASHI_VAULT_TOKEN_REVOKE).
+    type: bool
+    default: true
+  username:
+    description:
+      - User name, for O(auth_method=userpass) and O(auth_method=ldap).
+      - Also taken from E(ANSIBLE_HASHI_VAULT_USERNAME).
+    type: str
+  password:
+    description:
+      - Password, for O(auth_method=userpass) and O(auth_method=ldap).
+      - Also taken from E(ANSIBLE_HASHI_VAULT_PASSWORD).
+    type: str
+  role_id:
+    description:
+      - Role ID of an AppRole, or name of the role for O(auth_method=jwt), O(auth_method=kubernetes) and O(auth_method=cert).
+      - Also taken from E(ANSIBLE_HASHI_VAULT_ROLE_ID).
+    type: str
+  secret_id:
+    description:
+      - Secret ID of an AppRole.
+      - Also taken from E(ANSIBLE_HASHI_VAULT_SECRET_ID).
+    type: str
+  jwt:
+    description:
+      - The JSON web token, for O(auth_method=jwt). For O(auth_method=kubernetes) it is read from O(kubernetes_token_path) when nothing is said.
+      - Also taken from E(ANSIBLE_HASHI_VAULT_JWT).
+    type: str
+  kubernetes_token_path:
+    description:
+      - File with the service account's token, for O(auth_method=kubernetes).
+      - Also taken from E(ANSIBLE_HASHI_VAULT_KUBERNETES_TOKEN_PATH).
+    type: str
+    default: /var/run/secrets/kubernetes.io/serviceaccount/token
+  cert_auth_public_key:
+    description:
+      - File with the client certificate, for O(auth_method=cert).
+      - Also taken from E(ANSIBLE_HASHI_VAULT_CERT_AUTH_PUBLIC_KEY).
+    type: str
+  cert_auth_private_key:
+    description:
+      - File with the client certificate's key, for O(auth_method=cert).
+      - Also taken from E(ANSIBLE_HASHI_VAULT_CERT_AUTH_PRIVATE_KEY).
+    type: str
+"""
+
+    PLUGINS = r"""
+options:
+  auth_method:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_AUTH_METHOD
+    ini:
+      - section: hashi_vault_collection
+        key: auth_method
+    vars:
+      - name: ansible_hashi_vault_auth_method
+  mount_point:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_MOUNT_POINT
+    ini:
+      - section: hashi_vault_collection
+        key: mount_point
+    vars:
+      - name: ansible_hashi_vault_mount_point
+  token:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_TOKEN
+    vars:
+      - name: ansible_hashi_vault_token
+  token_path:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_TOKEN_PATH
+    ini:
+      - section: hashi_vault_collection
+        key: token_path
+    vars:
+      - name: ansible_hashi_vault_token_path
+  token_file:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_TOKEN_FILE
+    ini:
+      - section: hashi_vault_collection
+        key: token_file
+    vars:
+      - name: ansible_hashi_vault_token_file
+  token_validate:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_TOKEN_VALIDATE
+    ini:
+      - section: hashi_vault_collection
+        key: token_validate
+    vars:
+      - name: ansible_hashi_vault_token_validate
+  token_revoke:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_TOKEN_REVOKE
+    ini:
+      - section: hashi_vault_collection
+        key: token_revoke
+    vars:
+      - name: ansible_hashi_vault_token_revoke
+  username:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_USERNAME
+    vars:
+      - name: ansible_hashi_vault_username
+  password:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_PASSWORD
+    vars:
+      - name: ansible_hashi_vault_password
+  role_id:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_ROLE_ID
+    ini:
+      - section: hashi_vault_collection
+        key: role_id
+    vars:
+      - name: ansible_hashi_vault_role_id
+  secret_id:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_SECRET_ID
+    vars:
+      - name: ansible_hashi_vault_secret_id
+  jwt:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_JWT
+    vars:
+      - name: ansible_hashi_vault_jwt
+  kubernetes_token_path:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_KUBERNETES_TOKEN_PATH
+    ini:
+      - section: hashi_vault_collection
+        key: kubernetes_token_path
+    vars:
+      - name: ansible_hashi_vault_kubernetes_token_path
+  cert_auth_public_key:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_CERT_AUTH_PUBLIC_KEY
+    ini:
+      - section: hashi_vault_collection
+        key: cert_auth_public_key
+    vars:
+      - name: ansible_hashi_vault_cert_auth_public_key
+  cert_auth_private_key:
+    env:
+      - name: ANSIBLE_HASHI_VAULT_CERT_AUTH_PRIVATE_KEY
+    ini:
+      - section: hashi_vault_collection
+        key: cert_auth_private_key
+    vars:
+      - name: ansible_hashi_vault_cert_auth_private_key
+"""

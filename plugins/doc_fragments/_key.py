@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The attributes of keys. **Private** to the collection."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  type:
+    description:
+      - The kind of key, for instance V(aes256-gcm96), V(chacha20-poly1305), V(rsa-4096), V(ed25519) or V(hmac).
+      - The server has the last word on what it knows, and takes V(aes256-gcm96) when nothing is said. It cannot be changed.
+    type: str
+  derived:
+    description:
+      - Derive a key of its own for each context, so that a value encrypted under one name does not decrypt under another.
+      - It can only be set when the key is created.
+    type: bool
+  convergent_encryption:
+    description:
+      - The same plaintext and context always give the same ciphertext, which shows who has equal values.
+      - Needs O(derived=true), and can only be set when the key is created.
+    type: bool
+  key_size:
+    description:
+      - Size in bytes of a key of type V(hmac), 32 to 512. V(32) when nothing is said.
+      - It can only be set when the key is created.
+    type: int
+  exportable:
+    description:
+      - Whether the key material may be exported. It can be turned on, never off again.
+    type: bool
+  allow_plaintext_backup:
+    description:
+      - Whether the key may be backed up in plaintext. It can be turned on, never off again.
+    type: bool
+  auto_rotate_period:
+    description:
+      - The server rotates the key after this time, for instance V(90d), V(720h) or V(2592000) seconds.
+      - V(0) turns it off, otherwise it is at least one hour.
+    type: str
+  deletion_allowed:
+    description:
+      - Whether the key may be deleted.
+    type: bool
+  min_decryption_version:
+    description:
+      - The oldest version that may still decrypt. Not above the latest version.
+    type: int
+  min_encryption_version:
+    description:
+      - The oldest version that may be asked to encrypt. V(0) for any that may decrypt.
+      - Not below O(min_decryption_version). Both change in one call.
+    type: int
+  external_key_ref:
+    description:
+      - For a key of type V(external-key), the reference C(CONFIG:KEY). OpenBao only.
+      - It can only be set when the key is created.
+    type: str
+  managed_key_name:
+    description:
+      - For a key of type V(managed_key), the name of the managed key. Vault only.
+      - It can only be set when the key is created.
+    type: str
+  managed_key_id:
+    description:
+      - For a key of type V(managed_key), the UUID of the managed key. Vault only.
+      - It can only be set when the key is created.
+    type: str
+  parameter_set:
+    description:
+      - Parameter set of a key of type V(ml-dsa) or V(slh-dsa). Vault only.
+      - It can only be set when the key is created.
+    type: str
+  hybrid_key_type_pqc:
+    description:
+      - Post-quantum part of a key of type V(hybrid). Vault only.
+      - It can only be set when the key is created.
+    type: str
+  hybrid_key_type_ec:
+    description:
+      - Elliptic-curve part of a key of type V(hybrid). Vault only.
+      - It can only be set when the key is created.
+    type: str
+"""

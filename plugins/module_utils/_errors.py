@@ -1,0 +1,210 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Everything that can go wrong, as sentences for people. **Private** to the collection.
+
+::
+
+    TransitError
+     +- LibraryMissing        a Python library is not installed
+     +- InvalidOption         an option or a file's content cannot be right, whatever the server says
+     +- ChangeImpossible      the wanted state cannot be reached from the actual one (all reasons at once)
+     +- ItemsFailed           some items of a batch failed (each by position and name, never by content)
+     +- ServerUnreachable     no answer: address, refused, timeout, TLS, proxy
+     +- ServerError           an answer that is no success
+         +- Unauthenticated       token missing, expired, revoked; or login refused
+         +- PermissionDenied      a policy says no
+         +- NotFound              key (or other object) missing
+         +- MountNotFound         no engine at the path
+         +- NamespaceNotFound
+         +- NotReady              sealed, not initialised, no active node
+
+Messages hold facts that we put there: never a request's or a response's body.
+"""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence, Tuple
+
+
+class TransitError(Exception):
+    """Base of all. ``changed`` tells whether something had been written on the server before it was raised."""
+
+    changed = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def after(self, done: Sequence[str]) -> "TransitError":
+        """The same error, saying what had been done before it."""
+        if done:
+            self.changed = True
+            self.message += " Already done: %s." % ", ".join(done)
+            self.args = (self.message,)
+        return self
+
+
+class LibraryMissing(TransitError):
+    def __init__(self, library: str) -> None:
+        super().__init__("The Python library %s is needed where this runs, and is not installed." % library)
+        self.library = library
+
+
+class InvalidOption(TransitError):
+    pass
+
+
+class ChangeImpossible(TransitError):
+    def __init__(self, subject: str, reasons: Sequence[str]) -> None:
+        super().__init__("%s: %s. Nothing was changed." % (subject, "; ".join(reasons)))
+        self.reasons = tuple(reasons)
+
+
+class ItemsFailed(TransitError):
+    def __init__(self, operation: str, path: str, total: int, failures: Sequence[Tuple[str, str]]) -> None:
+        shown = ["%s: %s" % failure for failure in failures[:10]]
+        if len(failures) > len(shown):
+            shown.append("and %d more" % (len(failures) - len(shown)))
+        super().__init__(
+            "%s failed for %d of %d item%s at %s: %s."
+            % (operation, len(failures), total, "" if total == 1 else "s", path, "; ".join(shown))
+        )
+        self.failures = tuple(failures)
+
+
+class ServerUnreachable(TransitError):
+    pass
+
+
+class ServerError(TransitError):
+    """An answer that is no success.
+
+    Attributes:
+        reasons: the server's own words.
+        item_errors: for a batch of which every item failed, the server's words for each.
+    """
+
+    item_errors: Tuple[str, ...] = ()
+
+    def __init__(self, message: str, status: int = 0, reasons: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reasons = tuple(reasons)
+
+    def says(self, text: str) -> bool:
+        return any(text in reason for reason in self.reasons)
+
+
+class Unauthenticated(ServerError):
+    pass
+
+
+class PermissionDenied(ServerError):
+    pass
+
+
+class NotFound(ServerError):
+    pass
+
+
+class MountNotFound(ServerError):
+    pass
+
+
+class NamespaceNotFound(ServerError):
+    pass
+
+
+class NotReady(ServerError):
+    pass
+
+
+_CAPABILITIES = {"GET": "read", "LIST": "list", "POST": "update", "PUT": "update", "DELETE": "delete"}
+
+
+def from_answer(
+    method: str, path: str, status: int, reasons: Sequence[str], namespace: Optional[str] = None
+) -> ServerError:
+    """The error that an unsuccessful answer means.
+
+    The server's texts were read off OpenBao 2.7 and Vault's source; both share the code that writes them.
+    """
+    words = _words(reasons)
+    if status == 403:
+        return _denied(method, path, reasons, words)
+    if status == 404 and "namespace not found" in words or "namespace not found" in words:
+        return NamespaceNotFound(
+            "The namespace '%s' does not exist on this server. Check namespace (or BAO_NAMESPACE, VAULT_NAMESPACE)."
+            % (namespace or ""),
+            status,
+            reasons,
+        )
+    if any(text in words for text in _NO_MOUNT):
+        return MountNotFound(
+            "No secrets engine is mounted for '%s'. Enable it, or correct the engine's path." % path,
+            status,
+            reasons,
+        )
+    if any(text in words for text in _NO_KEY):
+        return NotFound("The key for '%s' does not exist." % path, status, reasons)
+    if status == 404:
+        return NotFound("There is nothing at '%s'.%s" % (path, _said(words)), status, reasons)
+    if status == 503 or "active cluster node not found" in words:
+        return NotReady(
+            "The server is not ready for '%s': %s. %s" % (path, words, _REMEDY_NOT_READY), status, reasons
+        )
+    if status == 429:
+        return ServerError(
+            "The server limits the rate of requests at '%s': %s. Try again later, or set retries."
+            % (path, words or "too many requests"),
+            status,
+            reasons,
+        )
+    return ServerError("The server refused '%s' (HTTP %d).%s" % (path, status, _said(words)), status, reasons)
+
+
+_REMEDY_NOT_READY = "Unseal it (bao operator unseal, vault operator unseal), or wait until a node is active."
+
+_NO_MOUNT = ("no handler for route", "No secret engine mount at", "cannot fetch sysview for path")
+
+_NO_KEY = (
+    "encryption key not found",
+    "signing key not found",
+    "no existing key named",
+    "could not delete key; not found",
+    "key not found",
+)
+
+
+def _denied(method: str, path: str, reasons: Sequence[str], words: str) -> ServerError:
+    # Only a policy's refusal comes wrapped as "1 error occurred"; a token that the server does not know is refused bare.
+    if words == "permission denied" or "invalid token" in words:
+        return Unauthenticated(
+            "The server does not accept the token: it is wrong, expired, revoked or used up. "
+            "Refused at '%s'; log in again or give another token." % path,
+            403,
+            reasons,
+        )
+    capability = _CAPABILITIES[method]
+    return PermissionDenied(
+        "Permission denied: the token's policies do not give the capability '%s' on '%s'. The server answers the same "
+        "when the engine or the key in that path does not exist." % (capability, path),
+        403,
+        reasons,
+    )
+
+
+def _words(reasons: Sequence[str]) -> str:
+    """The server's reasons as one line."""
+    flat: List[str] = []
+    for reason in reasons:
+        text = " ".join(reason.split())
+        if text.startswith("1 error occurred: * "):
+            text = text[len("1 error occurred: * ") :]
+        flat.append(text)
+    return "; ".join(flat)
+
+
+def _said(words: str) -> str:
+    return " It said: %s." % words.rstrip(".") if words else ""

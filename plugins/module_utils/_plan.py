@@ -1,0 +1,427 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""From wanted and actual state to the steps between them. Pure. **Private** to the collection.
+
+A plan is always made, also in check mode; its ``before`` and ``after`` are the diff. What cannot be reached is refused
+here, before the first write, with all reasons at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import ChangeImpossible
+from ansible_collections.mlkeys.transit.plugins.module_utils._schema import (
+    AT_CREATION,
+    HMAC_KEY_SIZE,
+    KEY_ATTRIBUTES,
+    KEY_TYPES,
+    MOUNT_ATTRIBUTES,
+    ON_ONLY,
+    Attribute,
+    did_you_mean,
+    key_problems,
+)
+
+State = Dict[str, Any]
+
+
+@dataclass(frozen=True)
+class KeyPlan:
+    """How a key gets from ``before`` to ``after`` (``None``: it does not exist).
+
+    Attributes:
+        create: body of the creating call, ``None`` for no such call.
+        configure: body of the configuring call, empty for no such call.
+    """
+
+    before: Optional[State]
+    after: Optional[State]
+    create: Optional[State] = None
+    rotate: bool = False
+    configure: State = field(default_factory=dict)
+    delete: bool = False
+    warnings: Tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        return self.create is not None or self.rotate or bool(self.configure) or self.delete
+
+
+@dataclass(frozen=True)
+class MountPlan:
+    """How a mount gets from ``before`` to ``after`` (``None``: it does not exist).
+
+    ``enable`` and ``tune`` are bodies; ``disable_upsert`` and ``cache_size`` are ``None`` where they stay as they are.
+    """
+
+    before: Optional[State]
+    after: Optional[State]
+    enable: Optional[State] = None
+    tune: State = field(default_factory=dict)
+    disable_upsert: Optional[bool] = None
+    cache_size: Optional[int] = None
+    disable: bool = False
+    warnings: Tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        return (
+            self.enable is not None
+            or bool(self.tune)
+            or self.disable_upsert is not None
+            or self.cache_size is not None
+            or self.disable
+        )
+
+
+# Keys
+
+
+def key_state(actual: Mapping[str, Any]) -> State:
+    """A key as the server shows it, reduced to what is declared and what can be foretold: no times, no key material."""
+    state: State = {"name": actual["name"]}
+    for attribute in KEY_ATTRIBUTES:
+        value = actual.get(attribute.name)
+        if value is None and attribute.default is None:
+            continue
+        state[attribute.name] = attribute.default if value is None else value
+    state["latest_version"] = actual["latest_version"]
+    state["min_available_version"] = actual.get("min_available_version", 0)
+    return state
+
+
+def plan_key(
+    name: str,
+    wanted: Mapping[str, Any],
+    actual: Optional[Mapping[str, Any]],
+    *,
+    rotate_older_than: Optional[int] = None,
+    age: Optional[float] = None,
+) -> KeyPlan:
+    """The steps that make the key ``name`` be as wanted.
+
+    Args:
+        wanted: attributes of `KEY_ATTRIBUTES`; absent or ``None`` ones may be anything.
+        actual: the key as the server shows it, ``None`` when it does not exist.
+        rotate_older_than: seconds; the latest version is replaced when it is at least that old.
+        age: seconds since the latest version was made, ``None`` when the server does not tell.
+
+    Raises:
+        ChangeImpossible: with every reason.
+    """
+    asked = {
+        attribute.name: wanted[attribute.name]
+        for attribute in KEY_ATTRIBUTES
+        if wanted.get(attribute.name) is not None
+    }
+    # The server takes 0 for 1 here.
+    if asked.get("min_decryption_version") == 0:
+        asked["min_decryption_version"] = 1
+    if actual is None:
+        return _plan_new_key(name, asked)
+    return _plan_existing_key(name, asked, actual, rotate_older_than, age)
+
+
+def _plan_new_key(name: str, asked: State) -> KeyPlan:
+    _refuse(
+        "Key '%s' cannot be created as asked" % name, key_problems(asked) + _version_problems(asked, 1, 0)
+    )
+    create = {
+        attribute.name: asked[attribute.name]
+        for attribute in KEY_ATTRIBUTES
+        if attribute.at_creation and attribute.name in asked
+    }
+    if asked.get("type") == "hmac":
+        create.setdefault("key_size", HMAC_KEY_SIZE)
+    after = key_state({"name": name, "latest_version": 1, **create})
+    configure = {
+        attribute.name: asked[attribute.name]
+        for attribute in KEY_ATTRIBUTES
+        if not attribute.at_creation
+        and asked.get(attribute.name, after.get(attribute.name)) != after.get(attribute.name)
+    }
+    return KeyPlan(
+        before=None,
+        after={**after, **configure},
+        create=create,
+        configure=configure,
+        warnings=tuple(_type_warnings(asked)),
+    )
+
+
+def _plan_existing_key(
+    name: str,
+    asked: State,
+    actual: Mapping[str, Any],
+    rotate_older_than: Optional[int],
+    age: Optional[float],
+) -> KeyPlan:
+    before = key_state(actual)
+    merged = {**before, **asked}
+    rotate = False
+    reasons = []
+    if rotate_older_than is not None:
+        if age is None:
+            reasons.append("the server does not tell the age of a key of type %s" % before["type"])
+        else:
+            rotate = age >= rotate_older_than
+    latest = before["latest_version"] + (1 if rotate else 0)
+    changes = {
+        attribute: asked[attribute.name]
+        for attribute in KEY_ATTRIBUTES
+        if attribute.name in asked
+        and attribute.name in before
+        and asked[attribute.name] != before[attribute.name]
+    }
+    for attribute, value in changes.items():
+        reasons += _change_problems(attribute, before[attribute.name], value)
+    changeable = {
+        attribute.name: value for attribute, value in changes.items() if attribute.change != AT_CREATION
+    }
+    if changeable:
+        # Rules between attributes hold for what would be sent; what is there already was accepted once.
+        reasons += key_problems(changeable) + _version_problems(
+            merged, latest, before["min_available_version"]
+        )
+    _refuse("Key '%s' cannot be changed as asked" % name, reasons)
+    return KeyPlan(
+        before=before,
+        after={**merged, "latest_version": latest},
+        rotate=rotate,
+        configure=changeable,
+        warnings=tuple(_soft_deleted_warnings(name, actual)),
+    )
+
+
+def plan_key_absence(name: str, actual: Optional[Mapping[str, Any]], *, force: bool) -> KeyPlan:
+    """The steps that make the key be gone.
+
+    Raises:
+        ChangeImpossible: the server does not allow to delete it, and ``force`` was not given.
+    """
+    if actual is None:
+        return KeyPlan(before=None, after=None)
+    before = key_state(actual)
+    if before["deletion_allowed"]:
+        return KeyPlan(before=before, after=None, delete=True)
+    if not force:
+        _refuse(
+            "Key '%s' cannot be deleted" % name,
+            [
+                "deletion_allowed is false on the server, which protects everything encrypted with the key; set "
+                "deletion_allowed: true first, or give force: true"
+            ],
+        )
+    return KeyPlan(before=before, after=None, configure={"deletion_allowed": True}, delete=True)
+
+
+def _change_problems(attribute: Attribute, before: Any, value: Any) -> List[str]:
+    if attribute.change == AT_CREATION:
+        return [
+            "%s is %s and cannot become %s (it is set at creation)"
+            % (attribute.name, _text(before), _text(value))
+        ]
+    if attribute.change == ON_ONLY and before:
+        return ["%s is on and cannot be turned off again" % attribute.name]
+    return []
+
+
+def _version_problems(state: Mapping[str, Any], latest: int, available: int) -> List[str]:
+    problems = []
+    decryption = state.get("min_decryption_version") or 1
+    encryption = state.get("min_encryption_version") or 0
+    for name, version in (("min_decryption_version", decryption), ("min_encryption_version", encryption)):
+        if version > latest:
+            problems.append("%s cannot be %d: the latest version is %d" % (name, version, latest))
+    if 0 < encryption < decryption:
+        problems.append(
+            "min_encryption_version %d would be below min_decryption_version %d" % (encryption, decryption)
+        )
+    if decryption < available:
+        problems.append(
+            "min_decryption_version cannot be %d: versions below %d were trimmed" % (decryption, available)
+        )
+    if encryption < available:
+        problems.append(
+            "min_encryption_version cannot be %d: versions below %d were trimmed" % (encryption, available)
+        )
+    return problems
+
+
+def _type_warnings(asked: State) -> List[str]:
+    key_type = asked.get("type")
+    if key_type is None or key_type in KEY_TYPES:
+        return []
+    return [
+        "The key type '%s' is not one that this collection knows; the server decides.%s"
+        % (key_type, did_you_mean(key_type, KEY_TYPES))
+    ]
+
+
+def _soft_deleted_warnings(name: str, actual: Mapping[str, Any]) -> List[str]:
+    if not actual.get("soft_deleted"):
+        return []
+    return ["Key '%s' is soft-deleted: it neither encrypts nor decrypts until it is restored." % name]
+
+
+# Mounts
+
+
+def mount_state(actual: Mapping[str, Any]) -> State:
+    """A mount as ``sys/mounts`` shows it, reduced to `MOUNT_ATTRIBUTES`."""
+    config = actual.get("config") or {}
+    state: State = {}
+    for attribute in MOUNT_ATTRIBUTES:
+        value = actual.get(attribute.name, config.get(attribute.name))
+        state[attribute.name] = _plain(attribute, attribute.default if value is None else value)
+    return state
+
+
+def plan_mount(
+    path: str,
+    wanted: Mapping[str, Any],
+    actual: Optional[Mapping[str, Any]],
+    *,
+    upsert_disabled: Optional[bool],
+    cache_size: Optional[int],
+) -> MountPlan:
+    """The steps that make the engine at ``path`` be as wanted.
+
+    Args:
+        wanted: attributes of `MOUNT_ATTRIBUTES`, ``disable_upsert`` and ``cache_size``; ``None`` may be anything.
+        actual: the mount as the server shows it, ``None`` when there is none.
+        upsert_disabled: the engine's setting, ``None`` when not known because nothing is wanted of it.
+        cache_size: the same for the cache.
+
+    Raises:
+        ChangeImpossible: with every reason.
+    """
+    asked = {
+        attribute.name: _plain(attribute, wanted[attribute.name])
+        for attribute in MOUNT_ATTRIBUTES
+        if wanted.get(attribute.name) is not None
+    }
+    before = None
+    tune: State = {}
+    enable = None
+    if actual is None:
+        upsert_disabled, cache_size = False, 0
+        enable = _enable_body(asked)
+        current = mount_state({})
+    else:
+        if actual.get("type") != "transit":
+            _refuse(
+                "The engine at '%s' cannot be a Transit engine" % path,
+                ["an engine of type '%s' is mounted there; choose another path" % actual.get("type")],
+            )
+        before = current = mount_state(actual)
+        differing = {name: value for name, value in asked.items() if value != current[name]}
+        _refuse("The engine at '%s' cannot be changed as asked" % path, _mount_problems(differing, current))
+        tune = differing
+    extras = _engine_settings(wanted, upsert_disabled, cache_size)
+    after = {**current, **asked}
+    for name, value in (("disable_upsert", upsert_disabled), ("cache_size", cache_size)):
+        if wanted.get(name) is not None:
+            after[name] = wanted[name]
+            if before is not None:
+                before = {**before, name: value}
+    return MountPlan(
+        before=before,
+        after=after,
+        enable=enable,
+        tune=tune,
+        disable_upsert=extras.get("disable_upsert"),
+        cache_size=extras.get("cache_size"),
+        warnings=tuple(_audit_warnings(asked)),
+    )
+
+
+def plan_mount_absence(
+    path: str, actual: Optional[Mapping[str, Any]], key_names: Sequence[str], *, force: bool
+) -> MountPlan:
+    """The steps that make the engine be gone.
+
+    Raises:
+        ChangeImpossible: it is no Transit engine, or holds keys and ``force`` was not given.
+    """
+    if actual is None:
+        return MountPlan(before=None, after=None)
+    reasons = []
+    if actual.get("type") != "transit":
+        reasons.append("it is of type '%s', not transit" % actual.get("type"))
+    elif key_names and not force:
+        reasons.append(
+            "it holds %d key%s (%s) and disabling it destroys them for good; delete them first, or give force: true"
+            % (len(key_names), "" if len(key_names) == 1 else "s", _shortened(key_names))
+        )
+    _refuse("The engine at '%s' cannot be disabled" % path, reasons)
+    return MountPlan(before=mount_state(actual), after=None, disable=True)
+
+
+def _enable_body(asked: State) -> State:
+    """Durations and lists belong into ``config``; at the top level the server drops them without a word."""
+    top = {"description", "options", "plugin_version", "local", "seal_wrap", "external_entropy_access"}
+    body = {name: value for name, value in asked.items() if name in top}
+    config = {name: value for name, value in asked.items() if name not in top}
+    if config:
+        body["config"] = config
+    return body
+
+
+def _mount_problems(differing: State, current: State) -> List[str]:
+    return [
+        "%s is %s and cannot become %s (it is set at creation)"
+        % (attribute.name, _text(current[attribute.name]), _text(differing[attribute.name]))
+        for attribute in MOUNT_ATTRIBUTES
+        if attribute.name in differing and attribute.change == AT_CREATION
+    ]
+
+
+def _engine_settings(
+    wanted: Mapping[str, Any], upsert_disabled: Optional[bool], cache_size: Optional[int]
+) -> State:
+    differing: State = {}
+    if wanted.get("disable_upsert") not in (None, upsert_disabled):
+        differing["disable_upsert"] = wanted["disable_upsert"]
+    if wanted.get("cache_size") not in (None, cache_size):
+        differing["cache_size"] = wanted["cache_size"]
+    return differing
+
+
+def _audit_warnings(asked: State) -> List[str]:
+    shown = [
+        name
+        for name in ("audit_non_hmac_request_keys", "audit_non_hmac_response_keys")
+        if "plaintext" in asked.get(name, ())
+    ]
+    return ["%s with 'plaintext' writes every secret readable into the audit log." % name for name in shown]
+
+
+def _plain(attribute: Attribute, value: Any) -> Any:
+    if attribute.kind == "list":
+        return list(value)
+    if attribute.kind == "dict":
+        return dict(value or {})
+    return value
+
+
+def _refuse(subject: str, reasons: Sequence[str]) -> None:
+    if reasons:
+        raise ChangeImpossible(subject, reasons)
+
+
+def _text(value: Any) -> str:
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else "'%s'" % value
+        if isinstance(value, str)
+        else str(value)
+    )
+
+
+def _shortened(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

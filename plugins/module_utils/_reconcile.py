@@ -1,0 +1,350 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Read the actual state, plan, apply: one function for each kind of object. **Private** to the collection.
+
+With ``dry_run`` everything happens but the writing, so a prediction is the plan that a real run would carry out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    ChangeImpossible,
+    InvalidOption,
+    NotFound,
+    ServerError,
+    ServerUnreachable,
+    TransitError,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._plan import (
+    KeyPlan,
+    MountPlan,
+    key_state,
+    mount_state,
+    plan_key,
+    plan_key_absence,
+    plan_mount,
+    plan_mount_absence,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._schema import (
+    KEY_ATTRIBUTES,
+    MOUNT_ATTRIBUTES,
+    Attribute,
+    name_problem,
+    parse_duration,
+    unknown_type_hint,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did, or would do.
+
+    Attributes:
+        before: the diff's left side, ``after`` its right side; ``None`` for something that does not exist.
+        result: what is returned besides.
+    """
+
+    changed: bool
+    before: Optional[Mapping[str, Any]] = None
+    after: Optional[Mapping[str, Any]] = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Tuple[str, ...] = ()
+
+
+class _Steps:
+    """Carries out writes one after the other; an error tells what had been done before it."""
+
+    def __init__(self) -> None:
+        self.done: List[str] = []
+
+    def run(self, what: str, call: Callable[[], Any]) -> Any:
+        try:
+            result = call()
+        except TransitError as error:
+            failed = error
+        else:
+            self.done.append(what)
+            return result
+        raise failed.after(self.done)
+
+
+# Keys
+
+
+def reconcile_key(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
+    """Make one key be as the options of ``vault_transit_key`` say.
+
+    Args:
+        now: seconds since the epoch, for the age of versions.
+    """
+    name = _checked_name(options["name"])
+    transit = Transit(client, options["backend"])
+    if options["state"] == "absent":
+        return _remove_key(transit, name, bool(options["force"]), dry_run)
+    wanted = {**options, **_durations(options, KEY_ATTRIBUTES)}
+    rotate_older_than = _duration("rotate_older_than", options.get("rotate_older_than"))
+    actual = transit.read_key(name)
+    age = latest_age(actual, now) if actual else None
+    plan = plan_key(name, wanted, actual, rotate_older_than=rotate_older_than, age=age)
+    after, warnings = plan.after, plan.warnings
+    if plan.changed and not dry_run:
+        after, more = _apply_key(transit, name, wanted, plan)
+        warnings += more
+    return Outcome(plan.changed, plan.before, after, {"key": after}, warnings)
+
+
+def _apply_key(
+    transit: Transit, name: str, wanted: Mapping[str, Any], plan: KeyPlan
+) -> Tuple[Mapping[str, Any], Tuple[str, ...]]:
+    """The key's state afterwards, and what the server warned of."""
+    steps = _Steps()
+    configure = plan.configure
+    warnings: Tuple[str, ...] = ()
+    latest: Mapping[str, Any] = plan.before or {}
+    if plan.create is not None:
+        reply = steps.run("the key was created", lambda: _create_key(transit, name, plan.create or {}))
+        warnings += reply.warnings
+        latest = key_state(reply.data)
+        # Somebody else may have created it since it was read, and then the server returned theirs.
+        configure = plan_key(name, wanted, reply.data).configure
+    if plan.rotate:
+        latest = steps.run("the key was rotated", lambda: _rotate_key(transit, name, plan.before or {}))
+    if configure:
+        reply = steps.run("the key was configured", lambda: transit.configure_key(name, configure))
+        warnings += reply.warnings
+        latest = key_state(reply.data)
+    return latest, warnings
+
+
+def _create_key(transit: Transit, name: str, body: Mapping[str, Any]) -> Any:
+    try:
+        return transit.create_key(name, body)
+    except ServerError as error:
+        refused = error
+    if refused.says("unknown key type"):
+        hint = unknown_type_hint(str(body.get("type", "")))
+        raise ServerError(
+            "The server does not know the key type '%s'.%s" % (body.get("type"), hint),
+            refused.status,
+            refused.reasons,
+        )
+    raise refused
+
+
+def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Rotate once. When the answer is lost, the key tells whether it was done; the call is never repeated."""
+    try:
+        return key_state(transit.rotate_key(name).data)
+    except ServerUnreachable as error:
+        lost = error
+    actual = transit.read_key(name)
+    if actual is not None and actual["latest_version"] > before["latest_version"]:
+        return key_state(actual)
+    raise lost
+
+
+def _remove_key(transit: Transit, name: str, force: bool, dry_run: bool) -> Outcome:
+    plan = plan_key_absence(name, transit.read_key(name), force=force)
+    if plan.changed and not dry_run:
+        steps = _Steps()
+        if plan.configure:
+            steps.run("deletion_allowed was set", lambda: transit.configure_key(name, plan.configure))
+        steps.run("the key was deleted", lambda: _delete_key(transit, name))
+    return Outcome(plan.changed, plan.before, plan.after, {"key": None})
+
+
+def _delete_key(transit: Transit, name: str) -> None:
+    try:
+        transit.delete_key(name)
+    except NotFound:
+        # Somebody else deleted it in the same moment.
+        pass
+
+
+def key_info(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
+    """One key, or all of an engine, with the ages of their versions."""
+    transit = Transit(client, options["backend"])
+    names = [_checked_name(options["name"])] if options.get("name") else transit.key_names()
+    found = [(name, transit.read_key(name)) for name in names]
+    infos = [_key_details(actual, now) for dummy, actual in found if actual is not None]
+    return Outcome(False, result={"transit_keys": infos})
+
+
+def _key_details(actual: Mapping[str, Any], now: float) -> Dict[str, Any]:
+    created = _creation_times(actual)
+    versions = [
+        {
+            "version": version,
+            "creation_time": datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "age_seconds": max(0, int(now - moment)),
+        }
+        for version, moment in sorted(created.items())
+    ]
+    details = {
+        name: value
+        for name, value in actual.items()
+        if name.startswith("supports_") or name in ("imported_key", "soft_deleted", "kdf")
+    }
+    return {**key_state(actual), **details, "versions": versions}
+
+
+def latest_age(actual: Mapping[str, Any], now: float) -> Optional[float]:
+    """Seconds since the latest version of a key was made, ``None`` when the server does not tell (type hmac)."""
+    moment = _creation_times(actual).get(actual["latest_version"])
+    return None if moment is None else max(0.0, now - moment)
+
+
+def _creation_times(actual: Mapping[str, Any]) -> Dict[int, float]:
+    """When each listed version was made. Symmetric keys have seconds since the epoch, the others a mapping with a timestamp."""
+    times = {}
+    for version, value in (actual.get("keys") or {}).items():
+        moment = _moment(value.get("creation_time") if isinstance(value, dict) else value)
+        if moment is not None:
+            times[int(version)] = moment
+    return times
+
+
+def _moment(value: Any) -> Optional[float]:
+    if isinstance(value, (int, float)):
+        return float(value)
+    if not isinstance(value, str):
+        return None
+    try:
+        # Whole seconds suffice, and Python before 3.11 reads no nanoseconds.
+        return datetime.strptime(value[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
+    except ValueError:
+        return None
+
+
+# Engines
+
+
+def reconcile_backend(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
+    """Make the engine at ``path`` be as the options of ``vault_transit_backend`` say."""
+    path = options["path"].strip("/")
+    if not path:
+        raise InvalidOption("path must not be empty.")
+    transit = Transit(client, path)
+    if options["state"] == "absent":
+        return _remove_backend(transit, bool(options["force"]), dry_run)
+    wanted = {**options, **_durations(options, MOUNT_ATTRIBUTES)}
+    plan = _plan_backend(transit, wanted)
+    if plan.changed and not dry_run:
+        _apply_backend(transit, wanted, plan)
+    result = {"path": path, **(plan.after or {})}
+    return Outcome(plan.changed, plan.before, plan.after, {"backend": result}, plan.warnings)
+
+
+def _plan_backend(transit: Transit, wanted: Mapping[str, Any]) -> MountPlan:
+    actual = transit.mount()
+    is_transit = actual is not None and actual.get("type") == "transit"
+    # Asked only where something is wanted, so that a policy need not grant what is not used.
+    ask_upsert = is_transit and wanted.get("disable_upsert") is not None
+    ask_cache = is_transit and wanted.get("cache_size") is not None
+    return plan_mount(
+        transit.backend,
+        wanted,
+        actual,
+        upsert_disabled=transit.upsert_disabled() if ask_upsert else None,
+        cache_size=transit.cache_size() if ask_cache else None,
+    )
+
+
+def _apply_backend(transit: Transit, wanted: Mapping[str, Any], plan: MountPlan) -> None:
+    steps = _Steps()
+    if plan.enable is not None:
+        if _enable(transit, plan.enable):
+            steps.done.append("the engine was enabled")
+        else:
+            # Somebody else enabled it in the same moment: what is left to do depends on what they made.
+            plan = _plan_backend(transit, wanted)
+            if plan.enable is not None:
+                _refuse_nested(transit)
+    if plan.tune:
+        steps.run("the engine was tuned", lambda: transit.tune(plan.tune))
+    disabled = plan.disable_upsert
+    if disabled is not None:
+        steps.run("disable_upsert was set", lambda: transit.disable_upsert(bool(disabled)))
+    size = plan.cache_size
+    if size is not None:
+        steps.run("the cache size was set", lambda: transit.set_cache_size(int(size or 0)))
+
+
+def _enable(transit: Transit, body: Mapping[str, Any]) -> bool:
+    """Whether it was enabled by this call. ``False``: something is mounted there by now."""
+    try:
+        transit.enable(body)
+    except ServerError as error:
+        refused = error
+    else:
+        return True
+    if refused.says("path is already in use"):
+        return False
+    raise refused
+
+
+def _refuse_nested(transit: Transit) -> None:
+    raise ChangeImpossible(
+        "The engine at '%s' cannot be enabled" % transit.backend,
+        ["another engine is mounted above or below that path, and engines do not nest; choose another path"],
+    )
+
+
+def _remove_backend(transit: Transit, force: bool, dry_run: bool) -> Outcome:
+    actual = transit.mount()
+    is_transit = actual is not None and actual.get("type") == "transit"
+    names = transit.key_names() if is_transit and not force else []
+    plan = plan_mount_absence(transit.backend, actual, names, force=force)
+    if plan.changed and not dry_run:
+        transit.disable()
+    return Outcome(plan.changed, plan.before, plan.after, {"backend": None})
+
+
+# Options
+
+
+def _checked_name(name: str) -> str:
+    problem = name_problem(name)
+    if problem:
+        raise InvalidOption("%s." % problem)
+    return name
+
+
+def _durations(options: Mapping[str, Any], attributes: Sequence[Attribute]) -> Dict[str, int]:
+    """The options that are durations, in seconds. All that are none are named at once."""
+    seconds: Dict[str, int] = {}
+    problems = []
+    for attribute in attributes:
+        if attribute.kind != "duration" or options.get(attribute.name) is None:
+            continue
+        try:
+            seconds[attribute.name] = _seconds(options[attribute.name], attribute)
+        except ValueError as error:
+            problems.append("%s: %s" % (attribute.name, error))
+    if problems:
+        raise InvalidOption("%s." % "; ".join(problems))
+    return seconds
+
+
+def _seconds(value: Any, attribute: Attribute) -> int:
+    # The server's own word for "its default" in leases.
+    if value == "system" and attribute in MOUNT_ATTRIBUTES:
+        return 0
+    return parse_duration(value)
+
+
+def _duration(name: str, value: Any) -> Optional[int]:
+    if value is None:
+        return None
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        problem = str(error)
+    raise InvalidOption("%s: %s." % (name, problem))

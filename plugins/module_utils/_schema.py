@@ -1,0 +1,285 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What the objects of the Transit engine are: their attributes, and when each may change.
+
+This file is **private** to the collection, uses the standard library alone and imports nothing of the
+collection: the Python package ``mlkeys`` carries the same file.
+
+Sources of the rules: the API documentation of `OpenBao <https://openbao.org/api-docs/secret/transit/>`_ and of
+`Vault <https://developer.hashicorp.com/vault/api-docs/secret/transit>`_, and the behaviour of running servers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Any, Iterable, List, Mapping, Optional, Tuple, Union
+
+AT_CREATION = "at creation only"
+ON_ONLY = "may be turned on, never off"
+ANY_TIME = "at any time"
+
+Scalar = Union[str, int, bool, None]
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of a key or of a mount, under the API's own name.
+
+    Attributes:
+        kind: ``str``, ``bool``, ``int``, ``duration`` (seconds on the wire), ``list`` (of strings) or ``dict``.
+        change: one of `AT_CREATION`, `ON_ONLY`, `ANY_TIME`.
+        default: what the server takes when nothing is said at creation.
+        at_creation: whether the creating call accepts it (the others need the configuring call).
+        server: the only product that has it, empty when both do.
+    """
+
+    name: str
+    kind: str
+    change: str
+    description: str
+    default: Any = None
+    at_creation: bool = True
+    server: str = ""
+
+
+KEY_ATTRIBUTES: Tuple[Attribute, ...] = (
+    Attribute("type", "str", AT_CREATION, "The kind of key.", default="aes256-gcm96"),
+    Attribute("derived", "bool", AT_CREATION, "Derive a key of its own for each context.", default=False),
+    Attribute(
+        "convergent_encryption",
+        "bool",
+        AT_CREATION,
+        "The same plaintext and context give the same ciphertext. Needs derived.",
+        default=False,
+    ),
+    Attribute("key_size", "int", AT_CREATION, "Size of an hmac key in bytes, 32 to 512."),
+    Attribute("exportable", "bool", ON_ONLY, "The key material may be exported.", default=False),
+    Attribute(
+        "allow_plaintext_backup", "bool", ON_ONLY, "The key may be backed up in plaintext.", default=False
+    ),
+    Attribute(
+        "auto_rotate_period",
+        "duration",
+        ANY_TIME,
+        "The server rotates the key after this time. 0 turns that off, otherwise at least one hour.",
+        default=0,
+    ),
+    Attribute(
+        "deletion_allowed",
+        "bool",
+        ANY_TIME,
+        "The key may be deleted.",
+        default=False,
+        at_creation=False,
+    ),
+    Attribute(
+        "min_decryption_version",
+        "int",
+        ANY_TIME,
+        "The oldest version that may still decrypt.",
+        default=1,
+        at_creation=False,
+    ),
+    Attribute(
+        "min_encryption_version",
+        "int",
+        ANY_TIME,
+        "The oldest version that may be asked to encrypt. 0 means any that may decrypt.",
+        default=0,
+        at_creation=False,
+    ),
+    Attribute(
+        "external_key_ref", "str", AT_CREATION, "Reference of an external-key, CONFIG:KEY.", server="OpenBao"
+    ),
+    Attribute(
+        "managed_key_name", "str", AT_CREATION, "Name of the key behind a managed_key.", server="Vault"
+    ),
+    Attribute("managed_key_id", "str", AT_CREATION, "UUID of the key behind a managed_key.", server="Vault"),
+    Attribute(
+        "parameter_set", "str", AT_CREATION, "Parameter set of an ml-dsa or slh-dsa key.", server="Vault"
+    ),
+    Attribute(
+        "hybrid_key_type_pqc", "str", AT_CREATION, "Post-quantum part of a hybrid key.", server="Vault"
+    ),
+    Attribute(
+        "hybrid_key_type_ec", "str", AT_CREATION, "Elliptic-curve part of a hybrid key.", server="Vault"
+    ),
+)
+
+MOUNT_ATTRIBUTES: Tuple[Attribute, ...] = (
+    Attribute("description", "str", ANY_TIME, "What the mount is for.", default=""),
+    Attribute(
+        "default_lease_ttl", "duration", ANY_TIME, "Default lease. 0 means the server's default.", default=0
+    ),
+    Attribute(
+        "max_lease_ttl", "duration", ANY_TIME, "Longest lease. 0 means the server's default.", default=0
+    ),
+    Attribute(
+        "listing_visibility",
+        "str",
+        ANY_TIME,
+        "Whether the user interface lists the mount without a token.",
+        default="",
+    ),
+    Attribute(
+        "audit_non_hmac_request_keys",
+        "list",
+        ANY_TIME,
+        "Request fields that the audit log shows in the clear.",
+        default=(),
+    ),
+    Attribute(
+        "audit_non_hmac_response_keys",
+        "list",
+        ANY_TIME,
+        "Response fields that the audit log shows in the clear.",
+        default=(),
+    ),
+    Attribute(
+        "passthrough_request_headers",
+        "list",
+        ANY_TIME,
+        "Request headers handed through to the engine.",
+        default=(),
+    ),
+    Attribute(
+        "allowed_response_headers",
+        "list",
+        ANY_TIME,
+        "Response headers that the engine may set.",
+        default=(),
+    ),
+    Attribute("plugin_version", "str", ANY_TIME, "Version of the engine's plugin.", default=""),
+    Attribute("options", "dict", AT_CREATION, "Options of the mount.", default=()),
+    Attribute("local", "bool", AT_CREATION, "Keep the mount out of replication.", default=False),
+    Attribute("seal_wrap", "bool", AT_CREATION, "Wrap the mount's storage with the seal.", default=False),
+    Attribute(
+        "external_entropy_access",
+        "bool",
+        AT_CREATION,
+        "Let the mount use the server's external entropy source.",
+        default=False,
+    ),
+    Attribute("force_no_cache", "bool", AT_CREATION, "Turn off caching for the mount.", default=False),
+)
+
+# The union of what both products document. Never a filter: a newer server knows more, and has the last word.
+KEY_TYPES: Tuple[str, ...] = (
+    "aes128-cbc",
+    "aes128-cmac",
+    "aes128-gcm96",
+    "aes192-cmac",
+    "aes256-cbc",
+    "aes256-cmac",
+    "aes256-gcm96",
+    "chacha20-poly1305",
+    "ecdsa-p256",
+    "ecdsa-p384",
+    "ecdsa-p521",
+    "ed25519",
+    "external-key",
+    "hmac",
+    "hybrid",
+    "managed_key",
+    "ml-dsa",
+    "rsa-2048",
+    "rsa-3072",
+    "rsa-4096",
+    "slh-dsa",
+    "xchacha20-poly1305",
+)
+
+# OpenBao before 2.5.5 crashes when an RSA key is asked to be derived (GHSA-8w8f-r2xv-4q4j), so this is checked here.
+NOT_DERIVABLE_TYPES = frozenset(
+    ("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "hmac", "rsa-2048", "rsa-3072", "rsa-4096")
+)
+
+# The documented default. The server refuses an hmac key without a size although its documentation has one.
+HMAC_KEY_SIZE = 32
+
+MIN_AUTO_ROTATE_SECONDS = 3600
+
+# A duration is a signed 64-bit number of nanoseconds on the server.
+MAX_DURATION_SECONDS = (2**63 - 1) // 10**9
+
+_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_CIPHERTEXT = re.compile(r"vault:v([1-9][0-9]*):[A-Za-z0-9+/]+={0,2}")
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(w|d|h|m|s)")
+_SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+def parse_duration(value: Union[str, int]) -> int:
+    """The seconds of a duration such as ``30d``, ``720h``, ``1h30m``, ``3600s`` or ``3600``.
+
+    Raises:
+        ValueError: it is no duration, not a whole number of seconds, negative, or more than the server can hold.
+    """
+    text = str(value).strip()
+    if isinstance(value, bool) or not text:
+        raise ValueError(_duration_problem(text))
+    seconds = float(text) if re.fullmatch(r"[0-9]+", text) else _sum_of_parts(text)
+    if seconds != int(seconds):
+        raise ValueError("'%s' is not a whole number of seconds" % text)
+    if seconds > MAX_DURATION_SECONDS:
+        raise ValueError("'%s' is out of range: at most %d seconds" % (text, MAX_DURATION_SECONDS))
+    return int(seconds)
+
+
+def _sum_of_parts(text: str) -> float:
+    parts = _DURATION_PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(_duration_problem(text))
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def _duration_problem(text: str) -> str:
+    return "'%s' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds" % text
+
+
+def name_problem(name: str) -> Optional[str]:
+    """What is wrong with a key's name, ``None`` when nothing is. The server answers a bad name with a bare 404."""
+    if _NAME.fullmatch(name):
+        return None
+    return (
+        "'%s' is not a key name: letters, digits, '_', '-' and '.', beginning and ending with a letter, digit or '_'"
+        % name
+    )
+
+
+def ciphertext_version(text: str) -> Optional[int]:
+    """The key version of a ciphertext or HMAC (``vault:vN:…``), ``None`` when the text has not that form."""
+    match = _CIPHERTEXT.fullmatch(text)
+    return int(match.group(1)) if match else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A sentence that names the nearest known word, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return " Did you mean '%s'?" % near[0] if near else ""
+
+
+def unknown_type_hint(key_type: str) -> str:
+    """Advice for a type that the server refused: the nearest known one, or the list."""
+    return did_you_mean(key_type, KEY_TYPES) or " Known types: %s." % ", ".join(KEY_TYPES)
+
+
+def key_problems(wanted: Mapping[str, Any]) -> List[str]:
+    """Everything wrong with the wanted attributes of a key, whatever the server holds.
+
+    ``auto_rotate_period`` is in seconds. Attributes that are absent or ``None`` are not wanted.
+    """
+    problems = []
+    if wanted.get("convergent_encryption") and not wanted.get("derived"):
+        problems.append("convergent_encryption needs derived: true")
+    if wanted.get("derived") and wanted.get("type") in NOT_DERIVABLE_TYPES:
+        problems.append("a key of type %s cannot be derived" % wanted["type"])
+    period = wanted.get("auto_rotate_period")
+    if period is not None and 0 < period < MIN_AUTO_ROTATE_SECONDS:
+        problems.append("auto_rotate_period is %d seconds: it must be 0 (off) or at least one hour" % period)
+    for name in ("min_decryption_version", "min_encryption_version"):
+        if (wanted.get(name) or 0) < 0:
+            problems.append("%s cannot be negative" % name)
+    return problems

@@ -1,0 +1,276 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""How to reach a server and who to be there: options become frozen settings. **Private** to the collection.
+
+Names, aliases and environment variables are those of community.hashi_vault, so that one configuration serves both.
+After them come OpenBao's own variables (``BAO_*``), then Vault's (``VAULT_*``): the order in which OpenBao's client reads them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._schema import did_you_mean
+
+AUTH_METHODS = ("token", "approle", "userpass", "ldap", "jwt", "kubernetes", "cert", "none")
+
+KUBERNETES_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+
+DEFAULT_TIMEOUT = 30
+
+
+@dataclass(frozen=True)
+class Option:
+    """One connection or authentication option.
+
+    Attributes:
+        kind: the type in an Ansible argument spec.
+        environment: the variables that stand in for it, first one wins.
+        late: of those, the ones that rank below Ansible's own sources (variables, ini).
+    """
+
+    name: str
+    kind: str = "str"
+    default: Any = None
+    aliases: Tuple[str, ...] = ()
+    choices: Tuple[str, ...] = ()
+    secret: bool = False
+    environment: Tuple[str, ...] = ()
+    late: Tuple[str, ...] = ()
+
+    @property
+    def all_environment(self) -> Tuple[str, ...]:
+        return self.environment + self.late
+
+
+def _option(name: str, *, own: bool = True, **facts: Any) -> Option:
+    return Option(name, environment=("ANSIBLE_HASHI_VAULT_" + name.upper(),) if own else (), **facts)
+
+
+OPTIONS: Tuple[Option, ...] = (
+    Option("url", environment=("ANSIBLE_HASHI_VAULT_ADDR",), late=("BAO_ADDR", "VAULT_ADDR")),
+    _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE")),
+    _option("ca_cert", aliases=("cacert",), late=("BAO_CACERT", "VAULT_CACERT")),
+    _option("validate_certs", own=False, kind="bool", late=("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")),
+    _option("timeout", kind="int"),
+    _option("retries", kind="raw"),
+    _option("retry_action", choices=("ignore", "warn"), default="warn"),
+    _option("proxies", kind="raw"),
+    _option("auth_method", choices=AUTH_METHODS, default="token"),
+    _option("mount_point"),
+    _option("token", secret=True, late=("BAO_TOKEN", "VAULT_TOKEN")),
+    _option("token_path", late=("HOME",)),
+    _option("token_file", default=".vault-token"),
+    _option("token_validate", kind="bool", default=False),
+    _option("token_revoke", kind="bool", default=True),
+    _option("username"),
+    _option("password", secret=True),
+    _option("role_id"),
+    _option("secret_id", secret=True),
+    _option("jwt", secret=True),
+    _option("kubernetes_token_path", default=KUBERNETES_TOKEN_PATH),
+    _option("cert_auth_public_key"),
+    _option("cert_auth_private_key"),
+)
+
+_REQUIRED: Mapping[str, Tuple[str, ...]] = {
+    "approle": ("role_id",),
+    "userpass": ("username", "password"),
+    "ldap": ("username", "password"),
+    "jwt": ("role_id", "jwt"),
+    "kubernetes": ("role_id",),
+    "cert": ("cert_auth_public_key", "cert_auth_private_key"),
+}
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where the server is and how to talk to it.
+
+    Attributes:
+        verify: ``True`` for the system's authorities, a path to others, ``False`` not to verify.
+        retries: keyword arguments of `urllib3.util.Retry`; empty for none.
+        timeout: seconds for one request.
+    """
+
+    url: str
+    namespace: str = ""
+    verify: Union[bool, str] = True
+    client_certificate: Optional[Tuple[str, str]] = None
+    timeout: int = DEFAULT_TIMEOUT
+    retries: Mapping[str, Any] = field(default_factory=dict)
+    warn_on_retry: bool = True
+    proxies: Optional[Mapping[str, str]] = None
+
+
+@dataclass(frozen=True)
+class Auth:
+    """Who to be. Secrets do not show in the representation."""
+
+    method: str = "token"
+    mount_point: str = ""
+    token: str = field(default="", repr=False)
+    token_path: str = ""
+    token_file: str = ""
+    token_validate: bool = False
+    token_revoke: bool = True
+    username: str = ""
+    password: str = field(default="", repr=False)
+    role_id: str = ""
+    secret_id: str = field(default="", repr=False)
+    jwt: str = field(default="", repr=False)
+    kubernetes_token_path: str = ""
+
+    @property
+    def secrets(self) -> List[str]:
+        return [value for value in (self.token, self.password, self.secret_id, self.jwt) if value]
+
+
+@dataclass(frozen=True)
+class Settings:
+    connection: Connection
+    auth: Auth
+
+
+def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """The settings that options and, where they are silent, environment variables give.
+
+    Raises:
+        InvalidOption: something is missing or has no meaning; all of it is named at once.
+    """
+    values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
+    problems = _problems(values)
+    if problems:
+        raise InvalidOption("%s." % "; ".join(problems))
+    return Settings(_connection(values), _auth(values))
+
+
+def _value(option: Option, given: Any, environment: Mapping[str, str]) -> Any:
+    if given is not None and given != "":
+        return given
+    for variable in option.all_environment:
+        text = environment.get(variable, "")
+        if text:
+            return _from_environment(option, text)
+    return option.default
+
+
+_FALSE = ("0", "f", "false", "n", "no", "off")
+_TRUE = ("1", "t", "true", "y", "yes", "on")
+
+
+def _from_environment(option: Option, text: str) -> Any:
+    if option.name == "validate_certs":
+        # Only a clear yes to "skip verification" turns verification off.
+        return text.lower() not in _TRUE
+    if option.kind == "bool":
+        return text.lower() not in _FALSE
+    if option.kind == "int":
+        return int(text) if text.isdigit() else text
+    return text
+
+
+def _problems(values: Mapping[str, Any]) -> List[str]:
+    problems = []
+    url = values["url"]
+    if not url:
+        problems.append("url is not set: give url, or set BAO_ADDR or VAULT_ADDR")
+    elif not str(url).startswith(("http://", "https://")):
+        problems.append("url '%s' must begin with https:// or http://" % url)
+    method = values["auth_method"]
+    if method not in AUTH_METHODS:
+        problems.append("auth_method '%s' is not known.%s" % (method, did_you_mean(method, AUTH_METHODS)))
+    missing = [name for name in _REQUIRED.get(method, ()) if not values[name]]
+    if missing:
+        problems.append("auth_method %s needs %s" % (method, " and ".join(missing)))
+    if not isinstance(values["timeout"] or DEFAULT_TIMEOUT, int) or (values["timeout"] or 1) < 1:
+        problems.append("timeout must be a number of seconds, at least 1")
+    for name, parse in (("retries", _retries), ("proxies", _proxies)):
+        try:
+            parse(values[name])
+        except ValueError:
+            problems.append(_MEANINGS[name])
+    return problems
+
+
+_MEANINGS = {
+    "retries": "retries must be a number, or a dictionary of the arguments of urllib3.util.Retry",
+    "proxies": "proxies must be a URL, or a dictionary of URL scheme to proxy URL",
+}
+
+
+def _connection(values: Mapping[str, Any]) -> Connection:
+    verify: Union[bool, str] = values["validate_certs"] is not False
+    if verify and values["ca_cert"]:
+        verify = str(values["ca_cert"])
+    certificate = None
+    if values["auth_method"] == "cert":
+        certificate = (values["cert_auth_public_key"], values["cert_auth_private_key"])
+    return Connection(
+        url=str(values["url"]).rstrip("/"),
+        namespace=str(values["namespace"] or "").strip("/"),
+        verify=verify,
+        client_certificate=certificate,
+        timeout=values["timeout"] or DEFAULT_TIMEOUT,
+        retries=_retries(values["retries"]),
+        warn_on_retry=values["retry_action"] == "warn",
+        proxies=_proxies(values["proxies"]),
+    )
+
+
+def _auth(values: Mapping[str, Any]) -> Auth:
+    def text(name: str) -> str:
+        return str(values[name] or "")
+
+    return Auth(
+        method=values["auth_method"],
+        mount_point=text("mount_point").strip("/"),
+        token=text("token").strip(),
+        token_path=text("token_path"),
+        token_file=text("token_file"),
+        token_validate=bool(values["token_validate"]),
+        token_revoke=bool(values["token_revoke"]),
+        username=text("username"),
+        password=text("password"),
+        role_id=text("role_id"),
+        secret_id=text("secret_id"),
+        jwt=text("jwt").strip(),
+        kubernetes_token_path=text("kubernetes_token_path"),
+    )
+
+
+def _retries(value: Any) -> Dict[str, Any]:
+    """``3``, ``"3"``, ``{"total": 3, …}`` or the same as JSON; nothing means none."""
+    parsed = _json_or_text(value)
+    if parsed is None or parsed is False:
+        return {}
+    if isinstance(parsed, dict):
+        return parsed
+    total = int(parsed)
+    return {"total": total, "backoff_factor": 0.3} if total > 0 else {}
+
+
+def _proxies(value: Any) -> Optional[Dict[str, str]]:
+    """``http://proxy:3128`` for every scheme, ``{"https": …}``, or the same as JSON."""
+    parsed = _json_or_text(value)
+    if not parsed:
+        return None
+    if isinstance(parsed, dict):
+        return {str(scheme): str(url) for scheme, url in parsed.items()}
+    if not isinstance(parsed, str):
+        raise ValueError
+    return {"http": parsed, "https": parsed}
+
+
+def _json_or_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    if value.lstrip().startswith("{"):
+        return json.loads(value)
+    return value.strip()

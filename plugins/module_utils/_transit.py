@@ -1,0 +1,356 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The Transit engine's endpoints as methods. **Private** to the collection.
+
+The rest of the collection knows neither paths nor the encoding on the wire: plaintext and contexts are bytes here,
+base64 stays inside.
+
+API: https://openbao.org/api-docs/secret/transit/ and https://developer.hashicorp.com/vault/api-docs/secret/transit
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    ItemsFailed,
+    MountNotFound,
+    NotFound,
+    PermissionDenied,
+    ServerError,
+)
+
+# OpenBao >= 2.4 counts every key and every text of a request's JSON (listener setting max_request_json_strings).
+OPENBAO_MAX_STRINGS = 1000
+# Vault >= 1.20.3 counts the elements of an array instead (max_json_array_element_count).
+VAULT_MAX_ITEMS = 10000
+# Both refuse bodies over 32 MiB (max_request_size).
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+_VAULT_BUILD = "+builtin.vault"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of a batch.
+
+    Attributes:
+        value: plaintext for encrypt, hmac and verify; ciphertext for decrypt and rewrap.
+        name: what to call it in messages. Never its content.
+        context: what a derived key is derived with.
+        associated_data: what AEAD binds the ciphertext to.
+        key_version: 0 for the latest.
+        hmac: for verify, the fingerprint to check.
+    """
+
+    value: bytes = field(repr=False)
+    name: str = ""
+    context: Optional[bytes] = None
+    associated_data: Optional[bytes] = None
+    key_version: int = 0
+    hmac: str = ""
+
+
+class Transit:
+    """One engine, mounted at ``backend``."""
+
+    def __init__(self, client: Client, backend: str) -> None:
+        self._client = client
+        self.backend = backend.strip("/")
+        self._max_items: Optional[int] = None
+
+    # The engine itself
+
+    def mount(self) -> Optional[Mapping[str, Any]]:
+        """The mount as ``sys/mounts`` shows it (durations in seconds, 0 for the server's default); ``None`` when there is none."""
+        try:
+            return self._client.get("sys/mounts/" + self.backend).data
+        except MountNotFound:
+            return None
+
+    def enable(self, body: Mapping[str, Any]) -> None:
+        self._client.post("sys/mounts/" + self.backend, {"type": "transit", **body})
+
+    def tune(self, body: Mapping[str, Any]) -> None:
+        self._client.post("sys/mounts/%s/tune" % self.backend, body)
+
+    def disable(self) -> None:
+        """Unmount the engine. This destroys its keys, those with ``deletion_allowed: false`` as well."""
+        self._client.delete("sys/mounts/" + self.backend)
+
+    def upsert_disabled(self) -> bool:
+        return bool(self._client.get(self.backend + "/config/keys").data.get("disable_upsert"))
+
+    def disable_upsert(self, disabled: bool) -> None:
+        self._client.post(self.backend + "/config/keys", {"disable_upsert": disabled})
+
+    def cache_size(self) -> int:
+        return int(self._client.get(self.backend + "/cache-config").data.get("size") or 0)
+
+    def set_cache_size(self, size: int) -> None:
+        self._client.post(self.backend + "/cache-config", {"size": size})
+
+    # Keys
+
+    def key_names(self) -> List[str]:
+        try:
+            return list(self._client.list(self.backend + "/keys").data.get("keys") or ())
+        except NotFound:
+            return []
+
+    def read_key(self, name: str) -> Optional[Mapping[str, Any]]:
+        """The key's attributes, ``None`` when it does not exist."""
+        try:
+            return self._client.get("%s/keys/%s" % (self.backend, name)).data
+        except NotFound as error:
+            if error.reasons:
+                raise
+            return None
+
+    def create_key(self, name: str, body: Mapping[str, Any]) -> Reply:
+        """Make the key. On a key that exists the server answers with that key, unchanged and without a word."""
+        return self._client.post("%s/keys/%s" % (self.backend, name), body)
+
+    def configure_key(self, name: str, body: Mapping[str, Any]) -> Reply:
+        return self._client.post("%s/keys/%s/config" % (self.backend, name), body)
+
+    def rotate_key(self, name: str) -> Reply:
+        """Add a version. Never sent twice: a lost answer may hide a rotation that was done."""
+        return self._client.post("%s/keys/%s/rotate" % (self.backend, name), {}, repeatable=False)
+
+    def delete_key(self, name: str) -> None:
+        self._client.delete("%s/keys/%s" % (self.backend, name))
+
+    # Values, many in one request
+
+    def encrypt(self, key: str, items: Sequence[Item]) -> List[str]:
+        """Ciphertexts, in the order of the items."""
+        results = self._batch("encrypt", key, items, _plaintext_field, partial=True)
+        return [str(result["ciphertext"]) for result in results]
+
+    def decrypt(self, key: str, items: Sequence[Item]) -> List[bytes]:
+        """Plaintexts, in the order of the items."""
+        results = self._batch("decrypt", key, items, _ciphertext_field, partial=True)
+        return [base64.b64decode(result["plaintext"]) for result in results]
+
+    def rewrap(self, key: str, items: Sequence[Item]) -> List[str]:
+        """New ciphertexts of the same plaintexts, which stay on the server. Not possible with associated data."""
+        results = self._batch("rewrap", key, items, _ciphertext_field)
+        return [str(result["ciphertext"]) for result in results]
+
+    def hmac(self, key: str, items: Sequence[Item]) -> List[str]:
+        """Fingerprints (sha2-256) of plaintexts. A context has no part in them."""
+        results = self._batch("hmac", key, items, _input_field)
+        return [str(result["hmac"]) for result in results]
+
+    def verify(self, key: str, items: Sequence[Item]) -> List[Optional[bool]]:
+        """Whether each fingerprint belongs to its plaintext; ``None`` where the server can't tell (any more)."""
+        results = self._batch("verify", key, items, _verify_fields, tolerate=_UNVERIFIABLE)
+        return [None if result.get("error") else bool(result.get("valid")) for result in results]
+
+    def _batch(
+        self,
+        operation: str,
+        key: str,
+        items: Sequence[Item],
+        fields: Callable[[Item], Dict[str, Any]],
+        *,
+        partial: bool = False,
+        tolerate: Tuple[str, ...] = (),
+    ) -> List[Mapping[str, Any]]:
+        path = "%s/%s/%s" % (self.backend, operation, key)
+        bodies = [fields(item) for item in items]
+        results: Dict[int, Mapping[str, Any]] = {}
+        for chunk in self._chunks(bodies):
+            answers = self._send_chunk(path, [bodies[index] for index in chunk], partial)
+            results.update(zip(chunk, answers))
+        failures = [
+            (_label(index, items[index]), _meaning(str(result["error"])))
+            for index, result in sorted(results.items())
+            if result.get("error") and not any(words in result["error"] for words in tolerate)
+        ]
+        if failures:
+            raise ItemsFailed(operation, path, len(items), failures)
+        return [results[index] for index in range(len(items))]
+
+    def _chunks(self, bodies: Sequence[Mapping[str, Any]]) -> Iterator[List[int]]:
+        if self._max_items is None and _strings(bodies) > OPENBAO_MAX_STRINGS:
+            self._max_items = self._server_max_items()
+        return chunks(bodies, self._max_items)
+
+    def _server_max_items(self) -> int:
+        """Vault's limit when this is surely Vault; 0 for OpenBao's, which is the narrower one."""
+        try:
+            # Readable for every token with a right below the mount.
+            mount = self._client.get("sys/internal/ui/mounts/" + self.backend).data
+        except ServerError:
+            return 0
+        return VAULT_MAX_ITEMS if str(mount.get("running_plugin_version", "")).endswith(_VAULT_BUILD) else 0
+
+    def _send_chunk(
+        self, path: str, bodies: Sequence[Mapping[str, Any]], partial: bool
+    ) -> List[Mapping[str, Any]]:
+        body: Dict[str, Any] = {"batch_input": bodies}
+        if partial:
+            # Otherwise one bad item makes the answer a 400 that holds the plaintext of the good ones.
+            body["partial_failure_response_code"] = 200
+        try:
+            return list(self._client.post(path, body).data["batch_results"])
+        except ServerError as error:
+            refused = error
+        if len(refused.item_errors) == len(bodies):
+            return [{"error": words} for words in refused.item_errors]
+        if len(bodies) > 1 and (refused.says("JSON input due to high complexity") or refused.status == 413):
+            # The server's limit was set lower than the default. It refuses before it does anything.
+            half = len(bodies) // 2
+            return self._send_chunk(path, bodies[:half], partial) + self._send_chunk(
+                path, bodies[half:], partial
+            )
+        raise refused
+
+    def check_key_exists(self, key: str) -> None:
+        """Refuse to go on when the key is known to be missing: an encrypt would create it if the token may.
+
+        A token that may not read the key learns nothing here. It cannot create one either unless a policy with
+        ``create`` on ``encrypt`` was written for it.
+
+        Raises:
+            NotFound: the key does not exist.
+        """
+        try:
+            missing = self.read_key(key) is None
+        except PermissionDenied:
+            return
+        if missing:
+            raise NotFound(
+                "The key '%s' does not exist in the engine '%s'. Create it (vault_transit_key), or correct its name."
+                % (key, self.backend)
+            )
+
+
+def chunks(bodies: Sequence[Mapping[str, Any]], max_items: Optional[int] = None) -> Iterator[List[int]]:
+    """Indexes of items that fit in one request, and that all have a context or all have none (the server refuses a mix)."""
+    for with_context in (True, False):
+        chunk: List[int] = []
+        strings = size = 0
+        for index, body in enumerate(bodies):
+            if ("context" in body) is not with_context:
+                continue
+            more_strings, more_bytes = _strings_of(body), _size(body)
+            full = (
+                len(chunk) >= max_items
+                if max_items
+                else _ENVELOPE + strings + more_strings > OPENBAO_MAX_STRINGS
+            )
+            if chunk and (full or size + more_bytes > MAX_BODY_BYTES):
+                yield chunk
+                chunk, strings, size = [], 0, 0
+            chunk.append(index)
+            strings, size = strings + more_strings, size + more_bytes
+        if chunk:
+            yield chunk
+
+
+# The names batch_input and partial_failure_response_code.
+_ENVELOPE = 2
+
+
+def _strings(bodies: Sequence[Mapping[str, Any]]) -> int:
+    return _ENVELOPE + sum(_strings_of(body) for body in bodies)
+
+
+def _strings_of(body: Mapping[str, Any]) -> int:
+    return len(body) + sum(isinstance(value, str) for value in body.values())
+
+
+def _size(body: Mapping[str, Any]) -> int:
+    return sum(len(name) + len(str(value)) + 6 for name, value in body.items())
+
+
+def _encoded(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+def _common_fields(item: Item) -> Dict[str, Any]:
+    fields: Dict[str, Any] = {}
+    if item.context is not None:
+        fields["context"] = _encoded(item.context)
+    if item.associated_data is not None:
+        fields["associated_data"] = _encoded(item.associated_data)
+    if item.key_version:
+        fields["key_version"] = item.key_version
+    return fields
+
+
+def _plaintext_field(item: Item) -> Dict[str, Any]:
+    return {"plaintext": _encoded(item.value), **_common_fields(item)}
+
+
+def _ciphertext_field(item: Item) -> Dict[str, Any]:
+    return {"ciphertext": item.value.decode("utf-8"), **_common_fields(item)}
+
+
+def _input_field(item: Item) -> Dict[str, Any]:
+    version = {"key_version": item.key_version} if item.key_version else {}
+    return {"input": _encoded(item.value), **version}
+
+
+def _verify_fields(item: Item) -> Dict[str, Any]:
+    return {"input": _encoded(item.value), "hmac": item.hmac}
+
+
+def _label(index: int, item: Item) -> str:
+    return "item %d (%s)" % (index + 1, item.name) if item.name else "item %d" % (index + 1)
+
+
+# Both say that this fingerprint tells nothing (any more), not that the request was wrong.
+_UNVERIFIABLE = ("too old", "too new", "invalid HMAC")
+
+_MEANINGS: Tuple[Tuple[str, str], ...] = (
+    (
+        "message authentication failed",
+        "it does not decrypt: another key, another context or associated data, or the ciphertext is damaged",
+    ),
+    (
+        "disallowed by policy (too old)",
+        "its key version is below the key's min_decryption_version: lower that, or encrypt the value anew",
+    ),
+    (
+        "version is too new",
+        "its key version does not exist (yet): another key, or a key restored from an older backup",
+    ),
+    ("no prefix", "it is not a Transit ciphertext (vault:vN:...)"),
+    ("could not decode base64", "the ciphertext is damaged or cut off"),
+    ("invalid ciphertext length", "the ciphertext is damaged or cut off"),
+    (
+        "missing 'context' for key derivation",
+        "the key is derived and needs the context under which the value was encrypted",
+    ),
+    ("illegal base64", "the ciphertext is damaged or cut off"),
+)
+
+
+def _meaning(words: str) -> str:
+    """The server's words for a failed item, said so that one can act on them."""
+    for sign, meaning in _MEANINGS:
+        if sign in words:
+            return meaning
+    return " ".join(words.split())
+
+
+def decode_base64(text: str) -> bytes:
+    """Strict base64.
+
+    Raises:
+        ValueError: it is none. The message does not repeat the text.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    raise ValueError("not valid base64")

@@ -1,0 +1,154 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vault_transit_key
+version_added: 0.1.0
+short_description: Manage a key of the Transit secrets engine
+description:
+  - Creates, configures, rotates and deletes one key of the Transit engine of HashiCorp Vault or OpenBao.
+  - What is not said is not touched. What cannot be reached from the key's actual state is refused before anything is written,
+    with all reasons at once.
+author:
+  - mlkeys contributors (@mlkeys)
+requirements:
+  - hvac
+options:
+  name:
+    description:
+      - Name of the key.
+      - Letters, digits, C(_), C(-) and C(.), beginning and ending with a letter, a digit or C(_).
+    type: str
+    required: true
+  state:
+    description:
+      - Whether the key exists.
+      - V(absent) destroys the key, and with it everything that was encrypted with it. It needs O(deletion_allowed=true) on the
+        server, or O(force=true).
+    type: str
+    choices:
+      - absent
+      - present
+    default: present
+  force:
+    description:
+      - With O(state=absent), allow the deletion on the server and delete the key in one go.
+    type: bool
+    default: false
+  rotate_older_than:
+    description:
+      - Rotate the key when its latest version is at least this old, for instance V(90d), V(720h) or V(3600) seconds.
+      - V(0) rotates at every run, and then the module is not idempotent.
+      - A rotation is never sent twice. When its answer is lost, the module reads the key to learn whether it was done.
+    type: str
+extends_documentation_fragment:
+  - mlkeys.transit._attributes
+  - mlkeys.transit._attributes.actiongroup_vault
+  - mlkeys.transit._auth
+  - mlkeys.transit._backend
+  - mlkeys.transit._connection
+  - mlkeys.transit._key
+attributes:
+  check_mode:
+    support: full
+    details:
+      - A key type that the server does not know is found out when the key is really created.
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - Idempotent but for O(rotate_older_than=0).
+seealso:
+  - module: mlkeys.transit.vault_transit_backend
+  - module: mlkeys.transit.vault_transit_key_info
+  - module: mlkeys.transit.vault_transit_vars
+  - name: Transit API of OpenBao
+    description: What the server does.
+    link: https://openbao.org/api-docs/secret/transit/
+  - name: Transit API of Vault
+    description: What the server does.
+    link: https://developer.hashicorp.com/vault/api-docs/secret/transit
+"""
+
+EXAMPLES = r"""
+- name: A key for the API keys of ML providers
+  mlkeys.transit.vault_transit_key:
+    name: ml-api-key
+    type: aes256-gcm96
+    derived: true
+    auto_rotate_period: 90d
+
+- name: Replace its latest version when that is older than 30 days
+  mlkeys.transit.vault_transit_key:
+    name: ml-api-key
+    rotate_older_than: 30d
+
+- name: Let old versions neither decrypt nor encrypt any more
+  mlkeys.transit.vault_transit_key:
+    name: ml-api-key
+    min_decryption_version: 1
+    min_encryption_version: 1
+
+- name: Delete the key and everything that was encrypted with it
+  mlkeys.transit.vault_transit_key:
+    name: ml-api-key
+    state: absent
+    force: true
+"""
+
+RETURN = r"""
+key:
+  description:
+    - The key after the run, or in check mode as it would be. V(null) when it does not exist.
+    - Holds no key material and no times; M(mlkeys.transit.vault_transit_key_info) shows those.
+  returned: success
+  type: dict
+  sample:
+    name: ml-api-key
+    type: aes256-gcm96
+    derived: true
+    convergent_encryption: false
+    exportable: false
+    allow_plaintext_backup: false
+    auto_rotate_period: 7776000
+    deletion_allowed: false
+    min_decryption_version: 1
+    min_encryption_version: 0
+    latest_version: 1
+    min_available_version: 0
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import (
+    attribute_spec,
+    backend_spec,
+    connection_spec,
+    run,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import reconcile_key
+from ansible_collections.mlkeys.transit.plugins.module_utils._schema import KEY_ATTRIBUTES
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **connection_spec(),
+            **backend_spec(),
+            **attribute_spec(KEY_ATTRIBUTES),
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+            "force": {"type": "bool", "default": False},
+            "rotate_older_than": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    run(module, reconcile_key)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vault_transit_key_info
+version_added: 0.1.0
+short_description: Read keys of the Transit secrets engine
+description:
+  - Reads one key or all keys of the Transit engine of HashiCorp Vault or OpenBao, with the ages of their versions.
+  - Never returns key material, neither secret nor public.
+author:
+  - mlkeys contributors (@mlkeys)
+requirements:
+  - hvac
+options:
+  name:
+    description:
+      - Name of the key. All keys when it is not given, at one request each.
+    type: str
+extends_documentation_fragment:
+  - mlkeys.transit._attributes
+  - mlkeys.transit._attributes.actiongroup_vault
+  - mlkeys.transit._attributes.info_module
+  - mlkeys.transit._auth
+  - mlkeys.transit._backend
+  - mlkeys.transit._connection
+seealso:
+  - module: mlkeys.transit.vault_transit_key
+"""
+
+EXAMPLES = r"""
+- name: Read one key
+  mlkeys.transit.vault_transit_key_info:
+    name: ml-api-key
+  register: ml_api_key
+
+- name: Read all keys
+  mlkeys.transit.vault_transit_key_info:
+  register: all_keys
+
+- name: Name the keys whose latest version is older than 90 days
+  ansible.builtin.debug:
+    msg: >-
+      {{ all_keys.transit_keys
+         | selectattr('versions.' ~ -1 ~ '.age_seconds', 'gt', 90 * 86400)
+         | map(attribute='name') }}
+"""
+
+RETURN = r"""
+transit_keys:
+  description: The keys, sorted by name. Empty when there is none of that name.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: ml-api-key
+      type: aes256-gcm96
+      derived: true
+      convergent_encryption: false
+      exportable: false
+      allow_plaintext_backup: false
+      auto_rotate_period: 7776000
+      deletion_allowed: false
+      min_decryption_version: 1
+      min_encryption_version: 0
+      latest_version: 2
+      min_available_version: 0
+      imported_key: false
+      soft_deleted: false
+      supports_decryption: true
+      supports_derivation: true
+      supports_encryption: true
+      supports_signing: false
+      versions:
+        - version: 1
+          creation_time: "2026-08-01T09:00:00Z"
+          age_seconds: 2678400
+        - version: 2
+          creation_time: "2026-09-01T09:00:00Z"
+          age_seconds: 0
+  contains:
+    name:
+      description: The key's name.
+      type: str
+      returned: always
+    latest_version:
+      description: The version that encrypts.
+      type: int
+      returned: always
+    auto_rotate_period:
+      description: Seconds after which the server rotates the key. V(0) for never.
+      type: int
+      returned: always
+    versions:
+      description:
+        - The versions that may still decrypt, oldest first.
+        - Empty for keys of type V(hmac), for which the server tells no times.
+      type: list
+      elements: dict
+      returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import backend_spec, connection_spec, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import key_info
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={**connection_spec(), **backend_spec(), "name": {"type": "str"}},
+        supports_check_mode=True,
+    )
+    run(module, key_info)
+
+
+if __name__ == "__main__":
+    main()
