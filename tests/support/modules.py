@@ -46,18 +46,22 @@ def run_module(
     diff: bool = True,
     env: Mapping[str, str] | None = None,
 ) -> ModuleResult:
-    """Run `mlkeys.transit.<name>` and return its result; an exception that it lets escape escapes here too."""
+    """Run `mlkeys.transit.<name>` and return its result; an exception that escapes it escapes here too."""
     module = importlib.import_module(f"ansible_collections.mlkeys.transit.plugins.modules.{name}")
     arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_module_name": name}
     printed = io.StringIO()
-    with _module_arguments(arguments), _as_on_a_target(), mock.patch.dict(os.environ, env or {}):
-        with contextlib.redirect_stdout(printed):
-            try:
-                module.main()
-            except SystemExit as ended:
-                code = ended.code
-            else:
-                raise AssertionError(f"{name} returned without exit_json or fail_json")
+    with (
+        _module_arguments(arguments),
+        _as_on_a_target(),
+        mock.patch.dict(os.environ, env or {}),
+        contextlib.redirect_stdout(printed),
+    ):
+        try:
+            module.main()
+        except SystemExit as ended:
+            code = ended.code
+        else:
+            raise AssertionError(f"{name} returned without exit_json or fail_json")
     result = ModuleResult(json.loads(printed.getvalue()))
     if result.failed != (code != 0):
         raise AssertionError(f"{name} ended with status {code} and failed={result.failed}")
@@ -82,5 +86,5 @@ def _as_on_a_target() -> Iterator[None]:
         with contextlib.suppress(ImportError):
             from ansible.module_utils import _internal  # the flag is there since core 2.19
 
-            patches.enter_context(mock.patch.object(_internal, "is_controller", False, create=True))
+            patches.enter_context(mock.patch.object(_internal, "is_controller", new=False, create=True))
         yield

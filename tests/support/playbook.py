@@ -26,9 +26,9 @@ def run_playbook(
     cwd: Path | None = None,
     timeout: float = 300.0,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a playbook, given by path or as `mlkeys.transit.NAME`; it decides itself what its status means.
+    """Run a playbook, given by path or as `mlkeys.transit.NAME`; the caller judges its status.
 
-    Nothing is read from or left in the user's Ansible folders. Extra vars go through a file, since the arguments
+    Nothing is read from or left in the user's Ansible folders. Extra vars go through a file: the arguments
     of a process are no place for a secret.
     """
     with tempfile.TemporaryDirectory(prefix="playbook-") as scratch:
