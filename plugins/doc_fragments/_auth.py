@@ -72,7 +72,8 @@ options:
     type: str
   role_id:
     description:
-      - Role ID of an AppRole, or name of the role for O(auth_method=jwt), O(auth_method=kubernetes) and O(auth_method=cert).
+      - Role ID of an AppRole.
+      - The name of the role for O(auth_method=jwt), O(auth_method=kubernetes) and O(auth_method=cert).
       - Also taken from E(ANSIBLE_HASHI_VAULT_ROLE_ID).
     type: str
   secret_id:
@@ -82,7 +83,8 @@ options:
     type: str
   jwt:
     description:
-      - The JSON web token, for O(auth_method=jwt). For O(auth_method=kubernetes) it is read from O(kubernetes_token_path) when nothing is said.
+      - The JSON web token, for O(auth_method=jwt).
+      - For O(auth_method=kubernetes), read from O(kubernetes_token_path) when nothing is said.
       - Also taken from E(ANSIBLE_HASHI_VAULT_JWT).
     type: str
   kubernetes_token_path:

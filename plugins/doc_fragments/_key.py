@@ -13,11 +13,12 @@ options:
   type:
     description:
       - The kind of key, for instance V(aes256-gcm96), V(chacha20-poly1305), V(rsa-4096), V(ed25519) or V(hmac).
-      - The server has the last word on what it knows, and takes V(aes256-gcm96) when nothing is said. It cannot be changed.
+      - The server has the last word on what it knows, and takes V(aes256-gcm96) when nothing is said.
+      - It can only be set when the key is created.
     type: str
   derived:
     description:
-      - Derive a key of its own for each context, so that a value encrypted under one name does not decrypt under another.
+      - Derive a key of its own for each context. A value encrypted under one name then does not decrypt under another.
       - It can only be set when the key is created.
     type: bool
   convergent_encryption:

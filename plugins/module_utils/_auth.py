@@ -56,58 +56,54 @@ def log_in(client: Client, auth: Auth) -> bool:
 
 
 def revoke(client: Client, warn: Warn) -> None:
-    """End the client's token. A token that cannot be ended this way (a batch token, no default policy) runs out by itself."""
+    """End the client's token. One that cannot be ended (a batch token, no default policy) runs out by itself."""
     try:
         client.post("auth/token/revoke-self", {})
     except ServerError:
         pass
     except TransitError as error:
-        warn("The token of this login was not revoked and lives until its TTL ends: %s" % error.message)
+        warn(f"The token of this login was not revoked and lives until its TTL ends: {error.message}")
     client.token = ""
 
 
 def _login(client: Client, auth: Auth) -> str:
     below, body = _LOGINS[auth.method](auth)
-    path = "auth/%s/%s" % (auth.mount_point or auth.method, below)
+    path = f"auth/{auth.mount_point or auth.method}/{below}"
     try:
         return str(client.post(path, body).auth["client_token"])
     except MountNotFound:
-        refused = "No auth method is mounted at 'auth/%s'. Check mount_point." % (
-            auth.mount_point or auth.method
-        )
+        refused = "No auth method is mounted at 'auth/%s'. Check mount_point." % (auth.mount_point or auth.method)
     except ServerError as error:
         if error.status not in (400, 403, 404):
             raise
         reason = "; ".join(" ".join(words.split()) for words in error.reasons) or "no reason given"
-        refused = "The login with %s at '%s' was refused: %s. Check the credentials and mount_point." % (
-            auth.method,
-            path,
-            reason,
+        refused = (
+            f"The login with {auth.method} at '{path}' was refused: {reason}. Check the credentials and mount_point."
         )
     raise Unauthenticated(refused)
 
 
-def _userpass(auth: Auth) -> Tuple[str, Dict[str, Any]]:
+def _userpass(auth: Auth) -> tuple[str, dict[str, Any]]:
     return "login/" + quote(auth.username, safe=""), {"password": auth.password}
 
 
-def _approle(auth: Auth) -> Tuple[str, Dict[str, Any]]:
+def _approle(auth: Auth) -> tuple[str, dict[str, Any]]:
     body = {"role_id": auth.role_id}
     if auth.secret_id:
         body["secret_id"] = auth.secret_id
     return "login", body
 
 
-def _jwt(auth: Auth) -> Tuple[str, Dict[str, Any]]:
+def _jwt(auth: Auth) -> tuple[str, dict[str, Any]]:
     return "login", {"role": auth.role_id, "jwt": auth.jwt}
 
 
-def _kubernetes(auth: Auth) -> Tuple[str, Dict[str, Any]]:
+def _kubernetes(auth: Auth) -> tuple[str, dict[str, Any]]:
     token = auth.jwt or _read(auth.kubernetes_token_path, "kubernetes_token_path")
     return "login", {"role": auth.role_id, "jwt": token}
 
 
-def _cert(auth: Auth) -> Tuple[str, Dict[str, Any]]:
+def _cert(auth: Auth) -> tuple[str, dict[str, Any]]:
     return "login", {"name": auth.role_id} if auth.role_id else {}
 
 
@@ -125,8 +121,8 @@ def _token_from_file(auth: Auth) -> str:
     path = os.path.join(auth.token_path, auth.token_file)
     if not os.path.exists(path):
         raise InvalidOption(
-            "No token: give token, set BAO_TOKEN or VAULT_TOKEN, log in with the server's client so that %s holds one, "
-            "or choose another auth_method." % path
+            f"No token: give token, set BAO_TOKEN or VAULT_TOKEN, log in with the server's client so that {path} holds "
+            "one, or choose another auth_method."
         )
     return _read(path, "token_file")
 
@@ -143,4 +139,4 @@ def _read(path: str, option: str) -> str:
         if text:
             return text
         problem = "it is empty"
-    raise InvalidOption("%s %s: %s." % (option, path, problem))
+    raise InvalidOption(f"{option} {path}: {problem}.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
@@ -32,14 +32,14 @@ class Reply:
 
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     auth: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    warnings: Tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Failure:
     error: TransitError
     may_pass: bool
-    retry_after: Optional[str] = None
+    retry_after: str | None = None
 
 
 class Client:
@@ -62,14 +62,14 @@ class Client:
     def token(self, token: str) -> None:
         self._adapter.token = token
 
-    def get(self, path: str, query: Optional[Mapping[str, Any]] = None) -> Reply:
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Reply:
         return self.request("GET", path, query=query)
 
     def list(self, path: str) -> Reply:
         return self.request("LIST", path)
 
     def post(self, path: str, body: Mapping[str, Any], *, repeatable: bool = True) -> Reply:
-        """Write. ``repeatable=False`` is for what must not happen twice: it is then sent once, whatever ``retries`` says."""
+        """Write. ``repeatable=False`` is for what must not happen twice: it is sent once, whatever ``retries`` says."""
         return self.request("POST", path, body=body, repeatable=repeatable)
 
     def delete(self, path: str) -> Reply:
@@ -80,8 +80,8 @@ class Client:
         method: str,
         path: str,
         *,
-        body: Optional[Mapping[str, Any]] = None,
-        query: Optional[Mapping[str, Any]] = None,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
         repeatable: bool = True,
     ) -> Reply:
         """The reply of the server.
@@ -99,18 +99,16 @@ class Client:
             if pause is None:
                 raise failure.error
             if self._connection.warn_on_retry:
-                self._warn("Trying again: %s" % failure.error.message)
+                self._warn(f"Trying again: {failure.error.message}")
             time.sleep(max(pause, _seconds(failure.retry_after)))
 
     def _send(
-        self, method: str, path: str, body: Optional[Mapping[str, Any]], query: Optional[Mapping[str, Any]]
-    ) -> Tuple[Reply, Optional[_Failure]]:
+        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, Any] | None
+    ) -> tuple[Reply, _Failure | None]:
         import requests
 
         try:
-            response = self._adapter.request(
-                method, "/v1/" + path, raise_exception=False, json=body, params=query
-            )
+            response = self._adapter.request(method, "/v1/" + path, raise_exception=False, json=body, params=query)
         except requests.exceptions.RequestException as error:
             return Reply(), _Failure(_unreachable(self._connection, error), _worth_retrying(error))
         if response.status_code in (307, 308) and self._follow(response.headers.get("Location", "")):
@@ -118,28 +116,29 @@ class Client:
         return self._read(method, path, body, response)
 
     def _follow(self, location: str) -> bool:
-        """Talk to the active node from now on, as a standby asks. Never from https down to http, which would show the token."""
+        """Talk to the active node from now on, as a standby asks.
+
+        Never from https down to http, which would show the token.
+        """
         target = urlsplit(location)
         here = urlsplit(self._adapter.base_uri)
         if not target.netloc or target.netloc == here.netloc:
             return False
         if here.scheme == "https" and target.scheme != "https":
             return False
-        self._adapter.base_uri = "%s://%s" % (target.scheme, target.netloc)
+        self._adapter.base_uri = f"{target.scheme}://{target.netloc}"
         return True
 
     def _read(
-        self, method: str, path: str, body: Optional[Mapping[str, Any]], response: Any
-    ) -> Tuple[Reply, Optional[_Failure]]:
+        self, method: str, path: str, body: Mapping[str, Any] | None, response: Any
+    ) -> tuple[Reply, _Failure | None]:
         status = response.status_code
         content = _json(response)
         if content is None:
             return Reply(), _Failure(_foreign(self._connection.url, response), status == 502)
         if 200 <= status < 300:
             return (
-                Reply(
-                    content.get("data") or {}, content.get("auth") or {}, tuple(content.get("warnings") or ())
-                ),
+                Reply(content.get("data") or {}, content.get("auth") or {}, tuple(content.get("warnings") or ())),
                 None,
             )
         reasons = [_scrub(str(reason), body) for reason in content.get("errors") or ()]
@@ -190,11 +189,11 @@ def _pauses(retries: Mapping[str, Any]) -> Iterator[float]:
         yield retry.get_backoff_time()
 
 
-def _seconds(retry_after: Optional[str]) -> float:
+def _seconds(retry_after: str | None) -> float:
     return min(float(retry_after), 60.0) if retry_after and retry_after.isdigit() else 0.0
 
 
-def _json(response: Any) -> Optional[Mapping[str, Any]]:
+def _json(response: Any) -> Mapping[str, Any] | None:
     """The body as a mapping; empty for no body; ``None`` for a body that is none."""
     if not response.content:
         return {}
@@ -207,14 +206,14 @@ def _json(response: Any) -> Optional[Mapping[str, Any]]:
 
 def _foreign(url: str, response: Any) -> TransitError:
     if b"HTTP request to an HTTPS server" in response.content[:200]:
-        return ServerUnreachable("The server at %s speaks https, not http. Begin url with https://." % url)
+        return ServerUnreachable(f"The server at {url} speaks https, not http. Begin url with https://.")
     return ServerUnreachable(
-        "What answers at %s is not Vault or OpenBao (HTTP %d, %s). Check url."
-        % (url, response.status_code, response.headers.get("Content-Type", "no content type"))
+        f"What answers at {url} is not Vault or OpenBao (HTTP {response.status_code}, "
+        f"{response.headers.get('Content-Type', 'no content type')}). Check url."
     )
 
 
-def _item_errors(content: Mapping[str, Any], body: Any) -> Tuple[str, ...]:
+def _item_errors(content: Mapping[str, Any], body: Any) -> tuple[str, ...]:
     """What a refused batch says of each item: its errors alone, for the good items beside them hold plaintext."""
     results = (content.get("data") or {}).get("batch_results") or ()
     return tuple(_scrub(str(result.get("error") or ""), body) for result in results)
@@ -233,23 +232,23 @@ def _unreachable(connection: Connection, error: Any) -> TransitError:
     import requests
 
     text = str(error)
-    where = "Cannot reach the server at %s" % connection.url
+    where = f"Cannot reach the server at {connection.url}"
     check = "Check url (BAO_ADDR, VAULT_ADDR) and that the server runs."
     if isinstance(error, requests.exceptions.SSLError):
-        return ServerUnreachable("%s: %s" % (where, _tls_problem(text)))
+        return ServerUnreachable(f"{where}: {_tls_problem(text)}")
     if isinstance(error, requests.exceptions.ProxyError):
-        return ServerUnreachable("%s: the proxy refused or does not answer. Check proxies." % where)
+        return ServerUnreachable(f"{where}: the proxy refused or does not answer. Check proxies.")
     if isinstance(error, requests.exceptions.Timeout):
-        return ServerUnreachable("%s: no answer within %d seconds. %s" % (where, connection.timeout, check))
+        return ServerUnreachable(f"{where}: no answer within {connection.timeout} seconds. {check}")
     if isinstance(error, requests.exceptions.ConnectionError):
         for sign, problem in _CONNECTION_PROBLEMS:
             if sign in text:
-                return ServerUnreachable("%s: %s. %s" % (where, problem, check))
-        return ServerUnreachable("%s: the connection broke. %s" % (where, check))
-    return ServerUnreachable("%s: url is not usable (%s). Check url." % (where, type(error).__name__))
+                return ServerUnreachable(f"{where}: {problem}. {check}")
+        return ServerUnreachable(f"{where}: the connection broke. {check}")
+    return ServerUnreachable(f"{where}: url is not usable ({type(error).__name__}). Check url.")
 
 
-_CONNECTION_PROBLEMS: Sequence[Tuple[str, str]] = (
+_CONNECTION_PROBLEMS: Sequence[tuple[str, str]] = (
     ("Connection refused", "connection refused"),
     ("NameResolutionError", "its name does not resolve"),
     ("Failed to resolve", "its name does not resolve"),
@@ -263,10 +262,10 @@ def _tls_problem(text: str) -> str:
     if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text or "record layer failure" in text:
         return "it does not speak https. Begin url with http://, or correct the port."
     if "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text:
-        reason = text.split("certificate verify failed:")[-1].split("(_ssl")[0].strip(" :()'\"")
+        reason = text.rpartition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" :()'\"")[:200]
         return (
-            "its TLS certificate was not accepted (%s). Set ca_cert (BAO_CACERT, VAULT_CACERT) to its authority."
-            % (reason[:200])
+            f"its TLS certificate was not accepted ({reason}). "
+            "Set ca_cert (BAO_CACERT, VAULT_CACERT) to the authority that signed it."
         )
     if "certificate required" in text.lower() or "alert" in text.lower():
         return "the server refused the TLS client certificate, or wants one (auth_method cert)."
@@ -274,7 +273,7 @@ def _tls_problem(text: str) -> str:
 
 
 def _scrub(reason: str, body: Any) -> str:
-    """The server's words without anything secret that was sent: some of its texts repeat the value they complain about."""
+    """The server's words without what was sent: some of its texts repeat the value they complain about."""
     for text in _texts(body):
         if len(text) >= 4 and text in reason:
             reason = reason.replace(text, "...")

@@ -24,7 +24,7 @@ Messages hold facts that we put there: never a request's or a response's body.
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Sequence
 
 
 class TransitError(Exception):
@@ -36,18 +36,18 @@ class TransitError(Exception):
         super().__init__(message)
         self.message = message
 
-    def after(self, done: Sequence[str]) -> "TransitError":
+    def after(self, done: Sequence[str]) -> TransitError:
         """The same error, saying what had been done before it."""
         if done:
             self.changed = True
-            self.message += " Already done: %s." % ", ".join(done)
+            self.message += f" Already done: {', '.join(done)}."
             self.args = (self.message,)
         return self
 
 
 class LibraryMissing(TransitError):
     def __init__(self, library: str) -> None:
-        super().__init__("The Python library %s is needed where this runs, and is not installed." % library)
+        super().__init__(f"The Python library {library} is needed where this runs, and is not installed.")
         self.library = library
 
 
@@ -57,18 +57,18 @@ class InvalidOption(TransitError):
 
 class ChangeImpossible(TransitError):
     def __init__(self, subject: str, reasons: Sequence[str]) -> None:
-        super().__init__("%s: %s. Nothing was changed." % (subject, "; ".join(reasons)))
+        super().__init__(f"{subject}: {'; '.join(reasons)}. Nothing was changed.")
         self.reasons = tuple(reasons)
 
 
 class ItemsFailed(TransitError):
-    def __init__(self, operation: str, path: str, total: int, failures: Sequence[Tuple[str, str]]) -> None:
-        shown = ["%s: %s" % failure for failure in failures[:10]]
+    def __init__(self, operation: str, path: str, total: int, failures: Sequence[tuple[str, str]]) -> None:
+        shown = [f"{label}: {reason}" for label, reason in failures[:10]]
         if len(failures) > len(shown):
-            shown.append("and %d more" % (len(failures) - len(shown)))
+            shown.append(f"and {len(failures) - len(shown)} more")
         super().__init__(
-            "%s failed for %d of %d item%s at %s: %s."
-            % (operation, len(failures), total, "" if total == 1 else "s", path, "; ".join(shown))
+            f"{operation} failed for {len(failures)} of {total} item{'' if total == 1 else 's'} at {path}: "
+            f"{'; '.join(shown)}."
         )
         self.failures = tuple(failures)
 
@@ -85,7 +85,7 @@ class ServerError(TransitError):
         item_errors: for a batch of which every item failed, the server's words for each.
     """
 
-    item_errors: Tuple[str, ...] = ()
+    item_errors: tuple[str, ...] = ()
 
     def __init__(self, message: str, status: int = 0, reasons: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -124,7 +124,7 @@ _CAPABILITIES = {"GET": "read", "LIST": "list", "POST": "update", "PUT": "update
 
 
 def from_answer(
-    method: str, path: str, status: int, reasons: Sequence[str], namespace: Optional[str] = None
+    method: str, path: str, status: int, reasons: Sequence[str], namespace: str | None = None
 ) -> ServerError:
     """The error that an unsuccessful answer means.
 
@@ -133,7 +133,7 @@ def from_answer(
     words = _words(reasons)
     if status == 403:
         return _denied(method, path, reasons, words)
-    if status == 404 and "namespace not found" in words or "namespace not found" in words:
+    if (status == 404 and "namespace not found" in words) or "namespace not found" in words:
         return NamespaceNotFound(
             "The namespace '%s' does not exist on this server. Check namespace (or BAO_NAMESPACE, VAULT_NAMESPACE)."
             % (namespace or ""),
@@ -142,26 +142,24 @@ def from_answer(
         )
     if any(text in words for text in _NO_MOUNT):
         return MountNotFound(
-            "No secrets engine is mounted for '%s'. Enable it, or correct the engine's path." % path,
+            f"No secrets engine is mounted for '{path}'. Enable it, or correct the engine's path.",
             status,
             reasons,
         )
     if any(text in words for text in _NO_KEY):
-        return NotFound("The key for '%s' does not exist." % path, status, reasons)
+        return NotFound(f"The key for '{path}' does not exist.", status, reasons)
     if status == 404:
-        return NotFound("There is nothing at '%s'.%s" % (path, _said(words)), status, reasons)
+        return NotFound(f"There is nothing at '{path}'.{_said(words)}", status, reasons)
     if status == 503 or "active cluster node not found" in words:
-        return NotReady(
-            "The server is not ready for '%s': %s. %s" % (path, words, _REMEDY_NOT_READY), status, reasons
-        )
+        return NotReady(f"The server is not ready for '{path}': {words}. {_REMEDY_NOT_READY}", status, reasons)
     if status == 429:
         return ServerError(
-            "The server limits the rate of requests at '%s': %s. Try again later, or set retries."
-            % (path, words or "too many requests"),
+            f"The server limits the rate of requests at '{path}': {words or 'too many requests'}. "
+            "Try again later, or set retries.",
             status,
             reasons,
         )
-    return ServerError("The server refused '%s' (HTTP %d).%s" % (path, status, _said(words)), status, reasons)
+    return ServerError(f"The server refused '{path}' (HTTP {status}).{_said(words)}", status, reasons)
 
 
 _REMEDY_NOT_READY = "Unseal it (bao operator unseal, vault operator unseal), or wait until a node is active."
@@ -178,18 +176,18 @@ _NO_KEY = (
 
 
 def _denied(method: str, path: str, reasons: Sequence[str], words: str) -> ServerError:
-    # Only a policy's refusal comes wrapped as "1 error occurred"; a token that the server does not know is refused bare.
+    # Only a policy's refusal comes wrapped as "1 error occurred"; an unknown token is refused bare.
     if words == "permission denied" or "invalid token" in words:
         return Unauthenticated(
             "The server does not accept the token: it is wrong, expired, revoked or used up. "
-            "Refused at '%s'; log in again or give another token." % path,
+            f"Refused at '{path}'; log in again or give another token.",
             403,
             reasons,
         )
     capability = _CAPABILITIES[method]
     return PermissionDenied(
-        "Permission denied: the token's policies do not give the capability '%s' on '%s'. The server answers the same "
-        "when the engine or the key in that path does not exist." % (capability, path),
+        f"Permission denied: the token's policies do not give the capability '{capability}' on '{path}'. "
+        "The server answers the same when the engine or the key in that path does not exist.",
         403,
         reasons,
     )
@@ -197,7 +195,7 @@ def _denied(method: str, path: str, reasons: Sequence[str], words: str) -> Serve
 
 def _words(reasons: Sequence[str]) -> str:
     """The server's reasons as one line."""
-    flat: List[str] = []
+    flat: list[str] = []
     for reason in reasons:
         text = " ".join(reason.split())
         if text.startswith("1 error occurred: * "):
@@ -207,4 +205,4 @@ def _words(reasons: Sequence[str]) -> str:
 
 
 def _said(words: str) -> str:
-    return " It said: %s." % words.rstrip(".") if words else ""
+    return f" It said: {words.rstrip('.')}." if words else ""

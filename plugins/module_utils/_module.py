@@ -1,13 +1,16 @@
 # Copyright: (c) 2026, mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The edge towards Ansible's modules: argument specs, and the one place that ends a module. **Private** to the collection."""
+"""The edge towards Ansible's modules: argument specs, and the one place that ends a module.
+
+**Private** to the collection.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import Any, Callable, Dict, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.parameters import env_fallback
@@ -44,8 +47,8 @@ def attribute_spec(attributes: Sequence[Attribute]) -> Spec:
     return spec
 
 
-def _option_spec(option: Option) -> Dict[str, Any]:
-    spec: Dict[str, Any] = {"type": option.kind, "no_log": option.secret}
+def _option_spec(option: Option) -> dict[str, Any]:
+    spec: dict[str, Any] = {"type": option.kind, "no_log": option.secret}
     if option.default is not None:
         spec["default"] = option.default
     if option.aliases:
@@ -72,8 +75,8 @@ def run(module: AnsibleModule, reconcile: Reconcile) -> None:
     module.exit_json(changed=outcome.changed, diff=diff, **outcome.result)
 
 
-def _outcome(module: AnsibleModule, reconcile: Reconcile) -> Tuple[Outcome, TransitError | None]:
-    nothing = Outcome(False)
+def _outcome(module: AnsibleModule, reconcile: Reconcile) -> tuple[Outcome, TransitError | None]:
+    nothing = Outcome(changed=False)
     try:
         settings = settings_from(module.params, os.environ)
         with logged_in(settings, module.warn) as client:

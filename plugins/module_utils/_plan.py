@@ -10,7 +10,7 @@ here, before the first write, with all reasons at once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import ChangeImpossible
 from ansible_collections.mlkeys.transit.plugins.module_utils._schema import (
@@ -37,13 +37,13 @@ class KeyPlan:
         configure: body of the configuring call, empty for no such call.
     """
 
-    before: Optional[State]
-    after: Optional[State]
-    create: Optional[State] = None
+    before: State | None
+    after: State | None
+    create: State | None = None
     rotate: bool = False
     configure: State = field(default_factory=dict)
     delete: bool = False
-    warnings: Tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -57,14 +57,14 @@ class MountPlan:
     ``enable`` and ``tune`` are bodies; ``disable_upsert`` and ``cache_size`` are ``None`` where they stay as they are.
     """
 
-    before: Optional[State]
-    after: Optional[State]
-    enable: Optional[State] = None
+    before: State | None
+    after: State | None
+    enable: State | None = None
     tune: State = field(default_factory=dict)
-    disable_upsert: Optional[bool] = None
-    cache_size: Optional[int] = None
+    disable_upsert: bool | None = None
+    cache_size: int | None = None
     disable: bool = False
-    warnings: Tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -96,10 +96,10 @@ def key_state(actual: Mapping[str, Any]) -> State:
 def plan_key(
     name: str,
     wanted: Mapping[str, Any],
-    actual: Optional[Mapping[str, Any]],
+    actual: Mapping[str, Any] | None,
     *,
-    rotate_older_than: Optional[int] = None,
-    age: Optional[float] = None,
+    rotate_older_than: int | None = None,
+    age: float | None = None,
 ) -> KeyPlan:
     """The steps that make the key ``name`` be as wanted.
 
@@ -113,9 +113,7 @@ def plan_key(
         ChangeImpossible: with every reason.
     """
     asked = {
-        attribute.name: wanted[attribute.name]
-        for attribute in KEY_ATTRIBUTES
-        if wanted.get(attribute.name) is not None
+        attribute.name: wanted[attribute.name] for attribute in KEY_ATTRIBUTES if wanted.get(attribute.name) is not None
     }
     # The server takes 0 for 1 here.
     if asked.get("min_decryption_version") == 0:
@@ -126,9 +124,7 @@ def plan_key(
 
 
 def _plan_new_key(name: str, asked: State) -> KeyPlan:
-    _refuse(
-        "Key '%s' cannot be created as asked" % name, key_problems(asked) + _version_problems(asked, 1, 0)
-    )
+    _refuse(f"Key '{name}' cannot be created as asked", key_problems(asked) + _version_problems(asked, 1, 0))
     create = {
         attribute.name: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
@@ -156,8 +152,8 @@ def _plan_existing_key(
     name: str,
     asked: State,
     actual: Mapping[str, Any],
-    rotate_older_than: Optional[int],
-    age: Optional[float],
+    rotate_older_than: int | None,
+    age: float | None,
 ) -> KeyPlan:
     before = key_state(actual)
     merged = {**before, **asked}
@@ -165,28 +161,22 @@ def _plan_existing_key(
     reasons = []
     if rotate_older_than is not None:
         if age is None:
-            reasons.append("the server does not tell the age of a key of type %s" % before["type"])
+            reasons.append(f"the server does not tell the age of a key of type {before['type']}")
         else:
             rotate = age >= rotate_older_than
     latest = before["latest_version"] + (1 if rotate else 0)
     changes = {
         attribute: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
-        if attribute.name in asked
-        and attribute.name in before
-        and asked[attribute.name] != before[attribute.name]
+        if attribute.name in asked and attribute.name in before and asked[attribute.name] != before[attribute.name]
     }
     for attribute, value in changes.items():
         reasons += _change_problems(attribute, before[attribute.name], value)
-    changeable = {
-        attribute.name: value for attribute, value in changes.items() if attribute.change != AT_CREATION
-    }
+    changeable = {attribute.name: value for attribute, value in changes.items() if attribute.change != AT_CREATION}
     if changeable:
         # Rules between attributes hold for what would be sent; what is there already was accepted once.
-        reasons += key_problems(changeable) + _version_problems(
-            merged, latest, before["min_available_version"]
-        )
-    _refuse("Key '%s' cannot be changed as asked" % name, reasons)
+        reasons += key_problems(changeable) + _version_problems(merged, latest, before["min_available_version"])
+    _refuse(f"Key '{name}' cannot be changed as asked", reasons)
     return KeyPlan(
         before=before,
         after={**merged, "latest_version": latest},
@@ -196,7 +186,7 @@ def _plan_existing_key(
     )
 
 
-def plan_key_absence(name: str, actual: Optional[Mapping[str, Any]], *, force: bool) -> KeyPlan:
+def plan_key_absence(name: str, actual: Mapping[str, Any] | None, *, force: bool) -> KeyPlan:
     """The steps that make the key be gone.
 
     Raises:
@@ -209,62 +199,55 @@ def plan_key_absence(name: str, actual: Optional[Mapping[str, Any]], *, force: b
         return KeyPlan(before=before, after=None, delete=True)
     if not force:
         _refuse(
-            "Key '%s' cannot be deleted" % name,
+            f"Key '{name}' cannot be deleted",
             [
-                "deletion_allowed is false on the server, which protects everything encrypted with the key; set "
-                "deletion_allowed: true first, or give force: true"
+                (
+                    "deletion_allowed is false on the server, which protects everything encrypted with the key; "
+                    "set deletion_allowed: true first, or give force: true"
+                )
             ],
         )
     return KeyPlan(before=before, after=None, configure={"deletion_allowed": True}, delete=True)
 
 
-def _change_problems(attribute: Attribute, before: Any, value: Any) -> List[str]:
+def _change_problems(attribute: Attribute, before: Any, value: Any) -> list[str]:
     if attribute.change == AT_CREATION:
-        return [
-            "%s is %s and cannot become %s (it is set at creation)"
-            % (attribute.name, _text(before), _text(value))
-        ]
+        return [_fixed(attribute.name, before, value)]
     if attribute.change == ON_ONLY and before:
-        return ["%s is on and cannot be turned off again" % attribute.name]
+        return [f"{attribute.name} is on and cannot be turned off again"]
     return []
 
 
-def _version_problems(state: Mapping[str, Any], latest: int, available: int) -> List[str]:
+def _version_problems(state: Mapping[str, Any], latest: int, available: int) -> list[str]:
     problems = []
     decryption = state.get("min_decryption_version") or 1
     encryption = state.get("min_encryption_version") or 0
     for name, version in (("min_decryption_version", decryption), ("min_encryption_version", encryption)):
         if version > latest:
-            problems.append("%s cannot be %d: the latest version is %d" % (name, version, latest))
+            problems.append(f"{name} cannot be {version}: the latest version is {latest}")
     if 0 < encryption < decryption:
-        problems.append(
-            "min_encryption_version %d would be below min_decryption_version %d" % (encryption, decryption)
-        )
+        problems.append(f"min_encryption_version {encryption} would be below min_decryption_version {decryption}")
     if decryption < available:
-        problems.append(
-            "min_decryption_version cannot be %d: versions below %d were trimmed" % (decryption, available)
-        )
+        problems.append(f"min_decryption_version cannot be {decryption}: versions below {available} were trimmed")
     if encryption < available:
-        problems.append(
-            "min_encryption_version cannot be %d: versions below %d were trimmed" % (encryption, available)
-        )
+        problems.append(f"min_encryption_version cannot be {encryption}: versions below {available} were trimmed")
     return problems
 
 
-def _type_warnings(asked: State) -> List[str]:
+def _type_warnings(asked: State) -> list[str]:
     key_type = asked.get("type")
     if key_type is None or key_type in KEY_TYPES:
         return []
     return [
-        "The key type '%s' is not one that this collection knows; the server decides.%s"
-        % (key_type, did_you_mean(key_type, KEY_TYPES))
+        f"The key type '{key_type}' is not one that this collection knows; the server decides."
+        + did_you_mean(key_type, KEY_TYPES)
     ]
 
 
-def _soft_deleted_warnings(name: str, actual: Mapping[str, Any]) -> List[str]:
+def _soft_deleted_warnings(name: str, actual: Mapping[str, Any]) -> list[str]:
     if not actual.get("soft_deleted"):
         return []
-    return ["Key '%s' is soft-deleted: it neither encrypts nor decrypts until it is restored." % name]
+    return [f"Key '{name}' is soft-deleted: it neither encrypts nor decrypts until it is restored."]
 
 
 # Mounts
@@ -283,10 +266,10 @@ def mount_state(actual: Mapping[str, Any]) -> State:
 def plan_mount(
     path: str,
     wanted: Mapping[str, Any],
-    actual: Optional[Mapping[str, Any]],
+    actual: Mapping[str, Any] | None,
     *,
-    upsert_disabled: Optional[bool],
-    cache_size: Optional[int],
+    upsert_disabled: bool | None,
+    cache_size: int | None,
 ) -> MountPlan:
     """The steps that make the engine at ``path`` be as wanted.
 
@@ -314,12 +297,12 @@ def plan_mount(
     else:
         if actual.get("type") != "transit":
             _refuse(
-                "The engine at '%s' cannot be a Transit engine" % path,
-                ["an engine of type '%s' is mounted there; choose another path" % actual.get("type")],
+                f"The engine at '{path}' cannot be a Transit engine",
+                [f"an engine of type '{actual.get('type')}' is mounted there; choose another path"],
             )
         before = current = mount_state(actual)
         differing = {name: value for name, value in asked.items() if value != current[name]}
-        _refuse("The engine at '%s' cannot be changed as asked" % path, _mount_problems(differing, current))
+        _refuse(f"The engine at '{path}' cannot be changed as asked", _mount_problems(differing, current))
         tune = differing
     extras = _engine_settings(wanted, upsert_disabled, cache_size)
     after = {**current, **asked}
@@ -340,7 +323,7 @@ def plan_mount(
 
 
 def plan_mount_absence(
-    path: str, actual: Optional[Mapping[str, Any]], key_names: Sequence[str], *, force: bool
+    path: str, actual: Mapping[str, Any] | None, key_names: Sequence[str], *, force: bool
 ) -> MountPlan:
     """The steps that make the engine be gone.
 
@@ -351,13 +334,13 @@ def plan_mount_absence(
         return MountPlan(before=None, after=None)
     reasons = []
     if actual.get("type") != "transit":
-        reasons.append("it is of type '%s', not transit" % actual.get("type"))
+        reasons.append(f"it is of type '{actual.get('type')}', not transit")
     elif key_names and not force:
         reasons.append(
-            "it holds %d key%s (%s) and disabling it destroys them for good; delete them first, or give force: true"
-            % (len(key_names), "" if len(key_names) == 1 else "s", _shortened(key_names))
+            f"it holds {len(key_names)} key{'' if len(key_names) == 1 else 's'} ({_shortened(key_names)}) and disabling "
+            "it destroys them for good; delete them first, or give force: true"
         )
-    _refuse("The engine at '%s' cannot be disabled" % path, reasons)
+    _refuse(f"The engine at '{path}' cannot be disabled", reasons)
     return MountPlan(before=mount_state(actual), after=None, disable=True)
 
 
@@ -371,18 +354,15 @@ def _enable_body(asked: State) -> State:
     return body
 
 
-def _mount_problems(differing: State, current: State) -> List[str]:
+def _mount_problems(differing: State, current: State) -> list[str]:
     return [
-        "%s is %s and cannot become %s (it is set at creation)"
-        % (attribute.name, _text(current[attribute.name]), _text(differing[attribute.name]))
+        _fixed(attribute.name, current[attribute.name], differing[attribute.name])
         for attribute in MOUNT_ATTRIBUTES
         if attribute.name in differing and attribute.change == AT_CREATION
     ]
 
 
-def _engine_settings(
-    wanted: Mapping[str, Any], upsert_disabled: Optional[bool], cache_size: Optional[int]
-) -> State:
+def _engine_settings(wanted: Mapping[str, Any], upsert_disabled: bool | None, cache_size: int | None) -> State:
     differing: State = {}
     if wanted.get("disable_upsert") not in (None, upsert_disabled):
         differing["disable_upsert"] = wanted["disable_upsert"]
@@ -391,13 +371,13 @@ def _engine_settings(
     return differing
 
 
-def _audit_warnings(asked: State) -> List[str]:
+def _audit_warnings(asked: State) -> list[str]:
     shown = [
         name
         for name in ("audit_non_hmac_request_keys", "audit_non_hmac_response_keys")
         if "plaintext" in asked.get(name, ())
     ]
-    return ["%s with 'plaintext' writes every secret readable into the audit log." % name for name in shown]
+    return [f"{name} with 'plaintext' writes every secret readable into the audit log." for name in shown]
 
 
 def _plain(attribute: Attribute, value: Any) -> Any:
@@ -413,14 +393,12 @@ def _refuse(subject: str, reasons: Sequence[str]) -> None:
         raise ChangeImpossible(subject, reasons)
 
 
+def _fixed(name: str, before: Any, value: Any) -> str:
+    return f"{name} is {_text(before)} and cannot become {_text(value)} (it is set at creation)"
+
+
 def _text(value: Any) -> str:
-    return (
-        str(value).lower()
-        if isinstance(value, bool)
-        else "'%s'" % value
-        if isinstance(value, str)
-        else str(value)
-    )
+    return str(value).lower() if isinstance(value, bool) else f"'{value}'" if isinstance(value, str) else str(value)
 
 
 def _shortened(names: Sequence[str]) -> str:

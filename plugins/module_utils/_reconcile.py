@@ -8,9 +8,10 @@ With ``dry_run`` everything happens but the writing, so a prediction is the plan
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
@@ -25,7 +26,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._plan import (
     KeyPlan,
     MountPlan,
     key_state,
-    mount_state,
     plan_key,
     plan_key_absence,
     plan_mount,
@@ -52,17 +52,17 @@ class Outcome:
     """
 
     changed: bool
-    before: Optional[Mapping[str, Any]] = None
-    after: Optional[Mapping[str, Any]] = None
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
-    warnings: Tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class _Steps:
     """Carries out writes one after the other; an error tells what had been done before it."""
 
     def __init__(self) -> None:
-        self.done: List[str] = []
+        self.done: list[str] = []
 
     def run(self, what: str, call: Callable[[], Any]) -> Any:
         try:
@@ -102,11 +102,11 @@ def reconcile_key(client: Client, options: Mapping[str, Any], dry_run: bool, now
 
 def _apply_key(
     transit: Transit, name: str, wanted: Mapping[str, Any], plan: KeyPlan
-) -> Tuple[Mapping[str, Any], Tuple[str, ...]]:
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """The key's state afterwards, and what the server warned of."""
     steps = _Steps()
     configure = plan.configure
-    warnings: Tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     latest: Mapping[str, Any] = plan.before or {}
     if plan.create is not None:
         reply = steps.run("the key was created", lambda: _create_key(transit, name, plan.create or {}))
@@ -131,7 +131,7 @@ def _create_key(transit: Transit, name: str, body: Mapping[str, Any]) -> Any:
     if refused.says("unknown key type"):
         hint = unknown_type_hint(str(body.get("type", "")))
         raise ServerError(
-            "The server does not know the key type '%s'.%s" % (body.get("type"), hint),
+            f"The server does not know the key type '{body.get('type')}'.{hint}",
             refused.status,
             refused.reasons,
         )
@@ -161,23 +161,21 @@ def _remove_key(transit: Transit, name: str, force: bool, dry_run: bool) -> Outc
 
 
 def _delete_key(transit: Transit, name: str) -> None:
-    try:
+    # NotFound: somebody else deleted it in the same moment.
+    with contextlib.suppress(NotFound):
         transit.delete_key(name)
-    except NotFound:
-        # Somebody else deleted it in the same moment.
-        pass
 
 
-def key_info(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
+def key_info(client: Client, options: Mapping[str, Any], _dry_run: bool, now: float) -> Outcome:
     """One key, or all of an engine, with the ages of their versions."""
     transit = Transit(client, options["backend"])
     names = [_checked_name(options["name"])] if options.get("name") else transit.key_names()
     found = [(name, transit.read_key(name)) for name in names]
     infos = [_key_details(actual, now) for dummy, actual in found if actual is not None]
-    return Outcome(False, result={"transit_keys": infos})
+    return Outcome(changed=False, result={"transit_keys": infos})
 
 
-def _key_details(actual: Mapping[str, Any], now: float) -> Dict[str, Any]:
+def _key_details(actual: Mapping[str, Any], now: float) -> dict[str, Any]:
     created = _creation_times(actual)
     versions = [
         {
@@ -195,14 +193,14 @@ def _key_details(actual: Mapping[str, Any], now: float) -> Dict[str, Any]:
     return {**key_state(actual), **details, "versions": versions}
 
 
-def latest_age(actual: Mapping[str, Any], now: float) -> Optional[float]:
+def latest_age(actual: Mapping[str, Any], now: float) -> float | None:
     """Seconds since the latest version of a key was made, ``None`` when the server does not tell (type hmac)."""
     moment = _creation_times(actual).get(actual["latest_version"])
     return None if moment is None else max(0.0, now - moment)
 
 
-def _creation_times(actual: Mapping[str, Any]) -> Dict[int, float]:
-    """When each listed version was made. Symmetric keys have seconds since the epoch, the others a mapping with a timestamp."""
+def _creation_times(actual: Mapping[str, Any]) -> dict[int, float]:
+    """When each listed version was made: seconds since the epoch for symmetric keys, else a mapping with a time."""
     times = {}
     for version, value in (actual.get("keys") or {}).items():
         moment = _moment(value.get("creation_time") if isinstance(value, dict) else value)
@@ -211,7 +209,7 @@ def _creation_times(actual: Mapping[str, Any]) -> Dict[int, float]:
     return times
 
 
-def _moment(value: Any) -> Optional[float]:
+def _moment(value: Any) -> float | None:
     if isinstance(value, (int, float)):
         return float(value)
     if not isinstance(value, str):
@@ -226,7 +224,7 @@ def _moment(value: Any) -> Optional[float]:
 # Engines
 
 
-def reconcile_backend(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
+def reconcile_backend(client: Client, options: Mapping[str, Any], dry_run: bool, _now: float) -> Outcome:
     """Make the engine at ``path`` be as the options of ``vault_transit_backend`` say."""
     path = options["path"].strip("/")
     if not path:
@@ -292,7 +290,7 @@ def _enable(transit: Transit, body: Mapping[str, Any]) -> bool:
 
 def _refuse_nested(transit: Transit) -> None:
     raise ChangeImpossible(
-        "The engine at '%s' cannot be enabled" % transit.backend,
+        f"The engine at '{transit.backend}' cannot be enabled",
         ["another engine is mounted above or below that path, and engines do not nest; choose another path"],
     )
 
@@ -313,13 +311,13 @@ def _remove_backend(transit: Transit, force: bool, dry_run: bool) -> Outcome:
 def _checked_name(name: str) -> str:
     problem = name_problem(name)
     if problem:
-        raise InvalidOption("%s." % problem)
+        raise InvalidOption(f"{problem}.")
     return name
 
 
-def _durations(options: Mapping[str, Any], attributes: Sequence[Attribute]) -> Dict[str, int]:
+def _durations(options: Mapping[str, Any], attributes: Sequence[Attribute]) -> dict[str, int]:
     """The options that are durations, in seconds. All that are none are named at once."""
-    seconds: Dict[str, int] = {}
+    seconds: dict[str, int] = {}
     problems = []
     for attribute in attributes:
         if attribute.kind != "duration" or options.get(attribute.name) is None:
@@ -327,9 +325,9 @@ def _durations(options: Mapping[str, Any], attributes: Sequence[Attribute]) -> D
         try:
             seconds[attribute.name] = _seconds(options[attribute.name], attribute)
         except ValueError as error:
-            problems.append("%s: %s" % (attribute.name, error))
+            problems.append(f"{attribute.name}: {error}")
     if problems:
-        raise InvalidOption("%s." % "; ".join(problems))
+        raise InvalidOption(f"{'; '.join(problems)}.")
     return seconds
 
 
@@ -340,11 +338,11 @@ def _seconds(value: Any, attribute: Attribute) -> int:
     return parse_duration(value)
 
 
-def _duration(name: str, value: Any) -> Optional[int]:
+def _duration(name: str, value: Any) -> int | None:
     if value is None:
         return None
     try:
         return parse_duration(value)
     except ValueError as error:
         problem = str(error)
-    raise InvalidOption("%s: %s." % (name, problem))
+    raise InvalidOption(f"{name}: {problem}.")

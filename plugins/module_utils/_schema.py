@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from typing import Any, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Iterable, Mapping, Union
 
 AT_CREATION = "at creation only"
 ON_ONLY = "may be turned on, never off"
@@ -45,7 +45,7 @@ class Attribute:
     server: str = ""
 
 
-KEY_ATTRIBUTES: Tuple[Attribute, ...] = (
+KEY_ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("type", "str", AT_CREATION, "The kind of key.", default="aes256-gcm96"),
     Attribute("derived", "bool", AT_CREATION, "Derive a key of its own for each context.", default=False),
     Attribute(
@@ -57,9 +57,7 @@ KEY_ATTRIBUTES: Tuple[Attribute, ...] = (
     ),
     Attribute("key_size", "int", AT_CREATION, "Size of an hmac key in bytes, 32 to 512."),
     Attribute("exportable", "bool", ON_ONLY, "The key material may be exported.", default=False),
-    Attribute(
-        "allow_plaintext_backup", "bool", ON_ONLY, "The key may be backed up in plaintext.", default=False
-    ),
+    Attribute("allow_plaintext_backup", "bool", ON_ONLY, "The key may be backed up in plaintext.", default=False),
     Attribute(
         "auto_rotate_period",
         "duration",
@@ -91,32 +89,18 @@ KEY_ATTRIBUTES: Tuple[Attribute, ...] = (
         default=0,
         at_creation=False,
     ),
-    Attribute(
-        "external_key_ref", "str", AT_CREATION, "Reference of an external-key, CONFIG:KEY.", server="OpenBao"
-    ),
-    Attribute(
-        "managed_key_name", "str", AT_CREATION, "Name of the key behind a managed_key.", server="Vault"
-    ),
+    Attribute("external_key_ref", "str", AT_CREATION, "Reference of an external-key, CONFIG:KEY.", server="OpenBao"),
+    Attribute("managed_key_name", "str", AT_CREATION, "Name of the key behind a managed_key.", server="Vault"),
     Attribute("managed_key_id", "str", AT_CREATION, "UUID of the key behind a managed_key.", server="Vault"),
-    Attribute(
-        "parameter_set", "str", AT_CREATION, "Parameter set of an ml-dsa or slh-dsa key.", server="Vault"
-    ),
-    Attribute(
-        "hybrid_key_type_pqc", "str", AT_CREATION, "Post-quantum part of a hybrid key.", server="Vault"
-    ),
-    Attribute(
-        "hybrid_key_type_ec", "str", AT_CREATION, "Elliptic-curve part of a hybrid key.", server="Vault"
-    ),
+    Attribute("parameter_set", "str", AT_CREATION, "Parameter set of an ml-dsa or slh-dsa key.", server="Vault"),
+    Attribute("hybrid_key_type_pqc", "str", AT_CREATION, "Post-quantum part of a hybrid key.", server="Vault"),
+    Attribute("hybrid_key_type_ec", "str", AT_CREATION, "Elliptic-curve part of a hybrid key.", server="Vault"),
 )
 
-MOUNT_ATTRIBUTES: Tuple[Attribute, ...] = (
+MOUNT_ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("description", "str", ANY_TIME, "What the mount is for.", default=""),
-    Attribute(
-        "default_lease_ttl", "duration", ANY_TIME, "Default lease. 0 means the server's default.", default=0
-    ),
-    Attribute(
-        "max_lease_ttl", "duration", ANY_TIME, "Longest lease. 0 means the server's default.", default=0
-    ),
+    Attribute("default_lease_ttl", "duration", ANY_TIME, "Default lease. 0 means the server's default.", default=0),
+    Attribute("max_lease_ttl", "duration", ANY_TIME, "Longest lease. 0 means the server's default.", default=0),
     Attribute(
         "listing_visibility",
         "str",
@@ -167,7 +151,7 @@ MOUNT_ATTRIBUTES: Tuple[Attribute, ...] = (
 )
 
 # The union of what both products document. Never a filter: a newer server knows more, and has the last word.
-KEY_TYPES: Tuple[str, ...] = (
+KEY_TYPES: tuple[str, ...] = (
     "aes128-cbc",
     "aes128-cmac",
     "aes128-gcm96",
@@ -193,9 +177,7 @@ KEY_TYPES: Tuple[str, ...] = (
 )
 
 # OpenBao before 2.5.5 crashes when an RSA key is asked to be derived (GHSA-8w8f-r2xv-4q4j), so this is checked here.
-NOT_DERIVABLE_TYPES = frozenset(
-    ("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "hmac", "rsa-2048", "rsa-3072", "rsa-4096")
-)
+NOT_DERIVABLE_TYPES = frozenset(("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "hmac", "rsa-2048", "rsa-3072", "rsa-4096"))
 
 # The documented default. The server refuses an hmac key without a size although its documentation has one.
 HMAC_KEY_SIZE = 32
@@ -211,7 +193,7 @@ _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(w|d|h|m|s)")
 _SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
-def parse_duration(value: Union[str, int]) -> int:
+def parse_duration(value: str | int) -> int:
     """The seconds of a duration such as ``30d``, ``720h``, ``1h30m``, ``3600s`` or ``3600``.
 
     Raises:
@@ -222,9 +204,9 @@ def parse_duration(value: Union[str, int]) -> int:
         raise ValueError(_duration_problem(text))
     seconds = float(text) if re.fullmatch(r"[0-9]+", text) else _sum_of_parts(text)
     if seconds != int(seconds):
-        raise ValueError("'%s' is not a whole number of seconds" % text)
+        raise ValueError(f"'{text}' is not a whole number of seconds")
     if seconds > MAX_DURATION_SECONDS:
-        raise ValueError("'%s' is out of range: at most %d seconds" % (text, MAX_DURATION_SECONDS))
+        raise ValueError(f"'{text}' is out of range: at most {MAX_DURATION_SECONDS} seconds")
     return int(seconds)
 
 
@@ -236,20 +218,20 @@ def _sum_of_parts(text: str) -> float:
 
 
 def _duration_problem(text: str) -> str:
-    return "'%s' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds" % text
+    return f"'{text}' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds"
 
 
-def name_problem(name: str) -> Optional[str]:
+def name_problem(name: str) -> str | None:
     """What is wrong with a key's name, ``None`` when nothing is. The server answers a bad name with a bare 404."""
     if _NAME.fullmatch(name):
         return None
     return (
-        "'%s' is not a key name: letters, digits, '_', '-' and '.', beginning and ending with a letter, digit or '_'"
-        % name
+        f"'{name}' is not a key name: letters, digits, '_', '-' and '.', "
+        "beginning and ending with a letter, digit or '_'"
     )
 
 
-def ciphertext_version(text: str) -> Optional[int]:
+def ciphertext_version(text: str) -> int | None:
     """The key version of a ciphertext or HMAC (``vault:vN:…``), ``None`` when the text has not that form."""
     match = _CIPHERTEXT.fullmatch(text)
     return int(match.group(1)) if match else None
@@ -258,15 +240,15 @@ def ciphertext_version(text: str) -> Optional[int]:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A sentence that names the nearest known word, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return " Did you mean '%s'?" % near[0] if near else ""
+    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 def unknown_type_hint(key_type: str) -> str:
     """Advice for a type that the server refused: the nearest known one, or the list."""
-    return did_you_mean(key_type, KEY_TYPES) or " Known types: %s." % ", ".join(KEY_TYPES)
+    return did_you_mean(key_type, KEY_TYPES) or f" Known types: {', '.join(KEY_TYPES)}."
 
 
-def key_problems(wanted: Mapping[str, Any]) -> List[str]:
+def key_problems(wanted: Mapping[str, Any]) -> list[str]:
     """Everything wrong with the wanted attributes of a key, whatever the server holds.
 
     ``auto_rotate_period`` is in seconds. Attributes that are absent or ``None`` are not wanted.
@@ -275,11 +257,13 @@ def key_problems(wanted: Mapping[str, Any]) -> List[str]:
     if wanted.get("convergent_encryption") and not wanted.get("derived"):
         problems.append("convergent_encryption needs derived: true")
     if wanted.get("derived") and wanted.get("type") in NOT_DERIVABLE_TYPES:
-        problems.append("a key of type %s cannot be derived" % wanted["type"])
+        problems.append(f"a key of type {wanted['type']} cannot be derived")
     period = wanted.get("auto_rotate_period")
     if period is not None and 0 < period < MIN_AUTO_ROTATE_SECONDS:
-        problems.append("auto_rotate_period is %d seconds: it must be 0 (off) or at least one hour" % period)
-    for name in ("min_decryption_version", "min_encryption_version"):
-        if (wanted.get(name) or 0) < 0:
-            problems.append("%s cannot be negative" % name)
+        problems.append(f"auto_rotate_period is {period} seconds: it must be 0 (off) or at least one hour")
+    problems += [
+        f"{name} cannot be negative"
+        for name in ("min_decryption_version", "min_encryption_version")
+        if (wanted.get(name) or 0) < 0
+    ]
     return problems

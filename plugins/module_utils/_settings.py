@@ -4,14 +4,14 @@
 """How to reach a server and who to be there: options become frozen settings. **Private** to the collection.
 
 Names, aliases and environment variables are those of community.hashi_vault, so that one configuration serves both.
-After them come OpenBao's own variables (``BAO_*``), then Vault's (``VAULT_*``): the order in which OpenBao's client reads them.
+After them come OpenBao's own variables (``BAO_*``), then Vault's (``VAULT_*``), as in OpenBao's client.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._schema import did_you_mean
@@ -36,14 +36,14 @@ class Option:
     name: str
     kind: str = "str"
     default: Any = None
-    aliases: Tuple[str, ...] = ()
-    choices: Tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
     secret: bool = False
-    environment: Tuple[str, ...] = ()
-    late: Tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
 
     @property
-    def all_environment(self) -> Tuple[str, ...]:
+    def all_environment(self) -> tuple[str, ...]:
         return self.environment + self.late
 
 
@@ -51,7 +51,7 @@ def _option(name: str, *, own: bool = True, **facts: Any) -> Option:
     return Option(name, environment=("ANSIBLE_HASHI_VAULT_" + name.upper(),) if own else (), **facts)
 
 
-OPTIONS: Tuple[Option, ...] = (
+OPTIONS: tuple[Option, ...] = (
     Option("url", environment=("ANSIBLE_HASHI_VAULT_ADDR",), late=("BAO_ADDR", "VAULT_ADDR")),
     _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE")),
     _option("ca_cert", aliases=("cacert",), late=("BAO_CACERT", "VAULT_CACERT")),
@@ -77,7 +77,7 @@ OPTIONS: Tuple[Option, ...] = (
     _option("cert_auth_private_key"),
 )
 
-_REQUIRED: Mapping[str, Tuple[str, ...]] = {
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
     "approle": ("role_id",),
     "userpass": ("username", "password"),
     "ldap": ("username", "password"),
@@ -99,12 +99,12 @@ class Connection:
 
     url: str
     namespace: str = ""
-    verify: Union[bool, str] = True
-    client_certificate: Optional[Tuple[str, str]] = None
+    verify: bool | str = True
+    client_certificate: tuple[str, str] | None = None
     timeout: int = DEFAULT_TIMEOUT
     retries: Mapping[str, Any] = field(default_factory=dict)
     warn_on_retry: bool = True
-    proxies: Optional[Mapping[str, str]] = None
+    proxies: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Auth:
     kubernetes_token_path: str = ""
 
     @property
-    def secrets(self) -> List[str]:
+    def secrets(self) -> list[str]:
         return [value for value in (self.token, self.password, self.secret_id, self.jwt) if value]
 
 
@@ -145,7 +145,7 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
     problems = _problems(values)
     if problems:
-        raise InvalidOption("%s." % "; ".join(problems))
+        raise InvalidOption(f"{'; '.join(problems)}.")
     return Settings(_connection(values), _auth(values))
 
 
@@ -174,19 +174,19 @@ def _from_environment(option: Option, text: str) -> Any:
     return text
 
 
-def _problems(values: Mapping[str, Any]) -> List[str]:
+def _problems(values: Mapping[str, Any]) -> list[str]:
     problems = []
     url = values["url"]
     if not url:
         problems.append("url is not set: give url, or set BAO_ADDR or VAULT_ADDR")
     elif not str(url).startswith(("http://", "https://")):
-        problems.append("url '%s' must begin with https:// or http://" % url)
+        problems.append(f"url '{url}' must begin with https:// or http://")
     method = values["auth_method"]
     if method not in AUTH_METHODS:
-        problems.append("auth_method '%s' is not known.%s" % (method, did_you_mean(method, AUTH_METHODS)))
+        problems.append(f"auth_method '{method}' is not known.{did_you_mean(method, AUTH_METHODS)}")
     missing = [name for name in _REQUIRED.get(method, ()) if not values[name]]
     if missing:
-        problems.append("auth_method %s needs %s" % (method, " and ".join(missing)))
+        problems.append(f"auth_method {method} needs {' and '.join(missing)}")
     if not isinstance(values["timeout"] or DEFAULT_TIMEOUT, int) or (values["timeout"] or 1) < 1:
         problems.append("timeout must be a number of seconds, at least 1")
     for name, parse in (("retries", _retries), ("proxies", _proxies)):
@@ -204,7 +204,7 @@ _MEANINGS = {
 
 
 def _connection(values: Mapping[str, Any]) -> Connection:
-    verify: Union[bool, str] = values["validate_certs"] is not False
+    verify: bool | str = values["validate_certs"] is not False
     if verify and values["ca_cert"]:
         verify = str(values["ca_cert"])
     certificate = None
@@ -243,7 +243,7 @@ def _auth(values: Mapping[str, Any]) -> Auth:
     )
 
 
-def _retries(value: Any) -> Dict[str, Any]:
+def _retries(value: Any) -> dict[str, Any]:
     """``3``, ``"3"``, ``{"total": 3, …}`` or the same as JSON; nothing means none."""
     parsed = _json_or_text(value)
     if parsed is None or parsed is False:
@@ -254,7 +254,7 @@ def _retries(value: Any) -> Dict[str, Any]:
     return {"total": total, "backoff_factor": 0.3} if total > 0 else {}
 
 
-def _proxies(value: Any) -> Optional[Dict[str, str]]:
+def _proxies(value: Any) -> dict[str, str] | None:
     """``http://proxy:3128`` for every scheme, ``{"https": …}``, or the same as JSON."""
     parsed = _json_or_text(value)
     if not parsed:

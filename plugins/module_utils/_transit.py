@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
@@ -50,8 +50,8 @@ class Item:
 
     value: bytes = field(repr=False)
     name: str = ""
-    context: Optional[bytes] = None
-    associated_data: Optional[bytes] = None
+    context: bytes | None = None
+    associated_data: bytes | None = None
     key_version: int = 0
     hmac: str = ""
 
@@ -62,12 +62,15 @@ class Transit:
     def __init__(self, client: Client, backend: str) -> None:
         self._client = client
         self.backend = backend.strip("/")
-        self._max_items: Optional[int] = None
+        self._max_items: int | None = None
 
     # The engine itself
 
-    def mount(self) -> Optional[Mapping[str, Any]]:
-        """The mount as ``sys/mounts`` shows it (durations in seconds, 0 for the server's default); ``None`` when there is none."""
+    def mount(self) -> Mapping[str, Any] | None:
+        """The mount as ``sys/mounts`` shows it, ``None`` when there is none.
+
+        Durations are in seconds, and 0 for the server's default, which ``/tune`` would show as a number instead.
+        """
         try:
             return self._client.get("sys/mounts/" + self.backend).data
         except MountNotFound:
@@ -77,7 +80,7 @@ class Transit:
         self._client.post("sys/mounts/" + self.backend, {"type": "transit", **body})
 
     def tune(self, body: Mapping[str, Any]) -> None:
-        self._client.post("sys/mounts/%s/tune" % self.backend, body)
+        self._client.post(f"sys/mounts/{self.backend}/tune", body)
 
     def disable(self) -> None:
         """Unmount the engine. This destroys its keys, those with ``deletion_allowed: false`` as well."""
@@ -97,16 +100,16 @@ class Transit:
 
     # Keys
 
-    def key_names(self) -> List[str]:
+    def key_names(self) -> list[str]:
         try:
             return list(self._client.list(self.backend + "/keys").data.get("keys") or ())
         except NotFound:
             return []
 
-    def read_key(self, name: str) -> Optional[Mapping[str, Any]]:
+    def read_key(self, name: str) -> Mapping[str, Any] | None:
         """The key's attributes, ``None`` when it does not exist."""
         try:
-            return self._client.get("%s/keys/%s" % (self.backend, name)).data
+            return self._client.get(f"{self.backend}/keys/{name}").data
         except NotFound as error:
             if error.reasons:
                 raise
@@ -114,41 +117,41 @@ class Transit:
 
     def create_key(self, name: str, body: Mapping[str, Any]) -> Reply:
         """Make the key. On a key that exists the server answers with that key, unchanged and without a word."""
-        return self._client.post("%s/keys/%s" % (self.backend, name), body)
+        return self._client.post(f"{self.backend}/keys/{name}", body)
 
     def configure_key(self, name: str, body: Mapping[str, Any]) -> Reply:
-        return self._client.post("%s/keys/%s/config" % (self.backend, name), body)
+        return self._client.post(f"{self.backend}/keys/{name}/config", body)
 
     def rotate_key(self, name: str) -> Reply:
         """Add a version. Never sent twice: a lost answer may hide a rotation that was done."""
-        return self._client.post("%s/keys/%s/rotate" % (self.backend, name), {}, repeatable=False)
+        return self._client.post(f"{self.backend}/keys/{name}/rotate", {}, repeatable=False)
 
     def delete_key(self, name: str) -> None:
-        self._client.delete("%s/keys/%s" % (self.backend, name))
+        self._client.delete(f"{self.backend}/keys/{name}")
 
     # Values, many in one request
 
-    def encrypt(self, key: str, items: Sequence[Item]) -> List[str]:
+    def encrypt(self, key: str, items: Sequence[Item]) -> list[str]:
         """Ciphertexts, in the order of the items."""
         results = self._batch("encrypt", key, items, _plaintext_field, partial=True)
         return [str(result["ciphertext"]) for result in results]
 
-    def decrypt(self, key: str, items: Sequence[Item]) -> List[bytes]:
+    def decrypt(self, key: str, items: Sequence[Item]) -> list[bytes]:
         """Plaintexts, in the order of the items."""
         results = self._batch("decrypt", key, items, _ciphertext_field, partial=True)
         return [base64.b64decode(result["plaintext"]) for result in results]
 
-    def rewrap(self, key: str, items: Sequence[Item]) -> List[str]:
+    def rewrap(self, key: str, items: Sequence[Item]) -> list[str]:
         """New ciphertexts of the same plaintexts, which stay on the server. Not possible with associated data."""
         results = self._batch("rewrap", key, items, _ciphertext_field)
         return [str(result["ciphertext"]) for result in results]
 
-    def hmac(self, key: str, items: Sequence[Item]) -> List[str]:
+    def hmac(self, key: str, items: Sequence[Item]) -> list[str]:
         """Fingerprints (sha2-256) of plaintexts. A context has no part in them."""
         results = self._batch("hmac", key, items, _input_field)
         return [str(result["hmac"]) for result in results]
 
-    def verify(self, key: str, items: Sequence[Item]) -> List[Optional[bool]]:
+    def verify(self, key: str, items: Sequence[Item]) -> list[bool | None]:
         """Whether each fingerprint belongs to its plaintext; ``None`` where the server can't tell (any more)."""
         results = self._batch("verify", key, items, _verify_fields, tolerate=_UNVERIFIABLE)
         return [None if result.get("error") else bool(result.get("valid")) for result in results]
@@ -158,14 +161,14 @@ class Transit:
         operation: str,
         key: str,
         items: Sequence[Item],
-        fields: Callable[[Item], Dict[str, Any]],
+        fields: Callable[[Item], dict[str, Any]],
         *,
         partial: bool = False,
-        tolerate: Tuple[str, ...] = (),
-    ) -> List[Mapping[str, Any]]:
-        path = "%s/%s/%s" % (self.backend, operation, key)
+        tolerate: tuple[str, ...] = (),
+    ) -> list[Mapping[str, Any]]:
+        path = f"{self.backend}/{operation}/{key}"
         bodies = [fields(item) for item in items]
-        results: Dict[int, Mapping[str, Any]] = {}
+        results: dict[int, Mapping[str, Any]] = {}
         for chunk in self._chunks(bodies):
             answers = self._send_chunk(path, [bodies[index] for index in chunk], partial)
             results.update(zip(chunk, answers))
@@ -178,7 +181,7 @@ class Transit:
             raise ItemsFailed(operation, path, len(items), failures)
         return [results[index] for index in range(len(items))]
 
-    def _chunks(self, bodies: Sequence[Mapping[str, Any]]) -> Iterator[List[int]]:
+    def _chunks(self, bodies: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
         if self._max_items is None and _strings(bodies) > OPENBAO_MAX_STRINGS:
             self._max_items = self._server_max_items()
         return chunks(bodies, self._max_items)
@@ -192,10 +195,8 @@ class Transit:
             return 0
         return VAULT_MAX_ITEMS if str(mount.get("running_plugin_version", "")).endswith(_VAULT_BUILD) else 0
 
-    def _send_chunk(
-        self, path: str, bodies: Sequence[Mapping[str, Any]], partial: bool
-    ) -> List[Mapping[str, Any]]:
-        body: Dict[str, Any] = {"batch_input": bodies}
+    def _send_chunk(self, path: str, bodies: Sequence[Mapping[str, Any]], partial: bool) -> list[Mapping[str, Any]]:
+        body: dict[str, Any] = {"batch_input": bodies}
         if partial:
             # Otherwise one bad item makes the answer a 400 that holds the plaintext of the good ones.
             body["partial_failure_response_code"] = 200
@@ -208,9 +209,7 @@ class Transit:
         if len(bodies) > 1 and (refused.says("JSON input due to high complexity") or refused.status == 413):
             # The server's limit was set lower than the default. It refuses before it does anything.
             half = len(bodies) // 2
-            return self._send_chunk(path, bodies[:half], partial) + self._send_chunk(
-                path, bodies[half:], partial
-            )
+            return self._send_chunk(path, bodies[:half], partial) + self._send_chunk(path, bodies[half:], partial)
         raise refused
 
     def check_key_exists(self, key: str) -> None:
@@ -228,25 +227,21 @@ class Transit:
             return
         if missing:
             raise NotFound(
-                "The key '%s' does not exist in the engine '%s'. Create it (vault_transit_key), or correct its name."
-                % (key, self.backend)
+                f"The key '{key}' does not exist in the engine '{self.backend}'. "
+                "Create it (vault_transit_key), or correct its name."
             )
 
 
-def chunks(bodies: Sequence[Mapping[str, Any]], max_items: Optional[int] = None) -> Iterator[List[int]]:
-    """Indexes of items that fit in one request, and that all have a context or all have none (the server refuses a mix)."""
+def chunks(bodies: Sequence[Mapping[str, Any]], max_items: int | None = None) -> Iterator[list[int]]:
+    """Indexes of items that fit in one request. The server refuses a mix of items with and without context."""
     for with_context in (True, False):
-        chunk: List[int] = []
+        chunk: list[int] = []
         strings = size = 0
         for index, body in enumerate(bodies):
             if ("context" in body) is not with_context:
                 continue
             more_strings, more_bytes = _strings_of(body), _size(body)
-            full = (
-                len(chunk) >= max_items
-                if max_items
-                else _ENVELOPE + strings + more_strings > OPENBAO_MAX_STRINGS
-            )
+            full = len(chunk) >= max_items if max_items else _ENVELOPE + strings + more_strings > OPENBAO_MAX_STRINGS
             if chunk and (full or size + more_bytes > MAX_BODY_BYTES):
                 yield chunk
                 chunk, strings, size = [], 0, 0
@@ -276,8 +271,8 @@ def _encoded(value: bytes) -> str:
     return base64.b64encode(value).decode("ascii")
 
 
-def _common_fields(item: Item) -> Dict[str, Any]:
-    fields: Dict[str, Any] = {}
+def _common_fields(item: Item) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
     if item.context is not None:
         fields["context"] = _encoded(item.context)
     if item.associated_data is not None:
@@ -287,31 +282,31 @@ def _common_fields(item: Item) -> Dict[str, Any]:
     return fields
 
 
-def _plaintext_field(item: Item) -> Dict[str, Any]:
+def _plaintext_field(item: Item) -> dict[str, Any]:
     return {"plaintext": _encoded(item.value), **_common_fields(item)}
 
 
-def _ciphertext_field(item: Item) -> Dict[str, Any]:
+def _ciphertext_field(item: Item) -> dict[str, Any]:
     return {"ciphertext": item.value.decode("utf-8"), **_common_fields(item)}
 
 
-def _input_field(item: Item) -> Dict[str, Any]:
+def _input_field(item: Item) -> dict[str, Any]:
     version = {"key_version": item.key_version} if item.key_version else {}
     return {"input": _encoded(item.value), **version}
 
 
-def _verify_fields(item: Item) -> Dict[str, Any]:
+def _verify_fields(item: Item) -> dict[str, Any]:
     return {"input": _encoded(item.value), "hmac": item.hmac}
 
 
 def _label(index: int, item: Item) -> str:
-    return "item %d (%s)" % (index + 1, item.name) if item.name else "item %d" % (index + 1)
+    return f"item {index + 1} ({item.name})" if item.name else f"item {index + 1}"
 
 
 # Both say that this fingerprint tells nothing (any more), not that the request was wrong.
 _UNVERIFIABLE = ("too old", "too new", "invalid HMAC")
 
-_MEANINGS: Tuple[Tuple[str, str], ...] = (
+_MEANINGS: tuple[tuple[str, str], ...] = (
     (
         "message authentication failed",
         "it does not decrypt: another key, another context or associated data, or the ciphertext is damaged",

@@ -29,8 +29,8 @@ options:
   state:
     description:
       - Whether the engine is enabled.
-      - V(absent) destroys all its keys for good, even those with C(deletion_allowed=false). It is refused while the engine holds
-        keys unless O(force=true).
+      - V(absent) destroys all its keys for good, even those with C(deletion_allowed=false).
+        It is refused while the engine holds keys unless O(force=true).
     type: str
     choices:
       - absent
@@ -152,7 +152,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backend:
-  description: The engine after the run, or in check mode as it would be. V(null) when it is not enabled. Durations are in seconds.
+  description:
+    - The engine after the run, or in check mode as it would be. V(null) when it is not enabled.
+    - Durations are in seconds.
   returned: success
   type: dict
   sample:

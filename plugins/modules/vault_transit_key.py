@@ -11,8 +11,8 @@ version_added: 0.1.0
 short_description: Manage a key of the Transit secrets engine
 description:
   - Creates, configures, rotates and deletes one key of the Transit engine of HashiCorp Vault or OpenBao.
-  - What is not said is not touched. What cannot be reached from the key's actual state is refused before anything is written,
-    with all reasons at once.
+  - What is not said is not touched.
+  - What cannot be reached from the key's actual state is refused before anything is written, with all reasons at once.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -27,8 +27,8 @@ options:
   state:
     description:
       - Whether the key exists.
-      - V(absent) destroys the key, and with it everything that was encrypted with it. It needs O(deletion_allowed=true) on the
-        server, or O(force=true).
+      - V(absent) destroys the key, and with it everything that was encrypted with it.
+        It needs C(deletion_allowed=true) on the server, or O(force=true).
     type: str
     choices:
       - absent
