@@ -110,9 +110,7 @@ def test_the_command_finds_a_working_server_by_its_environment(state: Path) -> N
     [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 128 + signal.SIGTERM)],
     ids=["success", "failure", "killed"],
 )
-def test_the_exit_status_is_the_commands_and_the_server_is_gone(
-    state: Path, script: str, status: int
-) -> None:
+def test_the_exit_status_is_the_commands_and_the_server_is_gone(state: Path, script: str, status: int) -> None:
     note = state.parent / "pid"
     command = ["sh", "-c", f'cp "$0" "$1"; {script}', str(state / "pid"), str(note)]
     done = subprocess.run([*MLKEYS, "dev", "--state", str(state), "--", *command], check=False, timeout=60)
@@ -209,9 +207,7 @@ def test_secrets_are_neither_in_arguments_nor_in_files_that_others_can_read(stat
         assert "-dev-no-store-token" in arguments
         assert server.token not in arguments
         assert stat.S_IMODE(state.stat().st_mode) == 0o700
-        holders = [
-            p for p in state.iterdir() if server.token in p.read_text(encoding="utf-8", errors="replace")
-        ]
+        holders = [p for p in state.iterdir() if server.token in p.read_text(encoding="utf-8", errors="replace")]
         assert state / "token" in holders
         assert {stat.S_IMODE(path.stat().st_mode) for path in holders} == {0o600}
 
@@ -243,9 +239,7 @@ def test_a_detached_server_stays_until_it_is_stopped(state: Path) -> None:
 
 
 def test_a_recycled_process_id_is_not_stopped(state: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True
-    ) as bystander:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True) as bystander:
         try:
             state.mkdir()
             (state / "lock").touch()
@@ -275,9 +269,7 @@ def test_kept_data_opens_again_with_the_same_token(state: Path) -> None:
         assert second.token == token
         assert "kept/" in second.request("GET", "sys/mounts")[1]
     (state / "unseal_key").unlink()
-    with pytest.raises(
-        DevServerError, match=r"holds data that cannot be opened: its unseal_key or token is missing"
-    ):
+    with pytest.raises(DevServerError, match=r"holds data that cannot be opened: its unseal_key or token is missing"):
         DevServer(state, persist=True).start()
     assert not stop_detached(state)
 
@@ -324,10 +316,6 @@ def test_options_that_exclude_each_other_are_refused(arguments: list[str], messa
 
 
 def test_importing_the_package_stays_light() -> None:
-    probe = (
-        "import sys, mlkeys; print([n for n in ('click', 'hvac', 'ansible', 'jinja2') if n in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60
-    )
+    probe = "import sys, mlkeys; print([n for n in ('click', 'hvac', 'ansible', 'jinja2') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"

@@ -1,0 +1,320 @@
+# SPDX-FileCopyrightText: 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Show the example at work on a real server: provision, encrypt, template, run again, rotate.
+
+The server is the one that BAO_ADDR or VAULT_ADDR names, with the token of BAO_TOKEN, VAULT_TOKEN or ~/.vault-token.
+Every command is printed before it runs, so that each step can be repeated by hand from the same folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+EXAMPLE = Path(__file__).resolve().parent
+KEY = "ml-api-key"
+OWN_SERVER_ENGINE = "mlkeys-demo"
+CHILD_END_SECONDS = 5
+
+screen = Console(markup=False, highlight=False, soft_wrap=True)
+problems = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
+
+Select = Callable[[Iterable[str]], Iterable[str]]
+
+# Stand-ins for keys that the environment does not have. No provider accepts them.
+FAKE_PROVIDER_KEYS = {
+    "OPENAI_API_KEY": "sk-FAKE-openai-no-real-key-0001",
+    "ANTHROPIC_API_KEY": "sk-ant-FAKE-anthropic-no-real-key-0002",
+    "GEMINI_API_KEY": "FAKE-gemini-no-real-key-0003",
+    "MISTRAL_API_KEY": "FAKE-mistral-no-real-key-0004",
+    "HF_TOKEN": "hf_FAKE-hugging-face-no-real-key-0005",
+    "LITELLM_MASTER_KEY": "sk-FAKE-litellm-master-key-0006",
+}
+
+CIPHERTEXT = re.compile(r"vault:v(\d+):[A-Za-z0-9+/]+=*")
+RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)")
+
+
+class ExpectationFailed(Exception):
+    """Something that the demonstration claims is not so."""
+
+
+def expect(holds: bool, sentence: str) -> None:
+    if not holds:
+        raise ExpectationFailed(sentence)
+
+
+def versions(text: str) -> set[int]:
+    """The key versions of the ciphertexts in a text."""
+    return {int(match.group(1)) for match in CIPHERTEXT.finditer(text)}
+
+
+def without_ciphertext(text: str) -> str:
+    return CIPHERTEXT.sub("vault:", text)
+
+
+def shortened(text: str) -> str:
+    """The text with each ciphertext cut to a length that fits a terminal."""
+    return CIPHERTEXT.sub(lambda match: match.group()[:24] + "…", text)
+
+
+def recorded(lines: Iterable[str], record: list[str]) -> Iterator[str]:
+    """The lines as they come, each also put on record."""
+    for line in lines:
+        record.append(line)
+        yield line
+
+
+def nothing(lines: Iterable[str]) -> Iterator[str]:
+    """None of the lines, all of them read."""
+    for _line in lines:
+        pass
+    yield from ()
+
+
+def let_end(child: subprocess.Popen[str]) -> None:
+    """Wait for a child that the terminal has interrupted as well, and end it when it stays."""
+    try:
+        child.wait(timeout=CHILD_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.terminate()
+
+
+def changed_counts(output: str) -> dict[str, int]:
+    """Host name to number of changes, from the recap of a run."""
+    return {match.group(1): int(match.group(3)) for match in map(RECAP.match, output.splitlines()) if match}
+
+
+def changes(lines: Iterable[str]) -> Iterator[str]:
+    """What a person wants to see of a run: tasks that changed something, and the recap."""
+    task = ""
+    for line in lines:
+        if line.startswith(("TASK [", "RUNNING HANDLER [")):
+            task = line.partition("[")[2].rpartition("]")[0].rpartition(" : ")[2]
+        elif line.startswith("changed:"):
+            if task:
+                yield f"{task}:"
+                task = ""
+            yield f"  {line.rstrip()}"
+        elif RECAP.match(line):
+            yield line.rstrip()
+
+
+class Demonstration:
+    """The steps, on one work folder."""
+
+    def __init__(self, work: Path, engine: str, environment: Mapping[str, str]) -> None:
+        self.work = work
+        self.engine = engine
+        self.environment = environment
+        self.inventory = work / "inventory.yml"
+        self.engine_arguments = ["-e", f"ml_keys_engine={engine}"] if engine != "transit" else []
+
+    def run(self, command: Sequence[str], select: Select = nothing) -> str:
+        """Run a command from the checkout, print what `select` takes of its output, and return all of it."""
+        screen.print(f"\n$ {shlex.join(command)}", style="cyan")
+        output: list[str] = []
+        with subprocess.Popen(
+            command, cwd=CHECKOUT, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as child:
+            try:
+                for line in select(recorded(child.stdout or (), output)):
+                    screen.print(f"  {line}")
+            except KeyboardInterrupt:
+                let_end(child)
+                raise
+        if child.returncode != 0:
+            screen.print("".join(output))
+            raise ExpectationFailed(f"{command[0]} ended with {child.returncode}; its output is above.")
+        return "".join(output)
+
+    def run_site(self) -> dict[str, int]:
+        """Run the playbook, show its changes, and return how many there were on each host."""
+        command = ["ansible-playbook", "-i", relative(self.inventory), "playbooks/site.yml", *self.engine_arguments]
+        counts = changed_counts(self.run(command, changes))
+        expect(len(counts) == 4, f"The playbook was to reach localhost and three gateways, not {sorted(counts)}.")
+        return counts
+
+    def ad_hoc(self, host: str, module: str, arguments: str) -> str:
+        inventory = relative(self.inventory)
+        return self.run(["ansible", host, "-i", inventory, *self.engine_arguments, "-m", module, "-a", arguments])
+
+    def host_files(self) -> dict[str, str]:
+        """Path to content of every file on the gateways."""
+        paths = sorted(path for path in (self.work / "hosts").rglob("*") if path.is_file())
+        return {relative(path): path.read_text(encoding="utf-8") for path in paths}
+
+    def one_version(self, files: Mapping[str, str]) -> int:
+        """The key version that all ciphertexts in all files share."""
+        found = set[int]().union(*map(versions, files.values()))
+        expect(len(found) == 1, f"All ciphertexts were to have one key version, but they have {sorted(found)}.")
+        return found.pop()
+
+    def steps(self) -> None:
+        title("1. Enable the engine, make the key, encrypt, and template ciphertext into the gateways' files")
+        self.run_site()
+        before = self.host_files()
+        expect(len(before) == 9, f"The gateways were to have nine files, but have {len(before)}.")
+        expect(all(map(versions, before.values())), "Each file was to hold ciphertext, but one holds none.")
+        old = self.one_version(before)
+        for path, text in before.items():
+            for name in FAKE_PROVIDER_KEYS:
+                expect(self.environment[name] not in text, f"{path} holds the plaintext of {name}.")
+
+        title("2. One finished file: ciphertext only")
+        shown = relative(self.work / "hosts/gateway-a/srv/assistant/.env")
+        screen.print(f"\n{shown} (ciphertexts shortened here)")
+        screen.print(indented(shortened(before[shown])))
+
+        title("3. Decrypt one value with the lookup: is it the right key?")
+        lookup = (
+            f"lookup('mlkeys.transit.vault_transit', openai_api_key, "
+            f"backend='{self.engine}', key='{KEY}', context='openai_api_key')"
+        )
+        source = "lookup('ansible.builtin.env', 'OPENAI_API_KEY')"
+        verdict = f"ends in {{{{ {lookup}[-4:] }}}}, same as the source: {{{{ {lookup} == {source} }}}}"
+        output = self.ad_hoc("gateway-a", "ansible.builtin.debug", f'msg="{verdict}"')
+        answer = f"ends in {self.environment['OPENAI_API_KEY'][-4:]}, same as the source: True"
+        expect(answer in output, "The decrypted OPENAI_API_KEY was to be the encrypted one, but is not.")
+        screen.print(f"  {answer}")
+
+        title("4. The same playbook again: nothing changes")
+        expect(not any(self.run_site().values()), "The second run was to change nothing, but it did.")
+        expect(self.host_files() == before, "The second run was to leave all files as they were, but one differs.")
+
+        title("5. Rotate the key")
+        output = self.ad_hoc(
+            "localhost",
+            "mlkeys.transit.vault_transit_key",
+            f"backend={self.engine} name={KEY} rotate_older_than=0",
+        )
+        expect("CHANGED" in output, "The key was to be rotated, but the module reports no change.")
+
+        title("6. The same playbook once more: ciphertexts move to the new version, nothing else changes")
+        self.run_site()
+        after = self.host_files()
+        new = self.one_version(after)
+        expect(new == old + 1, f"Ciphertexts were to move from v{old} to v{old + 1}, but they are at v{new}.")
+        expect(
+            {path: without_ciphertext(text) for path, text in before.items()}
+            == {path: without_ciphertext(text) for path, text in after.items()},
+            "Only ciphertexts were to change, but another line did.",
+        )
+        screen.print(f"\n{shown}, lines that differ (ciphertexts shortened here)")
+        for old_line, new_line in zip(before[shown].splitlines(), after[shown].splitlines(), strict=True):
+            if old_line != new_line:
+                screen.print(f"  - {shortened(old_line)}\n  + {shortened(new_line)}")
+        screen.print(
+            f"\nAll {len(after)} files moved from v{old} to v{new}. They are in {relative(self.work / 'hosts')}."
+        )
+
+
+def relative(path: Path) -> str:
+    """The path as a person in the checkout would type it."""
+    return os.path.relpath(path, CHECKOUT)
+
+
+def title(text: str) -> None:
+    screen.print(f"\n== {text}", style="bold")
+
+
+def indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def server_address(environment: Mapping[str, str]) -> str:
+    """The server that the modules will talk to, without credentials that a URL may carry."""
+    names = ("ANSIBLE_HASHI_VAULT_ADDR", "BAO_ADDR", "VAULT_ADDR")
+    address = next((environment[name] for name in names if environment.get(name)), "")
+    expect(bool(address), "No server is known: set BAO_ADDR or VAULT_ADDR, or type make demo.")
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def fresh_copy(work: Path) -> None:
+    """Put the example into an empty work folder. A folder that is not an earlier copy is left alone."""
+    marker = work / "inventory.yml"
+    ours = not work.exists() or marker.exists() or not any(work.iterdir())
+    expect(ours, f"{work} holds something else; choose another folder.")
+    shutil.rmtree(work, ignore_errors=True)
+    for part in ("inventory.yml", "group_vars", "host_vars", "templates"):
+        source = EXAMPLE / part
+        if source.is_dir():
+            shutil.copytree(source, work / part, ignore=shutil.ignore_patterns("*.transit.yml"))
+        else:
+            work.mkdir(parents=True)
+            shutil.copy(source, work / part)
+
+
+def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the commands: this one, the collection's place, stand-ins for missing provider keys."""
+    missing = [name for name in FAKE_PROVIDER_KEYS if not environment.get(name)]
+    if missing:
+        screen.print(f"Not set, so stand-ins are used: {', '.join(missing)}.")
+    return {
+        "ANSIBLE_COLLECTIONS_PATH": ".cache/collections",
+        **environment,
+        **{name: FAKE_PROVIDER_KEYS[name] for name in missing},
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}",
+    }
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Show the LLM gateway example at work on a real server.")
+    parser.add_argument(
+        "--work", type=Path, default=CHECKOUT / "build/demo", help="work folder, made anew (build/demo)"
+    )
+    parser.add_argument("--engine", help="path of the Transit engine to use")
+    parser.add_argument("--throwaway", action="store_true", help="the server is thrown away after the demonstration")
+    return parser.parse_args()
+
+
+def demonstrate(arguments: argparse.Namespace) -> None:
+    server = server_address(os.environ)
+    engine = arguments.engine or ("transit" if arguments.throwaway else OWN_SERVER_ENGINE)
+    work = arguments.work.resolve()
+    screen.print(f"Server: {server}{' (thrown away at the end)' if arguments.throwaway else ''}")
+    if not arguments.throwaway:
+        screen.print(f"This makes there a Transit engine at {engine}/, unless there is one, and in it the key {KEY}.")
+    fresh_copy(work)
+    screen.print(f"Work folder: {relative(work)}")
+    environment = child_environment(os.environ)
+    collections = environment["ANSIBLE_COLLECTIONS_PATH"]
+    screen.print(f"Commands run in the checkout, with ANSIBLE_COLLECTIONS_PATH={collections}.")
+    Demonstration(work, engine, environment).steps()
+    if not arguments.throwaway:
+        screen.print(
+            f"\nTo remove the engine {engine}/ with every key in it from {server}:\n"
+            f"  ansible localhost -m mlkeys.transit.vault_transit_backend -a 'path={engine} state=absent force=true'"
+        )
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    try:
+        demonstrate(arguments)
+    except ExpectationFailed as failure:
+        problems.print(f"\nFailed: {failure}")
+        return 1
+    except KeyboardInterrupt:
+        problems.print("\nStopped.")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,309 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No planted secret, in any encoding, in what a run prints, leaves on disk, writes for a moment, or has in its argv."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import subprocess
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.gateways import (
+    KEY,
+    PROVIDER_KEYS,
+    copy_of_example,
+    free_engine_path,
+    host_files,
+    server_environment,
+)
+from tests.support.collection import ROOT
+from tests.support.playbook import run_playbook
+from tests.support.server import Bao
+
+WRONG_TOKEN = "s.canary-wrong-token-Lm8"
+
+
+def forms(secret: str) -> set[bytes]:
+    """The ways in which a secret may show: as it is, escaped, URL-encoded, and as base64 wherever it begins."""
+    raw = secret.encode()
+    found = {
+        raw,
+        json.dumps(secret)[1:-1].encode(),
+        json.dumps(secret, ensure_ascii=False)[1:-1].encode(),
+        repr(secret)[1:-1].encode(),
+        urllib.parse.quote(secret, safe="").encode(),
+        urllib.parse.quote(secret).encode(),
+        urllib.parse.quote_plus(secret).encode(),
+        raw.hex().encode(),
+    }
+    for alignment in range(3):
+        # The characters at either end also depend on the neighbours, so only those between are looked for.
+        padded = bytes(alignment) + raw
+        whole = padded[: len(padded) - len(padded) % 3]
+        found.add(base64.b64encode(whole)[4 if alignment else 0 :])
+        found.add(base64.urlsafe_b64encode(whole)[4 if alignment else 0 :])
+    return found
+
+
+def leaks(data: bytes, secrets: Mapping[str, str]) -> set[str]:
+    """The names of the secrets that show in the data."""
+    return {name for name, secret in secrets.items() if any(form in data for form in forms(secret))}
+
+
+@dataclass
+class Watcher:
+    """Looks at the argv of this process's descendants and at temporary files for as long as a run lasts."""
+
+    folders: tuple[Path, ...]
+    secrets: Mapping[str, str]
+    seen_argv: set[bytes] = field(default_factory=set)
+    seen_files: set[Path] = field(default_factory=set)
+    leaks: set[str] = field(default_factory=set)
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        done = threading.Event()
+        thread = threading.Thread(target=self._watch, args=(done,))
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _watch(self, done: threading.Event) -> None:
+        while not done.is_set():
+            self._look_at_processes()
+            self._look_at_files()
+            time.sleep(0.01)
+
+    def _look_at_processes(self) -> None:
+        parents: dict[int, int] = {}
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    stat = Path(entry.path, "stat").read_text(encoding="utf-8", errors="replace")
+                    parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+        own = {os.getpid()}
+        while grown := {pid for pid, parent in parents.items() if parent in own} - own:
+            own |= grown
+        for pid in own - {os.getpid()}:
+            with contextlib.suppress(OSError):
+                argv = Path(f"/proc/{pid}/cmdline").read_bytes()
+                if argv not in self.seen_argv:
+                    self.seen_argv.add(argv)
+                    self.leaks |= {f"{name} in argv" for name in leaks(argv, self.secrets)}
+
+    def _look_at_files(self) -> None:
+        for folder in self.folders:
+            # Files come and go under the watcher's eyes.
+            with contextlib.suppress(OSError):
+                for path in folder.rglob("*"):
+                    self._look_at_file(path)
+
+    def _look_at_file(self, path: Path) -> None:
+        if path in self.seen_files or not path.is_file():
+            return
+        with contextlib.suppress(OSError):
+            data = path.read_bytes()
+            # An empty one is looked at again, when it has been written.
+            if data:
+                self.seen_files.add(path)
+                self.leaks |= {f"{name} in temporary {path.name}" for name in leaks(data, self.secrets)}
+
+
+@dataclass
+class Canary:
+    """A copy of the example with every recorder of Ansible turned on, all of it below one folder."""
+
+    bao: Bao
+    engine: str
+    root: Path
+    secrets: dict[str, str]
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    def play(
+        self, playbook: str | Path = ROOT / "playbooks/site.yml", args: tuple[str, ...] = (), **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        for name in ("home", "tmp", "ansible", "local", "remote", "facts", "retry"):
+            (self.root / name).mkdir(exist_ok=True)
+        watcher = Watcher((self.root / "remote", self.root / "local", self.root / "tmp"), self.secrets)
+        with watcher.watching():
+            done = run_playbook(
+                playbook,
+                inventory=self.work / "inventory.yml",
+                extra_vars={"ml_keys_engine": self.engine},
+                env={
+                    **server_environment(self.bao),
+                    "HOME": str(self.root / "home"),
+                    "TMPDIR": str(self.root / "tmp"),
+                    "ANSIBLE_HOME": str(self.root / "ansible"),
+                    "ANSIBLE_LOCAL_TEMP": str(self.root / "local"),
+                    "ANSIBLE_REMOTE_TEMP": str(self.root / "remote"),
+                    "ANSIBLE_LOG_PATH": str(self.root / "ansible.log"),
+                    "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
+                    "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.root / "facts"),
+                    "ANSIBLE_RETRY_FILES_ENABLED": "1",
+                    "ANSIBLE_RETRY_FILES_SAVE_PATH": str(self.root / "retry"),
+                    "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+                    "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1",
+                    **env,
+                },
+                args=("-vvvv", "--diff", *args),
+            )
+        (self.root / "stdout").write_text(done.stdout, encoding="utf-8")
+        (self.root / "stderr").write_text(done.stderr, encoding="utf-8")
+        assert watcher.seen_argv, "the watcher saw no process"
+        assert watcher.leaks == set()
+        return done
+
+    def assert_silent(self) -> None:
+        """Everything that runs have printed and left behind."""
+        found = {
+            f"{name} in {path.relative_to(self.root)}"
+            for path in self.root.rglob("*")
+            if path.is_file()
+            for name in leaks(path.read_bytes() + str(path).encode(), self.secrets)
+        }
+        assert found == set()
+
+
+@pytest.fixture
+def canary(bao: Bao, tmp_path: Path) -> Iterator[Canary]:
+    copy_of_example(tmp_path / "work")
+    with free_engine_path(bao) as engine:
+        secrets = {**PROVIDER_KEYS, "BAO_TOKEN": bao.token, "the wrong token": WRONG_TOKEN}
+        yield Canary(bao, engine, tmp_path, secrets)
+
+
+def test_forms_are_found_wherever_they_begin() -> None:
+    secret = {"it": 'hf_canary-é"\\ &/+'}
+    text = secret["it"]
+
+    for prefix in ("", "x", "xy", "xyz"):
+        assert leaks(base64.b64encode((prefix + text + "tail").encode()), secret) == {"it"}
+    for hidden in (json.dumps({"a": text}), urllib.parse.urlencode({"a": text}), repr([text])):
+        assert leaks(hidden.encode(), secret) == {"it"}
+    assert leaks(b"vault:v1:AAAA", secret) == set()
+
+
+def test_provisioning_rerun_rotation_and_check_mode_are_silent(canary: Canary) -> None:
+    assert canary.play().returncode == 0
+    assert canary.play().returncode == 0
+    canary.bao.done("POST", f"{canary.engine}/keys/{KEY}/rotate")
+    assert canary.play(args=("--check",)).returncode == 0
+    last = canary.play()
+
+    assert last.returncode == 0
+    assert "vault:v2:" in last.stdout, "--diff shows the new ciphertext"
+    assert (canary.root / "ansible.log").stat().st_size > len(last.stdout), "the log holds all runs"
+    assert len(host_files(canary.work)) == 9
+    canary.assert_silent()
+
+
+def test_decrypting_with_the_lookup_is_silent(canary: Canary) -> None:
+    playbook = canary.root / "decrypt.yml"
+    playbook.write_text(
+        f"""
+- hosts: gateway-a
+  gather_facts: false
+  tasks:
+    - ansible.builtin.assert:
+        that: lookup('mlkeys.transit.vault_transit', openai_api_key, backend=ml_keys_engine, key='{KEY}',
+          context='openai_api_key') == lookup('ansible.builtin.env', 'OPENAI_API_KEY')
+    - ansible.builtin.debug:
+        msg: "{{{{ lookup('mlkeys.transit.vault_transit', openai_api_key, backend=ml_keys_engine, key='{KEY}',
+          context='another') }}}}"
+"""
+    )
+    canary.play()
+
+    done = canary.play(playbook)
+
+    assert done.returncode != 0
+    assert "ok=1 " in done.stdout
+    canary.assert_silent()
+
+
+def wrong_token(canary: Canary) -> dict[str, str]:
+    return {"BAO_TOKEN": WRONG_TOKEN}
+
+
+def wrong_token_in_a_variable(canary: Canary) -> dict[str, str]:
+    with (canary.work / "host_vars/localhost.yml").open("a", encoding="utf-8") as file:
+        file.write("vault_transit_connection:\n  token: \"{{ lookup('ansible.builtin.env', 'CANARY_TOKEN') }}\"\n")
+    return {"CANARY_TOKEN": WRONG_TOKEN}
+
+
+def vars_file_that_is_no_yaml(canary: Canary) -> dict[str, str]:
+    (canary.work / "group_vars/llm_gateways/keys.transit.yml").unlink(missing_ok=True)
+    broken = canary.work / "keys.transit.yml"
+    broken.write_text("openai_api_key: [vault:v1:\n", encoding="utf-8")
+    transit = canary.work / "group_vars/all/transit.yml"
+    text = transit.read_text(encoding="utf-8").replace("/group_vars/llm_gateways/keys", "/keys")
+    transit.write_text(text, encoding="utf-8")
+    return {}
+
+
+def unknown_option_beside_the_secrets(canary: Canary) -> dict[str, str]:
+    variables = canary.work / "host_vars/localhost.yml"
+    text = variables.read_text(encoding="utf-8").replace("    secrets:", "    prune: true\n    secrets:")
+    variables.write_text(text, encoding="utf-8")
+    return {}
+
+
+def secrets_of_the_wrong_type(canary: Canary) -> dict[str, str]:
+    variables = canary.work / "host_vars/localhost.yml"
+    before, _secrets, _after = variables.read_text(encoding="utf-8").partition("    secrets:")
+    wrong = "    secrets: \"{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}\"\n"
+    variables.write_text(before + wrong, encoding="utf-8")
+    return {}
+
+
+def secret_that_is_a_list(canary: Canary) -> dict[str, str]:
+    variables = canary.work / "host_vars/localhost.yml"
+    before, _secrets, _after = variables.read_text(encoding="utf-8").partition("    secrets:")
+    wrong = "    secrets:\n      openai_api_key: [\"{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}\"]\n"
+    variables.write_text(before + wrong, encoding="utf-8")
+    return {}
+
+
+def template_with_an_undefined_variable(canary: Canary) -> dict[str, str]:
+    with (canary.work / "templates/fastapi.env.j2").open("a", encoding="utf-8") as file:
+        file.write("EXTRA='{{ openai_api_key }}{{ not_defined_anywhere }}'\n")
+    return {}
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        wrong_token,
+        wrong_token_in_a_variable,
+        vars_file_that_is_no_yaml,
+        unknown_option_beside_the_secrets,
+        secrets_of_the_wrong_type,
+        secret_that_is_a_list,
+        template_with_an_undefined_variable,
+    ],
+)
+def test_failures_are_silent(canary: Canary, arrange: Callable[[Canary], dict[str, str]]) -> None:
+    environment = arrange(canary)
+
+    done = canary.play(**environment)
+
+    assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    canary.assert_silent()

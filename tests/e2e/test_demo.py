@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""examples/llm_gateway/demo.py as its users run it, each of its claims checked without it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.gateways import (
+    GATEWAYS,
+    KEY,
+    PROVIDER_KEYS,
+    ciphertexts_of,
+    decrypted,
+    free_engine_path,
+    host_files,
+    server_environment,
+    versions,
+)
+from tests.support.collection import ROOT, collections_path
+from tests.support.server import Bao
+
+DEMO = [sys.executable, str(ROOT / "examples/llm_gateway/demo.py")]
+
+
+@pytest.fixture
+def engine(bao: Bao) -> Iterator[str]:
+    with free_engine_path(bao) as path:
+        yield path
+
+
+def demo_environment(bao: Bao) -> dict[str, str]:
+    own = {"ANSIBLE_COLLECTIONS_PATH": str(collections_path())}
+    return {**os.environ, **server_environment(bao), **own}
+
+
+def run_demo(environment: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+    command = [*DEMO, *args]
+    return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=300, check=False)
+
+
+def test_what_it_claims_is_so(bao: Bao, engine: str, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+
+    done = run_demo(demo_environment(bao), "--throwaway", "--engine", engine, "--work", str(work))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert bao.done("GET", f"{engine}/keys/{KEY}")["data"]["latest_version"] == 2
+    assert all(versions(text) == {2} for text in host_files(work).values())
+    for gateway in GATEWAYS:
+        for ciphertexts in ciphertexts_of(work / "hosts" / gateway).values():
+            for name, ciphertext in ciphertexts.items():
+                assert decrypted(bao, engine, ciphertext, name) == PROVIDER_KEYS[name.upper()]
+    printed = done.stdout + done.stderr
+    assert not [secret for secret in [*PROVIDER_KEYS.values(), bao.token] if secret in printed]
+    assert f"ends in {PROVIDER_KEYS['OPENAI_API_KEY'][-4:]}, same as the source: True" in done.stdout
+    second_run = done.stdout.split("== 4.")[1].split("== 5.")[0]
+    assert second_run.count("changed=0") == 4
+    assert done.stdout.count("\n$ ansible") == 5
+
+
+def test_on_a_server_that_stays_it_says_what_it_makes_and_how_to_remove_it(
+    bao: Bao, engine: str, tmp_path: Path
+) -> None:
+    bao.done("POST", f"sys/mounts/{engine}", {"type": "transit"})
+    bao.done("POST", f"{engine}/keys/{KEY}", {"derived": True})
+    for _rotation in range(2):
+        bao.done("POST", f"{engine}/keys/{KEY}/rotate")
+    environment = demo_environment(bao)
+    del environment["HF_TOKEN"]
+
+    done = run_demo(environment, "--engine", engine, "--work", str(tmp_path / "work"))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    said_first = done.stdout.split("== 1.")[0]
+    assert f"a Transit engine at {engine}/" in said_first
+    assert "Not set, so stand-ins are used: HF_TOKEN." in said_first
+    assert "moved from v3 to v4" in done.stdout
+    remove = shlex.split(done.stdout.splitlines()[-1])
+    assert remove[:4] == ["ansible", "localhost", "-m", "mlkeys.transit.vault_transit_backend"]
+    subprocess.run(remove, check=True, capture_output=True, env=with_ansible(environment))
+    assert bao.request("GET", f"sys/mounts/{engine}")[0] == 400
+
+
+def with_ansible(environment: dict[str, str]) -> dict[str, str]:
+    return {
+        **environment,
+        "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}",
+        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+    }
+
+
+def test_a_broken_expectation_ends_it_with_one_sentence(bao: Bao, engine: str, tmp_path: Path) -> None:
+    bao.done("POST", f"sys/mounts/{engine}", {"type": "transit"})
+    bao.done("POST", f"{engine}/keys/{KEY}", {"derived": False})
+
+    done = run_demo(demo_environment(bao), "--engine", engine, "--work", str(tmp_path / "work"))
+
+    assert done.returncode == 1
+    assert done.stderr == "\nFailed: ansible-playbook ended with 2; its output is above.\n"
+    assert "derived" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_without_a_server_it_says_what_to_set(bao: Bao, tmp_path: Path) -> None:
+    environment = demo_environment(bao)
+    del environment["BAO_ADDR"]
+
+    done = run_demo(environment, "--work", str(tmp_path / "work"))
+
+    assert done.returncode == 1
+    assert done.stderr == "\nFailed: No server is known: set BAO_ADDR or VAULT_ADDR, or type make demo.\n"
+    assert not (tmp_path / "work").exists()
+
+
+def test_it_leaves_a_folder_alone_that_is_not_its_own(bao: Bao, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept", encoding="utf-8")
+
+    done = run_demo(demo_environment(bao), "--work", str(tmp_path))
+
+    assert done.returncode == 1
+    assert "holds something else" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_an_interrupt_stops_it_and_all_that_it_started(bao: Bao, engine: str, tmp_path: Path) -> None:
+    demo = subprocess.Popen(
+        [*DEMO, "--throwaway", "--engine", engine, "--work", str(tmp_path / "work")],
+        env=demo_environment(bao),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    for line in demo.stdout or ():
+        # The first change: Ansible runs by then.
+        if "changed:" in line:
+            break
+    os.killpg(demo.pid, signal.SIGINT)
+    _stdout, stderr = demo.communicate(timeout=30)
+
+    assert demo.returncode == 130
+    assert stderr == "\nStopped.\n"
+    with pytest.raises(ProcessLookupError):
+        os.killpg(demo.pid, 0)

@@ -1,0 +1,175 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/site.yml on the three gateways of the example, against a real server."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.gateways import (
+    GATEWAYS,
+    KEY,
+    PROVIDER_KEYS,
+    changed_counts,
+    ciphertexts_of,
+    copy_of_example,
+    decrypted,
+    free_engine_path,
+    host_files,
+    server_environment,
+    versions,
+    without_ciphertext,
+)
+from tests.support.collection import ROOT
+from tests.support.playbook import run_playbook
+from tests.support.server import Bao
+
+SITE = ROOT / "playbooks/site.yml"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One copy of the example and the engine that it uses."""
+
+    bao: Bao
+    engine: str
+    work: Path
+    inventory: Path
+
+    def play(self, *args: str, playbook: str | Path = SITE) -> subprocess.CompletedProcess[str]:
+        return run_playbook(
+            playbook,
+            inventory=self.inventory,
+            extra_vars={"ml_keys_engine": self.engine},
+            env=server_environment(self.bao),
+            args=args,
+        )
+
+    def changes(self, *args: str) -> dict[str, int]:
+        done = self.play(*args)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return changed_counts(done.stdout)
+
+
+@pytest.fixture
+def site(bao: Bao, tmp_path: Path) -> Iterator[Site]:
+    work = tmp_path / "work"
+    with free_engine_path(bao) as engine:
+        yield Site(bao, engine, work, copy_of_example(work))
+
+
+NO_CHANGE = {"localhost": 0, "gateway-a": 0, "gateway-b": 0, "gateway-c": 0}
+
+
+def test_check_mode_changes_nothing_and_predicts_the_run(site: Site) -> None:
+    before = sorted(site.work.rglob("*"))
+
+    predicted = site.changes("--check", "--diff")
+
+    assert sorted(site.work.rglob("*")) == before
+    assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400
+    assert predicted == site.changes() != NO_CHANGE
+    assert site.changes("--check", "--diff") == NO_CHANGE
+
+
+def test_check_mode_shows_where_new_ciphertext_will_be(site: Site) -> None:
+    done = site.play("--check", "--diff")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "+OPENAI_API_KEY='(new ciphertext of openai_api_key)'" in done.stdout
+
+
+def test_second_run_changes_nothing(site: Site) -> None:
+    site.changes()
+    files = host_files(site.work)
+
+    assert site.changes() == NO_CHANGE
+    assert host_files(site.work) == files
+
+
+def test_rotation_moves_the_ciphertexts_and_nothing_else(site: Site) -> None:
+    site.changes()
+    before = host_files(site.work)
+    site.bao.done("POST", f"{site.engine}/keys/{KEY}/rotate")
+
+    predicted = site.changes("--check")
+    assert host_files(site.work) == before
+    assert predicted == site.changes() == {"localhost": 1, "gateway-a": 3, "gateway-b": 3, "gateway-c": 3}
+
+    after = host_files(site.work)
+    assert without_ciphertext(after) == without_ciphertext(before)
+    assert all(versions(text) == {1} for text in before.values())
+    assert all(versions(text) == {2} for text in after.values())
+    assert site.changes() == NO_CHANGE
+
+
+def test_a_changed_provider_key_changes_only_its_own_ciphertext(site: Site) -> None:
+    site.changes()
+    before = ciphertexts_of(site.work / "hosts/gateway-a")["config.yaml"]
+    environment = {**server_environment(site.bao), "HF_TOKEN": "hf_a-new-one"}
+
+    done = run_playbook(SITE, inventory=site.inventory, extra_vars={"ml_keys_engine": site.engine}, env=environment)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = ciphertexts_of(site.work / "hosts/gateway-a")["config.yaml"]
+    assert {name for name in before if before[name] != after[name]} == {"hf_token"}
+    assert decrypted(site.bao, site.engine, after["hf_token"], "hf_token") == "hf_a-new-one"
+
+
+def test_by_collection_name_every_file_holds_what_its_format_and_the_server_can_read(site: Site) -> None:
+    done = site.play(playbook="mlkeys.transit.site")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for gateway in GATEWAYS:
+        root = site.work / "hosts" / gateway
+        for name, ciphertexts in ciphertexts_of(root).items():
+            found = {
+                variable: decrypted(site.bao, site.engine, ciphertext, variable)
+                for variable, ciphertext in ciphertexts.items()
+            }
+            assert found == {variable: PROVIDER_KEYS[variable.upper()] for variable in found}, name
+        assert (root / "srv/assistant/.env").stat().st_mode & 0o777 == 0o600
+
+
+def test_only_the_hosts_asked_for_get_files(site: Site) -> None:
+    done = run_playbook(
+        SITE,
+        inventory=site.inventory,
+        extra_vars={"ml_keys_engine": site.engine, "vault_transit_hosts": "gateway-b"},
+        env=server_environment(site.bao),
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(path.name for path in (site.work / "hosts").iterdir()) == ["gateway-b"]
+
+
+def test_another_host_may_talk_to_the_server(site: Site) -> None:
+    (site.work / "host_vars/localhost.yml").rename(site.work / "host_vars/gateway-c.yml")
+
+    done = run_playbook(
+        SITE,
+        inventory=site.inventory,
+        extra_vars={"ml_keys_engine": site.engine, "vault_transit_controller": "gateway-c"},
+        env=server_environment(site.bao),
+        args=["--limit", "gateway-a,gateway-c"],
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(path.name for path in (site.work / "hosts").iterdir()) == ["gateway-a"]
+    assert versions((site.work / "hosts/gateway-a/srv/assistant/.env").read_text(encoding="utf-8")) == {1}
+
+
+def test_a_missing_provider_key_is_named_and_nothing_is_made(site: Site) -> None:
+    environment = server_environment(site.bao)
+    del environment["HF_TOKEN"]
+
+    done = run_playbook(SITE, inventory=site.inventory, extra_vars={"ml_keys_engine": site.engine}, env=environment)
+
+    assert done.returncode != 0
+    assert "Set HF_TOKEN" in done.stdout + done.stderr
+    assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400

@@ -1,0 +1,279 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role vault_transit: what it makes, where it runs, what it says of bad variables, which names it uses."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.collection import ROOT
+from tests.support.playbook import run_playbook
+from tests.support.server import Bao
+
+ROLE = ROOT / "roles/vault_transit"
+MODULE_OF = {
+    "vault_transit_backends": "vault_transit_backend",
+    "vault_transit_keys": "vault_transit_key",
+    "vault_transit_vars_files": "vault_transit_vars",
+}
+
+# Variables of the role ansible-community.ansible-vault; one of them is the token of a seal.
+NAMES_OF_ANOTHER_ROLE = {
+    "vault_transit",
+    "vault_transit_address",
+    "vault_transit_backend",
+    "vault_transit_config",
+    "vault_transit_disable_renewal",
+    "vault_transit_key_name",
+    "vault_transit_mount_path",
+    "vault_transit_namespace",
+    "vault_transit_tls_ca_cert",
+    "vault_transit_tls_ca_cert_file",
+    "vault_transit_tls_client_cert",
+    "vault_transit_tls_client_cert_file",
+    "vault_transit_tls_client_key",
+    "vault_transit_tls_client_key_file",
+    "vault_transit_tls_server_name",
+    "vault_transit_tls_skip_verify",
+    "vault_transit_token",
+}
+
+SECRET = "sk-role-canary-Jh5"
+
+
+@pytest.fixture
+def playbook(tmp_path: Path) -> Path:
+    path = tmp_path / "play.yml"
+    path.write_text(
+        """
+- hosts: all
+  connection: local
+  gather_facts: false
+  roles:
+    - mlkeys.transit.vault_transit
+  tasks:
+    - ansible.builtin.debug:
+        msg: "{{ vault_transit_vars_files_result.results | map(attribute='entries') | flatten
+          | map(attribute='action') | join(',') }}"
+      run_once: true
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture
+def engine(mount: str, bao: Bao) -> str:
+    """The path of an engine that is not there yet."""
+    bao.done("DELETE", f"sys/mounts/{mount}")
+    return mount
+
+
+def variables(bao: Bao, engine: str, file: Path, **extra: object) -> dict[str, object]:
+    return {
+        "vault_transit_connection": bao.login,
+        "vault_transit_backends": [{"path": engine, "description": "for tests", "default_lease_ttl": "2h"}],
+        "vault_transit_keys": [
+            {"name": "ml-api-key", "backend": engine, "derived": True, "auto_rotate_period": "30d"},
+            {"name": "other", "backend": engine, "type": "chacha20-poly1305", "min_encryption_version": 1},
+        ],
+        "vault_transit_vars_files": [
+            {
+                "path": str(file),
+                "backend": engine,
+                "key": "ml-api-key",
+                "secrets": {"openai_api_key": SECRET, "hf_token": "hf_role"},
+            }
+        ],
+        **extra,
+    }
+
+
+def apply(
+    playbook: Path, wanted: Mapping[str, object], *args: str, inventory: str = "localhost,"
+) -> subprocess.CompletedProcess[str]:
+    return run_playbook(playbook, inventory=inventory, extra_vars=wanted, args=args)
+
+
+def test_it_makes_what_is_described_and_then_nothing_more(
+    bao: Bao, engine: str, playbook: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys.transit.yml"
+    wanted = variables(bao, engine, file)
+
+    first = apply(playbook, wanted)
+    second = apply(playbook, wanted)
+
+    assert first.returncode == second.returncode == 0, first.stdout + second.stdout
+    assert "changed=4" in first.stdout
+    assert "added,added" in first.stdout
+    assert "changed=0" in second.stdout
+    assert "kept,kept" in second.stdout
+    found = bao.done("GET", f"sys/mounts/{engine}")
+    assert (found["description"], found["config"]["default_lease_ttl"]) == ("for tests", 7200)
+    key = bao.done("GET", f"{engine}/keys/ml-api-key")["data"]
+    assert (key["type"], key["derived"], key["auto_rotate_period"]) == ("aes256-gcm96", True, 2592000)
+    other = bao.done("GET", f"{engine}/keys/other")["data"]
+    assert (other["type"], other["derived"], other["min_encryption_version"]) == ("chacha20-poly1305", False, 1)
+    written = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert written["openai_api_key"].startswith("vault:v1:")
+    assert written["_transit"]["key"] == "ml-api-key"
+
+
+def test_check_mode_predicts_and_makes_nothing(bao: Bao, engine: str, playbook: Path, tmp_path: Path) -> None:
+    file = tmp_path / "keys.transit.yml"
+
+    done = apply(playbook, variables(bao, engine, file), "--check", "--diff")
+
+    assert done.returncode == 0, done.stdout
+    assert "changed=4" in done.stdout
+    assert "added,added" in done.stdout
+    assert not file.exists()
+    assert bao.request("GET", f"sys/mounts/{engine}")[0] == 400
+
+
+def test_it_talks_to_the_server_once_whatever_the_number_of_hosts(
+    bao: Bao, engine: str, playbook: Path, tmp_path: Path
+) -> None:
+    wanted = variables(bao, engine, tmp_path / "keys.transit.yml")
+
+    done = apply(playbook, wanted, inventory="one,two,three,")
+
+    assert done.returncode == 0, done.stdout
+    created = [
+        entry
+        for entry in bao.audit_entries()
+        if entry["request"]["path"] == f"sys/mounts/{engine}" and entry["request"]["operation"] == "update"
+    ]
+    assert len(created) == 1
+    assert "[one -> localhost]" in done.stdout
+    assert "two ->" not in done.stdout
+
+
+def test_without_variables_it_does_nothing(playbook: Path) -> None:
+    done = apply(playbook, {})
+
+    assert done.returncode == 0, done.stdout
+    assert "changed=0" in done.stdout
+
+
+def test_an_option_of_the_connection_reaches_every_module(
+    bao: Bao, engine: str, playbook: Path, tmp_path: Path
+) -> None:
+    everything = variables(bao, engine, tmp_path / "keys.transit.yml")
+    for name in MODULE_OF:
+        wanted = {**everything, **{other: [] for other in MODULE_OF if other != name}}
+        wanted["vault_transit_connection"] = {"url": "ftp://nowhere"}
+
+        done = apply(playbook, wanted)
+
+        assert done.returncode != 0
+        assert "ftp://nowhere" in done.stdout, name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("vault_transit_keys", [{}], "missing required arguments: name found in vault_transit_keys"),
+        ("vault_transit_keys", [{"name": "a", "tpye": "hmac"}], "vault_transit_keys.tpye"),
+        ("vault_transit_keys", "ml-api-key", "vault_transit_keys"),
+        ("vault_transit_backends", [{"state": "gone"}], "value of state must be one of: absent, present, got: gone"),
+        ("vault_transit_vars_files", [{"path": "/a"}], "missing required arguments: key"),
+        ("vault_transit_connection", "http://here", "vault_transit_connection"),
+    ],
+)
+def test_bad_variables_are_refused_before_anything_is_made(
+    bao: Bao, engine: str, playbook: Path, tmp_path: Path, name: str, value: object, message: str
+) -> None:
+    done = apply(playbook, variables(bao, engine, tmp_path / "keys.transit.yml", **{name: value}))
+
+    assert done.returncode != 0
+    assert "Validation of arguments failed" in done.stdout
+    assert message in done.stdout
+    assert bao.request("GET", f"sys/mounts/{engine}")[0] == 400
+
+
+@pytest.mark.parametrize("secrets", [SECRET, [SECRET], {"openai_api_key": {"a": SECRET}}])
+def test_bad_secrets_are_refused_without_being_shown(
+    bao: Bao, engine: str, playbook: Path, tmp_path: Path, secrets: object
+) -> None:
+    wanted = variables(bao, engine, tmp_path / "keys.transit.yml")
+    wanted["vault_transit_vars_files"] = [
+        {"path": str(tmp_path / "keys.transit.yml"), "backend": engine, "key": "ml-api-key", "secrets": secrets}
+    ]
+
+    done = apply(playbook, wanted, "-vvvv", "--diff")
+
+    assert done.returncode != 0
+    assert SECRET not in done.stdout + done.stderr
+
+
+def argument_spec() -> dict[str, Any]:
+    spec = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text(encoding="utf-8"))
+    options: dict[str, Any] = spec["argument_specs"]["main"]["options"]
+    return options
+
+
+def module_options(name: str) -> dict[str, Any]:
+    """The options that the module itself documents or takes from a fragment, less those of the connection."""
+    from ansible.plugins.loader import fragment_loader
+    from ansible.utils.plugin_docs import add_fragments
+
+    documents = {}
+    for module in (name, "vault_transit_key_info"):
+        text = importlib.import_module(f"ansible_collections.mlkeys.transit.plugins.modules.{module}").DOCUMENTATION
+        documents[module] = yaml.safe_load(text)
+        add_fragments(documents[module], "", fragment_loader, is_module=True)
+    connection = set(documents["vault_transit_key_info"]["options"]) - {"name", "backend"}
+    return {option: facts for option, facts in documents[name]["options"].items() if option not in connection}
+
+
+def comparable(option: Mapping[str, Any]) -> dict[str, Any]:
+    return {fact: option.get(fact) for fact in ("type", "elements", "choices", "default", "required")}
+
+
+@pytest.mark.parametrize("variable", MODULE_OF)
+def test_argument_specs_say_what_the_modules_say(variable: str) -> None:
+    module = {name: comparable(facts) for name, facts in module_options(MODULE_OF[variable]).items()}
+    role = {name: comparable(facts) for name, facts in argument_spec()[variable]["options"].items()}
+
+    assert role == module
+
+
+@pytest.mark.parametrize("variable", MODULE_OF)
+def test_every_option_is_handed_to_its_module(variable: str) -> None:
+    (block,) = yaml.safe_load((ROLE / "tasks/main.yml").read_text(encoding="utf-8"))
+    module = f"mlkeys.transit.{MODULE_OF[variable]}"
+    (arguments,) = [task[module] for task in block["block"] if module in task]
+
+    assert set(arguments) == set(argument_spec()[variable]["options"])
+    for name, expression in arguments.items():
+        assert re.search(rf"\.{name}( |\b)", expression), name
+
+
+def test_defaults_are_those_of_the_argument_specs() -> None:
+    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
+
+    assert defaults == {name: option["default"] for name, option in argument_spec().items()}
+
+
+def test_no_variable_has_a_name_that_another_role_owns() -> None:
+    files = [path for folder in (ROLE, ROOT / "playbooks") for path in folder.rglob("*.yml")]
+    used = {
+        word
+        for path in files
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if not line.lstrip().startswith(("role_name:", "name:", "#", "- Engines", "- Keys", "- Encrypted"))
+        for word in re.findall(r"(?<![.\w])vault_transit\w*", line)
+    }
+
+    assert set(argument_spec()) < used
+    assert used & NAMES_OF_ANOTHER_ROLE == set()
