@@ -15,6 +15,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Iterable, Mapping, Union
 
 AT_CREATION = "at creation only"
@@ -188,7 +189,7 @@ MIN_AUTO_ROTATE_SECONDS = 3600
 MAX_DURATION_SECONDS = (2**63 - 1) // 10**9
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
-_CIPHERTEXT = re.compile(r"vault:v([1-9][0-9]*):[A-Za-z0-9+/]+={0,2}")
+_CIPHERTEXT = re.compile(r"vault:v([1-9][0-9]{0,17}):[A-Za-z0-9+/]+={0,2}")
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(w|d|h|m|s)")
 _SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
@@ -202,19 +203,20 @@ def parse_duration(value: str | int) -> int:
     text = str(value).strip()
     if isinstance(value, bool) or not text:
         raise ValueError(_duration_problem(text))
-    seconds = float(text) if re.fullmatch(r"[0-9]+", text) else _sum_of_parts(text)
-    if seconds != int(seconds):
+    # A float would round, and overflow where the number is only out of range.
+    seconds = Fraction(text) if re.fullmatch(r"[0-9]+", text) else _sum_of_parts(text)
+    if seconds.denominator != 1:
         raise ValueError(f"'{text}' is not a whole number of seconds")
     if seconds > MAX_DURATION_SECONDS:
         raise ValueError(f"'{text}' is out of range: at most {MAX_DURATION_SECONDS} seconds")
     return int(seconds)
 
 
-def _sum_of_parts(text: str) -> float:
+def _sum_of_parts(text: str) -> Fraction:
     parts = _DURATION_PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(_duration_problem(text))
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return sum((Fraction(number) * _SECONDS[unit] for number, unit in parts), Fraction(0))
 
 
 def _duration_problem(text: str) -> str:
