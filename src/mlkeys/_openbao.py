@@ -227,9 +227,7 @@ class DevServer:
             self._token = str(created["root_token"])
             _write_private(key_file, created["keys_base64"][0])
             _write_private(token_file, self._token)
-        unsealed = request(
-            self.address, "PUT", "sys/unseal", {"key": key_file.read_text(encoding="ascii").strip()}
-        )
+        unsealed = request(self.address, "PUT", "sys/unseal", {"key": key_file.read_text(encoding="ascii").strip()})
         if unsealed[0] != 200:
             raise DevServerError(f"The unseal key in {key_file} does not open the data beside it.")
         deadline = time.monotonic() + _START_SECONDS
@@ -245,9 +243,7 @@ class DevServer:
     def wait(self) -> None:
         """Wait for an end that nobody asked for."""
         status = _started(self._process).wait()
-        raise DevServerError(
-            f"The server ended by itself with status {status}. Its log ends:\n{self._log_tail()}"
-        )
+        raise DevServerError(f"The server ended by itself with status {status}. Its log ends:\n{self._log_tail()}")
 
     def stop(self) -> None:
         """End the server and wait until it is gone; harmless when it already is."""

@@ -73,9 +73,7 @@ def policy_token(bao: Bao, policy: str) -> Iterator[str]:
     """A token that may do what the HCL `policy` says, and nothing else."""
     name = f"test-{secrets.token_hex(4)}"
     bao.done("PUT", f"sys/policies/acl/{name}", {"policy": policy})
-    created = bao.done(
-        "POST", "auth/token/create", {"policies": [name], "no_default_policy": True, "ttl": "1h"}
-    )
+    created = bao.done("POST", "auth/token/create", {"policies": [name], "no_default_policy": True, "ttl": "1h"})
     token = str(created["auth"]["client_token"])
     try:
         yield token

@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-matrix lint clean
+
+# The interpreters of pyenv themselves: its stand-ins of the same names fail for versions that are not selected.
+export PATH := $(subst $(eval) ,:,$(strip $(wildcard $(HOME)/.pyenv/versions/3.*/bin) $(PATH)))
+
+# The one that every supported part runs on comes first.
+PYTHON ?= $(firstword $(shell PATH='$(PATH)'; command -v python3.11 python3.12 python3.13 python3))
+# What cannot be had from the machine is left out, not fetched.
+export UV_PYTHON_DOWNLOADS := never
+VENV := .venv
+NOX := $(VENV)/bin/nox
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+demo: $(VENV)/demo.done ## Show the whole job on a real server (that of BAO_ADDR or VAULT_ADDR when set)
+	@if [ -n "$$BAO_ADDR$$VAULT_ADDR" ]; then \
+		exec $(VENV)/bin/python examples/llm_gateway/demo.py; \
+	else \
+		exec $(VENV)/bin/mlkeys dev -- $(VENV)/bin/python examples/llm_gateway/demo.py; \
+	fi
+
+test: $(VENV)/nox.done ## Run everything that has to pass
+	@$(NOX)
+
+test-matrix: $(VENV)/nox.done ## The same, and the tests on the oldest and the newest ansible-core
+	@$(NOX) --session lint build molecule sanity tests-2.16 tests-2.21 tests
+
+lint: $(VENV)/nox.done ## Run the linters and type checkers
+	@$(NOX) --session lint
+
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) .cache .nox dist
+
+$(VENV)/ready.done:
+	@$(if $(PYTHON),,echo "Python 3.11 or newer is needed, but there is no python3 here. On Debian: apt install python3 python3-venv" >&2; exit 1;) \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=/path/to/python3" >&2; exit 1; }; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments. On Debian: apt install python3-venv" >&2; exit 1; }; \
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/demo.done: $(VENV)/ready.done requirements/demo.txt pyproject.toml
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/demo.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/nox.done: $(VENV)/ready.done requirements/nox.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/nox.txt
+	@touch $@

@@ -1,0 +1,248 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What has to pass, one session a tool box. `nox` runs all but the matrix; `nox -l` lists them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+CACHE = ROOT / ".cache"
+COLLECTIONS = CACHE / "collections"
+STAGE = CACHE / "stage" / "ansible_collections" / "mlkeys" / "transit"
+CORE = "2.19"
+
+# Everything a user gets by installing the collection: a new entry of the checkout is put here or into build_ignore.
+SHIPPED = {
+    "CHANGELOG.md",
+    "FILES.json",
+    "LICENSES",
+    "MANIFEST.json",
+    "README.md",
+    "changelogs",
+    "examples",
+    "meta",
+    "playbooks",
+    "plugins",
+    "roles",
+}
+
+# ansible-test fetches the installer of pip from the web. This takes the pip that every Python brings along, so that
+# the package index is the only thing needed from outside.
+GET_PIP = """\
+import glob, os, sys
+import ensurepip
+wheels = os.path.join(os.path.dirname(ensurepip.__file__), "_bundled", "pip-*.whl")
+sys.path.insert(0, glob.glob(wheels)[0])
+from pip._internal.cli.main import main
+sys.exit(main(["install"] + [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]))
+"""
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+nox.options.stop_on_first_error = False
+
+
+def install(session: nox.Session, requirements: str, *, package: bool = False) -> None:
+    session.install("--requirement", f"requirements/{requirements}.txt")
+    if package:
+        session.install("--no-deps", "--editable", ".")
+
+
+def collection_environment(session: nox.Session) -> dict[str, str]:
+    """Ansible finds the checkout under the collection's name, and nothing of the user's."""
+    link = COLLECTIONS / "ansible_collections" / "mlkeys" / "transit"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to("../../../..", target_is_directory=True)
+    home = CACHE / "home" / session.name
+    home.mkdir(parents=True, exist_ok=True)
+    # The settings of pip are the one thing of the user's that is needed: they may name the package index.
+    settings = Path.home() / ".config" / "pip"
+    mirror = home / ".config" / "pip"
+    if settings.is_dir() and not mirror.exists():
+        mirror.parent.mkdir(exist_ok=True)
+        mirror.symlink_to(settings, target_is_directory=True)
+    config = home / "ansible.cfg"
+    config.touch()
+    return {"HOME": str(home), "ANSIBLE_CONFIG": str(config), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)}
+
+
+def stage() -> None:
+    """Copy what belongs to the repository: these tools take no link, and a build would ship every cache."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    if STAGE.exists():
+        shutil.rmtree(STAGE)
+    for name in sorted(set(listed.stdout.decode().split("\0")) - {""}):
+        source, target = ROOT / name, STAGE / name
+        if source.is_symlink() or source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+    # A repository of its own, or ansible-test finds the outer one, where all of this is ignored, and tests nothing.
+    subprocess.run(["git", "init", "--quiet", str(STAGE)], check=True)  # noqa: S607
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Linters, type checker, licences, documentation."""
+    install(session, "lint", package=True)
+    environment = collection_environment(session)
+    commands = [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["yamllint", "--strict", "."],
+        ["mypy", *type_checked()],
+        ["reuse", "lint", "--lines"],
+        ["antsibull-changelog", "lint"],
+        ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs=all", "."],
+        ["ansible-lint", "--profile", "production", "--offline"],
+    ]
+    failed = []
+    for command in commands:
+        try:
+            session.run(*command, env=environment)
+        except nox.command.CommandFailed:
+            failed.append(command[0])
+    if failed:
+        session.error(f"failed: {', '.join(failed)}")
+
+
+def type_checked() -> list[str]:
+    """The plugins by the name under which Ansible imports them: by path as well, each would be checked twice."""
+    packages = ["ansible_collections.mlkeys.transit.plugins", "mlkeys", "tests", "examples"]
+    return [argument for package in packages for argument in ("-p", package)] + ["-m", "noxfile"]
+
+
+def run_tests(session: nox.Session, core: str) -> None:
+    install(session, f"tests-{core}", package=True)
+    data = CACHE / "coverage"
+    data.mkdir(parents=True, exist_ok=True)
+    folders = [name for name in ("unit", "integration", "e2e", "cdk") if (ROOT / "tests" / name).is_dir()]
+    session.run(
+        "pytest",
+        "-n2",
+        *(session.posargs or [f"tests/{name}" for name in folders]),
+        "--cov",
+        "--cov-report=term:skip-covered",
+        env={"COVERAGE_FILE": str(data / f"core-{core}")},
+    )
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests of our own, with real servers."""
+    run_tests(session, CORE)
+
+
+@nox.session(name="tests-2.16", python="3.11", default=False)
+def tests_oldest(session: nox.Session) -> None:
+    """The same on the oldest ansible-core that is supported."""
+    run_tests(session, "2.16")
+
+
+@nox.session(name="tests-2.21", python="3.13", default=False)
+def tests_newest(session: nox.Session) -> None:
+    """The same on the newest ansible-core."""
+    run_tests(session, "2.21")
+
+
+@nox.session
+def sanity(session: nox.Session) -> None:
+    """Ansible's own rules for collections, on each Python of a target that this machine has."""
+    install(session, "sanity")
+    environment = collection_environment(session)
+    del environment["ANSIBLE_COLLECTIONS_PATH"]
+    installer = Path(environment["HOME"], ".ansible", "test", "cache", "get_pip_24_2.py")
+    installer.parent.mkdir(parents=True, exist_ok=True)
+    installer.write_text(GET_PIP, encoding="utf-8")
+    stage()
+    session.chdir(STAGE)
+    session.run("ansible-test", "sanity", "--local", "--color", "no", *session.posargs, env=environment)
+
+
+@nox.session
+def molecule(session: nox.Session) -> None:
+    """The role against a real server: converge, again without change, verify."""
+    install(session, "molecule", package=True)
+    environment = collection_environment(session)
+    try:
+        session.run("molecule", "test", "--all", *session.posargs, env=environment)
+    finally:
+        # A scenario that fails half-way may leave its server behind.
+        for lock in Path(environment["HOME"]).rglob("openbao/lock"):
+            session.run("mlkeys", "dev", "--stop", "--state", str(lock.parent), silent=True)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the collection and the wheel, and use each where nothing else of the checkout is."""
+    install(session, "build")
+    environment = collection_environment(session)
+    output, prefix = CACHE / "dist", CACHE / "installed"
+    for folder in (output, prefix):
+        shutil.rmtree(folder, ignore_errors=True)
+    stage()
+    session.run("ansible-galaxy", "collection", "build", str(STAGE), "--output-path", str(output), env=environment)
+    (archive,) = output.glob("mlkeys-transit-*.tar.gz")
+    check_contents(session, archive)
+    session.run(
+        "ansible-galaxy", "collection", "install", "--offline", "-p", str(prefix), str(archive), env=environment
+    )
+    elsewhere = session.create_tmp()
+    with session.chdir(elsewhere):
+        installed = environment | {"ANSIBLE_COLLECTIONS_PATH": str(prefix)}
+        session.run("ansible-playbook", "-i", "localhost,", "--syntax-check", "mlkeys.transit.site", env=installed)
+        session.run("python", "-m", "galaxy_importer.main", str(archive), env=environment)
+    try_wheel(session, output)
+
+
+def check_contents(session: nox.Session, archive: Path) -> None:
+    with tarfile.open(archive) as tar:
+        found = {name.split("/")[0] for name in tar.getnames()}
+    if found != SHIPPED:
+        session.error(f"{archive.name}: unexpected {sorted(found - SHIPPED)}, missing {sorted(SHIPPED - found)}")
+
+
+def try_wheel(session: nox.Session, output: Path) -> None:
+    """The command in an environment of its own, first without and then with the server's package."""
+    session.run("uv", "build", "--quiet", "--wheel", "--out-dir", str(output))
+    (wheel,) = output.glob("mlkeys-*.whl")
+    venv = CACHE / "wheel"
+    shutil.rmtree(venv, ignore_errors=True)
+    session.run("uv", "venv", "--quiet", str(venv))
+    target = ["--quiet", "--python", str(venv / "bin" / "python")]
+    command = str(venv / "bin" / "mlkeys")
+    session.run("uv", "pip", "install", *target, str(wheel))
+    session.run(command, "--help", external=True)
+    session.run(command, "dev", "--", "true", external=True, success_codes=[1])
+    session.run("uv", "pip", "install", *target, f"{wheel}[dev]")
+    session.run(command, "dev", "--", "true", external=True)
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Renew requirements/*.txt from the pins of requirements/*.in."""
+    install(session, "nox")
+    session.chdir("requirements")
+    for source in sorted(Path().glob("*.in")):
+        if source.stem in {"base", "tests", "uv"}:
+            continue  # only parts of others
+        session.run(
+            *("uv", "pip", "compile", "--quiet", "--universal", "--no-annotate"),
+            *("--python-version", "3.12" if "2.21" in source.stem else "3.11"),
+            *("--custom-compile-command", "nox -s lock"),
+            *("--output-file", f"{source.stem}.txt", source.name),
+            *session.posargs,
+        )
