@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from typing import Any, Callable, Dict, Mapping, Sequence
 
@@ -63,7 +64,35 @@ def _option_spec(option: Option) -> dict[str, Any]:
 
 def run(module: AnsibleModule, reconcile: Reconcile) -> None:
     """Carry out ``reconcile`` with the module's options and end the module with what came of it."""
-    outcome, failure = _outcome(module, reconcile)
+    outcome = _outcome(module, reconcile, module.params)
+    module.exit_json(changed=outcome.changed, diff=_diff(outcome), **outcome.result)
+
+
+def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
+    """The same for a text file at the option ``path``, which ``reconcile`` gets as ``text``.
+
+    The file is replaced in one step, when everything else is done, and keeps its owner, mode and SELinux context or
+    gets the ones that are asked for.
+    """
+    # A link stays a link; what it points to is replaced.
+    path = os.path.realpath(module.params["path"])
+    text = _read(module, path)
+    outcome = _outcome(module, reconcile, {**module.params, "text": text or ""})
+    diff = _diff(outcome)
+    changed = outcome.changed
+    attributes = module.load_file_common_arguments({**module.params, "path": path})
+    if outcome.text is not None:
+        _replace(module, path, outcome.text)
+    if text is not None:
+        changed = module.set_fs_attributes_if_different(attributes, changed, diff)
+    elif outcome.text is not None:
+        # A new file's attributes are no difference to show, and check mode has none to compare.
+        module.set_fs_attributes_if_different(attributes, changed)
+    module.exit_json(changed=changed, diff=diff, **outcome.result)
+
+
+def _outcome(module: AnsibleModule, reconcile: Reconcile, options: Mapping[str, Any]) -> Outcome:
+    outcome, failure = _attempt(module, reconcile, options)
     # Outside of any except block, so that no traceback with server answers behind it gets into the result.
     if isinstance(failure, LibraryMissing):
         module.fail_json(msg=missing_required_lib(failure.library))
@@ -71,17 +100,46 @@ def run(module: AnsibleModule, reconcile: Reconcile) -> None:
         module.fail_json(msg=failure.message, changed=failure.changed)
     for warning in outcome.warnings:
         module.warn(warning)
-    diff = {"before": outcome.before or {}, "after": outcome.after or {}}
-    module.exit_json(changed=outcome.changed, diff=diff, **outcome.result)
+    return outcome
 
 
-def _outcome(module: AnsibleModule, reconcile: Reconcile) -> tuple[Outcome, TransitError | None]:
-    nothing = Outcome(changed=False)
+def _attempt(
+    module: AnsibleModule, reconcile: Reconcile, options: Mapping[str, Any]
+) -> tuple[Outcome, TransitError | None]:
     try:
         settings = settings_from(module.params, os.environ)
         with logged_in(settings, module.warn) as client:
             # A token from a file or a login has not passed through the argument spec.
             module.no_log_values.update(secret for secret in [client.token, *settings.auth.secrets] if secret)
-            return reconcile(client, module.params, module.check_mode, time.time()), None
+            return reconcile(client, options, module.check_mode, time.time()), None
     except TransitError as error:
-        return nothing, error
+        return Outcome(changed=False), error
+
+
+def _diff(outcome: Outcome) -> dict[str, Any]:
+    return {"before": dict(outcome.before or {}), "after": dict(outcome.after or {})}
+
+
+def _read(module: AnsibleModule, path: str) -> str | None:
+    """The file's text, ``None`` when there is no file."""
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        module.fail_json(msg=f"The folder {folder} does not exist. Create it first.")
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        problem = error.strerror or "it cannot be read"
+    except UnicodeDecodeError:
+        problem = "it is not UTF-8 text"
+    module.fail_json(msg=f"{path}: {problem}.")
+    return None
+
+
+def _replace(module: AnsibleModule, path: str, text: str) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    module.atomic_move(temporary, path)

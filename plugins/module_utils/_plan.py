@@ -337,8 +337,8 @@ def plan_mount_absence(
         reasons.append(f"it is of type '{actual.get('type')}', not transit")
     elif key_names and not force:
         reasons.append(
-            f"it holds {len(key_names)} key{'' if len(key_names) == 1 else 's'} ({_shortened(key_names)}) and disabling "
-            "it destroys them for good; delete them first, or give force: true"
+            f"it holds keys ({_shortened(key_names)}) and disabling it destroys them for good; "
+            "delete them first, or give force: true"
         )
     _refuse(f"The engine at '{path}' cannot be disabled", reasons)
     return MountPlan(before=mount_state(actual), after=None, disable=True)
@@ -402,4 +402,4 @@ def _text(value: Any) -> str:
 
 
 def _shortened(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

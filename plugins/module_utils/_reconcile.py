@@ -49,6 +49,7 @@ class Outcome:
     Attributes:
         before: the diff's left side, ``after`` its right side; ``None`` for something that does not exist.
         result: what is returned besides.
+        text: what the file that was asked for shall hold, ``None`` when it stays as it is.
     """
 
     changed: bool
@@ -56,6 +57,7 @@ class Outcome:
     after: Mapping[str, Any] | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    text: str | None = field(default=None, repr=False)
 
 
 class _Steps:
@@ -84,7 +86,7 @@ def reconcile_key(client: Client, options: Mapping[str, Any], dry_run: bool, now
     Args:
         now: seconds since the epoch, for the age of versions.
     """
-    name = _checked_name(options["name"])
+    name = checked_name(options["name"])
     transit = Transit(client, options["backend"])
     if options["state"] == "absent":
         return _remove_key(transit, name, bool(options["force"]), dry_run)
@@ -93,7 +95,8 @@ def reconcile_key(client: Client, options: Mapping[str, Any], dry_run: bool, now
     actual = transit.read_key(name)
     age = latest_age(actual, now) if actual else None
     plan = plan_key(name, wanted, actual, rotate_older_than=rotate_older_than, age=age)
-    after, warnings = plan.after, plan.warnings
+    after: Mapping[str, Any] | None = plan.after
+    warnings = plan.warnings
     if plan.changed and not dry_run:
         after, more = _apply_key(transit, name, wanted, plan)
         warnings += more
@@ -169,7 +172,7 @@ def _delete_key(transit: Transit, name: str) -> None:
 def key_info(client: Client, options: Mapping[str, Any], _dry_run: bool, now: float) -> Outcome:
     """One key, or all of an engine, with the ages of their versions."""
     transit = Transit(client, options["backend"])
-    names = [_checked_name(options["name"])] if options.get("name") else transit.key_names()
+    names = [checked_name(options["name"])] if options.get("name") else transit.key_names()
     found = [(name, transit.read_key(name)) for name in names]
     infos = [_key_details(actual, now) for dummy, actual in found if actual is not None]
     return Outcome(changed=False, result={"transit_keys": infos})
@@ -308,7 +311,7 @@ def _remove_backend(transit: Transit, force: bool, dry_run: bool) -> Outcome:
 # Options
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
     problem = name_problem(name)
     if problem:
         raise InvalidOption(f"{problem}.")

@@ -1,0 +1,333 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Encrypted vars files: reading one, deciding what happens to each entry, writing it. **Private** to the collection.
+
+Such a file is an ordinary vars file whose values are ciphertext::
+
+    openai_api_key: vault:v3:5Zf...
+    _transit:
+      format: 1
+      backend: transit
+      key: ml-api-key
+      hmac:
+        openai_api_key: vault:v3:Qm1...
+
+The HMAC of ``NAME\\0VALUE`` is the entry's fingerprint. It tells without the right to decrypt whether a plaintext is the
+stored one, and the name in it keeps equal values apart. Encryption is randomised, so this is what makes it idempotent.
+Each entry is encrypted with its name as context: under a derived key it decrypts under that name alone.
+
+Nothing here talks to a server or touches a file, and no message repeats a value.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, LibraryMissing
+from ansible_collections.mlkeys.transit.plugins.module_utils._schema import ciphertext_version
+
+METADATA = "_transit"
+FORMAT = 1
+
+KEPT = "kept"
+ADDED = "added"
+UPDATED = "updated"
+REWRAPPED = "rewrapped"
+REFRESHED = "refreshed"
+REMOVED = "removed"
+
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stored secret. ``fingerprint`` is empty where the file has none."""
+
+    name: str
+    ciphertext: str
+    fingerprint: str = ""
+
+    @property
+    def version(self) -> int:
+        return ciphertext_version(self.ciphertext) or 0
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What happens to one entry, and why.
+
+    Attributes:
+        before: the stored key version, ``None`` for no entry.
+        after: the version it will have, ``None`` for none.
+        fingerprint: whether the fingerprint is written anew.
+    """
+
+    name: str
+    action: str
+    reason: str = ""
+    before: int | None = None
+    after: int | None = None
+    fingerprint: bool = False
+
+
+@dataclass
+class VarsFile:
+    """A parsed file. ``document`` keeps comments and order, ``preamble`` is the text before it, up to ``---``."""
+
+    document: MutableMapping[str, Any] = field(repr=False)
+    preamble: str = ""
+    is_json: bool = False
+    backend: str = ""
+    key: str = ""
+    fingerprint_key: str = ""
+    entries: Mapping[str, Entry] = field(default_factory=dict, repr=False)
+
+
+def fingerprint_input(name: str, value: bytes) -> bytes:
+    """What the fingerprint of an entry is the HMAC of."""
+    return name.encode("utf-8") + b"\0" + value
+
+
+def name_problems(names: Sequence[str]) -> list[str]:
+    """What is wrong with names that are to become variables."""
+    return [
+        f"'{name}' is not a name for a variable: letters, digits and '_', not beginning with a digit"
+        for name in names
+        if not _VARIABLE_NAME.fullmatch(name)
+    ] + [f"'{METADATA}' is reserved for the file's own data" for name in names if name == METADATA]
+
+
+def parse(text: str, path: str) -> VarsFile:
+    """The file's content; an empty one for no text.
+
+    Raises:
+        InvalidOption: it is no vars file of this kind, or holds something that is not encrypted.
+    """
+    is_json = path.endswith(".json")
+    preamble, document = ("", _load_json(text, path)) if is_json else _load_yaml(text, path)
+    if not isinstance(document, MutableMapping):
+        raise InvalidOption(f"{path} is not a vars file: it must hold a mapping of names to ciphertexts.")
+    metadata = document.get(METADATA, {})
+    if not isinstance(metadata, MutableMapping) or not isinstance(metadata.get("hmac", {}), MutableMapping):
+        raise InvalidOption(f"{path}: {METADATA} must be a mapping with format, backend, key and hmac.")
+    if metadata.get("format", FORMAT) != FORMAT:
+        raise InvalidOption(f"{path} has format {metadata['format']}, and this version knows format {FORMAT} only.")
+    return VarsFile(
+        document,
+        preamble,
+        is_json,
+        backend=str(metadata.get("backend", "")),
+        key=str(metadata.get("key", "")),
+        fingerprint_key=str(metadata.get("fingerprint_key", "")),
+        entries=_entries(document, metadata.get("hmac", {}), path),
+    )
+
+
+def _entries(document: Mapping[str, Any], hmacs: Mapping[str, Any], path: str) -> dict[str, Entry]:
+    plain = [
+        str(name)
+        for name, value in document.items()
+        if name != METADATA and not (isinstance(value, str) and ciphertext_version(value.strip()))
+    ]
+    if plain:
+        raise InvalidOption(
+            f"{path}: the value of {', '.join(plain)} is not ciphertext (vault:vN:...). If it is a plaintext secret, others "
+            "may have read it: replace it at its provider, take it out of the file, and give the new one in secrets."
+        )
+    damaged = [str(name) for name, value in hmacs.items() if not ciphertext_version(str(value).strip())]
+    if damaged:
+        raise InvalidOption(f"{path}: the hmac of {', '.join(damaged)} is damaged. Take that line out of the file.")
+    return {
+        name: Entry(name, value.strip(), str(hmacs.get(name, "")).strip())
+        for name, value in document.items()
+        if name != METADATA
+    }
+
+
+def check_ownership(file: VarsFile, backend: str, key: str, fingerprint_key: str, path: str) -> None:
+    """Refuse a file that was written with another key.
+
+    Raises:
+        InvalidOption: engine, key or fingerprint key differ from those in the file.
+    """
+    wanted = (("backend", file.backend, backend), ("key", file.key, key))
+    differing = [f"{name} '{stored}', not '{asked}'" for name, stored, asked in wanted if stored and stored != asked]
+    if (file.key or file.fingerprint_key) and (file.fingerprint_key or file.key) != fingerprint_key:
+        differing.append(f"fingerprint_key '{file.fingerprint_key or file.key}', not '{fingerprint_key}'")
+    if differing:
+        raise InvalidOption(
+            f"{path} was written with {' and '.join(differing)}. Give what the file says, or move the file away and "
+            "give all secrets to have them encrypted anew."
+        )
+
+
+def decide(
+    entries: Mapping[str, Entry],
+    same: Mapping[str, str | None],
+    *,
+    version: int,
+    fingerprint_version: int,
+    purge: bool,
+) -> list[Fate]:
+    """What happens to each entry, in the order of the file, new ones after it sorted by name.
+
+    Args:
+        entries: what the file holds.
+        same: for each given secret that is stored, ``None`` when its value is the stored one, else why it has to be
+            written; for each that is not stored, the reason as well.
+        version: the key version that entries shall not be behind.
+        fingerprint_version: the same for fingerprints of given secrets.
+        purge: whether entries that were not given go away.
+    """
+    fates = []
+    for entry in entries.values():
+        if entry.name in same:
+            fates.append(_fate_of_given(entry, same[entry.name], version, fingerprint_version))
+        elif purge:
+            fates.append(Fate(entry.name, REMOVED, "not among secrets", before=entry.version))
+        else:
+            fates.append(_fate_of_stored(entry, version))
+    fates += [
+        Fate(name, ADDED, reason or "", after=version, fingerprint=True)
+        for name, reason in sorted(same.items())
+        if name not in entries
+    ]
+    return fates
+
+
+def _fate_of_given(entry: Entry, reason: str | None, version: int, fingerprint_version: int) -> Fate:
+    if reason is not None:
+        return Fate(entry.name, UPDATED, reason, entry.version, version, fingerprint=True)
+    stale = (ciphertext_version(entry.fingerprint) or 0) < fingerprint_version
+    fate = _fate_of_stored(entry, version)
+    if fate.action == KEPT and stale:
+        return Fate(
+            entry.name, REFRESHED, "fingerprint of an older version", entry.version, entry.version, fingerprint=True
+        )
+    return Fate(fate.name, fate.action, fate.reason, fate.before, fate.after, stale)
+
+
+def _fate_of_stored(entry: Entry, version: int) -> Fate:
+    if entry.version < version:
+        return Fate(entry.name, REWRAPPED, f"behind version {version}", entry.version, version)
+    return Fate(entry.name, KEPT, before=entry.version, after=entry.version)
+
+
+def summary(fates: Sequence[Fate], *, after: bool) -> dict[str, str]:
+    """One side of the diff: names, versions and reasons."""
+    shown = {}
+    for fate in fates:
+        version = fate.after if after else fate.before
+        if version is not None:
+            reason = f" ({fate.action}: {fate.reason})" if after and fate.action != KEPT else ""
+            shown[fate.name] = f"v{version}{reason}"
+    return shown
+
+
+def update(
+    file: VarsFile,
+    *,
+    backend: str,
+    key: str,
+    fingerprint_key: str,
+    ciphertexts: Mapping[str, str],
+    fingerprints: Mapping[str, str],
+    removed: Sequence[str],
+) -> str:
+    """The file's new text: new values in their old places, everything else as it was."""
+    document = file.document
+    metadata = document.setdefault(METADATA, {})
+    metadata["format"] = FORMAT
+    metadata["backend"] = backend
+    metadata["key"] = key
+    if fingerprint_key != key:
+        metadata["fingerprint_key"] = fingerprint_key
+    hmacs = metadata.setdefault("hmac", {})
+    for name in removed:
+        del document[name]
+        hmacs.pop(name, None)
+    for name, ciphertext in ciphertexts.items():
+        if name in document:
+            document[name] = ciphertext
+        else:
+            _insert_before_metadata(document, name, ciphertext)
+    hmacs.update(fingerprints)
+    return _dump(file)
+
+
+def _insert_before_metadata(document: MutableMapping[str, Any], name: str, value: str) -> None:
+    insert = getattr(document, "insert", None)
+    if insert is not None:
+        insert(list(document).index(METADATA), name, value)
+        return
+    metadata = document.pop(METADATA)
+    document[name] = value
+    document[METADATA] = metadata
+
+
+def _dump(file: VarsFile) -> str:
+    if file.is_json:
+        return json.dumps(file.document, indent=2, ensure_ascii=False) + "\n"
+    stream = io.StringIO()
+    _yaml().dump(file.document, stream)
+    return file.preamble + stream.getvalue()
+
+
+def _load_json(text: str, path: str) -> Any:
+    if not text.strip():
+        return {}
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+    raise InvalidOption(f"{path} is not JSON (line {line}).")
+
+
+# Comments and directives up to the document's start, which ruamel.yaml would drop.
+_PREAMBLE = re.compile(r"(?:(?:[#%].*|[ \t]*)\n)*---[ \t]*\n")
+
+
+def _load_yaml(text: str, path: str) -> tuple[str, Any]:
+    yaml = _yaml()
+    from ruamel.yaml.comments import CommentedMap
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    match = _PREAMBLE.match(text)
+    preamble = match.group() if match else ""
+    try:
+        document = yaml.load(text[len(preamble) :])
+    except MarkedYAMLError as error:
+        # The library's own text quotes the line, which may be a secret.
+        mark = error.problem_mark or error.context_mark
+        where = f" (line {preamble.count(chr(10)) + mark.line + 1})" if mark else ""
+    except YAMLError:
+        where = ""
+    else:
+        if document is not None:
+            return preamble, document
+        # Nothing but comments, or nothing at all.
+        return text or "---\n", CommentedMap()
+    raise InvalidOption(f"{path} is not YAML{where}.")
+
+
+def _yaml() -> Any:
+    try:
+        from ruamel.yaml import YAML
+    except ImportError:
+        missing = True
+    else:
+        missing = False
+    if missing:
+        raise LibraryMissing("ruamel.yaml")
+    yaml = YAML(typ="rt")
+    yaml.preserve_quotes = True
+    # Never fold a ciphertext over lines.
+    yaml.width = 1_000_000
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml

@@ -1,0 +1,185 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""From given secrets and a stored file to the file's new text. **Private** to the collection.
+
+Two requests decide (verify, hmac) and at most two more do the work (encrypt, rewrap), for any number of secrets that
+fits into the server's limits. The token needs no right to decrypt.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import (
+    ADDED,
+    KEPT,
+    REMOVED,
+    REWRAPPED,
+    UPDATED,
+    Entry,
+    Fate,
+    VarsFile,
+    check_ownership,
+    decide,
+    fingerprint_input,
+    name_problems,
+    parse,
+    summary,
+    update,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    InvalidOption,
+    ItemsFailed,
+    NotFound,
+    PermissionDenied,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome, checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit
+
+Secrets = Mapping[str, bytes]
+
+
+def reconcile_vars(client: Client, options: Mapping[str, Any], dry_run: bool, _now: float) -> Outcome:
+    """Bring an encrypted vars file in step with the given secrets.
+
+    Args:
+        options: those of ``vault_transit_vars``, with the file's present text as ``text``.
+    """
+    path, key = str(options["path"]), checked_name(options["key"])
+    fingerprint_key = checked_name(options.get("fingerprint_key") or key)
+    transit = Transit(client, options["backend"])
+    secrets = _checked_secrets(options["secrets"])
+    file = parse(options["text"], path)
+    check_ownership(file, transit.backend, key, fingerprint_key, path)
+    if not secrets and not file.entries:
+        return Outcome(changed=False, result={"entries": []})
+
+    same = _compare(transit, key, fingerprint_key, file, secrets)
+    fingerprints = _fingerprints(transit, fingerprint_key, secrets)
+    latest_fingerprint = max(ciphertext_version(text) or 0 for text in fingerprints.values())
+    version = _wanted_version(transit, key, fingerprint_key, latest_fingerprint, options.get("key_version") or 0)
+    fates = decide(
+        file.entries, same, version=version, fingerprint_version=latest_fingerprint, purge=bool(options["purge"])
+    )
+    changed = any(fate.action != KEPT for fate in fates)
+    text = None
+    if changed and not dry_run:
+        ciphertexts = _ciphertexts(transit, key, file, secrets, fates, version)
+        text = update(
+            file,
+            backend=transit.backend,
+            key=key,
+            fingerprint_key=fingerprint_key,
+            ciphertexts=ciphertexts,
+            fingerprints={fate.name: fingerprints[fate.name] for fate in fates if fate.fingerprint},
+            removed=[fate.name for fate in fates if fate.action == REMOVED],
+        )
+    return Outcome(
+        changed,
+        summary(fates, after=False),
+        summary(fates, after=True),
+        {"entries": [_entry_result(fate) for fate in fates]},
+        text=text,
+    )
+
+
+def _checked_secrets(given: Mapping[str, Any]) -> dict[str, bytes]:
+    problems = name_problems([str(name) for name in given])
+    problems += [f"the value of '{name}' must be text (quote it)" for name, value in given.items() if _no_text(value)]
+    problems += [f"the value of '{name}' is empty" for name, value in given.items() if value == ""]
+    if problems:
+        raise InvalidOption(f"secrets: {'; '.join(problems)}.")
+    return {name: value.encode("utf-8") for name, value in given.items()}
+
+
+def _no_text(value: Any) -> bool:
+    return not isinstance(value, str)
+
+
+def _compare(
+    transit: Transit, key: str, fingerprint_key: str, file: VarsFile, secrets: Secrets
+) -> dict[str, str | None]:
+    """For each given secret ``None`` when it is the stored one, else the reason to write it."""
+    stored = {name: entry for name, entry in file.entries.items() if name in secrets}
+    marked = [entry for entry in stored.values() if entry.fingerprint]
+    items = [
+        Item(fingerprint_input(entry.name, secrets[entry.name]), entry.name, hmac=entry.fingerprint) for entry in marked
+    ]
+    verified = dict(zip(_names(marked), transit.verify(fingerprint_key, items))) if items else {}
+    unverifiable = [entry for name, entry in stored.items() if verified.get(name) is None]
+    plaintexts = _decrypt_if_allowed(transit, key, unverifiable)
+    reasons: dict[str, str | None] = {}
+    for name, value in secrets.items():
+        if name not in stored:
+            reasons[name] = "new"
+        elif verified.get(name) or plaintexts.get(name) == value:
+            reasons[name] = None
+        elif verified.get(name) is False or name in plaintexts:
+            reasons[name] = "the value changed"
+        else:
+            reasons[name] = "fingerprint expired" if stored[name].fingerprint else "no fingerprint"
+    return reasons
+
+
+def _names(entries: list[Entry]) -> list[str]:
+    return [entry.name for entry in entries]
+
+
+def _decrypt_if_allowed(transit: Transit, key: str, entries: list[Entry]) -> dict[str, bytes]:
+    """Plaintexts of entries whose fingerprint tells nothing; none when the token may not, or one does not decrypt."""
+    if not entries:
+        return {}
+    try:
+        values = transit.decrypt(key, [_stored_item(entry) for entry in entries])
+    except (PermissionDenied, ItemsFailed):
+        return {}
+    return dict(zip(_names(entries), values))
+
+
+def _stored_item(entry: Entry, key_version: int = 0) -> Item:
+    return Item(
+        entry.ciphertext.encode("utf-8"), entry.name, context=entry.name.encode("utf-8"), key_version=key_version
+    )
+
+
+def _fingerprints(transit: Transit, fingerprint_key: str, secrets: Secrets) -> dict[str, str]:
+    """Fingerprints of all given secrets; with none given, one of nothing, for the version that it shows."""
+    names = sorted(secrets) or [""]
+    items = [Item(fingerprint_input(name, secrets.get(name, b"")), name) for name in names]
+    return dict(zip(names, transit.hmac(fingerprint_key, items)))
+
+
+def _wanted_version(transit: Transit, key: str, fingerprint_key: str, latest_fingerprint: int, asked: int) -> int:
+    """The version that no entry shall be behind. An HMAC tells the latest one without the right to read the key."""
+    if fingerprint_key == key:
+        latest = latest_fingerprint
+    else:
+        actual = transit.read_key(key)
+        if actual is None:
+            raise NotFound(f"The key '{key}' does not exist in the engine '{transit.backend}'.")
+        latest = int(actual["latest_version"])
+    if asked > latest:
+        raise InvalidOption(f"key_version {asked} does not exist: the latest version of key '{key}' is {latest}.")
+    return asked or latest
+
+
+def _ciphertexts(
+    transit: Transit, key: str, file: VarsFile, secrets: Secrets, fates: list[Fate], version: int
+) -> dict[str, str]:
+    written = [fate.name for fate in fates if fate.action in (ADDED, UPDATED)]
+    rewrapped = [fate.name for fate in fates if fate.action == REWRAPPED]
+    ciphertexts: dict[str, str] = {}
+    if rewrapped:
+        items = [_stored_item(file.entries[name], version) for name in rewrapped]
+        ciphertexts.update(zip(rewrapped, transit.rewrap(key, items)))
+    if written:
+        items = [Item(secrets[name], name, context=name.encode("utf-8"), key_version=version) for name in written]
+        ciphertexts.update(zip(written, transit.encrypt(key, items)))
+    return ciphertexts
+
+
+def _entry_result(fate: Fate) -> dict[str, Any]:
+    return {"name": fate.name, "action": fate.action, "reason": fate.reason, "version": fate.after}

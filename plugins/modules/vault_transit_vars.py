@@ -1,0 +1,179 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vault_transit_vars
+version_added: 0.1.0
+short_description: Write encrypted vars files with the Transit secrets engine
+description:
+  - Encrypts secrets with a key of the Transit engine of HashiCorp Vault or OpenBao, and keeps the ciphertexts in a vars
+    file that is safe to commit. Without further ado its variables are the ciphertexts.
+  - A stored ciphertext stays as it is while its plaintext is the same. That is decided by C(transit/verify) on a stored
+    HMAC, so the token needs no right to decrypt.
+  - A ciphertext behind the wanted key version is rewrapped, also when its secret is not given. Its plaintext does not
+    leave the server then.
+  - Every value is encrypted with its variable's name as context. Under a key with C(derived=true), a ciphertext pasted
+    under another name does not decrypt. Under other keys the server ignores the context.
+  - All secrets go to the server in one request for each operation, as far as the server's limits allow.
+  - The file's comments and order are kept, and it is replaced in one step.
+author:
+  - mlkeys contributors (@mlkeys)
+requirements:
+  - hvac
+  - ruamel.yaml (for files that are not JSON)
+options:
+  path:
+    description:
+      - The vars file, by custom C(*.transit.yml). Its folder must exist.
+      - A name that ends with C(.json) makes it JSON, any other YAML.
+    type: path
+    required: true
+  key:
+    description:
+      - Name of the key to encrypt with. A file that was written with another key is refused.
+    type: str
+    required: true
+  secrets:
+    description:
+      - Variable names and their values in plaintext.
+      - Names are letters, digits and C(_). Values are text, and not empty.
+    type: dict
+    default: {}
+  purge:
+    description:
+      - Remove entries that are not among O(secrets).
+    type: bool
+    default: false
+  key_version:
+    description:
+      - The version of the key that no entry shall be behind. V(0) for the latest.
+      - An entry of a newer version stays as it is.
+    type: int
+    default: 0
+  fingerprint_key:
+    description:
+      - Name of the key for the HMACs, O(key) when nothing is said.
+      - With a key of its own, which need not be rotated, fingerprints outlive rotations of O(key).
+      - The token then needs to read O(key), to learn its latest version.
+    type: str
+  mode:
+    description:
+      - Permissions of the file, as in M(ansible.builtin.file).
+    type: raw
+    default: "0600"
+extends_documentation_fragment:
+  - ansible.builtin.files
+  - mlkeys.transit._attributes
+  - mlkeys.transit._attributes.actiongroup_vault
+  - mlkeys.transit._auth
+  - mlkeys.transit._backend
+  - mlkeys.transit._connection
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Shows names, versions and reasons, never a value.
+  idempotent:
+    support: full
+notes:
+  - The token needs C(update) on C(transit/verify/KEY), C(transit/hmac/KEY) and C(transit/encrypt/KEY), and on
+    C(transit/rewrap/KEY) to carry entries to a new version.
+  - When the version of a fingerprint fell below the key's C(min_decryption_version), it tells nothing any more. A token
+    that may decrypt then compares by decrypting. Without that right the entry is written once anew, with the reason
+    C(fingerprint expired).
+seealso:
+  - module: mlkeys.transit.vault_transit_key
+  - plugin: mlkeys.transit.vault_transit
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: Keep the API keys of ML providers encrypted beside the inventory
+  mlkeys.transit.vault_transit_vars:
+    path: "{{ inventory_dir }}/group_vars/all/keys.transit.yml"
+    key: ml-api-key
+    secrets:
+      openai_api_key: "{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}"
+      anthropic_api_key: "{{ lookup('ansible.builtin.env', 'ANTHROPIC_API_KEY') }}"
+
+- name: Carry all entries to the key's latest version
+  mlkeys.transit.vault_transit_vars:
+    path: "{{ inventory_dir }}/group_vars/all/keys.transit.yml"
+    key: ml-api-key
+
+- name: Keep only one of them
+  mlkeys.transit.vault_transit_vars:
+    path: "{{ inventory_dir }}/group_vars/all/keys.transit.yml"
+    key: ml-api-key
+    secrets:
+      openai_api_key: "{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}"
+    purge: true
+"""
+
+RETURN = r"""
+entries:
+  description: What happened to each entry, in the order of the file, new ones after that.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the variable.
+      type: str
+      returned: always
+    action:
+      description:
+        - V(kept), V(added), V(updated) (encrypted anew), V(rewrapped), V(refreshed) (only its fingerprint), V(removed).
+      type: str
+      returned: always
+    reason:
+      description: Why. Empty for an entry that was kept.
+      type: str
+      returned: always
+    version:
+      description: The key version of the ciphertext. V(null) for an entry that was removed.
+      type: int
+      returned: always
+  sample:
+    - name: openai_api_key
+      action: kept
+      reason: ""
+      version: 1
+    - name: anthropic_api_key
+      action: updated
+      reason: the value changed
+      version: 1
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import backend_spec, connection_spec, run_on_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import reconcile_vars
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **connection_spec(),
+            **backend_spec(),
+            "path": {"type": "path", "required": True},
+            "key": {"type": "str", "required": True, "no_log": False},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "purge": {"type": "bool", "default": False},
+            "key_version": {"type": "int", "default": 0, "no_log": False},
+            "fingerprint_key": {"type": "str", "no_log": False},
+            "mode": {"type": "raw", "default": "0600"},
+        },
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    run_on_file(module, reconcile_vars)
+
+
+if __name__ == "__main__":
+    main()
