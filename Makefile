@@ -4,13 +4,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-matrix lint clean
 
-# The interpreters of pyenv themselves: its stand-ins of the same names fail for versions that are not selected.
-export PATH := $(subst $(eval) ,:,$(strip $(wildcard $(HOME)/.pyenv/versions/3.*/bin) $(PATH)))
-
-# The one that every supported part runs on comes first.
-PYTHON ?= $(firstword $(shell PATH='$(PATH)'; command -v python3.11 python3.12 python3.13 python3))
-# What cannot be had from the machine is left out, not fetched.
-export UV_PYTHON_DOWNLOADS := never
+# The first of these that is new enough; the one that every supported ansible-core runs on comes first.
+PYTHON ?= python3.11 python3.12 python3.13 python3
 VENV := .venv
 NOX := $(VENV)/bin/nox
 
@@ -37,13 +32,14 @@ clean: ## Remove everything that was made here
 	rm -rf $(VENV) .cache .nox dist
 
 $(VENV)/ready.done:
-	@$(if $(PYTHON),,echo "Python 3.11 or newer is needed, but there is no python3 here. On Debian: apt install python3 python3-venv" >&2; exit 1;) \
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed, but $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=/path/to/python3" >&2; exit 1; }; \
-	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-		{ echo "$(PYTHON) cannot make virtual environments. On Debian: apt install python3-venv" >&2; exit 1; }; \
-	$(PYTHON) -m venv $(VENV)
-	@touch $@
+	@for python in $(PYTHON); do \
+		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		$$python -c 'import ensurepip, venv' 2>/dev/null || { \
+			echo "$$python cannot make virtual environments. On Debian: apt install python3-venv" >&2; exit 1; }; \
+		$$python -m venv --clear $(VENV) && touch $@; exit; \
+	done; \
+	echo "Python 3.11 or newer is needed, and none of these is: $(PYTHON)." >&2; \
+	echo "On Debian: apt install python3 python3-venv. Elsewhere: make PYTHON=/path/to/python3 ..." >&2; exit 1
 
 $(VENV)/demo.done: $(VENV)/ready.done requirements/demo.txt pyproject.toml
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/demo.txt

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tarfile
@@ -42,6 +43,12 @@ sys.path.insert(0, glob.glob(wheels)[0])
 from pip._internal.cli.main import main
 sys.exit(main(["install"] + [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]))
 """
+
+# Interpreters that the machine does not have are left out, not fetched. Those of pyenv are taken themselves: its
+# stand-ins of the same names are there for each version, and fail for all but the selected one.
+os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+interpreters = sorted(Path.home().glob(".pyenv/versions/3.*/bin"))
+os.environ["PATH"] = os.pathsep.join([*map(str, interpreters), os.environ["PATH"]])
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "uv|virtualenv"

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Any
 
 import click
 
@@ -130,7 +130,8 @@ def _detach(server: DevServer) -> int:
 
 def _attend(server: DevServer, command: tuple[str, ...]) -> int:
     """Keep the server for as long as the command, or without one until a signal; the exit status."""
-    with _Attendance() as attendance, server:
+    attendance = _Attendance()
+    with attendance, server:
         if server.persist:
             click.echo(f"For development only: {server.state} holds the data and its unseal key.", err=True)
         if command:
@@ -163,9 +164,8 @@ class _Attendance:
         self._over = False
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> None:
         self._before = {number: signal.signal(number, self._on_signal) for number in STOPPING}
-        return self
 
     def __exit__(self, *_exception: object) -> None:
         for number, handler in self._before.items():

@@ -9,7 +9,7 @@ import importlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from unittest import mock
 
@@ -56,16 +56,20 @@ def run_module(
         mock.patch.dict(os.environ, env or {}),
         contextlib.redirect_stdout(printed),
     ):
-        try:
-            module.main()
-        except SystemExit as ended:
-            code = ended.code
-        else:
-            raise AssertionError(f"{name} returned without exit_json or fail_json")
+        status = _status_of(module.main)
     result = ModuleResult(json.loads(printed.getvalue()))
-    if result.failed != (code != 0):
-        raise AssertionError(f"{name} ended with status {code} and failed={result.failed}")
+    if status != (1 if result.failed else 0):
+        raise AssertionError(f"{name} ended with status {status} and failed={result.failed}")
     return result
+
+
+def _status_of(main: Callable[[], None]) -> object:
+    """The exit status; a module always ends the process, by exit_json or fail_json."""
+    try:
+        main()
+    except SystemExit as ended:
+        return ended.code
+    raise AssertionError("the module returned without a result")
 
 
 def _module_arguments(arguments: Mapping[str, Any]) -> contextlib.AbstractContextManager[Any]:
