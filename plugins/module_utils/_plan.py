@@ -27,6 +27,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._schema import (
 
 State = Dict[str, Any]
 
+# A key does not show what only one product has, so such an attribute can be sent but neither compared nor foretold.
+_NOT_SHOWN = frozenset(attribute.name for attribute in KEY_ATTRIBUTES if attribute.server)
+
 
 @dataclass(frozen=True)
 class KeyPlan:
@@ -132,7 +135,7 @@ def _plan_new_key(name: str, asked: State) -> KeyPlan:
     }
     if asked.get("type") == "hmac":
         create.setdefault("key_size", HMAC_KEY_SIZE)
-    after = key_state({"name": name, "latest_version": 1, **create})
+    after = key_state({"name": name, "latest_version": 1, **{k: v for k, v in create.items() if k not in _NOT_SHOWN}})
     configure = {
         attribute.name: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
@@ -156,6 +159,9 @@ def _plan_existing_key(
     age: float | None,
 ) -> KeyPlan:
     before = key_state(actual)
+    asked = {
+        attribute: value for attribute, value in asked.items() if attribute in before or attribute not in _NOT_SHOWN
+    }
     merged = {**before, **asked}
     rotate = False
     reasons = []
@@ -168,10 +174,10 @@ def _plan_existing_key(
     changes = {
         attribute: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
-        if attribute.name in asked and attribute.name in before and asked[attribute.name] != before[attribute.name]
+        if attribute.name in asked and asked[attribute.name] != before.get(attribute.name)
     }
     for attribute, value in changes.items():
-        reasons += _change_problems(attribute, before[attribute.name], value)
+        reasons += _change_problems(attribute, before.get(attribute.name), value)
     changeable = {attribute.name: value for attribute, value in changes.items() if attribute.change != AT_CREATION}
     if changeable:
         # Rules between attributes hold for what would be sent; what is there already was accepted once.
@@ -227,9 +233,9 @@ def _version_problems(state: Mapping[str, Any], latest: int, available: int) -> 
             problems.append(f"{name} cannot be {version}: the latest version is {latest}")
     if 0 < encryption < decryption:
         problems.append(f"min_encryption_version {encryption} would be below min_decryption_version {decryption}")
-    if decryption < available:
+    if available and decryption < available:
         problems.append(f"min_decryption_version cannot be {decryption}: versions below {available} were trimmed")
-    if encryption < available:
+    if available and encryption < available:
         problems.append(f"min_encryption_version cannot be {encryption}: versions below {available} were trimmed")
     return problems
 
@@ -398,6 +404,8 @@ def _fixed(name: str, before: Any, value: Any) -> str:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "not set"
     return str(value).lower() if isinstance(value, bool) else f"'{value}'" if isinstance(value, str) else str(value)
 
 
