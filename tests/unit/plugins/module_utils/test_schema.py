@@ -57,8 +57,10 @@ def test_a_duration_in_seconds(text: str | int, seconds: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  ", "d", "h1", "30 d", "1h 30m", "1y", "30D", "-1", "-1h", "+1h", "1h-5m", "1e3", "1,5h", "1h30", "1.d", ".5h"]
-    + ["²d", "٣d", "30days", "forever", "system", "None", "1.5", "3600.5", True, False],
+    [
+        *("", "  ", "d", "h1", "30 d", "1h 30m", "1y", "30D", "-1", "-1h", "+1h", "1h-5m", "1e3", "1,5h", "1h30"),
+        *("1.d", ".5h", "²d", "٣d", "30days", "forever", "system", "None", "1.5", "3600.5", True, False),
+    ],
 )
 def test_what_is_no_duration_is_said_with_an_example(text: Any) -> None:
     with pytest.raises(ValueError, match=r"is not a duration: write for instance 30d, 720h, 1h30m or a number"):
@@ -95,11 +97,10 @@ def test_parts_add_up_in_any_order(parts: dict[str, int]) -> None:
 def test_any_text_is_a_duration_within_range_or_a_plain_refusal(text: str) -> None:
     try:
         seconds = parse_duration(text)
-    except ValueError as error:
-        assert "duration" in str(error) or "seconds" in str(error)
-    else:
-        assert type(seconds) is int
-        assert 0 <= seconds <= MAX_DURATION_SECONDS
+    except ValueError:
+        return
+    assert type(seconds) is int
+    assert 0 <= seconds <= MAX_DURATION_SECONDS
 
 
 @given(st.text(max_size=6) | st.text(alphabet="a_-./ Zé\n", max_size=6))
@@ -180,7 +181,7 @@ def test_any_text_has_a_version_or_none(text: str) -> None:
             ["min_decryption_version cannot be negative", "min_encryption_version cannot be negative"],
         ),
         ({"type": "a-newer-type", "derived": True}, []),
-        (dict.fromkeys((attribute.name for attribute in KEY_ATTRIBUTES)), []),
+        (dict.fromkeys(attribute.name for attribute in KEY_ATTRIBUTES), []),
         (
             {"type": "hmac", "derived": True, "auto_rotate_period": 60, "min_encryption_version": -2},
             [
