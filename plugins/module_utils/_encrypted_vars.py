@@ -13,8 +13,9 @@ Such a file is an ordinary vars file whose values are ciphertext::
       hmac:
         openai_api_key: vault:v3:Qm1...
 
-The HMAC of ``NAME\\0VALUE`` is the entry's fingerprint. It tells without the right to decrypt whether a plaintext is the
-stored one, and the name in it keeps equal values apart. Encryption is randomised, so this is what makes it idempotent.
+The HMAC of ``NAME\\0VALUE`` is the entry's fingerprint. It tells without the right to decrypt whether a plaintext is
+the stored one, and the name in it keeps equal values apart. Encryption is randomised, so without a fingerprint there
+would be no idempotence.
 Each entry is encrypted with its name as context: under a derived key it decrypts under that name alone.
 
 Nothing here talks to a server or touches a file, and no message repeats a value.
@@ -137,8 +138,9 @@ def _entries(document: Mapping[str, Any], hmacs: Mapping[str, Any], path: str) -
     ]
     if plain:
         raise InvalidOption(
-            f"{path}: the value of {', '.join(plain)} is not ciphertext (vault:vN:...). If it is a plaintext secret, others "
-            "may have read it: replace it at its provider, take it out of the file, and give the new one in secrets."
+            f"{path}: the value of {', '.join(plain)} is not ciphertext (vault:vN:...). If it is a plaintext secret, "
+            "others may have read it: replace it at its provider, take it out of the file, and give the new one as one "
+            "of the secrets."
         )
     damaged = [str(name) for name, value in hmacs.items() if not ciphertext_version(str(value).strip())]
     if damaged:

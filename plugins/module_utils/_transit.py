@@ -173,7 +173,7 @@ class Transit:
             answers = self._send_chunk(path, [bodies[index] for index in chunk], partial)
             results.update(zip(chunk, answers))
         failures = [
-            (_label(index, items[index]), _meaning(str(result["error"])))
+            (item_label(index, items[index].name), _meaning(str(result["error"])))
             for index, result in sorted(results.items())
             if result.get("error") and not any(words in result["error"] for words in tolerate)
         ]
@@ -299,8 +299,9 @@ def _verify_fields(item: Item) -> dict[str, Any]:
     return {"input": _encoded(item.value), "hmac": item.hmac}
 
 
-def _label(index: int, item: Item) -> str:
-    return f"item {index + 1} ({item.name})" if item.name else f"item {index + 1}"
+def item_label(index: int, name: str) -> str:
+    """What to call an item in messages."""
+    return f"item {index + 1} ({name})" if name else f"item {index + 1}"
 
 
 # Both say that this fingerprint tells nothing (any more), not that the request was wrong.

@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: vault_transit
+version_added: 0.1.0
+short_description: Encrypt, decrypt, rewrap and fingerprint values with the Transit secrets engine
+description:
+  - Sends all terms of one call to the Transit engine of HashiCorp Vault or OpenBao in one request, as far as the
+    server's limits allow, and gives the results in the order of the terms.
+  - Values are plain text on both sides. The base64 that the server speaks stays inside.
+  - A term that fails is named by its position, and by its name where it has one, never by its content.
+author:
+  - mlkeys contributors (@mlkeys)
+requirements:
+  - hvac
+options:
+  _terms:
+    description:
+      - The values. Plaintext for O(operation=encrypt) and O(operation=hmac), ciphertext for the others.
+      - A term may be a text, a list of terms, or a dictionary with C(value) and any of C(name) (for messages),
+        C(context), C(associated_data) and C(key_version), which then stand in for the options of these names.
+    type: list
+    elements: raw
+    required: true
+  operation:
+    description:
+      - What to do with the terms.
+      - V(encrypt) gives a new ciphertext at every run. To keep one while its plaintext is the same, use
+        M(mlkeys.transit.vault_transit_vars).
+      - V(rewrap) gives a ciphertext of the key's latest version, and the plaintext does not leave the server.
+      - V(hmac) gives a fingerprint (sha2-256) that is always the same for the same value and key version.
+    type: str
+    choices:
+      - decrypt
+      - encrypt
+      - hmac
+      - rewrap
+    default: decrypt
+  key:
+    description:
+      - Name of the key.
+      - O(operation=encrypt) asks first whether it exists, where the token may read it, so that a mistyped name does not
+        create a key.
+    type: str
+    required: true
+  context:
+    description:
+      - What a derived key is derived with, as plain text. Entries of a file that
+        M(mlkeys.transit.vault_transit_vars) wrote have the name of their variable here.
+    type: str
+  associated_data:
+    description:
+      - What the ciphertext is bound to besides the key, as plain text. The same has to be given to decrypt.
+    type: str
+  key_version:
+    description:
+      - The version of the key to encrypt, rewrap or fingerprint with. V(0) for the latest.
+    type: int
+    default: 0
+  encoding:
+    description:
+      - How plaintext is represented, in terms as well as in results.
+      - V(base64) is for what is not text.
+    type: str
+    choices:
+      - base64
+      - utf-8
+    default: utf-8
+extends_documentation_fragment:
+  - mlkeys.transit._auth
+  - mlkeys.transit._auth.plugins
+  - mlkeys.transit._backend
+  - mlkeys.transit._backend.plugins
+  - mlkeys.transit._connection
+  - mlkeys.transit._connection.plugins
+notes:
+  - What it decrypts is in the clear from here on. Templates that hold it show it in C(--diff), so set C(diff=false) and
+    C(no_log=true) on their tasks, or deliver the ciphertext and decrypt where it is used.
+seealso:
+  - module: mlkeys.transit.vault_transit_vars
+  - module: mlkeys.transit.vault_transit_key
+"""
+
+EXAMPLES = r"""
+- name: Encrypt a value
+  ansible.builtin.set_fact:
+    ciphertext: >-
+      {{ lookup('mlkeys.transit.vault_transit', 'sk-not-a-real-key', operation='encrypt',
+                key='ml-api-key', context='openai_api_key') }}
+
+- name: Decrypt it and check that it is the right one, without showing it
+  ansible.builtin.assert:
+    that:
+      - lookup('mlkeys.transit.vault_transit', ciphertext, key='ml-api-key', context='openai_api_key').endswith('-key')
+    quiet: true
+
+- name: Decrypt many in one request
+  ansible.builtin.assert:
+    that:
+      - query('mlkeys.transit.vault_transit', secrets, key='ml-api-key') | length == 2
+    quiet: true
+  vars:
+    secrets:
+      - name: openai_api_key
+        value: "{{ ciphertext }}"
+        context: openai_api_key
+      - name: the same again
+        value: "{{ ciphertext }}"
+        context: openai_api_key
+
+- name: Carry a ciphertext to the key's latest version
+  ansible.builtin.debug:
+    msg: >-
+      {{ lookup('mlkeys.transit.vault_transit', ciphertext, operation='rewrap',
+                key='ml-api-key', context='openai_api_key') }}
+"""
+
+RETURN = r"""
+_raw:
+  description: The results, in the order of the terms.
+  type: list
+  elements: str
+  sample:
+    - vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w==
+"""
+
+from typing import Any
+
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.mlkeys.transit.plugins.module_utils._values import transform
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import connection_options, run
+
+_OPTIONS = ("operation", "key", "backend", "context", "associated_data", "key_version", "encoding")
+
+
+class LookupModule(LookupBase):
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+        self.set_options(var_options=variables, direct=kwargs)
+        options = {name: self.get_option(name) for name in _OPTIONS}
+        return run(connection_options(self.get_option), lambda client: transform(client, terms, options))

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What the lookup does: many values, one operation, one request. **Private** to the collection.
+
+No message repeats a value: an item is named by its position, and by its name where it has one.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, ItemsFailed
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit, decode_base64, item_label
+
+OPERATIONS = ("decrypt", "encrypt", "hmac", "rewrap")
+ENCODINGS = ("base64", "utf-8")
+
+_TERM_FIELDS = ("value", "name", "context", "associated_data", "key_version")
+# Their terms are plaintext; those of the others are ciphertext.
+_TAKE_PLAINTEXT = ("encrypt", "hmac")
+
+
+def transform(client: Client, terms: Sequence[Any], options: Mapping[str, Any]) -> list[str]:
+    """The results for all terms, in their order.
+
+    Args:
+        terms: texts, or mappings with ``value`` and what else differs from term to term; lists are flattened.
+        options: those of the lookup ``vault_transit``.
+
+    Raises:
+        InvalidOption: a term cannot be right.
+        ItemsFailed: the server refused some of them.
+    """
+    operation = options["operation"]
+    key = checked_name(options["key"])
+    items = items_from(terms, options)
+    if not items:
+        return []
+    transit = Transit(client, options["backend"])
+    if operation == "decrypt":
+        return _texts(transit.decrypt(key, items), items, options["encoding"], f"{transit.backend}/decrypt/{key}")
+    if operation == "encrypt":
+        transit.check_key_exists(key)
+        return transit.encrypt(key, items)
+    if operation == "rewrap":
+        return transit.rewrap(key, items)
+    return transit.hmac(key, items)
+
+
+def items_from(terms: Sequence[Any], options: Mapping[str, Any]) -> list[Item]:
+    """The terms as items of a batch.
+
+    Raises:
+        InvalidOption: with every term that cannot be right.
+    """
+    items, problems = [], []
+    for index, term in enumerate(_flat(terms)):
+        fields = term if isinstance(term, Mapping) else {"value": term}
+        label = item_label(index, str(fields.get("name") or ""))
+        problem = _term_problem(fields, options["operation"])
+        if problem:
+            problems.append(f"{label}: {problem}")
+            continue
+        try:
+            items.append(_item(fields, options))
+        except ValueError as error:
+            problems.append(f"{label}: {error}")
+    if problems:
+        raise InvalidOption(f"{'; '.join(problems)}.")
+    return items
+
+
+def _flat(terms: Sequence[Any]) -> list[Any]:
+    flat: list[Any] = []
+    for term in terms:
+        flat.extend(term if isinstance(term, (list, tuple)) else [term])
+    return flat
+
+
+def _term_problem(fields: Mapping[str, Any], operation: str) -> str | None:
+    unknown = [str(name) for name in fields if name not in _TERM_FIELDS]
+    if unknown:
+        return f"'{unknown[0]}' is not known in a term.{did_you_mean(unknown[0], _TERM_FIELDS)}"
+    if not isinstance(fields.get("value"), str):
+        return "its value must be text"
+    if operation == "rewrap" and fields.get("associated_data"):
+        return "the server cannot rewrap what is bound to associated data: decrypt and encrypt it"
+    return None
+
+
+def _item(fields: Mapping[str, Any], options: Mapping[str, Any]) -> Item:
+    takes_plaintext = options["operation"] in _TAKE_PLAINTEXT
+    value = str(fields["value"])
+    encoded = takes_plaintext and options["encoding"] == "base64"
+    return Item(
+        decode_base64(value)
+        if encoded
+        else value.encode("utf-8")
+        if takes_plaintext
+        else value.strip().encode("utf-8"),
+        str(fields.get("name") or ""),
+        context=_bytes(fields.get("context", options.get("context"))),
+        associated_data=_bytes(fields.get("associated_data", options.get("associated_data"))),
+        key_version=int(fields.get("key_version", options.get("key_version")) or 0),
+    )
+
+
+def _bytes(text: Any) -> bytes | None:
+    return None if text is None else str(text).encode("utf-8")
+
+
+def _texts(values: Sequence[bytes], items: Sequence[Item], encoding: str, path: str) -> list[str]:
+    if encoding == "base64":
+        return [base64.b64encode(value).decode("ascii") for value in values]
+    texts, failures = [], []
+    for index, value in enumerate(values):
+        try:
+            texts.append(value.decode("utf-8"))
+        except UnicodeDecodeError:
+            failures.append((item_label(index, items[index].name), "it is not text: ask for encoding base64"))
+    if failures:
+        raise ItemsFailed("decrypt", path, len(items), failures)
+    return texts
