@@ -10,26 +10,26 @@ Every command is printed before it runs, so that each step can be repeated by ha
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rich.console import Console
+import click
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 EXAMPLE = Path(__file__).resolve().parent
 KEY = "ml-api-key"
 OWN_SERVER_ENGINE = "mlkeys-demo"
 CHILD_END_SECONDS = 5
-
-screen = Console(markup=False, highlight=False, soft_wrap=True)
-problems = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 
 Select = Callable[[Iterable[str]], Iterable[str]]
 
@@ -44,7 +44,7 @@ FAKE_PROVIDER_KEYS = {
 }
 
 CIPHERTEXT = re.compile(r"vault:v(\d+):[A-Za-z0-9+/]+=*")
-RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)")
+RECAP = re.compile(r"(?P<host>\S+)\s+: ok=(?P<ok>\d+)\s+changed=(?P<changed>\d+)\s.*\bfailed=(?P<failed>\d+)")
 
 
 class ExpectationFailed(Exception):
@@ -94,22 +94,30 @@ def let_end(child: subprocess.Popen[str]) -> None:
 
 def changed_counts(output: str) -> dict[str, int]:
     """Host name to number of changes, from the recap of a run."""
-    return {match.group(1): int(match.group(3)) for match in map(RECAP.match, output.splitlines()) if match}
+    return {recap["host"]: int(recap["changed"]) for recap in map(RECAP.match, output.splitlines()) if recap}
 
 
 def changes(lines: Iterable[str]) -> Iterator[str]:
-    """What a person wants to see of a run: tasks that changed something, and the recap."""
+    """What a person wants to see of a run: which tasks changed something where, and the recap."""
     task = ""
+    changed: Counter[str] = Counter()
     for line in lines:
-        if line.startswith(("TASK [", "RUNNING HANDLER [")):
-            task = line.partition("[")[2].rpartition("]")[0].rpartition(" : ")[2]
-        elif line.startswith("changed:"):
-            if task:
-                yield f"{task}:"
-                task = ""
-            yield f"  {line.rstrip()}"
-        elif RECAP.match(line):
-            yield line.rstrip()
+        if line.startswith(("TASK [", "PLAY RECAP")) and changed:
+            yield f"{task}: changed {', '.join(f'{number} on {host}' for host, number in sorted(changed.items()))}"
+            changed.clear()
+        if line.startswith("TASK ["):
+            task = line.removeprefix("TASK [").rpartition("]")[0].rpartition(" : ")[2]
+        elif line.startswith("changed: ["):
+            changed[line.removeprefix("changed: [").partition("]")[0]] += 1
+        elif recap := RECAP.match(line):
+            yield f"{recap['host']:<9}  ok={recap['ok']} changed={recap['changed']} failed={recap['failed']}"
+
+
+def as_typed(command: Sequence[str]) -> str:
+    """The command for a shell, with the quotes that a person would choose."""
+    return " ".join(
+        f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word) for word in command
+    )
 
 
 class Demonstration:
@@ -124,19 +132,19 @@ class Demonstration:
 
     def run(self, command: Sequence[str], select: Select = nothing) -> str:
         """Run a command from the checkout, print what `select` takes of its output, and return all of it."""
-        screen.print(f"\n$ {shlex.join(command)}", style="cyan")
+        click.secho(f"\n$ {as_typed(command)}", fg="cyan")
         output: list[str] = []
         with subprocess.Popen(
             command, cwd=CHECKOUT, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as child:
             try:
                 for line in select(recorded(child.stdout or (), output)):
-                    screen.print(f"  {line}")
+                    click.echo(f"  {line}")
             except KeyboardInterrupt:
                 let_end(child)
                 raise
         if child.returncode != 0:
-            screen.print("".join(output))
+            click.echo("".join(output))
             raise ExpectationFailed(f"{command[0]} ended with {child.returncode}; its output is above.")
         return "".join(output)
 
@@ -147,9 +155,8 @@ class Demonstration:
         expect(len(counts) == 4, f"The playbook was to reach localhost and three gateways, not {sorted(counts)}.")
         return counts
 
-    def ad_hoc(self, host: str, module: str, arguments: str) -> str:
-        inventory = relative(self.inventory)
-        return self.run(["ansible", host, "-i", inventory, *self.engine_arguments, "-m", module, "-a", arguments])
+    def ad_hoc(self, host: str, module: str, arguments: str, *options: str) -> str:
+        return self.run(["ansible", host, "-i", relative(self.inventory), *options, "-m", module, "-a", arguments])
 
     def host_files(self) -> dict[str, str]:
         """Path to content of every file on the gateways."""
@@ -175,20 +182,25 @@ class Demonstration:
 
         title("2. One finished file: ciphertext only")
         shown = relative(self.work / "hosts/gateway-a/srv/assistant/.env")
-        screen.print(f"\n{shown} (ciphertexts shortened here)")
-        screen.print(indented(shortened(before[shown])))
+        click.echo(f"\n{shown} (ciphertexts shortened here)")
+        click.echo(indented(shortened(before[shown])))
 
         title("3. Decrypt one value with the lookup: is it the right key?")
+        backend = "" if self.engine == "transit" else f"backend='{self.engine}', "
         lookup = (
-            f"lookup('mlkeys.transit.vault_transit', openai_api_key, "
-            f"backend='{self.engine}', key='{KEY}', context='openai_api_key')"
+            f"lookup('mlkeys.transit.vault_transit', openai_api_key, {backend}key='{KEY}', context='openai_api_key')"
         )
-        source = "lookup('ansible.builtin.env', 'OPENAI_API_KEY')"
-        verdict = f"ends in {{{{ {lookup}[-4:] }}}}, same as the source: {{{{ {lookup} == {source} }}}}"
-        output = self.ad_hoc("gateway-a", "ansible.builtin.debug", f'msg="{verdict}"')
-        answer = f"ends in {self.environment['OPENAI_API_KEY'][-4:]}, same as the source: True"
-        expect(answer in output, "The decrypted OPENAI_API_KEY was to be the encrypted one, but is not.")
-        screen.print(f"  {answer}")
+        output = self.ad_hoc(
+            "gateway-a",
+            "ansible.builtin.debug",
+            "msg={{ [decrypted[-4:], decrypted == lookup('env', 'OPENAI_API_KEY')] }}",
+            "-e",
+            f"decrypted={{{{ {lookup} }}}}",
+        )
+        end = self.environment["OPENAI_API_KEY"][-4:]
+        answer = json.loads(output.partition("=>")[2] or "{}").get("msg")
+        expect(answer == [end, True], "The decrypted OPENAI_API_KEY was to be the encrypted one, but is not.")
+        click.echo(f"  It ends in {end} and is the same as OPENAI_API_KEY of the environment.")
 
         title("4. The same playbook again: nothing changes")
         expect(not any(self.run_site().values()), "The second run was to change nothing, but it did.")
@@ -198,7 +210,7 @@ class Demonstration:
         output = self.ad_hoc(
             "localhost",
             "mlkeys.transit.vault_transit_key",
-            f"backend={self.engine} name={KEY} rotate_older_than=0",
+            f"name={KEY} backend={self.engine} rotate_older_than=0",
         )
         expect("CHANGED" in output, "The key was to be rotated, but the module reports no change.")
 
@@ -212,11 +224,11 @@ class Demonstration:
             == {path: without_ciphertext(text) for path, text in after.items()},
             "Only ciphertexts were to change, but another line did.",
         )
-        screen.print(f"\n{shown}, lines that differ (ciphertexts shortened here)")
+        click.echo(f"\n{shown}, lines that differ (ciphertexts shortened here)")
         for old_line, new_line in zip(before[shown].splitlines(), after[shown].splitlines(), strict=True):
             if old_line != new_line:
-                screen.print(f"  - {shortened(old_line)}\n  + {shortened(new_line)}")
-        screen.print(
+                click.echo(f"  - {shortened(old_line)}\n  + {shortened(new_line)}")
+        click.echo(
             f"\nAll {len(after)} files moved from v{old} to v{new}. They are in {relative(self.work / 'hosts')}."
         )
 
@@ -227,7 +239,7 @@ def relative(path: Path) -> str:
 
 
 def title(text: str) -> None:
-    screen.print(f"\n== {text}", style="bold")
+    click.secho(f"\n== {text}", bold=True)
 
 
 def indented(text: str) -> str:
@@ -258,14 +270,24 @@ def fresh_copy(work: Path) -> None:
             shutil.copy(source, work / part)
 
 
+def collections_path() -> Path:
+    """A folder in which Ansible finds this checkout, by a link, as the collection mlkeys.transit."""
+    path = CHECKOUT / ".cache/collections"
+    link = path / "ansible_collections/mlkeys/transit"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to("../../../..", target_is_directory=True)
+    return path
+
+
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of the commands: this one, the collection's place, stand-ins for missing provider keys."""
     missing = [name for name in FAKE_PROVIDER_KEYS if not environment.get(name)]
     if missing:
-        screen.print(f"Not set, so stand-ins are used: {', '.join(missing)}.")
+        click.echo(f"Not set, so stand-ins are used: {', '.join(missing)}.")
     return {
-        "ANSIBLE_COLLECTIONS_PATH": ".cache/collections",
         **environment,
+        "ANSIBLE_COLLECTIONS_PATH": relative(collections_path()),
         **{name: FAKE_PROVIDER_KEYS[name] for name in missing},
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
@@ -276,7 +298,7 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Show the LLM gateway example at work on a real server.")
     parser.add_argument(
-        "--work", type=Path, default=CHECKOUT / "build/demo", help="work folder, made anew (build/demo)"
+        "--work", type=Path, default=CHECKOUT / ".cache/demo", help="work folder, made anew (.cache/demo)"
     )
     parser.add_argument("--engine", help="path of the Transit engine to use")
     parser.add_argument("--throwaway", action="store_true", help="the server is thrown away after the demonstration")
@@ -287,17 +309,20 @@ def demonstrate(arguments: argparse.Namespace) -> None:
     server = server_address(os.environ)
     engine = arguments.engine or ("transit" if arguments.throwaway else OWN_SERVER_ENGINE)
     work = arguments.work.resolve()
-    screen.print(f"Server: {server}{' (thrown away at the end)' if arguments.throwaway else ''}")
+    click.echo(f"Server: {server}{' (thrown away at the end)' if arguments.throwaway else ''}")
     if not arguments.throwaway:
-        screen.print(f"This makes there a Transit engine at {engine}/, unless there is one, and in it the key {KEY}.")
+        click.echo(f"This makes there: a Transit engine at {engine}/ with disable_upsert, and in it the key {KEY}.")
     fresh_copy(work)
-    screen.print(f"Work folder: {relative(work)}")
+    click.echo(f"Work folder: {relative(work)}")
     environment = child_environment(os.environ)
-    collections = environment["ANSIBLE_COLLECTIONS_PATH"]
-    screen.print(f"Commands run in the checkout, with ANSIBLE_COLLECTIONS_PATH={collections}.")
+    click.echo(
+        "Commands run in the checkout, after: "
+        f"export ANSIBLE_COLLECTIONS_PATH={environment['ANSIBLE_COLLECTIONS_PATH']} "
+        f"PATH={relative(Path(sys.executable).parent)}:$PATH"
+    )
     Demonstration(work, engine, environment).steps()
     if not arguments.throwaway:
-        screen.print(
+        click.echo(
             f"\nTo remove the engine {engine}/ with every key in it from {server}:\n"
             f"  ansible localhost -m mlkeys.transit.vault_transit_backend -a 'path={engine} state=absent force=true'"
         )
@@ -308,10 +333,10 @@ def main() -> int:
     try:
         demonstrate(arguments)
     except ExpectationFailed as failure:
-        problems.print(f"\nFailed: {failure}")
+        click.echo(f"\nFailed: {failure}", err=True)
         return 1
     except KeyboardInterrupt:
-        problems.print("\nStopped.")
+        click.echo("\nStopped.", err=True)
         return 130
     return 0
 

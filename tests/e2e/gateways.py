@@ -34,7 +34,6 @@ PROVIDER_KEYS = {
 }
 
 _CIPHERTEXT = re.compile(r"vault:v(\d+):[A-Za-z0-9+/]+=*")
-_RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", re.MULTILINE)
 
 
 def copy_of_example(work: Path) -> Path:
@@ -57,9 +56,9 @@ def free_engine_path(bao: Bao) -> Iterator[str]:
         bao.done("DELETE", f"sys/mounts/{path}")
 
 
-def changed_counts(output: str) -> dict[str, int]:
-    """Host to number of changes, from the recap that ansible-playbook prints."""
-    return {host: int(count) for host, count in _RECAP.findall(output)}
+def changes(output: str) -> list[str]:
+    """Every change that a run reports, one for each item of a loop, in no particular order."""
+    return sorted(line for line in output.splitlines() if line.startswith("changed: "))
 
 
 def host_files(work: Path) -> dict[str, str]:

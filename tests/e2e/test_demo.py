@@ -61,7 +61,7 @@ def test_what_it_claims_is_so(bao: Bao, engine: str, tmp_path: Path) -> None:
                 assert decrypted(bao, engine, ciphertext, name) == PROVIDER_KEYS[name.upper()]
     printed = done.stdout + done.stderr
     assert not [secret for secret in [*PROVIDER_KEYS.values(), bao.token] if secret in printed]
-    assert f"ends in {PROVIDER_KEYS['OPENAI_API_KEY'][-4:]}, same as the source: True" in done.stdout
+    assert f"It ends in {PROVIDER_KEYS['OPENAI_API_KEY'][-4:]} and is the same as OPENAI_API_KEY" in done.stdout
     second_run = done.stdout.split("== 4.")[1].split("== 5.")[0]
     assert second_run.count("changed=0") == 4
     assert done.stdout.count("\n$ ansible") == 5
