@@ -133,7 +133,7 @@ def from_answer(
     words = _words(reasons)
     if status == 403:
         return _denied(method, path, reasons, words)
-    if (status == 404 and "namespace not found" in words) or "namespace not found" in words:
+    if "namespace not found" in words:
         return NamespaceNotFound(
             "The namespace '%s' does not exist on this server. Check namespace (or BAO_NAMESPACE, VAULT_NAMESPACE)."
             % (namespace or ""),
@@ -177,7 +177,7 @@ _NO_KEY = (
 
 def _denied(method: str, path: str, reasons: Sequence[str], words: str) -> ServerError:
     # Only a policy's refusal comes wrapped as "1 error occurred"; an unknown token is refused bare.
-    if words == "permission denied" or "invalid token" in words:
+    if list(reasons) == ["permission denied"] or "invalid token" in words:
         return Unauthenticated(
             "The server does not accept the token: it is wrong, expired, revoked or used up. "
             f"Refused at '{path}'; log in again or give another token.",

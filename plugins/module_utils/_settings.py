@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import did_you_mean
 
 AUTH_METHODS = ("token", "approle", "userpass", "ldap", "jwt", "kubernetes", "cert", "none")
 
@@ -183,16 +182,17 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
         problems.append(f"url '{url}' must begin with https:// or http://")
     method = values["auth_method"]
     if method not in AUTH_METHODS:
-        problems.append(f"auth_method '{method}' is not known.{did_you_mean(method, AUTH_METHODS)}")
+        problems.append(f"auth_method '{method}' is none of {', '.join(AUTH_METHODS)}")
     missing = [name for name in _REQUIRED.get(method, ()) if not values[name]]
     if missing:
         problems.append(f"auth_method {method} needs {' and '.join(missing)}")
-    if not isinstance(values["timeout"] or DEFAULT_TIMEOUT, int) or (values["timeout"] or 1) < 1:
+    timeout = values["timeout"]
+    if timeout is not None and (not isinstance(timeout, int) or timeout < 1):
         problems.append("timeout must be a number of seconds, at least 1")
     for name, parse in (("retries", _retries), ("proxies", _proxies)):
         try:
             parse(values[name])
-        except ValueError:
+        except (TypeError, ValueError):
             problems.append(_MEANINGS[name])
     return problems
 
