@@ -1,0 +1,281 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How options and environment variables become settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import (
+    AUTH_METHODS,
+    DEFAULT_TIMEOUT,
+    OPTIONS,
+    Option,
+    Settings,
+    settings_from,
+)
+
+URL = "https://bao.example.com:8200"
+
+CREDENTIALS: dict[str, dict[str, str]] = {
+    "token": {},
+    "none": {},
+    "approle": {"role_id": "r"},
+    "userpass": {"username": "u", "password": "p"},
+    "ldap": {"username": "u", "password": "p"},
+    "jwt": {"role_id": "r", "jwt": "j"},
+    "kubernetes": {"role_id": "r"},
+    "cert": {"cert_auth_public_key": "/c.pem", "cert_auth_private_key": "/k.pem"},
+}
+
+TEXT_OPTIONS = [option for option in OPTIONS if option.kind == "str" and not option.choices and option.name != "url"]
+
+
+def settings(options: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> Settings:
+    return settings_from({"url": URL, **(options or {})}, environment or {})
+
+
+def shown(option: Option, made: Settings) -> object:
+    """What became of an option."""
+    if option.name == "ca_cert":
+        return made.connection.verify
+    if option.name == "cert_auth_public_key":
+        return (made.connection.client_certificate or ("", ""))[0]
+    if option.name == "cert_auth_private_key":
+        return (made.connection.client_certificate or ("", ""))[1]
+    part = made.connection if option.name == "namespace" else made.auth
+    return getattr(part, option.name)
+
+
+@pytest.mark.parametrize("option", TEXT_OPTIONS, ids=lambda option: str(option.name))
+def test_the_option_comes_first_then_each_variable_in_its_order(option: Option) -> None:
+    base = {"auth_method": "cert", **CREDENTIALS["cert"]} if option.name.startswith("cert_") else {}
+    base.pop(option.name, None)
+    environment = {variable: f"from-{variable}" for variable in option.all_environment}
+    assert shown(option, settings({**base, option.name: "given"}, environment)) == "given"
+    for silence in (None, ""):
+        left = dict(environment)
+        for variable in option.all_environment:
+            assert shown(option, settings({**base, option.name: silence}, left)) == f"from-{variable}"
+            # A variable that is set to nothing is as good as none.
+            left[variable] = ""
+
+
+def test_the_url_comes_from_ansible_then_openbao_then_vault() -> None:
+    left = {
+        "ANSIBLE_HASHI_VAULT_ADDR": "https://ansible",
+        "BAO_ADDR": "https://bao",
+        "VAULT_ADDR": "https://vault",
+    }
+    assert settings_from({"url": URL}, left).connection.url == URL
+    for variable, url in list(left.items()):
+        assert settings_from({}, left).connection.url == url
+        del left[variable]
+
+
+def test_the_names_of_all_variables() -> None:
+    for option in OPTIONS:
+        if option.name == "validate_certs":
+            assert option.all_environment == ("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")
+            continue
+        assert option.environment == (
+            "ANSIBLE_HASHI_VAULT_ADDR" if option.name == "url" else f"ANSIBLE_HASHI_VAULT_{option.name.upper()}",
+        )
+        openbao = [name for name in option.late if name.startswith("BAO_")]
+        vault = [name.replace("BAO_", "VAULT_", 1) for name in openbao]
+        assert option.late in ((*openbao, *vault), ("HOME",))
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "verify"),
+    [
+        (None, {}, True),
+        (True, {}, True),
+        (False, {}, False),
+        (True, {"BAO_SKIP_VERIFY": "1"}, True),
+        (False, {"BAO_SKIP_VERIFY": "0"}, False),
+        *((None, {"BAO_SKIP_VERIFY": text}, False) for text in ("1", "t", "true", "TRUE", "yes", "y", "on")),
+        *((None, {"BAO_SKIP_VERIFY": text}, True) for text in ("", "0", "f", "false", "no", "off", "maybe", "2")),
+        (None, {"VAULT_SKIP_VERIFY": "true"}, False),
+        (None, {"VAULT_SKIP_VERIFY": "false"}, True),
+        (None, {"BAO_SKIP_VERIFY": "false", "VAULT_SKIP_VERIFY": "true"}, True),
+        (None, {"BAO_SKIP_VERIFY": "true", "VAULT_SKIP_VERIFY": "false"}, False),
+    ],
+)
+def test_verification_is_only_turned_off_by_a_clear_yes(
+    given: bool | None, environment: dict[str, str], verify: bool
+) -> None:
+    assert settings({"validate_certs": given}, environment).connection.verify is verify
+    with_authority = settings({"validate_certs": given, "ca_cert": "/ca.pem"}, environment)
+    assert with_authority.connection.verify == ("/ca.pem" if verify else False)
+
+
+@pytest.mark.parametrize(
+    ("value", "retries"),
+    [
+        (None, {}),
+        ("", {}),
+        (0, {}),
+        ("0", {}),
+        (False, {}),
+        (3, {"total": 3, "backoff_factor": 0.3}),
+        (" 3 ", {"total": 3, "backoff_factor": 0.3}),
+        ({"total": 5}, {"total": 5}),
+        ('{"total": 5, "backoff_factor": 1.5}', {"total": 5, "backoff_factor": 1.5}),
+    ],
+)
+def test_the_forms_of_retries(value: object, retries: dict[str, object]) -> None:
+    assert settings({"retries": value}).connection.retries == retries
+    if isinstance(value, str):
+        assert settings({}, {"ANSIBLE_HASHI_VAULT_RETRIES": value}).connection.retries == retries
+
+
+@pytest.mark.parametrize("value", ["many", "3.5", "{total: 3}", [3]])
+def test_retries_that_make_no_sense(value: object) -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings({"retries": value})
+    assert error.value.message == ("retries must be a number, or a dictionary of the arguments of urllib3.util.Retry.")
+
+
+@pytest.mark.parametrize(
+    ("value", "proxies"),
+    [
+        (None, None),
+        ("", None),
+        ({}, None),
+        ("http://proxy:3128", {"http": "http://proxy:3128", "https": "http://proxy:3128"}),
+        ({"https": "http://proxy:3128"}, {"https": "http://proxy:3128"}),
+        ('{"https": "http://proxy:3128"}', {"https": "http://proxy:3128"}),
+    ],
+)
+def test_the_forms_of_proxies(value: object, proxies: dict[str, str] | None) -> None:
+    assert settings({"proxies": value}).connection.proxies == proxies
+
+
+@pytest.mark.parametrize("value", [5, ["http://proxy:3128"], "{https: x}"])
+def test_proxies_that_make_no_sense(value: object) -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings({"proxies": value})
+    assert error.value.message == "proxies must be a URL, or a dictionary of URL scheme to proxy URL."
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "timeout"),
+    [(None, {}, DEFAULT_TIMEOUT), (5, {}, 5), (None, {"ANSIBLE_HASHI_VAULT_TIMEOUT": "7"}, 7)],
+)
+def test_the_timeout(given: int | None, environment: dict[str, str], timeout: int) -> None:
+    assert settings({"timeout": given}, environment).connection.timeout == timeout
+
+
+@pytest.mark.parametrize(
+    ("given", "environment"),
+    [
+        (0, {}),
+        (-1, {}),
+        ("soon", {}),
+        (None, {"ANSIBLE_HASHI_VAULT_TIMEOUT": "soon"}),
+        (None, {"ANSIBLE_HASHI_VAULT_TIMEOUT": "0"}),
+        (None, {"ANSIBLE_HASHI_VAULT_TIMEOUT": "-1"}),
+    ],
+)
+def test_a_timeout_that_makes_no_sense(given: object, environment: dict[str, str]) -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings({"timeout": given}, environment)
+    assert error.value.message == "timeout must be a number of seconds, at least 1."
+
+
+@pytest.mark.parametrize("method", AUTH_METHODS)
+def test_each_method_is_content_with_its_credentials(method: str) -> None:
+    made = settings({"auth_method": method, **CREDENTIALS[method]})
+    assert made.auth.method == method
+    certificate = ("/c.pem", "/k.pem") if method == "cert" else None
+    assert made.connection.client_certificate == certificate
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("approle", "auth_method approle needs role_id."),
+        ("userpass", "auth_method userpass needs username and password."),
+        ("ldap", "auth_method ldap needs username and password."),
+        ("jwt", "auth_method jwt needs role_id and jwt."),
+        ("kubernetes", "auth_method kubernetes needs role_id."),
+        ("cert", "auth_method cert needs cert_auth_public_key and cert_auth_private_key."),
+        ("aprole", "auth_method 'aprole' is none of token, approle, userpass, ldap, jwt, kubernetes, cert, none."),
+    ],
+)
+def test_a_method_says_what_it_needs(method: str, message: str) -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings({"auth_method": method})
+    assert error.value.message == message
+
+
+def test_all_problems_come_at_once() -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings_from(
+            {"url": "bao.example.com", "auth_method": "ldap", "timeout": -1, "retries": "x", "proxies": 1}, {}
+        )
+    assert error.value.message == (
+        "url 'bao.example.com' must begin with https:// or http://; auth_method ldap needs username and password; "
+        "timeout must be a number of seconds, at least 1; retries must be a number, or a dictionary of the arguments "
+        "of urllib3.util.Retry; proxies must be a URL, or a dictionary of URL scheme to proxy URL."
+    )
+
+
+def test_a_url_is_needed() -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings_from({}, {})
+    assert error.value.message == "url is not set: give url, or set BAO_ADDR or VAULT_ADDR."
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "kept"),
+    [
+        ("url", f"{URL}/", URL),
+        ("namespace", "/team-a/vision/", "team-a/vision"),
+        ("mount_point", "/ldap-of-berlin/", "ldap-of-berlin"),
+        ("token", " s.abc\n", "s.abc"),
+        ("jwt", "a.b.c\n", "a.b.c"),
+        ("password", " with blanks ", " with blanks "),
+        ("secret_id", " with blanks ", " with blanks "),
+    ],
+)
+def test_what_is_trimmed(name: str, given: str, kept: str) -> None:
+    made = settings({name: given})
+    part = made.connection if name in ("url", "namespace") else made.auth
+    assert getattr(part, name) == kept
+
+
+def test_no_secret_shows_in_the_representation() -> None:
+    secrets = {option.name: f"secret-{option.name}" for option in OPTIONS if option.secret}
+    made = settings({**secrets, "auth_method": "token"})
+    assert sorted(made.auth.secrets) == sorted(secrets.values())
+    assert "secret-" not in repr(made)
+    assert URL in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("token_validate", "true", True),
+        ("token_validate", "no", False),
+        ("token_revoke", "0", False),
+        ("token_revoke", "1", True),
+        ("token_revoke", "off", False),
+    ],
+)
+def test_yes_and_no_in_the_environment(name: str, text: str, value: bool) -> None:
+    assert getattr(settings({}, {f"ANSIBLE_HASHI_VAULT_{name.upper()}": text}).auth, name) is value
+
+
+def test_what_holds_when_nothing_is_said() -> None:
+    made = settings()
+    assert made.connection.namespace == ""
+    assert made.connection.warn_on_retry
+    assert made.auth.method == "token"
+    assert made.auth.token_file == ".vault-token"
+    assert made.auth.kubernetes_token_path == "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    assert not made.auth.token_validate
+    assert made.auth.token_revoke
