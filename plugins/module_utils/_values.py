@@ -96,13 +96,13 @@ def _term_problem(fields: Mapping[str, Any], operation: str) -> str | None:
 def _item(fields: Mapping[str, Any], options: Mapping[str, Any]) -> Item:
     takes_plaintext = options["operation"] in _TAKE_PLAINTEXT
     value = str(fields["value"])
-    encoded = takes_plaintext and options["encoding"] == "base64"
+    if takes_plaintext and options["encoding"] == "base64":
+        content = decode_base64(value)
+    else:
+        # Blanks around a ciphertext mean nothing, and the server refuses them.
+        content = (value if takes_plaintext else value.strip()).encode("utf-8")
     return Item(
-        decode_base64(value)
-        if encoded
-        else value.encode("utf-8")
-        if takes_plaintext
-        else value.strip().encode("utf-8"),
+        content,
         str(fields.get("name") or ""),
         context=_bytes(fields.get("context", options.get("context"))),
         associated_data=_bytes(fields.get("associated_data", options.get("associated_data"))),
