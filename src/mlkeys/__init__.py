@@ -1,3 +1,40 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Keep the API keys of ML services encrypted with the Transit engine of OpenBao or HashiCorp Vault."""
+"""Keep the API keys of ML services encrypted with the Transit engine of OpenBao or HashiCorp Vault.
+
+A program of constructs becomes an Ansible project, Terraform configurations and policies::
+
+    from mlkeys import Secret, export
+    from mlkeys import transit as vault
+
+    engine = vault.TransitSecretBackend("transit", path="transit")
+    key = vault.TransitSecretBackendKey("ml-api-key", backend=engine.path, name="ml-api-key", type="aes256-gcm96")
+    export("ciphertext", key.encrypt(Secret.env("ML_API_KEY")).ciphertext)
+
+`mlkeys synth PROGRAM` writes the files.
+"""
+
+from mlkeys._annotations import Annotations
+from mlkeys._app import App, Stack
+from mlkeys._constructs.output import Output, export
+from mlkeys._duration import Duration
+from mlkeys._errors import AppInvalid, MlkeysError, Problem
+from mlkeys._reference import Reference
+from mlkeys._secret import Secret
+from mlkeys._tree import Aspect, Construct
+
+__all__ = [
+    "Annotations",
+    "App",
+    "AppInvalid",
+    "Aspect",
+    "Construct",
+    "Duration",
+    "MlkeysError",
+    "Output",
+    "Problem",
+    "Reference",
+    "Secret",
+    "Stack",
+    "export",
+]

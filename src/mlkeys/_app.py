@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The root of the tree, and its units of deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Self, get_args
+
+from mlkeys._attributes import choice_problem
+from mlkeys._errors import MlkeysError
+from mlkeys._tree import Construct, Node, ambient, where
+
+TargetName = Literal["ansible", "terraform"]
+TerraformSecrets = Literal["ephemeral", "state"]
+
+TARGETS: tuple[TargetName, ...] = get_args(TargetName)
+
+
+@dataclass
+class Session:
+    """A program that is being run by the command, and the apps that it makes."""
+
+    apps: list[App] = field(default_factory=list)
+
+
+#: Set while the command runs a program: the command then decides where files go.
+session: ContextVar[Session | None] = ContextVar("session", default=None)
+
+
+class App(Construct):
+    """The root: everything that is made into files together.
+
+    `targets` says for what: Ansible projects, Terraform configurations, or both.
+    """
+
+    def __init__(self, *, targets: Sequence[TargetName] = TARGETS) -> None:
+        self.node = Node(self, None, "")
+        self.targets = tuple(targets)
+        for target in self.targets:
+            if problem := choice_problem("targets", target, TARGETS):
+                self.node.add_problem(problem)
+        running = session.get()
+        if running is not None:
+            running.apps.append(self)
+
+    @property
+    def stacks(self) -> tuple[Stack, ...]:
+        return tuple(construct for construct in self.node.walk() if isinstance(construct, Stack))
+
+    def synth(self, outdir: str | Path = "mlkeys.out") -> None:
+        """Write the files. Under `mlkeys synth` it is the command that does so, and this does nothing."""
+        if session.get() is None:
+            from mlkeys._project import write_app  # noqa: PLC0415  programs that only build need none of it
+
+            write_app(self, Path(outdir))
+
+
+class Stack(Construct):
+    """A unit of deployment: one Ansible project, one Terraform configuration.
+
+    Args:
+        url: the server; from the environment (`BAO_ADDR`, `VAULT_ADDR`, …) when not given.
+        namespace: the namespace on it.
+        description: what the stack is for.
+        terraform_secrets: how Terraform may handle plaintext and ciphertext. Not at all unless given:
+            `"ephemeral"` keeps both out of plan and state, `"state"` writes both into the state.
+        terraform_kv: for `"ephemeral"`, the KV engine (version 2) that ciphertexts are written to.
+    """
+
+    def __init__(
+        self,
+        scope: Construct | str,
+        id_: str | None = None,
+        /,
+        *,
+        url: str | None = None,
+        namespace: str | None = None,
+        description: str = "",
+        terraform_secrets: TerraformSecrets | None = None,
+        terraform_kv: str = "secret",
+    ) -> None:
+        place, name = where(scope, id_)
+        super().__init__(place, name)
+        self.url = url
+        self.namespace = namespace
+        self.description = description
+        self.terraform_secrets = terraform_secrets
+        self.terraform_kv = terraform_kv
+        self._entered: list[Token[Construct | None]] = []
+        if place.node.nearest(Stack) is not None:
+            self.node.add_problem("a stack cannot be part of another stack")
+        if terraform_secrets is not None and (
+            problem := choice_problem("terraform_secrets", terraform_secrets, get_args(TerraformSecrets))
+        ):
+            self.node.add_problem(problem)
+
+    def __enter__(self) -> Self:
+        """Make this the scope of constructs that name none."""
+        self._entered.append(ambient.set(self))
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        ambient.reset(self._entered.pop())
+
+
+def stack_of(construct: Construct) -> Stack:
+    """The stack that a construct is in."""
+    stack = construct.node.nearest(Stack)
+    if stack is None:
+        raise MlkeysError(f"[{construct.node.path}] is in no stack")
+    return stack

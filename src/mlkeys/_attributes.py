@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Checks what a program gives as attributes of a construct, and brings it into one form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from mlkeys._duration import Duration
+from mlkeys._literals import shown
+from mlkeys._schema import Attribute, did_you_mean
+
+Value: TypeAlias = str | bool | int | Duration | tuple[str, ...] | Mapping[str, str]
+
+
+def checked(attribute: Attribute, value: object) -> Value:
+    """The value in the form that targets expect; ValueError says what is wrong with it."""
+    return _CHECKS[attribute.kind](attribute.name, value)
+
+
+def unknown_problem(word: str, known: Iterable[str]) -> str:
+    """What to say about a keyword that does not exist."""
+    names = sorted(known)
+    return f"there is no {word!r}.{_hint(word, names)}"
+
+
+def choice_problem(name: str, value: str, choices: Sequence[str]) -> str | None:
+    """What to say about a value that is none of the choices, None when it is one."""
+    if value in choices:
+        return None
+    return f"{name}={shown(value)} is not known.{_hint(value, choices)}"
+
+
+def _hint(word: str, known: Sequence[str]) -> str:
+    return did_you_mean(word, known) or f" Known: {', '.join(known)}."
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(_wrong(name, "text", value))
+    return value
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(_wrong(name, "True or False", value))
+    return value
+
+
+def _number(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(_wrong(name, "a whole number", value))
+    return value
+
+
+def _duration(name: str, value: object) -> Duration:
+    if isinstance(value, Duration):
+        value = value.seconds
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise ValueError(_wrong(name, "a duration such as '30d', 3600 or Duration.days(30)", value))
+    try:
+        return Duration.parse(value)
+    except ValueError as problem:
+        raise ValueError(f"{name}: {problem}") from None
+
+
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or not _all_text(value):
+        raise ValueError(_wrong(name, "a list of texts", value))
+    return tuple(value)
+
+
+def _mapping(name: str, value: object) -> Mapping[str, str]:
+    if not isinstance(value, Mapping) or not (_all_text(value.keys()) and _all_text(value.values())):
+        raise ValueError(_wrong(name, "a dictionary of texts", value))
+    return dict(value)
+
+
+def _all_text(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _wrong(name: str, wanted: str, value: object) -> str:
+    return f"{name} is to be {wanted}, not {shown(value)}"
+
+
+_CHECKS: Mapping[str, Callable[[str, object], Value]] = {
+    "str": _text,
+    "bool": _flag,
+    "int": _number,
+    "duration": _duration,
+    "list": _texts,
+    "dict": _mapping,
+}

@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a key makes of a secret, and a secret of that again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeAlias
+
+from mlkeys._element import Element
+from mlkeys._reference import Reference, parts, targets
+from mlkeys._secret import Secret
+from mlkeys._tree import Construct
+
+if TYPE_CHECKING:
+    from mlkeys._constructs.key import TransitSecretBackendKey
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Encrypted(Element):
+    """A secret under a key. Wherever its ciphertext is wanted as text, it can stand itself."""
+
+    RUNTIME = frozenset({"ciphertext"})
+
+    def __init__(
+        self, scope: Construct, id_: str, *, key: TransitSecretBackendKey, plaintext: Plaintext, name: str
+    ) -> None:  # fmt: skip
+        super().__init__(scope, id_)
+        self.key = key
+        self.plaintext = plaintext
+        self.name = name
+        for problem in (*plaintext_problems(plaintext), *_name_problems(name)):
+            self.node.add_problem(problem)
+
+    @property
+    def ciphertext(self) -> Reference:
+        return self._reference("ciphertext")
+
+    def texts(self) -> Iterable[tuple[str, str]]:
+        # A literal was refused already, and no message may repeat it.
+        if isinstance(self.plaintext, str) and any(targets(self.plaintext)):
+            yield "plaintext", self.plaintext
+
+    def __str__(self) -> str:
+        return self.ciphertext
+
+    def __format__(self, spec: str) -> str:
+        return format(self.ciphertext, spec)
+
+
+class Decrypted(Element):
+    """A ciphertext that is decrypted where it is used. Wherever text is wanted, it can stand itself."""
+
+    RUNTIME = frozenset({"plaintext"})
+    SENSITIVE = frozenset({"plaintext"})
+
+    def __init__(
+        self, scope: Construct, id_: str, *, key: TransitSecretBackendKey, ciphertext: str, context: str | None
+    ) -> None:  # fmt: skip
+        super().__init__(scope, id_)
+        self.key = key
+        self.text = ciphertext
+        self.context = context
+        self.node.add_validation(self._validate)
+
+    @property
+    def plaintext(self) -> Reference:
+        return self._reference("plaintext")
+
+    def source(self) -> Encrypted | None:
+        """What was encrypted by this very program, None when the ciphertext is from elsewhere."""
+        return _encrypted(self.node.root, self.text)
+
+    def wanted_context(self) -> str | None:
+        """The context to decrypt with: the name that the program encrypted under, else what was given."""
+        source = self.source()
+        return source.name if source is not None and self.context is None else self.context
+
+    def texts(self) -> Iterable[tuple[str, str]]:
+        yield "ciphertext", self.text
+        if self.context is not None:
+            yield "context", self.context
+
+    def _validate(self) -> list[str]:
+        source = self.source()
+        if source is not None and source.key is not self.key:
+            return [f"this ciphertext was made with another key, {source.key.node.path}"]
+        if self.key.derived and self.wanted_context() is None:
+            return ["the key is derived, so the context of the ciphertext is needed: decrypt(…, context='…')"]
+        if not any(targets(self.text)) and not self.text.startswith("vault:v"):
+            return ["this is no ciphertext: one begins with 'vault:v'"]
+        return []
+
+    def __str__(self) -> str:
+        return self.plaintext
+
+    def __format__(self, spec: str) -> str:
+        return format(self.plaintext, spec)
+
+
+Plaintext: TypeAlias = Secret | Decrypted | Reference | str
+
+
+def encrypt(key: TransitSecretBackendKey, plaintext: Plaintext, name: str | None) -> Encrypted:
+    suggested = plaintext.name if isinstance(plaintext, Secret) else None
+    if isinstance(plaintext, Decrypted):
+        plaintext = plaintext.plaintext
+    chosen = name or suggested or ""
+    return Encrypted(key, _free_id(key, "encrypt", chosen), key=key, plaintext=plaintext, name=chosen)
+
+
+def decrypt(key: TransitSecretBackendKey, ciphertext: str | Encrypted, context: str | None) -> Decrypted:
+    source = _encrypted(key.node.root, str(ciphertext))
+    text, wrong = (str(ciphertext), None)
+    if not isinstance(ciphertext, (str, Encrypted)):
+        text, wrong = "vault:v0:", f"decrypt() takes a ciphertext as text, not a {type(ciphertext).__name__}"
+    made = Decrypted(
+        key, _free_id(key, "decrypt", source.name if source else ""), key=key, ciphertext=text, context=context
+    )
+    if wrong:
+        made.node.add_problem(wrong)
+    return made
+
+
+def plaintext_problems(plaintext: object) -> list[str]:
+    """Why this cannot be encrypted; the words never repeat it."""
+    advice = "Use Secret.env('NAME'), Secret.file(…), Secret.prompt(…) or Secret.kv(…)."
+    if isinstance(plaintext, Secret):
+        problem = plaintext.problem()
+        return [problem] if problem else []
+    if isinstance(plaintext, str):
+        if any(targets(plaintext)):
+            return []
+        return [f"the plaintext is a literal: it would be written to disk. {advice}"]
+    return [f"the plaintext is a {type(plaintext).__name__}. {advice}"]
+
+
+def _name_problems(name: str) -> list[str]:
+    if not name:
+        return ["the ciphertext needs a name: encrypt(…, name='…')"]
+    if not VARIABLE.fullmatch(name):
+        return [f"{name!r} is no name for a variable (letters, digits and '_'): say encrypt(…, name='…')"]
+    return []
+
+
+def _free_id(key: TransitSecretBackendKey, verb: str, name: str) -> str:
+    """An id among the key's children. The same name twice is only an error for `encrypt`, which stores by name."""
+    wanted = f"{verb}-{name}" if VARIABLE.fullmatch(name) else verb
+    if verb == "encrypt" and wanted != verb:
+        return wanted
+    number, id_ = 1, wanted
+    while key.node.find(id_) is not None:
+        number += 1
+        id_ = f"{wanted}-{number}"
+    return id_
+
+
+def _encrypted(root: Construct, text: str) -> Encrypted | None:
+    found = parts(text)
+    if len(found) != 1 or isinstance(found[0], str):
+        return None
+    construct = root.node.find(found[0].path)
+    return construct if isinstance(construct, Encrypted) else None

@@ -1,0 +1,194 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The keys of a Transit engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Required, Self, TypeAlias, TypedDict, Unpack
+
+from mlkeys._attributes import Value
+from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext, decrypt, encrypt
+from mlkeys._constructs.grants import Grant, Grantee, grant
+from mlkeys._duration import Duration
+from mlkeys._element import Resource
+from mlkeys._reference import Reference, targets
+from mlkeys._schema import (
+    AT_CREATION,
+    KEY_ATTRIBUTES,
+    KEY_TYPES,
+    Attribute,
+    key_problems,
+    name_problem,
+    unknown_type_hint,
+)
+from mlkeys._tree import Construct
+
+KeyType: TypeAlias = Literal[
+    "aes128-cbc",
+    "aes128-cmac",
+    "aes128-gcm96",
+    "aes192-cmac",
+    "aes256-cbc",
+    "aes256-cmac",
+    "aes256-gcm96",
+    "chacha20-poly1305",
+    "ecdsa-p256",
+    "ecdsa-p384",
+    "ecdsa-p521",
+    "ed25519",
+    "external-key",
+    "hmac",
+    "hybrid",
+    "managed_key",
+    "ml-dsa",
+    "rsa-2048",
+    "rsa-3072",
+    "rsa-4096",
+    "slh-dsa",
+    "xchacha20-poly1305",
+]
+
+
+class KeyChanges(TypedDict, total=False):
+    """Attributes of a key, under the API's own names."""
+
+    type: KeyType | None
+    derived: bool | None
+    convergent_encryption: bool | None
+    key_size: int | None
+    exportable: bool | None
+    allow_plaintext_backup: bool | None
+    auto_rotate_period: str | int | Duration | None
+    deletion_allowed: bool | None
+    min_decryption_version: int | None
+    min_encryption_version: int | None
+    external_key_ref: str | None
+    managed_key_name: str | None
+    managed_key_id: str | None
+    parameter_set: str | None
+    hybrid_key_type_pqc: str | None
+    hybrid_key_type_ec: str | None
+
+
+class KeyAttributes(KeyChanges, total=False):
+    """Attributes of a key, and which one it is."""
+
+    backend: Required[str]
+    name: Required[str]
+
+
+class TransitSecretBackendKey(Resource):
+    """A key of a Transit engine. What is not said is left to the server, and not touched on an existing key."""
+
+    ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
+        attribute.name: attribute
+        for attribute in (
+            Attribute("backend", "str", AT_CREATION, "The engine's path."),
+            Attribute("name", "str", AT_CREATION, "The key's name."),
+            *KEY_ATTRIBUTES,
+        )
+    }
+    REQUIRED = ("backend", "name")
+    RUNTIME = frozenset({"latest_version", "min_available_version"})
+
+    def __init__(
+        self,
+        scope: Construct | str,
+        id_: str | None = None,
+        /,
+        **attributes: Unpack[KeyAttributes],
+    ) -> None:
+        super().__init__(scope, id_, attributes)
+        self.node.add_validation(self._validate)
+
+    @classmethod
+    def from_existing(
+        cls,
+        scope: Construct | str,
+        id_: str | None = None,
+        /,
+        *,
+        name: str,
+        backend: str = "transit",
+        derived: bool = False,
+    ) -> Self:
+        """A key that is already there: it can be used, and is neither made nor changed."""
+        made = cls._existing(scope, id_, {"name": name, "backend": backend, "derived": derived})
+        made.node.add_validation(made._validate)  # noqa: SLF001  its own class
+        return made
+
+    def configure(self, **attributes: Unpack[KeyChanges]) -> None:
+        """Set attributes after the fact, as an aspect does; None takes one away."""
+        self._take(attributes)
+
+    @property
+    def name(self) -> Reference:
+        return self._reference("name")
+
+    @property
+    def backend(self) -> Reference:
+        return self._reference("backend")
+
+    @property
+    def latest_version(self) -> Reference:
+        """The version that encrypts; known only once deployed."""
+        return self._reference("latest_version")
+
+    @property
+    def derived(self) -> bool:
+        return self.values.get("derived") is True
+
+    @property
+    def protected(self) -> bool:
+        """Whether the server refuses to delete it."""
+        return self.values.get("deletion_allowed") is not True
+
+    def encrypt(self, plaintext: Plaintext, *, name: str | None = None) -> Encrypted:
+        """The ciphertext of a secret. It is made once and kept as long as the secret is the same.
+
+        Under a derived key, the name is the context: the ciphertext decrypts under that name alone.
+        """
+        return encrypt(self, plaintext, name)
+
+    def decrypt(self, ciphertext: str | Encrypted, *, context: str | None = None) -> Decrypted:
+        """The plaintext of a ciphertext, for use at deployment; no file ever holds it."""
+        return decrypt(self, ciphertext, context)
+
+    def grant_encrypt(self, grantee: Grantee, *, names: tuple[str, ...] = ()) -> Grant:
+        """Let it encrypt; with names (of a derived key's entries), only these."""
+        return grant(self, grantee, "encrypt", names)
+
+    def grant_decrypt(self, grantee: Grantee, *, names: tuple[str, ...] = ()) -> Grant:
+        """Let it decrypt; with names (of a derived key's entries), only these."""
+        return grant(self, grantee, "decrypt", names)
+
+    def grant_rewrap(self, grantee: Grantee) -> Grant:
+        """Let it carry ciphertexts to the latest version, without seeing a plaintext."""
+        return grant(self, grantee, "rewrap")
+
+    def grant_rotate(self, grantee: Grantee) -> Grant:
+        """Let it rotate the key, and read its versions."""
+        return grant(self, grantee, "rotate")
+
+    def _validate(self) -> list[str]:
+        problems = key_problems({name: _plain(value) for name, value in self.values.items()})
+        usual = str(self.ATTRIBUTES["type"].default)
+        kind = str(self.values.get("type", usual))
+        if kind not in KEY_TYPES:
+            # The usual one first: of two that are as near, it is what was meant.
+            near = f" Did you mean {usual!r}?" if usual.startswith(kind) else unknown_type_hint(kind)
+            problems.append(f"type={kind!r} is no key type.{near} A newer one can be set with add_override('type', …).")
+        if kind == "hmac" and not self.values.get("key_size"):
+            problems.append("a key of type hmac needs key_size, 32 to 512")
+        name = str(self.values.get("name", ""))
+        if not any(targets(name)) and name and (problem := name_problem(name)):
+            problems.append(problem)
+        floor, encryption = self.values.get("min_decryption_version"), self.values.get("min_encryption_version")
+        if isinstance(floor, int) and isinstance(encryption, int) and 0 < encryption < floor:
+            problems.append(f"min_encryption_version {encryption} is below min_decryption_version {floor}")
+        return problems
+
+
+def _plain(value: Value) -> object:
+    return value.seconds if isinstance(value, Duration) else value

@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where in the user's program something was written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+_PACKAGE = os.path.dirname(__file__) + os.sep  # noqa: PTH120  pathlib would be most of the import's time
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A line of a file, as Python names it."""
+
+    file: str
+    line: int
+
+    def seen_from(self, folder: str) -> str:
+        """`file:line` without anything of the machine: relative to the folder, else the bare name."""
+        inside = self.file.startswith(folder + os.sep) if folder else not self.file.startswith(os.sep)
+        name = self.file[len(folder) + 1 :] if inside and folder else self.file
+        return f"{name if inside else os.path.basename(self.file)}:{self.line}".replace(os.sep, "/")  # noqa: PTH119
+
+
+def call_site() -> Location:
+    """The line of the user's code that led here: the nearest one outside of this package."""
+    frame = sys._getframe(1)  # noqa: SLF001  the public way, inspect.stack, reads source files
+    while frame.f_back is not None and _is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    return Location(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _is_ours(file: str) -> bool:
+    # "<string>" is where dataclasses keep the code they generate.
+    return file.startswith(_PACKAGE) or file == "<string>"
