@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""From settings to a client that may speak: one login per method, ended again. **Private** to the collection."""
+"""From settings to a token: one login per method, its renewal and its end. **Private** to the collection."""
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, Mapping, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Mapping, Tuple
 from urllib.parse import quote
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Warn
@@ -18,41 +18,62 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Auth, Settings
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Auth
 
 # For each method the path below its mount and the body of the login, as the server's API documents them.
 Login = Callable[[Auth], Tuple[str, Dict[str, Any]]]
 
 
-@contextmanager
-def logged_in(settings: Settings, warn: Warn) -> Iterator[Client]:
-    """A client with a token. A token that was created here by a login is revoked at the end; a given one is not.
+@dataclass(frozen=True)
+class Grant:
+    """The right to speak: a token, and what is known of its life.
+
+    Attributes:
+        created: whether a login created it, so that someone has to end it.
+        expires: seconds since the epoch, ``None`` when it is not known or never.
+        lease: seconds that it was given for.
+        shareable: whether it may be used any number of times.
+    """
+
+    token: str = field(default="", repr=False)
+    created: bool = False
+    expires: float | None = None
+    lease: int = 0
+    renewable: bool = False
+    shareable: bool = True
+
+    def near_end(self, now: float) -> bool:
+        """Whether less than a tenth of its life is left."""
+        return self.expires is not None and self.expires - now < self.lease / 10
+
+
+def log_in(client: Client, auth: Auth, now: float) -> Grant:
+    """Log in, or take the given token, and let the client speak with it.
 
     Raises:
         InvalidOption: no token was given and the token file does not exist.
         Unauthenticated: the server refused the login or the token.
         ServerUnreachable: there was no answer.
     """
-    client = Client(settings.connection, warn)
-    created = log_in(client, settings.auth)
-    try:
-        yield client
-    finally:
-        if created and settings.auth.token_revoke:
-            revoke(client, warn)
-
-
-def log_in(client: Client, auth: Auth) -> bool:
-    """Give the client its token. Whether a login created that token (and so someone has to end it)."""
     if auth.method == "none":
-        return False
+        return Grant()
     if auth.method == "token":
-        client.token = auth.token or _token_from_file(auth)
+        grant = Grant(auth.token or _token_from_file(auth))
     else:
-        client.token = _login(client, auth)
+        grant = _login(client, auth, now)
+    client.token = grant.token
     if auth.token_validate:
         client.get("auth/token/lookup-self")
-    return auth.method != "token"
+    return grant
+
+
+def renew(client: Client, grant: Grant, now: float) -> Grant:
+    """The same token with a longer life, as far as the server prolongs it.
+
+    Raises:
+        TransitError: the server did not.
+    """
+    return _grant(client.post("auth/token/renew-self", {}).auth, now)
 
 
 def revoke(client: Client, warn: Warn) -> None:
@@ -66,13 +87,16 @@ def revoke(client: Client, warn: Warn) -> None:
     client.token = ""
 
 
-def _login(client: Client, auth: Auth) -> str:
+def _login(client: Client, auth: Auth, now: float) -> Grant:
     below, body = _LOGINS[auth.method](auth)
     path = f"auth/{auth.mount_point or auth.method}/{below}"
     try:
-        return str(client.post(path, body).auth["client_token"])
+        grant = _grant(client.post(path, body).auth, now)
+        if grant.token:
+            return grant
+        refused = f"The login with {auth.method} at '{path}' gave no token. Does it want a second factor?"
     except MountNotFound:
-        refused = "No auth method is mounted at 'auth/%s'. Check mount_point." % (auth.mount_point or auth.method)
+        refused = f"No auth method is mounted at 'auth/{auth.mount_point or auth.method}'. Check mount_point."
     except ServerError as error:
         if error.status not in (400, 403, 404):
             raise
@@ -81,6 +105,19 @@ def _login(client: Client, auth: Auth) -> str:
             f"The login with {auth.method} at '{path}' was refused: {reason}. Check the credentials and mount_point."
         )
     raise Unauthenticated(refused)
+
+
+def _grant(answer: Mapping[str, Any], now: float) -> Grant:
+    """What a login's or a renewal's answer grants."""
+    lease = int(answer.get("lease_duration") or 0)
+    return Grant(
+        str(answer.get("client_token") or ""),
+        created=True,
+        expires=now + lease if lease else None,
+        lease=lease,
+        renewable=bool(answer.get("renewable")),
+        shareable=not answer.get("num_uses"),
+    )
 
 
 def _userpass(auth: Auth) -> tuple[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    InvalidOption,
     LibraryMissing,
     NotReady,
     ServerUnreachable,
@@ -52,6 +53,7 @@ class Client:
         self._connection = connection
         self._warn = warn
         self._adapter = _adapter(connection)
+        _check_retries(connection.retries)
         self.token = token
 
     @property
@@ -103,7 +105,13 @@ class Client:
             time.sleep(max(pause, _seconds(failure.retry_after)))
 
     def _send(
-        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, Any] | None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, Any] | None,
+        *,
+        follow: bool = True,
     ) -> tuple[Reply, _Failure | None]:
         import requests
 
@@ -111,8 +119,12 @@ class Client:
             response = self._adapter.request(method, "/v1/" + path, raise_exception=False, json=body, params=query)
         except requests.exceptions.RequestException as error:
             return Reply(), _Failure(_unreachable(self._connection, error), _worth_retrying(error))
-        if response.status_code in (307, 308) and self._follow(response.headers.get("Location", "")):
-            return self._send(method, path, body, query)
+        if 300 <= response.status_code < 400:
+            target = response.headers.get("Location", "")
+            if follow and response.status_code in (307, 308) and self._follow(target):
+                # Once: two servers that each take the other for the active one would go on for ever.
+                return self._send(method, path, body, query, follow=False)
+            return Reply(), _Failure(_astray(self._connection.url, target), may_pass=False)
         return self._read(method, path, body, response)
 
     def _follow(self, location: str) -> bool:
@@ -134,7 +146,7 @@ class Client:
     ) -> tuple[Reply, _Failure | None]:
         status = response.status_code
         content = _json(response)
-        if content is None:
+        if content is None or not _is_ours(method, status, content):
             return Reply(), _Failure(_foreign(self._connection.url, response), status == 502)
         if 200 <= status < 300:
             return (
@@ -174,6 +186,18 @@ def _adapter(connection: Connection) -> Any:
     )
 
 
+def _check_retries(retries: Mapping[str, Any]) -> None:
+    """Refuse now what would end in a traceback at the first failure."""
+    try:
+        next(_pauses(retries), None)
+    except (AttributeError, TypeError, ValueError):
+        usable = False
+    else:
+        usable = True
+    if not usable:
+        raise InvalidOption("retries holds what urllib3.util.Retry does not take. Check its names and values.")
+
+
 def _pauses(retries: Mapping[str, Any]) -> Iterator[float]:
     """Seconds to wait before each further try, as urllib3 counts them."""
     if not retries:
@@ -184,7 +208,8 @@ def _pauses(retries: Mapping[str, Any]) -> Iterator[float]:
     while True:
         try:
             retry = retry.increment(error=urllib3.exceptions.HTTPError())
-        except urllib3.exceptions.MaxRetryError:
+        except urllib3.exceptions.HTTPError:
+            # Either they are used up, or (total: false) there are none.
             return
         yield retry.get_backoff_time()
 
@@ -202,6 +227,21 @@ def _json(response: Any) -> Mapping[str, Any] | None:
     except ValueError:
         return None
     return content if isinstance(content, dict) else None
+
+
+def _is_ours(method: str, status: int, content: Mapping[str, Any]) -> bool:
+    """Whether Vault or OpenBao may have answered this. Another server's 404 must not pass for a missing key."""
+    if status < 300:
+        return "data" in content or (not content and method not in ("GET", "LIST"))
+    # A batch of which every item failed has data instead of errors.
+    return "errors" in content or "data" in content
+
+
+def _astray(url: str, target: str) -> TransitError:
+    return ServerUnreachable(
+        f"The server at {url} sends requests on to '{target}', where they are not sent. Check url, and what the "
+        "servers take for the address of the active one."
+    )
 
 
 def _foreign(url: str, response: Any) -> TransitError:
@@ -274,9 +314,10 @@ def _tls_problem(text: str) -> str:
 
 def _scrub(reason: str, body: Any) -> str:
     """The server's words without what was sent: some of its texts repeat the value they complain about."""
-    for text in _texts(body):
+    # The longest first: a short one may be the beginning of a long one, whose rest would stay.
+    for text in sorted(_texts(body), key=len, reverse=True):
         if len(text) >= 4 and text in reason:
-            reason = reason.replace(text, "...")
+            reason = reason.replace(text, "***")
     return reason
 
 
