@@ -1,0 +1,451 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the client makes of answers, broken connections and redirects. The servers here are scripted, on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils import _client
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply, _pauses, _scrub
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    InvalidOption,
+    NotFound,
+    NotReady,
+    ServerError,
+    ServerUnreachable,
+    TransitError,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+TOKEN = "s.client-canary-Qz7"
+
+# Status, headers and body.
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def answer(status: int, content: object = None, **headers: str) -> Answer:
+    body = content if isinstance(content, bytes) else b"" if content is None else json.dumps(content).encode()
+    return status, {name.replace("_", "-"): value for name, value in headers.items()}, body
+
+
+GOOD = answer(200, {"data": {"ok": True}})
+
+
+class Scripted:
+    """A server that gives the answers of a list, the last one again and again, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.asked: list[tuple[str, str, str | None]] = []
+        self.url = ""
+
+    def next(self, method: str, path: str, token: str | None) -> Answer:
+        self.asked.append((method, path, token))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@contextlib.contextmanager
+def scripted_server() -> Iterator[Scripted]:
+    script = Scripted()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, headers, body = script.next(self.command, self.path, self.headers.get("X-Vault-Token"))
+            self.send_response(status)
+            for name, value in {"Content-Type": "application/json", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_LIST = do_DELETE = answer  # noqa: N815  the names are the base class's
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  so is this one
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        script.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield script
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    with scripted_server() as script:
+        yield script
+
+
+@pytest.fixture
+def other_server() -> Iterator[Scripted]:
+    with scripted_server() as script:
+        yield script
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the client would have waited; it does not."""
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    return waited
+
+
+def client(url: str, warnings: list[str] | None = None, **facts: Any) -> Client:
+    return Client(Connection(url=url, **facts), ([] if warnings is None else warnings).append, token=TOKEN)
+
+
+def failure(call: Callable[[], object]) -> TransitError:
+    with pytest.raises(TransitError) as error:
+        call()
+    assert TOKEN not in error.value.message
+    assert error.value.__context__ is None, "what lies behind it may hold a body"
+    return error.value
+
+
+# --- answers ---
+
+
+@pytest.mark.parametrize(
+    ("given_answer", "reply"),
+    [
+        (answer(200, {"data": {"a": 1}}), Reply({"a": 1})),
+        (answer(200, {"data": {"a": 1}, "warnings": ["w"]}), Reply({"a": 1}, {}, ("w",))),
+        (answer(200, {"data": None, "auth": {"client_token": "t"}}), Reply({}, {"client_token": "t"})),
+        (answer(204), Reply()),
+    ],
+)
+def test_a_successful_answer(server: Scripted, given_answer: Answer, reply: Reply) -> None:
+    server.answers = [given_answer]
+    assert client(server.url).post("transit/keys/ml", {"type": "hmac"}) == reply
+    assert server.asked == [("POST", "/v1/transit/keys/ml", TOKEN)]
+
+
+def test_each_verb_and_the_headers(server: Scripted) -> None:
+    server.answers = [GOOD]
+    talking = client(server.url)
+    talking.get("a", {"b": "c d"})
+    talking.list("a")
+    talking.delete("a")
+    talking.token = ""
+    talking.get("a")
+    assert server.asked == [
+        ("GET", "/v1/a?b=c+d", TOKEN),
+        ("LIST", "/v1/a", TOKEN),
+        ("DELETE", "/v1/a", TOKEN),
+        ("GET", "/v1/a", None),
+    ]
+
+
+def test_a_reply_does_not_show_its_data() -> None:
+    assert "canary" not in repr(Reply({"plaintext": "canary"}, {"client_token": "canary"}))
+
+
+NOT_OURS = "is not Vault or OpenBao (HTTP {status}, {kind}). Check url."
+
+
+@pytest.mark.parametrize(
+    ("method", "given_answer", "kind"),
+    [
+        ("GET", answer(200, b"<html>Welcome</html>", Content_Type="text/html"), "text/html"),
+        ("GET", answer(404, b"<html>Not here</html>", Content_Type="text/html"), "text/html"),
+        ("GET", answer(200, [1]), "application/json"),
+        ("GET", answer(200, {"message": "hello"}), "application/json"),
+        ("GET", answer(200), "application/json"),
+        ("GET", answer(404), "application/json"),
+        ("GET", answer(404, {"message": "not found"}), "application/json"),
+        ("POST", answer(201, {"id": 5}), "application/json"),
+        ("DELETE", answer(404, {}), "application/json"),
+        ("POST", answer(500, b"oops"), "application/json"),
+    ],
+)
+def test_another_servers_answer_is_no_answer(server: Scripted, method: str, given_answer: Answer, kind: str) -> None:
+    server.answers = [given_answer]
+    error = failure(lambda: client(server.url).request(method, "transit/keys/ml"))
+    assert type(error) is ServerUnreachable
+    assert error.message == f"What answers at {server.url} " + NOT_OURS.format(status=given_answer[0], kind=kind)
+
+
+def test_a_missing_key_is_no_foreign_server(server: Scripted) -> None:
+    server.answers = [answer(404, {"errors": []})]
+    assert type(failure(lambda: client(server.url).get("transit/keys/ml"))) is NotFound
+
+
+def test_http_towards_an_https_port(server: Scripted) -> None:
+    server.answers = [answer(400, b"Client sent an HTTP request to an HTTPS server.\n", Content_Type="text/plain")]
+    error = failure(lambda: client(server.url).get("a"))
+    assert error.message == f"The server at {server.url} speaks https, not http. Begin url with https://."
+
+
+def test_of_a_failed_batch_only_the_errors_are_kept(server: Scripted) -> None:
+    results = [{"plaintext": "c2VjcmV0LWNhbmFyeQ=="}, {"error": "bad value c2VudC1jYW5hcnk="}]
+    server.answers = [answer(400, {"data": {"batch_results": results}})]
+    with pytest.raises(ServerError) as error:
+        client(server.url).post("transit/decrypt/ml", {"batch_input": [{"ciphertext": "c2VudC1jYW5hcnk="}]})
+    assert error.value.item_errors == ("", "bad value ***")
+    assert "c2VjcmV0" not in str(vars(error.value))
+
+
+# --- what was sent does not come back in messages ---
+
+
+@pytest.mark.parametrize(
+    ("reason", "body", "scrubbed"),
+    [
+        ("bad value 'hunter22'", {"password": "hunter22"}, "bad value '***'"),
+        ("bad value 'hunter22'", {"batch_input": [{"plaintext": "hunter22"}]}, "bad value '***'"),
+        ("bad: abcdefgh", {"short": "abcd", "long": "abcdefgh"}, "bad: ***"),
+        ("cannot be 1", {"n": 1, "flag": True, "nothing": None}, "cannot be 1"),
+        ("an aes key", {"type": "aes"}, "an aes key"),
+        ("as it is", None, "as it is"),
+    ],
+)
+def test_the_servers_words_lose_what_was_sent(reason: str, body: object, scrubbed: str) -> None:
+    assert _scrub(reason, body) == scrubbed
+
+
+@given(st.lists(st.text(alphabet="abcdef", min_size=4, max_size=12), max_size=4), st.text(alphabet="ghi ", max_size=5))
+@example(["abcd", "abcdefab"], " ")
+def test_nothing_that_was_sent_is_left(sent: list[str], between: str) -> None:
+    reason = between + between.join(sent) + between
+    scrubbed = _scrub(reason, {"batch_input": [{"plaintext": text} for text in sent]})
+    assert not any(text in scrubbed for text in sent)
+
+
+def test_a_refusal_that_repeats_what_was_sent(server: Scripted) -> None:
+    server.answers = [answer(400, {"errors": ["illegal value c2VudC1jYW5hcnk="]})]
+    error = failure(lambda: client(server.url).post("a", {"plaintext": "c2VudC1jYW5hcnk="}))
+    assert error.message == "The server refused 'a' (HTTP 400). It said: illegal value ***."
+
+
+# --- redirects ---
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_standby_points_to_the_active_node_which_is_kept(
+    server: Scripted, other_server: Scripted, status: int
+) -> None:
+    server.answers = [answer(status, Location=f"{other_server.url}/v1/a")]
+    other_server.answers = [GOOD]
+    talking = client(server.url)
+    assert talking.post("a", {"x": "y"}).data == {"ok": True}
+    assert talking.get("b").data == {"ok": True}
+    assert server.asked == [("POST", "/v1/a", TOKEN)]
+    assert other_server.asked == [("POST", "/v1/a", TOKEN), ("GET", "/v1/b", TOKEN)]
+
+
+def test_two_servers_that_point_at_each_other(server: Scripted, other_server: Scripted) -> None:
+    server.answers = [answer(307, Location=f"{other_server.url}/v1/a")]
+    other_server.answers = [answer(307, Location=f"{server.url}/v1/a")]
+    error = failure(lambda: client(server.url).get("a"))
+    assert type(error) is ServerUnreachable
+    assert error.message == (
+        f"The server at {server.url} sends requests on to '{server.url}/v1/a', where they are not sent. Check url, and "
+        "what the servers take for the address of the active one."
+    )
+    assert len(server.asked) == len(other_server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "location"),
+    [(307, ""), (307, "/v1/elsewhere"), (301, "http://127.0.0.2:1/"), (302, "https://sso.example.com/login")],
+)
+def test_other_redirects_are_not_followed(server: Scripted, status: int, location: str) -> None:
+    server.answers = [answer(status, b"<html>", Location=location)]
+    error = failure(lambda: client(server.url).get("a"))
+    assert type(error) is ServerUnreachable
+    assert f"sends requests on to '{location}', where they are not sent" in error.message
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("here", "location", "there"),
+    [
+        ("https://a:8200", "https://b:8200/v1/x", "https://b:8200"),
+        ("http://a:8200", "http://b:8200/v1/x", "http://b:8200"),
+        ("http://a:8200", "https://b:8200/v1/x", "https://b:8200"),
+        ("https://a:8200", "http://b:8200/v1/x", None),
+        ("https://a:8200", "ftp://b/v1/x", None),
+        ("https://a:8200", "//b:8200/v1/x", None),
+        ("https://a:8200", "https://a:8200/v1/x", None),
+        ("https://a:8200", "/v1/x", None),
+        ("https://a:8200", "", None),
+    ],
+)
+def test_the_token_never_goes_from_https_down_to_http(here: str, location: str, there: str | None) -> None:
+    talking = client(here)
+    assert talking._follow(location) is (there is not None)
+    assert talking._adapter.base_uri == (there or here)
+
+
+# --- broken connections, and trying again ---
+
+
+@contextlib.contextmanager
+def listening(behave: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The URL of a server that does to every connection what it is told."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stopped = threading.Event()
+
+        def serve() -> None:
+            while not stopped.is_set():
+                with contextlib.suppress(OSError):
+                    connection, _address = listener.accept()
+                    with connection:
+                        connection.recv(65536)
+                        behave(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            stopped.set()
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def unused_url() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+CHECK = "Check url (BAO_ADDR, VAULT_ADDR) and that the server runs."
+
+
+def test_a_refused_connection() -> None:
+    url = unused_url()
+    error = failure(lambda: client(url).get("a"))
+    assert type(error) is ServerUnreachable
+    assert error.message == f"Cannot reach the server at {url}: connection refused. {CHECK}"
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    error = failure(lambda: client("http://bao.invalid:8200").get("a"))
+    assert error.message == f"Cannot reach the server at http://bao.invalid:8200: its name does not resolve. {CHECK}"
+
+
+def test_a_connection_that_breaks() -> None:
+    with listening(lambda connection: connection.close()) as url:
+        error = failure(lambda: client(url).get("a"))
+    assert error.message == f"Cannot reach the server at {url}: the connection broke. {CHECK}"
+
+
+def test_an_answer_that_does_not_come() -> None:
+    free = threading.Event()
+
+    def behave(_connection: socket.socket) -> None:
+        free.wait()
+
+    with listening(behave) as url:
+        error = failure(lambda: client(url, timeout=1).get("a"))
+        free.set()
+    assert error.message == f"Cannot reach the server at {url}: no answer within 1 seconds. {CHECK}"
+
+
+@pytest.mark.parametrize("url", ["http://", "http://a b", "http://[::1"])
+def test_a_url_that_is_none(url: str) -> None:
+    error = failure(lambda: client(url).get("a"))
+    assert type(error) is ServerUnreachable
+    assert error.message.startswith(f"Cannot reach the server at {url}: url is not usable (")
+
+
+def test_a_proxy_that_is_not_there(server: Scripted) -> None:
+    error = failure(lambda: client(server.url, proxies={"http": unused_url()}).get("a"))
+    assert error.message == (
+        f"Cannot reach the server at {server.url}: the proxy refused or does not answer. Check proxies."
+    )
+
+
+def test_what_may_pass_is_tried_again(server: Scripted, pauses: list[float]) -> None:
+    server.answers = [answer(503, {"errors": ["Vault is sealed"]}), answer(429, {"errors": []}, Retry_After="7"), GOOD]
+    warnings: list[str] = []
+    assert client(server.url, warnings, retries={"total": 3}).get("a").data == {"ok": True}
+    assert len(server.asked) == 3
+    assert pauses == [0, 7]
+    assert [warning.partition(".")[0] for warning in warnings] == [
+        "Trying again: The server is not ready for 'a': Vault is sealed",
+        "Trying again: The server limits the rate of requests at 'a': too many requests",
+    ]
+
+
+def test_further_tries_can_be_kept_quiet(server: Scripted, pauses: list[float]) -> None:
+    server.answers = [answer(502, {"errors": ["bad gateway"]}), GOOD]
+    warnings: list[str] = []
+    client(server.url, warnings, retries={"total": 1}, warn_on_retry=False).get("a")
+    assert warnings == []
+
+
+def test_tries_end(server: Scripted, pauses: list[float]) -> None:
+    server.answers = [answer(503, {"errors": ["Vault is sealed"]})]
+    assert type(failure(lambda: client(server.url, retries={"total": 2}).get("a"))) is NotReady
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 413, 500])
+def test_what_will_not_pass_is_not_tried_again(server: Scripted, pauses: list[float], status: int) -> None:
+    server.answers = [answer(status, {"errors": ["no"]})]
+    failure(lambda: client(server.url, retries={"total": 3}).get("a"))
+    assert len(server.asked) == 1
+
+
+def test_what_must_not_happen_twice_is_sent_once(server: Scripted, pauses: list[float]) -> None:
+    server.answers = [answer(503, {"errors": ["no leader"]}), GOOD]
+    failure(lambda: client(server.url, retries={"total": 3}).post("a", {}, repeatable=False))
+    assert len(server.asked) == 1
+
+
+def test_a_broken_connection_is_tried_again(pauses: list[float]) -> None:
+    url = unused_url()
+    failure(lambda: client(url, retries={"total": 2, "backoff_factor": 1}).get("a"))
+    assert pauses == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("retries", "waits"),
+    [
+        ({}, []),
+        ({"total": 0}, []),
+        ({"total": False}, []),
+        ({"total": 1}, [0]),
+        ({"total": 4, "backoff_factor": 0.5}, [0, 1, 2, 4]),
+        ({"total": 4}, [0, 0.6, 1.2, 2.4]),
+        ({"total": 3, "backoff_factor": 100, "backoff_max": 5}, [0, 5, 5]),
+    ],
+)
+def test_the_pauses(retries: dict[str, object], waits: list[float]) -> None:
+    assert list(_pauses(retries)) == pytest.approx(waits)
+
+
+@pytest.mark.parametrize("retries", [{"bogus": 1}, {"total": "x"}, {"total": [1]}])
+def test_retries_that_make_no_sense(retries: dict[str, object]) -> None:
+    with pytest.raises(InvalidOption) as error:
+        client("http://127.0.0.1:1", retries=retries)
+    assert error.value.message == ("retries holds what urllib3.util.Retry does not take. Check its names and values.")
+    assert error.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, 0), ("", 0), ("7", 7), ("3600", 60), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("-5", 0)],
+)
+def test_the_server_may_ask_for_patience_up_to_a_minute(header: str | None, seconds: float) -> None:
+    assert _client._seconds(header) == seconds
