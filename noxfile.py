@@ -204,12 +204,9 @@ def build(session: nox.Session) -> None:
     session.run("ansible-galaxy", "collection", "build", str(STAGE), "--output-path", str(output), env=environment)
     (archive,) = output.glob("mlkeys-transit-*.tar.gz")
     check_contents(session, archive)
-    session.run(
-        "ansible-galaxy", "collection", "install", "--offline", "-p", str(prefix), str(archive), env=environment
-    )
-    elsewhere = session.create_tmp()
-    with session.chdir(elsewhere):
-        installed = environment | {"ANSIBLE_COLLECTIONS_PATH": str(prefix)}
+    installed = environment | {"ANSIBLE_COLLECTIONS_PATH": str(prefix)}
+    session.run("ansible-galaxy", "collection", "install", "--offline", "-p", str(prefix), str(archive), env=installed)
+    with session.chdir(session.create_tmp()):
         session.run("ansible-playbook", "-i", "localhost,", "--syntax-check", "mlkeys.transit.site", env=installed)
         session.run("python", "-m", "galaxy_importer.main", str(archive), env=environment)
     try_wheel(session, output)
