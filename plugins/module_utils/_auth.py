@@ -57,18 +57,16 @@ def log_in(client: Client, auth: Auth, now: float) -> Grant:
     """
     if auth.method == "none":
         return Grant()
-    if auth.method == "token":
-        grant = Grant(auth.token or _token_from_file(auth))
-    else:
-        grant = _login(client, auth, now)
+    given = auth.method == "token"
+    grant = Grant(auth.token or _token_from_file(auth)) if given else _login(client, auth, now)
     client.token = grant.token
     if auth.token_validate:
         client.get("auth/token/lookup-self")
     return grant
 
 
-def renew(client: Client, grant: Grant, now: float) -> Grant:
-    """The same token with a longer life, as far as the server prolongs it.
+def renew(client: Client, now: float) -> Grant:
+    """The client's token with a longer life, as far as the server prolongs it.
 
     Raises:
         TransitError: the server did not.

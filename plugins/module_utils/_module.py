@@ -15,11 +15,11 @@ from typing import Any, Callable, Dict, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.parameters import env_fallback
-from ansible_collections.mlkeys.transit.plugins.module_utils._auth import logged_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import LibraryMissing, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._schema import Attribute
+from ansible_collections.mlkeys.transit.plugins.module_utils._session import connected
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS, Option, settings_from
 
 Reconcile = Callable[[Client, Mapping[str, Any], bool, float], Outcome]
@@ -108,7 +108,7 @@ def _attempt(
 ) -> tuple[Outcome, TransitError | None]:
     try:
         settings = settings_from(module.params, os.environ)
-        with logged_in(settings, module.warn) as client:
+        with connected(settings, module.warn) as client:
             # A token from a file or a login has not passed through the argument spec.
             module.no_log_values.update(secret for secret in [client.token, *settings.auth.secrets] if secret)
             return reconcile(client, options, module.check_mode, time.time()), None
@@ -139,7 +139,8 @@ def _read(module: AnsibleModule, path: str) -> str | None:
 
 
 def _replace(module: AnsibleModule, path: str, text: str) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir)
+    # Beside the file: only there can it take the file's place in one step.
+    descriptor, temporary = tempfile.mkstemp(prefix=".ansible_tmp", dir=os.path.dirname(path))
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     module.atomic_move(temporary, path)

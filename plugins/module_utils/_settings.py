@@ -101,9 +101,9 @@ class Connection:
     verify: bool | str = True
     client_certificate: tuple[str, str] | None = None
     timeout: int = DEFAULT_TIMEOUT
-    retries: Mapping[str, Any] = field(default_factory=dict)
+    retries: Mapping[str, Any] = field(default_factory=dict, hash=False)
     warn_on_retry: bool = True
-    proxies: Mapping[str, str] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True)

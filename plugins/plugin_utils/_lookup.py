@@ -2,22 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The edge towards Ansible's lookups: options in, results or one AnsibleError out. **Private** to the collection."""
+"""The edge towards Ansible's lookups and vars plugins: options in, results or one AnsibleError out. **Private**."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, TypeVar
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
 from ansible.utils.display import Display
-from ansible_collections.mlkeys.transit.plugins.module_utils._auth import logged_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import LibraryMissing, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS, settings_from
 
 display = Display()
+
+Result = TypeVar("Result")
 
 
 def connection_options(get_option: Callable[[str], Any]) -> dict[str, Any]:
@@ -25,15 +27,15 @@ def connection_options(get_option: Callable[[str], Any]) -> dict[str, Any]:
     return {option.name: get_option(option.name) for option in OPTIONS}
 
 
-def run(options: Mapping[str, Any], work: Callable[[Client], list[Any]]) -> list[Any]:
-    """What ``work`` gives, with a client that is logged in and logged out again.
+def run(options: Mapping[str, Any], work: Callable[[Client], Result]) -> Result:
+    """What ``work`` gives, with a client of the run's session.
 
     Raises:
         AnsibleError: anything went wrong. It names no value.
     """
     try:
-        with logged_in(settings_from(options, os.environ), display.warning) as client:
-            return work(client)
+        settings = settings_from(options, os.environ)
+        return work(run_sessions().client(settings, display.warning))
     except LibraryMissing as error:
         message = missing_required_lib(error.library)
     except TransitError as error:

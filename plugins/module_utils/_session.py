@@ -1,0 +1,204 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""One login per run and configuration. **Private** to the collection.
+
+A module on a target logs in, works and ends its token. On the controller, Ansible forks a worker for every task and
+host, so a login there is shared as far as possible:
+
+- The process that runs the play keeps the tokens, in memory. Workers that are forked after a login inherit them.
+- Where the run was announced (`share`, called by the session callback and the vars plugin), a worker that finds no
+  token asks that process, which logs in once for all of them. Nothing happens before the first one asks.
+- Else a worker logs in for itself, once for its task and host.
+
+A token that was created by a login is revoked by the process that created it, when that ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import secrets
+import threading
+import time
+from contextlib import contextmanager
+from multiprocessing import connection, util
+from typing import Callable, Iterator
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._auth import Grant, log_in, renew, revoke
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Warn
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError, Unauthenticated
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Settings
+
+
+def _silent(_message: str) -> None:
+    pass
+
+
+def _at_exit(end: Callable[[], None]) -> None:
+    """Call ``end`` when this process ends. Forked workers leave without the interpreter's own exit handlers."""
+    owner = os.getpid()
+
+    def end_here() -> None:
+        if os.getpid() == owner:
+            end()
+
+    if multiprocessing.parent_process() is None:
+        atexit.register(end_here)
+    else:
+        util.Finalize(None, end_here, exitpriority=0)
+
+
+class Sessions:
+    """The logins of one run. Lives in the process that runs the play; forked workers hold copies."""
+
+    def __init__(self) -> None:
+        # Held while a token is being fetched, and while the process forks: no worker is born in the middle of a
+        # login, with locks of the TLS library that nobody will ever release.
+        self._lock = threading.RLock()
+        self._owner = os.getpid()
+        self._grants: dict[Settings, Grant] = {}
+        self._created: list[tuple[Settings, Grant]] = []
+        self._clients: dict[Settings, Client] = {}
+        self._address = ""
+        self._key = b""
+
+    def client(self, settings: Settings, warn: Warn) -> Client:
+        """A client that may speak, the same one as long as its token lives.
+
+        Raises:
+            TransitError: there is no token to be had.
+        """
+        with self._lock:
+            grant = self.grant(settings, warn)
+            client = self._clients.get(settings)
+            if client is None:
+                client = self._clients[settings] = Client(settings.connection, warn)
+            client.token = grant.token
+            return client
+
+    def grant(self, settings: Settings, warn: Warn) -> Grant:
+        """The token for these settings: the one at hand, the run's, or one of a new login."""
+        with self._lock:
+            grant = self._grants.get(settings)
+            if grant is not None and not grant.near_end(time.time()):
+                return grant
+            asked = self._ask_owner(settings) if self._is_worker() else None
+            grant = asked or self._obtain(settings, grant, warn)
+            if grant.shareable:
+                self._grants[settings] = grant
+            return grant
+
+    def share(self) -> None:
+        """Answer the workers of this process, which asks for their tokens in its own name."""
+        with self._lock:
+            if self._address or self._is_worker():
+                return
+            self._key = secrets.token_bytes(32)
+            listener = connection.Listener(family="AF_UNIX", backlog=128, authkey=self._key)
+            self._address = str(listener.address)
+            threading.Thread(target=self._serve, args=(listener,), daemon=True, name="mlkeys.transit.session").start()
+
+    def close(self) -> None:
+        """Revoke what logins of this process created."""
+        with self._lock:
+            created, self._created = self._created, []
+            self._grants.clear()
+            self._clients.clear()
+            for settings, grant in created:
+                if settings.auth.token_revoke:
+                    revoke(Client(settings.connection, _silent, grant.token), _silent)
+
+    def _is_worker(self) -> bool:
+        return os.getpid() != self._owner
+
+    def _obtain(self, settings: Settings, old: Grant | None, warn: Warn) -> Grant:
+        now = time.time()
+        if old is not None and old.renewable:
+            try:
+                renewed = renew(Client(settings.connection, warn, old.token), now)
+            except TransitError:
+                renewed = old
+            if not renewed.near_end(now):
+                return renewed
+        grant = log_in(Client(settings.connection, warn), settings.auth, now)
+        if grant.created:
+            if not self._created:
+                _at_exit(self.close)
+            self._created.append((settings, grant))
+        return grant
+
+    def _ask_owner(self, settings: Settings) -> Grant | None:
+        """The run's token, ``None`` where nobody answers."""
+        if not self._address:
+            return None
+        try:
+            with connection.Client(self._address, authkey=self._key) as channel:
+                channel.send(settings)
+                answer = channel.recv()
+        except (OSError, EOFError, multiprocessing.AuthenticationError):
+            return None
+        if isinstance(answer, Grant):
+            return answer
+        raise Unauthenticated(str(answer))
+
+    def _serve(self, listener: connection.Listener) -> None:
+        while True:
+            try:
+                with listener.accept() as channel:
+                    self._answer(channel)
+            except (OSError, EOFError, multiprocessing.AuthenticationError):
+                # A worker that went away, or a stranger. The listener itself ends with the process.
+                continue
+
+    def _answer(self, channel: connection.Connection) -> None:
+        settings = channel.recv()
+        try:
+            channel.send(self.grant(settings, _silent))
+        except TransitError as error:
+            channel.send(error.message)
+
+    def follow_forks(self) -> None:
+        """Keep this process from forking in the middle of a login, and give each worker what it may have."""
+        os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forked)
+
+    def _before_fork(self) -> None:
+        self._lock.acquire()
+
+    def _after_fork(self) -> None:
+        self._lock.release()
+
+    def _forked(self) -> None:
+        """A worker begins with the tokens of its parent, connections of its own, and nothing to revoke."""
+        self._lock = threading.RLock()
+        self._clients = {}
+        self._created = []
+
+
+_of_this_run: list[Sessions] = []
+
+
+def run_sessions() -> Sessions:
+    """The sessions of this run on the controller."""
+    if not _of_this_run:
+        _of_this_run.append(Sessions())
+        _of_this_run[0].follow_forks()
+    return _of_this_run[0]
+
+
+@contextmanager
+def connected(settings: Settings, warn: Warn) -> Iterator[Client]:
+    """A client that may speak. On a target its token ends with this, on the controller with the run.
+
+    Raises:
+        TransitError: there is no token to be had.
+    """
+    if _of_this_run:
+        yield _of_this_run[0].client(settings, warn)
+        return
+    alone = Sessions()
+    try:
+        yield alone.client(settings, warn)
+    finally:
+        alone.close()

@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's configuration: variables, environment and ini, as the lookup documents them. **Private**."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ansible import constants
+from ansible.plugins.loader import lookup_loader
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS
+
+# Its documentation names the sources of every option. Everything else on the controller reads them there.
+LOOKUP = "mlkeys.transit.vault_transit"
+
+
+def templated_variables(load_name: str, variables: Mapping[str, Any], templar: Any) -> dict[str, Any]:
+    """Those of the variables that configure the lookup, with their templates resolved.
+
+    Args:
+        load_name: the name under which Ansible keeps the lookup's documentation.
+    """
+    options = constants.config.get_configuration_definitions("lookup", load_name).values()
+    names = {entry["name"] for option in options for entry in option.get("vars") or ()}
+    return {name: templar.template(variables[name]) for name in names if name in variables}
+
+
+def controller_options(variables: Mapping[str, Any], templar: Any) -> dict[str, Any]:
+    """What variables, environment and ini say of connection and authentication. Silent ones are not in it."""
+    # Loading the plugin is what reads its documentation.
+    load_name = lookup_loader.get(LOOKUP).load_name
+    chosen = templated_variables(load_name, variables, templar)
+    found = {}
+    for option in OPTIONS:
+        value, origin = constants.config.get_config_value_and_origin(
+            option.name, plugin_type="lookup", plugin_name=load_name, variables=chosen
+        )
+        if value is not None and origin != "default":
+            found[option.name] = value
+    return found
