@@ -9,6 +9,7 @@ With ``dry_run`` everything happens but the writing, so a prediction is the plan
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Callable, Mapping, Sequence
@@ -80,33 +81,74 @@ class _Steps:
 # Keys
 
 
+@dataclass(frozen=True)
+class KeyRequest:
+    """What is wanted of one key: the options of ``vault_transit_key``, found to make sense.
+
+    Attributes:
+        wanted: attributes of `KEY_ATTRIBUTES`, durations in seconds.
+        rotate_older_than: seconds.
+    """
+
+    name: str
+    present: bool = True
+    force: bool = False
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+    rotate_older_than: int | None = None
+
+
 def reconcile_key(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
     """Make one key be as the options of ``vault_transit_key`` say.
 
     Args:
         now: seconds since the epoch, for the age of versions.
     """
-    name = checked_name(options["name"])
+    request = key_request(options)
     transit = Transit(client, options["backend"])
-    if options["state"] == "absent":
-        return _remove_key(transit, name, bool(options["force"]), dry_run)
-    wanted = {**options, **_durations(options, KEY_ATTRIBUTES)}
-    rotate_older_than = _duration("rotate_older_than", options.get("rotate_older_than"))
-    actual = transit.read_key(name)
-    age = latest_age(actual, now) if actual else None
-    plan = plan_key(name, wanted, actual, rotate_older_than=rotate_older_than, age=age)
+    plan = plan_request(request, transit.read_key(request.name), now)
     after: Mapping[str, Any] | None = plan.after
     warnings = plan.warnings
     if plan.changed and not dry_run:
-        after, more = _apply_key(transit, name, wanted, plan)
+        after, more = apply_key(transit, request, plan)
         warnings += more
     return Outcome(plan.changed, plan.before, after, {"key": after}, warnings)
 
 
-def _apply_key(
-    transit: Transit, name: str, wanted: Mapping[str, Any], plan: KeyPlan
-) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The key's state afterwards, and what the server warned of."""
+def key_request(options: Mapping[str, Any]) -> KeyRequest:
+    """The request that the options of ``vault_transit_key`` make.
+
+    Raises:
+        InvalidOption: the name cannot be one, or a duration is none.
+    """
+    name = checked_name(options["name"])
+    if options["state"] == "absent":
+        return KeyRequest(name, present=False, force=bool(options["force"]))
+    wanted = {**options, **_durations(options, KEY_ATTRIBUTES)}
+    return KeyRequest(
+        name,
+        wanted=wanted,
+        rotate_older_than=_duration("rotate_older_than", options.get("rotate_older_than")),
+    )
+
+
+def plan_request(request: KeyRequest, actual: Mapping[str, Any] | None, now: float) -> KeyPlan:
+    """The steps from the key as the server shows it (``None``: it does not exist) to what is wanted.
+
+    Raises:
+        ChangeImpossible: with every reason.
+    """
+    if not request.present:
+        return plan_key_absence(request.name, actual, force=request.force)
+    age = latest_age(actual, now) if actual else None
+    return plan_key(request.name, request.wanted, actual, rotate_older_than=request.rotate_older_than, age=age)
+
+
+def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
+    """Carry out the plan: the key's state afterwards, and what the server warned of."""
+    if plan.delete:
+        _remove_key(transit, request.name, plan)
+        return None, ()
+    name = request.name
     steps = _Steps()
     configure = plan.configure
     warnings: tuple[str, ...] = ()
@@ -116,7 +158,7 @@ def _apply_key(
         warnings += reply.warnings
         latest = key_state(reply.data)
         # Somebody else may have created it since it was read, and then the server returned theirs.
-        configure = plan_key(name, wanted, reply.data).configure
+        configure = plan_key(name, request.wanted, reply.data).configure
     if plan.rotate:
         latest = steps.run("the key was rotated", lambda: _rotate_key(transit, name, plan.before or {}))
     if configure:
@@ -153,20 +195,13 @@ def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any]) -> Mappi
     raise lost
 
 
-def _remove_key(transit: Transit, name: str, force: bool, dry_run: bool) -> Outcome:
-    plan = plan_key_absence(name, transit.read_key(name), force=force)
-    if plan.changed and not dry_run:
-        steps = _Steps()
-        if plan.configure:
-            steps.run("deletion_allowed was set", lambda: transit.configure_key(name, plan.configure))
-        steps.run("the key was deleted", lambda: _delete_key(transit, name))
-    return Outcome(plan.changed, plan.before, plan.after, {"key": None})
-
-
-def _delete_key(transit: Transit, name: str) -> None:
+def _remove_key(transit: Transit, name: str, plan: KeyPlan) -> None:
+    steps = _Steps()
     # NotFound: somebody else deleted it in the same moment.
     with contextlib.suppress(NotFound):
-        transit.delete_key(name)
+        if plan.configure:
+            steps.run("deletion_allowed was set", lambda: transit.configure_key(name, plan.configure))
+        steps.run("the key was deleted", lambda: transit.delete_key(name))
 
 
 def key_info(client: Client, options: Mapping[str, Any], _dry_run: bool, now: float) -> Outcome:
@@ -212,16 +247,17 @@ def _creation_times(actual: Mapping[str, Any]) -> dict[int, float]:
     return times
 
 
+_TIMESTAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
+
+
 def _moment(value: Any) -> float | None:
     if isinstance(value, (int, float)):
         return float(value)
     if not isinstance(value, str):
         return None
-    try:
-        # Whole seconds suffice, and Python before 3.11 reads no nanoseconds.
-        return datetime.strptime(value[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
-    except ValueError:
-        return None
+    # Whole seconds suffice, and Python before 3.11 reads no nanoseconds. The zone is the server's own.
+    parts = _TIMESTAMP.fullmatch(value)
+    return datetime.strptime("".join(parts.groups()), "%Y-%m-%dT%H:%M:%S%z").timestamp() if parts else None
 
 
 # Engines
