@@ -49,15 +49,19 @@ class Outcome:
 
     Attributes:
         before: the diff's left side, ``after`` its right side; ``None`` for something that does not exist.
+        diffs: for a run over many objects, one diff for each that changes, instead of ``before`` and ``after``.
         result: what is returned besides.
+        failure: why the run failed although there is a result to show, empty when it did not.
         text: what the file that was asked for shall hold, ``None`` when it stays as it is.
     """
 
     changed: bool
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+    diffs: Sequence[Mapping[str, Any]] | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    failure: str = ""
     text: str | None = field(default=None, repr=False)
 
 
@@ -187,12 +191,19 @@ def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any]) -> Mappi
     """Rotate once. When the answer is lost, the key tells whether it was done; the call is never repeated."""
     try:
         return key_state(transit.rotate_key(name).data)
-    except ServerUnreachable as error:
-        lost = error
-    actual = transit.read_key(name)
-    if actual is not None and actual["latest_version"] > before["latest_version"]:
-        return key_state(actual)
-    raise lost
+    except (ServerUnreachable, ServerError) as error:
+        lost: TransitError = error
+    if isinstance(lost, ServerError) and lost.status < 500:
+        raise lost
+    try:
+        actual = transit.read_key(name)
+    except TransitError:
+        unknown = f" Whether key '{name}' was rotated is not known: read it before trying again."
+    else:
+        if actual is not None and actual["latest_version"] > before["latest_version"]:
+            return key_state(actual)
+        unknown = ""
+    raise ServerUnreachable(lost.message + unknown)
 
 
 def _remove_key(transit: Transit, name: str, plan: KeyPlan) -> None:
@@ -247,7 +258,7 @@ def _creation_times(actual: Mapping[str, Any]) -> dict[int, float]:
     return times
 
 
-_TIMESTAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})")
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 def _moment(value: Any) -> float | None:
