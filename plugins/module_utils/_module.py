@@ -18,7 +18,7 @@ from ansible.module_utils.common.parameters import env_fallback
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import LibraryMissing, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import Attribute
+from ansible_collections.mlkeys.transit.plugins.module_utils._schema import KEY_ATTRIBUTES, Attribute
 from ansible_collections.mlkeys.transit.plugins.module_utils._session import connected
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS, Option, settings_from
 
@@ -48,6 +48,17 @@ def attribute_spec(attributes: Sequence[Attribute]) -> Spec:
     return spec
 
 
+def key_spec() -> Spec:
+    """The options for one key."""
+    return {
+        **attribute_spec(KEY_ATTRIBUTES),
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+        "force": {"type": "bool", "default": False},
+        "rotate_older_than": {"type": "str"},
+    }
+
+
 def _option_spec(option: Option) -> dict[str, Any]:
     spec: dict[str, Any] = {"type": option.kind, "no_log": option.secret}
     if option.default is not None:
@@ -65,7 +76,10 @@ def _option_spec(option: Option) -> dict[str, Any]:
 def run(module: AnsibleModule, reconcile: Reconcile) -> None:
     """Carry out ``reconcile`` with the module's options and end the module with what came of it."""
     outcome = _outcome(module, reconcile, module.params)
-    module.exit_json(changed=outcome.changed, diff=_diff(outcome), **outcome.result)
+    result = {"changed": outcome.changed, "diff": _diff(outcome), **outcome.result}
+    if outcome.failure:
+        module.fail_json(msg=outcome.failure, **result)
+    module.exit_json(**result)
 
 
 def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
@@ -78,7 +92,7 @@ def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
     path = os.path.realpath(module.params["path"])
     text = _read(module, path)
     outcome = _outcome(module, reconcile, {**module.params, "text": text or ""})
-    diff = _diff(outcome)
+    diff = _one_diff(outcome)
     changed = outcome.changed
     attributes = module.load_file_common_arguments({**module.params, "path": path})
     if outcome.text is not None:
@@ -116,7 +130,13 @@ def _attempt(
         return Outcome(changed=False), error
 
 
-def _diff(outcome: Outcome) -> dict[str, Any]:
+def _diff(outcome: Outcome) -> dict[str, Any] | list[dict[str, Any]]:
+    if outcome.diffs is not None:
+        return [dict(diff) for diff in outcome.diffs]
+    return _one_diff(outcome)
+
+
+def _one_diff(outcome: Outcome) -> dict[str, Any]:
     return {"before": dict(outcome.before or {}), "after": dict(outcome.after or {})}
 
 

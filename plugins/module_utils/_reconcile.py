@@ -49,8 +49,8 @@ class Outcome:
 
     Attributes:
         before: the diff's left side, ``after`` its right side; ``None`` for something that does not exist.
-        diffs: for a run over many objects, one diff for each that changes, instead of ``before`` and ``after``.
         result: what is returned besides.
+        diffs: for a run over many objects, one diff for each that changes, instead of ``before`` and ``after``.
         failure: why the run failed although there is a result to show, empty when it did not.
         text: what the file that was asked for shall hold, ``None`` when it stays as it is.
     """
@@ -58,9 +58,9 @@ class Outcome:
     changed: bool
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
-    diffs: Sequence[Mapping[str, Any]] | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    diffs: Sequence[Mapping[str, Any]] | None = None
     failure: str = ""
     text: str | None = field(default=None, repr=False)
 
