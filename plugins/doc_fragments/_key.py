@@ -2,14 +2,48 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The attributes of keys. **Private** to the collection."""
+"""The options for keys, of one and of many. **Private** to the collection."""
 
 from __future__ import annotations
+
+
+def _in_entries(documentation: str) -> str:
+    """The same options one level down, in the entries of the option ``keys``."""
+    options = documentation.partition("options:\n")[2]
+    lines = options.replace("O(", "O(keys[].").splitlines()
+    return "\n".join(f"    {line}" for line in lines)
 
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
+  name:
+    description:
+      - Name of the key.
+      - Letters, digits, C(_), C(-) and C(.), beginning and ending with a letter, a digit or C(_).
+    type: str
+    required: true
+  state:
+    description:
+      - Whether the key exists.
+      - V(absent) destroys the key, and with it everything that was encrypted with it.
+        It needs C(deletion_allowed=true) on the server, or O(force=true).
+    type: str
+    choices:
+      - absent
+      - present
+    default: present
+  force:
+    description:
+      - With O(state=absent), allow the deletion on the server and delete the key in one go.
+    type: bool
+    default: false
+  rotate_older_than:
+    description:
+      - Rotate the key when its latest version is at least this old, for instance V(90d), V(720h) or V(3600) seconds.
+      - V(0) rotates at every run, and then the module is not idempotent.
+      - A rotation is never sent twice. When its answer is lost, the module reads the key to learn whether it was done.
+    type: str
   type:
     description:
       - The kind of key, for instance V(aes256-gcm96), V(chacha20-poly1305), V(rsa-4096), V(ed25519) or V(hmac).
@@ -88,3 +122,21 @@ options:
       - It can only be set when the key is created.
     type: str
 """
+
+    ENTRIES: str = r"""
+options:
+  keys:
+    description:
+      - The keys, each with the options of M(mlkeys.transit.vault_transit_key).
+      - A key that is listed twice is refused.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      backend:
+        description:
+          - Where this key's engine is mounted. O(backend) when nothing is said.
+        type: str
+        aliases:
+          - engine_mount_point
+""" + _in_entries(DOCUMENTATION)

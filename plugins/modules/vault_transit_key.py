@@ -17,34 +17,6 @@ author:
   - mlkeys contributors (@mlkeys)
 requirements:
   - hvac
-options:
-  name:
-    description:
-      - Name of the key.
-      - Letters, digits, C(_), C(-) and C(.), beginning and ending with a letter, a digit or C(_).
-    type: str
-    required: true
-  state:
-    description:
-      - Whether the key exists.
-      - V(absent) destroys the key, and with it everything that was encrypted with it.
-        It needs C(deletion_allowed=true) on the server, or O(force=true).
-    type: str
-    choices:
-      - absent
-      - present
-    default: present
-  force:
-    description:
-      - With O(state=absent), allow the deletion on the server and delete the key in one go.
-    type: bool
-    default: false
-  rotate_older_than:
-    description:
-      - Rotate the key when its latest version is at least this old, for instance V(90d), V(720h) or V(3600) seconds.
-      - V(0) rotates at every run, and then the module is not idempotent.
-      - A rotation is never sent twice. When its answer is lost, the module reads the key to learn whether it was done.
-    type: str
 extends_documentation_fragment:
   - mlkeys.transit._attributes
   - mlkeys.transit._attributes.actiongroup_vault
@@ -66,6 +38,7 @@ attributes:
 seealso:
   - module: mlkeys.transit.vault_transit_backend
   - module: mlkeys.transit.vault_transit_key_info
+  - module: mlkeys.transit.vault_transit_keys
   - module: mlkeys.transit.vault_transit_vars
   - name: Transit API of OpenBao
     description: What the server does.
@@ -124,27 +97,13 @@ key:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import (
-    attribute_spec,
-    backend_spec,
-    connection_spec,
-    run,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import backend_spec, connection_spec, key_spec, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import reconcile_key
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import KEY_ATTRIBUTES
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **connection_spec(),
-            **backend_spec(),
-            **attribute_spec(KEY_ATTRIBUTES),
-            "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-            "force": {"type": "bool", "default": False},
-            "rotate_older_than": {"type": "str"},
-        },
+        argument_spec={**connection_spec(), **backend_spec(), **key_spec()},
         supports_check_mode=True,
     )
     run(module, reconcile_key)
