@@ -13,7 +13,7 @@ options:
   auth_method:
     description:
       - How to log in.
-      - V(none) sends no token: for an agent or a proxy on the way that adds one.
+      - V(none) sends no token, which is right where an agent or a proxy on the way adds one.
       - Also taken from E(ANSIBLE_HASHI_VAULT_AUTH_METHOD).
     type: str
     choices:
