@@ -140,7 +140,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(path: Path) -> None:
 
 
 def texts_of_exceptions(path: Path) -> list[int]:
-    """Handlers, by their line, in which the caught exception becomes text: by ``str``, ``repr``, ``format``, ``%`` or in an f-string."""
+    """Handlers, by their line, in which the caught exception becomes text: by ``str``, ``repr``, ``%`` or f-string."""
     lines = []
     handlers = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.ExceptHandler) and node.name]
     for handler in handlers:
