@@ -28,8 +28,16 @@ from typing import Callable, Iterator
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._auth import Grant, log_in, renew, revoke
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Warn
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError, Unauthenticated
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    ServerUnreachable,
+    TransitError,
+    Unauthenticated,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Settings
+
+# Seconds.
+_LONG_WAIT = 3
+_PATIENCE = 60
 
 
 def _silent(_message: str) -> None:
@@ -61,6 +69,7 @@ class Sessions:
         self._grants: dict[Settings, Grant] = {}
         self._created: list[tuple[Settings, Grant]] = []
         self._clients: dict[Settings, Client] = {}
+        self._unreachable: dict[Settings, tuple[float, str]] = {}
         self._address = ""
         self._key = b""
 
@@ -122,12 +131,24 @@ class Sessions:
                 renewed = old
             if not renewed.near_end(now):
                 return renewed
-        grant = log_in(Client(settings.connection, warn), settings.auth, now)
+        grant = self._log_in(settings, now, warn)
         if grant.created:
             if not self._created:
                 _at_exit(self.close)
             self._created.append((settings, grant))
         return grant
+
+    def _log_in(self, settings: Settings, now: float, warn: Warn) -> Grant:
+        """Log in, but do not let one worker after the other wait for a server that just did not answer in time."""
+        until, problem = self._unreachable.get(settings, (now, ""))
+        if now < until:
+            raise ServerUnreachable(problem)
+        try:
+            return log_in(Client(settings.connection, warn), settings.auth, now)
+        except ServerUnreachable as error:
+            if time.time() - now > _LONG_WAIT:
+                self._unreachable[settings] = (time.time() + _PATIENCE, error.message)
+            raise
 
     def _ask_owner(self, settings: Settings) -> Grant | None:
         """The run's token, ``None`` where nobody answers."""

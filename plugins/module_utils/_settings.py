@@ -148,6 +148,20 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     return Settings(_connection(values), _auth(values))
 
 
+def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """What ``BAO_*`` and ``VAULT_*`` variables say where the given options are silent."""
+    found = {}
+    for option in OPTIONS:
+        if option.name == "token_path" or any(name in given for name in (option.name, *option.aliases)):
+            # HOME is no setting: another machine has another one.
+            continue
+        for variable in option.late:
+            if environment.get(variable):
+                found[option.name] = _from_environment(option, environment[variable])
+                break
+    return found
+
+
 def _value(option: Option, given: Any, environment: Mapping[str, str]) -> Any:
     if given is not None and given != "":
         return given

@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What stands before all modules of the collection on the controller. ``meta/runtime.yml`` routes them here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._handover import with_configuration, with_token
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._here import can_run_here, run_here
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
+
+
+class ActionModule(ActionBase):
+    """Adds the controller's configuration to the task's options, and runs the module where it is cheapest.
+
+    A task that stays on the controller as the same user runs the module's code in this process. Everywhere else the
+    module is sent as usual, and gets the run's token instead of credentials where the controller can obtain one.
+    """
+
+    TRANSFERS_FILES = False
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        variables = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, variables)
+        module = str(self._task.resolved_action or self._task.action)
+        name = module.rpartition(".")[2]
+        arguments = with_configuration(self._task.args, controller_options(variables, self._templar))
+        if self._stays_here() and can_run_here(name):
+            self._update_module_args(module, arguments, variables)
+            result.update(run_here(name, arguments))
+        else:
+            result.update(
+                self._execute_module(
+                    module_name=module,
+                    # A job in the background may outlive the run, and so the run's token.
+                    module_args=arguments if self._task.async_val else with_token(arguments),
+                    task_vars=variables,
+                    wrap_async=bool(self._task.async_val),
+                )
+            )
+        return result
+
+    def _stays_here(self) -> bool:
+        """Whether the module would run on this machine, as this user, in this environment, while the task waits."""
+        if self._connection.transport != "local" or self._task.async_val:
+            return False
+        if self._task.become or self._play_context.become:
+            return False
+        return not any(self._task.environment or ())

@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a module gets from the controller besides the options of its task. **Private** to the collection."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Mapping
+
+from ansible.utils.display import Display
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._session import run_sessions
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import (
+    OPTIONS,
+    environment_options,
+    settings_from,
+)
+
+# These log in with something of the machine that they run on.
+_BOUND_TO_MACHINE = ("cert", "kubernetes", "none")
+
+_CREDENTIALS = (
+    "auth_method",
+    "mount_point",
+    "token_path",
+    "token_file",
+    "token_validate",
+    "username",
+    "password",
+    "role_id",
+    "secret_id",
+    "jwt",
+)
+
+
+def with_configuration(arguments: Mapping[str, Any], configured: Mapping[str, Any]) -> dict[str, Any]:
+    """The task's options, completed by variables, environment and ini, and then by ``BAO_*`` and ``VAULT_*``."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    for option in OPTIONS:
+        if any(name in given for name in (option.name, *option.aliases)):
+            continue
+        if option.name in configured:
+            given[option.name] = configured[option.name]
+    return {**environment_options(given, os.environ), **given}
+
+
+def with_token(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The same options with the run's token in place of credentials.
+
+    They stay as they are where the controller cannot log in: a bastion may be the only host that reaches the server.
+    """
+    try:
+        settings = settings_from(arguments, os.environ)
+        if settings.auth.method in _BOUND_TO_MACHINE:
+            return dict(arguments)
+        token = run_sessions().grant(settings, Display().warning).token
+    except TransitError:
+        return dict(arguments)
+    kept = {name: value for name, value in arguments.items() if name not in _CREDENTIALS}
+    return {**kept, "auth_method": "token", "token": token}

@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run a module's own code in this process: 3 ms instead of the 300 that starting it takes. **Private**."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import json
+from typing import Any, Iterator, Mapping
+
+from ansible.module_utils import basic
+
+_LIBRARIES = {"vault_transit_vars": ("hvac", "ruamel.yaml")}
+
+
+def can_run_here(name: str) -> bool:
+    """Whether this Python has what the module needs. That of the target may have it when this one does not."""
+    return all(_is_installed(library) for library in _LIBRARIES.get(name, ("hvac",)))
+
+
+def run_here(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of the module ``mlkeys.transit.NAME`` with these arguments, Ansible's internal ones included."""
+    module = importlib.import_module(f"ansible_collections.mlkeys.transit.plugins.modules.{name}")
+    printed = io.StringIO()
+    with _module_arguments(arguments), contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        module.main()
+    result: dict[str, Any] = json.loads(printed.getvalue())
+    return result
+
+
+def _is_installed(library: str) -> bool:
+    try:
+        return importlib.util.find_spec(library) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def _module_arguments(arguments: Mapping[str, Any]) -> Iterator[None]:
+    """Let the next AnsibleModule find its arguments where a started module has them from its standard input."""
+    wanted = {"_ANSIBLE_ARGS": _encoded({"ANSIBLE_MODULE_ARGS": dict(arguments)}), "_ANSIBLE_PROFILE": "legacy"}
+    # The profile is there since ansible-core 2.19.
+    saved = {name: getattr(basic, name) for name in wanted if hasattr(basic, name)}
+    try:
+        for name in saved:
+            setattr(basic, name, wanted[name])
+        yield
+    finally:
+        for name, value in saved.items():
+            setattr(basic, name, value)
+
+
+def _encoded(arguments: Mapping[str, Any]) -> bytes:
+    try:
+        from ansible.module_utils.common.json import Direction, get_module_encoder
+    except ImportError:  # before ansible-core 2.19
+        from ansible.module_utils.common.text.converters import jsonify
+
+        return str(jsonify(arguments)).encode("utf-8")
+    encoder = get_module_encoder("legacy", Direction.CONTROLLER_TO_MODULE)
+    return json.dumps(arguments, cls=encoder).encode("utf-8")
