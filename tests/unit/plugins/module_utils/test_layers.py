@@ -28,11 +28,12 @@ ALLOWED: dict[str, set[str]] = {
     "_session": {"_auth", "_client", "_errors", "_settings"},
     "_transit": {"_client", "_errors"},
     "_reconcile": {"_client", "_errors", "_plan", "_schema", "_transit"},
+    "_reconcile_keys": {"_client", "_errors", "_plan", "_reconcile", "_transit"},
     "_reconcile_vars": {"_client", "_encrypted_vars", "_errors", "_reconcile", "_schema", "_transit"},
     "_values": {"_client", "_errors", "_reconcile", "_schema", "_transit"},
     "_module": {"_auth", "_client", "_errors", "_reconcile", "_schema", "_session", "_settings"},
 }
-MODULES_MAY = {"_module", "_reconcile", "_reconcile_vars", "_schema"}
+MODULES_MAY = {"_module", "_reconcile", "_reconcile_keys", "_reconcile_vars", "_schema"}
 PLUGIN_UTILS_MAY = {"_auth", "_client", "_errors", "_session", "_settings"}
 LOOKUPS_MAY = {"_values"}
 

@@ -1,0 +1,250 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Many keys in one run: all are read and planned before the first one is written. **Private** to the collection.
+
+A key that exists costs one request, and so does one that is created: what is missing is learnt from one list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Dict, FrozenSet, Mapping, Sequence, Tuple
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    ChangeImpossible,
+    MountNotFound,
+    NamespaceNotFound,
+    NotReady,
+    PermissionDenied,
+    ServerUnreachable,
+    TransitError,
+    Unauthenticated,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._plan import KeyPlan
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
+    KeyRequest,
+    Outcome,
+    apply_key,
+    key_request,
+    plan_request,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+
+CONTINUE = "continue"
+FAIL = "fail"
+
+KEPT = "kept"
+CREATED = "created"
+CONFIGURED = "configured"
+ROTATED = "rotated"
+DELETED = "deleted"
+# It cannot be as asked, and nothing was written for it.
+REFUSED = "refused"
+# It was begun, and something went wrong.
+FAILED = "failed"
+# Not begun, because something was wrong with another one.
+SKIPPED = "skipped"
+
+# These are about the server, and no other key would fare better.
+_END_THE_RUN = (NamespaceNotFound, NotReady, ServerUnreachable, Unauthenticated)
+
+# So many errors are told with their reasons, so many changes by name; the result holds all.
+_TOLD = 10
+
+
+_NOTHING_TO_DO = KeyPlan(before=None, after=None)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One of the listed keys, what is planned for it and what became of it."""
+
+    backend: str
+    name: str
+    request: KeyRequest
+    plan: KeyPlan = _NOTHING_TO_DO
+    action: str = SKIPPED
+    changed: bool = False
+    after: Mapping[str, Any] | None = None
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        return f"{self.backend}/keys/{self.name}"
+
+
+Engines = Dict[str, Tuple[Transit, "FrozenSet[str] | None"]]
+
+
+def reconcile_keys(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
+    """Make the keys be as the options of ``vault_transit_keys`` say.
+
+    Args:
+        now: seconds since the epoch, for the age of versions.
+    """
+    entries = checked_entries(options["keys"], options["backend"])
+    engines = _engines(client, entries)
+    entries = [_planned(entry, engines, now) for entry in entries]
+    go_on = options["on_error"] == CONTINUE
+    if go_on or not any(entry.error for entry in entries):
+        entries = [_foretold(entry) for entry in entries] if dry_run else _applied(entries, engines, now, go_on)
+    return Outcome(
+        any(entry.changed for entry in entries),
+        result={"results": [_result(entry) for entry in entries]},
+        warnings=tuple(f"{entry.path}: {warning}" for entry in entries for warning in entry.warnings),
+        diffs=[_diff(entry) for entry in entries if entry.changed and not entry.error],
+        failure=failure_message(entries, dry_run),
+    )
+
+
+def checked_entries(listed: Sequence[Mapping[str, Any]], backend: str) -> list[Entry]:
+    """The listed keys; those that cannot be right, whatever the server says, with the reason."""
+    places = [((given.get("backend") or backend).strip("/"), given["name"]) for given in listed]
+    positions: dict[tuple[str, str], list[str]] = {}
+    for number, place in enumerate(places, start=1):
+        positions.setdefault(place, []).append(str(number))
+    return [_checked(given, place, positions[place]) for given, place in zip(listed, places)]
+
+
+def _checked(given: Mapping[str, Any], place: tuple[str, str], positions: Sequence[str]) -> Entry:
+    backend, name = place
+    if len(positions) > 1:
+        error = f"it is listed {len(positions)} times (entries {', '.join(positions)})"
+    else:
+        try:
+            return Entry(backend, name, key_request(given))
+        except TransitError as problem:
+            error = _reason(problem)
+    return Entry(backend, name, KeyRequest(name), action=REFUSED, error=error)
+
+
+def _engines(client: Client, entries: Sequence[Entry]) -> Engines:
+    """The engines by path, each with the names of its keys where those are known."""
+    wanted: dict[str, int] = {entry.backend: 0 for entry in entries}
+    for entry in entries:
+        wanted[entry.backend] += entry.request.present and not entry.error
+    engines: Engines = {}
+    for backend, number in wanted.items():
+        transit = Transit(client, backend)
+        # For a single key, reading it costs the same and tells more.
+        engines[backend] = (transit, _key_names(transit) if number > 1 else None)
+    return engines
+
+
+def _key_names(transit: Transit) -> frozenset[str] | None:
+    try:
+        return frozenset(transit.key_names())
+    except (MountNotFound, PermissionDenied):
+        # Reading the keys one by one tells what is missing, and may be allowed where a list is not.
+        return None
+
+
+def _planned(entry: Entry, engines: Engines, now: float) -> Entry:
+    if entry.error:
+        return entry
+    transit, names = engines[entry.backend]
+    # A policy may cut a list short. Creating shows that: the server answers with the key that was there. Not deleting
+    # shows nothing, so a key that shall be gone is always read.
+    missing = entry.request.present and names is not None and entry.name not in names
+    try:
+        plan = plan_request(entry.request, None if missing else transit.read_key(entry.name), now)
+    except _END_THE_RUN:
+        raise
+    except TransitError as problem:
+        return replace(entry, action=REFUSED, error=_reason(problem))
+    return replace(entry, plan=plan, warnings=plan.warnings)
+
+
+def _foretold(entry: Entry) -> Entry:
+    if entry.error:
+        return entry
+    return replace(entry, action=_action(entry.plan), changed=entry.plan.changed, after=entry.plan.after)
+
+
+def _applied(entries: Sequence[Entry], engines: Engines, now: float, go_on: bool) -> list[Entry]:
+    applied = []
+    ended = False
+    for entry in entries:
+        if entry.error or ended:
+            applied.append(entry)
+            continue
+        try:
+            applied.append(_apply(entry, engines[entry.backend][0], now))
+        except TransitError as problem:
+            ended = not go_on or isinstance(problem, _END_THE_RUN)
+            applied.append(replace(entry, action=FAILED, changed=problem.changed, error=_reason(problem)))
+    return applied
+
+
+def _apply(entry: Entry, transit: Transit, now: float) -> Entry:
+    if entry.plan.rotate:
+        # Many keys were planned since this one was read, and somebody else may have rotated it.
+        entry = replace(entry, plan=plan_request(entry.request, transit.read_key(entry.name), now))
+    if not entry.plan.changed:
+        return _foretold(entry)
+    after, warnings = apply_key(transit, entry.request, entry.plan)
+    return replace(_foretold(entry), after=after, warnings=entry.warnings + warnings)
+
+
+def _action(plan: KeyPlan) -> str:
+    """What a plan does, by the word for its main step."""
+    if plan.create is not None:
+        return CREATED
+    if plan.delete:
+        return DELETED
+    if plan.rotate:
+        return ROTATED
+    return CONFIGURED if plan.changed else KEPT
+
+
+def _reason(error: TransitError) -> str:
+    return "; ".join(error.reasons) if isinstance(error, ChangeImpossible) else error.message.rstrip(".")
+
+
+def _result(entry: Entry) -> dict[str, Any]:
+    result = {
+        "name": entry.name,
+        "backend": entry.backend,
+        "changed": entry.changed,
+        "action": entry.action,
+        "key": entry.after,
+    }
+    return {**result, "error": entry.error} if entry.error else result
+
+
+def _diff(entry: Entry) -> dict[str, Any]:
+    return {
+        "before": entry.plan.before or {},
+        "after": entry.after or {},
+        "before_header": entry.path,
+        "after_header": entry.path,
+    }
+
+
+def failure_message(entries: Sequence[Entry], dry_run: bool) -> str:
+    """What went wrong, with every bad entry by name, and what was done all the same. Empty when all went well."""
+    bad = [entry for entry in entries if entry.error]
+    if not bad:
+        return ""
+    errors = [f"{entry.path}: {entry.error}" for entry in bad[:_TOLD]]
+    if len(bad) > _TOLD:
+        errors.append(f"for reasons in the result also {', '.join(entry.path for entry in bad[_TOLD:])}")
+    sentences = [f"{len(bad)} of {_keys(len(entries))} failed: {'; '.join(errors)}."]
+    changed = [entry.path for entry in entries if entry.changed]
+    if changed:
+        more = f" and {len(changed) - _TOLD} more" if len(changed) > _TOLD else ""
+        what = "Would be changed" if dry_run else "Changed"
+        sentences.append(f"{what}: {', '.join(changed[:_TOLD])}{more}.")
+    else:
+        sentences.append("Nothing was changed.")
+    skipped = sum(entry.action == SKIPPED for entry in entries)
+    if skipped:
+        sentences.append(f"Not begun: {_keys(skipped)}.")
+    return " ".join(sentences)
+
+
+def _keys(number: int) -> str:
+    return "1 key" if number == 1 else f"{number} keys"
