@@ -28,7 +28,7 @@ import json
 import re
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, LibraryMissing
 from ansible_collections.mlkeys.transit.plugins.module_utils._schema import ciphertext_version
@@ -88,6 +88,7 @@ class VarsFile:
     key: str = ""
     fingerprint_key: str = ""
     entries: Mapping[str, Entry] = field(default_factory=dict, repr=False)
+    plain: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def fingerprint_input(name: str, value: bytes) -> bytes:
@@ -112,6 +113,19 @@ def parse(text: str, path: str) -> VarsFile:
     """
     is_json = path.endswith(".json")
     preamble, document = ("", _load_json(text, path)) if is_json else _load_yaml(text, path)
+    file = interpret(document, path)
+    file.preamble, file.is_json = preamble, is_json
+    if file.plain:
+        raise InvalidOption(plain_names_problem(file.plain, path))
+    return file
+
+
+def interpret(document: Any, path: str) -> VarsFile:
+    """What a loaded file holds. Values that are not encrypted are set apart.
+
+    Raises:
+        InvalidOption: it is no vars file of this kind.
+    """
     if not isinstance(document, MutableMapping):
         raise InvalidOption(f"{path} is not a vars file: it must hold a mapping of names to ciphertexts.")
     metadata = document.get(METADATA, {})
@@ -121,34 +135,35 @@ def parse(text: str, path: str) -> VarsFile:
         raise InvalidOption(f"{path} has format {metadata['format']}, and this version knows format {FORMAT} only.")
     return VarsFile(
         document,
-        preamble,
-        is_json,
         backend=str(metadata.get("backend", "")),
         key=str(metadata.get("key", "")),
         fingerprint_key=str(metadata.get("fingerprint_key", "")),
         entries=_entries(document, metadata.get("hmac", {}), path),
+        plain={name: value for name, value in document.items() if name != METADATA and not _is_ciphertext(value)},
     )
 
 
+def plain_names_problem(names: Iterable[Any], path: str) -> str:
+    """What to say of a file that holds something that is not encrypted."""
+    return (
+        f"{path}: the value of {', '.join(map(str, names))} is not ciphertext (vault:vN:...). If it is a plaintext "
+        "secret, others may have read it: replace it at its provider, take it out of the file, and give the new one as "
+        "one of the secrets."
+    )
+
+
+def _is_ciphertext(value: Any) -> bool:
+    return isinstance(value, str) and ciphertext_version(value.strip()) is not None
+
+
 def _entries(document: Mapping[str, Any], hmacs: Mapping[str, Any], path: str) -> dict[str, Entry]:
-    plain = [
-        str(name)
-        for name, value in document.items()
-        if name != METADATA and not (isinstance(value, str) and ciphertext_version(value.strip()))
-    ]
-    if plain:
-        raise InvalidOption(
-            f"{path}: the value of {', '.join(plain)} is not ciphertext (vault:vN:...). If it is a plaintext secret, "
-            "others may have read it: replace it at its provider, take it out of the file, and give the new one as one "
-            "of the secrets."
-        )
     damaged = [str(name) for name, value in hmacs.items() if not ciphertext_version(str(value).strip())]
     if damaged:
         raise InvalidOption(f"{path}: the hmac of {', '.join(damaged)} is damaged. Take that line out of the file.")
     return {
         name: Entry(name, value.strip(), str(hmacs.get(name, "")).strip())
         for name, value in document.items()
-        if name != METADATA
+        if name != METADATA and _is_ciphertext(value)
     }
 
 

@@ -31,7 +31,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars imp
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     InvalidOption,
-    ItemsFailed,
     NotFound,
     PermissionDenied,
 )
@@ -129,17 +128,17 @@ def _names(entries: list[Entry]) -> list[str]:
 
 
 def _decrypt_if_allowed(transit: Transit, key: str, entries: list[Entry]) -> dict[str, bytes]:
-    """Plaintexts of entries whose fingerprint tells nothing; none when the token may not, or one does not decrypt."""
+    """Plaintexts of entries whose fingerprint tells nothing, as far as the token may and they do decrypt."""
     if not entries:
         return {}
     try:
-        values = transit.decrypt(key, [_stored_item(entry) for entry in entries])
-    except (PermissionDenied, ItemsFailed):
+        values = transit.decrypt_each(key, [stored_item(entry) for entry in entries])
+    except PermissionDenied:
         return {}
-    return dict(zip(_names(entries), values))
+    return {entry.name: value for entry, value in zip(entries, values) if isinstance(value, bytes)}
 
 
-def _stored_item(entry: Entry, key_version: int = 0) -> Item:
+def stored_item(entry: Entry, key_version: int = 0) -> Item:
     return Item(
         entry.ciphertext.encode("utf-8"), entry.name, context=entry.name.encode("utf-8"), key_version=key_version
     )
@@ -173,7 +172,7 @@ def _ciphertexts(
     rewrapped = [fate.name for fate in fates if fate.action == REWRAPPED]
     ciphertexts: dict[str, str] = {}
     if rewrapped:
-        items = [_stored_item(file.entries[name], version) for name in rewrapped]
+        items = [stored_item(file.entries[name], version) for name in rewrapped]
         ciphertexts.update(zip(rewrapped, transit.rewrap(key, items)))
     if written:
         items = [Item(secrets[name], name, context=name.encode("utf-8"), key_version=version) for name in written]

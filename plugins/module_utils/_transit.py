@@ -141,6 +141,14 @@ class Transit:
         results = self._batch("decrypt", key, items, _ciphertext_field, partial=True)
         return [base64.b64decode(result["plaintext"]) for result in results]
 
+    def decrypt_each(self, key: str, items: Sequence[Item]) -> list[bytes | str]:
+        """For each item its plaintext, or as text the reason why it has none."""
+        results = self._answers("decrypt", key, items, _ciphertext_field, partial=True)
+        return [
+            _meaning(str(result["error"])) if result.get("error") else base64.b64decode(result["plaintext"])
+            for result in results
+        ]
+
     def rewrap(self, key: str, items: Sequence[Item]) -> list[str]:
         """New ciphertexts of the same plaintexts, which stay on the server. Not possible with associated data."""
         results = self._batch("rewrap", key, items, _ciphertext_field)
@@ -166,20 +174,35 @@ class Transit:
         partial: bool = False,
         tolerate: tuple[str, ...] = (),
     ) -> list[Mapping[str, Any]]:
-        path = f"{self.backend}/{operation}/{key}"
-        bodies = [fields(item) for item in items]
-        results: dict[int, Mapping[str, Any]] = {}
-        for chunk in self._chunks(bodies):
-            answers = self._send_chunk(path, [bodies[index] for index in chunk], partial)
-            results.update(zip(chunk, answers))
+        results = self._answers(operation, key, items, fields, partial=partial)
         failures = [
             (item_label(index, items[index].name), _meaning(str(result["error"])))
-            for index, result in sorted(results.items())
+            for index, result in enumerate(results)
             if result.get("error") and not any(words in result["error"] for words in tolerate)
         ]
         if failures:
-            raise ItemsFailed(operation, path, len(items), failures)
-        return [results[index] for index in range(len(items))]
+            raise ItemsFailed(operation, self._path(operation, key), len(items), failures)
+        return results
+
+    def _answers(
+        self,
+        operation: str,
+        key: str,
+        items: Sequence[Item],
+        fields: Callable[[Item], dict[str, Any]],
+        *,
+        partial: bool,
+    ) -> list[Mapping[str, Any]]:
+        """What the server says of each item, in the order of the items. Some may be errors."""
+        bodies = [fields(item) for item in items]
+        answers: dict[int, Mapping[str, Any]] = {}
+        for chunk in self._chunks(bodies):
+            results = self._send_chunk(self._path(operation, key), [bodies[index] for index in chunk], partial)
+            answers.update(zip(chunk, results))
+        return [answers[index] for index in range(len(items))]
+
+    def _path(self, operation: str, key: str) -> str:
+        return f"{self.backend}/{operation}/{key}"
 
     def _chunks(self, bodies: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
         if self._max_items is None and _strings(bodies) > OPENBAO_MAX_STRINGS:

@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: session
+type: aggregate
+version_added: 0.1.0
+short_description: One login per run
+description:
+  - Lets all lookups and modules of a run share one login for each configuration, in memory.
+  - The first that needs the server makes the process that runs the play log in. A run that needs none makes no request.
+  - A token that is near its end is renewed, or a new login made. At the end of the run a token that a login created is
+    revoked (O(mlkeys.transit.vault_transit#lookup:token_revoke)).
+  - With the vars plugin P(mlkeys.transit.vault_transit#vars) this callback is not needed.
+author:
+  - mlkeys contributors (@mlkeys)
+requirements:
+  - It has to be enabled, C(callbacks_enabled=mlkeys.transit.session) in C(ansible.cfg).
+"""
+
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.mlkeys.transit.plugins.module_utils._session import run_sessions
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "mlkeys.transit.session"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_playbook_on_start(self, *_: Any) -> None:
+        run_sessions().share()

@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Encrypted vars files, decrypted once as long as they stay the same. **Private** to the collection."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterable, Mapping
+
+import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import Entry, VarsFile, interpret
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+
+SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
+
+# Gives a client that may speak, or raises TransitError.
+Connect = Callable[[], Client]
+
+
+@dataclass
+class Decrypted:
+    """What became of one file.
+
+    Attributes:
+        values: the variables that decrypted.
+        ciphertexts: those that did not.
+        plain: those that were not encrypted.
+        problems: a sentence for each that did not decrypt, or for the whole file under an empty name.
+    """
+
+    values: dict[str, str] = field(default_factory=dict, repr=False)
+    ciphertexts: dict[str, str] = field(default_factory=dict)
+    plain: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Pending:
+    digest: str
+    path: str
+    file: VarsFile
+
+
+class DecryptedFiles:
+    """Decrypts files of the same key in one request, and each content once."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._digests: dict[str, tuple[tuple[int, ...], str]] = {}
+        self._known: dict[str, Decrypted] = {}
+
+    def forget(self) -> None:
+        self._known.clear()
+
+    def read(self, wanted: Iterable[str], nearby: Callable[[], Iterable[str]]) -> list[tuple[str, Decrypted]]:
+        """The wanted files, decrypted.
+
+        Args:
+            nearby: further files that are likely to be wanted soon. They go into the same request when there is one.
+        """
+        digests = [(path, self._digest(path)) for path in wanted]
+        if any(digest not in self._known for dummy, digest in digests):
+            everything = dict(digests)
+            everything.update((path, self._digest(path)) for path in nearby())
+            self._decrypt({digest: path for path, digest in everything.items() if digest not in self._known})
+        return [(path, self._known[digest]) for path, digest in digests]
+
+    def _digest(self, path: str) -> str:
+        """A name for the file's content and place. Read again when the file has changed."""
+        status = os.stat(path)
+        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = self._digests.get(path)
+        if known is not None and known[0] == mark:
+            return known[1]
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(path.encode("utf-8") + b"\0" + file.read()).hexdigest()
+        self._digests[path] = (mark, digest)
+        return digest
+
+    def _decrypt(self, paths: Mapping[str, str]) -> None:
+        pending: dict[tuple[str, str], list[_Pending]] = {}
+        for digest, path in paths.items():
+            try:
+                file = _load(path)
+            except InvalidOption as error:
+                self._known[digest] = Decrypted(problems={"": error.message})
+                continue
+            self._known[digest] = Decrypted(plain=file.plain)
+            if file.entries:
+                pending.setdefault((file.backend, file.key), []).append(_Pending(digest, path, file))
+        for (backend, key), files in pending.items():
+            entries = [(pend, entry) for pend in files for entry in pend.file.entries.values()]
+            try:
+                transit = Transit(self._connect(), backend)
+                results = transit.decrypt_each(key, [stored_item(entry) for dummy, entry in entries])
+            except TransitError as error:
+                for pend in files:
+                    self._give_up(pend, error.message)
+            else:
+                for (pend, entry), result in zip(entries, results):
+                    self._store(pend, entry, result)
+
+    def _give_up(self, pending: _Pending, problem: str) -> None:
+        decrypted = self._known[pending.digest]
+        decrypted.problems[""] = f"{pending.path}: {problem}"
+        decrypted.ciphertexts = {entry.name: entry.ciphertext for entry in pending.file.entries.values()}
+
+    def _store(self, pending: _Pending, entry: Entry, result: bytes | str) -> None:
+        decrypted = self._known[pending.digest]
+        if isinstance(result, str):
+            decrypted.problems[entry.name] = f"{pending.path}: {entry.name}: {result}."
+            decrypted.ciphertexts[entry.name] = entry.ciphertext
+            return
+        try:
+            decrypted.values[entry.name] = result.decode("utf-8")
+        except UnicodeDecodeError:
+            decrypted.problems[entry.name] = f"{pending.path}: {entry.name} is not text."
+            decrypted.ciphertexts[entry.name] = entry.ciphertext
+
+
+def _load(path: str) -> VarsFile:
+    """The file's content, read with what Ansible itself has.
+
+    Raises:
+        InvalidOption: it is no vars file of this kind. Never shows a line of it.
+    """
+    with open(path, "rb") as stream:
+        content = stream.read()
+    try:
+        document = yaml.safe_load(content)
+    except yaml.MarkedYAMLError as error:
+        where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+    except (yaml.YAMLError, UnicodeDecodeError):
+        where = ""
+    else:
+        file = interpret({} if document is None else document, path)
+        if file.entries and not (file.backend and file.key):
+            raise InvalidOption(f"{path} does not say which key encrypted it. Write it with vault_transit_vars.")
+        return file
+    raise InvalidOption(f"{path} is not YAML{where}.")

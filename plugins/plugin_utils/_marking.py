@@ -1,0 +1,26 @@
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether Ansible may take a text for a template. **Private** to the collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible import template as ansible_template
+
+# There since ansible-core 2.19.
+_trust = getattr(ansible_template, "trust_as_template", None)
+
+
+def marked(text: str, template: bool) -> Any:
+    """The text, marked as a template or as none.
+
+    Since ansible-core 2.19 a text is none unless it is marked, before that it is one unless it is marked.
+    """
+    if _trust is not None:
+        return _trust(text) if template else text
+    from ansible.utils.unsafe_proxy import wrap_var
+
+    return text if template else wrap_var(text)

@@ -1,0 +1,215 @@
+# Copyright: (c) 2026, mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: vault_transit
+version_added: 0.1.0
+short_description: Decrypt encrypted vars files beside inventory and playbook
+description:
+  - Decrypts the files that M(mlkeys.transit.vault_transit_vars) writes, C(*.transit.yml), C(*.transit.yaml) and
+    C(*.transit.json), in C(group_vars) and C(host_vars) beside inventory and playbook. C(group_vars/NAME/*.transit.yml)
+    and C(group_vars/NAME.transit.yml) are both read.
+  - That happens once per run, in the process that runs the play, with one request for each key. A file that changes
+    during the run is read again.
+  - It also keeps one login for the whole run, which lookups and modules share.
+  - It has to be named after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), since that one reads
+    the same files and gives the ciphertext.
+author:
+  - mlkeys contributors (@mlkeys)
+requirements:
+  - hvac
+options:
+  stage:
+    ini:
+      - key: stage
+        section: vars_mlkeys_transit
+    env:
+      - name: MLKEYS_TRANSIT_VARS_STAGE
+  cache:
+    description:
+      - Whether a decrypted file is kept in memory until it changes.
+      - When V(false), it is decrypted for every host and task.
+    type: bool
+    default: true
+    ini:
+      - key: cache
+        section: vars_mlkeys_transit
+    env:
+      - name: MLKEYS_TRANSIT_VARS_CACHE
+  on_error:
+    description:
+      - What to do with a variable that does not decrypt.
+      - V(error) ends the run. V(warn) says so and gives the ciphertext, V(ciphertext) gives it without a word.
+    type: str
+    choices:
+      - ciphertext
+      - error
+      - warn
+    default: error
+    ini:
+      - key: on_error
+        section: vars_mlkeys_transit
+    env:
+      - name: MLKEYS_TRANSIT_VARS_ON_ERROR
+  unencrypted:
+    description:
+      - What to do with a value in such a file that is not encrypted.
+      - V(error) ends the run, V(warn) says so and uses it, V(allow) uses it.
+    type: str
+    choices:
+      - allow
+      - error
+      - warn
+    default: error
+    ini:
+      - key: unencrypted
+        section: vars_mlkeys_transit
+    env:
+      - name: MLKEYS_TRANSIT_VARS_UNENCRYPTED
+  template:
+    description:
+      - Whether templates inside of decrypted values are evaluated. A key that happens to hold braces is not one.
+    type: bool
+    default: false
+    ini:
+      - key: template
+        section: vars_mlkeys_transit
+    env:
+      - name: MLKEYS_TRANSIT_VARS_TEMPLATE
+  disabled:
+    description:
+      - Turns the plugin off, so that variables stay ciphertext. For controllers such as AWX, which store every variable
+        that they can read when they read an inventory.
+    type: bool
+    default: false
+    ini:
+      - key: disabled
+        section: vars_mlkeys_transit
+    env:
+      - name: MLKEYS_TRANSIT_VARS_DISABLED
+extends_documentation_fragment:
+  - ansible.builtin.vars_plugin_staging
+  - mlkeys.transit._auth
+  - mlkeys.transit._auth.plugins
+  - mlkeys.transit._connection
+  - mlkeys.transit._connection.plugins
+notes:
+  - Ansible gives a vars plugin no variables, so connection and authentication come from environment and ini alone.
+  - Nothing is decrypted for C(--syntax-check), C(--list-hosts), C(--list-tasks) and C(--list-tags).
+seealso:
+  - module: mlkeys.transit.vault_transit_vars
+"""
+
+EXAMPLES = r"""
+# ansible.cfg
+# [defaults]
+# vars_plugins_enabled = host_group_vars,mlkeys.transit.vault_transit
+#
+# [hashi_vault_collection]
+# url = https://vault.example.com:8200
+# auth_method = approle
+# role_id = 6bc2a4f1-7f0e-4e43-8a7e-2d4a6f0f6d0c
+
+- name: Use the decrypted variable like any other
+  ansible.builtin.assert:
+    that:
+      - openai_api_key is defined
+"""
+
+import os
+from typing import Any, Iterable
+
+from ansible import context
+from ansible.errors import AnsibleParserError
+from ansible.inventory.host import Host
+from ansible.plugins.vars import BaseVarsPlugin
+from ansible.utils.display import Display
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import plain_names_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._session import run_sessions
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import settings_from
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._decrypted_files import SUFFIXES, Decrypted, DecryptedFiles
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import connection_options
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import marked
+
+display = Display()
+
+# Ansible makes several instances of a vars plugin in one run.
+_files: dict[str, DecryptedFiles] = {}
+_warned: set[str] = set()
+
+
+class VarsModule(BaseVarsPlugin):
+    REQUIRES_ENABLED = True
+
+    def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
+        super().get_vars(loader, path, entities)
+        wanted = [file for entity in _as_list(entities) for file in _files_of(self._basedir, entity)]
+        if not wanted or self.get_option("disabled") or _only_looks():
+            return {}
+        run_sessions().share()
+        files = _files.setdefault("run", DecryptedFiles(self._client))
+        if not (cache and self.get_option("cache")):
+            files.forget()
+        values: dict[str, Any] = {}
+        for file, decrypted in files.read(wanted, lambda: _all_files(self._basedir)):
+            values.update(self._values(file, decrypted))
+        return values
+
+    def _client(self) -> Client:
+        settings = settings_from(connection_options(self.get_option), os.environ)
+        return run_sessions().client(settings, display.warning)
+
+    def _values(self, path: str, decrypted: Decrypted) -> dict[str, Any]:
+        for problem in decrypted.problems.values():
+            self._report(problem, self.get_option("on_error"))
+        if decrypted.plain:
+            self._report(plain_names_problem(decrypted.plain, path), self.get_option("unencrypted"))
+        template = bool(self.get_option("template"))
+        values = {name: marked(value, template) for name, value in decrypted.values.items()}
+        return {**decrypted.plain, **decrypted.ciphertexts, **values}
+
+    def _report(self, problem: str, how: str) -> None:
+        if how == "error":
+            raise AnsibleParserError(problem)
+        if how == "warn" and problem not in _warned:
+            _warned.add(problem)
+            display.warning(problem)
+
+
+def _only_looks() -> bool:
+    """Whether this run will do nothing with the values."""
+    return any(context.CLIARGS.get(name) for name in ("syntax", "listhosts", "listtasks", "listtags"))
+
+
+def _as_list(entities: Any) -> list[Any]:
+    return list(entities) if isinstance(entities, (list, tuple)) else [entities]
+
+
+def _files_of(base: str, entity: Any) -> list[str]:
+    folder = os.path.join(base, "host_vars" if isinstance(entity, Host) else "group_vars")
+    name = str(entity.name)
+    # The name of a host may be anything; below this folder is meant.
+    if os.sep in name or name.startswith("."):
+        return []
+    beside = [os.path.join(folder, name + suffix) for suffix in SUFFIXES]
+    return [file for file in beside if os.path.isfile(file)] + _below(os.path.join(folder, name))
+
+
+def _below(folder: str) -> list[str]:
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [os.path.join(place, name) for name in sorted(names) if _is_encrypted_vars(name)]
+    return found
+
+
+def _is_encrypted_vars(name: str) -> bool:
+    return name.endswith(SUFFIXES) and not name.startswith(".")
+
+
+def _all_files(base: str) -> Iterable[str]:
+    return [file for folder in ("group_vars", "host_vars") for file in _below(os.path.join(base, folder))]
