@@ -9,7 +9,7 @@ A key that exists costs one request, and so does one that is created: what is mi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, FrozenSet, Mapping, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
@@ -76,7 +76,8 @@ class Entry:
         return f"{self.backend}/keys/{self.name}"
 
 
-Engines = Dict[str, Tuple[Transit, "FrozenSet[str] | None"]]
+# By path, each with the names of its keys where those are known.
+Engines = Dict[str, Tuple[Transit, Optional[FrozenSet[str]]]]
 
 
 def reconcile_keys(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
@@ -122,7 +123,7 @@ def _checked(given: Mapping[str, Any], place: tuple[str, str], positions: Sequen
 
 
 def _engines(client: Client, entries: Sequence[Entry]) -> Engines:
-    """The engines by path, each with the names of its keys where those are known."""
+    """The engines of all entries, asked for their keys where that saves requests."""
     wanted: dict[str, int] = {entry.backend: 0 for entry in entries}
     for entry in entries:
         wanted[entry.backend] += entry.request.present and not entry.error
