@@ -143,8 +143,6 @@ _warned: set[str] = set()
 
 
 class VarsModule(BaseVarsPlugin):
-    REQUIRES_ENABLED = True
-
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
         super().get_vars(loader, path, entities)
         wanted = [file for entity in _as_list(entities) for file in _files_of(self._basedir, entity)]
