@@ -292,6 +292,8 @@ def reconcile_backend(client: Client, options: Mapping[str, Any], dry_run: bool,
 
 def _plan_backend(transit: Transit, wanted: Mapping[str, Any]) -> MountPlan:
     actual = transit.mount()
+    if _is_within_another(transit, actual):
+        _refuse_nested(transit)
     is_transit = actual is not None and actual.get("type") == "transit"
     # Asked only where something is wanted, so that a policy need not grant what is not used.
     ask_upsert = is_transit and wanted.get("disable_upsert") is not None
@@ -338,6 +340,23 @@ def _enable(transit: Transit, body: Mapping[str, Any]) -> bool:
     raise refused
 
 
+def _disable(transit: Transit) -> None:
+    try:
+        transit.disable()
+    except ServerError as error:
+        refused = error
+    else:
+        return
+    # Somebody else may have disabled it in the same moment.
+    if transit.mount() is not None:
+        raise refused
+
+
+def _is_within_another(transit: Transit, actual: Mapping[str, Any] | None) -> bool:
+    # The server may put the namespace before the path.
+    return actual is not None and not str(actual.get("path", transit.backend)).endswith(transit.backend)
+
+
 def _refuse_nested(transit: Transit) -> None:
     raise ChangeImpossible(
         f"The engine at '{transit.backend}' cannot be enabled",
@@ -347,11 +366,13 @@ def _refuse_nested(transit: Transit) -> None:
 
 def _remove_backend(transit: Transit, force: bool, dry_run: bool) -> Outcome:
     actual = transit.mount()
+    if _is_within_another(transit, actual):
+        actual = None
     is_transit = actual is not None and actual.get("type") == "transit"
     names = transit.key_names() if is_transit and not force else []
     plan = plan_mount_absence(transit.backend, actual, names, force=force)
     if plan.changed and not dry_run:
-        transit.disable()
+        _disable(transit)
     return Outcome(plan.changed, plan.before, plan.after, {"backend": None})
 
 

@@ -72,9 +72,18 @@ class Transit:
         Durations are in seconds, and 0 for the server's default, which ``/tune`` would show as a number instead.
         """
         try:
-            return self._client.get("sys/mounts/" + self.backend).data
+            mount = self._client.get("sys/mounts/" + self.backend).data
         except MountNotFound:
             return None
+        return mount if "/" not in self.backend else {**mount, "path": self._mounted_at()}
+
+    def _mounted_at(self) -> str:
+        """Where the engine that serves this path is mounted; of a path within an engine the server shows that one."""
+        try:
+            return str(self._client.get("sys/internal/ui/mounts/" + self.backend).data.get("path", "")).strip("/")
+        except ServerError:
+            # Not told to a token that may do nothing with the engine.
+            return self.backend
 
     def enable(self, body: Mapping[str, Any]) -> None:
         self._client.post("sys/mounts/" + self.backend, {"type": "transit", **body})
