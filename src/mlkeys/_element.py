@@ -23,6 +23,10 @@ class Element(Construct):
     RUNTIME: ClassVar[frozenset[str]] = frozenset()
     #: Those of them that are plaintext.
     SENSITIVE: ClassVar[frozenset[str]] = frozenset()
+    #: Texts of its own in which plaintext may stand, because no file will hold it.
+    plaintext_fields: frozenset[str] = frozenset()
+    #: Texts of its own in which values may stand that only exist at deployment.
+    runtime_fields: frozenset[str] = frozenset()
 
     def known(self, _attribute: str, /) -> object | None:
         """The value of an attribute as far as the program says it, None when it does not."""

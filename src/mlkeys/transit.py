@@ -6,6 +6,7 @@ from mlkeys import transit as vault
 """
 
 from mlkeys._constructs.approle import AppRole
+from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.grants import Grant
@@ -14,6 +15,7 @@ from mlkeys._constructs.policy import Capability, Policy
 
 __all__ = [
     "AppRole",
+    "AppRoleAuth",
     "Capability",
     "Decrypted",
     "Encrypted",

@@ -40,6 +40,8 @@ def _table(*rows: tuple[str, str, str]) -> dict[str, Attribute]:
 class AppRole(Resource):
     """A role of the AppRole auth method. What a key grants to it becomes a policy of its own."""
 
+    _grants: Policy | None = None
+
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
         "name": Attribute("name", "str", AT_CREATION, "The role's name."),
         "backend": Attribute("backend", "str", AT_CREATION, "Where the auth method is mounted."),
@@ -68,7 +70,6 @@ class AppRole(Resource):
         super().__init__(scope, id_, attributes)
         self._values.setdefault("name", self.node.id)
         self._values.setdefault("backend", "approle")
-        self._grants: Policy | None = None
         self.node.add_validation(self._validate)
 
     @classmethod
@@ -76,9 +77,7 @@ class AppRole(Resource):
         cls, scope: Construct | str, id_: str | None = None, /, *, name: str, backend: str = "approle"
     ) -> Self:
         """A role that is already there: it can be referred to, and is neither made nor changed."""
-        made = cls._existing(scope, id_, {"name": name, "backend": backend})
-        made._grants = None  # noqa: SLF001  its own class
-        return made
+        return cls._existing(scope, id_, {"name": name, "backend": backend})
 
     def configure(self, **attributes: Unpack[AppRoleAttributes]) -> None:
         """Set attributes after the fact, as an aspect does; None takes one away."""

@@ -23,6 +23,8 @@ class Encrypted(Element):
     """A secret under a key. Wherever its ciphertext is wanted as text, it can stand itself."""
 
     RUNTIME = frozenset({"ciphertext"})
+    plaintext_fields = frozenset({"plaintext"})
+    runtime_fields = frozenset({"plaintext"})
 
     def __init__(
         self, scope: Construct, id_: str, *, key: TransitSecretBackendKey, plaintext: Plaintext, name: str
@@ -55,6 +57,7 @@ class Decrypted(Element):
 
     RUNTIME = frozenset({"plaintext"})
     SENSITIVE = frozenset({"plaintext"})
+    runtime_fields = frozenset({"ciphertext"})
 
     def __init__(
         self, scope: Construct, id_: str, *, key: TransitSecretBackendKey, ciphertext: str, context: str | None
@@ -103,22 +106,12 @@ class Decrypted(Element):
 Plaintext: TypeAlias = Secret | Decrypted | Reference | str
 
 
-def encrypt(key: TransitSecretBackendKey, plaintext: Plaintext, name: str | None) -> Encrypted:
-    suggested = plaintext.name if isinstance(plaintext, Secret) else None
-    if isinstance(plaintext, Decrypted):
-        plaintext = plaintext.plaintext
-    chosen = name or suggested or ""
-    return Encrypted(key, _free_id(key, "encrypt", chosen), key=key, plaintext=plaintext, name=chosen)
-
-
 def decrypt(key: TransitSecretBackendKey, ciphertext: str | Encrypted, context: str | None) -> Decrypted:
     source = _encrypted(key.node.root, str(ciphertext))
     text, wrong = (str(ciphertext), None)
     if not isinstance(ciphertext, (str, Encrypted)):
         text, wrong = "vault:v0:", f"decrypt() takes a ciphertext as text, not a {type(ciphertext).__name__}"
-    made = Decrypted(
-        key, _free_id(key, "decrypt", source.name if source else ""), key=key, ciphertext=text, context=context
-    )
+    made = Decrypted(key, _free_id(key, source.name if source else ""), key=key, ciphertext=text, context=context)
     if wrong:
         made.node.add_problem(wrong)
     return made
@@ -138,20 +131,16 @@ def plaintext_problems(plaintext: object) -> list[str]:
 
 
 def _name_problems(name: str) -> list[str]:
-    if not name:
-        return ["the ciphertext needs a name: encrypt(…, name='…')"]
     if not VARIABLE.fullmatch(name):
         return [f"{name!r} is no name for a variable (letters, digits and '_'): say encrypt(…, name='…')"]
     return []
 
 
-def _free_id(key: TransitSecretBackendKey, verb: str, name: str) -> str:
-    """An id among the key's children. The same name twice is only an error for `encrypt`, which stores by name."""
-    wanted = f"{verb}-{name}" if VARIABLE.fullmatch(name) else verb
-    if verb == "encrypt" and wanted != verb:
-        return wanted
+def _free_id(key: TransitSecretBackendKey, name: str) -> str:
+    """An id among the key's children: one ciphertext may be decrypted at several places."""
+    wanted = f"decrypt-{name}" if name else "decrypt"
     number, id_ = 1, wanted
-    while key.node.find(id_) is not None:
+    while key.node.child(id_) is not None:
         number += 1
         id_ = f"{wanted}-{number}"
     return id_

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal, Required, Self, TypeAlias, TypedDict, Unpack
 
 from mlkeys._attributes import Value
-from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext, decrypt, encrypt
+from mlkeys._constructs.encrypted_vars import EncryptedVars
+from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext, decrypt
 from mlkeys._constructs.grants import Grant, Grantee, grant
 from mlkeys._duration import Duration
 from mlkeys._element import Resource
+from mlkeys._location import call_site
 from mlkeys._reference import Reference, targets
 from mlkeys._schema import (
     AT_CREATION,
@@ -22,6 +24,7 @@ from mlkeys._schema import (
     name_problem,
     unknown_type_hint,
 )
+from mlkeys._secret import Secret
 from mlkeys._tree import Construct
 
 KeyType: TypeAlias = Literal[
@@ -91,6 +94,7 @@ class TransitSecretBackendKey(Resource):
     }
     REQUIRED = ("backend", "name")
     RUNTIME = frozenset({"latest_version", "min_available_version"})
+    _ciphertexts: EncryptedVars | None = None
 
     def __init__(
         self,
@@ -149,7 +153,17 @@ class TransitSecretBackendKey(Resource):
 
         Under a derived key, the name is the context: the ciphertext decrypts under that name alone.
         """
-        return encrypt(self, plaintext, name)
+        suggested = plaintext.name if isinstance(plaintext, Secret) else None
+        if name is None and suggested is None:
+            self.node.add_problem("the ciphertext needs a name: encrypt(…, name='…')", call_site())
+        return self.ciphertexts.add(name or suggested or f"unnamed_{len(self.ciphertexts.entries)}", plaintext)
+
+    @property
+    def ciphertexts(self) -> EncryptedVars:
+        """The file of what `encrypt` makes; there with the first."""
+        if self._ciphertexts is None:
+            self._ciphertexts = EncryptedVars(self, "ciphertexts", key=self)
+        return self._ciphertexts
 
     def decrypt(self, ciphertext: str | Encrypted, *, context: str | None = None) -> Decrypted:
         """The plaintext of a ciphertext, for use at deployment; no file ever holds it."""

@@ -18,6 +18,9 @@ from mlkeys._tree import Construct, ambient
 class Output(Element):
     """A named value that `mlkeys output` shows; plaintext only when asked for, and never from a file."""
 
+    plaintext_fields = frozenset({"value"})
+    runtime_fields = frozenset({"value"})
+
     def __init__(self, scope: Construct, name: str, value: object, description: str) -> None:
         super().__init__(scope, f"output-{name}")
         self.name = name
@@ -48,7 +51,7 @@ def export(
     scope: Construct | None = None,
     description: str = "",
 ) -> Output:
-    """Show a value under a name, by `mlkeys output`. Without a scope it belongs to the stack of the value, else to the one around."""
+    """Show a value under a name, by `mlkeys output`: one of the stack of the value, else of the one around."""
     place = scope or _stack_of_value(value) or ambient.get()
     if place is None:
         raise MlkeysError(f"there is no stack for the output {name!r}: say export({name!r}, …, scope=stack)")
@@ -56,6 +59,6 @@ def export(
 
 
 def _stack_of_value(value: object) -> Construct | None:
-    """The scope of the first construct that a value refers to: its place in the tree, where nothing else is said."""
+    """The stack of what a value refers to."""
     construct = getattr(value, "construct", value)
     return construct.node.nearest(Stack) if isinstance(construct, Element) else None

@@ -1,0 +1,33 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Lets aspects visit the tree until nothing is left to visit: an aspect may add constructs, and aspects."""
+
+from __future__ import annotations
+
+from mlkeys._errors import MlkeysError
+from mlkeys._tree import Aspect, Construct
+
+_ROUNDS = 100
+
+
+def visit_all(root: Construct) -> None:
+    """Each aspect visits each construct below the one it was added to, once; lower priorities first."""
+    visited: set[tuple[int, int]] = set()
+    for _ in range(_ROUNDS):
+        due = [(priority, number, aspect, construct) for number, (priority, aspect, construct) in enumerate(_all(root))]
+        due = [entry for entry in due if (id(entry[2]), id(entry[3])) not in visited]
+        if not due:
+            return
+        for _, _, aspect, construct in sorted(due, key=lambda entry: entry[:2]):
+            visited.add((id(aspect), id(construct)))
+            aspect.visit(construct)
+    raise MlkeysError(f"the aspects still add constructs after {_ROUNDS} rounds")
+
+
+def _all(root: Construct) -> list[tuple[int, Aspect, Construct]]:
+    return [
+        (priority, aspect, below)
+        for construct in root.node.walk()
+        for priority, aspect in construct.node.aspects
+        for below in construct.node.walk()
+    ]

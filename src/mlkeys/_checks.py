@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is wrong with a whole app. Nothing is written while there is anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterator
+
+from mlkeys._app import App
+from mlkeys._constructs.approle import AppRole
+from mlkeys._constructs.backend import TransitSecretBackend
+from mlkeys._constructs.encryption import Encrypted
+from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.policy import Policy
+from mlkeys._element import Element, Resource
+from mlkeys._errors import Problem
+from mlkeys._literals import secret_form
+from mlkeys._reference import damage, targets
+from mlkeys._tree import Construct
+from mlkeys._view import View
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def problems_of(view: View) -> tuple[Problem, ...]:
+    """All problems of an app, in the order of its constructs."""
+    found = [problem for construct in view.app.node.walk() for problem in _own(view.app, construct)]
+    if not view.app.stacks:
+        found.append(_problem(view.app, "the app has no stack"))
+    for element in view.elements:
+        found += (_problem(element, text) for text in _about_element(view, element))
+    found += (_problem(element, text) for element, text in _twins(view))
+    if not found:
+        for stack in view.app.stacks:
+            _, circle = view.in_order(view.in_stack(stack))
+            if circle:
+                names = ", ".join(element.node.path for element in circle)
+                found.append(_problem(circle[0], f"these wait for one another: {names}"))
+    return tuple(dict.fromkeys(found))
+
+
+def warnings_of(app: App) -> tuple[Problem, ...]:
+    """The warnings that nobody has acknowledged."""
+    return tuple(
+        _problem(construct, f"warning {id_}: {text}")
+        for construct in app.node.walk()
+        for id_, text in construct.node.warnings
+        if not any(("acknowledged", id_) in scope.node.metadata for scope in construct.node.scopes)
+    )
+
+
+def _problem(construct: Construct, message: str) -> Problem:
+    return Problem(construct.node.path, construct.node.location_text, message)
+
+
+def _own(app: App, construct: Construct) -> Iterator[Problem]:
+    for message, location in construct.node.problems:
+        yield Problem(construct.node.path, location.seen_from(app.node.folder), message)
+    for validation in construct.node.validations:
+        for message in validation():
+            yield _problem(construct, message)
+
+
+def _about_element(view: View, element: Element) -> Iterator[str]:
+    if view.stack_of[element] is None:
+        yield "this belongs into a stack"
+    for field, text in element.texts():
+        yield from _about_text(view, element, field, text)
+
+
+def _about_text(view: View, element: Element, field: str, text: str) -> Iterator[str]:
+    if problem := damage(text):
+        yield f"{field}: {problem}"
+    if form := secret_form(text):
+        yield f"{field} holds what looks like {form}: secrets do not belong into a program. Use Secret.env('NAME')"
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        yield f"{field} holds half of a character (a lone surrogate), which no file can hold"
+    if _CONTROL.search(text):
+        yield f"{field} holds control characters"
+    for target in targets(text):
+        pointer = view.pointer(target)
+        if pointer is None:
+            yield f"{field} refers to {target.attribute} of {target.path!r}, which this app does not have"
+        elif pointer.sensitive and field not in element.plaintext_fields:
+            yield f"{field} would write the plaintext of {target.path!r} to disk"
+        elif pointer.runtime and view.stack_of[pointer.element] is not view.stack_of[element]:
+            yield (
+                f"{field} refers to {target.attribute} of {target.path!r}, which is in another stack "
+                "and only known once that is deployed"
+            )
+        elif pointer.runtime and field not in element.runtime_fields:
+            yield f"{field} refers to {target.attribute} of {target.path!r}, which is only known at deployment"
+
+
+# What the server tells apart: two constructs with the same identity would undo each other's work.
+_IDENTITIES: tuple[tuple[type[Element], str, Callable[[Element], tuple[str, ...]]], ...] = (
+    (TransitSecretBackend, "engine", lambda element: (str(element.known("path")),)),
+    (TransitSecretBackendKey, "key", lambda element: (str(element.known("backend")), str(element.known("name")))),
+    (Policy, "policy", lambda element: (str(element.known("name")),)),
+    (AppRole, "role", lambda element: (str(element.known("backend")), str(element.known("name")))),
+)
+
+
+def _twins(view: View) -> Iterator[tuple[Element, str]]:
+    seen: dict[Hashable, Element] = {}
+    variables: dict[Hashable, Element] = {}
+    for element in view.elements:
+        stack = view.stack_of[element]
+        if stack is None or (isinstance(element, Resource) and not element.managed):
+            continue
+        for kind, word, identity in _IDENTITIES:
+            if isinstance(element, kind):
+                where = tuple(view.known_text(text) for text in identity(element))
+                first = seen.setdefault((stack.url, stack.namespace, word, where), element)
+                if first is not element:
+                    yield element, _twin(word, "/".join(map(str, where)), first)
+        if isinstance(element, Encrypted):
+            first = variables.setdefault((stack, element.name), element)
+            if first is not element:
+                yield element, _twin("ciphertext", element.name, first)
+
+
+def _twin(word: str, name: str, first: Element) -> str:
+    return f"the {word} {name!r} is described twice; the other one is [{first.node.path}] at {first.node.location_text}"

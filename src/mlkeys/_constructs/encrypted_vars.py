@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Files of ciphertext."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext
+from mlkeys._constructs.inventory import Group
+from mlkeys._element import Element
+from mlkeys._reference import Reference
+from mlkeys._tree import Construct, where
+
+if TYPE_CHECKING:
+    from mlkeys._constructs.key import TransitSecretBackendKey
+
+
+class EncryptedVars(Element):
+    """A vars file of the Ansible project whose values are ciphertexts of one key, under the names of variables.
+
+    With `hosts` it is a file of that group's variables, else of all hosts'.
+    """
+
+    def __init__(
+        self,
+        scope: Construct | str,
+        id_: str | None = None,
+        /,
+        *,
+        key: TransitSecretBackendKey,
+        secrets: Mapping[str, Plaintext] | None = None,
+        hosts: Group | None = None,
+    ) -> None:
+        super().__init__(*where(scope, id_))
+        self.key = key
+        self.hosts = hosts
+        for name, plaintext in (secrets or {}).items():
+            self.add(name, plaintext)
+
+    def add(self, name: str, plaintext: Plaintext) -> Encrypted:
+        """Encrypt one more secret."""
+        source = plaintext.plaintext if isinstance(plaintext, Decrypted) else plaintext
+        return Encrypted(self, name, key=self.key, plaintext=source, name=name)
+
+    def __getitem__(self, name: str) -> Reference:
+        """The ciphertext under that name."""
+        found = self.node.child(name)
+        if isinstance(found, Encrypted):
+            return found.ciphertext
+        raise KeyError(name)
+
+    @property
+    def entries(self) -> tuple[Encrypted, ...]:
+        return tuple(child for child in self.node.children if isinstance(child, Encrypted))
+
+    def texts(self) -> Iterable[tuple[str, str]]:
+        yield "backend", self.key.backend
+        yield "key", self.key.name

@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The hosts that files are for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from mlkeys._constructs.raw import texts_in
+from mlkeys._element import Element
+from mlkeys._literals import shown
+from mlkeys._tree import Construct, where
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template of Ansible. Any other text of a program means itself, braces included."""
+
+    text: str
+
+
+#: What a variable may hold: plain data, references, templates.
+Data: TypeAlias = Any
+
+_GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+_OWN_GROUPS = ("all", "ungrouped")
+
+
+class Group(Element):
+    """Hosts that are configured alike."""
+
+    runtime_fields = frozenset({"vars"})
+
+    def __init__(
+        self, scope: Construct, id_: str, *, hosts: Mapping[str, Mapping[str, Data]], variables: Mapping[str, Data]
+    ) -> None:
+        super().__init__(scope, id_)
+        self.name = id_
+        self.hosts = {name: dict(given) for name, given in hosts.items()}
+        self.variables = dict(variables)
+        if not _GROUP.fullmatch(id_) or id_ in _OWN_GROUPS:
+            self.node.add_problem(f"{id_!r} is no name for a group: letters, digits and '_', and not {_OWN_GROUPS}")
+        for name in hosts:
+            if not _HOST.fullmatch(name):
+                self.node.add_problem(f"{shown(name)} is no name for a host")
+        if not hosts:
+            self.node.add_problem("the group has no host")
+
+    def texts(self) -> Iterable[tuple[str, str]]:
+        return (("vars", text) for data in (self.variables, self.hosts) for text in texts_in(_untagged(data)))
+
+
+class Inventory(Construct):
+    """The hosts of a stack."""
+
+    def __init__(self, scope: Construct | str, id_: str | None = None, /) -> None:
+        super().__init__(*where(scope, id_))
+
+    def group(
+        self,
+        name: str,
+        hosts: Sequence[str] | Mapping[str, Mapping[str, Data]],
+        *,
+        variables: Mapping[str, Data] | None = None,
+    ) -> Group:
+        """A group of hosts, each with variables of its own, and variables that all have."""
+        named = hosts if isinstance(hosts, Mapping) else {host: {} for host in hosts}
+        return Group(self, name, hosts=named, variables=variables or {})
+
+    def local(self, name: str, hosts: Sequence[str], *, variables: Mapping[str, Data] | None = None) -> Group:
+        """A group whose hosts are folders of the deploying machine, to try things out."""
+        connection = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": Template("{{ ansible_playbook_python }}"),
+        }
+        return self.group(name, hosts, variables={**connection, **(variables or {})})
+
+
+def _untagged(data: Data) -> Data:
+    """The data with templates as the texts they are."""
+    if isinstance(data, Template):
+        return data.text
+    if isinstance(data, Mapping):
+        return {name: _untagged(value) for name, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_untagged(value) for value in data]
+    return data

@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reads what a program names and writes what becomes of it: the only part that touches files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlkeys._app import App
+from mlkeys._constructs.host_config import HostConfig
+from mlkeys._errors import MlkeysError
+from mlkeys._synth import MANIFEST, Synthesis, synthesize
+
+
+def synthesize_for(app: App, outdir: Path) -> Synthesis:
+    """The files of an app as they would be in a folder."""
+    program = Path(app.node.folder or ".").absolute()
+    sources = _sources(app, program)
+    return synthesize(app, sources=sources, program_folder=Path(os.path.relpath(program, outdir.absolute())).as_posix())
+
+
+def write_app(app: App, outdir: Path) -> Synthesis:
+    """Make the folder hold the files of an app; what is not ours in it stays."""
+    made = synthesize_for(app, outdir)
+    write(made.files, outdir)
+    return made
+
+
+def _sources(app: App, program: Path) -> dict[str, str]:
+    """Texts of the templates that the program names, as far as they can be read."""
+    found = {}
+    for construct in app.node.walk():
+        if isinstance(construct, HostConfig) and isinstance(construct.contents.get("template"), str):
+            name = construct.contents["template"]
+            try:
+                found[name] = (program / name).read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError):
+                continue  # a check says so, with the place in the program
+    return found
+
+
+def write(files: Mapping[str, str], outdir: Path) -> None:
+    """Put all files in place, or none: they are written beside their places first, then moved.
+
+    Files that an earlier run made and this one does not are removed. The manifest is moved last: while it does not
+    fit the files, `differences` says so.
+    """
+    stale = _files_of(outdir) - files.keys()
+    try:
+        outdir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".mlkeys-", dir=outdir) as scratch:
+            staged = Path(scratch)
+            changed = [name for name in _manifest_last(files) if _read(outdir / name) != files[name]]
+            for name in changed:
+                (staged / name).parent.mkdir(parents=True, exist_ok=True)
+                (staged / name).write_text(files[name], encoding="utf-8", newline="")
+            for name in changed:
+                (outdir / name).parent.mkdir(parents=True, exist_ok=True)
+                (staged / name).replace(outdir / name)
+        for name in stale:
+            _remove(outdir, name)
+    except OSError as problem:
+        reason = f"{outdir} cannot be written: {problem.strerror}"
+    else:
+        return
+    raise MlkeysError(reason)
+
+
+def differences(files: Mapping[str, str], outdir: Path) -> list[str]:
+    """The files that are missing, out of date or left over."""
+    different = {name for name, text in files.items() if _read(outdir / name) != text}
+    return sorted(different | (_files_of(outdir) - files.keys()))
+
+
+def _manifest_last(files: Mapping[str, str]) -> list[str]:
+    return sorted(files, key=lambda name: (name == MANIFEST, name))
+
+
+def _files_of(outdir: Path) -> set[str]:
+    """What an earlier run wrote, by its own manifest."""
+    text = _read(outdir / MANIFEST)
+    if text is None:
+        return set()
+    try:
+        listed = json.loads(text)["files"]
+    except (ValueError, KeyError, TypeError):
+        return set()
+    # A path that leads out of the folder is none of ours, whoever wrote it there.
+    return {name for name in listed if not Path(name).is_absolute() and ".." not in Path(name).parts} | {MANIFEST}
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _remove(outdir: Path, name: str) -> None:
+    path = outdir / name
+    path.unlink(missing_ok=True)
+    for folder in path.parents:
+        if folder == outdir or any(folder.iterdir()):
+            return
+        shutil.rmtree(folder)

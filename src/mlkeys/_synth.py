@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""From a tree to the texts of files. No file, no environment, no clock: a program always gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlkeys._app import App, Stack
+from mlkeys._aspects import visit_all
+from mlkeys._attributes import Value
+from mlkeys._checks import problems_of, warnings_of
+from mlkeys._constructs.output import Output
+from mlkeys._duration import Duration
+from mlkeys._element import Resource
+from mlkeys._errors import AppInvalid, Problem
+from mlkeys._reference import parts
+from mlkeys._targets.ansible.project import AnsibleProject
+from mlkeys._targets.checks import target_problems_of
+from mlkeys._targets.terraform.stack import TerraformStack, text_of
+from mlkeys._tree import Construct
+from mlkeys._view import View
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """Everything that is to be written, under paths relative to the output folder; and what is doubtful."""
+
+    files: Mapping[str, str]
+    warnings: tuple[Problem, ...]
+
+
+def synthesize(app: App, *, sources: Mapping[str, str] | None = None, program_folder: str = "..") -> Synthesis:
+    """All files of an app.
+
+    Args:
+        sources: texts of the files that the program names.
+        program_folder: from the output folder to that of the program.
+
+    Raises:
+        AppInvalid: with every problem of the app.
+    """
+    visit_all(app)
+    app.node.lock()
+    try:
+        view = View(app)
+        problems = problems_of(view) or target_problems_of(view, sources or {})
+        if problems:
+            raise AppInvalid(problems)
+        return _rendered(view, sources or {}, program_folder)
+    finally:
+        app.node.unlock()
+
+
+def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Synthesis:
+    files: dict[str, str] = {}
+    addresses: dict[str, dict[str, str]] = {}
+    stacks: dict[str, Any] = {}
+    for stack in view.app.stacks:
+        entry: dict[str, Any] = {"path": stack.node.path, "at": stack.node.location_text, "targets": {}}
+        if stack.description:
+            entry["description"] = stack.description
+        if "ansible" in view.app.targets:
+            folder = f"ansible/{stack.node.id}"
+            texts = AnsibleProject(view, stack, sources, f"../../{program_folder}").render()
+            files |= {f"{folder}/{name}": text for name, text in texts.items()}
+            entry["targets"]["ansible"] = {"folder": folder}
+        if "terraform" in view.app.targets:
+            folder = f"terraform/{stack.node.id}"
+            target = TerraformStack(view, stack)
+            files[f"{folder}/cdk.tf.json"] = text_of(target.render())
+            entry["targets"]["terraform"] = {"folder": folder, "omitted_outputs": sorted(target.omitted)}
+            for path, address in target.addresses.items():
+                addresses.setdefault(path, {})["terraform"] = address
+        entry["outputs"] = _outputs(view, stack)
+        entry["dependencies"] = sorted(other.node.id for other in _needed_stacks(view, stack))
+        stacks[stack.node.id] = entry
+    warnings = warnings_of(view.app)
+    files["tree.json"] = _json({"version": "tree-0.1", "tree": _tree(view.app, addresses)})
+    manifest = {
+        "format": FORMAT,
+        "stacks": stacks,
+        "notes": _notes(view.app),
+        "warnings": [str(warning) for warning in warnings],
+        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(files.items())},
+    }
+    files[MANIFEST] = _json(manifest)
+    return Synthesis(files, warnings)
+
+
+def _json(data: object) -> str:
+    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _outputs(view: View, stack: Stack) -> dict[str, Any]:
+    return {
+        element.name: {
+            "sensitive": element.sensitive,
+            **({"description": element.description} if element.description else {}),
+        }
+        for element in view.in_stack(stack)
+        if isinstance(element, Output)
+    }
+
+
+def _needed_stacks(view: View, stack: Stack) -> set[Stack]:
+    """The stacks that have to be deployed before this one."""
+    found = {dependency for dependency in stack.node.dependencies if isinstance(dependency, Stack)}
+    for element in view.in_stack(stack):
+        for needed in view.needs(element):
+            other = view.stack_of[needed]
+            if other is not None and other is not stack:
+                found.add(other)
+    return found
+
+
+def _notes(app: App) -> list[str]:
+    return [
+        f"[{construct.node.path}] {text}"
+        for construct in app.node.walk()
+        for kind, text in construct.node.metadata
+        if kind == "info"
+    ]
+
+
+def _tree(construct: Construct, addresses: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    node = construct.node
+    kind = type(construct)
+    entry: dict[str, Any] = {
+        "id": node.id,
+        "path": node.path,
+        "at": node.location_text,
+        "constructInfo": {"fqn": f"{kind.__module__}.{kind.__qualname__}" if _is_own(kind) else kind.__qualname__},
+    }
+    if isinstance(construct, Resource):
+        entry["attributes"] = {name: _plain(value) for name, value in construct.values.items()}
+    if node.path in addresses:
+        entry["addresses"] = dict(addresses[node.path])
+    if node.children:
+        entry["children"] = {child.node.id: _tree(child, addresses) for child in node.children}
+    return entry
+
+
+def _is_own(kind: type[Construct]) -> bool:
+    # The module of a program's own class depends on how the program is run.
+    return kind.__module__.startswith("mlkeys.")
+
+
+def _plain(value: Value) -> object:
+    if isinstance(value, Duration):
+        return str(value)
+    if isinstance(value, str):
+        return str(_readable(value))
+    if isinstance(value, tuple):
+        return [_readable(text) for text in value]
+    return value
+
+
+def _readable(text: str) -> str:
+    return "".join(part if isinstance(part, str) else f"<{part.path}.{part.attribute}>" for part in parts(text))

@@ -1,0 +1,158 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The plays that bring files to hosts, and the templates of those files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlkeys._constructs.encrypted_vars import EncryptedVars
+from mlkeys._constructs.encryption import Decrypted, Encrypted
+from mlkeys._constructs.host_config import Agent, HostConfig
+from mlkeys._constructs.inventory import Template
+from mlkeys._element import Element
+from mlkeys._targets.ansible import agent as agents
+from mlkeys._targets.ansible.shapes import rendered
+from mlkeys._targets.ansible.tasks import Task, reading
+from mlkeys._targets.ansible.values import Values
+from mlkeys._targets.ansible.yaml import Commented
+from mlkeys._targets.names import variable_name
+
+
+@dataclass(frozen=True, slots=True)
+class HostFile:
+    """One file on a host and the template that it is made of."""
+
+    template: str
+    text: str
+    dest: str | Template
+    mode: str
+
+
+@dataclass(slots=True)
+class HostPlay:
+    """The files of the hosts of one pattern."""
+
+    pattern: str
+    configs: list[HostConfig] = field(default_factory=list)
+
+
+def plays_of(elements: Iterable[Element]) -> list[HostPlay]:
+    """Configurations of the same hosts in one play, in the order of the program."""
+    plays: dict[str, HostPlay] = {}
+    for element in elements:
+        if isinstance(element, HostConfig):
+            pattern = ":".join(group.name for group in element.hosts)
+            plays.setdefault(pattern, HostPlay(pattern)).configs.append(element)
+    return list(plays.values())
+
+
+def files_of(config: HostConfig, values: Values, sources: Mapping[str, str]) -> list[HostFile]:
+    """What a configuration puts on its hosts."""
+    name = variable_name(values.name(config))
+    header = f"{{# {config.node.path} {config.node.location_text} -#}}\n"
+    if config.shape == "template":
+        return [HostFile(f"templates/{name}.j2", sources[config.content], config.dest, config.mode)]
+    if isinstance(config.content, Agent):
+        agent = config.content
+        settings = header + agents.configuration(values, agent)
+        return [
+            HostFile(f"templates/{name}.hcl.j2", settings, agents.config_path(config, agent), "0640"),
+            HostFile(f"templates/{name}.service.j2", header + agents.unit(config, agent), config.dest, "0644"),
+        ]
+
+    def expression(text: str) -> str | None:
+        return None if values.view.known_text(text) is not None else values.expression(text)
+
+    text = rendered(config.shape, _known(config.content, values), expression)
+    return [HostFile(f"templates/{name}.j2", header + text, config.dest, config.mode)]
+
+
+def _known(data: Any, values: Values) -> Any:
+    """The data with references replaced that have a value now."""
+    if isinstance(data, str):
+        known = values.view.known_text(data)
+        return data if known is None else known
+    if isinstance(data, Mapping):
+        return {name: _known(value, values) for name, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_known(value, values) for value in data]
+    return data
+
+
+def play(
+    host_play: HostPlay, values: Values, vars_files: Mapping[Element, str], files: Mapping[HostConfig, Any]
+) -> Task:
+    """The whole play for the hosts of one pattern."""
+    used = [element for config in host_play.configs for element in _files_used(config, values)]
+    used = list(dict.fromkeys(used))
+    tasks: list[Any] = [reading(vars_files[element]) for element in used]
+    for config in host_play.configs:
+        comment = f"{config.node.path} {config.node.location_text}"
+        tasks += [Commented(comment, task) for task in _tasks(config, values, files[config], vars_files)]
+    handlers = [_handler(service) for service in sorted({c.restart for c in host_play.configs if c.restart})]
+    head: Task = {
+        "name": f"Bring the files to {host_play.pattern}",
+        "hosts": host_play.pattern,
+        "gather_facts": False,
+    }
+    placeholders = {entry.name: f"(new ciphertext of {entry.name})" for element in used for entry in element.entries}
+    if placeholders:
+        # Check mode makes no ciphertext; with these the templates still show what a real run would change.
+        head["vars"] = placeholders
+    head["tasks"] = tasks
+    return {**head, "handlers": handlers} if handlers else head
+
+
+def _files_used(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
+    """The files of ciphertext that a configuration needs: those it refers to, and those made for its hosts."""
+    for _, text in config.texts():
+        for pointer in values.view.pointers(text):
+            source = pointer.element.source() if isinstance(pointer.element, Decrypted) else pointer.element
+            if isinstance(source, Encrypted) and isinstance(source.node.scope, EncryptedVars):
+                yield source.node.scope
+    if config.shape == "template":
+        for element in values.view.in_stack(values.stack):
+            if isinstance(element, EncryptedVars) and (element.hosts is None or element.hosts in config.hosts):
+                yield element
+
+
+def _tasks(
+    config: HostConfig, values: Values, files: Iterable[HostFile], vars_files: Mapping[Element, str]
+) -> Iterator[Task]:
+    for file in files:
+        dest = file.dest if isinstance(file.dest, Template) else values.text(file.dest)
+        code = file.dest.text if isinstance(file.dest, Template) else None
+        folder = _folder_of(code) if code is not None else values.text(str(file.dest).rpartition("/")[0] or "/")
+        yield {
+            "name": f"Folder of {values.name(config)}",
+            "ansible.builtin.file": {"path": folder, "state": "directory"},
+        }
+        options: Task = {"src": file.template.removeprefix("templates/"), "dest": dest, "mode": file.mode}
+        options |= {name: value for name, value in (("owner", config.owner), ("group", config.group)) if value}
+        task: Task = {"name": f"File {values.name(config)}", "ansible.builtin.template": options}
+        if config.delivery == "plaintext":
+            # A diff or a result would show what is in the file.
+            task |= {"no_log": True, "diff": False}
+            waited = [f"playbook_dir ~ '/{vars_files[used]}' is file" for used in _files_used(config, values)]
+            if waited:
+                task["when"] = Template(f"not ansible_check_mode or ({' and '.join(dict.fromkeys(waited))})")
+        if config.restart:
+            task["notify"] = f"Restart {config.restart}"
+        yield task
+
+
+def _folder_of(template: str) -> Template:
+    head, slash, last = template.rpartition("/")
+    if slash and "}}" not in last:
+        return Template(head)
+    raise ValueError("the last part of dest is to be a name, not a template")
+
+
+def _handler(service: str) -> Task:
+    return {
+        "name": f"Restart {service}",
+        "ansible.builtin.systemd_service": {"name": service, "state": "restarted", "daemon_reload": True},
+    }

@@ -1,0 +1,147 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tasks of the controller: one for each element that the server shall have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
+from mlkeys._constructs.encrypted_vars import EncryptedVars
+from mlkeys._constructs.encryption import Encrypted
+from mlkeys._constructs.inventory import Template
+from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.raw import AnsibleTask
+from mlkeys._element import Element, Resource
+from mlkeys._secret import GeneratedSecret
+from mlkeys._targets.ansible import server_object
+from mlkeys._targets.ansible.values import Values
+from mlkeys._targets.ansible.yaml import Commented
+from mlkeys._targets.names import terraform_name
+from mlkeys._targets.overrides import overridden
+
+Task = dict[str, Any]
+
+BACKEND = "mlkeys.transit.vault_transit_backend"
+KEY = "mlkeys.transit.vault_transit_key"
+VARS = "mlkeys.transit.vault_transit_vars"
+
+
+def tasks_of(element: Element, values: Values, registered: frozenset[Element]) -> Iterator[Task]:
+    """The tasks that bring an element about; `registered` are those whose answer is used later."""
+    if isinstance(element, Resource) and not element.managed:
+        return
+    if isinstance(element, TransitSecretBackend):
+        yield _resource("Engine", BACKEND, element, values)
+    elif isinstance(element, TransitSecretCacheConfig):
+        yield _cache(element, values)
+    elif isinstance(element, TransitSecretBackendKey):
+        task = _resource("Key", KEY, element, values)
+        yield {**task, "register": values.register(element)} if element in registered else task
+    elif isinstance(element, EncryptedVars):
+        yield from _encrypting(element, values)
+    elif isinstance(element, AnsibleTask):
+        yield {"name": f"Task {values.name(element)}", **values.raw(element.data)}
+    elif (path := server_object.path_of(element, values)) is not None:
+        yield {
+            "name": f"{type(element).__name__} {values.name(element)}",
+            "ansible.builtin.include_tasks": server_object.TASK_FILE,
+            "vars": {"server_object_path": path, "server_object": server_object.body_of(element, values)},
+        }
+
+
+def _resource(word: str, module: str, element: Resource, values: Values) -> Task:
+    options = {name: values.plain(value) for name, value in element.values.items()}
+    return {"name": f"{word} {values.name(element)}", module: overridden(element, "ansible", options)}
+
+
+def _cache(element: TransitSecretCacheConfig, values: Values) -> Task:
+    options: Task = {"path": values.plain(element.values["backend"]), "cache_size": element.values["size"]}
+    for pointer in values.view.pointers(str(element.values["backend"])):
+        # It is the same module as for the engine, and what is not said there has a default.
+        if pointer.element.known("disable_upsert") is not None:
+            options["disable_upsert"] = pointer.element.known("disable_upsert")
+    return {"name": f"Cache {values.name(element)}", BACKEND: overridden(element, "ansible", options)}
+
+
+def file_of(element: EncryptedVars, values: Values) -> str:
+    """Where the ciphertexts lie in the project: among the variables of the hosts that use them."""
+    group = element.hosts.name if element.hosts is not None else "all"
+    # What a key encrypts by itself is named after the key.
+    owner = element.node.scope if element.node.scope is element.key else element
+    name = (owner or element).node.path.removeprefix(f"{values.stack.node.path}/")
+    return f"group_vars/{group}/{terraform_name(name)}.transit.yml"
+
+
+def path_template(file: str) -> Template:
+    """A file of the project, from wherever the play is run."""
+    return Template(f"{{{{ playbook_dir }}}}/{file}")
+
+
+def _encrypting(element: EncryptedVars, values: Values) -> Iterator[Task]:
+    file = file_of(element, values)
+    options = {
+        "path": path_template(file),
+        "backend": values.plain(element.key.backend),
+        "key": values.plain(element.key.name),
+        "mode": "0644",
+    }
+    generated = [entry for entry in element.entries if isinstance(entry.plaintext, GeneratedSecret)]
+    given = [entry for entry in element.entries if entry not in generated]
+    for entry in generated:
+        yield {
+            "name": f"Random secret {values.name(entry)}, where there is none",
+            VARS: {**options, "secrets": _secrets([entry], values)},
+            "when": Template(_missing(file, entry)),
+        }
+    if given or not generated:
+        yield {
+            "name": f"Ciphertexts {values.name(element)}",
+            VARS: {**options, "purge": not generated, "secrets": _secrets(given, values)},
+        }
+
+
+def _secrets(entries: list[Encrypted], values: Values) -> dict[str, Any]:
+    return {
+        entry.name: Commented(f"{entry.node.path} {entry.node.location_text}", values.plaintext(entry))
+        for entry in entries
+    }
+
+
+def _missing(file: str, entry: Encrypted) -> str:
+    path = f"playbook_dir ~ '/{file}'"
+    return f"{path} is not file or '{entry.name}' not in lookup('ansible.builtin.file', {path}) | from_yaml"
+
+
+def reading(file: str) -> Task:
+    """The task that reads ciphertexts: a file made in this very run is not among the variables yet."""
+    return {
+        "name": f"Read {file}",
+        "ansible.builtin.include_vars": {"file": path_template(file)},
+        "when": Template(f"not ansible_check_mode or playbook_dir ~ '/{file}' is file"),
+    }
+
+
+def absent_tasks_of(element: Element, values: Values) -> Iterator[Task]:
+    """The tasks that take an element away."""
+    if isinstance(element, Resource) and not element.managed:
+        return
+    if isinstance(element, TransitSecretBackend):
+        options: dict[str, Any] = {"path": values.plain(element.values["path"]), "state": "absent"}
+        yield {"name": f"Engine {values.name(element)}", BACKEND: options}
+    elif isinstance(element, TransitSecretBackendKey):
+        options = {name: values.plain(element.values[name]) for name in ("name", "backend")}
+        force = Template("{{ force_keys | default(false) }}")
+        yield {"name": f"Key {values.name(element)}", KEY: {**options, "state": "absent", "force": force}}
+    elif isinstance(element, EncryptedVars):
+        yield {
+            "name": f"Ciphertexts {values.name(element)}",
+            "ansible.builtin.file": {"path": path_template(file_of(element, values)), "state": "absent"},
+        }
+    elif (path := server_object.path_of(element, values)) is not None:
+        yield {
+            "name": f"{type(element).__name__} {values.name(element)}",
+            "ansible.builtin.include_tasks": server_object.ABSENT_FILE,
+            "vars": {"server_object_path": path},
+        }

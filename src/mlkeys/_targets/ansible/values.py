@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What values of a program are in a playbook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlkeys._app import Stack
+from mlkeys._attributes import Value
+from mlkeys._constructs.encryption import Decrypted, Encrypted
+from mlkeys._constructs.inventory import Template
+from mlkeys._constructs.raw import mapped
+from mlkeys._duration import Duration
+from mlkeys._element import Element
+from mlkeys._reference import Target, parts
+from mlkeys._secret import EnvSecret, FileSecret, GeneratedSecret, KvSecret, PromptSecret, Secret
+from mlkeys._targets.ansible import jinja
+from mlkeys._targets.ansible.jinja import Expression, literal
+from mlkeys._targets.ansible.yaml import Yaml
+from mlkeys._targets.names import variable_name
+from mlkeys._view import View
+
+LOOKUP = "mlkeys.transit.vault_transit"
+
+
+class Values:
+    """Renders the values of one stack, for the play on the controller or (`on_hosts`) one on hosts."""
+
+    def __init__(self, view: View, stack: Stack, program_folder: str, *, on_hosts: bool = False) -> None:
+        self.view = view
+        self.stack = stack
+        self._program_folder = program_folder
+        self._on_hosts = on_hosts
+
+    def text(self, text: str) -> str | Template:
+        """A text as the value of an option."""
+        return jinja.value(parts(text), self.meaning)
+
+    def expression(self, text: str) -> str:
+        """A text as an expression."""
+        return jinja.expression(parts(text), self.meaning)
+
+    def plain(self, value: Value) -> Yaml:
+        """An attribute as the value of an option."""
+        if isinstance(value, Duration):
+            return str(value)
+        plain: Yaml = self.data(value)
+        return plain
+
+    def data(self, data: Any) -> Any:
+        """Nested data: texts mean themselves, templates and references what they stand for."""
+        if isinstance(data, Template):
+            return data
+        if isinstance(data, dict):
+            return {str(name): self.data(value) for name, value in data.items()}
+        if isinstance(data, (list, tuple)):
+            return [self.data(value) for value in data]
+        return self.text(data) if isinstance(data, str) else data
+
+    def raw(self, data: Any) -> Any:
+        """Nested data of which every text is a template already; only references are rendered."""
+        return mapped(data, self._raw_text)
+
+    def _raw_text(self, text: str) -> Template | str:
+        done = []
+        for part in parts(text):
+            meant = part if isinstance(part, str) else self.meaning(part)
+            done.append(meant if isinstance(meant, str) else f"{{{{ {meant.code} }}}}")
+        joined = "".join(done)
+        return Template(joined) if "{" in joined else joined
+
+    def meaning(self, target: Target) -> str | Expression:
+        """What a reference stands for."""
+        pointer = self.view.pointer(target)
+        if pointer is None:
+            raise ValueError(f"{target.path} has no {target.attribute}")
+        element, attribute = pointer.element, pointer.attribute
+        if isinstance(element, Encrypted):
+            return Expression(element.name)
+        if isinstance(element, Decrypted):
+            return Expression(self._decrypting(element))
+        if pointer.runtime:
+            name = f"{self.register(element)}.key.{attribute}"
+            return Expression(f"hostvars['localhost'].{name}" if self._on_hosts else name)
+        return self.view.text(str(element.known(attribute)))
+
+    def register(self, element: Element) -> str:
+        """The variable that holds what a task answered."""
+        return variable_name(f"{self.name(element)}/result")
+
+    def name(self, element: Element) -> str:
+        """The path of an element within its stack."""
+        return element.node.path.removeprefix(f"{self.stack.node.path}/")
+
+    def _decrypting(self, element: Decrypted) -> str:
+        options: dict[str, str] = {"key": element.key.name, "backend": element.key.backend}
+        context = element.wanted_context()
+        if context is not None and element.key.derived:
+            options["context"] = context
+        named = ", ".join(f"{name}={self.expression(value)}" for name, value in options.items())
+        return f"lookup('{LOOKUP}', {self.expression(element.text)}, {named})"
+
+    def plaintext(self, element: Encrypted) -> Template:
+        """Where a secret is found, as the value of an option that shows nothing of it."""
+        source = element.plaintext
+        code = self._finding(element, source) if isinstance(source, Secret) else self.expression(source_text(source))
+        return Template(f"{{{{ {code} }}}}")
+
+    def _finding(self, element: Encrypted, secret: Secret) -> str:
+        if isinstance(secret, EnvSecret):
+            # ansible-core 2.16 has `undef`, with which a missing variable says what is missing.
+            hint = literal(f"Set {secret.variable}")
+            return f"lookup('ansible.builtin.env', {literal(secret.variable)}, default=undef(hint={hint}))"
+        if isinstance(secret, FileSecret):
+            return f"lookup('ansible.builtin.file', {self._program_file(secret.path)})"
+        if isinstance(secret, PromptSecret):
+            return prompt_variable(element)
+        if isinstance(secret, KvSecret):
+            path, mount, field = (literal(text) for text in (secret.path, secret.mount, secret.field))
+            found = f"lookup('community.hashi_vault.vault_kv2_get', {path}, engine_mount_point={mount})"
+            return f"{found}.secret[{field}]"
+        if isinstance(secret, GeneratedSecret):
+            characters = literal(secret.characters)
+            return f"lookup('ansible.builtin.password', '/dev/null', length={secret.length}, chars=[{characters}])"
+        raise TypeError(f"no way to find a {type(secret).__name__}")
+
+    def _program_file(self, path: str) -> str:
+        if path.startswith(("/", "~")):
+            return literal(path)
+        return f"playbook_dir ~ {literal(f'/{self._program_folder}/{path}')}"
+
+
+def source_text(source: object) -> str:
+    """The text of a plaintext that another construct gives."""
+    if not isinstance(source, str):
+        raise TypeError(f"no plaintext: {type(source).__name__}")
+    return source
+
+
+def prompt_variable(element: Encrypted) -> str:
+    """The variable that holds what a person answered."""
+    return f"{element.name}_answer"

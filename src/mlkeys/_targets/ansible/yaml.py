@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Writes YAML as a careful person would: blocks, plain text where that is safe, else quoted.
+
+Of all of YAML this knows what a project of Ansible needs, so that no library is needed. Text of a program that
+looks like a template is tagged `!unsafe`: Ansible then takes it as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mlkeys._constructs.inventory import Template
+
+# Lines of text are broken after a blank from here on, and anywhere at the widest; what stands before them comes on top.
+_WIDTH = 90
+_WIDEST = 120
+
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*|/")
+# What YAML 1.1 (or a reader of it) takes for something else than text.
+_NOT_TEXT = re.compile(
+    r"(?i:y|yes|n|no|true|false|on|off|null|none|~|\.nan|[-+]?\.inf|<<|=)|[-+.0-9][0-9_.:eExXoOa-fA-F+-]*"
+)
+_TEMPLATE = re.compile(r"\{\{|\{%|\{#")
+
+
+@dataclass(frozen=True, slots=True)
+class Commented:
+    """A value with a comment above it."""
+
+    comment: str
+    value: Yaml
+
+
+Yaml: TypeAlias = "str | bool | int | float | Template | Commented | Mapping[str, Yaml] | Sequence[Yaml] | None"
+
+
+def document(value: Yaml, comment: str = "") -> str:
+    """A whole file."""
+    lines = ["---", *(f"# {line}" for line in comment.splitlines())]
+    if comment:
+        lines.append("")
+    return "\n".join([*lines, *_block(value, "")]) + "\n"
+
+
+def _block(value: Yaml, indent: str) -> Iterator[str]:
+    """The lines of a value that begins on a line of its own."""
+    if isinstance(value, Commented):
+        yield from (f"{indent}# {line}" for line in value.comment.splitlines())
+        yield from _block(value.value, indent)
+    elif isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _entry(f"{indent}{_key(name)}:", inner, indent)
+    elif isinstance(value, (list, tuple)) and value:
+        for number, inner in enumerate(value):
+            if number and isinstance(inner, (Mapping, Commented)):
+                yield ""
+            yield from _item(inner, indent)
+    else:
+        yield f"{indent}{scalar(value, indent)}"
+
+
+def _entry(head: str, value: Yaml, indent: str) -> Iterator[str]:
+    if isinstance(value, Commented):
+        yield from (f"{indent}# {line}" for line in value.comment.splitlines())
+        value = value.value
+    if isinstance(value, (Mapping, list, tuple)) and value:
+        yield head
+        yield from _block(value, f"{indent}  ")
+    else:
+        yield f"{head} {scalar(value, indent + '  ')}"
+
+
+def _key(name: str) -> str:
+    """A name: always on one line, and never a template."""
+    return name if _is_plain(name) else f'"{"".join(_pieces(name))}"'
+
+
+def _item(value: Yaml, indent: str) -> Iterator[str]:
+    if isinstance(value, Commented):
+        yield from (f"{indent}# {line}" for line in value.comment.splitlines())
+        value = value.value
+    first, *rest = _block(value, f"{indent}  ")
+    yield f"{indent}- {first[len(indent) + 2 :]}"
+    yield from rest
+
+
+def scalar(value: Yaml, indent: str = "") -> str:
+    """A value on one line, or in quotes that go on over several."""
+    if isinstance(value, Template):
+        return _quoted(value.text, indent)
+    if isinstance(value, str):
+        return _text(value, indent)
+    if isinstance(value, (Mapping, list, tuple)):
+        return "{}" if isinstance(value, Mapping) else "[]"
+    return json.dumps(value)
+
+
+def _text(text: str, indent: str) -> str:
+    if _TEMPLATE.search(text):
+        return f"!unsafe {_quoted(text, indent)}"
+    return text if _is_plain(text) else _quoted(text, indent)
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= _WIDTH and bool(_PLAIN.fullmatch(text)) and not _NOT_TEXT.fullmatch(text)
+
+
+def _quoted(text: str, indent: str) -> str:
+    """Double quotes; a long text goes on in the next line after a backslash."""
+    lines: list[str] = []
+    line = ""
+    for piece in _pieces(text):
+        # At the beginning of a continued line a blank counts only behind a backslash.
+        line += f"\\{piece}" if piece == " " and not line and lines else piece
+        if len(line) >= (_WIDTH if piece == " " else _WIDEST):
+            lines.append(line)
+            line = ""
+    if line or not lines:
+        lines.append(line)
+    return '"' + f"\\\n{indent}  ".join(lines) + '"'
+
+
+def _pieces(text: str) -> Iterator[str]:
+    return (_ESCAPES.get(character) or _escaped(character) for character in text)
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def _escaped(character: str) -> str:
+    number = ord(character)
+    if 0x20 <= number < 0x7F or (character.isprintable() and number >= 0xA0):
+        return character
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a program sets in one target's output although this package has no attribute for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlkeys._element import Resource, Target
+
+
+def overridden(resource: Resource, target: Target, body: dict[str, Any]) -> dict[str, Any]:
+    """The body with the resource's overrides for a target."""
+    for for_target, path, value in resource.overrides:
+        if for_target in (None, target):
+            _put(body, path.split("."), value)
+    return body
+
+
+def _put(body: dict[str, Any], path: list[str], value: object) -> None:
+    *above, last = path
+    for part in above:
+        inner = body.setdefault(part, {})
+        if not isinstance(inner, dict):
+            inner = body[part] = {}
+        body = inner
+    if value is None:
+        body.pop(last, None)
+    else:
+        body[last] = value

@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Which block of the provider each construct becomes, and what stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mlkeys._attributes import Value
+from mlkeys._constructs.approle import AppRole
+from mlkeys._constructs.auth import AppRoleAuth
+from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
+from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.policy import Policy, hcl
+from mlkeys._duration import Duration
+from mlkeys._element import Element, Resource
+
+#: Turns a text with references into a template.
+Render = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of block, the attribute of it that each of our attributes is, and what we cannot express by it."""
+
+    type: str
+    attributes: dict[str, str]
+    unsupported: tuple[str, ...] = ()
+    constants: tuple[tuple[str, str], ...] = ()
+
+
+def _same(*names: str, **renamed: str) -> dict[str, str]:
+    return {**{name: name for name in names}, **renamed}
+
+
+_KINDS: tuple[tuple[type[Element], Kind], ...] = (
+    (
+        TransitSecretBackend,
+        Kind(
+            "vault_mount",
+            _same(
+                *(name for name in TransitSecretBackend.ATTRIBUTES if name != "disable_upsert"),
+                default_lease_ttl="default_lease_ttl_seconds",
+                max_lease_ttl="max_lease_ttl_seconds",
+            ),
+            constants=(("type", "transit"),),
+        ),
+    ),
+    (
+        TransitSecretBackendKey,
+        Kind(
+            "vault_transit_secret_backend_key",
+            _same(*(name for name in TransitSecretBackendKey.ATTRIBUTES if name != "external_key_ref")),
+            unsupported=("external_key_ref",),
+        ),
+    ),
+    (TransitSecretCacheConfig, Kind("vault_transit_secret_cache_config", _same("backend", "size"))),
+    (AppRoleAuth, Kind("vault_auth_backend", _same("path", "description"), constants=(("type", "approle"),))),
+    (
+        AppRole,
+        Kind(
+            "vault_approle_auth_backend_role",
+            _same(*(name for name in AppRole.ATTRIBUTES if name != "name"), name="role_name"),
+        ),
+    ),
+    (Policy, Kind("vault_policy", _same("name"))),
+)
+
+
+def kind_of(element: Element) -> Kind | None:
+    """The kind of block that an element becomes; None when it becomes none, as what is already there."""
+    if isinstance(element, Resource) and not element.managed:
+        return None
+    return next((kind for construct, kind in _KINDS if isinstance(element, construct)), None)
+
+
+def body_of(element: Element, kind: Kind, render: Render) -> dict[str, Any]:
+    """The arguments of the block."""
+    body: dict[str, Any] = dict(kind.constants)
+    if isinstance(element, Policy):
+        return {**body, "name": render(element.policy_name), "policy": render(hcl(element.rules, element.description))}
+    if isinstance(element, Resource):
+        for name, value in element.values.items():
+            if name in kind.attributes:
+                body[kind.attributes[name]] = plain(value, render)
+    if isinstance(element, AppRole):
+        body["token_policies"] = sorted({render(name) for name in element.policies})
+    return body
+
+
+def plain(value: Value, render: Render) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, Duration):
+        return value.seconds
+    if isinstance(value, str):
+        return render(value)
+    if isinstance(value, tuple):
+        return [render(text) for text in value]
+    if isinstance(value, dict):
+        return {render(name): render(text) for name, text in value.items()}
+    return value

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What Terraform may see of secrets: nothing, unless a stack asks for it by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from mlkeys._app import Stack
+from mlkeys._constructs.encryption import Decrypted, Encrypted
+from mlkeys._element import Element
+from mlkeys._secret import Secret
+from mlkeys._targets.names import terraform_name, variable_name
+from mlkeys._view import Pointer
+
+Block = tuple[str, str, str, dict[str, Any]]
+Render = Callable[[str], str]
+
+
+class Secrets:
+    """The blocks of a stack that touch plaintext or ciphertext."""
+
+    def __init__(self, stack: Stack, address_of: Callable[[Element], str | None]) -> None:
+        self._mode = stack.terraform_secrets
+        self._stack = stack
+        self._address_of = address_of
+
+    def refuses(self, pointers: Iterable[Pointer]) -> bool:
+        """Whether a value that is made of these may not stand in a file, a plan or the state."""
+        return self._mode != "state" and any(isinstance(p.element, (Encrypted, Decrypted)) for p in pointers)
+
+    def expression(self, element: Encrypted | Decrypted) -> str:
+        """The code by which another block reads the value."""
+        name = self._name(element)
+        if isinstance(element, Encrypted):
+            return f"data.vault_transit_encrypt.{name}.ciphertext"
+        return f"data.vault_transit_decrypt.{name}.plaintext"
+
+    def blocks(self, element: Encrypted | Decrypted, render: Render) -> Iterator[Block]:
+        if self._mode == "state":
+            yield from self._in_state(element, render)
+        elif self._mode == "ephemeral" and isinstance(element, Encrypted) and isinstance(element.plaintext, Secret):
+            yield from self._ephemeral(element, render)
+
+    def _name(self, element: Element) -> str:
+        return terraform_name(element.node.path.removeprefix(f"{self._stack.node.path}/"))
+
+    def _variable(self, element: Encrypted, *, ephemeral: bool) -> Iterator[Block]:
+        if isinstance(element.plaintext, Secret):
+            body: dict[str, Any] = {"type": "string", "sensitive": True, "description": repr(element.plaintext)}
+            yield "variable", "", self._variable_name(element), {**body, **({"ephemeral": True} if ephemeral else {})}
+
+    def _variable_name(self, element: Encrypted) -> str:
+        return variable_name(element.name)
+
+    def _plaintext(self, element: Encrypted, render: Render) -> str:
+        if isinstance(element.plaintext, str):
+            return render(element.plaintext)
+        return f"${{var.{self._variable_name(element)}}}"
+
+    def _in_state(self, element: Encrypted | Decrypted, render: Render) -> Iterator[Block]:
+        key = {"backend": render(element.key.backend), "key": render(element.key.name)}
+        if isinstance(element, Encrypted):
+            yield from self._variable(element, ephemeral=False)
+            body = {**key, "plaintext": self._plaintext(element, render)}
+            context = element.name if element.key.derived else None
+        else:
+            body = {**key, "ciphertext": render(element.text)}
+            context = element.wanted_context()
+        if context is not None:
+            body["context"] = render(context)
+        type_ = "vault_transit_encrypt" if isinstance(element, Encrypted) else "vault_transit_decrypt"
+        yield "data", type_, self._name(element), body
+
+    def _ephemeral(self, element: Encrypted, render: Render) -> Iterator[Block]:
+        """Encrypt without a trace, and write the ciphertext where Terraform only ever writes: a KV engine."""
+        name = self._name(element)
+        yield from self._variable(element, ephemeral=True)
+        context = f", context = base64encode({json.dumps(element.name)})" if element.key.derived else ""
+        variable = self._variable_name(element)
+        yield (
+            "ephemeral",
+            "vault_generic_endpoint",
+            name,
+            {
+                "path": render(f"{element.key.backend}/encrypt/{element.key.name}"),
+                "data_json": f"${{jsonencode({{plaintext = base64encode(var.{variable}){context}}})}}",
+                "write_fields": ["ciphertext"],
+            },
+        )
+        value = f'jsondecode(ephemeral.vault_generic_endpoint.{name}.write_data_json)["ciphertext"]'
+        yield (
+            "resource",
+            "vault_kv_secret_v2",
+            name,
+            {
+                "mount": render(self._stack.terraform_kv),
+                "name": render(f"{self._stack.node.id}/{element.name}"),
+                "data_json_wo": f"${{jsonencode({{ciphertext = {value}}})}}",
+                "data_json_wo_version": 1,
+            },
+        )

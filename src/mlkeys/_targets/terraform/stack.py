@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""One stack as Terraform JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mlkeys._app import Stack
+from mlkeys._constructs.backend import TransitSecretBackend
+from mlkeys._constructs.encryption import Decrypted, Encrypted
+from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.output import Output
+from mlkeys._constructs.raw import TerraformBlock
+from mlkeys._element import Element, Resource
+from mlkeys._reference import Target, parts
+from mlkeys._targets.names import terraform_name
+from mlkeys._targets.overrides import overridden
+from mlkeys._targets.terraform.resources import body_of, kind_of
+from mlkeys._targets.terraform.secrets import Secrets
+from mlkeys._targets.terraform.text import Expression, escaped, template
+from mlkeys._view import View
+
+PROVIDER_SOURCE = "registry.terraform.io/hashicorp/vault"
+# The first version with ephemeral endpoints; 6 may change anything.
+PROVIDER_VERSION = ">= 5.9.0, < 6.0.0"
+TERRAFORM_VERSION = ">= 1.5.0"
+EPHEMERAL_TERRAFORM_VERSION = ">= 1.11.0"
+
+Json = dict[str, Any]
+
+
+class TerraformStack:
+    """Collects the blocks of a stack."""
+
+    def __init__(self, view: View, stack: Stack) -> None:
+        self._view = view
+        self._stack = stack
+        self._blocks: Json = {}
+        self._secrets = Secrets(stack, self._address_of)
+        #: Constructs and the names of their blocks, for the tree.
+        self.addresses: dict[str, str] = {}
+        self.omitted: list[str] = []
+
+    def render(self) -> Json:
+        """The whole configuration."""
+        for element in self._view.in_stack(self._stack):
+            self._add(element)
+        ephemeral = self._stack.terraform_secrets == "ephemeral"
+        head: Json = {
+            "//": {"path": self._stack.node.path, "at": self._stack.node.location_text},
+            "terraform": {
+                "required_version": EPHEMERAL_TERRAFORM_VERSION if ephemeral else TERRAFORM_VERSION,
+                "required_providers": {"vault": {"source": PROVIDER_SOURCE, "version": PROVIDER_VERSION}},
+            },
+            "provider": {"vault": [self._provider()]},
+        }
+        return {**head, **self._blocks}
+
+    def _provider(self) -> Json:
+        given = {"address": self._stack.url, "namespace": self._stack.namespace}
+        return {name: escaped(value) for name, value in given.items() if value is not None}
+
+    def _add(self, element: Element) -> None:
+        if isinstance(element, Output):
+            self._add_output(element)
+        elif isinstance(element, TerraformBlock):
+            _merge(self._blocks, element.block(self._render))
+        elif isinstance(element, (Encrypted, Decrypted)):
+            for group, type_, name, body in self._secrets.blocks(element, self._render):
+                self._put(element, group, type_, name, body)
+        elif (kind := kind_of(element)) is not None:
+            body = body_of(element, kind, self._render)
+            self._finish(element, body)
+            name = terraform_name(self._name(element))
+            self._put(element, "resource", kind.type, name, body)
+            self.addresses[element.node.path] = f"{kind.type}.{name}"
+            if isinstance(element, TransitSecretBackend) and "disable_upsert" in element.values:
+                self._add_key_settings(element)
+
+    def _finish(self, element: Element, body: Json) -> None:
+        """What belongs to any resource: what it waits for, what guards it, what the program set by hand."""
+        if isinstance(element, TransitSecretBackend) and self._guards_keys(element):
+            body["lifecycle"] = {"prevent_destroy": True}
+        explicit = {dependency for scope in element.node.scopes for dependency in scope.node.dependencies}
+        waited = [
+            address
+            for dependency in explicit
+            for below in dependency.node.walk()
+            if isinstance(below, Element) and (address := self._address_of(below)) is not None
+        ]
+        if waited:
+            body["depends_on"] = sorted(waited)
+        if isinstance(element, Resource):
+            overridden(element, "terraform", body)
+
+    def _guards_keys(self, backend: TransitSecretBackend) -> bool:
+        # Unmounting an engine destroys its keys, even those that the server would not let go.
+        path = self._view.known_text(str(backend.path))
+        return any(
+            isinstance(element, TransitSecretBackendKey)
+            and element.protected
+            and self._view.known_text(str(element.backend)) == path
+            for element in self._view.in_stack(self._stack)
+        )
+
+    def _add_key_settings(self, backend: TransitSecretBackend) -> None:
+        name = terraform_name(f"{self._name(backend)}/config-keys")
+        body: Json = {
+            "path": self._render(f"{backend.path}/config/keys"),
+            "data_json": json.dumps({"disable_upsert": backend.values["disable_upsert"]}),
+            "disable_delete": True,
+            "ignore_absent_fields": True,
+        }
+        self._put(backend, "resource", "vault_generic_endpoint", name, body)
+
+    def _add_output(self, output: Output) -> None:
+        body: Json = {"value": self._render(output.value) if isinstance(output.value, str) else output.value}
+        pointers = list(self._view.pointers(str(output.value)))
+        if self._secrets.refuses(pointers):
+            self.omitted.append(output.name)
+            return
+        if output.description:
+            body["description"] = escaped(output.description)
+        if output.sensitive:
+            body["sensitive"] = True
+        _merge(self._blocks, {"output": {terraform_name(output.name): body}})
+
+    def _put(self, element: Element, group: str, type_: str, name: str, body: Json) -> None:
+        origin = {"//": {"path": element.node.path, "at": element.node.location_text}}
+        entry = {type_: {name: {**origin, **body}}} if type_ else {name: {**origin, **body}}
+        _merge(self._blocks, {group: entry})
+
+    def _name(self, element: Element) -> str:
+        return element.node.path.removeprefix(f"{self._stack.node.path}/")
+
+    def _address_of(self, element: Element) -> str | None:
+        kind = kind_of(element)
+        if kind is None or self._view.stack_of[element] is not self._stack:
+            return None
+        return f"{kind.type}.{terraform_name(self._name(element))}"
+
+    def _render(self, text: str) -> str:
+        return template(parts(text), self._meaning)
+
+    def _meaning(self, target: Target) -> str | Expression:
+        pointer = self._view.pointer(target)
+        if pointer is None:
+            raise ValueError(f"{target.path} has no {target.attribute}")
+        element, attribute = pointer.element, pointer.attribute
+        if isinstance(element, (Encrypted, Decrypted)):
+            return Expression(self._secrets.expression(element))
+        address, kind = self._address_of(element), kind_of(element)
+        if address is not None and kind is not None:
+            return Expression(f"{address}.{kind.attributes.get(attribute, attribute)}")
+        return self._view.text(str(element.known(attribute)))
+
+
+def _merge(into: Json, other: Json) -> None:
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        elif key in into and into[key] != value:
+            raise ValueError(f"two blocks want to be {key!r}")
+        else:
+            into[key] = value
+
+
+def text_of(configuration: Json) -> str:
+    """The one text of a configuration: sorted, readable, ending with a newline."""
+    return json.dumps(configuration, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
