@@ -21,7 +21,32 @@ from mlkeys._view import View
 
 #: Names that mean something to Ansible itself.
 _RESERVED = frozenset(
-    ["ansible_facts", "environment", "group_names", "groups", "hosts", "hostvars", "inventory_dir", "inventory_hostname", "lookup", "name", "namespace", "no_log", "omit", "outputs", "play_hosts", "playbook_dir", "port", "q", "query", "range", "role_name", "serial", "server_address", "server_headers", "server_object", "tags", "tasks", "vars", "when"]
+    {
+        *(
+            "ansible_facts",
+            "environment",
+            "group_names",
+            "groups",
+            "hosts",
+            "hostvars",
+            "inventory_dir",
+            "lookup",
+            "name",
+        ),
+        *("inventory_hostname", "namespace", "no_log", "omit", "outputs", "play_hosts", "playbook_dir", "port", "q"),
+        *(
+            "query",
+            "range",
+            "role_name",
+            "serial",
+            "server_address",
+            "server_headers",
+            "server_object",
+            "tags",
+            "tasks",
+        ),
+        *("vars", "when"),
+    }
 )
 
 

@@ -15,7 +15,7 @@ from mlkeys._constructs.inventory import Template
 from mlkeys._element import Element
 from mlkeys._targets.ansible import agent as agents
 from mlkeys._targets.ansible.shapes import rendered
-from mlkeys._targets.ansible.tasks import Task, reading
+from mlkeys._targets.ansible.tasks import Task, is_there, reading
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import variable_name
@@ -136,7 +136,7 @@ def _tasks(
         if config.delivery == "plaintext":
             # A diff or a result would show what is in the file.
             task |= {"no_log": True, "diff": False}
-            waited = [f"playbook_dir ~ '/{vars_files[used]}' is file" for used in _files_used(config, values)]
+            waited = [is_there(vars_files[used]) for used in _files_used(config, values)]
             if waited:
                 task["when"] = Template(f"not ansible_check_mode or ({' and '.join(dict.fromkeys(waited))})")
         if config.restart:

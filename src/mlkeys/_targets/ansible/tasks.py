@@ -69,8 +69,8 @@ def file_of(element: EncryptedVars, values: Values) -> str:
     """Where the ciphertexts lie in the project: among the variables of the hosts that use them."""
     group = element.hosts.name if element.hosts is not None else "all"
     # What a key encrypts by itself is named after the key.
-    owner = element.node.scope if element.node.scope is element.key else element
-    name = (owner or element).node.path.removeprefix(f"{values.stack.node.path}/")
+    owner: Element = element.key if element.node.scope is element.key else element
+    name = owner.node.path.removeprefix(f"{values.stack.node.path}/")
     return f"group_vars/{group}/{terraform_name(name)}.transit.yml"
 
 
@@ -111,7 +111,12 @@ def _secrets(entries: list[Encrypted], values: Values) -> dict[str, Any]:
 
 def _missing(file: str, entry: Encrypted) -> str:
     path = f"playbook_dir ~ '/{file}'"
-    return f"{path} is not file or '{entry.name}' not in lookup('ansible.builtin.file', {path}) | from_yaml"
+    return f"{is_there(file, negated=True)} or '{entry.name}' not in lookup('ansible.builtin.file', {path}) | from_yaml"
+
+
+def is_there(file: str, *, negated: bool = False) -> str:
+    """The condition that a file of the project is there."""
+    return f"(playbook_dir ~ '/{file}') is {'not ' if negated else ''}file"
 
 
 def reading(file: str) -> Task:
@@ -119,7 +124,7 @@ def reading(file: str) -> Task:
     return {
         "name": f"Read {file}",
         "ansible.builtin.include_vars": {"file": path_template(file)},
-        "when": Template(f"not ansible_check_mode or playbook_dir ~ '/{file}' is file"),
+        "when": Template(f"not ansible_check_mode or {is_there(file)}"),
     }
 
 
