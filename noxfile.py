@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What has to pass, one session a tool box. `nox` runs all but the matrix; `nox -l` lists them."""
+"""What has to pass, one session a tool box. `nox` runs all but the matrix; `nox -l` lists them.
+
+The tests come last: their closing lines are what a reader of the output looks for.
+"""
 
 from __future__ import annotations
 
@@ -132,66 +135,6 @@ def type_checked() -> list[str]:
     return [argument for package in packages for argument in ("-p", package)] + ["-m", "noxfile"]
 
 
-def run_tests(session: nox.Session, core: str) -> None:
-    install(session, f"tests-{core}", package=True)
-    data = CACHE / "coverage"
-    data.mkdir(parents=True, exist_ok=True)
-    folders = [name for name in ("unit", "integration", "e2e", "cdk") if (ROOT / "tests" / name).is_dir()]
-    session.run(
-        "pytest",
-        "-n2",
-        *(session.posargs or [f"tests/{name}" for name in folders]),
-        "--cov",
-        "--cov-report=term:skip-covered",
-        env={"COVERAGE_FILE": str(data / f"core-{core}")},
-    )
-
-
-@nox.session
-def tests(session: nox.Session) -> None:
-    """All tests of our own, with real servers."""
-    run_tests(session, CORE)
-
-
-@nox.session(name="tests-2.16", python="3.11", default=False)
-def tests_oldest(session: nox.Session) -> None:
-    """The same on the oldest ansible-core that is supported."""
-    run_tests(session, "2.16")
-
-
-@nox.session(name="tests-2.21", python="3.13", default=False)
-def tests_newest(session: nox.Session) -> None:
-    """The same on the newest ansible-core."""
-    run_tests(session, "2.21")
-
-
-@nox.session
-def sanity(session: nox.Session) -> None:
-    """Ansible's own rules for collections, on each Python of a target that this machine has."""
-    install(session, "sanity")
-    environment = collection_environment(session)
-    del environment["ANSIBLE_COLLECTIONS_PATH"]
-    installer = Path(environment["HOME"], ".ansible", "test", "cache", "get_pip_24_2.py")
-    installer.parent.mkdir(parents=True, exist_ok=True)
-    installer.write_text(GET_PIP, encoding="utf-8")
-    stage()
-    session.chdir(STAGE)
-    session.run("ansible-test", "sanity", "--local", "--color", "no", *session.posargs, env=environment)
-
-
-@nox.session
-def molecule(session: nox.Session) -> None:
-    """The role against a real server: converge, again without change, verify."""
-    install(session, "molecule", package=True)
-    environment = collection_environment(session)
-    try:
-        session.run("molecule", "test", "--all", *session.posargs, env=environment)
-    finally:
-        # A scenario that fails half-way may leave its server behind.
-        for lock in Path(environment["HOME"]).rglob("openbao/lock"):
-            session.run("mlkeys", "dev", "--stop", "--state", str(lock.parent), silent=True)
-
-
 @nox.session
 def build(session: nox.Session) -> None:
     """Build the collection and the wheel, and use each where nothing else of the checkout is."""
@@ -233,6 +176,66 @@ def try_wheel(session: nox.Session, output: Path) -> None:
     session.run(command, "dev", "--", "true", external=True, success_codes=[1])
     session.run("uv", "pip", "install", *target, f"{wheel}[dev]")
     session.run(command, "dev", "--", "true", external=True)
+
+
+@nox.session
+def molecule(session: nox.Session) -> None:
+    """The role against a real server: converge, again without change, verify."""
+    install(session, "molecule", package=True)
+    environment = collection_environment(session)
+    try:
+        session.run("molecule", "test", "--all", *session.posargs, env=environment)
+    finally:
+        # A scenario that fails half-way may leave its server behind.
+        for lock in Path(environment["HOME"]).rglob("openbao/lock"):
+            session.run("mlkeys", "dev", "--stop", "--state", str(lock.parent), silent=True)
+
+
+@nox.session
+def sanity(session: nox.Session) -> None:
+    """Ansible's own rules for collections, on each Python of a target that this machine has."""
+    install(session, "sanity")
+    environment = collection_environment(session)
+    del environment["ANSIBLE_COLLECTIONS_PATH"]
+    installer = Path(environment["HOME"], ".ansible", "test", "cache", "get_pip_24_2.py")
+    installer.parent.mkdir(parents=True, exist_ok=True)
+    installer.write_text(GET_PIP, encoding="utf-8")
+    stage()
+    session.chdir(STAGE)
+    session.run("ansible-test", "sanity", "--local", "--color", "no", *session.posargs, env=environment)
+
+
+def run_tests(session: nox.Session, core: str) -> None:
+    install(session, f"tests-{core}", package=True)
+    data = CACHE / "coverage"
+    data.mkdir(parents=True, exist_ok=True)
+    folders = [name for name in ("unit", "integration", "e2e", "cdk") if (ROOT / "tests" / name).is_dir()]
+    session.run(
+        "pytest",
+        "-n2",
+        *(session.posargs or [f"tests/{name}" for name in folders]),
+        "--cov",
+        "--cov-report=term:skip-covered",
+        env={"COVERAGE_FILE": str(data / f"core-{core}")},
+    )
+
+
+@nox.session(name="tests-2.16", python="3.11", default=False)
+def tests_oldest(session: nox.Session) -> None:
+    """The same on the oldest ansible-core that is supported."""
+    run_tests(session, "2.16")
+
+
+@nox.session(name="tests-2.21", python="3.13", default=False)
+def tests_newest(session: nox.Session) -> None:
+    """The same on the newest ansible-core."""
+    run_tests(session, "2.21")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests of our own, with real servers."""
+    run_tests(session, CORE)
 
 
 @nox.session(default=False)

@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is said in more than one file is said alike."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.collection import ROOT
+
+PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+LOCKED = sorted(path.stem for path in (ROOT / "requirements").glob("*.txt"))
+
+
+def read_yaml(path: str) -> Any:
+    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Exact versions by normalised name, those of included files too."""
+    text = path.read_text(encoding="utf-8")
+    found = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in PINNED.findall(text)}
+    for included in re.findall(r"^-r (\S+)", text, re.MULTILINE):
+        found |= pins(path.parent / included)
+    return found
+
+
+def test_collection_and_package_have_one_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == read_yaml("galaxy.yml")["version"]
+
+
+def test_every_module_is_in_the_action_group() -> None:
+    group = read_yaml("meta/runtime.yml")["action_groups"]["vault"]
+    names = [entry for entry in group if isinstance(entry, str)]
+    assert names == sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_locked_requirements_hold_the_pins_they_are_made_from(name: str) -> None:
+    locked = pins(ROOT / "requirements" / f"{name}.txt")
+    wanted = pins(ROOT / "requirements" / f"{name}.in")
+    assert wanted
+    assert {name: locked.get(name) for name in wanted} == wanted
+
+
+def test_the_compared_requirements_are_there() -> None:
+    assert {"build", "demo", "lint", "molecule", "nox", "sanity", "tests-2.16", "tests-2.19", "tests-2.21"} == set(
+        LOCKED
+    )
