@@ -30,6 +30,7 @@ from tests.support.collection import ROOT
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao
 
+SITE = ROOT / "playbooks/site.yml"
 WRONG_TOKEN = "s.canary-wrong-token-Lm8"
 
 
@@ -136,7 +137,7 @@ class Canary:
         return self.root / "work"
 
     def play(
-        self, playbook: str | Path = ROOT / "playbooks/site.yml", args: tuple[str, ...] = (), **env: str
+        self, playbook: Path = SITE, args: tuple[str, ...] = (), env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         for name in ("home", "tmp", "ansible", "local", "remote", "facts", "retry"):
             (self.root / name).mkdir(exist_ok=True)
@@ -160,7 +161,7 @@ class Canary:
                     "ANSIBLE_RETRY_FILES_SAVE_PATH": str(self.root / "retry"),
                     "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
                     "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1",
-                    **env,
+                    **(env or {}),
                 },
                 args=("-vvvv", "--diff", *args),
             )
@@ -238,6 +239,28 @@ def test_decrypting_with_the_lookup_is_silent(canary: Canary) -> None:
     canary.assert_silent()
 
 
+def test_modules_in_processes_of_their_own_are_silent(canary: Canary) -> None:
+    playbook = canary.root / "processes.yml"
+    playbook.write_text(
+        """
+- hosts: localhost
+  gather_facts: false
+  environment:
+    # With an environment of its own a task is not carried out inside Ansible.
+    ANY: thing
+  roles:
+    - mlkeys.transit.vault_transit
+"""
+    )
+
+    done = canary.play(playbook)
+
+    assert done.returncode == 0, done.stdout
+    assert "changed=3" in done.stdout
+    assert "Pipelining is enabled." in done.stdout
+    canary.assert_silent()
+
+
 def wrong_token(canary: Canary) -> dict[str, str]:
     return {"BAO_TOKEN": WRONG_TOKEN}
 
@@ -302,7 +325,7 @@ def template_with_an_undefined_variable(canary: Canary) -> dict[str, str]:
 def test_failures_are_silent(canary: Canary, arrange: Callable[[Canary], dict[str, str]]) -> None:
     environment = arrange(canary)
 
-    done = canary.play(**environment)
+    done = canary.play(env=environment)
 
     assert done.returncode != 0, done.stdout
     assert "Traceback" not in done.stdout + done.stderr
