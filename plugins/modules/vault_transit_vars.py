@@ -12,19 +12,20 @@ short_description: Write encrypted vars files with the Transit secrets engine
 description:
   - Encrypts secrets with a key of the Transit engine of HashiCorp Vault or OpenBao, and keeps the ciphertexts in a vars
     file that is safe to commit. Without further ado its variables are the ciphertexts.
-  - A stored ciphertext stays as it is while its plaintext is the same. That is decided by C(transit/verify) on a stored
-    HMAC, so the token needs no right to decrypt.
+  - A stored ciphertext stays as it is while its plaintext is the same. That is decided by a stored HMAC, with
+    C(transit/hmac) and C(transit/verify), so the token needs no right to decrypt.
   - A ciphertext behind the wanted key version is rewrapped, also when its secret is not given. Its plaintext does not
     leave the server then.
   - Every value is encrypted with its variable's name as context. Under a key with C(derived=true), a ciphertext pasted
     under another name does not decrypt. Under other keys the server ignores the context.
   - All secrets go to the server in one request for each operation, as far as the server's limits allow.
-  - The file's comments and order are kept, and it is replaced in one step.
+  - The file's comments, order and style are kept, and it is replaced in one step. With an entry goes only what stands
+    on its own lines. JSON is written anew.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
   - hvac
-  - ruamel.yaml (for files that are not JSON)
+  - PyYAML (for files that are not JSON)
 options:
   path:
     description:

@@ -15,7 +15,7 @@ from typing import Any, Iterator, Mapping
 
 from ansible.module_utils import basic
 
-_LIBRARIES = {"vault_transit_vars": ("hvac", "ruamel.yaml")}
+_LIBRARIES = {"vault_transit_vars": ("hvac", "yaml")}
 
 
 def can_run_here(name: str) -> bool:
