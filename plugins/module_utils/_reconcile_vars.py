@@ -156,7 +156,7 @@ def _wanted_version(transit: Transit, key: str, fingerprint_key: str, latest_fin
     if fingerprint_key == key:
         latest = latest_fingerprint
     else:
-        actual = transit.read_key(key)
+        actual = transit.read_key(key, exists=True)
         if actual is None:
             raise NotFound(f"The key '{key}' does not exist in the engine '{transit.backend}'.")
         latest = int(actual["latest_version"])
