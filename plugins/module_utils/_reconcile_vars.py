@@ -3,8 +3,8 @@
 
 """From given secrets and a stored file to the file's new text. **Private** to the collection.
 
-Two requests decide (verify, hmac) and at most two more do the work (encrypt, rewrap), for any number of secrets that
-fits into the server's limits. The token needs no right to decrypt.
+At most two requests decide (hmac, and verify for fingerprints of older versions), and at most two more do the work
+(encrypt, rewrap), for any number of secrets that fits into the server's limits. The token needs no right to decrypt.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def reconcile_vars(client: Client, options: Mapping[str, Any], dry_run: bool, _n
     if not secrets and not file.entries:
         return Outcome(changed=False, result={"entries": []})
 
-    same = _compare(transit, key, fingerprint_key, file, secrets)
     fingerprints = _fingerprints(transit, fingerprint_key, secrets)
+    same = _compare(transit, key, fingerprint_key, file, secrets, fingerprints)
     latest_fingerprint = max(ciphertext_version(text) or 0 for text in fingerprints.values())
     version = _wanted_version(transit, key, fingerprint_key, latest_fingerprint, options.get("key_version") or 0)
     fates = decide(
@@ -99,15 +99,16 @@ def _no_text(value: Any) -> bool:
 
 
 def _compare(
-    transit: Transit, key: str, fingerprint_key: str, file: VarsFile, secrets: Secrets
+    transit: Transit,
+    key: str,
+    fingerprint_key: str,
+    file: VarsFile,
+    secrets: Secrets,
+    fingerprints: Mapping[str, str],
 ) -> dict[str, str | None]:
     """For each given secret ``None`` when it is the stored one, else the reason to write it."""
     stored = {name: entry for name, entry in file.entries.items() if name in secrets}
-    marked = [entry for entry in stored.values() if entry.fingerprint]
-    items = [
-        Item(fingerprint_input(entry.name, secrets[entry.name]), entry.name, hmac=entry.fingerprint) for entry in marked
-    ]
-    verified = dict(zip(_names(marked), transit.verify(fingerprint_key, items))) if items else {}
+    verified = _verified(transit, fingerprint_key, stored, secrets, fingerprints)
     unverifiable = [entry for name, entry in stored.items() if verified.get(name) is None]
     plaintexts = _decrypt_if_allowed(transit, key, unverifiable)
     reasons: dict[str, str | None] = {}
@@ -123,8 +124,25 @@ def _compare(
     return reasons
 
 
-def _names(entries: list[Entry]) -> list[str]:
-    return [entry.name for entry in entries]
+def _verified(
+    transit: Transit,
+    fingerprint_key: str,
+    stored: Mapping[str, Entry],
+    secrets: Secrets,
+    fingerprints: Mapping[str, str],
+) -> dict[str, bool | None]:
+    """What the stored fingerprints tell: the same value, another one, or nothing."""
+    verified: dict[str, bool | None] = {}
+    older: dict[str, Item] = {}
+    for name, entry in stored.items():
+        if ciphertext_version(entry.fingerprint) == ciphertext_version(fingerprints[name]):
+            # Under one version the same value has always the same HMAC: there is nothing to ask.
+            verified[name] = entry.fingerprint == fingerprints[name]
+        elif entry.fingerprint:
+            older[name] = Item(fingerprint_input(name, secrets[name]), name, hmac=entry.fingerprint)
+    if older:
+        verified.update(zip(older, transit.verify(fingerprint_key, list(older.values()))))
+    return verified
 
 
 def _decrypt_if_allowed(transit: Transit, key: str, entries: list[Entry]) -> dict[str, bytes]:
