@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers for what the usual one cannot show. Each is started once for a test process, when the first test asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mlkeys._openbao import DevServer, _binary
+from tests.integration.support.processes import free_port, listens, started
+from tests.integration.support.tls import Authority
+from tests.support.server import Bao, running_bao
+
+
+@dataclass(frozen=True)
+class SecureBao:
+    """A server that also listens with TLS, under a certificate of a private authority."""
+
+    bao: Bao
+    port: int
+    authority: Authority
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def ca_cert(self) -> str:
+        return str(self.authority.certificate)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"), "test-authority")
+
+
+@pytest.fixture(scope="session")
+def secure_bao(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SecureBao]:
+    pair = authority.issue("server", ip="127.0.0.1")
+    port = free_port()
+    listener = f"""
+listener "tcp" {{
+  address = "127.0.0.1:{port}"
+  tls_cert_file = {json.dumps(str(pair.certificate))}
+  tls_key_file = {json.dumps(str(pair.key))}
+  tls_client_ca_file = {json.dumps(str(authority.certificate))}
+}}
+"""
+    with running_bao(tmp_path_factory.mktemp("secure"), listener) as bao:
+        bao.done("POST", "sys/mounts/transit", {"type": "transit"})
+        yield SecureBao(bao, port, authority)
+
+
+@pytest.fixture(scope="session")
+def sealed_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with DevServer(tmp_path_factory.mktemp("sealed")) as server:
+        assert server.request("PUT", "sys/seal")[0] == 204
+        yield server.address
+
+
+@pytest.fixture(scope="session")
+def uninitialised_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("uninitialised")
+    port = free_port()
+    config = folder / "config.hcl"
+    config.write_text(
+        f'storage "inmem" {{}}\nlistener "tcp" {{\n  address = "127.0.0.1:{port}"\n  tls_disable = true\n}}\n',
+        encoding="utf-8",
+    )
+    with started([_binary(), "server", f"-config={config}"], lambda: listens(port), folder):
+        yield f"http://127.0.0.1:{port}"
