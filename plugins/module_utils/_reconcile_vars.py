@@ -51,6 +51,9 @@ def reconcile_vars(client: Client, options: Mapping[str, Any], dry_run: bool, _n
     fingerprint_key = checked_name(options.get("fingerprint_key") or key)
     transit = Transit(client, options["backend"])
     secrets = _checked_secrets(options["secrets"])
+    asked = int(options.get("key_version") or 0)
+    if asked < 0:
+        raise InvalidOption("key_version must not be negative: it is a version of the key, or 0 for the latest.")
     file = parse(options["text"], path)
     check_ownership(file, transit.backend, key, fingerprint_key, path)
     if not secrets and not file.entries:
@@ -59,7 +62,7 @@ def reconcile_vars(client: Client, options: Mapping[str, Any], dry_run: bool, _n
     fingerprints = _fingerprints(transit, fingerprint_key, secrets)
     same = _compare(transit, key, fingerprint_key, file, secrets, fingerprints)
     latest_fingerprint = max(ciphertext_version(text) or 0 for text in fingerprints.values())
-    version = _wanted_version(transit, key, fingerprint_key, latest_fingerprint, options.get("key_version") or 0)
+    version = _wanted_version(transit, key, fingerprint_key, latest_fingerprint, asked)
     fates = decide(
         file.entries, same, version=version, fingerprint_version=latest_fingerprint, purge=bool(options["purge"])
     )
@@ -95,7 +98,8 @@ def _checked_secrets(given: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _no_text(value: Any) -> bool:
-    return not isinstance(value, str)
+    # What was no UTF-8 arrives with lone surrogates, which cannot be sent.
+    return not isinstance(value, str) or any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _compare(

@@ -62,7 +62,7 @@ def items_from(terms: Sequence[Any], options: Mapping[str, Any]) -> list[Item]:
     for index, term in enumerate(_flat(terms)):
         fields = term if isinstance(term, Mapping) else {"value": term}
         label = item_label(index, str(fields.get("name") or ""))
-        problem = _term_problem(fields, options["operation"])
+        problem = _term_problem(fields, options)
         if problem:
             problems.append(f"{label}: {problem}")
             continue
@@ -82,13 +82,13 @@ def _flat(terms: Sequence[Any]) -> list[Any]:
     return flat
 
 
-def _term_problem(fields: Mapping[str, Any], operation: str) -> str | None:
+def _term_problem(fields: Mapping[str, Any], options: Mapping[str, Any]) -> str | None:
     unknown = [str(name) for name in fields if name not in _TERM_FIELDS]
     if unknown:
         return f"'{unknown[0]}' is not known in a term.{did_you_mean(unknown[0], _TERM_FIELDS)}"
-    if not isinstance(fields.get("value"), str):
+    if not _is_text(fields.get("value")):
         return "its value must be text"
-    if operation == "rewrap" and fields.get("associated_data"):
+    if options["operation"] == "rewrap" and fields.get("associated_data", options.get("associated_data")):
         return "the server cannot rewrap what is bound to associated data: decrypt and encrypt it"
     return None
 
@@ -106,8 +106,20 @@ def _item(fields: Mapping[str, Any], options: Mapping[str, Any]) -> Item:
         str(fields.get("name") or ""),
         context=_bytes(fields.get("context", options.get("context"))),
         associated_data=_bytes(fields.get("associated_data", options.get("associated_data"))),
-        key_version=int(fields.get("key_version", options.get("key_version")) or 0),
+        key_version=_version(fields.get("key_version", options.get("key_version"))),
     )
+
+
+def _version(value: Any) -> int:
+    text = str(value or 0).strip()
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("its key_version must be a number, 0 for the latest")
+    return int(text)
+
+
+def _is_text(value: Any) -> bool:
+    # What was no UTF-8 arrives with lone surrogates, which cannot be sent.
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _bytes(text: Any) -> bytes | None:
