@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from mlkeys._commands import Commands
 from mlkeys._openbao import (
     STOPPING,
     DevServer,
@@ -29,7 +30,7 @@ from mlkeys._openbao import (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mlkeys", message="%(package)s %(version)s")
 def main() -> None:
     """Keep the API keys of ML services encrypted with the Transit engine of OpenBao or Vault."""

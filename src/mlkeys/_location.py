@@ -28,11 +28,12 @@ class Location:
 def call_site() -> Location:
     """The line of the user's code that led here: the nearest one outside of this package."""
     frame = sys._getframe(1)  # noqa: SLF001  the public way, inspect.stack, reads source files
-    while frame.f_back is not None and _is_ours(frame.f_code.co_filename):
+    while frame.f_back is not None and is_ours(frame.f_code.co_filename):
         frame = frame.f_back
     return Location(frame.f_code.co_filename, frame.f_lineno)
 
 
-def _is_ours(file: str) -> bool:
+def is_ours(file: str) -> bool:
+    """Whether code of that file is this package's."""
     # "<string>" is where dataclasses keep the code they generate.
     return file.startswith(_PACKAGE) or file == "<string>"

@@ -80,7 +80,7 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
             for path, address in target.addresses.items():
                 addresses.setdefault(path, {})["terraform"] = address
         entry["outputs"] = _outputs(view, stack)
-        entry["dependencies"] = sorted(other.node.id for other in _needed_stacks(view, stack))
+        entry["dependencies"] = sorted(other.node.id for other in needed_stacks(view, stack))
         stacks[stack.node.id] = entry
     warnings = warnings_of(view.app)
     files["tree.json"] = _json({"version": "tree-0.1", "tree": _tree(view.app, addresses)})
@@ -110,7 +110,7 @@ def _outputs(view: View, stack: Stack) -> dict[str, Any]:
     }
 
 
-def _needed_stacks(view: View, stack: Stack) -> set[Stack]:
+def needed_stacks(view: View, stack: Stack) -> set[Stack]:
     """The stacks that have to be deployed before this one."""
     found = {dependency for dependency in stack.node.dependencies if isinstance(dependency, Stack)}
     for element in view.in_stack(stack):

@@ -122,11 +122,10 @@ class AnsibleProject:
 
     def _site(self, host_files: Mapping[HostConfig, Any]) -> list[Any]:
         used = self._used_here(self._outputs_for(sensitive=False))
-        registered = frozenset(self._registered())
         tasks: list[Any] = []
         for element in self._elements:
             comment = f"{element.node.path} {element.node.location_text}"
-            tasks += [Commented(comment, task) for task in tasks_of(element, self._values, registered)]
+            tasks += [Commented(comment, task) for task in tasks_of(element, self._values)]
             if element in used:
                 tasks.append(reading(self._vars_files[element]))
         play = self._head(f"Bring the server to what stack {self._stack.node.id} describes")
@@ -171,14 +170,6 @@ class AnsibleProject:
         source = element.source() if isinstance(element, Decrypted) else element
         if isinstance(source, Encrypted) and isinstance(source.node.scope, EncryptedVars):
             yield source.node.scope
-
-    def _registered(self) -> Iterable[Element]:
-        """The elements whose answer another one uses."""
-        for element in self._view.in_stack(self._stack):
-            for _, text in element.texts():
-                for pointer in self._view.pointers(text):
-                    if pointer.runtime and not isinstance(pointer.element, (Encrypted, Decrypted)):
-                        yield pointer.element
 
     def _writing_outputs(self) -> list[Any]:
         shown = self._outputs_for(sensitive=False)

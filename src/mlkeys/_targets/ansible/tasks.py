@@ -28,17 +28,17 @@ KEY = "mlkeys.transit.vault_transit_key"
 VARS = "mlkeys.transit.vault_transit_vars"
 
 
-def tasks_of(element: Element, values: Values, registered: frozenset[Element]) -> Iterator[Task]:
-    """The tasks that bring an element about; `registered` are those whose answer is used later."""
+def tasks_of(element: Element, values: Values) -> Iterator[Task]:
+    """The tasks that bring an element about."""
     if isinstance(element, Resource) and not element.managed:
         return
     if isinstance(element, TransitSecretBackend):
-        yield _resource("Engine", BACKEND, element, values)
+        yield {**_resource("Engine", BACKEND, element, values), "register": values.register(element)}
     elif isinstance(element, TransitSecretCacheConfig):
-        yield _cache(element, values)
+        yield {**_cache(element, values), **_unless_new(element.values["backend"], values)}
     elif isinstance(element, TransitSecretBackendKey):
         task = _resource("Key", KEY, element, values)
-        yield {**task, "register": values.register(element)} if element in registered else task
+        yield {**task, **_unless_new(element.values["backend"], values), "register": values.register(element)}
     elif isinstance(element, EncryptedVars):
         yield from _encrypting(element, values)
     elif isinstance(element, AnsibleTask):
@@ -54,6 +54,23 @@ def tasks_of(element: Element, values: Values, registered: frozenset[Element]) -
 def _resource(word: str, module: str, element: Resource, values: Values) -> Task:
     options = {name: values.plain(value) for name, value in element.values.items()}
     return {"name": f"{word} {values.name(element)}", module: overridden(element, "ansible", options)}
+
+
+def _unless_new(backend: object, values: Values) -> Task:
+    """Check mode makes no engine, so of one that is new nothing can be asked."""
+    for pointer in values.view.pointers(str(backend)):
+        if isinstance(pointer.element, TransitSecretBackend) and _is_made_here(pointer.element, values):
+            return {"when": _exists(pointer.element, values)}
+    return {}
+
+
+def _is_made_here(element: Resource, values: Values) -> bool:
+    return element.managed and values.view.stack_of[element] is values.stack
+
+
+def _exists(element: Resource, values: Values) -> Template:
+    before = f"{values.register(element)}.diff.before"
+    return Template(f"not ansible_check_mode or {before} | default({{}}) | length > 0")
 
 
 def _cache(element: TransitSecretCacheConfig, values: Values) -> Task:
@@ -87,18 +104,21 @@ def _encrypting(element: EncryptedVars, values: Values) -> Iterator[Task]:
         "key": values.plain(element.key.name),
         "mode": "0644",
     }
+    # Check mode makes no key either.
+    only = [_exists(element.key, values)] if _is_made_here(element.key, values) else []
     generated = [entry for entry in element.entries if isinstance(entry.plaintext, GeneratedSecret)]
     given = [entry for entry in element.entries if entry not in generated]
     for entry in generated:
         yield {
             "name": f"Random secret {values.name(entry)}, where there is none",
             VARS: {**options, "secrets": _secrets([entry], values)},
-            "when": Template(_missing(file, entry)),
+            "when": [Template(_missing(file, entry)), *only],
         }
     if given or not generated:
         yield {
             "name": f"Ciphertexts {values.name(element)}",
             VARS: {**options, "purge": not generated, "secrets": _secrets(given, values)},
+            **({"when": only} if only else {}),
         }
 
 

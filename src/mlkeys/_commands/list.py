@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys list`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from mlkeys._commands.project import failing_plainly, in_order, program_argument
+from mlkeys._program import load
+
+
+@click.command("list")
+@program_argument
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@failing_plainly
+def command(program: Path, *, as_json: bool) -> None:
+    """List the stacks of PROGRAM (app.py), in the order in which they are deployed."""
+    stacks = [
+        {"name": stack.node.id, "at": stack.node.location_text, "description": stack.description}
+        for stack in in_order(load(program))
+    ]
+    if as_json:
+        click.echo(json.dumps(stacks))
+        return
+    for stack in stacks:
+        click.echo("  ".join(part for part in (stack["name"], f"({stack['at']})", stack["description"]) if part))

@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys output`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlkeys._app import Stack
+from mlkeys._commands.project import (
+    ansible_playbook,
+    chosen,
+    failing_plainly,
+    out_folder,
+    out_option,
+    program_argument,
+    stack_option,
+)
+from mlkeys._constructs.output import Output
+from mlkeys._errors import MlkeysError
+from mlkeys._program import load
+from mlkeys._targets.ansible.project import OUTPUT_MARK, OUTPUTS_FILE
+
+_HIDDEN = "(sensitive: --show-secrets shows it)"
+_SHOWN = re.compile(re.escape(OUTPUT_MARK) + r"([A-Za-z0-9+/=]+)")
+
+
+@click.command("output")
+@program_argument
+@click.argument("name", required=False)
+@out_option
+@stack_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--show-secrets", is_flag=True, help="Decrypt and show the sensitive ones as well.")
+@failing_plainly
+def command(
+    program: Path, name: str | None, out: Path | None, stacks: tuple[str, ...], *, as_json: bool, show_secrets: bool
+) -> None:
+    """Show the outputs of what was deployed, all or the one called NAME.
+
+    `mlkeys output ciphertext` shows that output of app.py; `mlkeys output other.py ciphertext` that of another program.
+    A sensitive output is in no file: --show-secrets decrypts it on the server, for a terminal or a pipe.
+    """
+    if program.suffix != ".py" and name is None:
+        program, name = Path("app.py"), str(program)
+    app = load(program)
+    folder = out_folder(program, out)
+    found = {stack.node.id: _values(stack, folder, show_secrets=show_secrets) for stack in chosen(app, stacks)}
+    if name is not None:
+        _show_one(name, found, as_json=as_json)
+    elif as_json:
+        click.echo(json.dumps(found if len(found) > 1 else next(iter(found.values()))))
+    else:
+        for stack, values in found.items():
+            for output, value in values.items():
+                click.echo(f"{f'{stack}.' if len(found) > 1 else ''}{output} = {_text(value)}")
+
+
+def _show_one(name: str, found: dict[str, dict[str, Any]], *, as_json: bool) -> None:
+    holders = [stack for stack, values in found.items() if name in values]
+    if not holders:
+        known = sorted({output for values in found.values() for output in values})
+        raise MlkeysError(f"There is no output {name!r}. There are: {', '.join(known) or 'none'}.")
+    if len(holders) > 1:
+        raise MlkeysError(f"Several stacks have an output {name!r}: choose one with --stack, of {', '.join(holders)}.")
+    value = found[holders[0]][name]
+    click.echo(json.dumps(value) if as_json else _text(value))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _values(stack: Stack, folder: Path, *, show_secrets: bool) -> dict[str, Any]:
+    outputs = [construct for construct in stack.node.walk() if isinstance(construct, Output)]
+    project = folder / "ansible" / stack.node.id
+    written = _written(project) if any(not output.sensitive for output in outputs) else {}
+    hidden = _decrypted(project) if show_secrets and any(output.sensitive for output in outputs) else {}
+    return {
+        output.name: hidden.get(output.name, _HIDDEN) if output.sensitive else written.get(output.name)
+        for output in sorted(outputs, key=lambda output: output.name)
+    }
+
+
+def _written(project: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((project / OUTPUTS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = {}
+    if not found:
+        raise MlkeysError(f"Stack {project.name} has no outputs yet: run 'mlkeys deploy' first.")
+    return found
+
+
+def _decrypted(project: Path) -> dict[str, Any]:
+    """The sensitive outputs. They come over a pipe and are kept nowhere."""
+    run = ansible_playbook(project, "outputs.yml", quiet=True)
+    found = _SHOWN.search(run.stdout)
+    if run.returncode or found is None:
+        # Of what the playbook said nothing is shown: with a wrong result in it, it might hold a secret.
+        raise MlkeysError(
+            f"The outputs of stack {project.name} cannot be decrypted. Is it deployed, and may the token decrypt? "
+            "'mlkeys doctor' looks into it."
+        )
+    values: dict[str, Any] = json.loads(base64.b64decode(found[1]))
+    return values

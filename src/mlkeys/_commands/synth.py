@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys synth`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from mlkeys._commands.project import failing_plainly, out_folder, out_option, program_argument
+from mlkeys._program import load
+from mlkeys._project import differences, synthesize_for, write
+
+
+@click.command("synth")
+@program_argument
+@out_option
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 when the files are not up to date.")
+@click.option("--json", "as_json", is_flag=True, help="Show the names of the files as JSON.")
+@failing_plainly
+def command(program: Path, out: Path | None, *, check: bool, as_json: bool) -> None:
+    """Write the files that PROGRAM (app.py) describes.
+
+    The whole program is checked first: all problems are shown at once, each with its construct and its line, and
+    nothing is written while there is one. The files are the same, byte for byte, until the program changes.
+
+    \b
+    Examples:
+      mlkeys synth
+      mlkeys synth --check          in CI: are the committed files up to date?
+      mlkeys synth prod.py --out build/prod
+    """
+    folder = out_folder(program, out)
+    made = synthesize_for(load(program), folder)
+    for warning in made.warnings:
+        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+    different = differences(made.files, folder)
+    if not check:
+        write(made.files, folder)
+    if as_json:
+        click.echo(json.dumps({"folder": str(folder), "files": sorted(made.files), "changed": different}))
+    elif not different:
+        click.echo(f"{len(made.files)} files in {folder} are up to date.")
+    elif check:
+        click.echo("\n".join([f"Not up to date in {folder}:", *(f"  {name}" for name in different)]))
+    else:
+        click.echo(f"{len(made.files)} files in {folder}, {len(different)} of them changed.")
+    sys.exit(1 if check and different else 0)

@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs a program and keeps the app that it makes."""
+
+from __future__ import annotations
+
+import contextlib
+import runpy
+import sys
+import traceback
+from pathlib import Path
+
+from mlkeys._app import App, Session, Stack, session
+from mlkeys._errors import AppInvalid, MlkeysError
+from mlkeys._location import Location, is_ours
+from mlkeys._tree import ambient
+
+
+def load(program: Path) -> App:
+    """The app of a program.
+
+    One that makes no `App` is in the flat style: its constructs are in one stack, named after its file.
+
+    Raises:
+        MlkeysError: it cannot be run, or makes no app or several.
+    """
+    path = program.absolute()
+    if not path.is_file():
+        raise MlkeysError(f"There is no program {program}. 'mlkeys init' writes one.")
+    flat, stack = _flat_app(path)
+    running = Session()
+    before = list(sys.path)
+    sys.path.insert(0, str(path.parent))
+    in_session, in_stack = session.set(running), ambient.set(stack)
+    try:
+        # What the program prints is not what the command prints.
+        with contextlib.redirect_stdout(sys.stderr):
+            runpy.run_path(str(path), run_name="__main__")
+    except SyntaxError as mistake:
+        raise MlkeysError(f"{mistake.filename}:{mistake.lineno}: {mistake.msg}") from None
+    except AppInvalid:
+        raise
+    except MlkeysError as problem:
+        raise MlkeysError(f"{_line(problem)}: {problem}") from None
+    finally:
+        ambient.reset(in_stack)
+        session.reset(in_session)
+        sys.path[:] = before
+    return _the_app(program, running, flat, stack)
+
+
+def _line(problem: MlkeysError) -> str:
+    """The last line of the program itself on the way to the problem."""
+    frames = [frame for frame, _ in traceback.walk_tb(problem.__traceback__)]
+    own = [
+        frame for frame in frames if not is_ours(frame.f_code.co_filename) and "runpy" not in frame.f_code.co_filename
+    ]
+    return f"{Path(own[-1].f_code.co_filename).name}:{own[-1].f_lineno}" if own else "mlkeys"
+
+
+def _flat_app(path: Path) -> tuple[App, Stack]:
+    app = App()
+    # Made for the program, so what is said about it is said about its first line.
+    app.node.location = Location(str(path), 1)
+    stack = Stack(app, path.stem)
+    stack.node.location = app.node.location
+    return app, stack
+
+
+def _the_app(program: Path, running: Session, flat: App, stack: Stack) -> App:
+    used = bool(stack.node.children)
+    if not running.apps and not used:
+        raise MlkeysError(f"{program} makes no construct: there is nothing to synthesise.")
+    if len(running.apps) + used > 1:
+        raise MlkeysError(
+            f"{program} makes {len(running.apps)} App objects"
+            + (" and constructs outside of them: give those a scope, or put them under 'with stack:'." if used else ".")
+        )
+    return running.apps[0] if running.apps else flat
