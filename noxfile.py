@@ -47,6 +47,15 @@ from pip._internal.cli.main import main
 sys.exit(main(["install"] + [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]))
 """
 
+# Every module of the package, to see that the wheel is whole and needs nothing that it does not ask for.
+IMPORT_ALL = """\
+import importlib, pkgutil
+import mlkeys
+for module in pkgutil.walk_packages(mlkeys.__path__, "mlkeys."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
+
 # Interpreters that the machine does not have are left out, not fetched. Those of pyenv are taken themselves: its
 # stand-ins of the same names are there for each version, and fail for all but the selected one.
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
@@ -164,7 +173,8 @@ def check_contents(session: nox.Session, archive: Path) -> None:
 
 def try_wheel(session: nox.Session, output: Path) -> None:
     """The command in an environment of its own, first without and then with the server's package."""
-    session.run("uv", "build", "--quiet", "--wheel", "--out-dir", str(output))
+    # Without a choice of what to build, the wheel is made from the source archive, and so proves that one too.
+    session.run("uv", "build", "--quiet", "--out-dir", str(output))
     (wheel,) = output.glob("mlkeys-*.whl")
     venv = CACHE / "wheel"
     shutil.rmtree(venv, ignore_errors=True)
@@ -172,6 +182,7 @@ def try_wheel(session: nox.Session, output: Path) -> None:
     target = ["--quiet", "--python", str(venv / "bin" / "python")]
     command = str(venv / "bin" / "mlkeys")
     session.run("uv", "pip", "install", *target, str(wheel))
+    session.run(str(venv / "bin" / "python"), "-c", IMPORT_ALL, external=True)
     session.run(command, "--help", external=True)
     session.run(command, "dev", "--", "true", external=True, success_codes=[1])
     session.run("uv", "pip", "install", *target, f"{wheel}[dev]")
