@@ -9,7 +9,7 @@ A key that exists costs one request, and so does one that is created: what is mi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, FrozenSet, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
@@ -76,8 +76,18 @@ class Entry:
         return f"{self.backend}/keys/{self.name}"
 
 
-# By path, each with the names of its keys where those are known.
-Engines = Dict[str, Tuple[Transit, Optional[FrozenSet[str]]]]
+@dataclass(frozen=True)
+class _Engine:
+    """One engine.
+
+    Attributes:
+        names: the keys it has, ``None`` when that is not known.
+        error: why it has none.
+    """
+
+    transit: Transit
+    names: frozenset[str] | None = None
+    error: str = ""
 
 
 def reconcile_keys(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
@@ -122,36 +132,40 @@ def _checked(given: Mapping[str, Any], place: tuple[str, str], positions: Sequen
     return Entry(backend, name, KeyRequest(name), action=REFUSED, error=error)
 
 
-def _engines(client: Client, entries: Sequence[Entry]) -> Engines:
-    """The engines of all entries, asked for their keys where that saves requests."""
-    wanted: dict[str, int] = {entry.backend: 0 for entry in entries}
+def _engines(client: Client, entries: Sequence[Entry]) -> dict[str, _Engine]:
+    """The engines of all entries by path, asked for their keys where that saves requests."""
+    wanted = dict.fromkeys([entry.backend for entry in entries if not entry.error], 0)
     for entry in entries:
-        wanted[entry.backend] += entry.request.present and not entry.error
-    engines: Engines = {}
-    for backend, number in wanted.items():
-        transit = Transit(client, backend)
-        # For a single key, reading it costs the same and tells more.
-        engines[backend] = (transit, _key_names(transit) if number > 1 else None)
-    return engines
+        if entry.request.present and not entry.error:
+            wanted[entry.backend] += 1
+    # For a single key, reading it costs the same and tells more.
+    return {
+        backend: _listed(Transit(client, backend)) if number > 1 else _Engine(Transit(client, backend))
+        for backend, number in wanted.items()
+    }
 
 
-def _key_names(transit: Transit) -> frozenset[str] | None:
+def _listed(transit: Transit) -> _Engine:
     try:
-        return frozenset(transit.key_names())
-    except (MountNotFound, PermissionDenied):
+        return _Engine(transit, frozenset(transit.key_names()))
+    except PermissionDenied:
         # Reading the keys one by one tells what is missing, and may be allowed where a list is not.
-        return None
+        return _Engine(transit)
+    except MountNotFound as problem:
+        return _Engine(transit, error=_reason(problem))
 
 
-def _planned(entry: Entry, engines: Engines, now: float) -> Entry:
+def _planned(entry: Entry, engines: Mapping[str, _Engine], now: float) -> Entry:
     if entry.error:
         return entry
-    transit, names = engines[entry.backend]
+    engine = engines[entry.backend]
+    if engine.error:
+        return replace(entry, action=REFUSED, error=engine.error)
     # A policy may cut a list short. Creating shows that: the server answers with the key that was there. Not deleting
     # shows nothing, so a key that shall be gone is always read.
-    missing = entry.request.present and names is not None and entry.name not in names
+    missing = entry.request.present and engine.names is not None and entry.name not in engine.names
     try:
-        plan = plan_request(entry.request, None if missing else transit.read_key(entry.name), now)
+        plan = plan_request(entry.request, None if missing else engine.transit.read_key(entry.name), now)
     except _END_THE_RUN:
         raise
     except TransitError as problem:
@@ -165,7 +179,7 @@ def _foretold(entry: Entry) -> Entry:
     return replace(entry, action=_action(entry.plan), changed=entry.plan.changed, after=entry.plan.after)
 
 
-def _applied(entries: Sequence[Entry], engines: Engines, now: float, go_on: bool) -> list[Entry]:
+def _applied(entries: Sequence[Entry], engines: Mapping[str, _Engine], now: float, go_on: bool) -> list[Entry]:
     applied = []
     ended = False
     for entry in entries:
@@ -173,7 +187,7 @@ def _applied(entries: Sequence[Entry], engines: Engines, now: float, go_on: bool
             applied.append(entry)
             continue
         try:
-            applied.append(_apply(entry, engines[entry.backend][0], now))
+            applied.append(_apply(entry, engines[entry.backend].transit, now))
         except TransitError as problem:
             ended = not go_on or isinstance(problem, _END_THE_RUN)
             applied.append(replace(entry, action=FAILED, changed=problem.changed, error=_reason(problem)))
