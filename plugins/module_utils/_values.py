@@ -14,7 +14,6 @@ from typing import Any, Mapping, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, ItemsFailed
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import checked_name
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit, decode_base64, item_label
 
 OPERATIONS = ("decrypt", "encrypt", "hmac", "rewrap")
@@ -85,7 +84,7 @@ def _flat(terms: Sequence[Any]) -> list[Any]:
 def _term_problem(fields: Mapping[str, Any], options: Mapping[str, Any]) -> str | None:
     unknown = [str(name) for name in fields if name not in _TERM_FIELDS]
     if unknown:
-        return f"'{unknown[0]}' is not known in a term.{did_you_mean(unknown[0], _TERM_FIELDS)}"
+        return f"'{unknown[0]}' is not known in a term, only {', '.join(_TERM_FIELDS)} are"
     if not _is_text(fields.get("value")):
         return "its value must be text"
     if options["operation"] == "rewrap" and fields.get("associated_data", options.get("associated_data")):

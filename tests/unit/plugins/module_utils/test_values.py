@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Terms of the lookup: which items they become, which are refused, and that no message repeats one."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._values import items_from
+from hypothesis import given
+from hypothesis import strategies as st
+
+SECRET = "sk-never-to-be-shown"
+DEFAULTS: dict[str, Any] = {
+    "operation": "encrypt",
+    "context": None,
+    "associated_data": None,
+    "key_version": 0,
+    "encoding": "utf-8",
+}
+
+
+def items(terms: Sequence[Any], **options: object) -> list[Item]:
+    return items_from(terms, {**DEFAULTS, **options})
+
+
+def refusal(terms: Sequence[Any], **options: object) -> str:
+    with pytest.raises(InvalidOption) as refused:
+        items(terms, **options)
+    assert refused.value.__context__ is None
+    return refused.value.message
+
+
+ALL = {"context": "c", "associated_data": "a", "key_version": 2}
+
+
+@pytest.mark.parametrize(
+    ("term", "options", "item"),
+    [
+        ("x", {}, Item(b"x")),
+        (" x\n", {}, Item(b" x\n")),
+        ("", {}, Item(b"")),
+        ("\u00e9", {}, Item(b"\xc3\xa9")),
+        ("x", ALL, Item(b"x", context=b"c", associated_data=b"a", key_version=2)),
+        ("x", {"key_version": "3"}, Item(b"x", key_version=3)),
+        ("x", {"context": ""}, Item(b"x", context=b"")),
+        ("eHg=", {"encoding": "base64"}, Item(b"xx")),
+        ("eHg=", {"encoding": "base64", "operation": "hmac"}, Item(b"xx")),
+        (" vault:v1:QQ==\n", {"operation": "decrypt"}, Item(b"vault:v1:QQ==")),
+        (" vault:v1:QQ==\n", {"operation": "rewrap"}, Item(b"vault:v1:QQ==")),
+        ("vault:v1:QQ==", {"operation": "decrypt", "encoding": "base64"}, Item(b"vault:v1:QQ==")),
+        ({"value": "x"}, {}, Item(b"x")),
+        ({"value": "x", "name": "n"}, {}, Item(b"x", "n")),
+        ({"value": "x"}, ALL, Item(b"x", context=b"c", associated_data=b"a", key_version=2)),
+        (
+            {"value": "x", "context": "d", "associated_data": "b", "key_version": 1},
+            ALL,
+            Item(b"x", context=b"d", associated_data=b"b", key_version=1),
+        ),
+        ({"value": "x", "context": None, "associated_data": None, "key_version": None}, ALL, Item(b"x")),
+        ({"value": "x", "name": None, "context": 5}, {}, Item(b"x", context=b"5")),
+    ],
+)
+def test_a_term_becomes_an_item(term: object, options: Mapping[str, object], item: Item) -> None:
+    assert items([term], **options) == [item]
+
+
+def test_lists_of_terms_are_flattened_in_order() -> None:
+    assert items(["a", ["b", {"value": "c"}], ("d",), []]) == [Item(b"a"), Item(b"b"), Item(b"c"), Item(b"d")]
+
+
+@pytest.mark.parametrize(
+    ("term", "options", "message"),
+    [
+        (5, {}, "item 1: its value must be text."),
+        (None, {}, "item 1: its value must be text."),
+        (True, {}, "item 1: its value must be text."),
+        (SECRET.encode(), {}, "item 1: its value must be text."),
+        ([[SECRET]], {}, "item 1: its value must be text."),
+        ("\udc80" + SECRET, {}, "item 1: its value must be text."),
+        ({}, {}, "item 1: its value must be text."),
+        ({"name": "n", "value": None}, {}, "item 1 (n): its value must be text."),
+        ({"name": "n", "value": [SECRET]}, {}, "item 1 (n): its value must be text."),
+        (
+            {"name": "n", "value": SECRET, "contxt": "c"},
+            {},
+            "item 1 (n): 'contxt' is not known in a term, only value, name, context, associated_data, key_version are.",
+        ),
+        (
+            {"value": SECRET, "key_version": SECRET},
+            {},
+            "item 1: its key_version must be a number, 0 for the latest.",
+        ),
+        ({"value": SECRET, "key_version": [2]}, {}, "item 1: its key_version must be a number, 0 for the latest."),
+        ({"value": SECRET, "key_version": 1.5}, {}, "item 1: its key_version must be a number, 0 for the latest."),
+        (SECRET, {"key_version": -1}, "item 1: its key_version must be a number, 0 for the latest."),
+        (SECRET, {"encoding": "base64"}, "item 1: not valid base64."),
+        ({"value": SECRET, "name": "n"}, {"encoding": "base64"}, "item 1 (n): not valid base64."),
+        (
+            {"value": SECRET, "associated_data": "a"},
+            {"operation": "rewrap"},
+            "item 1: the server cannot rewrap what is bound to associated data: decrypt and encrypt it.",
+        ),
+        (
+            SECRET,
+            {"operation": "rewrap", "associated_data": "a"},
+            "item 1: the server cannot rewrap what is bound to associated data: decrypt and encrypt it.",
+        ),
+    ],
+)
+def test_a_term_that_cannot_be_right_is_named_and_not_shown(
+    term: object, options: Mapping[str, object], message: str
+) -> None:
+    said = refusal([term], **options)
+    assert said == message
+    assert SECRET not in said
+
+
+def test_all_bad_terms_are_named_at_once() -> None:
+    said = refusal(["good", 1, {"name": "b", "value": 2}, "good"])
+    assert said == "item 2: its value must be text; item 3 (b): its value must be text."
+
+
+@given(st.binary(max_size=64))
+def test_binary_goes_in_as_base64(content: bytes) -> None:
+    assert items([base64.b64encode(content).decode()], encoding="base64") == [Item(content)]
+
+
+@given(st.text(min_size=6).map(lambda text: "Zq9" + text), st.sampled_from(["base64", "utf-8"]))
+def test_no_refusal_repeats_a_value(secret: str, encoding: str) -> None:
+    term = {"value": secret, "key_version": secret}
+    said = refusal([term, {"value": [secret]}, {"value": {secret: secret}}], encoding=encoding)
+    assert "Zq9" not in said
