@@ -13,8 +13,10 @@ options:
   url:
     description:
       - Address of the server, for instance V(https://vault.example.com:8200).
+      - Or the addresses of a cluster's members, as a list or with commas between them. When one is down or sealed, the
+        next is tried.
       - Also taken from E(ANSIBLE_HASHI_VAULT_ADDR), E(BAO_ADDR) or E(VAULT_ADDR).
-    type: str
+    type: raw
   namespace:
     description:
       - Namespace to work in.
@@ -34,14 +36,16 @@ options:
     type: bool
   timeout:
     description:
-      - Seconds to wait for one answer. V(30) when nothing is said.
+      - Seconds to wait for one answer, and the longest pause before another try. V(30) when nothing is said.
       - Also taken from E(ANSIBLE_HASHI_VAULT_TIMEOUT).
     type: int
   retries:
     description:
       - How often to try again when the connection breaks, or the server says that it is busy, limited or not ready.
+        Of a cluster, all members count as one try.
+      - A cluster needs a few seconds for a new active node. V(6) waits for 18 of them in all.
       - A number, or a dictionary of the arguments of C(urllib3.util.Retry). None when nothing is said.
-      - What must not happen twice, such as a rotation, is never sent again.
+      - What must not happen twice, such as a rotation, is not sent again unless it was certainly not carried out.
       - Also taken from E(ANSIBLE_HASHI_VAULT_RETRIES).
     type: raw
   retry_action:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""One HTTP connection to one server: send a request, get its data or one of `_errors`. **Private** to the collection.
+"""Talk to a server or cluster: send a request, get its data or one of `_errors`. **Private** to the collection.
 
 hvac's adapter sends; its exceptions are not used, because they carry whole response bodies, and the body of a
 half-failed batch decrypt holds the plaintext of the good half.
@@ -9,17 +9,34 @@ half-failed batch decrypt holds the plaintext of the good half.
 
 from __future__ import annotations
 
+import os
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._cluster import (
+    INDEX,
+    LOOK_AGAIN,
+    PATIENCE,
+    Members,
+    certainly_undone,
+    consistency_headers,
+    has_not_reached,
+    is_active,
+    is_standby,
+    may_pass,
+    may_serve_elsewhere,
+    pause_before,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     InvalidOption,
     LibraryMissing,
-    NotReady,
+    MountNotFound,
+    NotFound,
     ServerUnreachable,
     TransitError,
+    Unauthenticated,
     from_answer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
@@ -38,22 +55,37 @@ class Reply:
 
 @dataclass(frozen=True)
 class _Failure:
+    """Why a request failed.
+
+    Attributes:
+        may_pass: whether the same request may succeed later.
+        elsewhere: whether another member of the cluster may serve it now.
+    """
+
     error: TransitError
     may_pass: bool
+    elsewhere: bool = False
     retry_after: str | None = None
 
 
 class Client:
-    """Talks to one server with at most one token. Not safe for use by several threads at once.
+    """Talks to one server, or to the members of one cluster, with at most one token.
 
-    ``token`` is the only token ever sent: none is taken from files or the environment behind the caller's back.
+    Not safe for use by several threads at once. ``token`` is the only token ever sent: none is taken from files or the
+    environment behind the caller's back.
+
+    It reads what it has written: an answer is never older than its own last write.
     """
 
     def __init__(self, connection: Connection, warn: Warn, token: str = "") -> None:
         self._connection = connection
         self._warn = warn
+        self._members = Members(connection.addresses)
         self._adapter = _adapter(connection)
+        self._index: str | None = None
+        self._wrote = False
         _check_retries(connection.retries)
+        _check_files(connection)
         self.token = token
 
     @property
@@ -64,18 +96,62 @@ class Client:
     def token(self, token: str) -> None:
         self._adapter.token = token
 
-    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Reply:
-        return self.request("GET", path, query=query)
+    def get(
+        self, path: str, query: Mapping[str, Any] | None = None, *, answers: type[TransitError] | None = None
+    ) -> Reply:
+        """Read.
+
+        Args:
+            answers: the error that says that something is not there, where that is an answer like any other. Otherwise
+                a standby that says so is asked again for a while.
+        """
+        return self._patiently(lambda: self.request("GET", path, query=query), answers)
 
     def list(self, path: str) -> Reply:
-        return self.request("LIST", path)
+        # Nothing to list is an answer.
+        return self._patiently(lambda: self.request("LIST", path), NotFound)
 
-    def post(self, path: str, body: Mapping[str, Any], *, repeatable: bool = True) -> Reply:
-        """Write. ``repeatable=False`` is for what must not happen twice: it is sent once, whatever ``retries`` says."""
-        return self.request("POST", path, body=body, repeatable=repeatable)
+    def post(self, path: str, body: Mapping[str, Any], *, repeatable: bool = True, writes: bool = True) -> Reply:
+        """Send something.
+
+        Args:
+            repeatable: ``False`` for what must not happen twice. It is not sent again, unless it was certainly not
+                carried out.
+            writes: ``False`` for what changes nothing on the server.
+        """
+        reply = self._patiently(lambda: self.request("POST", path, body=body, repeatable=repeatable))
+        self._wrote = self._wrote or writes
+        return reply
 
     def delete(self, path: str) -> Reply:
-        return self.request("DELETE", path)
+        reply = self._patiently(lambda: self.request("DELETE", path))
+        self._wrote = True
+        return reply
+
+    def settle(self) -> None:
+        """Wait, within bounds, until the member that is talked to has what was written: the next client may ask it."""
+        if not (self._wrote and self._index):
+            return
+        deadline = time.monotonic() + self._patience
+        while has_not_reached(self._ask_leader({INDEX: self._index})[0]):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(LOOK_AGAIN)
+        self._wrote = False
+
+    def find_active(self) -> bool:
+        """Talk to the active node itself from now on. Whether it was found, within the retries that are allowed."""
+        pauses = _pauses(self._connection.retries)
+        self._members.begin()
+        while not self._turn_to_active():
+            if self._members.next():
+                continue
+            pause = next(pauses, None)
+            if pause is None:
+                return False
+            time.sleep(min(pause, self._connection.timeout))
+            self._members.begin_again()
+        return True
 
     def request(
         self,
@@ -92,17 +168,90 @@ class Client:
             ServerUnreachable: there was no answer, or one that no Vault or OpenBao gives.
             ServerError: the answer was no success.
         """
-        pauses = _pauses(self._connection.retries if repeatable else {})
+        pauses = _pauses(self._connection.retries)
+        self._members.begin()
         while True:
-            reply, failure = self._send(method, path, body, query)
+            active_only = not repeatable and self._turn_to_active()
+            reply, failure = self._send(method, path, body, query, follow=repeatable or active_only, alone=active_only)
             if failure is None:
                 return reply
-            pause = next(pauses, None) if failure.may_pass else None
-            if pause is None:
+            if not (repeatable or failure.error.undone):
                 raise failure.error
+            if failure.elsewhere and self._members.next():
+                continue
+            pause = self._pause(pauses, failure)
+            if pause is None:
+                raise self._exhausted(failure)
             if self._connection.warn_on_retry:
                 self._warn(f"Trying again: {failure.error.message}")
-            time.sleep(max(pause, _seconds(failure.retry_after)))
+            time.sleep(pause)
+            self._members.begin_again()
+
+    def _pause(self, pauses: Iterator[float], failure: _Failure) -> float | None:
+        backoff = next(pauses, None) if failure.may_pass else None
+        if backoff is None:
+            return None
+        return pause_before(backoff, failure.retry_after, self._connection.timeout)
+
+    def _exhausted(self, failure: _Failure) -> TransitError:
+        if failure.elsewhere and self._members.several:
+            failure.error.message = (
+                f"No member of the cluster serves the request. The last one: {failure.error.message}"
+            )
+            failure.error.args = (failure.error.message,)
+        return failure.error
+
+    def _patiently(self, call: Callable[[], Reply], answers: type[TransitError] | None = None) -> Reply:
+        """What ``call`` gives. A standby that lags behind is asked again when it misses something."""
+        deadline = None
+        while True:
+            try:
+                return call()
+            except (NotFound, MountNotFound, Unauthenticated) as error:
+                missing = error
+            if answers is not None and isinstance(missing, answers):
+                raise missing
+            if deadline is None:
+                if not self._may_lag():
+                    raise missing
+                deadline = time.monotonic() + self._patience
+            elif time.monotonic() > deadline:
+                raise missing
+            time.sleep(LOOK_AGAIN)
+
+    @property
+    def _patience(self) -> float:
+        return min(PATIENCE, float(self._connection.timeout))
+
+    def _may_lag(self) -> bool:
+        # With an index, the standby has handed the request on when it was behind.
+        return self._index is None and is_standby(self._ask_leader()[1])
+
+    def _ask_leader(self, headers: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, Any]]:
+        """What the member says of itself and the active node, ``0`` and nothing when it does not answer."""
+        import requests
+
+        timeout = min(self._connection.timeout, _PROBE_SECONDS)
+        self._adapter.base_uri = self._members.address
+        try:
+            response = self._adapter.request(
+                "GET", "/v1/sys/leader", headers=dict(headers or {}), raise_exception=False, timeout=timeout
+            )
+        except requests.exceptions.RequestException:
+            return 0, {}
+        return response.status_code, (_json(response) or {}) if response.status_code == 200 else {}
+
+    def _turn_to_active(self) -> bool:
+        """Talk to the active node itself, where the member names it and it answers. Whether it does."""
+        leader = self._ask_leader()[1]
+        if not is_standby(leader):
+            return is_active(leader)
+        if not self._members.follow(str(leader.get("leader_address") or "")):
+            return False
+        if is_active(self._ask_leader()[1]):
+            return True
+        self._members.turn_back()
+        return False
 
     def _send(
         self,
@@ -111,35 +260,37 @@ class Client:
         body: Mapping[str, Any] | None,
         query: Mapping[str, Any] | None,
         *,
-        follow: bool = True,
+        follow: bool,
+        alone: bool,
     ) -> tuple[Reply, _Failure | None]:
+        """Send to one member, or to the one that it names as the active node.
+
+        Args:
+            alone: the member carries it out itself or not at all.
+        """
         import requests
 
+        here = self._adapter.base_uri = self._members.address
+        headers = consistency_headers(self._index, alone)
         try:
-            response = self._adapter.request(method, "/v1/" + path, raise_exception=False, json=body, params=query)
+            response = self._adapter.request(
+                method, "/v1/" + path, headers=headers, raise_exception=False, json=body, params=query
+            )
         except requests.exceptions.RequestException as error:
-            return Reply(), _Failure(_unreachable(self._connection, error), _worth_retrying(error))
+            self._members.turn_back()
+            worth_retrying = _worth_retrying(error)
+            return Reply(), _Failure(_unreachable(self._connection, here, error), worth_retrying, worth_retrying)
         if 300 <= response.status_code < 400:
             target = response.headers.get("Location", "")
-            if follow and response.status_code in (307, 308) and self._follow(target):
+            standby = response.status_code in (307, 308)
+            if follow and standby and self._members.follow(target):
                 # Once: two servers that each take the other for the active one would go on for ever.
-                return self._send(method, path, body, query, follow=False)
-            return Reply(), _Failure(_astray(self._connection.url, target), may_pass=False)
+                return self._send(method, path, body, query, follow=False, alone=alone)
+            astray = _astray(here, target)
+            astray.undone = alone
+            self._members.turn_back()
+            return Reply(), _Failure(astray, may_pass=standby, elsewhere=standby)
         return self._read(method, path, body, response)
-
-    def _follow(self, location: str) -> bool:
-        """Talk to the active node from now on, as a standby asks.
-
-        Never from https down to http, which would show the token.
-        """
-        target = urlsplit(location)
-        here = urlsplit(self._adapter.base_uri)
-        if not target.netloc or target.netloc == here.netloc:
-            return False
-        if here.scheme == "https" and target.scheme != "https":
-            return False
-        self._adapter.base_uri = f"{target.scheme}://{target.netloc}"
-        return True
 
     def _read(
         self, method: str, path: str, body: Mapping[str, Any] | None, response: Any
@@ -147,8 +298,10 @@ class Client:
         status = response.status_code
         content = _json(response)
         if content is None or not _is_ours(method, status, content):
-            return Reply(), _Failure(_foreign(self._connection.url, response), status == 502)
+            return Reply(), _Failure(_foreign(self._members.address, response), status == 502, status == 502)
         if 200 <= status < 300:
+            if method not in ("GET", "LIST"):
+                self._index = response.headers.get(INDEX, self._index)
             return (
                 Reply(content.get("data") or {}, content.get("auth") or {}, tuple(content.get("warnings") or ())),
                 None,
@@ -156,8 +309,17 @@ class Client:
         reasons = [_scrub(str(reason), body) for reason in content.get("errors") or ()]
         error = from_answer(method, path, status, reasons, self._connection.namespace)
         error.item_errors = _item_errors(content, body)
-        may_pass = status in (412, 429, 502, 503) or isinstance(error, NotReady)
-        return Reply(), _Failure(error, may_pass, response.headers.get("Retry-After"))
+        error.undone = certainly_undone(status, reasons)
+        return Reply(), _Failure(
+            error,
+            may_pass(status, reasons),
+            may_serve_elsewhere(status, reasons),
+            response.headers.get("Retry-After"),
+        )
+
+
+# Where to look for the active node is asked on the side: a member that does not answer at once is none to wait for.
+_PROBE_SECONDS = 5
 
 
 def _adapter(connection: Connection) -> Any:
@@ -175,7 +337,7 @@ def _adapter(connection: Connection) -> Any:
         # validate_certs: false was asked for; a warning at each request would only bury the others.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return hvac.adapters.RawAdapter(
-        base_uri=connection.url,
+        base_uri=connection.addresses[0],
         token="",
         cert=connection.client_certificate,
         verify=connection.verify,
@@ -184,6 +346,30 @@ def _adapter(connection: Connection) -> Any:
         namespace=connection.namespace or None,
         allow_redirects=False,
     )
+
+
+def _check_files(connection: Connection) -> None:
+    """Refuse files that TLS cannot use. Later on, its errors do not say which file it was, or are no errors of ours."""
+    problems = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if isinstance(connection.verify, str):
+        kind = "capath" if os.path.isdir(connection.verify) else "cafile"
+        try:
+            context.load_verify_locations(**{kind: connection.verify})
+        except OSError:
+            problems.append(f"ca_cert {connection.verify}: it is no readable file of PEM certificates")
+    if connection.client_certificate is not None:
+        certificate, key = connection.client_certificate
+        try:
+            # Without a password given, a protected key would make it ask on the terminal.
+            context.load_cert_chain(certificate, key, password="")
+        except OSError:
+            problems.append(
+                f"cert_auth_public_key {certificate} and cert_auth_private_key {key}: they are no readable PEM certificate "
+                "and its key without a password"
+            )
+    if problems:
+        raise InvalidOption(f"{'; '.join(problems)}.")
 
 
 def _check_retries(retries: Mapping[str, Any]) -> None:
@@ -212,10 +398,6 @@ def _pauses(retries: Mapping[str, Any]) -> Iterator[float]:
             # Either they are used up, or (total: false) there are none.
             return
         yield retry.get_backoff_time()
-
-
-def _seconds(retry_after: str | None) -> float:
-    return min(float(retry_after), 60.0) if retry_after and retry_after.isdigit() else 0.0
 
 
 def _json(response: Any) -> Mapping[str, Any] | None:
@@ -267,25 +449,45 @@ def _worth_retrying(error: Any) -> bool:
     return isinstance(error, (requests.exceptions.ConnectionError, requests.exceptions.Timeout))
 
 
-def _unreachable(connection: Connection, error: Any) -> TransitError:
+def _unreachable(connection: Connection, address: str, error: Any) -> TransitError:
+    """The error for a connection that failed, with what is known of the request's fate."""
+    import requests
+
+    made = ServerUnreachable(_unreachable_message(connection, address, error))
+    made.undone = _never_sent(error)
+    made.unfinished = isinstance(error, requests.exceptions.Timeout) and not made.undone
+    return made
+
+
+def _never_sent(error: Any) -> bool:
+    import requests
+    import urllib3
+
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _unreachable_message(connection: Connection, address: str, error: Any) -> str:
     """A sentence for a connection that failed. The library's text goes in only where it cannot hold a secret."""
     import requests
 
     text = str(error)
-    where = f"Cannot reach the server at {connection.url}"
+    where = f"Cannot reach the server at {address}"
     check = "Check url (BAO_ADDR, VAULT_ADDR) and that the server runs."
     if isinstance(error, requests.exceptions.SSLError):
-        return ServerUnreachable(f"{where}: {_tls_problem(text)}")
+        return f"{where}: {_tls_problem(text)}"
     if isinstance(error, requests.exceptions.ProxyError):
-        return ServerUnreachable(f"{where}: the proxy refused or does not answer. Check proxies.")
+        return f"{where}: the proxy refused or does not answer. Check proxies."
     if isinstance(error, requests.exceptions.Timeout):
-        return ServerUnreachable(f"{where}: no answer within {connection.timeout} seconds. {check}")
+        return f"{where}: no answer within {connection.timeout} seconds. {check}"
     if isinstance(error, requests.exceptions.ConnectionError):
         for sign, problem in _CONNECTION_PROBLEMS:
             if sign in text:
-                return ServerUnreachable(f"{where}: {problem}. {check}")
-        return ServerUnreachable(f"{where}: the connection broke. {check}")
-    return ServerUnreachable(f"{where}: url is not usable ({type(error).__name__}). Check url.")
+                return f"{where}: {problem}. {check}"
+        return f"{where}: the connection broke. {check}"
+    return f"{where}: url is not usable ({type(error).__name__}). Check url."
 
 
 _CONNECTION_PROBLEMS: Sequence[tuple[str, str]] = (

@@ -28,9 +28,17 @@ from typing import Sequence
 
 
 class TransitError(Exception):
-    """Base of all. ``changed`` tells whether something had been written on the server before it was raised."""
+    """Base of all.
+
+    Attributes:
+        changed: whether something had been written on the server before it was raised.
+        undone: whether the request that failed was certainly not carried out.
+        unfinished: whether the server may still be at it.
+    """
 
     changed = False
+    undone = False
+    unfinished = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

@@ -125,7 +125,9 @@ def _attempt(
         with connected(settings, module.warn) as client:
             # A token from a file or a login has not passed through the argument spec.
             module.no_log_values.update(secret for secret in [client.token, *settings.auth.secrets] if secret)
-            return reconcile(client, options, module.check_mode, time.time()), None
+            outcome = reconcile(client, options, module.check_mode, time.time())
+            client.settle()
+            return outcome, None
     except TransitError as error:
         return Outcome(changed=False), error
 

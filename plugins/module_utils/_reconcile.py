@@ -193,17 +193,18 @@ def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any]) -> Mappi
         return key_state(transit.rotate_key(name).data)
     except (ServerUnreachable, ServerError) as error:
         lost: TransitError = error
-    if isinstance(lost, ServerError) and lost.status < 500:
+    if lost.undone or (isinstance(lost, ServerError) and lost.status < 500):
         raise lost
+    # Only the active node knows: a standby may not have heard of the rotation yet.
+    certain = transit.find_active() and not lost.unfinished
     try:
         actual = transit.read_key(name)
     except TransitError:
-        unknown = f" Whether key '{name}' was rotated is not known: read it before trying again."
-    else:
-        if actual is not None and actual["latest_version"] > before["latest_version"]:
-            return key_state(actual)
-        unknown = ""
-    raise ServerUnreachable(lost.message + unknown)
+        actual, certain = None, False
+    if actual is not None and actual["latest_version"] > before["latest_version"]:
+        return key_state(actual)
+    fate = "was not rotated" if certain else "may have been rotated or not: read it before trying again"
+    raise ServerUnreachable(f"{lost.message} Key '{name}' {fate}.")
 
 
 def _remove_key(transit: Transit, name: str, plan: KeyPlan) -> None:
@@ -283,15 +284,14 @@ def reconcile_backend(client: Client, options: Mapping[str, Any], dry_run: bool,
     if options["state"] == "absent":
         return _remove_backend(transit, bool(options["force"]), dry_run)
     wanted = {**options, **_durations(options, MOUNT_ATTRIBUTES)}
-    plan = _plan_backend(transit, wanted)
+    plan = _plan_backend(transit, wanted, transit.mount())
     if plan.changed and not dry_run:
         _apply_backend(transit, wanted, plan)
     result = {"path": path, **(plan.after or {})}
     return Outcome(plan.changed, plan.before, plan.after, {"backend": result}, plan.warnings)
 
 
-def _plan_backend(transit: Transit, wanted: Mapping[str, Any]) -> MountPlan:
-    actual = transit.mount()
+def _plan_backend(transit: Transit, wanted: Mapping[str, Any], actual: Mapping[str, Any] | None) -> MountPlan:
     if _is_within_another(transit, actual):
         _refuse_nested(transit)
     is_transit = actual is not None and actual.get("type") == "transit"
@@ -314,7 +314,7 @@ def _apply_backend(transit: Transit, wanted: Mapping[str, Any], plan: MountPlan)
             steps.done.append("the engine was enabled")
         else:
             # Somebody else enabled it in the same moment: what is left to do depends on what they made.
-            plan = _plan_backend(transit, wanted)
+            plan = _plan_backend(transit, wanted, transit.mount(exists=True))
             if plan.enable is not None:
                 _refuse_nested(transit)
     if plan.tune:

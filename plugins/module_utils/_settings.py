@@ -51,7 +51,7 @@ def _option(name: str, *, own: bool = True, **facts: Any) -> Option:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("url", environment=("ANSIBLE_HASHI_VAULT_ADDR",), late=("BAO_ADDR", "VAULT_ADDR")),
+    Option("url", kind="raw", environment=("ANSIBLE_HASHI_VAULT_ADDR",), late=("BAO_ADDR", "VAULT_ADDR")),
     _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE")),
     _option("ca_cert", aliases=("cacert",), late=("BAO_CACERT", "VAULT_CACERT")),
     _option("validate_certs", own=False, kind="bool", late=("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")),
@@ -91,6 +91,7 @@ class Connection:
     """Where the server is and how to talk to it.
 
     Attributes:
+        url: the address, or those of a cluster's members with commas between them.
         verify: ``True`` for the system's authorities, a path to others, ``False`` not to verify.
         retries: keyword arguments of `urllib3.util.Retry`; empty for none.
         timeout: seconds for one request.
@@ -104,6 +105,10 @@ class Connection:
     retries: Mapping[str, Any] = field(default_factory=dict, hash=False)
     warn_on_retry: bool = True
     proxies: Mapping[str, str] | None = field(default=None, hash=False)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return tuple(self.url.split(","))
 
 
 @dataclass(frozen=True)
@@ -189,11 +194,14 @@ def _from_environment(option: Option, text: str) -> Any:
 
 def _problems(values: Mapping[str, Any]) -> list[str]:
     problems = []
-    url = values["url"]
-    if not url:
+    addresses = _addresses(values["url"])
+    if not addresses:
         problems.append("url is not set: give url, or set BAO_ADDR or VAULT_ADDR")
-    elif not str(url).startswith(("http://", "https://")):
-        problems.append(f"url '{url}' must begin with https:// or http://")
+    problems += [
+        f"url '{address}' must begin with https:// or http://"
+        for address in addresses
+        if not address.startswith(("http://", "https://"))
+    ]
     method = values["auth_method"]
     if method not in AUTH_METHODS:
         problems.append(f"auth_method '{method}' is none of {', '.join(AUTH_METHODS)}")
@@ -225,7 +233,7 @@ def _connection(values: Mapping[str, Any]) -> Connection:
     if values["auth_method"] == "cert":
         certificate = (values["cert_auth_public_key"], values["cert_auth_private_key"])
     return Connection(
-        url=str(values["url"]).rstrip("/"),
+        url=",".join(_addresses(values["url"])),
         namespace=str(values["namespace"] or "").strip("/"),
         verify=verify,
         client_certificate=certificate,
@@ -255,6 +263,13 @@ def _auth(values: Mapping[str, Any]) -> Auth:
         jwt=text("jwt").strip(),
         kubernetes_token_path=text("kubernetes_token_path"),
     )
+
+
+def _addresses(value: Any) -> list[str]:
+    """``https://a:8200``, ``https://a:8200,https://b:8200``, or a list of them, without repetitions."""
+    texts = value if isinstance(value, (list, tuple)) else str(value or "").split(",")
+    addresses = [str(text).strip().rstrip("/") for text in texts]
+    return list(dict.fromkeys(address for address in addresses if address))
 
 
 def _retries(value: Any) -> dict[str, Any]:

@@ -66,13 +66,14 @@ class Transit:
 
     # The engine itself
 
-    def mount(self) -> Mapping[str, Any] | None:
+    def mount(self, *, exists: bool = False) -> Mapping[str, Any] | None:
         """The mount as ``sys/mounts`` shows it, ``None`` when there is none.
 
+        With ``exists``, when the server has said that there is one, a standby is given the time to learn of it.
         Durations are in seconds, and 0 for the server's default, which ``/tune`` would show as a number instead.
         """
         try:
-            mount = self._client.get("sys/mounts/" + self.backend).data
+            mount = self._client.get("sys/mounts/" + self.backend, answers=None if exists else MountNotFound).data
         except MountNotFound:
             return None
         return mount if "/" not in self.backend else {**mount, "path": self._mounted_at()}
@@ -115,25 +116,44 @@ class Transit:
         except NotFound:
             return []
 
-    def read_key(self, name: str) -> Mapping[str, Any] | None:
-        """The key's attributes, ``None`` when it does not exist."""
+    def read_key(self, name: str, *, exists: bool = False) -> Mapping[str, Any] | None:
+        """The key's attributes, ``None`` when it does not exist.
+
+        With ``exists``, where nothing can be done without it, a standby is given the time to learn of it.
+        """
         try:
-            return self._client.get(f"{self.backend}/keys/{name}").data
+            data = self._client.get(f"{self.backend}/keys/{name}", answers=None if exists else NotFound).data
         except NotFound as error:
             if error.reasons:
                 raise
             return None
+        self._check_is_key(name, data)
+        return data
 
     def create_key(self, name: str, body: Mapping[str, Any]) -> Reply:
         """Make the key. On a key that exists the server answers with that key, unchanged and without a word."""
-        return self._client.post(f"{self.backend}/keys/{name}", body)
+        reply = self._client.post(f"{self.backend}/keys/{name}", body)
+        self._check_is_key(name, reply.data)
+        return reply
+
+    def _check_is_key(self, name: str, data: Mapping[str, Any]) -> None:
+        """A store of another kind also has something, or takes anything, at a path that reads like a key's."""
+        if data.get("name") != name or "latest_version" not in data:
+            raise ServerError(
+                f"What is mounted at '{self.backend}' is no Transit engine, going by its answer for 'keys/{name}'. "
+                "Correct the engine's path."
+            )
 
     def configure_key(self, name: str, body: Mapping[str, Any]) -> Reply:
         return self._client.post(f"{self.backend}/keys/{name}/config", body)
 
     def rotate_key(self, name: str) -> Reply:
-        """Add a version. Never sent twice: a lost answer may hide a rotation that was done."""
+        """Add a version. Never sent again after an answer was lost, which may hide a rotation that was done."""
         return self._client.post(f"{self.backend}/keys/{name}/rotate", {}, repeatable=False)
+
+    def find_active(self) -> bool:
+        """Talk to the active node itself from now on, whose answers are never old. Whether it was found."""
+        return self._client.find_active()
 
     def delete_key(self, name: str) -> None:
         self._client.delete(f"{self.backend}/keys/{name}")
@@ -233,7 +253,7 @@ class Transit:
             # Otherwise one bad item makes the answer a 400 that holds the plaintext of the good ones.
             body["partial_failure_response_code"] = 200
         try:
-            return list(self._client.post(path, body).data["batch_results"])
+            return list(self._client.post(path, body, writes=False).data["batch_results"])
         except ServerError as error:
             refused = error
         if len(refused.item_errors) == len(bodies):
@@ -254,7 +274,7 @@ class Transit:
             NotFound: the key does not exist.
         """
         try:
-            missing = self.read_key(key) is None
+            missing = self.read_key(key, exists=True) is None
         except PermissionDenied:
             return
         if missing:
