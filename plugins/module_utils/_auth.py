@@ -60,9 +60,17 @@ def log_in(client: Client, auth: Auth, now: float) -> Grant:
     given = auth.method == "token"
     grant = Grant(auth.token or _token_from_file(auth)) if given else _login(client, auth, now)
     client.token = grant.token
-    if auth.token_validate:
+    if not auth.token_validate:
+        return grant
+    try:
         client.get("auth/token/lookup-self")
-    return grant
+    except TransitError as error:
+        invalid = error
+    else:
+        return grant
+    if grant.created and auth.token_revoke:
+        revoke(client, lambda _problem: None)
+    raise invalid
 
 
 def renew(client: Client, now: float) -> Grant:
