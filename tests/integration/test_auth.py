@@ -1,0 +1,493 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every way to log in, with a policy that allows one key and nothing else, over TLS with a private authority."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlkeys._openbao import _binary
+from tests.integration.conftest import SecureBao
+from tests.integration.support.jwts import Issuer
+from tests.integration.support.processes import free_port, listens, started
+from tests.integration.support.relay import relay, serving
+from tests.integration.support.tls import Authority
+from tests.support.modules import ModuleResult, run_module
+from tests.support.server import Bao
+
+POLICY = 'path "transit/keys/ml" { capabilities = ["read", "update"] }'
+
+WRONG = "wrong-canary-Rn3"
+
+
+@dataclass(frozen=True)
+class Login:
+    """A way to log in.
+
+    Attributes:
+        options: what it takes.
+        wrong: an option that makes the server refuse it, and what the server says then.
+        path: the request of the login.
+    """
+
+    options: dict[str, Any] = field(repr=False)
+    wrong: dict[str, Any]
+    reason: str
+    path: str
+
+    @property
+    def secrets(self) -> list[str]:
+        names = ("token", "password", "secret_id", "jwt")
+        return [value for name, value in self.options.items() if name in names]
+
+
+@pytest.fixture(scope="session")
+def server(secure_bao: SecureBao) -> Bao:
+    secure_bao.bao.done("PUT", "sys/policies/acl/one-key", {"policy": POLICY})
+    return secure_bao.bao
+
+
+@pytest.fixture(scope="session")
+def approle_login(server: Bao) -> Login:
+    server.done("POST", "sys/auth/approle", {"type": "approle"})
+    server.done("POST", "auth/approle/role/gateway", {"token_policies": ["one-key"]})
+    role = server.done("GET", "auth/approle/role/gateway/role-id")["data"]["role_id"]
+    secret = server.done("POST", "auth/approle/role/gateway/secret-id", {})["data"]["secret_id"]
+    options = {"role_id": role, "secret_id": secret}
+    return Login(options, {"secret_id": WRONG}, "invalid role or secret ID", "auth/approle/login")
+
+
+@pytest.fixture(scope="session")
+def userpass_login(server: Bao) -> Login:
+    server.done("POST", "sys/auth/people", {"type": "userpass"})
+    password = "userpass canary/Kd5 "
+    server.done("POST", "auth/people/users/ada", {"password": password, "token_policies": ["one-key"]})
+    options = {"username": "ada", "password": password, "mount_point": "/people/"}
+    return Login(options, {"password": WRONG}, "invalid username or password", "auth/people/login/ada")
+
+
+@pytest.fixture(scope="session")
+def ldap_login(server: Bao) -> Login:
+    # This build of the server has no LDAP plugin. Its login is the same request to another mount.
+    server.done("POST", "sys/auth/ldap", {"type": "userpass"})
+    password = "ldap-canary-Yt8"
+    server.done("POST", "auth/ldap/users/ada", {"password": password, "token_policies": ["one-key"]})
+    options = {"username": "ada", "password": password}
+    return Login(options, {"password": WRONG}, "invalid username or password", "auth/ldap/login/ada")
+
+
+@pytest.fixture(scope="session")
+def jwt_login(server: Bao) -> Login:
+    issuer = Issuer()
+    server.done("POST", "sys/auth/jwt", {"type": "jwt"})
+    server.done("POST", "auth/jwt/config", {"jwt_validation_pubkeys": [issuer.public_key]})
+    role = {
+        "role_type": "jwt",
+        "user_claim": "sub",
+        "bound_audiences": ["mlkeys"],
+        "token_policies": ["one-key"],
+    }
+    server.done("POST", "auth/jwt/role/ci", role)
+    claims = {"sub": "pipeline-7", "aud": "mlkeys"}
+    options = {"role_id": "ci", "jwt": issuer.token(claims)}
+    return Login(options, {"jwt": Issuer().token(claims)}, "error validating token", "auth/jwt/login")
+
+
+@pytest.fixture(scope="session")
+def kubernetes_login(server: Bao, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Login]:
+    account = {"namespace": "ml", "serviceaccount": {"name": "gateway", "uid": "u-1"}}
+    issuer = Issuer()
+    token = issuer.token({"sub": "system:serviceaccount:ml:gateway", "kubernetes.io": account})
+    file = tmp_path_factory.mktemp("serviceaccount") / "token"
+    file.write_text(f"{token}\n", encoding="utf-8")
+
+    class TokenReview(BaseHTTPRequestHandler):
+        """As much of a cluster's API as the auth method asks."""
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            good = self.path.endswith("/tokenreviews") and asked["spec"]["token"] == token
+            user = {"username": "system:serviceaccount:ml:gateway", "uid": "u-1", "groups": []}
+            status = {"authenticated": True, "user": user} if good else {"authenticated": False}
+            answer = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}
+            content = json.dumps(answer).encode()
+            self.send_response(201)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is the base class's
+            pass
+
+    with serving(TokenReview, authority.issue("cluster", ip="127.0.0.1")) as url:
+        server.done("POST", "sys/auth/kubernetes", {"type": "kubernetes"})
+        config = {
+            "kubernetes_host": url,
+            "kubernetes_ca_cert": authority.certificate.read_text(encoding="ascii"),
+            "disable_local_ca_jwt": True,
+            "token_reviewer_jwt": "reviewer",
+        }
+        server.done("POST", "auth/kubernetes/config", config)
+        role = {
+            "bound_service_account_names": ["gateway"],
+            "bound_service_account_namespaces": ["ml"],
+            "token_policies": ["one-key"],
+        }
+        server.done("POST", "auth/kubernetes/role/gateway", role)
+        options = {"role_id": "gateway", "kubernetes_token_path": str(file)}
+        stolen = Issuer().token({"sub": "x", "kubernetes.io": account})
+        yield Login(options, {"jwt": stolen}, "permission denied", "auth/kubernetes/login")
+
+
+@pytest.fixture(scope="session")
+def cert_login(server: Bao, secure_bao: SecureBao) -> Login:
+    pair = secure_bao.authority.issue("gateway", client=True)
+    server.done("POST", "sys/auth/cert", {"type": "cert"})
+    trusted = {
+        "certificate": secure_bao.authority.certificate.read_text(encoding="ascii"),
+        "allowed_common_names": ["gateway"],
+        "token_policies": ["one-key"],
+    }
+    server.done("POST", "auth/cert/certs/gateways", trusted)
+    options = {
+        "role_id": "gateways",
+        "cert_auth_public_key": str(pair.certificate),
+        "cert_auth_private_key": str(pair.key),
+    }
+    stranger = secure_bao.authority.issue("stranger", client=True)
+    wrong = {"cert_auth_public_key": str(stranger.certificate), "cert_auth_private_key": str(stranger.key)}
+    return Login(
+        options, wrong, "no chain matching all constraints could be found for this login certificate", "auth/cert/login"
+    )
+
+
+LOGINS = ["approle", "userpass", "ldap", "jwt", "kubernetes", "cert"]
+WITH_SECRETS = [method for method in LOGINS if method != "cert"]
+
+
+@pytest.fixture
+def login(request: pytest.FixtureRequest) -> Login:
+    found: Login = request.getfixturevalue(f"{request.param}_login")
+    return found
+
+
+each_login = pytest.mark.parametrize(("method", "login"), [(m, m) for m in LOGINS], ids=LOGINS, indirect=["login"])
+each_login_with_secrets = pytest.mark.parametrize(
+    ("method", "login"), [(m, m) for m in WITH_SECRETS], ids=WITH_SECRETS, indirect=["login"]
+)
+
+
+@pytest.fixture
+def key(server: Bao) -> Iterator[None]:
+    """The key that the policy allows, gone again afterwards."""
+    yield
+    server.request("POST", "transit/keys/ml/config", {"deletion_allowed": True})
+    server.request("DELETE", "transit/keys/ml")
+
+
+def accessors(server: Bao) -> set[str]:
+    """All tokens that live."""
+    return set(server.done("LIST", "auth/token/accessors")["data"]["keys"])
+
+
+def run(method: str, options: dict[str, Any], *, env: dict[str, str] | None = None, **more: Any) -> ModuleResult:
+    params = {"name": "ml", "auth_method": method, **options, **more}
+    result = run_module("vault_transit_key", params, env=env)
+    shown = json.dumps(result)
+    assert "Traceback" not in shown
+    for secret in ("token", "password", "secret_id", "jwt"):
+        if params.get(secret):
+            assert params[secret] not in shown
+    return result
+
+
+def refusal(method: str, login: Login) -> str:
+    return f"The login with {method} at '{login.path}' was refused: {login.reason}"
+
+
+# --- what all have in common ---
+
+
+@each_login
+def test_a_login_may_do_what_its_policy_says_and_its_token_ends(
+    secure_bao: SecureBao, key: None, method: str, login: Login
+) -> None:
+    before = accessors(secure_bao.bao)
+    where: dict[str, Any] = {"url": secure_bao.url, "ca_cert": secure_bao.ca_cert}
+    result = run(method, login.options, **where)
+    assert not result.failed, result.msg
+    assert result.changed
+    assert result.warnings == []
+    assert accessors(secure_bao.bao) == before
+    # The policy says nothing of this key.
+    denied = run(method, login.options, **where, name="other")
+    assert denied.failed
+    assert denied.msg.startswith("Permission denied: ")
+    assert accessors(secure_bao.bao) == before, "a failing run ends its token, too"
+
+
+@each_login
+def test_a_login_by_the_environment_alone(secure_bao: SecureBao, key: None, method: str, login: Login) -> None:
+    env = {f"ANSIBLE_HASHI_VAULT_{name.upper()}": value for name, value in login.options.items()}
+    env.update(BAO_ADDR=secure_bao.url, BAO_CACERT=secure_bao.ca_cert, ANSIBLE_HASHI_VAULT_AUTH_METHOD=method)
+    result = run_module("vault_transit_key", {"name": "ml"}, env=env)
+    assert not result.failed, result.msg
+    assert not [secret for secret in login.secrets if secret in json.dumps(result)]
+
+
+@each_login
+def test_wrong_credentials_are_one_clear_sentence(secure_bao: SecureBao, method: str, login: Login) -> None:
+    before = accessors(secure_bao.bao)
+    where: dict[str, Any] = {"url": secure_bao.url, "ca_cert": secure_bao.ca_cert}
+    result = run(method, {**login.options, **login.wrong}, **where)
+    assert result.failed
+    assert result.msg.startswith(refusal(method, login))
+    assert result.msg.endswith(". Check the credentials and mount_point.")
+    assert "\n" not in result.msg
+    assert accessors(secure_bao.bao) == before
+
+
+@each_login
+def test_credentials_go_to_no_server_whose_certificate_is_not_known(
+    secure_bao: SecureBao, method: str, login: Login
+) -> None:
+    log = secure_bao.bao.audit_log
+    size = log.stat().st_size
+    result = run(method, login.options, url=secure_bao.url, env={"REQUESTS_CA_BUNDLE": ""})
+    assert result.failed
+    assert "its TLS certificate was not accepted" in result.msg
+    assert log.stat().st_size == size, "the server was asked"
+
+
+@each_login
+def test_a_token_may_outlive_the_run(secure_bao: SecureBao, key: None, method: str, login: Login) -> None:
+    server = secure_bao.bao
+    before = accessors(server)
+    result = run(method, login.options, url=secure_bao.url, ca_cert=secure_bao.ca_cert, token_revoke=False)
+    assert not result.failed, result.msg
+    [left] = accessors(server) - before
+    server.done("POST", "auth/token/revoke-accessor", {"accessor": left})
+
+
+@each_login
+def test_a_method_that_is_not_mounted(secure_bao: SecureBao, method: str, login: Login) -> None:
+    where: dict[str, Any] = {"url": secure_bao.url, "ca_cert": secure_bao.ca_cert}
+    result = run(method, {**login.options, "mount_point": "nope"}, **where)
+    assert result.failed
+    # The server does not tell strangers what is mounted.
+    path = login.path.replace(login.path.split("/")[1], "nope", 1)
+    assert result.msg == (
+        f"The login with {method} at '{path}' was refused: permission denied. Check the credentials and mount_point."
+    )
+
+
+@each_login_with_secrets
+def test_no_token_of_the_environment_goes_along_with_a_login(server: Bao, key: None, method: str, login: Login) -> None:
+    env = dict.fromkeys(("BAO_TOKEN", "VAULT_TOKEN", "ANSIBLE_HASHI_VAULT_TOKEN"), "s.environment-canary")
+    with relay(server.addr) as between:
+        result = run(method, login.options, url=between.url, env=env)
+    assert not result.failed, result.msg
+    first, *others = between.passed
+    assert (first.method, first.path, first.token) == ("POST", login.path, None)
+    [token] = {request.token for request in others}
+    assert token not in (None, "s.environment-canary")
+    assert (others[-1].method, others[-1].path) == ("POST", "auth/token/revoke-self")
+
+
+@each_login_with_secrets
+def test_a_login_whose_token_does_not_validate_leaves_none_behind(
+    server: Bao, method: str, login: Login, key: None
+) -> None:
+    # Whoever answers the validation with a refusal is no reason to let a token live.
+    before = accessors(server)
+    with relay(server.addr) as between:
+        between.cuts = lambda request: request.path == "auth/token/lookup-self"
+        result = run(method, login.options, url=between.url, token_validate=True)
+    assert result.failed
+    assert accessors(server) == before
+
+
+@each_login_with_secrets
+def test_a_validated_login(server: Bao, key: None, method: str, login: Login) -> None:
+    with relay(server.addr) as between:
+        result = run(method, login.options, url=between.url, token_validate=True)
+    assert not result.failed, result.msg
+    assert [request.path for request in between.passed[:2]] == [login.path, "auth/token/lookup-self"]
+
+
+# --- token ---
+
+
+@pytest.fixture
+def make_token(server: Bao) -> Callable[[], str]:
+    def make() -> str:
+        body = {"policies": ["one-key"], "ttl": "1h"}
+        return str(server.done("POST", "auth/token/create", body)["auth"]["client_token"])
+
+    return make
+
+
+def sent(server: Bao, options: dict[str, Any], env: dict[str, str] | None = None) -> set[str | None]:
+    """The tokens that a run sends."""
+    with relay(server.addr) as between:
+        result = run("token", options, url=between.url, env=env)
+    assert not result.failed, result.msg
+    assert not [request for request in between.passed if "auth/" in request.path]
+    return {request.token for request in between.passed}
+
+
+def test_a_token_comes_from_the_option_then_the_environment_then_the_file(
+    server: Bao, key: None, make_token: Callable[[], str], tmp_path: Path
+) -> None:
+    tokens = {name: make_token() for name in ("option", "ansible", "bao", "vault", "file")}
+    (tmp_path / ".vault-token").write_text(tokens["file"] + "\n", encoding="utf-8")
+    env = {
+        "ANSIBLE_HASHI_VAULT_TOKEN": tokens["ansible"],
+        "BAO_TOKEN": tokens["bao"],
+        "VAULT_TOKEN": tokens["vault"],
+        "HOME": str(tmp_path),
+    }
+    assert sent(server, {"token": tokens["option"]}, env) == {tokens["option"]}
+    for variable, name in (("ANSIBLE_HASHI_VAULT_TOKEN", "ansible"), ("BAO_TOKEN", "bao"), ("VAULT_TOKEN", "vault")):
+        assert sent(server, {}, env) == {tokens[name]}
+        del env[variable]
+    assert sent(server, {}, env) == {tokens["file"]}
+    # None of them was revoked.
+    assert [server.request("GET", "auth/token/lookup-self", token=token)[0] for token in tokens.values()] == [200] * 5
+
+
+def test_the_tokens_file_may_lie_elsewhere(
+    server: Bao, key: None, make_token: Callable[[], str], tmp_path: Path
+) -> None:
+    token = make_token()
+    (tmp_path / "mine").write_text(f"  {token}\n\n", encoding="utf-8")
+    assert sent(server, {"token_path": str(tmp_path), "token_file": "mine"}) == {token}
+    env = {"ANSIBLE_HASHI_VAULT_TOKEN_PATH": str(tmp_path), "ANSIBLE_HASHI_VAULT_TOKEN_FILE": "mine"}
+    assert sent(server, {}, env) == {token}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "it is empty"),
+        (b" \n", "it is empty"),
+        (b"\xff\xfe", "it is not text"),
+        (None, "Is a directory"),
+    ],
+)
+def test_a_tokens_file_that_is_none(server: Bao, tmp_path: Path, content: bytes | None, problem: str) -> None:
+    file = tmp_path / ".vault-token"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    result = run("token", {"token_path": str(tmp_path)}, url=server.addr)
+    assert result.failed
+    assert result.msg == f"token_file {file}: {problem}."
+
+
+def test_a_token_of_a_file_is_masked_in_what_is_returned(
+    server: Bao, key: None, tmp_path: Path, make_token: Callable[[], str]
+) -> None:
+    token = make_token()
+    (tmp_path / ".vault-token").write_text(token, encoding="utf-8")
+    # A name that holds the token would carry it into messages.
+    result = run("token", {"token_path": str(tmp_path)}, url=server.addr, name=f"x{token.replace('.', '_')}")
+    assert result.failed
+    assert token not in json.dumps(result)
+
+
+# --- kubernetes ---
+
+
+@pytest.mark.parametrize(("content", "problem"), [(None, "No such file or directory"), ("", "it is empty")])
+def test_a_service_account_without_a_token(server: Bao, tmp_path: Path, content: str | None, problem: str) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    options = {"role_id": "gateway", "kubernetes_token_path": str(file)}
+    result = run("kubernetes", options, url=server.addr)
+    assert result.failed
+    assert result.msg == f"kubernetes_token_path {file}: {problem}."
+
+
+# --- cert ---
+
+
+def test_a_client_certificate_that_cannot_be_read(secure_bao: SecureBao, tmp_path: Path) -> None:
+    file = tmp_path / "no.pem"
+    options = {"cert_auth_public_key": str(file), "cert_auth_private_key": str(file)}
+    result = run("cert", options, url=secure_bao.url, ca_cert=secure_bao.ca_cert)
+    assert result.failed
+    assert result.msg == (
+        f"cert_auth_public_key {file} and cert_auth_private_key {file}: they are no readable PEM certificate and its "
+        "key without a password."
+    )
+
+
+def test_a_client_certificate_is_only_shown_for_its_own_method(
+    secure_bao: SecureBao, cert_login: Login, approle_login: Login, key: None
+) -> None:
+    options = {**cert_login.options, **approle_login.options, "cert_auth_public_key": "/nowhere"}
+    result = run("approle", options, url=secure_bao.url, ca_cert=secure_bao.ca_cert)
+    assert not result.failed, result.msg
+
+
+# --- none ---
+
+
+@pytest.fixture(scope="session")
+def proxy_url(server: Bao, approle_login: Login, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server's own proxy, which logs in by itself and adds its token to what has none."""
+    folder = tmp_path_factory.mktemp("proxy")
+    for name in ("role_id", "secret_id"):
+        (folder / name).write_text(approle_login.options[name], encoding="utf-8")
+    port = free_port()
+    config = folder / "config.hcl"
+    config.write_text(
+        f"""
+vault {{ address = "{server.addr}" }}
+auto_auth {{
+  method "approle" {{
+    config = {{
+      role_id_file_path = "{folder}/role_id"
+      secret_id_file_path = "{folder}/secret_id"
+      remove_secret_id_file_after_reading = false
+    }}
+  }}
+}}
+api_proxy {{ use_auto_auth_token = true }}
+listener "tcp" {{
+  address = "127.0.0.1:{port}"
+  tls_disable = true
+}}
+""",
+        encoding="utf-8",
+    )
+    with started([_binary(), "proxy", f"-config={config}"], lambda: listens(port), folder):
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_with_none_the_proxy_on_the_way_adds_the_token(proxy_url: str, server: Bao, key: None, tmp_path: Path) -> None:
+    (tmp_path / ".vault-token").write_text("s.file-canary", encoding="utf-8")
+    env = {"BAO_TOKEN": "s.environment-canary", "VAULT_TOKEN": "s.environment-canary", "HOME": str(tmp_path)}
+    with relay(proxy_url) as between:
+        result = run("none", {}, url=between.url, env=env)
+    assert not result.failed, result.msg
+    assert result.changed
+    assert {request.token for request in between.passed} == {None}
+    assert server.request("GET", "transit/keys/ml")[0] == 200
+
+
+def test_with_none_and_no_proxy_there_is_no_token(server: Bao) -> None:
+    result = run("none", {}, url=server.addr)
+    assert result.failed
+    assert result.msg.startswith("The server does not accept the token: it is wrong, expired, revoked or used up.")
