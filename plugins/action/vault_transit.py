@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.mlkeys.transit.plugins.module_utils._session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._handover import with_configuration, with_token
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._here import can_run_here, run_here
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
@@ -31,6 +32,8 @@ class ActionModule(ActionBase):
         name = module.rpartition(".")[2]
         arguments = with_configuration(self._task.args, controller_options(variables, self._templar))
         if self._stays_here() and can_run_here(name):
+            # The module finds them and keeps its login for the other items of a loop.
+            run_sessions()
             self._update_module_args(module, arguments, variables)
             result.update(run_here(name, arguments))
         else:

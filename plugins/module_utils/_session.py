@@ -24,7 +24,7 @@ import threading
 import time
 from contextlib import contextmanager
 from multiprocessing import connection, util
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._auth import Grant, log_in, renew, revoke
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Warn
@@ -38,10 +38,15 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Se
 # Seconds.
 _LONG_WAIT = 3
 _PATIENCE = 60
+_PAUSE = 0.1
 
 
 def _silent(_message: str) -> None:
     pass
+
+
+def _start(work: Callable[[Any], None], subject: Any) -> None:
+    threading.Thread(target=work, args=(subject,), daemon=True, name="mlkeys.transit.session").start()
 
 
 def _at_exit(end: Callable[[], None]) -> None:
@@ -70,6 +75,7 @@ class Sessions:
         self._created: list[tuple[Settings, Grant]] = []
         self._clients: dict[Settings, Client] = {}
         self._unreachable: dict[Settings, tuple[float, str]] = {}
+        self._listener: connection.Listener | None = None
         self._address = ""
         self._key = b""
 
@@ -105,9 +111,13 @@ class Sessions:
             if self._address or self._is_worker():
                 return
             self._key = secrets.token_bytes(32)
-            listener = connection.Listener(family="AF_UNIX", backlog=128, authkey=self._key)
-            self._address = str(listener.address)
-            threading.Thread(target=self._serve, args=(listener,), daemon=True, name="mlkeys.transit.session").start()
+            try:
+                self._listener = connection.Listener(family="AF_UNIX", backlog=128)
+            except OSError:
+                # There is no place for a socket, or the path of that place is too long. Each worker logs in for itself.
+                return
+            self._address = str(self._listener.address)
+            _start(self._serve, self._listener)
 
     def close(self) -> None:
         """Revoke what logins of this process created."""
@@ -129,7 +139,8 @@ class Sessions:
                 renewed = renew(Client(settings.connection, warn, old.token), now)
             except TransitError:
                 renewed = old
-            if not renewed.near_end(now):
+            # In the last second of its life it is prolonged by none.
+            if renewed.lease and not renewed.near_end(now):
                 return renewed
         grant = self._log_in(settings, now, warn)
         if grant.created:
@@ -167,18 +178,29 @@ class Sessions:
     def _serve(self, listener: connection.Listener) -> None:
         while True:
             try:
-                with listener.accept() as channel:
-                    self._answer(channel)
-            except (OSError, EOFError, multiprocessing.AuthenticationError):
-                # A worker that went away, or a stranger. The listener itself ends with the process.
-                continue
+                channel = listener.accept()
+            except OSError:
+                # One that went away at once, or too many open files. The listener itself ends with the process.
+                time.sleep(_PAUSE)
+            else:
+                # Each in a thread of its own: one that says nothing must not keep the others waiting.
+                _start(self._answer, channel)
 
     def _answer(self, channel: connection.Connection) -> None:
-        settings = channel.recv()
         try:
-            channel.send(self.grant(settings, _silent))
+            with channel:
+                connection.deliver_challenge(channel, self._key)
+                connection.answer_challenge(channel, self._key)
+                channel.send(self._answer_to(channel.recv()))
+        except (OSError, EOFError, multiprocessing.AuthenticationError):
+            # A worker that went away, or a stranger.
+            pass
+
+    def _answer_to(self, settings: Settings) -> Grant | str:
+        try:
+            return self.grant(settings, _silent)
         except TransitError as error:
-            channel.send(error.message)
+            return error.message
 
     def follow_forks(self) -> None:
         """Keep this process from forking in the middle of a login, and give each worker what it may have."""
@@ -195,6 +217,9 @@ class Sessions:
         self._lock = threading.RLock()
         self._clients = {}
         self._created = []
+        if self._listener is not None:
+            # Else it would still seem to listen when its process is gone.
+            self._listener.close()
 
 
 _of_this_run: list[Sessions] = []
