@@ -23,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     NotFound,
     PermissionDenied,
     ServerError,
+    TransitError,
 )
 
 # OpenBao >= 2.4 counts every key and every text of a request's JSON (listener setting max_request_json_strings).
@@ -127,22 +128,23 @@ class Transit:
             if error.reasons:
                 raise
             return None
-        self._check_is_key(name, data)
-        return data
+        if _is_key(data):
+            return data
+        raise self._no_engine(name)
 
     def create_key(self, name: str, body: Mapping[str, Any]) -> Reply:
         """Make the key. On a key that exists the server answers with that key, unchanged and without a word."""
         reply = self._client.post(f"{self.backend}/keys/{name}", body)
-        self._check_is_key(name, reply.data)
-        return reply
+        if _is_key(reply.data):
+            return reply
+        raise self._no_engine(name).after([f"something was written to '{self.backend}/keys/{name}'"])
 
-    def _check_is_key(self, name: str, data: Mapping[str, Any]) -> None:
-        """A store of another kind also has something, or takes anything, at a path that reads like a key's."""
-        if data.get("name") != name or "latest_version" not in data:
-            raise ServerError(
-                f"What is mounted at '{self.backend}' is no Transit engine, going by its answer for 'keys/{name}'. "
-                "Correct the engine's path."
-            )
+    def _no_engine(self, name: str) -> TransitError:
+        """A store of another kind has or takes anything at a path that reads like a key's."""
+        return ServerError(
+            f"What is mounted at '{self.backend}' is no Transit engine, going by its answer for 'keys/{name}'. "
+            "Correct the engine's path."
+        )
 
     def configure_key(self, name: str, body: Mapping[str, Any]) -> Reply:
         return self._client.post(f"{self.backend}/keys/{name}/config", body)
@@ -282,6 +284,10 @@ class Transit:
                 f"The key '{key}' does not exist in the engine '{self.backend}'. "
                 "Create it (vault_transit_key), or correct its name."
             )
+
+
+def _is_key(data: Mapping[str, Any]) -> bool:
+    return "latest_version" in data
 
 
 def chunks(bodies: Sequence[Mapping[str, Any]], max_items: int | None = None) -> Iterator[list[int]]:

@@ -215,7 +215,7 @@ def test_a_type_that_the_server_does_not_know_is_told_with_what_was_done(
 
 @pytest.mark.parametrize("on_error", ["fail", "continue"])
 def test_a_key_that_is_listed_twice_is_refused(bao: Bao, mount: str, on_error: str) -> None:
-    twice = [{"name": "a"}, {"name": "b"}, {"name": "a", "backend": f"{mount}/", "exportable": True}]
+    twice: list[Entry] = [{"name": "a"}, {"name": "b"}, {"name": "a", "backend": f"{mount}/", "exportable": True}]
 
     done = keys(bao, mount, *twice, on_error=on_error)
 
@@ -251,6 +251,31 @@ def test_an_engine_that_is_missing_is_told_for_its_keys_alone(bao: Bao, mount: s
     assert errors(done) == {
         "lost": "No secrets engine is mounted for 'nowhere/keys/lost'. Enable it, or correct the engine's path"
     }
+
+
+@pytest.mark.parametrize("kind", ["kv", "pki"])
+def test_an_engine_of_another_kind_is_told_for_its_keys_alone(bao: Bao, mount: str, kind: str) -> None:
+    other = f"{mount}-{kind}"
+    bao.done("POST", f"sys/mounts/{other}", {"type": kind})
+    try:
+        # A store of keys and values takes whatever is written to it.
+        if kind == "kv":
+            bao.done("POST", f"{other}/keys/held", {"derived": True})
+        entries: list[Entry] = [{"name": name, "backend": other, "derived": True} for name in ("held", "new")]
+
+        done = keys(bao, mount, *entries, {"name": "good"}, on_error="continue")
+    finally:
+        bao.done("DELETE", f"sys/mounts/{other}")
+
+    assert done.failed
+    assert set(errors(done)) == {"held", "new"}
+    assert set(held(bao, mount)) == {"good"}
+    if kind == "kv":
+        assert errors(done)["held"] == (
+            f"What is mounted at '{other}' is no Transit engine, going by its answer for 'keys/held'. "
+            "Correct the engine's path"
+        )
+        assert errors(done)["new"].endswith(f" Already done: something was written to '{other}/keys/new'")
 
 
 # --- a run that breaks off ---
