@@ -1,15 +1,18 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""playbooks/site.yml on the three gateways of the example, against a real server."""
+"""playbooks/site.yml on the three gateways of the example, and what the README shows, against a real server."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.e2e.gateways import (
     GATEWAYS,
@@ -66,22 +69,17 @@ def site(bao: Bao, tmp_path: Path) -> Iterator[Site]:
 def test_check_mode_changes_nothing_and_predicts_the_run(site: Site) -> None:
     before = sorted(site.work.rglob("*"))
 
-    predicted = site.changes("--check", "--diff")
+    foretold = site.play("--check", "--diff")
 
+    assert foretold.returncode == 0, foretold.stdout + foretold.stderr
+    assert "+OPENAI_API_KEY='(new ciphertext of openai_api_key)'" in foretold.stdout
     assert sorted(site.work.rglob("*")) == before
     assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400
     done = site.changes()
-    assert predicted == done
+    assert changes(foretold.stdout) == done
     # Engine, key and vars file; then two folders and three files on each gateway.
     assert len(done) == 3 + 3 * (2 + 3)
     assert site.changes("--check", "--diff") == []
-
-
-def test_check_mode_shows_where_new_ciphertext_will_be(site: Site) -> None:
-    done = site.play("--check", "--diff")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "+OPENAI_API_KEY='(new ciphertext of openai_api_key)'" in done.stdout
 
 
 def test_second_run_changes_nothing(site: Site) -> None:
@@ -175,3 +173,33 @@ def test_a_missing_provider_key_is_named_and_nothing_is_made(site: Site) -> None
     assert done.returncode != 0
     assert "Set HF_TOKEN" in done.stdout + done.stderr
     assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400
+
+
+def test_what_the_readme_shows_works(bao: Bao, tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    playbook = tmp_path / "playbook.yml"
+    playbook.write_text(readme.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    decrypt = next(line for line in readme.splitlines() if line.startswith("bao write "))
+    file = tmp_path / "group_vars/all/keys.transit.yml"
+    file.parent.mkdir(parents=True)
+    environment = server_environment(bao)
+    try:
+        first = run_playbook(playbook, env=environment, args=["--connection", "local"])
+        assert first.returncode == 0, first.stdout + first.stderr
+        second = run_playbook(playbook, env=environment, args=["--connection", "local"])
+        ciphertext = yaml.safe_load(file.read_text(encoding="utf-8"))["openai_api_key"]
+        tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        shell = ["/bin/sh", "-c", decrypt]
+        by_hand = subprocess.run(
+            shell,
+            env={**environment, "PATH": tools, "HOME": str(tmp_path), "CIPHERTEXT": ciphertext},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        bao.done("DELETE", "sys/mounts/transit")
+
+    assert len(changes(first.stdout)) == 3
+    assert changes(second.stdout) == []
+    assert by_hand.stdout == PROVIDER_KEYS["OPENAI_API_KEY"]

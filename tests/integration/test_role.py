@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +217,21 @@ def test_bad_secrets_are_refused_without_being_shown(
 
     assert done.returncode != 0
     assert SECRET not in done.stdout + done.stderr
+
+
+def test_the_policy_of_the_readme_suffices_to_encrypt_and_to_rewrap(
+    bao: Bao, mount: str, playbook: Path, tmp_path: Path, mint_token: Callable[[str], str]
+) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    policy = readme.partition("```hcl\n")[2].partition("```")[0].replace("transit/", f"{mount}/")
+    bao.done("POST", f"{mount}/keys/ml-api-key", {"derived": True})
+    wanted = variables(bao, mount, tmp_path / "keys.transit.yml", vault_transit_backends=[], vault_transit_keys=[])
+    wanted["vault_transit_connection"] = {"url": bao.addr, "token": mint_token(policy)}
+
+    assert "added,added" in apply(playbook, wanted).stdout
+    bao.done("POST", f"{mount}/keys/ml-api-key/rotate")
+    assert "rewrapped,rewrapped" in apply(playbook, wanted).stdout
+    assert "kept,kept" in apply(playbook, wanted).stdout
 
 
 def argument_spec() -> dict[str, Any]:
