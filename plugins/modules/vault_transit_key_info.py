@@ -44,10 +44,13 @@ EXAMPLES = r"""
 
 - name: Name the keys whose latest version is older than 90 days
   ansible.builtin.debug:
-    msg: >-
-      {{ all_keys.transit_keys
-         | selectattr('versions.' ~ -1 ~ '.age_seconds', 'gt', 90 * 86400)
-         | map(attribute='name') }}
+    msg: "{{ item.name }}"
+  loop: "{{ all_keys.transit_keys }}"
+  loop_control:
+    label: "{{ item.name }}"
+  when:
+    - item.versions | length > 0
+    - item.versions[-1].age_seconds > 90 * 86400
 """
 
 RETURN = r"""
