@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The examples of every module and lookup run as they stand, on a real server, without a warning."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.plugins.loader import fragment_loader
+from ansible.utils.plugin_docs import get_docstring
+
+from tests.support.collection import ROOT
+from tests.support.playbook import run_playbook
+from tests.support.server import Bao
+
+DOCUMENTED = sorted(
+    (kind, path.stem)
+    for kind, folder in (("module", "modules"), ("lookup", "lookup"))
+    for path in (ROOT / "plugins" / folder).glob("*.py")
+)
+
+PROVIDERS = {
+    "OPENAI_API_KEY": "sk-fake-openai-canary-Bv6",
+    "ANTHROPIC_API_KEY": "sk-ant-fake-anthropic-canary-Bv6",
+    "HF_TOKEN": "hf_fake-canary-Bv6",
+}
+
+INVENTORY = "all:\n  hosts:\n    gateway:\n      ansible_connection: local\n"
+
+
+@pytest.fixture
+def namespace(bao: Bao) -> Iterator[str]:
+    """A part of the server where the examples' engine and key exist, as their readers have them."""
+    name = f"reader-{secrets.token_hex(3)}"
+    bao.done("POST", f"sys/namespaces/{name}", {})
+    bao.done("POST", f"{name}/sys/mounts/transit", {"type": "transit"})
+    bao.done("POST", f"{name}/transit/keys/ml-api-key", {"derived": True})
+    yield name
+    for mount in bao.done("GET", f"{name}/sys/mounts")["data"]:
+        if "transit" in mount:
+            bao.done("DELETE", f"{name}/sys/mounts/{mount}")
+    bao.done("DELETE", f"sys/namespaces/{name}")
+
+
+@pytest.mark.parametrize(("kind", "name"), DOCUMENTED, ids=[name for _kind, name in DOCUMENTED])
+def test_the_examples_run(bao: Bao, namespace: str, tmp_path: Path, kind: str, name: str) -> None:
+    folder = "modules" if kind == "module" else kind
+    path = ROOT / "plugins" / folder / f"{name}.py"
+    _doc, examples, _returns, _metadata = get_docstring(
+        str(path), fragment_loader, collection_name="mlkeys.transit", plugin_type=kind
+    )
+    tasks = yaml.safe_load(examples)
+    play = tmp_path / "play.yml"
+    play.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(INVENTORY, encoding="utf-8")
+    (tmp_path / "group_vars/all").mkdir(parents=True)
+    connection = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, "BAO_NAMESPACE": namespace}
+    result = run_playbook(play, inventory=inventory, env={**connection, **PROVIDERS}, args=["--diff"])
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert result.stdout.count("TASK [") == len(tasks)
+    for complaint in ("[WARNING]", "[DEPRECATION", "[ERROR]", "Traceback"):
+        assert complaint not in output, output
+    for secret in (bao.token, *PROVIDERS.values()):
+        assert secret not in output
