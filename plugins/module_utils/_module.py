@@ -148,7 +148,7 @@ def _read(module: AnsibleModule, path: str) -> str | None:
     if not os.path.isdir(folder):
         module.fail_json(msg=f"The folder {folder} does not exist. Create it first.")
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", newline="") as file:
             return file.read()
     except FileNotFoundError:
         return None
@@ -162,7 +162,14 @@ def _read(module: AnsibleModule, path: str) -> str | None:
 
 def _replace(module: AnsibleModule, path: str, text: str) -> None:
     # Beside the file: only there can it take the file's place in one step.
-    descriptor, temporary = tempfile.mkstemp(prefix=".ansible_tmp", dir=os.path.dirname(path))
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    module.atomic_move(temporary, path)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=".ansible_tmp", dir=os.path.dirname(path))
+        # newline: line ends are the text's own.
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        problem = error.strerror or "unknown error"
+    else:
+        module.atomic_move(temporary, path)
+        return
+    module.fail_json(msg=f"{path} cannot be written ({problem}). Check its folder's permissions and free space.")
