@@ -28,8 +28,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
-        module = str(self._task.resolved_action or self._task.action)
-        name = module.rpartition(".")[2]
+        module, name = self._module()
         arguments = with_configuration(self._task.args, controller_options(variables, self._templar))
         if self._stays_here() and can_run_here(name):
             # The module finds them and keeps its login for the other items of a loop.
@@ -47,6 +46,14 @@ class ActionModule(ActionBase):
                 )
             )
         return result
+
+    def _module(self) -> tuple[str, str]:
+        """The full and the last name. The task's own ``resolved_action`` is this plugin before ansible-core 2.19."""
+        found = self._shared_loader_obj.module_loader.find_plugin_with_context(
+            self._task.action, collection_list=self._task.collections
+        )
+        full = str(found.resolved_fqcn)
+        return full, full.rpartition(".")[2]
 
     def _stays_here(self) -> bool:
         """Whether the module would run on this machine, as this user, in this environment, while the task waits."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import (
     OPTIONS,
+    Settings,
     environment_options,
     settings_from,
 )
@@ -52,7 +55,7 @@ def with_token(arguments: Mapping[str, Any]) -> dict[str, Any]:
     They stay as they are where the controller cannot log in: a bastion may be the only host that reaches the server.
     """
     try:
-        settings = settings_from(arguments, os.environ)
+        settings = _settings(arguments)
         if settings.auth.method in _BOUND_TO_MACHINE:
             return dict(arguments)
         token = run_sessions().grant(settings, Display().warning).token
@@ -60,3 +63,17 @@ def with_token(arguments: Mapping[str, Any]) -> dict[str, Any]:
         return dict(arguments)
     kept = {name: value for name, value in arguments.items() if name not in _CREDENTIALS}
     return {**kept, "auth_method": "token", "token": token}
+
+
+def _settings(arguments: Mapping[str, Any]) -> Settings:
+    """What the module would understand: templates give text for numbers, and options have aliases.
+
+    Raises:
+        InvalidOption: it would refuse them.
+    """
+    names = {name for option in OPTIONS for name in (option.name, *option.aliases)}
+    given = {name: value for name, value in arguments.items() if name in names}
+    understood = ArgumentSpecValidator(connection_spec()).validate(given)
+    if understood.error_messages:
+        raise InvalidOption("The options of the connection are not what the module takes.")
+    return settings_from(understood.validated_parameters, os.environ)

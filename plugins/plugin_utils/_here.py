@@ -14,6 +14,7 @@ import json
 from typing import Any, Iterator, Mapping
 
 from ansible.module_utils import basic
+from ansible.module_utils.common import warnings
 
 _LIBRARIES = {"vault_transit_vars": ("hvac", "yaml")}
 
@@ -26,6 +27,9 @@ def can_run_here(name: str) -> bool:
 def run_here(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The result of the module ``mlkeys.transit.NAME`` with these arguments, Ansible's internal ones included."""
     module = importlib.import_module(f"ansible_collections.mlkeys.transit.plugins.modules.{name}")
+    # A started module begins without. Here they would be those of the items of the loop before.
+    for kept in ("_global_warnings", "_global_deprecations"):
+        getattr(warnings, kept).clear()
     printed = io.StringIO()
     with _module_arguments(arguments), contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
         module.main()
