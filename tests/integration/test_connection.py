@@ -389,7 +389,7 @@ def test_a_server_that_is_gone_after_a_rotation(bao: Bao, mount: str) -> None:
         url = between.url
     assert result.failed
     assert result.msg == (
-        f"Cannot reach the server at {url}: the connection broke. {CHECK} Whether key 'ml' was rotated is not known: "
+        f"Cannot reach the server at {url}: the connection broke. {CHECK} Key 'ml' may have been rotated or not: "
         "read it before trying again."
     )
 
