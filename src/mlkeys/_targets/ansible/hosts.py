@@ -88,7 +88,11 @@ def play(
     """The whole play for the hosts of one pattern."""
     used = [element for config in host_play.configs for element in _files_used(config, values)]
     used = list(dict.fromkeys(used))
+    dests = [file.dest for config in host_play.configs for file in files[config]]
     tasks: list[Any] = [reading(vars_files[element]) for element in used]
+    tasks += _making_folders(
+        folder if isinstance(folder, Template) else values.text(folder) for folder in map(_folder_of, dests)
+    )
     for config in host_play.configs:
         comment = f"{config.node.path} {config.node.location_text}"
         tasks += [Commented(comment, task) for task in _tasks(config, values, files[config], vars_files)]
@@ -124,12 +128,6 @@ def _tasks(
 ) -> Iterator[Task]:
     for file in files:
         dest = file.dest if isinstance(file.dest, Template) else values.text(file.dest)
-        code = file.dest.text if isinstance(file.dest, Template) else None
-        folder = _folder_of(code) if code is not None else values.text(str(file.dest).rpartition("/")[0] or "/")
-        yield {
-            "name": f"Folder of {values.name(config)}",
-            "ansible.builtin.file": {"path": folder, "state": "directory"},
-        }
         options: Task = {"src": file.template.removeprefix("templates/"), "dest": dest, "mode": file.mode}
         options |= {name: value for name, value in (("owner", config.owner), ("group", config.group)) if value}
         task: Task = {"name": f"File {values.name(config)}", "ansible.builtin.template": options}
@@ -144,11 +142,29 @@ def _tasks(
         yield task
 
 
-def _folder_of(template: str) -> Template:
-    head, slash, last = template.rpartition("/")
-    if slash and "}}" not in last:
-        return Template(head)
-    raise ValueError("the last part of dest is to be a name, not a template")
+def _making_folders(folders: Iterable[str | Template]) -> list[Task]:
+    """The tasks that make folders which are not there. One that is there keeps its mode, whatever that is."""
+    return [
+        {
+            "name": "Look for the folders",
+            "ansible.builtin.stat": {"path": Template("{{ item }}")},
+            "loop": list(dict.fromkeys(folders)),
+            "register": "folders_found",
+        },
+        {
+            "name": "Make those that are not there",
+            "ansible.builtin.file": {"path": Template("{{ item.item }}"), "state": "directory", "mode": "0755"},
+            "loop": Template("{{ folders_found.results | rejectattr('stat.exists') }}"),
+            "loop_control": {"label": Template("{{ item.item }}")},
+        },
+    ]
+
+
+def _folder_of(dest: str | Template) -> str | Template:
+    # A check has seen to it that the last part is a name.
+    if isinstance(dest, Template):
+        return Template(dest.text.rpartition("/")[0])
+    return dest.rpartition("/")[0] or "/"
 
 
 def _handler(service: str) -> Task:

@@ -136,8 +136,9 @@ def _toml_table(data: Mapping[str, Any], render: Render, path: tuple[str, ...]) 
     for name, value in data.items():
         if name not in tables:
             yield f"{_toml_key(name)} = {_toml_value(name, value, render)}"
-    for name, value in tables.items():
-        yield ""
+    for number, (name, value) in enumerate(tables.items()):
+        if number or len(tables) < len(data):
+            yield ""
         yield from _toml_table(value, render, (*path, name))
 
 

@@ -81,8 +81,10 @@ class Values:
         if isinstance(element, Decrypted):
             return Expression(self._decrypting(element))
         if pointer.runtime:
-            name = f"{self.register(element)}.key.{attribute}"
-            return Expression(f"hostvars['localhost'].{name}" if self._on_hosts else name)
+            name = self.register(element)
+            answer = f"hostvars['localhost'].{name}" if self._on_hosts else name
+            # Check mode asks nothing of what is not there yet.
+            return Expression(f"({answer}.key | default({{}})).{attribute} | default('(known after deployment)')")
         return self.view.text(str(element.known(attribute)))
 
     def register(self, element: Element) -> str:
