@@ -132,7 +132,7 @@ from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._values import transform
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import connection_options, run
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import connection_options, decrypted, run
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import templated_variables
 
 _OPTIONS = ("operation", "key", "backend", "context", "associated_data", "key_version", "encoding")
@@ -148,4 +148,4 @@ class LookupModule(LookupBase):
         configured = templated_variables(self.load_name, variables or {}, self._templar)
         self.set_options(var_options=configured, direct=kwargs)
         options = {name: self.get_option(name) for name in _OPTIONS}
-        return run(connection_options(self.get_option), lambda client: transform(client, terms, options))
+        return run(connection_options(self.get_option), lambda client: transform(client, decrypted(terms), options))

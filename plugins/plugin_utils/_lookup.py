@@ -27,6 +27,18 @@ def connection_options(get_option: Callable[[str], Any]) -> dict[str, Any]:
     return {option.name: get_option(option.name) for option in OPTIONS}
 
 
+def decrypted(value: Any) -> Any:
+    """The same with what ansible-vault encrypted as text.
+
+    Ansible before 2.19 hands over objects that decrypt themselves but are no text.
+    """
+    if isinstance(value, Mapping):
+        return {name: decrypted(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [decrypted(inner) for inner in value]
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
+
+
 def run(options: Mapping[str, Any], work: Callable[[Client], Result]) -> Result:
     """What ``work`` gives, with a client of the run's session.
 
