@@ -129,9 +129,10 @@ class Client:
         return reply
 
     def settle(self) -> None:
-        """Wait, within bounds, until the member that is talked to has what was written: the next client may ask it."""
+        """Wait, within bounds, until the listed member has what was written: the next client begins with that one."""
         if not (self._wrote and self._index):
             return
+        self._members.turn_back()
         deadline = time.monotonic() + self._patience
         while has_not_reached(self._ask_leader({INDEX: self._index})[0]):
             if time.monotonic() > deadline:
@@ -365,8 +366,8 @@ def _check_files(connection: Connection) -> None:
             context.load_cert_chain(certificate, key, password="")
         except OSError:
             problems.append(
-                f"cert_auth_public_key {certificate} and cert_auth_private_key {key}: they are no readable PEM certificate "
-                "and its key without a password"
+                f"cert_auth_public_key {certificate} and cert_auth_private_key {key}: they are no readable PEM "
+                "certificate and its key without a password"
             )
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")

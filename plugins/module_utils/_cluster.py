@@ -17,7 +17,7 @@ INDEX = "X-Vault-Index"
 
 # Seconds for which a standby is given the benefit of the doubt, and between two looks at it.
 PATIENCE = 3.0
-LOOK_AGAIN = 0.05
+LOOK_AGAIN = 0.02
 
 
 class Members:

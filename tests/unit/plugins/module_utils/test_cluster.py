@@ -1,0 +1,241 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is decided about a cluster: whom to talk to next, what a refusal means, how long to wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._cluster import (
+    Members,
+    certainly_undone,
+    consistency_headers,
+    has_not_reached,
+    is_active,
+    is_standby,
+    may_pass,
+    may_serve_elsewhere,
+    pause_before,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection, settings_from
+from hypothesis import given
+from hypothesis import strategies as st
+
+A, B, C = "https://a:8200", "https://b:8200", "https://c:8200"
+ELSEWHERE = "https://leader:8200"
+
+
+def round_of(members: Members) -> list[str]:
+    """The members that a request tries, beginning with the present one."""
+    members.begin()
+    tried = [members.address]
+    while members.next():
+        tried.append(members.address)
+    return tried
+
+
+# --- whom to talk to ---
+
+
+def test_each_member_is_tried_once_beginning_with_the_one_that_served_last() -> None:
+    members = Members([A, B, C])
+    assert round_of(members) == [A, B, C]
+    assert round_of(members) == [C, A, B]
+
+
+def test_a_member_that_serves_is_kept() -> None:
+    members = Members([A, B])
+    members.begin()
+    members.next()
+    for _request in range(3):
+        members.begin()
+        assert members.address == B
+
+
+def test_one_address_leaves_nothing_to_try() -> None:
+    members = Members([A])
+    assert round_of(members) == [A]
+    assert not members.several
+
+
+def test_a_member_that_is_not_listed_is_kept_until_it_fails() -> None:
+    members = Members([A, B])
+    members.begin()
+    assert members.follow(f"{ELSEWHERE}/v1/transit/keys")
+    assert members.address == ELSEWHERE
+    assert round_of(members) == [ELSEWHERE, A, B]
+
+
+def test_another_round_begins_with_a_listed_member() -> None:
+    members = Members([A, B])
+    members.begin()
+    members.follow(ELSEWHERE)
+    members.begin_again()
+    assert members.address == A
+    members.follow(ELSEWHERE)
+    members.turn_back()
+    assert members.address == A
+    assert members.next()
+    assert members.address == B
+
+
+def test_a_listed_member_that_was_followed_is_not_tried_twice() -> None:
+    members = Members([A, B, C])
+    members.begin()
+    members.follow(B)
+    assert members.next()
+    assert members.address == C
+    assert not members.next()
+
+
+@given(
+    st.lists(st.sampled_from([A, B, C]), min_size=1, unique=True),
+    st.lists(st.sampled_from(["begin", "next", "again", "back", B, ELSEWHERE])),
+)
+def test_a_round_always_ends_and_visits_every_listed_member(addresses: list[str], moves: list[str]) -> None:
+    members = Members(addresses)
+    does: dict[str, Any] = {
+        "begin": members.begin,
+        "next": members.next,
+        "again": members.begin_again,
+        "back": members.turn_back,
+    }
+    for move in moves:
+        does.get(move, lambda move=move: members.follow(move))()
+    tried = round_of(members)
+    assert set(addresses) <= set(tried) <= {*addresses, B, ELSEWHERE}
+    assert len(tried) == len(set(tried))
+
+
+# --- what a member says of itself ---
+
+
+@pytest.mark.parametrize(
+    ("answer", "standby", "active"),
+    [
+        ({}, False, False),
+        ({"ha_enabled": False, "is_self": False, "leader_address": ""}, False, True),
+        ({"ha_enabled": True, "is_self": True, "leader_address": A}, False, True),
+        ({"ha_enabled": True, "is_self": False, "leader_address": A}, True, False),
+        ({"ha_enabled": True, "is_self": False, "leader_address": ""}, True, False),
+    ],
+)
+def test_who_is_active(answer: dict[str, object], standby: bool, active: bool) -> None:
+    assert (is_standby(answer), is_active(answer)) == (standby, active)
+
+
+@pytest.mark.parametrize(
+    ("index", "active_only", "headers"),
+    [
+        (None, False, {}),
+        ("", False, {}),
+        ("eyJ9", False, {"X-Vault-Index": "eyJ9", "X-Vault-Inconsistent": "forward-active-node"}),
+        (None, True, {"X-Vault-No-Request-Forwarding": "true"}),
+    ],
+)
+def test_what_a_request_says_to_the_cluster(index: str | None, active_only: bool, headers: dict[str, str]) -> None:
+    assert consistency_headers(index, active_only) == headers
+
+
+@pytest.mark.parametrize(("status", "not_reached"), [(200, False), (0, False), (503, False), (412, True), (429, True)])
+def test_how_a_member_says_that_it_is_behind(status: int, not_reached: bool) -> None:
+    assert has_not_reached(status) is not_reached
+
+
+# --- what a refusal means ---
+
+NO_ACTIVE = "local node not active but active cluster node not found"
+LOST = "leadership lost while committing log"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "later", "elsewhere", "undone"),
+    [
+        (400, "key not found", False, False, True),
+        (403, "permission denied", False, False, True),
+        (412, "", True, False, True),
+        (429, "rate limit quota exceeded", True, False, True),
+        (429, "", True, False, True),
+        (500, "exporting is disallowed on the policy", False, False, False),
+        (500, NO_ACTIVE, True, True, True),
+        (500, LOST, True, True, False),
+        (500, "node is not the leader", True, True, False),
+        (500, "leadership transfer in progress", True, True, False),
+        (502, "bad gateway", True, True, False),
+        (503, "Vault is sealed", True, True, True),
+        (503, "Vault is not initialized", True, True, True),
+        # Said by a standby that could not hand the request on, and then it may have been carried out.
+        (503, "no active Vault instance found", True, True, False),
+    ],
+)
+def test_what_a_refusal_means(status: int, reason: str, later: bool, elsewhere: bool, undone: bool) -> None:
+    reasons = [reason] if reason else []
+    assert may_pass(status, reasons) is later
+    assert may_serve_elsewhere(status, reasons) is elsewhere
+    assert certainly_undone(status, reasons) is undone
+
+
+# --- how long to wait ---
+
+
+@pytest.mark.parametrize(
+    ("backoff", "retry_after", "timeout", "seconds"),
+    [
+        (0.6, None, 30, 0.6),
+        (0.6, "", 30, 0.6),
+        (0.6, "7", 30, 7.0),
+        (9.6, "7", 30, 9.6),
+        (120.0, None, 30, 30.0),
+        (0.0, "30", 30, 30.0),
+        (0.0, "31", 30, None),
+        (0.0, "3600", 30, None),
+        (0.6, "-5", 30, 0.6),
+        (0.6, "Wed, 21 Oct 2026 07:28:00 GMT", 30, 0.6),
+    ],
+)
+def test_the_pause_before_another_try(
+    backoff: float, retry_after: str | None, timeout: int, seconds: float | None
+) -> None:
+    assert pause_before(backoff, retry_after, timeout) == seconds
+
+
+# --- the addresses in url ---
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        (A, (A,)),
+        (f"{A}/", (A,)),
+        (f"{A},{B}", (A, B)),
+        (f" {A}/ , {B} ,", (A, B)),
+        ([A, f"{B}/"], (A, B)),
+        ([A, B, A], (A, B)),
+    ],
+)
+def test_the_forms_of_url(url: object, addresses: tuple[str, ...]) -> None:
+    made = settings_from({"url": url}, {}).connection
+    assert made.addresses == addresses
+    assert made.url == ",".join(addresses)
+    if isinstance(url, str):
+        assert settings_from({}, {"VAULT_ADDR": url}).connection == made
+
+
+def test_an_address_that_is_none_is_named() -> None:
+    with pytest.raises(InvalidOption) as error:
+        settings_from({"url": f"{A},b:8200"}, {})
+    assert error.value.message == "url 'b:8200' must begin with https:// or http://."
+
+
+def test_no_address_at_all() -> None:
+    nothing: list[object] = ["", ",", []]
+    for url in nothing:
+        with pytest.raises(InvalidOption) as error:
+            settings_from({"url": url}, {})
+        assert error.value.message == "url is not set: give url, or set BAO_ADDR or VAULT_ADDR."
+
+
+def test_one_address_is_a_cluster_of_one() -> None:
+    assert Connection(url=A).addresses == (A,)
