@@ -38,7 +38,7 @@ MODULES_MAY = {"_module", "_reconcile", "_reconcile_keys", "_reconcile_vars", "_
 # The same for what runs on the controller alone.
 PLUGIN_UTILS: dict[str, set[str]] = {
     "_decrypted_files": {"_client", "_encrypted_vars", "_errors", "_reconcile_vars", "_transit"},
-    "_handover": {"_errors", "_session", "_settings"},
+    "_handover": {"_errors", "_module", "_session", "_settings"},
     "_here": set(),
     "_lookup": {"_client", "_errors", "_session", "_settings"},
     "_marking": set(),
