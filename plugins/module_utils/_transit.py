@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Dict, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
@@ -51,10 +51,13 @@ class Item:
 
     value: bytes = field(repr=False)
     name: str = ""
-    context: bytes | None = None
-    associated_data: bytes | None = None
+    context: bytes | None = field(default=None, repr=False)
+    associated_data: bytes | None = field(default=None, repr=False)
     key_version: int = 0
     hmac: str = ""
+
+
+Fields = Callable[[Item], Dict[str, Any]]
 
 
 class Transit:
@@ -164,17 +167,17 @@ class Transit:
 
     def encrypt(self, key: str, items: Sequence[Item]) -> list[str]:
         """Ciphertexts, in the order of the items."""
-        results = self._batch("encrypt", key, items, _plaintext_field, partial=True)
+        results = self._batch("encrypt", key, items, _plaintext_field, _each_by_itself)
         return [str(result["ciphertext"]) for result in results]
 
     def decrypt(self, key: str, items: Sequence[Item]) -> list[bytes]:
         """Plaintexts, in the order of the items."""
-        results = self._batch("decrypt", key, items, _ciphertext_field, partial=True)
+        results = self._batch("decrypt", key, items, _ciphertext_field, _each_by_itself)
         return [base64.b64decode(result["plaintext"]) for result in results]
 
     def decrypt_each(self, key: str, items: Sequence[Item]) -> list[bytes | str]:
         """For each item its plaintext, or as text the reason why it has none."""
-        results = self._answers("decrypt", key, items, _ciphertext_field, partial=True)
+        results = self._answers("decrypt", key, items, _ciphertext_field, _each_by_itself)
         return [
             _meaning(str(result["error"])) if result.get("error") else base64.b64decode(result["plaintext"])
             for result in results
@@ -187,7 +190,7 @@ class Transit:
 
     def hmac(self, key: str, items: Sequence[Item]) -> list[str]:
         """Fingerprints (sha2-256) of plaintexts. A context has no part in them."""
-        results = self._batch("hmac", key, items, _input_field)
+        results = self._batch("hmac", key, items, _input_field, _version_field)
         return [str(result["hmac"]) for result in results]
 
     def verify(self, key: str, items: Sequence[Item]) -> list[bool | None]:
@@ -200,12 +203,12 @@ class Transit:
         operation: str,
         key: str,
         items: Sequence[Item],
-        fields: Callable[[Item], dict[str, Any]],
+        fields: Fields,
+        shared: Fields | None = None,
         *,
-        partial: bool = False,
         tolerate: tuple[str, ...] = (),
     ) -> list[Mapping[str, Any]]:
-        results = self._answers(operation, key, items, fields, partial=partial)
+        results = self._answers(operation, key, items, fields, shared)
         failures = [
             (item_label(index, items[index].name), _meaning(str(result["error"])))
             for index, result in enumerate(results)
@@ -220,16 +223,25 @@ class Transit:
         operation: str,
         key: str,
         items: Sequence[Item],
-        fields: Callable[[Item], dict[str, Any]],
-        *,
-        partial: bool,
+        fields: Fields,
+        shared: Fields | None,
     ) -> list[Mapping[str, Any]]:
-        """What the server says of each item, in the order of the items. Some may be errors."""
-        bodies = [fields(item) for item in items]
+        """What the server says of each item, in the order of the items. Some may be errors.
+
+        Args:
+            fields: what is said of an item.
+            shared: what is said of an item once for its whole request. Those that differ in it are sent apart.
+        """
+        groups: dict[tuple[tuple[str, Any], ...], list[int]] = {}
+        for index, item in enumerate(items):
+            groups.setdefault(tuple(shared(item).items()) if shared else (), []).append(index)
         answers: dict[int, Mapping[str, Any]] = {}
-        for chunk in self._chunks(bodies):
-            results = self._send_chunk(self._path(operation, key), [bodies[index] for index in chunk], partial)
-            answers.update(zip(chunk, results))
+        for facts, indexes in groups.items():
+            bodies = [fields(items[index]) for index in indexes]
+            for chunk in self._chunks(bodies):
+                chosen = [bodies[position] for position in chunk]
+                results = self._send_chunk(self._path(operation, key), chosen, dict(facts))
+                answers.update(zip([indexes[position] for position in chunk], results))
         return [answers[index] for index in range(len(items))]
 
     def _path(self, operation: str, key: str) -> str:
@@ -249,13 +261,11 @@ class Transit:
             return 0
         return VAULT_MAX_ITEMS if str(mount.get("running_plugin_version", "")).endswith(_VAULT_BUILD) else 0
 
-    def _send_chunk(self, path: str, bodies: Sequence[Mapping[str, Any]], partial: bool) -> list[Mapping[str, Any]]:
-        body: dict[str, Any] = {"batch_input": bodies}
-        if partial:
-            # Otherwise one bad item makes the answer a 400 that holds the plaintext of the good ones.
-            body["partial_failure_response_code"] = 200
+    def _send_chunk(
+        self, path: str, bodies: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
+    ) -> list[Mapping[str, Any]]:
         try:
-            return list(self._client.post(path, body, writes=False).data["batch_results"])
+            return list(self._client.post(path, {"batch_input": bodies, **facts}, writes=False).data["batch_results"])
         except ServerError as error:
             refused = error
         if len(refused.item_errors) == len(bodies):
@@ -263,7 +273,7 @@ class Transit:
         if len(bodies) > 1 and (refused.says("JSON input due to high complexity") or refused.status == 413):
             # The server's limit was set lower than the default. It refuses before it does anything.
             half = len(bodies) // 2
-            return self._send_chunk(path, bodies[:half], partial) + self._send_chunk(path, bodies[half:], partial)
+            return self._send_chunk(path, bodies[:half], facts) + self._send_chunk(path, bodies[half:], facts)
         raise refused
 
     def check_key_exists(self, key: str) -> None:
@@ -309,7 +319,7 @@ def chunks(bodies: Sequence[Mapping[str, Any]], max_items: int | None = None) ->
             yield chunk
 
 
-# The names batch_input and partial_failure_response_code.
+# The names batch_input and partial_failure_response_code (or key_version).
 _ENVELOPE = 2
 
 
@@ -349,8 +359,17 @@ def _ciphertext_field(item: Item) -> dict[str, Any]:
 
 
 def _input_field(item: Item) -> dict[str, Any]:
-    version = {"key_version": item.key_version} if item.key_version else {}
-    return {"input": _encoded(item.value), **version}
+    return {"input": _encoded(item.value)}
+
+
+def _each_by_itself(_item: Item) -> dict[str, Any]:
+    # Otherwise one bad item makes the answer a 400 that holds the plaintext of the good ones.
+    return {"partial_failure_response_code": 200}
+
+
+def _version_field(item: Item) -> dict[str, Any]:
+    # Here the server ignores an item's own version without a word.
+    return {"key_version": item.key_version} if item.key_version else {}
 
 
 def _verify_fields(item: Item) -> dict[str, Any]:

@@ -85,8 +85,9 @@ def transit(server: FakeServer) -> Transit:
 
 
 def test_an_item_shows_nothing_of_its_value() -> None:
-    assert SECRET.decode() not in repr(Item(SECRET, "openai"))
-    assert "openai" in repr(Item(SECRET, "openai"))
+    shown = repr(Item(SECRET, "openai", context=SECRET, associated_data=SECRET))
+    assert SECRET.decode() not in shown
+    assert "openai" in shown
 
 
 def test_what_is_sent_for_each_operation() -> None:
@@ -104,7 +105,7 @@ def test_what_is_sent_for_each_operation() -> None:
         ("transit/encrypt/ml", {"batch_input": [{"plaintext": encoded(full.value), **common}], **whole}),
         ("transit/decrypt/ml", {"batch_input": [{"ciphertext": "vault:v1:eA==", **common}], **whole}),
         ("transit/rewrap/ml", {"batch_input": [{"ciphertext": "vault:v1:eA==", **common}]}),
-        ("transit/hmac/ml", {"batch_input": [{"input": encoded(full.value), "key_version": 3}]}),
+        ("transit/hmac/ml", {"batch_input": [{"input": encoded(full.value)}], "key_version": 3}),
         ("transit/verify/ml", {"batch_input": [{"input": encoded(full.value), "hmac": "good"}]}),
     ]
 
@@ -113,6 +114,18 @@ def test_what_is_not_said_is_not_sent() -> None:
     server = FakeServer()
     transit(server).encrypt("ml", [Item(b"")])
     assert server.sent[0][1]["batch_input"] == [{"plaintext": ""}]
+
+
+def test_fingerprints_of_each_version_are_a_request_of_their_own() -> None:
+    """In this one operation the server ignores an item's own version."""
+    server = FakeServer()
+    items = [Item(str(n).encode(), key_version=n % 3) for n in range(6)]
+    assert transit(server).hmac("ml", items) == [f"vault:v1:{encoded(item.value)}" for item in items]
+    assert [(body.get("key_version", 0), len(body["batch_input"])) for _path, body in server.sent] == [
+        (0, 2),
+        (1, 2),
+        (2, 2),
+    ]
 
 
 def test_no_items_are_no_request() -> None:
