@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -160,6 +161,7 @@ def test_another_host_may_talk_to_the_server(site: Site) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "localhost" not in done.stdout
     assert sorted(path.name for path in (site.work / "hosts").iterdir()) == ["gateway-a"]
     assert versions((site.work / "hosts/gateway-a/srv/assistant/.env").read_text(encoding="utf-8")) == {1}
 
@@ -171,7 +173,8 @@ def test_a_missing_provider_key_is_named_and_nothing_is_made(site: Site) -> None
     done = run_playbook(SITE, inventory=site.inventory, extra_vars={"ml_keys_engine": site.engine}, env=environment)
 
     assert done.returncode != 0
-    assert "Set HF_TOKEN" in done.stdout + done.stderr
+    # Before core 2.19 the lookup says which variable it is, and leaves the hint out.
+    assert re.search("(Set|undefined variable:) HF_TOKEN", done.stdout + done.stderr)
     assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400
 
 
