@@ -201,8 +201,6 @@ def parse_duration(value: str | int) -> int:
         ValueError: it is no duration, not a whole number of seconds, negative, or more than the server can hold.
     """
     text = str(value).strip()
-    if not text:
-        raise ValueError(_duration_problem(text))
     # A float would round, and overflow where the number is only out of range.
     seconds = Fraction(text) if re.fullmatch(r"[0-9]+", text) else _sum_of_parts(text)
     if seconds.denominator != 1:
