@@ -74,13 +74,18 @@ class DecryptedFiles:
 
     def _digest(self, path: str) -> str:
         """A name for the file's content and place. Read again when the file has changed."""
-        status = os.stat(path)
-        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
-        known = self._digests.get(path)
-        if known is not None and known[0] == mark:
-            return known[1]
-        with open(path, "rb") as file:
-            digest = hashlib.sha256(path.encode("utf-8") + b"\0" + file.read()).hexdigest()
+        try:
+            status = os.stat(path)
+            mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+            known = self._digests.get(path)
+            if known is not None and known[0] == mark:
+                return known[1]
+            with open(path, "rb") as file:
+                content = file.read()
+        except OSError:
+            # What is wrong with it is said when it is loaded.
+            return f"unreadable {path}"
+        digest = hashlib.sha256(os.fsencode(path) + b"\0" + content).hexdigest()
         self._digests[path] = (mark, digest)
         return digest
 
@@ -131,17 +136,18 @@ def _load(path: str) -> VarsFile:
     Raises:
         InvalidOption: it is no vars file of this kind. Never shows a line of it.
     """
-    with open(path, "rb") as stream:
-        content = stream.read()
     try:
-        document = yaml.safe_load(content)
+        with open(path, "rb") as stream:
+            document = yaml.safe_load(stream)
+    except OSError as error:
+        problem = f": {error.strerror or 'it cannot be read'}"
     except yaml.MarkedYAMLError as error:
-        where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
-    except (yaml.YAMLError, UnicodeDecodeError):
-        where = ""
+        problem = " is not YAML" + (f" (line {error.problem_mark.line + 1})" if error.problem_mark else "")
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        problem = " is not YAML"
     else:
         file = interpret({} if document is None else document, path)
         if file.entries and not (file.backend and file.key):
             raise InvalidOption(f"{path} does not say which key encrypted it. Write it with vault_transit_vars.")
         return file
-    raise InvalidOption(f"{path} is not YAML{where}.")
+    raise InvalidOption(f"{path}{problem}.")

@@ -24,3 +24,14 @@ def marked(text: str, template: bool) -> Any:
     from ansible.utils.unsafe_proxy import wrap_var
 
     return text if template else wrap_var(text)
+
+
+def as_in_any_file(value: Any) -> Any:
+    """A value of a vars file with all of its texts marked as templates, as Ansible marks those that it reads itself."""
+    if isinstance(value, str):
+        return marked(value, template=True)
+    if isinstance(value, dict):
+        return {name: as_in_any_file(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [as_in_any_file(inner) for inner in value]
+    return value

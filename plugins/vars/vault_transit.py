@@ -98,6 +98,8 @@ extends_documentation_fragment:
   - mlkeys.transit._connection.plugins
 notes:
   - Ansible gives a vars plugin no variables, so connection and authentication come from environment and ini alone.
+  - With O(stage=inventory), P(ansible.builtin.host_group_vars#vars) needs the same stage. Else it gives the ciphertext
+    once more for every task.
   - Nothing is decrypted for C(--syntax-check), C(--list-hosts), C(--list-tasks) and C(--list-tags).
 seealso:
   - module: mlkeys.transit.vault_transit_vars
@@ -133,7 +135,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._session import run
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import settings_from
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._decrypted_files import SUFFIXES, Decrypted, DecryptedFiles
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import connection_options
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import marked
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import as_in_any_file, marked
 
 display = Display()
 
@@ -145,10 +147,12 @@ _warned: set[str] = set()
 class VarsModule(BaseVarsPlugin):
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
         super().get_vars(loader, path, entities)
-        wanted = [file for entity in _as_list(entities) for file in _files_of(self._basedir, entity)]
-        if not wanted or self.get_option("disabled") or _only_looks():
+        if self.get_option("disabled") or _only_looks():
             return {}
         run_sessions().share()
+        wanted = [file for entity in _as_list(entities) for file in _files_of(self._basedir, entity)]
+        if not wanted:
+            return {}
         files = _files.setdefault("run", DecryptedFiles(self._client))
         if not (cache and self.get_option("cache")):
             files.forget()
@@ -168,7 +172,8 @@ class VarsModule(BaseVarsPlugin):
             self._report(plain_names_problem(decrypted.plain, path), self.get_option("unencrypted"))
         template = bool(self.get_option("template"))
         values = {name: marked(value, template) for name, value in decrypted.values.items()}
-        return {**decrypted.plain, **decrypted.ciphertexts, **values}
+        plain = {name: as_in_any_file(value) for name, value in decrypted.plain.items()}
+        return {**plain, **decrypted.ciphertexts, **values}
 
     def _report(self, problem: str, how: str) -> None:
         if how == "error":
@@ -199,8 +204,12 @@ def _files_of(base: str, entity: Any) -> list[str]:
 
 def _below(folder: str) -> list[str]:
     found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    places = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        # A link may lead back to where it is.
+        folders[:] = [] if real in places else sorted(name for name in folders if not name.startswith("."))
+        places.add(real)
         found += [os.path.join(place, name) for name in sorted(names) if _is_encrypted_vars(name)]
     return found
 
