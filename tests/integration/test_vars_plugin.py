@@ -1,0 +1,567 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The vars plugin: which files it reads, what it asks of the server for them, and what it does with those that fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleParserError
+from ansible.inventory.group import Group
+from ansible.inventory.host import Host
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import vars_loader
+from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+
+from tests.integration.support.plays import (
+    VARS_PLUGIN,
+    AppRole,
+    Project,
+    approle,
+    asked,
+    encrypted,
+    live_tokens,
+    make_key,
+    may_use,
+    messages,
+    vars_file,
+)
+from tests.integration.support.runs import Ledger
+from tests.support.collection import collections_path
+from tests.support.playbook import run_playbook
+from tests.support.server import Bao
+
+SECRET = "sk-vars-canary-7Qx"
+
+# Finds the variables of one host or group, as Ansible asks for them.
+GetVars = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def get_vars(bao: Bao, mount: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GetVars:
+    """The plugin in this process, at the beginning of a run on the folder `tmp_path`."""
+    make_key(bao, mount)
+    monkeypatch.setenv("BAO_ADDR", bao.addr)
+    monkeypatch.setenv("BAO_TOKEN", bao.token)
+    sessions = _session.Sessions()
+    monkeypatch.setattr(_session, "_of_this_run", [sessions])
+    monkeypatch.setattr(sessions, "share", lambda: None)
+    plugin = vars_loader.get("mlkeys.transit.vault_transit")
+    code = __import__(type(plugin).__module__, fromlist=["_files"])
+    monkeypatch.setattr(code, "_files", {})
+    monkeypatch.setattr(code, "_warned", set())
+
+    def get(*entities: Host | Group) -> dict[str, Any]:
+        found: dict[str, Any] = plugin.get_vars(DataLoader(), str(tmp_path), list(entities))
+        return found
+
+    return get
+
+
+@pytest.fixture
+def put(bao: Bao, mount: str, tmp_path: Path) -> Callable[..., Path]:
+    """Write an encrypted vars file."""
+
+    def write(name: str, key: str = "ml", **values: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(vars_file(bao, mount, values, key), encoding="utf-8")
+        return path
+
+    return write
+
+
+# --- which files ---
+
+
+@pytest.mark.parametrize(
+    ("path", "entity"),
+    [
+        ("group_vars/gateways/keys.transit.yml", Group("gateways")),
+        ("group_vars/gateways/keys.transit.yaml", Group("gateways")),
+        ("group_vars/gateways/keys.transit.json", Group("gateways")),
+        ("group_vars/gateways/deep/er/keys.transit.yml", Group("gateways")),
+        ("group_vars/gateways.transit.yml", Group("gateways")),
+        ("group_vars/gateways.transit.json", Group("gateways")),
+        ("host_vars/gw1/keys.transit.yml", Host("gw1")),
+        ("host_vars/gw1.transit.yaml", Host("gw1")),
+        ("host_vars/gw1.example.com/keys.transit.yml", Host("gw1.example.com")),
+    ],
+)
+def test_a_file_is_found(get_vars: GetVars, put: Callable[..., Path], path: str, entity: Host | Group) -> None:
+    put(path, token=SECRET)
+    assert get_vars(entity) == {"token": SECRET}
+
+
+@pytest.mark.parametrize(
+    ("path", "entity"),
+    [
+        ("group_vars/gateways/keys.yml", Group("gateways")),
+        ("group_vars/gateways/.keys.transit.yml", Group("gateways")),
+        ("group_vars/gateways/.git/keys.transit.yml", Group("gateways")),
+        ("group_vars/gateways/keys.transit.yml~", Group("gateways")),
+        ("group_vars/others/keys.transit.yml", Group("gateways")),
+        ("group_vars/gw1/keys.transit.yml", Host("gw1")),
+        ("host_vars/gateways/keys.transit.yml", Group("gateways")),
+        ("x/keys.transit.yml", Host("../x")),
+        ("host_vars/a/b/keys.transit.yml", Host("a/b")),
+        ("host_vars/keys.transit.yml", Host(".")),
+        ("keys.transit.yml", Host("..")),
+        ("x.transit.yml", Host("../x")),
+    ],
+)
+def test_no_other_is(bao: Bao, get_vars: GetVars, put: Callable[..., Path], path: str, entity: Host | Group) -> None:
+    put(path, token=SECRET)
+    ledger = Ledger(bao)
+    assert get_vars(entity) == {}
+    assert ledger.requests == []
+
+
+def test_links_are_followed_but_not_in_circles(get_vars: GetVars, put: Callable[..., Path], tmp_path: Path) -> None:
+    put("common/keys.transit.yml", token=SECRET)
+    folder = tmp_path / "group_vars/gateways"
+    folder.mkdir(parents=True)
+    (folder / "common").symlink_to("../../common")
+    (folder / "again").symlink_to(".")
+    assert get_vars(Group("gateways")) == {"token": SECRET}
+
+
+def test_the_folder_of_a_group_wins_over_the_file_beside_it(get_vars: GetVars, put: Callable[..., Path]) -> None:
+    put("group_vars/gateways.transit.yml", token="beside", other="kept")
+    put("group_vars/gateways/keys.transit.yml", token="below")
+    assert get_vars(Group("gateways")) == {"token": "below", "other": "kept"}
+
+
+# --- what is asked ---
+
+
+def test_one_request_serves_all_files_of_a_key(
+    bao: Bao, mount: str, get_vars: GetVars, put: Callable[..., Path]
+) -> None:
+    make_key(bao, mount, "second")
+    for number in range(5):
+        put(f"host_vars/gw{number}/keys.transit.yml", token=f"of {number}")
+    put("group_vars/gateways/keys.transit.yml", shared=SECRET)
+    put("group_vars/others/keys.transit.yml", "second", foreign="x")
+    ledger = Ledger(bao)
+
+    for _task in range(3):
+        assert get_vars(Group("gateways")) == {"shared": SECRET}
+        for number in range(5):
+            assert get_vars(Host(f"gw{number}")) == {"token": f"of {number}"}
+
+    assert sorted(ledger.requests) == [("update", f"{mount}/decrypt/ml"), ("update", f"{mount}/decrypt/second")]
+
+
+def test_without_cache_each_use_asks(
+    bao: Bao, get_vars: GetVars, put: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLKEYS_TRANSIT_VARS_CACHE", "false")
+    put("host_vars/gw1/keys.transit.yml", token=SECRET)
+    ledger = Ledger(bao)
+    for _use in range(3):
+        assert get_vars(Host("gw1")) == {"token": SECRET}
+    assert asked(ledger) == {"decrypt": 3}
+
+
+def test_a_file_that_changes_is_read_again(bao: Bao, get_vars: GetVars, put: Callable[..., Path]) -> None:
+    path = put("host_vars/gw1/keys.transit.yml", token="old")
+    assert get_vars(Host("gw1")) == {"token": "old"}
+    before = path.stat()
+    put("host_vars/gw1/keys.transit.yml", token="new")
+    # Even one of the same length within one tick of the clock, as a module replaces it: by a new file.
+    replaced = path.with_suffix(".new")
+    replaced.write_bytes(path.read_bytes())
+    replaced.replace(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert get_vars(Host("gw1")) == {"token": "new"}
+    put("host_vars/gw1/more.transit.yml", another="x")
+    assert get_vars(Host("gw1")) == {"token": "new", "another": "x"}
+    path.unlink()
+    ledger = Ledger(bao)
+    assert get_vars(Host("gw1")) == {"another": "x"}
+    assert ledger.requests == []
+
+
+def test_content_that_comes_back_needs_no_request(bao: Bao, get_vars: GetVars, put: Callable[..., Path]) -> None:
+    path = put("host_vars/gw1/keys.transit.yml", token=SECRET)
+    text = path.read_text(encoding="utf-8")
+    get_vars(Host("gw1"))
+    put("host_vars/gw1/keys.transit.yml", token="other one")
+    get_vars(Host("gw1"))
+    path.write_text(text, encoding="utf-8")
+    ledger = Ledger(bao)
+    assert get_vars(Host("gw1")) == {"token": SECRET}
+    assert ledger.requests == []
+
+
+def test_disabled_it_does_nothing(
+    bao: Bao, get_vars: GetVars, put: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLKEYS_TRANSIT_VARS_DISABLED", "true")
+    put("host_vars/gw1/keys.transit.yml", token=SECRET)
+    ledger = Ledger(bao)
+    assert get_vars(Host("gw1")) == {}
+    assert ledger.requests == []
+
+
+# --- what fails ---
+
+
+def damaged(ciphertext: str) -> str:
+    return ciphertext[:-8] + ("AAAAAAA=" if ciphertext[-8:] != "AAAAAAA=" else "BBBBBBB=")
+
+
+@pytest.fixture
+def one_is_damaged(put: Callable[..., Path]) -> dict[str, str]:
+    """A file of which one value was changed by hand; what it holds."""
+    path = put("host_vars/gw1/keys.transit.yml", good=SECRET, bad=SECRET)
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content["bad"] = damaged(content["bad"])
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return {"good": content["good"], "bad": content["bad"]}
+
+
+def test_a_damaged_value_ends_the_run_and_is_named(get_vars: GetVars, one_is_damaged: Mapping[str, str]) -> None:
+    with pytest.raises(AnsibleParserError, match=r"gw1/keys\.transit\.yml: bad: ") as failure:
+        get_vars(Host("gw1"))
+    assert SECRET not in str(failure.value)
+    assert one_is_damaged["bad"] not in str(failure.value)
+    assert failure.value.__context__ is None
+
+
+@pytest.mark.parametrize(("on_error", "words"), [("warn", 1), ("ciphertext", 0)])
+def test_a_damaged_value_stays_ciphertext_where_that_is_asked_for(
+    get_vars: GetVars,
+    one_is_damaged: Mapping[str, str],
+    on_error: str,
+    words: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MLKEYS_TRANSIT_VARS_ON_ERROR", on_error)
+    for _use in range(3):
+        assert get_vars(Host("gw1")) == {"good": SECRET, "bad": one_is_damaged["bad"]}
+    assert capsys.readouterr().err.count("WARNING") == words
+
+
+@pytest.fixture(params=["denied", "unreachable", "no key", "no login"])
+def trouble(
+    request: pytest.FixtureRequest,
+    bao: Bao,
+    mount: str,
+    mint_token: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+    one_file: str,
+) -> None:
+    """Something that keeps a file from being decrypted."""
+    if request.param == "denied":
+        monkeypatch.setenv("BAO_TOKEN", mint_token(f'path "{mount}/decrypt/other" {{ capabilities = ["update"] }}'))
+    elif request.param == "unreachable":
+        monkeypatch.setenv("BAO_ADDR", "http://127.0.0.1:1")
+    elif request.param == "no key":
+        bao.done("POST", f"{mount}/keys/ml/config", {"deletion_allowed": True})
+        bao.done("DELETE", f"{mount}/keys/ml")
+    else:
+        monkeypatch.delenv("BAO_TOKEN")
+
+
+@pytest.fixture
+def one_file(get_vars: GetVars, put: Callable[..., Path]) -> str:
+    """Write a file with one value; its ciphertext."""
+    path = put("host_vars/gw1/keys.transit.yml", token=SECRET)
+    return str(json.loads(path.read_text(encoding="utf-8"))["token"])
+
+
+@pytest.mark.usefixtures("trouble")
+@pytest.mark.parametrize("on_error", ["error", "warn", "ciphertext"])
+def test_what_cannot_be_asked_for(
+    get_vars: GetVars,
+    one_file: str,
+    bao: Bao,
+    on_error: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MLKEYS_TRANSIT_VARS_ON_ERROR", on_error)
+
+    if on_error == "error":
+        with pytest.raises(AnsibleParserError, match=r"gw1/keys\.transit\.yml: ") as failure:
+            get_vars(Host("gw1"))
+        assert bao.token not in str(failure.value)
+    else:
+        assert get_vars(Host("gw1")) == {"token": one_file}
+        assert get_vars(Host("gw1")) == {"token": one_file}
+    assert capsys.readouterr().err.count("WARNING") == (on_error == "warn")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token: [1\n",
+        "- a list\n",
+        "\x00",
+        "{" * 5000,
+        '{"token": "vault:v1:AAAA"}',
+        '{"_transit": 3}',
+        '{"_transit": {"format": 2}}',
+        None,
+    ],
+    ids=["no YAML", "a list", "binary", "too deep", "no key named", "odd metadata", "a later format", "a dead link"],
+)
+def test_a_file_that_is_none_ends_only_the_runs_that_want_it(
+    get_vars: GetVars, put: Callable[..., Path], tmp_path: Path, text: str | None
+) -> None:
+    put("host_vars/gw1/keys.transit.yml", token=SECRET)
+    path = tmp_path / "host_vars/gw2/keys.transit.yml"
+    path.parent.mkdir()
+    if text is None:
+        path.symlink_to("nowhere")
+    else:
+        path.write_text(text, encoding="utf-8")
+
+    assert get_vars(Host("gw1")) == {"token": SECRET}
+    with pytest.raises(AnsibleParserError, match=r"gw2/keys\.transit\.yml"):
+        get_vars(Host("gw2"))
+
+
+def test_files_that_others_may_decrypt_do_not_disturb(
+    bao: Bao,
+    mount: str,
+    get_vars: GetVars,
+    put: Callable[..., Path],
+    mint_token: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_key(bao, mount, "theirs")
+    put("host_vars/gw1/keys.transit.yml", token=SECRET)
+    put("host_vars/gw2/keys.transit.yml", "theirs", token=SECRET)
+    path = put("host_vars/gw3/keys.transit.yml", token=SECRET)
+    path.write_text(path.read_text(encoding="utf-8").replace("vault:v1:", "vault:v7:"), encoding="utf-8")
+    policy = f'path "{mount}/decrypt/ml" {{ capabilities = ["update"] }}'
+    monkeypatch.setenv("BAO_TOKEN", mint_token(policy))
+
+    assert get_vars(Host("gw1")) == {"token": SECRET}
+    for name in ("gw2", "gw3"):
+        with pytest.raises(AnsibleParserError, match=name):
+            get_vars(Host(name))
+
+
+def test_a_value_that_is_no_text_is_named(bao: Bao, mount: str, get_vars: GetVars, put: Callable[..., Path]) -> None:
+    path = put("host_vars/gw1/keys.transit.yml", token=SECRET)
+    context = "dG9rZW4="  # token
+    answer = bao.done("POST", f"{mount}/encrypt/ml", {"plaintext": "/////w==", "context": context})
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "token": answer["data"]["ciphertext"]}), encoding="utf-8")
+    with pytest.raises(AnsibleParserError, match="token is not text"):
+        get_vars(Host("gw1"))
+
+
+@pytest.fixture
+def partly_plain(put: Callable[..., Path]) -> None:
+    path = put("host_vars/gw1/keys.transit.yml", token=SECRET)
+    content = {**json.loads(path.read_text(encoding="utf-8")), "endpoint": "sk-left-in-the-clear", "ports": [443]}
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.mark.usefixtures("partly_plain")
+def test_a_value_in_the_clear_ends_the_run(get_vars: GetVars) -> None:
+    with pytest.raises(AnsibleParserError, match="the value of endpoint, ports is not ciphertext") as failure:
+        get_vars(Host("gw1"))
+    assert "sk-left" not in str(failure.value)
+
+
+@pytest.mark.usefixtures("partly_plain")
+@pytest.mark.parametrize(("unencrypted", "words"), [("warn", 1), ("allow", 0)])
+def test_a_value_in_the_clear_is_used_where_that_is_asked_for(
+    get_vars: GetVars,
+    unencrypted: str,
+    words: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MLKEYS_TRANSIT_VARS_UNENCRYPTED", unencrypted)
+    for _use in range(2):
+        assert get_vars(Host("gw1")) == {"token": SECRET, "endpoint": "sk-left-in-the-clear", "ports": [443]}
+    shown = capsys.readouterr().err
+    assert shown.count("WARNING") == words
+    assert "sk-left" not in shown
+
+
+# --- whole runs ---
+
+
+@pytest.fixture
+def role(bao: Bao, mount: str) -> Iterator[AppRole]:
+    with approle(bao, may_use(mount)) as made:
+        yield made
+
+
+@pytest.fixture
+def project(bao: Bao, mount: str, role: AppRole, tmp_path: Path, put: Callable[..., Path]) -> Project:
+    make_key(bao, mount)
+    made = Project(tmp_path, {"BAO_ADDR": bao.addr, **role.environment})
+    made.hosts(10)
+    put("group_vars/gateways/keys.transit.yml", openai=SECRET, braces="a {{ b }} {% c %}", other="x")
+    put("group_vars/all/keys.transit.yml", openai="the group's wins", hf="hf_1")
+    put("host_vars/gateway1/keys.transit.yml", own="of one")
+    return made
+
+
+def test_ten_hosts_cost_one_login_and_one_request(bao: Bao, project: Project, role: AppRole) -> None:
+    project.play(
+        """
+        - ansible.builtin.debug: {msg: "{{ openai }} {{ hf }} {{ own | default('none') }}"}
+        - ansible.builtin.debug: {msg: "{{ braces }}"}
+        """
+    )
+    ledger = Ledger(bao)
+    done = project.run(env=VARS_PLUGIN)
+    assert sorted(messages(done.stdout)) == [
+        *["a {{ b }} {% c %}"] * 10,
+        *[f"{SECRET} hf_1 none"] * 9,
+        f"{SECRET} hf_1 of one",
+    ]
+    assert asked(ledger) == {"login": 1, "decrypt": 1, "revoke-self": 1}
+    assert live_tokens(bao, role) == 0
+
+
+def test_without_it_the_variables_are_ciphertext(bao: Bao, project: Project) -> None:
+    project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
+    ledger = Ledger(bao)
+    done = project.run("--limit", "gateway1")
+    [shown] = messages(done.stdout)
+    assert shown.startswith("vault:v1:")
+    assert ledger.requests == []
+
+
+@pytest.mark.parametrize("look", ["--syntax-check", "--list-tasks", "--list-hosts", "--list-tags"])
+def test_looking_at_a_playbook_asks_nothing(bao: Bao, project: Project, look: str) -> None:
+    project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
+    ledger = Ledger(bao)
+    project.run(look, env=VARS_PLUGIN)
+    assert ledger.requests == []
+
+
+def test_values_are_evaluated_where_that_is_asked_for(
+    bao: Bao, project: Project, mount: str, put: Callable[..., Path], tmp_path: Path
+) -> None:
+    put("group_vars/gateways/keys.transit.yml", openai="{{ 6 * 7 }} {{ inventory_hostname }}")
+    plain = {**json.loads(vars_file(bao, mount, {"hf": "hf_1"})), "endpoint": "{{ 6 * 7 }}", "list": ["{{ 1 + 1 }}"]}
+    (tmp_path / "host_vars/gateway1/keys.transit.yml").write_text(json.dumps(plain), encoding="utf-8")
+    project.play("- ansible.builtin.debug: {msg: '{{ openai }}|{{ endpoint }}|{{ list[0] }}'}")
+    allowed = {**VARS_PLUGIN, "MLKEYS_TRANSIT_VARS_UNENCRYPTED": "allow"}
+    # A value in the clear is a value as in any other vars file, whatever becomes of decrypted ones.
+    for env, first in (
+        (allowed, "{{ 6 * 7 }} {{ inventory_hostname }}"),
+        ({**allowed, "MLKEYS_TRANSIT_VARS_TEMPLATE": "true"}, "42 gateway1"),
+    ):
+        assert messages(project.run("--limit", "gateway1", env=env).stdout) == [f"{first}|42|2"]
+
+
+def test_a_file_written_during_the_run_is_read_by_the_next_task(
+    bao: Bao, mount: str, project: Project, tmp_path: Path
+) -> None:
+    make_key(bao, mount, "written")
+    project.play(
+        f"""
+        - ansible.builtin.debug: {{msg: "{{{{ hf }}}}"}}
+        - mlkeys.transit.vault_transit_vars:
+            path: {tmp_path}/group_vars/gateways/new.transit.yml
+            backend: {mount}
+            key: written
+            secrets: {{hf: hf_2, fresh: really}}
+        - ansible.builtin.debug: {{msg: "{{{{ hf }}}} {{{{ fresh }}}}"}}
+        """
+    )
+    ledger = Ledger(bao)
+    done = project.run("--limit", "gateway1", env=VARS_PLUGIN)
+    assert messages(done.stdout) == ["hf_1", "hf_2 really"]
+    kinds = asked(ledger)
+    assert kinds["login"] == 1
+    assert kinds["decrypt"] == 2
+
+
+@pytest.mark.parametrize("stage", ["inventory", "task", "all"])
+def test_every_stage_gives_the_same(project: Project, stage: str) -> None:
+    project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
+    # The plugin that gives the ciphertext has to be of the same stage.
+    env = {**VARS_PLUGIN, "MLKEYS_TRANSIT_VARS_STAGE": stage, "ANSIBLE_VARS_PLUGIN_STAGE": stage}
+    assert messages(project.run("--limit", "gateway1", env=env).stdout) == [SECRET]
+
+
+def test_files_beside_the_playbook_win_over_those_beside_the_inventory(
+    bao: Bao, mount: str, project: Project, tmp_path: Path
+) -> None:
+    project.write(
+        "plays/group_vars/gateways/keys.transit.yml", vars_file(bao, mount, {"openai": "beside the playbook"})
+    )
+    project.play("- ansible.builtin.debug: {msg: '{{ openai }} {{ other }}'}")
+    (tmp_path / "play.yml").rename(tmp_path / "plays/play.yml")
+    done = project.run("--limit", "gateway1", env=VARS_PLUGIN, playbook="plays/play.yml")
+    assert messages(done.stdout) == ["beside the playbook x"]
+
+
+def test_the_order_of_the_plugins_decides(project: Project) -> None:
+    project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
+    env = {"ANSIBLE_VARS_ENABLED": "mlkeys.transit.vault_transit,host_group_vars"}
+    [shown] = messages(project.run("--limit", "gateway1", env=env).stdout)
+    assert shown.startswith("vault:v1:")
+
+
+def test_a_failure_shows_neither_values_nor_credentials(
+    bao: Bao, mount: str, project: Project, role: AppRole, tmp_path: Path
+) -> None:
+    path = tmp_path / "group_vars/gateways/keys.transit.yml"
+    content = {**json.loads(path.read_text(encoding="utf-8")), **encrypted(bao, mount, {"good": SECRET})}
+    path.write_text(json.dumps({**content, "openai": damaged(content["openai"])}), encoding="utf-8")
+    project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
+    done = run_playbook(
+        "play.yml",
+        inventory="inventory.yml",
+        cwd=tmp_path,
+        env={**project.environment, **VARS_PLUGIN},
+        args=["-vvvv"],
+    )
+    shown = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "keys.transit.yml: openai: " in shown.replace("\n", " ")
+    for secret in (SECRET, role.secret_id, bao.token):
+        assert secret not in shown
+    assert live_tokens(bao, role) == 0
+
+
+def test_an_inventory_is_listed_with_one_login(bao: Bao, project: Project, role: AppRole, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        **project.environment,
+        **VARS_PLUGIN,
+        "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
+        "ANSIBLE_HOME": str(tmp_path / "home"),
+    }
+    command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", "inventory.yml", "--list"]
+    ledger = Ledger(bao)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    hosts = json.loads(done.stdout)["_meta"]["hostvars"]
+    # Since ansible-core 2.19 a text that is no template is written so that it does not become one.
+    plain: list[object] = [SECRET, {"__ansible_unsafe": SECRET}]
+    assert all(hosts[f"gateway{number}"]["openai"] in plain for number in range(10))
+    assert asked(ledger) == {"login": 1, "decrypt": 1, "revoke-self": 1}
+    listed = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**environment, "MLKEYS_TRANSIT_VARS_DISABLED": "true"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert SECRET not in listed.stdout
+    assert len(ledger.requests) == 3
