@@ -446,6 +446,15 @@ def test_a_key_that_somebody_made_otherwise_in_the_meantime_is_an_error_of_that_
     assert errors(outcome) == {"a": "type is 'hmac' and cannot become 'ed25519' (it is set at creation)"}
 
 
+def test_what_is_told_of_a_key_is_what_the_server_has() -> None:
+    server = Server().on("POST transit/keys/a", stored("a", exportable=True))
+
+    outcome = run(server, key("a"))
+
+    assert outcome.result["results"][0]["key"]["exportable"]
+    assert (outcome.diffs or [{}])[0]["after"]["exportable"]
+
+
 @pytest.mark.parametrize("step", ["POST transit/keys/a/config", "DELETE transit/keys/a"])
 def test_a_key_that_somebody_deleted_in_the_meantime_is_gone(step: str) -> None:
     gone = from_answer("POST", "x", 400, ["no existing key named a could be found"])
