@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterator
 
-from mlkeys._app import App
+from mlkeys._app import App, Stack
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.backend import TransitSecretBackend
 from mlkeys._constructs.encryption import Encrypted
@@ -20,7 +20,7 @@ from mlkeys._reference import damage, targets
 from mlkeys._tree import Construct
 from mlkeys._view import View
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
 
 
 def problems_of(view: View) -> tuple[Problem, ...]:
@@ -28,6 +28,10 @@ def problems_of(view: View) -> tuple[Problem, ...]:
     found = [problem for construct in view.app.node.walk() for problem in _own(view.app, construct)]
     if not view.app.stacks:
         found.append(_problem(view.app, "the app has no stack"))
+    for construct in view.app.node.walk():
+        found += (
+            _problem(construct, text) for field, given in _remarks(construct) for text in _about_words(field, given)
+        )
     for element in view.elements:
         found += (_problem(element, text) for text in _about_element(view, element))
     found += (_problem(element, text) for element, text in _twins(view))
@@ -69,7 +73,24 @@ def _about_element(view: View, element: Element) -> Iterator[str]:
         yield from _about_text(view, element, field, text)
 
 
+def _remarks(construct: Construct) -> Iterator[tuple[str, str]]:
+    """Texts that any construct may have."""
+    yield "id", construct.node.id
+    yield from ((kind, str(value)) for kind, value in construct.node.metadata)
+    yield from (("warning", text) for warning in construct.node.warnings for text in warning)
+    if isinstance(construct, Stack):
+        given = {"url": construct.url, "namespace": construct.namespace, "terraform_kv": construct.terraform_kv}
+        yield from ((name, value) for name, value in given.items() if value is not None)
+        yield "description", construct.description
+
+
 def _about_text(view: View, element: Element, field: str, text: str) -> Iterator[str]:
+    yield from _about_words(field, text)
+    if any(True for _ in targets(text)):
+        yield from _about_references(view, element, field, text)
+
+
+def _about_words(field: str, text: str) -> Iterator[str]:
     if problem := damage(text):
         yield f"{field}: {problem}"
     if form := secret_form(text):
@@ -78,6 +99,9 @@ def _about_text(view: View, element: Element, field: str, text: str) -> Iterator
         yield f"{field} holds half of a character (a lone surrogate), which no file can hold"
     if _CONTROL.search(text):
         yield f"{field} holds control characters"
+
+
+def _about_references(view: View, element: Element, field: str, text: str) -> Iterator[str]:
     for target in targets(text):
         pointer = view.pointer(target)
         if pointer is None:

@@ -68,8 +68,10 @@ class Node:
             )
         first = self._children.setdefault(child.id, child.construct)
         if first is not child.construct:
-            child.add_problem(
-                f"there is already a construct with this id; the other one is at {first.node.location_text}"
+            # The child is not part of the tree, so it is its parent that has the problem.
+            self.add_problem(
+                f"there is already a construct {child.path!r}; the other one is at {first.node.location_text}",
+                child.location,
             )
 
     @property

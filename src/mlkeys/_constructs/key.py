@@ -13,6 +13,7 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext, decry
 from mlkeys._constructs.grants import Grant, Grantee, grant
 from mlkeys._duration import Duration
 from mlkeys._element import Resource
+from mlkeys._literals import shown
 from mlkeys._location import call_site
 from mlkeys._reference import Reference, targets
 from mlkeys._schema import (
@@ -192,7 +193,9 @@ class TransitSecretBackendKey(Resource):
         if kind not in KEY_TYPES:
             # The usual one first: of two that are as near, it is what was meant.
             near = f" Did you mean {usual!r}?" if usual.startswith(kind) else unknown_type_hint(kind)
-            problems.append(f"type={kind!r} is no key type.{near} A newer one can be set with add_override('type', …).")
+            problems.append(
+                f"type={shown(kind)} is no key type.{near} A newer one can be set with add_override('type', …)."
+            )
         if kind == "hmac" and not self.values.get("key_size"):
             problems.append("a key of type hmac needs key_size, 32 to 512")
         name = str(self.values.get("name", ""))

@@ -63,23 +63,8 @@ def files_of(config: HostConfig, values: Values, sources: Mapping[str, str]) -> 
             HostFile(f"templates/{name}.service.j2", header + agents.unit(config, agent), config.dest, "0644"),
         ]
 
-    def expression(text: str) -> str | None:
-        return None if values.view.known_text(text) is not None else values.expression(text)
-
-    text = rendered(config.shape, _known(config.content, values), expression)
+    text = rendered(config.shape, config.content, values.pieces)
     return [HostFile(f"templates/{name}.j2", header + text, config.dest, config.mode)]
-
-
-def _known(data: Any, values: Values) -> Any:
-    """The data with references replaced that have a value now."""
-    if isinstance(data, str):
-        known = values.view.known_text(data)
-        return data if known is None else known
-    if isinstance(data, Mapping):
-        return {name: _known(value, values) for name, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_known(value, values) for value in data]
-    return data
 
 
 def play(

@@ -44,7 +44,7 @@ def _literal_piece(piece: str) -> str:
 
 def expression(pieces: Sequence[str | Target], meaning: Meaning) -> str:
     """The text as one expression."""
-    resolved = _joined([piece if isinstance(piece, str) else meaning(piece) for piece in pieces])
+    resolved = joined([piece if isinstance(piece, str) else meaning(piece) for piece in pieces])
     codes = [literal(piece) if isinstance(piece, str) else piece.code for piece in resolved]
     if len(codes) > 1:
         # A filter binds closer than the joining of texts.
@@ -54,7 +54,7 @@ def expression(pieces: Sequence[str | Target], meaning: Meaning) -> str:
 
 def value(pieces: Sequence[str | Target], meaning: Meaning) -> str | Template:
     """The text as a value of a variable or an option: itself when it is known, else a template."""
-    resolved = _joined([piece if isinstance(piece, str) else meaning(piece) for piece in pieces])
+    resolved = joined([piece if isinstance(piece, str) else meaning(piece) for piece in pieces])
     if not resolved:
         return ""
     if len(resolved) == 1 and isinstance(resolved[0], str):
@@ -67,7 +67,7 @@ def in_file(text: str) -> str:
     return _OPENING.sub("{{ '{' }}", text)
 
 
-def _joined(pieces: Sequence[str | Expression]) -> list[str | Expression]:
+def joined(pieces: Sequence[str | Expression]) -> list[str | Expression]:
     """Neighbouring texts as one."""
     done: list[str | Expression] = []
     for piece in pieces:

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mlkeys._targets.ansible.jinja import in_file
+from mlkeys._targets.ansible.jinja import Expression, in_file
 
-#: Turns a text into an expression, or into None when it is known and means itself.
-Render = Callable[[str], "str | None"]
+#: Cuts a text into what is known and what is code.
+Render = Callable[[str], "Sequence[str | Expression]"]
 
 _BARE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
@@ -28,18 +29,26 @@ def rendered(shape: str, data: Any, render: Render) -> str:
 def problem_of(shape: str, data: Any) -> str | None:
     """Why the data does not fit into the shape, None when it does."""
     try:
-        rendered(shape, data, lambda _text: None)
+        rendered(shape, data, lambda text: [text])
     except Unfit as problem:
         return str(problem)
     return None
 
 
-def _quoted(text: str, render: Render) -> str:
+def _quoted(pieces: Sequence[str | Expression]) -> str:
     """A text in double quotes with JSON's escapes, which YAML and TOML read as well."""
-    expression = render(text)
-    if expression is not None:
-        return f"{{{{ ({expression}) | to_json(ensure_ascii=false) }}}}"
-    return in_file(json.dumps(text, ensure_ascii=False))
+    return f'"{"".join(_in_quotes(piece) for piece in pieces)}"'
+
+
+def _in_quotes(piece: str | Expression) -> str:
+    if isinstance(piece, Expression):
+        return f"{{{{ (({piece.code}) | string | to_json(ensure_ascii=false))[1:-1] }}}}"
+    escaped = json.dumps(piece, ensure_ascii=False)[1:-1]
+    return in_file(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", escaped))
+
+
+# Line breaks and the like, which some readers take for the end of a line or leave out.
+_UNSEEN = re.compile("[\x7f-\xa0\xad\u2028\u2029\ufeff]")
 
 
 def _env(data: Any, render: Render) -> str:
@@ -60,9 +69,9 @@ def _env_value(name: str, value: Any, render: Render) -> str:
         raise Unfit(f"{name} is a {type(value).__name__}: a variable of the environment is text, a number or a flag")
     if "\n" in value or "'" in value:
         raise Unfit(f"{name} holds a quote or a line break, which readers of such files take differently")
-    expression = render(value)
+    pieces = [in_file(p) if isinstance(p, str) else f"{{{{ {p.code} }}}}" for p in render(value)]
     # Single quotes: nothing in them has a meaning for shells, systemd, Docker and dotenv alike.
-    return f"'{{{{ {expression} }}}}'" if expression is not None else f"'{in_file(value)}'"
+    return f"'{''.join(pieces)}'"
 
 
 def _json(data: Any, render: Render) -> str:
@@ -75,7 +84,7 @@ def _json_lines(data: Any, render: Render, indent: str) -> Iterator[str]:
         yield "{" if is_object else "["
         entries = list(data.items()) if isinstance(data, Mapping) else [(None, value) for value in data]
         for number, (name, value) in enumerate(entries):
-            head = f"{_quoted(str(name), lambda _text: None)}: " if is_object else ""
+            head = f"{_quoted([str(name)])}: " if is_object else ""
             first, *rest = _json_lines(value, render, indent + "  ")
             lines = [f"{indent}  {head}{first}", *rest]
             if number + 1 < len(entries):
@@ -88,7 +97,7 @@ def _json_lines(data: Any, render: Render, indent: str) -> Iterator[str]:
 
 def _scalar(data: Any, render: Render) -> str:
     if isinstance(data, str):
-        return _quoted(data, render)
+        return _quoted(render(data))
     if isinstance(data, (Mapping, list, tuple)):
         return "{}" if isinstance(data, Mapping) else "[]"
     if data is None or isinstance(data, (bool, int, float)):
@@ -122,7 +131,7 @@ def _key(name: str) -> str:
     plain = name and set(name) <= set(_BARE) and not name[0].isdigit() and name[0] != "-"
     if plain and name.lower() not in ("y", "n", "yes", "no", "true", "false", "on", "off", "null"):
         return name
-    return in_file(json.dumps(name, ensure_ascii=False))
+    return _quoted([name])
 
 
 def _toml(data: Any, render: Render) -> str:
@@ -143,7 +152,7 @@ def _toml_table(data: Mapping[str, Any], render: Render, path: tuple[str, ...]) 
 
 
 def _toml_key(name: str) -> str:
-    return name if name and set(name) <= set(_BARE) else in_file(json.dumps(name, ensure_ascii=False))
+    return name if name and set(name) <= set(_BARE) else _quoted([name])
 
 
 def _toml_value(name: str, value: Any, render: Render) -> str:

@@ -41,6 +41,10 @@ class Values:
         """A text as an expression."""
         return jinja.expression(parts(text), self.meaning)
 
+    def pieces(self, text: str) -> list[str | Expression]:
+        """A text cut into what is known and what is code."""
+        return jinja.joined([part if isinstance(part, str) else self.meaning(part) for part in parts(text)])
+
     def plain(self, value: Value) -> Yaml:
         """An attribute as the value of an option."""
         if isinstance(value, Duration):

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from mlkeys._reference import Target
 
@@ -30,7 +31,7 @@ def template(pieces: Sequence[str | Target], meaning: Callable[[Target], str | E
     """Pieces of text and references as one template; `meaning` tells what a reference stands for."""
     resolved = [piece if isinstance(piece, str) else meaning(piece) for piece in pieces]
     done = []
-    for piece, following in zip(resolved, [*resolved[1:], ""], strict=True):
+    for piece, following in zip_longest(resolved, resolved[1:], fillvalue=""):
         if isinstance(piece, Expression):
             done.append(f"${{{piece.code}}}")
         elif isinstance(following, Expression):

@@ -1,0 +1,83 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Small apps, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Unpack
+
+import pytest
+import yaml
+
+from mlkeys import App, AppInvalid, Stack
+from mlkeys import transit as vault
+from mlkeys._app import TargetName
+from mlkeys._constructs.key import KeyChanges
+from mlkeys._synth import synthesize
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+def stack(name: str = "s", *, targets: tuple[TargetName, ...] = ("ansible", "terraform")) -> Stack:
+    """A stack of an app of its own."""
+    return Stack(App(targets=targets), name)
+
+
+def app_of(part: Stack) -> App:
+    root = part.node.root
+    assert isinstance(root, App)
+    return root
+
+
+def key_in(scope: Stack, id_: str = "key", **attributes: Unpack[KeyChanges]) -> vault.TransitSecretBackendKey:
+    """A key in the engine `transit`."""
+    return vault.TransitSecretBackendKey(scope, id_, backend="transit", name=id_, **attributes)
+
+
+def files(part: Stack, sources: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """The files of the whole app that the stack is in."""
+    return synthesize(app_of(part), sources=sources).files
+
+
+def terraform(part: Stack) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(files(part)[f"terraform/{part.node.id}/cdk.tf.json"])
+    return loaded
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads Ansible's tag for text that is no template as that text."""
+
+
+def _as_text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("!unsafe", _as_text)
+
+
+def plays(part: Stack, name: str = "site.yml") -> list[dict[str, Any]]:
+    loaded: list[dict[str, Any]] = yaml.load(files(part)[f"ansible/{part.node.id}/{name}"], _Loader)  # noqa: S506
+    return loaded
+
+
+def tasks(part: Stack) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = plays(part)[0]["tasks"]
+    return found
+
+
+def task_of(part: Stack, module: str) -> dict[str, Any]:
+    """What the one task that uses a module gives to it."""
+    (found,) = [task[module] for task in tasks(part) if module in task]
+    assert isinstance(found, dict)
+    return found
+
+
+def problems(part: Stack) -> list[str]:
+    """The problems that the app is refused for."""
+    with pytest.raises(AppInvalid) as refusal:
+        files(part)
+    return [str(problem) for problem in refusal.value.problems]

@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reads generated text back, as the tools that it is for do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible import template
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+# Ansible marks text as a template when it reads it from a file it trusts; before 2.19 every text could be one.
+_trusted: Callable[[str], str] = getattr(template, "trust_as_template", str)
+
+
+def ansible(text: str) -> Any:
+    """A YAML file as Ansible has it when a task uses it: loaded by its own loader, then templated."""
+    return Templar(DataLoader(), variables={"reference": "VALUE"}).template(
+        DataLoader().load(_trusted(text), "/generated.yml")
+    )
+
+
+def ansible_template(text: str) -> str:
+    """A template file as the module `template` renders it."""
+    templar = Templar(DataLoader(), variables={"reference": "VALUE"})
+    return str(templar.template(_trusted(text), preserve_trailing_newlines=True, escape_backslashes=False))
+
+
+def terraform_template(text: str) -> str:
+    """A template of Terraform that must not hold any code but `var.reference`, by the rules of its specification."""
+    done, rest = "", text
+    while rest:
+        if rest.startswith(("$${", "%%{")):
+            done, rest = done + rest[1:3], rest[3:]
+        elif rest.startswith("${"):
+            code, closed, rest = rest[2:].partition("}")
+            if not closed or not (code == "var.reference" or _is_dollars(code)):
+                raise ValueError(f"code in a text: {code!r}")
+            done += "VALUE" if code == "var.reference" else json.loads(code)
+        elif rest.startswith("%{"):
+            raise ValueError("a directive in a text")
+        else:
+            done, rest = done + rest[0], rest[1:]
+    return done
+
+
+def _is_dollars(code: str) -> bool:
+    return code.startswith('"') and set(code[1:-1]) == {"$"}
+
+
+def by_specification(templates: Sequence[str]) -> list[str]:
+    return [terraform_template(text) for text in templates]
+
+
+def by_terraform(templates: Sequence[str]) -> list[str]:
+    """The same by the real program, which needs no provider for outputs."""
+    configuration = {
+        "variable": {"reference": {"default": "VALUE"}},
+        "output": {f"o{number}": {"value": text} for number, text in enumerate(templates)},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "main.tf.json").write_text(json.dumps(configuration), encoding="utf-8")
+        for arguments in (["apply", "-auto-approve"], ["output", "-json"]):
+            run = subprocess.run(["terraform", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S607
+    outputs = json.loads(run.stdout)
+    return [outputs[f"o{number}"]["value"] for number in range(len(templates))]
+
+
+#: Readers of Terraform's templates: the real one wherever it is installed.
+TERRAFORM_READERS: list[Callable[[Sequence[str]], list[str]]] = [
+    by_specification,
+    *([by_terraform] if shutil.which("terraform") else []),
+]

@@ -1,0 +1,191 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""No text of a program can break out of a string, in either target: proved by reading it back."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlkeys import HostConfig, Inventory
+from mlkeys import transit as vault
+from mlkeys._constructs.inventory import Template
+from mlkeys._reference import Target
+from mlkeys._targets.ansible import jinja
+from mlkeys._targets.ansible.jinja import Expression as JinjaExpression
+from mlkeys._targets.ansible.yaml import document
+from mlkeys._targets.terraform.text import Expression, template
+from tests.cdk import readers
+from tests.cdk.apps import files, stack
+
+# Everything that means something to YAML, Jinja, HCL or JSON, in any order, between all other characters.
+_PIECES = [
+    *(
+        "${",
+        "$${",
+        "%{",
+        "%%{",
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "{#",
+        "#}",
+        "{",
+        "}",
+        "$",
+        "%",
+        "${{ x }}",
+        "{{ 7 * 7 }}",
+        "%c",
+    ),
+    *(
+        "{% raw %}",
+        "{% endraw %}",
+        "#jinja2: variable_start_string:'['\n",
+        "'",
+        '"',
+        "''",
+        '""',
+        "\\",
+        "\\n",
+        "\n",
+        "\t",
+    ),
+    *(
+        " ",
+        "#",
+        ": ",
+        "- ",
+        "!unsafe ",
+        "|",
+        ">",
+        "&a",
+        "*a",
+        "---",
+        "...",
+        "~",
+        "null",
+        "true",
+        "0x1",
+        "1e3",
+        "=",
+        "@",
+    ),
+    *("[", "]", ",", "`", "é", "\u2028", "\u0085", "\u00a0", "😀"),
+]
+# Control characters, halves of characters and the byte order mark are refused, private ones are our marks.
+_CHARACTERS = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Co"], exclude_characters="\ufeff")
+TEXTS = st.lists(st.one_of(st.sampled_from(_PIECES), st.text(_CHARACTERS, max_size=5)), max_size=12).map("".join)
+
+quickly = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+REFERENCE = Target("x", "y")
+
+
+@quickly
+@given(TEXTS, TEXTS)
+def test_text_in_yaml_is_read_back_by_ansible(text: str, name: str) -> None:
+    loaded = readers.ansible(
+        document({"value": text, "list": [text, {"deep": text}], "names": {name or "n": 1}}, text[:0])
+    )
+    assert loaded["value"] == text
+    assert loaded["list"] == [text, {"deep": text}]
+    assert list(loaded["names"]) == [name or "n"]
+
+
+@quickly
+@given(TEXTS, TEXTS)
+def test_text_beside_a_reference_is_read_back_by_ansible(before: str, after: str) -> None:
+    value = jinja.value(
+        [piece for piece in (before, REFERENCE, after) if piece], lambda _: JinjaExpression("reference")
+    )
+    assert isinstance(value, Template)
+    assert readers.ansible(document({"value": value}))["value"] == f"{before}VALUE{after}"
+
+
+@quickly
+@given(TEXTS, TEXTS)
+def test_text_in_a_template_is_rendered_as_itself(before: str, after: str) -> None:
+    made = f"# {jinja.in_file(before)}{{{{ reference }}}}{jinja.in_file(after)}"
+    assert readers.ansible_template(made) == f"# {before}VALUE{after}"
+
+
+@pytest.mark.parametrize("reader", readers.TERRAFORM_READERS, ids=lambda reader: str(reader.__name__))
+def test_text_in_terraform_is_read_back(reader: Callable[[Sequence[str]], list[str]]) -> None:
+    collected: list[str] = []
+
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(TEXTS, TEXTS)
+    def collect(before: str, after: str) -> None:
+        collected.extend((before, after))
+
+    collect()
+    plain = [template([text], lambda _: Expression("var.reference")) for text in collected]
+    mixed = [
+        template([piece for piece in (text, REFERENCE, text) if piece], lambda _: Expression("var.reference"))
+        for text in collected
+    ]
+    found = reader([*plain, *mixed])
+    # Terraform brings texts into one form of Unicode.
+    wanted = [
+        unicodedata.normalize("NFC", text) for text in (*collected, *(f"{text}VALUE{text}" for text in collected))
+    ]
+    assert [unicodedata.normalize("NFC", text) for text in found] == wanted
+
+
+@quickly
+@given(TEXTS)
+def test_text_goes_through_a_whole_app(text: str) -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "e", path="p", description=text)
+    vault.TransitSecretBackend(s, "f", path="q", description=f"{engine.path}{text}{engine.path}")
+    made = files(s)
+    loaded = readers.ansible(made["ansible/s/site.yml"])[0]["tasks"]
+    described = [task["mlkeys.transit.vault_transit_backend"]["description"] for task in loaded]
+    assert described == [text, f"p{text}p"]
+    mounts = json.loads(made["terraform/s/cdk.tf.json"])["resource"]["vault_mount"]
+    assert readers.terraform_template(mounts["e"]["description"]) == text
+    assert readers.terraform_template(mounts["f"]["description"].replace("vault_mount.e.path", "var.reference")) == (
+        f"VALUE{text}VALUE"
+    )
+
+
+def shaped(**content: Any) -> str:
+    """What is in the file of a host, as Ansible renders it."""
+    s = stack(targets=("ansible",))
+    HostConfig(s, "c", hosts=Inventory(s, "i").group("web", ["h"]), dest="/etc/x", **content)
+    return readers.ansible_template(files(s)["ansible/s/templates/c.j2"])
+
+
+@quickly
+@given(st.dictionaries(TEXTS, st.one_of(TEXTS, st.integers(), st.booleans(), st.none(), st.lists(TEXTS, max_size=3))))
+def test_data_in_the_shapes_is_read_back(data: dict[str, Any]) -> None:
+    nested = {"outer": data, "list": [data, "x"]}
+    assert json.loads(shaped(json=nested)) == nested
+    assert yaml.safe_load(shaped(yaml=nested)) == nested
+
+
+@quickly
+@given(
+    st.dictionaries(
+        TEXTS, st.one_of(TEXTS, st.integers(-(2**63), 2**63 - 1), st.booleans(), st.lists(TEXTS, max_size=3))
+    )
+)
+def test_data_in_toml_is_read_back(data: dict[str, Any]) -> None:
+    nested = {"first": 1, "inner": {"deep": data}, "table": data}
+    assert tomllib.loads(shaped(toml=nested)) == nested
+
+
+@quickly
+@given(st.text(_CHARACTERS, max_size=20).filter(lambda text: "'" not in text), st.sampled_from(_PIECES))
+def test_text_in_env_is_itself_or_refused(text: str, piece: str) -> None:
+    value = text + piece.replace("'", "").replace("\n", "")
+    assert shaped(env={"A": value}) == f"A='{value}'\n"

@@ -1,0 +1,310 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is wrong with a program is said all at once, with its place, and never with a secret in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlkeys import (
+    Annotations,
+    AnsibleTask,
+    App,
+    AppInvalid,
+    Duration,
+    EncryptedVars,
+    HostConfig,
+    Inventory,
+    MlkeysError,
+    Secret,
+    Stack,
+    TerraformBlock,
+    export,
+)
+from mlkeys import transit as vault
+from mlkeys._schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
+from mlkeys._synth import synthesize
+from tests.cdk.apps import app_of, files, key_in, problems, stack
+
+CANARY = "sk-proj-CANARYcanary0123456789abcdef"
+
+
+def test_all_problems_come_at_once_with_construct_and_line() -> None:
+    s = stack("bad")
+    wrong: dict[str, Any] = {
+        "type": "aes256",
+        "convergent_encryption": True,
+        "deletion_alowed": True,
+        "exportable": "no",
+    }
+    key = vault.TransitSecretBackendKey(s, "k", backend="transit", name="k", **wrong)
+    key.encrypt("sk-not-a-reference")
+    found = problems(s)
+    for message in (
+        "[bad/k] (test_problems.py:",
+        "there is no 'deletion_alowed'. Did you mean 'deletion_allowed'?",
+        "type='aes256' is no key type. Did you mean 'aes256-gcm96'?",
+        "convergent_encryption needs derived",
+        "exportable is to be True or False, not 'no'",
+        "the plaintext is a literal: it would be written to disk. Use Secret.env('NAME')",
+    ):
+        assert sum(message in text for text in found) >= 1, (message, found)
+    assert len(found) >= 5
+
+
+def test_the_place_is_the_line_of_the_program_not_of_the_package() -> None:
+    s = stack()
+    key = key_in(s)
+    key.encrypt("literal", name="x")
+    line = __import__("inspect").currentframe().f_lineno - 1
+    assert f"(test_problems.py:{line})" in " ".join(problems(s)).replace("apps.py", "test_problems.py")
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"auto_rotate_period": "59m"}, "at least one hour"),
+    ({"auto_rotate_period": "soon"}, "is not a duration"),
+    ({"auto_rotate_period": Duration.minutes(5)}, "at least one hour"),
+    ({"auto_rotate_period": True}, "auto_rotate_period is to be a duration"),
+    ({"min_decryption_version": "1"}, "min_decryption_version is to be a whole number"),
+    ({"min_decryption_version": 3, "min_encryption_version": 2}, "below min_decryption_version"),
+    ({"min_encryption_version": -1}, "cannot be negative"),
+    ({"type": "hmac"}, "needs key_size"),
+    ({"type": "rsa-2048", "derived": True}, "cannot be derived"),
+    ({"type": 5}, "type is to be text"),
+    ({"name": "a/b"}, "is not a key name"),
+    ({"name": None}, "name is missing"),
+    ({"backend": None}, "backend is missing"),
+]
+
+
+@pytest.mark.parametrize(("attributes", "message"), WRONG)
+def test_a_wrong_key_is_refused(attributes: dict[str, Any], message: str) -> None:
+    s = stack()
+    vault.TransitSecretBackendKey(s, "k", **{"backend": "transit", "name": "k", **attributes})
+    assert any(message in text for text in problems(s))
+
+
+def test_a_type_that_is_newer_than_this_package_can_be_set() -> None:
+    s = stack()
+    key_in(s).add_override("type", "aes512-future")
+    assert "aes512-future" in files(s)["terraform/s/cdk.tf.json"]
+    assert "aes512-future" in files(s)["ansible/s/site.yml"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"audit_non_hmac_request_keys": ["plaintext"]}, "every secret into the audit log"),
+        ({"default_lease_ttl": "2h", "max_lease_ttl": "1h"}, "is longer than max_lease_ttl"),
+        ({"path": ""}, "path is empty"),
+        ({"options": ["a"]}, "options is to be a dictionary"),
+        ({"passthrough_request_headers": "one"}, "a list of texts"),
+    ],
+)
+def test_a_wrong_engine_is_refused(attributes: dict[str, Any], message: str) -> None:
+    s = stack()
+    vault.TransitSecretBackend(s, "e", **attributes)
+    assert any(message in text for text in problems(s))
+
+
+def test_two_constructs_for_one_thing_are_refused_across_stacks_of_a_server() -> None:
+    app = App()
+    one, two, elsewhere = Stack(app, "one"), Stack(app, "two"), Stack(app, "elsewhere", url="https://other:8200")
+    for part in (one, two, elsewhere):
+        vault.TransitSecretBackend(part, "engine", path="shared")
+    (problem,) = [text for text in problems(one) if "twice" in text]
+    assert problem.startswith("[two/engine]")
+    assert "[one/engine]" in problem
+
+
+def test_a_reference_that_was_cut_apart_or_encoded_is_refused() -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="p")
+    vault.TransitSecretBackend(s, "cut", path=engine.path[:-1])
+    vault.TransitSecretBackend(s, "encoded", path="q", description=__import__("json").dumps({"a": engine.path}))
+    vault.TransitSecretBackend(s, "upper", path=engine.path.upper())
+    found = problems(s)
+    assert sum("cut apart or encoded" in text for text in found) == 3
+
+
+def test_a_value_of_deployment_cannot_be_computed_with() -> None:
+    with pytest.raises(MlkeysError, match="has no value while files are made"):
+        key_in(stack()).latest_version.apply(int)
+
+
+def test_a_value_of_deployment_is_refused_where_it_must_be_known() -> None:
+    s = stack()
+    key = key_in(s)
+    vault.TransitSecretBackend(s, "e", path=f"v{key.latest_version}")
+    assert any("only known at deployment" in text for text in problems(s))
+
+
+def test_a_value_of_deployment_does_not_cross_stacks() -> None:
+    app = App()
+    one, two = Stack(app, "one"), Stack(app, "two")
+    export("version", f"v{key_in(one).latest_version}", scope=two)
+    assert any("is in another stack" in text for text in problems(one))
+
+
+def test_plaintext_cannot_stand_in_a_file() -> None:
+    s = stack()
+    key = key_in(s)
+    plaintext = key.decrypt(key.encrypt(Secret.env("X")))
+    vault.TransitSecretBackend(s, "e", path="p", description=f"it is {plaintext}")
+    hosts = Inventory(s, "hosts").group("web", ["h"])
+    HostConfig(s, "file", hosts=hosts, dest="/etc/app.env", env={"X": f"{plaintext}"})
+    found = problems(s)
+    assert sum("would write the plaintext of" in text for text in found) == 2
+
+
+NO_TEXT: Any = CANARY.encode()
+NOTHING: Any = None
+
+SECRET_FIELDS: list[Callable[[Stack], object]] = [
+    lambda s: key_in(s).encrypt(CANARY, name="x"),
+    lambda s: EncryptedVars(s, "v", key=key_in(s), secrets={"x": CANARY}),
+    lambda s: EncryptedVars(s, "v", key=key_in(s)).add("x", CANARY),
+    lambda s: key_in(s).encrypt(NO_TEXT, name="x"),
+    lambda s: key_in(s).encrypt(NOTHING, name="x"),
+]
+
+
+@pytest.mark.parametrize("plant", SECRET_FIELDS)
+def test_a_literal_is_refused_where_a_secret_belongs_and_not_repeated(plant: Callable[[Stack], object]) -> None:
+    s = stack()
+    plant(s)
+    found = problems(s)
+    assert any("Secret.env('NAME')" in text for text in found)
+    assert not any("CANARY" in text for text in found)
+
+
+def other_fields() -> list[tuple[str, Callable[[Stack], object]]]:
+    """Every field of every construct that takes text and is not for a secret, with the canary in it."""
+
+    def mount(name: str, value: Any) -> Callable[[Stack], object]:
+        given: Any = {name: value}
+        return lambda s: vault.TransitSecretBackend(s, "e", **given)
+
+    def key(name: str) -> Callable[[Stack], object]:
+        given: dict[str, Any] = {"backend": "transit", "name": "k", name: CANARY}
+        return lambda s: vault.TransitSecretBackendKey(s, "k", **given)
+
+    def host(**content: Any) -> Callable[[Stack], object]:
+        return lambda s: HostConfig(
+            s, "c", hosts=Inventory(s, "i").group("web", ["h"]), **{"dest": "/etc/x.env", **content}
+        )
+
+    shaped = {"str": CANARY, "list": [CANARY], "dict": {"a": CANARY}}
+    fields: list[tuple[str, Callable[[Stack], object]]] = [
+        (f"engine {a.name}", mount(a.name, shaped[a.kind])) for a in MOUNT_ATTRIBUTES if a.kind in shaped
+    ]
+    fields += [(f"key {a.name}", key(a.name)) for a in KEY_ATTRIBUTES if a.kind == "str"]
+    fields += [("key backend", key("backend")), ("key name", key("name")), ("engine path", mount("path", CANARY))]
+    fields += [
+        ("policy name", lambda s: vault.Policy(s, "p", name=CANARY).allow("a", "read")),
+        ("policy description", lambda s: vault.Policy(s, "p", description=CANARY).allow("a", "read")),
+        ("policy path", lambda s: vault.Policy(s, "p").allow(CANARY, "read")),
+        ("policy parameters", lambda s: vault.Policy(s, "p").allow("a", "read", parameters={"x": [CANARY]})),
+        ("role", lambda s: vault.AppRole(s, "r", token_policies=[CANARY])),
+        ("output", lambda s: export("o", CANARY, scope=s)),
+        ("output description", lambda s: export("o", "x", scope=s, description=CANARY)),
+        ("group", lambda s: Inventory(s, "i").group("web", ["h"], variables={"a": {"b": [CANARY]}})),
+        ("host", lambda s: Inventory(s, "i").group("web", {"h": {"a": CANARY}})),
+        ("env", host(env={"A": CANARY})),
+        ("json", host(json={"a": [CANARY]})),
+        ("yaml", host(yaml={"a": [CANARY]})),
+        ("toml", host(toml={"a": {"b": CANARY}})),
+        ("dest", host(dest=f"/etc/{CANARY}", env={"A": "b"})),
+        ("decrypt", lambda s: key_in(s).decrypt(CANARY)),
+        ("context", lambda s: key_in(s).decrypt("vault:v1:x", context=CANARY)),
+        ("task", lambda s: AnsibleTask(s, "t", task={"ansible.builtin.debug": {"msg": CANARY}})),
+        ("block", lambda s: TerraformBlock(s, "b", block={"locals": {"x": CANARY}})),
+        ("stack url", lambda s: Stack(app_of(s), "t", url=f"https://{CANARY}")),
+        ("stack description", lambda s: Stack(app_of(s), "t", description=CANARY)),
+        ("annotation", lambda s: Annotations.of(s).info(CANARY)),
+        ("warning", lambda s: Annotations.of(s).warning("w", CANARY)),
+    ]
+    return fields
+
+
+@pytest.mark.parametrize(("_field", "plant"), other_fields(), ids=[name for name, _ in other_fields()])
+def test_a_secret_in_any_other_field_is_found_and_not_repeated(_field: str, plant: Callable[[Stack], object]) -> None:
+    s = stack()
+    vault.TransitSecretBackend(s, "other", path="other")
+    plant(s)
+    found = problems(s)
+    assert any("an API key" in text for text in found), found
+    assert not any("CANARY" in text for text in found), found
+
+
+def test_a_secret_cannot_be_formatted_or_exported() -> None:
+    s = stack()
+    with pytest.raises(MlkeysError, match="cannot be put into text"):
+        f"{Secret.env('X')}"
+    export("x", Secret.env("X"), scope=s)
+    assert any("a secret cannot be an output" in text for text in problems(s))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [Secret.env(""), Secret.env("A=B"), Secret.file(""), Secret.kv("", "f"), Secret.kv("p", ""), Secret.generated(4)],
+)
+def test_a_description_of_a_secret_that_leads_nowhere_is_refused(secret: Secret) -> None:
+    s = stack()
+    key_in(s).encrypt(secret, name="x")
+    assert any("Secret." in text and "[s/key/ciphertexts/x]" in text for text in problems(s))
+
+
+def test_the_same_name_twice_in_a_stack_is_refused() -> None:
+    s = stack()
+    one, two = key_in(s, "one"), key_in(s, "two")
+    one.encrypt(Secret.env("X"))
+    two.encrypt(Secret.env("X"))
+    assert any("described twice" in text for text in problems(s))
+
+
+def test_a_ciphertext_of_another_key_is_refused() -> None:
+    s = stack()
+    one, two = key_in(s, "one"), key_in(s, "two")
+    two.decrypt(one.encrypt(Secret.env("X")))
+    assert any("made with another key, s/one" in text for text in problems(s))
+
+
+def test_a_derived_key_wants_the_context_of_a_foreign_ciphertext() -> None:
+    s = stack()
+    key_in(s, derived=True).decrypt("vault:v1:abc")
+    assert any("context='…'" in text for text in problems(s))
+
+
+def test_an_attribute_that_terraform_lacks_is_refused_for_that_target_alone() -> None:
+    attributes: dict[str, Any] = {"type": "external-key", "external_key_ref": "config:key"}
+    both = stack()
+    key_in(both, **attributes)
+    assert any("external_key_ref" in text for text in problems(both))
+    ansible = stack(targets=("ansible",))
+    key_in(ansible, **attributes)
+    assert "config:key" in files(ansible)["ansible/s/site.yml"]
+
+
+def test_warnings_go_into_the_manifest_until_somebody_acknowledges_them() -> None:
+    s = stack()
+    key = key_in(s)
+    Annotations.of(key).warning("old", "rotate it")
+    assert "warning old: rotate it" in files(s)["manifest.json"]
+    Annotations.of(s).acknowledge("old")
+    assert "rotate it" not in files(s)["manifest.json"]
+
+
+def test_nothing_is_written_while_there_is_a_problem(tmp_path: Path) -> None:
+    s = stack()
+    vault.TransitSecretBackend(s, "fine", path="fine")
+    Annotations.of(s).error("not yet")
+    with pytest.raises(AppInvalid, match="not yet"):
+        app_of(s).synth(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(AppInvalid):
+        synthesize(app_of(s))
