@@ -274,6 +274,13 @@ def test_a_ciphertext_of_another_key_is_refused() -> None:
     assert any("made with another key, s/one" in text for text in problems(s))
 
 
+@pytest.mark.parametrize("kind", ["hmac", "ed25519", "ecdsa-p256", "aes256-cmac", "ml-dsa"])
+def test_a_key_that_only_signs_is_refused_for_encryption(kind: Any) -> None:
+    s = stack()
+    key_in(s, type=kind, key_size=32).encrypt(Secret.env("X"))
+    assert any(f"type {kind} neither encrypts nor decrypts" in text for text in problems(s))
+
+
 def test_a_derived_key_wants_the_context_of_a_foreign_ciphertext() -> None:
     s = stack()
     key_in(s, derived=True).decrypt("vault:v1:abc")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar, Literal, Required, Self, TypeAlias, TypedDict, Unpack
 
@@ -54,6 +55,9 @@ KeyType: TypeAlias = Literal[
 ]
 
 
+_SIGNING_ONLY = re.compile(r"ecdsa-|ed25519|hmac|ml-dsa|slh-dsa|hybrid|aes\d+-cmac")
+
+
 class KeyChanges(TypedDict, total=False):
     """Attributes of a key, under the API's own names."""
 
@@ -96,6 +100,7 @@ class TransitSecretBackendKey(Resource):
     REQUIRED = ("backend", "name")
     RUNTIME = frozenset({"latest_version", "min_available_version"})
     _ciphertexts: EncryptedVars | None = None
+    _encrypts = False
 
     def __init__(
         self,
@@ -162,20 +167,24 @@ class TransitSecretBackendKey(Resource):
     @property
     def ciphertexts(self) -> EncryptedVars:
         """The file of what `encrypt` makes; there with the first."""
+        self._encrypts = True
         if self._ciphertexts is None:
             self._ciphertexts = EncryptedVars(self, "ciphertexts", key=self)
         return self._ciphertexts
 
     def decrypt(self, ciphertext: str | Encrypted, *, context: str | None = None) -> Decrypted:
         """The plaintext of a ciphertext, for use at deployment; no file ever holds it."""
+        self._encrypts = True
         return decrypt(self, ciphertext, context)
 
     def grant_encrypt(self, grantee: Grantee, *, names: tuple[str, ...] = ()) -> Grant:
         """Let it encrypt; with names (of a derived key's entries), only these."""
+        self._encrypts = True
         return grant(self, grantee, "encrypt", names)
 
     def grant_decrypt(self, grantee: Grantee, *, names: tuple[str, ...] = ()) -> Grant:
         """Let it decrypt; with names (of a derived key's entries), only these."""
+        self._encrypts = True
         return grant(self, grantee, "decrypt", names)
 
     def grant_rewrap(self, grantee: Grantee) -> Grant:
@@ -196,6 +205,8 @@ class TransitSecretBackendKey(Resource):
             problems.append(
                 f"type={shown(kind)} is no key type.{near} A newer one can be set with add_override('type', …)."
             )
+        if self._encrypts and _SIGNING_ONLY.match(kind):
+            problems.append(f"a key of type {kind} neither encrypts nor decrypts")
         if kind == "hmac" and not self.values.get("key_size"):
             problems.append("a key of type hmac needs key_size, 32 to 512")
         name = str(self.values.get("name", ""))

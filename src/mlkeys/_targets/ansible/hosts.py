@@ -18,7 +18,7 @@ from mlkeys._targets.ansible.shapes import rendered
 from mlkeys._targets.ansible.tasks import Task, is_there, reading
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
-from mlkeys._targets.names import variable_name
+from mlkeys._targets.names import terraform_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def plays_of(elements: Iterable[Element]) -> list[HostPlay]:
 
 def files_of(config: HostConfig, values: Values, sources: Mapping[str, str]) -> list[HostFile]:
     """What a configuration puts on its hosts."""
-    name = variable_name(values.name(config))
+    name = terraform_name(values.name(config))
     header = f"{{# {config.node.path} {config.node.location_text} -#}}\n"
     if config.shape == "template":
         return [HostFile(f"templates/{name}.j2", sources[config.content], config.dest, config.mode)]

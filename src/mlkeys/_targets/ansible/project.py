@@ -153,8 +153,8 @@ class AnsibleProject:
     def _outputs_for(self, *, sensitive: bool) -> list[Output]:
         return [output for output in self._outputs if output.sensitive == sensitive]
 
-    def _used_here(self, outputs: Iterable[Output]) -> set[Element]:
-        """The files of ciphertext that the controller's own tasks read again."""
+    def _used_here(self, outputs: Iterable[Output]) -> list[Element]:
+        """The files of ciphertext that the controller's own tasks read again, in their order."""
         readers: list[Element] = [
             element
             for element in self._view.in_stack(self._stack)
@@ -164,7 +164,8 @@ class AnsibleProject:
         for element in (*readers, *outputs):
             for _, text in element.texts():
                 found |= {file for pointer in self._view.pointers(text) for file in self._file_behind(pointer.element)}
-        return found
+        # A set has no order that stays the same.
+        return [element for element in self._elements if element in found]
 
     def _file_behind(self, element: Element) -> Iterable[Element]:
         source = element.source() if isinstance(element, Decrypted) else element

@@ -19,13 +19,16 @@ from mlkeys._constructs.inventory import Template
 # Lines of text are broken after a blank from here on, and anywhere at the widest; what stands before them comes on top.
 _WIDTH = 90
 _WIDEST = 120
+# So little is left on its line.
+_TAIL = 20
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*|/")
 # What YAML 1.1 (or a reader of it) takes for something else than text.
 _NOT_TEXT = re.compile(
     r"(?i:y|yes|n|no|true|false|on|off|null|none|~|\.nan|[-+]?\.inf|<<|=)|[-+.0-9][0-9_.:eExXoOa-fA-F+-]*"
 )
-_TEMPLATE = re.compile(r"\{\{|\{%|\{#")
+# The last is how a text sets the marks of its own template.
+_TEMPLATE = re.compile(r"\{\{|\{%|\{#|\A#jinja2:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +117,14 @@ def _quoted(text: str, indent: str) -> str:
     """Double quotes; a long text goes on in the next line after a backslash."""
     lines: list[str] = []
     line = ""
-    for piece in _pieces(text):
+    pieces = list(_pieces(text))
+    for number, piece in enumerate(pieces, 1):
         # At the beginning of a continued line a blank counts only behind a backslash.
         line += f"\\{piece}" if piece == " " and not line and lines else piece
-        if len(line) >= (_WIDTH if piece == " " else _WIDEST):
+        if len(line) >= (_WIDTH if piece == " " else _WIDEST) and len(pieces) - number > _TAIL:
             lines.append(line)
             line = ""
-    if line or not lines:
-        lines.append(line)
+    lines.append(line)
     return '"' + f"\\\n{indent}  ".join(lines) + '"'
 
 
