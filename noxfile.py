@@ -198,8 +198,9 @@ def molecule(session: nox.Session) -> None:
     try:
         session.run("molecule", "test", "--all", *session.posargs, env=environment)
     finally:
-        # A scenario that fails half-way may leave its server behind.
-        for lock in Path(environment["HOME"]).rglob("openbao/lock"):
+        # A scenario that fails half-way may leave its servers behind.
+        home = Path(environment["HOME"])
+        for lock in [*home.rglob("openbao/lock"), *home.rglob("cluster/node?/lock")]:
             session.run("mlkeys", "dev", "--stop", "--state", str(lock.parent), silent=True)
 
 
