@@ -180,13 +180,13 @@ NOT_OURS = "is not Vault or OpenBao (HTTP {status}, {kind}). Check url."
 def test_another_servers_answer_is_no_answer(server: Scripted, method: str, given_answer: Answer, kind: str) -> None:
     server.answers = [given_answer]
     error = failure(lambda: client(server.url).request(method, "transit/keys/ml"))
-    assert type(error) is ServerUnreachable
+    assert error.__class__ is ServerUnreachable
     assert error.message == f"What answers at {server.url} " + NOT_OURS.format(status=given_answer[0], kind=kind)
 
 
 def test_a_missing_key_is_no_foreign_server(server: Scripted) -> None:
     server.answers = [answer(404, {"errors": []})]
-    assert type(failure(lambda: client(server.url).get("transit/keys/ml"))) is NotFound
+    assert failure(lambda: client(server.url).get("transit/keys/ml")).__class__ is NotFound
 
 
 def test_http_towards_an_https_port(server: Scripted) -> None:
@@ -256,7 +256,7 @@ def test_two_servers_that_point_at_each_other(server: Scripted, other_server: Sc
     server.answers = [answer(307, Location=f"{other_server.url}/v1/a")]
     other_server.answers = [answer(307, Location=f"{server.url}/v1/a")]
     error = failure(lambda: client(server.url).get("a"))
-    assert type(error) is ServerUnreachable
+    assert error.__class__ is ServerUnreachable
     assert error.message == (
         f"The server at {other_server.url} sends requests on to '{server.url}/v1/a', where they are not sent. "
         "Check url, and what the servers take for the address of the active one."
@@ -271,7 +271,7 @@ def test_two_servers_that_point_at_each_other(server: Scripted, other_server: Sc
 def test_other_redirects_are_not_followed(server: Scripted, status: int, location: str) -> None:
     server.answers = [answer(status, b"<html>", Location=location)]
     error = failure(lambda: client(server.url).get("a"))
-    assert type(error) is ServerUnreachable
+    assert error.__class__ is ServerUnreachable
     assert f"sends requests on to '{location}', where they are not sent" in error.message
     assert len(server.asked) == 1
 
@@ -336,7 +336,7 @@ CHECK = "Check url (BAO_ADDR, VAULT_ADDR) and that the server runs."
 def test_a_refused_connection() -> None:
     url = unused_url()
     error = failure(lambda: client(url).get("a"))
-    assert type(error) is ServerUnreachable
+    assert error.__class__ is ServerUnreachable
     assert error.message == f"Cannot reach the server at {url}: connection refused. {CHECK}"
 
 
@@ -366,7 +366,7 @@ def test_an_answer_that_does_not_come() -> None:
 @pytest.mark.parametrize("url", ["http://", "http://a b", "http://[::1"])
 def test_a_url_that_is_none(url: str) -> None:
     error = failure(lambda: client(url).get("a"))
-    assert type(error) is ServerUnreachable
+    assert error.__class__ is ServerUnreachable
     assert error.message.startswith(f"Cannot reach the server at {url}: url is not usable (")
 
 
@@ -398,7 +398,7 @@ def test_further_tries_can_be_kept_quiet(server: Scripted, pauses: list[float]) 
 
 def test_tries_end(server: Scripted, pauses: list[float]) -> None:
     server.answers = [answer(503, {"errors": ["Vault is sealed"]})]
-    assert type(failure(lambda: client(server.url, retries={"total": 2}).get("a"))) is NotReady
+    assert failure(lambda: client(server.url, retries={"total": 2}).get("a")).__class__ is NotReady
     assert len(server.asked) == 3
 
 

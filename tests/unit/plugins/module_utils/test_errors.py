@@ -156,7 +156,7 @@ def test_an_answer_becomes_a_sentence(
     method: str, status: int, reasons: list[str], kind: type[ServerError], message: str
 ) -> None:
     error = from_answer(method, "transit/keys/ml", status, reasons, "team-a")
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert error.message == str(error) == message
     assert error.status == status
     assert error.reasons == tuple(reasons)

@@ -98,7 +98,8 @@ class Script(Client):
     ) -> Reply:
         assert query is None
         assert repeatable is not path.endswith("/rotate")
-        expected, result = self.exchanges.pop(0) if self.exchanges else ("nothing", None)
+        assert self.exchanges, f"{method} {path} comes too late"
+        expected, result = self.exchanges.pop(0)
         assert f"{method} {path}" == expected
         self.bodies.append(body)
         if isinstance(result, TransitError):

@@ -99,7 +99,7 @@ def test_any_text_is_a_duration_within_range_or_a_plain_refusal(text: str) -> No
         seconds = parse_duration(text)
     except ValueError:
         return
-    assert type(seconds) is int
+    assert seconds.__class__ is int
     assert 0 <= seconds <= MAX_DURATION_SECONDS
 
 
