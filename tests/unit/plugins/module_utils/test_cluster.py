@@ -43,6 +43,7 @@ def test_each_member_is_tried_once_beginning_with_the_one_that_served_last() -> 
     members = Members([A, B, C])
     assert round_of(members) == [A, B, C]
     assert round_of(members) == [C, A, B]
+    assert round_of(members) == [B, C, A]
 
 
 def test_a_member_that_serves_is_kept() -> None:
