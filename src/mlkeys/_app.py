@@ -98,6 +98,9 @@ class Stack(Construct):
         ):
             self.node.add_problem(problem)
 
+        if terraform_secrets == "state":
+            self.node.add_warning("terraform-state-secrets", "Terraform writes plaintext and ciphertext into its state")
+
     def __enter__(self) -> Self:
         """Make this the scope of constructs that name none."""
         self._entered.append(ambient.set(self))

@@ -94,7 +94,7 @@ class Resource(Element):
             elif isinstance(value, Mapping):
                 yield from ((name, text) for pair in value.items() for text in pair)
 
-    def add_override(self, path: str, value: object, *, target: Target | None = None) -> None:
+    def add_override(self, path: str, value: object, /, *, target: Target | None = None) -> None:
         """Set what this package has no attribute for, in what one target (or each) is given.
 
         The path is dotted (`lifecycle.prevent_destroy`); the value is plain data, and None takes the entry away.

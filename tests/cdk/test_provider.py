@@ -1,0 +1,204 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Terraform JSON against the provider's own schema, and against what cdktn makes of the same stack."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import tarfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cdktn_provider_vault
+import pytest
+
+from mlkeys import transit as vault
+from mlkeys._program import load
+from mlkeys._project import synthesize_for
+from tests.cdk.apps import EXAMPLES, key_in, stack, terraform
+
+PROGRAMS = [
+    EXAMPLES / "seed" / "app.py",
+    EXAMPLES / "llm_gateway" / "app.py",
+    EXAMPLES / "multi_env" / "app.py",
+    Path(__file__).parent / "everything.py",
+]
+
+
+@cache
+def assembly() -> Mapping[str, Any]:
+    """What the provider's bindings say of its schema: the interface description of their package."""
+    (archive,) = (Path(cdktn_provider_vault.__file__).parent / "_jsii").glob("*.tgz")
+    with tarfile.open(archive) as tar:
+        text = tar.extractfile("package/.jsii")
+        assert text is not None
+        found = json.loads(text.read())
+        if found.get("schema") == "jsii/file-redirect":
+            packed = tar.extractfile(f"package/{found['filename']}")
+            assert packed is not None
+            found = json.loads(gzip.decompress(packed.read()))
+    types: Mapping[str, Any] = found["types"]
+    return types
+
+
+def schema(type_: str, prefix: str = "") -> dict[str, Mapping[str, Any]]:
+    """The attributes of a kind of block: what each takes, and whether it may be left out."""
+    camel = "".join(part.capitalize() for part in f"{prefix}{type_}".split("_"))
+    if not prefix or prefix == "data_":
+        camel = camel.replace("Vault", "", 1) if not prefix else camel
+    name = next(
+        key for key in assembly() if key.endswith(f".{camel}Config") and key.split(".")[-2].lower() == camel.lower()
+    )
+    found = {}
+    for attribute in assembly()[name]["properties"]:
+        documented = re.search(r"#(\w+)}", attribute.get("docs", {}).get("remarks", ""))
+        if documented:
+            found[documented[1]] = attribute
+    return found
+
+
+META = {"//", "lifecycle", "depends_on", "provider", "count", "for_each"}
+PREFIXES = {"resource": "", "data": "data_", "ephemeral": "ephemeral_"}
+
+
+def misfits(configuration: Mapping[str, Any]) -> list[str]:
+    """What of a configuration the provider would not understand."""
+    wrong = []
+    for group, prefix in PREFIXES.items():
+        for type_, blocks in configuration.get(group, {}).items():
+            known = schema(type_, prefix)
+            for name, body in blocks.items():
+                wrong += [f"{type_}.{name}: {problem}" for problem in misfits_of(body, known)]
+    return wrong
+
+
+def misfits_of(body: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    missing = [key for key, attribute in known.items() if not attribute.get("optional") and key not in body]
+    return [
+        *(f"no {key}" for key in body.keys() - known.keys() - META),
+        *(f"{key} is missing" for key in missing),
+        *(f"{key} is {value!r}" for key, value in body.items() if key in known and not fits(known[key], value)),
+    ]
+
+
+def fits(attribute: Mapping[str, Any], value: Any) -> bool:
+    described = json.dumps(attribute["type"])
+    kinds: dict[type, str] = {bool: "boolean", int: "number", str: "string", list: "array", dict: "map"}
+    return kinds[type(value)] in described or (isinstance(value, str) and value.startswith("${"))
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.parent.name)
+def test_the_provider_understands_every_block(program: Path) -> None:
+    made = synthesize_for(load(program), program.parent / "mlkeys.out").files
+    found = {name: misfits(json.loads(text)) for name, text in made.items() if name.endswith(".tf.json")}
+    assert found
+    assert not any(found.values()), found
+
+
+def test_every_attribute_of_keys_and_engines_is_one_of_the_providers() -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(
+        s, "e", path="e", description="d", default_lease_ttl=1, max_lease_ttl=2, listing_visibility="hidden",
+        audit_non_hmac_request_keys=["a"], audit_non_hmac_response_keys=["a"], passthrough_request_headers=["a"],
+        allowed_response_headers=["a"], plugin_version="v1", options={"a": "b"}, local=True, seal_wrap=True,
+        external_entropy_access=True, force_no_cache=True, disable_upsert=False,
+    )  # fmt: skip
+    vault.TransitSecretBackendKey(
+        s, "k", backend=engine.path, name="k", type="aes256-gcm96", derived=True, convergent_encryption=True,
+        key_size=32,
+        exportable=True, allow_plaintext_backup=True, auto_rotate_period="1h", deletion_allowed=True,
+        min_decryption_version=1, min_encryption_version=1, managed_key_name="a", managed_key_id="b",
+        parameter_set="44", hybrid_key_type_pqc="ml-dsa", hybrid_key_type_ec="ecdsa-p256",
+    )  # fmt: skip
+    vault.AppRole(
+        s, "r", token_policies=["a"], token_ttl=1, token_max_ttl=2, token_period=3, token_num_uses=4,
+        token_bound_cidrs=["127.0.0.1/32"], token_no_default_policy=True, bind_secret_id=True, secret_id_ttl=5,
+        secret_id_num_uses=6, secret_id_bound_cidrs=["127.0.0.1/32"],
+    )  # fmt: skip
+    assert misfits(terraform(s)) == []
+
+
+def test_the_check_itself_finds_what_is_wrong() -> None:
+    s = stack()
+    key = key_in(s)
+    key.add_override("deletion_alowed", "yes")
+    key.add_override("auto_rotate_period", "soon")
+    key.add_override("backend", None)
+    assert len(misfits(terraform(s))) == 3
+
+
+def ours() -> dict[str, Any]:
+    s = stack("parity", targets=("terraform",))
+    engine = vault.TransitSecretBackend(
+        s, "transit", path="transit", description="for ${everyone}", disable_upsert=None
+    )
+    key = vault.TransitSecretBackendKey(
+        s,
+        "ml-api-key",
+        backend=engine.path,
+        name="ml-api-key",
+        type="aes256-gcm96",
+        auto_rotate_period="30d",
+        derived=True,
+    )
+    vault.TransitSecretCacheConfig(s, "cache", backend=engine.path, size=500)
+    policy = vault.Policy(s, "ci")
+    key.grant_encrypt(policy)
+    vault.AppRole(s, "role", name="ci", token_policies=[policy.name], token_ttl="1h")
+    resources: dict[str, Any] = terraform(s)["resource"]
+    return resources
+
+
+def theirs(folder: Path) -> dict[str, Any]:
+    from cdktn import App, TerraformStack
+    from cdktn_provider_vault import (
+        approle_auth_backend_role,
+        mount,
+        policy,
+        provider,
+        transit_secret_backend_key,
+        transit_secret_cache_config,
+    )
+
+    app = App(outdir=str(folder))
+    s = TerraformStack(app, "parity")
+    provider.VaultProvider(s, "vault")
+    # It does not escape, so the program has to.
+    engine = mount.Mount(s, "transit", path="transit", type="transit", description="for $${everyone}")
+    key = transit_secret_backend_key.TransitSecretBackendKey(
+        s,
+        "ml-api-key",
+        backend=engine.path,
+        name="ml-api-key",
+        type="aes256-gcm96",
+        auto_rotate_period=30 * 86400,
+        derived=True,
+    )
+    transit_secret_cache_config.TransitSecretCacheConfig(s, "cache", backend=engine.path, size=500)
+    rules = f'path "{key.backend}/encrypt/{key.name}" {{\n  capabilities = ["update"]\n}}\n'
+    ci = policy.Policy(s, "ci", name="ci", policy=rules)
+    approle_auth_backend_role.ApproleAuthBackendRole(
+        s, "role", role_name="ci", backend="approle", token_policies=[ci.name], token_ttl=3600
+    )
+    app.synth()
+    made: dict[str, Any] = json.loads((folder / "stacks" / "parity" / "cdk.tf.json").read_text(encoding="utf-8"))
+    resources: dict[str, Any] = made["resource"]
+    return resources
+
+
+def test_the_same_stack_gives_the_same_resources_as_cdktn(tmp_path: Path) -> None:
+    # Besides its metadata, only the guard of the engine is ours alone.
+    def bare(resources: dict[str, Any]) -> dict[str, Any]:
+        return {
+            type_: {
+                name: {key: value for key, value in body.items() if key not in ("//", "lifecycle")}
+                for name, body in blocks.items()
+            }
+            for type_, blocks in resources.items()
+        }
+
+    assert bare(ours()) == bare(theirs(tmp_path))

@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a key and an engine are is written down once, in the collection; the package has that very file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+import yaml
+
+import mlkeys
+from mlkeys import _schema
+from mlkeys._constructs.backend import BackendAttributes, TransitSecretBackend
+from mlkeys._constructs.key import KeyAttributes, KeyType, TransitSecretBackendKey
+from tests.cdk.apps import ROOT
+
+LINK = ROOT / "src" / "mlkeys" / "_schema.py"
+ORIGINAL = ROOT / "plugins" / "module_utils" / "_schema.py"
+
+
+def test_the_package_has_the_file_of_the_collection() -> None:
+    assert LINK.is_symlink()
+    assert LINK.resolve() == ORIGINAL
+    assert str(LINK.readlink()) == "../../plugins/module_utils/_schema.py"
+
+
+def test_a_wheel_has_its_content(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("mlkeys/_schema.py") == ORIGINAL.read_bytes()
+        assert "mlkeys/py.typed" in archive.namelist()
+        assert "mlkeys/_targets/ansible/project.py" in archive.namelist()
+
+
+def test_the_typed_keywords_are_those_of_the_schema() -> None:
+    key = {attribute.name for attribute in _schema.KEY_ATTRIBUTES}
+    assert set(get_type_hints(KeyAttributes)) == key | {"backend", "name"} == set(TransitSecretBackendKey.ATTRIBUTES)
+    mount = {attribute.name for attribute in _schema.MOUNT_ATTRIBUTES}
+    assert set(get_type_hints(BackendAttributes)) == mount | {"path", "disable_upsert"}
+    assert set(TransitSecretBackend.ATTRIBUTES) == set(get_type_hints(BackendAttributes))
+
+
+def test_the_types_of_keys_are_those_of_the_schema() -> None:
+    assert get_args(KeyType) == _schema.KEY_TYPES
+
+
+@pytest.mark.parametrize(
+    ("module", "attributes"),
+    [
+        ("vault_transit_key", set(TransitSecretBackendKey.ATTRIBUTES)),
+        ("vault_transit_backend", set(TransitSecretBackend.ATTRIBUTES) | {"cache_size"}),
+    ],
+)
+def test_the_modules_take_every_attribute(module: str, attributes: set[str]) -> None:
+    source = (ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
+    documentation = yaml.safe_load(source.split('DOCUMENTATION = r"""')[1].split('"""')[0])
+    fragments = [ROOT / "plugins" / "doc_fragments" / f"{name}.py" for name in ("_key", "_backend")]
+    known = set(documentation.get("options", {}))
+    for fragment in fragments:
+        known |= {line.strip().rstrip(":") for line in fragment.read_text(encoding="utf-8").splitlines()}
+    assert attributes <= known
+
+
+def test_what_users_import_is_what_is_promised() -> None:
+    from mlkeys import transit
+
+    for package in (mlkeys, transit):
+        assert package.__all__ == sorted(package.__all__)
+        for name in package.__all__:
+            assert getattr(package, name).__doc__ or name in {"Capability", "KeyType"}
+
+
+def test_the_import_is_light() -> None:
+    """A program that only builds loads no template engine, no command line, no Ansible."""
+    code = "import sys, mlkeys, mlkeys.transit; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {
+        "jinja2",
+        "click",
+        "ansible",
+        "yaml",
+        "hvac",
+        "requests",
+        "asyncio",
+        "http",
+        "urllib",
+        "subprocess",
+        "typing_extensions",
+    }
+    assert not heavy & set(run.stdout.split())

@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Terraform JSON: addresses, guards, secrets, and what went wrong with it elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from mlkeys import App, AppInvalid, Construct, Duration, Secret, Stack, export
+from mlkeys import transit as vault
+from mlkeys._synth import synthesize
+from tests.cdk.apps import files, key_in, problems, stack, terraform
+from tests.cdk.readers import terraform_template
+
+
+def test_names_that_look_alike_are_kept_apart() -> None:
+    """CDKTF drops one of them without a word."""
+    s = stack()
+    for number, name in enumerate(["a.b", "ab", "a_b", "a-b", "A.b"]):
+        vault.TransitSecretBackend(s, name, path=f"p{number}")
+    mounts = terraform(s)["resource"]["vault_mount"]
+    assert sorted(body["path"] for body in mounts.values()) == [f"p{number}" for number in range(5)]
+
+
+def test_nested_and_flat_paths_are_kept_apart() -> None:
+    s = stack()
+    outer = vault.TransitSecretBackend(s, "a", path="1")
+    vault.TransitSecretBackend(outer, "b", path="2")
+    vault.TransitSecretBackend(s, "a_b", path="3")
+    assert len(terraform(s)["resource"]["vault_mount"]) == 3
+
+
+def test_a_value_of_another_stack_is_the_value_not_an_address_that_is_not_there() -> None:
+    """CDKTF's test helper writes an address of the other stack."""
+    app = App()
+    one, two = Stack(app, "one"), Stack(app, "two")
+    engine = vault.TransitSecretBackend(one, "engine", path="shared")
+    vault.TransitSecretBackendKey(two, "key", backend=engine.path, name="k")
+    assert terraform(two)["resource"]["vault_transit_secret_backend_key"]["key"]["backend"] == "shared"
+    manifest = json.loads(files(two)["manifest.json"])
+    assert manifest["stacks"]["two"]["dependencies"] == ["one"]
+
+
+def test_nothing_is_made_of_one_stack_while_another_is_wrong() -> None:
+    """CDKTF writes the first before it checks the second."""
+    app = App()
+    vault.TransitSecretBackend(Stack(app, "right"), "e", path="e")
+    vault.TransitSecretBackend(Stack(app, "wrong"), "e", path="")
+    with pytest.raises(AppInvalid):
+        synthesize(app)
+
+
+def test_two_stacks_of_one_id_are_refused() -> None:
+    """CDKTF lets them share an entry of its manifest."""
+    app = App()
+    Stack(Construct(app, "x"), "same")
+    Stack(Construct(app, "y"), "same")
+    with pytest.raises(AppInvalid, match="into the same folder"):
+        synthesize(app)
+
+
+def test_two_engines_on_one_path_are_refused() -> None:
+    """CDKTF accepts them."""
+    s = stack()
+    vault.TransitSecretBackend(s, "a", path="same")
+    vault.TransitSecretBackend(s, "b", path="same")
+    assert any("described twice" in text for text in problems(s))
+
+
+def test_user_text_is_no_template() -> None:
+    """CDKTF hands `${` through."""
+    s = stack()
+    vault.TransitSecretBackend(s, "e", path="e", description='${file("/etc/passwd")} %{ if true }')
+    described = terraform(s)["resource"]["vault_mount"]["e"]["description"]
+    assert terraform_template(described) == '${file("/etc/passwd")} %{ if true }'
+
+
+def test_a_dependency_stays_one() -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="p")
+    key = vault.TransitSecretBackendKey(s, "key", backend=engine.path, name=f"{engine.path}-k")
+    policy = vault.Policy(s, "policy").allow(f"{engine.path}/keys/{key.name}", "read")
+    policy.node.add_dependency(key)
+    resources = terraform(s)["resource"]
+    body = resources["vault_transit_secret_backend_key"]["key"]
+    assert body["backend"] == "${vault_mount.engine.path}"
+    assert body["name"] == "${vault_mount.engine.path}-k"
+    assert resources["vault_policy"]["policy"]["depends_on"] == ["vault_transit_secret_backend_key.key"]
+    assert (
+        "${vault_mount.engine.path}/keys/${vault_transit_secret_backend_key.key.name}"
+        in resources["vault_policy"]["policy"]["policy"]
+    )
+
+
+@pytest.mark.parametrize(("deletable", "guarded"), [(True, False), (False, True), (None, True)])
+def test_an_engine_whose_keys_must_stay_cannot_be_destroyed(deletable: bool | None, guarded: bool) -> None:
+    s = stack()
+    vault.TransitSecretBackend(s, "engine", path="transit")
+    key_in(s, deletion_allowed=deletable)
+    assert ("lifecycle" in terraform(s)["resource"]["vault_mount"]["engine"]) is guarded
+
+
+def test_no_secret_reaches_terraform_unless_asked_by_name() -> None:
+    s = stack()
+    key = key_in(s)
+    export("sealed", key.encrypt(Secret.env("X")), scope=s)
+    export("opened", key.decrypt("vault:v1:YWJj"), scope=s)
+    export("name", key.name, scope=s)
+    text = files(s)["terraform/s/cdk.tf.json"]
+    assert set(json.loads(text)["output"]) == {"name"}
+    assert not re.search('encrypt"|decrypt|vault:v1|variable|ephemeral|"data"', text)
+    manifest = json.loads(files(s)["manifest.json"])
+    assert manifest["stacks"]["s"]["targets"]["terraform"]["omitted_outputs"] == ["opened", "sealed"]
+
+
+def test_the_state_mode_warns() -> None:
+    app = App()
+    s = Stack(app, "s", terraform_secrets="state")
+    export("sealed", key_in(s).encrypt(Secret.env("X")), scope=s)
+    assert "terraform-state-secrets" in files(s)["manifest.json"]
+    assert terraform(s)["output"]["sealed"]["value"].startswith("${data.vault_transit_encrypt.")
+    assert terraform(s)["variable"]["x"]["sensitive"] is True
+
+
+def test_overrides_reach_their_target_alone() -> None:
+    s = stack()
+    key = key_in(s, auto_rotate_period=Duration.hours(2))
+    key.add_override("lifecycle.ignore_changes", ["type"], target="terraform")
+    key.add_override("rotate_older_than", "30d", target="ansible")
+    key.add_override("auto_rotate_period", None)
+    body = terraform(s)["resource"]["vault_transit_secret_backend_key"]["key"]
+    assert body["lifecycle"] == {"ignore_changes": ["type"]}
+    assert "rotate_older_than" not in body
+    assert "auto_rotate_period" not in body
+    site = files(s)["ansible/s/site.yml"]
+    assert 'rotate_older_than: "30d"' in site
+    assert "lifecycle" not in site
+
+
+def test_what_is_already_there_is_not_made() -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend.from_existing(s, "engine", path="theirs")
+    key = vault.TransitSecretBackendKey.from_existing(s, "key", name="theirs", backend=engine.path)
+    policy = vault.Policy(s, "policy")
+    key.grant_encrypt(policy)
+    assert set(terraform(s)["resource"]) == {"vault_policy"}
+    assert 'path "theirs/encrypt/theirs"' in terraform(s)["resource"]["vault_policy"]["policy"]["policy"]
+    assert "mlkeys.transit" not in files(s)["ansible/s/site.yml"]

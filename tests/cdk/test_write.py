@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Files are written all or not at all, what is not ours stays, and what is out of date is found."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from mlkeys import MlkeysError
+from mlkeys._project import differences, write, write_app
+from tests.cdk.apps import app_of, key_in, stack
+
+FILES = {"a/b.txt": "one\n", "c.txt": "two\n", "manifest.json": json.dumps({"files": {"a/b.txt": "", "c.txt": ""}})}
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_files_are_written_and_nothing_else(tmp_path: Path) -> None:
+    write(FILES, tmp_path / "out")
+    assert tree(tmp_path) == {f"out/{name}": text for name, text in FILES.items()}
+
+
+def test_what_is_not_ours_stays_and_what_we_no_longer_make_goes(tmp_path: Path) -> None:
+    write(FILES, tmp_path)
+    (tmp_path / "a" / "state.transit.yml").write_text("vault:v1:x")
+    write({"c.txt": "new\n", "manifest.json": json.dumps({"files": {"c.txt": ""}})}, tmp_path)
+    assert set(tree(tmp_path)) == {"a/state.transit.yml", "c.txt", "manifest.json"}
+
+
+def test_empty_folders_go_with_their_files(tmp_path: Path) -> None:
+    write(FILES, tmp_path)
+    write({"manifest.json": "{}"}, tmp_path)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_manifest_cannot_point_out_of_the_folder(tmp_path: Path) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("keep")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "manifest.json").write_text(json.dumps({"files": {"../victim.txt": "", str(victim): ""}}))
+    write(FILES, out)
+    assert victim.read_text() == "keep"
+
+
+def test_an_unchanged_file_is_not_touched(tmp_path: Path) -> None:
+    write(FILES, tmp_path)
+    os.utime(tmp_path / "c.txt", ns=(1, 1))
+    write({**FILES, "a/b.txt": "changed\n"}, tmp_path)
+    assert (tmp_path / "c.txt").stat().st_mtime_ns == 1
+
+
+def test_when_writing_fails_everything_is_as_it_was(tmp_path: Path) -> None:
+    write(FILES, tmp_path)
+    before = tree(tmp_path)
+    # A folder stands where the staged files of `a` would have to be a file.
+    with pytest.raises(MlkeysError, match="cannot be written"):
+        write({**FILES, "c.txt": "changed\n", "a/b.txt/c": "x"} | {"a/b.txt": "changed"}, tmp_path)
+    assert tree(tmp_path) == before
+
+
+def test_what_is_out_of_date_is_named(tmp_path: Path) -> None:
+    write(FILES, tmp_path)
+    assert differences(FILES, tmp_path) == []
+    (tmp_path / "c.txt").write_text("by hand")
+    assert differences({**FILES, "new.txt": ""}, tmp_path) == ["c.txt", "new.txt"]
+    assert differences({"manifest.json": FILES["manifest.json"]}, tmp_path) == ["a/b.txt", "c.txt"]
+
+
+def test_the_api_writes_what_the_command_writes(tmp_path: Path) -> None:
+    s = stack()
+    key_in(s)
+    app_of(s).synth(tmp_path / "one")
+    write_app(app_of(s), tmp_path / "two")
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    assert json.loads((tmp_path / "one" / "manifest.json").read_text())["stacks"]["s"]["targets"]
