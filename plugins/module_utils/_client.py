@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._cluster import (
     Members,
     certainly_undone,
     consistency_headers,
+    hands_nothing_on,
     has_not_reached,
     is_active,
     is_standby,
@@ -34,6 +35,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     LibraryMissing,
     MountNotFound,
     NotFound,
+    ServerError,
     ServerUnreachable,
     TransitError,
     Unauthenticated,
@@ -60,11 +62,13 @@ class _Failure:
     Attributes:
         may_pass: whether the same request may succeed later.
         elsewhere: whether another member of the cluster may serve it now.
+        again: whether it was refused for something that will not be said again.
     """
 
     error: TransitError
     may_pass: bool
     elsewhere: bool = False
+    again: bool = False
     retry_after: str | None = None
 
 
@@ -83,6 +87,7 @@ class Client:
         self._members = Members(connection.addresses)
         self._adapter = _adapter(connection)
         self._index: str | None = None
+        self._hand_on = True
         self._wrote = False
         _check_retries(connection.retries)
         _check_files(connection)
@@ -176,6 +181,8 @@ class Client:
             reply, failure = self._send(method, path, body, query, follow=repeatable or active_only, alone=active_only)
             if failure is None:
                 return reply
+            if failure.again:
+                continue
             if not (repeatable or failure.error.undone):
                 raise failure.error
             if failure.elsewhere and self._members.next():
@@ -208,25 +215,29 @@ class Client:
         while True:
             try:
                 return call()
-            except (NotFound, MountNotFound, Unauthenticated) as error:
-                missing = error
-            if answers is not None and isinstance(missing, answers):
-                raise missing
+            except ServerError as error:
+                refused = error
+            if answers is not None and isinstance(refused, answers):
+                raise refused
             if deadline is None:
-                if not self._may_lag():
-                    raise missing
+                if not self._may_lag(refused):
+                    raise refused
                 deadline = time.monotonic() + self._patience
             elif time.monotonic() > deadline:
-                raise missing
+                raise refused
             time.sleep(LOOK_AGAIN)
 
     @property
     def _patience(self) -> float:
         return min(PATIENCE, float(self._connection.timeout))
 
-    def _may_lag(self) -> bool:
-        # With an index, the standby has handed the request on when it was behind.
-        return self._index is None and is_standby(self._ask_leader()[1])
+    def _may_lag(self, refused: ServerError) -> bool:
+        """Whether the member may refuse only because it lags behind."""
+        if self._index is not None:
+            # Then it says so, or has handed the request on.
+            return refused.status == 412
+        misses = isinstance(refused, (NotFound, MountNotFound, Unauthenticated))
+        return misses and is_standby(self._ask_leader()[1])
 
     def _ask_leader(self, headers: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, Any]]:
         """What the member says of itself and the active node, ``0`` and nothing when it does not answer."""
@@ -272,7 +283,7 @@ class Client:
         import requests
 
         here = self._adapter.base_uri = self._members.address
-        headers = consistency_headers(self._index, alone)
+        headers = consistency_headers(self._index, hand_on=self._hand_on, active_only=alone)
         try:
             response = self._adapter.request(
                 method, "/v1/" + path, headers=headers, raise_exception=False, json=body, params=query
@@ -311,10 +322,13 @@ class Client:
         error = from_answer(method, path, status, reasons, self._connection.namespace)
         error.item_errors = _item_errors(content, body)
         error.undone = certainly_undone(status, reasons)
+        again = self._hand_on and hands_nothing_on(reasons)
+        self._hand_on = self._hand_on and not again
         return Reply(), _Failure(
             error,
             may_pass(status, reasons),
             may_serve_elsewhere(status, reasons),
+            again,
             response.headers.get("Retry-After"),
         )
 

@@ -74,17 +74,20 @@ class Members:
         self.address = self._home
 
 
-def consistency_headers(index: str | None, active_only: bool) -> dict[str, str]:
+def consistency_headers(index: str | None, *, hand_on: bool = True, active_only: bool = False) -> dict[str, str]:
     """What a request says to the cluster.
 
     Args:
         index: of the state that the answer must not be older than.
+        hand_on: whether a standby that lags behind shall hand the request on, instead of refusing it.
         active_only: it must be carried out by the member that gets it or not at all. One that is handed on may be
             carried out although the member that handed it on then says to send it elsewhere.
     """
     said = {}
     if index:
-        said.update({INDEX: index, "X-Vault-Inconsistent": "forward-active-node"})
+        said[INDEX] = index
+    if index and hand_on:
+        said["X-Vault-Inconsistent"] = "forward-active-node"
     if active_only:
         said["X-Vault-No-Request-Forwarding"] = "true"
     return said
@@ -103,6 +106,11 @@ def is_active(leader: Mapping[str, Any]) -> bool:
 def has_not_reached(status: int) -> bool:
     """Whether the answer to a request that only named an index means: not that far yet. OpenBao says so by 429."""
     return status in (412, 429)
+
+
+def hands_nothing_on(reasons: Sequence[str]) -> bool:
+    """Whether the server does not let clients say what is handed on. Vault Enterprise has to be configured to."""
+    return any("forwarding via header" in reason for reason in reasons)
 
 
 def may_pass(status: int, reasons: Sequence[str]) -> bool:

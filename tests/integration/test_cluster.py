@@ -34,11 +34,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def cluster(running: Cluster) -> Iterator[Cluster]:
+def cluster(running: Cluster) -> Cluster:
     """The cluster, whole at the beginning of each test."""
     running.heal()
-    yield running
-    running.heal()
+    return running
 
 
 @pytest.fixture

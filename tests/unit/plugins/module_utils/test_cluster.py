@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+import requests
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._cluster import (
     Members,
     certainly_undone,
     consistency_headers,
+    hands_nothing_on,
     has_not_reached,
     is_active,
     is_standby,
@@ -128,16 +132,63 @@ def test_who_is_active(answer: dict[str, object], standby: bool, active: bool) -
 
 
 @pytest.mark.parametrize(
-    ("index", "active_only", "headers"),
+    ("index", "hand_on", "active_only", "headers"),
     [
-        (None, False, {}),
-        ("", False, {}),
-        ("eyJ9", False, {"X-Vault-Index": "eyJ9", "X-Vault-Inconsistent": "forward-active-node"}),
-        (None, True, {"X-Vault-No-Request-Forwarding": "true"}),
+        (None, True, False, {}),
+        ("", True, False, {}),
+        ("eyJ9", True, False, {"X-Vault-Index": "eyJ9", "X-Vault-Inconsistent": "forward-active-node"}),
+        ("eyJ9", False, False, {"X-Vault-Index": "eyJ9"}),
+        (None, True, True, {"X-Vault-No-Request-Forwarding": "true"}),
     ],
 )
-def test_what_a_request_says_to_the_cluster(index: str | None, active_only: bool, headers: dict[str, str]) -> None:
-    assert consistency_headers(index, active_only) == headers
+def test_what_a_request_says_to_the_cluster(
+    index: str | None, hand_on: bool, active_only: bool, headers: dict[str, str]
+) -> None:
+    assert consistency_headers(index, hand_on=hand_on, active_only=active_only) == headers
+
+
+# As Vault Enterprise says it unless it is configured otherwise.
+DISABLED = "forwarding via header X-Vault-Inconsistent=forward-active-node disabled in configuration"
+
+
+@pytest.mark.parametrize(("reason", "nothing"), [(DISABLED, True), ("permission denied", False)])
+def test_a_server_that_lets_clients_hand_nothing_on(reason: str, nothing: bool) -> None:
+    assert hands_nothing_on([reason]) is nothing
+
+
+class Scripted:
+    """Gives the answers of a list in the place of hvac's adapter, and keeps what each request said of consistency."""
+
+    def __init__(self, *answers: tuple[int, object, dict[str, str]]) -> None:
+        self.answers = list(answers)
+        self.said: list[dict[str, str]] = []
+        self.token = self.base_uri = ""
+
+    def request(self, _method: str, _path: str, headers: dict[str, str], **_options: object) -> requests.Response:
+        self.said.append(headers)
+        response = requests.Response()
+        response.status_code, content, named = self.answers.pop(0)
+        response._content = json.dumps(content).encode()
+        response.headers.update(named)
+        return response
+
+
+def test_a_server_that_hands_nothing_on_is_asked_until_it_is_not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    client = Client(Connection(url=A), warn=lambda _text: None)
+    behind: tuple[int, object, dict[str, str]] = (412, {"errors": ["required index state not present"]}, {})
+    client._adapter = adapter = Scripted(
+        (200, {"data": {}}, {"X-Vault-Index": "eyJ9"}),
+        (400, {"errors": [DISABLED]}, {}),
+        behind,
+        behind,
+        (200, {"data": {"a": 1}}, {}),
+        (200, {"data": {"a": 2}}, {}),
+    )
+    client.post("transit/keys/ml", {})
+    assert [client.get("transit/keys/ml").data["a"] for _time in range(2)] == [1, 2]
+    index = {"X-Vault-Index": "eyJ9"}
+    assert adapter.said == [{}, {**index, "X-Vault-Inconsistent": "forward-active-node"}, *[index] * 4]
 
 
 @pytest.mark.parametrize(("status", "not_reached"), [(200, False), (0, False), (503, False), (412, True), (429, True)])
