@@ -289,7 +289,6 @@ class Client:
                 method, "/v1/" + path, headers=headers, raise_exception=False, json=body, params=query
             )
         except requests.exceptions.RequestException as error:
-            self._members.turn_back()
             worth_retrying = _worth_retrying(error)
             return Reply(), _Failure(_unreachable(self._connection, here, error), worth_retrying, worth_retrying)
         if 300 <= response.status_code < 400:
@@ -300,7 +299,6 @@ class Client:
                 return self._send(method, path, body, query, follow=False, alone=alone)
             astray = _astray(here, target)
             astray.undone = alone
-            self._members.turn_back()
             return Reply(), _Failure(astray, may_pass=standby, elsewhere=standby)
         return self._read(method, path, body, response)
 

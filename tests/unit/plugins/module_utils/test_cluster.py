@@ -22,7 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._cluster import (
     may_serve_elsewhere,
     pause_before,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, ServerUnreachable
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection, settings_from
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,11 +173,16 @@ class Scripted:
         return response
 
 
+def scripted(*answers: tuple[int, object, dict[str, str]], **facts: Any) -> tuple[Client, Scripted]:
+    client = Client(Connection(url=A, **facts), warn=lambda _text: None)
+    client._adapter = adapter = Scripted(*answers)
+    return client, adapter
+
+
 def test_a_server_that_hands_nothing_on_is_asked_until_it_is_not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    client = Client(Connection(url=A), warn=lambda _text: None)
     behind: tuple[int, object, dict[str, str]] = (412, {"errors": ["required index state not present"]}, {})
-    client._adapter = adapter = Scripted(
+    client, adapter = scripted(
         (200, {"data": {}}, {"X-Vault-Index": "eyJ9"}),
         (400, {"errors": [DISABLED]}, {}),
         behind,
@@ -194,6 +199,66 @@ def test_a_server_that_hands_nothing_on_is_asked_until_it_is_not_behind(monkeypa
 @pytest.mark.parametrize(("status", "not_reached"), [(200, False), (0, False), (503, False), (412, True), (429, True)])
 def test_how_a_member_says_that_it_is_behind(status: int, not_reached: bool) -> None:
     assert has_not_reached(status) is not_reached
+
+
+# --- what must not happen twice ---
+
+ACTIVE = {"ha_enabled": True, "is_self": True}
+ROTATE = "transit/keys/ml/rotate"
+ALONE = {"X-Vault-No-Request-Forwarding": "true"}
+
+
+def standby_of(address: str) -> dict[str, object]:
+    return {"ha_enabled": True, "is_self": False, "leader_address": address}
+
+
+def test_it_goes_to_the_active_node_itself_which_hands_it_to_nobody() -> None:
+    client, adapter = scripted((200, standby_of(B), {}), (200, ACTIVE, {}), (200, {"data": {"a": 1}}, {}))
+    assert client.post(ROTATE, {}, repeatable=False).data == {"a": 1}
+    assert adapter.base_uri == B
+    assert adapter.said == [{}, {}, ALONE]
+
+
+def test_where_the_active_node_is_out_of_reach_the_standby_hands_it_on() -> None:
+    client, adapter = scripted((200, standby_of(B), {}), (502, {}, {}), (200, {"data": {"a": 1}}, {}))
+    assert client.post(ROTATE, {}, repeatable=False).data == {"a": 1}
+    assert adapter.base_uri == A
+    assert adapter.said == [{}, {}, {}]
+
+
+def test_a_standby_that_then_points_elsewhere_may_have_had_it_carried_out() -> None:
+    client, adapter = scripted(
+        (200, standby_of(""), {}), (307, {}, {"Location": f"{B}/v1/{ROTATE}"}), retries={"total": 3}
+    )
+    with pytest.raises(ServerUnreachable) as error:
+        client.post(ROTATE, {}, repeatable=False)
+    assert not error.value.undone
+    assert adapter.answers == []
+
+
+def test_a_node_that_points_elsewhere_before_it_hands_anything_on_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    client, adapter = scripted(
+        (200, ACTIVE, {}),
+        (307, {}, {"Location": f"{B}/v1/{ROTATE}"}),
+        (500, {"errors": [NO_ACTIVE]}, {}),
+        (200, ACTIVE, {}),
+        (200, {"data": {"a": 1}}, {}),
+        retries={"total": 1},
+    )
+    assert client.post(ROTATE, {}, repeatable=False).data == {"a": 1}
+    assert adapter.said == [{}, ALONE, ALONE, {}, ALONE]
+
+
+def test_an_active_node_that_is_not_found_is_not_waited_for_longer_than_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    client, adapter = scripted(*[(200, standby_of(""), {})] * 3, retries={"total": 2, "backoff_factor": 100})
+    assert not client.find_active()
+    assert adapter.answers == []
+    assert pauses == [0, 30]
 
 
 # --- what a refusal means ---
