@@ -201,6 +201,18 @@ def test_how_a_member_says_that_it_is_behind(status: int, not_reached: bool) -> 
     assert has_not_reached(status) is not_reached
 
 
+def test_nodes_that_point_at_each_other_while_they_elect_one_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    client, adapter = scripted(
+        (307, {}, {"Location": f"{B}/v1/a"}),
+        (307, {}, {"Location": f"{A}/v1/a"}),
+        (200, {"data": {"a": 1}}, {}),
+        retries={"total": 1},
+    )
+    assert client.get("a").data == {"a": 1}
+    assert adapter.base_uri == A
+
+
 # --- what must not happen twice ---
 
 ACTIVE = {"ha_enabled": True, "is_self": True}
