@@ -141,6 +141,14 @@ def test_standbys_do_lag_behind(cluster: Cluster, no_index: None, monkeypatch: p
     assert [refusal for refusal in refusals if not any(sign in refusal for sign in signs)] == []
 
 
+def test_an_engine_that_somebody_just_enabled_elsewhere_is_found(cluster: Cluster) -> None:
+    standby = cluster.standbys[0]
+    for number in range(5):
+        cluster.done("POST", f"sys/mounts/theirs-{number}", {"type": "transit"})
+        enabled = run("vault_transit_backend", cluster, standby.address, path=f"theirs-{number}")
+        assert not enabled.failed, enabled.msg
+
+
 def test_what_is_missing_is_missed_soon(cluster: Cluster, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr("time.sleep", pauses.append)
