@@ -12,9 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.collection import collections_path
 from tests.support.server import Bao, policy_token, running_bao, transit_mount
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _scratch = pytest.StashKey[Path]()
 

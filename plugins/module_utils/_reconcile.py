@@ -108,14 +108,23 @@ def reconcile_key(client: Client, options: Mapping[str, Any], dry_run: bool, now
         now: seconds since the epoch, for the age of versions.
     """
     request = key_request(options)
-    transit = Transit(client, options["backend"])
+    transit = Transit(client, options["backend"], foretelling=dry_run)
     plan = plan_request(request, transit.read_key(request.name), now)
     after: Mapping[str, Any] | None = plan.after
-    warnings = plan.warnings
+    warnings = plan.warnings + foretold_warnings(transit)
     if plan.changed and not dry_run:
         after, more = apply_key(transit, request, plan)
         warnings += more
     return Outcome(plan.changed, plan.before, after, {"key": after}, warnings)
+
+
+def foretold_warnings(transit: Transit) -> tuple[str, ...]:
+    """What to say of a prediction for an engine that is not there."""
+    warning = (
+        f"The engine '{transit.backend}' is not enabled. "
+        "Without check mode this fails unless an earlier task enables it."
+    )
+    return (warning,) if transit.is_foretold else ()
 
 
 def key_request(options: Mapping[str, Any]) -> KeyRequest:

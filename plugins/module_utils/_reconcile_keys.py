@@ -27,6 +27,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
     KeyRequest,
     Outcome,
     apply_key,
+    foretold_warnings,
     key_request,
     plan_request,
 )
@@ -97,7 +98,7 @@ def reconcile_keys(client: Client, options: Mapping[str, Any], dry_run: bool, no
         now: seconds since the epoch, for the age of versions.
     """
     entries = checked_entries(options["keys"], options["backend"])
-    engines = _engines(client, entries)
+    engines = _engines(client, entries, dry_run)
     entries = [_planned(entry, engines, now) for entry in entries]
     go_on = options["on_error"] == CONTINUE
     if go_on or not any(entry.error for entry in entries):
@@ -105,7 +106,8 @@ def reconcile_keys(client: Client, options: Mapping[str, Any], dry_run: bool, no
     return Outcome(
         any(entry.changed for entry in entries),
         result={"results": [_result(entry) for entry in entries]},
-        warnings=tuple(f"{entry.path}: {warning}" for entry in entries for warning in entry.warnings),
+        warnings=tuple(f"{entry.path}: {warning}" for entry in entries for warning in entry.warnings)
+        + tuple(warning for engine in engines.values() for warning in foretold_warnings(engine.transit)),
         diffs=[_diff(entry) for entry in entries if entry.changed and not entry.error],
         failure=failure_message(entries, dry_run),
     )
@@ -132,15 +134,16 @@ def _checked(given: Mapping[str, Any], place: tuple[str, str], positions: Sequen
     return Entry(backend, name, KeyRequest(name), action=REFUSED, error=error)
 
 
-def _engines(client: Client, entries: Sequence[Entry]) -> dict[str, _Engine]:
+def _engines(client: Client, entries: Sequence[Entry], dry_run: bool) -> dict[str, _Engine]:
     """The engines of all entries by path, asked for their keys where that saves requests."""
     wanted = dict.fromkeys([entry.backend for entry in entries if not entry.error], 0)
     for entry in entries:
         if entry.request.present and not entry.error:
             wanted[entry.backend] += 1
     # For a single key, reading it costs the same and tells more.
+    engines = {backend: Transit(client, backend, foretelling=dry_run) for backend in wanted}
     return {
-        backend: _listed(Transit(client, backend)) if number > 1 else _Engine(Transit(client, backend))
+        backend: _listed(engines[backend]) if number > 1 else _Engine(engines[backend])
         for backend, number in wanted.items()
     }
 

@@ -31,6 +31,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars imp
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     InvalidOption,
+    MountNotFound,
     NotFound,
     PermissionDenied,
 )
@@ -59,7 +60,12 @@ def reconcile_vars(client: Client, options: Mapping[str, Any], dry_run: bool, _n
     if not secrets and not file.entries:
         return Outcome(changed=False, result={"entries": []})
 
-    fingerprints = _fingerprints(transit, fingerprint_key, secrets)
+    try:
+        fingerprints = _fingerprints(transit, fingerprint_key, secrets)
+    except (MountNotFound, NotFound):
+        if not dry_run or file.entries:
+            raise
+        return _foretold(key, secrets)
     same = _compare(transit, key, fingerprint_key, file, secrets, fingerprints)
     latest_fingerprint = max(ciphertext_version(text) or 0 for text in fingerprints.values())
     version = _wanted_version(transit, key, fingerprint_key, latest_fingerprint, asked)
@@ -85,6 +91,17 @@ def reconcile_vars(client: Client, options: Mapping[str, Any], dry_run: bool, _n
         summary(fates, after=True),
         {"entries": [_entry_result(fate) for fate in fates]},
         text=text,
+    )
+
+
+def _foretold(key: str, secrets: Secrets) -> Outcome:
+    """The prediction for a key that is not there: an earlier task may be about to create it."""
+    fates = decide({}, dict.fromkeys(secrets, "new"), version=1, fingerprint_version=1, purge=False)
+    return Outcome(
+        changed=True,
+        after=summary(fates, after=True),
+        result={"entries": [_entry_result(fate) for fate in fates]},
+        warnings=(f"The key '{key}' does not exist. Without check mode this fails unless an earlier task creates it.",),
     )
 
 

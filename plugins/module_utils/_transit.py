@@ -63,9 +63,16 @@ Fields = Callable[[Item], Dict[str, Any]]
 class Transit:
     """One engine, mounted at ``backend``."""
 
-    def __init__(self, client: Client, backend: str) -> None:
+    def __init__(self, client: Client, backend: str, *, foretelling: bool = False) -> None:
+        """
+        Args:
+            foretelling: in check mode, an engine that is missing may be one that an earlier task would have enabled.
+                Then it has no keys, and `is_foretold` tells so afterwards.
+        """
         self._client = client
         self.backend = backend.strip("/")
+        self._foretelling = foretelling
+        self.is_foretold = False
         self._max_items: int | None = None
 
     # The engine itself
@@ -119,6 +126,11 @@ class Transit:
             return list(self._client.list(self.backend + "/keys").data.get("keys") or ())
         except NotFound:
             return []
+        except MountNotFound:
+            if not self._foretelling:
+                raise
+            self.is_foretold = True
+            return []
 
     def read_key(self, name: str, *, exists: bool = False) -> Mapping[str, Any] | None:
         """The key's attributes, ``None`` when it does not exist.
@@ -130,6 +142,11 @@ class Transit:
         except NotFound as error:
             if error.reasons:
                 raise
+            return None
+        except MountNotFound:
+            if not self._foretelling:
+                raise
+            self.is_foretold = True
             return None
         if _is_key(data):
             return data

@@ -22,7 +22,8 @@ ALLOWED: dict[str, set[str]] = {
     "_errors": set(),
     "_settings": {"_errors"},
     "_plan": {"_errors", "_schema"},
-    "_encrypted_vars": {"_errors", "_schema"},
+    "_vars_document": {"_errors"},
+    "_encrypted_vars": {"_errors", "_schema", "_vars_document"},
     "_cluster": set(),
     "_client": {"_cluster", "_errors", "_settings"},
     "_auth": {"_client", "_errors", "_settings"},
@@ -55,11 +56,11 @@ WITH_CODE = ("module_utils", "plugin_utils", "modules", *PLUGINS_MAY)
 # Who may use what is outside of the collection and of the standard library.
 ALLOWED_OUTSIDE: dict[str, set[str]] = {
     "_client": {"hvac", "requests", "urllib3"},
-    "_encrypted_vars": {"yaml"},
+    "_vars_document": {"ruamel"},
     "_module": {"ansible"},
 }
 
-PURE = ("_schema", "_errors", "_settings", "_cluster", "_plan", "_encrypted_vars")
+PURE = ("_schema", "_errors", "_settings", "_cluster", "_plan", "_encrypted_vars", "_vars_document")
 
 
 def parsed(path: Path) -> ast.Module:

@@ -1,0 +1,227 @@
+# Copyright: (c) 2026, mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""A vars file's text as something that can be read and changed. **Private** to the collection.
+
+YAML keeps its comments and order, by ruamel.yaml, and JSON its order. No message repeats a line: it may be a secret.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import MutableMapping
+from typing import Any, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, LibraryMissing
+
+# What stands before the first entry: byte order mark, directives, comments, blank lines. ruamel.yaml would drop some.
+_BLANK = r"(?:[ \t]*(?:#.*)?\r?\n)*"
+_PREAMBLE = re.compile("\ufeff?" + rf"(?:(?:%.*\r?\n)*{_BLANK}---[ \t]*(?:#.*)?\r?\n)?{_BLANK}")
+
+# The first line inside of a mapping inside of the file's.
+_INDENTED = re.compile(r"^\w+:[ \t]*\r?\n( +)\w+:", re.MULTILINE)
+
+
+class Document:
+    """What a file holds.
+
+    Attributes:
+        content: its mapping, which may be changed.
+    """
+
+    def __init__(self, text: str, path: str) -> None:
+        """
+        Raises:
+            InvalidOption: the text is no YAML or JSON, or no mapping.
+        """
+        self._is_json = path.endswith(".json")
+        indented = _INDENTED.search(text)
+        self._indent = len(indented.group(1)) if indented else 2
+        self._line_end = "\r\n" if "\r\n" in text else "\n"
+        if self._is_json:
+            self._preamble, content = "", _load_json(text, path)
+        else:
+            self._preamble, content = _load_yaml(text, path)
+        if not isinstance(content, MutableMapping):
+            raise InvalidOption(f"{path} is not a vars file: it must hold a mapping of names to ciphertexts.")
+        self.content: MutableMapping[Any, Any] = content
+
+    def text(self) -> str:
+        if self._is_json:
+            return json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
+        stream = io.StringIO()
+        _yaml(self._indent).dump(self.content, stream)
+        return self._preamble + stream.getvalue().replace("\n", self._line_end)
+
+
+def _replace(mapping: MutableMapping[Any, Any], name: str, value: str) -> None:
+    """Give an entry another value, in the quotes of the old one."""
+    old = mapping[name]
+    quoted = type(old).__name__ in ("DoubleQuotedScalarString", "SingleQuotedScalarString")
+    mapping[name] = type(old)(value) if quoted else value
+
+
+def remove(mapping: MutableMapping[Any, Any], name: str) -> str:
+    """Take an entry away if it is there. Comment lines below it, where nothing is left for them to stand beside."""
+    if name not in mapping:
+        return ""
+    names = list(mapping)
+    place = names.index(name)
+    below = _take_below(mapping, name)
+    del mapping[name]
+    if not mapping:
+        return below
+    put_below(mapping, names[place - 1] if place else None, below)
+    return ""
+
+
+def put(mapping: MutableMapping[Any, Any], values: Mapping[str, str], after: Any = None) -> None:
+    """Give entries their values. New ones go behind ``after`` (``None``: in front), above the comments below that."""
+    for name in values:
+        if name in mapping:
+            _replace(mapping, name, values[name])
+    added = {name: value for name, value in values.items() if name not in mapping}
+    if not added:
+        return
+    names = list(mapping)
+    place = names.index(after) + 1 if after is not None else 0
+    below = _take_below(mapping, after)
+    if hasattr(mapping, "insert"):
+        for offset, (name, value) in enumerate(added.items()):
+            mapping.insert(place + offset, name, value)
+    else:
+        following = {name: mapping.pop(name) for name in names[place:]}
+        mapping.update({**added, **following})
+    put_below(mapping, list(added)[-1], below)
+
+
+def _take_below(mapping: Any, name: Any) -> str:
+    """The comment lines below an entry, which ruamel.yaml counts as the entry's own."""
+    mapping, name = _innermost(mapping, name)
+    tokens = mapping.ca.items.get(name) if hasattr(mapping, "ca") else None
+    token = tokens[2] if tokens and len(tokens) > 2 else None
+    if token is None:
+        return ""
+    own, _, below = token.value.partition("\n")
+    token.value = own + "\n"
+    return str(below)
+
+
+def put_below(mapping: Any, name: Any, below: str) -> None:
+    """Put comment lines below an entry, above the first one for ``None``."""
+    if not below:
+        return
+    from ruamel.yaml.error import CommentMark
+    from ruamel.yaml.tokens import CommentToken
+
+    if name is None:
+        above = mapping.ca.comment or [None, None]
+        above[1] = [*(above[1] or []), CommentToken(below, CommentMark(0), None)]
+        mapping.ca.comment = above
+        return
+    mapping, name = _innermost(mapping, name)
+    tokens = mapping.ca.items.setdefault(name, [None, None, None, None])
+    if tokens[2] is None:
+        tokens[2] = CommentToken("\n" + below, CommentMark(0), None)
+    else:
+        tokens[2].value += below
+
+
+def _innermost(mapping: Any, name: Any) -> tuple[Any, Any]:
+    """What stands last in an entry: its own name, or the last one in the mapping that it holds."""
+    while isinstance(mapping.get(name), MutableMapping) and mapping[name] and hasattr(mapping[name], "ca"):
+        mapping = mapping[name]
+        name = list(mapping)[-1]
+    return mapping, name
+
+
+class _TwiceError(ValueError):
+    pass
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(members)
+    if len(content) < len(members):
+        raise _TwiceError
+    return content
+
+
+def _load_json(text: str, path: str) -> Any:
+    line = 1
+    try:
+        return json.loads(text if text.strip() else "{}", object_pairs_hook=_once)
+    except _TwiceError:
+        line = 0
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+    except RecursionError:
+        pass
+    raise InvalidOption(f"{path} is not JSON (line {line})." if line else f"{path}: a name is there twice.")
+
+
+def _load_yaml(text: str, path: str) -> tuple[str, Any]:
+    yaml = _yaml()
+    from ruamel.yaml.comments import CommentedMap
+    from ruamel.yaml.constructor import DuplicateKeyError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    head = _PREAMBLE.match(text)
+    preamble = head.group() if head else ""
+    body = text[len(preamble) :].replace("\r\n", "\n")
+    if not body.strip() or (body.startswith("#") and "\n" not in body):
+        return f"{text.rstrip()}\n" if text.strip() else "---\n", CommentedMap()
+    where, problem = "", "is not YAML"
+    try:
+        document = yaml.load(body)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" (line {preamble.count(chr(10)) + mark.line + 1})" if mark else ""
+        if isinstance(error, DuplicateKeyError):
+            problem = "holds a name twice"
+    except (YAMLError, *_WHAT_ODD_TEXT_RAISES):
+        pass
+    else:
+        # An empty mapping in braces goes on as one in lines.
+        return preamble, CommentedMap() if document == {} else document
+    raise InvalidOption(f"{path} {problem}{where}.")
+
+
+# On hostile text ruamel.yaml also raises what its own parts raise.
+_WHAT_ODD_TEXT_RAISES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def _yaml(indent: int = 2) -> Any:
+    try:
+        from ruamel.yaml import YAML
+    except ImportError:
+        missing = True
+    else:
+        missing = False
+    if missing:
+        raise LibraryMissing("ruamel.yaml")
+    yaml = YAML(typ="rt")
+    yaml.preserve_quotes = True
+    # Never fold a ciphertext over lines.
+    yaml.width = 1_000_000
+    yaml.indent(mapping=indent, sequence=indent + 2, offset=2)
+    return yaml
+
+
+def plain(value: Any) -> Any:
+    """A loaded value without what ruamel.yaml keeps beside it."""
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(inner) for inner in value]
+    return value
