@@ -110,9 +110,9 @@ class Stack(Construct):
         ambient.reset(self._entered.pop())
 
 
-def stack_of(construct: Construct) -> Stack:
-    """The stack that a construct is in."""
-    stack = construct.node.nearest(Stack)
-    if stack is None:
-        raise MlkeysError(f"[{construct.node.path}] is in no stack")
-    return stack
+def app_of(construct: Construct) -> App:
+    """The app that a construct is in."""
+    root = construct.node.root
+    if not isinstance(root, App):
+        raise MlkeysError(f"[{construct.node.path}] is in no app")
+    return root

@@ -16,11 +16,9 @@ from typing import TypeAlias
 
 from mlkeys._constructs.inventory import Template
 
-# Lines of text are broken after a blank from here on, and anywhere at the widest; what stands before them comes on top.
-_WIDTH = 90
-_WIDEST = 120
-# So little is left on its line.
-_TAIL = 20
+# Where lines of text are broken; what stands before them comes on top.
+_WIDTH = 110
+_WORD = re.compile(r"[^ ]+ *| +")
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*|/")
 # What YAML 1.1 (or a reader of it) takes for something else than text.
@@ -115,17 +113,21 @@ def _is_plain(text: str) -> bool:
 
 def _quoted(text: str, indent: str) -> str:
     """Double quotes; a long text goes on in the next line after a backslash."""
-    lines: list[str] = []
-    line = ""
-    pieces = list(_pieces(text))
-    for number, piece in enumerate(pieces, 1):
-        # At the beginning of a continued line a blank counts only behind a backslash.
-        line += f"\\{piece}" if piece == " " and not line and lines else piece
-        if len(line) >= (_WIDTH if piece == " " else _WIDEST) and len(pieces) - number > _TAIL:
-            lines.append(line)
-            line = ""
-    lines.append(line)
+    lines = [""]
+    for word in _words(text):
+        if lines[-1] and len(lines[-1]) + len(word) > _WIDTH:
+            # At the beginning of a continued line a blank counts only behind a backslash.
+            lines.append(f"\\{word}" if word.startswith(" ") else word)
+        else:
+            lines[-1] += word
     return '"' + f"\\\n{indent}  ".join(lines) + '"'
+
+
+def _words(text: str) -> Iterator[str]:
+    """The text in parts that can stand on a line, each escaped; they end with their blanks."""
+    for word in _WORD.findall(text):
+        pieces = list(_pieces(word))
+        yield from ("".join(pieces[start : start + _WIDTH]) for start in range(0, len(pieces), _WIDTH))
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -1,0 +1,35 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys graph`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlkeys._commands.project import failing_plainly, program_argument
+from mlkeys._diagram import mermaid, svg
+from mlkeys._program import load
+from mlkeys._view import View
+
+
+@click.command("graph")
+@program_argument
+@click.option("--svg", "as_svg", is_flag=True, help="As an image (SVG), not as text for Mermaid.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it into this file.")
+@failing_plainly
+def command(program: Path, out: Path | None, *, as_svg: bool) -> None:
+    """Draw the tree of constructs of PROGRAM (app.py), and what refers to what.
+
+    \b
+    Examples:
+      mlkeys graph                          text that GitHub and others show as a diagram
+      mlkeys graph --svg --out tree.svg
+    """
+    view = View(load(program))
+    text = svg(view) if as_svg else mermaid(view)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8")

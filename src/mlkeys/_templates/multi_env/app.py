@@ -1,0 +1,1 @@
+../../../../examples/multi_env/app.py
