@@ -22,7 +22,7 @@ from tests.support.cluster import Cluster, Node
 from tests.support.modules import ModuleResult, run_module
 
 # Enough for a new active node to be elected, and for a limit of requests to pass.
-PATIENT = {"total": 8, "backoff_factor": 0.1}
+PATIENT = {"total": 30, "backoff_factor": 0.1, "backoff_max": 0.4}
 
 _numbers = itertools.count(1)
 
