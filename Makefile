@@ -16,7 +16,7 @@ demo: $(VENV)/demo.done ## Show the whole job on a real server (that of BAO_ADDR
 	@if [ -n "$$BAO_ADDR$$VAULT_ADDR" ]; then \
 		exec $(VENV)/bin/python examples/llm_gateway/demo.py; \
 	else \
-		exec $(VENV)/bin/mlkeys dev -- $(VENV)/bin/python examples/llm_gateway/demo.py; \
+		exec $(VENV)/bin/mlkeys dev -- $(VENV)/bin/python examples/llm_gateway/demo.py --throwaway; \
 	fi
 
 test: $(VENV)/nox.done ## Run everything that has to pass

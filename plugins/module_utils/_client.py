@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, mlkeys contributors
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
 """Talk to a server or cluster: send a request, get its data or one of `_errors`. **Private** to the collection.

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, mlkeys contributors
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
 """What to do when a member of a cluster is down or lags behind: decisions only. **Private** to the collection.

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, mlkeys contributors
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
 """Everything that can go wrong, as sentences for people. **Private** to the collection.

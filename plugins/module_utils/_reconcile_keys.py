@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, mlkeys contributors
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
 """Many keys in one run: all are read and planned before the first one is written. **Private** to the collection.

@@ -1,4 +1,4 @@
-# Copyright: (c) 2026, mlkeys contributors
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
 """From given secrets and a stored file to the file's new text. **Private** to the collection.

@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
 MODULES_MAY = {"_module", "_reconcile", "_reconcile_keys", "_reconcile_vars", "_schema"}
 # The same for what runs on the controller alone.
 PLUGIN_UTILS: dict[str, set[str]] = {
+    "_action": {"_session"},
     "_decrypted_files": {"_client", "_encrypted_vars", "_errors", "_reconcile_vars", "_transit"},
     "_handover": {"_errors", "_module", "_session", "_settings"},
     "_here": set(),
@@ -46,7 +47,7 @@ PLUGIN_UTILS: dict[str, set[str]] = {
     "_options": {"_settings"},
 }
 PLUGINS_MAY: dict[str, set[str]] = {
-    "action": {"_session"},
+    "action": set(),
     "callback": {"_session"},
     "lookup": {"_values"},
     "vars": {"_client", "_encrypted_vars", "_session", "_settings"},

@@ -1,8 +1,8 @@
-# Copyright: (c) 2026, mlkeys contributors
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stands before all modules of the collection on the controller. ``meta/runtime.yml`` routes them here."""
+"""What stands before all modules of the collection on the controller. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._here import can_ru
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
 
 
-class ActionModule(ActionBase):
+class TransitAction(ActionBase):
     """Adds the controller's configuration to the task's options, and runs the module where it is cheapest.
 
     A task that stays on the controller as the same user runs the module's code in this process. Everywhere else the
     module is sent as usual, and gets the run's token instead of credentials where the controller can obtain one.
     """
+
+    MODULE: str
+    """Name of the module, which each action plugin gives."""
 
     TRANSFERS_FILES = False
     _supports_async = True
@@ -28,17 +31,17 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
-        module, name = self._module()
+        full_name = f"mlkeys.transit.{self.MODULE}"
         arguments = with_configuration(self._task.args, controller_options(variables, self._templar))
-        if self._stays_here() and can_run_here(name):
+        if self._stays_here() and can_run_here(self.MODULE):
             # The module finds them and keeps its login for the other items of a loop.
             run_sessions()
-            self._update_module_args(module, arguments, variables)
-            result.update(run_here(name, arguments))
+            self._update_module_args(full_name, arguments, variables)
+            result.update(run_here(self.MODULE, arguments))
         else:
             result.update(
                 self._execute_module(
-                    module_name=module,
+                    module_name=full_name,
                     # A job in the background may outlive the run, and so the run's token.
                     module_args=arguments if self._task.async_val else with_token(arguments),
                     task_vars=variables,
@@ -46,14 +49,6 @@ class ActionModule(ActionBase):
                 )
             )
         return result
-
-    def _module(self) -> tuple[str, str]:
-        """The full and the last name. The task's own ``resolved_action`` is this plugin before ansible-core 2.19."""
-        found = self._shared_loader_obj.module_loader.find_plugin_with_context(
-            self._task.action, collection_list=self._task.collections
-        )
-        full = str(found.resolved_fqcn)
-        return full, full.rpartition(".")[2]
 
     def _stays_here(self) -> bool:
         """Whether the module would run on this machine, as this user, in this environment, while the task waits."""
