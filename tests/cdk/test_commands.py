@@ -95,6 +95,7 @@ def test_every_command_explains_itself(command: str) -> None:
 @pytest.mark.parametrize("template", ["seed", "llm-gateway", "multi-env"])
 def test_init_writes_a_project_that_can_be_synthesised(tmp_path: Path, template: str) -> None:
     mlkeys("init", tmp_path / "new", "--template", template, cwd=tmp_path)
+    assert not list((tmp_path / "new").rglob("*.pyc"))
     mlkeys("synth", cwd=tmp_path / "new")
     assert "is not empty" in mlkeys("init", tmp_path / "new", cwd=tmp_path, status=1).stderr
 

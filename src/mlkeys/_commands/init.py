@@ -39,7 +39,8 @@ def command(folder: Path, template: str) -> None:
         raise MlkeysError(f"{folder} is not empty.")
     source = _TEMPLATES / template.replace("-", "_")
     for path in sorted(source.rglob("*")):
-        if path.is_file():
+        # Installers compile what looks like a module.
+        if path.is_file() and path.suffix != ".pyc":
             target = folder / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
