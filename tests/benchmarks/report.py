@@ -22,6 +22,7 @@ class Row:
 
 def page(rows: Sequence[Row], versions: Mapping[str, str], processors: int) -> str:
     """The whole page in Markdown."""
+    # REUSE-IgnoreStart: the page's licence, not this file's.
     lines = [
         "<!--",
         "SPDX-FileCopyrightText: 2026 mlkeys contributors",
@@ -41,6 +42,7 @@ def page(rows: Sequence[Row], versions: Mapping[str, str], processors: int) -> s
         "| work | here | peer or limit | ratio | must reach | reached |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
+    # REUSE-IgnoreEnd
     lines += [
         f"| {row.work} | {row.ours} | {row.other} | {'' if row.ratio is None else f'{row.ratio:.1f}'} | {row.required} "
         f"| {'yes' if row.holds else '**no**'} |"

@@ -497,7 +497,7 @@ def test_only_the_wanted_text_changes(
     data: st.DataObject,
     crlf: bool,
 ) -> None:
-    """An expected text is built from the same parts, so all but the ciphertexts (and spaces at comments) is compared."""
+    """The expected text is made of the same parts: all but ciphertexts and spaces at comments is compared."""
     names, parts, indent, first = document
     chosen = data.draw(st.sets(st.sampled_from(names)))
     old = [sealed(1) for _ in names]
