@@ -101,6 +101,10 @@ class Client:
     def token(self, token: str) -> None:
         self._adapter.token = token
 
+    @property
+    def may_retry(self) -> bool:
+        return bool(self._connection.retries)
+
     def get(
         self, path: str, query: Mapping[str, Any] | None = None, *, answers: type[TransitError] | None = None
     ) -> Reply:
@@ -349,7 +353,7 @@ def _adapter(connection: Connection) -> Any:
     if connection.verify is False:
         # validate_certs: false was asked for; a warning at each request would only bury the others.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    return hvac.adapters.RawAdapter(
+    adapter = hvac.adapters.RawAdapter(
         base_uri=connection.addresses[0],
         token="",
         cert=connection.client_certificate,
@@ -359,6 +363,13 @@ def _adapter(connection: Connection) -> Any:
         namespace=connection.namespace or None,
         allow_redirects=False,
     )
+    # Otherwise requests looks into ~/.netrc before each request, and sends what it finds there along.
+    adapter.session.auth = _unchanged
+    return adapter
+
+
+def _unchanged(request: Any) -> Any:
+    return request
 
 
 def _check_files(connection: Connection) -> None:

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +48,7 @@ class Scripted:
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.asked: list[tuple[str, str, str | None]] = []
+        self.logins: list[str] = []
         self.url = ""
 
     def next(self, method: str, path: str, token: str | None) -> Answer:
@@ -65,6 +67,7 @@ def scripted_server() -> Iterator[Scripted]:
 
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            script.logins += self.headers.get_all("Authorization", [])
             status, headers, body = script.next(self.command, self.path, self.headers.get("X-Vault-Token"))
             self.send_response(status)
             for name, value in {"Content-Type": "application/json", **headers}.items():
@@ -153,6 +156,15 @@ def test_each_verb_and_the_headers(server: Scripted) -> None:
         ("DELETE", "/v1/a", TOKEN),
         ("GET", "/v1/a", None),
     ]
+
+
+def test_nothing_of_a_netrc_is_sent(server: Scripted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password of-another-service\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.answers = [GOOD]
+    client(server.url).get("a")
+    assert server.logins == []
 
 
 def test_a_reply_does_not_show_its_data() -> None:
