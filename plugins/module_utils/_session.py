@@ -20,6 +20,7 @@ import atexit
 import multiprocessing
 import os
 import secrets
+import signal
 import threading
 import time
 from contextlib import contextmanager
@@ -59,8 +60,22 @@ def _at_exit(end: Callable[[], None]) -> None:
 
     if multiprocessing.parent_process() is None:
         atexit.register(end_here)
-    else:
-        util.Finalize(None, end_here, exitpriority=0)
+        return
+    # Having its result, the run terminates a worker that is still there.
+    terminated = signal.getsignal(signal.SIGTERM)
+
+    def end_first(signum: int, _frame: Any) -> None:
+        signal.signal(signum, signal.SIG_IGN)
+        end_here()
+        signal.signal(signum, terminated or signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+
+    def end_undisturbed() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        end_here()
+
+    signal.signal(signal.SIGTERM, end_first)
+    util.Finalize(None, end_undisturbed, exitpriority=0)
 
 
 class Sessions:
