@@ -97,8 +97,8 @@ def collection_environment(session: nox.Session) -> dict[str, str]:
 def stage() -> None:
     """Copy what belongs to the repository: these tools take no link, and a build would ship every cache."""
     listed = subprocess.run(
-        # The Python package is no part of the collection.
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ":!src"],  # noqa: S607
+        # The Python package is no part of the collection, and neither are its tests.
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ":!src", ":!tests/cdk"],  # noqa: S607
         cwd=ROOT,
         capture_output=True,
         check=True,

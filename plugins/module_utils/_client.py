@@ -552,9 +552,7 @@ def _texts(value: Any) -> Iterator[str]:
         yield value
     elif isinstance(value, dict):
         for inner in value.values():
-            for text in _texts(inner):
-                yield text
+            yield from _texts(inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            for text in _texts(inner):
-                yield text
+            yield from _texts(inner)

@@ -147,13 +147,14 @@ def _read(module: AnsibleModule, path: str) -> str | None:
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         module.fail_json(msg=f"The folder {folder} does not exist. Create it first.")
+    problem = "it cannot be read"
     try:
         with open(path, encoding="utf-8", newline="") as file:
             return file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
-        problem = error.strerror or "it cannot be read"
+        problem = error.strerror or problem
     except UnicodeDecodeError:
         problem = "it is not UTF-8 text"
     module.fail_json(msg=f"{path}: {problem}.")

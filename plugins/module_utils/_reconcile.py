@@ -196,8 +196,8 @@ def _create_key(transit: Transit, name: str, body: Mapping[str, Any]) -> Any:
     raise refused
 
 
-def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Rotate once. When the answer is lost, the key tells whether it was done; the call is never repeated."""
+def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any], *, last: bool = False) -> Mapping[str, Any]:
+    """Rotate once. When the answer is lost, the key tells whether it was done; only one that was not is sent again."""
     try:
         return key_state(transit.rotate_key(name).data)
     except (ServerUnreachable, ServerError) as error:
@@ -212,6 +212,8 @@ def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any]) -> Mappi
         actual, certain = None, False
     if actual is not None and actual["latest_version"] > before["latest_version"]:
         return key_state(actual)
+    if certain and transit.may_retry and not last:
+        return _rotate_key(transit, name, before, last=True)
     fate = "was not rotated" if certain else "may have been rotated or not: read it before trying again"
     raise ServerUnreachable(f"{lost.message} Key '{name}' {fate}.")
 

@@ -170,8 +170,12 @@ class Transit:
         return self._client.post(f"{self.backend}/keys/{name}/config", body)
 
     def rotate_key(self, name: str) -> Reply:
-        """Add a version. Never sent again after an answer was lost, which may hide a rotation that was done."""
+        """Add a version. Not sent again here when an answer is lost, which may hide a rotation that was done."""
         return self._client.post(f"{self.backend}/keys/{name}/rotate", {}, repeatable=False)
+
+    @property
+    def may_retry(self) -> bool:
+        return self._client.may_retry
 
     def find_active(self) -> bool:
         """Talk to the active node itself from now on, whose answers are never old. Whether it was found."""

@@ -104,9 +104,9 @@ def _take_below(mapping: Any, name: Any) -> str:
     token = tokens[2] if tokens and len(tokens) > 2 else None
     if token is None:
         return ""
-    own, _, below = token.value.partition("\n")
+    own, *below = str(token.value).split("\n", 1)
     token.value = own + "\n"
-    return str(below)
+    return "".join(below)
 
 
 def put_below(mapping: Any, name: Any, below: str) -> None:

@@ -77,13 +77,13 @@ def median(runs: Sequence[Run]) -> Run:
 def repeated(times: int, once: Callable[[], Run]) -> Run:
     """The median of several runs, after one that only warms caches."""
     once()
-    return median([once() for _ in range(times)])
+    return median([once() for _time in range(times)])
 
 
 def seconds_of(work: Callable[[], object], times: int = 3) -> float:
     """Median wall time of a call in this process."""
     taken = []
-    for _ in range(times):
+    for _time in range(times):
         begin = time.perf_counter()
         work()
         taken.append(time.perf_counter() - begin)

@@ -500,7 +500,7 @@ def test_only_the_wanted_text_changes(
     """The expected text is made of the same parts: all but ciphertexts and spaces at comments is compared."""
     names, parts, indent, first = document
     chosen = data.draw(st.sets(st.sampled_from(names)))
-    old = [sealed(1) for _ in names]
+    old = [sealed(1)] * len(names)
     new = [sealed(2, "TkVX") if name in chosen else sealed(1) for name in names]
     hmacs = {name: sealed(1, "SE1B") for name in names}
     text = written(preamble, parts, old, metadata(hmacs, indent), end, first)

@@ -189,6 +189,28 @@ def test_a_rotation_whose_answer_is_lost_and_which_was_not_done() -> None:
     assert error.value.__context__ is None
 
 
+def test_a_rotation_that_was_certainly_not_done_is_sent_once_more_where_retries_are_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Script, "may_retry", True)
+    again = Script((READ, KEY), (ROTATE, LOST), (READ, KEY), (ROTATE, {**KEY, "latest_version": 2}))
+    assert run_key(again, key(rotate_older_than="1h")).result["key"]["latest_version"] == 2
+    in_vain = Script((READ, KEY), (ROTATE, LOST), (READ, KEY), (ROTATE, LOST), (READ, KEY))
+    with pytest.raises(ServerUnreachable):
+        run_key(in_vain, key(rotate_older_than="1h"))
+    assert not in_vain.exchanges
+
+
+def test_a_rotation_that_may_still_be_going_on_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Script, "may_retry", True)
+    late = ServerUnreachable("No answer.")
+    late.unfinished = True
+    script = Script((READ, KEY), (ROTATE, late), (READ, KEY))
+    with pytest.raises(ServerUnreachable) as error:
+        run_key(script, key(rotate_older_than="1h"))
+    assert error.value.message == ("No answer. Key 'ml' may have been rotated or not: read it before trying again.")
+
+
 @pytest.mark.parametrize(("status", "words"), [(500, "leadership lost while committing log"), (503, "Vault is sealed")])
 def test_a_rotation_that_the_server_broke_off_may_have_been_done(status: int, words: str) -> None:
     broken = refusal("POST", "transit/keys/ml/rotate", status, words)

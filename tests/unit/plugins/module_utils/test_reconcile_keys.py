@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 from unittest import mock
 
 import pytest
@@ -37,7 +37,7 @@ NOW = 1_800_000_000.0
 LOST = ServerUnreachable("The connection broke.")
 NOT_KNOWN = from_answer("POST", "transit/keys/x", 400, ["unknown key type x"])
 
-Answer = Mapping[str, Any] | TransitError
+Answer: TypeAlias = "Mapping[str, Any] | TransitError"
 
 
 def denied(method: str, path: str) -> ServerError:
