@@ -45,8 +45,8 @@ options:
         Of a cluster, all members count as one try.
       - A cluster needs a few seconds for a new active node. V(6) waits for 18 of them in all.
       - A number, or a dictionary of the arguments of C(urllib3.util.Retry). None when nothing is said.
-      - What must not happen twice, such as a rotation, is not sent again unless it was certainly not carried out. When its
-        answer is lost, the active node is asked first.
+      - What must not happen twice, such as a rotation, is not sent again unless it was certainly not carried out.
+        When its answer is lost, the active node is asked first.
       - Also taken from E(ANSIBLE_HASHI_VAULT_RETRIES).
     type: raw
   retry_action:
