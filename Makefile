@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix lint clean
+.PHONY: help demo test test-matrix lint bench clean
 
 # The first of these that is new enough; the one that every supported ansible-core runs on comes first.
 PYTHON ?= python3.11 python3.12 python3.13 python3
@@ -27,6 +27,9 @@ test-matrix: $(VENV)/nox.done ## The same, and the tests on the oldest and the n
 
 lint: $(VENV)/nox.done ## Run the linters and type checkers
 	@$(NOX) --session lint
+
+bench: $(VENV)/nox.done ## Measure beside the peer and the raw API, into docs/benchmarks.md
+	@$(NOX) --session bench
 
 clean: ## Remove everything that was made here
 	rm -rf $(VENV) .cache .nox dist

@@ -252,6 +252,20 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure beside the peer and the raw API, and write the figures down. Wants a quiet machine, and takes a while."""
+    install(session, f"tests-{CORE}", package=True)
+    session.install("--requirement", "requirements/nox.txt")
+    environment = collection_environment(session)
+    peer = CACHE / "peer"
+    session.run("uv", "venv", "--quiet", "--clear", str(peer))
+    python = ["--python", str(peer / "bin" / "python")]
+    session.run("uv", "pip", "install", "--quiet", *python, "--requirement", "requirements/peer.txt")
+    arguments = ["--peer", str(peer), "--collections", str(COLLECTIONS), "--report", "docs/benchmarks.md"]
+    session.run("python", "-m", "tests.benchmarks", *arguments, env=environment)
+
+
+@nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Renew requirements/*.txt from the pins of requirements/*.in."""
     install(session, "nox")
