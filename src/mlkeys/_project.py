@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlkeys._app import App
@@ -53,8 +52,7 @@ def write(files: Mapping[str, str], outdir: Path) -> None:
     stale = _files_of(outdir) - files.keys()
     try:
         outdir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".mlkeys-", dir=outdir) as scratch:
-            staged = Path(scratch)
+        with _staging(outdir) as staged:
             changed = [name for name in _manifest_last(files) if _read(outdir / name) != files[name]]
             for name in changed:
                 (staged / name).parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +67,19 @@ def write(files: Mapping[str, str], outdir: Path) -> None:
     else:
         return
     raise MlkeysError(reason)
+
+
+@contextmanager
+def _staging(outdir: Path) -> Iterator[Path]:
+    """A folder for files on their way. (`tempfile` would take as long to import as a small app takes to be made.)"""
+    folder = outdir / f".mlkeys-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        for path in sorted(folder.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        folder.rmdir()
 
 
 def differences(files: Mapping[str, str], outdir: Path) -> list[str]:
@@ -107,4 +118,4 @@ def _remove(outdir: Path, name: str) -> None:
     for folder in path.parents:
         if folder == outdir or any(folder.iterdir()):
             return
-        shutil.rmtree(folder)
+        folder.rmdir()

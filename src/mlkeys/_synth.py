@@ -19,9 +19,7 @@ from mlkeys._duration import Duration
 from mlkeys._element import Resource
 from mlkeys._errors import AppInvalid, Problem
 from mlkeys._reference import parts
-from mlkeys._targets.ansible.project import AnsibleProject
 from mlkeys._targets.checks import target_problems_of
-from mlkeys._targets.terraform.stack import TerraformStack, text_of
 from mlkeys._tree import Construct
 from mlkeys._view import View
 
@@ -69,11 +67,16 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
             entry["description"] = stack.description
         if "ansible" in view.app.targets:
             folder = f"ansible/{stack.node.id}"
+            # Each target takes longer to import than a small app takes to be made, so only those that are wanted are.
+            from mlkeys._targets.ansible.project import AnsibleProject  # noqa: PLC0415
+
             texts = AnsibleProject(view, stack, sources, f"../../{program_folder}").render()
             files |= {f"{folder}/{name}": text for name, text in texts.items()}
             entry["targets"]["ansible"] = {"folder": folder}
         if "terraform" in view.app.targets:
             folder = f"terraform/{stack.node.id}"
+            from mlkeys._targets.terraform.stack import TerraformStack, text_of  # noqa: PLC0415
+
             target = TerraformStack(view, stack)
             files[f"{folder}/cdk.tf.json"] = text_of(target.render())
             entry["targets"]["terraform"] = {"folder": folder, "omitted_outputs": sorted(target.omitted)}

@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What Ansible would not understand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mlkeys._constructs.encryption import Encrypted
+from mlkeys._constructs.host_config import Agent, HostConfig
+from mlkeys._constructs.inventory import Group, Template
+from mlkeys._element import Element
+from mlkeys._targets.ansible import agent as agents
+from mlkeys._targets.ansible.shapes import problem_of
+from mlkeys._targets.ansible.sources import problem_of_template
+from mlkeys._view import View
+
+#: Names that mean something to Ansible itself.
+_RESERVED = frozenset(
+    {
+        *(
+            "ansible_facts",
+            "environment",
+            "group_names",
+            "groups",
+            "hosts",
+            "hostvars",
+            "inventory_dir",
+            "lookup",
+            "name",
+        ),
+        *("inventory_hostname", "namespace", "no_log", "omit", "outputs", "play_hosts", "playbook_dir", "port", "q"),
+        *(
+            "query",
+            "range",
+            "role_name",
+            "serial",
+            "server_address",
+            "server_headers",
+            "server_object",
+            "tags",
+            "tasks",
+        ),
+        *("vars", "when"),
+    }
+)
+
+
+def ansible_problems(view: View, element: Element, sources: Mapping[str, str]) -> Iterator[str]:
+    """Problems of one element."""
+    if isinstance(element, Encrypted) and (element.name in _RESERVED or element.name.startswith("ansible_")):
+        yield f"{element.name!r} means something to Ansible: give another name"
+    if isinstance(element, Group):
+        for name in element.variables:
+            if not name.isidentifier() or name in _RESERVED:
+                yield f"{name!r} is no name for a variable of hosts"
+    if isinstance(element, HostConfig):
+        yield from _host_config(view, element, sources)
+
+
+def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> Iterator[str]:
+    stack = view.stack_of[config]
+    for group in config.hosts:
+        if view.stack_of[group] is not stack:
+            yield f"the group {group.name!r} belongs to another stack"
+    dest = config.dest.text if isinstance(config.dest, Template) else config.dest
+    if not isinstance(config.dest, Template) and not dest.startswith("/"):
+        yield f"dest={dest!r} is to begin with '/'"
+    if "}" in dest.rpartition("/")[2]:
+        yield "the last part of dest is to be a name, not a template"
+    if isinstance(config.content, Agent):
+        yield from agents.problems_of(view, config, config.content)
+    elif config.shape == "template":
+        if (problem := problem_of_template(config.content, sources)) is not None:
+            yield problem
+    elif (problem := problem_of(config.shape, config.content)) is not None:
+        yield problem
