@@ -30,7 +30,9 @@ def ansible(text: str) -> Any:
 def ansible_template(text: str) -> str:
     """A template file as the module `template` renders it."""
     templar = Templar(DataLoader(), variables={"reference": "VALUE"})
-    return str(templar.template(_trusted(text), preserve_trailing_newlines=True, escape_backslashes=False))
+    # Before 2.19, text that looks like data became data unless one said otherwise.
+    as_text: dict[str, Any] = {} if hasattr(template, "trust_as_template") else {"convert_data": False}
+    return str(templar.template(_trusted(text), preserve_trailing_newlines=True, escape_backslashes=False, **as_text))
 
 
 def terraform_template(text: str) -> str:

@@ -90,7 +90,7 @@ def test_the_import_is_light() -> None:
         "requests",
         "asyncio",
         "http",
-        "urllib",
+        "urllib.request",
         "subprocess",
         "typing_extensions",
     }
