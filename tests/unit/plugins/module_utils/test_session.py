@@ -1,0 +1,501 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sessions: how long a token serves, who may have it, and who ends it. The server is a list of what it was asked."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from multiprocessing import connection
+from pathlib import Path
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+from ansible_collections.mlkeys.transit.plugins.module_utils._auth import Grant
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    ServerUnreachable,
+    TransitError,
+    Unauthenticated,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._session import Sessions, connected
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Auth, Connection, Settings
+
+# Workers are forked beside the thread that answers them: that this goes well is what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+
+FORK = multiprocessing.get_context("fork")
+LIMIT = 20.0
+
+
+def settings(name: str = "one", *, revoke: bool = True, method: str = "approle") -> Settings:
+    return Settings(Connection(url=f"http://{name}.test"), Auth(method=method, role_id=name, token_revoke=revoke))
+
+
+def warn(message: str) -> None:
+    raise AssertionError(message)
+
+
+@dataclass
+class Server:
+    """Grants what `next` says, under a token that names the process that asked and how many there were before."""
+
+    asked: list[str] = field(default_factory=list)
+    next: Grant = field(default_factory=lambda: Grant(created=True))
+    renewal: Grant | TransitError = field(default_factory=lambda: Unauthenticated("no"))
+    refusal: TransitError | None = None
+    now: float = 1000.0
+    pause: float = 0.0
+    takes: float = 0.0
+
+    def log_in(self, _client: Client, auth: Auth, _now: float) -> Grant:
+        self.asked.append("login")
+        self.now += self.takes
+        time.sleep(self.pause)
+        if self.refusal is not None:
+            raise self.refusal
+        return replace(self.next, token=f"{auth.role_id}-{os.getpid()}-{len(self.asked)}")
+
+    def renew(self, client: Client, _now: float) -> Grant:
+        self.asked.append(f"renew {client.token}")
+        if isinstance(self.renewal, TransitError):
+            raise self.renewal
+        return replace(self.renewal, token=client.token)
+
+    def revoke(self, client: Client, _warn: Callable[[str], None]) -> None:
+        self.asked.append(f"revoke {client.token}")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    made = Server()
+    for name in ("log_in", "renew", "revoke"):
+        monkeypatch.setattr(_session, name, getattr(made, name))
+    monkeypatch.setattr(_session, "_of_this_run", [])
+    return made
+
+
+@pytest.fixture
+def clock(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The same server, and its time is the only one."""
+
+    class Time:
+        sleep = staticmethod(time.sleep)
+        time = staticmethod(lambda: server.now)
+
+    monkeypatch.setattr(_session, "time", Time)
+    return server
+
+
+@pytest.fixture
+def sessions(server: Server) -> Iterator[Sessions]:
+    made = Sessions()
+    yield made
+    made.close()
+    if made._listener is not None:
+        made._listener.close()
+
+
+def token(sessions: Sessions, wanted: Settings | None = None) -> str:
+    return sessions.grant(wanted or settings(), warn).token
+
+
+# --- how long a token serves ---
+
+
+def test_nothing_is_asked_before_someone_asks(server: Server, sessions: Sessions) -> None:
+    sessions.share()
+    sessions.close()
+    assert server.asked == []
+
+
+def test_equal_settings_share_a_login_and_a_client(server: Server, sessions: Sessions) -> None:
+    first = sessions.client(settings(), warn)
+    assert sessions.client(settings(), warn) is first
+    assert first.token == token(sessions)
+    assert server.asked == ["login"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        settings("two"),
+        Settings(Connection(url="http://one.test", namespace="team"), settings().auth),
+        Settings(Connection(url="http://one.test"), replace(settings().auth, secret_id="s")),
+        Settings(Connection(url="http://one.test", retries={"total": 3}), settings().auth),
+    ],
+    ids=["another server", "a namespace", "other credentials", "more patience"],
+)
+def test_other_settings_have_a_login_of_their_own(server: Server, sessions: Sessions, other: Settings) -> None:
+    for _use in range(2):
+        assert token(sessions) != token(sessions, other)
+    assert server.asked == ["login", "login"]
+
+
+def lasting(seconds: float, *, renewable: bool = True) -> Grant:
+    return Grant(created=True, expires=1000.0 + seconds, lease=int(seconds), renewable=renewable)
+
+
+def test_a_token_serves_until_a_tenth_of_its_life_is_left(clock: Server, sessions: Sessions) -> None:
+    clock.next = lasting(100)
+    first = token(sessions)
+    clock.now = 1089.0
+    assert token(sessions) == first
+    assert clock.asked == ["login"]
+
+
+def test_near_its_end_it_is_renewed_and_revoked_once(clock: Server, sessions: Sessions) -> None:
+    clock.next = lasting(100)
+    clock.renewal = lasting(200)
+    first = token(sessions)
+    clock.now = 1091.0
+    assert token(sessions) == first
+    assert token(sessions) == first
+    sessions.close()
+    assert clock.asked == ["login", f"renew {first}", f"revoke {first}"]
+
+
+@pytest.mark.parametrize(
+    ("renewable", "renewal"),
+    [
+        (False, lasting(500)),
+        (True, Unauthenticated("gone")),
+        (True, lasting(91.5)),
+        (True, Grant(created=True, renewable=True)),
+    ],
+    ids=["not renewable", "refused", "no longer than before", "with a lease of nothing"],
+)
+def test_one_that_cannot_be_prolonged_is_followed_by_another(
+    clock: Server, sessions: Sessions, renewable: bool, renewal: Grant | TransitError
+) -> None:
+    clock.next = lasting(100, renewable=renewable)
+    clock.renewal = renewal
+    first = token(sessions)
+    clock.now = 1091.0
+    clock.next = lasting(500)
+    second = token(sessions)
+    assert second != first
+    assert token(sessions) == second
+    sessions.close()
+    asked = [request for request in clock.asked if not request.startswith("renew")]
+    assert asked == ["login", "login", f"revoke {first}", f"revoke {second}"]
+
+
+def test_a_token_for_a_few_uses_is_not_shared(server: Server, sessions: Sessions) -> None:
+    server.next = Grant(created=True, shareable=False)
+    tokens = {token(sessions) for _use in range(3)}
+    assert len(tokens) == 3
+    sessions.close()
+    assert sorted(server.asked[3:]) == sorted(f"revoke {each}" for each in tokens)
+
+
+# --- who ends it ---
+
+
+def test_only_what_a_login_created_is_revoked_and_only_where_wanted(server: Server, sessions: Sessions) -> None:
+    mine = token(sessions)
+    server.next = Grant()
+    token(sessions, settings("given", method="token"))
+    server.next = Grant(created=True)
+    token(sessions, settings("kept", revoke=False))
+    sessions.close()
+    sessions.close()
+    assert server.asked == ["login"] * 3 + [f"revoke {mine}"]
+
+
+def test_after_the_end_there_is_a_new_login(server: Server, sessions: Sessions) -> None:
+    first = token(sessions)
+    sessions.close()
+    assert token(sessions) != first
+
+
+def test_a_module_on_a_target_ends_its_own(server: Server) -> None:
+    with connected(settings(), warn) as client:
+        mine = client.token
+    assert server.asked == ["login", f"revoke {mine}"]
+
+
+def test_a_module_that_fails_does_as_well(server: Server) -> None:
+    with pytest.raises(TransitError), connected(settings(), warn):
+        raise TransitError("it failed")
+    assert [request.split()[0] for request in server.asked] == ["login", "revoke"]
+
+
+def test_on_the_controller_a_module_leaves_it_to_the_run(
+    server: Server, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_session, "_of_this_run", [sessions])
+    for _item in range(3):
+        with connected(settings(), warn) as client:
+            assert client.token == token(sessions)
+    assert server.asked == ["login"]
+
+
+# --- a server that does not answer ---
+
+
+def test_who_waited_long_for_an_answer_does_not_wait_again_soon(clock: Server, sessions: Sessions) -> None:
+    clock.refusal = ServerUnreachable("no answer within 30 seconds")
+    clock.takes = 30.0
+    for _worker in range(3):
+        with pytest.raises(ServerUnreachable, match="no answer within 30 seconds"):
+            token(sessions)
+    assert clock.asked == ["login"]
+    clock.now += 61
+    clock.refusal = None
+    assert token(sessions)
+    assert clock.asked == ["login", "login"]
+
+
+def test_a_quick_no_is_asked_again(clock: Server, sessions: Sessions) -> None:
+    clock.refusal = ServerUnreachable("connection refused")
+    for _worker in range(2):
+        with pytest.raises(ServerUnreachable):
+            token(sessions)
+    clock.refusal = None
+    assert token(sessions)
+
+
+# --- workers ---
+
+
+def in_workers(count: int, work: Callable[[], str]) -> list[str]:
+    """What so many forked processes, which begin together, found."""
+    answers: multiprocessing.Queue[str] = FORK.Queue()
+    begin = FORK.Event()
+
+    def worker() -> None:
+        begin.wait(LIMIT)
+        try:
+            answers.put(work())
+        except TransitError as error:
+            answers.put(f"{type(error).__name__}: {error.message}")
+
+    workers = [FORK.Process(target=worker) for _number in range(count)]
+    for process in workers:
+        process.start()
+    begin.set()
+    found = [answers.get(timeout=LIMIT) for _number in range(count)]
+    for process in workers:
+        process.join(LIMIT)
+        assert process.exitcode == 0
+    return found
+
+
+@pytest.fixture
+def shared(sessions: Sessions) -> Sessions:
+    sessions.follow_forks()
+    sessions.share()
+    return sessions
+
+
+def test_fifty_workers_at_once_get_the_token_of_one_login(server: Server, shared: Sessions) -> None:
+    server.pause = 0.2
+    found = in_workers(50, lambda: token(shared))
+    assert len(set(found)) == 1
+    assert f"-{os.getpid()}-" in found[0]
+    assert server.asked == ["login"]
+    shared.close()
+    assert server.asked == ["login", f"revoke {found[0]}"]
+
+
+def test_workers_born_later_have_it_from_the_start(server: Server, shared: Sessions) -> None:
+    mine = token(shared)
+    assert shared._listener is not None
+    shared._listener.close()
+    assert in_workers(3, lambda: token(shared)) == [mine] * 3
+
+
+def test_a_refusal_is_told_to_the_worker_that_asks(server: Server, shared: Sessions) -> None:
+    server.refusal = Unauthenticated("wrong secret_id")
+    assert in_workers(1, lambda: token(shared)) == ["Unauthenticated: wrong secret_id"]
+    assert server.asked == ["login"]
+
+
+@pytest.mark.parametrize("terminated", [False, True], ids=["by itself", "by the run"])
+def test_without_announcement_each_worker_logs_in_and_ends_its_own(
+    server: Server, sessions: Sessions, monkeypatch: pytest.MonkeyPatch, terminated: bool
+) -> None:
+    told, tell = FORK.Pipe(duplex=False)
+    monkeypatch.setattr(_session, "revoke", lambda client, _warn: tell.send(client.token))
+    sessions.follow_forks()
+
+    def work() -> str:
+        mine = token(sessions)
+        tell.send(mine)
+        if terminated:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return mine
+
+    worker = FORK.Process(target=work)
+    worker.start()
+    heard: list[str] = []
+    while len(heard) < 2 and told.poll(LIMIT):
+        heard.append(told.recv())
+    worker.join(LIMIT)
+    assert worker.exitcode == (-signal.SIGTERM if terminated else 0)
+    assert len(heard) == 2
+    assert heard[0] == heard[1]
+    assert f"-{os.getpid()}-" not in heard[0]
+    assert server.asked == []
+
+
+def test_a_worker_revokes_nothing_of_its_parent(server: Server, sessions: Sessions) -> None:
+    sessions.follow_forks()
+    mine = token(sessions)
+
+    def close() -> str:
+        sessions.close()
+        return " ".join(server.asked)
+
+    assert in_workers(1, close) == ["login"]
+    sessions.close()
+    assert server.asked == ["login", f"revoke {mine}"]
+
+
+def test_two_configurations_of_workers_have_a_login_each(server: Server, shared: Sessions) -> None:
+    for wanted in (settings("a"), settings("b")):
+        found = in_workers(5, functools.partial(token, shared, wanted))
+        assert len(set(found)) == 1
+    assert server.asked == ["login", "login"]
+
+
+# --- who else may be at the socket ---
+
+
+def stranger(shared: Sessions) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(LIMIT)
+    made.connect(shared._address)
+    return made
+
+
+def test_a_stranger_that_says_nothing_disturbs_nobody(server: Server, shared: Sessions) -> None:
+    with stranger(shared), stranger(shared):
+        assert len(set(in_workers(3, lambda: token(shared)))) == 1
+    assert server.asked == ["login"]
+
+
+@pytest.mark.parametrize("said", [b"", b"\x00", b"\x00\x00\x00\x04none", b"\xff" * 64], ids=len)
+def test_a_stranger_gets_nothing(server: Server, shared: Sessions, said: bytes) -> None:
+    mine = token(shared)
+    heard = b""
+    with stranger(shared) as other:
+        other.sendall(said)
+        other.shutdown(socket.SHUT_WR)
+        try:
+            while some := other.recv(4096):
+                heard += some
+        except ConnectionResetError:
+            pass
+    assert mine.encode() not in heard
+    assert in_workers(1, lambda: token(shared)) == [mine]
+
+
+def test_a_wrong_key_gets_nothing(server: Server, shared: Sessions) -> None:
+    with pytest.raises(multiprocessing.AuthenticationError):
+        connection.Client(shared._address, authkey=b"guessed")
+    assert in_workers(1, lambda: token(shared))
+    assert server.asked == ["login"]
+
+
+def test_a_worker_that_dies_while_it_asks_disturbs_nobody(server: Server, shared: Sessions) -> None:
+    server.pause = 0.3
+
+    def asks_and_dies() -> None:
+        channel = connection.Client(shared._address, authkey=shared._key)
+        channel.send(settings())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    dying = [FORK.Process(target=asks_and_dies) for _number in range(3)]
+    for process in dying:
+        process.start()
+    assert len(set(in_workers(3, lambda: token(shared)))) == 1
+    for process in dying:
+        process.join(LIMIT)
+        assert process.exitcode == -signal.SIGKILL
+    assert server.asked == ["login"]
+
+
+def test_the_socket_is_for_this_user_alone(shared: Sessions) -> None:
+    folder = Path(shared._address).parent
+    assert folder.stat().st_mode & 0o077 == 0
+    assert folder.stat().st_uid == os.getuid()
+
+
+def test_it_is_announced_once(shared: Sessions) -> None:
+    address = shared._address
+    shared.share()
+    assert shared._address == address
+
+
+def test_where_no_socket_can_be_each_worker_logs_in(
+    server: Server, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Longer than the path of a socket may be.
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    monkeypatch.delitem(vars(multiprocessing.current_process())["_config"], "tempdir", raising=False)
+    sessions.follow_forks()
+    sessions.share()
+    assert len(set(in_workers(2, lambda: token(sessions)))) == 2
+    assert server.asked == []
+
+
+def test_a_worker_whose_run_is_gone_does_not_wait_for_it(server: Server) -> None:
+    """The process in between is the run; its worker has to find out that it was killed."""
+    # Pipes, as whoever is killed leaves no lock behind there.
+    from_run, to_test = FORK.Pipe(duplex=False)
+    from_worker, to_test_too = FORK.Pipe(duplex=False)
+    killed = FORK.Event()
+
+    def play() -> None:
+        run = Sessions()
+        run.follow_forks()
+        run.share()
+
+        def worker() -> None:
+            killed.wait(LIMIT)
+            to_test_too.send(token(run))
+
+        FORK.Process(target=worker).start()
+        to_test.send(os.getpid())
+        time.sleep(LIMIT)
+
+    playing = FORK.Process(target=play)
+    playing.start()
+    owner = from_run.recv()
+    playing.kill()
+    # With a limit it would wait for the worker as well, which holds the other end of what is then waited for.
+    playing.join()
+    killed.set()
+    assert from_worker.poll(LIMIT), "it still waits"
+    assert f"-{owner}-" not in from_worker.recv()
+
+
+def test_no_worker_is_born_in_the_middle_of_a_login(server: Server, shared: Sessions) -> None:
+    server.pause = 0.5
+    login = threading.Thread(target=token, args=(shared,))
+    login.start()
+    while not server.asked:
+        time.sleep(0.01)
+    [found] = in_workers(1, lambda: token(shared))
+    login.join(LIMIT)
+    assert found == token(shared)
+    assert server.asked == ["login"]
+
+
+def test_secrets_do_not_show(server: Server, sessions: Sessions) -> None:
+    hidden = Settings(Connection(url="http://one.test"), Auth(method="approle", role_id="r", secret_id="s-canary"))
+    grant = sessions.grant(hidden, warn)
+    assert "s-canary" not in repr(hidden)
+    assert grant.token not in repr(grant)
