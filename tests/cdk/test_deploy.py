@@ -138,6 +138,11 @@ def test_grants_allow_what_they_say_and_the_agent_lives_by_them(fresh: Bao, tmp_
     env = environment(fresh)
     mlkeys("deploy", cwd=tmp_path, env=env)
     assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) == 0
+    # An auth method is created once; another description is no reason to fail.
+    (tmp_path / "app.py").write_text(
+        program.replace('AppRoleAuth("approle")', 'AppRoleAuth("approle", description="new")')
+    )
+    assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) == 0
     assert (tmp_path / "plain.env").read_text().endswith(f"KEY='{SECRETS['ML_API_KEY']}'\n")
     assert (tmp_path / "plain.env").stat().st_mode & 0o777 == 0o600
     check_grants(fresh, tmp_path)

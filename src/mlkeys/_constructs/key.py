@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Required, Self, TypeAlias, TypedDict, Unpa
 
 from mlkeys._attributes import Value
 from mlkeys._constructs.encrypted_vars import EncryptedVars
-from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext, decrypt
+from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext, decrypt, plaintext_problems
 from mlkeys._constructs.grants import Grant, Grantee, grant
 from mlkeys._duration import Duration
 from mlkeys._element import Resource
@@ -160,7 +160,7 @@ class TransitSecretBackendKey(Resource):
         Under a derived key, the name is the context: the ciphertext decrypts under that name alone.
         """
         suggested = plaintext.name if isinstance(plaintext, Secret) else None
-        if name is None and suggested is None:
+        if name is None and suggested is None and not plaintext_problems(plaintext):
             self.node.add_problem("the ciphertext needs a name: encrypt(…, name='…')", call_site())
         return self.ciphertexts.add(name or suggested or f"unnamed_{len(self.ciphertexts.entries)}", plaintext)
 

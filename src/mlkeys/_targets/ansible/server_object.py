@@ -62,10 +62,14 @@ TASKS: list[dict[str, Any]] = [
             "body_format": "json",
             "status_code": [200, 204],
         },
-        "when": Template(
-            "server_object | dict2items | difference(server_object_found.json.data | default({}, true) | dict2items)"
-            " | length > 0"
-        ),
+        "when": [
+            # What can only be created is left alone once it is there.
+            Template("server_object_found.status != 200 or not server_object_created_once | default(false)"),
+            Template(
+                "server_object | dict2items"
+                " | difference(server_object_found.json.data | default({}, true) | dict2items) | length > 0"
+            ),
+        ],
         "changed_when": True,
         "no_log": True,
     },
@@ -94,6 +98,11 @@ def path_of(element: Element, values: Values) -> str | None:
     if isinstance(element, AppRole):
         return f"auth/{values.view.text(str(element.backend))}/role/{values.view.text(str(element.name))}"
     return None
+
+
+def created_once(element: Element) -> bool:
+    """Whether a second request to create it would be refused."""
+    return isinstance(element, AppRoleAuth)
 
 
 def body_of(element: Element, values: Values) -> dict[str, Any]:

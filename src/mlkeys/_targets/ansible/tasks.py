@@ -47,7 +47,11 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
         yield {
             "name": f"{type(element).__name__} {values.name(element)}",
             "ansible.builtin.include_tasks": server_object.TASK_FILE,
-            "vars": {"server_object_path": path, "server_object": server_object.body_of(element, values)},
+            "vars": {
+                "server_object_path": path,
+                "server_object": server_object.body_of(element, values),
+                **({"server_object_created_once": True} if server_object.created_once(element) else {}),
+            },
         }
 
 
