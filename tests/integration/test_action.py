@@ -1,0 +1,239 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where modules get their options from, where they run, and which token they get there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._handover import with_configuration, with_token
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
+
+from tests.integration.support.plays import (
+    CALLBACK,
+    AppRole,
+    Project,
+    approle,
+    asked,
+    live_tokens,
+    make_key,
+    may_use,
+)
+from tests.integration.support.relay import relay
+from tests.integration.support.runs import Ledger
+from tests.support.server import Bao
+
+# Addresses where nothing listens: each source has one of its own, and the message names the one that was used.
+SOURCES = ["task", "defaults", "variable", "ansible env", "ini", "bao env", "vault env"]
+PORTS = {source: 1 + number for number, source in enumerate(SOURCES)}
+
+
+def address(source: str) -> str:
+    return f"http://127.0.0.1:{PORTS[source]}"
+
+
+@pytest.fixture
+def role(bao: Bao, mount: str) -> Iterator[AppRole]:
+    with approle(bao, may_use(mount)) as made:
+        yield made
+
+
+@pytest.mark.parametrize("first", range(len(SOURCES)), ids=SOURCES)
+def test_every_source_in_its_place(tmp_path: Path, first: int) -> None:
+    """All sources from one on: the first of them counts, in the worker, in a process, and for another host."""
+    present = SOURCES[first:]
+    project = Project(tmp_path, {"BAO_TOKEN": "none", "ANSIBLE_HASHI_VAULT_TIMEOUT": "3"})
+    # Its variable is a template.
+    project.hosts(
+        2,
+        **(
+            {"ansible_hashi_vault_url": "http://{{ place }}", "place": address("variable")[7:]}
+            if "variable" in present
+            else {}
+        ),
+    )
+    options: dict[str, Any] = {"name": "ml", **({"url": address("task")} if "task" in present else {})}
+    ways: list[dict[str, Any]] = [{}, {"environment": {"X": "y"}}, {"delegate_to": "gateway1"}]
+    tasks: list[dict[str, Any]] = []
+    for number, way in enumerate(ways):
+        tasks.append(
+            {
+                "mlkeys.transit.vault_transit_key_info": options,
+                "register": f"way_{number}",
+                "ignore_errors": True,
+                **way,
+            }
+        )
+    wanted = [f"'{address(SOURCES[first])}' in way_{number}.msg" for number in range(len(ways))]
+    tasks.append({"ansible.builtin.assert": {"that": wanted}})
+    play: dict[str, Any] = {"hosts": "gateway0", "gather_facts": False, "tasks": tasks}
+    if "defaults" in present:
+        play["module_defaults"] = {"group/mlkeys.transit.vault": {"url": address("defaults")}}
+    project.write("play.yml", json.dumps([play]))
+    env = {
+        "ansible env": ("ANSIBLE_HASHI_VAULT_ADDR", address("ansible env")),
+        "bao env": ("BAO_ADDR", address("bao env")),
+        "vault env": ("VAULT_ADDR", address("vault env")),
+    }
+    ini = f"[hashi_vault_collection]\nurl = {address('ini')}\n" if "ini" in present else ""
+    config = project.write("ansible.cfg", ini)
+    project.run(env={"ANSIBLE_CONFIG": str(config), **dict(env[source] for source in present if source in env)})
+
+
+@pytest.mark.parametrize(
+    ("keywords", "here"),
+    [
+        ({}, True),
+        ({"environment": {}}, True),
+        ({"delegate_to": "localhost"}, True),
+        ({"loop": [1, 2]}, True),
+        ({"timeout": 50}, True),
+        ({"environment": {"X": "y"}}, False),
+        ({"async": 30, "poll": 1}, False),
+        ({"become": True, "become_method": "stub"}, False),
+        ({"become": True, "become_method": "stub", "delegate_to": "localhost"}, False),
+        ({"vars": {"ansible_become": True, "ansible_become_method": "stub"}}, False),
+    ],
+    ids=str,
+)
+def test_where_a_module_runs(
+    bao: Bao, mount: str, tmp_path: Path, role: AppRole, keywords: dict[str, Any], here: bool
+) -> None:
+    make_key(bao, mount)
+    project = Project(tmp_path, {"BAO_ADDR": bao.addr, **role.environment, **CALLBACK})
+    project.hosts(1, ansible_async_dir=str(tmp_path / "jobs"))
+    # Becomes another user in name only: what is tested is that the module is sent.
+    project.write(
+        "become_plugins/stub.py",
+        """
+        from ansible.plugins.become import BecomeBase
+
+        DOCUMENTATION = '''
+        name: stub
+        short_description: The same user
+        description: The same user
+        options:
+          become_user: {description: user, default: root, vars: [{name: ansible_become_user}]}
+          become_flags: {description: flags, default: ''}
+          become_exe: {description: program, default: ''}
+          become_pass: {description: password}
+        '''
+
+
+        class BecomeModule(BecomeBase):
+            name = "stub"
+
+            def build_become_command(self, cmd, shell):
+                super().build_become_command(cmd, shell)
+                return f"env BECAME=yes {cmd}"
+        """,
+    )
+    task = {"mlkeys.transit.vault_transit_key_info": {"name": "ml", "backend": mount}, "register": "out", **keywords}
+    check = {"ansible.builtin.assert": {"that": ["(out.results | default([out]))[0].transit_keys[0].name == 'ml'"]}}
+    project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task, check]}]))
+    ledger = Ledger(bao)
+    done = project.run("-vvvv", env={"ANSIBLE_BECOME_PLUGINS": str(tmp_path / "become_plugins")})
+    assert ("AnsiballZ_vault_transit_key_info" not in done.stdout) is here
+    assert asked(ledger)["login"] == 1
+    assert live_tokens(bao, role) == 0
+    if not here:
+        # A job in the background logs in by itself: it may outlive the run. All others get the run's token.
+        assert ('"auth_method": "token"' in done.stdout) is ("async" not in keywords)
+    for secret in (role.secret_id, bao.token):
+        assert secret not in done.stdout + done.stderr
+
+
+def test_a_token_that_is_handed_over_does_not_show(bao: Bao, mount: str, tmp_path: Path, role: AppRole) -> None:
+    make_key(bao, mount)
+    project = Project(tmp_path, {**role.environment, **CALLBACK})
+    project.hosts(1)
+    task = f"- mlkeys.transit.vault_transit_key_info: {{name: ml, backend: {mount}}}\n"
+    hidden = f"{task}  environment: {{X: y}}\n  no_log: true\n"
+    project.play(task + f"{task}  environment: {{X: y}}\n" + hidden)
+    with relay(bao.addr) as server:
+        done = project.run("-vvvv", env={"BAO_ADDR": server.url})
+        [token] = {request.token for request in server.passed if request.token}
+    assert '"token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"' in done.stdout
+    assert "censored" in done.stdout
+    for secret in (token, role.secret_id, bao.token):
+        assert secret not in done.stdout + done.stderr
+
+
+# --- what is handed over, in this process ---
+
+
+@pytest.fixture
+def arguments(bao: Bao, role: AppRole, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    sessions = _session.Sessions()
+    monkeypatch.setattr(_session, "_of_this_run", [sessions])
+    monkeypatch.setattr(_session, "_at_exit", lambda _end: None)
+    yield {"name": "ml", "url": bao.addr, **role.options}
+    sessions.close()
+
+
+def test_the_token_stands_in_for_the_credentials(arguments: dict[str, Any], bao: Bao) -> None:
+    handed = with_token({**arguments, "token_validate": True})
+    assert set(handed) == {"name", "url", "auth_method", "token"}
+    assert handed["auth_method"] == "token"
+    found = bao.done("POST", "auth/token/lookup", {"token": handed["token"]})
+    assert found["data"]["path"].startswith("auth/approle-")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"timeout": "20"},
+        {"token_validate": "false"},
+        {"validate_certs": "no"},
+        {"cacert": None},
+        {"retries": "2"},
+        {"proxies": {}},
+    ],
+    ids=str,
+)
+def test_options_that_a_module_converts_do_not_keep_the_token_back(
+    arguments: dict[str, Any], odd: dict[str, Any]
+) -> None:
+    assert with_token({**arguments, **odd})["auth_method"] == "token"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"url": "http://127.0.0.1:1"},
+        {"secret_id": "wrong"},
+        {"auth_method": "kubernetes", "jwt": "x"},
+        {"auth_method": "none"},
+        {"auth_method": "nonsense"},
+        {"timeout": "soon"},
+        {"url": "https://127.0.0.1:1", "cacert": "/on/the/target/only.pem"},
+    ],
+    ids=str,
+)
+def test_where_the_controller_cannot_log_in_the_target_does(arguments: dict[str, Any], other: dict[str, Any]) -> None:
+    given = {**arguments, **other}
+    assert with_token(given) == given
+
+
+def test_an_alias_is_the_option(arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAO_CACERT", "/other.pem")
+    completed = with_configuration({"cacert": "/mine.pem"}, {"ca_cert": "/variable.pem", "timeout": 5})
+    assert completed == {"cacert": "/mine.pem", "timeout": 5}
+    assert with_token({**arguments, "url": "https://127.0.0.1:1", **completed})["auth_method"] == "approle"
+
+
+def test_variables_are_evaluated_and_others_left_alone() -> None:
+    variables = {
+        "ansible_hashi_vault_role_id": "r-1",
+        "ansible_hashi_vault_timeout": "7",
+        "unrelated": "{{ undefined }}",
+    }
+    found = controller_options(variables, Templar(loader=DataLoader(), variables=variables))
+    assert found == {"role_id": "r-1", "timeout": 7}

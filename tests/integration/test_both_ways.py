@@ -1,0 +1,222 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every module gives the same result in the controller's worker as in a process of its own.
+
+One play carries out the whole table for each way, each on an engine of its own: starting Ansible for every case would
+take minutes. The module's process is forced by an environment, which a task can only have there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.support.plays import CALLBACK, Project, make_key, may_use
+from tests.integration.support.relay import Passed, relay
+from tests.support.server import Bao, policy_token, transit_mount
+
+SECRET = "sk-both-ways-canary-9Zt"
+
+# What is told about how a task was carried out, not about what came of it.
+OF_THE_TASK = ("age_seconds", "duration", "start", "end")
+
+TIME = re.compile(r"20\d\d-\d\d-\d\dT[0-9:.]+(Z|\+00:00)")
+LONG_AGO = 1_700_000_000
+
+BACKEND: dict[str, Any] = {"path": "ENGINE-made", "description": "both ways", "default_lease_ttl": "2h"}
+KEY: dict[str, Any] = {"name": "made", "backend": "ENGINE", "derived": True}
+KEYS: dict[str, Any] = {"backend": "ENGINE", "keys": [{"name": "many-a"}, {"name": "many-b", "type": "ed25519"}]}
+VARS: dict[str, Any] = {
+    "path": "FOLDER/keys.transit.yml",
+    "backend": "ENGINE",
+    "key": "ml",
+    "secrets": {"openai": SECRET, "hf": "hf_both_ways"},
+}
+
+# Module, options, further keywords of the task. Each goes on where the one before it stopped.
+CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("vault_transit_backend", BACKEND, {"check_mode": True}),
+    ("vault_transit_backend", BACKEND, {}),
+    ("vault_transit_backend", BACKEND, {}),
+    ("vault_transit_backend", {**BACKEND, "default_lease_ttl": "3h"}, {"diff": False}),
+    ("vault_transit_backend", {"path": "ENGINE-made", "state": "absent"}, {"check_mode": True}),
+    ("vault_transit_backend", {"path": "ENGINE-made", "state": "absent", "force": True}, {}),
+    ("vault_transit_backend", {"path": "sys"}, {}),
+    ("vault_transit_backend", {"path": "x", "state": "nowhere"}, {}),
+    ("vault_transit_key", KEY, {"check_mode": True}),
+    ("vault_transit_key", KEY, {}),
+    ("vault_transit_key", KEY, {}),
+    ("vault_transit_key", {**KEY, "derived": False, "type": "ed25519"}, {}),
+    ("vault_transit_key", {**KEY, "rotate_older_than": "0"}, {}),
+    ("vault_transit_key", {**KEY, "min_decryption_version": "{{ 1 + 1 }}"}, {"diff": False}),
+    ("vault_transit_key", {**KEY, "min_decryption_version": "two"}, {}),
+    ("vault_transit_key", {"name": "made", "backend": "ENGINE-none"}, {}),
+    ("vault_transit_key", {"name": "made", "backend": "ENGINE", "state": "absent"}, {}),
+    (
+        "vault_transit_key",
+        {"name": "made", "backend": "ENGINE", "state": "absent", "force": True},
+        {"check_mode": True},
+    ),
+    ("vault_transit_key", {"name": "made", "backend": "ENGINE", "state": "absent", "force": True}, {}),
+    ("vault_transit_key", {"backend": "ENGINE"}, {}),
+    ("vault_transit_key", {**KEY, "colour": "red"}, {}),
+    ("vault_transit_key", {**KEY, "token": "wrong-token-both-ways"}, {}),
+    ("vault_transit_key", {**KEY, "url": "http://127.0.0.1:1"}, {}),
+    ("vault_transit_key_info", {"name": "ml", "backend": "ENGINE"}, {}),
+    ("vault_transit_key_info", {"name": "none", "engine_mount_point": "ENGINE"}, {}),
+    ("vault_transit_key_info", {"backend": "ENGINE"}, {"check_mode": True}),
+    ("vault_transit_key_info", {"backend": "ENGINE-none"}, {}),
+    ("vault_transit_keys", KEYS, {"check_mode": True}),
+    ("vault_transit_keys", KEYS, {}),
+    ("vault_transit_keys", KEYS, {}),
+    ("vault_transit_keys", {**KEYS, "keys": [{"name": "many-a", "type": "ed25519"}, {"name": "many-c"}]}, {}),
+    ("vault_transit_vars", VARS, {"check_mode": True}),
+    ("vault_transit_vars", VARS, {}),
+    ("vault_transit_vars", VARS, {}),
+    ("vault_transit_vars", {**VARS, "secrets": {"openai": SECRET + "-new"}, "purge": True}, {"diff": False}),
+    ("vault_transit_vars", {**VARS, "mode": "0640"}, {}),
+    ("vault_transit_vars", {**VARS, "path": "FOLDER/none/keys.transit.yml"}, {}),
+    ("vault_transit_vars", {**VARS, "key": "none", "path": "FOLDER/other.transit.yml"}, {}),
+    ("vault_transit_vars", {**VARS, "secrets": {"no name": SECRET}}, {}),
+]
+
+
+def invocations(shown: str) -> list[Any]:
+    """The options that modules say they were started with, in the order of the tasks."""
+    decoder = json.JSONDecoder()
+    places = [match.end() for match in re.finditer(r'"invocation": ', shown)]
+    return [decoder.raw_decode(shown, place)[0] for place in places]
+
+
+def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, Any]], str]:
+    """The registered result of every case, and all that was shown."""
+    folder.mkdir()
+    with (
+        transit_mount(bao) as engine,
+        policy_token(
+            bao, 'path "*" { capabilities = ["sudo", "create", "read", "update", "delete", "list"] }'
+        ) as token,
+    ):
+        make_key(bao, engine)
+        project = Project(folder, {**CALLBACK, "BAO_ADDR": bao.addr, "BAO_TOKEN": token})
+        project.hosts(1)
+
+        def placed(value: Any) -> Any:
+            return json.loads(json.dumps(value).replace("ENGINE", engine).replace("FOLDER", str(folder)))
+
+        tasks = [
+            {
+                f"mlkeys.transit.{module}": placed(options),
+                "register": f"case_{number}",
+                "ignore_errors": True,
+                "diff": True,
+                **more,
+                **({"environment": {"ELSEWHERE": "yes"}} if sent else {}),
+            }
+            for number, (module, options, more) in enumerate(CASES)
+        ]
+        names = [f"case_{number}" for number in range(len(CASES))]
+        kept = {name: f"{{{{ {name} }}}}" for name in names}
+        tasks.append(
+            {
+                "ansible.builtin.copy": {"dest": f"{folder}/results.json", "content": "{{ kept | to_json }}"},
+                "vars": {"kept": kept},
+            }
+        )
+        project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+        done = project.run("-vvvv", env={"ANSIBLE_PIPELINING": "true"})
+        text = (folder / "results.json").read_text(encoding="utf-8")
+        for secret in (token, SECRET, "hf_both_ways"):
+            assert secret not in text
+            assert secret not in done.stdout + done.stderr
+        text = text.replace(engine, "ENGINE").replace(str(folder), "FOLDER")
+        results = json.loads(text)
+        shown = (done.stdout + done.stderr).rsplit("TASK [ansible.builtin.copy]")[0]
+        return [results[name] for name in names], shown.replace(engine, "ENGINE").replace(str(folder), "FOLDER")
+
+
+def comparable(value: Any) -> Any:
+    """Without what is told of the task, and without the times of day, which differ between the two engines."""
+    if isinstance(value, dict):
+        return {name: comparable(inner) for name, inner in value.items() if name not in OF_THE_TASK}
+    if isinstance(value, list):
+        return [comparable(inner) for inner in value]
+    if isinstance(value, int) and value > LONG_AGO:
+        return "TIME"
+    return TIME.sub("TIME", value) if isinstance(value, str) else value
+
+
+def test_the_results_are_the_same(bao: Bao, tmp_path: Path) -> None:
+    here, shown_here = carried_out(bao, tmp_path / "here", sent=False)
+    sent, shown_sent = carried_out(bao, tmp_path / "sent", sent=True)
+
+    # Whether a module was started shows in what the connection was asked to do.
+    assert shown_here.count("Using module file") == 0
+    assert shown_sent.count("Using module file") == len(CASES)
+    for case, one, other in zip(CASES, here, sent, strict=True):
+        assert comparable(one) == comparable(other), case
+    # Some options are refused before there is anything to tell of them.
+    assert len(invocations(shown_here)) >= len(CASES) - 6
+    assert invocations(shown_here) == invocations(shown_sent)
+
+    for module in {case[0] for case in CASES}:
+        results = [result for result, case in zip(here, CASES, strict=True) if case[0] == module]
+        assert {result["failed"] for result in results} == {False, True}, module
+        changes = {result["changed"] for result in results if not result["failed"]}
+        assert changes == ({False} if module.endswith("_info") else {False, True}), module
+    for trouble in ("Traceback", "MODULE FAILURE"):
+        assert trouble not in shown_here + shown_sent
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["here", "sent"])
+def test_a_warning_is_shown_once_and_stays_with_its_item(bao: Bao, mount: str, tmp_path: Path, sent: bool) -> None:
+    project = Project(tmp_path, {"BAO_TOKEN": bao.token, "ANSIBLE_HASHI_VAULT_RETRIES": "3"})
+    project.hosts(1)
+    make_key(bao, mount)
+    task = {
+        "mlkeys.transit.vault_transit_key_info": {"name": "{{ item }}", "backend": mount},
+        "loop": ["ml", "ml2", "ml3"],
+        "register": "told",
+        **({"environment": {"ELSEWHERE": "yes"}} if sent else {}),
+    }
+    make_key(bao, mount, "ml2")
+    make_key(bao, mount, "ml3")
+    project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+    cut: list[str] = []
+
+    def cuts(request: Passed) -> bool:
+        if request.path.endswith("/ml2") and not cut:
+            cut.append(request.path)
+            return True
+        return False
+
+    with relay(bao.addr) as server:
+        server.cuts = cuts
+        done = project.run(env={"BAO_ADDR": server.url})
+    assert cut
+    assert (done.stdout + done.stderr).count("Trying again") == 1
+
+
+def test_policies_hold_both_ways(bao: Bao, mount: str, tmp_path: Path) -> None:
+    make_key(bao, mount)
+    with policy_token(bao, may_use(f"{mount}-other")) as token:
+        project = Project(tmp_path, {"BAO_ADDR": bao.addr, "BAO_TOKEN": token})
+        project.hosts(1)
+        project.play(
+            f"""
+            - mlkeys.transit.vault_transit_key_info: {{name: ml, backend: {mount}}}
+              register: here
+              ignore_errors: true
+            - mlkeys.transit.vault_transit_key_info: {{name: ml, backend: {mount}}}
+              register: sent
+              ignore_errors: true
+              environment: {{X: y}}
+            - ansible.builtin.assert:
+                that: [here is failed, sent is failed, here.msg == sent.msg, "'ermission' in here.msg"]
+            """
+        )
+        project.run()
