@@ -316,7 +316,13 @@ def test_workers_born_later_have_it_from_the_start(server: Server, shared: Sessi
 
 def test_a_refusal_is_told_to_the_worker_that_asks(server: Server, shared: Sessions) -> None:
     server.refusal = Unauthenticated("wrong secret_id")
-    assert in_workers(1, lambda: token(shared)) == ["Unauthenticated: wrong secret_id"]
+
+    def asks() -> str:
+        # It would be let in itself, but does not try.
+        server.refusal = None
+        return token(shared)
+
+    assert in_workers(1, asks) == ["Unauthenticated: wrong secret_id"]
     assert server.asked == ["login"]
 
 
