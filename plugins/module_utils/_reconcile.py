@@ -108,7 +108,7 @@ def reconcile_key(client: Client, options: Mapping[str, Any], dry_run: bool, now
         now: seconds since the epoch, for the age of versions.
     """
     request = key_request(options)
-    transit = Transit(client, options["backend"], foretelling=dry_run)
+    transit = Transit(client, options["backend"], foretelling=dry_run and request.present)
     plan = plan_request(request, transit.read_key(request.name), now)
     after: Mapping[str, Any] | None = plan.after
     warnings = plan.warnings + foretold_warnings(transit)

@@ -313,11 +313,21 @@ def test_a_missing_namespace(bao: Bao, module: str) -> None:
     )
 
 
-@pytest.mark.parametrize("state", ["present", "absent"])
-def test_a_missing_engine(bao: Bao, state: str) -> None:
-    assert refused(bao, "vault_transit_key", name="ml", backend="no/such", state=state) == (
-        "No secrets engine is mounted for 'no/such/keys/ml'. Enable it, or correct the engine's path."
-    )
+NO_ENGINE = "No secrets engine is mounted for 'no/such/keys/ml'. Enable it, or correct the engine's path."
+
+
+def test_a_missing_engine(bao: Bao) -> None:
+    assert refused(bao, "vault_transit_key", name="ml", backend="no/such", state="absent") == NO_ENGINE
+
+
+def test_a_missing_engine_may_be_one_that_check_mode_only_foretold(bao: Bao) -> None:
+    wanted = {"name": "ml", "backend": "no/such"}
+    foretold = run(bao, "vault_transit_key", check=True, **wanted)
+    assert foretold.changed
+    assert foretold.warnings == [
+        "The engine 'no/such' is not enabled. Without check mode this fails unless an earlier task enables it."
+    ]
+    assert run(bao, "vault_transit_key", **wanted).msg == NO_ENGINE
 
 
 DENIED = (
