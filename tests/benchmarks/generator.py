@@ -1,16 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The generator against cdktn: whole processes, from the start of Python to the last written byte.
-
-Run it on a quiet machine with: python tests/benchmarks/bench_generator.py
-It ends with status 1 when a promise is not kept: at 1 and at 500 keys 8 times as fast and with a fifth of the
-memory (Node included), and linear up to 5,000 keys.
-"""
+"""The generator beside cdktn: whole processes, from the start of Python to the last written byte, Node included."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -19,6 +12,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.benchmarks.report import Row
 
 OURS = """
 import sys
@@ -116,54 +111,35 @@ def median(program: str, runs: int, *arguments: str) -> Figure:
     return Figure(statistics.median(figure.seconds for figure in figures), max(figure.megabytes for figure in figures))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--runs", type=int, default=3, help="runs of each; the median time and the highest memory count"
-    )
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    options = parser.parse_args()
-    rows = []
+def generator_rows(runs: int = 3) -> list[Row]:
+    """The same stack by both, as Terraform JSON, which is what cdktn writes."""
     measured(THEIRS, "1")  # fills its caches, of which it has many
-    measured(OURS, "1", "ansible,terraform")
-    for keys in (1, 100, 500, 5000):
-        ours = median(OURS, options.runs, str(keys), "terraform")
-        both = median(OURS, options.runs, str(keys), "ansible,terraform")
-        theirs = median(THEIRS, options.runs, str(keys))
-        rows.append((keys, ours, both, theirs))
-        if not options.json:
-            show(keys, ours, both, theirs)
-    if options.json:
-        print(json.dumps([[keys, *(vars(figure) for figure in figures)] for keys, *figures in rows]))  # noqa: T201
-    broken = promises_broken(rows)
-    for promise in broken:
-        print(f"NOT KEPT: {promise}", file=sys.stderr)  # noqa: T201
-    return 1 if broken else 0
+    measured(OURS, "1", "terraform")
+    ours = {keys: median(OURS, runs, str(keys), "terraform") for keys in (1, 100, 500, 5000)}
+    theirs = {keys: median(THEIRS, runs, str(keys)) for keys in ours}
+    rows = [_row(keys, ours[keys], theirs[keys]) for keys in ours]
+    growth = (ours[5000].seconds - ours[1].seconds) / (ours[500].seconds - ours[1].seconds)
+    return [
+        *rows,
+        Row(
+            "the same, what 5,000 keys cost beyond what 500 cost",
+            f"{growth:.1f} times",
+            "10 times the keys",
+            "linear: at most 15 times",
+            ratio=growth,
+            holds=growth <= 15,
+        ),
+    ]
 
 
-def show(keys: int, ours: Figure, both: Figure, theirs: Figure) -> None:
-    print(  # noqa: T201
-        f"{keys:5d} keys  mlkeys {ours.seconds:6.2f} s {ours.megabytes:5.0f} MB   "
-        f"(with Ansible {both.seconds:6.2f} s {both.megabytes:5.0f} MB)   "
-        f"cdktn {theirs.seconds:6.2f} s {theirs.megabytes:5.0f} MB   "
-        f"{theirs.seconds / ours.seconds:5.1f} times faster, {ours.megabytes / theirs.megabytes:4.0%} of the memory"
+def _row(keys: int, ours: Figure, theirs: Figure) -> Row:
+    faster, share = theirs.seconds / ours.seconds, ours.megabytes / theirs.megabytes
+    required = keys in (1, 500)
+    return Row(
+        f"generate {keys:,} key{'' if keys == 1 else 's'}",
+        f"{ours.seconds:.2f} s, {ours.megabytes:.0f} MB",
+        f"cdktn {theirs.seconds:.2f} s, {theirs.megabytes:.0f} MB",
+        "8 times faster, a fifth of the memory" if required else "",
+        ratio=faster,
+        holds=not required or (faster >= 8 and share <= 0.2),
     )
-
-
-def promises_broken(rows: list[tuple[int, Figure, Figure, Figure]]) -> list[str]:
-    found = []
-    by_keys = {keys: (ours, theirs) for keys, ours, _, theirs in rows}
-    for keys in (1, 500):
-        ours, theirs = by_keys[keys]
-        if theirs.seconds < 8 * ours.seconds:
-            found.append(f"8 times faster at {keys} keys")
-        if ours.megabytes > theirs.megabytes / 5:
-            found.append(f"a fifth of the memory at {keys} keys")
-    start = by_keys[1][0].seconds
-    if by_keys[5000][0].seconds - start > 1.5 * 10 * (by_keys[500][0].seconds - start):
-        found.append("linear from 500 to 5,000 keys")
-    return found
-
-
-if __name__ == "__main__":
-    sys.exit(main())
