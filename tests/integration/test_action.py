@@ -18,6 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import con
 
 from tests.integration.support.plays import (
     CALLBACK,
+    TOLD,
     AppRole,
     Project,
     approle,
@@ -139,7 +140,7 @@ def test_where_a_module_runs(
     check = {"ansible.builtin.assert": {"that": ["(out.results | default([out]))[0].transit_keys[0].name == 'ml'"]}}
     project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task, check]}]))
     ledger = Ledger(bao)
-    done = project.run("-vvvv", env={"ANSIBLE_BECOME_PLUGINS": str(tmp_path / "become_plugins")})
+    done = project.run("-vvvv", env={**TOLD, "ANSIBLE_BECOME_PLUGINS": str(tmp_path / "become_plugins")})
     assert ("AnsiballZ_vault_transit_key_info" not in done.stdout) is here
     assert asked(ledger)["login"] == 1
     assert live_tokens(bao, role) == 0
@@ -158,7 +159,7 @@ def test_a_token_that_is_handed_over_does_not_show(bao: Bao, mount: str, tmp_pat
     hidden = f"{task}  environment: {{X: y}}\n  no_log: true\n"
     project.play(task + f"{task}  environment: {{X: y}}\n" + hidden)
     with relay(bao.addr) as server:
-        done = project.run("-vvvv", env={"BAO_ADDR": server.url})
+        done = project.run("-vvvv", env={**TOLD, "BAO_ADDR": server.url})
         [token] = {request.token for request in server.passed if request.token}
     assert '"token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"' in done.stdout
     assert "censored" in done.stdout

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.support.plays import CALLBACK, Project, make_key, may_use
+from tests.integration.support.plays import CALLBACK, TOLD, Project, make_key, may_use
 from tests.integration.support.relay import Passed, relay
 from tests.support.server import Bao, policy_token, transit_mount
 
@@ -128,7 +128,7 @@ def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, A
             }
         )
         project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-        done = project.run("-vvvv", env={"ANSIBLE_PIPELINING": "true"})
+        done = project.run("-vvvv", env={**TOLD, "ANSIBLE_PIPELINING": "true"})
         text = (folder / "results.json").read_text(encoding="utf-8")
         for secret in (token, SECRET, "hf_both_ways"):
             assert secret not in text

@@ -343,7 +343,7 @@ def test_nothing_is_on_disk_during_or_after_the_run(
     with relay(bao.addr) as server:
         project.run("--limit", "gateway1", env={**environment, "BAO_ADDR": server.url})
         [token] = {request.token for request in server.passed if request.token}
-    assert (seen / "sockets").read_text(encoding="utf-8").count("\n") == 1
+    assert "/listener-" in (seen / "sockets").read_text(encoding="utf-8")
     assert [path for path in temporary.rglob("*") if path.is_socket()] == []
     files = [path for folder in (tmp_path, scratch) for path in folder.rglob("*") if path.is_file()]
     assert [path for path in files if token.encode() in path.read_bytes()] == []

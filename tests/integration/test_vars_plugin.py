@@ -124,12 +124,25 @@ def test_no_other_is(bao: Bao, get_vars: GetVars, put: Callable[..., Path], path
     assert ledger.requests == []
 
 
-def test_links_are_followed_but_not_in_circles(get_vars: GetVars, put: Callable[..., Path], tmp_path: Path) -> None:
+def test_links_are_followed_but_not_in_circles(
+    get_vars: GetVars, put: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put("common/keys.transit.yml", token=SECRET)
     folder = tmp_path / "group_vars/gateways"
     folder.mkdir(parents=True)
     (folder / "common").symlink_to("../../common")
     (folder / "again").symlink_to(".")
+    (folder / "once more").symlink_to("../gateways")
+    walked: list[str] = []
+    walk = os.walk
+
+    def counted(top: str, *, followlinks: bool) -> Iterator[tuple[str, list[str], list[str]]]:
+        for place, folders, names in walk(top, followlinks=followlinks):
+            walked.append(place)
+            assert len(walked) < 20
+            yield place, folders, names
+
+    monkeypatch.setattr(os, "walk", counted)
     assert get_vars(Group("gateways")) == {"token": SECRET}
 
 
