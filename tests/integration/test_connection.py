@@ -321,13 +321,12 @@ def test_a_missing_engine(bao: Bao) -> None:
 
 
 def test_a_missing_engine_may_be_one_that_check_mode_only_foretold(bao: Bao) -> None:
-    wanted = {"name": "ml", "backend": "no/such"}
-    foretold = run(bao, "vault_transit_key", check=True, **wanted)
+    foretold = run(bao, "vault_transit_key", check=True, name="ml", backend="no/such")
     assert foretold.changed
     assert foretold.warnings == [
         "The engine 'no/such' is not enabled. Without check mode this fails unless an earlier task enables it."
     ]
-    assert run(bao, "vault_transit_key", **wanted).msg == NO_ENGINE
+    assert run(bao, "vault_transit_key", name="ml", backend="no/such").msg == NO_ENGINE
 
 
 DENIED = (
