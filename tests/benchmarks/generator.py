@@ -107,7 +107,7 @@ def _resident(pid: int) -> float:
 
 
 def median(program: str, runs: int, *arguments: str) -> Figure:
-    figures = [measured(program, *arguments) for _ in range(runs)]
+    figures = [measured(program, *arguments) for _run in range(runs)]
     return Figure(statistics.median(figure.seconds for figure in figures), max(figure.megabytes for figure in figures))
 
 
