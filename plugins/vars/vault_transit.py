@@ -141,7 +141,6 @@ display = Display()
 
 # Ansible makes several instances of a vars plugin in one run.
 _files: dict[str, DecryptedFiles] = {}
-_warned: set[str] = set()
 
 
 class VarsModule(BaseVarsPlugin):
@@ -178,8 +177,8 @@ class VarsModule(BaseVarsPlugin):
     def _report(self, problem: str, how: str) -> None:
         if how == "error":
             raise AnsibleParserError(problem)
-        if how == "warn" and problem not in _warned:
-            _warned.add(problem)
+        if how == "warn":
+            # The display says the same thing once.
             display.warning(problem)
 
 
