@@ -56,7 +56,6 @@ def get_vars(bao: Bao, mount: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     plugin = vars_loader.get("mlkeys.transit.vault_transit")
     code = __import__(type(plugin).__module__, fromlist=["_files"])
     monkeypatch.setattr(code, "_files", {})
-    monkeypatch.setattr(code, "_warned", set())
 
     def get(*entities: Host | Group) -> dict[str, Any]:
         found: dict[str, Any] = plugin.get_vars(DataLoader(), str(tmp_path), list(entities))
