@@ -229,6 +229,7 @@ def run_tests(session: nox.Session, core: str) -> None:
         *(session.posargs or [f"tests/{name}" for name in folders]),
         "--cov",
         "--cov-report=term:skip-covered",
+        "--durations=15",
         env={"COVERAGE_FILE": str(data / f"core-{core}")},
     )
 
