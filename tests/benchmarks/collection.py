@@ -209,8 +209,6 @@ def lookup_rows(bench: Bench) -> list[Row]:
     limit = raw + empty.seconds
     ten_times = bench.raw.encrypt(KEY, values * 10)
     large, large_empty = _decrypt_all(bench, ten_times, times=1), _only_load(bench, ten_times, times=1)
-    small_memory = ours.mebibytes - _nothing(bench).mebibytes
-    large_memory = large.mebibytes - _nothing(bench).mebibytes
     return [
         Row(
             "10,000 ciphertexts through one lookup call",
@@ -221,12 +219,12 @@ def lookup_rows(bench: Bench) -> list[Row]:
             holds=ours.seconds <= 1.5 * limit,
         ),
         Row(
-            "peak memory for 10,000 and 100,000 secrets, above an empty play",
-            f"{small_memory:.0f} MiB, {large_memory:.0f} MiB",
-            f"play that loads them: {empty.mebibytes:.0f} MiB, {large_empty.mebibytes:.0f} MiB",
+            "peak memory of the whole process for 10,000 and for 100,000 secrets",
+            f"{ours.mebibytes:.0f} MiB, {large.mebibytes:.0f} MiB",
+            f"play that only loads them: {empty.mebibytes:.0f} MiB, {large_empty.mebibytes:.0f} MiB",
             "100,000 cost at most 11 times",
-            ratio=large_memory / small_memory,
-            holds=large_memory <= 11 * small_memory,
+            ratio=large.mebibytes / ours.mebibytes,
+            holds=large.mebibytes <= 11 * ours.mebibytes,
         ),
         _single_call(bench, ciphertexts[0]),
     ]
