@@ -17,8 +17,8 @@ from hypothesis import settings
 from tests.support.collection import collections_path
 from tests.support.server import Bao, policy_token, running_bao, transit_mount
 
-# How long an example takes says more of the machine than of the code.
-settings.register_profile("untimed", deadline=None)
+# How long an example takes says more of the machine than of the code. Where a run decides, it tries the same each time.
+settings.register_profile("untimed", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("untimed")
 
 _scratch = pytest.StashKey[Path]()
