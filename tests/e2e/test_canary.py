@@ -8,7 +8,9 @@ import base64
 import contextlib
 import json
 import os
+import re
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -183,11 +185,13 @@ class Canary:
 
 
 @pytest.fixture
-def canary(bao: Bao, tmp_path: Path) -> Iterator[Canary]:
-    copy_of_example(tmp_path / "work")
-    with free_engine_path(bao) as engine:
+def canary(bao: Bao) -> Iterator[Canary]:
+    # A short name: newer Ansible puts a socket below it, and the path of one is limited to about 100 characters.
+    with tempfile.TemporaryDirectory(prefix="canary-") as folder, free_engine_path(bao) as engine:
+        root = Path(folder)
+        copy_of_example(root / "work")
         secrets = {**PROVIDER_KEYS, "BAO_TOKEN": bao.token, "the wrong token": WRONG_TOKEN}
-        yield Canary(bao, engine, tmp_path, secrets)
+        yield Canary(bao, engine, root, secrets)
 
 
 def test_forms_are_found_wherever_they_begin() -> None:
@@ -328,5 +332,6 @@ def test_failures_are_silent(canary: Canary, arrange: Callable[[Canary], dict[st
     done = canary.play(env=environment)
 
     assert done.returncode != 0, done.stdout
-    assert "Traceback" not in done.stdout + done.stderr
+    # Ansible's own ones, which old versions show at this verbosity, are not ours to prevent.
+    assert not re.search(r'File "[^"]*mlkeys/transit/plugins', done.stdout + done.stderr)
     canary.assert_silent()

@@ -230,7 +230,7 @@ def test_a_key_that_is_listed_twice_is_refused(bao: Bao, mount: str, on_error: s
         ({"name": "a", "tpye": "hmac"}, "keys.tpye"),
         ({"type": "hmac"}, "missing required arguments: name found in keys"),
         ({"name": "a", "state": "gone"}, "value of state must be one of: absent, present, got: gone found in keys"),
-        ({"name": "a", "key_size": "big"}, "big"),
+        ({"name": "a", "key_size": "big"}, "key_size"),
     ],
 )
 def test_what_is_no_entry_is_refused_unasked(bao: Bao, mount: str, entry: Entry, message: str) -> None:
