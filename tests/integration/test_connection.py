@@ -18,6 +18,7 @@ import pytest
 from tests.integration.conftest import SecureBao
 from tests.integration.support.relay import relay, serving
 from tests.integration.support.runs import Ledger, converge, refused, run
+from tests.support.core import CORE
 from tests.support.modules import ModuleResult, run_module
 from tests.support.server import Bao
 
@@ -431,7 +432,8 @@ def test_other_answers_that_get_lost_are_asked_for_again(bao: Bao, mount: str) -
     assert not result.failed, result.msg
     assert result["key"]["deletion_allowed"]
     # Since core 2.19 Ansible says the same thing only once.
-    assert {warning.partition(":")[0] for warning in result.warnings} == {"Trying again"}
+    times = 3 if CORE < (2, 19) else 1
+    assert [warning.partition(":")[0] for warning in result.warnings] == ["Trying again"] * times
 
 
 def test_without_retries_a_lost_answer_is_an_error(bao: Bao, mount: str) -> None:
