@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Mapping, Tuple
 from urllib.parse import quote
 
@@ -33,6 +33,7 @@ class Grant:
         expires: seconds since the epoch, ``None`` when it is not known or never.
         lease: seconds that it was given for.
         shareable: whether it may be used any number of times.
+        index: of the state in which the server knows it, ``None`` where it does not tell.
     """
 
     token: str = field(default="", repr=False)
@@ -41,6 +42,7 @@ class Grant:
     lease: int = 0
     renewable: bool = False
     shareable: bool = True
+    index: str | None = None
 
     def near_end(self, now: float) -> bool:
         """Whether less than a tenth of its life is left."""
@@ -99,7 +101,7 @@ def _login(client: Client, auth: Auth, now: float) -> Grant:
     try:
         grant = _grant(client.post(path, body).auth, now)
         if grant.token:
-            return grant
+            return replace(grant, index=client.index)
         refused = f"The login with {auth.method} at '{path}' gave no token. Does it want a second factor?"
     except MountNotFound:
         refused = f"No auth method is mounted at 'auth/{auth.mount_point or auth.method}'. Check mount_point."

@@ -102,6 +102,15 @@ class Client:
         self._adapter.token = token
 
     @property
+    def index(self) -> str | None:
+        """Of the state that no answer may be older than: that after the last write, where the server tells it."""
+        return self._index
+
+    def not_before(self, index: str | None) -> None:
+        """Get no answer older than the state of that index, which another client has seen."""
+        self._index = self._index or index
+
+    @property
     def may_retry(self) -> bool:
         return bool(self._connection.retries)
 

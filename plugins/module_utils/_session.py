@@ -78,6 +78,13 @@ def _at_exit(end: Callable[[], None]) -> None:
     util.Finalize(None, end_undisturbed, exitpriority=0)
 
 
+def _client(settings: Settings, grant: Grant, warn: Warn) -> Client:
+    client = Client(settings.connection, warn, grant.token)
+    # A standby that has not heard of the token yet would refuse it.
+    client.not_before(grant.index)
+    return client
+
+
 class Sessions:
     """The logins of one run. Lives in the process that runs the play; forked workers hold copies."""
 
@@ -104,7 +111,7 @@ class Sessions:
             grant = self.grant(settings, warn)
             client = self._clients.get(settings)
             if client is None:
-                client = self._clients[settings] = Client(settings.connection, warn)
+                client = self._clients[settings] = _client(settings, grant, warn)
             client.token = grant.token
             return client
 
@@ -142,7 +149,7 @@ class Sessions:
             self._clients.clear()
             for settings, grant in created:
                 if settings.auth.token_revoke:
-                    revoke(Client(settings.connection, _silent, grant.token), _silent)
+                    revoke(_client(settings, grant, _silent), _silent)
 
     def _is_worker(self) -> bool:
         return os.getpid() != self._owner
@@ -151,7 +158,7 @@ class Sessions:
         now = time.time()
         if old is not None and old.renewable:
             try:
-                renewed = renew(Client(settings.connection, warn, old.token), now)
+                renewed = renew(_client(settings, old, warn), now)
             except TransitError:
                 renewed = old
             # In the last second of its life it is prolonged by none.

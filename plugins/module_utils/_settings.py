@@ -154,27 +154,31 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
 
 
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """What ``BAO_*`` and ``VAULT_*`` variables say where the given options are silent."""
+    """What environment variables say where the given options are silent."""
     found = {}
     for option in OPTIONS:
-        if option.name == "token_path" or any(name in given for name in (option.name, *option.aliases)):
-            # HOME is no setting: another machine has another one.
+        if any(name in given for name in (option.name, *option.aliases)):
             continue
-        for variable in option.late:
-            if environment.get(variable):
-                found[option.name] = _from_environment(option, environment[variable])
-                break
+        # HOME is no setting: another machine has another one.
+        value = _environment_value(option, {**environment, "HOME": ""})
+        if value is not None:
+            found[option.name] = value
     return found
 
 
 def _value(option: Option, given: Any, environment: Mapping[str, str]) -> Any:
     if given is not None and given != "":
         return given
+    value = _environment_value(option, environment)
+    return option.default if value is None else value
+
+
+def _environment_value(option: Option, environment: Mapping[str, str]) -> Any:
     for variable in option.all_environment:
-        text = environment.get(variable, "")
+        text = str(environment.get(variable) or "")
         if text:
             return _from_environment(option, text)
-    return option.default
+    return None
 
 
 _FALSE = ("0", "f", "false", "n", "no", "off")

@@ -32,7 +32,8 @@ class TransitAction(ActionBase):
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
         full_name = f"mlkeys.transit.{self.MODULE}"
-        arguments = with_configuration(self._task.args, controller_options(variables, self._templar))
+        configured = controller_options(variables, self._templar, self._task_environment())
+        arguments = with_configuration(self._task.args, configured)
         if self._stays_here() and can_run_here(self.MODULE):
             # The module finds them and keeps its login for the other items of a loop.
             run_sessions()
@@ -49,6 +50,11 @@ class TransitAction(ActionBase):
                 )
             )
         return result
+
+    def _task_environment(self) -> dict[str, str]:
+        environment: dict[str, str] = {}
+        self._compute_environment_string(environment)
+        return environment
 
     def _stays_here(self) -> bool:
         """Whether the module would run on this machine, as this user, in this environment, while the task waits."""

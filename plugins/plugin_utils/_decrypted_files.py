@@ -18,6 +18,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import Inva
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
 
+# The same in C, ten times as fast, where PyYAML was built with it.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
 
 # Gives a client that may speak, or raises TransitError.
@@ -138,7 +141,7 @@ def _load(path: str) -> VarsFile:
     """
     try:
         with open(path, "rb") as stream:
-            document = yaml.safe_load(stream)
+            document = yaml.load(stream, Loader=_Loader)  # noqa: S506  a safe one
     except OSError as error:
         problem = f": {error.strerror or 'it cannot be read'}"
     except yaml.MarkedYAMLError as error:

@@ -10,7 +10,7 @@ from typing import Any, Mapping
 
 from ansible import constants
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS, environment_options
 
 # Its documentation names the sources of every option. Everything else on the controller reads them there.
 LOOKUP = "mlkeys.transit.vault_transit"
@@ -27,16 +27,21 @@ def templated_variables(load_name: str, variables: Mapping[str, Any], templar: A
     return {name: templar.template(variables[name]) for name in names if name in variables}
 
 
-def controller_options(variables: Mapping[str, Any], templar: Any) -> dict[str, Any]:
-    """What variables, environment and ini say of connection and authentication. Silent ones are not in it."""
+def controller_options(variables: Mapping[str, Any], templar: Any, environment: Mapping[str, str]) -> dict[str, Any]:
+    """What variables, environment and ini say of connection and authentication. Silent ones are not in it.
+
+    Args:
+        environment: that of the task, which says more about it than the controller's own environment and ini do.
+    """
     # Loading the plugin is what reads its documentation.
     load_name = lookup_loader.get(LOOKUP).load_name
     chosen = templated_variables(load_name, variables, templar)
-    found = {}
+    found: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for option in OPTIONS:
         value, origin = constants.config.get_config_value_and_origin(
             option.name, plugin_type="lookup", plugin_name=load_name, variables=chosen
         )
         if value is not None and origin != "default":
-            found[option.name] = value
-    return found
+            (found if str(origin).startswith("var: ") else others)[option.name] = value
+    return {**others, **environment_options(found, environment), **found}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,15 @@ import pytest
 from mlkeys._openbao import DevServer, _binary
 from tests.integration.support.processes import free_port, listens, started
 from tests.integration.support.tls import Authority
+from tests.support.modules import by_action
 from tests.support.server import Bao, running_bao
+
+
+@pytest.fixture(params=["target", "worker"])
+def both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The test twice: modules alone, and in the controller's worker by their action plugins."""
+    with by_action() if request.param == "worker" else contextlib.nullcontext():
+        yield
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,9 @@ from tests.support.server import Bao
 
 # Addresses where nothing listens: each source has one of its own, and the message names the one that was used.
 SOURCES = ["task", "defaults", "variable", "ansible env", "ini", "bao env", "vault env"]
-PORTS = {source: 1 + number for number, source in enumerate(SOURCES)}
+# The variables that a task's own environment may name, the first one counts.
+VARIABLES = ["ANSIBLE_HASHI_VAULT_ADDR", "BAO_ADDR", "VAULT_ADDR"]
+PORTS = {source: 1 + number for number, source in enumerate([*SOURCES, *VARIABLES])}
 
 
 def address(source: str) -> str:
@@ -230,11 +232,34 @@ def test_an_alias_is_the_option(arguments: dict[str, Any], monkeypatch: pytest.M
     assert with_token({**arguments, "url": "https://127.0.0.1:1", **completed})["auth_method"] == "approle"
 
 
+def test_the_environment_of_the_task_stands_between_variables_and_that_of_the_controller(tmp_path: Path) -> None:
+    project = Project(tmp_path, {"BAO_TOKEN": "none", **dict.fromkeys(VARIABLES, "http://127.0.0.1:99")})
+    project.hosts(1)
+    project.write("ansible.cfg", "[hashi_vault_collection]\nurl = http://127.0.0.1:98\n")
+    tasks: list[dict[str, Any]] = []
+    for number, name in enumerate(VARIABLES):
+        own = {name: "{{ '" + address(name) + "' }}" for name in VARIABLES[number:]}
+        for variables in ({}, {"ansible_hashi_vault_url": address("variable")}):
+            tasks.append(
+                {
+                    "mlkeys.transit.vault_transit_key_info": {"name": "ml"},
+                    "environment": own,
+                    "vars": variables,
+                    "register": "asked",
+                    "ignore_errors": True,
+                }
+            )
+            wanted = address("variable" if variables else name)
+            tasks.append({"ansible.builtin.assert": {"that": [f"'{wanted}:' in asked.msg"]}})
+    project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    project.run(env={"ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")})
+
+
 def test_variables_are_evaluated_and_others_left_alone() -> None:
     variables = {
         "ansible_hashi_vault_role_id": "r-1",
         "ansible_hashi_vault_timeout": "7",
         "unrelated": "{{ undefined }}",
     }
-    found = controller_options(variables, Templar(loader=DataLoader(), variables=variables))
+    found = controller_options(variables, Templar(loader=DataLoader(), variables=variables), {})
     assert found == {"role_id": "r-1", "timeout": 7}

@@ -109,6 +109,39 @@ def test_what_was_written_through_a_standby_is_read_through_it(cluster: Cluster,
     assert stale == []
 
 
+def test_the_first_request_after_a_login_names_the_state_that_knows_the_token(
+    cluster: Cluster, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.done("POST", f"{engine}/keys/ml", {})
+    cluster.done("POST", f"sys/auth/{engine}", {"type": "userpass"})
+    cluster.done("PUT", f"sys/policies/acl/{engine}", {"policy": f'path "{engine}/keys/ml" {{capabilities=["read"]}}'})
+    cluster.done("POST", f"auth/{engine}/users/ml", {"password": "pw", "token_policies": [engine]})
+    cluster.wait_until_whole()
+    named: list[str | None] = []
+    headers = _cluster.consistency_headers
+
+    def noted(index: str | None, **how: bool) -> dict[str, str]:
+        named.append(index)
+        return headers(index, **how)
+
+    monkeypatch.setattr(_client, "consistency_headers", noted)
+    found = run_module(
+        "vault_transit_key_info",
+        {
+            "url": cluster.standbys[0].address,
+            "auth_method": "userpass",
+            "mount_point": engine,
+            "username": "ml",
+            "password": "pw",
+            "backend": engine,
+            "name": "ml",
+        },
+    )
+    assert not found.failed, found.msg
+    login, read, _revocation = named
+    assert (login, bool(read)) == (None, True)
+
+
 @pytest.fixture
 def no_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with OpenBao 2.5 and 2.6: standbys read, and no answer says from which state."""

@@ -15,6 +15,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import r
 from tests.integration.support.runs import Ledger, at_once, converge, refused, run, unchanged
 from tests.support.server import Bao
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 MODULE = "vault_transit_key"
 
 # Every type that this OpenBao makes by itself; an external key needs a KMS.

@@ -14,6 +14,8 @@ from tests.integration.support.runs import Ledger, refused, run
 from tests.support.modules import ModuleResult
 from tests.support.server import Bao
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 MODULE = "vault_transit_key_info"
 
 

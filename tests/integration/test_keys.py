@@ -22,6 +22,8 @@ from tests.support.modules import ModuleResult
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao, transit_mount
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 MODULE = "vault_transit_keys"
 MANY = 500
 

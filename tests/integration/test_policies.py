@@ -14,6 +14,8 @@ import pytest
 from tests.integration.support.runs import converge, refused, run
 from tests.support.server import Bao
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 PROVISION = """
 path "sys/mounts/ENGINE"       { capabilities = ["read", "update"] }
 path "sys/mounts/ENGINE/tune"  { capabilities = ["read", "update"] }

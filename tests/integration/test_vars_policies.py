@@ -16,6 +16,8 @@ from tests.integration.support.runs import Ledger
 from tests.integration.support.vars_files import KEY, VarsFile, actions, encoded
 from tests.support.server import Bao
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 SECRETS = {"openai_api_key": "sk-first-secret", "anthropic_api_key": "sk-ant-second-secret"}
 MARKS = "marks"
 

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a module of the collection in this process and read its answer as Ansible would."""
+"""Run a module of the collection in this process and read its answer as Ansible would.
+
+Alone, as it runs on a target, or by its action plugin, as it runs in a worker on the controller.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,8 @@ def run_module(
     env: Mapping[str, str] | None = None,
 ) -> ModuleResult:
     """Run `mlkeys.transit.<name>` and return its result; an exception that escapes it escapes here too."""
+    if _by_action:
+        return _run_action(name, params, check=check, diff=diff, env=env or {})
     module = importlib.import_module(f"ansible_collections.mlkeys.transit.plugins.modules.{name}")
     arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_module_name": name}
     printed = io.StringIO()
@@ -61,6 +66,59 @@ def run_module(
     if status != (1 if result.failed else 0):
         raise AssertionError(f"{name} ended with status {status} and failed={result.failed}")
     return result
+
+
+_by_action: list[bool] = []
+
+
+@contextlib.contextmanager
+def by_action() -> Iterator[None]:
+    """Let `run_module` go through the action plugins, which run the module in this process when nothing forbids it."""
+    _by_action.append(True)
+    try:
+        yield
+    finally:
+        _by_action.pop()
+
+
+def _run_action(
+    name: str, params: Mapping[str, Any], *, check: bool, diff: bool, env: Mapping[str, str]
+) -> ModuleResult:
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.playbook.play_context import PlayContext
+    from ansible.playbook.task import Task
+    from ansible.plugins.loader import action_loader, connection_loader
+    from ansible.template import Templar
+
+    loader = DataLoader()
+    task = Task.load({f"mlkeys.transit.{name}": dict(params), "check_mode": check, "diff": diff}, loader=loader)
+    context = PlayContext()
+    with mock.patch.dict(os.environ, env), _as_on_a_target(), _a_run_of_its_own():
+        action = action_loader.get(
+            f"mlkeys.transit.{name}",
+            task=task,
+            connection=connection_loader.get("ansible.builtin.local", context),
+            play_context=context,
+            loader=loader,
+            templar=Templar(loader=loader, variables={}),
+            shared_loader_obj=None,
+        )
+        if not action._stays_here():
+            raise AssertionError("the module would be sent")
+        return ModuleResult(action.run(task_vars={}))
+
+
+@contextlib.contextmanager
+def _a_run_of_its_own() -> Iterator[None]:
+    """Sessions that begin with this run and end with it, as they do with a real one."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+
+    sessions = _session.Sessions()
+    with mock.patch.object(_session, "_of_this_run", [sessions]):
+        try:
+            yield
+        finally:
+            sessions.close()
 
 
 def _status_of(main: Callable[[], None]) -> object:

@@ -189,6 +189,14 @@ def test_one_that_cannot_be_prolonged_is_followed_by_another(
     assert asked == ["login", "login", f"revoke {first}", f"revoke {second}"]
 
 
+def test_a_client_begins_no_earlier_than_its_login(server: Server, sessions: Sessions) -> None:
+    server.next = Grant(created=True, index="after the login")
+    client = sessions.client(settings(), warn)
+    assert client.index == "after the login"
+    client.not_before("another one's")
+    assert client.index == "after the login"
+
+
 def test_a_token_for_a_few_uses_is_not_shared(server: Server, sessions: Sessions) -> None:
     server.next = Grant(created=True, shareable=False)
     tokens = {token(sessions) for _use in range(3)}
