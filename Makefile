@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix lint bench clean
+.PHONY: help demo test test-matrix coverage lint bench clean
 
 # The first of these that is new enough; the one that every supported ansible-core runs on comes first.
 PYTHON ?= python3.11 python3.12 python3.13 python3
@@ -24,6 +24,9 @@ test: $(VENV)/nox.done ## Run everything that has to pass
 
 test-matrix: $(VENV)/nox.done ## The same, and the tests on the oldest and the newest ansible-core
 	@$(NOX) --session lint build molecule sanity tests-2.16 tests-2.21 tests
+
+coverage: $(VENV)/nox.done ## Run the tests and show which lines they leave out
+	@$(NOX) --session coverage
 
 lint: $(VENV)/nox.done ## Run the linters and type checkers
 	@$(NOX) --session lint
