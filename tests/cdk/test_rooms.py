@@ -13,7 +13,7 @@ from tests.cdk.apps import ROOT
 
 PACKAGE = ROOT / "src" / "mlkeys"
 #: The edges: they read programs, write files, run tools, ask servers.
-EDGES = {"_cli", "_openbao", "_program", "_project", "_server", "__main__"}
+EDGES = {"_cli", "_collection", "_openbao", "_program", "_project", "_server", "__main__"}
 CORE = sorted(
     path
     for path in PACKAGE.rglob("*.py")
@@ -54,6 +54,14 @@ def test_constructs_know_no_target_and_nobody_knows_the_command(path: Path) -> N
     if "_targets" in path.parts:
         other = "terraform" if "ansible" in path.parts else "ansible" if "terraform" in path.parts else None
         assert not any(other and name.startswith(f"mlkeys._targets.{other}") for name in names)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_ansible_is_known_to_one_file_and_to_commands_that_need_it(path: Path) -> None:
+    tops = {name.partition(".")[0] for name in imported(path)}
+    if path.stem != "_collection":
+        assert "ansible" not in tops
+        assert "ansible_collections" not in tops or "_commands" in path.parts
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))

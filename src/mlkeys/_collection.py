@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The collection `mlkeys.transit`, for commands that do its work in their own process.
+
+The only file of the package that knows Ansible: it finds the collection as Ansible does, and logs in as its lookups
+do, with the environment and the `ansible.cfg` of the current folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mlkeys._errors import MlkeysError
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Settings
+
+
+def load() -> None:
+    """Make `ansible_collections.mlkeys.transit` importable.
+
+    Raises:
+        MlkeysError: Ansible or the collection is not installed here.
+    """
+    try:
+        from ansible.plugins.loader import init_plugin_loader
+        from ansible.utils.collection_loader._collection_config import AnsibleCollectionConfig
+    except ImportError:
+        missing = "ansible-core is not installed beside mlkeys: pip install 'mlkeys[ansible]'"
+    else:
+        if AnsibleCollectionConfig.collection_finder is None:
+            init_plugin_loader()
+        try:
+            import ansible_collections.mlkeys.transit  # noqa: F401
+        except ImportError:
+            missing = (
+                "the collection mlkeys.transit is not installed where Ansible looks for it: "
+                "ansible-galaxy collection install mlkeys.transit"
+            )
+        else:
+            return
+    raise MlkeysError(f"This command works with Ansible, and {missing}")
+
+
+def settings() -> Settings:
+    """Where the server is and who to be, as the environment and `ansible.cfg` say.
+
+    Raises:
+        MlkeysError: they do not say enough.
+    """
+    load()
+    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import settings_from
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
+
+    try:
+        return settings_from(controller_options({}, None, {}), os.environ)
+    except TransitError as error:
+        problem = error.message
+    raise MlkeysError(problem)
+
+
+@contextmanager
+def connected() -> Iterator[Client]:
+    """A client that may speak, for the time of the block. A token that a login creates is revoked at its end.
+
+    Raises:
+        MlkeysError: with the words of the collection's error, also for one that is raised inside of the block.
+    """
+    chosen = settings()
+    from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+
+    try:
+        with _session.connected(chosen, _warn) as client:
+            yield client
+    except TransitError as error:
+        problem = error.message
+    else:
+        return
+    raise MlkeysError(problem)
+
+
+def _warn(message: str) -> None:
+    import click
+
+    click.secho(f"Warning: {message}", fg="yellow", err=True)

@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The commands' way to the collection: found as Ansible finds it, logged in as its lookups log in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlkeys import MlkeysError, _collection
+from tests.integration.support.plays import approle, live_tokens, may_use
+from tests.support.server import Bao
+
+
+def test_it_logs_in_with_what_the_environment_says_and_ends_that(
+    bao: Bao, mount: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with approle(bao, may_use(mount)) as role:
+        for name, value in {"BAO_ADDR": bao.addr, **role.environment}.items():
+            monkeypatch.setenv(name, value)
+        with _collection.connected() as client:
+            assert live_tokens(bao, role) == 1
+            assert client.post(f"{mount}/keys/ml", {}).data["name"] == "ml"
+        assert live_tokens(bao, role) == 0
+
+
+def test_what_the_collection_says_of_a_failure_is_what_the_command_says(
+    bao: Bao, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(MlkeysError, match="url is not set"), _collection.connected():
+        pass
+    monkeypatch.setenv("VAULT_ADDR", bao.addr)
+    monkeypatch.setenv("VAULT_TOKEN", "wrong")
+    with pytest.raises(MlkeysError, match="does not accept the token"), _collection.connected() as client:
+        client.get("sys/mounts")
+
+
+@pytest.mark.parametrize(
+    ("isolated", "said"),
+    [(False, "the collection mlkeys.transit is not installed"), (True, "ansible-core is not installed")],
+)
+def test_what_is_missing_is_said(tmp_path: Path, isolated: bool, said: str) -> None:
+    # Another process: here both are loaded already.
+    program = "import sys; sys.modules |= {'ansible': None} if sys.argv[1] else {}\n"
+    program += "from mlkeys import _collection\n_collection.load()"
+    environment = {"HOME": str(tmp_path), "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "yes" if isolated else ""],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
