@@ -90,7 +90,7 @@ role = vault.AppRole(
     token_max_ttl=Duration.hours(4),
     token_no_default_policy=True,
 )
-key.grant_decrypt(role, names=tuple(entry.name for entry in provider_keys.entries))
+key.grant_decrypt(role, secrets=tuple(entry.name for entry in provider_keys.entries))
 
 export("key", key.name)
 export("key_version", key.latest_version)

@@ -84,7 +84,7 @@ with Stack(app, "main", url="https://bao.example.com:8200", namespace="ml", desc
 
     auth = vault.AppRoleAuth("approle", description="machines")
     role = vault.AppRole("gateway", backend=auth.path, token_ttl="1h", token_no_default_policy=True)
-    key.grant_decrypt(role, names=("openai",))
+    key.grant_decrypt(role, secrets=("openai",))
     HostConfig(
         "agent",
         hosts=web,

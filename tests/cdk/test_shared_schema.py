@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a key and an engine are is written down once, in the collection; the package has that very file."""
+"""What keys, engines and policies are is written down once, in the collection; the package has those very files."""
 
 from __future__ import annotations
 
@@ -15,19 +15,25 @@ import pytest
 import yaml
 
 import mlkeys
-from mlkeys import _schema
+from mlkeys import _policy, _schema
+from mlkeys._constructs.approle import AppRole, AppRoleAttributes
 from mlkeys._constructs.backend import BackendAttributes, TransitSecretBackend
+from mlkeys._constructs.grants import Verb
 from mlkeys._constructs.key import KeyAttributes, KeyType, TransitSecretBackendKey
+from mlkeys._constructs.policy import Capability
 from tests.cdk.apps import ROOT
 
-LINK = ROOT / "src" / "mlkeys" / "_schema.py"
-ORIGINAL = ROOT / "plugins" / "module_utils" / "_schema.py"
+SHARED = ("_policy.py", "_schema.py")
+PACKAGE = ROOT / "src" / "mlkeys"
+ORIGINALS = ROOT / "plugins" / "module_utils"
 
 
-def test_the_package_has_the_file_of_the_collection() -> None:
-    assert LINK.is_symlink()
-    assert LINK.resolve() == ORIGINAL
-    assert str(LINK.readlink()) == "../../plugins/module_utils/_schema.py"
+@pytest.mark.parametrize("name", SHARED)
+def test_the_package_has_the_file_of_the_collection(name: str) -> None:
+    link = PACKAGE / name
+    assert link.is_symlink()
+    assert link.resolve() == ORIGINALS / name
+    assert str(link.readlink()) == f"../../plugins/module_utils/{name}"
 
 
 def test_a_wheel_has_its_content(tmp_path: Path) -> None:
@@ -35,7 +41,8 @@ def test_a_wheel_has_its_content(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        assert archive.read("mlkeys/_schema.py") == ORIGINAL.read_bytes()
+        for name in SHARED:
+            assert archive.read(f"mlkeys/{name}") == (ORIGINALS / name).read_bytes()
         assert "mlkeys/py.typed" in archive.namelist()
         assert "mlkeys/_targets/ansible/project.py" in archive.namelist()
 
@@ -46,10 +53,14 @@ def test_the_typed_keywords_are_those_of_the_schema() -> None:
     mount = {attribute.name for attribute in _schema.MOUNT_ATTRIBUTES}
     assert set(get_type_hints(BackendAttributes)) == mount | {"path", "disable_upsert"}
     assert set(TransitSecretBackend.ATTRIBUTES) == set(get_type_hints(BackendAttributes))
+    role = {attribute.name for attribute in _schema.APPROLE_ATTRIBUTES}
+    assert set(get_type_hints(AppRoleAttributes)) == role | {"backend", "name"} == set(AppRole.ATTRIBUTES)
 
 
-def test_the_types_of_keys_are_those_of_the_schema() -> None:
+def test_the_choices_for_editors_are_those_of_the_shared_files() -> None:
     assert get_args(KeyType) == _schema.KEY_TYPES
+    assert get_args(Capability) == _policy.CAPABILITIES
+    assert set(get_args(Verb)) <= set(_policy.USES)
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Self, TypedDict, Unpack
+from typing import ClassVar, Literal, Self, TypedDict, Unpack
 
 from mlkeys._constructs.policy import Policy
 from mlkeys._duration import Duration
 from mlkeys._element import Resource
 from mlkeys._reference import Reference
-from mlkeys._schema import ANY_TIME, AT_CREATION, Attribute
+from mlkeys._schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute
 from mlkeys._tree import Construct
 
 
@@ -23,18 +23,17 @@ class AppRoleAttributes(TypedDict, total=False):
     token_policies: Sequence[str] | None
     token_ttl: str | int | Duration | None
     token_max_ttl: str | int | Duration | None
+    token_explicit_max_ttl: str | int | Duration | None
     token_period: str | int | Duration | None
     token_num_uses: int | None
     token_bound_cidrs: Sequence[str] | None
     token_no_default_policy: bool | None
+    token_type: Literal["default", "service", "batch"] | None
     bind_secret_id: bool | None
     secret_id_ttl: str | int | Duration | None
     secret_id_num_uses: int | None
     secret_id_bound_cidrs: Sequence[str] | None
-
-
-def _table(*rows: tuple[str, str, str]) -> dict[str, Attribute]:
-    return {name: Attribute(name, kind, ANY_TIME, description) for name, kind, description in rows}
+    local_secret_ids: bool | None
 
 
 class AppRole(Resource):
@@ -45,19 +44,7 @@ class AppRole(Resource):
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
         "name": Attribute("name", "str", AT_CREATION, "The role's name."),
         "backend": Attribute("backend", "str", AT_CREATION, "Where the auth method is mounted."),
-        **_table(
-            ("token_policies", "list", "Names of policies."),
-            ("token_ttl", "duration", "How long a token lives."),
-            ("token_max_ttl", "duration", "How long it can be renewed."),
-            ("token_period", "duration", "Period of a token that can be renewed for ever."),
-            ("token_num_uses", "int", "How often a token can be used."),
-            ("token_bound_cidrs", "list", "Networks a token works from."),
-            ("token_no_default_policy", "bool", "Leave the policy 'default' out."),
-            ("bind_secret_id", "bool", "A login needs a secret id."),
-            ("secret_id_ttl", "duration", "How long a secret id lives."),
-            ("secret_id_num_uses", "int", "How often a secret id can be used."),
-            ("secret_id_bound_cidrs", "list", "Networks a login works from."),
-        ),
+        **{attribute.name: attribute for attribute in APPROLE_ATTRIBUTES},
     }
 
     def __init__(

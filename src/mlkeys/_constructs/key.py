@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Required, Self, TypeAlias, TypedDict, Unpack
 
 from mlkeys._attributes import Value
@@ -177,19 +177,23 @@ class TransitSecretBackendKey(Resource):
         self._encrypts = True
         return decrypt(self, ciphertext, context)
 
-    def grant_encrypt(self, grantee: Grantee, *, names: tuple[str, ...] = ()) -> Grant:
-        """Let it encrypt; with names (of a derived key's entries), only these."""
+    def grant_encrypt(self, grantee: Grantee, *, secrets: Sequence[str] = ()) -> Grant:
+        """Let it encrypt; with secrets (names of a derived key's entries), only these."""
         self._encrypts = True
-        return grant(self, grantee, "encrypt", names)
+        return grant(self, grantee, "encrypt", secrets)
 
-    def grant_decrypt(self, grantee: Grantee, *, names: tuple[str, ...] = ()) -> Grant:
-        """Let it decrypt; with names (of a derived key's entries), only these."""
+    def grant_decrypt(self, grantee: Grantee, *, secrets: Sequence[str] = ()) -> Grant:
+        """Let it decrypt; with secrets (names of a derived key's entries), only these."""
         self._encrypts = True
-        return grant(self, grantee, "decrypt", names)
+        return grant(self, grantee, "decrypt", secrets)
 
-    def grant_rewrap(self, grantee: Grantee) -> Grant:
-        """Let it carry ciphertexts to the latest version, without seeing a plaintext."""
-        return grant(self, grantee, "rewrap")
+    def grant_rewrap(self, grantee: Grantee, *, secrets: Sequence[str] = ()) -> Grant:
+        """Let it carry ciphertexts to the latest version, without seeing a plaintext; with secrets, only theirs."""
+        return grant(self, grantee, "rewrap", secrets)
+
+    def grant_verify(self, grantee: Grantee) -> Grant:
+        """Let it tell whether a secret is the one that a file of ciphertexts holds, without seeing a plaintext."""
+        return grant(self, grantee, "verify")
 
     def grant_rotate(self, grantee: Grantee) -> Grant:
         """Let it rotate the key, and read its versions."""

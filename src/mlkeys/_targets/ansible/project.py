@@ -13,8 +13,9 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.host_config import HostConfig
 from mlkeys._constructs.inventory import Group, Template
 from mlkeys._constructs.output import Output
-from mlkeys._constructs.policy import Policy, hcl
+from mlkeys._constructs.policy import Policy
 from mlkeys._element import Element
+from mlkeys._policy import hcl
 from mlkeys._secret import KvSecret, PromptSecret
 from mlkeys._targets.ansible import hosts, server_object
 from mlkeys._targets.ansible.tasks import Task, absent_tasks_of, file_of, path_template, reading, tasks_of

@@ -13,9 +13,10 @@ from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.key import TransitSecretBackendKey
-from mlkeys._constructs.policy import Policy, hcl
+from mlkeys._constructs.policy import Policy
 from mlkeys._duration import Duration
 from mlkeys._element import Element, Resource
+from mlkeys._policy import hcl
 
 #: Turns a text with references into a template.
 Render = Callable[[str], str]

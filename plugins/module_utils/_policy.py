@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Policies: what a token may do, from what it is for. Pure.
+
+This file is **private** to the collection, uses the standard library alone and imports nothing of the
+collection: the Python package ``mlkeys`` carries the same file.
+
+The rules were tried on running servers, each with a token that had nothing else. Sources: the documentation of
+`policies <https://openbao.org/docs/concepts/policies/>`_ and of the `Transit API
+<https://openbao.org/api-docs/secret/transit/>`_.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from typing import Iterable, Mapping, Sequence
+
+CAPABILITIES = ("create", "read", "update", "patch", "delete", "list", "sudo", "deny")
+
+# The server has these itself, and they mean something else there.
+RESERVED = ("default", "root", "response-wrapping", "control-group")
+
+# One part of a path, whatever its name: a `*` would reach further, from `keys/NAME` to `keys/NAME/rotate`.
+ANY_KEY = "+"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What may be done at a path.
+
+    Attributes:
+        parameters: the only ones that a request may have, and the values of each (none: any). ``None``: all of them.
+        required: whether a request has to have each of them.
+    """
+
+    path: str
+    capabilities: tuple[str, ...]
+    parameters: Mapping[str, tuple[str, ...]] | None = None
+    required: bool = True
+
+    def union(self, other: Rule) -> Rule:
+        """Both at one path: what either allows.
+
+        Raises:
+            ValueError: no single rule says that.
+        """
+        capabilities = tuple(name for name in CAPABILITIES if name in self.capabilities + other.capabilities)
+        if self.parameters is None or other.parameters is None:
+            return Rule(self.path, capabilities)
+        if self.parameters.keys() != other.parameters.keys() or self.required != other.required:
+            raise ValueError(f"two rules for '{self.path}' restrict different parameters")
+        parameters = {name: _either(self.parameters[name], other.parameters[name]) for name in self.parameters}
+        return Rule(self.path, capabilities, parameters, self.required)
+
+
+def _either(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    # No value means any value.
+    return tuple(dict.fromkeys((*some, *others))) if some and others else ()
+
+
+@dataclass(frozen=True)
+class _Use:
+    """What a use of a key needs, each below the engine's path, with KEY for the key's name.
+
+    Attributes:
+        engine: what it needs beside that where all keys of the engine are meant, with ENGINE for the engine's path.
+        sent: the parameter that carries the value, where access can be granted for single secrets.
+    """
+
+    rules: tuple[tuple[str, tuple[str, ...]], ...]
+    engine: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    sent: str = ""
+
+
+_USES: dict[str, _Use] = {
+    "backup": _Use((("backup/KEY", ("read",)), ("restore/KEY", ("update",)))),
+    "decrypt": _Use((("decrypt/KEY", ("update",)),), sent="ciphertext"),
+    "delete": _Use((("keys/KEY", ("read", "delete")),)),
+    # Not `create`, with which a mistyped name would make a key.
+    "encrypt": _Use((("encrypt/KEY", ("update",)),), sent="plaintext"),
+    "hmac": _Use((("hmac/KEY", ("update",)),)),
+    "provision": _Use(
+        # Creating a key is an update as well.
+        (("keys/KEY", ("read", "update")), ("keys/KEY/config", ("update",))),
+        engine=(
+            ("sys/mounts/ENGINE", ("read", "update")),
+            ("sys/mounts/ENGINE/tune", ("read", "update")),
+            ("ENGINE/keys", ("list",)),
+            ("ENGINE/config/keys", ("read", "update")),
+            ("ENGINE/cache-config", ("read", "update")),
+        ),
+    ),
+    "read": _Use((("keys/KEY", ("read",)),), engine=(("ENGINE/keys", ("list",)),)),
+    "rewrap": _Use((("rewrap/KEY", ("update",)),), sent="ciphertext"),
+    "rotate": _Use((("keys/KEY", ("read",)), ("keys/KEY/rotate", ("update",)))),
+    "sign": _Use((("sign/KEY", ("update",)),)),
+    "trim": _Use((("keys/KEY", ("read",)), ("keys/KEY/trim", ("update",)))),
+    # A stored fingerprint is compared with one that is made anew.
+    "verify": _Use((("hmac/KEY", ("update",)), ("verify/KEY", ("update",)))),
+}
+
+USES = tuple(_USES)
+
+# These can be granted for single secrets of a derived key.
+FOR_SECRETS = tuple(name for name, use in _USES.items() if use.sent)
+
+
+def grant_rules(use: str, backend: str, key: str | None = None, secrets: Sequence[str] = ()) -> tuple[Rule, ...]:
+    """What a token needs to use a key so, and nothing more.
+
+    Args:
+        use: one of `USES`.
+        backend: the engine's path.
+        key: the key's name, ``None`` for all keys of the engine.
+        secrets: names, which are contexts of a derived key. The use is then possible for these alone, one a request.
+            Under a key that is not derived the server ignores the context, and nothing would be kept apart.
+    """
+    needed = _USES[use]
+    parameters = None
+    if secrets:
+        # The server compares a parameter as it is sent. `batch_input`, which would go round the restriction, is
+        # refused by not being there.
+        contexts = tuple(base64.b64encode(name.encode("utf-8")).decode("ascii") for name in secrets)
+        parameters = {needed.sent: (), "context": contexts}
+    rules = [
+        Rule(f"{backend}/{path.replace('KEY', key or ANY_KEY)}", capabilities, parameters)
+        for path, capabilities in needed.rules
+    ]
+    if key is None:
+        rules += [Rule(path.replace("ENGINE", backend), capabilities) for path, capabilities in needed.engine]
+    return tuple(rules)
+
+
+def merged(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """One rule for each path, by path. The server takes the last of two, so that a grant could take one away.
+
+    Raises:
+        ValueError: two rules for one path restrict different parameters.
+    """
+    found: dict[str, Rule] = {}
+    for rule in rules:
+        found[rule.path] = found[rule.path].union(rule) if rule.path in found else rule
+    return tuple(found[path] for path in sorted(found))
+
+
+def hcl(rules: Iterable[Rule], description: str = "") -> str:
+    """The policy as its server reads it. The description becomes a comment.
+
+    Raises:
+        ValueError: as `merged`.
+    """
+    blocks = [f"# {line}".rstrip() for line in description.splitlines()]
+    blocks += [_block(rule) for rule in merged(rules)]
+    return "\n".join(blocks) + "\n"
+
+
+def _block(rule: Rule) -> str:
+    lines = [f"path {_text(rule.path)} {{", f"  capabilities = {_list(rule.capabilities)}"]
+    if rule.parameters is not None:
+        if rule.required:
+            lines.append(f"  required_parameters = {_list(sorted(rule.parameters))}")
+        lines.append("  allowed_parameters = {")
+        lines += [f"    {_text(name)} = {_list(values)}" for name, values in sorted(rule.parameters.items())]
+        lines.append("  }")
+    return "\n".join([*lines, "}"])
+
+
+def _list(values: Iterable[str]) -> str:
+    return f"[{', '.join(map(_text, values))}]"
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+_TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?:#|//)[^\n]*|/\*.*?\*/|[\w.+*/-]+|\S', re.DOTALL)
+
+
+def same_policy(one: str, other: str) -> bool:
+    """Whether two texts differ in nothing but white space outside of what is quoted."""
+    return _tokens(one) == _tokens(other)
+
+
+def _tokens(text: str) -> list[str]:
+    return [token.rstrip() for token in _TOKEN.findall(text)]
