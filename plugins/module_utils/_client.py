@@ -13,7 +13,7 @@ import os
 import ssl
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Type, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._cluster import (
     INDEX,
@@ -44,6 +44,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
 
 Warn = Callable[[str], None]
+Answers = Union[Type[TransitError], Tuple[Type[TransitError], ...]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,19 @@ class Reply:
 
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     auth: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    wrap: Mapping[str, Any] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is sent. Its body may be secret, so it does not show in the representation."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    query: Mapping[str, Any] | None = None
+    wrap_ttl: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,13 +127,11 @@ class Client:
     def may_retry(self) -> bool:
         return bool(self._connection.retries)
 
-    def get(
-        self, path: str, query: Mapping[str, Any] | None = None, *, answers: type[TransitError] | None = None
-    ) -> Reply:
+    def get(self, path: str, query: Mapping[str, Any] | None = None, *, answers: Answers = ()) -> Reply:
         """Read.
 
         Args:
-            answers: the error that says that something is not there, where that is an answer like any other. Otherwise
+            answers: the errors that say that something is not there, where that is an answer like any other. Otherwise
                 a standby that says so is asked again for a while.
         """
         return self._patiently(lambda: self.request("GET", path, query=query), answers)
@@ -129,15 +140,24 @@ class Client:
         # Nothing to list is an answer.
         return self._patiently(lambda: self.request("LIST", path), NotFound)
 
-    def post(self, path: str, body: Mapping[str, Any], *, repeatable: bool = True, writes: bool = True) -> Reply:
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        repeatable: bool = True,
+        writes: bool = True,
+        wrap_ttl: int = 0,
+    ) -> Reply:
         """Send something.
 
         Args:
             repeatable: ``False`` for what must not happen twice. It is not sent again, unless it was certainly not
                 carried out.
             writes: ``False`` for what changes nothing on the server.
+            wrap_ttl: seconds for which the server keeps the answer for whoever has the token that it answers instead.
         """
-        reply = self._patiently(lambda: self.request("POST", path, body=body, repeatable=repeatable))
+        reply = self._patiently(lambda: self.request("POST", path, body=body, repeatable=repeatable, wrap_ttl=wrap_ttl))
         self._wrote = self._wrote or writes
         return reply
 
@@ -180,6 +200,7 @@ class Client:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
         repeatable: bool = True,
+        wrap_ttl: int = 0,
     ) -> Reply:
         """The reply of the server.
 
@@ -188,10 +209,11 @@ class Client:
             ServerError: the answer was no success.
         """
         pauses = _pauses(self._connection.retries)
+        request = _Request(method, path, body, query, wrap_ttl)
         self._members.begin()
         while True:
             active_only = not repeatable and self._turn_to_active()
-            reply, failure = self._send(method, path, body, query, follow=repeatable or active_only, alone=active_only)
+            reply, failure = self._send(request, follow=repeatable or active_only, alone=active_only)
             if failure is None:
                 return reply
             if failure.again:
@@ -222,7 +244,7 @@ class Client:
             failure.error.args = (failure.error.message,)
         return failure.error
 
-    def _patiently(self, call: Callable[[], Reply], answers: type[TransitError] | None = None) -> Reply:
+    def _patiently(self, call: Callable[[], Reply], answers: Answers = ()) -> Reply:
         """What ``call`` gives. A standby that lags behind is asked again when it misses something."""
         deadline = None
         while True:
@@ -230,7 +252,7 @@ class Client:
                 return call()
             except ServerError as error:
                 refused = error
-            if answers is not None and isinstance(refused, answers):
+            if isinstance(refused, answers):
                 raise refused
             if deadline is None:
                 if not self._may_lag(refused):
@@ -278,16 +300,7 @@ class Client:
         self._members.turn_back()
         return False
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None,
-        query: Mapping[str, Any] | None,
-        *,
-        follow: bool,
-        alone: bool,
-    ) -> tuple[Reply, _Failure | None]:
+    def _send(self, request: _Request, *, follow: bool, alone: bool) -> tuple[Reply, _Failure | None]:
         """Send to one member, or to the one that it names as the active node.
 
         Args:
@@ -297,9 +310,16 @@ class Client:
 
         here = self._adapter.base_uri = self._members.address
         headers = consistency_headers(self._index, hand_on=self._hand_on, active_only=alone)
+        if request.wrap_ttl:
+            headers["X-Vault-Wrap-TTL"] = str(request.wrap_ttl)
         try:
             response = self._adapter.request(
-                method, "/v1/" + path, headers=headers, raise_exception=False, json=body, params=query
+                request.method,
+                "/v1/" + request.path,
+                headers=headers,
+                raise_exception=False,
+                json=request.body,
+                params=request.query,
             )
         except requests.exceptions.RequestException as error:
             worth_retrying = _worth_retrying(error)
@@ -309,29 +329,25 @@ class Client:
             standby = response.status_code in (307, 308)
             if follow and standby and self._members.follow(target):
                 # Once: two servers that each take the other for the active one would go on for ever.
-                return self._send(method, path, body, query, follow=False, alone=alone)
+                return self._send(request, follow=False, alone=alone)
             astray = _astray(here, target)
             astray.undone = alone
             return Reply(), _Failure(astray, may_pass=standby, elsewhere=standby)
-        return self._read(method, path, body, response)
+        return self._read(request, response)
 
-    def _read(
-        self, method: str, path: str, body: Mapping[str, Any] | None, response: Any
-    ) -> tuple[Reply, _Failure | None]:
+    def _read(self, request: _Request, response: Any) -> tuple[Reply, _Failure | None]:
         status = response.status_code
         content = _json(response)
-        if content is None or not _is_ours(method, status, content):
+        if content is None or not _is_ours(request.method, status, content):
             return Reply(), _Failure(_foreign(self._members.address, response), status == 502, status == 502)
         if 200 <= status < 300:
-            if method not in ("GET", "LIST"):
+            if request.method not in ("GET", "LIST"):
                 self._index = response.headers.get(INDEX, self._index)
-            return (
-                Reply(content.get("data") or {}, content.get("auth") or {}, tuple(content.get("warnings") or ())),
-                None,
-            )
-        reasons = [_scrub(str(reason), body) for reason in content.get("errors") or ()]
-        error = from_answer(method, path, status, reasons, self._connection.namespace)
-        error.item_errors = _item_errors(content, body)
+            return _reply(content), None
+        reasons = [_scrub(str(reason), request.body) for reason in content.get("errors") or ()]
+        error = from_answer(request.method, request.path, status, reasons, self._connection.namespace)
+        error.item_errors = _item_errors(content, request.body)
+        error.version = _version(content)
         error.undone = certainly_undone(status, reasons)
         again = self._hand_on and hands_nothing_on(reasons)
         self._hand_on = self._hand_on and not again
@@ -444,6 +460,15 @@ def _json(response: Any) -> Mapping[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
+def _reply(content: Mapping[str, Any]) -> Reply:
+    return Reply(
+        data=content.get("data") or {},
+        auth=content.get("auth") or {},
+        wrap=content.get("wrap_info") or {},
+        warnings=tuple(content.get("warnings") or ()),
+    )
+
+
 def _is_ours(method: str, status: int, content: Mapping[str, Any]) -> bool:
     """Whether Vault or OpenBao may have answered this. Another server's 404 must not pass for a missing key."""
     if status < 300:
@@ -472,6 +497,12 @@ def _item_errors(content: Mapping[str, Any], body: Any) -> tuple[str, ...]:
     """What a refused batch says of each item: its errors alone, for the good items beside them hold plaintext."""
     results = (content.get("data") or {}).get("batch_results") or ()
     return tuple(_scrub(str(result.get("error") or ""), body) for result in results)
+
+
+def _version(content: Mapping[str, Any]) -> int:
+    """For a secret that is deleted, its version: the next one has to know it."""
+    metadata = (content.get("data") or {}).get("metadata") or {}
+    return int(metadata.get("version") or 0)
 
 
 def _worth_retrying(error: Any) -> bool:

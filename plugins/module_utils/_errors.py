@@ -91,9 +91,11 @@ class ServerError(TransitError):
     Attributes:
         reasons: the server's own words.
         item_errors: for a batch of which every item failed, the server's words for each.
+        version: for a secret that was deleted, its version.
     """
 
     item_errors: tuple[str, ...] = ()
+    version = 0
 
     def __init__(self, message: str, status: int = 0, reasons: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -172,7 +174,12 @@ def from_answer(
 
 _REMEDY_NOT_READY = "Unseal it (bao operator unseal, vault operator unseal), or wait until a node is active."
 
-_NO_MOUNT = ("no handler for route", "No secret engine mount at", "cannot fetch sysview for path")
+_NO_MOUNT = (
+    "no handler for route",
+    "No secret engine mount at",
+    "No auth engine at",
+    "cannot fetch sysview for path",
+)
 
 _NO_KEY = (
     "encryption key not found",

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from typing import Any, Callable, Dict, Mapping, Sequence
 
@@ -17,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.parameters import env_fallback
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import LibraryMissing, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._policy import USES
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._schema import KEY_ATTRIBUTES, Attribute
 from ansible_collections.mlkeys.transit.plugins.module_utils._session import connected
@@ -59,6 +59,23 @@ def key_spec() -> Spec:
     }
 
 
+def policy_spec() -> Spec:
+    """The options for one policy."""
+    grant: Spec = {
+        "key": {"type": "str", "no_log": False},
+        "backend": {"type": "str"},
+        "allow": {"type": "list", "elements": "str", "required": True, "choices": sorted(USES)},
+        "secrets": {"type": "list", "elements": "str", "no_log": False},
+    }
+    return {
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+        "grants": {"type": "list", "elements": "dict", "options": grant},
+        "rules": {"type": "str"},
+        "description": {"type": "str"},
+    }
+
+
 def _option_spec(option: Option) -> dict[str, Any]:
     spec: dict[str, Any] = {"type": option.kind, "no_log": option.secret}
     if option.default is not None:
@@ -75,43 +92,19 @@ def _option_spec(option: Option) -> dict[str, Any]:
 
 def run(module: AnsibleModule, reconcile: Reconcile) -> None:
     """Carry out ``reconcile`` with the module's options and end the module with what came of it."""
-    outcome = _outcome(module, reconcile, module.params)
+    outcome = outcome_of(module, reconcile, module.params)
     result = {"changed": outcome.changed, "diff": _diff(outcome), **outcome.result}
     if outcome.failure:
         module.fail_json(msg=outcome.failure, **result)
     module.exit_json(**result)
 
 
-def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
-    """The same for a text file at the option ``path``, which ``reconcile`` gets as ``text``.
-
-    The file is replaced in one step, when everything else is done, and keeps its owner, mode and SELinux context or
-    gets the ones that are asked for.
-    """
-    # A link stays a link; what it points to is replaced.
-    path = os.path.realpath(module.params["path"])
-    text = _read(module, path)
-    outcome = _outcome(module, reconcile, {**module.params, "text": text or ""})
-    diff = _one_diff(outcome)
-    changed = outcome.changed
-    attributes = module.load_file_common_arguments({**module.params, "path": path})
-    if outcome.text is not None:
-        _replace(module, path, outcome.text)
-    if text is not None:
-        changed = module.set_fs_attributes_if_different(attributes, changed, diff)
-    elif outcome.text is not None:
-        # A new file's attributes are no difference to show, and check mode has none to compare.
-        module.set_fs_attributes_if_different(attributes, changed)
-    module.exit_json(changed=changed, diff=diff, **outcome.result)
-
-
-def _outcome(module: AnsibleModule, reconcile: Reconcile, options: Mapping[str, Any]) -> Outcome:
+def outcome_of(module: AnsibleModule, reconcile: Reconcile, options: Mapping[str, Any]) -> Outcome:
+    """What ``reconcile`` makes of the options; ends the module when it fails."""
     outcome, failure = _attempt(module, reconcile, options)
     # Outside of any except block, so that no traceback with server answers behind it gets into the result.
-    if isinstance(failure, LibraryMissing):
-        module.fail_json(msg=missing_required_lib(failure.library))
     if failure is not None:
-        module.fail_json(msg=failure.message, changed=failure.changed)
+        fail(module, failure)
     for warning in outcome.warnings:
         module.warn(warning)
     return outcome
@@ -135,42 +128,20 @@ def _attempt(
 def _diff(outcome: Outcome) -> dict[str, Any] | list[dict[str, Any]]:
     if outcome.diffs is not None:
         return [dict(diff) for diff in outcome.diffs]
-    return _one_diff(outcome)
+    return one_diff(outcome)
 
 
-def _one_diff(outcome: Outcome) -> dict[str, Any]:
-    return {"before": dict(outcome.before or {}), "after": dict(outcome.after or {})}
+def fail(module: AnsibleModule, failure: TransitError) -> None:
+    """End the module with the error's own words."""
+    if isinstance(failure, LibraryMissing):
+        module.fail_json(msg=missing_required_lib(failure.library))
+    module.fail_json(msg=failure.message, changed=failure.changed)
 
 
-def _read(module: AnsibleModule, path: str) -> str | None:
-    """The file's text, ``None`` when there is no file."""
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        module.fail_json(msg=f"The folder {folder} does not exist. Create it first.")
-    problem = "it cannot be read"
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        problem = error.strerror or problem
-    except UnicodeDecodeError:
-        problem = "it is not UTF-8 text"
-    module.fail_json(msg=f"{path}: {problem}.")
-    return None
+def one_diff(outcome: Outcome) -> dict[str, Any]:
+    """The two sides of a run over one object."""
+    return {"before": _side(outcome.before), "after": _side(outcome.after)}
 
 
-def _replace(module: AnsibleModule, path: str, text: str) -> None:
-    # Beside the file: only there can it take the file's place in one step.
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".ansible_tmp", dir=os.path.dirname(path))
-        # newline: line ends are the text's own.
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-    except OSError as error:
-        problem = error.strerror or "unknown error"
-    else:
-        module.atomic_move(temporary, path)
-        return
-    module.fail_json(msg=f"{path} cannot be written ({problem}). Check its folder's permissions and free space.")
+def _side(state: Mapping[str, Any] | str | None) -> dict[str, Any] | str:
+    return state if isinstance(state, str) else dict(state or {})

@@ -127,7 +127,7 @@ def plan_key(
 
 
 def _plan_new_key(name: str, asked: State) -> KeyPlan:
-    _refuse(f"Key '{name}' cannot be created as asked", key_problems(asked) + _version_problems(asked, 1, 0))
+    refuse(f"Key '{name}' cannot be created as asked", key_problems(asked) + _version_problems(asked, 1, 0))
     create = {
         attribute.name: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
@@ -182,7 +182,7 @@ def _plan_existing_key(
     if changeable:
         # Rules between attributes hold for what would be sent; what is there already was accepted once.
         reasons += key_problems(changeable) + _version_problems(merged, latest, before["min_available_version"])
-    _refuse(f"Key '{name}' cannot be changed as asked", reasons)
+    refuse(f"Key '{name}' cannot be changed as asked", reasons)
     return KeyPlan(
         before=before,
         after={**merged, "latest_version": latest},
@@ -204,7 +204,7 @@ def plan_key_absence(name: str, actual: Mapping[str, Any] | None, *, force: bool
     if before["deletion_allowed"]:
         return KeyPlan(before=before, after=None, delete=True)
     if not force:
-        _refuse(
+        refuse(
             f"Key '{name}' cannot be deleted",
             [
                 (
@@ -218,7 +218,7 @@ def plan_key_absence(name: str, actual: Mapping[str, Any] | None, *, force: bool
 
 def _change_problems(attribute: Attribute, before: Any, value: Any) -> list[str]:
     if attribute.change == AT_CREATION:
-        return [_fixed(attribute.name, before, value)]
+        return [fixed(attribute.name, before, value)]
     if attribute.change == ON_ONLY and before:
         return [f"{attribute.name} is on and cannot be turned off again"]
     return []
@@ -302,13 +302,13 @@ def plan_mount(
         current = mount_state({})
     else:
         if actual.get("type") != "transit":
-            _refuse(
+            refuse(
                 f"The engine at '{path}' cannot be a Transit engine",
                 [f"an engine of type '{actual.get('type')}' is mounted there; choose another path"],
             )
         before = current = mount_state(actual)
         differing = {name: value for name, value in asked.items() if value != current[name]}
-        _refuse(f"The engine at '{path}' cannot be changed as asked", _mount_problems(differing, current))
+        refuse(f"The engine at '{path}' cannot be changed as asked", _mount_problems(differing, current))
         tune = differing
     extras = _engine_settings(wanted, upsert_disabled, cache_size)
     after = {**current, **asked}
@@ -346,7 +346,7 @@ def plan_mount_absence(
             f"it holds keys ({_shortened(key_names)}) and disabling it destroys them for good; "
             "delete them first, or give force: true"
         )
-    _refuse(f"The engine at '{path}' cannot be disabled", reasons)
+    refuse(f"The engine at '{path}' cannot be disabled", reasons)
     return MountPlan(before=mount_state(actual), after=None, disable=True)
 
 
@@ -362,7 +362,7 @@ def _enable_body(asked: State) -> State:
 
 def _mount_problems(differing: State, current: State) -> list[str]:
     return [
-        _fixed(attribute.name, current[attribute.name], differing[attribute.name])
+        fixed(attribute.name, current[attribute.name], differing[attribute.name])
         for attribute in MOUNT_ATTRIBUTES
         if attribute.name in differing and attribute.change == AT_CREATION
     ]
@@ -394,12 +394,14 @@ def _plain(attribute: Attribute, value: Any) -> Any:
     return value
 
 
-def _refuse(subject: str, reasons: Sequence[str]) -> None:
+def refuse(subject: str, reasons: Sequence[str]) -> None:
+    """Raise `ChangeImpossible` when there is any reason to."""
     if reasons:
         raise ChangeImpossible(subject, reasons)
 
 
-def _fixed(name: str, before: Any, value: Any) -> str:
+def fixed(name: str, before: Any, value: Any) -> str:
+    """The reason why an attribute cannot change."""
     return f"{name} is {_text(before)} and cannot become {_text(value)} (it is set at creation)"
 
 

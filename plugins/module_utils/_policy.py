@@ -33,14 +33,14 @@ class Rule:
     """What may be done at a path.
 
     Attributes:
-        parameters: the only ones that a request may have, and the values of each (none: any). ``None``: all of them.
-        required: whether a request has to have each of them.
+        allowed: the only parameters that a request may have, and the values of each (none: any). ``None``: all of them.
+        required: those of them that a request has to have.
     """
 
     path: str
     capabilities: tuple[str, ...]
-    parameters: Mapping[str, tuple[str, ...]] | None = None
-    required: bool = True
+    allowed: Mapping[str, tuple[str, ...]] | None = None
+    required: tuple[str, ...] = ()
 
     def union(self, other: Rule) -> Rule:
         """Both at one path: what either allows.
@@ -49,12 +49,12 @@ class Rule:
             ValueError: no single rule says that.
         """
         capabilities = tuple(name for name in CAPABILITIES if name in self.capabilities + other.capabilities)
-        if self.parameters is None or other.parameters is None:
+        if self.allowed is None or other.allowed is None:
             return Rule(self.path, capabilities)
-        if self.parameters.keys() != other.parameters.keys() or self.required != other.required:
+        if self.allowed.keys() != other.allowed.keys() or set(self.required) != set(other.required):
             raise ValueError(f"two rules for '{self.path}' restrict different parameters")
-        parameters = {name: _either(self.parameters[name], other.parameters[name]) for name in self.parameters}
-        return Rule(self.path, capabilities, parameters, self.required)
+        allowed = {name: _either(self.allowed[name], other.allowed[name]) for name in self.allowed}
+        return Rule(self.path, capabilities, allowed, self.required)
 
 
 def _either(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
@@ -69,11 +69,13 @@ class _Use:
     Attributes:
         engine: what it needs beside that where all keys of the engine are meant, with ENGINE for the engine's path.
         sent: the parameter that carries the value, where access can be granted for single secrets.
+        versions: whether the version of the key can be chosen.
     """
 
     rules: tuple[tuple[str, tuple[str, ...]], ...]
     engine: tuple[tuple[str, tuple[str, ...]], ...] = ()
     sent: str = ""
+    versions: bool = False
 
 
 _USES: dict[str, _Use] = {
@@ -81,7 +83,7 @@ _USES: dict[str, _Use] = {
     "decrypt": _Use((("decrypt/KEY", ("update",)),), sent="ciphertext"),
     "delete": _Use((("keys/KEY", ("read", "delete")),)),
     # Not `create`, with which a mistyped name would make a key.
-    "encrypt": _Use((("encrypt/KEY", ("update",)),), sent="plaintext"),
+    "encrypt": _Use((("encrypt/KEY", ("update",)),), sent="plaintext", versions=True),
     "hmac": _Use((("hmac/KEY", ("update",)),)),
     "provision": _Use(
         # Creating a key is an update as well.
@@ -95,7 +97,7 @@ _USES: dict[str, _Use] = {
         ),
     ),
     "read": _Use((("keys/KEY", ("read",)),), engine=(("ENGINE/keys", ("list",)),)),
-    "rewrap": _Use((("rewrap/KEY", ("update",)),), sent="ciphertext"),
+    "rewrap": _Use((("rewrap/KEY", ("update",)),), sent="ciphertext", versions=True),
     "rotate": _Use((("keys/KEY", ("read",)), ("keys/KEY/rotate", ("update",)))),
     "sign": _Use((("sign/KEY", ("update",)),)),
     "trim": _Use((("keys/KEY", ("read",)), ("keys/KEY/trim", ("update",)))),
@@ -120,14 +122,16 @@ def grant_rules(use: str, backend: str, key: str | None = None, secrets: Sequenc
             Under a key that is not derived the server ignores the context, and nothing would be kept apart.
     """
     needed = _USES[use]
-    parameters = None
+    allowed: dict[str, tuple[str, ...]] | None = None
+    required: tuple[str, ...] = ()
     if secrets:
         # The server compares a parameter as it is sent. `batch_input`, which would go round the restriction, is
         # refused by not being there.
         contexts = tuple(base64.b64encode(name.encode("utf-8")).decode("ascii") for name in secrets)
-        parameters = {needed.sent: (), "context": contexts}
+        required = ("context", needed.sent)
+        allowed = {needed.sent: (), "context": contexts, **({"key_version": ()} if needed.versions else {})}
     rules = [
-        Rule(f"{backend}/{path.replace('KEY', key or ANY_KEY)}", capabilities, parameters)
+        Rule(f"{backend}/{path.replace('KEY', key or ANY_KEY)}", capabilities, allowed, required)
         for path, capabilities in needed.rules
     ]
     if key is None:
@@ -160,11 +164,11 @@ def hcl(rules: Iterable[Rule], description: str = "") -> str:
 
 def _block(rule: Rule) -> str:
     lines = [f"path {_text(rule.path)} {{", f"  capabilities = {_list(rule.capabilities)}"]
-    if rule.parameters is not None:
-        if rule.required:
-            lines.append(f"  required_parameters = {_list(sorted(rule.parameters))}")
+    if rule.required:
+        lines.append(f"  required_parameters = {_list(sorted(rule.required))}")
+    if rule.allowed is not None:
         lines.append("  allowed_parameters = {")
-        lines += [f"    {_text(name)} = {_list(values)}" for name, values in sorted(rule.parameters.items())]
+        lines += [f"    {_text(name)} = {_list(values)}" for name, values in sorted(rule.allowed.items())]
         lines.append("  }")
     return "\n".join([*lines, "}"])
 

@@ -56,8 +56,8 @@ class Outcome:
     """
 
     changed: bool
-    before: Mapping[str, Any] | None = None
-    after: Mapping[str, Any] | None = None
+    before: Mapping[str, Any] | str | None = None
+    after: Mapping[str, Any] | str | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     diffs: Sequence[Mapping[str, Any]] | None = None
@@ -65,7 +65,7 @@ class Outcome:
     text: str | None = field(default=None, repr=False)
 
 
-class _Steps:
+class Steps:
     """Carries out writes one after the other; an error tells what had been done before it."""
 
     def __init__(self) -> None:
@@ -136,11 +136,11 @@ def key_request(options: Mapping[str, Any]) -> KeyRequest:
     name = checked_name(options["name"])
     if options["state"] == "absent":
         return KeyRequest(name, present=False, force=bool(options["force"]))
-    wanted = {**options, **_durations(options, KEY_ATTRIBUTES)}
+    wanted = {**options, **durations(options, KEY_ATTRIBUTES)}
     return KeyRequest(
         name,
         wanted=wanted,
-        rotate_older_than=_duration("rotate_older_than", options.get("rotate_older_than")),
+        rotate_older_than=duration_option("rotate_older_than", options.get("rotate_older_than")),
     )
 
 
@@ -162,7 +162,7 @@ def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Map
         _remove_key(transit, request.name, plan)
         return None, ()
     name = request.name
-    steps = _Steps()
+    steps = Steps()
     configure = plan.configure
     warnings: tuple[str, ...] = ()
     latest: Mapping[str, Any] = plan.before or {}
@@ -219,7 +219,7 @@ def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any], *, last:
 
 
 def _remove_key(transit: Transit, name: str, plan: KeyPlan) -> None:
-    steps = _Steps()
+    steps = Steps()
     # NotFound: somebody else deleted it in the same moment.
     with contextlib.suppress(NotFound):
         if plan.configure:
@@ -241,10 +241,10 @@ def _key_details(actual: Mapping[str, Any], now: float) -> dict[str, Any]:
     versions = [
         {
             "version": version,
-            "creation_time": datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "age_seconds": max(0, int(now - moment)),
+            "creation_time": datetime.fromtimestamp(created_at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "age_seconds": max(0, int(now - created_at)),
         }
-        for version, moment in sorted(created.items())
+        for version, created_at in sorted(created.items())
     ]
     details = {
         name: value
@@ -256,24 +256,25 @@ def _key_details(actual: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 def latest_age(actual: Mapping[str, Any], now: float) -> float | None:
     """Seconds since the latest version of a key was made, ``None`` when the server does not tell (type hmac)."""
-    moment = _creation_times(actual).get(actual["latest_version"])
-    return None if moment is None else max(0.0, now - moment)
+    created = _creation_times(actual).get(actual["latest_version"])
+    return None if created is None else max(0.0, now - created)
 
 
 def _creation_times(actual: Mapping[str, Any]) -> dict[int, float]:
     """When each listed version was made: seconds since the epoch for symmetric keys, else a mapping with a time."""
     times = {}
     for version, value in (actual.get("keys") or {}).items():
-        moment = _moment(value.get("creation_time") if isinstance(value, dict) else value)
-        if moment is not None:
-            times[int(version)] = moment
+        created = moment(value.get("creation_time") if isinstance(value, dict) else value)
+        if created is not None:
+            times[int(version)] = created
     return times
 
 
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-def _moment(value: Any) -> float | None:
+def moment(value: Any) -> float | None:
+    """Seconds since the epoch of a time as the server writes it, ``None`` for what is none."""
     if isinstance(value, (int, float)):
         return float(value)
     if not isinstance(value, str):
@@ -294,7 +295,7 @@ def reconcile_backend(client: Client, options: Mapping[str, Any], dry_run: bool,
     transit = Transit(client, path)
     if options["state"] == "absent":
         return _remove_backend(transit, bool(options["force"]), dry_run)
-    wanted = {**options, **_durations(options, MOUNT_ATTRIBUTES)}
+    wanted = {**options, **durations(options, MOUNT_ATTRIBUTES)}
     plan = _plan_backend(transit, wanted, transit.mount())
     if plan.changed and not dry_run:
         _apply_backend(transit, wanted, plan)
@@ -319,7 +320,7 @@ def _plan_backend(transit: Transit, wanted: Mapping[str, Any], actual: Mapping[s
 
 
 def _apply_backend(transit: Transit, wanted: Mapping[str, Any], plan: MountPlan) -> None:
-    steps = _Steps()
+    steps = Steps()
     if plan.enable is not None:
         if _enable(transit, plan.enable):
             steps.done.append("the engine was enabled")
@@ -397,7 +398,7 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _durations(options: Mapping[str, Any], attributes: Sequence[Attribute]) -> dict[str, int]:
+def durations(options: Mapping[str, Any], attributes: Sequence[Attribute]) -> dict[str, int]:
     """The options that are durations, in seconds. All that are none are named at once."""
     seconds: dict[str, int] = {}
     problems = []
@@ -420,7 +421,12 @@ def _seconds(value: Any, attribute: Attribute) -> int:
     return parse_duration(value)
 
 
-def _duration(name: str, value: Any) -> int | None:
+def duration_option(name: str, value: Any) -> int | None:
+    """An option that is a duration, in seconds.
+
+    Raises:
+        InvalidOption: it is none.
+    """
     if value is None:
         return None
     try:

@@ -59,6 +59,11 @@ class Item:
 
 Fields = Callable[[Item], Dict[str, Any]]
 
+# After so many refusals the policy is not one for single secrets.
+_HOPELESS = 10
+
+_NOT_GRANTED = "permission denied"
+
 
 class Transit:
     """One engine, mounted at ``backend``."""
@@ -84,7 +89,7 @@ class Transit:
         Durations are in seconds, and 0 for the server's default, which ``/tune`` would show as a number instead.
         """
         try:
-            mount = self._client.get("sys/mounts/" + self.backend, answers=None if exists else MountNotFound).data
+            mount = self._client.get("sys/mounts/" + self.backend, answers=() if exists else MountNotFound).data
         except MountNotFound:
             return None
         return mount if "/" not in self.backend else {**mount, "path": self._mounted_at()}
@@ -138,7 +143,7 @@ class Transit:
         With ``exists``, where nothing can be done without it, a standby is given the time to learn of it.
         """
         try:
-            data = self._client.get(f"{self.backend}/keys/{name}", answers=None if exists else NotFound).data
+            data = self._client.get(f"{self.backend}/keys/{name}", answers=() if exists else NotFound).data
         except NotFound as error:
             if error.reasons:
                 raise
@@ -289,6 +294,8 @@ class Transit:
             return list(self._client.post(path, {"batch_input": bodies, **facts}, writes=False).data["batch_results"])
         except ServerError as error:
             refused = error
+        if isinstance(refused, PermissionDenied) and all("context" in body for body in bodies):
+            return self._one_by_one(path, bodies, refused)
         if len(refused.item_errors) == len(bodies):
             return [{"error": words} for words in refused.item_errors]
         if len(bodies) > 1 and (refused.says("JSON input due to high complexity") or refused.status == 413):
@@ -296,6 +303,27 @@ class Transit:
             half = len(bodies) // 2
             return self._send_chunk(path, bodies[:half], facts) + self._send_chunk(path, bodies[half:], facts)
         raise refused
+
+    def _one_by_one(
+        self, path: str, bodies: Sequence[Mapping[str, Any]], refused: PermissionDenied
+    ) -> list[Mapping[str, Any]]:
+        """What the server says when it is asked for each by itself: a policy for single secrets allows no batch."""
+        answers: list[Mapping[str, Any]] = []
+        allowed = False
+        for body in bodies:
+            try:
+                answers.append(self._client.post(path, body, writes=False).data)
+                allowed = True
+            except PermissionDenied:
+                answers.append({"error": _NOT_GRANTED})
+            except ServerError as error:
+                answers.append({"error": "; ".join(error.reasons) or error.message})
+                allowed = True
+            if not allowed and len(answers) == _HOPELESS:
+                break
+        if not allowed:
+            raise refused
+        return answers
 
     def check_key_exists(self, key: str) -> None:
         """Refuse to go on when the key is known to be missing: an encrypt would create it if the token may.
@@ -426,6 +454,7 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
         "the key is derived and needs the context under which the value was encrypted",
     ),
     ("illegal base64", "the ciphertext is damaged or cut off"),
+    (_NOT_GRANTED, "the token's policies do not allow it for this name"),
 )
 
 

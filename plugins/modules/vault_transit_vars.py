@@ -153,7 +153,8 @@ entries:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import backend_spec, connection_spec, run_on_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import backend_spec, connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import run_on_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import reconcile_vars
 
 

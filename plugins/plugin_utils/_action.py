@@ -25,6 +25,9 @@ class TransitAction(ActionBase):
     MODULE: str
     """Name of the module, which each action plugin gives."""
 
+    LOGS_IN = True
+    """Whether the module needs a token of its own."""
+
     TRANSFERS_FILES = False
     _supports_async = True
 
@@ -40,11 +43,12 @@ class TransitAction(ActionBase):
             self._update_module_args(full_name, arguments, variables)
             result.update(run_here(self.MODULE, arguments))
         else:
+            # A job in the background may outlive the run, and so the run's token.
+            shared = self.LOGS_IN and not self._task.async_val
             result.update(
                 self._execute_module(
                     module_name=full_name,
-                    # A job in the background may outlive the run, and so the run's token.
-                    module_args=arguments if self._task.async_val else with_token(arguments),
+                    module_args=with_token(arguments) if shared else arguments,
                     task_vars=variables,
                     wrap_async=bool(self._task.async_val),
                 )

@@ -51,8 +51,9 @@ class Policy(Element):
                 self.node.add_problem(problem, at)
         if "${" in path or any(ord(character) < 32 for character in path):
             self.node.add_problem("a path of a policy holds neither '${' nor control characters", at)
-        restricted = {name: tuple(values) for name, values in parameters.items()} if parameters is not None else None
-        self.add(Rule(path, tuple(name for name in CAPABILITIES if name in capabilities), restricted))
+        allowed = {name: tuple(values) for name, values in parameters.items()} if parameters is not None else None
+        ordered = tuple(name for name in CAPABILITIES if name in capabilities)
+        self.add(Rule(path, ordered, allowed, tuple(allowed or ())))
         return self
 
     def add(self, rule: Rule) -> None:
@@ -85,5 +86,5 @@ class Policy(Element):
         yield "description", self.description
         for rule in self._rules:
             yield "path", rule.path
-            for values in (rule.parameters or {}).values():
+            for values in (rule.allowed or {}).values():
                 yield from (("parameters", value) for value in values)

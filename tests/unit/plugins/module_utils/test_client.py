@@ -131,8 +131,9 @@ def failure(call: Callable[[], object]) -> TransitError:
     ("given_answer", "reply"),
     [
         (answer(200, {"data": {"a": 1}}), Reply({"a": 1})),
-        (answer(200, {"data": {"a": 1}, "warnings": ["w"]}), Reply({"a": 1}, {}, ("w",))),
+        (answer(200, {"data": {"a": 1}, "warnings": ["w"]}), Reply({"a": 1}, warnings=("w",))),
         (answer(200, {"data": None, "auth": {"client_token": "t"}}), Reply({}, {"client_token": "t"})),
+        (answer(200, {"data": None, "wrap_info": {"token": "t"}}), Reply(wrap={"token": "t"})),
         (answer(204), Reply()),
     ],
 )
@@ -168,7 +169,7 @@ def test_nothing_of_a_netrc_is_sent(server: Scripted, tmp_path: Path, monkeypatc
 
 
 def test_a_reply_does_not_show_its_data() -> None:
-    assert "canary" not in repr(Reply({"plaintext": "canary"}, {"client_token": "canary"}))
+    assert "canary" not in repr(Reply({"plaintext": "canary"}, {"client_token": "canary"}, {"token": "canary"}))
 
 
 NOT_OURS = "is not Vault or OpenBao (HTTP {status}, {kind}). Check url."

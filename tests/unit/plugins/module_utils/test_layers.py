@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "_errors": set(),
     "_settings": {"_errors"},
     "_plan": {"_errors", "_schema"},
+    "_plan_approle": {"_plan", "_schema"},
     "_vars_document": {"_errors"},
     "_encrypted_vars": {"_errors", "_schema", "_vars_document"},
     "_cluster": set(),
@@ -30,13 +31,28 @@ ALLOWED: dict[str, set[str]] = {
     "_auth": {"_client", "_errors", "_settings"},
     "_session": {"_auth", "_client", "_errors", "_settings"},
     "_transit": {"_client", "_errors"},
+    "_access": {"_client", "_errors"},
+    "_kv": {"_client", "_errors"},
+    "_unwrap": {"_errors", "_settings"},
     "_reconcile": {"_client", "_errors", "_plan", "_schema", "_transit"},
     "_reconcile_keys": {"_client", "_errors", "_plan", "_reconcile", "_transit"},
     "_reconcile_vars": {"_client", "_encrypted_vars", "_errors", "_reconcile", "_schema", "_transit"},
+    "_reconcile_policy": {"_access", "_client", "_errors", "_policy", "_reconcile", "_schema", "_transit"},
+    "_reconcile_approle": {"_access", "_client", "_errors", "_plan_approle", "_reconcile", "_schema"},
     "_values": {"_client", "_errors", "_reconcile", "_schema", "_transit"},
-    "_module": {"_auth", "_client", "_errors", "_reconcile", "_schema", "_session", "_settings"},
+    "_module": {"_auth", "_client", "_errors", "_policy", "_reconcile", "_schema", "_session", "_settings"},
+    "_module_files": {"_errors", "_module", "_settings", "_unwrap"},
 }
-MODULES_MAY = {"_module", "_reconcile", "_reconcile_keys", "_reconcile_vars", "_schema"}
+MODULES_MAY = {
+    "_module",
+    "_module_files",
+    "_reconcile",
+    "_reconcile_approle",
+    "_reconcile_keys",
+    "_reconcile_policy",
+    "_reconcile_vars",
+    "_schema",
+}
 # The same for what runs on the controller alone.
 PLUGIN_UTILS: dict[str, set[str]] = {
     "_action": {"_session"},
@@ -60,9 +76,21 @@ ALLOWED_OUTSIDE: dict[str, set[str]] = {
     "_client": {"hvac", "requests", "urllib3"},
     "_vars_document": {"ruamel"},
     "_module": {"ansible"},
+    "_module_files": {"ansible"},
+    "_unwrap": {"ansible"},
 }
 
-PURE = ("_schema", "_policy", "_errors", "_settings", "_cluster", "_plan", "_encrypted_vars", "_vars_document")
+PURE = (
+    "_schema",
+    "_policy",
+    "_errors",
+    "_settings",
+    "_cluster",
+    "_plan",
+    "_plan_approle",
+    "_encrypted_vars",
+    "_vars_document",
+)
 
 
 def parsed(path: Path) -> ast.Module:

@@ -95,8 +95,10 @@ class Script(Client):
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
         repeatable: bool = True,
+        wrap_ttl: int = 0,
     ) -> Reply:
         assert query is None
+        assert wrap_ttl == 0
         assert repeatable is not path.endswith("/rotate")
         assert self.exchanges, f"{method} {path} comes too late"
         expected, result = self.exchanges.pop(0)
@@ -257,7 +259,7 @@ def test_rotation_and_configuration_are_two_steps() -> None:
     outcome = run_key(script, options)
     assert script.bodies[2] == {"min_encryption_version": 2, "min_decryption_version": 2}
     assert outcome.result["key"] == outcome.after
-    assert outcome.before is not None
+    assert isinstance(outcome.before, Mapping)
     assert outcome.before["latest_version"] == 1
 
 

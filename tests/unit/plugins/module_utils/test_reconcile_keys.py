@@ -79,8 +79,10 @@ class Server(Client):
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
         repeatable: bool = True,
+        wrap_ttl: int = 0,
     ) -> Reply:
         assert query is None
+        assert wrap_ttl == 0
         assert repeatable is not path.endswith("/rotate")
         request = f"{method} {path}"
         self.asked.append(request)

@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Who may do what: policies, roles of machines and their secret IDs, as methods. **Private** to the collection.
+
+API: https://openbao.org/api-docs/system/policies/ and https://openbao.org/api-docs/auth/approle/
+"""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    MountNotFound,
+    NotFound,
+    ServerError,
+)
+
+
+class Policies:
+    """The server's policies. It keeps a text as it is sent."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def read(self, name: str) -> str | None:
+        """The policy's text, ``None`` when there is none."""
+        try:
+            return str(self._client.get(_policy_path(name), answers=NotFound).data.get("policy", ""))
+        except NotFound:
+            return None
+
+    def write(self, name: str, text: str) -> None:
+        self._client.post(_policy_path(name), {"policy": text})
+
+    def delete(self, name: str) -> None:
+        self._client.delete(_policy_path(name))
+
+
+def _policy_path(name: str) -> str:
+    return f"sys/policies/acl/{name}"
+
+
+class AppRoles:
+    """The auth method AppRole, mounted at ``auth/PATH``."""
+
+    def __init__(self, client: Client, path: str) -> None:
+        self._client = client
+        self.path = path.strip("/")
+
+    def enable(self) -> bool:
+        """Mount the method. ``False``: something is mounted there already."""
+        try:
+            self._client.post(f"sys/auth/{self.path}", {"type": "approle"})
+        except ServerError as error:
+            refused = error
+        else:
+            return True
+        if refused.says("path is already in use"):
+            return False
+        raise refused
+
+    def read(self, role: str, *, exists: bool = False) -> Mapping[str, Any] | None:
+        """The role's attributes, ``None`` when it does not exist.
+
+        With ``exists``, where nothing can be done without it, a standby is given the time to learn of it.
+
+        Raises:
+            MountNotFound: no auth method is mounted there.
+        """
+        try:
+            return self._client.get(self._role(role), answers=() if exists else (NotFound, MountNotFound)).data
+        except NotFound:
+            return None
+
+    def write(self, role: str, body: Mapping[str, Any]) -> None:
+        self._client.post(self._role(role), body)
+
+    def delete(self, role: str) -> None:
+        self._client.delete(self._role(role))
+
+    def role_id(self, role: str) -> str:
+        return str(self._client.get(self._role(role) + "/role-id").data["role_id"])
+
+    def secret_id(self, role: str, accessor: str) -> Mapping[str, Any] | None:
+        """What is known of a secret ID, ``None`` when there is none (any more)."""
+        try:
+            found = self._client.post(
+                self._role(role) + "/secret-id-accessor/lookup", {"secret_id_accessor": accessor}, writes=False
+            ).data
+        except NotFound:
+            return None
+        except ServerError as error:
+            refused = error
+        else:
+            return found
+        if refused.says("failed to find accessor entry"):
+            return None
+        raise refused
+
+    def wrapped_secret_id(self, role: str, body: Mapping[str, Any], wrap_ttl: int) -> Reply:
+        """Make a secret ID and leave it with the server, for whoever comes first with the token in the reply.
+
+        Args:
+            wrap_ttl: seconds for which the server keeps it.
+        """
+        # Each one is a credential that lives on, so none is made twice.
+        return self._client.post(self._role(role) + "/secret-id", body, wrap_ttl=wrap_ttl, repeatable=False)
+
+    def destroy_secret_id(self, role: str, accessor: str) -> None:
+        self._client.post(self._role(role) + "/secret-id-accessor/destroy", {"secret_id_accessor": accessor})
+
+    def _role(self, role: str) -> str:
+        return f"auth/{self.path}/role/{role}"

@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""From what tokens are for to the server's policy. **Private** to the collection."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._access import Policies
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    ChangeImpossible,
+    InvalidOption,
+    MountNotFound,
+    PermissionDenied,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._policy import (
+    FOR_SECRETS,
+    RESERVED,
+    Rule,
+    grant_rules,
+    hcl,
+    same_policy,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._schema import name_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+
+_NAME = re.compile(r"[a-z0-9_][a-z0-9_./-]*")
+_RAW_PATH = re.compile(r'\bpath\s+"((?:[^"\\]|\\.)*)"')
+
+Grants = Sequence[Mapping[str, Any]]
+
+
+def reconcile_policy(client: Client, options: Mapping[str, Any], dry_run: bool, _now: float) -> Outcome:
+    """Make one policy be as the options of ``vault_transit_policy`` say."""
+    # The server knows it by small letters only.
+    name = options["name"].lower()
+    policies = Policies(client)
+    if options["state"] == "absent":
+        _refuse(name, _name_problems(name))
+        return _remove(policies, name, dry_run)
+    grants = [
+        {**grant, "backend": (grant.get("backend") or options["backend"]).strip("/")}
+        for grant in options.get("grants") or ()
+    ]
+    raw = (options.get("rules") or "").strip()
+    rules = [rule for grant in grants for rule in _rules_of(grant)]
+    _refuse(name, [*_name_problems(name), *_problems(grants, raw), *_overlaps(rules, raw)])
+    wanted = policy_text(rules, raw, options.get("description") or "")
+    actual = policies.read(name)
+    warnings = _check_derivation(client, grants)
+    changed = actual is None or not same_policy(actual, wanted)
+    if changed and not dry_run:
+        policies.write(name, wanted)
+    shown = wanted if changed else actual
+    return Outcome(changed, actual or "", shown, {"policy": {"name": name, "rules": shown}}, warnings)
+
+
+def _remove(policies: Policies, name: str, dry_run: bool) -> Outcome:
+    actual = policies.read(name)
+    if actual is not None and not dry_run:
+        policies.delete(name)
+    changed = actual is not None
+    return Outcome(changed, actual or "", "", {"policy": None})
+
+
+def policy_text(rules: Sequence[Rule], raw: str, description: str) -> str:
+    """The whole policy: what the grants give, then what was written by hand."""
+    parts = [hcl(rules, description)] if rules or description else []
+    if raw:
+        parts.append(f"{raw}\n")
+    return "\n".join(parts)
+
+
+def _rules_of(grant: Mapping[str, Any]) -> list[Rule]:
+    secrets = grant.get("secrets") or ()
+    return [
+        rule
+        for use in grant["allow"]
+        # What does not go together is refused later on, with everything else that is wrong.
+        for rule in grant_rules(use, grant["backend"], grant.get("key"), secrets if use in FOR_SECRETS else ())
+    ]
+
+
+def _name_problems(name: str) -> list[str]:
+    if name in RESERVED:
+        return ["it is the server's own"]
+    if not _NAME.fullmatch(name):
+        return ["a policy's name is made of letters, digits, '_', '-', '.' and '/'"]
+    return []
+
+
+def _problems(grants: Grants, raw: str) -> list[str]:
+    problems = []
+    if not grants and not raw:
+        problems.append("it would allow nothing: give grants or rules")
+    for number, grant in enumerate(grants, start=1):
+        problems += [f"grant {number}: {problem}" for problem in _grant_problems(grant)]
+    return problems
+
+
+def _grant_problems(grant: Mapping[str, Any]) -> list[str]:
+    problems = []
+    if not grant["allow"]:
+        problems.append("allow is empty")
+    if any(sign in grant["backend"] for sign in '*+"') or not grant["backend"]:
+        problems.append(f"'{grant['backend']}' is not the path of an engine")
+    key = grant.get("key")
+    if key is not None and name_problem(key):
+        problems.append(f"{name_problem(key)}")
+    secrets = grant.get("secrets")
+    if secrets is not None and not all(secrets):
+        problems.append("secrets holds an empty name")
+    if secrets == []:
+        problems.append("secrets is empty: leave it out to grant access to all secrets")
+    unrestricted = [use for use in grant["allow"] if use not in FOR_SECRETS]
+    if secrets and unrestricted:
+        problems.append(
+            f"{', '.join(unrestricted)} cannot be granted for single secrets, only {', '.join(FOR_SECRETS)} can: "
+            "put what is for the whole key into a grant of its own"
+        )
+    return problems
+
+
+def _overlaps(rules: Sequence[Rule], raw: str) -> list[str]:
+    granted = {rule.path for rule in rules}
+    return [
+        f"rules and grants both have the path '{path}', and the server would take the last of them alone"
+        for path in dict.fromkeys(_RAW_PATH.findall(raw))
+        if path in granted
+    ]
+
+
+def _refuse(name: str, problems: Sequence[str]) -> None:
+    if problems:
+        raise InvalidOption(f"Policy '{name}': {'; '.join(problems)}.")
+
+
+def _check_derivation(client: Client, grants: Grants) -> tuple[str, ...]:
+    """Refuse to grant single secrets of a key that does not keep them apart.
+
+    Raises:
+        ChangeImpossible: the server would let a token decrypt everything that was encrypted with the key.
+    """
+    warnings = []
+    places = dict.fromkeys(
+        (grant["backend"], grant["key"]) for grant in grants if grant.get("secrets") and grant["key"]
+    )
+    for backend, key in places:
+        what = f"the key '{key}' of the engine '{backend}'"
+        unknown = f"Whether {what} is derived is not known (%s). Only a derived key keeps its secrets apart."
+        try:
+            actual = Transit(client, backend).read_key(key)
+        except PermissionDenied:
+            warnings.append(unknown % "the token may not read it")
+            continue
+        except MountNotFound:
+            actual = None
+        if actual is None:
+            warnings.append(unknown % "it does not exist")
+        elif not actual.get("derived"):
+            raise ChangeImpossible(
+                "The policy cannot be as asked",
+                [f"{what} is not derived and would not keep its secrets apart; grant the whole key"],
+            )
+    return tuple(warnings)

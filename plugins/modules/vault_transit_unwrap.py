@@ -1,0 +1,143 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vault_transit_unwrap
+version_added: 0.1.0
+short_description: Take a wrapped secret out on the machine that it is for
+description:
+  - Gives a wrapping token back to HashiCorp Vault or OpenBao and writes what the server kept for it into files of the
+    machine. Nobody else sees it, Ansible's controller least of all.
+  - A wrapping token serves once. When somebody else used it before, this fails and says so.
+  - It needs nothing on the machine but Python.
+author:
+  - mlkeys contributors (@mlkeys)
+options:
+  wrapping_token:
+    description:
+      - The token, as M(mlkeys.transit.vault_transit_secret_id) returns it.
+    type: str
+    required: true
+  creation_path:
+    description:
+      - What the wrapped answer has to be an answer to. Any other is refused, and left where it is.
+    type: str
+  files:
+    description:
+      - Where to put which part of the answer. The folders must exist.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      field:
+        description:
+          - Name of the part, such as V(secret_id) or V(secret_id_accessor).
+        type: str
+        required: true
+      path:
+        description:
+          - The file.
+        type: path
+        required: true
+      mode:
+        description:
+          - Permissions of the file, as in M(ansible.builtin.file).
+        type: raw
+        default: "0400"
+      owner:
+        description:
+          - Its owner.
+        type: str
+      group:
+        description:
+          - Its group.
+        type: str
+extends_documentation_fragment:
+  - mlkeys.transit._attributes
+  - mlkeys.transit._attributes.actiongroup_vault
+  - mlkeys.transit._auth
+  - mlkeys.transit._connection
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Asks the server about the token, which stays good.
+  diff_mode:
+    support: none
+    details:
+      - Everything that differs is secret.
+  idempotent:
+    support: none
+    details:
+      - A token serves once. Run it when there is a new one.
+notes:
+  - Options of authentication are taken, so that defaults of the action group fit, and not used. The wrapping token is
+    all it needs.
+seealso:
+  - module: mlkeys.transit.vault_transit_secret_id
+"""
+
+EXAMPLES = r"""
+- name: Make a secret ID for this machine
+  mlkeys.transit.vault_transit_secret_id:
+    role: llm-gateways
+  register: wrapped
+  no_log: true
+
+- name: Take it out on the machine
+  mlkeys.transit.vault_transit_unwrap:
+    wrapping_token: "{{ wrapped.secret_id.wrapping_token }}"
+    creation_path: auth/approle/role/llm-gateways/secret-id
+    files:
+      - field: secret_id
+        path: "{{ credentials_folder }}/secret_id"
+      - field: secret_id_accessor
+        path: "{{ credentials_folder }}/secret_id_accessor"
+        mode: "0444"
+"""
+
+RETURN = r"""
+files:
+  description: The files that were written.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - /etc/mlkeys/secret_id
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import run_unwrapping
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **connection_spec(),
+            "wrapping_token": {"type": "str", "required": True, "no_log": True},
+            "creation_path": {"type": "str"},
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "field": {"type": "str", "required": True},
+                    "path": {"type": "path", "required": True},
+                    "mode": {"type": "raw", "default": "0400"},
+                    "owner": {"type": "str"},
+                    "group": {"type": "str"},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    run_unwrapping(module)
+
+
+if __name__ == "__main__":
+    main()

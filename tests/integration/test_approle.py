@@ -1,0 +1,277 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roles of machines and their secret IDs against a real server, and what is taken out on the machine."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import SecureBao
+from tests.integration.support.processes import free_port
+from tests.integration.support.runs import Ledger, converge, refused, run, unchanged
+from tests.support.modules import ModuleResult, run_module
+from tests.support.server import Bao
+
+pytestmark = pytest.mark.usefixtures("both_ways")
+
+ROLE, SECRET_ID, UNWRAP = "vault_transit_approle", "vault_transit_secret_id", "vault_transit_unwrap"
+
+
+@pytest.fixture
+def path(bao: Bao) -> Iterator[str]:
+    """Where an auth method is not mounted yet."""
+    made = f"approle-{secrets.token_hex(4)}"
+    yield made
+    bao.done("DELETE", f"sys/auth/{made}")
+
+
+@pytest.fixture
+def role(bao: Bao, path: str) -> dict[str, str]:
+    """Options that name a role which is there."""
+    bao.done("POST", f"sys/auth/{path}", {"type": "approle"})
+    bao.done("POST", f"auth/{path}/role/web", {"token_policies": ["default"]})
+    return {"role": "web", "path": path}
+
+
+# Roles
+
+
+def test_the_method_is_mounted_and_the_role_made_changed_and_deleted(bao: Bao, path: str) -> None:
+    wanted: dict[str, Any] = {
+        "name": "llm-gateways",
+        "path": path,
+        "token_policies": ["b", "a", "b"],
+        "token_ttl": "1h",
+        "token_bound_cidrs": ["127.0.0.1", "10.1.2.3/8"],
+        "secret_id_bound_cidrs": ["127.0.0.1"],
+        "secret_id_ttl": "90d",
+    }
+    predicted = run(bao, ROLE, check=True, **wanted)
+    assert (predicted.changed, predicted["approle"]["role_id"]) == (True, None)
+    made = run(bao, ROLE, **wanted)
+    assert {**made["approle"], "role_id": None} == predicted["approle"]
+    assert made["diff"] == predicted["diff"]
+    there = bao.done("GET", f"auth/{path}/role/llm-gateways")["data"]
+    assert there["token_policies"] == ["a", "b"]
+    assert there["token_bound_cidrs"] == ["10.0.0.0/8", "127.0.0.1"]
+    assert there["secret_id_bound_cidrs"] == ["127.0.0.1/32"]
+    assert there["secret_id_ttl"] == 90 * 86400
+    role_id = bao.done("GET", f"auth/{path}/role/llm-gateways/role-id")["data"]["role_id"]
+    assert made["approle"]["role_id"] == role_id
+    unchanged(bao, ROLE, **wanted)
+    changed = converge(bao, ROLE, **{**wanted, "token_policies": ["a"], "token_num_uses": 5})
+    assert changed["diff"]["before"]["token_policies"] == ["a", "b"]
+    assert changed["approle"]["secret_id_ttl"] == 90 * 86400
+    gone = converge(bao, ROLE, name="llm-gateways", path=path, state="absent")
+    assert gone["approle"] is None
+    assert bao.request("GET", f"auth/{path}/role/llm-gateways")[0] == 404
+
+
+def test_what_is_not_said_is_not_touched(bao: Bao, role: dict[str, str]) -> None:
+    bao.done("POST", f"auth/{role['path']}/role/web", {"token_ttl": "2h", "token_policies": ["x"]})
+    ledger = Ledger(bao)
+    unchanged(bao, ROLE, name="web", path=role["path"])
+    assert [path for _, path in ledger.requests] == [
+        f"auth/{role['path']}/role/web",
+        f"auth/{role['path']}/role/web/role-id",
+    ]
+
+
+def test_an_absent_role_of_an_absent_method_is_absent(bao: Bao, path: str) -> None:
+    unchanged(bao, ROLE, name="web", path=path, state="absent")
+
+
+def test_a_method_is_not_mounted_where_that_is_not_wanted(bao: Bao, path: str) -> None:
+    assert "No secrets engine is mounted" in refused(bao, ROLE, name="web", path=path, enable=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"bind_secret_id": False}, "bind_secret_id: false needs secret_id_bound_cidrs"),
+        ({"token_ttl": "2h", "token_max_ttl": "1h"}, "token_ttl is longer than token_max_ttl"),
+        ({"token_num_uses": -1}, "token_num_uses cannot be negative"),
+        ({"token_ttl": "soon"}, "token_ttl: 'soon' is not a duration"),
+        ({"local_secret_ids": True}, "local_secret_ids is false and cannot become true (it is set at creation)"),
+        ({"name": "a/b"}, "'a/b' is not a role's name"),
+    ],
+)
+def test_what_cannot_be_is_refused(bao: Bao, role: dict[str, str], options: dict[str, Any], said: str) -> None:
+    assert said in refused(bao, ROLE, **{"name": "web", "path": role["path"], **options})
+
+
+def test_the_documented_rights_are_enough(bao: Bao, path: str, mint_token: Callable[[str], str]) -> None:
+    rights = f"""
+path "auth/{path}/role/web" {{ capabilities = ["create", "read", "update", "delete"] }}
+path "auth/{path}/role/web/role-id" {{ capabilities = ["read"] }}
+"""
+    mount = f'path "sys/auth/{path}" {{ capabilities = ["update", "sudo"] }}\n'
+    less, more = mint_token(rights), mint_token(rights + mount)
+    assert "capability 'update' on 'sys/auth/" in run(bao, ROLE, name="web", path=path, token=less).msg
+    assert run(bao, ROLE, name="web", path=path, token=more).changed
+    for token in (less, more):
+        converge(bao, ROLE, name="web", path=path, token=token, token_ttl="2h")
+    converge(bao, ROLE, name="web", path=path, token=less, state="absent")
+
+
+# Secret IDs
+
+
+def unwrap(bao: Bao, made: ModuleResult, folder: Path, **more: Any) -> ModuleResult:
+    files = [
+        {"field": "secret_id", "path": str(folder / "secret_id")},
+        {"field": "secret_id_accessor", "path": str(folder / "accessor"), "mode": "0444"},
+    ]
+    found = made["secret_id"]
+    options = {"wrapping_token": found["wrapping_token"], "creation_path": found["creation_path"], "files": files}
+    result = run_module(UNWRAP, {"url": bao.addr, **options, **more})
+    assert found["wrapping_token"] not in json.dumps(result)
+    return result
+
+
+def test_a_machine_gets_a_secret_id_that_nobody_else_saw(bao: Bao, role: dict[str, str], tmp_path: Path) -> None:
+    made = run(bao, SECRET_ID, **role, metadata={"host": "gateway-a"}, num_uses=7)
+    assert made.changed
+    assert made["reason"] == "there is none"
+    assert set(made["secret_id"]) == {"accessor", "wrapping_token", "wrapping_ttl", "creation_path"}
+    done = unwrap(bao, made, tmp_path)
+    assert not done.failed, done.msg
+    assert done["files"] == [str(tmp_path / "secret_id"), str(tmp_path / "accessor")]
+    secret_id = (tmp_path / "secret_id").read_text()
+    assert secret_id not in json.dumps([made, done])
+    assert stat.S_IMODE((tmp_path / "secret_id").stat().st_mode) == 0o400
+    assert (tmp_path / "accessor").read_text() == made["secret_id"]["accessor"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["accessor", "secret_id"]
+    role_id = bao.done("GET", f"auth/{role['path']}/role/web/role-id")["data"]["role_id"]
+    login = bao.done("POST", f"auth/{role['path']}/login", {"role_id": role_id, "secret_id": secret_id})
+    assert login["auth"]["client_token"]
+    known = unchanged(bao, SECRET_ID, **role, accessor=made["secret_id"]["accessor"])
+    assert known["secret_id"]["metadata"] == {"host": "gateway-a"}
+    assert known["secret_id"]["num_uses"] == 6
+
+
+def test_one_that_serves_stays_and_one_that_does_not_is_followed_by_another(bao: Bao, role: dict[str, str]) -> None:
+    made = run(bao, SECRET_ID, **role, ttl="1h")
+    accessor = made["secret_id"]["accessor"]
+    unchanged(bao, SECRET_ID, **role, accessor=accessor)
+    unchanged(bao, SECRET_ID, **role, accessor=accessor, renew_before="50m")
+    predicted = run(bao, SECRET_ID, check=True, **role, accessor=accessor, renew_before="2h")
+    assert (predicted.changed, predicted["secret_id"]) == (True, None)
+    another = run(bao, SECRET_ID, **role, accessor=accessor, renew_before="2h")
+    assert another.changed
+    assert another["reason"].startswith("the present one ends in 3")
+    assert another["diff"]["before"] == {"accessor": accessor}
+    converge(bao, SECRET_ID, **role, accessor=accessor, state="absent")
+    again = run(bao, SECRET_ID, **role, accessor=accessor)
+    assert again["reason"] == "the present one is used up, expired or destroyed"
+
+
+def test_one_that_never_ends_is_never_near_its_end(bao: Bao, role: dict[str, str]) -> None:
+    made = run(bao, SECRET_ID, **role)
+    unchanged(bao, SECRET_ID, **role, accessor=made["secret_id"]["accessor"], renew_before="3650d")
+
+
+def test_a_wrapping_token_serves_once(bao: Bao, role: dict[str, str], tmp_path: Path) -> None:
+    made = run(bao, SECRET_ID, **role)
+    bao.done("POST", "sys/wrapping/unwrap", {"token": made["secret_id"]["wrapping_token"]})
+    failed = unwrap(bao, made, tmp_path)
+    assert failed.failed
+    assert "If this machine has not used it, somebody else has" in failed.msg
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_its_time_passes(bao: Bao, role: dict[str, str], tmp_path: Path) -> None:
+    made = run(bao, SECRET_ID, **role, wrap_ttl="1s")
+    time.sleep(1.3)
+    assert "its time is over" in unwrap(bao, made, tmp_path).msg
+
+
+def test_another_answer_in_its_place_is_noticed_and_left_alone(bao: Bao, role: dict[str, str], tmp_path: Path) -> None:
+    bao.done("POST", f"auth/{role['path']}/role/evil", {})
+    made = run(bao, SECRET_ID, **role)
+    other = run(bao, SECRET_ID, **{**role, "role": "evil"})
+    made["secret_id"]["wrapping_token"] = other["secret_id"]["wrapping_token"]
+    failed = unwrap(bao, made, tmp_path)
+    assert f"holds an answer to 'auth/{role['path']}/role/evil/secret-id', not to" in failed.msg
+    assert list(tmp_path.iterdir()) == []
+    bao.done("POST", "sys/wrapping/lookup", {"token": other["secret_id"]["wrapping_token"]})
+
+
+def test_check_mode_asks_and_does_not_use_it_up(bao: Bao, role: dict[str, str], tmp_path: Path) -> None:
+    made = run(bao, SECRET_ID, **role)
+    token = {"wrapping_token": made["secret_id"]["wrapping_token"]}
+    files = [{"field": "secret_id", "path": str(tmp_path / "secret_id")}]
+    predicted = run_module(UNWRAP, {"url": bao.addr, **token, "files": files}, check=True)
+    assert predicted.changed
+    assert list(tmp_path.iterdir()) == []
+    assert not unwrap(bao, made, tmp_path).failed
+
+
+def test_where_files_cannot_be_made_the_token_is_kept(bao: Bao, role: dict[str, str], tmp_path: Path) -> None:
+    made = run(bao, SECRET_ID, **role)
+    failed = unwrap(bao, made, tmp_path / "nowhere")
+    assert "nowhere/secret_id cannot be written (No such file or directory)" in failed.msg
+    assert not unwrap(bao, made, tmp_path).failed
+
+
+def test_a_part_that_the_answer_does_not_have_is_named(bao: Bao, role: dict[str, str], tmp_path: Path) -> None:
+    made = run(bao, SECRET_ID, **role)
+    failed = unwrap(bao, made, tmp_path, files=[{"field": "sekret_id", "path": str(tmp_path / "x")}])
+    assert "What was wrapped has no sekret_id, but secret_id, secret_id_accessor" in failed.msg
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tls_is_verified_on_the_machine_as_well(secure_bao: SecureBao, tmp_path: Path) -> None:
+    bao = secure_bao.bao
+    path = f"approle-{secrets.token_hex(4)}"
+    bao.done("POST", f"sys/auth/{path}", {"type": "approle"})
+    bao.done("POST", f"auth/{path}/role/web", {})
+    made = run(bao, SECRET_ID, role="web", path=path)
+    failed = unwrap(bao, made, tmp_path, url=secure_bao.url)
+    assert "its TLS certificate was not accepted" in failed.msg
+    assert "connection refused" in unwrap(bao, made, tmp_path, url=f"http://127.0.0.1:{free_port()}").msg
+    several = f"http://127.0.0.1:{free_port()},{secure_bao.url}"
+    done = unwrap(bao, made, tmp_path, url=several, ca_cert=str(secure_bao.authority.certificate))
+    assert not done.failed, done.msg
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"role": "none"}, "does not exist"),
+        ({"wrap_ttl": "0"}, "wrap_ttl must be at least one second"),
+        ({"wrap_ttl": "soon"}, "wrap_ttl: 'soon' is not a duration"),
+        ({"state": "absent"}, "state: absent needs accessor"),
+        ({"role": "a/b"}, "'a/b' is not a role's name"),
+    ],
+)
+def test_what_cannot_be_given_is_refused(bao: Bao, role: dict[str, str], options: dict[str, Any], said: str) -> None:
+    for check in (True, False):
+        failed = run(bao, SECRET_ID, check=check, **{**role, **options})
+        assert failed.failed
+        assert said in failed.msg
+
+
+def test_the_documented_rights_are_enough_for_secret_ids(
+    bao: Bao, role: dict[str, str], mint_token: Callable[[str], str]
+) -> None:
+    below = f"auth/{role['path']}/role/web"
+    token = mint_token(
+        f'path "{below}" {{ capabilities = ["read"] }}\n'
+        + "".join(
+            f'path "{below}/{rest}" {{ capabilities = ["update"] }}\n'
+            for rest in ("secret-id", "secret-id-accessor/lookup", "secret-id-accessor/destroy")
+        )
+    )
+    assert run(bao, SECRET_ID, check=True, **role, token=token).changed
+    accessor = run(bao, SECRET_ID, **role, token=token)["secret_id"]["accessor"]
+    unchanged(bao, SECRET_ID, **role, token=token, accessor=accessor)
+    converge(bao, SECRET_ID, **role, token=token, accessor=accessor, state="absent")

@@ -1,0 +1,170 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""vault_transit_policy against a real server: what it writes, what it leaves alone, and what it refuses."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.support.runs import Ledger, converge, refused, run, unchanged
+from tests.support.server import Bao
+
+pytestmark = pytest.mark.usefixtures("both_ways")
+
+MODULE = "vault_transit_policy"
+
+
+@pytest.fixture
+def name(bao: Bao) -> Iterator[str]:
+    made = f"policy-{secrets.token_hex(4)}"
+    yield made
+    bao.done("DELETE", f"sys/policies/acl/{made}")
+
+
+def held(bao: Bao, name: str) -> str | None:
+    status, body = bao.request("GET", f"sys/policies/acl/{name}")
+    return body["data"]["policy"] if status == 200 else None
+
+
+def test_it_is_written_changed_and_removed(bao: Bao, name: str) -> None:
+    grants: list[dict[str, Any]] = [{"key": "ml", "allow": ["encrypt", "verify"]}]
+    made = converge(bao, MODULE, name=name, grants=grants, description="For CI\nand nobody else")
+    assert made["policy"]["rules"] == held(bao, name) == made["diff"]["after"]
+    assert held(bao, name) == (
+        '# For CI\n# and nobody else\npath "transit/encrypt/ml" {\n  capabilities = ["update"]\n}\n'
+        'path "transit/hmac/ml" {\n  capabilities = ["update"]\n}\n'
+        'path "transit/verify/ml" {\n  capabilities = ["update"]\n}\n'
+    )
+    changed = converge(bao, MODULE, name=name, grants=[{"key": "ml", "allow": ["decrypt"], "backend": "/other/"}])
+    assert changed["diff"]["before"] == made["diff"]["after"]
+    assert held(bao, name) == 'path "other/decrypt/ml" {\n  capabilities = ["update"]\n}\n'
+    gone = converge(bao, MODULE, name=name, state="absent")
+    assert gone["policy"] is None
+    assert held(bao, name) is None
+
+
+def test_rules_go_behind_grants(bao: Bao, name: str) -> None:
+    rules = 'path "auth/token/lookup-self" { capabilities = ["read"] }'
+    converge(bao, MODULE, name=name, rules=rules)
+    assert held(bao, name) == f"{rules}\n"
+    converge(bao, MODULE, name=name, grants=[{"key": "ml", "allow": ["decrypt"]}], rules=f"\n{rules}\n\n")
+    assert held(bao, name) == f'path "transit/decrypt/ml" {{\n  capabilities = ["update"]\n}}\n\n{rules}\n'
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        'path   "a/b" {capabilities=["read","list"]}',
+        'path "a/b" {\n\tcapabilities = [ "read",\n "list" ]\n}\n\n\n',
+        '\n  path "a/b"\n{ capabilities = ["read", "list"] }',
+    ],
+)
+def test_white_space_is_no_difference(bao: Bao, name: str, stored: str) -> None:
+    bao.done("PUT", f"sys/policies/acl/{name}", {"policy": stored})
+    result = unchanged(bao, MODULE, name=name, rules='path "a/b" { capabilities = ["read", "list"] }')
+    assert result["policy"]["rules"] == held(bao, name) == stored
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        'path "a/b" { capabilities = ["list", "read"] }',
+        'path "a/ b" { capabilities = ["read", "list"] }',
+        '# why\npath "a/b" { capabilities = ["read", "list"] }',
+    ],
+)
+def test_anything_else_is(bao: Bao, name: str, stored: str) -> None:
+    bao.done("PUT", f"sys/policies/acl/{name}", {"policy": stored})
+    converge(bao, MODULE, name=name, rules='path "a/b" { capabilities = ["read", "list"] }')
+
+
+def test_the_server_knows_small_letters_only(bao: Bao, name: str) -> None:
+    made = converge(bao, MODULE, name=name.upper(), grants=[{"key": "ml", "allow": ["decrypt"]}])
+    assert made["policy"]["name"] == name
+    assert held(bao, name)
+    converge(bao, MODULE, name=name.upper(), state="absent")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "it would allow nothing: give grants or rules"),
+        ({"grants": []}, "it would allow nothing: give grants or rules"),
+        ({"grants": [{"key": "ml", "allow": []}]}, "grant 1: allow is empty"),
+        ({"grants": [{"key": "a/b", "allow": ["decrypt"]}]}, "grant 1: 'a/b' is not a key name"),
+        ({"grants": [{"backend": "tra*", "allow": ["decrypt"]}]}, "grant 1: 'tra*' is not the path of an engine"),
+        (
+            {"grants": [{"key": "ml", "allow": ["encrypt", "verify", "rotate"], "secrets": ["a"]}]},
+            "grant 1: verify, rotate cannot be granted for single secrets, only decrypt, encrypt, rewrap can",
+        ),
+        ({"grants": [{"key": "ml", "allow": ["decrypt"], "secrets": []}]}, "grant 1: secrets is empty: leave it out"),
+        ({"grants": [{"key": "ml", "allow": ["decrypt"], "secrets": [""]}]}, "grant 1: secrets holds an empty name"),
+        (
+            {"grants": [{"key": "ml", "allow": ["decrypt"]}], "rules": 'path "transit/decrypt/ml" {}'},
+            "rules and grants both have the path 'transit/decrypt/ml', and the server would take the last of them",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(bao: Bao, name: str, options: dict[str, Any], said: str) -> None:
+    message = refused(bao, MODULE, name=name, **options)
+    assert message.startswith(f"Policy '{name}': ")
+    assert said in message
+
+
+def test_all_that_is_wrong_is_said_at_once(bao: Bao) -> None:
+    message = refused(bao, MODULE, name="root", grants=[{"key": "a/b", "allow": []}, {"backend": "", "allow": []}])
+    for part in ("it is the server's own", "grant 1: allow is empty", "not a key name", "grant 2: allow is empty"):
+        assert part in message
+
+
+@pytest.mark.parametrize("name", ["root", "default", "Response-Wrapping", "control-group", "a b", "a?b", ""])
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_names_that_are_none_of_ours(bao: Bao, name: str, state: str) -> None:
+    rules = {"rules": 'path "a" { capabilities = ["read"] }'} if state == "present" else {}
+    assert refused(bao, MODULE, name=name, state=state, **rules).startswith("Policy '")
+
+
+def test_what_the_server_says_of_rules_is_told(bao: Bao, name: str) -> None:
+    result = run(bao, MODULE, name=name, rules='path "a" { capabilities = ["rd"] }')
+    assert result.failed
+    assert 'invalid capability "rd"' in result.msg
+    assert held(bao, name) is None
+
+
+def test_single_secrets_of_a_key_that_does_not_keep_them_apart_are_refused(bao: Bao, mount: str, name: str) -> None:
+    bao.done("POST", f"{mount}/keys/plain", {})
+    bao.done("POST", f"{mount}/keys/derived", {"derived": True})
+    grant = {"backend": mount, "allow": ["decrypt"], "secrets": ["openai_api_key"]}
+    message = refused(bao, MODULE, name=name, grants=[{**grant, "key": "plain"}])
+    assert f"the key 'plain' of the engine '{mount}' is not derived and would not keep its secrets apart" in message
+    assert converge(bao, MODULE, name=name, grants=[{**grant, "key": "derived"}]).warnings == []
+    done = converge(bao, MODULE, name=name, grants=[{**grant, "key": "nowhere"}])
+    [warning] = done.warnings
+    assert warning.startswith(f"Whether the key 'nowhere' of the engine '{mount}' is derived is not known (it does not")
+
+
+def test_the_documented_rights_are_enough(bao: Bao, mount: str, name: str, mint_token: Callable[[str], str]) -> None:
+    bao.done("POST", f"{mount}/keys/ml", {"derived": True})
+    policy = f'path "sys/policies/acl/{name}" {{ capabilities = ["read", "update", "delete"] }}\n'
+    token = mint_token(policy + f'path "{mount}/keys/ml" {{ capabilities = ["read"] }}')
+    grants = [{"key": "ml", "backend": mount, "allow": ["decrypt"], "secrets": ["a"]}]
+    assert converge(bao, MODULE, name=name, grants=grants, token=token).warnings == []
+    converge(bao, MODULE, name=name, state="absent", token=token)
+    less = mint_token(policy)
+    [warning] = converge(bao, MODULE, name=name, grants=grants, token=less).warnings
+    assert "(the token may not read it)" in warning
+    assert "capability 'read' on 'sys/policies/acl/other'" in refused(
+        bao, MODULE, name="other", grants=grants, token=token
+    )
+
+
+def test_a_run_that_changes_nothing_is_one_request(bao: Bao, name: str) -> None:
+    grants = [{"key": "ml", "allow": ["encrypt"]}]
+    run(bao, MODULE, name=name, grants=grants)
+    ledger = Ledger(bao)
+    unchanged(bao, MODULE, name=name, grants=grants)
+    assert ledger.requests == [("read", f"sys/policies/acl/{name}")]
