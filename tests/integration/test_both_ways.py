@@ -23,6 +23,8 @@ SECRET = "sk-both-ways-canary-9Zt"
 
 # What is told about how a task was carried out, not about what came of it.
 OF_THE_TASK = ("age_seconds", "duration", "start", "end")
+# What the server draws anew for each engine of its own.
+DRAWN = ("role_id", "accessor", "wrapping_token")
 
 TIME = re.compile(r"20\d\d-\d\d-\d\dT[0-9:.]+(Z|\+00:00)")
 LONG_AGO = 1_700_000_000
@@ -36,6 +38,13 @@ VARS: dict[str, Any] = {
     "key": "ml",
     "secrets": {"openai": SECRET, "hf": "hf_both_ways"},
 }
+POLICY: dict[str, Any] = {
+    "name": "ENGINE-policy",
+    "backend": "ENGINE",
+    "grants": [{"key": "ml", "allow": ["decrypt"], "secrets": ["openai"]}],
+}
+ROLE: dict[str, Any] = {"name": "web", "path": "ENGINE-approle", "token_policies": ["b", "a"], "token_ttl": "1h"}
+SECRET_ID: dict[str, Any] = {"role": "web", "path": "ENGINE-approle"}
 
 # Module, options, further keywords of the task. Each goes on where the one before it stopped.
 CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -82,6 +91,21 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("vault_transit_vars", {**VARS, "path": "FOLDER/none/keys.transit.yml"}, {}),
     ("vault_transit_vars", {**VARS, "key": "none", "path": "FOLDER/other.transit.yml"}, {}),
     ("vault_transit_vars", {**VARS, "secrets": {"no name": SECRET}}, {}),
+    ("vault_transit_policy", POLICY, {"check_mode": True}),
+    ("vault_transit_policy", POLICY, {}),
+    ("vault_transit_policy", POLICY, {}),
+    ("vault_transit_policy", {**POLICY, "rules": 'path "x" {'}, {}),
+    ("vault_transit_policy", {"name": "ENGINE-policy"}, {}),
+    ("vault_transit_policy", {"name": "ENGINE-policy", "state": "absent"}, {"diff": False}),
+    ("vault_transit_approle", ROLE, {"check_mode": True}),
+    ("vault_transit_approle", ROLE, {}),
+    ("vault_transit_approle", ROLE, {}),
+    ("vault_transit_approle", {**ROLE, "token_max_ttl": "1m"}, {}),
+    ("vault_transit_secret_id", SECRET_ID, {"check_mode": True}),
+    ("vault_transit_secret_id", SECRET_ID, {}),
+    ("vault_transit_secret_id", {**SECRET_ID, "accessor": "none", "state": "absent"}, {}),
+    ("vault_transit_secret_id", {**SECRET_ID, "role": "none"}, {}),
+    ("vault_transit_approle", {**ROLE, "state": "absent"}, {}),
 ]
 
 
@@ -142,7 +166,7 @@ def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, A
 def comparable(value: Any) -> Any:
     """Without what is told of the task, and without the times of day, which differ between the two engines."""
     if isinstance(value, dict):
-        return {name: comparable(inner) for name, inner in value.items() if name not in OF_THE_TASK}
+        return {name: comparable(inner) for name, inner in value.items() if name not in OF_THE_TASK + DRAWN}
     if isinstance(value, list):
         return [comparable(inner) for inner in value]
     if isinstance(value, int) and value > LONG_AGO:

@@ -29,17 +29,26 @@ PROVIDERS = {
     "HF_TOKEN": "hf_fake-canary-Bv6",
 }
 
-INVENTORY = "all:\n  hosts:\n    gateway:\n      ansible_connection: local\n"
+INVENTORY = """
+all:
+  hosts:
+    gateway:
+      ansible_connection: local
+      credentials_folder: {credentials_folder}
+"""
 
 
 @pytest.fixture
 def namespace(bao: Bao) -> Iterator[str]:
-    """A part of the server where the examples' engine and key exist, as their readers have them."""
+    """A part of the server where the examples' engine, key and role exist, as their readers have them."""
     name = f"reader-{secrets.token_hex(3)}"
     bao.done("POST", f"sys/namespaces/{name}", {})
     bao.done("POST", f"{name}/sys/mounts/transit", {"type": "transit"})
     bao.done("POST", f"{name}/transit/keys/ml-api-key", {"derived": True})
+    bao.done("POST", f"{name}/sys/auth/approle", {"type": "approle"})
+    bao.done("POST", f"{name}/auth/approle/role/llm-gateways", {})
     yield name
+    bao.done("DELETE", f"{name}/sys/auth/approle")
     for mount in bao.done("GET", f"{name}/sys/mounts")["data"]:
         if "transit" in mount:
             bao.done("DELETE", f"{name}/sys/mounts/{mount}")
@@ -57,7 +66,7 @@ def test_the_examples_run(bao: Bao, namespace: str, tmp_path: Path, kind: str, n
     play = tmp_path / "play.yml"
     play.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
     inventory = tmp_path / "inventory.yml"
-    inventory.write_text(INVENTORY, encoding="utf-8")
+    inventory.write_text(INVENTORY.format(credentials_folder=tmp_path), encoding="utf-8")
     (tmp_path / "group_vars/all").mkdir(parents=True)
     connection = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, "BAO_NAMESPACE": namespace}
     result = run_playbook(play, inventory=inventory, env={**connection, **PROVIDERS}, args=["--diff"])
