@@ -23,6 +23,7 @@ options:
       - The values. Plaintext for O(operation=encrypt) and O(operation=hmac), ciphertext for the others.
       - A term may be a text, a list of terms, or a dictionary with C(value) and any of C(name) (for messages),
         C(context), C(associated_data) and C(key_version), which then stand in for the options of these names.
+      - With O(kv_path), the names of the wanted secrets.
     type: list
     elements: raw
     required: true
@@ -45,8 +46,18 @@ options:
       - Name of the key.
       - O(operation=encrypt) asks first whether it exists, where the token may read it, so that a mistyped name does not
         create a key.
+      - Required unless O(kv_path) is given. The document says itself which key encrypted it.
     type: str
-    required: true
+  kv_path:
+    description:
+      - Decrypt secrets of an encrypted document in a KV engine, which M(mlkeys.transit.vault_transit_vars) wrote with
+        O(mlkeys.transit.vault_transit_vars#module:store=kv). This is the document's path.
+    type: str
+  kv_mount:
+    description:
+      - Where that KV engine is mounted.
+    type: str
+    default: secret
   context:
     description:
       - What a derived key is derived with, as plain text. Entries of a file that
@@ -135,7 +146,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._values import tran
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import connection_options, decrypted, run
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import templated_variables
 
-_OPTIONS = ("operation", "key", "backend", "context", "associated_data", "key_version", "encoding")
+_OPTIONS = (
+    *("operation", "key", "backend", "context", "associated_data", "key_version", "encoding"),
+    *("kv_path", "kv_mount"),
+)
 
 
 class LookupModule(LookupBase):

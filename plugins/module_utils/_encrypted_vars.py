@@ -18,13 +18,21 @@ the stored one, and the name in it keeps equal values apart. Encryption is rando
 would be no idempotence.
 Each entry is encrypted with its name as context: under a derived key it decrypts under that name alone.
 
+The same may be a document in a KV engine. A file then only points there::
+
+    _transit:
+      format: 1
+      store: kv
+      kv_mount: secret
+      kv_path: ml/llm_gateways
+
 Nothing here talks to a server or touches a file, and no message repeats a value.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
@@ -39,6 +47,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_document impo
 
 METADATA = "_transit"
 FORMAT = 1
+
+IN_FILE = "file"
+IN_KV = "kv"
 
 KEPT = "kept"
 ADDED = "added"
@@ -84,8 +95,24 @@ class Fate:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where in a KV engine a document is."""
+
+    mount: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.mount}/{self.path}"
+
+
+@dataclass(frozen=True)
 class VarsFile:
-    """A parsed file. ``plain`` is what in it is not encrypted, by name."""
+    """A parsed file, or a document of a KV engine.
+
+    Attributes:
+        plain: what in it is not encrypted, by name.
+        place: where the entries are, when it only points there.
+    """
 
     path: str
     text: str = field(default="", repr=False)
@@ -94,6 +121,8 @@ class VarsFile:
     fingerprint_key: str = ""
     entries: Mapping[str, Entry] = field(default_factory=dict, repr=False)
     plain: Mapping[Any, Any] = field(default_factory=dict, repr=False)
+    place: Place | None = None
+    as_json: bool = False
 
 
 def fingerprint_input(name: str, value: bytes) -> bytes:
@@ -114,16 +143,19 @@ def name_problems(names: Sequence[str]) -> list[str]:
     ]
 
 
-def parse(text: str, path: str) -> VarsFile:
+def parse(text: str, path: str, *, as_json: bool = False) -> VarsFile:
     """The file's content; an empty one for no text.
+
+    Args:
+        as_json: it is JSON, whatever it is called.
 
     Raises:
         InvalidOption: it is no vars file of this kind, or holds something that is not encrypted.
     """
-    file = interpret(plain(Document(text, path).content), path, text)
+    file = interpret(plain(Document(text, path, as_json=as_json).content), path, text)
     if file.plain:
         raise InvalidOption(plain_names_problem(file.plain, path))
-    return file
+    return replace(file, as_json=as_json)
 
 
 def interpret(content: Any, path: str, text: str = "") -> VarsFile:
@@ -152,7 +184,38 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
         fingerprint_key=str(metadata.get("fingerprint_key") or ""),
         entries={name: Entry(name, value.strip(), hmacs.get(name, "").strip()) for name, value in secrets.items()},
         plain={name: value for name, value in content.items() if name != METADATA and name not in secrets},
+        place=_place(metadata, path),
     )
+
+
+def _place(metadata: Mapping[str, Any], path: str) -> Place | None:
+    store = metadata.get("store", IN_FILE)
+    if store == IN_FILE:
+        return None
+    place = Place(str(metadata.get("kv_mount") or "").strip("/"), str(metadata.get("kv_path") or "").strip("/"))
+    if store != IN_KV or not (place.mount and place.path):
+        raise InvalidOption(f"{path}: {METADATA} must say store: kv, kv_mount and kv_path, or nothing of a store.")
+    return place
+
+
+def pointing(file: VarsFile, place: Place) -> str:
+    """The text of a file that points to a place; the file's own when it does.
+
+    Raises:
+        InvalidOption: it holds entries of its own, or points elsewhere.
+    """
+    if file.place == place:
+        return file.text
+    if file.entries or file.place is not None:
+        held = f"points to '{file.place}'" if file.place is not None else f"holds {_listed(file.entries)}"
+        raise InvalidOption(
+            f"{file.path} {held}, and would have to point to '{place}'. Move it away, and give all secrets to have "
+            "them encrypted anew."
+        )
+    document = Document(file.text, file.path)
+    metadata = document.content.setdefault(METADATA, {})
+    metadata.update({"format": FORMAT, "store": IN_KV, "kv_mount": place.mount, "kv_path": place.path})
+    return document.text()
 
 
 def plain_names_problem(names: Iterable[Any], path: str) -> str:
@@ -272,7 +335,7 @@ def update(
     removed: Sequence[str],
 ) -> str:
     """The file's new text: new values in their old places, new entries after the last one, all else as it was."""
-    document = Document(file.text, file.path)
+    document = Document(file.text, file.path, as_json=file.as_json)
     content = document.content
     stored = [name for name in content if name != METADATA]
     put(content, ciphertexts, after=stored[-1] if stored else None)

@@ -9,23 +9,28 @@ At most two requests decide (hmac, and verify for fingerprints of older versions
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import (
     ADDED,
+    IN_KV,
     KEPT,
     REMOVED,
     REWRAPPED,
     UPDATED,
     Entry,
     Fate,
+    Place,
     VarsFile,
     check_ownership,
     decide,
     fingerprint_input,
     name_problems,
     parse,
+    pointing,
     summary,
     update,
 )
@@ -35,6 +40,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     NotFound,
     PermissionDenied,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome, checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit
@@ -43,19 +49,53 @@ Secrets = Mapping[str, bytes]
 
 
 def reconcile_vars(client: Client, options: Mapping[str, Any], dry_run: bool, _now: float) -> Outcome:
-    """Bring an encrypted vars file in step with the given secrets.
+    """Bring an encrypted vars file, or a document of a KV engine, in step with the given secrets.
 
     Args:
         options: those of ``vault_transit_vars``, with the file's present text as ``text``.
     """
-    path, key = str(options["path"]), checked_name(options["key"])
+    if options["store"] == IN_KV:
+        return _reconcile_document(client, options, dry_run)
+    path = str(options["path"])
+    file = parse(options["text"], path)
+    if file.place is not None:
+        raise InvalidOption(f"{path} points to '{file.place}'. Give store: kv, or write to another file.")
+    return _reconcile(client, options, file, dry_run)
+
+
+def _reconcile_document(client: Client, options: Mapping[str, Any], dry_run: bool) -> Outcome:
+    """The same for a document of a KV engine, and for a file that points to it where there is to be one."""
+    place = _place(options)
+    pointer = None
+    if options.get("path"):
+        file = parse(options["text"], str(options["path"]))
+        text = pointing(file, place)
+        pointer = text if text != file.text else None
+    documents = Documents(client, place.mount)
+    stored = documents.read(place.path)
+    # Text on both sides, so that there is one way of reading and changing entries.
+    before = json.dumps(stored.content) if stored.content else ""
+    outcome = _reconcile(client, options, parse(before, str(place), as_json=True), dry_run)
+    if outcome.text is not None:
+        documents.replace(place.path, stored, json.loads(outcome.text))
+    return replace(outcome, changed=outcome.changed or pointer is not None, text=None if dry_run else pointer)
+
+
+def _place(options: Mapping[str, Any]) -> Place:
+    place = Place(str(options["kv_mount"]).strip("/"), str(options.get("kv_path") or "").strip("/"))
+    if not (place.mount and place.path):
+        raise InvalidOption("store: kv needs kv_mount and kv_path.")
+    return place
+
+
+def _reconcile(client: Client, options: Mapping[str, Any], file: VarsFile, dry_run: bool) -> Outcome:
+    path, key = file.path, checked_name(options["key"])
     fingerprint_key = checked_name(options.get("fingerprint_key") or key)
     transit = Transit(client, options["backend"])
     secrets = _checked_secrets(options["secrets"])
     asked = int(options.get("key_version") or 0)
     if asked < 0:
         raise InvalidOption("key_version must not be negative: it is a version of the key, or 0 for the latest.")
-    file = parse(options["text"], path)
     check_ownership(file, transit.backend, key, fingerprint_key, path)
     if not secrets and not file.entries:
         return Outcome(changed=False, result={"entries": []})

@@ -12,8 +12,12 @@ import base64
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import interpret
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, ItemsFailed
+from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
+from ansible_collections.mlkeys.transit.plugins.module_utils._schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit, decode_base64, item_label
 
 OPERATIONS = ("decrypt", "encrypt", "hmac", "rewrap")
@@ -28,7 +32,8 @@ def transform(client: Client, terms: Sequence[Any], options: Mapping[str, Any]) 
     """The results for all terms, in their order.
 
     Args:
-        terms: texts, or mappings with ``value`` and what else differs from term to term; lists are flattened.
+        terms: texts, or mappings with ``value`` and what else differs from term to term; lists are flattened. With
+            ``kv_path``, names of entries.
         options: those of the lookup ``vault_transit``.
 
     Raises:
@@ -36,6 +41,10 @@ def transform(client: Client, terms: Sequence[Any], options: Mapping[str, Any]) 
         ItemsFailed: the server refused some of them.
     """
     operation = options["operation"]
+    if options.get("kv_path"):
+        return _stored(client, _flat(terms), options)
+    if not options.get("key"):
+        raise InvalidOption("key is missing: the name of the key.")
     key = checked_name(options["key"])
     items = items_from(terms, options)
     if not items:
@@ -49,6 +58,23 @@ def transform(client: Client, terms: Sequence[Any], options: Mapping[str, Any]) 
     if operation == "rewrap":
         return transit.rewrap(key, items)
     return transit.hmac(key, items)
+
+
+def _stored(client: Client, names: Sequence[Any], options: Mapping[str, Any]) -> list[str]:
+    """The plaintexts of entries of an encrypted document in a KV engine, by their names."""
+    if options["operation"] != "decrypt":
+        raise InvalidOption("kv_path goes with operation decrypt alone.")
+    place = f"{options['kv_mount']}/{options['kv_path']}"
+    file = interpret(Documents(client, options["kv_mount"]).read(options["kv_path"]).content, place)
+    missing = [str(name) for name in names if name not in file.entries]
+    if missing:
+        hint = did_you_mean(missing[0], file.entries)
+        raise InvalidOption(f"There is no {', '.join(missing)} in '{place}'.{hint}")
+    if not names:
+        return []
+    items = [stored_item(file.entries[name]) for name in names]
+    values = Transit(client, file.backend).decrypt(file.key, items)
+    return _texts(values, items, options["encoding"], f"{file.backend}/decrypt/{file.key}")
 
 
 def items_from(terms: Sequence[Any], options: Mapping[str, Any]) -> list[Item]:

@@ -31,8 +31,27 @@ options:
     description:
       - The vars file, by custom C(*.transit.yml). Its folder must exist.
       - A name that ends with C(.json) makes it JSON, any other YAML.
+      - With O(store=kv) it may be left out. Else the file only points to the document, which is how the vars plugin
+        P(mlkeys.transit.vault_transit#vars) finds it.
     type: path
-    required: true
+  store:
+    description:
+      - Where the ciphertexts are kept, in V(file) O(path), or in V(kv), a KV engine (version 2) of the server.
+      - A document of a KV engine is replaced only if nobody else wrote it in the meantime.
+    type: str
+    choices:
+      - file
+      - kv
+    default: file
+  kv_mount:
+    description:
+      - Where the KV engine is mounted, for O(store=kv).
+    type: str
+    default: secret
+  kv_path:
+    description:
+      - The document's path in the KV engine, for O(store=kv).
+    type: str
   key:
     description:
       - Name of the key to encrypt with. A file that was written with another key is refused.
@@ -84,7 +103,8 @@ attributes:
     support: full
 notes:
   - The token needs C(update) on C(transit/verify/KEY), C(transit/hmac/KEY) and C(transit/encrypt/KEY), and on
-    C(transit/rewrap/KEY) to carry entries to a new version.
+    C(transit/rewrap/KEY) to carry entries to a new version. For O(store=kv) it also needs C(read), C(create) and
+    C(update) on C(KV_MOUNT/data/KV_PATH).
   - When the version of a fingerprint fell below the key's C(min_decryption_version), it tells nothing any more. A token
     that may decrypt then compares by decrypting. Without that right the entry is written once anew, with the reason
     C(fingerprint expired).
@@ -107,6 +127,15 @@ EXAMPLES = r"""
   mlkeys.transit.vault_transit_vars:
     path: "{{ inventory_dir }}/group_vars/all/keys.transit.yml"
     key: ml-api-key
+
+- name: Keep them in the server itself, and let a file beside the inventory point there
+  mlkeys.transit.vault_transit_vars:
+    path: "{{ inventory_dir }}/group_vars/all/central.transit.yml"
+    store: kv
+    kv_path: ml/llm_gateways
+    key: ml-api-key
+    secrets:
+      hf_token: "{{ lookup('ansible.builtin.env', 'HF_TOKEN') }}"
 
 - name: Keep only one of them
   mlkeys.transit.vault_transit_vars:
@@ -163,7 +192,10 @@ def main() -> None:
         argument_spec={
             **connection_spec(),
             **backend_spec(),
-            "path": {"type": "path", "required": True},
+            "path": {"type": "path"},
+            "store": {"type": "str", "choices": ["file", "kv"], "default": "file"},
+            "kv_mount": {"type": "str", "default": "secret"},
+            "kv_path": {"type": "str"},
             "key": {"type": "str", "required": True, "no_log": False},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "purge": {"type": "bool", "default": False},
@@ -172,6 +204,7 @@ def main() -> None:
             "mode": {"type": "raw", "default": "0600"},
         },
         add_file_common_args=True,
+        required_if=[("store", "file", ["path"]), ("store", "kv", ["kv_path"])],
         supports_check_mode=True,
     )
     run_on_file(module, reconcile_vars)

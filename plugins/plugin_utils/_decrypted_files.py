@@ -15,6 +15,7 @@ import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import Entry, VarsFile, interpret
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
 
@@ -96,8 +97,8 @@ class DecryptedFiles:
         pending: dict[tuple[str, str], list[_Pending]] = {}
         for digest, path in paths.items():
             try:
-                file = _load(path)
-            except InvalidOption as error:
+                file = self._resolved(_load(path))
+            except TransitError as error:
                 self._known[digest] = Decrypted(problems={"": error.message})
                 continue
             self._known[digest] = Decrypted(plain=file.plain)
@@ -114,6 +115,19 @@ class DecryptedFiles:
             else:
                 for (pend, entry), result in zip(entries, results):
                     self._store(pend, entry, result)
+
+    def _resolved(self, file: VarsFile) -> VarsFile:
+        """The file, or the document of a KV engine that it points to.
+
+        Raises:
+            TransitError: there is none of this kind.
+        """
+        if file.place is not None:
+            stored = Documents(self._connect(), file.place.mount).read(file.place.path)
+            file = interpret(stored.content, f"{file.path} ({file.place})")
+        if file.entries and not (file.backend and file.key):
+            raise InvalidOption(f"{file.path} does not say which key encrypted it. Write it with vault_transit_vars.")
+        return file
 
     def _give_up(self, pending: _Pending, problem: str) -> None:
         decrypted = self._known[pending.digest]
@@ -149,8 +163,5 @@ def _load(path: str) -> VarsFile:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
         problem = " is not YAML"
     else:
-        file = interpret({} if document is None else document, path)
-        if file.entries and not (file.backend and file.key):
-            raise InvalidOption(f"{path} does not say which key encrypted it. Write it with vault_transit_vars.")
-        return file
+        return interpret({} if document is None else document, path)
     raise InvalidOption(f"{path}{problem}.")

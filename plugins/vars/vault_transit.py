@@ -14,6 +14,8 @@ description:
     and C(group_vars/NAME.transit.yml) are both read.
   - That happens once per run, in the process that runs the play, with one request for each key. A file that changes
     during the run is read again.
+  - A file may also point to a document in a KV engine (O(mlkeys.transit.vault_transit_vars#module:store=kv)), which is
+    read once per run.
   - It also keeps one login for the whole run, which lookups and modules share.
   - It has to be named after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), since that one reads
     the same files and gives the ciphertext.

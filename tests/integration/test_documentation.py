@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The examples of every module and lookup run as they stand, on a real server, without a warning."""
+"""The examples of every module, lookup and filter run as they stand, on a real server, without a warning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.server import Bao
 
 DOCUMENTED = sorted(
     (kind, path.stem)
-    for kind, folder in (("module", "modules"), ("lookup", "lookup"))
+    for kind, folder in (("module", "modules"), ("lookup", "lookup"), ("filter", "filter"))
     for path in (ROOT / "plugins" / folder).glob("*.py")
 )
 
@@ -45,12 +45,13 @@ def namespace(bao: Bao) -> Iterator[str]:
     bao.done("POST", f"sys/namespaces/{name}", {})
     bao.done("POST", f"{name}/sys/mounts/transit", {"type": "transit"})
     bao.done("POST", f"{name}/transit/keys/ml-api-key", {"derived": True})
+    bao.done("POST", f"{name}/sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
     bao.done("POST", f"{name}/sys/auth/approle", {"type": "approle"})
     bao.done("POST", f"{name}/auth/approle/role/llm-gateways", {})
     yield name
     bao.done("DELETE", f"{name}/sys/auth/approle")
     for mount in bao.done("GET", f"{name}/sys/mounts")["data"]:
-        if "transit" in mount:
+        if "transit" in mount or "secret" in mount:
             bao.done("DELETE", f"{name}/sys/mounts/{mount}")
     bao.done("DELETE", f"sys/namespaces/{name}")
 

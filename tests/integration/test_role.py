@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import re
@@ -25,7 +26,11 @@ MODULE_OF = {
     "vault_transit_backends": "vault_transit_backend",
     "vault_transit_keys": "vault_transit_keys",
     "vault_transit_vars_files": "vault_transit_vars",
+    "vault_transit_policies": "vault_transit_policy",
+    "vault_transit_approles": "vault_transit_approle",
 }
+# What the role makes of an entry besides handing it to the module.
+OF_THE_ROLE = {"vault_transit_approles": {"grant_hosts"}}
 
 # Variables of the role ansible-community.ansible-vault; one of them is the token of a seal.
 NAMES_OF_ANOTHER_ROLE = {
@@ -171,7 +176,13 @@ def test_without_variables_it_does_nothing(playbook: Path) -> None:
 def test_an_option_of_the_connection_reaches_every_module(
     bao: Bao, engine: str, playbook: Path, tmp_path: Path
 ) -> None:
-    everything = variables(bao, engine, tmp_path / "keys.transit.yml")
+    everything = variables(
+        bao,
+        engine,
+        tmp_path / "keys.transit.yml",
+        vault_transit_policies=[{"name": "none", "state": "absent"}],
+        vault_transit_approles=[{"name": "none", "state": "absent"}],
+    )
     for name in MODULE_OF:
         wanted = {**everything, **{other: [] for other in MODULE_OF if other != name}}
         wanted["vault_transit_connection"] = {"url": "ftp://nowhere"}
@@ -190,6 +201,8 @@ def test_an_option_of_the_connection_reaches_every_module(
         ("vault_transit_keys", "ml-api-key", "vault_transit_keys"),
         ("vault_transit_backends", [{"state": "gone"}], "value of state must be one of: absent, present, got: gone"),
         ("vault_transit_vars_files", [{"path": "/a"}], "missing required arguments: key"),
+        ("vault_transit_policies", [{"name": "a", "grants": [{"allow": ["encript"]}]}], "allow"),
+        ("vault_transit_approles", [{"name": "a", "policies": []}], "vault_transit_approles.policies"),
         ("vault_transit_connection", "http://here", "vault_transit_connection"),
     ],
 )
@@ -266,18 +279,21 @@ def comparable(option: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("variable", MODULE_OF)
 def test_argument_specs_say_what_the_modules_say(variable: str) -> None:
     module = {name: comparable(facts) for name, facts in module_options(MODULE_OF[variable]).items()}
-    role = {name: comparable(facts) for name, facts in argument_spec()[variable]["options"].items()}
+    options = argument_spec()[variable]["options"]
+    own = OF_THE_ROLE.get(variable, set())
+    assert own <= set(options)
+    role = {name: comparable(facts) for name, facts in options.items() if name not in own}
 
     assert role == module
 
 
-@pytest.mark.parametrize("variable", ["vault_transit_backends", "vault_transit_vars_files"])
+@pytest.mark.parametrize("variable", [name for name in MODULE_OF if name != "vault_transit_keys"])
 def test_every_option_is_handed_to_its_module(variable: str) -> None:
     (block,) = yaml.safe_load((ROLE / "tasks/main.yml").read_text(encoding="utf-8"))
     module = f"mlkeys.transit.{MODULE_OF[variable]}"
-    (arguments,) = [task[module] for task in block["block"] if module in task]
+    arguments = next(task[module] for task in block["block"] if module in task)
 
-    assert set(arguments) == set(argument_spec()[variable]["options"])
+    assert set(arguments) == set(argument_spec()[variable]["options"]) - OF_THE_ROLE.get(variable, set())
     for name, expression in arguments.items():
         assert re.search(rf"\.{name}( |\b)", expression), name
 
@@ -294,9 +310,92 @@ def test_no_variable_has_a_name_that_another_role_owns() -> None:
         word
         for path in files
         for line in path.read_text(encoding="utf-8").splitlines()
-        if not line.lstrip().startswith(("role_name:", "name:", "#", "- Engines", "- Keys", "- Encrypted"))
+        if not line.lstrip().startswith(
+            ("role_name:", "name:", "#", "- Engines", "- Keys", "- Encrypted", "- Policies", "- AppRoles")
+        )
         for word in re.findall(r"(?<![.\w])vault_transit\w*", line)
     }
 
     assert set(argument_spec()) < used
     assert used & NAMES_OF_ANOTHER_ROLE == set()
+
+
+HOSTS = """
+all:
+  hosts:
+    controller:
+      ansible_connection: local
+  children:
+    gateways:
+      vars:
+        vault_transit_host_approle: APPROLE
+        vault_transit_host_backend: ENGINE
+        vault_transit_host_key: ml-api-key
+      hosts:
+        gateway-a:
+          vault_transit_host_services:
+            - name: litellm
+              environment:
+                OPENAI_API_KEY: openai_api_key
+        gateway-b:
+          vault_transit_host_services:
+            - name: litellm
+              files:
+                - content:
+                    model_list:
+                      - api_key: {secret: "{{ 'anthropic' }}_api_key"}
+            - name: old
+              mode: plaintext
+              environment:
+                HF_TOKEN: hf_token
+    others:
+      hosts:
+        stranger:
+          vault_transit_host_services:
+            - name: own
+              environment:
+                MISTRAL_API_KEY: mistral_api_key
+"""
+
+
+def test_an_approle_gets_what_its_hosts_name_and_nothing_else(
+    bao: Bao, mount: str, playbook: Path, tmp_path: Path
+) -> None:
+    role = f"gateways-{mount}"
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(HOSTS.replace("ENGINE", mount).replace("APPROLE", role), encoding="utf-8")
+    bao.done("POST", f"{mount}/keys/ml-api-key", {"derived": True})
+    wanted: dict[str, object] = {
+        "vault_transit_connection": bao.login,
+        "vault_transit_approles": [
+            {
+                "name": role,
+                "path": f"approle-{mount}",
+                "grant_hosts": True,
+                "token_policies": ["base"],
+                "token_ttl": "1h",
+            }
+        ],
+    }
+    try:
+        first = apply(playbook, wanted, inventory=str(inventory))
+        second = apply(playbook, wanted, inventory=str(inventory))
+        assert first.returncode == second.returncode == 0, first.stdout + second.stdout
+        assert "changed=2" in first.stdout
+        assert "changed=0" in second.stdout
+        found = bao.done("GET", f"auth/approle-{mount}/role/{role}")["data"]
+        assert (found["token_policies"], found["token_ttl"]) == (["base", role], 3600)
+        text = bao.done("GET", f"sys/policies/acl/{role}")["data"]["policy"]
+        granted = [base64.b64encode(name).decode() for name in (b"anthropic_api_key", b"openai_api_key")]
+        assert f'"context" = ["{granted[0]}", "{granted[1]}"]' in text
+        assert text.count("path ") == 1
+        wanted["vault_transit_approles"] = [
+            {"name": role, "path": f"approle-{mount}", "state": "absent", "grant_hosts": True}
+        ]
+        gone = apply(playbook, wanted, inventory=str(inventory))
+        assert gone.returncode == 0, gone.stdout
+        assert bao.request("GET", f"auth/approle-{mount}/role/{role}")[0] == 404
+        assert bao.request("GET", f"sys/policies/acl/{role}")[0] == 404
+    finally:
+        bao.done("DELETE", f"sys/auth/approle-{mount}")
+        bao.done("DELETE", f"sys/policies/acl/{role}")

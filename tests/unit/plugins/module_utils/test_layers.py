@@ -36,10 +36,12 @@ ALLOWED: dict[str, set[str]] = {
     "_unwrap": {"_errors", "_settings"},
     "_reconcile": {"_client", "_errors", "_plan", "_schema", "_transit"},
     "_reconcile_keys": {"_client", "_errors", "_plan", "_reconcile", "_transit"},
-    "_reconcile_vars": {"_client", "_encrypted_vars", "_errors", "_reconcile", "_schema", "_transit"},
+    "_reconcile_vars": {"_client", "_encrypted_vars", "_errors", "_kv", "_reconcile", "_schema", "_transit"},
     "_reconcile_policy": {"_access", "_client", "_errors", "_policy", "_reconcile", "_schema", "_transit"},
     "_reconcile_approle": {"_access", "_client", "_errors", "_plan_approle", "_reconcile", "_schema"},
-    "_values": {"_client", "_errors", "_reconcile", "_schema", "_transit"},
+    "_values": {
+        *("_client", "_encrypted_vars", "_errors", "_kv", "_reconcile", "_reconcile_vars", "_schema", "_transit"),
+    },
     "_module": {"_auth", "_client", "_errors", "_policy", "_reconcile", "_schema", "_session", "_settings"},
     "_module_files": {"_errors", "_module", "_settings", "_unwrap"},
 }
@@ -56,9 +58,10 @@ MODULES_MAY = {
 # The same for what runs on the controller alone.
 PLUGIN_UTILS: dict[str, set[str]] = {
     "_action": {"_session"},
-    "_decrypted_files": {"_client", "_encrypted_vars", "_errors", "_reconcile_vars", "_transit"},
+    "_decrypted_files": {"_client", "_encrypted_vars", "_errors", "_kv", "_reconcile_vars", "_transit"},
     "_handover": {"_errors", "_module", "_session", "_settings"},
     "_here": set(),
+    "_host_secrets": {"_errors"},
     "_lookup": {"_client", "_errors", "_session", "_settings"},
     "_marking": set(),
     "_options": {"_settings"},
@@ -66,6 +69,7 @@ PLUGIN_UTILS: dict[str, set[str]] = {
 PLUGINS_MAY: dict[str, set[str]] = {
     "action": set(),
     "callback": {"_session"},
+    "filter": {"_errors"},
     "lookup": {"_values"},
     "vars": {"_client", "_encrypted_vars", "_session", "_settings"},
 }

@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: host_grants
+version_added: 0.1.0
+short_description: Work out from the inventory what each AppRole has to be granted
+description:
+  - Takes the variables of hosts and tells for each AppRole which secrets its hosts need, by the services that they run.
+  - That is what the hosts' policy has to allow, and nothing else.
+  - The role P(mlkeys.transit.vault_transit#role) does so for roles with C(grant_hosts).
+author:
+  - mlkeys contributors (@mlkeys)
+options:
+  _input:
+    description:
+      - The variables of each host, of which C(vault_transit_host_approle), C(vault_transit_host_services),
+        C(vault_transit_host_key) and C(vault_transit_host_backend) count.
+    type: list
+    elements: dict
+    required: true
+seealso:
+  - module: mlkeys.transit.vault_transit_policy
+"""
+
+EXAMPLES = r"""
+- name: Write a policy for each AppRole of the inventory
+  mlkeys.transit.vault_transit_policy:
+    name: "{{ item.key }}"
+    grants: "{{ item.value }}"
+  loop: "{{ groups['all'] | map('extract', hostvars) | mlkeys.transit.host_grants | dict2items }}"
+  loop_control:
+    label: "{{ item.key }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Grants for M(mlkeys.transit.vault_transit_policy), by the names of AppRoles.
+  type: dict
+  sample:
+    llm-gateways:
+      - backend: transit
+        key: ml-api-key
+        allow: [decrypt]
+        secrets: [anthropic_api_key, openai_api_key]
+"""
+
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import grants_by_role
+
+
+def host_grants(hosts: Any) -> dict[str, list[dict[str, Any]]]:
+    try:
+        return grants_by_role(hosts)
+    except InvalidOption as error:
+        message = error.message
+    raise AnsibleFilterError(message)
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"host_grants": host_grants}

@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which secrets hosts need, by what their variables say of their services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import grants_by_role, is_secret, secrets_of
+
+
+def host(*services: dict[str, Any], role: str | None = "web", **variables: Any) -> dict[str, Any]:
+    named = {} if role is None else {"vault_transit_host_approle": role}
+    return {"vault_transit_host_services": list(services), "vault_transit_host_key": "ml", **named, **variables}
+
+
+def service(*secrets: str, **more: Any) -> dict[str, Any]:
+    return {"name": "s", "environment": {name.upper(): name for name in secrets}, **more}
+
+
+def grant(*secrets: str, backend: str = "transit", key: str = "ml") -> dict[str, Any]:
+    return {"backend": backend, "key": key, "allow": ["decrypt"], "secrets": list(secrets)}
+
+
+def test_the_secrets_of_a_service_are_those_of_its_environment_and_its_files() -> None:
+    content = {"a": [{"b": {"secret": "in_list"}}, "openai"], "secret": {"secret": "below"}, "c": None}
+    files = [{"content": content}, {"dest": "/x"}, {"content": {"secret": "alone"}}]
+    assert secrets_of({"environment": {"X": "x", "Y": "x"}, "files": files}) == ["alone", "below", "in_list", "x"]
+    assert secrets_of({}) == secrets_of({"environment": None, "files": None}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [({"secret": "a"}, True), ({"secret": "a", "b": 1}, False), ({"secret": 1}, False), ("secret", False), ({}, False)],
+)
+def test_what_stands_for_a_secret(value: Any, said: bool) -> None:
+    assert is_secret(value) is said
+
+
+def test_hosts_of_a_role_add_up_and_roles_are_kept_apart() -> None:
+    hosts = [
+        host(service("b", "a")),
+        host(service("c"), service("a")),
+        host(service("z"), role="batch"),
+        host(service("nobody"), role=None),
+        {},
+    ]
+    assert grants_by_role(hosts) == {"batch": [grant("z")], "web": [grant("a", "b", "c")]}
+
+
+def test_keys_are_told_apart() -> None:
+    hosts = [
+        host(service("a"), service("b", key="other"), service("c", backend="t2")),
+        host(service("d"), vault_transit_host_backend="t3", vault_transit_host_key="k3"),
+    ]
+    assert grants_by_role(hosts)["web"] == [
+        grant("c", backend="t2"),
+        grant("d", backend="t3", key="k3"),
+        grant("a"),
+        grant("b", key="other"),
+    ]
+
+
+def test_what_ansible_decrypts_or_takes_away_needs_no_right() -> None:
+    assert grants_by_role([host(service("a", mode="plaintext"), service("b", state="absent"))]) == {}
+    assert grants_by_role([host(service())]) == {"web": []}
+
+
+def test_a_service_without_a_key_is_named() -> None:
+    hosts = [{**host(service("a")), "vault_transit_host_key": "", "inventory_hostname": "gateway-a"}]
+    said = "The service 's' of the host 'gateway-a' names no key: set vault_transit_host_key"
+    with pytest.raises(InvalidOption, match=said):
+        grants_by_role(hosts)
