@@ -79,7 +79,7 @@ def test_what_is_not_said_is_not_touched(bao: Bao, role: dict[str, Any]) -> None
     bao.done("POST", f"auth/{role['path']}/role/web", {"token_ttl": "2h", "token_policies": ["x"]})
     ledger = Ledger(bao)
     unchanged(bao, ROLE, name="web", path=role["path"])
-    assert [path for _, path in ledger.requests] == [
+    assert [path for _operation, path in ledger.requests] == [
         f"auth/{role['path']}/role/web",
         f"auth/{role['path']}/role/web/role-id",
     ]

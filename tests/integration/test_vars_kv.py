@@ -72,7 +72,7 @@ def test_it_is_made_kept_changed_and_emptied(document: KvDocument) -> None:
     assert actions(changed)["openai_api_key"] == ("updated", "the value changed")
     assert document.ciphertexts()["anthropic_api_key"] == first["anthropic_api_key"]
     document.rotate()
-    assert {action for action, _ in actions(document.converge()).values()} == {"rewrapped"}
+    assert {action for action, _reason in actions(document.converge()).values()} == {"rewrapped"}
     assert set(document.versions().values()) == {2}
     document.converge({"openai_api_key": "sk-third-secret"}, purge=True)
     assert document.plaintexts() == {"openai_api_key": "sk-third-secret"}
@@ -90,7 +90,7 @@ def test_an_unchanged_run_is_a_read_and_a_comparison(document: KvDocument) -> No
     document.converge(SECRETS)
     ledger = Ledger(document.bao)
     document.run(SECRETS)
-    work = [path for _, path in ledger.requests if not path.startswith("auth/")]
+    work = [path for _operation, path in ledger.requests if not path.startswith("auth/")]
     assert work == [f"{document.kv}/data/ml/keys", f"{document.mount}/hmac/{KEY}"]
 
 
@@ -177,7 +177,7 @@ def test_the_file_only_points_there(pointed: KvDocument) -> None:
     assert yaml.safe_load(pointed.text()) == pointer(pointed)
     pointed.path.unlink()
     again = pointed.converge(SECRETS)
-    assert {action for action, _ in actions(again).values()} == {"kept"}
+    assert {action for action, _reason in actions(again).values()} == {"kept"}
     text = f"---\n# Kept in the server.\n{json.dumps(pointer(pointed))}\n"
     pointed.path.write_text(text, encoding="utf-8")
     pointed.path.chmod(0o600)
@@ -235,7 +235,7 @@ def test_the_lookup_reads_names_from_there(document: KvDocument, tmp_path: Path)
     assert "kv_path goes with operation decrypt alone." in shown
     assert "key is missing" in shown
     assert SECRETS["openai_api_key"] not in shown.replace("'" + SECRETS["openai_api_key"] + "'", "")
-    assert sum(path.endswith(f"decrypt/{KEY}") for _, path in ledger.requests) == 2
+    assert sum(path.endswith(f"decrypt/{KEY}") for _operation, path in ledger.requests) == 2
 
 
 def test_the_vars_plugin_follows_the_pointer(bao: Bao, pointed: KvDocument, tmp_path: Path) -> None:

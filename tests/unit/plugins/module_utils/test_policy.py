@@ -150,7 +150,7 @@ def test_a_text_is_always_the_same_as_itself_with_other_blanks(path: str, capabi
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("text", "another", "same"),
     [
         ('path "a" {}', 'path"a"{}', True),
         ('path "a" {} # x', 'path "a" {} #  x', False),
@@ -162,6 +162,6 @@ def test_a_text_is_always_the_same_as_itself_with_other_blanks(path: str, capabi
         ('{"path": {"a": {}}}', '{"path":{"a":{}}}', True),
     ],
 )
-def test_what_counts_as_the_same(one: str, other: str, same: bool) -> None:
-    assert same_policy(one, other) is same
-    assert same_policy(other, one) is same
+def test_what_counts_as_the_same(text: str, another: str, same: bool) -> None:
+    assert same_policy(text, another) is same
+    assert same_policy(another, text) is same
