@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-import tempfile
 from typing import Any, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
@@ -35,7 +36,9 @@ def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
     changed = outcome.changed
     attributes = module.load_file_common_arguments({**module.params, "path": path})
     if outcome.text is not None:
-        _replace(module, path, outcome.text)
+        with NewFile(module, path) as file:
+            # Line ends are the text's own.
+            file.put(outcome.text.encode("utf-8"))
     if text is not None:
         changed = module.set_fs_attributes_if_different(attributes, changed, diff)
     elif outcome.text is not None:
@@ -51,23 +54,18 @@ def run_unwrapping(module: AnsibleModule) -> None:
     """
     places = [dict(file, path=os.path.realpath(file["path"])) for file in module.params["files"]]
     result = {"files": [place["path"] for place in places]}
-    prepared: list[str] = []
-    try:
-        if not module.check_mode:
-            prepared += [_new_file(module, place["path"]) for place in places]
+    with contextlib.ExitStack() as opened:
+        prepared = (
+            [] if module.check_mode else [opened.enter_context(NewFile(module, place["path"])) for place in places]
+        )
         found, failure = _unwrapped(module, places)
         if failure is not None:
             fail(module, failure)
-        for temporary, place in zip(list(prepared), places):
-            _fill(temporary, str(found[place["field"]]))
-            module.atomic_move(temporary, place["path"])
-            prepared.remove(temporary)
+        for file, place in zip(prepared, places):
+            file.put(str(found[place["field"]]).encode("utf-8"))
             given = {name: value for name, value in place.items() if name in ("owner", "group", "mode")}
             attributes = module.load_file_common_arguments({**module.params, **given, "path": place["path"]})
             module.set_fs_attributes_if_different(attributes, changed=True)
-    finally:
-        for temporary in prepared:
-            module.cleanup(temporary)
     module.exit_json(changed=True, **result)
 
 
@@ -95,24 +93,94 @@ def _check_origin(made_at: str, expected: str) -> None:
         )
 
 
-def _new_file(module: AnsibleModule, path: str) -> str:
-    """An empty file beside the one that it will replace, for its owner alone."""
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".ansible_tmp", dir=os.path.dirname(path))
-    except OSError as error:
-        problem = error.strerror or "unknown error"
-    else:
-        os.close(descriptor)
-        return temporary
-    module.fail_json(msg=f"{path} cannot be written ({problem}). Check its folder's permissions and free space.")
-    return ""
+class NewFile:
+    """What will take the place of a file, in one step or not at all.
 
+    It lies beside that file, under a name that is always the same: what a run leaves that was killed is taken away by
+    the next one. A lock tells it from what another run is just writing.
+    """
 
-def _fill(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    def __init__(self, module: AnsibleModule, path: str, *, changed: bool = False) -> None:
+        """
+        Args:
+            changed: whether the run has changed something before, for what it says when it fails.
+        """
+        self._module = module
+        self._path = path
+        self._changed = changed
+        folder, name = os.path.split(path)
+        self._temporary = os.path.join(folder, f".{name}.mlkeys-new")
+        self._descriptor = -1
+
+    def __enter__(self) -> NewFile:  # noqa: PYI034  Python 3.8 has no `Self`
+        problem = ""
+        try:
+            self._open()
+        except BlockingIOError:
+            problem = "another run is just writing it"
+        except OSError as error:
+            problem = error.strerror or "unknown error"
+        if problem:
+            self._fail(problem)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._descriptor < 0:
+            return
+        with contextlib.suppress(OSError):
+            os.unlink(self._temporary)
+        self._close()
+
+    def put(self, content: bytes) -> None:
+        """Write it, and put it in the place of the file, whose owner, mode and SELinux context it takes."""
+        problem = ""
+        try:
+            with open(self._descriptor, "wb", closefd=False) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            problem = error.strerror or "unknown error"
+        if problem:
+            self._fail(problem)
+        self._module.atomic_move(self._temporary, self._path)
+        self._close()
+
+    def _open(self) -> None:
+        try:
+            self._create()
+        except FileExistsError:
+            self._take_away()
+            self._create()
+
+    def _create(self) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._descriptor = os.open(self._temporary, flags, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _take_away(self) -> None:
+        """Remove what a killed run left.
+
+        Raises:
+            BlockingIOError: the run is alive.
+        """
+        left = os.open(self._temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(self._temporary)
+        finally:
+            os.close(left)
+
+    def _close(self) -> None:
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _fail(self, problem: str) -> None:
+        self.__exit__()
+        self._module.fail_json(
+            msg=f"{self._path} cannot be written ({problem}). Check its folder's permissions and free space.",
+            changed=self._changed,
+        )
 
 
 def _read(module: AnsibleModule, path: str) -> str | None:
@@ -132,17 +200,3 @@ def _read(module: AnsibleModule, path: str) -> str | None:
         problem = "it is not UTF-8 text"
     module.fail_json(msg=f"{path}: {problem}.")
     return None
-
-
-def _replace(module: AnsibleModule, path: str, text: str) -> None:
-    # Beside the file: only there can it take the file's place in one step.
-    temporary = _new_file(module, path)
-    try:
-        _fill(temporary, text)
-    except OSError as error:
-        problem = error.strerror or "unknown error"
-    else:
-        module.atomic_move(temporary, path)
-        return
-    module.cleanup(temporary)
-    module.fail_json(msg=f"{path} cannot be written ({problem}). Check its folder's permissions and free space.")

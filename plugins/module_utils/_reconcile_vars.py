@@ -108,12 +108,20 @@ def _reconcile(client: Client, options: Mapping[str, Any], file: VarsFile, dry_r
         return _foretold(key, secrets)
     same = _compare(transit, key, fingerprint_key, file, secrets, fingerprints)
     latest_fingerprint = max(ciphertext_version(text) or 0 for text in fingerprints.values())
+    refreshed: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
+    if options.get("refresh_fingerprints"):
+        stale = _stale(file, secrets, latest_fingerprint)
+        refreshed, warnings = _fingerprints_anew(transit, key, fingerprint_key, stale)
+    same.update(dict.fromkeys(refreshed))
+    fingerprints.update(refreshed)
     version = _wanted_version(transit, key, fingerprint_key, latest_fingerprint, asked)
     fates = decide(
         file.entries, same, version=version, fingerprint_version=latest_fingerprint, purge=bool(options["purge"])
     )
     changed = any(fate.action != KEPT for fate in fates)
     text = None
+    ciphertexts: dict[str, str] = {}
     if changed and not dry_run:
         ciphertexts = _ciphertexts(transit, key, file, secrets, fates, version)
         text = update(
@@ -129,9 +137,46 @@ def _reconcile(client: Client, options: Mapping[str, Any], file: VarsFile, dry_r
         changed,
         summary(fates, after=False),
         summary(fates, after=True),
-        {"entries": [_entry_result(fate) for fate in fates]},
+        {
+            "entries": [_entry_result(fate) for fate in fates],
+            **({"successors": _successors(file, fates, ciphertexts)} if options.get("return_successors") else {}),
+        },
+        warnings=warnings,
         text=text,
     )
+
+
+def _stale(file: VarsFile, secrets: Secrets, latest: int) -> list[Entry]:
+    """Entries that were not given, and whose fingerprints an old version of the key made."""
+    others = [entry for name, entry in file.entries.items() if name not in secrets]
+    return [entry for entry in others if (ciphertext_version(entry.fingerprint) or 0) < latest]
+
+
+def _fingerprints_anew(
+    transit: Transit, key: str, fingerprint_key: str, entries: list[Entry]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """New fingerprints of entries, as far as the token may decrypt them."""
+    values = _decrypt_if_allowed(transit, key, entries)
+    missing = [entry.name for entry in entries if entry.name not in values]
+    warnings: tuple[str, ...] = ()
+    if missing:
+        warnings = (_not_refreshed(missing),)
+    if not values:
+        return {}, warnings
+    return _fingerprints(transit, fingerprint_key, values), warnings
+
+
+def _not_refreshed(names: list[str]) -> str:
+    return (
+        f"The fingerprints of {', '.join(names)} stay as they are, since the token may not decrypt. When the key's "
+        "min_decryption_version passes their version, they tell nothing any more."
+    )
+
+
+def _successors(file: VarsFile, fates: list[Fate], ciphertexts: Mapping[str, str]) -> dict[str, str]:
+    """What took the place of each ciphertext whose plaintext is the same."""
+    rewrapped = [fate.name for fate in fates if fate.action == REWRAPPED and fate.name in ciphertexts]
+    return {file.entries[name].ciphertext: ciphertexts[name] for name in rewrapped}
 
 
 def _foretold(key: str, secrets: Secrets) -> Outcome:

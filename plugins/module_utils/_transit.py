@@ -57,6 +57,21 @@ class Item:
     hmac: str = ""
 
 
+@dataclass(frozen=True)
+class Rewrapped:
+    """What became of one ciphertext.
+
+    Attributes:
+        text: the new one, empty when there is none.
+        reason: why there is none.
+        foreign: whether the reason is that it belongs to another key or context.
+    """
+
+    text: str = ""
+    reason: str = ""
+    foreign: bool = False
+
+
 Fields = Callable[[Item], Dict[str, Any]]
 
 # After so many refusals the policy is not one for single secrets.
@@ -213,6 +228,15 @@ class Transit:
         """New ciphertexts of the same plaintexts, which stay on the server. Not possible with associated data."""
         results = self._batch("rewrap", key, items, _ciphertext_field)
         return [str(result["ciphertext"]) for result in results]
+
+    def rewrap_each(self, key: str, items: Sequence[Item]) -> list[Rewrapped]:
+        """For each item its new ciphertext, or the reason why there is none."""
+        return [
+            Rewrapped(reason=_meaning(str(result["error"])), foreign=_is_foreign(str(result["error"])))
+            if result.get("error")
+            else Rewrapped(str(result["ciphertext"]))
+            for result in self._answers("rewrap", key, items, _ciphertext_field, None)
+        ]
 
     def hmac(self, key: str, items: Sequence[Item]) -> list[str]:
         """Fingerprints (sha2-256) of plaintexts. A context has no part in them."""
@@ -456,6 +480,20 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ("illegal base64", "the ciphertext is damaged or cut off"),
     (_NOT_GRANTED, "the token's policies do not allow it for this name"),
 )
+
+
+# It is another key's, another context's, or damaged: the server cannot tell these apart.
+_FOREIGN = (
+    "message authentication failed",
+    "version is too new",
+    "invalid ciphertext",
+    "could not decode base64",
+    "missing 'context'",
+)
+
+
+def _is_foreign(words: str) -> bool:
+    return any(sign in words for sign in _FOREIGN)
 
 
 def _meaning(words: str) -> str:

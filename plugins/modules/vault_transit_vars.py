@@ -80,6 +80,18 @@ options:
       - With a key of its own, which need not be rotated, fingerprints outlive rotations of O(key).
       - The token then needs to read O(key), to learn its latest version.
     type: str
+  refresh_fingerprints:
+    description:
+      - Make the HMACs of entries that are not among O(secrets) anew where they are of an older key version. This
+        decrypts them, so the token needs C(update) on C(transit/decrypt/KEY).
+      - Useful after a rotation, before the key's C(min_decryption_version) is raised.
+    type: bool
+    default: false
+  return_successors:
+    description:
+      - Whether the result tells what took the place of each ciphertext that was rewrapped.
+    type: bool
+    default: false
   mode:
     description:
       - Permissions of the file, as in M(ansible.builtin.file).
@@ -179,6 +191,14 @@ entries:
       action: updated
       reason: the value changed
       version: 1
+successors:
+  description:
+    - What took the place of each ciphertext that was rewrapped, for
+      O(mlkeys.transit.vault_transit_rewrap#module:replacements). Empty in check mode.
+  returned: with O(return_successors)
+  type: dict
+  sample:
+    "vault:v1:8SDd3WHDOjf7mq69": "vault:v2:Qm1ab3WHDOjf7mq6"
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -201,6 +221,8 @@ def main() -> None:
             "purge": {"type": "bool", "default": False},
             "key_version": {"type": "int", "default": 0, "no_log": False},
             "fingerprint_key": {"type": "str", "no_log": False},
+            "refresh_fingerprints": {"type": "bool", "default": False},
+            "return_successors": {"type": "bool", "default": False},
             "mode": {"type": "raw", "default": "0600"},
         },
         add_file_common_args=True,

@@ -34,25 +34,32 @@ class TransitAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
-        full_name = f"mlkeys.transit.{self.MODULE}"
+        result.update(self._carry_out(self.MODULE, self._arguments(variables), variables, logs_in=self.LOGS_IN))
+        return result
+
+    def _arguments(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """The task's options, completed by what else configures the connection."""
         configured = controller_options(variables, self._templar, self._task_environment())
-        arguments = with_configuration(self._task.args, configured)
-        if self._stays_here() and can_run_here(self.MODULE):
+        return with_configuration(self._task.args, configured)
+
+    def _carry_out(
+        self, module: str, arguments: dict[str, Any], variables: dict[str, Any], *, logs_in: bool
+    ) -> dict[str, Any]:
+        """The result of a module, run where it is cheapest."""
+        full_name = f"mlkeys.transit.{module}"
+        if self._stays_here() and can_run_here(module):
             # The module finds them and keeps its login for the other items of a loop.
             run_sessions()
             self._update_module_args(full_name, arguments, variables)
-            result.update(run_here(self.MODULE, arguments))
-        else:
-            # A job in the background may outlive the run, and so the run's token.
-            shared = self.LOGS_IN and not self._task.async_val
-            result.update(
-                self._execute_module(
-                    module_name=full_name,
-                    module_args=with_token(arguments) if shared else arguments,
-                    task_vars=variables,
-                    wrap_async=bool(self._task.async_val),
-                )
-            )
+            return run_here(module, arguments)
+        # A job in the background may outlive the run, and so the run's token.
+        shared = logs_in and not self._task.async_val
+        result: dict[str, Any] = self._execute_module(
+            module_name=full_name,
+            module_args=with_token(arguments) if shared else arguments,
+            task_vars=variables,
+            wrap_async=bool(self._task.async_val),
+        )
         return result
 
     def _task_environment(self) -> dict[str, str]:

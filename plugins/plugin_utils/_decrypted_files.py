@@ -11,21 +11,13 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Mapping
 
-import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import Entry, VarsFile, interpret
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, TransitError
-from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents
+from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import Entry, VarsFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
-
-# The same in C, ten times as fast, where PyYAML was built with it.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._vars_files import Connect, load
 
 SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
-
-# Gives a client that may speak, or raises TransitError.
-Connect = Callable[[], Client]
 
 
 @dataclass
@@ -97,7 +89,7 @@ class DecryptedFiles:
         pending: dict[tuple[str, str], list[_Pending]] = {}
         for digest, path in paths.items():
             try:
-                file = self._resolved(_load(path))
+                file = load(path, self._connect)
             except TransitError as error:
                 self._known[digest] = Decrypted(problems={"": error.message})
                 continue
@@ -116,19 +108,6 @@ class DecryptedFiles:
                 for (pend, entry), result in zip(entries, results):
                     self._store(pend, entry, result)
 
-    def _resolved(self, file: VarsFile) -> VarsFile:
-        """The file, or the document of a KV engine that it points to.
-
-        Raises:
-            TransitError: there is none of this kind.
-        """
-        if file.place is not None:
-            stored = Documents(self._connect(), file.place.mount).read(file.place.path)
-            file = interpret(stored.content, f"{file.path} ({file.place})")
-        if file.entries and not (file.backend and file.key):
-            raise InvalidOption(f"{file.path} does not say which key encrypted it. Write it with vault_transit_vars.")
-        return file
-
     def _give_up(self, pending: _Pending, problem: str) -> None:
         decrypted = self._known[pending.digest]
         decrypted.problems[""] = f"{pending.path}: {problem}"
@@ -145,23 +124,3 @@ class DecryptedFiles:
         except UnicodeDecodeError:
             decrypted.problems[entry.name] = f"{pending.path}: {entry.name} is not text."
             decrypted.ciphertexts[entry.name] = entry.ciphertext
-
-
-def _load(path: str) -> VarsFile:
-    """The file's content, read with what Ansible itself has.
-
-    Raises:
-        InvalidOption: it is no vars file of this kind. Never shows a line of it.
-    """
-    try:
-        with open(path, "rb") as stream:
-            document = yaml.load(stream, Loader=_Loader)  # noqa: S506  a safe one
-    except OSError as error:
-        problem = f": {error.strerror or 'it cannot be read'}"
-    except yaml.MarkedYAMLError as error:
-        problem = " is not YAML" + (f" (line {error.problem_mark.line + 1})" if error.problem_mark else "")
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        problem = " is not YAML"
-    else:
-        return interpret({} if document is None else document, path)
-    raise InvalidOption(f"{path}{problem}.")

@@ -55,7 +55,7 @@ def with_token(arguments: Mapping[str, Any]) -> dict[str, Any]:
     They stay as they are where the controller cannot log in: a bastion may be the only host that reaches the server.
     """
     try:
-        settings = _settings(arguments)
+        settings = settings_of(arguments)
         if settings.auth.method in _BOUND_TO_MACHINE:
             return dict(arguments)
         token = run_sessions().grant(settings, Display().warning).token
@@ -65,8 +65,8 @@ def with_token(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "auth_method": "token", "token": token}
 
 
-def _settings(arguments: Mapping[str, Any]) -> Settings:
-    """What the module would understand: templates give text for numbers, and options have aliases.
+def settings_of(arguments: Mapping[str, Any]) -> Settings:
+    """The settings that a module would understand: templates give text for numbers, and options have aliases.
 
     Raises:
         InvalidOption: it would refuse them.

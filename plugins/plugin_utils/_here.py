@@ -16,7 +16,12 @@ from typing import Any, Iterator, Mapping
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 
-_LIBRARIES = {"vault_transit_vars": ("hvac", "yaml")}
+_LIBRARIES: dict[str, tuple[str, ...]] = {
+    "vault_transit_vars": ("hvac", "ruamel.yaml"),
+    "vault_transit_unwrap": (),
+    "vault_transit_ciphertext_info": (),
+    "vault_transit_rewrap": (),
+}
 
 
 def can_run_here(name: str) -> bool:

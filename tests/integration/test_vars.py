@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -223,6 +224,45 @@ def test_a_version_that_does_not_exist_is_refused(vars_file: VarsFile, version: 
     assert vars_file.refused(SECRETS, key_version=version) == message
 
 
+def test_fingerprints_move_up_without_the_secrets_where_that_is_asked_for(vars_file: VarsFile) -> None:
+    vars_file.run(SECRETS)
+    old = vars_file.ciphertexts()
+    vars_file.rotate()
+    moved = vars_file.converge(refresh_fingerprints=True, return_successors=True)
+    assert set(actions(moved).values()) == {("rewrapped", "behind version 2")}
+    assert {text.split(":")[1] for text in vars_file.fingerprints().values()} == {"v2"}
+    new = vars_file.ciphertexts()
+    assert moved["successors"] == {old[name]: new[name] for name in SECRETS}
+    vars_file.configure(min_decryption_version=2, min_encryption_version=2)
+    # They tell as much as before.
+    assert set(actions(vars_file.converge(SECRETS)).values()) == {KEPT}
+    assert vars_file.ciphertexts() == new
+
+
+def test_fingerprints_alone_move_up_when_ciphertexts_are_there_already(vars_file: VarsFile) -> None:
+    vars_file.run(SECRETS)
+    vars_file.rotate()
+    vars_file.run()
+    moved = vars_file.converge(refresh_fingerprints=True, return_successors=True)
+    assert set(actions(moved).values()) == {("refreshed", "fingerprint of an older version")}
+    assert moved["successors"] == {}
+
+
+def test_fingerprints_stay_where_the_token_may_not_decrypt(
+    bao: Bao, vars_file: VarsFile, mint_token: Callable[[str], str]
+) -> None:
+    vars_file.run(SECRETS)
+    vars_file.rotate()
+    uses = ("encrypt", "hmac", "verify", "rewrap")
+    token = mint_token(
+        "".join(f'path "{vars_file.mount}/{use}/{KEY}" {{ capabilities = ["update"] }}\n' for use in uses)
+    )
+    moved = vars_file.run(refresh_fingerprints=True, token=token)
+    assert {text.split(":")[1] for text in vars_file.fingerprints().values()} == {"v1"}
+    [warning] = moved.warnings
+    assert "stay as they are, since the token may not decrypt" in warning
+
+
 def test_fingerprints_under_a_key_of_their_own_outlive_rotations(vars_file: VarsFile) -> None:
     vars_file.make_key("marks")
     vars_file.converge(SECRETS, fingerprint_key="marks")
@@ -352,11 +392,40 @@ def test_a_run_that_dies_before_the_last_step_leaves_the_old_file(vars_file: Var
     [source, target] = move.call_args.args
     assert target == str(vars_file.path)
     assert vars_file.state() == before
-    # What a kill leaves is the encrypted text in a file for its owner alone.
-    [left] = set(vars_file.path.parent.iterdir()) - set(files)
-    assert str(left) == source
-    assert stat.S_IMODE(left.stat().st_mode) == 0o600
-    assert "rolled-secret" not in left.read_text(encoding="utf-8")
+    assert source == str(new_file(vars_file.path))
+    assert sorted(vars_file.path.parent.iterdir()) == files
+
+
+def new_file(path: Path) -> Path:
+    """What a run that is killed between writing and renaming leaves."""
+    return path.with_name(f".{path.name}.mlkeys-new")
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_what_a_killed_run_left_is_taken_away(vars_file: VarsFile, mode: int) -> None:
+    left = new_file(vars_file.path)
+    left.write_text("half of a fi", encoding="utf-8")
+    left.chmod(mode)
+    vars_file.converge(SECRETS)
+    assert not left.exists()
+    assert vars_file.plaintexts() == SECRETS
+
+
+def test_what_another_run_is_just_writing_is_left_alone(vars_file: VarsFile) -> None:
+    left = new_file(vars_file.path)
+    with left.open("w", encoding="utf-8") as file:
+        file.write("theirs")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "cannot be written (another run is just writing it)" in vars_file.refused(SECRETS)
+        assert left.read_text(encoding="utf-8") == "theirs"
+
+
+def test_a_link_in_the_place_of_the_new_file_is_not_followed(vars_file: VarsFile, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("mine", encoding="utf-8")
+    new_file(vars_file.path).symlink_to(tmp_path / "victim")
+    assert "cannot be written" in vars_file.refused(SECRETS)
+    assert (tmp_path / "victim").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_folder_that_is_missing_is_not_made(vars_file: VarsFile, tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def run(
 
 
 def outcome(result: ModuleResult) -> dict[str, Any]:
-    """What a run says it did: all that it returned but the echo of its options, and warnings."""
-    return {name: value for name, value in result.items() if name not in ("invocation", "warnings")}
+    """What a run says it did: all that it returned but the echo of its options, warnings, and what nobody foretells."""
+    return {name: value for name, value in result.items() if name not in ("invocation", "warnings", "successors")}
 
 
 def converge(bao: Bao, module: str, *, repeatable: bool = True, **params: Any) -> ModuleResult:

@@ -23,6 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "_errors": set(),
     "_settings": {"_errors"},
     "_plan": {"_errors", "_schema"},
+    "_ciphertexts": set(),
+    "_file_search": {"_errors"},
     "_plan_approle": {"_plan", "_schema"},
     "_vars_document": {"_errors"},
     "_encrypted_vars": {"_errors", "_schema", "_vars_document"},
@@ -44,9 +46,12 @@ ALLOWED: dict[str, set[str]] = {
     },
     "_module": {"_auth", "_client", "_errors", "_policy", "_reconcile", "_schema", "_session", "_settings"},
     "_module_files": {"_errors", "_module", "_settings", "_unwrap"},
+    "_module_ciphertexts": {"_ciphertexts", "_errors", "_file_search", "_module", "_module_files"},
+    "_reconcile_ciphertexts": {"_ciphertexts", "_errors", "_reconcile", "_schema", "_transit"},
 }
 MODULES_MAY = {
     "_module",
+    "_module_ciphertexts",
     "_module_files",
     "_reconcile",
     "_reconcile_approle",
@@ -58,13 +63,19 @@ MODULES_MAY = {
 # The same for what runs on the controller alone.
 PLUGIN_UTILS: dict[str, set[str]] = {
     "_action": {"_session"},
-    "_decrypted_files": {"_client", "_encrypted_vars", "_errors", "_kv", "_reconcile_vars", "_transit"},
+    "_ciphertext_action": {
+        *("_ciphertexts", "_client", "_errors", "_module", "_module_ciphertexts", "_reconcile_ciphertexts"),
+        *("_session", "_settings", "_transit"),
+    },
+    "_decrypted_files": {"_encrypted_vars", "_errors", "_reconcile_vars", "_transit"},
     "_handover": {"_errors", "_module", "_session", "_settings"},
     "_here": set(),
     "_host_secrets": {"_errors"},
     "_lookup": {"_client", "_errors", "_session", "_settings"},
     "_marking": set(),
     "_options": {"_settings"},
+    "_rewrap_action": {"_ciphertexts", "_errors", "_module_ciphertexts", "_reconcile_ciphertexts", "_transit"},
+    "_vars_files": {"_client", "_encrypted_vars", "_errors", "_kv"},
 }
 PLUGINS_MAY: dict[str, set[str]] = {
     "action": set(),
@@ -80,6 +91,7 @@ ALLOWED_OUTSIDE: dict[str, set[str]] = {
     "_client": {"hvac", "requests", "urllib3"},
     "_vars_document": {"ruamel"},
     "_module": {"ansible"},
+    "_module_ciphertexts": {"ansible"},
     "_module_files": {"ansible"},
     "_unwrap": {"ansible"},
 }

@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What is done with ciphertexts where they lie. Needs Python and nothing else there. **Private** to the collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import find, replace
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._file_search import read, search_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec, backend_spec, connection_spec, fail
+from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import NewFile
+
+# So many ciphertexts at a time keep a run's memory small, however many files there are.
+AT_ONCE = 20000
+
+
+def _search_spec() -> Spec:
+    """The options that say where to look."""
+    return {
+        "paths": {"type": "list", "elements": "str", "required": True},
+        "patterns": {"type": "list", "elements": "str", "default": ["*"]},
+        "exclude": {"type": "list", "elements": "str", "default": []},
+        "max_bytes": {"type": "int", "default": 10 * 1024 * 1024},
+    }
+
+
+def _origin_spec() -> Spec:
+    """The options that say whose ciphertexts they are."""
+    return {
+        **backend_spec(),
+        "key": {"type": "str", "no_log": False},
+        "contexts": {"type": "list", "elements": "str", "default": []},
+        "vars_files": {"type": "list", "elements": "str", "default": []},
+    }
+
+
+def info_spec() -> Spec:
+    """The options of ``vault_transit_ciphertext_info``."""
+    return {**connection_spec(), **_search_spec(), **_origin_spec(), "after": {"type": "str"}}
+
+
+def rewrap_spec() -> Spec:
+    """The options of ``vault_transit_rewrap``."""
+    return {
+        **connection_spec(),
+        **_search_spec(),
+        **_origin_spec(),
+        "key_version": {"type": "int", "default": 0, "no_log": False},
+        "limit": {"type": "int"},
+        "replacements": {"type": "dict", "default": {}},
+        "return_successors": {"type": "bool", "default": False},
+    }
+
+
+def run_search(module: AnsibleModule) -> None:
+    """Tell which ciphertexts are in which files, a part of them at a time."""
+    after = module.params["after"] or ""
+    found: list[dict[str, Any]] = []
+    last = ""
+    try:
+        for path in search_from(module.params).files():
+            if path <= after:
+                continue
+            if len(found) >= AT_ONCE:
+                module.exit_json(changed=False, ciphertexts=found, after=last)
+            found += [
+                {"path": path, "line": one.line, "name": one.name, "ciphertext": one.text} for one in find(read(path))
+            ]
+            last = path
+    except TransitError as error:
+        failure = error
+    else:
+        module.exit_json(changed=False, ciphertexts=found)
+    fail(module, failure)
+
+
+def run_replacing(module: AnsibleModule) -> None:
+    """Put ciphertexts in the places of others. Each file is replaced in one step."""
+    replaced: dict[str, int] = {}
+    try:
+        for path in search_from(module.params).files():
+            content, count = replace(read(path), module.params["replacements"])
+            if not count:
+                continue
+            if not module.check_mode:
+                with NewFile(module, path, changed=bool(replaced)) as file:
+                    file.put(content)
+            replaced[path] = count
+    except TransitError as error:
+        failure = error
+        failure.changed = bool(replaced)
+    else:
+        module.exit_json(changed=bool(replaced), replaced=replaced)
+    fail(module, failure)

@@ -1,0 +1,122 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vault_transit_ciphertext_info
+version_added: 0.1.0
+short_description: Tell which ciphertexts are in the files of a host
+description:
+  - Finds ciphertexts of the Transit engine (C(vault:vN:...)) in files of any text format, with the names that they
+    have there and their key versions.
+  - Where O(key) or O(vars_files) are given, the controller asks the server whose each one is, in one request for the
+    most part. No plaintext is seen.
+  - The host needs Python and nothing else.
+author:
+  - mlkeys contributors (@mlkeys)
+requirements:
+  - hvac (on the controller, where O(key) or O(vars_files) are given)
+options:
+  after:
+    description:
+      - Filled in by the controller, which asks for a part of the files at a time.
+    type: str
+extends_documentation_fragment:
+  - mlkeys.transit._attributes
+  - mlkeys.transit._attributes.actiongroup_vault
+  - mlkeys.transit._attributes.info_module
+  - mlkeys.transit._auth
+  - mlkeys.transit._backend
+  - mlkeys.transit._ciphertexts
+  - mlkeys.transit._connection
+notes:
+  - The token needs C(update) on C(transit/rewrap/KEY), and C(read) on C(transit/keys/KEY) or C(update) on
+    C(transit/hmac/KEY).
+seealso:
+  - module: mlkeys.transit.vault_transit_rewrap
+"""
+
+EXAMPLES = r"""
+- name: Which ciphertexts are on the host, and whose are they?
+  mlkeys.transit.vault_transit_ciphertext_info:
+    paths: ["{{ gateway_root }}/etc"]
+    key: ml-api-key
+    contexts: [openai_api_key]
+  register: found
+
+- name: Name the files with ciphertexts behind the key's latest version
+  ansible.builtin.debug:
+    msg: "{{ found.ciphertexts | selectattr('state', 'eq', 'behind') | map(attribute='path') | unique }}"
+"""
+
+RETURN = r"""
+ciphertexts:
+  description: The ciphertexts, by file and line.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The file.
+      type: str
+      returned: always
+    line:
+      description: Its line.
+      type: int
+      returned: always
+    name:
+      description: What it is called there, empty when it has no name on its line.
+      type: str
+      returned: always
+    version:
+      description: The key version that it says itself.
+      type: int
+      returned: always
+    state:
+      description:
+        - V(current), V(behind) the latest version, V(too old) for the key's C(min_decryption_version), V(foreign) for
+          one of another key, or V(unknown) where no key was given.
+      type: str
+      returned: always
+    secret:
+      description: Name of the secret, where it is known.
+      type: str
+      returned: always
+    backend:
+      description: Path of the engine whose it is.
+      type: str
+      returned: always
+    key:
+      description: Name of the key whose it is.
+      type: str
+      returned: always
+  sample:
+    - path: /srv/assistant/.env
+      line: 7
+      name: OPENAI_API_KEY
+      version: 1
+      state: behind
+      secret: openai_api_key
+      backend: transit
+      key: ml-api-key
+latest_version:
+  description: The key's latest version.
+  returned: where a key was given
+  type: int
+  sample: 2
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import info_spec, run_search
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=info_spec(), supports_check_mode=True)
+    run_search(module)
+
+
+if __name__ == "__main__":
+    main()

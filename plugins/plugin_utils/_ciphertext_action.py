@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ciphertexts in the files of a host, of which the controller asks the server. **Private** to the collection.
+
+The host needs neither a token nor a library: modules tell what is in its files and put other ciphertexts there, and all
+that goes to the server goes from here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, Mapping, Sequence
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import info_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_ciphertexts import (
+    FOREIGN,
+    KEPT,
+    REWRAPPED,
+    TOO_OLD,
+    Fate,
+    Sighting,
+    identify,
+    wanted_from,
+    wanted_version,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._session import run_sessions
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action import TransitAction
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._vars_files import load
+
+INFO = "vault_transit_ciphertext_info"
+
+_SEARCH = ("paths", "patterns", "exclude", "max_bytes")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose ciphertexts they are.
+
+    Attributes:
+        known: names of the ciphertexts of encrypted vars files.
+    """
+
+    backend: str
+    key: str
+    known: Mapping[str, str]
+
+
+class HostFailed(Exception):
+    """A module on the host failed; its result says why."""
+
+    def __init__(self, result: Mapping[str, Any]) -> None:
+        super().__init__("a module on the host failed")
+        self.result = dict(result)
+
+
+class CiphertextAction(TransitAction):
+    """What the two actions have in common: asking the host, and asking the server."""
+
+    LOGS_IN = False
+
+    SPEC: Callable[[], Spec]
+    """The options, which no module checks here before the server is asked."""
+
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        variables = task_vars or {}
+        # Of the one above this only wants what every action does first.
+        result: dict[str, Any] = ActionBase.run(self, tmp, variables)
+        try:
+            options = self._checked(self._arguments(variables))
+            result.update(self._work(options, variables))
+        except TransitError as error:
+            result.update(failed=True, msg=error.message, changed=error.changed)
+        except HostFailed as failure:
+            result.update(failure.result)
+        return result
+
+    def _work(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """The task's result.
+
+        Raises:
+            TransitError: what the server was asked for cannot be had.
+            HostFailed: the host could not be asked.
+        """
+        raise NotImplementedError
+
+    def _checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        understood = ArgumentSpecValidator(type(self).SPEC()).validate(dict(arguments))
+        if understood.error_messages:
+            raise InvalidOption("; ".join(understood.error_messages) + ".")
+        checked: dict[str, Any] = understood.validated_parameters
+        return checked
+
+    def _client(self, options: Mapping[str, Any]) -> Client:
+        return run_sessions().client(settings_from(options, os.environ), Display().warning)
+
+    def _search(self, options: Mapping[str, Any], variables: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+        """The ciphertexts of the host's files, a part of them at a time."""
+        asked: dict[str, Any] = {name: options[name] for name in _SEARCH}
+        while True:
+            result = self._on_host(INFO, asked, variables)
+            yield result["ciphertexts"]
+            if "after" not in result:
+                return
+            asked["after"] = result["after"]
+
+    def _on_host(self, module: str, arguments: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        result = self._carry_out(module, dict(arguments), variables, logs_in=False)
+        if result.get("failed") or result.get("unreachable"):
+            raise HostFailed(result)
+        return result
+
+    def _origin(self, options: Mapping[str, Any]) -> Origin:
+        """Whose ciphertexts are meant, by the options and by the encrypted vars files."""
+        paths = [self._loader.path_dwim(path) for path in options["vars_files"]]
+        files = [load(path, lambda: self._client(options)) for path in paths]
+        backend, key = options["backend"].strip("/"), options["key"]
+        if not key:
+            places = {(file.backend, file.key) for file in files if file.entries}
+            if len(places) != 1:
+                named = "name several keys: run once for each" if places else "name none"
+                raise InvalidOption(f"key is missing, and vars_files {named}.")
+            [(backend, key)] = places
+        mine = [file for file in files if (file.backend, file.key) == (backend, key)]
+        known = {entry.ciphertext: entry.name for file in mine for entry in file.entries.values()}
+        return Origin(backend, key, known)
+
+
+class InfoAction(CiphertextAction):
+    """Tells which ciphertexts a host has, and whose they are where that is asked for."""
+
+    MODULE = INFO
+    SPEC = staticmethod(info_spec)
+
+    def _work(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        found = [one for part in self._search(options, variables) for one in part]
+        if not (options["key"] or options["vars_files"]):
+            return {"changed": False, "ciphertexts": [_row(one, None, "", "") for one in found]}
+        origin = self._origin(options)
+        transit = Transit(self._client(options), origin.backend)
+        wanted = wanted_from({**options, "key": origin.key}, origin.known)
+        version = wanted_version(transit, wanted)
+        fates = identify(transit, sightings(found), wanted, version)
+        rows = [_row(one, fates[one["ciphertext"]], origin.backend, origin.key) for one in found]
+        return {"changed": False, "ciphertexts": rows, "latest_version": version}
+
+
+_STATES = {KEPT: "current", REWRAPPED: "behind", FOREIGN: "foreign", TOO_OLD: "too old"}
+
+
+def _row(one: Mapping[str, Any], fate: Fate | None, backend: str, key: str) -> dict[str, Any]:
+    ours = fate is not None and fate.action != FOREIGN
+    return {
+        "path": one["path"],
+        "line": one["line"],
+        "name": one["name"],
+        "version": version_of(one["ciphertext"]),
+        "state": _STATES[fate.action] if fate is not None else "unknown",
+        "secret": fate.name if fate is not None else "",
+        "backend": backend if ours else "",
+        "key": key if ours else "",
+    }
+
+
+def sightings(found: Sequence[Mapping[str, Any]]) -> list[Sighting]:
+    return [Sighting(one["ciphertext"], one["name"]) for one in found]

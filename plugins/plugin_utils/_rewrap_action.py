@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carry the ciphertexts in the files of a host to another key version. **Private** to the collection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import rewrap_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_ciphertexts import (
+    FOREIGN,
+    KEPT,
+    LEFT,
+    REWRAPPED,
+    TOO_OLD,
+    Fate,
+    decide,
+    wanted_from,
+    wanted_version,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._ciphertext_action import (
+    CiphertextAction,
+    HostFailed,
+    sightings,
+)
+
+REWRAP = "vault_transit_rewrap"
+
+_COUNTS = {KEPT: "kept", REWRAPPED: "rewrapped", FOREIGN: "foreign", TOO_OLD: "too_old", LEFT: "left"}
+
+# So many problems are told one by one; all are counted.
+_TOLD = 100
+
+
+@dataclass
+class _Report:
+    """What came of it, file by file."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    files: dict[str, Counter[str]] = field(default_factory=dict)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    successors: dict[str, str] = field(default_factory=dict)
+    before: dict[str, list[str]] = field(default_factory=dict)
+    after: dict[str, list[str]] = field(default_factory=dict)
+    changed: bool = False
+
+    def add(self, found: Sequence[Mapping[str, Any]], fates: Mapping[str, Fate], *, diff: bool) -> None:
+        for one in found:
+            fate = fates[one["ciphertext"]]
+            word = _COUNTS[fate.action]
+            self.counts[word] += 1
+            self.files.setdefault(one["path"], Counter())[word] += 1
+            if fate.reason and len(self.problems) < _TOLD:
+                place = {name: one[name] for name in ("path", "line", "name")}
+                self.problems.append({**place, "state": fate.action, "reason": fate.reason})
+            if diff and fate.action == REWRAPPED:
+                label = f"line {one['line']} {fate.name or one['name']}".rstrip()
+                self.before.setdefault(one["path"], []).append(f"{label}: v{version_of(one['ciphertext'])}")
+                self.after.setdefault(one["path"], []).append(f"{label}: v{version_of(fate.successor)}")
+
+    def result(self, version: int) -> dict[str, Any]:
+        files = [{"path": path, **_all_counts(counts)} for path, counts in self.files.items()]
+        return {"version": version, "files": files, "totals": _all_counts(self.counts), "problems": self.problems}
+
+
+def _all_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    return {word: counts.get(word, 0) for word in _COUNTS.values()}
+
+
+class RewrapAction(CiphertextAction):
+    """Finds, asks the server, and puts back, a part of the files at a time."""
+
+    MODULE = REWRAP
+    SPEC = staticmethod(rewrap_spec)
+
+    def _work(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        origin = self._origin(options)
+        transit = Transit(self._client(options), origin.backend)
+        wanted = wanted_from({**options, "key": origin.key}, origin.known)
+        version = wanted_version(transit, wanted)
+        report = _Report()
+        try:
+            for found in self._search(options, variables):
+                fates = decide(transit, sightings(found), wanted, version)
+                self._put(found, fates, report, variables)
+                if wanted.limit is not None:
+                    used = sum(fate.action == REWRAPPED for fate in fates.values())
+                    wanted = replace(wanted, limit=max(0, wanted.limit - used))
+        except TransitError as error:
+            error.changed = error.changed or report.changed
+            raise
+        except HostFailed as failure:
+            failure.result["changed"] = bool(failure.result.get("changed")) or report.changed
+            raise
+        result = {"changed": report.changed, **report.result(version)}
+        if options["return_successors"]:
+            result["successors"] = report.successors
+        if self._task.diff:
+            result["diff"] = {"before": report.before, "after": report.after}
+        return result
+
+    def _put(
+        self,
+        found: Sequence[Mapping[str, Any]],
+        fates: Mapping[str, Fate],
+        report: _Report,
+        variables: dict[str, Any],
+    ) -> None:
+        successors = {text: fate.successor for text, fate in fates.items() if fate.successor}
+        if successors:
+            paths = sorted({one["path"] for one in found if one["ciphertext"] in successors})
+            done = self._on_host(REWRAP, {"paths": paths, "replacements": successors}, variables)
+            report.changed = report.changed or bool(done["changed"])
+        report.add(found, fates, diff=bool(self._task.diff))
+        if not self._task.check_mode:
+            report.successors.update(successors)

@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ciphertexts in files of any format: found where they are, put back byte for byte, and nothing else touched."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import Found, find, replace, version_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+OLD = "vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w=="
+NEW = "vault:v12:b/9dd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf"
+ESCAPED = NEW.replace("/", "\\/")
+
+ciphertexts = st.builds(
+    lambda version, raw: f"vault:v{version}:{base64.b64encode(raw).decode()}",
+    st.integers(1, 10**6),
+    st.binary(min_size=28, max_size=80),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "line"),
+    [
+        (f"OPENAI_API_KEY={OLD}\n", "OPENAI_API_KEY", 1),
+        (f"# x\nOPENAI_API_KEY='{OLD}'", "OPENAI_API_KEY", 2),
+        (f'export OPENAI_API_KEY="{OLD}"\n', "OPENAI_API_KEY", 1),
+        (f"openai_api_key: {OLD}\n", "openai_api_key", 1),
+        (f'  api_key:   "{OLD}"  # context\r\n', "api_key", 1),
+        (f"a:\n  key: >-\n    {OLD}\n", "", 3),
+        (f'{{"a": {{"api-key": "{OLD}"}}}}', "api-key", 1),
+        (f"[providers.gemini]\napi_key = '{OLD}'\n", "api_key", 2),
+        (f'Environment="OPENAI_API_KEY={OLD}"\n', "OPENAI_API_KEY", 1),
+        (f'contents = "{{{{ with secret \\"t/decrypt/k\\" \\"ciphertext={OLD}\\" }}}}"\n', "ciphertext", 1),
+        (f"- {OLD}\n", "", 1),
+        (OLD, "", 1),
+        (f"\x00\xff{OLD}\x00", "", 1),
+        (f"key := {OLD}", "key", 1),
+    ],
+)
+def test_it_is_found_with_its_name_and_its_line(text: str, name: str, line: int) -> None:
+    assert list(find(text.encode("latin-1"))) == [Found(OLD, line, name)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "vault:v1:",
+        "vault:v0:" + "A" * 40,
+        "vault:v1:short==",
+        "vault:v1-" + "A" * 40,
+        "myvault:v1:" + "A" * 40,
+        "VAULT:V1:" + "A" * 40,
+        "vault:v1: " + "A" * 40,
+    ],
+)
+def test_what_is_none_is_not_found(text: str) -> None:
+    assert list(find(text.encode())) == []
+    assert replace(text.encode(), {text: NEW}) == (text.encode(), 0)
+
+
+def test_slashes_with_a_backslash_are_slashes_and_stay_so() -> None:
+    content = f'{{"a": "{ESCAPED}", "b": "{OLD}"}}'.encode()
+    assert [found.text for found in find(content)] == [NEW, OLD]
+    other = NEW.replace("v12", "v13")
+    changed, count = replace(content, {NEW: other, OLD: other})
+    escaped = other.replace("/", "\\/")
+    assert (changed, count) == (f'{{"a": "{escaped}", "b": "{other}"}}'.encode(), 2)
+    assert json.loads(changed) == {"a": other, "b": other}
+
+
+def test_several_on_a_line_and_the_same_twice() -> None:
+    content = f"{OLD} {OLD}\n{NEW}{OLD.partition('==')[0]}".encode()
+    assert [(found.line, found.version) for found in find(content)][:2] == [(1, 1), (1, 1)]
+    changed, count = replace(content, {OLD: NEW})
+    assert changed.startswith(f"{NEW} {NEW}\n".encode())
+    assert count == 2
+
+
+FINGERPRINT = "vault:v1:" + base64.b64encode(b"f" * 32).decode()
+FILES = [
+    f"---\na: {OLD}\n_transit:\n  hmac:\n    a: {FINGERPRINT}\n\n  # last\n    b: {FINGERPRINT}\nc: {OLD}\n",
+    f"_transit: {{format: 1, hmac: {{a: {FINGERPRINT}}}}}\na: {OLD}\n\nc: {OLD}",
+    json.dumps({"a": OLD, "_transit": {"format": 1, "hmac": {"a": FINGERPRINT}, "key": "k"}, "c": OLD}, indent=2),
+    json.dumps({"_transit": {"hmac": {}}, "a": OLD, "c": OLD}),
+    f"a: {OLD}\nc: {OLD}\n_transit:\n  hmac:\n    a: {FINGERPRINT}",
+]
+
+
+@pytest.mark.parametrize("text", FILES)
+def test_fingerprints_of_a_vars_file_are_no_ciphertexts(text: str) -> None:
+    assert [found.name for found in find(text.encode())] == ["a", "c"]
+    changed, count = replace(text.encode(), {OLD: NEW, FINGERPRINT: NEW})
+    assert count == 2
+    loaded = yaml.safe_load(changed)
+    assert (loaded["a"], loaded["c"]) == (NEW, NEW)
+    assert NEW not in str(loaded["_transit"])
+
+
+@given(st.lists(st.tuples(st.binary(max_size=20), ciphertexts), max_size=6), st.binary(max_size=20))
+def test_all_other_bytes_stay(pieces: list[tuple[bytes, str]], end: bytes) -> None:
+    # A blank on both sides, or a neighbour could be part of one.
+    content = b"".join(before + b" " + text.encode() + b" " for before, text in pieces) + end
+    texts = [found.text for found in find(content)]
+    assert [text for text in texts if text in {text for _before, text in pieces}] == [text for _before, text in pieces]
+    assert replace(content, {}) == (content, 0)
+    assert replace(content, {text: text for text in texts}) == (content, len(texts))
+    swapped, count = replace(content, {text: NEW for _before, text in pieces})
+    assert count == len(pieces)
+    assert swapped == b"".join(before + b" " + NEW.encode() + b" " for before, _text in pieces) + end
+
+
+@given(ciphertexts)
+def test_the_version_is_the_number_in_it(text: str) -> None:
+    assert f"vault:v{version_of(text)}:" == text[: text.index(":", 7) + 1]
