@@ -44,6 +44,7 @@ POLICY: dict[str, Any] = {
     "grants": [{"key": "ml", "allow": ["decrypt"], "secrets": ["openai"]}],
 }
 ROLE: dict[str, Any] = {"name": "web", "path": "ENGINE-approle", "token_policies": ["b", "a"], "token_ttl": "1h"}
+REWRAP: dict[str, Any] = {"backend": "ENGINE", "key": "ml", "contexts": ["openai"]}
 SECRET_ID: dict[str, Any] = {"role": "web", "path": "ENGINE-approle"}
 
 # Module, options, further keywords of the task. Each goes on where the one before it stopped.
@@ -106,6 +107,14 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("vault_transit_secret_id", {**SECRET_ID, "accessor": "none", "state": "absent"}, {}),
     ("vault_transit_secret_id", {**SECRET_ID, "role": "none"}, {}),
     ("vault_transit_approle", {**ROLE, "state": "absent"}, {}),
+    ("vault_transit_ciphertext_info", {"paths": ["FOLDER/keys.transit.yml"]}, {}),
+    ("vault_transit_ciphertext_info", {"paths": ["FOLDER/keys.transit.yml"], **REWRAP}, {}),
+    ("vault_transit_ciphertext_info", {"paths": ["FOLDER/none"]}, {}),
+    ("vault_transit_key", {"name": "ml", "backend": "ENGINE", "rotate_older_than": "0"}, {}),
+    ("vault_transit_rewrap", {"paths": ["FOLDER/keys.transit.yml"], **REWRAP}, {"check_mode": True}),
+    ("vault_transit_rewrap", {"paths": ["FOLDER/keys.transit.yml"], **REWRAP}, {}),
+    ("vault_transit_rewrap", {"paths": ["FOLDER/keys.transit.yml"], **REWRAP}, {}),
+    ("vault_transit_rewrap", {"paths": ["FOLDER/none"], **REWRAP}, {}),
 ]
 
 
@@ -180,7 +189,12 @@ def test_the_results_are_the_same(bao: Bao, tmp_path: Path) -> None:
 
     # Whether a module was started shows in what the connection was asked to do.
     assert shown_here.count("Using module file") == 0
-    assert shown_sent.count("Using module file") == len(CASES)
+    # One module finds, another one puts back.
+    twice = sum(
+        case[0] == "vault_transit_rewrap" and result["changed"] for case, result in zip(CASES, sent, strict=True)
+    )
+    assert twice == 2
+    assert shown_sent.count("Using module file") == len(CASES) + twice
     for case, one, other in zip(CASES, here, sent, strict=True):
         assert comparable(one) == comparable(other), case
     # Some options are refused before there is anything to tell of them.

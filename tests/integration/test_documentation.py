@@ -34,7 +34,8 @@ all:
   hosts:
     gateway:
       ansible_connection: local
-      credentials_folder: {credentials_folder}
+      credentials_folder: {folder}
+      gateway_root: {folder}
 """
 
 
@@ -67,8 +68,9 @@ def test_the_examples_run(bao: Bao, namespace: str, tmp_path: Path, kind: str, n
     play = tmp_path / "play.yml"
     play.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
     inventory = tmp_path / "inventory.yml"
-    inventory.write_text(INVENTORY.format(credentials_folder=tmp_path), encoding="utf-8")
+    inventory.write_text(INVENTORY.format(folder=tmp_path), encoding="utf-8")
     (tmp_path / "group_vars/all").mkdir(parents=True)
+    (tmp_path / "etc").mkdir()
     connection = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, "BAO_NAMESPACE": namespace}
     result = run_playbook(play, inventory=inventory, env={**connection, **PROVIDERS}, args=["--diff"])
     output = result.stdout + result.stderr

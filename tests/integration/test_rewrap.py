@@ -1,0 +1,400 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ciphertexts in files of any format: told whose they are, and carried to another key version byte for byte."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils import _module_ciphertexts
+
+from tests.integration.support.plays import Project, encrypted, make_key
+from tests.integration.support.runs import Ledger
+from tests.integration.support.vars_files import VarsFile
+from tests.support.modules import ModuleResult, by_action, run_module
+from tests.support.server import Bao
+
+INFO, REWRAP = "vault_transit_ciphertext_info", "vault_transit_rewrap"
+
+VALUES = {"openai_api_key": "sk-canary-one", "anthropic_api_key": "sk-ant-canary-two", "hf_token": "hf_canary_three"}
+
+
+@pytest.fixture(autouse=True)
+def on_the_controller() -> Iterator[None]:
+    with by_action():
+        yield
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Files that hold ciphertexts of one derived key, and of another."""
+
+    bao: Bao
+    mount: str
+    folder: Path
+
+    def run(self, module: str = REWRAP, *, check: bool = False, **options: Any) -> ModuleResult:
+        given = {**self.bao.login, "backend": self.mount, "key": "ml", "paths": [str(self.folder)], **options}
+        result = run_module(module, {name: value for name, value in given.items() if value is not None}, check=check)
+        shown = json.dumps(result)
+        assert "Traceback" not in shown
+        assert "canary" not in shown
+        return result
+
+    def write(self, name: str, text: str, mode: int = 0o640) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+        path.chmod(mode)
+        return path
+
+    def rotate(self, key: str = "ml") -> None:
+        self.bao.done("POST", f"{self.mount}/keys/{key}/rotate")
+
+    def contents(self) -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in sorted(self.folder.rglob("*")) if path.is_file()}
+
+    def decrypt(self, name: str, ciphertext: str, key: str = "ml") -> str:
+        return VarsFile(self.bao, self.mount, self.folder).decrypt(name, ciphertext, key)
+
+
+@pytest.fixture
+def fleet(bao: Bao, mount: str, tmp_path: Path) -> Fleet:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    make_key(bao, mount)
+    return Fleet(bao, mount, folder)
+
+
+@pytest.fixture
+def old(fleet: Fleet) -> dict[str, str]:
+    return encrypted(fleet.bao, fleet.mount, VALUES)
+
+
+def of_many_formats(fleet: Fleet, texts: Mapping[str, str]) -> None:
+    one, two, three = texts.values()
+    fleet.write("app/.env", f"# keys\r\nOPENAI_API_KEY='{one}'\r\nexport HF_TOKEN={three}\r\n", 0o600)
+    fleet.write("litellm.yaml", f'models:\n  - {{api_key: "{two}"}} # context\n  - key: >-\n      {one}\n')
+    fleet.write("settings.toml", f"[a]\nkey = '{three}'\nother='''{one}'''")
+    fleet.write("keys.json", json.dumps({"a": {"b": [one, two]}}).replace("/", "\\/"))
+    fleet.write("x.service", f'[Service]\nEnvironment="OPENAI_API_KEY={one}" HF_TOKEN={three}\n', 0o644)
+    fleet.write("binary.dat", f"\x00\x01{two}\x02")
+    fleet.write("plain.txt", "nothing here: vault:v1:\n")
+
+
+def swapped(contents: Mapping[str, bytes], successors: Mapping[str, str]) -> dict[str, bytes]:
+    """The contents with one ciphertext for another, in both ways of writing a slash."""
+    pairs = [
+        (before.encode(), after.encode())
+        for old, new in successors.items()
+        for before, after in ((old, new), (old.replace("/", "\\/"), new.replace("/", "\\/")))
+    ]
+    return {
+        path: functools.reduce(lambda text, pair: text.replace(*pair), pairs, content)
+        for path, content in contents.items()
+    }
+
+
+def test_only_ciphertexts_change_and_they_say_the_same(fleet: Fleet, old: dict[str, str]) -> None:
+    of_many_formats(fleet, old)
+    fleet.rotate()
+    before = fleet.contents()
+    states = {path: Path(path).stat() for path in before}
+    predicted = fleet.run(check=True, contexts=list(VALUES))
+    assert fleet.contents() == before
+    done = fleet.run(contexts=list(VALUES), return_successors=True)
+    assert (predicted.changed, done.changed) == (True, True)
+    assert predicted["totals"] == done["totals"] == {"rewrapped": 11, "kept": 0, "left": 0, "foreign": 0, "too_old": 0}
+    assert predicted["diff"] == done["diff"]
+    successors = done["successors"]
+    assert set(successors) == set(old.values())
+    assert fleet.contents() == swapped(before, successors)
+    for path, status in states.items():
+        now = Path(path).stat()
+        assert (now.st_mode, now.st_uid, now.st_gid) == (status.st_mode, status.st_uid, status.st_gid)
+    for name, text in old.items():
+        assert successors[text].startswith("vault:v2:")
+        assert fleet.decrypt(name, successors[text]) == VALUES[name]
+    again = fleet.run(contexts=list(VALUES))
+    assert (again.changed, again["totals"]["kept"]) == (False, 11)
+
+
+def test_the_diff_tells_lines_names_and_versions(fleet: Fleet, old: dict[str, str]) -> None:
+    path = fleet.write("a.env", f"# x\nOPENAI_API_KEY='{old['openai_api_key']}'\nX={old['hf_token']}\n")
+    fleet.rotate()
+    done = fleet.run(contexts=list(VALUES))
+    assert done["diff"] == {
+        "before": {str(path): ["line 2 openai_api_key: v1", "line 3 hf_token: v1"]},
+        "after": {str(path): ["line 2 openai_api_key: v2", "line 3 hf_token: v2"]},
+    }
+
+
+def test_names_that_lines_give_need_one_request_and_others_one_for_each_context(
+    fleet: Fleet, old: dict[str, str]
+) -> None:
+    fleet.write("a.env", "".join(f"{name.upper()}={text}\n" for name, text in old.items()))
+    fleet.rotate()
+    ledger = Ledger(fleet.bao)
+    fleet.run(contexts=list(VALUES))
+    assert ledger.requests == [("read", f"{fleet.mount}/keys/ml"), ("update", f"{fleet.mount}/rewrap/ml")]
+    fleet.write("b.txt", "\n".join(old.values()))
+    ledger = Ledger(fleet.bao)
+    done = fleet.run(contexts=list(VALUES))
+    assert done["totals"] == {"rewrapped": 3, "kept": 3, "left": 0, "foreign": 0, "too_old": 0}
+    assert len(ledger.requests) == 2 + len(VALUES)
+
+
+def test_ciphertexts_of_other_keys_are_told_and_left_alone(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
+    make_key(bao, fleet.mount, "other")
+    theirs = encrypted(bao, fleet.mount, {"openai_api_key": "sk-theirs"}, "other")["openai_api_key"]
+    damaged = old["hf_token"][:-8] + "AAAAAAA="
+    path = fleet.write("a.env", f"OPENAI_API_KEY={theirs}\nHF={damaged}\nMINE={old['openai_api_key']}\n")
+    fleet.rotate()
+    before = path.read_text()
+    done = fleet.run(contexts=list(VALUES), return_successors=True)
+    assert done["totals"] == {"rewrapped": 1, "kept": 0, "left": 0, "foreign": 2, "too_old": 0}
+    assert [(one["line"], one["name"], one["state"]) for one in done["problems"]] == [
+        (1, "OPENAI_API_KEY", "foreign"),
+        (2, "HF", "foreign"),
+    ]
+    assert path.read_text() == before.replace(old["openai_api_key"], done["successors"][old["openai_api_key"]])
+    assert (fleet.run(contexts=list(VALUES)).changed, path.stat().st_mode & 0o777) == (False, 0o640)
+
+
+def test_what_fell_below_the_floor_is_told_as_such(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
+    fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    fleet.rotate()
+    bao.done("POST", f"{fleet.mount}/keys/ml/config", {"min_decryption_version": 2})
+    done = fleet.run(contexts=list(VALUES))
+    assert done["totals"]["too_old"] == 1
+    [problem] = done["problems"]
+    assert (problem["state"], "below the key's min_decryption_version" in problem["reason"]) == ("too old", True)
+    assert not done.changed
+
+
+def test_a_key_that_is_not_derived_needs_no_context(bao: Bao, mount: str, tmp_path: Path) -> None:
+    make_key(bao, mount, "plain", derived=False)
+    text = encrypted(bao, mount, {"x": "sk-plain"}, "plain")["x"]
+    fleet = Fleet(bao, mount, tmp_path)
+    fleet.write("a.env", f"OPENAI_API_KEY={text}\n")
+    fleet.rotate("plain")
+    done = fleet.run(key="plain", return_successors=True)
+    assert fleet.decrypt("", done["successors"][text], "plain") == "sk-plain"
+
+
+def test_vars_files_give_the_key_the_names_and_what_is_known(fleet: Fleet, tmp_path: Path) -> None:
+    file = VarsFile(fleet.bao, fleet.mount, tmp_path / "keys.transit.yml")
+    file.run(VALUES, key="ml")
+    old = file.ciphertexts()
+    fleet.write("a.txt", "\n".join(old.values()))
+    fleet.rotate()
+    ledger = Ledger(fleet.bao)
+    predicted = fleet.run(check=True, key=None, backend=None, vars_files=[str(file.path)])
+    assert predicted["totals"]["rewrapped"] == 3
+    assert len(ledger.requests) == 2, "all are known"
+    moved = file.run(key="ml", return_successors=True)
+    ledger = Ledger(fleet.bao)
+    done = fleet.run(key=None, vars_files=[str(file.path)], replacements=moved["successors"])
+    assert [path for _operation, path in ledger.requests] == [f"{fleet.mount}/keys/ml"], "successors are known"
+    assert done["totals"]["rewrapped"] == 3
+    assert (fleet.folder / "a.txt").read_text().split("\n") == list(file.ciphertexts().values())
+
+
+def test_a_vars_file_among_the_files_keeps_its_fingerprints(fleet: Fleet) -> None:
+    file = VarsFile(fleet.bao, fleet.mount, fleet.folder / "keys.transit.yml")
+    file.run(VALUES, key="ml")
+    before = file.fingerprints()
+    fleet.rotate()
+    done = fleet.run(contexts=list(VALUES))
+    assert done["totals"] == {"rewrapped": 3, "kept": 0, "left": 0, "foreign": 0, "too_old": 0}
+    assert file.fingerprints() == before
+    assert file.plaintexts("ml") == VALUES
+
+
+def test_a_limit_leaves_the_rest_for_the_next_run(fleet: Fleet, old: dict[str, str]) -> None:
+    of_many_formats(fleet, old)
+    fleet.rotate()
+    seen = []
+    for _run in range(3):
+        done = fleet.run(contexts=list(VALUES), limit=1)
+        seen.append((done["totals"]["rewrapped"], done["totals"]["left"], done["totals"]["kept"]))
+    # One ciphertext is in several places.
+    assert seen[-1][1] == 0
+    assert sum(rewrapped for rewrapped, _left, _kept in seen) == 11
+    assert not fleet.run(contexts=list(VALUES)).changed
+
+
+def test_a_pinned_version_is_not_passed(fleet: Fleet, old: dict[str, str]) -> None:
+    path = fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    fleet.rotate()
+    fleet.rotate()
+    fleet.run(contexts=list(VALUES), key_version=2)
+    assert "vault:v2:" in path.read_text()
+    assert not fleet.run(contexts=list(VALUES), key_version=2).changed
+    assert "key_version 9 does not exist" in fleet.run(contexts=list(VALUES), key_version=9).msg
+
+
+def test_many_files_go_a_part_at_a_time(fleet: Fleet, old: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_module_ciphertexts, "AT_ONCE", 4)
+    for number in range(10):
+        fleet.write(f"{number}.env", "".join(f"{name.upper()}={text}\n" for name, text in old.items()))
+    fleet.rotate()
+    done = fleet.run(contexts=list(VALUES))
+    assert done["totals"]["rewrapped"] == 30
+    assert len(done["files"]) == 10
+    assert not fleet.run(contexts=list(VALUES)).changed
+
+
+def test_where_files_are_looked_for(fleet: Fleet, old: dict[str, str], tmp_path: Path) -> None:
+    line = f"OPENAI_API_KEY={old['openai_api_key']}\n"
+    for name in ("a.env", "b.yaml", "sub/c.env", "sub/skip/d.env", ".git/e.env", "big.env"):
+        fleet.write(name, line)
+    fleet.write("big.env", line + "#" * 2000)
+    (fleet.folder / "link.env").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").write_text(line)
+    (fleet.folder / "dead.env").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(fleet.folder / "pipe.env")
+    found = fleet.run(INFO, patterns=["*.env"], exclude=["skip"], max_bytes=1000)
+    names = {os.path.relpath(one["path"], fleet.folder) for one in found["ciphertexts"]}
+    assert names == {"a.env", "sub/c.env", "../elsewhere"}
+    globbed = fleet.run(INFO, paths=[str(fleet.folder / "*.yaml"), str(fleet.folder / "none" / "*.x")])
+    assert [Path(one["path"]).name for one in globbed["ciphertexts"]] == ["b.yaml"]
+    missing = fleet.run(INFO, paths=[str(fleet.folder / "none"), str(fleet.folder)])
+    assert missing.failed
+    assert missing.msg == f"paths: there is no {fleet.folder / 'none'}."
+
+
+def test_links_stay_links(fleet: Fleet, old: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text(f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    (fleet.folder / "link.env").symlink_to(tmp_path / "elsewhere")
+    fleet.rotate()
+    assert fleet.run(contexts=list(VALUES)).changed
+    assert (fleet.folder / "link.env").is_symlink()
+    assert "vault:v2:" in (tmp_path / "elsewhere").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"key": None}, "key is missing, and vars_files name none."),
+        ({"key": "a/b"}, "'a/b' is not a key name"),
+        ({"key": "none"}, "The key 'none' does not exist"),
+        ({"key_version": -1}, "key_version must not be negative"),
+        ({"limit": -1}, "limit must not be negative"),
+        ({"vars_files": ["/nowhere/keys.transit.yml"]}, "/nowhere/keys.transit.yml: No such file or directory."),
+        ({"backend": "nowhere"}, "No secrets engine is mounted"),
+        ({"pahts": []}, "pahts"),
+        ({"limit": "some"}, "limit"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_file_is_touched(
+    fleet: Fleet, old: dict[str, str], options: dict[str, Any], said: str
+) -> None:
+    fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    fleet.rotate()
+    before = fleet.contents()
+    for check in (True, False):
+        failed = fleet.run(check=check, **{"contexts": list(VALUES), **options})
+        assert failed.failed
+        assert said in failed.msg
+        assert not failed.changed
+    assert fleet.contents() == before
+
+
+def test_a_file_that_cannot_be_written_ends_the_run_and_the_next_one_goes_on(fleet: Fleet, old: dict[str, str]) -> None:
+    for name in ("a", "b", "c"):
+        fleet.write(f"{name}.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    fleet.rotate()
+    other_run = fleet.folder / ".b.env.mlkeys-new"
+    with other_run.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        failed = fleet.run(contexts=list(VALUES))
+    assert failed.failed
+    assert failed.changed
+    assert f"{fleet.folder}/b.env cannot be written (another run is just writing it)" in failed.msg
+    assert [b"vault:v2:" in content for content in fleet.contents().values() if content] == [True, False, False]
+    done = fleet.run(contexts=list(VALUES))
+    assert done["totals"] == {"rewrapped": 2, "kept": 1, "left": 0, "foreign": 0, "too_old": 0}
+    assert not other_run.exists()
+
+
+def test_the_documented_rights_are_enough(fleet: Fleet, old: dict[str, str], mint_token: Callable[[str], str]) -> None:
+    fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    rewrap = f'path "{fleet.mount}/rewrap/ml" {{ capabilities = ["update"] }}\n'
+    read = f'path "{fleet.mount}/keys/ml" {{ capabilities = ["read"] }}\n'
+    hmac = f'path "{fleet.mount}/hmac/ml" {{ capabilities = ["update"] }}\n'
+    for policy in (rewrap + read, rewrap + hmac):
+        fleet.rotate()
+        assert fleet.run(contexts=list(VALUES), token=mint_token(policy)).changed
+    fleet.rotate()
+    failed = fleet.run(contexts=list(VALUES), token=mint_token(read))
+    assert f"capability 'update' on '{fleet.mount}/rewrap/ml'" in failed.msg
+
+
+# What is where
+
+
+def test_whose_they_are_is_told(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
+    make_key(bao, fleet.mount, "other")
+    theirs = encrypted(bao, fleet.mount, {"x": "y"}, "other")["x"]
+    fleet.rotate()
+    new = encrypted(bao, fleet.mount, {"hf_token": "hf"})["hf_token"]
+    path = fleet.write("a.env", f"A={old['openai_api_key']}\nB={theirs}\n\nC={new}\n")
+    raw = fleet.run(INFO, key=None)
+    assert [one["state"] for one in raw["ciphertexts"]] == ["unknown"] * 3
+    found = fleet.run(INFO, contexts=list(VALUES))
+    assert found["latest_version"] == 2
+    ours = {"backend": fleet.mount, "key": "ml"}
+    nobody = {"backend": "", "key": ""}
+    assert found["ciphertexts"] == [
+        {
+            "path": str(path),
+            "line": 1,
+            "name": "A",
+            "version": 1,
+            "state": "behind",
+            "secret": "openai_api_key",
+            **ours,
+        },
+        {"path": str(path), "line": 2, "name": "B", "version": 1, "state": "foreign", "secret": "", **nobody},
+        {"path": str(path), "line": 4, "name": "C", "version": 2, "state": "current", "secret": "hf_token", **ours},
+    ]
+    bao.done("POST", f"{fleet.mount}/keys/ml/config", {"min_decryption_version": 2})
+    states = [one["state"] for one in fleet.run(INFO, contexts=list(VALUES))["ciphertexts"]]
+    assert states == ["too old", "too old", "current"]
+
+
+def test_hosts_that_are_reached_otherwise_need_nothing_but_python(fleet: Fleet, old: dict[str, str]) -> None:
+    """The modules are sent, with neither a token nor an address."""
+    file = fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    fleet.rotate()
+    project = Project(fleet.folder.parent, {"BAO_ADDR": fleet.bao.addr, "BAO_TOKEN": fleet.bao.token})
+    project.hosts(1)
+    project.play(
+        f"""
+        - mlkeys.transit.vault_transit_rewrap:
+            paths: [{fleet.folder}]
+            key: ml
+            backend: {fleet.mount}
+            contexts: [openai_api_key]
+          environment: {{ELSEWHERE: "yes", BAO_ADDR: "{fleet.bao.addr}"}}
+          register: done
+        - ansible.builtin.assert:
+            that: [done is changed, done.totals.rewrapped == 1]
+        """
+    )
+    shown = project.run("-vvvv", "--diff", env={"ANSIBLE_INJECT_INVOCATION": "true"}).stdout
+    assert shown.count("Using module file") == 2
+    assert fleet.bao.token not in shown
+    assert "line 1 openai_api_key: v1" in shown
+    assert "vault:v2:" in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
