@@ -44,6 +44,11 @@ options:
       - V(0) rotates at every run, and then the module is not idempotent.
       - A rotation is never sent twice. When its answer is lost, the module reads the key to learn whether it was done.
     type: str
+  min_available_version:
+    description:
+      - Destroy the versions that are older, for good. What was encrypted with them can never be decrypted again.
+      - Not above O(min_decryption_version) and O(min_encryption_version), which have to be raised before or with it.
+    type: int
   type:
     description:
       - The kind of key, for instance V(aes256-gcm96), V(chacha20-poly1305), V(rsa-4096), V(ed25519) or V(hmac).

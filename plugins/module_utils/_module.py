@@ -56,6 +56,7 @@ def key_spec() -> Spec:
         "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
         "force": {"type": "bool", "default": False},
         "rotate_older_than": {"type": "str"},
+        "min_available_version": {"type": "int"},
     }
 
 

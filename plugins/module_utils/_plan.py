@@ -38,6 +38,7 @@ class KeyPlan:
     Attributes:
         create: body of the creating call, ``None`` for no such call.
         configure: body of the configuring call, empty for no such call.
+        trim: the oldest version that stays, ``None`` for no such call.
     """
 
     before: State | None
@@ -45,12 +46,13 @@ class KeyPlan:
     create: State | None = None
     rotate: bool = False
     configure: State = field(default_factory=dict)
+    trim: int | None = None
     delete: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
-        return self.create is not None or self.rotate or bool(self.configure) or self.delete
+        return self.create is not None or self.rotate or bool(self.configure) or self.trim is not None or self.delete
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def plan_key(
     *,
     rotate_older_than: int | None = None,
     age: float | None = None,
+    min_available_version: int | None = None,
 ) -> KeyPlan:
     """The steps that make the key ``name`` be as wanted.
 
@@ -111,6 +114,7 @@ def plan_key(
         actual: the key as the server shows it, ``None`` when it does not exist.
         rotate_older_than: seconds; the latest version is replaced when it is at least that old.
         age: seconds since the latest version was made, ``None`` when the server does not tell.
+        min_available_version: older versions are destroyed.
 
     Raises:
         ChangeImpossible: with every reason.
@@ -122,12 +126,22 @@ def plan_key(
     if asked.get("min_decryption_version") == 0:
         asked["min_decryption_version"] = 1
     if actual is None:
-        return _plan_new_key(name, asked)
-    return _plan_existing_key(name, asked, actual, rotate_older_than, age)
+        return _plan_new_key(name, asked, min_available_version)
+    return _plan_existing_key(name, asked, actual, _Aging(rotate_older_than, age, min_available_version))
 
 
-def _plan_new_key(name: str, asked: State) -> KeyPlan:
-    refuse(f"Key '{name}' cannot be created as asked", key_problems(asked) + _version_problems(asked, 1, 0))
+@dataclass(frozen=True)
+class _Aging:
+    """What is wanted of a key's versions, and how old the latest one is."""
+
+    rotate_older_than: int | None
+    age: float | None
+    min_available_version: int | None
+
+
+def _plan_new_key(name: str, asked: State, trim: int | None) -> KeyPlan:
+    reasons = key_problems(asked) + _version_problems(asked, 1, 0) + _trim_problems(asked, 0, trim)
+    refuse(f"Key '{name}' cannot be created as asked", reasons)
     create = {
         attribute.name: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
@@ -144,9 +158,10 @@ def _plan_new_key(name: str, asked: State) -> KeyPlan:
     }
     return KeyPlan(
         before=None,
-        after={**after, **configure},
+        after={**after, **configure, "min_available_version": trim or 0},
         create=create,
         configure=configure,
+        trim=trim or None,
         warnings=tuple(_type_warnings(asked)),
     )
 
@@ -155,8 +170,7 @@ def _plan_existing_key(
     name: str,
     asked: State,
     actual: Mapping[str, Any],
-    rotate_older_than: int | None,
-    age: float | None,
+    aging: _Aging,
 ) -> KeyPlan:
     before = key_state(actual)
     asked = {
@@ -165,11 +179,11 @@ def _plan_existing_key(
     merged = {**before, **asked}
     rotate = False
     reasons = []
-    if rotate_older_than is not None:
-        if age is None:
+    if aging.rotate_older_than is not None:
+        if aging.age is None:
             reasons.append(f"the server does not tell the age of a key of type {before['type']}")
         else:
-            rotate = age >= rotate_older_than
+            rotate = aging.age >= aging.rotate_older_than
     latest = before["latest_version"] + (1 if rotate else 0)
     changes = {
         attribute: asked[attribute.name]
@@ -182,12 +196,16 @@ def _plan_existing_key(
     if changeable:
         # Rules between attributes hold for what would be sent; what is there already was accepted once.
         reasons += key_problems(changeable) + _version_problems(merged, latest, before["min_available_version"])
+    available = before["min_available_version"]
+    trim = aging.min_available_version
+    reasons += _trim_problems(merged, available, trim)
     refuse(f"Key '{name}' cannot be changed as asked", reasons)
     return KeyPlan(
         before=before,
-        after={**merged, "latest_version": latest},
+        after={**merged, "latest_version": latest, "min_available_version": available if trim is None else trim},
         rotate=rotate,
         configure=changeable,
+        trim=None if trim == available else trim,
         warnings=tuple(_soft_deleted_warnings(name, actual)),
     )
 
@@ -238,6 +256,24 @@ def _version_problems(state: Mapping[str, Any], latest: int, available: int) -> 
     if available and encryption < available:
         problems.append(f"min_encryption_version cannot be {encryption}: versions below {available} were trimmed")
     return problems
+
+
+def _trim_problems(state: Mapping[str, Any], available: int, trim: int | None) -> list[str]:
+    """Why versions cannot be destroyed so that ``trim`` is the oldest one."""
+    if trim is None or trim == available:
+        return []
+    if trim < available:
+        return [
+            f"min_available_version cannot be {trim}: versions below {available} were trimmed, and do not come back"
+        ]
+    return [
+        f"min_available_version cannot be {trim}: {name} is {floor or 'not set'}, and what it lets through stays"
+        for name, floor in (
+            ("min_decryption_version", state.get("min_decryption_version") or 1),
+            ("min_encryption_version", state.get("min_encryption_version") or 0),
+        )
+        if floor < trim
+    ]
 
 
 def _type_warnings(asked: State) -> list[str]:

@@ -92,6 +92,7 @@ class KeyRequest:
     Attributes:
         wanted: attributes of `KEY_ATTRIBUTES`, durations in seconds.
         rotate_older_than: seconds.
+        min_available_version: older versions are destroyed.
     """
 
     name: str
@@ -99,6 +100,7 @@ class KeyRequest:
     force: bool = False
     wanted: Mapping[str, Any] = field(default_factory=dict)
     rotate_older_than: int | None = None
+    min_available_version: int | None = None
 
 
 def reconcile_key(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
@@ -141,6 +143,7 @@ def key_request(options: Mapping[str, Any]) -> KeyRequest:
         name,
         wanted=wanted,
         rotate_older_than=duration_option("rotate_older_than", options.get("rotate_older_than")),
+        min_available_version=options.get("min_available_version"),
     )
 
 
@@ -153,7 +156,14 @@ def plan_request(request: KeyRequest, actual: Mapping[str, Any] | None, now: flo
     if not request.present:
         return plan_key_absence(request.name, actual, force=request.force)
     age = latest_age(actual, now) if actual else None
-    return plan_key(request.name, request.wanted, actual, rotate_older_than=request.rotate_older_than, age=age)
+    return plan_key(
+        request.name,
+        request.wanted,
+        actual,
+        rotate_older_than=request.rotate_older_than,
+        age=age,
+        min_available_version=request.min_available_version,
+    )
 
 
 def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
@@ -178,6 +188,10 @@ def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Map
         reply = steps.run("the key was configured", lambda: transit.configure_key(name, configure))
         warnings += reply.warnings
         latest = key_state(reply.data)
+    oldest = plan.trim
+    if oldest is not None:
+        steps.run("older versions were trimmed", lambda: transit.trim_key(name, oldest))
+        latest = {**latest, "min_available_version": oldest}
     return latest, warnings
 
 

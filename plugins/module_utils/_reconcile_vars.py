@@ -55,17 +55,16 @@ def reconcile_vars(client: Client, options: Mapping[str, Any], dry_run: bool, _n
         options: those of ``vault_transit_vars``, with the file's present text as ``text``.
     """
     if options["store"] == IN_KV:
-        return _reconcile_document(client, options, dry_run)
+        return _reconcile_document(client, options, _place(options), dry_run)
     path = str(options["path"])
     file = parse(options["text"], path)
     if file.place is not None:
-        raise InvalidOption(f"{path} points to '{file.place}'. Give store: kv, or write to another file.")
+        return _reconcile_document(client, options, file.place, dry_run)
     return _reconcile(client, options, file, dry_run)
 
 
-def _reconcile_document(client: Client, options: Mapping[str, Any], dry_run: bool) -> Outcome:
+def _reconcile_document(client: Client, options: Mapping[str, Any], place: Place, dry_run: bool) -> Outcome:
     """The same for a document of a KV engine, and for a file that points to it where there is to be one."""
-    place = _place(options)
     pointer = None
     if options.get("path"):
         file = parse(options["text"], str(options["path"]))

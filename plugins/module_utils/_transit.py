@@ -193,6 +193,10 @@ class Transit:
         """Add a version. Not sent again here when an answer is lost, which may hide a rotation that was done."""
         return self._client.post(f"{self.backend}/keys/{name}/rotate", {}, repeatable=False)
 
+    def trim_key(self, name: str, oldest: int) -> None:
+        """Destroy all versions that are older. There is no way back."""
+        self._client.post(f"{self.backend}/keys/{name}/trim", {"min_available_version": oldest})
+
     @property
     def may_retry(self) -> bool:
         return self._client.may_retry

@@ -32,7 +32,7 @@ options:
       - The vars file, by custom C(*.transit.yml). Its folder must exist.
       - A name that ends with C(.json) makes it JSON, any other YAML.
       - With O(store=kv) it may be left out. Else the file only points to the document, which is how the vars plugin
-        P(mlkeys.transit.vault_transit#vars) finds it.
+        P(mlkeys.transit.vault_transit#vars) finds it. A file that points somewhere is followed, whatever O(store) says.
     type: path
   store:
     description:

@@ -248,6 +248,17 @@ def test_trimmed_versions_are_no_minimum(bao: Bao, mount: str) -> None:
     unchanged(bao, MODULE, name="ml", backend=mount, min_decryption_version=3)
 
 
+def test_old_versions_are_destroyed_where_that_is_asked_for(bao: Bao, mount: str) -> None:
+    make(bao, mount, rotations=3)
+    message = refused(bao, MODULE, name="ml", backend=mount, min_available_version=3)
+    assert "min_available_version cannot be 3: min_decryption_version is 1, and what it lets through stays" in message
+    floors = {"min_decryption_version": 3, "min_encryption_version": 3}
+    trimmed = converge(bao, MODULE, name="ml", backend=mount, min_available_version=3, **floors)
+    assert trimmed["key"]["min_available_version"] == 3
+    assert bao.done("GET", f"{mount}/keys/ml")["data"]["min_available_version"] == 3
+    assert "do not come back" in refused(bao, MODULE, name="ml", backend=mount, min_available_version=2)
+
+
 def test_an_imported_key_is_compared_like_any_other(bao: Bao, mount: str) -> None:
     make(bao, mount, "source", exportable=True, allow_plaintext_backup=True)
     backup = bao.done("GET", f"{mount}/backup/source")["data"]["backup"]

@@ -198,8 +198,17 @@ def test_a_file_that_points_elsewhere_is_refused(pointed: KvDocument, mount: str
     assert f"points to '{pointed.kv}/ml/keys', and would have to point to" in pointed.refused(
         SECRETS, kv_path="ml/other"
     )
+
+
+def test_a_file_that_points_there_is_followed(pointed: KvDocument, mount: str) -> None:
+    pointed.converge(SECRETS)
+    text = pointed.text()
+    pointed.rotate()
     file = VarsFile(pointed.bao, mount, pointed.path)
-    assert f"points to '{pointed.kv}/ml/keys'. Give store: kv" in file.refused(SECRETS)
+    assert {action for action, _reason in actions(file.run()).values()} == {"rewrapped"}
+    assert pointed.plaintexts() == SECRETS
+    assert set(pointed.versions().values()) == {2}
+    assert pointed.text() == text
 
 
 # Who reads it

@@ -364,6 +364,47 @@ def test_the_version_that_a_rotation_makes_may_be_the_minimum() -> None:
     assert plan.configure == {"min_encryption_version": 2}
 
 
+# --- keys, trimming ---
+
+BELOW = "versions below 2 were trimmed, and do not come back"
+
+
+@pytest.mark.parametrize(
+    ("actual", "wanted", "oldest", "trim", "reason"),
+    [
+        ({"min_decryption_version": 3, "min_encryption_version": 3}, {}, 3, 3, None),
+        ({"min_decryption_version": 3, "min_encryption_version": 3}, {}, 2, 2, None),
+        ({}, {"min_decryption_version": 3, "min_encryption_version": 3}, 3, 3, None),
+        ({"min_available_version": 2, "min_decryption_version": 2, "min_encryption_version": 2}, {}, 2, None, None),
+        ({}, {}, 0, None, None),
+        ({"min_available_version": 2, "min_decryption_version": 2, "min_encryption_version": 2}, {}, 1, None, BELOW),
+        ({"min_decryption_version": 3}, {}, 3, None, "min_encryption_version is not set"),
+        ({"min_decryption_version": 2, "min_encryption_version": 3}, {}, 3, None, "min_decryption_version is 2"),
+        ({"min_decryption_version": 3, "min_encryption_version": 4}, {}, 5, None, "min_decryption_version is 3"),
+    ],
+)
+def test_what_is_trimmed_lies_below_both_floors(
+    actual: State, wanted: State, oldest: int, trim: int | None, reason: str | None
+) -> None:
+    held = key(latest_version=4, **actual)
+    if reason is not None:
+        with pytest.raises(ChangeImpossible) as error:
+            plan_key("ml", wanted, held, min_available_version=oldest)
+        assert any(reason in text for text in reasons(error)), reasons(error)
+        return
+    plan = plan_key("ml", wanted, held, min_available_version=oldest)
+    assert plan.trim == trim
+    assert plan.changed is (trim is not None)
+    assert plan.after is not None
+    assert plan.after["min_available_version"] == oldest
+
+
+def test_a_new_key_has_nothing_to_trim() -> None:
+    assert plan_key("ml", {}, None, min_available_version=0).trim is None
+    with pytest.raises(ChangeImpossible):
+        plan_key("ml", {}, None, min_available_version=2)
+
+
 # --- keys, absence ---
 
 
