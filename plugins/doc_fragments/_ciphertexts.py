@@ -53,4 +53,9 @@ options:
     type: list
     elements: str
     default: []
+  key_version:
+    description:
+      - The version of the key that no ciphertext shall be behind. V(0) for the latest.
+    type: int
+    default: 0
 """

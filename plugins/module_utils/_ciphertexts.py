@@ -8,6 +8,7 @@ Files are bytes here: all of a file but the ciphertexts that change stays as it 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Iterator, Mapping
@@ -42,6 +43,11 @@ class Found:
 def version_of(ciphertext: str) -> int:
     """The key version of what was found as a ciphertext."""
     return int(ciphertext.split(":", 2)[1][1:])
+
+
+def digest(ciphertext: str) -> str:
+    """A short name for a ciphertext, by which it is known again when it is gone."""
+    return "sha256:" + hashlib.sha256(ciphertext.encode("utf-8")).hexdigest()[:32]
 
 
 def find(content: bytes) -> Iterator[Found]:

@@ -17,6 +17,8 @@ The HMAC of ``NAME\\0VALUE`` is the entry's fingerprint. It tells without the ri
 the stored one, and the name in it keeps equal values apart. Encryption is randomised, so without a fingerprint there
 would be no idempotence.
 Each entry is encrypted with its name as context: under a derived key it decrypts under that name alone.
+Where a ciphertext took the place of another one, ``before`` keeps the other one's digest, so that copies of it in other
+files are known, and follow.
 
 The same may be a document in a KV engine. A file then only points there::
 
@@ -33,8 +35,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Iterable, Mapping, MutableMapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_document import (
@@ -65,11 +68,17 @@ _YAML_WORDS = ("false", "no", "null", "off", "on", "true", "yes")
 
 @dataclass(frozen=True)
 class Entry:
-    """One stored secret. ``fingerprint`` is empty where the file has none."""
+    """One stored secret.
+
+    Attributes:
+        fingerprint: empty where the file has none.
+        before: digest of the ciphertext that was there before, empty where there was none.
+    """
 
     name: str
     ciphertext: str
     fingerprint: str = ""
+    before: str = ""
 
     @property
     def version(self) -> int:
@@ -176,13 +185,18 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
     if damaged:
         raise InvalidOption(f"{path}: the hmac of {_listed(damaged)} is damaged. Take that line out of the file.")
     secrets = {name: value for name, value in content.items() if name != METADATA and _is_entry(name, value)}
+    before = metadata.get("before", {})
+    before = before if isinstance(before, dict) else {}
     return VarsFile(
         path,
         text,
         backend=str(metadata.get("backend") or ""),
         key=str(metadata.get("key") or ""),
         fingerprint_key=str(metadata.get("fingerprint_key") or ""),
-        entries={name: Entry(name, value.strip(), hmacs.get(name, "").strip()) for name, value in secrets.items()},
+        entries={
+            name: Entry(name, value.strip(), hmacs.get(name, "").strip(), str(before.get(name, "")))
+            for name, value in secrets.items()
+        },
         plain={name: value for name, value in content.items() if name != METADATA and name not in secrets},
         place=_place(metadata, path),
     )
@@ -343,14 +357,38 @@ def update(
     metadata.update({"format": FORMAT, "backend": backend, "key": key})
     if fingerprint_key != key:
         metadata["fingerprint_key"] = fingerprint_key
-    hmacs = metadata.setdefault("hmac", {})
-    put(hmacs, fingerprints, after=list(hmacs)[-1] if hmacs else None)
     for name in removed:
         remove(content, name)
-        left = remove(hmacs, name)
-        if not hmacs and metadata.pop("hmac", None) is not None:
-            put_below(metadata, list(metadata)[-1], left)
+    _put_block(metadata, "hmac", fingerprints, removed)
+    replaced = {name: digest(file.entries[name].ciphertext) for name in ciphertexts if name in file.entries}
+    _put_block(metadata, "before", replaced, removed)
     return document.text()
+
+
+def _put_block(
+    metadata: MutableMapping[Any, Any], name: str, values: Mapping[str, str], removed: Sequence[str]
+) -> None:
+    """Bring a block of the metadata up to date; one that holds nothing goes."""
+    if name in metadata:
+        block = metadata[name]
+        put(block, values, after=list(block)[-1] if block else None)
+        _remove_from(metadata, name, removed)
+    elif values:
+        # Comments at the end of a file count as part of its last block, and that shall stay the last one.
+        others = [other for other in metadata if other != "hmac"]
+        block = type(metadata)()
+        put(block, values)
+        put(metadata, {name: block}, after=others[-1])
+
+
+def _remove_from(metadata: MutableMapping[Any, Any], name: str, removed: Sequence[str]) -> None:
+    block = metadata[name]
+    for gone in removed:
+        left = remove(block, gone)
+        if not block:
+            del metadata[name]
+            put_below(metadata, list(metadata)[-1], left)
+            return
 
 
 def _no_mapping(path: str) -> InvalidOption:

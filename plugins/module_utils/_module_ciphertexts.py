@@ -35,6 +35,7 @@ def _origin_spec() -> Spec:
         "key": {"type": "str", "no_log": False},
         "contexts": {"type": "list", "elements": "str", "default": []},
         "vars_files": {"type": "list", "elements": "str", "default": []},
+        "key_version": {"type": "int", "default": 0, "no_log": False},
     }
 
 
@@ -49,10 +50,9 @@ def rewrap_spec() -> Spec:
         **connection_spec(),
         **_search_spec(),
         **_origin_spec(),
-        "key_version": {"type": "int", "default": 0, "no_log": False},
         "limit": {"type": "int"},
         "replacements": {"type": "dict", "default": {}},
-        "return_successors": {"type": "bool", "default": False},
+        "texts": {"type": "dict", "default": {}},
     }
 
 
@@ -83,7 +83,7 @@ def run_replacing(module: AnsibleModule) -> None:
     replaced: dict[str, int] = {}
     try:
         for path in search_from(module.params).files():
-            content, count = replace(read(path), module.params["replacements"])
+            content, count = replace(read(path), module.params["texts"])
             if not count:
                 continue
             if not module.check_mode:

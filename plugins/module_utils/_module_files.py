@@ -19,6 +19,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module import Reco
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._unwrap import Wrapped, checked_fields
 
+_NEW_MODE = "0600"
+
 
 def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
     """Carry out ``reconcile`` for a text file at the option ``path``, whose text it gets as ``text``.
@@ -35,6 +37,8 @@ def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
     diff = one_diff(outcome)
     changed = outcome.changed
     attributes = module.load_file_common_arguments({**module.params, "path": path})
+    if text is None and attributes["mode"] is None:
+        attributes["mode"] = _NEW_MODE
     if outcome.text is not None:
         with NewFile(module, path) as file:
             # Line ends are the text's own.

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest, version_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     InvalidOption,
     NotFound,
@@ -70,7 +70,7 @@ class Wanted:
         version: 0 for the latest.
         names: of secrets that may have been encrypted, which are the contexts to try.
         known: names of ciphertexts that are known.
-        successors: ciphertexts whose successors are known.
+        successors: what took the place of ciphertexts, by their digests.
         limit: how many may be rewrapped, ``None`` for any number.
     """
 
@@ -140,7 +140,7 @@ def decide(transit: Transit, sightings: Iterable[Sighting], wanted: Wanted, vers
     for sighting in sightings:
         text = sighting.text
         name = wanted.known.get(text, "")
-        successor = wanted.successors.get(text)
+        successor = wanted.successors.get(digest(text)) if wanted.successors else None
         if successor is not None:
             fates[text] = Fate(REWRAPPED, name, successor)
         elif sighting.version >= version:

@@ -13,6 +13,7 @@ import json
 from dataclasses import replace
 from typing import Any, Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import (
     ADDED,
@@ -138,7 +139,7 @@ def _reconcile(client: Client, options: Mapping[str, Any], file: VarsFile, dry_r
         summary(fates, after=True),
         {
             "entries": [_entry_result(fate) for fate in fates],
-            **({"successors": _successors(file, fates, ciphertexts)} if options.get("return_successors") else {}),
+            **({"successors": _successors(file, ciphertexts)} if options.get("return_successors") else {}),
         },
         warnings=warnings,
         text=text,
@@ -172,10 +173,15 @@ def _not_refreshed(names: list[str]) -> str:
     )
 
 
-def _successors(file: VarsFile, fates: list[Fate], ciphertexts: Mapping[str, str]) -> dict[str, str]:
-    """What took the place of each ciphertext whose plaintext is the same."""
-    rewrapped = [fate.name for fate in fates if fate.action == REWRAPPED and fate.name in ciphertexts]
-    return {file.entries[name].ciphertext: ciphertexts[name] for name in rewrapped}
+def _successors(file: VarsFile, ciphertexts: Mapping[str, str]) -> dict[str, str]:
+    """What took the place of each ciphertext that is known to have been there, by its digest."""
+    successors = {}
+    for entry in file.entries.values():
+        if entry.name in ciphertexts:
+            successors[digest(entry.ciphertext)] = ciphertexts[entry.name]
+        if entry.before:
+            successors[entry.before] = ciphertexts.get(entry.name, entry.ciphertext)
+    return successors
 
 
 def _foretold(key: str, secrets: Secrets) -> Outcome:

@@ -80,7 +80,7 @@ def remove(mapping: MutableMapping[Any, Any], name: str) -> str:
     return ""
 
 
-def put(mapping: MutableMapping[Any, Any], values: Mapping[str, str], after: Any = None) -> None:
+def put(mapping: MutableMapping[Any, Any], values: Mapping[str, Any], after: Any = None) -> None:
     """Give entries their values. New ones go behind ``after`` (``None``: in front), above the comments below that."""
     for name in values:
         if name in mapping:

@@ -77,7 +77,7 @@ ciphertexts:
       returned: always
     state:
       description:
-        - V(current), V(behind) the latest version, V(too old) for the key's C(min_decryption_version), V(foreign) for
+        - V(current), V(behind) the wanted version, V(too old) for the key's C(min_decryption_version), V(foreign) for
           one of another key, or V(unknown) where no key was given.
       type: str
       returned: always
@@ -102,8 +102,8 @@ ciphertexts:
       secret: openai_api_key
       backend: transit
       key: ml-api-key
-latest_version:
-  description: The key's latest version.
+key_version:
+  description: The version that was wanted.
   returned: where a key was given
   type: int
   sample: 2

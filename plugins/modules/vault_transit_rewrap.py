@@ -20,27 +20,22 @@ author:
 requirements:
   - hvac (on the controller)
 options:
-  key_version:
-    description:
-      - The version of the key that no ciphertext shall be behind. V(0) for the latest.
-    type: int
-    default: 0
   limit:
     description:
       - How many ciphertexts are rewrapped at most. The others wait for the next run.
     type: int
   replacements:
     description:
-      - Ciphertexts whose successors are known already, such as those of
-        RV(mlkeys.transit.vault_transit_vars#module:successors). They are put in place without asking the server, so
+      - What took the place of ciphertexts, by their digests, as
+        RV(mlkeys.transit.vault_transit_vars#module:successors) tells. It is put in place without asking the server, so
         that a host's file goes on holding what the vars file holds.
     type: dict
     default: {}
-  return_successors:
+  texts:
     description:
-      - Whether the result tells what took the place of each ciphertext.
-    type: bool
-    default: false
+      - Filled in by the controller, when it knows what takes the place of what.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - mlkeys.transit._attributes
   - mlkeys.transit._attributes.actiongroup_vault
@@ -79,7 +74,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-version:
+key_version:
   description: The version that was wanted.
   returned: success
   type: int
@@ -120,12 +115,6 @@ problems:
       state: foreign
       reason: >-
         it does not decrypt: another key, another context or associated data, or the ciphertext is damaged
-successors:
-  description: What took the place of each ciphertext. Empty in check mode.
-  returned: with O(return_successors)
-  type: dict
-  sample:
-    "vault:v1:8SDd3WHDOjf7mq69": "vault:v2:Qm1ab3WHDOjf7mq6"
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -89,14 +89,14 @@ options:
     default: false
   return_successors:
     description:
-      - Whether the result tells what took the place of each ciphertext that was rewrapped.
+      - Whether the result tells what took the place of each ciphertext.
     type: bool
     default: false
   mode:
     description:
-      - Permissions of the file, as in M(ansible.builtin.file).
+      - Permissions of the file, as in M(ansible.builtin.file). When nothing is said, V(0600) for a new one, and a file
+        that is there keeps its own.
     type: raw
-    default: "0600"
 extends_documentation_fragment:
   - ansible.builtin.files
   - mlkeys.transit._attributes
@@ -193,12 +193,12 @@ entries:
       version: 1
 successors:
   description:
-    - What took the place of each ciphertext that was rewrapped, for
-      O(mlkeys.transit.vault_transit_rewrap#module:replacements). Empty in check mode.
+    - For O(mlkeys.transit.vault_transit_rewrap#module:replacements), what took the place of each ciphertext that is
+      known to have been there, by its digest. Where a value changed, that is the ciphertext of the new one.
   returned: with O(return_successors)
   type: dict
   sample:
-    "vault:v1:8SDd3WHDOjf7mq69": "vault:v2:Qm1ab3WHDOjf7mq6"
+    "sha256:5feceb66ffc86f38d952786c6d696c79": "vault:v2:Qm1ab3WHDOjf7mq6"
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -223,7 +223,6 @@ def main() -> None:
             "fingerprint_key": {"type": "str", "no_log": False},
             "refresh_fingerprints": {"type": "bool", "default": False},
             "return_successors": {"type": "bool", "default": False},
-            "mode": {"type": "raw", "default": "0600"},
         },
         add_file_common_args=True,
         required_if=[("store", "file", ["path"]), ("store", "kv", ["kv_path"])],

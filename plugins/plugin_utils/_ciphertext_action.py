@@ -155,7 +155,7 @@ class InfoAction(CiphertextAction):
         version = wanted_version(transit, wanted)
         fates = identify(transit, sightings(found), wanted, version)
         rows = [_row(one, fates[one["ciphertext"]], origin.backend, origin.key) for one in found]
-        return {"changed": False, "ciphertexts": rows, "latest_version": version}
+        return {"changed": False, "ciphertexts": rows, "key_version": version}
 
 
 _STATES = {KEPT: "current", REWRAPPED: "behind", FOREIGN: "foreign", TOO_OLD: "too old"}

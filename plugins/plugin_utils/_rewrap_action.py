@@ -46,7 +46,6 @@ class _Report:
     counts: Counter[str] = field(default_factory=Counter)
     files: dict[str, Counter[str]] = field(default_factory=dict)
     problems: list[dict[str, Any]] = field(default_factory=list)
-    successors: dict[str, str] = field(default_factory=dict)
     before: dict[str, list[str]] = field(default_factory=dict)
     after: dict[str, list[str]] = field(default_factory=dict)
     changed: bool = False
@@ -67,7 +66,7 @@ class _Report:
 
     def result(self, version: int) -> dict[str, Any]:
         files = [{"path": path, **_all_counts(counts)} for path, counts in self.files.items()]
-        return {"version": version, "files": files, "totals": _all_counts(self.counts), "problems": self.problems}
+        return {"key_version": version, "files": files, "totals": _all_counts(self.counts), "problems": self.problems}
 
 
 def _all_counts(counts: Mapping[str, int]) -> dict[str, int]:
@@ -100,8 +99,6 @@ class RewrapAction(CiphertextAction):
             failure.result["changed"] = bool(failure.result.get("changed")) or report.changed
             raise
         result = {"changed": report.changed, **report.result(version)}
-        if options["return_successors"]:
-            result["successors"] = report.successors
         if self._task.diff:
             result["diff"] = {"before": report.before, "after": report.after}
         return result
@@ -116,8 +113,6 @@ class RewrapAction(CiphertextAction):
         successors = {text: fate.successor for text, fate in fates.items() if fate.successor}
         if successors:
             paths = sorted({one["path"] for one in found if one["ciphertext"] in successors})
-            done = self._on_host(REWRAP, {"paths": paths, "replacements": successors}, variables)
+            done = self._on_host(REWRAP, {"paths": paths, "texts": successors}, variables)
             report.changed = report.changed or bool(done["changed"])
         report.add(found, fates, diff=bool(self._task.diff))
-        if not self._task.check_mode:
-            report.successors.update(successors)

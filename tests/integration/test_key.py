@@ -252,7 +252,7 @@ def test_old_versions_are_destroyed_where_that_is_asked_for(bao: Bao, mount: str
     make(bao, mount, rotations=3)
     message = refused(bao, MODULE, name="ml", backend=mount, min_available_version=3)
     assert "min_available_version cannot be 3: min_decryption_version is 1, and what it lets through stays" in message
-    floors = {"min_decryption_version": 3, "min_encryption_version": 3}
+    floors: dict[str, Any] = {"min_decryption_version": 3, "min_encryption_version": 3}
     trimmed = converge(bao, MODULE, name="ml", backend=mount, min_available_version=3, **floors)
     assert trimmed["key"]["min_available_version"] == 3
     assert bao.done("GET", f"{mount}/keys/ml")["data"]["min_available_version"] == 3

@@ -15,6 +15,7 @@ from unittest import mock
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest
 
 from tests.integration.support.runs import Ledger
 from tests.integration.support.vars_files import KEY, VarsFile, actions, encoded
@@ -82,6 +83,7 @@ def test_json_is_written_where_the_name_says_so(vars_file: VarsFile, tmp_path: P
 
 def test_only_what_changed_is_written_anew(vars_file: VarsFile) -> None:
     vars_file.run(SECRETS)
+    vars_file.run({**SECRETS, "openai_api_key": "sk-third-secret"})
     before = vars_file.text().splitlines()
 
     done = vars_file.converge({**SECRETS, "openai_api_key": "sk-rolled-secret"})
@@ -89,7 +91,8 @@ def test_only_what_changed_is_written_anew(vars_file: VarsFile) -> None:
     assert actions(done) == {"anthropic_api_key": KEPT, "openai_api_key": ("updated", "the value changed")}
     assert vars_file.plaintexts() == {**SECRETS, "openai_api_key": "sk-rolled-secret"}
     changed = [line for line, old in zip(vars_file.text().splitlines(), before, strict=True) if line != old]
-    assert [line.split(":")[0].strip() for line in changed] == ["openai_api_key", "openai_api_key"]
+    # The ciphertext, its fingerprint, and the digest of what was there before.
+    assert [line.split(":")[0].strip() for line in changed] == ["openai_api_key"] * 3
 
 
 def test_what_is_not_given_stays_and_what_is_new_joins_it(vars_file: VarsFile) -> None:
@@ -155,7 +158,7 @@ _transit:
   format: 1
   backend: {mount}
   key: ml-api-key
-  hmac:
+{before}  hmac:
     openai_api_key: {openai_mark}
     anthropic_api_key: {anthropic_mark}
 # the end
@@ -165,12 +168,14 @@ _transit:
         "openai": sealed["openai_api_key"],
         "openai_mark": marks["openai_api_key"],
         "anthropic_mark": marks["anthropic_api_key"],
+        "before": "",
     }
     vars_file.path.write_text(template.format(anthropic=sealed["anthropic_api_key"], **facts), encoding="utf-8")
 
     vars_file.converge({"anthropic_api_key": "sk-ant-rolled-secret"})
 
     facts["anthropic_mark"] = vars_file.fingerprints()["anthropic_api_key"]
+    facts["before"] = f"  before:\n    anthropic_api_key: {digest(sealed['anthropic_api_key'])}\n"
     anthropic = vars_file.ciphertexts()["anthropic_api_key"]
     assert vars_file.text() == template.format(anthropic=anthropic, **facts)
 
@@ -232,11 +237,23 @@ def test_fingerprints_move_up_without_the_secrets_where_that_is_asked_for(vars_f
     assert set(actions(moved).values()) == {("rewrapped", "behind version 2")}
     assert {text.split(":")[1] for text in vars_file.fingerprints().values()} == {"v2"}
     new = vars_file.ciphertexts()
-    assert moved["successors"] == {old[name]: new[name] for name in SECRETS}
+    successors = {digest(old[name]): new[name] for name in SECRETS}
+    assert moved["successors"] == vars_file.run(return_successors=True)["successors"] == successors
     vars_file.configure(min_decryption_version=2, min_encryption_version=2)
     # They tell as much as before.
     assert set(actions(vars_file.converge(SECRETS)).values()) == {KEPT}
     assert vars_file.ciphertexts() == new
+
+
+def test_a_changed_value_follows_to_copies_of_the_old_one(vars_file: VarsFile) -> None:
+    vars_file.run(SECRETS)
+    old = vars_file.ciphertexts()
+    changed = vars_file.run({"openai_api_key": "sk-other-secret"}, return_successors=True)
+    new = vars_file.ciphertexts()
+    assert changed["successors"] == {digest(old["openai_api_key"]): new["openai_api_key"]}
+    assert vars_file.variables()["_transit"]["before"] == {"openai_api_key": digest(old["openai_api_key"])}
+    vars_file.converge({"anthropic_api_key": SECRETS["anthropic_api_key"]}, purge=True)
+    assert "before" not in vars_file.variables()["_transit"]
 
 
 def test_fingerprints_alone_move_up_when_ciphertexts_are_there_already(vars_file: VarsFile) -> None:
@@ -245,7 +262,6 @@ def test_fingerprints_alone_move_up_when_ciphertexts_are_there_already(vars_file
     vars_file.run()
     moved = vars_file.converge(refresh_fingerprints=True, return_successors=True)
     assert set(actions(moved).values()) == {("refreshed", "fingerprint of an older version")}
-    assert moved["successors"] == {}
 
 
 def test_fingerprints_stay_where_the_token_may_not_decrypt(
@@ -361,6 +377,14 @@ def test_mode_and_owner_can_be_asked_for(vars_file: VarsFile, umask: None) -> No
     assert stat.S_IMODE(vars_file.path.stat().st_mode) == 0o640
     assert vars_file.run(mode="u=rw,g=,o=").changed
     assert stat.S_IMODE(vars_file.path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_there_keeps_its_mode_when_nothing_is_said(vars_file: VarsFile, umask: None) -> None:
+    vars_file.run(SECRETS)
+    vars_file.path.chmod(0o644)
+    assert not vars_file.run(SECRETS).changed
+    assert vars_file.run({"openai_api_key": "sk-rolled-secret"}).changed
+    assert stat.S_IMODE(vars_file.path.stat().st_mode) == 0o644
 
 
 def test_check_mode_predicts_a_change_of_mode(vars_file: VarsFile, umask: None) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import (
     ADDED,
     KEPT,
@@ -521,7 +522,13 @@ def test_only_the_wanted_text_changes(
         {name: sealed(2, "RlA=") for name in names if name in chosen},
     )
 
+    result, block = BEFORE.subn("", result)
     assert re.sub(" +#", " #", result) == re.sub(" +#", " #", expected)
+    assert block == bool(chosen)
+
+
+# What names the ciphertexts that were there before.
+BEFORE = re.compile(r"^( +)before:\r?\n(?:\1 +\S+: sha256:[0-9a-f]{32}\r?\n)+", re.MULTILINE)
 
 
 @given(documents(), PREAMBLES, ENDS, st.data())
@@ -589,7 +596,10 @@ def test_a_value_of_any_style_can_be_replaced(style: str) -> None:
 def test_metadata_is_completed_whatever_is_there_of_it(text: str) -> None:
     result = changed(parse(text, PATH), {"a": sealed(2), "c": sealed(2)}, {"a": sealed(2), "c": sealed(2)}, ["b"])
     file = parse(result, PATH)
-    assert file.entries == {name: Entry(name, sealed(2), sealed(2)) for name in ("a", "c")}
+    assert file.entries == {
+        "a": Entry("a", sealed(2), sealed(2), before=digest(sealed())),
+        "c": Entry("c", sealed(2), sealed(2)),
+    }
     assert (file.backend, file.key) == ("transit", "ml")
     assert yaml.safe_load(result)[METADATA].get("more") == (yaml.safe_load(text).get(METADATA) or {}).get("more")
     assert not any(line.endswith(" ") for line in result.splitlines())
@@ -611,7 +621,8 @@ def test_ansible_reads_what_was_written(versions: Mapping[str, int], as_json: bo
     variables: dict[str, Any] = json.loads(result) if as_json else yaml.safe_load(result)
     own = variables.pop(METADATA)
     assert variables == ciphertexts
-    assert own == {"format": 1, "backend": "transit", "key": "ml", "hmac": ciphertexts}
+    marks = {"hmac": ciphertexts} if ciphertexts else {}
+    assert own == {"format": 1, "backend": "transit", "key": "ml", **marks}
 
 
 def test_json_keeps_order_and_its_other_data() -> None:

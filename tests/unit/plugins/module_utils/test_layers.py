@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "_file_search": {"_errors"},
     "_plan_approle": {"_plan", "_schema"},
     "_vars_document": {"_errors"},
-    "_encrypted_vars": {"_errors", "_schema", "_vars_document"},
+    "_encrypted_vars": {"_ciphertexts", "_errors", "_schema", "_vars_document"},
     "_cluster": set(),
     "_client": {"_cluster", "_errors", "_settings"},
     "_auth": {"_client", "_errors", "_settings"},
@@ -38,7 +38,9 @@ ALLOWED: dict[str, set[str]] = {
     "_unwrap": {"_errors", "_settings"},
     "_reconcile": {"_client", "_errors", "_plan", "_schema", "_transit"},
     "_reconcile_keys": {"_client", "_errors", "_plan", "_reconcile", "_transit"},
-    "_reconcile_vars": {"_client", "_encrypted_vars", "_errors", "_kv", "_reconcile", "_schema", "_transit"},
+    "_reconcile_vars": {
+        *("_ciphertexts", "_client", "_encrypted_vars", "_errors", "_kv", "_reconcile", "_schema", "_transit"),
+    },
     "_reconcile_policy": {"_access", "_client", "_errors", "_policy", "_reconcile", "_schema", "_transit"},
     "_reconcile_approle": {"_access", "_client", "_errors", "_plan_approle", "_reconcile", "_schema"},
     "_values": {
@@ -75,6 +77,7 @@ PLUGIN_UTILS: dict[str, set[str]] = {
     "_marking": set(),
     "_options": {"_settings"},
     "_rewrap_action": {"_ciphertexts", "_errors", "_module_ciphertexts", "_reconcile_ciphertexts", "_transit"},
+    "_rotation": set(),
     "_vars_files": {"_client", "_encrypted_vars", "_errors", "_kv"},
 }
 PLUGINS_MAY: dict[str, set[str]] = {
