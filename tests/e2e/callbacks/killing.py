@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A callback that ends a run of Ansible as a power cut would: at once, with all of its workers.
+
+KILL_AFTER names the task after whose first result that happens, KILL_AT_MOVE the number of the file that is written
+but not put in its place yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: killing
+type: aggregate
+short_description: End the run at a given point
+description: Ends the run at a given point.
+"""
+
+
+def kill(run: int) -> None:
+    """End the process that runs the play, and its workers, which have groups of their own."""
+    workers = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and parent_of(path) == run]
+    for process in [run, *(worker for worker in workers if worker != os.getpid()), os.getpid()]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def parent_of(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "killing"
+
+    def v2_playbook_on_start(self, *_playbook: Any) -> None:
+        number = os.environ.get("KILL_AT_MOVE")
+        if not number:
+            return
+        run, moves = os.getpid(), Path(os.environ["KILL_MOVES"])
+        really = AnsibleModule.atomic_move
+
+        # Workers are forked from this process, and run modules in theirs.
+        def move(module: AnsibleModule, source: str, target: str, *more: Any, **options: Any) -> None:
+            with moves.open("a", encoding="utf-8") as log:
+                log.write(f"{target}\n")
+            if len(moves.read_text(encoding="utf-8").splitlines()) == int(number):
+                kill(run)
+            really(module, source, target, *more, **options)
+
+        AnsibleModule.atomic_move = move
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        task = getattr(result, "task", None) or result._task
+        if task.get_name() == os.environ.get("KILL_AFTER"):
+            kill(os.getpid())
