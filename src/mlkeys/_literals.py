@@ -4,18 +4,14 @@
 
 from __future__ import annotations
 
-from mlkeys._secret_forms import FORMS
+from mlkeys._secret_forms import marked
 
 _SHOWN_CHARACTERS = 60
 
 
 def secret_form(text: str) -> str | None:
     """What secret a text seems to hold (`an API key`), None when it holds none."""
-    lower = text.lower()
-    for form in FORMS:
-        if any(mark in lower for mark in form.marks) and form.signed(text):
-            return form.what
-    return None
+    return next((form.what for form in marked(text) if form.is_signed(text)), None)
 
 
 def shown(value: object) -> str:

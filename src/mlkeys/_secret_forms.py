@@ -8,7 +8,7 @@ The shapes are what providers document, and what the rules of secret scanners ag
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +26,8 @@ class Form:
     Attributes:
         what: its name in a sentence.
         kind: `PROVIDER` (an ML provider's), `CREDENTIAL` (of a server, a cloud, a code host) or `PRIVATE_KEY`.
-        marks: in lower case; every text that holds such a secret holds one of them, in whatever case.
+        marks: regular expressions; a text that holds shape or sign holds, put into lower case, one of them. Each
+            begins with a letter, has no group, and looks ahead to whatever follows its first few letters.
         shape: the whole secret as a regular expression, or its group 1. Empty: too vague to be looked for in files.
         sign: what is enough to keep a text out of a program, where that is less than the shape.
         glue: further characters that, right before or behind a match, make it a part of something else.
@@ -43,10 +44,6 @@ class Form:
     def _shape(self) -> re.Pattern[str]:
         return re.compile(self.shape)
 
-    @cached_property
-    def _sign(self) -> re.Pattern[str]:
-        return re.compile(self.sign or self.shape)
-
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Where in a text there are such secrets."""
         if not self.shape:
@@ -57,7 +54,11 @@ class Form:
             if self._stands_alone(text, start, end):
                 yield start, end
 
-    def signed(self, text: str) -> bool:
+    @cached_property
+    def _sign(self) -> re.Pattern[str]:
+        return re.compile(self.sign or self.shape)
+
+    def is_signed(self, text: str) -> bool:
         """Whether a text holds something that such a secret might be."""
         return self._sign.search(text) is not None
 
@@ -113,13 +114,13 @@ FORMS = (
         sign=r"\bAIza[A-Za-z0-9_-]{30,}",
         glue="/+",
     ),
-    Form("a Gemini API key", PROVIDER, ("aq.ab8rn6",), r"AQ\.Ab8RN6[A-Za-z0-9_-]{44}"),
-    Form("an Amazon Bedrock API key", PROVIDER, ("absk",), r"ABSK[A-Za-z0-9+/]{109,269}={0,2}", glue="/+="),
+    Form("a Gemini API key", PROVIDER, (r"aq\.ab8rn6",), r"AQ\.Ab8RN6[A-Za-z0-9_-]{44}"),
+    Form("an Amazon Bedrock API key", PROVIDER, ("absk",), r"ABSK[A-Za-z0-9+/]{109,269}={0,2}", glue="/+"),
     Form(
         "a short-lived Amazon Bedrock API key",
         PROVIDER,
         ("bedrock-api-key-",),
-        r"bedrock-api-key-[A-Za-z0-9+/=_-]{40,}",
+        r"bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29t[A-Za-z0-9+/=_-]{60,}",
     ),
     Form("a key of an Azure service", PROVIDER, ("jqqj9",), r"[A-Za-z0-9]{52}JQQJ9[9DH][A-Za-z0-9][A-L][A-Za-z0-9]{24}"),
     Form("an Azure OpenAI key", PROVIDER, ("azure",), _named("azure", _HEX32), glue="/+"),
@@ -141,19 +142,19 @@ FORMS = (
     Form("a Weights & Biases API key", PROVIDER, ("wandb",), _named("wandb", _HEX40), glue="/+"),
     Form("a Deepgram API key", PROVIDER, ("deepgram",), _named("deepgram", _HEX40), glue="/+"),
     Form("an AssemblyAI API key", PROVIDER, ("assemblyai",), _named("assemblyai", _HEX32), glue="/+"),
-    Form("an ElevenLabs API key", PROVIDER, ("sk_",), r"sk_[0-9a-f]{48}"),
+    Form("an ElevenLabs API key", PROVIDER, (r"sk_(?=[0-9a-f]{8})",), r"sk_[0-9a-f]{48}"),
     Form("a Pinecone API key", PROVIDER, ("pcsk_",), r"pcsk_[A-Za-z0-9]{5,6}_[A-Za-z0-9]{63}"),
     Form("a Jina AI API key", PROVIDER, ("jina_",), r"jina_[A-Za-z0-9]{60}"),
     Form("a Voyage AI API key", PROVIDER, ("voyage",), _named("voyage", r"pa-[A-Za-z0-9_-]{40,50}")),
     Form("a Databricks token", PROVIDER, ("dapi",), r"dapi[0-9a-f]{32}(?:-[0-9])?"),
-    Form("a DeepSeek API key, or one of the same form", PROVIDER, ("sk-",), r"sk-[0-9a-f]{32}"),
-    Form("an API key of a provider or gateway", PROVIDER, ("sk-",), rf"sk-{_MOTLEY}[A-Za-z0-9]{{48}}"),
+    Form("a DeepSeek API key, or one of the same form", PROVIDER, (r"sk-(?=[a-z0-9_-]{16})",), r"sk-[0-9a-f]{32}"),
+    Form("an API key of a provider or gateway", PROVIDER, (r"sk-(?=[a-z0-9_-]{16})",), rf"sk-{_MOTLEY}[A-Za-z0-9]{{48}}"),
     Form("a key of a LiteLLM gateway", PROVIDER, ("litellm",), _named("litellm", rf"sk-{_MOTLEY}[A-Za-z0-9_-]{{22}}")),
-    Form("an API key", PROVIDER, ("sk-", "rk-", "pk-"), "", sign=r"\b(?:sk|rk|pk)-[A-Za-z0-9_-]*[A-Za-z0-9_]{16,}"),
+    Form("an API key", PROVIDER, (r"sk-(?=[a-z0-9_-]{16})", r"rk-(?=[a-z0-9_-]{16})", r"pk-(?=[a-z0-9_-]{16})"), "", sign=r"\b(?:sk|rk|pk)-[A-Za-z0-9_-]*[A-Za-z0-9_]{16,}"),
     Form(
         "an AWS access key",
         CREDENTIAL,
-        ("akia", "asia", "abia"),
+        (r"a[ksb]ia(?=[a-z0-9]{16})",),
         r"(?:AKIA|ASIA|ABIA)[A-Z2-7]{16}",
         sign=r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
         glue="/+",
@@ -163,21 +164,28 @@ FORMS = (
         CREDENTIAL,
         ("secret_access_key", "secretaccesskey"),
         r"(?i:secret_?access_?key)[^\nA-Za-z0-9]{1,8}([A-Za-z0-9+/]{40})",
-        glue="/+=",
+        glue="/+",
     ),
     Form(
-        "a token of Vault or OpenBao",
+        "a token of Vault",
         CREDENTIAL,
-        ("hvs.", "hvb.", "hvr.", "s.", "b.aaaaa"),
-        rf"hv[sr]\.(?:[\w-]{{90,200}}|{_MOTLEY}[A-Za-z0-9]{{24}})|hvb\.[\w-]{{100,400}}"
-        rf"|s\.{_MOTLEY}[A-Za-z0-9]{{24}}(?:\.[A-Za-z0-9]{{5,6}})?|b\.AAAAA[\w-]{{80,400}}",
-        sign=r"\b(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{24,}",
+        (r"hv[srb]\.",),
+        rf"hv[sr]\.(?:[\w-]{{90,200}}|{_MOTLEY}[A-Za-z0-9]{{24}})|hvb\.[\w-]{{100,400}}",
+        sign=r"\bhv[sbr]\.[A-Za-z0-9_-]{24,}",
+        glue=".",
+    ),
+    Form(
+        "a token of OpenBao",
+        CREDENTIAL,
+        (r"s\.(?=[a-z0-9_-]{24})", r"b\.(?=[a-z0-9_-]{24})", r"r\.(?=[a-z0-9_-]{24})"),
+        rf"s\.{_MOTLEY}[A-Za-z0-9]{{24}}(?:\.[A-Za-z0-9]{{5,6}})?|b\.AAAAA[\w-]{{80,400}}",
+        sign=r"\b[sbr]\.[A-Za-z0-9_-]{24,}",
         glue=".()[]$",
     ),
     Form(
         "a GitHub token",
         CREDENTIAL,
-        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        (r"gh[pousr]_", "github_pat_"),
         r"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
         sign=r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
     ),
@@ -199,3 +207,24 @@ FORMS = (
         sign=r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     ),
 )
+
+
+def marked(text: str) -> list[Form]:
+    """The forms that a text may hold, by their marks; nearly always none."""
+    lower = text.lower()
+    here = {lower[found.start() : found.start() + _FAR_ENOUGH] for found in _ANY_MARK.finditer(lower)}
+    return [form for form, mark in _MARKS if any(mark.search(piece) for piece in here)] if here else []
+
+
+def _any_of(marks: Iterable[str]) -> re.Pattern[str]:
+    """Any mark, the longest that fits. Gathered by their first letters, they are found three times as fast."""
+    by_letter: dict[str, list[str]] = {}
+    for mark in sorted(marks, key=len, reverse=True):
+        by_letter.setdefault(mark[0], []).append(mark[1:])
+    return re.compile("|".join(f"{letter}(?:{'|'.join(rest)})" for letter, rest in by_letter.items()))
+
+
+# Characters, more than any mark looks at.
+_FAR_ENOUGH = 40
+_MARKS = tuple((form, re.compile("|".join(form.marks))) for form in FORMS)
+_ANY_MARK = _any_of({mark: None for form in FORMS for mark in form.marks})

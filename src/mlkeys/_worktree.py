@@ -40,6 +40,10 @@ class Looked:
     mode: int
     checked_out_as: int | None
 
+    @property
+    def text(self) -> str:
+        return self.data.decode("utf-8", errors="replace")
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:

@@ -100,7 +100,7 @@ def command(
 
 def _findings(files: Iterable[Looked]) -> Iterator[Finding]:
     for file in files:
-        secrets = secrets_in(file.data, file.path)
+        secrets = secrets_in(file.text, file.path)
         yield from secrets
         yield from mode_findings(
             file.path,
@@ -128,7 +128,7 @@ def _vars_findings(files: Iterable[Looked], skipped: list[str], *, server: bool)
             yield from findings
     for file in with_ciphertext:
         if file.path not in managed or file.path in others:
-            yield from loose_ciphertexts(file.data.decode("utf-8", errors="replace"), file.path)
+            yield from loose_ciphertexts(file.text, file.path)
 
 
 def _may_be_managed(file: Looked) -> bool:

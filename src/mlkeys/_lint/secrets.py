@@ -8,42 +8,37 @@ import re
 from collections.abc import Iterator
 
 from mlkeys import _secret_forms as forms
-from mlkeys._lint.findings import ALLOWED, CREDENTIAL, PRIVATE_KEY, PROVIDER_KEY, Finding, finding, is_allowed, place
+from mlkeys._lint.findings import ALLOWED, CREDENTIAL, PRIVATE_KEY, PROVIDER_KEY, Finding, finding, in_order, is_allowed, place
 
 _RULES = {forms.PROVIDER: PROVIDER_KEY, forms.CREDENTIAL: CREDENTIAL, forms.PRIVATE_KEY: PRIVATE_KEY}
-_FORMS = tuple(form for form in forms.FORMS if form.shape)
-# Marks in bytes, once each: texts without any of them, nearly all, need no further look.
-_MARKED = tuple((mark.encode(), form) for form in _FORMS for mark in form.marks)
-_MARKS = tuple({mark: None for mark, _ in _MARKED})
 
 _ANYWHERE = ("example", "placeholder", "redacted", "changeme", "notreal", "dummy")
 # Too short to mean something in the middle of a random text.
 _AT_A_BEGINNING = ("fake", "your", "test", "demo", "mock", "sample", "not-", "no-real")
+# As far as a shape is fixed text: what it names with the first letters of a secret may be shown.
+_BEGINNING = re.compile(r"[A-Za-z0-9]{1,4}[_.-](?:[a-z0-9]{2,3}-)?")
 _SAME = re.compile(r"(.)\1{5}")
 _STEPS = 8
 
 
-def secrets_in(data: bytes, path: str) -> list[Finding]:
-    """The secrets that a file holds."""
-    lower = data.lower()
-    here = {mark for mark in _MARKS if mark in lower}
-    if not here:
+def secrets_in(text: str, path: str) -> list[Finding]:
+    """The secrets that a text holds."""
+    chosen = forms.marked(text)
+    if not chosen:
         return []
-    chosen = dict.fromkeys(form for mark, form in _MARKED if mark in here)
-    text = data.decode("utf-8", errors="replace")
     # Universal line ends would shift the offsets.
     lines = text.split("\n") if ALLOWED in text else []
     found = []
-    for form, start, end in _found(text, tuple(chosen)):
+    for form, start, end in _found(text, chosen):
         line, column = place(text, start)
         if not is_allowed(lines, line):
             secret = text[start:end]
             message = f"{form.what}{_shown(secret, form)} in plain text"
             found.append(finding(_RULES[form.kind], path, message, (line, column), secret))
-    return found
+    return in_order(found)
 
 
-def _found(text: str, chosen: tuple[forms.Form, ...]) -> Iterator[tuple[forms.Form, int, int]]:
+def _found(text: str, chosen: list[forms.Form]) -> Iterator[tuple[forms.Form, int, int]]:
     taken: list[tuple[int, int]] = []
     for form in chosen:
         for start, end in form.spans(text):
@@ -57,9 +52,8 @@ def _found(text: str, chosen: tuple[forms.Form, ...]) -> Iterator[tuple[forms.Fo
 
 def _shown(secret: str, form: forms.Form) -> str:
     """The part of a secret that is the same in all of its kind: that much may be shown."""
-    lower = secret.lower()
-    mark = next((mark for mark in form.marks if lower.startswith(mark)), "")
-    return f" ({secret[: len(mark)]}…)" if mark and form.kind != forms.PRIVATE_KEY else ""
+    beginning = _BEGINNING.match(secret)
+    return f" ({beginning.group()}…)" if beginning and form.shape.startswith(beginning.group().replace(".", r"\.")) else ""
 
 
 def is_placeholder(secret: str) -> bool:
@@ -69,7 +63,8 @@ def is_placeholder(secret: str) -> bool:
         return True
     if any(part.startswith(_AT_A_BEGINNING) for part in _parts(lower)):
         return True
-    return _SAME.search(secret) is not None or len(set(secret)) < min(8, len(secret) // 4) or _counts_up(lower)
+    longest = max(re.split(r"[-_.]", secret), key=len)
+    return _SAME.search(secret) is not None or len(set(longest)) < min(8, len(longest) // 4) or _counts_up(lower)
 
 
 def _parts(lower: str) -> Iterator[str]:
