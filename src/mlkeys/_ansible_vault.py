@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlkeys import _collection
 from mlkeys._errors import MlkeysError
@@ -18,7 +18,7 @@ _PROMPT = "prompt"
 
 
 class AnsibleVault:
-    """Decrypts with the passwords of the options, of `ansible.cfg` and of the environment, or with one that it asks for.
+    """Decrypts with the passwords of the options, `ansible.cfg` and the environment, or with one that it asks for.
 
     Nothing is read or asked for before something has to be decrypted.
     """
@@ -53,7 +53,8 @@ class AnsibleVault:
 
         problem = "none of the vault passwords decrypts it"
         try:
-            return self._library.decrypt(text.strip().encode()).decode()
+            plaintext: bytes = self._library.decrypt(text.strip().encode())
+            return plaintext.decode()
         except AnsibleError:
             pass
         except UnicodeDecodeError:
@@ -64,12 +65,14 @@ class AnsibleVault:
         from ansible import constants
         from ansible.parsing.vault import VaultLib
 
-        given = [*constants.DEFAULT_VAULT_IDENTITY_LIST, *self._ids, *self._password_files]
-        if constants.DEFAULT_VAULT_PASSWORD_FILE:
-            given.append(constants.DEFAULT_VAULT_PASSWORD_FILE)
+        # Its names are made when it is imported.
+        configured: Any = constants
+        given = [*configured.DEFAULT_VAULT_IDENTITY_LIST, *self._ids, *self._password_files]
+        if configured.DEFAULT_VAULT_PASSWORD_FILE:
+            given.append(configured.DEFAULT_VAULT_PASSWORD_FILE)
         if self._ask or not given:
             given.append(_PROMPT)
-        return VaultLib([_labelled(slug, constants.DEFAULT_VAULT_IDENTITY) for slug in given])
+        return VaultLib([_labelled(slug, configured.DEFAULT_VAULT_IDENTITY) for slug in given])
 
 
 def _labelled(slug: str, default: str) -> tuple[str, VaultSecret]:

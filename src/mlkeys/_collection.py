@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The collection `mlkeys.transit`, for commands that do its work in their own process.
 
-With `_ansible_vault`, the only file of the package that knows Ansible: it finds the collection as Ansible does, and logs in as its lookups
-do, with the environment and the `ansible.cfg` of the current folder.
+With `_ansible_vault`, the only file of the package that knows Ansible: it finds the collection as Ansible does, and
+logs in as its lookups do, with the environment and the `ansible.cfg` of the current folder.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def guarding() -> Iterator[Guard]:
 
 def _argv(editor: str, file: Path) -> list[str]:
     if _FOR_A_SHELL.search(editor):
-        return ["sh", "-c", f'{editor} "$@"', editor, *_private_options(editor.split()[0]), str(file)]
+        return ["sh", "-c", f'{editor} "$@"', editor, *_private_options(editor.split(maxsplit=1)[0]), str(file)]
     words = shlex.split(editor)
     return [*words, *_private_options(words[0] if words else ""), str(file)]
 

@@ -26,11 +26,18 @@ def rendered(secrets: Mapping[str, str], path: str) -> str:
         """Writes a text of several lines as one."""
 
     def text(dumper: Any, value: str) -> Any:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=_style(value))
 
     Dumper.add_representer(str, text)
     body = yaml.dump(dict(secrets), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH) if secrets else ""
     return f"{_INTRODUCTION.format(path=path)}{body}"
+
+
+def _style(value: str) -> str | None:
+    """How a text is written: with escapes if something in it cannot be seen, as lines if it has several."""
+    if not all(line.isprintable() for line in value.split("\n")):
+        return '"'
+    return "|" if "\n" in value else None
 
 
 _INTRODUCTION = """\

@@ -122,7 +122,9 @@ FORMS = (
         ("bedrock-api-key-",),
         r"bedrock-api-key-YmVkcm9jay5hbWF6b25hd3MuY29t[A-Za-z0-9+/=_-]{60,}",
     ),
-    Form("a key of an Azure service", PROVIDER, ("jqqj9",), r"[A-Za-z0-9]{52}JQQJ9[9DH][A-Za-z0-9][A-L][A-Za-z0-9]{24}"),
+    Form(
+        "a key of an Azure service", PROVIDER, ("jqqj9",), r"[A-Za-z0-9]{52}JQQJ9[9DH][A-Za-z0-9][A-L][A-Za-z0-9]{24}"
+    ),
     Form("an Azure OpenAI key", PROVIDER, ("azure",), _named("azure", _HEX32), glue="/+"),
     Form("a Replicate token", PROVIDER, ("r8_",), r"r8_[A-Za-z0-9_-]{37}", sign=r"\br8_[A-Za-z0-9]{30,}"),
     Form("a Groq API key", PROVIDER, ("gsk_",), r"gsk_[A-Za-z0-9]{52}", sign=r"\bgsk_[A-Za-z0-9]{30,}"),
@@ -132,10 +134,19 @@ FORMS = (
     Form("a Cerebras API key", PROVIDER, ("csk-",), r"csk-[a-z0-9]{48}"),
     Form("a Together AI API key", PROVIDER, ("tgp_v1_",), r"tgp_v1_[A-Za-z0-9_-]{43}"),
     Form("a Together AI API key", PROVIDER, ("together",), _named("together", r"[0-9a-f]{64}")),
-    Form("a Fireworks AI API key", PROVIDER, ("fireworks",), _named("fireworks", rf"(?:fw_)?{_MIXED}[A-Za-z0-9]{{22,48}}")),
+    Form(
+        "a Fireworks AI API key",
+        PROVIDER,
+        ("fireworks",),
+        _named("fireworks", rf"(?:fw_)?{_MIXED}[A-Za-z0-9]{{22,48}}"),
+    ),
     Form("a Mistral API key", PROVIDER, ("mistral",), _named("mistral", rf"{_MIXED}[A-Za-z0-9]{{32}}"), glue="/+"),
     Form(
-        "a Cohere API key", PROVIDER, ("cohere", "co_api_key"), _named("cohere|co_api", rf"{_MIXED}[A-Za-z0-9]{{40}}"), glue="/+"
+        "a Cohere API key",
+        PROVIDER,
+        ("cohere", "co_api_key"),
+        _named("cohere|co_api", rf"{_MIXED}[A-Za-z0-9]{{40}}"),
+        glue="/+",
     ),
     Form("a LangSmith API key", PROVIDER, ("lsv2_",), r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}"),
     Form("a Weights & Biases API key", PROVIDER, ("wandb_v1_",), r"wandb_v1_[A-Za-z0-9_]{77}"),
@@ -148,9 +159,17 @@ FORMS = (
     Form("a Voyage AI API key", PROVIDER, ("voyage",), _named("voyage", r"pa-[A-Za-z0-9_-]{40,50}")),
     Form("a Databricks token", PROVIDER, ("dapi",), r"dapi[0-9a-f]{32}(?:-[0-9])?"),
     Form("a DeepSeek API key, or one of the same form", PROVIDER, (r"sk-(?=[a-z0-9_-]{16})",), r"sk-[0-9a-f]{32}"),
-    Form("an API key of a provider or gateway", PROVIDER, (r"sk-(?=[a-z0-9_-]{16})",), rf"sk-{_MOTLEY}[A-Za-z0-9]{{48}}"),
+    Form(
+        "an API key of a provider or gateway", PROVIDER, (r"sk-(?=[a-z0-9_-]{16})",), rf"sk-{_MOTLEY}[A-Za-z0-9]{{48}}"
+    ),
     Form("a key of a LiteLLM gateway", PROVIDER, ("litellm",), _named("litellm", rf"sk-{_MOTLEY}[A-Za-z0-9_-]{{22}}")),
-    Form("an API key", PROVIDER, (r"sk-(?=[a-z0-9_-]{16})", r"rk-(?=[a-z0-9_-]{16})", r"pk-(?=[a-z0-9_-]{16})"), "", sign=r"\b(?:sk|rk|pk)-[A-Za-z0-9_-]*[A-Za-z0-9_]{16,}"),
+    Form(
+        "an API key",
+        PROVIDER,
+        (r"sk-(?=[a-z0-9_-]{16})", r"rk-(?=[a-z0-9_-]{16})", r"pk-(?=[a-z0-9_-]{16})"),
+        "",
+        sign=r"\b(?:sk|rk|pk)-[A-Za-z0-9_-]*[A-Za-z0-9_]{16,}",
+    ),
     Form(
         "an AWS access key",
         CREDENTIAL,

@@ -118,10 +118,10 @@ class Worktree:
                       "--", *given).split(b"\0")  # fmt: skip
         blobs = {}
         for about, name in zip(listed[::2], listed[1::2], strict=False):
-            _, mode, _, blob, _ = about.split(b" ")
+            _, kind, _, blob, _ = about.split(b" ")
             shown = os.path.relpath(root / os.fsdecode(name), here)
-            if mode in _REGULAR_MODES and not self._excluded(shown):
-                blobs[shown] = (blob, int(mode[-3:], 8))
+            if kind in _REGULAR_MODES and not self._excluded(shown):
+                blobs[shown] = (blob, int(kind[-3:], 8))
         contents = _contents(root, [blob for blob, _ in blobs.values()])
         for shown, (blob, mode) in blobs.items():
             data = contents[blob]
@@ -138,11 +138,11 @@ class Worktree:
         if repository is not None:
             names = repository.files(inside)
             if names:
-                yield from (os.path.join(folder, os.path.relpath(name, inside or ".")) for name in names)
+                yield from (f"{folder}/{os.path.relpath(name, inside or '.')}" for name in names)
                 return
         for parent, folders, found in os.walk(folder):
             folders[:] = sorted(set(folders) - _PASSED_OVER)
-            yield from (os.path.join(parent, name) for name in sorted(found))
+            yield from (f"{parent}/{name}" for name in sorted(found))
 
     def _place(self, folder: str) -> tuple[_Repository | None, str]:
         """The work tree that a folder is in, and the way from its root."""
@@ -173,7 +173,7 @@ class Worktree:
             # git knows a file still that was deleted.
             passed = problem.errno in (errno.ENOENT, errno.ELOOP) and not named
             return None if passed else Skipped(shown, problem.strerror or "it cannot be read")
-        with open(descriptor, "rb") as file:
+        with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 return None

@@ -24,7 +24,7 @@ CORE = sorted(
 )
 TALKING = {"ansible", "click", "datetime", "hvac", "http", "io", "pathlib", "random", "secrets", "shutil", "socket",
            "subprocess", "tempfile", "time", "urllib", "uuid"}  # fmt: skip
-#: Where a type of a path is needed, or a name of the machine's separator, how an address is written, or a text read by lines.
+#: Where a type of a path is needed, or a name of the machine's separator; how an address is written; a text as lines.
 EXCEPTIONS = {("_app", "pathlib"), ("dotenv_source", "io"), ("reports", "urllib")}
 
 

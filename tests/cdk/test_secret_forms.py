@@ -220,13 +220,13 @@ def test_each_secret_of_a_text_is_found_once() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: keys.openai(),
-        lambda: keys.anthropic(),
-        lambda: keys.hugging_face(),
+        keys.openai,
+        keys.anthropic,
+        keys.hugging_face,
         lambda: f"sk-{some(HEX, 32)}",
         lambda: f"AKIA{some(BASE32, 16)}",
         lambda: f"s.{some(ALNUM, 24)}",
-        lambda: keys.cask(),
+        keys.cask,
     ],
 )
 def test_real_ones_are_hardly_ever_taken_for_placeholders(make: Callable[[], str]) -> None:

@@ -33,11 +33,12 @@ from mlkeys._replacing import ChangedMeanwhile, check_unchanged
 )
 @failing_plainly
 def command(file: Path, key: str | None, backend: str | None, folder: Path | None) -> None:
-    """Edit the secrets of FILE, an encrypted vars file (*.transit.yml, .yaml or .json); it is made when it is not there.
+    """Edit the secrets of FILE, an encrypted vars file (*.transit.yml, .yaml or .json); made when it is not there.
 
     The plaintext is in a file of yours alone, in memory (XDG_RUNTIME_DIR or /dev/shm, if that is a tmpfs), while the
-    editor is open. Then it is overwritten and removed, also when this command is ended by a signal. Only what was
-    changed is encrypted; all else in FILE stays, byte for byte. Memory may be swapped to disk: encrypt the swap space.
+    editor is open. Then it is overwritten and removed, also when this command is ended by a signal. Memory may be
+    swapped to disk: encrypt the swap space. Only what was changed is encrypted; the other ciphertexts, the comments
+    and the order of FILE stay.
 
     The editor is that of VISUAL or EDITOR. Vim keeps no swap, backup, undo and viminfo files for it. Of other editors,
     what they put beside the file is removed with it; what they put elsewhere (as graphical ones may) is not known here.
@@ -88,17 +89,26 @@ def _decrypted(aim: Target) -> dict[str, str]:
         results = transit.decrypt_each(aim.key, [stored_item(entry) for entry in entries])
     secrets, problems = {}, []
     for entry, result in zip(entries, results, strict=True):
-        try:
-            secrets[entry.name] = result if isinstance(result, str) else result.decode()
-        except UnicodeDecodeError:
-            result = "it is not UTF-8 text"
-        if isinstance(result, str):
-            problems.append(f"  {entry.name}: {result}")
+        secret, problem = _text(result)
+        if secret is None:
+            problems.append(f"  {entry.name}: {problem}")
+        else:
+            secrets[entry.name] = secret
     if problems:
         raise MlkeysError(
             "\n".join([f"{aim.path}: not all of it decrypts. Take out by hand what cannot be saved:", *problems])
         )
     return secrets
+
+
+def _text(result: bytes | str) -> tuple[str | None, str]:
+    """A secret, or why there is none."""
+    if isinstance(result, str):
+        return None, result
+    try:
+        return result.decode(), ""
+    except UnicodeDecodeError:
+        return None, "it is not UTF-8 text"
 
 
 def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> list[Change]:
@@ -144,7 +154,7 @@ def _asks_again(reason: str) -> bool:
 
 def _put(buffer: Path, text: str) -> None:
     descriptor = os.open(buffer, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w", encoding="utf-8", newline="") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         file.write(text)
 
 

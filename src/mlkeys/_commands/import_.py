@@ -33,8 +33,8 @@ def command() -> None:
     """Bring secrets from elsewhere into an encrypted vars file.
 
     Plaintext goes through memory and pipes only, never into a file. Entries of the target that are not imported stay
-    as they are, byte for byte. A value that cannot become a variable is never dropped silently: each is named, with
-    what there is to choose, before anything is written.
+    as they are, with their comments and order. A value that cannot become a variable is never dropped silently: each
+    is named, with what there is to choose, before anything is written.
 
     NAME in the source becomes the variable name: in lower case, with '_' for what a variable's name cannot hold.
 
@@ -150,7 +150,9 @@ def sops(source: Path, input_type: str | None, **options: Any) -> None:
     def read() -> Source:
         return Source(str(source), tuple(sops_values(source, input_type)))
 
-    _import(read, f"When all works with the new file, take the values out of the old one (sops edit {source}).", options)
+    _import(
+        read, f"When all works with the new file, take the values out of the old one (sops edit {source}).", options
+    )
 
 
 @command.command("dotenv")
@@ -222,11 +224,15 @@ def _wishes(options: Mapping[str, Any]) -> Wishes:
     )
 
 
-def _foretold(change: Change, may_replace: bool) -> Change:  # noqa: FBT001  the only thing to say of it
+def _foretold(change: Change, may_replace: bool) -> Change:
     """What the user is told of a change: an entry that has another value is replaced on request only."""
     if change.action != "updated" or may_replace:
         return change
-    why = "it has another value" if change.reason == "the value changed" else f"it may have another value ({change.reason})"
+    why = (
+        "it has another value"
+        if change.reason == "the value changed"
+        else f"it may have another value ({change.reason})"
+    )
     return replace(change, action=_REFUSED, reason=f"{change.name} is there, and {why}: --replace takes the new one")
 
 
@@ -242,6 +248,6 @@ def _tell(source: Source, selection: Selection, changes: Sequence[Change], title
 def _farewell(source: Source, selection: Selection, aim: Target, advice: str) -> str:
     """What to do with the source now. That is up to the user."""
     left = len(selection.left_out)
-    kept = f" {left} of its values {'was' if left == 1 else 'were'} left out and {'is' if left == 1 else 'are'} only there."
+    kept = f" {left} of its values {'was' if left == 1 else 'were'} left out: only it has them."
     done = f"{aim.path} holds {len(selection.chosen)} of the values of {source.path}, which is as it was."
     return f"{done}{kept if left else ''} {advice}"

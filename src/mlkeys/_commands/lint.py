@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class _CouldNotLook(click.ClickException):
     exit_code = 2
 
 
-def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001  click's own way
+def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
     if value:
         for rule in RULES:
             click.echo(f"{rule.id}  {rule.level:7}  {rule.name:19}  {rule.summary}")
@@ -114,7 +114,7 @@ def _findings(files: Iterable[Looked]) -> Iterator[Finding]:
 def _vars_findings(files: Iterable[Looked], skipped: list[str], *, server: bool) -> Iterator[Finding]:
     with_ciphertext = [file for file in files if is_vars_file(file.path) or b"vault:v" in file.data]
     managed = {file.path: file.data for file in with_ciphertext if _may_be_managed(file)}
-    others: Set[str] = set()
+    others: set[str] = set()
     if managed:
         from mlkeys._commands import vars_checks
 

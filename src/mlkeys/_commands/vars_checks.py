@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Encrypted vars files as `mlkeys lint` sees them: read by the collection's own code, compared with the server's keys."""
+"""Encrypted vars files as `mlkeys lint` sees them: read by the collection's code, compared with the server's keys."""
 
 from __future__ import annotations
 

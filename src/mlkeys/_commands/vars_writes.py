@@ -8,6 +8,7 @@ Only what changed is encrypted. Entries behind the key's latest version stay so:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,9 +138,8 @@ def show(rows: Sequence[tuple[Change, str]], title: str) -> None:
         cells = [change.name, *((source,) if sources else ()), change.action, version, change.reason]
         # Names of others are no markup.
         table.add_row(*(Text(cell, style=_style(cell, change)) for cell in cells))
-    console = Console(highlight=False)
     # Who reads it from a pipe has no margin.
-    console.print(table, width=None if console.is_terminal else _WIDE)
+    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 def _style(cell: str, change: Change) -> str:

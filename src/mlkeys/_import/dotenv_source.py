@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import re
+from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.values import NOTHING, TEXT, Value, refuse
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 #: What python-dotenv and shells would replace.
 REFERENCE = re.compile(r"\$\{")
@@ -20,12 +25,10 @@ def dotenv_values(text: str, path: str) -> list[Value]:
     Raises:
         MlkeysError: a line is no assignment, or python-dotenv is not installed.
     """
-    try:
-        from dotenv.parser import parse_stream
-    except ImportError:
-        parse_stream = None  # type: ignore[assignment]  what is missing is said below
-    if parse_stream is None:
+    if importlib.util.find_spec("dotenv") is None:
         raise MlkeysError("python-dotenv is not installed beside mlkeys: pip install 'mlkeys[ansible]'")
+    from dotenv.parser import parse_stream
+
     bindings = [binding for binding in parse_stream(io.StringIO(text)) if binding.error or binding.key is not None]
     refuse(path, [f"line {_line(binding)} is no assignment (NAME=value)" for binding in bindings if binding.error])
     return [
@@ -34,8 +37,8 @@ def dotenv_values(text: str, path: str) -> list[Value]:
     ]
 
 
-def _line(binding: object) -> int:
+def _line(binding: Binding) -> int:
     """Where the assignment itself begins, after blank lines that are counted among it."""
-    original = binding.original  # type: ignore[attr-defined]  a class of python-dotenv's own
+    original = binding.original
     blank = len(original.string) - len(original.string.lstrip())
-    return int(original.line) + int(original.string[:blank].count("\n"))
+    return original.line + original.string[:blank].count("\n")

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlkeys._import.values import NOTHING, SCALARS, TEXT, Source, Value, refuse
+from mlkeys._import.values import SCALARS, TEXT, Source, Value, refuse
 from mlkeys._schema import did_you_mean
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")

@@ -92,6 +92,8 @@ def without_default_section(values: Sequence[Value]) -> list[Value]:
     return [
         Value(value.path[1:], value.text, value.kind) if len(value.path) > 1 and value.path[0] == "DEFAULT" else value
         for value in values
+        # That there is nothing before it is nothing of the file.
+        if value.path != ("DEFAULT",)
     ]
 
 
@@ -106,5 +108,3 @@ def refuse(path: str, problems: Sequence[str]) -> None:
         raise MlkeysError(
             "\n".join([f"{path}: {count} to decide first. Nothing was written.", *(f"  {one}" for one in problems)])
         )
-
-

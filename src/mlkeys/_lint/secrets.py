@@ -6,9 +6,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from mlkeys import _secret_forms as forms
-from mlkeys._lint.findings import ALLOWED, CREDENTIAL, PRIVATE_KEY, PROVIDER_KEY, Finding, finding, in_order, is_allowed, place
+from mlkeys._lint.findings import (
+    ALLOWED,
+    CREDENTIAL,
+    PRIVATE_KEY,
+    PROVIDER_KEY,
+    Finding,
+    finding,
+    in_order,
+    is_allowed,
+    place,
+)
 
 _RULES = {forms.PROVIDER: PROVIDER_KEY, forms.CREDENTIAL: CREDENTIAL, forms.PRIVATE_KEY: PRIVATE_KEY}
 
@@ -53,7 +64,9 @@ def _found(text: str, chosen: list[forms.Form]) -> Iterator[tuple[forms.Form, in
 def _shown(secret: str, form: forms.Form) -> str:
     """The part of a secret that is the same in all of its kind: that much may be shown."""
     beginning = _BEGINNING.match(secret)
-    return f" ({beginning.group()}…)" if beginning and form.shape.startswith(beginning.group().replace(".", r"\.")) else ""
+    return (
+        f" ({beginning.group()}…)" if beginning and form.shape.startswith(beginning.group().replace(".", r"\.")) else ""
+    )
 
 
 def is_placeholder(secret: str) -> bool:
@@ -76,7 +89,7 @@ def _parts(lower: str) -> Iterator[str]:
 def _counts_up(text: str) -> bool:
     """Whether eight characters in a row follow one another, as in 12345678 or abcdefgh."""
     run = 1
-    for previous, character in zip(text, text[1:], strict=False):
+    for previous, character in pairwise(text):
         run = run + 1 if ord(character) == ord(previous) + 1 else 1
         if run == _STEPS:
             return True
