@@ -22,6 +22,7 @@ from mlkeys._cli import main
 from tests.cdk import keys
 from tests.cdk.command import mlkeys
 from tests.cdk.stores import KEY, content, decrypted, holds_none, make_key, token_for
+from tests.cdk.terminals import on_a_terminal
 from tests.support.server import Bao
 
 OPENAI, ANTHROPIC, OTHER = keys.openai(), keys.anthropic(), "correct horse"
@@ -243,6 +244,18 @@ def test_a_password_that_is_missing_or_wrong(importing: Importing, password: lis
     assert not TARGET.exists()
 
 
+def test_the_password_is_asked_for_on_a_terminal(bao: Bao, mount: str, tmp_path: Path) -> None:
+    Path("vars.yml").write_text(inline("a", OPENAI))
+    argv = [sys.executable, "-m", "mlkeys", "import", "ansible-vault", "vars.yml", "--ask-vault-pass"]
+    argv += ["--to", str(TARGET), "--key", KEY, "--backend", mount]
+    with on_a_terminal(argv, tmp_path, {}) as terminal:
+        terminal.wait_for("Vault password (default): ")
+        terminal.type("vault-password\n")
+        assert terminal.wait() == 0, terminal.shown
+    assert "vault-password" not in terminal.shown
+    assert decrypted(bao, TARGET) == {"a": OPENAI}
+
+
 def test_values_that_are_no_text_are_named_and_decided_on(bao: Bao, importing: Importing, password: list[str]) -> None:
     text = """
         openai: {key: one, organisation: two}
@@ -437,14 +450,22 @@ def test_what_the_server_refuses_is_said_and_nothing_is_written(
     Path(".env").write_text(ENV)
     arguments = ["import", "dotenv", ".env", "--to", str(TARGET), "--backend", mount, "--key", "missing"]
     monkeypatch.setenv("BAO_TOKEN", bao.token)
-    done = CliRunner().invoke(main, arguments)
-    assert done.exit_code == 1
-    assert "does not exist" in done.stderr
+    for run in (arguments, [*arguments, "--dry-run"]):
+        done = CliRunner().invoke(main, run)
+        assert done.exit_code == 1
+        assert f"The key 'missing' does not exist in the engine '{mount}'." in done.stderr
     # Nor was it made by the way, which this token could have done.
     assert bao.request("GET", f"{mount}/keys/missing")[0] == 404
     monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "hmac", "verify"))
     assert "'update' on" in importing("dotenv", ".env", status=1).stderr
     assert list(Path().iterdir()) == [Path(".env")]
+
+
+@pytest.mark.parametrize("source", ["ansible-vault", "dotenv", "sops"])
+def test_each_source_teaches_by_example(source: str) -> None:
+    shown = CliRunner().invoke(main, ["import", source, "--help"]).output
+    assert f"mlkeys import {source} " in shown.partition("Examples:")[2]
+    assert source in CliRunner().invoke(main, ["import", "--help"]).output
 
 
 def test_as_a_command_of_its_own(bao: Bao, mount: str, tmp_path: Path) -> None:

@@ -82,11 +82,9 @@ def _decrypted(aim: Target) -> dict[str, str]:
 
     entries = list(aim.file.entries.values())
     with _collection.connected() as client:
-        transit = Transit(client, aim.backend)
-        if not entries:
-            transit.check_key_exists(aim.key)
-            return {}
-        results = transit.decrypt_each(aim.key, [stored_item(entry) for entry in entries])
+        aim.check_key(client)
+        items = [stored_item(entry) for entry in entries]
+        results = Transit(client, aim.backend).decrypt_each(aim.key, items) if items else []
     secrets, problems = {}, []
     for entry, result in zip(entries, results, strict=True):
         secret, problem = _text(result)

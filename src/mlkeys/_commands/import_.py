@@ -194,6 +194,7 @@ def _import(read: Read, advice: str, options: Mapping[str, Any]) -> None:
     changes: list[Change] = []
     if selection.chosen:
         with _collection.connected() as client:
+            aim.check_key(client)
             found = aim.changes(client, selection.secrets, purge=False)
             changes = [_foretold(change, may_replace) for change in found if change.name in selection.chosen]
             refuse(str(aim.path), [] if dry_run else [change.reason for change in changes if change.action == _REFUSED])

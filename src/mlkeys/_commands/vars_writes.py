@@ -50,14 +50,23 @@ class Target:
     def fingerprint_key(self) -> str:
         return self.file.fingerprint_key or self.key
 
+    def check_key(self, client: Client) -> None:
+        """Refuse to go on when there is certainly no key to encrypt with.
+
+        Raises:
+            TransitError: the key or its engine does not exist.
+        """
+        from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+
+        if not self.file.entries:
+            Transit(client, self.backend).check_key_exists(self.key)
+
     def changes(self, client: Client, secrets: Mapping[str, str], *, purge: bool) -> list[Change]:
         """What has to be done for the file to hold these secrets. Nothing is written, here or on the server."""
         from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import reconcile_vars
 
         options = {**self._options, "text": self.before or "", "secrets": secrets, "purge": purge}
         outcome = reconcile_vars(client, options, dry_run=True, _now=0)
-        for warning in outcome.warnings:
-            _warn(warning)
         return [
             Change(entry["name"], entry["action"], entry["reason"], entry["version"])
             if entry["action"] in _COLOURS
@@ -144,9 +153,3 @@ def show(rows: Sequence[tuple[Change, str]], title: str) -> None:
 
 def _style(cell: str, change: Change) -> str:
     return _COLOURS.get(change.action, "dim") if cell == change.action else ""
-
-
-def _warn(message: str) -> None:
-    import click
-
-    click.secho(f"Warning: {message}", fg="yellow", err=True)
