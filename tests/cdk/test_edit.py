@@ -251,7 +251,7 @@ open("where", "w").write(str(path))
     assert Path("where").read_text().startswith(f"{runtime}/mlkeys-edit-")
     Path("folder").mkdir()
     edit("open('where', 'w').write(str(path))", arguments=("--folder", "folder"))
-    assert Path("where").read_text().startswith("folder/mlkeys-edit-")
+    assert Path("where").read_text().startswith(str(Path("folder").absolute() / "mlkeys-edit-"))
     assert list(Path("folder").iterdir()) == []
 
 

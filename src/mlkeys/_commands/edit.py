@@ -54,7 +54,7 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     # A core dump would hold the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     aim = target(file, key, backend)
-    place = folder or folder_in_memory(os.environ)
+    place = folder.absolute() if folder else folder_in_memory(os.environ)
     before = _decrypted(aim)
     stopped = 0
     try:
