@@ -399,8 +399,8 @@ def test_ctrl_c_at_the_question_ends_it(stored: Path, runtime: Path, tmp_path: P
 _LINE = "openai_api_key: sk-typed"
 EDITORS = {
     "sh": ('sh -c \'read line; echo "$line" >> "$1"\' sh', "$", f"{_LINE}\n"),
-    "vim": ("vim", "secrets.yml", f"Go{_LINE}\x1b:w\n:wq\n"),
-    "vi": ("vi", "secrets.yml", f"Go{_LINE}\x1b:wq\n"),
+    "vim": ("vim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
+    "vi": ("vi", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "nano": ("nano -t", "secrets.yml", f"\x1b/{_LINE}\n\x18"),
 }
 
@@ -412,7 +412,7 @@ def test_a_real_editor_on_a_terminal(bao: Bao, mount: str, tmp_path: Path, runti
     home.mkdir()
     # Settings that would keep copies of everything edited.
     (home / ".vimrc").write_text(
-        "set backup writebackup undofile viminfo='100,<1000 backupdir=~ undodir=~ directory=~\n"
+        "set backup writebackup undofile viminfo='100,<1000 backupdir=~ undodir=~ directory=~ backupskip=\n"
     )
     (home / ".nanorc").write_text("set backup\nset backupdir ~\nset historylog\n")
     environment = {"VISUAL": command if name != "sh" else "", "EDITOR": command, "HOME": str(home)}
@@ -426,6 +426,7 @@ def test_a_real_editor_on_a_terminal(bao: Bao, mount: str, tmp_path: Path, runti
         assert terminal.wait() == 0, terminal.shown
     assert decrypted(bao, FILE) == {"openai_api_key": "sk-typed"}
     if name != "nano":
+        assert {path.name for path in home.iterdir()} - {".ansible"} == {".vimrc", ".nanorc"}
         holds_none(tmp_path, {"typed": "sk-typed"})
 
 
