@@ -288,7 +288,7 @@ def test_a_baseline_hides_what_is_known_wherever_it_moves_to() -> None:
     written("a.env", f"A={secret}\n")
     baseline = ["--baseline", "known.json"]
     assert "known.json: No such file" in lint(*baseline, status=2).stderr
-    assert "1 findings are known" in lint(*baseline, "--update-baseline").stderr
+    assert "What is found now is known: 1." in lint(*baseline, "--update-baseline").stderr
     lint(*baseline)
     written("a.env", f"# further down\nA={secret}\n")
     lint(*baseline)

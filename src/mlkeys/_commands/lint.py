@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -82,53 +81,66 @@ def command(
     if update_baseline and baseline is None:
         raise click.UsageError("--update-baseline needs --baseline FILE.")
     tree = Worktree(paths or (Path(),), exclude)
+    look = _Look()
     try:
-        looked = list(tree.staged() if staged else tree.files())
-        files = [one for one in looked if isinstance(one, Looked)]
-        skipped = [f"{one.path}: {one.reason}" for one in looked if isinstance(one, Skipped)]
-        found = in_order([*_findings(files), *_vars_findings(files, skipped, server=server)])
+        for one in tree.staged() if staged else tree.files():
+            look.at(one)
+        look.at_ciphertexts(server=server)
+        found = in_order(look.found)
         if baseline is not None:
             found = _unknown(found, baseline, update=update_baseline)
     except MlkeysError as problem:
         reason = str(problem)
     else:
         shown = found if notes else [one for one in found if one.rule.level != NOTE]
-        _show(shown, len(files), skipped, output, hidden=len(found) - len(shown))
+        _show(shown, look, output, hidden=len(found) - len(shown))
         sys.exit(1 if any(one.rule.level != NOTE for one in found) else 0)
     raise _CouldNotLook(reason)
 
 
-def _findings(files: Iterable[Looked]) -> Iterator[Finding]:
-    for file in files:
+class _Look:
+    """What was looked at, and found. Of the files, only those with ciphertexts are kept."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.skipped: list[str] = []
+        self.found: list[Finding] = []
+        self._with_ciphertexts: list[Looked] = []
+
+    def at(self, file: Looked | Skipped) -> None:
+        if isinstance(file, Skipped):
+            self.skipped.append(f"{file.path}: {file.reason}")
+            return
+        self.files += 1
         secrets = secrets_in(file.text, file.path)
-        yield from secrets
-        yield from mode_findings(
+        self.found += secrets
+        self.found += mode_findings(
             file.path,
             file.mode,
             checked_out_as=file.checked_out_as,
             encrypted=is_vars_file(file.path),
             secrets=bool(secrets),
         )
+        if is_vars_file(file.path) or b"vault:v" in file.data:
+            self._with_ciphertexts.append(file)
 
+    def at_ciphertexts(self, *, server: bool) -> None:
+        """Those of encrypted vars files, all at once, and those that lie about."""
+        managed = {file.path: file.data for file in self._with_ciphertexts if _may_be_managed(file)}
+        others: set[str] = set()
+        if managed:
+            from mlkeys._commands import vars_checks
 
-def _vars_findings(files: Iterable[Looked], skipped: list[str], *, server: bool) -> Iterator[Finding]:
-    with_ciphertext = [file for file in files if is_vars_file(file.path) or b"vault:v" in file.data]
-    managed = {file.path: file.data for file in with_ciphertext if _may_be_managed(file)}
-    others: set[str] = set()
-    if managed:
-        from mlkeys._commands import vars_checks
-
-        try:
-            findings, others = vars_checks.checked(managed, server=server)
-        except MlkeysError as problem:
-            if server:
-                raise
-            skipped.append(f"encrypted vars files, for more than plain text: {str(problem).rstrip('.')}")
-        else:
-            yield from findings
-    for file in with_ciphertext:
-        if file.path not in managed or file.path in others:
-            yield from loose_ciphertexts(file.text, file.path)
+            try:
+                findings, others = vars_checks.checked(managed, server=server)
+                self.found += findings
+            except MlkeysError as problem:
+                if server:
+                    raise
+                self.skipped.append(f"encrypted vars files, for more than plain text: {str(problem).rstrip('.')}")
+        for file in self._with_ciphertexts:
+            if file.path not in managed or file.path in others:
+                self.found += loose_ciphertexts(file.text, file.path)
 
 
 def _may_be_managed(file: Looked) -> bool:
@@ -141,7 +153,7 @@ def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Find
     try:
         if update:
             baseline.write_text(reports.baseline(found), encoding="utf-8")
-            click.echo(f"Wrote {baseline}: {len(found)} findings are known from now on.", err=True)
+            click.echo(f"Wrote {baseline}. What is found now is known: {len(found)}.", err=True)
             return []
         known = reports.known(baseline.read_text(encoding="utf-8"))
     except OSError as error:
@@ -153,17 +165,17 @@ def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Find
     raise MlkeysError(f"{baseline}: {problem}.")
 
 
-def _show(found: list[Finding], files: int, skipped: list[str], output: str, *, hidden: int) -> None:
+def _show(found: list[Finding], look: _Look, output: str, *, hidden: int) -> None:
     if output == "json":
-        click.echo(reports.as_json(found, files, skipped))
+        click.echo(reports.as_json(found, look.files, look.skipped))
     elif output == "sarif":
-        click.echo(reports.as_sarif(found, skipped, metadata.version("mlkeys")))
+        click.echo(reports.as_sarif(found, look.skipped, metadata.version("mlkeys")))
     else:
         for one in found:
             click.secho(reports.line(one), fg=_COLOURS[one.rule.level])
         for line in reports.advice(found):
             click.echo(line, err=True)
-        for reason in skipped:
+        for reason in look.skipped:
             click.secho(f"Not looked at: {reason}.", fg="yellow", err=True)
         aside = f" {hidden} more to know with --notes." if hidden else ""
-        click.echo(reports.counts(found, files) + aside, err=True)
+        click.echo(reports.counts(found, look.files) + aside, err=True)
