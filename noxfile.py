@@ -163,6 +163,7 @@ def build(session: nox.Session) -> None:
         session.run("ansible-playbook", "-i", "localhost,", "--syntax-check", "mlkeys.transit.site", env=installed)
         session.run("python", "-m", "galaxy_importer.main", str(archive), env=environment)
     try_wheel(session, output)
+    try_hook(session)
 
 
 def check_contents(session: nox.Session, archive: Path) -> None:
@@ -188,6 +189,26 @@ def try_wheel(session: nox.Session, output: Path) -> None:
     session.run(command, "dev", "--", "true", external=True, success_codes=[1])
     session.run("uv", "pip", "install", *target, f"{wheel}[dev]")
     session.run(command, "dev", "--", "true", external=True)
+
+
+def try_hook(session: nox.Session) -> None:
+    """The linter as pre-commit installs it, out of a clone, into an environment of its own."""
+    work = CACHE / "hook"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    # In two parts, or the linter would find it here.
+    (work / "key.env").write_text("HF_TOKEN=hf_" + "Ab3dE6gH9kLm2nPq5rSt8uVw1xYz4BcD7e\n", encoding="utf-8")
+    (work / "keys.transit.yml").write_text("openai_api_key: in the clear\n", encoding="utf-8")
+    (work / ".gitignore").write_text("/pre-commit/\n", encoding="utf-8")
+    command = ["pre-commit", "try-repo", str(ROOT), "mlkeys-lint", "--all-files"]
+    environment = {"PRE_COMMIT_HOME": str(work / "pre-commit"), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)}
+    with session.chdir(work):
+        session.run("git", "init", "--quiet", external=True)
+        session.run("git", "add", ".", external=True)
+        said = str(session.run(*command, env=environment, success_codes=[1], silent=True))
+    for place in ("key.env:1:10: MLK101:", "keys.transit.yml:1:1: MLK202:"):
+        if place not in said:
+            session.error(f"The hook did not say {place!r}, but:\n{said}")
 
 
 @nox.session

@@ -28,6 +28,7 @@ from mlkeys._openbao import (
     stop_detached,
     without_server_settings,
 )
+from mlkeys._terminal import in_foreground
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -175,7 +176,7 @@ class _Attendance:
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
         # Under a terminal the command must stay in our group, which is the one that may use the terminal.
         # Elsewhere it leads a group, so that a signal also reaches what it started.
-        self._group = not _in_foreground()
+        self._group = not in_foreground()
         try:
             with holding_signals() as before_exec:
                 self._command = subprocess.Popen(
@@ -202,15 +203,3 @@ class _Attendance:
                 os.killpg(self._command.pid, number)
             elif number != signal.SIGINT:  # the terminal sends Ctrl-C to the command itself
                 os.kill(self._command.pid, number)
-
-
-def _in_foreground() -> bool:
-    """Whether a terminal counts this process among those that Ctrl-C is for."""
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    finally:
-        os.close(terminal)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The collection `mlkeys.transit`, for commands that do its work in their own process.
 
-The only file of the package that knows Ansible: it finds the collection as Ansible does, and logs in as its lookups
-do, with the environment and the `ansible.cfg` of the current folder.
+With `_ansible_vault`, the only file of the package that knows Ansible: it finds the collection as Ansible does, and
+logs in as its lookups do, with the environment and the `ansible.cfg` of the current folder.
 """
 
 from __future__ import annotations
@@ -53,15 +53,11 @@ def settings() -> Settings:
         MlkeysError: they do not say enough.
     """
     load()
-    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
     from ansible_collections.mlkeys.transit.plugins.module_utils._settings import settings_from
     from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
 
-    try:
+    with in_plain_words():
         return settings_from(controller_options({}, None, {}), os.environ)
-    except TransitError as error:
-        problem = error.message
-    raise MlkeysError(problem)
 
 
 @contextmanager
@@ -73,11 +69,22 @@ def connected() -> Iterator[Client]:
     """
     chosen = settings()
     from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+
+    with in_plain_words(), _session.connected(chosen, _warn) as client:
+        yield client
+
+
+@contextmanager
+def in_plain_words() -> Iterator[None]:
+    """Make an error of the collection one of ours, for what is done in the block. The collection has to be loaded.
+
+    Raises:
+        MlkeysError: with the words of the collection's error.
+    """
     from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
 
     try:
-        with _session.connected(chosen, _warn) as client:
-            yield client
+        yield
     except TransitError as error:
         problem = error.message
     else:

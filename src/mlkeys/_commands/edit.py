@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys edit`."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+import click
+
+from mlkeys import _collection
+from mlkeys._commands.project import failing_plainly
+from mlkeys._commands.vars_writes import Change, Target, show, target
+from mlkeys._editor import Guard, Stopped, chosen_editor, guarding
+from mlkeys._errors import MlkeysError
+from mlkeys._plaintext import parsed, rendered
+from mlkeys._private_folder import folder_in_memory, private_folder
+from mlkeys._replacing import ChangedMeanwhile, check_unchanged
+
+
+@click.command("edit")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--key", metavar="NAME", help="The key to encrypt with, for a new file.")
+@click.option("--backend", metavar="PATH", help="The engine's mount, for a new file; transit when not given.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    metavar="DIR",
+    help="Where the plaintext is while the editor is open, when it may reach a disk.",
+)
+@failing_plainly
+def command(file: Path, key: str | None, backend: str | None, folder: Path | None) -> None:
+    """Edit the secrets of FILE, an encrypted vars file (*.transit.yml, .yaml or .json); made when it is not there.
+
+    The plaintext is in a file of yours alone, in memory (XDG_RUNTIME_DIR or /dev/shm, if that is a tmpfs), while the
+    editor is open. Then it is overwritten and removed, also when this command is ended by a signal. Memory may be
+    swapped to disk: encrypt the swap space. Only what was changed is encrypted; the other ciphertexts, the comments
+    and the order of FILE stay.
+
+    The editor is that of VISUAL or EDITOR. Vim keeps no swap, backup, undo and viminfo files for it. Of other editors,
+    what they put beside the file is removed with it; what they put elsewhere (as graphical ones may) is not known here.
+
+    The token needs the capability update on decrypt, encrypt, hmac and verify of the key.
+
+    \b
+    Examples:
+      mlkeys edit group_vars/all/keys.transit.yml
+      mlkeys edit group_vars/all/keys.transit.yml --key ml-api-key      a new file
+      EDITOR='code --wait' mlkeys edit keys.transit.yml
+    """
+    # A core dump would hold the plaintext.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    aim = target(file, key, backend)
+    place = folder.absolute() if folder else folder_in_memory(os.environ)
+    before = _decrypted(aim)
+    stopped = 0
+    try:
+        with guarding() as guard, private_folder(place) as private:
+            changes = _edited(aim, before, guard, private / "secrets.yml")
+    except Stopped as signal:
+        stopped = signal.number
+    if stopped:
+        click.echo(f"Stopped. {file} is as it was.", err=True)
+        sys.exit(128 + stopped)
+    if any(change.action != "kept" for change in changes):
+        show([(change, "") for change in changes], str(file))
+    else:
+        click.echo(f"Nothing was changed. {file} is as it was.", err=True)
+
+
+def _decrypted(aim: Target) -> dict[str, str]:
+    """The secrets of the file, and proof that there is a key to encrypt others with.
+
+    Raises:
+        MlkeysError: one does not decrypt, or is no text.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+
+    entries = list(aim.file.entries.values())
+    with _collection.connected() as client:
+        aim.check_key(client)
+        items = [stored_item(entry) for entry in entries]
+        results = Transit(client, aim.backend).decrypt_each(aim.key, items) if items else []
+    secrets, problems = {}, []
+    for entry, result in zip(entries, results, strict=True):
+        secret, problem = _text(result)
+        if secret is None:
+            problems.append(f"  {entry.name}: {problem}")
+        else:
+            secrets[entry.name] = secret
+    if problems:
+        raise MlkeysError(
+            "\n".join([f"{aim.path}: not all of it decrypts. Take out by hand what cannot be saved:", *problems])
+        )
+    return secrets
+
+
+def _text(result: bytes | str) -> tuple[str | None, str]:
+    """A secret, or why there is none."""
+    if isinstance(result, str):
+        return None, result
+    try:
+        return result.decode(), ""
+    except UnicodeDecodeError:
+        return None, "it is not UTF-8 text"
+
+
+def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> list[Change]:
+    """Let the user edit until it can be written, or the user gives up."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import name_problems
+
+    editor = chosen_editor(os.environ)
+    _put(buffer, rendered(before, str(aim.path)))
+    while True:
+        status = guard.edit(editor, buffer, os.environ)
+        if status:
+            raise MlkeysError(f"The editor ended with status {status}. {aim.path} is as it was.")
+        try:
+            after = parsed(_taken(buffer), name_problems)
+            if after == before:
+                return []
+            check_unchanged(aim.path, aim.before)
+            return _written(aim, after, guard)
+        except ChangedMeanwhile:
+            raise
+        except MlkeysError as problem:
+            reason = str(problem)
+        with guard.waiting():
+            if not _asks_again(reason):
+                raise MlkeysError(f"{reason}\n{aim.path} is as it was.")
+
+
+def _written(aim: Target, secrets: dict[str, str], guard: Guard) -> list[Change]:
+    # A new login: editing may have taken longer than a token lives.
+    with _collection.connected() as client:
+        with guard.waiting():
+            changes = aim.changes(client, secrets, purge=True)
+        aim.write(client, secrets, changes)
+    return changes
+
+
+def _asks_again(reason: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    click.secho(reason, fg="red", err=True)
+    return click.confirm("Edit again?", default=True, err=True)
+
+
+def _put(buffer: Path, text: str) -> None:
+    descriptor = os.open(buffer, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def _taken(buffer: Path) -> str:
+    problem = "is gone"
+    try:
+        return buffer.read_bytes().decode()
+    except UnicodeDecodeError:
+        problem = "is not UTF-8"
+    except OSError:
+        pass
+    raise MlkeysError(f"What the editor was to write {problem}.")

@@ -1,0 +1,181 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys lint`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+from mlkeys._errors import MlkeysError
+from mlkeys._lint import reports
+from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
+from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
+from mlkeys._lint.modes import mode_findings
+from mlkeys._lint.secrets import secrets_in
+from mlkeys._worktree import Looked, Skipped, Worktree
+
+_COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
+
+
+class _CouldNotLook(click.ClickException):
+    """Not the same as having found something, for who goes by the exit status."""
+
+    exit_code = 2
+
+
+def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        for rule in RULES:
+            click.echo(f"{rule.id}  {rule.level:7}  {rule.name:19}  {rule.summary}")
+        ctx.exit()
+
+
+@click.command("lint")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--format", "output", type=click.Choice(["text", "json", "sarif"]), default="text", help="How to show findings."
+)
+@click.option("--server", is_flag=True, help="Also compare the ciphertexts' versions with the keys of the server.")
+@click.option("--staged", is_flag=True, help="Look at what git would commit, not at the files.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out paths such as 'tests/*'; may be repeated.")
+@click.option(
+    "--baseline", type=click.Path(dir_okay=False, path_type=Path), help="Leave out the findings that this file lists."
+)
+@click.option("--update-baseline", is_flag=True, help="Write what is found now into the file of --baseline.")
+@click.option("--notes", is_flag=True, help="Also show what is only worth knowing.")
+@click.option("--rules", is_flag=True, is_eager=True, expose_value=False, callback=_list_rules, help="List the rules.")
+def command(
+    paths: tuple[Path, ...],
+    output: str,
+    baseline: Path | None,
+    exclude: tuple[str, ...],
+    *,
+    server: bool,
+    staged: bool,
+    update_baseline: bool,
+    notes: bool,
+) -> None:
+    """Find secrets in plain text, and what is wrong with encrypted vars files.
+
+    Looks at PATHS, files or folders; at the current folder when none is given. In a work tree of git that is what git
+    keeps or would be given; a file that is named is looked at in any case. Binary and very large files are left out.
+    Of a secret, no more is ever shown than the beginning that is the same for all of its kind.
+
+    A comment 'mlkeys: allow' on a line, or alone on the line before it, allows what is there.
+
+    Exits with 0 when there is nothing but notes, with 1 when something was found, with 2 when it could not look.
+    --server needs a token with the capability read on the keys (transit/keys/...), and nothing else.
+
+    \b
+    Examples:
+      mlkeys lint
+      mlkeys lint --staged                                before a commit
+      mlkeys lint --format sarif > mlkeys.sarif           for a code host
+      mlkeys lint --server inventories                    does everything still decrypt?
+      mlkeys lint --baseline known.json --update-baseline what is there today is known
+    """
+    if update_baseline and baseline is None:
+        raise click.UsageError("--update-baseline needs --baseline FILE.")
+    tree = Worktree(paths or (Path(),), exclude)
+    look = _Look()
+    try:
+        for one in tree.staged() if staged else tree.files():
+            look.at(one)
+        look.at_ciphertexts(server=server)
+        found = in_order(look.found)
+        if baseline is not None:
+            found = _unknown(found, baseline, update=update_baseline)
+    except MlkeysError as problem:
+        reason = str(problem)
+    else:
+        shown = found if notes else [one for one in found if one.rule.level != NOTE]
+        _show(shown, look, output, hidden=len(found) - len(shown))
+        sys.exit(1 if any(one.rule.level != NOTE for one in found) else 0)
+    raise _CouldNotLook(reason)
+
+
+class _Look:
+    """What was looked at, and found. Of the files, only those with ciphertexts are kept."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.skipped: list[str] = []
+        self.found: list[Finding] = []
+        self._with_ciphertexts: list[Looked] = []
+
+    def at(self, file: Looked | Skipped) -> None:
+        if isinstance(file, Skipped):
+            self.skipped.append(f"{file.path}: {file.reason}")
+            return
+        self.files += 1
+        secrets = secrets_in(file.text, file.path)
+        self.found += secrets
+        self.found += mode_findings(
+            file.path,
+            file.mode,
+            checked_out_as=file.checked_out_as,
+            encrypted=is_vars_file(file.path),
+            secrets=bool(secrets),
+        )
+        if is_vars_file(file.path) or b"vault:v" in file.data:
+            self._with_ciphertexts.append(file)
+
+    def at_ciphertexts(self, *, server: bool) -> None:
+        """Those of encrypted vars files, all at once, and those that lie about."""
+        managed = {file.path: file.data for file in self._with_ciphertexts if _may_be_managed(file)}
+        others: set[str] = set()
+        if managed:
+            from mlkeys._commands import vars_checks
+
+            try:
+                findings, others = vars_checks.checked(managed, server=server)
+                self.found += findings
+            except MlkeysError as problem:
+                if server:
+                    raise
+                self.skipped.append(f"encrypted vars files, for more than plain text: {str(problem).rstrip('.')}")
+        for file in self._with_ciphertexts:
+            if file.path not in managed or file.path in others:
+                self.found += loose_ciphertexts(file.text, file.path)
+
+
+def _may_be_managed(file: Looked) -> bool:
+    """Whether it is an encrypted vars file, by its name or perhaps by its content."""
+    return is_vars_file(file.path) or (b"_transit" in file.data and file.path.endswith((".yml", ".yaml", ".json")))
+
+
+def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Finding]:
+    problem = ""
+    try:
+        if update:
+            baseline.write_text(reports.baseline(found), encoding="utf-8")
+            click.echo(f"Wrote {baseline}. What is found now is known: {len(found)}.", err=True)
+            return []
+        known = reports.known(baseline.read_text(encoding="utf-8"))
+    except OSError as error:
+        problem = error.strerror or "it cannot be read"
+    except ValueError as error:
+        problem = str(error)
+    else:
+        return [one for one in found if one.digest not in known]
+    raise MlkeysError(f"{baseline}: {problem}.")
+
+
+def _show(found: list[Finding], look: _Look, output: str, *, hidden: int) -> None:
+    if output == "json":
+        click.echo(reports.as_json(found, look.files, look.skipped))
+    elif output == "sarif":
+        click.echo(reports.as_sarif(found, look.skipped, metadata.version("mlkeys")))
+    else:
+        for one in found:
+            click.secho(reports.line(one), fg=_COLOURS[one.rule.level])
+        for line in reports.advice(found):
+            click.echo(line, err=True)
+        for reason in look.skipped:
+            click.secho(f"Not looked at: {reason}.", fg="yellow", err=True)
+        aside = f" {hidden} more to know with --notes." if hidden else ""
+        click.echo(reports.counts(found, look.files) + aside, err=True)

@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Encrypted vars files as `mlkeys lint` sees them: read by the collection's code, compared with the server's keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlkeys import _collection
+from mlkeys._errors import MlkeysError
+from mlkeys._lint.ciphertexts import KeyState, StoredEntry, StoredFile, is_vars_file, server_findings, stored_findings
+from mlkeys._lint.findings import DAMAGED, PLAIN_VALUE, UNKNOWN_KEY, Finding, finding
+from mlkeys._schema import ciphertext_version, name_problem
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import VarsFile
+
+_WHERE = re.compile(r" \(line ([0-9]+)\)")
+
+
+def checked(files: Mapping[str, bytes], *, server: bool) -> tuple[list[Finding], set[str]]:
+    """What is wrong with vars files, and the paths of those that are none.
+
+    Args:
+        server: whether to ask the server for the keys, one request for each.
+
+    Raises:
+        MlkeysError: Ansible or the collection is not here, or the server cannot be asked.
+    """
+    _collection.load()
+    findings: list[Finding] = []
+    others = set()
+    stored = []
+    for path, data in files.items():
+        text = data.decode("utf-8", errors="replace")
+        file, problems = _read(path, text)
+        findings += problems
+        if file is not None:
+            stored.append(_stored(file, text))
+            findings += stored_findings(stored[-1])
+        elif not problems:
+            others.add(path)
+    if server:
+        findings += _compared(stored)
+    return findings, others
+
+
+def _read(path: str, text: str) -> tuple[VarsFile | None, list[Finding]]:
+    """The file and what is wrong with it; neither for one that is no vars file of this kind."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import METADATA, interpret
+    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, LibraryMissing
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_document import Document, plain
+
+    missing = ""
+    try:
+        content = plain(Document(text, path).content)
+        if not is_vars_file(path) and METADATA not in content:
+            return None, []
+        file = interpret(content, path, text)
+    except LibraryMissing as error:
+        missing = error.message
+    except InvalidOption as error:
+        return None, [_damaged(path, error.message)] if is_vars_file(path) else []
+    else:
+        problems = [_plain_value(path, text, name, value) for name, value in file.plain.items()]
+        if file.entries and not (file.backend and file.key):
+            return None, [*problems, _damaged(path, "it does not say which key encrypted it")]
+        return file, problems
+    raise MlkeysError(missing)
+
+
+def _damaged(path: str, message: str) -> Finding:
+    where = _WHERE.search(message)
+    words = _WHERE.sub("", message).removeprefix(path).strip(":. ")
+    return finding(DAMAGED, path, words, (int(where[1]), 1) if where else (1, 1))
+
+
+def _plain_value(path: str, text: str, name: Any, value: Any) -> Finding:
+    # What is no variable's name may be anything, a secret too.
+    is_name = isinstance(name, str) and name.isascii() and name.isidentifier()
+    subject = name if is_name else "an entry without a variable's name"
+    where = (_line_of(text, name) if is_name else 1, 1)
+    if isinstance(value, str) and value.strip().startswith("vault:v"):
+        return finding(DAMAGED, path, f"the ciphertext of {subject} is damaged or cut off", where)
+    return finding(PLAIN_VALUE, path, f"the value of {subject} is not encrypted", where)
+
+
+def _line_of(text: str, name: str) -> int:
+    """The line of an entry. The same name stands further in among the fingerprints."""
+    for indent in ("", r" {0,4}", r".*"):
+        found = re.search(rf"^{indent}[\"']?{re.escape(name)}[\"']?[ \t]*:", text, re.MULTILINE)
+        if found:
+            return text.count("\n", 0, found.start()) + 1
+    return 1
+
+
+def _stored(file: VarsFile, text: str) -> StoredFile:
+    entries = tuple(
+        StoredEntry(name, entry.version, ciphertext_version(entry.fingerprint) or 0, _line_of(text, name))
+        for name, entry in file.entries.items()
+    )
+    return StoredFile(file.path, file.backend, file.key, file.fingerprint_key or file.key, entries)
+
+
+def _compared(stored: Iterable[StoredFile]) -> Iterator[Finding]:
+    files = [file for file in stored if file.entries]
+    if not files:
+        return
+    keys, problems = _key_states(dict.fromkeys(key for file in files for key in file.keys))
+    for file in files:
+        for key in file.keys:
+            if key in problems:
+                yield finding(UNKNOWN_KEY, file.path, problems[key])
+        yield from server_findings(file, keys)
+
+
+def _key_states(
+    keys: Iterable[tuple[str, str]],
+) -> tuple[dict[tuple[str, str], KeyState], dict[tuple[str, str], str]]:
+    """What the server says of each key: its versions, or why there are none."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+        MountNotFound,
+        NotFound,
+        PermissionDenied,
+    )
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+
+    states, problems = {}, {}
+    with _collection.connected() as client:
+        for backend, key in keys:
+            problem = name_problem(key)
+            if problem is None:
+                try:
+                    data = Transit(client, backend).read_key(key)
+                except (MountNotFound, NotFound, PermissionDenied) as error:
+                    problem = error.message.rstrip(".")
+                else:
+                    if data is not None:
+                        states[backend, key] = KeyState(
+                            int(data["latest_version"]),
+                            int(data["min_decryption_version"]),
+                            int(data["min_encryption_version"]),
+                        )
+                        continue
+                    problem = f"the key '{key}' does not exist in the engine '{backend}'"
+            problems[backend, key] = problem
+    return states, problems

@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is wrong with ciphertexts: those of encrypted vars files, and those that lie about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mlkeys._lint.findings import (
+    AHEAD,
+    BEHIND,
+    BELOW_FLOOR,
+    FINGERPRINT,
+    LOOSE_CIPHERTEXT,
+    MIXED_VERSIONS,
+    Finding,
+    finding,
+    is_allowed,
+    place,
+)
+
+SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
+
+# Nonce and tag alone are 40 characters.
+_LOOSE = re.compile(r"vault:v[1-9][0-9]{0,17}:[A-Za-z0-9+/]{38,}={0,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """One secret of a file: key versions of its ciphertext and of its fingerprint (0 for none), and its line."""
+
+    name: str
+    version: int
+    fingerprint: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """An encrypted vars file, as far as one may know it without the right to decrypt."""
+
+    path: str
+    backend: str
+    key: str
+    fingerprint_key: str
+    entries: tuple[StoredEntry, ...]
+
+    @property
+    def keys(self) -> tuple[tuple[str, str], ...]:
+        """Engine and name of each key that the file needs."""
+        return tuple(dict.fromkeys(((self.backend, self.key), (self.backend, self.fingerprint_key))))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """The versions of a key that the server has: of the oldest ones, which it still decrypts and encrypts with."""
+
+    latest: int
+    oldest_decrypting: int
+    oldest_encrypting: int
+
+
+def is_vars_file(path: str) -> bool:
+    return path.endswith(SUFFIXES)
+
+
+def loose_ciphertexts(text: str, path: str) -> list[Finding]:
+    """The ciphertexts of a text that is no encrypted vars file."""
+    lines = text.split("\n")
+    found = []
+    for match in _LOOSE.finditer(text):
+        line, column = place(text, match.start())
+        if not is_allowed(lines, line):
+            message = f"a ciphertext of version {_version(match.group())} that no rotation knows"
+            found.append(finding(LOOSE_CIPHERTEXT, path, message, (line, column), match.group()))
+    return found
+
+
+def _version(ciphertext: str) -> str:
+    return ciphertext.split(":")[1].removeprefix("v")
+
+
+def stored_findings(file: StoredFile) -> Iterator[Finding]:
+    """What a file shows by itself."""
+    for entry in file.entries:
+        if not entry.fingerprint:
+            yield finding(FINGERPRINT, file.path, f"{entry.name} has no fingerprint", (entry.line, 1))
+    versions = sorted({entry.version for entry in file.entries})
+    if len(versions) > 1:
+        listed = ", ".join(f"v{version}" for version in versions)
+        yield finding(MIXED_VERSIONS, file.path, f"its entries are of versions {listed} of the key '{file.key}'")
+
+
+def server_findings(file: StoredFile, keys: Mapping[tuple[str, str], KeyState]) -> Iterator[Finding]:
+    """What the versions that the server has mean for a file. Keys that are not in `keys` say nothing."""
+    state = keys.get((file.backend, file.key))
+    prints = keys.get((file.backend, file.fingerprint_key))
+    for entry in file.entries:
+        where = (entry.line, 1)
+        if state is not None:
+            yield from _version_findings(file, entry, state)
+        if prints is not None and 0 < entry.fingerprint < prints.oldest_decrypting:
+            message = f"the fingerprint of {entry.name} (v{entry.fingerprint}) is below min_decryption_version"
+            yield finding(FINGERPRINT, file.path, f"{message} {prints.oldest_decrypting} and tells nothing", where)
+
+
+def _version_findings(file: StoredFile, entry: StoredEntry, state: KeyState) -> Iterator[Finding]:
+    subject = f"{entry.name} is of version {entry.version} of the key '{file.key}'"
+    where = (entry.line, 1)
+    if entry.version < state.oldest_decrypting:
+        floor = f"below min_decryption_version {state.oldest_decrypting}"
+        yield finding(BELOW_FLOOR, file.path, f"{subject}, {floor}: it does not decrypt any more", where, entry.name)
+    elif entry.version > state.latest:
+        yield finding(AHEAD, file.path, f"{subject}, whose latest is {state.latest}", where, entry.name)
+    elif entry.version < state.oldest_encrypting:
+        floor = f"below min_encryption_version {state.oldest_encrypting}"
+        yield finding(BEHIND, file.path, f"{subject}, {floor}", where, entry.name)
+    elif entry.version < state.latest:
+        yield finding(BEHIND, file.path, f"{subject}, behind the latest, {state.latest}", where, entry.name)

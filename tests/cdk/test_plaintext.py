@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Secrets as text for an editor, and back."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlkeys import MlkeysError
+from mlkeys._plaintext import parsed, rendered
+
+NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,20}", fullmatch=True)
+# All that the server can give: UTF-8 has no halves of characters.
+VALUES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1) | st.sampled_from(
+    [
+        "12",
+        "0x1",
+        "yes",
+        "null",
+        "~",
+        "# a",
+        "a: b",
+        "a #b",
+        " a ",
+        "a\n",
+        "\na",
+        "a\n\n",
+        "  a\nb",
+        "a \nb",
+        "-",
+        "'",
+        '"',
+    ]
+)
+
+
+def no_problems(_names: object) -> list[str]:
+    return []
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=5))
+def test_what_is_not_touched_comes_back_as_it_was(secrets: dict[str, str]) -> None:
+    assert parsed(rendered(secrets, "keys.transit.yml"), no_problems) == secrets
+
+
+@given(st.text())
+def test_no_text_is_too_odd(text: str) -> None:
+    found = {}
+    with contextlib.suppress(MlkeysError):
+        found = parsed(text, no_problems)
+    assert all(found.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("12", "12"), ("0o17", "0o17"), ("1_000", "1_000"), ("yes", "yes"), ("2026-01-02", "2026-01-02"), ("'~'", "~")],
+)
+def test_what_is_typed_without_quotes_is_text_all_the_same(text: str, value: str) -> None:
+    assert parsed(f"a: {text}\n", no_problems) == {"a": value}
+
+
+def test_problems_are_told_without_the_values() -> None:
+    with pytest.raises(MlkeysError) as raised:
+        parsed("a: [very-secret]\nb:\nvery-secret\n", no_problems)
+    assert "very-secret" not in str(raised.value)
