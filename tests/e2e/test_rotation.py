@@ -172,7 +172,7 @@ TASKS = [
 @pytest.mark.parametrize("task", TASKS)
 def test_a_run_that_is_killed_after_a_task_is_finished_by_the_next(fleet: Fleet, task: str) -> None:
     ledger = Ledger(fleet.bao)
-    trim = {"vault_transit_rotate_trim": True}
+    trim: dict[str, Any] = {"vault_transit_rotate_trim": True}
     fleet.run(env={"KILL_AFTER": task}, status=-9, **trim)
     # Everything decrypts at any moment.
     assert fleet.file.plaintexts(KEY) == VALUES

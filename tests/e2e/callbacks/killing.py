@@ -50,7 +50,8 @@ class CallbackModule(CallbackBase):
         if not number:
             return
         run, moves = os.getpid(), Path(os.environ["KILL_MOVES"])
-        really = AnsibleModule.atomic_move
+        name = "atomic_move"
+        really: Any = getattr(AnsibleModule, name)
 
         # Workers are forked from this process, and run modules in theirs.
         def move(module: AnsibleModule, source: str, target: str, *more: Any, **options: Any) -> None:
@@ -60,7 +61,7 @@ class CallbackModule(CallbackBase):
                 kill(run)
             really(module, source, target, *more, **options)
 
-        AnsibleModule.atomic_move = move
+        setattr(AnsibleModule, name, move)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         task = getattr(result, "task", None) or result._task
