@@ -17,6 +17,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module_files impor
 # So many ciphertexts at a time keep a run's memory small, however many files there are.
 AT_ONCE = 20000
 
+# What a ciphertext may be, as it is told.
+STATES = ("current", "behind", "too old", "foreign", "unknown")
+
 
 def _search_spec() -> Spec:
     """The options that say where to look."""
@@ -41,7 +44,19 @@ def _origin_spec() -> Spec:
 
 def info_spec() -> Spec:
     """The options of ``vault_transit_ciphertext_info``."""
-    return {**connection_spec(), **_search_spec(), **_origin_spec(), "after": {"type": "str"}}
+    return {
+        **connection_spec(),
+        **_search_spec(),
+        **_origin_spec(),
+        "keys": {
+            "type": "list",
+            "elements": "dict",
+            "no_log": False,
+            "options": {"name": {"type": "str", "required": True}, "backend": {"type": "str"}},
+        },
+        "states": {"type": "list", "elements": "str", "choices": list(STATES)},
+        "after": {"type": "str"},
+    }
 
 
 def rewrap_spec() -> Spec:

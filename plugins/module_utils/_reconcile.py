@@ -246,7 +246,7 @@ def key_info(client: Client, options: Mapping[str, Any], _dry_run: bool, now: fl
     transit = Transit(client, options["backend"])
     names = [checked_name(options["name"])] if options.get("name") else transit.key_names()
     found = [(name, transit.read_key(name)) for name in names]
-    infos = [_key_details(actual, now) for dummy, actual in found if actual is not None]
+    infos = [{"backend": transit.backend, **_key_details(actual, now)} for dummy, actual in found if actual is not None]
     return Outcome(changed=False, result={"transit_keys": infos})
 
 

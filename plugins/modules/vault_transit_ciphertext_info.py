@@ -12,14 +12,35 @@ short_description: Tell which ciphertexts are in the files of a host
 description:
   - Finds ciphertexts of the Transit engine (C(vault:vN:...)) in files of any text format, with the names that they
     have there and their key versions.
-  - Where O(key) or O(vars_files) are given, the controller asks the server whose each one is, in one request for the
-    most part. No plaintext is seen.
+  - Where O(key), O(keys) or O(vars_files) are given, the controller asks the server whose each one is, in one request
+    for each key for the most part. No plaintext is seen.
   - The host needs Python and nothing else.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
-  - hvac (on the controller, where O(key) or O(vars_files) are given)
+  - hvac (on the controller, where O(key), O(keys) or O(vars_files) are given)
 options:
+  keys:
+    description:
+      - Several keys whose ciphertexts may be there, in place of O(key). Those of O(vars_files) are always among them.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the key.
+        type: str
+        required: true
+      backend:
+        description:
+          - Path of its engine. That of O(backend) when it is not given.
+        type: str
+  states:
+    description:
+      - Tell single ciphertexts only where they are in one of these states. All are counted.
+    type: list
+    elements: str
+    choices: [current, behind, too old, foreign, unknown]
   after:
     description:
       - Filled in by the controller, which asks for a part of the files at a time.
@@ -79,6 +100,7 @@ ciphertexts:
       description:
         - V(current), V(behind) the wanted version, V(too old) for the key's C(min_decryption_version), V(foreign) for
           one of another key, or V(unknown) where no key was given.
+        - A key does not tell whose a ciphertext below its floor is. It may be one of another key.
       type: str
       returned: always
     secret:
@@ -102,11 +124,26 @@ ciphertexts:
       secret: openai_api_key
       backend: transit
       key: ml-api-key
-key_version:
-  description: The version that was wanted.
-  returned: where a key was given
-  type: int
-  sample: 2
+counts:
+  description: How many ciphertexts there are of each key, version and state.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - backend: transit
+      key: ml-api-key
+      version: 1
+      state: behind
+      count: 1
+keys:
+  description: The keys that were asked for, with the version of each that no ciphertext shall be behind.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - backend: transit
+      name: ml-api-key
+      key_version: 2
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -60,7 +60,8 @@ transit_keys:
   type: list
   elements: dict
   sample:
-    - name: ml-api-key
+    - backend: transit
+      name: ml-api-key
       type: aes256-gcm96
       derived: true
       convergent_encryption: false
@@ -86,6 +87,10 @@ transit_keys:
           creation_time: "2026-09-01T09:00:00Z"
           age_seconds: 0
   contains:
+    backend:
+      description: Path of the engine.
+      type: str
+      returned: always
     name:
       description: The key's name.
       type: str

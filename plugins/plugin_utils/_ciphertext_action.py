@@ -11,17 +11,19 @@ that goes to the server goes from here.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import version_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import info_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import STATES, info_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_ciphertexts import (
     FOREIGN,
     KEPT,
@@ -29,6 +31,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_cipherte
     TOO_OLD,
     Fate,
     Sighting,
+    Wanted,
     identify,
     wanted_from,
     wanted_version,
@@ -57,12 +60,27 @@ class Origin:
     known: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Judge:
+    """Tells of ciphertexts whether they are those of one key, and behind which version."""
+
+    origin: Origin
+    transit: Transit
+    wanted: Wanted
+    version: int
+
+
 class HostFailed(Exception):
     """A module on the host failed; its result says why."""
 
     def __init__(self, result: Mapping[str, Any]) -> None:
         super().__init__("a module on the host failed")
         self.result = dict(result)
+
+
+def _problem(error: Exception) -> str:
+    text = str(error).rstrip(".") + "."
+    return f"Unsupported parameters: {text}" if isinstance(error, UnsupportedError) else text
 
 
 class CiphertextAction(TransitAction):
@@ -99,8 +117,8 @@ class CiphertextAction(TransitAction):
 
     def _checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         understood = ArgumentSpecValidator(type(self).SPEC()).validate(dict(arguments))
-        if understood.error_messages:
-            raise InvalidOption("; ".join(understood.error_messages) + ".")
+        if understood.errors.errors:
+            raise InvalidOption("; ".join(map(_problem, understood.errors.errors)))
         checked: dict[str, Any] = understood.validated_parameters
         return checked
 
@@ -123,20 +141,43 @@ class CiphertextAction(TransitAction):
             raise HostFailed(result)
         return result
 
-    def _origin(self, options: Mapping[str, Any]) -> Origin:
-        """Whose ciphertexts are meant, by the options and by the encrypted vars files."""
+    def _origins(self, options: Mapping[str, Any]) -> list[Origin]:
+        """Whose ciphertexts are meant, by the options and by the encrypted vars files.
+
+        Raises:
+            InvalidOption: the options contradict each other.
+            TransitError: a file cannot be read.
+        """
         paths = [self._loader.path_dwim(path) for path in options["vars_files"]]
         files = [load(path, lambda: self._client(options)) for path in paths]
-        backend, key = options["backend"].strip("/"), options["key"]
-        if not key:
-            places = {(file.backend, file.key) for file in files if file.entries}
-            if len(places) != 1:
-                named = "name several keys: run once for each" if places else "name none"
-                raise InvalidOption(f"key is missing, and vars_files {named}.")
-            [(backend, key)] = places
-        mine = [file for file in files if (file.backend, file.key) == (backend, key)]
-        known = {entry.ciphertext: entry.name for file in mine for entry in file.entries.values()}
-        return Origin(backend, key, known)
+        backend = options["backend"].strip("/")
+        if options["key"] and options.get("keys"):
+            raise InvalidOption("key and keys exclude each other.")
+        if options["key"]:
+            places = [(backend, options["key"])]
+        else:
+            named = [((one["backend"] or backend).strip("/"), one["name"]) for one in options.get("keys") or ()]
+            places = list(dict.fromkeys([*named, *((file.backend, file.key) for file in files if file.entries)]))
+        return [
+            Origin(
+                *place,
+                {
+                    entry.ciphertext: entry.name
+                    for file in files
+                    if (file.backend, file.key) == place
+                    for entry in file.entries.values()
+                },
+            )
+            for place in places
+        ]
+
+    def _judge(self, options: Mapping[str, Any], origin: Origin) -> Judge:
+        transit = Transit(self._client(options), origin.backend)
+        wanted = wanted_from({**options, "key": origin.key}, origin.known)
+        return Judge(origin, transit, wanted, wanted_version(transit, wanted))
+
+
+_STATES = {KEPT: "current", REWRAPPED: "behind", FOREIGN: "foreign", TOO_OLD: "too old"}
 
 
 class InfoAction(CiphertextAction):
@@ -146,23 +187,53 @@ class InfoAction(CiphertextAction):
     SPEC = staticmethod(info_spec)
 
     def _work(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        found = [one for part in self._search(options, variables) for one in part]
-        if not (options["key"] or options["vars_files"]):
-            return {"changed": False, "ciphertexts": [_row(one, None, "", "") for one in found]}
-        origin = self._origin(options)
-        transit = Transit(self._client(options), origin.backend)
-        wanted = wanted_from({**options, "key": origin.key}, origin.known)
-        version = wanted_version(transit, wanted)
-        fates = identify(transit, sightings(found), wanted, version)
-        rows = [_row(one, fates[one["ciphertext"]], origin.backend, origin.key) for one in found]
-        return {"changed": False, "ciphertexts": rows, "key_version": version}
+        judges = [self._judge(options, origin) for origin in self._origins(options)]
+        states = set(options["states"] or STATES)
+        rows: list[dict[str, Any]] = []
+        counts: Counter[tuple[str, str, int, str]] = Counter()
+        for found in self._search(options, variables):
+            verdicts = identified(sightings(found), judges)
+            for one in found:
+                row = _row(one, verdicts.get(one["ciphertext"]))
+                counts[row["backend"], row["key"], row["version"], row["state"]] += 1
+                if row["state"] in states:
+                    rows.append(row)
+        return {
+            "changed": False,
+            "ciphertexts": rows,
+            "counts": [
+                {"backend": backend, "key": key, "version": version, "state": state, "count": count}
+                for (backend, key, version, state), count in sorted(counts.items())
+            ],
+            "keys": [
+                {"backend": judge.origin.backend, "name": judge.origin.key, "key_version": judge.version}
+                for judge in judges
+            ],
+        }
 
 
-_STATES = {KEPT: "current", REWRAPPED: "behind", FOREIGN: "foreign", TOO_OLD: "too old"}
+def identified(found: Sequence[Sighting], judges: Sequence[Judge]) -> dict[str, tuple[Origin | None, Fate]]:
+    """Whose each ciphertext is, by its text. Empty where there is no key to ask for.
+
+    A key takes what is below its floor for too old without looking whose it is: that counts only where no other key
+    knows the ciphertext, and names the key only where it is the only one to say so.
+    """
+    verdicts: dict[str, tuple[Origin | None, Fate]] = {}
+    rest = list(found)
+    for judge in judges:
+        for text, fate in identify(judge.transit, rest, judge.wanted, judge.version).items():
+            before = verdicts.get(text)
+            if before is None or fate.action not in (FOREIGN, TOO_OLD):
+                verdicts[text] = (judge.origin, fate)
+            elif fate.action == TOO_OLD:
+                verdicts[text] = (None if before[1].action == TOO_OLD else judge.origin, fate)
+        rest = [one for one in rest if verdicts[one.text][1].action in (FOREIGN, TOO_OLD)]
+    return verdicts
 
 
-def _row(one: Mapping[str, Any], fate: Fate | None, backend: str, key: str) -> dict[str, Any]:
-    ours = fate is not None and fate.action != FOREIGN
+def _row(one: Mapping[str, Any], verdict: tuple[Origin | None, Fate] | None) -> dict[str, Any]:
+    origin, fate = verdict or (None, None)
+    ours = origin is not None and fate is not None and fate.action != FOREIGN
     return {
         "path": one["path"],
         "line": one["line"],
@@ -170,8 +241,8 @@ def _row(one: Mapping[str, Any], fate: Fate | None, backend: str, key: str) -> d
         "version": version_of(one["ciphertext"]),
         "state": _STATES[fate.action] if fate is not None else "unknown",
         "secret": fate.name if fate is not None else "",
-        "backend": backend if ours else "",
-        "key": key if ours else "",
+        "backend": origin.backend if ours and origin else "",
+        "key": origin.key if ours and origin else "",
     }
 
 

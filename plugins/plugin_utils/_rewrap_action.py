@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import version_of
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import rewrap_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_ciphertexts import (
     FOREIGN,
@@ -21,10 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_cipherte
     TOO_OLD,
     Fate,
     decide,
-    wanted_from,
-    wanted_version,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._ciphertext_action import (
     CiphertextAction,
     HostFailed,
@@ -80,10 +77,12 @@ class RewrapAction(CiphertextAction):
     SPEC = staticmethod(rewrap_spec)
 
     def _work(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        origin = self._origin(options)
-        transit = Transit(self._client(options), origin.backend)
-        wanted = wanted_from({**options, "key": origin.key}, origin.known)
-        version = wanted_version(transit, wanted)
+        origins = self._origins(options)
+        if len(origins) != 1:
+            named = "name several keys: run once for each" if origins else "name none"
+            raise InvalidOption(f"key is missing, and vars_files {named}.")
+        judge = self._judge(options, origins[0])
+        transit, wanted, version = judge.transit, judge.wanted, judge.version
         report = _Report()
         try:
             for found in self._search(options, variables):

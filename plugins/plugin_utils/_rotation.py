@@ -70,7 +70,18 @@ def verdict(hosts: Iterable[Mapping[str, Any]], seen: str = PROOF) -> Verdict:
         told = variables.get(seen) or {}
         if "ciphertexts" in told:
             behind += [f"{host}:{row['path']}:{row['line']}" for row in told["ciphertexts"] if row["state"] == BEHIND]
-        elif any(variables.get(name) for name in PLACES):
-            missing[host] = "failed" if told.get("failed") else "unreachable"
+        elif (reason := missing_reason(variables, told)) is not None:
+            missing[host] = reason
         left += int(((variables.get(REWRAPPED) or {}).get("totals") or {}).get("left", 0))
     return Verdict(missing, tuple(behind), left)
+
+
+def missing_reason(variables: Mapping[str, Any], told: Mapping[str, Any]) -> str | None:
+    """Why a host has not been looked at; ``None`` when it holds no ciphertexts.
+
+    Args:
+        told: what the task that looked at it returned.
+    """
+    if not any(variables.get(name) for name in PLACES):
+        return None
+    return "failed" if told.get("failed") else "unreachable"

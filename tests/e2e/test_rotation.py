@@ -4,132 +4,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import find
 
-from tests.integration.support.plays import make_key
+from tests.e2e.fleets import HOSTS, KEY, VALUES, Fleet, make_fleet
 from tests.integration.support.runs import Ledger
-from tests.integration.support.vars_files import VarsFile
-from tests.support.collection import collections_path
 from tests.support.server import Bao
-
-VALUES = {"openai_api_key": "sk-canary-one", "hf_token": "hf_canary-two"}
-HOSTS = ("gateway-a", "gateway-b")
-KEY = "ml-api-key"
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """Two hosts that are folders, each with two files of ciphertexts, and the vars file that these came from."""
-
-    bao: Bao
-    mount: str
-    folder: Path
-    file: VarsFile
-
-    @property
-    def files(self) -> list[Path]:
-        return [self.folder / host / name for host in HOSTS for name in ("srv/app.env", "etc/config.yaml")]
-
-    def fill(self) -> None:
-        self.file.run(VALUES, key=KEY)
-        ciphertexts = self.file.ciphertexts()
-        for path in self.files:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lines = [f"{name.upper()}={text}\n" for name, text in ciphertexts.items()]
-            path.write_text("# made by hand\n" + "".join(lines), encoding="utf-8")
-            path.chmod(0o640)
-
-    def run(
-        self,
-        *arguments: str,
-        env: Mapping[str, str] | None = None,
-        status: int = 0,
-        **variables: object,
-    ) -> str:
-        """Run the playbook in a group of processes of its own, and see it end with this status."""
-        settings = {
-            "vault_transit_rotate_key": KEY,
-            "vault_transit_rotate_backend": self.mount,
-            "vault_transit_rotate_vars_files": [str(self.file.path)],
-            "vault_transit_rotate_older_than": 0,
-            **variables,
-        }
-        environment = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
-            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
-            "ANSIBLE_CALLBACKS_ENABLED": "killing,mlkeys.transit.session",
-            "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
-            "ANSIBLE_NOCOLOR": "1",
-            "BAO_ADDR": self.bao.addr,
-            "BAO_TOKEN": self.bao.token,
-            "KILL_MOVES": str(self.folder / "moves"),
-            **(env or {}),
-        }
-        argv = ["-i", str(self.folder / "inventory.yml"), "-e", json.dumps(settings), *arguments]
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "ansible-playbook"), *argv, "mlkeys.transit.rotate"],
-            cwd=self.folder,
-            env=environment,
-            start_new_session=True,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        shown = done.stdout + done.stderr
-        assert done.returncode == status, shown
-        assert "Traceback" not in shown
-        assert "canary" not in shown
-        return shown
-
-    def key(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.bao.done("GET", f"{self.mount}/keys/{KEY}")["data"]
-        return {
-            name: found[name]
-            for name in ("latest_version", "min_decryption_version", "min_encryption_version", "min_available_version")
-        }
-
-    def carried_through(self, version: int = 2, values: Mapping[str, str] = VALUES) -> None:
-        """Every copy holds what the vars file holds, that is of the version, and decrypts."""
-        assert set(self.file.versions().values()) == {version}
-        assert self.file.plaintexts(KEY) == values
-        for path in self.files:
-            texts = [found.text for found in find(path.read_bytes())]
-            assert texts == list(self.file.ciphertexts().values()), path
-            assert path.read_text(encoding="utf-8").startswith("# made by hand\n")
-            assert path.stat().st_mode & 0o777 == 0o640
-        left = [path for path in self.folder.rglob("*") if path.name.endswith(".mlkeys-new")]
-        assert left == []
 
 
 @pytest.fixture
 def fleet(bao: Bao, mount: str, tmp_path: Path) -> Fleet:
-    make_key(bao, mount, KEY)
-    made = Fleet(bao, mount, tmp_path, VarsFile(bao, mount, tmp_path / "keys.transit.yml"))
-    local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    paths = {"vault_transit_host_paths": [str(tmp_path / "{{ inventory_hostname }}")]}
-    inventory = {
-        "all": {
-            "hosts": {"localhost": None},
-            "children": {"gateways": {"hosts": dict.fromkeys(HOSTS), "vars": paths}},
-            "vars": local,
-        }
-    }
-    (tmp_path / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
-    made.fill()
-    return made
+    return make_fleet(bao, mount, tmp_path)
 
 
 DONE = {"latest_version": 2, "min_decryption_version": 2, "min_encryption_version": 2, "min_available_version": 0}
@@ -212,20 +100,10 @@ def test_a_leaked_key_is_replaced_everywhere_in_the_same_run(fleet: Fleet) -> No
 
 
 def test_a_host_that_cannot_be_reached_is_named_and_keeps_the_floor_down(fleet: Fleet) -> None:
-    lost = ["-e", json.dumps({"lost": True})]
-    inventory = yaml.safe_load((fleet.folder / "inventory.yml").read_text())
-    reached = dict(inventory["all"]["children"]["gateways"]["hosts"])
-    inventory["all"]["children"]["gateways"]["hosts"]["gateway-b"] = {
-        "ansible_connection": "ssh",
-        "ansible_host": "127.0.0.1",
-        "ansible_port": 1,
-    }
-    (fleet.folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
-    shown = fleet.run(*lost, status=2)
+    with fleet.without("gateway-b"):
+        shown = fleet.run(status=2)
     assert "these hosts could not be looked at: gateway-b (unreachable)" in shown
     assert fleet.key() == {**DONE, "min_decryption_version": 1, "min_encryption_version": 0}
-    inventory["all"]["children"]["gateways"]["hosts"] = reached
-    (fleet.folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
     fleet.run()
     fleet.carried_through()
     assert fleet.key() == DONE

@@ -77,6 +77,7 @@ def test_the_facts_of_a_key(bao: Bao, mount: str) -> None:
     [key] = info(bao, mount, "ml")["transit_keys"]
     del key["versions"]
     assert key == {
+        "backend": mount,
         "name": "ml",
         "type": "aes256-gcm96",
         "derived": True,

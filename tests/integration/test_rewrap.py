@@ -365,7 +365,7 @@ def test_whose_they_are_is_told(bao: Bao, fleet: Fleet, old: dict[str, str]) -> 
     raw = fleet.run(INFO, key=None)
     assert [one["state"] for one in raw["ciphertexts"]] == ["unknown"] * 3
     found = fleet.run(INFO, contexts=list(VALUES))
-    assert found["key_version"] == 2
+    assert found["keys"] == [{"backend": fleet.mount, "name": "ml", "key_version": 2}]
     ours = {"backend": fleet.mount, "key": "ml"}
     nobody = {"backend": "", "key": ""}
     assert found["ciphertexts"] == [
@@ -381,9 +381,41 @@ def test_whose_they_are_is_told(bao: Bao, fleet: Fleet, old: dict[str, str]) -> 
         {"path": str(path), "line": 2, "name": "B", "version": 1, "state": "foreign", "secret": "", **nobody},
         {"path": str(path), "line": 4, "name": "C", "version": 2, "state": "current", "secret": "hf_token", **ours},
     ]
+    assert found["counts"] == [
+        {**nobody, "version": 1, "state": "foreign", "count": 1},
+        {**ours, "version": 1, "state": "behind", "count": 1},
+        {**ours, "version": 2, "state": "current", "count": 1},
+    ]
+    few = fleet.run(INFO, contexts=list(VALUES), states=["foreign"])
+    assert [one["name"] for one in few["ciphertexts"]] == ["B"]
+    assert few["counts"] == found["counts"]
     bao.done("POST", f"{fleet.mount}/keys/ml/config", {"min_decryption_version": 2})
     states = [one["state"] for one in fleet.run(INFO, contexts=list(VALUES))["ciphertexts"]]
     assert states == ["too old", "too old", "current"]
+
+
+def test_of_several_keys_each_is_told_its_own(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
+    for name in ("other", "third"):
+        make_key(bao, fleet.mount, name)
+    theirs = encrypted(bao, fleet.mount, {"x": "y"}, "other")["x"]
+    nobodys = encrypted(bao, fleet.mount, {"x": "y"}, "third")["x"]
+    fleet.write("a.env", f"A={old['hf_token']}\nB={theirs}\nC={nobodys}\n")
+    keys = [{"name": "ml"}, {"name": "other", "backend": f"/{fleet.mount}/"}]
+    asked: dict[str, Any] = {"key": None, "keys": keys, "contexts": ["hf_token", "x"]}
+
+    def told() -> list[tuple[str, str, str]]:
+        return [(row["key"], row["state"], row["secret"]) for row in fleet.run(INFO, **asked)["ciphertexts"]]
+
+    assert told() == [("ml", "current", "hf_token"), ("other", "current", "x"), ("", "foreign", "")]
+    # A key does not look at what is below its floor, but another may know it.
+    fleet.rotate()
+    bao.done("POST", f"{fleet.mount}/keys/ml/config", {"min_decryption_version": 2})
+    assert told() == [("ml", "too old", ""), ("other", "current", "x"), ("ml", "too old", "")]
+    fleet.rotate("other")
+    bao.done("POST", f"{fleet.mount}/keys/other/config", {"min_decryption_version": 2})
+    assert told() == [("", "too old", "")] * 3
+    assert "Unsupported parameters: nothing." in fleet.run(INFO, **asked, nothing=1).msg
+    assert "exclude each other" in fleet.run(INFO, **{**asked, "key": "ml"}).msg
 
 
 def test_hosts_that_are_reached_otherwise_need_nothing_but_python(fleet: Fleet, old: dict[str, str]) -> None:

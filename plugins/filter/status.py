@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: status
+version_added: 0.1.0
+short_description: Tell how keys and the ciphertexts of a fleet are
+description:
+  - Takes the variables of hosts after the tasks of the playbook C(mlkeys.transit.status), and what the server tells of
+    keys. Tells which versions the ciphertexts use, what is overdue, and what is wrong.
+author:
+  - mlkeys contributors (@mlkeys)
+options:
+  _input:
+    description:
+      - The variables of each host, with the result of M(mlkeys.transit.vault_transit_ciphertext_info) as
+        C(vault_transit_seen).
+    type: list
+    elements: dict
+    required: true
+  keys:
+    description:
+      - Keys as M(mlkeys.transit.vault_transit_key_info) tells of them.
+    type: list
+    elements: dict
+    required: true
+  older_than:
+    description:
+      - Days after which a key has to be rotated that the server does not rotate by itself.
+    type: int
+    default: 90
+seealso:
+  - module: mlkeys.transit.vault_transit_ciphertext_info
+  - module: mlkeys.transit.vault_transit_key_info
+"""
+
+EXAMPLES = r"""
+- name: How are the keys?
+  ansible.builtin.debug:
+    msg: "{{ (groups['all'] | map('extract', hostvars) | mlkeys.transit.status(found.transit_keys)).summary }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The C(keys) with their versions and the ciphertexts of each, all C(ciphertexts) with their places, the C(hosts)
+      that were C(seen) and those that are C(missing), the C(problems) with their C(severity) (V(error), V(warning) or
+      V(note)), whether all is C(healthy), which notes do not change, and a C(summary) in words.
+  type: dict
+  sample:
+    keys:
+      - backend: transit
+        name: ml-api-key
+        type: aes256-gcm96
+        latest_version: 2
+        min_decryption_version: 1
+        age_seconds: 259200
+        auto_rotate_period: 0
+        overdue: false
+        versions:
+          - version: 1
+            age_seconds: 8640000
+            ciphertexts: 1
+            state: behind
+          - version: 2
+            age_seconds: 259200
+            ciphertexts: 8
+            state: current
+    ciphertexts: []
+    hosts:
+      seen: [localhost, gateway-a]
+      missing: {}
+    problems:
+      - severity: warning
+        text: "transit/ml-api-key: 1 ciphertext is behind v2: gateway-a:/srv/.env:3. Carry them over: mlkeys rotate."
+    healthy: false
+    summary:
+      - "transit/ml-api-key: v2, 3 d old, floor v1; ciphertexts: 1 at v1, 8 at v2"
+"""
+
+from typing import Any, Callable
+
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._status import status
+
+
+def status_filter(hosts: Any, keys: Any, older_than: Any = 90) -> dict[str, Any]:
+    return status(keys, hosts, int(float(older_than) * 86400))
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"status": status_filter}

@@ -1,0 +1,202 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What keys and the ciphertexts of a fleet look like, taken together. Pure. **Private** to the collection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Iterable, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._rotation import missing_reason
+
+# What tasks of the playbook status.yml have told of a host.
+SEEN = "vault_transit_seen"
+
+# How much is wrong.
+ERROR, WARNING, NOTE = "error", "warning", "note"
+
+_DAY = 86400
+
+# The server looks once an hour which keys are due.
+_SLACK = 2 * 3600
+
+# Of many places so many are told.
+_TOLD = 5
+
+_RISKS = {
+    "exportable": "its key material can be read from the server",
+    "allow_plaintext_backup": "it can be backed up in plaintext, with its key material",
+    "deletion_allowed": "it can be deleted, and all that it encrypted with it",
+}
+
+
+@dataclass
+class _Key:
+    """One key, as the server tells it, and what there is of its ciphertexts."""
+
+    told: Mapping[str, Any]
+    counts: Counter[int] = field(default_factory=Counter)
+    places: dict[int, list[str]] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        return f"{self.told['backend']}/{self.told['name']}"
+
+    @property
+    def latest(self) -> int:
+        return int(self.told["latest_version"])
+
+    @property
+    def floor(self) -> int:
+        return int(self.told["min_decryption_version"])
+
+    @property
+    def ages(self) -> dict[int, int]:
+        return {int(one["version"]): int(one["age_seconds"]) for one in self.told["versions"]}
+
+    def state(self, version: int) -> str:
+        """What a ciphertext of this version is."""
+        if version < self.floor:
+            return "too old"
+        return "current" if version >= self.latest else "behind"
+
+    def add(self, version: int, place: str) -> None:
+        self.counts[version] += 1
+        self.places.setdefault(version, []).append(place)
+
+    def below(self, version: int) -> list[str]:
+        return [place for number in sorted(self.places) if number < version for place in self.places[number]]
+
+
+def status(keys: Iterable[Mapping[str, Any]], hosts: Iterable[Mapping[str, Any]], older_than: int) -> dict[str, Any]:
+    """The state of keys and of all ciphertexts, and what is wrong with it.
+
+    Args:
+        keys: as ``vault_transit_key_info`` tells of them.
+        hosts: the variables of each host, with what ``vault_transit_ciphertext_info`` told of it.
+        older_than: seconds after which a key that the server does not rotate by itself has to be rotated.
+    """
+    known = {(key["backend"], key["name"]): _Key(key) for key in keys}
+    missing: dict[str, str] = {}
+    seen: list[str] = []
+    rows: list[dict[str, Any]] = []
+    for variables in sorted(hosts, key=lambda one: str(one["inventory_hostname"])):
+        host = str(variables["inventory_hostname"])
+        told = variables.get(SEEN) or {}
+        if "ciphertexts" in told:
+            seen.append(host)
+            rows += [{"host": host, **row} for row in told["ciphertexts"]]
+        elif (reason := missing_reason(variables, told)) is not None:
+            missing[host] = reason
+    nobodys: list[str] = []
+    lost: list[str] = []
+    for row in rows:
+        place = f"{row['host']}:{row['path']}:{row['line']}"
+        key = known.get((row["backend"], row["key"]))
+        if key is None:
+            (lost if row["state"] == "too old" else nobodys).append(place)
+        else:
+            key.add(row["version"], place)
+            row["state"] = key.state(row["version"])
+    described = [_described(key, older_than, complete=not missing) for key in known.values()]
+    problems = [
+        *({"severity": ERROR, "text": f"{host} could not be looked at: {why}."} for host, why in missing.items()),
+        *(problem for one in described for problem in one.pop("problems")),
+    ]
+    if lost:
+        text = f"{_count(lost)} below the floors of several keys, and may be lost: {_some(lost)}."
+        problems.append({"severity": WARNING, "text": text})
+    if nobodys:
+        problems.append({"severity": NOTE, "text": f"{_count(nobodys)} of no key that is known: {_some(nobodys)}."})
+    problems.sort(key=lambda problem: (ERROR, WARNING, NOTE).index(problem["severity"]))
+    return {
+        "keys": described,
+        "ciphertexts": rows,
+        "hosts": {"seen": seen, "missing": missing},
+        "problems": problems,
+        "healthy": all(problem["severity"] == NOTE for problem in problems),
+        "summary": [*map(_line, described), *(f"{one['severity']}: {one['text']}" for one in problems)],
+    }
+
+
+def _described(key: _Key, older_than: int, *, complete: bool) -> dict[str, Any]:
+    told, ages = key.told, key.ages
+    period = int(told["auto_rotate_period"])
+    age = ages.get(key.latest)
+    limit = period + _SLACK if period else older_than
+    overdue = age is not None and bool(limit) and age > limit
+    versions = sorted({*ages, *key.counts, key.latest})
+    return {
+        "backend": told["backend"],
+        "name": told["name"],
+        "type": told["type"],
+        "latest_version": key.latest,
+        "min_decryption_version": key.floor,
+        "age_seconds": age,
+        "auto_rotate_period": period,
+        "overdue": overdue,
+        "versions": [
+            {
+                "version": version,
+                "age_seconds": ages.get(version),
+                "ciphertexts": key.counts[version],
+                "state": key.state(version),
+            }
+            for version in versions
+        ],
+        "problems": _problems(key, age, period, overdue=overdue, older_than=older_than, complete=complete),
+    }
+
+
+def _problems(
+    key: _Key, age: int | None, period: int, *, overdue: bool, older_than: int, complete: bool
+) -> list[dict[str, str]]:
+    found = []
+
+    def tell(severity: str, text: str) -> None:
+        found.append({"severity": severity, "text": f"{key.path}: {text}"})
+
+    lost = key.below(key.floor)
+    if lost:
+        tell(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt: {_some(lost)}.")
+    behind = [place for place in key.below(key.latest) if place not in set(lost)]
+    if behind:
+        tell(WARNING, f"{_count(behind)} behind v{key.latest}: {_some(behind)}. Carry them over: mlkeys rotate.")
+    if overdue and age is not None:
+        due = f"the server was to rotate it every {_days(period)}" if period else f"{_days(older_than)} are allowed"
+        tell(WARNING, f"v{key.latest} is {_days(age)} old, and {due}.")
+    if complete and not lost and not behind and key.floor < key.latest and any(key.counts.values()):
+        tell(NOTE, f"the floor is v{key.floor}, and no ciphertext is behind v{key.latest}. Raise it: mlkeys rotate.")
+    for attribute, risk in _RISKS.items():
+        if key.told.get(attribute):
+            tell(NOTE, f"{risk} ({attribute}).")
+    return found
+
+
+def _line(key: Mapping[str, Any]) -> str:
+    used = [f"{one['ciphertexts']} at v{one['version']}" for one in key["versions"] if one["ciphertexts"]]
+    age = f", {_days(key['age_seconds'])} old" if key["age_seconds"] is not None else ""
+    turns = f", rotated every {_days(key['auto_rotate_period'])}" if key["auto_rotate_period"] else ""
+    floor = f", floor v{key['min_decryption_version']}"
+    return (
+        f"{key['backend']}/{key['name']}: v{key['latest_version']}{age}{floor}{turns}; "
+        f"ciphertexts: {', '.join(used) or 'none'}"
+    )
+
+
+def _days(seconds: int) -> str:
+    if seconds < _DAY:
+        return f"{seconds // 3600} h" if seconds >= 3600 else f"{seconds // 60} min"
+    return f"{seconds // _DAY} d"
+
+
+def _count(places: Sequence[str]) -> str:
+    return "1 ciphertext is" if len(places) == 1 else f"{len(places)} ciphertexts are"
+
+
+def _some(places: Sequence[str]) -> str:
+    more = f" and {len(places) - _TOLD} more" if len(places) > _TOLD else ""
+    return ", ".join(places[:_TOLD]) + more

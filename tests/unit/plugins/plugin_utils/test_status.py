@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is overdue, lost and harmless, decided from what keys and hosts tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._status import status
+
+DAY = 86400
+LIMIT = 90 * DAY
+
+
+def key(latest: int = 1, floor: int = 1, age: int | None = 0, period: int = 0, **more: Any) -> dict[str, Any]:
+    versions = [{"version": number, "age_seconds": age} for number in range(floor, latest + 1) if age is not None]
+    return {
+        "backend": "transit",
+        "name": "ml",
+        "type": "aes256-gcm96",
+        "latest_version": latest,
+        "min_decryption_version": floor,
+        "auto_rotate_period": period,
+        "versions": versions,
+        **more,
+    }
+
+
+def host(*versions: int, name: str = "a", **row: Any) -> dict[str, Any]:
+    rows = [
+        {"path": "/x", "line": line, "backend": "transit", "key": "ml", "version": version, "state": "current", **row}
+        for line, version in enumerate(versions, 1)
+    ]
+    return {"inventory_hostname": name, "vault_transit_seen": {"ciphertexts": rows}}
+
+
+@pytest.mark.parametrize(
+    ("told", "overdue"),
+    [
+        (key(age=LIMIT), False),
+        (key(age=LIMIT + 1), True),
+        (key(age=None), False),
+        # What the server does by itself is late only when the server is.
+        (key(age=LIMIT + 1, period=2 * LIMIT), False),
+        (key(age=DAY + 7200, period=DAY), False),
+        (key(age=DAY + 7201, period=DAY), True),
+    ],
+)
+def test_a_key_is_overdue_by_its_age_or_by_its_period(told: dict[str, Any], overdue: bool) -> None:
+    report = status([told], [], LIMIT)
+    assert report["keys"][0]["overdue"] is overdue
+    assert report["healthy"] is not overdue
+
+
+def test_no_age_is_too_old_where_none_is_given() -> None:
+    assert status([key(age=10 * LIMIT)], [], 0)["healthy"]
+
+
+@pytest.mark.parametrize(
+    ("told", "hosts", "expected"),
+    [
+        (key(), [host(1)], []),
+        (key(2), [host(1, 2)], ["warning"]),
+        # The floor may be raised when nothing is behind, and all has been seen.
+        (key(2), [host(2)], ["note"]),
+        (key(2), [], []),
+        (key(2), [host(2), {"inventory_hostname": "b", "vault_transit_host_paths": ["/x"]}], ["error"]),
+        (key(2), [host(2), {"inventory_hostname": "b"}], ["note"]),
+        (key(3, floor=2), [host(1, 2, 3)], ["error", "warning"]),
+        (key(exportable=True, deletion_allowed=True, allow_plaintext_backup=True), [], ["note"] * 3),
+        (key(), [host(1, backend="", key="", state="foreign")], ["note"]),
+        (key(), [host(1, backend="", key="", state="too old")], ["warning"]),
+    ],
+)
+def test_how_much_is_wrong(told: dict[str, Any], hosts: list[dict[str, Any]], expected: list[str]) -> None:
+    assert [problem["severity"] for problem in status([told], hosts, LIMIT)["problems"]] == expected
+
+
+def test_versions_tell_how_many_ciphertexts_they_have() -> None:
+    report = status([key(3, floor=2, age=DAY, period=30 * DAY)], [host(1, 1, 3), host(2, name="b")], LIMIT)
+    assert [(one["version"], one["ciphertexts"], one["state"]) for one in report["keys"][0]["versions"]] == [
+        (1, 2, "too old"),
+        (2, 1, "behind"),
+        (3, 1, "current"),
+    ]
+    assert report["summary"][0] == (
+        "transit/ml: v3, 1 d old, floor v2, rotated every 30 d; ciphertexts: 2 at v1, 1 at v2, 1 at v3"
+    )
+    assert report["problems"][0]["text"] == (
+        "transit/ml: 2 ciphertexts are below the floor v2, which nobody can decrypt: a:/x:1, a:/x:2."
+    )
+
+
+def test_of_many_places_a_few_are_told() -> None:
+    text = status([key(2)], [host(*[1] * 7)], LIMIT)["problems"][0]["text"]
+    assert text.startswith(
+        "transit/ml: 7 ciphertexts are behind v2: a:/x:1, a:/x:2, a:/x:3, a:/x:4, a:/x:5 and 2 more."
+    )
