@@ -153,7 +153,7 @@ secret_id:
       returned: when it was there
   sample:
     accessor: 6b590572-900c-75d5-2def-78c11b09b148
-    wrapping_token: s.WUi27H2tiCaGXdbpfC2hOdcO
+    wrapping_token: s.EXAMPLE
     wrapping_ttl: 300
     creation_path: auth/approle/role/llm-gateways/secret-id
 reason:

@@ -161,6 +161,15 @@ def test_what_was_decided_is_done(bao: Bao, importing: Importing) -> None:
     assert "2 of its values were left out" in done.stderr
 
 
+def test_a_file_that_only_points_to_a_kv_engine_is_not_touched(importing: Importing) -> None:
+    Path(".env").write_text(ENV)
+    pointer = "_transit:\n  format: 1\n  store: kv\n  kv_mount: secret\n  kv_path: ml/keys\n"
+    TARGET.write_text(pointer)
+    done = importing("dotenv", ".env", status=1)
+    assert "The secrets of keys.transit.yml are not in it but in secret/ml/keys." in done.output
+    assert TARGET.read_text() == pointer
+
+
 def test_only_takes_what_is_named(bao: Bao, importing: Importing) -> None:
     Path(".env").write_text(ENV)
     importing("dotenv", ".env", "--only", "OPENAI_API_KEY")

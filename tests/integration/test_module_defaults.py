@@ -18,16 +18,21 @@ from tests.support.server import Bao
 GROUP = "group/mlkeys.transit.vault"
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 
+NOWHERE = "http://127.0.0.1:1"
+
 OPTIONS: dict[str, dict[str, object]] = {
+    "vault_transit_approle": {"name": "gateways"},
     "vault_transit_backend": {"path": "nowhere"},
+    "vault_transit_ciphertext_info": {"paths": ["."], "key": "ml"},
     "vault_transit_key": {"name": "ml"},
     "vault_transit_key_info": {"name": "ml"},
     "vault_transit_keys": {"keys": [{"name": "ml"}]},
+    "vault_transit_policy": {"name": "gateways", "grants": [{"allow": ["encrypt"]}]},
+    "vault_transit_rewrap": {"paths": ["."], "key": "ml"},
+    "vault_transit_secret_id": {"role": "gateways"},
+    "vault_transit_unwrap": {"wrapping_token": "none", "files": [{"path": "secret-id", "field": "secret_id"}]},
     "vault_transit_vars": {"path": "keys.transit.yml", "key": "ml", "secrets": {"a": "b"}},
 }
-
-NOWHERE = "http://127.0.0.1:1"
-
 
 def test_the_group_has_every_module_and_each_has_its_action_plugin() -> None:
     runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))

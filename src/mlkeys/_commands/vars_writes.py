@@ -100,6 +100,7 @@ class Target:
     def _options(self) -> dict[str, Any]:
         return {
             "path": str(self.path),
+            "store": "file",
             "backend": self.backend,
             "key": self.key,
             "fingerprint_key": self.file.fingerprint_key or None,
@@ -123,6 +124,10 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
     before = _replacing.read(path)
     with _collection.in_plain_words():
         file = parse(before or "", str(path))
+        if file.place is not None:
+            raise MlkeysError(
+                f"The secrets of {path} are not in it but in {file.place}. Change them with vault_transit_vars."
+            )
         chosen_key, chosen_backend = key or file.key, (backend or file.backend or "transit").strip("/")
         if not chosen_key:
             why = "does not say which key encrypts it" if before else "does not exist yet"

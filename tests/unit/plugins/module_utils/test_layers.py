@@ -78,6 +78,7 @@ PLUGIN_UTILS: dict[str, set[str]] = {
     "_options": {"_settings"},
     "_rewrap_action": {"_ciphertexts", "_errors", "_module_ciphertexts", "_reconcile_ciphertexts", "_transit"},
     "_rotation": set(),
+    "_status": set(),
     "_vars_files": {"_client", "_encrypted_vars", "_errors", "_kv"},
 }
 PLUGINS_MAY: dict[str, set[str]] = {
