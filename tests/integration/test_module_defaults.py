@@ -34,6 +34,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "vault_transit_vars": {"path": "keys.transit.yml", "key": "ml", "secrets": {"a": "b"}},
 }
 
+
 def test_the_group_has_every_module_and_each_has_its_action_plugin() -> None:
     runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))
     [metadata, *members] = runtime["action_groups"]["vault"]
