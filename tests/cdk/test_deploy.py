@@ -16,18 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cdk.apps import EXAMPLES
+from tests.cdk.apps import EXAMPLES, SECRETS
 from tests.cdk.command import mlkeys
 from tests.support.collection import collections_path
 from tests.support.server import Bao, running_bao
 
-SECRETS = {
-    name: f"FAKE-{secrets.token_hex(8)}"
-    for name in (
-        "ML_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "HF_TOKEN",
-        "DEV_OPENAI_API_KEY", "STAGE_OPENAI_API_KEY", "PROD_OPENAI_API_KEY",
-    )
-}  # fmt: skip
+PLAINTEXTS = {name: f"FAKE-{secrets.token_hex(8)}" for name in SECRETS}
 RECAP = re.compile(r"changed=(\d+) .*failed=(\d+)")
 
 
@@ -39,7 +33,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
 
 
 def environment(bao: Bao) -> dict[str, str]:
-    return {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, **SECRETS}
+    return {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, **PLAINTEXTS}
 
 
 def copy(name: str, folder: Path) -> Path:
@@ -63,7 +57,7 @@ def test_an_example_lives_and_dies_on_a_real_server(name: str, fresh: Bao, tmp_p
     for path in folder.rglob("*"):
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         assert fresh.token not in text
-        assert not [value for value in SECRETS.values() if value in text], path
+        assert not [value for value in PLAINTEXTS.values() if value in text], path
     mlkeys("destroy", "--yes", "--protected-keys", cwd=folder, env=env)
     mounts = fresh.done("GET", "sys/mounts")["data"]
     assert not [path for path, mount in mounts.items() if mount["type"] == "transit"]
@@ -98,9 +92,9 @@ def test_outputs_are_shown_and_secrets_only_when_asked_for(fresh: Bao, tmp_path:
     folder, env = copy("seed", tmp_path), environment(fresh)
     mlkeys("deploy", cwd=folder, env=env)
     plain = mlkeys("output", "--json", cwd=folder, env=env)
-    assert SECRETS["ML_API_KEY"] not in plain.stdout + plain.stderr
+    assert PLAINTEXTS["ML_API_KEY"] not in plain.stdout + plain.stderr
     shown = json.loads(mlkeys("output", "--json", "--show-secrets", cwd=folder, env=env).stdout)
-    assert shown["decrypted_plaintext"] == SECRETS["ML_API_KEY"]
+    assert shown["decrypted_plaintext"] == PLAINTEXTS["ML_API_KEY"]
     assert shown["ciphertext"].startswith("vault:v1:")
     assert mlkeys("output", "ciphertext", cwd=folder, env=env).stdout.strip() == shown["ciphertext"]
     denied = mlkeys("output", "--show-secrets", cwd=folder, env={**env, "BAO_TOKEN": "wrong"}, status=1)
@@ -143,7 +137,7 @@ def test_grants_allow_what_they_say_and_the_agent_lives_by_them(fresh: Bao, tmp_
         program.replace('AppRoleAuth("approle")', 'AppRoleAuth("approle", description="new")')
     )
     assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) == 0
-    assert (tmp_path / "plain.env").read_text().endswith(f"KEY='{SECRETS['ML_API_KEY']}'\n")
+    assert (tmp_path / "plain.env").read_text().endswith(f"KEY='{PLAINTEXTS['ML_API_KEY']}'\n")
     assert (tmp_path / "plain.env").stat().st_mode & 0o777 == 0o600
     check_grants(fresh, tmp_path)
     check_agent(fresh, tmp_path)
@@ -187,7 +181,7 @@ def check_agent(bao: Bao, folder: Path) -> None:
     (folder / "secret_id").write_text(secret)
     unit = (folder / "app.service").read_text()
     assert f"agent -config={folder}/agent.hcl" in unit
-    assert SECRETS["ML_API_KEY"] not in (folder / "agent.hcl").read_text()
+    assert PLAINTEXTS["ML_API_KEY"] not in (folder / "agent.hcl").read_text()
     agent = subprocess.Popen(
         [str(get_binary_path()), "agent", f"-config={folder}/agent.hcl"],
         stdout=subprocess.DEVNULL,
@@ -199,7 +193,7 @@ def check_agent(bao: Bao, folder: Path) -> None:
                 break
             with pytest.raises(subprocess.TimeoutExpired):
                 agent.wait(0.1)
-        assert (folder / "seen").read_text() == SECRETS["ML_API_KEY"]
+        assert (folder / "seen").read_text() == PLAINTEXTS["ML_API_KEY"]
     finally:
         agent.terminate()
         agent.wait(10)

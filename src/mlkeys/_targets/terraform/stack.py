@@ -47,6 +47,8 @@ class TerraformStack:
         """The whole configuration."""
         for element in self._view.in_stack(self._stack):
             self._add(element)
+        if variables := self._secrets.variables(self._view.in_stack(self._stack)):
+            _merge(self._blocks, {"variable": variables})
         ephemeral = self._stack.terraform_secrets == "ephemeral"
         head: Json = {
             "//": {"path": self._stack.node.path, "at": self._stack.node.location_text},
