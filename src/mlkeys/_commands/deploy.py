@@ -18,6 +18,7 @@ from mlkeys._commands.project import (
     stack_option,
     synthesised,
 )
+from mlkeys._commands.sources import require_sources
 
 
 @click.command("deploy")
@@ -40,6 +41,7 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], limit: str
     """
     app, folder = synthesised(program, out)
     todo = chosen(app, stacks)
+    require_sources(todo)
     arguments = [] if limit is None else ["--limit", f"localhost,{limit}"]
     for number, stack in enumerate(todo, 1):
         click.secho(f"[{number}/{len(todo)}] {stack.node.id}", bold=True, err=True)

@@ -11,6 +11,7 @@ from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Template
 from mlkeys._element import Element
 from mlkeys._targets.ansible import agent as agents
+from mlkeys._targets.ansible.login import KV_VARIABLES
 from mlkeys._targets.ansible.shapes import problem_of
 from mlkeys._targets.ansible.sources import problem_of_template
 from mlkeys._view import View
@@ -35,7 +36,7 @@ _RESERVED = frozenset(
             "range",
             "role_name",
             "serial",
-            "server_address",
+            *KV_VARIABLES,
             "server_headers",
             "server_object",
             "tags",

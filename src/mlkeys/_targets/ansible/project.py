@@ -18,6 +18,7 @@ from mlkeys._element import Element
 from mlkeys._policy import hcl
 from mlkeys._secret import KvSecret, PromptSecret
 from mlkeys._targets.ansible import hosts, server_object
+from mlkeys._targets.ansible.login import KV_COLLECTION, KV_VARIABLES
 from mlkeys._targets.ansible.tasks import Task, absent_tasks_of, file_of, path_template, reading, tasks_of
 from mlkeys._targets.ansible.values import Values, prompt_variable
 from mlkeys._targets.ansible.yaml import Commented, document
@@ -85,9 +86,12 @@ class AnsibleProject:
 
     def _requirements(self) -> Any:
         collections = [{"name": "mlkeys.transit", "version": ">=0.1.0"}]
-        if any(isinstance(entry.plaintext, KvSecret) for entry in self._entries()):
-            collections.append({"name": "community.hashi_vault", "version": ">=6.0.0"})
+        if self._reads_kv():
+            collections.append({"name": KV_COLLECTION, "version": ">=6.0.0"})
         return {"collections": collections}
+
+    def _reads_kv(self) -> bool:
+        return any(isinstance(entry.plaintext, KvSecret) for entry in self._entries())
 
     def _entries(self) -> list[Encrypted]:
         return [element for element in self._view.in_stack(self._stack) if isinstance(element, Encrypted)]
@@ -130,6 +134,8 @@ class AnsibleProject:
             if element in used:
                 tasks.append(reading(self._vars_files[element]))
         play = self._head(f"Bring the server to what stack {self._stack.node.id} describes")
+        if self._reads_kv():
+            play["vars"] = {**play.get("vars", {}), **KV_VARIABLES}
         placeholders = {
             entry.name: f"(new ciphertext of {entry.name})"
             for element in used
@@ -146,7 +152,8 @@ class AnsibleProject:
 
     def _prompts(self) -> list[Task]:
         return [
-            {"name": prompt_variable(entry), "prompt": entry.plaintext.question, "private": True}
+            # An answer may hold what looks like a template.
+            {"name": prompt_variable(entry), "prompt": entry.plaintext.question, "private": True, "unsafe": True}
             for entry in self._entries()
             if isinstance(entry.plaintext, PromptSecret)
         ]
