@@ -87,7 +87,7 @@ class AnsibleProject:
     def _requirements(self) -> Any:
         collections = [{"name": "mlkeys.transit", "version": ">=0.1.0"}]
         if self._reads_kv():
-            collections.append({"name": KV_COLLECTION, "version": ">=6.0.0"})
+            collections.append({"name": KV_COLLECTION, "version": ">=6.2.0"})
         return {"collections": collections}
 
     def _reads_kv(self) -> bool:
