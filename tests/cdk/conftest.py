@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.conftest import authority, sealed_url, secure_bao
+from tests.integration.conftest import authority, sealed_url, secure_bao, uninitialised_url
 from tests.support.server import Bao, running_bao
 
-__all__ = ["authority", "fresh", "sealed_url", "secure_bao"]
+__all__ = ["authority", "fresh", "sealed_url", "secure_bao", "uninitialised_url"]
 
 
 @pytest.fixture(scope="module")

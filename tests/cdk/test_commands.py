@@ -117,10 +117,3 @@ def test_graph_draws_the_tree(seed: Path) -> None:
     assert svg.startswith("<svg ")
     assert "ml-api-key" in svg
     assert mlkeys("graph", "--svg", cwd=seed).stdout == svg
-
-
-def test_doctor_without_a_server_says_what_to_do(seed: Path) -> None:
-    shown = mlkeys("doctor", "--json", cwd=seed, status=1)
-    found = {check["name"]: check for check in json.loads(shown.stdout)}
-    assert found["address"]["ok"] is False
-    assert "BAO_ADDR" in found["address"]["advice"]

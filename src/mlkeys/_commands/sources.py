@@ -15,20 +15,24 @@ from mlkeys._errors import MlkeysError, Problem
 from mlkeys._secret import EnvSecret, FileSecret, PromptSecret
 
 
-def require_sources(stacks: Iterable[Stack]) -> None:
-    """See that environment, files and terminal have what the stacks take from them.
-
-    Raises:
-        MlkeysError: with everything that is missing.
-    """
-    missing = [
+def missing_sources(stacks: Iterable[Stack]) -> list[Problem]:
+    """What stacks take from environment, files and terminal, and would not find there."""
+    return [
         Problem(element.node.path, element.node.location_text, problem)
         for stack in stacks
         for element in stack.node.walk()
         if isinstance(element, Encrypted)
         for problem in _problems(element, Path(app_of(stack).node.folder or "."))
     ]
-    if missing:
+
+
+def require_sources(stacks: Iterable[Stack]) -> None:
+    """See that nothing is missing.
+
+    Raises:
+        MlkeysError: with everything that is.
+    """
+    if missing := missing_sources(stacks):
         raise MlkeysError("\n".join(["Nothing was done: secrets are missing.", *(f"  {text}" for text in missing)]))
 
 
