@@ -18,7 +18,6 @@ so neither a recycled process id nor a zombie can be mistaken for a running serv
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import importlib.util
 import json
@@ -27,22 +26,20 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from mlkeys._processes import ending_with_parent, holding_signals
 
 _LOOPBACK = "127.0.0.1"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 _LOG_TAIL_BYTES = 3000
-_PR_SET_PDEATHSIG = 1
 
 
 class DevServerError(Exception):
@@ -275,39 +272,6 @@ def stop_detached(state: Path) -> bool:
                 return True
             time.sleep(_POLL_SECONDS)
     raise DevServerError(f"The server of {state} does not end.")
-
-
-@contextlib.contextmanager
-def holding_signals() -> Iterator[Callable[[], None]]:
-    """Delay the stopping signals until a new process is known to its owner.
-
-    Yields what the child has to run before exec.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-
-    def in_child() -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-    try:
-        yield in_child
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def ending_with_parent(before_exec: Callable[[], None]) -> Callable[[], None]:
-    """`before_exec`, and a request to the kernel to end the child when this process dies, even by SIGKILL."""
-    if sys.platform != "linux":
-        return before_exec
-    libc = ctypes.CDLL(None)
-    parent = os.getpid()
-
-    def in_child() -> None:
-        before_exec()
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the request was made
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    return in_child
 
 
 @contextlib.contextmanager

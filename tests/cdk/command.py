@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from tests.support.collection import collections_path
 
 _RECAP = re.compile(r"changed=(\d+) .*failed=(\d+)")
@@ -43,13 +45,23 @@ def mlkeys(
         check=False,
     )
     assert run.returncode == status, f"{arguments} ended with {run.returncode}\n{run.stdout}\n{run.stderr}"
+    assert run.stdout + run.stderr == plain(run.stdout + run.stderr), "colours without a terminal"
     return run
 
 
 def mlkeys_on_terminal(
-    *arguments: str, cwd: Path, env: Mapping[str, str], answers: Mapping[str, str], status: int = 0
+    *arguments: str,
+    cwd: Path,
+    env: Mapping[str, str],
+    answers: Mapping[str, str],
+    once: Path | None = None,
+    status: int = 0,
 ) -> str:
-    """One run on a terminal of its own, whose questions are answered; everything that the terminal shows."""
+    """One run on a terminal of its own, whose questions are answered; everything that the terminal shows.
+
+    Args:
+        once: what has to be there before anything is answered.
+    """
     ours, theirs = os.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", _ON_TERMINAL, *arguments],
@@ -66,6 +78,9 @@ def mlkeys_on_terminal(
         while (text := _read(ours)) is not None:
             shown += text
             for question in [question for question in waiting if question in shown]:
+                while once is not None and not once.exists():
+                    with pytest.raises(subprocess.TimeoutExpired):
+                        process.wait(0.02)
                 os.write(ours, f"{waiting.pop(question)}\n".encode())
     os.close(ours)
     assert process.returncode == status, shown

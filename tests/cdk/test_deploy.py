@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 from pathlib import Path
@@ -70,6 +71,7 @@ def test_hosts_keep_their_files_and_others_their_keys(fresh: Bao, tmp_path: Path
     fresh.done("POST", "transit/keys/theirs", {})
     refused = mlkeys("destroy", "--yes", "--protected-keys", cwd=folder, env=env, status=1)
     assert "theirs" in refused.stdout + refused.stderr
+    assert re.search(r"^app .* failed *$", refused.stderr, re.MULTILINE)
     assert fresh.done("GET", "transit/keys?list=true")["data"]["keys"] == ["theirs"]
     fresh.done("POST", "transit/keys/theirs/config", {"deletion_allowed": True})
     fresh.done("DELETE", "transit/keys/theirs")
@@ -82,8 +84,18 @@ def test_hosts_keep_their_files_and_others_their_keys(fresh: Bao, tmp_path: Path
 
 def test_stacks_live_side_by_side(fresh: Bao, tmp_path: Path) -> None:
     folder, env = copy("multi_env", tmp_path), environment(fresh)
-    assert changes(mlkeys("deploy", cwd=folder, env=env).stdout) > 0
-    assert changes(mlkeys("deploy", "--stack", "prod", cwd=folder, env=env).stdout) == 0
+    deployed = mlkeys("deploy", "--json", cwd=folder, env=env)
+    report = json.loads(deployed.stdout)["stacks"]
+    assert [(stack["name"], stack["state"]) for stack in report] == [
+        ("dev", "done"),
+        ("stage", "done"),
+        ("prod", "done"),
+    ]
+    assert sum(stack["changed"] for stack in report) == changes(deployed.stderr) > 0
+    again = mlkeys("deploy", "--stack", "prod", cwd=folder, env=env)
+    assert changes(again.stdout) == 0
+    assert "[1/1] stack prod\n" in again.stderr
+    assert re.search(r"^prod +0 +\d+ +\d+\.\d *$", again.stderr, re.MULTILINE)
     assert_no_secret_in(folder, fresh)
     mlkeys("destroy", "--yes", "--protected-keys", cwd=folder, env=env)
     assert_nothing_is_left(folder, fresh)

@@ -13,7 +13,7 @@ from tests.cdk.apps import ROOT
 
 PACKAGE = ROOT / "src" / "mlkeys"
 #: The edges: they read programs, write files, run tools, ask servers.
-EDGES = {"_cli", "_collection", "_openbao", "_program", "_project", "__main__"}
+EDGES = {"_cli", "_collection", "_openbao", "_processes", "_program", "_project", "__main__"}
 CORE = sorted(
     path
     for path in PACKAGE.rglob("*.py")

@@ -31,8 +31,10 @@ def command(folder: Path, template: str) -> None:
     multi-env     dev, stage and prod from one description, with rules for all
 
     \b
-    Then:
-      mlkeys dev -- mlkeys deploy       try it on a server that is thrown away
+    Examples:
+      mlkeys init gateway --template llm-gateway
+    Then, in that folder:
+      mlkeys dev -- mlkeys deploy       on a server that is thrown away
       mlkeys deploy                     on the server of BAO_ADDR, with the token of BAO_TOKEN
     """
     if folder.is_dir() and any(folder.iterdir()):

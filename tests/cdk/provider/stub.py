@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ Values = dict[str, Any]
 #: Not known before it is applied.
 _UNKNOWN = msgpack.ExtType(0, b"\0")
 _LIST = 2
+
+_telling = threading.Lock()
 
 
 class Stub:
@@ -175,7 +178,9 @@ def _unpacked(value: Any) -> Values | None:
 
 def _tell(verb: str, type_: str, values: Mapping[str, Any]) -> None:
     given = {name: value for name, value in values.items() if value is not None}
-    print(json.dumps({"verb": verb, "type": type_, "values": given}), flush=True)  # noqa: T201  its way to speak
+    # Terraform asks for several things at once.
+    with _telling:
+        print(json.dumps({"verb": verb, "type": type_, "values": given}), flush=True)  # noqa: T201  its way to speak
 
 
 def main() -> None:

@@ -17,7 +17,15 @@ from mlkeys import _collection
 from mlkeys._app import App, Stack
 from mlkeys._commands.doctor import environment, machine, server
 from mlkeys._commands.doctor.check import Check
-from mlkeys._commands.project import chosen, failing_plainly, out_folder, out_option, program_argument, stack_option
+from mlkeys._commands.project import (
+    chosen,
+    failing_plainly,
+    json_option,
+    out_folder,
+    out_option,
+    program_argument,
+    stack_option,
+)
 from mlkeys._commands.sources import missing_sources
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._errors import MlkeysError
@@ -34,7 +42,7 @@ _MARKS = {"ok": ("ok", "green"), "remark": ("remark", "yellow"), "wrong": ("WRON
 @program_argument
 @out_option
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option
 @failing_plainly
 def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, as_json: bool) -> None:
     """Find out why something does not work.
