@@ -14,8 +14,8 @@ from tests.support.server import Bao, running_bao
 __all__ = ["authority", "fresh", "sealed_url", "secure_bao", "uninitialised_url"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    """A server of the file's own: the examples have fixed paths."""
+    """A server of the test's own: the examples have fixed paths."""
     with running_bao(tmp_path_factory.mktemp("deploy")) as server:
         yield server

@@ -57,19 +57,9 @@ def test_the_seed_is_shown_deployed_read_and_taken_away(fresh: Bao, tmp_path: Pa
     assert "cannot be decrypted" in denied.stderr
     doctor = json.loads(mlkeys("doctor", "--json", cwd=folder, env=env).stdout)
     assert all(check["ok"] for check in doctor), doctor
-    mlkeys("destroy", "--protected-keys", cwd=folder, env=env, stdin="y\n")
-    assert_nothing_is_left(folder, fresh)
-
-
-def test_hosts_keep_their_files_and_others_their_keys(fresh: Bao, tmp_path: Path) -> None:
-    folder, env = copy("llm_gateway", tmp_path), environment(fresh)
-    assert changes(mlkeys("deploy", cwd=folder, env=env).stdout) > 0
-    assert changes(mlkeys("deploy", cwd=folder, env=env).stdout) == 0
-    assert_no_secret_in(folder, fresh)
-    files = [path for path in folder.rglob("*") if path.is_file() and "vault:v1:" in path.read_text()]
     # A key that is none of the program's keeps the engine alive.
     fresh.done("POST", "transit/keys/theirs", {})
-    refused = mlkeys("destroy", "--yes", "--protected-keys", cwd=folder, env=env, status=1)
+    refused = mlkeys("destroy", "--protected-keys", cwd=folder, env=env, stdin="y\n", status=1)
     assert "theirs" in refused.stdout + refused.stderr
     assert re.search(r"^app .* failed *$", refused.stderr, re.MULTILINE)
     assert fresh.done("GET", "transit/keys?list=true")["data"]["keys"] == ["theirs"]
@@ -77,25 +67,38 @@ def test_hosts_keep_their_files_and_others_their_keys(fresh: Bao, tmp_path: Path
     fresh.done("DELETE", "transit/keys/theirs")
     mlkeys("destroy", "--yes", "--protected-keys", cwd=folder, env=env)
     assert_nothing_is_left(folder, fresh)
-    kept = [path for path in files if path.name not in ("outputs.json", "provider-keys.transit.yml")]
-    assert kept
-    assert all(path.is_file() for path in kept)
 
 
-def test_stacks_live_side_by_side(fresh: Bao, tmp_path: Path) -> None:
+def test_hosts_keep_their_files_when_all_else_is_taken_away(fresh: Bao, tmp_path: Path) -> None:
+    folder, env = copy("llm_gateway", tmp_path), environment(fresh)
+    assert changes(mlkeys("deploy", cwd=folder, env=env).stdout) > 0
+    assert changes(mlkeys("deploy", cwd=folder, env=env).stdout) == 0
+    assert_no_secret_in(folder, fresh)
+    hosts = folder / "mlkeys.out" / "ansible" / "app" / "inventory" / "hosts"
+    on_hosts = [path for path in hosts.rglob("*") if path.is_file() and "vault:v1:" in path.read_text()]
+    assert len(on_hosts) == 9
+    mlkeys("destroy", "--yes", "--protected-keys", cwd=folder, env=env)
+    assert_nothing_is_left(folder, fresh)
+    assert all(path.is_file() for path in on_hosts)
+
+
+def test_stacks_are_deployed_and_destroyed_one_by_one(fresh: Bao, tmp_path: Path) -> None:
     folder, env = copy("multi_env", tmp_path), environment(fresh)
-    deployed = mlkeys("deploy", "--json", cwd=folder, env=env)
+    # As prod waits for stage, in whatever order they are named.
+    two = ("--stack", "prod", "--stack", "stage")
+    deployed = mlkeys("deploy", "--json", *two, cwd=folder, env=env)
     report = json.loads(deployed.stdout)["stacks"]
-    assert [(stack["name"], stack["state"]) for stack in report] == [
-        ("dev", "done"),
-        ("stage", "done"),
-        ("prod", "done"),
-    ]
+    assert [(stack["name"], stack["state"]) for stack in report] == [("stage", "done"), ("prod", "done")]
     assert sum(stack["changed"] for stack in report) == changes(deployed.stderr) > 0
     again = mlkeys("deploy", "--stack", "prod", cwd=folder, env=env)
     assert changes(again.stdout) == 0
     assert "[1/1] stack prod\n" in again.stderr
     assert re.search(r"^prod +0 +\d+ +\d+\.\d *$", again.stderr, re.MULTILINE)
     assert_no_secret_in(folder, fresh)
-    mlkeys("destroy", "--yes", "--protected-keys", cwd=folder, env=env)
-    assert_nothing_is_left(folder, fresh)
+    # The key of stage may be deleted; that of prod stays protected.
+    assert "deletion: prod/providers." in mlkeys("destroy", "--yes", *two, cwd=folder, env=env, status=1).stderr
+    asked = mlkeys("destroy", "--protected-keys", *two, cwd=folder, env=env, stdin="n\n", status=1).stderr
+    assert "Destroy prod, stage with 2 keys" in asked
+    mlkeys("destroy", "--yes", "--stack", "stage", cwd=folder, env=env)
+    mounts = fresh.done("GET", "sys/mounts")["data"]
+    assert [path for path, mount in mounts.items() if mount["type"] == "transit"] == ["prod/transit/"]

