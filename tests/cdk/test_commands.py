@@ -196,6 +196,14 @@ def test_the_templates_are_the_examples() -> None:
         assert (carried / name / "app.py").resolve() == (EXAMPLES / name / "app.py").resolve()
 
 
+def test_what_cannot_be_written_is_said_without_a_traceback(seed: Path) -> None:
+    (seed / "file").write_text("")
+    for arguments in (["graph", "--out", "nowhere/tree.mmd"], ["init", "file/below"], ["synth", "--out", "file/out"]):
+        said = mlkeys(*arguments, cwd=seed, status=1).stderr
+        assert "cannot be written: " in said
+        assert "Traceback" not in said
+
+
 def test_graph_draws_the_tree(seed: Path) -> None:
     mermaid = mlkeys("graph", cwd=seed).stdout
     assert mermaid.startswith("flowchart")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
+from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.project import (
     chosen,
-    failing_plainly,
     json_option,
     out_option,
     program_argument,

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import click
 
-from mlkeys._openbao import DevServer, DevServerError, stop_detached, without_server_settings
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._errors import DevServerError
+from mlkeys._openbao import DevServer, without_server_settings
 from mlkeys._processes import Attendance, exit_status
+from mlkeys._state_folder import stop_detached
 
 
 @click.command("dev", context_settings={"allow_interspersed_args": False})
@@ -35,6 +38,7 @@ from mlkeys._processes import Attendance, exit_status
 @click.option("--detach", is_flag=True, help="Return when the server answers; it stays.")
 @click.option("--stop", is_flag=True, help="Stop what --detach started with that folder.")
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
+@failing_plainly
 def command(
     persist: Path | None,
     state: Path | None,
@@ -75,16 +79,13 @@ def command(
         raise click.UsageError("A COMMAND goes neither with --detach nor with --stop.")
     if detach and stop:
         raise click.UsageError("--detach starts and --stop stops: give one of them.")
-    try:
-        if stop and folder is not None:
-            _stop(folder)
-        else:
-            with _folder(folder) as own:
-                server = DevServer(own, port=port, persist=persist is not None, detached=detach)
-                status = _detach(server) if detach else _attend(server, argv)
-            sys.exit(status)
-    except DevServerError as problem:
-        raise click.ClickException(str(problem)) from None
+    if stop and folder is not None:
+        _stop(folder)
+        return
+    with _folder(folder) as own:
+        server = DevServer(own, port=port, persist=persist is not None, detached=detach)
+        status = _detach(server) if detach else _attend(server, argv)
+    sys.exit(status)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.project import failing_plainly
+from mlkeys._commands.errors import cannot_write, failing_plainly
 from mlkeys._errors import MlkeysError
 
 _TEMPLATES = Path(__file__).parent.parent / "_templates"
@@ -39,7 +39,17 @@ def command(folder: Path, template: str) -> None:
     """
     if folder.is_dir() and any(folder.iterdir()):
         raise MlkeysError(f"{folder} is not empty.")
-    source = _TEMPLATES / template.replace("-", "_")
+    try:
+        _copy(_TEMPLATES / template.replace("-", "_"), folder)
+    except OSError as problem:
+        refused = cannot_write(folder, problem)
+    else:
+        click.echo(f"Next: cd {folder} && mlkeys synth")
+        return
+    raise refused
+
+
+def _copy(source: Path, folder: Path) -> None:
     for path in sorted(source.rglob("*")):
         # Installers compile what looks like a module.
         if path.is_file() and path.suffix != ".pyc":
@@ -48,4 +58,3 @@ def command(folder: Path, template: str) -> None:
             shutil.copyfile(path, target)
             click.echo(f"Wrote {target}")
     (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
-    click.echo(f"Next: cd {folder} && mlkeys synth")

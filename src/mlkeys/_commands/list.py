@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.project import failing_plainly, in_order, json_option, program_argument
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.project import in_order, json_option, program_argument
 from mlkeys._program import load
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from mlkeys._app import Stack
+from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import ansible_playbook
 from mlkeys._commands.project import (
     chosen,
-    failing_plainly,
     json_option,
     out_folder,
     out_option,

@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 
@@ -15,11 +13,8 @@ from mlkeys._app import App, Stack
 from mlkeys._errors import MlkeysError
 from mlkeys._program import load
 from mlkeys._project import write_app
-from mlkeys._synth import needed_stacks
+from mlkeys._synth import Synthesis, needed_stacks
 from mlkeys._view import View
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 program_argument = click.argument(
     "program", type=click.Path(dir_okay=False, path_type=Path), default=Path("app.py"), required=False
@@ -35,18 +30,10 @@ out_option = click.option(
 )
 
 
-def failing_plainly(function: Callable[P, T]) -> Callable[P, T]:
-    """What the user can put right ends the command with its text and status 1."""
-
-    @functools.wraps(function)
-    def guarded(*arguments: P.args, **options: P.kwargs) -> T:
-        try:
-            return function(*arguments, **options)
-        except MlkeysError as problem:
-            text = str(problem)
-        raise click.ClickException(text)
-
-    return guarded
+def show_warnings(made: Synthesis) -> None:
+    """Tell what is doubtful about a program."""
+    for warning in made.warnings:
+        click.secho(f"Warning: {warning}", fg="yellow", err=True)
 
 
 def out_folder(program: Path, out: Path | None) -> Path:
@@ -80,9 +67,7 @@ def synthesised(program: Path, out: Path | None) -> tuple[App, Path]:
     """The app, with its files up to date."""
     app = load(program)
     folder = out_folder(program, out)
-    made = write_app(app, folder)
-    for warning in made.warnings:
-        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+    show_warnings(write_app(app, folder))
     if "ansible" not in app.targets:
         raise MlkeysError("The program leaves the target 'ansible' out, by which this command works.")
     return app, folder

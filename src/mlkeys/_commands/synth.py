@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.project import failing_plainly, json_option, out_folder, out_option, program_argument
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.project import json_option, out_folder, out_option, program_argument, show_warnings
 from mlkeys._program import load
 from mlkeys._project import differences, synthesize_for, write
 
@@ -36,8 +37,7 @@ def command(program: Path, out: Path | None, *, check: bool, as_json: bool) -> N
     """
     folder = out_folder(program, out)
     made = synthesize_for(load(program), folder)
-    for warning in made.warnings:
-        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+    show_warnings(made)
     different = differences(made.files, folder)
     if not check:
         write(made.files, folder)

@@ -17,9 +17,9 @@ from mlkeys import _collection
 from mlkeys._app import App, Stack
 from mlkeys._commands.doctor import environment, machine, server
 from mlkeys._commands.doctor.check import Check
+from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.project import (
     chosen,
-    failing_plainly,
     json_option,
     out_folder,
     out_option,

@@ -59,8 +59,8 @@ def files_of(config: HostConfig, values: Values, sources: Mapping[str, str]) -> 
         agent = config.content
         settings = header + agents.configuration(values, agent)
         return [
-            HostFile(f"templates/{name}.hcl.j2", settings, agents.config_path(config, agent), "0640"),
-            HostFile(f"templates/{name}.service.j2", header + agents.unit(config, agent), config.dest, "0644"),
+            HostFile(f"templates/{name}.hcl.j2", settings, agents.config_path(name, agent), "0640"),
+            HostFile(f"templates/{name}.service.j2", header + agents.unit(name, agent), config.dest, "0644"),
         ]
 
     text = rendered(config.shape, config.content, values.pieces)

@@ -11,7 +11,7 @@ from mlkeys._app import Stack
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.host_config import HostConfig
-from mlkeys._constructs.inventory import Group, Template
+from mlkeys._constructs.inventory import LOCAL, Group, Template
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._element import Element
@@ -100,15 +100,11 @@ class AnsibleProject:
         return [element for element in self._view.in_stack(self._stack) if isinstance(element, Group)]
 
     def _inventory(self) -> Any:
-        local = {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": Template("{{ ansible_playbook_python }}"),
-        }
         groups = {
             group.name: {"hosts": {name: self._on_hosts.data(given) for name, given in group.hosts.items()}}
             for group in self._groups()
         }
-        inventory: dict[str, Any] = {"hosts": {"localhost": local}}
+        inventory: dict[str, Any] = {"hosts": {"localhost": LOCAL}}
         return {"all": {**inventory, "children": groups} if groups else inventory}
 
     def _server(self) -> Any:
