@@ -49,6 +49,7 @@ class App(Construct):
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
+        """All stacks, in the order in which they were made."""
         return tuple(construct for construct in self.node.walk() if isinstance(construct, Stack))
 
     def synth(self, outdir: str | Path = "mlkeys.out") -> None:

@@ -91,6 +91,7 @@ class DevServer:
         return request(self.address, method, path, body, self.token if token is None else token)
 
     def start(self) -> None:
+        """Start the server and wait until it answers."""
         binary = _binary()
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(self.state) as lock:

@@ -37,6 +37,7 @@ def show_warnings(made: Synthesis) -> None:
 
 
 def out_folder(program: Path, out: Path | None) -> Path:
+    """The folder for the files, as it was chosen or as it is by default."""
     return out if out is not None else program.parent / "mlkeys.out"
 
 

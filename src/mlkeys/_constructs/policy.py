@@ -82,10 +82,12 @@ class Policy(Element):
 
     @property
     def name(self) -> Reference:
+        """The policy's name."""
         return self._reference("name")
 
     @property
     def rules(self) -> tuple[Rule, ...]:
+        """Its rules, in the order in which they were added; several may be for one path."""
         return tuple(self._rules)
 
     def known(self, attribute: str, /) -> object | None:

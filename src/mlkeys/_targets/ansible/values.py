@@ -84,7 +84,7 @@ class Values:
         if isinstance(element, Encrypted):
             return Expression(element.name)
         if isinstance(element, Decrypted):
-            return Expression(self._decrypting(element))
+            return Expression(self._decrypting(element), plaintext=True)
         if pointer.runtime:
             name = self.register(element)
             answer = f"hostvars['localhost'].{name}" if self._on_hosts else name
