@@ -93,10 +93,15 @@ def test_stacks_are_deployed_and_destroyed_one_by_one(fresh: Bao, tmp_path: Path
     report = json.loads(deployed.stdout)["stacks"]
     assert [(stack["name"], stack["state"]) for stack in report] == [("stage", "done"), ("prod", "done")]
     assert sum(stack["changed"] for stack in report) == changes(deployed.stderr) > 0
+    # Of all that is there, one file is not as it was.
+    outputs = folder / "mlkeys.out" / "ansible" / "prod" / "outputs.json"
+    written = outputs.read_text()
+    outputs.write_text("{}")
     again = mlkeys("deploy", "--stack", "prod", cwd=folder, env=env)
-    assert changes(again.stdout) == 0
+    assert changes(again.stdout) == 1
+    assert outputs.read_text() == written
     assert "[1/1] stack prod\n" in again.stderr
-    assert re.search(r"^prod +0 +\d+ +\d+\.\d *$", again.stderr, re.MULTILINE)
+    assert re.search(r"^prod +1 +\d+ +\d+\.\d *$", again.stderr, re.MULTILINE)
     assert_no_secret_in(folder, fresh)
     # The key of stage may be deleted; that of prod stays protected.
     assert "deletion: prod/providers." in mlkeys("destroy", "--yes", *two, cwd=folder, env=env, status=1).stderr
