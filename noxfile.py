@@ -239,12 +239,26 @@ def sanity(session: nox.Session) -> None:
     session.run("ansible-test", "sanity", "--local", "--color", "no", *session.posargs, env=environment)
 
 
+def peer_collection(session: nox.Session) -> None:
+    """Fetch community.hashi_vault, which reads secrets in some tests. PyPI has it in a package with all others."""
+    package, target = CACHE / "peer-package", CACHE / "peer-collections" / "ansible_collections" / "community"
+    if (target / "hashi_vault").is_dir():
+        return
+    pinned = ["--constraint", "requirements/peer.txt", "ansible"]
+    session.run("uv", "pip", "install", "--quiet", "--no-deps", "--target", str(package), *pinned)
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.move(package / "ansible_collections" / "community" / "hashi_vault", target)
+    shutil.rmtree(package)
+
+
 def run_tests(session: nox.Session, core: str, *options: str) -> None:
     install(session, f"tests-{core}", package=True)
+    peer_collection(session)
     folders = [name for name in ("unit", "integration", "e2e", "cdk") if (ROOT / "tests" / name).is_dir()]
     session.run(
         "pytest",
-        "-n2",
+        # Long tests stand side by side: whoever is done with its half takes from the other's.
+        *("-n2", "--dist=worksteal"),
         *(session.posargs or [f"tests/{name}" for name in folders]),
         *options,
         "--durations=15",

@@ -16,6 +16,7 @@ class Annotations:
 
     @classmethod
     def of(cls, construct: Construct) -> Annotations:
+        """The remarks on that construct."""
         return cls(construct)
 
     def info(self, message: str) -> None:

@@ -49,6 +49,7 @@ class App(Construct):
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
+        """All stacks, in the order in which they were made."""
         return tuple(construct for construct in self.node.walk() if isinstance(construct, Stack))
 
     def synth(self, outdir: str | Path = "mlkeys.out") -> None:
@@ -68,7 +69,8 @@ class Stack(Construct):
         description: what the stack is for.
         terraform_secrets: how Terraform may handle plaintext and ciphertext. Not at all unless given:
             `"ephemeral"` keeps both out of plan and state, `"state"` writes both into the state.
-        terraform_kv: for `"ephemeral"`, the KV engine (version 2) that ciphertexts are written to.
+        terraform_kv: for `"ephemeral"`, the KV engine (version 2) that ciphertexts are written to. Terraform never
+            compares what it wrote there: raise the variable `ciphertexts_version` after a secret has changed.
     """
 
     def __init__(

@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 
 from mlkeys._app import App, Stack
 from mlkeys._constructs.approle import AppRole
-from mlkeys._constructs.backend import TransitSecretBackend
+from mlkeys._constructs.auth import AppRoleAuth
+from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.encryption import Encrypted
+from mlkeys._constructs.host_config import HostConfig
+from mlkeys._constructs.inventory import Group, Template
 from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._element import Element, Resource
 from mlkeys._errors import Problem
@@ -118,31 +122,44 @@ def _about_references(view: View, element: Element, field: str, text: str) -> It
 
 
 # What the server tells apart: two constructs with the same identity would undo each other's work.
-_IDENTITIES: tuple[tuple[type[Element], str, Callable[[Element], tuple[str, ...]]], ...] = (
-    (TransitSecretBackend, "engine", lambda element: (str(element.known("path")),)),
-    (TransitSecretBackendKey, "key", lambda element: (str(element.known("backend")), str(element.known("name")))),
-    (Policy, "policy", lambda element: (str(element.known("name")),)),
-    (AppRole, "role", lambda element: (str(element.known("backend")), str(element.known("name")))),
+_ON_SERVER: tuple[tuple[type[Element], str, tuple[str, ...]], ...] = (
+    (TransitSecretBackend, "engine", ("path",)),
+    (TransitSecretCacheConfig, "cache of", ("backend",)),
+    (TransitSecretBackendKey, "key", ("backend", "name")),
+    (Policy, "policy", ("name",)),
+    (AppRoleAuth, "auth method", ("path",)),
+    (AppRole, "role", ("backend", "name")),
 )
+
+
+def _in_stack(view: View, element: Element) -> Iterator[tuple[str, str]]:
+    """What files of a stack tell apart: of two with the same name, one would be lost."""
+    if isinstance(element, Encrypted):
+        yield "ciphertext", element.name
+    elif isinstance(element, Output):
+        yield "output", element.name
+    elif isinstance(element, Group):
+        yield "group", element.name
+    elif isinstance(element, HostConfig):
+        dest = element.dest.text if isinstance(element.dest, Template) else element.dest
+        yield from (("file", f"{view.known_text(dest)} of {group.name}") for group in element.hosts)
 
 
 def _twins(view: View) -> Iterator[tuple[Element, str]]:
     seen: dict[Hashable, Element] = {}
-    variables: dict[Hashable, Element] = {}
     for element in view.elements:
         stack = view.stack_of[element]
         if stack is None or (isinstance(element, Resource) and not element.managed):
             continue
-        for kind, word, identity in _IDENTITIES:
+        names: list[tuple[Hashable, str, str]] = [(stack, word, name) for word, name in _in_stack(view, element)]
+        for kind, word, attributes in _ON_SERVER:
             if isinstance(element, kind):
-                where = tuple(view.known_text(text) for text in identity(element))
-                first = seen.setdefault((stack.url, stack.namespace, word, where), element)
-                if first is not element:
-                    yield element, _twin(word, "/".join(map(str, where)), first)
-        if isinstance(element, Encrypted):
-            first = variables.setdefault((stack, element.name), element)
+                known = (view.known_text(str(element.known(attribute))) for attribute in attributes)
+                names.append(((stack.url, stack.namespace), word, "/".join(map(str, known))))
+        for where, word, name in names:
+            first = seen.setdefault((where, word, name), element)
             if first is not element:
-                yield element, _twin("ciphertext", element.name, first)
+                yield element, _twin(word, name, first)
 
 
 def _twin(word: str, name: str, first: Element) -> str:

@@ -9,15 +9,19 @@ logs in as its lookups do, with the environment and the `ansible.cfg` of the cur
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mlkeys._errors import MlkeysError
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Settings
+    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection, Settings
+
+_HEALTH_SECONDS = 10
 
 
 def load() -> None:
@@ -46,8 +50,29 @@ def load() -> None:
     raise MlkeysError(f"This command works with Ansible, and {missing}")
 
 
-def settings() -> Settings:
-    """Where the server is and who to be, as the environment and `ansible.cfg` say.
+def version() -> str:
+    """The version of the collection that Ansible finds.
+
+    Raises:
+        MlkeysError: Ansible or the collection is not installed here.
+    """
+    load()
+    import ansible_collections.mlkeys.transit as found
+    import yaml
+
+    folder = Path(next(iter(found.__path__)))
+    # What was installed has the one, a checkout the other.
+    for name, keys in (("MANIFEST.json", ("collection_info", "version")), ("galaxy.yml", ("version",))):
+        if (folder / name).is_file():
+            described = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+            for key in keys:
+                described = described[key]
+            return str(described)
+    return "of an unknown version"
+
+
+def settings(url: str | None = None, namespace: str | None = None) -> Settings:
+    """Where the server is and who to be, as the environment and `ansible.cfg` say, if not given.
 
     Raises:
         MlkeysError: they do not say enough.
@@ -56,8 +81,9 @@ def settings() -> Settings:
     from ansible_collections.mlkeys.transit.plugins.module_utils._settings import settings_from
     from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
 
+    given = {name: value for name, value in (("url", url), ("namespace", namespace)) if value is not None}
     with in_plain_words():
-        return settings_from(controller_options({}, None, {}), os.environ)
+        return settings_from({**controller_options({}, None, {}), **given}, os.environ)
 
 
 @contextmanager
@@ -90,6 +116,31 @@ def in_plain_words() -> Iterator[None]:
     else:
         return
     raise MlkeysError(problem)
+
+
+def health(connection: Connection) -> Mapping[str, Any]:
+    """What a server says of itself, also a sealed one. Nobody needs to be anybody to hear it.
+
+    Raises:
+        TransitError: there is no answer, or none that such a server gives.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply
+
+    class Listener(Client):
+        """Takes what is not wrapped in `data`, as all other answers are."""
+
+        def _read(self, request: Any, response: Any) -> Any:
+            try:
+                said = response.json()
+            except ValueError:
+                said = None
+            if isinstance(said, dict) and "sealed" in said:
+                return Reply(said), None
+            return super()._read(request, response)
+
+    # It lies outside of all namespaces.
+    asked = replace(connection, namespace="", timeout=min(connection.timeout, _HEALTH_SECONDS))
+    return Listener(asked, _warn).request("GET", "sys/health").data
 
 
 def _warn(message: str) -> None:

@@ -24,14 +24,17 @@ class Duration:
 
     @classmethod
     def minutes(cls, count: int) -> Duration:
+        """That many minutes."""
         return cls(count * 60)
 
     @classmethod
     def hours(cls, count: int) -> Duration:
+        """That many hours."""
         return cls(count * 3600)
 
     @classmethod
     def days(cls, count: int) -> Duration:
+        """That many days, of 24 hours each."""
         return cls(count * 86400)
 
     def __str__(self) -> str:

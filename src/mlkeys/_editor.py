@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from mlkeys._errors import MlkeysError
-from mlkeys._openbao import STOPPING, ending_with_parent, holding_signals
+from mlkeys._processes import STOPPING, ending_with_parent, holding_signals
 from mlkeys._terminal import in_foreground
 
 # What git hands to a shell, but for what only separates words.

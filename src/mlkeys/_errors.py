@@ -3,7 +3,8 @@
 """What can be wrong with a program, and how it is told.
 
 MlkeysError             everything this package raises on purpose; the text is meant for the user
-└── AppInvalid          the app has problems: all of them, each with its construct and its place
+├── AppInvalid          the app has problems: all of them, each with its construct and its place
+└── DevServerError      a development server could not be started or stopped
 """
 
 from __future__ import annotations
@@ -34,3 +35,7 @@ class AppInvalid(MlkeysError):
         self.problems = problems
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         super().__init__("\n".join([f"{count}:", *(f"  {problem}" for problem in problems)]))
+
+
+class DevServerError(MlkeysError):
+    """A development server could not be started or stopped."""

@@ -1,25 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""A real OpenBao server on loopback for development and tests: start it, and be sure that it ends.
-
-Everything a server needs lies in one state folder (0700):
-
-    token         the root token, 0600
-    address       http://127.0.0.1:PORT
-    pid           of the server, which leads a process group of its own
-    lock          held by the server process itself for as long as it lives
-    server.log    what it printed
-    unseal_key    only when the data is kept (`persist`), 0600; beside it `data/`
-
-The lock is the truth about "runs": the kernel lets go of it when the process ends in whatever way,
-so neither a recycled process id nor a zombie can be mistaken for a running server.
-"""
+"""A real OpenBao server on loopback for development and tests: start it, and be sure that it ends."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import fcntl
 import importlib.util
 import json
 import os
@@ -27,48 +12,19 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from mlkeys._errors import DevServerError
+from mlkeys._http import request
+from mlkeys._processes import ending_with_parent, holding_signals
+from mlkeys._state_folder import POLL_SECONDS, STOP_SECONDS, forget, locked, write_private
 
 _LOOPBACK = "127.0.0.1"
 _START_SECONDS = 30.0
-_STOP_SECONDS = 5.0
-_POLL_SECONDS = 0.02
 _LOG_TAIL_BYTES = 3000
-_PR_SET_PDEATHSIG = 1
-
-
-class DevServerError(Exception):
-    """A development server could not be started or stopped; the text is meant for the user."""
-
-
-# The server is on loopback: a proxy of the environment must never see the request.
-_open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
-
-
-def request(
-    address: str, method: str, path: str, body: object = None, token: str | None = None, timeout: float = 30.0
-) -> tuple[int, dict[str, Any]]:
-    """One call of the HTTP API: status and decoded body, also for the statuses that mean failure."""
-    headers = {"Content-Type": "application/json"}
-    if token is not None:
-        headers["X-Vault-Token"] = token
-    data = None if body is None else json.dumps(body).encode()
-    call = urllib.request.Request(f"{address}/v1/{path}", data=data, headers=headers, method=method)  # noqa: S310  ours
-    try:
-        with _open(call, timeout=timeout) as answer:
-            status, text = answer.status, answer.read()
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            status, text = refusal.code, refusal.read()
-    return status, json.loads(text) if text else {}
 
 
 def without_server_settings(environ: Mapping[str, str]) -> dict[str, str]:
@@ -135,9 +91,10 @@ class DevServer:
         return request(self.address, method, path, body, self.token if token is None else token)
 
     def start(self) -> None:
+        """Start the server and wait until it answers."""
         binary = _binary()
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(self.state) as lock:
+        with locked(self.state) as lock:
             if lock is None:
                 raise DevServerError(f"A development server already runs on {self.state}.")
             for name in ("pid", "address"):
@@ -161,19 +118,19 @@ class DevServer:
                 raise DevServerError(f"The server ended while starting. Its log ends:\n{log}")
         if self.persist:
             self._open_storage()
-        _write_private(self.state / "token", self.token)
-        _write_private(self.state / "address", self.address)
+        write_private(self.state / "token", self.token)
+        write_private(self.state / "address", self.address)
 
     def _launch(self, binary: str, port: int, lock: int) -> None:
         environment = without_server_settings(os.environ) | {"HOME": str(self.state)}
         config = self.state / "config.hcl"
         if self.persist:
-            _write_private(config, _storage_config(self.state, port) + self._extra_config)
+            write_private(config, _storage_config(self.state, port) + self._extra_config)
             argv = [binary, "server", f"-config={config}"]
         else:
             # Handed over by the environment: everyone may read the arguments of a process.
             self._token = environment["BAO_DEV_ROOT_TOKEN_ID"] = secrets.token_urlsafe(24)
-            _write_private(config, self._extra_config)
+            write_private(config, self._extra_config)
             argv = [
                 binary,
                 "server",
@@ -183,7 +140,7 @@ class DevServer:
                 f"-config={config}",
             ]
         # The log of a server in dev mode holds its root token.
-        _write_private(self.state / "server.log", "")
+        write_private(self.state / "server.log", "")
         with (self.state / "server.log").open("ab") as log, holding_signals() as before_exec:
             self._process = subprocess.Popen(
                 argv,
@@ -209,7 +166,7 @@ class DevServer:
             with contextlib.suppress(OSError):
                 if request(self.address, "GET", "sys/health", timeout=1.0)[0] in ready:
                     return True
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         raise DevServerError(f"The server did not answer at {self.address} within {_START_SECONDS:.0f} s.")
 
     def _open_storage(self) -> None:
@@ -225,8 +182,8 @@ class DevServer:
         else:
             created = request(self.address, "PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})[1]
             self._token = str(created["root_token"])
-            _write_private(key_file, created["keys_base64"][0])
-            _write_private(token_file, self._token)
+            write_private(key_file, created["keys_base64"][0])
+            write_private(token_file, self._token)
         unsealed = request(self.address, "PUT", "sys/unseal", {"key": key_file.read_text(encoding="ascii").strip()})
         if unsealed[0] != 200:
             raise DevServerError(f"The unseal key in {key_file} does not open the data beside it.")
@@ -234,7 +191,7 @@ class DevServer:
         while request(self.address, "GET", "sys/health")[0] != 200:
             if time.monotonic() > deadline or _started(self._process).poll() is not None:
                 raise DevServerError(f"The server did not become active. Its log ends:\n{self._log_tail()}")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def _log_tail(self) -> str:
         text = (self.state / "server.log").read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
@@ -253,92 +210,11 @@ class DevServer:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         try:
-            process.wait(_STOP_SECONDS)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        _forget(self.state)
-
-
-def stop_detached(state: Path) -> bool:
-    """End the server of this state folder and wait until it is gone; False when none runs."""
-    if not _runs(state):
-        return False
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        # A server that is just being started holds the lock before its process id is known.
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            os.killpg(int((state / "pid").read_text(encoding="ascii")), number)
-        deadline = time.monotonic() + _STOP_SECONDS
-        while time.monotonic() < deadline:
-            if not _runs(state):
-                _forget(state)
-                return True
-            time.sleep(_POLL_SECONDS)
-    raise DevServerError(f"The server of {state} does not end.")
-
-
-@contextlib.contextmanager
-def holding_signals() -> Iterator[Callable[[], None]]:
-    """Delay the stopping signals until a new process is known to its owner.
-
-    Yields what the child has to run before exec.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-
-    def in_child() -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-    try:
-        yield in_child
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def ending_with_parent(before_exec: Callable[[], None]) -> Callable[[], None]:
-    """`before_exec`, and a request to the kernel to end the child when this process dies, even by SIGKILL."""
-    if sys.platform != "linux":
-        return before_exec
-    libc = ctypes.CDLL(None)
-    parent = os.getpid()
-
-    def in_child() -> None:
-        before_exec()
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the request was made
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    return in_child
-
-
-@contextlib.contextmanager
-def _locked(state: Path) -> Iterator[int | None]:
-    """Hold the lock of a state folder; None when a server (or its start) holds it."""
-    descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        yield None
-        return
-    try:
-        yield descriptor
-    finally:
-        # Only closed, never unlocked: the server inherited the descriptor and keeps the lock by it.
-        os.close(descriptor)
-
-
-def _runs(state: Path) -> bool:
-    if not (state / "lock").exists():
-        return False
-    with _locked(state) as lock:
-        return lock is None
-
-
-def _forget(state: Path) -> None:
-    """Remove what described the server that ran; a kept token belongs to kept data."""
-    names = ["pid", "address"] if (state / "unseal_key").exists() else ["pid", "address", "token"]
-    for name in names:
-        (state / name).unlink(missing_ok=True)
+        forget(self.state)
 
 
 _T = TypeVar("_T")
@@ -381,13 +257,3 @@ listener "tcp" {{
 api_addr     = "http://{_LOOPBACK}:{port}"
 cluster_addr = "https://{_LOOPBACK}:0"
 """
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, from the first moment and whole or not at all."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    new.replace(path)

@@ -59,6 +59,8 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class EnvSecret(Secret):
+    """What `Secret.env` makes."""
+
     variable: str
 
     def __repr__(self) -> str:
@@ -76,6 +78,8 @@ class EnvSecret(Secret):
 
 @dataclass(frozen=True, slots=True)
 class FileSecret(Secret):
+    """What `Secret.file` makes."""
+
     path: str
 
     def __repr__(self) -> str:
@@ -91,6 +95,8 @@ class FileSecret(Secret):
 
 @dataclass(frozen=True, slots=True)
 class PromptSecret(Secret):
+    """What `Secret.prompt` makes."""
+
     question: str
 
     def __repr__(self) -> str:
@@ -99,6 +105,8 @@ class PromptSecret(Secret):
 
 @dataclass(frozen=True, slots=True)
 class KvSecret(Secret):
+    """What `Secret.kv` makes."""
+
     path: str
     field: str
     mount: str
@@ -118,6 +126,8 @@ class KvSecret(Secret):
 
 @dataclass(frozen=True, slots=True)
 class GeneratedSecret(Secret):
+    """What `Secret.generated` makes."""
+
     length: int
     characters: str
 

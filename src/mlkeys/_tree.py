@@ -25,7 +25,8 @@ _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 class Aspect(Protocol):
     """Something that visits every construct below the one it was added to, before validation."""
 
-    def visit(self, construct: Construct) -> None: ...
+    def visit(self, construct: Construct) -> None:
+        """Look at a construct, and perhaps change it or add to it."""
 
 
 class Node:
@@ -102,6 +103,7 @@ class Node:
         return tuple(self._children.values())
 
     def child(self, id_: str) -> Construct | None:
+        """The construct of that id right below this one."""
         return self._children.get(id_)
 
     def find(self, path: str) -> Construct | None:
@@ -141,6 +143,7 @@ class Node:
         return self._metadata
 
     def add_metadata(self, kind: str, value: object) -> None:
+        """Keep something that is known about the construct."""
         self._metadata += ((kind, value),)
 
     @property
@@ -164,6 +167,7 @@ class Node:
         return self._problems
 
     def add_problem(self, message: str, location: Location | None = None) -> None:
+        """Say what is wrong; no file is made as long as there is anything."""
         self._problems += ((message, location or self.location),)
 
     @property
@@ -172,6 +176,7 @@ class Node:
         return self._warnings
 
     def add_warning(self, id_: str, message: str) -> None:
+        """Say what is doubtful, under an id by which that can be acknowledged."""
         if (id_, message) not in self._warnings:
             self._warnings += ((id_, message),)
 
@@ -184,6 +189,7 @@ class Node:
         self._locked = True
 
     def unlock(self) -> None:
+        """Things can be added again."""
         self._locked = False
 
 

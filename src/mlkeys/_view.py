@@ -41,6 +41,7 @@ class View:
 
     @cached_property
     def elements(self) -> tuple[Element, ...]:
+        """All elements of the app, in the order in which they were made."""
         return tuple(construct for construct in self.app.node.walk() if isinstance(construct, Element))
 
     @cached_property

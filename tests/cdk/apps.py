@@ -16,10 +16,26 @@ from mlkeys import App, AppInvalid, Stack
 from mlkeys import transit as vault
 from mlkeys._app import TargetName
 from mlkeys._constructs.key import KeyChanges
+from mlkeys._program import load
+from mlkeys._project import synthesize_for
 from mlkeys._synth import synthesize
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
+#: Whole programs: those of the examples, and one that has everything.
+PROGRAMS = {
+    "seed": EXAMPLES / "seed" / "app.py",
+    "seed-classes": EXAMPLES / "seed" / "classes.py",
+    "llm-gateway": EXAMPLES / "llm_gateway" / "app.py",
+    "multi-env": EXAMPLES / "multi_env" / "app.py",
+    "everything": Path(__file__).parent / "everything.py",
+}
+
+#: The environment variables from which the examples take their secrets.
+SECRETS = (
+    "ML_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "HF_TOKEN",
+    "DEV_OPENAI_API_KEY", "STAGE_OPENAI_API_KEY", "PROD_OPENAI_API_KEY",
+)  # fmt: skip
 
 
 def stack(name: str = "s", *, targets: tuple[TargetName, ...] = ("ansible", "terraform")) -> Stack:
@@ -41,6 +57,17 @@ def key_in(scope: Stack, id_: str = "key", **attributes: Unpack[KeyChanges]) -> 
 def files(part: Stack, sources: Mapping[str, str] | None = None) -> Mapping[str, str]:
     """The files of the whole app that the stack is in."""
     return synthesize(app_of(part), sources=sources).files
+
+
+def files_of_program(name: str) -> Mapping[str, str]:
+    """The files of one of `PROGRAMS`, as they are in the folder beside it."""
+    return synthesize_for(load(PROGRAMS[name]), PROGRAMS[name].parent / "mlkeys.out").files
+
+
+def configurations(name: str) -> dict[str, dict[str, Any]]:
+    """The Terraform configurations of one of `PROGRAMS`, by stack."""
+    made = files_of_program(name)
+    return {path.split("/")[1]: json.loads(text) for path, text in made.items() if path.endswith("/cdk.tf.json")}
 
 
 def terraform(part: Stack) -> dict[str, Any]:

@@ -5,12 +5,29 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from tests.support.collection import collections_path
+
+_RECAP = re.compile(r"changed=(\d+) .*failed=(\d+)")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+# Opening it makes the terminal that of this session; what comes then asks there.
+_ON_TERMINAL = """
+import os, sys
+os.close(os.open(os.ttyname(0), os.O_RDWR))
+os.execv(sys.executable, [sys.executable, "-m", "mlkeys", *sys.argv[1:]])
+"""
+
+
+def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_path()), **(env or {})}
 
 
 def mlkeys(
@@ -20,7 +37,7 @@ def mlkeys(
     run = subprocess.run(
         [sys.executable, "-m", "mlkeys", *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_path()), **(env or {})},
+        env=_environment(env),
         input=stdin,
         capture_output=True,
         text=True,
@@ -28,4 +45,64 @@ def mlkeys(
         check=False,
     )
     assert run.returncode == status, f"{arguments} ended with {run.returncode}\n{run.stdout}\n{run.stderr}"
+    assert run.stdout + run.stderr == plain(run.stdout + run.stderr), "colours without a terminal"
     return run
+
+
+def mlkeys_on_terminal(
+    *arguments: str,
+    cwd: Path,
+    env: Mapping[str, str],
+    answers: Mapping[str, str],
+    once: Path | None = None,
+    status: int = 0,
+) -> str:
+    """One run on a terminal of its own, whose questions are answered; everything that the terminal shows.
+
+    Args:
+        once: what has to be there before anything is answered.
+    """
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", _ON_TERMINAL, *arguments],
+        cwd=cwd,
+        env=_environment(env),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        shown, waiting = "", dict(answers)
+        # Linux tells the end of a terminal by an error.
+        while (text := _read(ours)) is not None:
+            shown += text
+            for question in [question for question in waiting if question in shown]:
+                while once is not None and not once.exists():
+                    with pytest.raises(subprocess.TimeoutExpired):
+                        process.wait(0.02)
+                os.write(ours, f"{waiting.pop(question)}\n".encode())
+    os.close(ours)
+    assert process.returncode == status, shown
+    assert not waiting, shown
+    return shown
+
+
+def _read(terminal: int) -> str | None:
+    try:
+        return os.read(terminal, 65536).decode(errors="replace")
+    except OSError:
+        return None
+
+
+def plain(shown: str) -> str:
+    """What a terminal shows, without its colours."""
+    return _COLOUR.sub("", shown)
+
+
+def changes(output: str) -> int:
+    """How many changes the recaps of Ansible in an output tell of, none of which may have failed."""
+    found = _RECAP.findall(plain(output))
+    assert found
+    assert all(failed == "0" for _, failed in found)
+    return sum(int(changed) for changed, _ in found)

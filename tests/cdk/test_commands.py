@@ -5,7 +5,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +18,10 @@ from click.testing import CliRunner
 
 from mlkeys._cli import main
 from mlkeys._commands import COMMANDS
-from tests.cdk.apps import EXAMPLES
-from tests.cdk.command import mlkeys
+from mlkeys._commands.playbook import Run
+from mlkeys._commands.stacks import report
+from tests.cdk.apps import EXAMPLES, ROOT, stack
+from tests.cdk.command import mlkeys, mlkeys_on_terminal, plain
 
 
 @pytest.fixture
@@ -76,20 +83,100 @@ def test_an_unknown_stack_is_answered_with_those_that_are(seed: Path) -> None:
 
 def test_destroy_refuses_keys_that_must_stay_and_asks(seed: Path) -> None:
     assert "do not allow deletion: app/ml-api-key" in mlkeys("destroy", "--yes", cwd=seed, status=1).stderr
-    assert "Aborted" in mlkeys("destroy", "--protected-keys", cwd=seed, status=1, stdin="n\n").stderr
+    for answer in ("n\n", "\n", ""):
+        asked = mlkeys("destroy", "--protected-keys", cwd=seed, status=1, stdin=answer).stderr
+        assert "Destroy app with 1 key," in asked
+        assert "Nothing was destroyed." in asked
 
 
 def test_output_before_any_deployment_says_so(seed: Path) -> None:
     assert "run 'mlkeys deploy' first" in mlkeys("output", cwd=seed, status=1).stderr
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "dev"])
-def test_every_command_explains_itself(command: str) -> None:
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_by_example(command: str) -> None:
     shown = CliRunner().invoke(main, [command, "--help"])
     assert shown.exit_code == 0
-    assert "Usage:" in shown.output
-    assert len(shown.output) > 150
-    assert command in CliRunner().invoke(main, ["--help"]).output
+    examples = shown.output.partition("Examples:")[2].partition("Options:")[0]
+    assert f"mlkeys {command}" in examples
+    assert re.search(rf"^  {command} +{re.escape(COMMANDS[command])}$", main_help(), re.MULTILINE)
+
+
+def main_help() -> str:
+    return CliRunner().invoke(main, ["--help"]).output
+
+
+def test_exit_codes_are_those_that_are_documented(tmp_path: Path) -> None:
+    documented = set(re.findall(r"^    (\d+) ", main_help().partition("Exit codes:")[2], re.MULTILINE))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Exit codes")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| (\d+) \|", readme, re.MULTILINE)) == documented == {"0", "1", "2", "130"}
+    (tmp_path / "good.py").write_text("from mlkeys import transit as vault\nvault.TransitSecretBackend('e')\n")
+    (tmp_path / "bad.py").write_text("from mlkeys import transit as vault\nvault.TransitSecretBackend('e', path='')\n")
+    (tmp_path / "stopped.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    for status, arguments in (
+        (0, ["synth", "good.py"]),
+        (1, ["synth", "bad.py"]),
+        (1, ["synth", "good.py", "--check", "--out", "elsewhere"]),
+        (2, ["synth", "--no-such-option"]),
+        (2, ["sinth"]),
+        (130, ["synth", "stopped.py"]),
+    ):
+        mlkeys(*arguments, cwd=tmp_path, status=status)
+    assert "Did you mean 'synth'?" in mlkeys("sinth", cwd=tmp_path, status=2).stderr
+
+
+WAITING = """
+from mlkeys import AnsibleTask
+AnsibleTask("wait", task={"ansible.builtin.shell": {"cmd": "touch /FOLDER/begun; sleep 60"}})
+"""
+
+
+def test_ctrl_c_is_for_ansible_which_ends_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(WAITING.replace("/FOLDER", str(tmp_path)))
+    ctrl_c = {"TASK [Task wait]": "\x03"}
+    shown = mlkeys_on_terminal("deploy", cwd=tmp_path, env={}, answers=ctrl_c, once=tmp_path / "begun", status=130)
+    assert "interrupted" in shown
+    assert shown != plain(shown)
+
+
+def test_a_deployment_that_is_terminated_leaves_nothing_running(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(WAITING.replace("/FOLDER", str(tmp_path)))
+    # Without a terminal, as in CI. Whoever still ran would hold the pipe open for a minute.
+    with subprocess.Popen(
+        [sys.executable, "-m", "mlkeys", "deploy"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        begun = time.monotonic()
+        for line in process.stdout or ():
+            if "TASK [Task wait]" in line:
+                process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert time.monotonic() - begun < 30
+
+
+def test_a_report_tells_what_was_done_and_what_was_not() -> None:
+    stacks = [stack(name) for name in ("first", "second", "third")]
+    done = {"first": Run(0, 2.04, ok=5, changed=2), "second": Run(2, 1.0, ok=1, failed=1)}
+    assert report(stacks, done) == [
+        {"name": "first", "state": "done", "ok": 5, "changed": 2, "failed": 0, "unreachable": 0, "seconds": 2.0},
+        {"name": "second", "state": "failed", "ok": 1, "changed": 0, "failed": 1, "unreachable": 0, "seconds": 1.0},
+        {"name": "third", "state": "not run", "ok": 0, "changed": 0, "failed": 0, "unreachable": 0, "seconds": 0.0},
+    ]
+
+
+def test_the_recap_of_ansible_is_counted_with_colours_and_without() -> None:
+    run = Run()
+    for line in (
+        "ok: [web]\n",
+        "web-1    : ok=3    changed=1    unreachable=0    failed=0    skipped=1    rescued=0    ignored=0   \n",
+        "\x1b[0;31mweb-2\x1b[0m : \x1b[0;32mok=2   \x1b[0m changed=0    unreachable=1    \x1b[0;31mfailed=1 \x1b[0m ",
+    ):
+        run.count(line)
+    assert (run.ok, run.changed, run.unreachable, run.failed) == (5, 1, 1, 1)
 
 
 @pytest.mark.parametrize("template", ["seed", "llm-gateway", "multi-env"])
@@ -109,6 +196,14 @@ def test_the_templates_are_the_examples() -> None:
         assert (carried / name / "app.py").resolve() == (EXAMPLES / name / "app.py").resolve()
 
 
+def test_what_cannot_be_written_is_said_without_a_traceback(seed: Path) -> None:
+    (seed / "file").write_text("")
+    for arguments in (["graph", "--out", "nowhere/tree.mmd"], ["init", "file/below"], ["synth", "--out", "file/out"]):
+        said = mlkeys(*arguments, cwd=seed, status=1).stderr
+        assert "cannot be written: " in said
+        assert "Traceback" not in said
+
+
 def test_graph_draws_the_tree(seed: Path) -> None:
     mermaid = mlkeys("graph", cwd=seed).stdout
     assert mermaid.startswith("flowchart")
@@ -117,10 +212,3 @@ def test_graph_draws_the_tree(seed: Path) -> None:
     assert svg.startswith("<svg ")
     assert "ml-api-key" in svg
     assert mlkeys("graph", "--svg", cwd=seed).stdout == svg
-
-
-def test_doctor_without_a_server_says_what_to_do(seed: Path) -> None:
-    shown = mlkeys("doctor", "--json", cwd=seed, status=1)
-    found = {check["name"]: check for check in json.loads(shown.stdout)}
-    assert found["address"]["ok"] is False
-    assert "BAO_ADDR" in found["address"]["advice"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.errors import AnsibleError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from mlkeys._constructs.inventory import Template
 from mlkeys._reference import Target
 from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.jinja import Expression as JinjaExpression
+from mlkeys._targets.ansible.shapes import rendered
 from mlkeys._targets.ansible.yaml import document
 from mlkeys._targets.terraform.text import Expression, template
 from tests.cdk import readers
@@ -189,3 +191,15 @@ def test_data_in_toml_is_read_back(data: dict[str, Any]) -> None:
 def test_text_in_env_is_itself_or_refused(text: str, piece: str) -> None:
     value = text + piece.replace("'", "").replace("\n", "")
     assert shaped(env={"A": value}) == f"A='{value}'\n"
+
+
+@pytest.mark.parametrize(
+    ("secret", "fits"), [("sk-{{ }}\\", True), ("it's", False), ("two\nlines", False), ("end\n", False), ("", True)]
+)
+def test_a_secret_that_would_break_a_file_is_refused_where_it_is_known(secret: str, fits: bool) -> None:
+    made = rendered("env", {"A": "x"}, lambda _: [JinjaExpression("reference", plaintext=True)])
+    if fits:
+        assert readers.ansible_template(made, secret) == f"A='{secret}'\n"
+    else:
+        with pytest.raises(AnsibleError, match="has no place in such a file"):
+            readers.ansible_template(made, secret)

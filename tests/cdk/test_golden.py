@@ -9,24 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys._program import load
-from mlkeys._project import synthesize_for
-from tests.cdk.apps import EXAMPLES, ROOT
+from tests.cdk.apps import PROGRAMS, ROOT, files_of_program
 
 GOLDEN = Path(__file__).parent / "golden"
 HEADER = "SPDX-FileCopyrightText: 2026 mlkeys contributors\nSPDX-License-Identifier: BSD-2-Clause\n"
-PROGRAMS = {
-    "seed": EXAMPLES / "seed" / "app.py",
-    "seed-classes": EXAMPLES / "seed" / "classes.py",
-    "llm-gateway": EXAMPLES / "llm_gateway" / "app.py",
-    "multi-env": EXAMPLES / "multi_env" / "app.py",
-    "everything": Path(__file__).parent / "everything.py",
-}
 
 
-def rendered(program: Path) -> str:
+def rendered(name: str) -> str:
     """All files of a program in one text."""
-    files = synthesize_for(load(program), program.parent / "mlkeys.out").files
+    files = files_of_program(name)
     # The manifest holds a digest of each other file, which is in here itself.
     parts = [f"======== {name}\n{text}" for name, text in sorted(files.items()) if name != "manifest.json"]
     return "".join([HEADER, *parts])
@@ -34,7 +25,7 @@ def rendered(program: Path) -> str:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_becomes_the_files_that_were_reviewed(name: str) -> None:
-    made, golden = rendered(PROGRAMS[name]), GOLDEN / f"{name}.txt"
+    made, golden = rendered(name), GOLDEN / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(made, encoding="utf-8")
@@ -44,7 +35,7 @@ def test_a_program_becomes_the_files_that_were_reviewed(name: str) -> None:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_same_program_gives_the_same_bytes_and_nothing_of_the_machine(name: str) -> None:
     # Objects lie elsewhere in memory each time, and sets of them are in another order.
-    (first,) = {rendered(PROGRAMS[name]) for _ in range(8)}
+    (first,) = {rendered(name) for _ in range(8)}
     assert str(ROOT) not in first
     assert str(Path.home()) not in first
 

@@ -15,6 +15,7 @@ from mlkeys import (
     AnsibleTask,
     App,
     AppInvalid,
+    Construct,
     Duration,
     EncryptedVars,
     HostConfig,
@@ -119,6 +120,68 @@ def test_two_constructs_for_one_thing_are_refused_across_stacks_of_a_server() ->
     (problem,) = [text for text in problems(one) if "twice" in text]
     assert problem.startswith("[two/engine]")
     assert "[one/engine]" in problem
+
+
+def groups(s: Stack) -> None:
+    for number in "12":
+        Inventory(s, f"inventory-{number}").group("web", [f"web-{number}"])
+
+
+def outputs(s: Stack) -> None:
+    export("same", 1, scope=Construct(s, "deeper"))
+    export("same", 2, scope=s)
+
+
+def destinations(s: Stack) -> None:
+    web = Inventory(s, "inventory").group("web", ["web-1"])
+    for number in "12":
+        HostConfig(s, f"file-{number}", hosts=web, json={"number": number}, dest="/etc/app.json")
+
+
+def auth_methods(s: Stack) -> None:
+    for number in "12":
+        vault.AppRoleAuth(s, f"auth-{number}")
+
+
+def caches(s: Stack) -> None:
+    for size in (10, 20):
+        vault.TransitSecretCacheConfig(s, f"cache-{size}", backend="transit", size=size)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (groups, "the group 'web' is described twice; the other one is [s/inventory-1/web]"),
+        (outputs, "the output 'same' is described twice; the other one is [s/deeper/output-same]"),
+        (destinations, "the file '/etc/app.json of web' is described twice"),
+        (auth_methods, "the auth method 'approle' is described twice"),
+        (caches, "the cache of 'transit' is described twice"),
+    ],
+)
+def test_of_two_things_with_one_name_none_is_lost_silently(make: Callable[[Stack], None], said: str) -> None:
+    s = stack()
+    make(s)
+    assert any(said in text for text in problems(s))
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a/../b", "..", "a b", "a//b", ""])
+def test_the_name_of_a_policy_leads_out_of_no_folder(name: str) -> None:
+    s = stack()
+    vault.Policy(s, "p" if name else "-", name=name).allow("x", "read")
+    assert any("is no name for a policy" in text for text in problems(s))
+
+
+def test_the_name_of_a_policy_may_have_parts() -> None:
+    s = stack()
+    vault.Policy(s, "p", name="teams/ml.2").allow("x", "read")
+    assert "ansible/s/policies/teams/ml.2.hcl" in files(s)
+
+
+@pytest.mark.parametrize("name", ["item", "force_keys", "outputs", "server_token", "ansible_user", "vars"])
+def test_a_name_that_means_something_to_ansible_is_refused(name: str) -> None:
+    s = stack()
+    key_in(s).encrypt(Secret.env("X"), name=name)
+    assert any("means something to Ansible" in text for text in problems(s))
 
 
 def test_a_reference_that_was_cut_apart_or_encoded_is_refused() -> None:

@@ -4,97 +4,52 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import re
-import tarfile
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cdktn_provider_vault
 import pytest
 
 from mlkeys import transit as vault
-from mlkeys._program import load
-from mlkeys._project import synthesize_for
-from tests.cdk.apps import EXAMPLES, key_in, stack, terraform
-
-PROGRAMS = [
-    EXAMPLES / "seed" / "app.py",
-    EXAMPLES / "llm_gateway" / "app.py",
-    EXAMPLES / "multi_env" / "app.py",
-    Path(__file__).parent / "everything.py",
-]
-
-
-@cache
-def assembly() -> Mapping[str, Any]:
-    """What the provider's bindings say of its schema: the interface description of their package."""
-    (archive,) = (Path(cdktn_provider_vault.__file__).parent / "_jsii").glob("*.tgz")
-    with tarfile.open(archive) as tar:
-        text = tar.extractfile("package/.jsii")
-        assert text is not None
-        found = json.loads(text.read())
-        if found.get("schema") == "jsii/file-redirect":
-            packed = tar.extractfile(f"package/{found['filename']}")
-            assert packed is not None
-            found = json.loads(gzip.decompress(packed.read()))
-    types: Mapping[str, Any] = found["types"]
-    return types
-
-
-def schema(type_: str, prefix: str = "") -> dict[str, Mapping[str, Any]]:
-    """The attributes of a kind of block: what each takes, and whether it may be left out."""
-    camel = "".join(part.capitalize() for part in f"{prefix}{type_}".split("_"))
-    if not prefix or prefix == "data_":
-        camel = camel.replace("Vault", "", 1) if not prefix else camel
-    name = next(
-        key for key in assembly() if key.endswith(f".{camel}Config") and key.split(".")[-2].lower() == camel.lower()
-    )
-    found = {}
-    for attribute in assembly()[name]["properties"]:
-        documented = re.search(r"#(\w+)}", attribute.get("docs", {}).get("remarks", ""))
-        if documented:
-            found[documented[1]] = attribute
-    return found
-
+from tests.cdk.apps import PROGRAMS, configurations, key_in, stack, terraform
+from tests.cdk.provider.schema import Attribute, Group, schema
 
 META = {"//", "lifecycle", "depends_on", "provider", "count", "for_each"}
-PREFIXES = {"resource": "", "data": "data_", "ephemeral": "ephemeral_"}
+GROUPS: tuple[Group, ...] = ("resource", "data", "ephemeral")
 
 
 def misfits(configuration: Mapping[str, Any]) -> list[str]:
     """What of a configuration the provider would not understand."""
-    wrong = []
-    for group, prefix in PREFIXES.items():
-        for type_, blocks in configuration.get(group, {}).items():
-            known = schema(type_, prefix)
-            for name, body in blocks.items():
-                wrong += [f"{type_}.{name}: {problem}" for problem in misfits_of(body, known)]
-    return wrong
-
-
-def misfits_of(body: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    missing = [key for key, attribute in known.items() if not attribute.get("optional") and key not in body]
     return [
-        *(f"no {key}" for key in body.keys() - known.keys() - META),
-        *(f"{key} is missing" for key in missing),
-        *(f"{key} is {value!r}" for key, value in body.items() if key in known and not fits(known[key], value)),
+        f"{type_}.{name}: {problem}"
+        for group in GROUPS
+        for type_, blocks in configuration.get(group, {}).items()
+        for name, body in blocks.items()
+        for problem in misfits_of(body, schema()[group][type_].attributes)
     ]
 
 
-def fits(attribute: Mapping[str, Any], value: Any) -> bool:
-    described = json.dumps(attribute["type"])
-    kinds: dict[type, str] = {bool: "boolean", int: "number", str: "string", list: "array", dict: "map"}
-    return kinds[type(value)] in described or (isinstance(value, str) and value.startswith("${"))
+def misfits_of(body: Mapping[str, Any], known: Mapping[str, Attribute]) -> list[str]:
+    missing = [name for name, attribute in known.items() if attribute.required and name not in body]
+    return [
+        *(f"no {name}" for name in body.keys() - known.keys() - META),
+        *(f"{name} is missing" for name in missing),
+        *(f"{name} is {value!r}" for name, value in body.items() if name in known and not fits(known[name], value)),
+    ]
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.parent.name)
-def test_the_provider_understands_every_block(program: Path) -> None:
-    made = synthesize_for(load(program), program.parent / "mlkeys.out").files
-    found = {name: misfits(json.loads(text)) for name, text in made.items() if name.endswith(".tf.json")}
+def fits(attribute: Attribute, value: Any) -> bool:
+    if isinstance(value, str) and value.startswith("${"):
+        return attribute.required or attribute.optional
+    kind = attribute.type if isinstance(attribute.type, str) else attribute.type[0]
+    kinds: dict[type, str] = {bool: "bool", int: "number", str: "string", list: "list", dict: "map"}
+    return kinds[type(value)] == kind and (attribute.required or attribute.optional)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_provider_understands_every_block(name: str) -> None:
+    found = {stack: misfits(configuration) for stack, configuration in configurations(name).items()}
     assert found
     assert not any(found.values()), found
 
@@ -128,7 +83,8 @@ def test_the_check_itself_finds_what_is_wrong() -> None:
     key.add_override("deletion_alowed", "yes")
     key.add_override("auto_rotate_period", "soon")
     key.add_override("backend", None)
-    assert len(misfits(terraform(s))) == 3
+    key.add_override("latest_version", 3)
+    assert len(misfits(terraform(s))) == 4
 
 
 def ours() -> dict[str, Any]:

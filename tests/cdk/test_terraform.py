@@ -125,6 +125,34 @@ def test_the_state_mode_warns() -> None:
     assert terraform(s)["variable"]["x"]["sensitive"] is True
 
 
+def ephemeral_stack() -> Stack:
+    return Stack(App(), "s", terraform_secrets="ephemeral")
+
+
+def test_an_ephemeral_secret_waits_for_a_key_that_is_made_and_not_for_one_that_is_there() -> None:
+    s = ephemeral_stack()
+    key_in(s, "made").encrypt(Secret.env("A"))
+    vault.TransitSecretBackendKey.from_existing(s, "there", name="there").encrypt(Secret.env("B"))
+    paths = {body["path"] for body in terraform(s)["ephemeral"]["vault_generic_endpoint"].values()}
+    assert paths == {
+        "${vault_transit_secret_backend_key.made.backend}/encrypt/${basename(vault_transit_secret_backend_key.made.id)}",
+        "transit/encrypt/there",
+    }
+
+
+def test_the_description_of_a_variable_is_no_template() -> None:
+    s = ephemeral_stack()
+    key_in(s).encrypt(Secret.prompt("${what}?"), name="asked")
+    assert terraform(s)["variable"]["asked"]["description"] == "Secret.prompt('$${what}?')"
+
+
+@pytest.mark.parametrize("name", ["count", "ciphertexts_version"])
+def test_a_variable_has_no_name_that_means_something_else(name: str) -> None:
+    s = ephemeral_stack()
+    key_in(s).encrypt(Secret.env("A"), name=name)
+    assert any("is no name that a variable of Terraform may have" in text for text in problems(s))
+
+
 def test_overrides_reach_their_target_alone() -> None:
     s = stack()
     key = key_in(s, auto_rotate_period=Duration.hours(2))

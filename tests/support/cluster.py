@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mlkeys import _openbao
+from mlkeys import _http, _openbao, _processes, _state_folder
 
 _LOOPBACK = "127.0.0.1"
 _WAIT_SECONDS = 30.0
@@ -64,10 +64,10 @@ class Node:
 
     @property
     def runs(self) -> bool:
-        return _openbao._runs(self.folder)
+        return _state_folder.runs(self.folder)
 
     def ask(self, method: str, path: str, body: object = None, token: str | None = None) -> tuple[int, dict[str, Any]]:
-        return _openbao.request(self.address, method, path, body, token)
+        return _http.request(self.address, method, path, body, token)
 
     def launch(self) -> None:
         """Start the process, which comes up sealed. A node that ran before keeps its data and its addresses."""
@@ -79,9 +79,9 @@ class Node:
         config.write_text(self._config(), encoding="utf-8")
         environment = _openbao.without_server_settings(os.environ) | {"HOME": str(self.folder)}
         with (
-            _openbao._locked(self.folder) as lock,
+            _state_folder.locked(self.folder) as lock,
             (self.folder / "server.log").open("ab") as log,
-            _openbao.holding_signals() as before_exec,
+            _processes.holding_signals() as before_exec,
         ):
             if lock is None:
                 raise ClusterError(f"{self.name} runs already.")
@@ -94,7 +94,7 @@ class Node:
                 stderr=log,
                 start_new_session=True,
                 pass_fds=(lock,),
-                preexec_fn=before_exec if self._detached else _openbao.ending_with_parent(before_exec),  # noqa: PLW1509
+                preexec_fn=before_exec if self._detached else _processes.ending_with_parent(before_exec),  # noqa: PLW1509
             )
             (self.folder / "pid").write_text(f"{self._process.pid}\n", encoding="ascii")
 
@@ -213,7 +213,7 @@ class Cluster:
 
     def start(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _openbao._write_private(self.folder / "tls.pem", _certificate())
+        _state_folder.write_private(self.folder / "tls.pem", _certificate())
         for node in self.nodes:
             node.launch()
         for node in self.nodes:
@@ -221,8 +221,8 @@ class Cluster:
         first = self.nodes[0]
         created = first.ask("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})[1]
         key = str(created["keys_base64"][0])
-        _openbao._write_private(self.folder / "token", str(created["root_token"]))
-        _openbao._write_private(self.folder / "unseal_key", key)
+        _state_folder.write_private(self.folder / "token", str(created["root_token"]))
+        _state_folder.write_private(self.folder / "unseal_key", key)
         first.unseal(key)
         first.wait("become active", lambda: first.ask("GET", "sys/health")[0] == 200)
         # Before the others join, or each of them waits ten seconds for its vote.
@@ -367,7 +367,7 @@ def main() -> None:
     else:
         cluster.heal()
     members = {"leader": cluster.leader.address, "standbys": [node.address for node in cluster.standbys]}
-    _openbao._write_private(cluster.folder / "members.json", json.dumps(members))
+    _state_folder.write_private(cluster.folder / "members.json", json.dumps(members))
 
 
 if __name__ == "__main__":

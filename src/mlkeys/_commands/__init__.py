@@ -1,26 +1,25 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The commands of `mlkeys` that work on programs and files, one file each.
-
-Exit codes, the same for all:
-
-    0    it is done, or there is nothing to do
-    1    it could not be done; `synth --check` and `diff`: something is different; `lint`: something was found
-    2    the command was called wrongly; `lint`: it could not look
-    130  it was stopped by Ctrl-C
-"""
+"""The commands of `mlkeys`, one file each."""
 
 from __future__ import annotations
 
 import importlib
 import keyword
+import signal
+from contextlib import suppress
+from typing import Any
 
 import click
+from click.exceptions import Exit
+
+from mlkeys._attributes import unknown_problem
 
 #: Commands and what they are for: `--help` needs no more of them than this.
 COMMANDS = {
     "deploy": "Bring servers and hosts to what a program describes.",
     "destroy": "Take away what a program describes.",
+    "dev": "Run a real OpenBao on this machine.",
     "diff": "Show what deploy would change.",
     "doctor": "Find out why something does not work.",
     "edit": "Edit the secrets of an encrypted vars file.",
@@ -33,6 +32,19 @@ COMMANDS = {
     "synth": "Write the files that a program describes.",
 }
 
+#: The same for all commands.
+EXIT_CODES = """\b
+Exit codes:
+  0    it is done, or there was nothing to do
+  1    it could not be done, or something is not as it should be
+       (synth --check, doctor, lint)
+  2    the command was called wrongly;
+       diff --fail and status --fail: something is not as described;
+       lint: it could not look
+  130  it was stopped by Ctrl-C; 128 + the number of any other signal
+  dev -- COMMAND ends as COMMAND does.
+"""
+
 
 class Commands(click.Group):
     """A group whose commands are imported when they are used."""
@@ -40,21 +52,22 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *COMMANDS})
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         if cmd_name not in COMMANDS:
-            return super().get_command(ctx, cmd_name)
+            ctx.fail(unknown_problem(cmd_name, COMMANDS))
         # A file cannot be called like a word of the language.
         name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
-        module = importlib.import_module(f"mlkeys._commands.{name}")
-        command = module.command
+        command = importlib.import_module(f"mlkeys._commands.{name}").command
         if not isinstance(command, click.Command):
             raise TypeError(f"mlkeys._commands.{name}.command is no command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = []
-        for name in self.list_commands(ctx):
-            own = super().get_command(ctx, name)
-            rows.append((name, own.get_short_help_str(limit=90) if own else COMMANDS[name]))
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with suppress(KeyboardInterrupt):
+            return super().invoke(ctx)
+        # click would take it for an error like any other.
+        raise Exit(128 + signal.SIGINT)

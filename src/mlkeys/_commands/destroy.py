@@ -4,21 +4,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from mlkeys._app import Stack
+from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.project import (
-    ansible_playbook,
     chosen,
-    failing_plainly,
+    json_option,
     out_option,
     program_argument,
     stack_option,
     synthesised,
 )
+from mlkeys._commands.stacks import run_stacks, terminal
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._errors import MlkeysError
 
@@ -29,12 +29,21 @@ from mlkeys._errors import MlkeysError
 @stack_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--protected-keys", is_flag=True, help="Delete keys without deletion_allowed as well.")
+@json_option
 @failing_plainly
-def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, yes: bool, protected_keys: bool) -> None:
+def command(
+    program: Path, out: Path | None, stacks: tuple[str, ...], *, yes: bool, protected_keys: bool, as_json: bool
+) -> None:
     """Take away what PROGRAM (app.py) describes: roles, policies, ciphertexts, keys, engines.
 
     With a key goes everything that was ever encrypted with it, for good. A key without deletion_allowed keeps the
-    command from doing anything, unless --protected-keys is given. Files on hosts stay.
+    command from doing anything, unless --protected-keys is given. An engine stays as long as it holds keys of others.
+    Files on hosts stay.
+
+    \b
+    Examples:
+      mlkeys destroy --stack dev
+      mlkeys destroy --yes --protected-keys        in CI, on a server for tests
     """
     app, folder = synthesised(program, out)
     todo = list(reversed(chosen(app, stacks)))
@@ -46,13 +55,22 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, yes: bo
             "or say --protected-keys."
         )
     names = ", ".join(stack.node.id for stack in todo)
-    if not yes:
-        click.confirm(f"Destroy {names} with {len(keys)} keys, and all that was encrypted with them?", abort=True)
-    for stack in todo:
-        click.secho(stack.node.id, bold=True, err=True)
-        arguments = ["--extra-vars", '{"force_keys": true}'] if protected_keys else []
-        if ansible_playbook(folder / "ansible" / stack.node.id, "destroy.yml", arguments).returncode:
-            sys.exit(1)
+    keyring = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
+    if not yes and not _agreed(f"Destroy {names} with {keyring}, and all that was ever encrypted with them?"):
+        raise MlkeysError("Nothing was destroyed.")
+    arguments = ["--extra-vars", '{"force_keys": true}'] if protected_keys else []
+    done = run_stacks(todo, folder, "destroy.yml", arguments, as_json=as_json)
+    if failed := [name for name, run in done.items() if run.status]:
+        raise MlkeysError(f"Stack {failed[0]} is not destroyed as a whole; run again when it is put right.")
+
+
+def _agreed(question: str) -> bool:
+    from rich.prompt import Confirm
+
+    try:
+        return Confirm.ask(question, default=False, console=terminal())
+    except EOFError:
+        return False
 
 
 def _keys(stack: Stack) -> list[TransitSecretBackendKey]:

@@ -4,47 +4,47 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
 import click
 
+from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.project import (
-    ansible_playbook,
     chosen,
-    failing_plainly,
+    json_option,
     out_option,
     program_argument,
     stack_option,
     synthesised,
 )
-
-_CHANGED = re.compile(r"^\S+ +: ok=\d+ +changed=([1-9]\d*) ", re.MULTILINE)
+from mlkeys._commands.stacks import run_stacks
+from mlkeys._errors import MlkeysError
 
 
 @click.command("diff")
 @program_argument
 @out_option
 @stack_option
-@click.option("--fail", is_flag=True, help="Exit with 1 when there is a difference, not only when it fails.")
+@click.option("--fail", is_flag=True, help="Exit with 2 when there is a difference.")
+@json_option
 @failing_plainly
-def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, fail: bool) -> None:
-    """Show what deploy would change, and change nothing.
+def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, fail: bool, as_json: bool) -> None:
+    """Show what deploy would change, and change nothing on servers and hosts.
 
     This is Ansible's check mode with differences, for each stack. Of an engine or key that is not there yet, what
-    depends on it cannot be shown: it is skipped.
+    depends on it cannot be shown: it is skipped. With --json, the standard output holds the counts of each stack alone.
+
+    \b
+    Examples:
+      mlkeys diff
+      mlkeys diff --stack prod
+      mlkeys diff --fail            in CI or by cron: is everything as the program describes it?
     """
     app, folder = synthesised(program, out)
-    different = []
-    for stack in chosen(app, stacks):
-        click.secho(stack.node.id, bold=True, err=True)
-        run = ansible_playbook(folder / "ansible" / stack.node.id, "site.yml", ["--check", "--diff"], quiet=True)
-        click.echo(run.stdout, nl=False)
-        click.echo(run.stderr, nl=False, err=True)
-        if run.returncode:
-            sys.exit(1)
-        if _CHANGED.search(run.stdout):
-            different.append(stack.node.id)
+    done = run_stacks(chosen(app, stacks), folder, "site.yml", ["--check", "--diff"], as_json=as_json)
+    if failed := [name for name, run in done.items() if run.status]:
+        raise MlkeysError(f"Stack {failed[0]} cannot be compared.")
+    different = [name for name, run in done.items() if run.changed]
     click.echo(f"Different: {', '.join(different)}." if different else "There is no difference.", err=True)
-    sys.exit(1 if fail and different else 0)
+    sys.exit(2 if fail and different else 0)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from mlkeys import _collection
-from mlkeys._commands.project import failing_plainly
+from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.vars_writes import Change, Target, show, target
 from mlkeys._editor import Guard, Stopped, chosen_editor, guarding
 from mlkeys._errors import MlkeysError

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.project import failing_plainly, program_argument
+from mlkeys._commands.errors import cannot_write, failing_plainly
+from mlkeys._commands.project import program_argument
 from mlkeys._diagram import mermaid, svg
 from mlkeys._program import load
 from mlkeys._view import View
@@ -31,5 +32,11 @@ def command(program: Path, out: Path | None, *, as_svg: bool) -> None:
     text = svg(view) if as_svg else mermaid(view)
     if out is None:
         click.echo(text, nl=False)
-    else:
+        return
+    try:
         out.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        refused = cannot_write(out, problem)
+    else:
+        return
+    raise refused

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from mlkeys import _collection, _replacing
-from mlkeys._commands.project import failing_plainly
+from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.vars_writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._import.selection import Selection, Wishes, select

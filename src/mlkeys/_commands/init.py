@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.project import failing_plainly
+from mlkeys._commands.errors import cannot_write, failing_plainly
 from mlkeys._errors import MlkeysError
 
 _TEMPLATES = Path(__file__).parent.parent / "_templates"
@@ -31,13 +31,25 @@ def command(folder: Path, template: str) -> None:
     multi-env     dev, stage and prod from one description, with rules for all
 
     \b
-    Then:
-      mlkeys dev -- mlkeys deploy       try it on a server that is thrown away
+    Examples:
+      mlkeys init gateway --template llm-gateway
+    Then, in that folder:
+      mlkeys dev -- mlkeys deploy       on a server that is thrown away
       mlkeys deploy                     on the server of BAO_ADDR, with the token of BAO_TOKEN
     """
     if folder.is_dir() and any(folder.iterdir()):
         raise MlkeysError(f"{folder} is not empty.")
-    source = _TEMPLATES / template.replace("-", "_")
+    try:
+        _copy(_TEMPLATES / template.replace("-", "_"), folder)
+    except OSError as problem:
+        refused = cannot_write(folder, problem)
+    else:
+        click.echo(f"Next: cd {folder} && mlkeys synth")
+        return
+    raise refused
+
+
+def _copy(source: Path, folder: Path) -> None:
     for path in sorted(source.rglob("*")):
         # Installers compile what looks like a module.
         if path.is_file() and path.suffix != ".pyc":
@@ -46,4 +58,3 @@ def command(folder: Path, template: str) -> None:
             shutil.copyfile(path, target)
             click.echo(f"Wrote {target}")
     (folder / ".gitignore").write_text(_IGNORED, encoding="utf-8")
-    click.echo(f"Next: cd {folder} && mlkeys synth")

@@ -9,16 +9,23 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.project import failing_plainly, in_order, program_argument
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.project import in_order, json_option, program_argument
 from mlkeys._program import load
 
 
 @click.command("list")
 @program_argument
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option
 @failing_plainly
 def command(program: Path, *, as_json: bool) -> None:
-    """List the stacks of PROGRAM (app.py), in the order in which they are deployed."""
+    """List the stacks of PROGRAM (app.py), in the order in which they are deployed.
+
+    \b
+    Examples:
+      mlkeys list
+      mlkeys list --json | jq -r '.[].name'
+    """
     stacks = [
         {"name": stack.node.id, "at": stack.node.location_text, "description": stack.description}
         for stack in in_order(load(program))

@@ -13,10 +13,11 @@ from typing import Any
 import click
 
 from mlkeys._app import Stack
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.playbook import ansible_playbook
 from mlkeys._commands.project import (
-    ansible_playbook,
     chosen,
-    failing_plainly,
+    json_option,
     out_folder,
     out_option,
     program_argument,
@@ -36,7 +37,7 @@ _SHOWN = re.compile(re.escape(OUTPUT_MARK) + r"([A-Za-z0-9+/=]+)")
 @click.argument("name", required=False)
 @out_option
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@json_option
 @click.option("--show-secrets", is_flag=True, help="Decrypt and show the sensitive ones as well.")
 @failing_plainly
 def command(
@@ -44,8 +45,15 @@ def command(
 ) -> None:
     """Show the outputs of what was deployed, all or the one called NAME.
 
-    `mlkeys output ciphertext` shows that output of app.py; `mlkeys output other.py ciphertext` that of another program.
     A sensitive output is in no file: --show-secrets decrypts it on the server, for a terminal or a pipe.
+
+    \b
+    Examples:
+      mlkeys output                                 all of app.py
+      mlkeys output ciphertext                      one of them, bare
+      mlkeys output other.py ciphertext             one of another program
+      mlkeys output --json --stack prod
+      mlkeys output --show-secrets api_key | program-that-reads-a-key
     """
     if program.suffix != ".py" and name is None:
         program, name = Path("app.py"), str(program)
@@ -100,9 +108,9 @@ def _written(project: Path) -> dict[str, Any]:
 
 def _decrypted(project: Path) -> dict[str, Any]:
     """The sensitive outputs. They come over a pipe and are kept nowhere."""
-    run = ansible_playbook(project, "outputs.yml", quiet=True)
-    found = _SHOWN.search(run.stdout)
-    if run.returncode or found is None:
+    run = ansible_playbook(project, "outputs.yml", show=None)
+    found = _SHOWN.search(run.output)
+    if run.status or found is None:
         # Of what the playbook said nothing is shown: with a wrong result in it, it might hold a secret.
         raise MlkeysError(
             f"The outputs of stack {project.name} cannot be decrypted. Is it deployed, and may the token decrypt? "

@@ -1,17 +1,11 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What commands share: the program, the output folder, and the tools that do the work."""
+"""What commands share: the program, its stacks and the output folder."""
 
 from __future__ import annotations
 
-import functools
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 
@@ -19,11 +13,8 @@ from mlkeys._app import App, Stack
 from mlkeys._errors import MlkeysError
 from mlkeys._program import load
 from mlkeys._project import write_app
-from mlkeys._synth import needed_stacks
+from mlkeys._synth import Synthesis, needed_stacks
 from mlkeys._view import View
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 program_argument = click.argument(
     "program", type=click.Path(dir_okay=False, path_type=Path), default=Path("app.py"), required=False
@@ -31,6 +22,7 @@ program_argument = click.argument(
 stack_option = click.option(
     "--stack", "stacks", multiple=True, metavar="NAME", help="Only this stack; may be given several times."
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for a machine to read.")
 out_option = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -38,21 +30,14 @@ out_option = click.option(
 )
 
 
-def failing_plainly(function: Callable[P, T]) -> Callable[P, T]:
-    """What the user can put right ends the command with its text and status 1."""
-
-    @functools.wraps(function)
-    def guarded(*arguments: P.args, **options: P.kwargs) -> T:
-        try:
-            return function(*arguments, **options)
-        except MlkeysError as problem:
-            text = str(problem)
-        raise click.ClickException(text)
-
-    return guarded
+def show_warnings(made: Synthesis) -> None:
+    """Tell what is doubtful about a program."""
+    for warning in made.warnings:
+        click.secho(f"Warning: {warning}", fg="yellow", err=True)
 
 
 def out_folder(program: Path, out: Path | None) -> Path:
+    """The folder for the files, as it was chosen or as it is by default."""
     return out if out is not None else program.parent / "mlkeys.out"
 
 
@@ -83,44 +68,7 @@ def synthesised(program: Path, out: Path | None) -> tuple[App, Path]:
     """The app, with its files up to date."""
     app = load(program)
     folder = out_folder(program, out)
-    made = write_app(app, folder)
-    for warning in made.warnings:
-        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+    show_warnings(write_app(app, folder))
     if "ansible" not in app.targets:
         raise MlkeysError("The program leaves the target 'ansible' out, by which this command works.")
     return app, folder
-
-
-def ansible_playbook(
-    folder: Path, playbook: str, arguments: Sequence[str] = (), *, quiet: bool = False
-) -> subprocess.CompletedProcess[str]:
-    """Run a playbook of a project; what it prints is shown as it comes, unless it is for us."""
-    argv = [_tool("ansible-playbook"), playbook, *arguments]
-    try:
-        return subprocess.run(
-            argv,
-            cwd=folder,
-            env=_environment(os.environ),
-            check=False,
-            text=True,
-            stdout=subprocess.PIPE if quiet else None,
-            stderr=subprocess.PIPE if quiet else None,
-        )
-    except OSError as problem:
-        reason = problem.strerror
-    raise MlkeysError(f"{argv[0]} cannot be run: {reason}.")
-
-
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    # The project's own configuration counts, and no log file or callback may keep what a playbook prints.
-    kept = {name: value for name, value in environ.items() if name not in ("ANSIBLE_CONFIG", "ANSIBLE_LOG_PATH")}
-    return {**kept, **({"ANSIBLE_FORCE_COLOR": "1"} if sys.stdout.isatty() else {"ANSIBLE_NOCOLOR": "1"})}
-
-
-def _tool(name: str) -> str:
-    """A program of the environment that mlkeys is installed in, else of the PATH."""
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
-        raise MlkeysError(f"{name} is not installed: pip install ansible-core")
-    return found

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.project import failing_plainly, out_folder, out_option, program_argument
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.project import json_option, out_folder, out_option, program_argument, show_warnings
 from mlkeys._program import load
 from mlkeys._project import differences, synthesize_for, write
 
@@ -19,7 +20,7 @@ from mlkeys._project import differences, synthesize_for, write
 @program_argument
 @out_option
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 when the files are not up to date.")
-@click.option("--json", "as_json", is_flag=True, help="Show the names of the files as JSON.")
+@json_option
 @failing_plainly
 def command(program: Path, out: Path | None, *, check: bool, as_json: bool) -> None:
     """Write the files that PROGRAM (app.py) describes.
@@ -32,11 +33,11 @@ def command(program: Path, out: Path | None, *, check: bool, as_json: bool) -> N
       mlkeys synth
       mlkeys synth --check          in CI: are the committed files up to date?
       mlkeys synth prod.py --out build/prod
+      mlkeys synth --json           the names of all files, and of those that changed
     """
     folder = out_folder(program, out)
     made = synthesize_for(load(program), folder)
-    for warning in made.warnings:
-        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+    show_warnings(made)
     different = differences(made.files, folder)
     if not check:
         write(made.files, folder)

@@ -72,10 +72,12 @@ class AppRole(Resource):
 
     @property
     def name(self) -> Reference:
+        """The role's name."""
         return self._reference("name")
 
     @property
     def backend(self) -> Reference:
+        """Where its auth method is mounted."""
         return self._reference("backend")
 
     @property

@@ -39,4 +39,5 @@ class AppRoleAuth(Resource):
 
     @property
     def path(self) -> Reference:
+        """Where it is mounted."""
         return self._reference("path")

@@ -81,6 +81,7 @@ class TransitSecretBackend(Resource):
 
     @property
     def path(self) -> Reference:
+        """Where it is mounted."""
         return self._reference("path")
 
 

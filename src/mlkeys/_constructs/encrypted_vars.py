@@ -53,6 +53,7 @@ class EncryptedVars(Element):
 
     @property
     def entries(self) -> tuple[Encrypted, ...]:
+        """Its secrets, in the order in which they were added."""
         return tuple(child for child in self.node.children if isinstance(child, Encrypted))
 
     def texts(self) -> Iterable[tuple[str, str]]:

@@ -38,6 +38,7 @@ class Encrypted(Element):
 
     @property
     def ciphertext(self) -> Reference:
+        """The ciphertext; known only once deployed."""
         return self._reference("ciphertext")
 
     def texts(self) -> Iterable[tuple[str, str]]:
@@ -70,6 +71,7 @@ class Decrypted(Element):
 
     @property
     def plaintext(self) -> Reference:
+        """The plaintext; it may stand where no file holds it."""
         return self._reference("plaintext")
 
     def source(self) -> Encrypted | None:
@@ -107,6 +109,7 @@ Plaintext: TypeAlias = Secret | Decrypted | Reference | str
 
 
 def decrypt(key: TransitSecretBackendKey, ciphertext: str | Encrypted, context: str | None) -> Decrypted:
+    """What `key.decrypt` makes: below the key, one for each use of a ciphertext."""
     source = _encrypted(key.node.root, str(ciphertext))
     text, wrong = (str(ciphertext), None)
     if not isinstance(ciphertext, (str, Encrypted)):

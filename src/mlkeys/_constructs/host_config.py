@@ -102,10 +102,12 @@ class HostConfig(Element):
 
     @property
     def shape(self) -> str:
+        """Which of `SHAPES` the content has."""
         return next(iter(self.contents), "template")
 
     @property
     def content(self) -> Any:
+        """What was given under the name of the shape."""
         return self.contents.get(self.shape)
 
     def texts(self) -> Iterable[tuple[str, str]]:

@@ -22,6 +22,12 @@ class Template:
     text: str
 
 
+#: Variables of a host that is the deploying machine itself, and uses the Python that deploys.
+LOCAL: Mapping[str, str | Template] = {
+    "ansible_connection": "local",
+    "ansible_python_interpreter": Template("{{ ansible_playbook_python }}"),
+}
+
 #: What a variable may hold: plain data, references, templates.
 Data: TypeAlias = Any
 
@@ -73,11 +79,7 @@ class Inventory(Construct):
 
     def local(self, name: str, hosts: Sequence[str], *, variables: Mapping[str, Data] | None = None) -> Group:
         """A group whose hosts are folders of the deploying machine, to try things out."""
-        connection = {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": Template("{{ ansible_playbook_python }}"),
-        }
-        return self.group(name, hosts, variables={**connection, **(variables or {})})
+        return self.group(name, hosts, variables={**LOCAL, **(variables or {})})
 
 
 def _untagged(data: Data) -> Data:

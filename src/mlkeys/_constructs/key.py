@@ -134,10 +134,12 @@ class TransitSecretBackendKey(Resource):
 
     @property
     def name(self) -> Reference:
+        """The key's name."""
         return self._reference("name")
 
     @property
     def backend(self) -> Reference:
+        """The path of its engine."""
         return self._reference("backend")
 
     @property
@@ -147,6 +149,7 @@ class TransitSecretBackendKey(Resource):
 
     @property
     def derived(self) -> bool:
+        """Whether each ciphertext belongs to a context, which here is its name."""
         return self.values.get("derived") is True
 
     @property

@@ -4,15 +4,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Self, TypeAlias
 
 from mlkeys._attributes import choice_problem
 from mlkeys._element import Element
+from mlkeys._literals import shown
 from mlkeys._location import call_site
 from mlkeys._policy import CAPABILITIES, RESERVED, Rule, merged
 from mlkeys._reference import Reference
 from mlkeys._tree import Construct, where
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
 
 Capability: TypeAlias = Literal["create", "read", "update", "patch", "delete", "list", "sudo", "deny"]
 
@@ -34,6 +38,12 @@ class Policy(Element):
         self.policy_name = name or own
         self.description = description
         self._rules: list[Rule] = []
+        if not _NAME.fullmatch(self.policy_name):
+            # It is also the name of a file.
+            self.node.add_problem(
+                f"{shown(self.policy_name)} is no name for a policy: letters, digits, '_', '-' and '.', beginning with "
+                "a letter or digit, and such names with '/' between them"
+            )
         if self.policy_name in RESERVED:
             self.node.add_problem(f"the policy {self.policy_name!r} is the server's own")
         self.node.add_validation(self._validate)
@@ -72,10 +82,12 @@ class Policy(Element):
 
     @property
     def name(self) -> Reference:
+        """The policy's name."""
         return self._reference("name")
 
     @property
     def rules(self) -> tuple[Rule, ...]:
+        """Its rules, in the order in which they were added; several may be for one path."""
         return tuple(self._rules)
 
     def known(self, attribute: str, /) -> object | None:

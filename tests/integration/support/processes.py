@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from mlkeys._openbao import ending_with_parent, holding_signals, without_server_settings
+from mlkeys._openbao import without_server_settings
+from mlkeys._processes import ending_with_parent, holding_signals
 
 START_SECONDS = 20.0
 

@@ -39,22 +39,22 @@ def _encrypted(view: View, text: str) -> Encrypted | None:
     return pointer.element if pointer is not None and isinstance(pointer.element, Encrypted) else None
 
 
-def config_path(config: HostConfig, agent: Agent) -> str:
-    """Where the agent's configuration lies on the host."""
-    return f"{agent.credentials}/{config.node.id}.hcl"
+def config_path(name: str, agent: Agent) -> str:
+    """Where the configuration of the agent of that name lies on the host."""
+    return f"{agent.credentials}/{name}.hcl"
 
 
-def unit(config: HostConfig, agent: Agent) -> str:
+def unit(name: str, agent: Agent) -> str:
     """The systemd unit, as the text of a template."""
     return in_file(
         f"""[Unit]
-Description=mlkeys agent {config.node.id}
+Description=mlkeys agent {name}
 After=network-online.target
 Wants=network-online.target
 
 [Service]
 User={agent.user}
-ExecStart={agent.binary} agent -config={config_path(config, agent)}
+ExecStart={agent.binary} agent -config={config_path(name, agent)}
 Restart=on-failure
 NoNewPrivileges=true
 ProtectSystem=strict

@@ -11,39 +11,50 @@ from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Template
 from mlkeys._element import Element
 from mlkeys._targets.ansible import agent as agents
+from mlkeys._targets.ansible.login import KV_VARIABLES
 from mlkeys._targets.ansible.shapes import problem_of
 from mlkeys._targets.ansible.sources import problem_of_template
 from mlkeys._view import View
 
-#: Names that mean something to Ansible itself.
+#: Names that mean something to Ansible itself, or to the tasks that are generated.
 _RESERVED = frozenset(
-    {
-        *(
-            "ansible_facts",
-            "environment",
-            "group_names",
-            "groups",
-            "hosts",
-            "hostvars",
-            "inventory_dir",
-            "lookup",
-            "name",
-        ),
-        *("inventory_hostname", "namespace", "no_log", "omit", "outputs", "play_hosts", "playbook_dir", "port", "q"),
-        *(
-            "query",
-            "range",
-            "role_name",
-            "serial",
-            "server_address",
-            "server_headers",
-            "server_object",
-            "tags",
-            "tasks",
-        ),
-        *("vars", "when"),
-    }
-)
+    [
+        "ansible_facts",
+        "environment",
+        "group_names",
+        "groups",
+        "hosts",
+        "hostvars",
+        "inventory_dir",
+        "inventory_hostname",
+        "item",
+        "lookup",
+        "name",
+        "namespace",
+        "no_log",
+        "omit",
+        "play_hosts",
+        "playbook_dir",
+        "port",
+        "q",
+        "query",
+        "range",
+        "role_name",
+        "serial",
+        "tags",
+        "tasks",
+        "vars",
+        "when",
+        "folders_found",
+        "force_keys",
+        "outputs",
+        "server_headers",
+        "server_object",
+        "server_object_created_once",
+        "server_object_found",
+        "server_object_path",
+    ]
+) | frozenset(KV_VARIABLES)
 
 
 def ansible_problems(view: View, element: Element, sources: Mapping[str, str]) -> Iterator[str]:

@@ -23,12 +23,13 @@ from mlkeys._targets.names import terraform_name
 
 @dataclass(frozen=True, slots=True)
 class HostFile:
-    """One file on a host and the template that it is made of."""
+    """One file on a host and the template that it is made of; `word` is what it is for its configuration."""
 
     template: str
     text: str
     dest: str | Template
     mode: str
+    word: str = "File"
 
 
 @dataclass(slots=True)
@@ -59,8 +60,8 @@ def files_of(config: HostConfig, values: Values, sources: Mapping[str, str]) -> 
         agent = config.content
         settings = header + agents.configuration(values, agent)
         return [
-            HostFile(f"templates/{name}.hcl.j2", settings, agents.config_path(config, agent), "0640"),
-            HostFile(f"templates/{name}.service.j2", header + agents.unit(config, agent), config.dest, "0644"),
+            HostFile(f"templates/{name}.hcl.j2", settings, agents.config_path(name, agent), "0640", "Settings"),
+            HostFile(f"templates/{name}.service.j2", header + agents.unit(name, agent), config.dest, "0644", "Unit"),
         ]
 
     text = rendered(config.shape, config.content, values.pieces)
@@ -115,7 +116,7 @@ def _tasks(
         dest = file.dest if isinstance(file.dest, Template) else values.text(file.dest)
         options: Task = {"src": file.template.removeprefix("templates/"), "dest": dest, "mode": file.mode}
         options |= {name: value for name, value in (("owner", config.owner), ("group", config.group)) if value}
-        task: Task = {"name": f"File {values.name(config)}", "ansible.builtin.template": options}
+        task: Task = {"name": f"{file.word} {values.name(config)}", "ansible.builtin.template": options}
         if config.delivery == "plaintext":
             # A diff or a result would show what is in the file.
             task |= {"no_log": True, "diff": False}

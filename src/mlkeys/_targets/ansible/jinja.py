@@ -16,9 +16,13 @@ _OPENING = re.compile(r"\{(?=[{%#]|\Z)")
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """Code of a template, as opposed to text."""
+    """Code of a template, as opposed to text.
+
+    `plaintext` says that its value is a secret, of which nobody knows the characters.
+    """
 
     code: str
+    plaintext: bool = False
 
 
 Meaning = Callable[[Target], "str | Expression"]

@@ -11,14 +11,23 @@ from mlkeys._app import Stack
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.host_config import HostConfig
-from mlkeys._constructs.inventory import Group, Template
+from mlkeys._constructs.inventory import LOCAL, Group, Template
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._element import Element
 from mlkeys._policy import hcl
 from mlkeys._secret import KvSecret, PromptSecret
 from mlkeys._targets.ansible import hosts, server_object
-from mlkeys._targets.ansible.tasks import Task, absent_tasks_of, file_of, path_template, reading, tasks_of
+from mlkeys._targets.ansible.login import KV_COLLECTION, KV_VARIABLES
+from mlkeys._targets.ansible.tasks import (
+    Task,
+    absent_tasks_of,
+    file_of,
+    is_there,
+    path_template,
+    reading,
+    tasks_of,
+)
 from mlkeys._targets.ansible.values import Values, prompt_variable
 from mlkeys._targets.ansible.yaml import Commented, document
 from mlkeys._view import View
@@ -85,9 +94,12 @@ class AnsibleProject:
 
     def _requirements(self) -> Any:
         collections = [{"name": "mlkeys.transit", "version": ">=0.1.0"}]
-        if any(isinstance(entry.plaintext, KvSecret) for entry in self._entries()):
-            collections.append({"name": "community.hashi_vault", "version": ">=6.0.0"})
+        if self._reads_kv():
+            collections.append({"name": KV_COLLECTION, "version": ">=6.2.0"})
         return {"collections": collections}
+
+    def _reads_kv(self) -> bool:
+        return any(isinstance(entry.plaintext, KvSecret) for entry in self._entries())
 
     def _entries(self) -> list[Encrypted]:
         return [element for element in self._view.in_stack(self._stack) if isinstance(element, Encrypted)]
@@ -96,15 +108,11 @@ class AnsibleProject:
         return [element for element in self._view.in_stack(self._stack) if isinstance(element, Group)]
 
     def _inventory(self) -> Any:
-        local = {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": Template("{{ ansible_playbook_python }}"),
-        }
         groups = {
             group.name: {"hosts": {name: self._on_hosts.data(given) for name, given in group.hosts.items()}}
             for group in self._groups()
         }
-        inventory: dict[str, Any] = {"hosts": {"localhost": local}}
+        inventory: dict[str, Any] = {"hosts": {"localhost": LOCAL}}
         return {"all": {**inventory, "children": groups} if groups else inventory}
 
     def _server(self) -> Any:
@@ -130,6 +138,8 @@ class AnsibleProject:
             if element in used:
                 tasks.append(reading(self._vars_files[element]))
         play = self._head(f"Bring the server to what stack {self._stack.node.id} describes")
+        if self._reads_kv():
+            play["vars"] = {**play.get("vars", {}), **KV_VARIABLES}
         placeholders = {
             entry.name: f"(new ciphertext of {entry.name})"
             for element in used
@@ -146,7 +156,8 @@ class AnsibleProject:
 
     def _prompts(self) -> list[Task]:
         return [
-            {"name": prompt_variable(entry), "prompt": entry.plaintext.question, "private": True}
+            # An answer may hold what looks like a template.
+            {"name": prompt_variable(entry), "prompt": entry.plaintext.question, "private": True, "unsafe": True}
             for entry in self._entries()
             if isinstance(entry.plaintext, PromptSecret)
         ]
@@ -177,13 +188,17 @@ class AnsibleProject:
         shown = self._outputs_for(sensitive=False)
         if not shown:
             return []
+        text = "outputs | to_nice_json(sort_keys=true)"
+        written = f"lookup('ansible.builtin.file', playbook_dir ~ '/{OUTPUTS_FILE}')"
         task: Task = {
             "name": "Outputs",
             "ansible.builtin.copy": {
-                "content": Template("{{ outputs | to_nice_json(sort_keys=true) }}\n"),
+                "content": Template(f"{{{{ {text} }}}}\n"),
                 "dest": path_template(OUTPUTS_FILE),
                 "mode": "0644",
             },
+            # To find that nothing is to be done, the module takes a quarter of the time of a run that changes nothing.
+            "when": Template(f"{is_there(OUTPUTS_FILE, negated=True)} or {written} != {text}"),
             "vars": {"outputs": self._output_values(shown)},
         }
         return [task]

@@ -15,26 +15,19 @@ from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.policy import Policy
 from mlkeys._duration import Duration
 from mlkeys._element import Element, Resource
+from mlkeys._targets.ansible import login
 from mlkeys._targets.ansible.values import Values
 
 TASK_FILE = "tasks/server_object.yml"
 ABSENT_FILE = "tasks/server_object_absent.yml"
 
 
-def _first_of(*names: str) -> str:
-    return " or ".join(f"lookup('ansible.builtin.env', '{name}')" for name in names)
-
-
-_ADDRESS = _first_of("ANSIBLE_HASHI_VAULT_ADDR", "BAO_ADDR", "VAULT_ADDR")
-_TOKEN = _first_of("ANSIBLE_HASHI_VAULT_TOKEN", "BAO_TOKEN", "VAULT_TOKEN")
-_NAMESPACE = _first_of("ANSIBLE_HASHI_VAULT_NAMESPACE", "BAO_NAMESPACE", "VAULT_NAMESPACE")
-
 #: Variables of the play that these tasks need.
 PLAY_VARIABLES: dict[str, Any] = {
-    "server_address": Template(f"{{{{ ansible_hashi_vault_url | default({_ADDRESS}, true) }}}}"),
+    "server_address": login.ADDRESS,
     "server_headers": {
-        "X-Vault-Token": Template(f"{{{{ ansible_hashi_vault_token | default({_TOKEN}, true) }}}}"),
-        "X-Vault-Namespace": Template(f"{{{{ ansible_hashi_vault_namespace | default({_NAMESPACE}, true) }}}}"),
+        "X-Vault-Token": login.TOKEN,
+        "X-Vault-Namespace": login.NAMESPACE,
         "X-Vault-Request": "true",
     },
 }

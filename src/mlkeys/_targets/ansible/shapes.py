@@ -69,9 +69,19 @@ def _env_value(name: str, value: Any, render: Render) -> str:
         raise Unfit(f"{name} is a {type(value).__name__}: a variable of the environment is text, a number or a flag")
     if "\n" in value or "'" in value:
         raise Unfit(f"{name} holds a quote or a line break, which readers of such files take differently")
-    pieces = [in_file(p) if isinstance(p, str) else f"{{{{ {p.code} }}}}" for p in render(value)]
     # Single quotes: nothing in them has a meaning for shells, systemd, Docker and dotenv alike.
-    return f"'{''.join(pieces)}'"
+    return f"'{''.join(map(_in_single_quotes, render(value)))}'"
+
+
+def _in_single_quotes(piece: str | Expression) -> str:
+    if isinstance(piece, str):
+        return in_file(piece)
+    if not piece.plaintext:
+        return f"{{{{ {piece.code} }}}}"
+    # What may not stand there is only seen where it is decrypted, which is to happen once.
+    hint = "a secret with a quote or a line break has no place in such a file"
+    fits = "\"'\" not in secret and (secret ~ '.').splitlines() | length == 1"
+    return f"{{% set secret = {piece.code} %}}{{{{ secret if {fits} else undef(hint='{hint}') }}}}"
 
 
 def _json(data: Any, render: Render) -> str:

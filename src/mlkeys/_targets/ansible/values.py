@@ -17,6 +17,7 @@ from mlkeys._reference import Target, parts
 from mlkeys._secret import EnvSecret, FileSecret, GeneratedSecret, KvSecret, PromptSecret, Secret
 from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.jinja import Expression, literal
+from mlkeys._targets.ansible.login import KV_LOOKUP
 from mlkeys._targets.ansible.yaml import Yaml
 from mlkeys._targets.names import variable_name
 from mlkeys._view import View
@@ -83,7 +84,7 @@ class Values:
         if isinstance(element, Encrypted):
             return Expression(element.name)
         if isinstance(element, Decrypted):
-            return Expression(self._decrypting(element))
+            return Expression(self._decrypting(element), plaintext=True)
         if pointer.runtime:
             name = self.register(element)
             answer = f"hostvars['localhost'].{name}" if self._on_hosts else name
@@ -121,11 +122,13 @@ class Values:
         if isinstance(secret, FileSecret):
             return f"lookup('ansible.builtin.file', {self._program_file(secret.path)})"
         if isinstance(secret, PromptSecret):
-            return prompt_variable(element)
+            # Without a terminal nobody is asked, and the answer is the text of Python's None.
+            answer = prompt_variable(element)
+            hint = literal(f"Answer the question for {element.name}, on a terminal")
+            return f"{answer} if {answer} not in ['', 'None'] else undef(hint={hint})"
         if isinstance(secret, KvSecret):
-            path, mount, field = (literal(text) for text in (secret.path, secret.mount, secret.field))
-            found = f"lookup('community.hashi_vault.vault_kv2_get', {path}, engine_mount_point={mount})"
-            return f"{found}.secret[{field}]"
+            found = KV_LOOKUP.format(path=literal(secret.path), mount=literal(secret.mount))
+            return f"{found}.secret[{literal(secret.field)}]"
         if isinstance(secret, GeneratedSecret):
             characters = literal(secret.characters)
             return f"lookup('ansible.builtin.password', '/dev/null', length={secret.length}, chars=[{characters}])"

@@ -10,6 +10,7 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.output import Output
 from mlkeys._element import Element, Resource
 from mlkeys._targets.terraform.resources import kind_of
+from mlkeys._targets.terraform.secrets import RESERVED_VARIABLES
 from mlkeys._view import View
 
 
@@ -20,11 +21,13 @@ def terraform_problems(view: View, element: Element) -> Iterator[str]:
         for name in kind.unsupported:
             if name in element.values:
                 yield f"{name}: the Terraform provider has none. Leave that target out: App(targets=['ansible'])"
+    stack = view.stack_of[element]
+    mode = stack.terraform_secrets if stack is not None else None
+    if isinstance(element, Encrypted) and mode is not None and element.name in RESERVED_VARIABLES:
+        yield f"{element.name!r} is no name that a variable of Terraform may have: give another name"
     if kind is None or isinstance(element, (Output, Encrypted, Decrypted)):
         return
     for field, text in element.texts():
         for pointer in view.pointers(text):
-            stack = view.stack_of[element]
-            secret = isinstance(pointer.element, (Encrypted, Decrypted))
-            if secret and stack is not None and stack.terraform_secrets != "state":
+            if isinstance(pointer.element, (Encrypted, Decrypted)) and mode != "state":
                 yield f"{field} would put a secret into Terraform's plan and state"

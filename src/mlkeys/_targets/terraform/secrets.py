@@ -13,7 +13,14 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._element import Element
 from mlkeys._secret import Secret
 from mlkeys._targets.names import terraform_name, variable_name
+from mlkeys._targets.terraform.text import escaped
 from mlkeys._view import Pointer
+
+#: Names that Terraform has for its own use, and the one of ours.
+VERSION_VARIABLE = "ciphertexts_version"
+RESERVED_VARIABLES = frozenset(
+    {"count", "depends_on", "for_each", "lifecycle", "locals", "providers", "source", "version", VERSION_VARIABLE}
+)
 
 Block = tuple[str, str, str, dict[str, Any]]
 Render = Callable[[str], str]
@@ -39,17 +46,29 @@ class Secrets:
         return f"data.vault_transit_decrypt.{name}.plaintext"
 
     def blocks(self, element: Encrypted | Decrypted, render: Render) -> Iterator[Block]:
+        """The blocks that one of them becomes."""
         if self._mode == "state":
             yield from self._in_state(element, render)
-        elif self._mode == "ephemeral" and isinstance(element, Encrypted) and isinstance(element.plaintext, Secret):
+        elif isinstance(element, Encrypted) and self._is_written(element):
             yield from self._ephemeral(element, render)
+
+    def variables(self, elements: Iterable[Element]) -> dict[str, Any]:
+        """Variables of the stack itself."""
+        if not any(self._is_written(element) for element in elements):
+            return {}
+        described = "Raise it to encrypt every secret anew and to write its ciphertext again."
+        return {VERSION_VARIABLE: {"type": "number", "default": 1, "description": described}}
+
+    def _is_written(self, element: Element) -> bool:
+        return self._mode == "ephemeral" and isinstance(element, Encrypted) and isinstance(element.plaintext, Secret)
 
     def _name(self, element: Element) -> str:
         return terraform_name(element.node.path.removeprefix(f"{self._stack.node.path}/"))
 
     def _variable(self, element: Encrypted, *, ephemeral: bool) -> Iterator[Block]:
         if isinstance(element.plaintext, Secret):
-            body: dict[str, Any] = {"type": "string", "sensitive": True, "description": repr(element.plaintext)}
+            described = escaped(repr(element.plaintext))
+            body: dict[str, Any] = {"type": "string", "sensitive": True, "description": described}
             yield "variable", "", self._variable_name(element), {**body, **({"ephemeral": True} if ephemeral else {})}
 
     def _variable_name(self, element: Encrypted) -> str:
@@ -75,7 +94,10 @@ class Secrets:
         yield "data", type_, self._name(element), body
 
     def _ephemeral(self, element: Encrypted, render: Render) -> Iterator[Block]:
-        """Encrypt without a trace, and write the ciphertext where Terraform only ever writes: a KV engine."""
+        """Encrypt without a trace, and write the ciphertext where Terraform only ever writes: a KV engine.
+
+        What was written is never compared, so a variable says when to write again.
+        """
         name = self._name(element)
         yield from self._variable(element, ephemeral=True)
         context = f", context = base64encode({json.dumps(element.name)})" if element.key.derived else ""
@@ -85,7 +107,7 @@ class Secrets:
             "vault_generic_endpoint",
             name,
             {
-                "path": render(f"{element.key.backend}/encrypt/{element.key.name}"),
+                "path": self._encrypt_path(element, render),
                 "data_json": f"${{jsonencode({{plaintext = base64encode(var.{variable}){context}}})}}",
                 "write_fields": ["ciphertext"],
             },
@@ -99,6 +121,14 @@ class Secrets:
                 "mount": render(self._stack.terraform_kv),
                 "name": render(f"{self._stack.node.id}/{element.name}"),
                 "data_json_wo": f"${{jsonencode({{ciphertext = {value}}})}}",
-                "data_json_wo_version": 1,
+                "data_json_wo_version": f"${{var.{VERSION_VARIABLE}}}",
             },
         )
+
+    def _encrypt_path(self, element: Encrypted, render: Render) -> str:
+        """Where to encrypt. It is not known before the key is there: else a plan would ask a key that is not."""
+        address = self._address_of(element.key)
+        if address is None:
+            return render(f"{element.key.backend}/encrypt/{element.key.name}")
+        # The provider's id of a key is its whole path.
+        return f"{render(f'{element.key.backend}/encrypt/')}${{basename({address}.id)}}"

@@ -25,10 +25,13 @@ from mlkeys._view import View
 PROVIDER_SOURCE = "registry.terraform.io/hashicorp/vault"
 # The first version with ephemeral endpoints; 6 may change anything.
 PROVIDER_VERSION = ">= 5.9.0, < 6.0.0"
-TERRAFORM_VERSION = ">= 1.5.0"
-EPHEMERAL_TERRAFORM_VERSION = ">= 1.11.0"
 
 Json = dict[str, Any]
+
+
+def terraform_version(stack: Stack) -> str:
+    """The versions of Terraform that understand what a stack becomes."""
+    return ">= 1.11.0" if stack.terraform_secrets == "ephemeral" else ">= 1.5.0"
 
 
 class TerraformStack:
@@ -47,11 +50,12 @@ class TerraformStack:
         """The whole configuration."""
         for element in self._view.in_stack(self._stack):
             self._add(element)
-        ephemeral = self._stack.terraform_secrets == "ephemeral"
+        if variables := self._secrets.variables(self._view.in_stack(self._stack)):
+            _merge(self._blocks, {"variable": variables})
         head: Json = {
             "//": {"path": self._stack.node.path, "at": self._stack.node.location_text},
             "terraform": {
-                "required_version": EPHEMERAL_TERRAFORM_VERSION if ephemeral else TERRAFORM_VERSION,
+                "required_version": terraform_version(self._stack),
                 "required_providers": {"vault": {"source": PROVIDER_SOURCE, "version": PROVIDER_VERSION}},
             },
             "provider": {"vault": [self._provider()]},

@@ -1,0 +1,164 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys doctor`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from mlkeys import _collection
+from mlkeys._app import App, Stack
+from mlkeys._commands.doctor import environment, machine, server
+from mlkeys._commands.doctor.check import Check
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.project import (
+    chosen,
+    json_option,
+    out_folder,
+    out_option,
+    program_argument,
+    stack_option,
+)
+from mlkeys._commands.sources import missing_sources
+from mlkeys._constructs.encryption import Encrypted
+from mlkeys._errors import MlkeysError
+from mlkeys._program import load
+from mlkeys._project import differences, synthesize_for
+from mlkeys._secret import KvSecret
+from mlkeys._targets.ansible.login import KV_COLLECTION
+from mlkeys._targets.terraform.stack import terraform_version
+
+_MARKS = {"ok": ("ok", "green"), "remark": ("remark", "yellow"), "wrong": ("WRONG", "red")}
+
+
+@click.command("doctor")
+@program_argument
+@out_option
+@stack_option
+@json_option
+@failing_plainly
+def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, as_json: bool) -> None:
+    """Find out why something does not work.
+
+    Looks at what is installed, at PROGRAM (app.py) if there is one, at the settings, at the server, at the login, and
+    at what that may do with what PROGRAM describes. It logs in as a deployment does, changes nothing and shows no
+    secret. Exits with 1 when something is wrong; a remark is about what works and yet may surprise.
+
+    \b
+    Examples:
+      mlkeys doctor
+      mlkeys doctor --stack prod
+      mlkeys doctor --json | jq '.[] | select(.ok | not)'
+    """
+    checks = list(_all(program, out, stacks))
+    if as_json:
+        click.echo(json.dumps([check.as_data() for check in checks]))
+    else:
+        for check in checks:
+            _show(check)
+    sys.exit(0 if all(check.level != "wrong" for check in checks) else 1)
+
+
+def _show(check: Check) -> None:
+    mark, colour = _MARKS[check.level]
+    click.secho(f"{mark:7}", fg=colour, nl=False)
+    about = f"{check.name} of {check.stack}" if check.stack else check.name
+    click.echo(f"{about}: {check.found}")
+    if check.advice:
+        click.echo(f"{'':7}{check.advice}")
+
+
+def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Check]:
+    stacks: list[Stack] = []
+    oldest_terraform = ""
+    if program.exists():
+        app = _app(program)
+        if isinstance(app, Check):
+            yield app
+        else:
+            stacks = chosen(app, names)
+            oldest_terraform = _oldest_terraform(app, stacks)
+            folder = out_folder(program, out)
+            yield from _program(app, stacks, folder)
+            _configure(folder / "ansible" / stacks[0].node.id / "ansible.cfg")
+    yield from machine.libraries()
+    yield machine.collection()
+    yield from machine.programs(oldest_terraform)
+    try:
+        _collection.load()
+    except MlkeysError:
+        yield Check("server", "remark", "not looked at: that takes Ansible and the collection, here")
+        return
+    if any(_reads_kv(stack) for stack in stacks):
+        yield machine.other_collection(KV_COLLECTION)
+    yield from _settings_and_servers(stacks)
+
+
+def _configure(project: Path) -> None:
+    """Let Ansible read what it reads when it deploys: the project's own configuration, not that of this folder."""
+    if project.is_file():
+        os.environ["ANSIBLE_CONFIG"] = str(project.absolute())
+
+
+def _app(program: Path) -> App | Check:
+    """The app of the program, or what is wrong with that."""
+    try:
+        app = load(program)
+        synthesize_for(app, program.parent)
+    except MlkeysError as problem:
+        return Check("program", "wrong", str(problem))
+    return app
+
+
+def _program(app: App, stacks: Sequence[Stack], folder: Path) -> Iterator[Check]:
+    if different := differences(synthesize_for(app, folder).files, folder):
+        yield Check("program", "remark", f"{len(different)} files in {folder} are not up to date", "mlkeys synth")
+    else:
+        yield Check("program", "ok", f"its files in {folder} are up to date")
+    for problem in missing_sources(stacks):
+        yield Check("secrets", "remark", str(problem), "A deployment needs it.")
+
+
+def _oldest_terraform(app: App, stacks: Sequence[Stack]) -> str:
+    if "terraform" not in app.targets:
+        return ""
+    return max(map(terraform_version, stacks), key=machine.numbers)
+
+
+def _reads_kv(stack: Stack) -> bool:
+    return any(isinstance(one, Encrypted) and isinstance(one.plaintext, KvSecret) for one in stack.node.walk())
+
+
+def _settings_and_servers(stacks: Sequence[Stack]) -> Iterator[Check]:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS
+
+    yield from environment.variables(OPTIONS, os.environ)
+    groups: dict[tuple[str | None, str | None], list[Stack]] = {} if stacks else {(None, None): []}
+    for stack in stacks:
+        groups.setdefault((stack.url, stack.namespace), []).append(stack)
+    for (url, namespace), members in groups.items():
+        names = ", ".join(stack.node.id for stack in members) if len(groups) > 1 else ""
+        for check in _server(url, namespace, members):
+            yield check if check.stack else replace(check, stack=names)
+
+
+def _server(url: str | None, namespace: str | None, stacks: Sequence[Stack]) -> Iterator[Check]:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS
+
+    try:
+        settings = _collection.settings(url, namespace)
+    except MlkeysError as problem:
+        yield Check("settings", "wrong", str(problem), "To try things on a server of its own: mlkeys dev")
+        return
+    option = next(option for option in OPTIONS if option.name == "url")
+    yield from environment.connection(
+        settings.connection, "the program" if url else environment.origin(option, os.environ)
+    )
+    yield from server.looked_at(settings, stacks)

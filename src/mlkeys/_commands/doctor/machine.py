@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is installed here: libraries, the collection, programs."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib import metadata
+
+from mlkeys import _collection
+from mlkeys._commands.doctor.check import Check, Level
+from mlkeys._errors import MlkeysError
+
+_NEEDED = re.compile(r"([\w.-]+)>=([\d.]+); extra == ['\"]ansible['\"]")
+_VERSION = re.compile(r"\d+(?:\.\d+)+")
+_SECONDS = 10.0
+
+# What each is for, where it is missing.
+_PROGRAMS = {
+    "bao": "only for using OpenBao by hand, and as an agent on hosts",
+    "vault": "only for using Vault by hand",
+    "terraform": "only for the target terraform",
+    "tofu": "only for the target terraform",
+}
+
+
+def libraries() -> Iterator[Check]:
+    """What the package asks for to work with Ansible."""
+    for requirement in metadata.requires("mlkeys") or ():
+        needed = _NEEDED.fullmatch(requirement)
+        if needed is None:
+            continue
+        name, oldest = needed.groups()
+        advice = f"pip install '{name}>={oldest}'"
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            yield Check(name, _missing(), "not installed beside mlkeys", advice)
+        else:
+            old = numbers(found) < numbers(oldest)
+            yield Check(name, "wrong" if old else "ok", found, advice if old else "")
+
+
+def collection() -> Check:
+    """Whether Ansible finds the collection, and the one that belongs to this package."""
+    name, own = "mlkeys.transit", metadata.version("mlkeys")
+    try:
+        found = _collection.version()
+    except MlkeysError as problem:
+        return Check(name, _missing(), str(problem))
+    if found == own:
+        return Check(name, "ok", found)
+    advice = f"ansible-galaxy collection install mlkeys.transit:=={own}, or pip install mlkeys=={found}"
+    return Check(name, "wrong", f"{found}, beside mlkeys {own}", advice)
+
+
+def _missing() -> Level:
+    """How bad it is that something is not installed here: deployments may run by an Ansible that is elsewhere."""
+    return "remark" if shutil.which("ansible-playbook") else "wrong"
+
+
+def other_collection(name: str) -> Check:
+    """Whether Ansible finds a collection that a program needs. That of this package has to be loaded."""
+    try:
+        importlib.import_module(f"ansible_collections.{name}")
+    except ImportError:
+        return Check(
+            name, "wrong", "not installed where Ansible looks for it", f"ansible-galaxy collection install {name}"
+        )
+    return Check(name, "ok", "installed")
+
+
+def programs(oldest_terraform: str = "") -> Iterator[Check]:
+    """Programs that are of use beside this one. None of them has to be there.
+
+    Args:
+        oldest_terraform: the oldest that understands what a program becomes, empty where none has to.
+    """
+    for name, purpose in _PROGRAMS.items():
+        path = shutil.which(name)
+        if path is None:
+            yield Check(name, "ok", f"not installed ({purpose})")
+            continue
+        found = _version_of(path)
+        if name == "terraform" and numbers(found) < numbers(oldest_terraform):
+            yield Check(name, "remark", found, f"The program needs {oldest_terraform}.")
+        else:
+            yield Check(name, "ok", found)
+
+
+def _version_of(path: str) -> str:
+    try:
+        run = subprocess.run([path, "version"], capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "does not answer"
+    found = _VERSION.search(run.stdout)
+    return found[0] if found else "of an unknown version"
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version in a form that can be compared."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])

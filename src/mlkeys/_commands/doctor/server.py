@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a server says, and what it says to this login. Needs the collection, whose client asks and whose words tell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mlkeys import _collection
+from mlkeys._app import Stack, app_of
+from mlkeys._commands.doctor.check import Check
+from mlkeys._commands.doctor.rights import dangers_of, needs_of, verdicts
+from mlkeys._view import View
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Auth, Connection, Settings
+
+# Seconds.
+_SOON = 600
+_CLOCKS_DIFFER = 60
+
+
+def looked_at(chosen: Settings, stacks: Sequence[Stack]) -> Iterator[Check]:
+    """The server of some stacks, from far to near: it answers, it lets us in, it lets us do what they need."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+
+    members = list(_members(chosen.connection))
+    yield from members
+    if all(check.level == "wrong" for check in members if check.name == "server"):
+        return
+    try:
+        with _session.connected(chosen, lambda _message: None) as client:
+            yield from _login(client, chosen.auth)
+            for stack in stacks:
+                yield from _rights(client, stack)
+    except TransitError as error:
+        yield Check("login", "wrong", error.message)
+
+
+def _members(connection: Connection) -> Iterator[Check]:
+    """Each address by itself, without a login."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+
+    for address in connection.addresses:
+        try:
+            health = _collection.health(replace(connection, url=address))
+        except TransitError as error:
+            yield Check("server", "wrong", error.message)
+            continue
+        yield server_state(health)
+        if (check := clock(health, time.time())) is not None:
+            yield check
+
+
+def server_state(health: Mapping[str, Any]) -> Check:
+    """What a server says of itself."""
+    version = str(health.get("version") or "of an unknown version")
+    if not health.get("initialized"):
+        return Check("server", "wrong", f"{version}, not initialised", "bao operator init, or vault operator init")
+    if health.get("sealed"):
+        return Check("server", "wrong", f"{version}, sealed", "bao operator unseal, or vault operator unseal")
+    standby = health.get("standby") or health.get("performance_standby")
+    return Check("server", "ok", f"{version}, {'standby' if standby else 'active'}")
+
+
+def clock(health: Mapping[str, Any], now: float) -> Check | None:
+    """Whether the server's clock and ours tell the same time; None where the server does not tell its."""
+    theirs = health.get("server_time_utc")
+    if not isinstance(theirs, int):
+        return None
+    ahead = round(now - theirs)
+    if abs(ahead) <= _CLOCKS_DIFFER:
+        return Check("clock", "ok", "as the server's")
+    found = f"{abs(ahead)} s {'ahead of' if ahead > 0 else 'behind'} the server's"
+    return Check(
+        "clock", "remark", found, "Tokens, certificates and JWTs seem expired or not yet valid. Synchronise it."
+    )
+
+
+def _login(client: Client, auth: Auth) -> Iterator[Check]:
+    """Who the server takes us for."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import PermissionDenied
+
+    if auth.method == "none":
+        yield Check("login", "ok", "none (auth_method none)")
+        return
+    try:
+        token = client.get("auth/token/lookup-self").data
+    except PermissionDenied:
+        yield Check("login", "ok", f"{auth.method}; the token may not look at itself")
+        return
+    yield from token_state(token, auth.method)
+
+
+def token_state(token: Mapping[str, Any], method: str) -> Iterator[Check]:
+    """What a token is good for, by what the server says of it."""
+    policies = sorted(token.get("policies") or ())
+    seconds = int(token.get("ttl") or 0)
+    life = f"ends in {seconds} s" if seconds else "does not end"
+    yield Check("login", "ok", f"{method}; policies {', '.join(policies)}; {life}")
+    if "root" in policies:
+        yield Check("login", "remark", "root: it may do everything", "Give deployments a token of their own.")
+    # One that a login made is renewed, or replaced by that of another login.
+    if method == "token" and 0 < seconds < _SOON:
+        yield Check(
+            "login", "remark", f"the token ends in {seconds} s", "A run may take longer: renew it, or log in again."
+        )
+    if uses := int(token.get("num_uses") or 0):
+        found = f"the token may be used {uses} times more"
+        yield Check("login", "remark", found, "Each request is a use, and a run makes many.")
+
+
+def _rights(client: Client, stack: Stack) -> Iterator[Check]:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import PermissionDenied
+
+    view = View(app_of(stack))
+    needs, dangers = list(needs_of(view, stack)), dangers_of(view, stack)
+    paths = sorted({need.path for need in needs} | set(dangers))
+    if not paths:
+        return
+    try:
+        answer = client.post("sys/capabilities-self", {"paths": paths}, writes=False).data
+    except PermissionDenied:
+        found = "what the token may do cannot be asked for"
+        yield Check("rights", "remark", found, "The policy default, or one like it, would allow it.", stack.node.id)
+        return
+    granted = {path: frozenset(answer.get(path) or ()) for path in paths}
+    present = {need.path: _is_there(client, need.path) for need in needs if need.to_make}
+    yield from verdicts(needs, dangers, granted, present, stack.node.id)
+
+
+def _is_there(client: Client, path: str) -> bool:
+    """Whether there is something at a path. What may not be read is taken for missing."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import ServerError
+
+    try:
+        client.request("GET", path)
+    except ServerError:
+        return False
+    return True

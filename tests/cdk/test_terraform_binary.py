@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Terraform itself validates, plans and applies what is generated, over a provider that only has the real schema."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cdk.apps import PROGRAMS, ROOT, SECRETS, configurations
+
+BINARY = shutil.which("terraform") or shutil.which("tofu")
+
+pytestmark = pytest.mark.skipif(
+    BINARY is None, reason="neither terraform nor tofu is on PATH: install one to validate Terraform JSON by it"
+)
+
+PLAINTEXT = f"FAKE-{secrets.token_hex(8)}"
+
+
+class Terraform:
+    """The real program, attached to one stub of the provider."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        with (scratch / "asked").open("wb") as asked:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.cdk.provider.stub"],
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.PIPE,
+                stdout=asked,
+            )
+        while not self._lines():
+            with pytest.raises(subprocess.TimeoutExpired):
+                self._process.wait(0.02)
+        # None of the user's settings, and every secret that the programs know of.
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("TF_")},
+            **dict.fromkeys(SECRETS, PLAINTEXT),
+            "TF_REATTACH_PROVIDERS": self._lines()[0],
+            "TF_CLI_CONFIG_FILE": os.devnull,
+            "TF_IN_AUTOMATION": "1",
+            "CHECKPOINT_DISABLE": "1",
+        }
+
+    def _lines(self) -> list[str]:
+        whole, _, _ = (self._scratch / "asked").read_text(encoding="utf-8").rpartition("\n")
+        return whole.splitlines()
+
+    def end(self) -> None:
+        self._process.communicate(timeout=10)
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        """What the provider was told to do, in its order."""
+        return [json.loads(line) for line in self._lines()[1:]]
+
+    def run(self, folder: Path, *arguments: str, status: int = 0, **variables: str) -> str:
+        """One run that has to end with the status; what it printed."""
+        given = {f"TF_VAR_{name}": value for name, value in variables.items()}
+        run = subprocess.run(
+            [str(BINARY), *arguments], cwd=folder, env={**self._environment, **given}, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert run.returncode == status, run.stdout + run.stderr
+        return run.stdout
+
+    def deploy(self, folder: Path, **variables: str) -> None:
+        """Validate, plan into the file `plan`, and apply that."""
+        for arguments in (["validate"], ["plan", "-input=false", "-out=plan"], ["apply", "-input=false", "plan"]):
+            self.run(folder, *arguments, status=0, **variables)
+
+
+@pytest.fixture
+def terraform(tmp_path: Path) -> Iterator[Terraform]:
+    running = Terraform(tmp_path)
+    try:
+        yield running
+    finally:
+        running.end()
+
+
+def written(configuration: Mapping[str, Any], folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "cdk.tf.json").write_text(json.dumps(configuration), encoding="utf-8")
+    return folder
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    """Everything that Terraform wrote down: its state, and what is packed into the plan."""
+    with zipfile.ZipFile(folder / "plan") as plan:
+        packed = {f"plan/{name}": plan.read(name) for name in plan.namelist()}
+    return {**packed, **{path.name: path.read_bytes() for path in folder.glob("terraform.tfstate*")}}
+
+
+def holders(folder: Path, text: str) -> set[str]:
+    return {name for name, content in kept(folder).items() if text.encode() in content}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_whole_programs_are_deployed_without_a_trace_of_secrets(
+    name: str, terraform: Terraform, tmp_path: Path
+) -> None:
+    for stack, configuration in configurations(name).items():
+        if "variable" not in configuration:  # a stack that says how Terraform handles secrets has some: see below
+            folder = written(configuration, tmp_path / stack)
+            terraform.deploy(folder)
+            assert "terraform.tfstate" in kept(folder)
+            assert not holders(folder, "vault:v") | holders(folder, PLAINTEXT)
+            assert not [asked for asked in terraform.asked if asked["verb"] != "apply"]
+            terraform.run(folder, "plan", "-input=false", "-detailed-exitcode")
+
+
+def test_ephemeral_secrets_are_in_neither_plan_nor_state(terraform: Terraform, tmp_path: Path) -> None:
+    folder = written(configurations("everything")["ephemeral"], tmp_path / "ephemeral")
+    terraform.deploy(folder, ephemeral_secret=PLAINTEXT)
+    assert not holders(folder, PLAINTEXT) | holders(folder, base64.b64encode(PLAINTEXT.encode()).decode())
+    assert not holders(folder, "vault:v")
+    # The plan asked nothing: the key was not there yet.
+    key, encryption, kv = terraform.asked
+    assert (key["verb"], key["type"]) == ("apply", "vault_transit_secret_backend_key")
+    assert encryption["values"]["path"] == "ml/transit/encrypt/ephemeral"
+    sent = json.loads(encryption["values"]["data_json"])
+    assert {name: base64.b64decode(text).decode() for name, text in sent.items()} == {
+        "plaintext": PLAINTEXT,
+        "context": "ephemeral_secret",
+    }
+    assert kv["values"]["mount"] == "kv"
+    assert kv["values"]["name"] == "ephemeral/ephemeral_secret"
+    assert json.loads(kv["values"]["data_json_wo"])["ciphertext"].startswith("vault:v1:")
+
+
+def test_ephemeral_ciphertexts_are_written_again_on_request_alone(terraform: Terraform, tmp_path: Path) -> None:
+    folder = written(configurations("everything")["ephemeral"], tmp_path / "ephemeral")
+    terraform.deploy(folder, ephemeral_secret="the first")
+    terraform.run(folder, "plan", "-input=false", "-detailed-exitcode", ephemeral_secret="the second")
+    terraform.deploy(folder, ephemeral_secret="the second", ciphertexts_version="2")
+    first, second = [asked["values"]["data_json_wo"] for asked in terraform.asked if "kv" in asked["type"]]
+    assert first != second
+
+
+def test_what_may_be_in_the_state_is_there_in_the_clear(terraform: Terraform, tmp_path: Path) -> None:
+    """What the warning of this mode says: whoever reads the state reads the secrets."""
+    folder = written(configurations("everything")["in-state"], tmp_path / "in-state")
+    terraform.deploy(folder, state_secret=PLAINTEXT)
+    assert [asked["type"] for asked in terraform.asked] == [
+        "vault_transit_secret_backend_key",
+        "vault_transit_encrypt",
+        "vault_transit_decrypt",
+    ]
+    assert "terraform.tfstate" in holders(folder, PLAINTEXT) & holders(folder, "vault:v1:")
+    outputs = json.loads(terraform.run(folder, "output", "-json"))
+    assert outputs["opened"] == {"sensitive": True, "type": "string", "value": PLAINTEXT}
+    assert outputs["sealed"]["value"].startswith("vault:v1:")
+
+
+def misspelt(configuration: dict[str, Any]) -> None:
+    configuration["resource"]["vault_transit_secret_backend_key"]["key"]["deletion_alowed"] = True
+
+
+def of_another_type(configuration: dict[str, Any]) -> None:
+    configuration["resource"]["vault_transit_secret_backend_key"]["key"]["auto_rotate_period"] = "soon"
+
+
+def left_out(configuration: dict[str, Any]) -> None:
+    del configuration["resource"]["vault_transit_secret_backend_key"]["key"]["backend"]
+
+
+def only_to_be_read(configuration: dict[str, Any]) -> None:
+    configuration["resource"]["vault_transit_secret_backend_key"]["key"]["latest_version"] = 3
+
+
+def unknown(configuration: dict[str, Any]) -> None:
+    configuration["resource"]["vault_transit_key"] = {"key": {"name": "key"}}
+
+
+def dangling(configuration: dict[str, Any]) -> None:
+    configuration["output"] = {"o": {"value": "${vault_transit_secret_backend_key.nope.name}"}}
+
+
+def kept_although_ephemeral(configuration: dict[str, Any]) -> None:
+    (body,) = configuration["resource"]["vault_kv_secret_v2"].values()
+    body["data_json"] = body.pop("data_json_wo")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (misspelt, 'No argument or block type is named "deletion_alowed"'),
+        (of_another_type, "a number is required"),
+        (left_out, 'The argument "backend" is required'),
+        (only_to_be_read, 'Can\'t configure a value for "latest_version"'),
+        (unknown, 'does not support resource type "vault_transit_key"'),
+        (dangling, '"vault_transit_secret_backend_key" "nope" has not been declared'),
+        (kept_although_ephemeral, 'Ephemeral values are not valid for "data_json"'),
+    ],
+)
+def test_a_broken_configuration_is_refused(
+    damage: Callable[[dict[str, Any]], None], said: str, terraform: Terraform, tmp_path: Path
+) -> None:
+    configuration = configurations("everything")["ephemeral"]
+    damage(configuration)
+    shown = json.loads(terraform.run(written(configuration, tmp_path / "broken"), "validate", "-json", status=1))
+    told = " ".join(f"{problem['summary']} {problem['detail']}" for problem in shown["diagnostics"])
+    assert said in " ".join(told.split())
