@@ -25,7 +25,7 @@ gateways = Inventory("hosts").local(
     "llm_gateways",
     ["gateway-a", "gateway-b", "gateway-c"],
     variables={
-        "gateway_root": Template("{{ inventory_dir }}/hosts/{{ inventory_hostname }}"),
+        "gateway_root": Template("{{ inventory_dir }}/../hosts/{{ inventory_hostname }}"),
         "gateway_port": Template("{{ 4001 + groups['llm_gateways'].index(inventory_hostname) }}"),
         "ml_keys_engine": engine.path,
         "ml_keys_key": key.name,

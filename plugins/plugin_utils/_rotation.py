@@ -19,6 +19,9 @@ REWRAPPED = "vault_transit_rewrapped"
 # A state of vault_transit_ciphertext_info.
 BEHIND = "behind"
 
+# Why a host has not been looked at that no task was for, as with --limit.
+NOT_TRIED = "left out of this run"
+
 # Of what is behind, so many places are told.
 _TOLD = 10
 
@@ -84,4 +87,6 @@ def missing_reason(variables: Mapping[str, Any], told: Mapping[str, Any]) -> str
     """
     if not any(variables.get(name) for name in PLACES):
         return None
-    return "failed" if told.get("failed") else "unreachable"
+    if told.get("unreachable"):
+        return "unreachable"
+    return f"failed: {str(told.get('msg', '')).rstrip('.')}" if told.get("failed") else NOT_TRIED

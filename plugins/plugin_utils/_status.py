@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._rotation import missing_reason
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._rotation import NOT_TRIED, missing_reason
 
 # What tasks of the playbook status.yml have told of a host.
 SEEN = "vault_transit_seen"
@@ -103,7 +103,7 @@ def status(keys: Iterable[Mapping[str, Any]], hosts: Iterable[Mapping[str, Any]]
             row["state"] = key.state(row["version"])
     described = [_described(key, older_than, complete=not missing) for key in known.values()]
     problems = [
-        *({"severity": ERROR, "text": f"{host} could not be looked at: {why}."} for host, why in missing.items()),
+        *(_unseen(host, why) for host, why in missing.items()),
         *(problem for one in described for problem in one.pop("problems")),
     ]
     if lost:
@@ -120,6 +120,12 @@ def status(keys: Iterable[Mapping[str, Any]], hosts: Iterable[Mapping[str, Any]]
         "healthy": all(problem["severity"] == NOTE for problem in problems),
         "summary": [*map(_line, described), *(f"{one['severity']}: {one['text']}" for one in problems)],
     }
+
+
+def _unseen(host: str, why: str) -> dict[str, str]:
+    if why == NOT_TRIED:
+        return {"severity": NOTE, "text": f"{host} was {why}."}
+    return {"severity": ERROR, "text": f"{host} could not be looked at: {why}."}
 
 
 def _described(key: _Key, older_than: int, *, complete: bool) -> dict[str, Any]:

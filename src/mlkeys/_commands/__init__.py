@@ -29,6 +29,8 @@ COMMANDS = {
     "lint": "Find secrets in plain text, and what is wrong with encrypted vars files.",
     "list": "List the stacks of a program.",
     "output": "Show the outputs of what was deployed.",
+    "rotate": "Rotate keys, and carry their ciphertexts to the new version everywhere.",
+    "status": "Show keys, the versions of all ciphertexts, and what is overdue.",
     "synth": "Write the files that a program describes.",
 }
 

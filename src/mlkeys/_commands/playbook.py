@@ -49,10 +49,13 @@ class Run:
             self.failed += failed
 
 
-def ansible_playbook(folder: Path, playbook: str, arguments: Sequence[str] = (), *, show: TextIO | None) -> Run:
+def ansible_playbook(
+    folder: Path, playbook: str, arguments: Sequence[str] = (), *, show: TextIO | None, generated: bool = True
+) -> Run:
     """Run a playbook of a project.
 
     Args:
+        generated: whether the project is ours, so that its own configuration counts and no other.
         show: where to what it prints is shown as it comes. None for nowhere; then its errors are not shown either.
 
     Raises:
@@ -60,7 +63,7 @@ def ansible_playbook(folder: Path, playbook: str, arguments: Sequence[str] = (),
         SystemExit: a signal stopped it. It was left the time to end by itself.
     """
     argv = [_tool("ansible-playbook"), playbook, *arguments]
-    environment = _environment(os.environ, coloured=show is not None and show.isatty())
+    environment = _environment(os.environ, coloured=show is not None and show.isatty(), generated=generated)
     errors = subprocess.DEVNULL if show is None else None
     done, kept, start = Run(), [], time.monotonic()
     try:
@@ -89,9 +92,10 @@ def ansible_playbook(folder: Path, playbook: str, arguments: Sequence[str] = (),
     raise MlkeysError(f"{argv[0]} cannot be run: {reason}.")
 
 
-def _environment(environ: Mapping[str, str], *, coloured: bool) -> dict[str, str]:
-    # The project's own configuration counts, and no log file or callback may keep what a playbook prints.
-    kept = {name: value for name, value in environ.items() if name not in ("ANSIBLE_CONFIG", "ANSIBLE_LOG_PATH")}
+def _environment(environ: Mapping[str, str], *, coloured: bool, generated: bool) -> dict[str, str]:
+    # No log file may keep what a playbook of ours prints.
+    left_out = ("ANSIBLE_CONFIG", "ANSIBLE_LOG_PATH") if generated else ()
+    kept = {name: value for name, value in environ.items() if name not in left_out}
     # It writes to us, but we may write to a terminal.
     return {**kept, **({"ANSIBLE_FORCE_COLOR": "1"} if coloured else {"ANSIBLE_NOCOLOR": "1"})}
 

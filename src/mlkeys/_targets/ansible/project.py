@@ -17,7 +17,7 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._element import Element
 from mlkeys._policy import hcl
 from mlkeys._secret import KvSecret, PromptSecret
-from mlkeys._targets.ansible import hosts, server_object
+from mlkeys._targets.ansible import hosts, rotation, server_object
 from mlkeys._targets.ansible.login import KV_COLLECTION, KV_VARIABLES
 from mlkeys._targets.ansible.tasks import (
     Task,
@@ -76,10 +76,15 @@ class AnsibleProject:
             "inventory/hosts.yml": document(self._inventory(), origin),
             "site.yml": document(self._site(host_files), origin),
             "destroy.yml": document([self._destroy()], origin),
-            "group_vars/all/server.yml": document(self._server(), origin),
+            # Beside the inventory, so that they count for the playbooks of the collection as well.
+            "inventory/group_vars/all/server.yml": document(self._server(), origin),
         }
         for group in self._groups():
-            files[f"group_vars/{group.name}/vars.yml"] = document(self._on_hosts.data(group.variables), origin)
+            files[f"inventory/group_vars/{group.name}/vars.yml"] = document(
+                self._on_hosts.data(group.variables), origin
+            )
+        if known := rotation.variables(self._elements, self._on_hosts, self._vars_files, host_files):
+            files[rotation.FILE] = document(known, origin)
         for policy in self._policies:
             name = self._view.text(str(policy.name))
             files[f"policies/{name}.hcl"] = self._view.text(hcl(policy.rules, policy.description))

@@ -92,7 +92,7 @@ def file_of(element: EncryptedVars, values: Values) -> str:
     # What a key encrypts by itself is named after the key.
     owner: Element = element.key if element.node.scope is element.key else element
     name = owner.node.path.removeprefix(f"{values.stack.node.path}/")
-    return f"group_vars/{group}/{terraform_name(name)}.transit.yml"
+    return f"inventory/group_vars/{group}/{terraform_name(name)}.transit.yml"
 
 
 def path_template(file: str) -> Template:

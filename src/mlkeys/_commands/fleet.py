@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where the collection's own playbooks run: over the stacks of a program, or over an inventory that people wrote."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TextIO, TypeVar
+
+import click
+
+from mlkeys._app import Stack
+from mlkeys._commands.playbook import Run, ansible_playbook
+from mlkeys._commands.project import chosen, out_option, program_argument, stack_option, synthesised
+from mlkeys._constructs.encrypted_vars import EncryptedVars
+from mlkeys._errors import MlkeysError
+from mlkeys._view import View
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_inventory_option = click.option(
+    "--inventory",
+    "-i",
+    "inventories",
+    multiple=True,
+    metavar="PATH",
+    help="An inventory, in place of PROGRAM; may be given several times.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that encrypts, by its engine and its name."""
+
+    backend: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.backend}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Hosts, and how Ansible finds them.
+
+    Attributes:
+        keys: those that its ciphertexts are made with, as far as a program says so.
+        generated: whether the folder's own configuration of Ansible counts, and no other.
+    """
+
+    name: str
+    folder: Path
+    inventories: Sequence[str] = ()
+    keys: Sequence[Key] = ()
+    generated: bool = False
+
+    def run(
+        self, playbook: str, variables: Mapping[str, object], arguments: Sequence[str] = (), *, show: TextIO | None
+    ) -> Run:
+        """Run a playbook of the collection.
+
+        Raises:
+            MlkeysError: it cannot be run.
+        """
+        given = [word for path in self.inventories for word in ("--inventory", path)]
+        argv = [*given, "--extra-vars", json.dumps(dict(variables)), *arguments]
+        return ansible_playbook(self.folder, f"mlkeys.transit.{playbook}", argv, show=show, generated=self.generated)
+
+
+def for_fleets(function: Callable[Concatenate[list[Fleet], P], T]) -> Callable[..., T]:
+    """Give a command the arguments that say which fleets are meant, and the function these."""
+
+    @program_argument
+    @out_option
+    @stack_option
+    @_inventory_option
+    @functools.wraps(function)
+    def command(
+        program: Path,
+        out: Path | None,
+        stacks: tuple[str, ...],
+        inventories: tuple[str, ...],
+        *arguments: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        return function(_fleets(program, out, stacks, inventories), *arguments, **options)
+
+    return command
+
+
+def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories: Sequence[str]) -> list[Fleet]:
+    """The stacks of a program, or the hosts of inventories.
+
+    Raises:
+        MlkeysError: there are none.
+    """
+    if inventories:
+        if stacks:
+            raise MlkeysError("--stack is for a program, and --inventory stands in place of one.")
+        return [Fleet(", ".join(inventories), Path(), inventories)]
+    if not program.exists():
+        raise MlkeysError(f"There is no {program}. Give a program, or an inventory with --inventory.")
+    app, folder = synthesised(program, out)
+    return [
+        Fleet(stack.node.id, folder / "ansible" / stack.node.id, keys=_keys(View(app), stack), generated=True)
+        for stack in chosen(app, stacks)
+    ]
+
+
+def _keys(view: View, stack: Stack) -> list[Key]:
+    files = [element for element in view.in_stack(stack) if isinstance(element, EncryptedVars)]
+    found = [Key(view.text(str(file.key.backend)), view.text(str(file.key.name))) for file in files]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys status`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlkeys._commands.errors import cannot_write, failing_plainly
+from mlkeys._commands.fleet import Fleet, for_fleets
+from mlkeys._commands.project import json_option
+from mlkeys._commands.stacks import terminal
+from mlkeys._errors import MlkeysError
+from mlkeys._fleet_status import FleetStatus, KeyStatus, page, place
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_WIDE = 250
+_STYLES = {
+    "current": "green",
+    "behind": "yellow",
+    "too old": "red",
+    "error": "red",
+    "warning": "yellow",
+    "note": "blue",
+}
+
+
+@click.command("status")
+@click.option("--limit", metavar="PATTERN", help="Only hosts of this pattern (the controller is always among them).")
+@click.option(
+    "--older-than",
+    metavar="DAYS",
+    type=click.IntRange(0),
+    default=90,
+    show_default=True,
+    help="When a key has to be rotated that the server does not rotate; 0 for never.",
+)
+@click.option("--all", "every", is_flag=True, help="Show every ciphertext, not only those to be seen to.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the same as one page of HTML.")
+@click.option("--fail", is_flag=True, help="Exit with 2 when something is overdue, lost or could not be looked at.")
+@json_option
+@failing_plainly
+@for_fleets
+def command(
+    fleets: list[Fleet],
+    limit: str | None,
+    older_than: int,
+    *,
+    every: bool,
+    html: Path | None,
+    fail: bool,
+    as_json: bool,
+) -> None:
+    """Show how old keys are, which versions the ciphertexts of all hosts use, and what is overdue.
+
+    Changes nothing. It looks at the encrypted vars files and at the files of the hosts, those of PROGRAM (app.py) or of
+    an inventory (see the playbook mlkeys.transit.status for its variables), and needs a token that may list and read
+    keys and rewrap with them. No plaintext is seen.
+
+    \b
+    Examples:
+      mlkeys status
+      mlkeys status --html status.html
+      mlkeys status -i inventory.yml --all
+      mlkeys status --fail                  by cron: is anything overdue?
+      mlkeys status --json | jq '.fleets[].problems'
+    """
+    found = [_look(fleet, limit, older_than) for fleet in fleets]
+    if html is not None:
+        _write(html, page(found, datetime.now().astimezone()))
+    if as_json:
+        click.echo(json.dumps({"fleets": [{"name": one.name, **one.report} for one in found]}))
+    else:
+        _show(found, every=every)
+    sys.exit(2 if fail and not all(one.healthy for one in found) else 0)
+
+
+def _look(fleet: Fleet, limit: str | None, older_than: int) -> FleetStatus:
+    terminal().print(f"Looking at {fleet.name} …", style="dim")
+    # The report holds names and places; nobody else is to read it all the same.
+    with tempfile.TemporaryDirectory(prefix="mlkeys-status-") as folder:
+        file = Path(folder) / "report.json"
+        variables = {"vault_transit_status_file": str(file), "vault_transit_status_older_than": older_than}
+        arguments = [] if limit is None else ["--limit", f"localhost,{limit}"]
+        run = fleet.run("status", variables, arguments, show=None)
+        if not file.exists():
+            click.echo(run.output, err=True)
+            raise MlkeysError(f"The state of {fleet.name} cannot be had.")
+        return FleetStatus(fleet.name, json.loads(file.read_text(encoding="utf-8")))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        failure = cannot_write(path, problem)
+    else:
+        return
+    raise failure
+
+
+def _show(found: Sequence[FleetStatus], *, every: bool) -> None:
+    from rich.console import Console
+
+    # Where nobody looks at a terminal, a line is as long as it has to be.
+    width = None if sys.stdout.isatty() else _WIDE
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
+    for number, fleet in enumerate(found):
+        if len(found) > 1:
+            console.print(("\n" if number else "") + fleet.name, style="bold")
+        _show_keys(fleet.keys, console)
+        _show_ciphertexts(fleet, console, every=every)
+        _show_problems(fleet, console)
+
+
+def _show_keys(keys: Sequence[KeyStatus], console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("key", "version", "age", "rotated by the server", "floor", "ciphertexts"):
+        table.add_column(name, no_wrap=name != "ciphertexts")
+    for key in keys:
+        age = _styled((f"{key.age}, overdue" if key.overdue else key.age, "yellow" if key.overdue else ""))
+        every = f"every {key.rotated_every}" if key.rotated_every else "never"
+        table.add_row(key.path, f"v{key.latest}", age, every, f"v{key.floor}", _versions(key))
+    console.print(table)
+
+
+def _versions(key: KeyStatus) -> Text:
+    parts = [(f"{version.ciphertexts} at v{version.number}", _STYLES[version.state]) for version in key.used]
+    return _styled(*[part for one in parts for part in ((", ", ""), one)][1:]) if parts else _styled(("none", "dim"))
+
+
+def _show_ciphertexts(fleet: FleetStatus, console: Console, *, every: bool) -> None:
+    from rich.table import Table
+
+    rows = [row for row in fleet.ciphertexts if every or row["state"] != "current"]
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("host", "place", "secret", "key", "version", "state"):
+        table.add_column(name, overflow="fold" if name == "place" else "ellipsis")
+    for row in rows:
+        key = f"{row['backend']}/{row['key']}" if row["key"] else ""
+        state = _styled((row["state"], _STYLES.get(row["state"], "")))
+        table.add_row(row["host"], place(row), row["secret"] or row["name"], key, f"v{row['version']}", state)
+    console.print()
+    console.print(table)
+
+
+def _show_problems(fleet: FleetStatus, console: Console) -> None:
+    console.print()
+    for problem in fleet.problems:
+        console.print(_styled((f"{problem['severity']}: ", _STYLES[problem["severity"]]), (problem["text"], "")))
+    hosts = "1 host" if len(fleet.seen) == 1 else f"{len(fleet.seen)} hosts"
+    if fleet.healthy:
+        console.print(f"Nothing is overdue on {hosts}.", style="green")
+
+
+def _styled(*parts: tuple[str, str]) -> Text:
+    from rich.text import Text
+
+    return Text.assemble(*parts)

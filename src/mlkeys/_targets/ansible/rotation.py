@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the playbooks `mlkeys.transit.rotate` and `mlkeys.transit.status` have to know of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mlkeys._constructs.backend import TransitSecretBackend
+from mlkeys._constructs.encrypted_vars import EncryptedVars
+from mlkeys._constructs.host_config import HostConfig
+from mlkeys._constructs.inventory import Template
+from mlkeys._element import Element
+from mlkeys._targets.ansible.hosts import HostFile
+from mlkeys._targets.ansible.values import Values
+
+#: Beside the inventory: variables beside a playbook count for that playbook alone.
+FILE = "inventory/group_vars/all/rotation.yml"
+
+
+def variables(
+    elements: Iterable[Element],
+    values: Values,
+    vars_files: Mapping[Element, str],
+    host_files: Mapping[HostConfig, Iterable[HostFile]],
+) -> dict[str, Any]:
+    """Engines, encrypted vars files and the places of ciphertexts on hosts; empty where there is nothing to rotate."""
+    encrypted = [element for element in elements if isinstance(element, EncryptedVars)]
+    if not encrypted:
+        return {}
+    paths: dict[str, list[Any]] = {}
+    for config, files in host_files.items():
+        if config.delivery == "plaintext":
+            continue
+        for group in config.hosts:
+            known = paths.setdefault(group.name, [])
+            dests = [file.dest if isinstance(file.dest, Template) else values.text(file.dest) for file in files]
+            known += [dest for dest in dests if dest not in known]
+    found: dict[str, Any] = {
+        "vault_transit_backends": [{"path": path} for path in _backends(elements, encrypted, values)],
+        "vault_transit_vars_files": [
+            {
+                "path": Template(f"{{{{ inventory_dir }}}}/{vars_files[element].removeprefix('inventory/')}"),
+                "key": values.plain(element.key.name),
+                "backend": values.plain(element.key.backend),
+            }
+            for element in encrypted
+        ],
+    }
+    if paths:
+        found["vault_transit_paths_of_groups"] = paths
+        chosen = "group_names | select('in', vault_transit_paths_of_groups)"
+        code = f"{chosen} | map('extract', vault_transit_paths_of_groups) | flatten | unique"
+        found["vault_transit_host_paths"] = Template(f"{{{{ {code} }}}}")
+    return found
+
+
+def _backends(elements: Iterable[Element], encrypted: Iterable[EncryptedVars], values: Values) -> list[Any]:
+    named = [element.values["path"] for element in elements if isinstance(element, TransitSecretBackend)]
+    used = [element.key.backend for element in encrypted]
+    return list(dict.fromkeys(str(values.plain(path)) for path in (*named, *used)))
