@@ -38,7 +38,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: How are the keys?
+- name: Read the keys
+  mlkeys.transit.vault_transit_key_info:
+  register: found
+
+- name: How are they?
   ansible.builtin.debug:
     msg: "{{ (groups['all'] | map('extract', hostvars) | mlkeys.transit.status(found.transit_keys)).summary }}"
 """

@@ -94,7 +94,9 @@ def read(path: str) -> bytes:
     """
     try:
         with open(path, "rb") as file:
-            return file.read()
+            content = file.read()
     except OSError as error:
         problem = error.strerror or "it cannot be read"
+    else:
+        return content
     raise InvalidOption(f"{path}: {problem}.")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterable
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import find, replace
@@ -73,24 +73,29 @@ def rewrap_spec() -> Spec:
 
 def run_search(module: AnsibleModule) -> None:
     """Tell which ciphertexts are in which files, a part of them at a time."""
-    after = module.params["after"] or ""
-    found: list[dict[str, Any]] = []
-    last = ""
     try:
-        for path in search_from(module.params).files():
-            if path <= after:
-                continue
-            if len(found) >= AT_ONCE:
-                module.exit_json(changed=False, ciphertexts=found, after=last)
-            found += [
-                {"path": path, "line": one.line, "name": one.name, "ciphertext": one.text} for one in find(read(path))
-            ]
-            last = path
+        found = _part(search_from(module.params).files(), module.params["after"] or "")
     except TransitError as error:
         failure = error
     else:
-        module.exit_json(changed=False, ciphertexts=found)
+        module.exit_json(changed=False, **found)
     fail(module, failure)
+
+
+def _part(paths: Iterable[str], after: str) -> dict[str, Any]:
+    """What is in the files behind one of them, and the last file where there are more."""
+    found: list[dict[str, Any]] = []
+    last = ""
+    for path in paths:
+        if path <= after:
+            continue
+        if len(found) >= AT_ONCE:
+            return {"ciphertexts": found, "after": last}
+        found += [
+            {"path": path, "line": one.line, "name": one.name, "ciphertext": one.text} for one in find(read(path))
+        ]
+        last = path
+    return {"ciphertexts": found}
 
 
 def run_replacing(module: AnsibleModule) -> None:

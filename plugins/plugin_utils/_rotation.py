@@ -73,20 +73,23 @@ def verdict(hosts: Iterable[Mapping[str, Any]], seen: str = PROOF) -> Verdict:
         told = variables.get(seen) or {}
         if "ciphertexts" in told:
             behind += [f"{host}:{row['path']}:{row['line']}" for row in told["ciphertexts"] if row["state"] == BEHIND]
-        elif (reason := missing_reason(variables, told)) is not None:
+        elif (reason := missing_reason(variables, [told, variables.get(REWRAPPED) or {}])) is not None:
             missing[host] = reason
         left += int(((variables.get(REWRAPPED) or {}).get("totals") or {}).get("left", 0))
     return Verdict(missing, tuple(behind), left)
 
 
-def missing_reason(variables: Mapping[str, Any], told: Mapping[str, Any]) -> str | None:
+def missing_reason(variables: Mapping[str, Any], told: Iterable[Mapping[str, Any]]) -> str | None:
     """Why a host has not been looked at; ``None`` when it holds no ciphertexts.
 
     Args:
-        told: what the task that looked at it returned.
+        told: what tasks that were to do so returned. After one that failed there are no more.
     """
     if not any(variables.get(name) for name in PLACES):
         return None
-    if told.get("unreachable"):
-        return "unreachable"
-    return f"failed: {str(told.get('msg', '')).rstrip('.')}" if told.get("failed") else NOT_TRIED
+    for answer in told:
+        if answer.get("unreachable"):
+            return "unreachable"
+        if answer.get("failed"):
+            return f"failed: {str(answer.get('msg', '')).rstrip('.')}"
+    return NOT_TRIED

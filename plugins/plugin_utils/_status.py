@@ -12,8 +12,8 @@ from typing import Any, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._rotation import NOT_TRIED, missing_reason
 
-# What tasks of the playbook status.yml have told of a host.
-SEEN = "vault_transit_seen"
+# What tasks of the playbook status.yml have told of a host, and of the encrypted vars files of the controller.
+SEEN, SEEN_HERE = "vault_transit_seen", "vault_transit_seen_here"
 
 # How much is wrong.
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -85,12 +85,13 @@ def status(keys: Iterable[Mapping[str, Any]], hosts: Iterable[Mapping[str, Any]]
     rows: list[dict[str, Any]] = []
     for variables in sorted(hosts, key=lambda one: str(one["inventory_hostname"])):
         host = str(variables["inventory_hostname"])
-        told = variables.get(SEEN) or {}
-        if "ciphertexts" in told:
-            seen.append(host)
-            rows += [{"host": host, **row} for row in told["ciphertexts"]]
-        elif (reason := missing_reason(variables, told)) is not None:
+        answers = [variables.get(name) or {} for name in (SEEN_HERE, SEEN)]
+        found = [row for told in answers for row in told.get("ciphertexts", ())]
+        rows += [{"host": host, **row} for row in found]
+        if "ciphertexts" not in answers[1] and (reason := missing_reason(variables, answers[1:])) is not None:
             missing[host] = reason
+        elif any("ciphertexts" in told for told in answers):
+            seen.append(host)
     nobodys: list[str] = []
     lost: list[str] = []
     for row in rows:

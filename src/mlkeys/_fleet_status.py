@@ -1,16 +1,12 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the playbook `mlkeys.transit.status` reports, put into words, and its page."""
+"""What the playbook `mlkeys.transit.status` reports, put into words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import Any
-
-import jinja2
 
 _DAY = 86400
 _HOUR = 3600
@@ -125,10 +121,3 @@ def age_text(seconds: int | None) -> str:
 def place(row: Mapping[str, Any]) -> str:
     """Where a ciphertext is on its host."""
     return f"{row['path']}:{row['line']}"
-
-
-def page(fleets: Iterable[FleetStatus], now: datetime) -> str:
-    """One page of HTML that needs nothing else, neither files nor the net."""
-    text = (Path(__file__).parent / "_pages" / "status.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.from_string(text).render(fleets=list(fleets), now=now, place=place)

@@ -20,7 +20,7 @@ from mlkeys._cli import main
 from mlkeys._commands import COMMANDS
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.stacks import report
-from tests.cdk.apps import EXAMPLES, ROOT, stack
+from tests.cdk.apps import EXAMPLES, ROOT
 from tests.cdk.command import mlkeys, mlkeys_on_terminal, plain
 
 
@@ -34,7 +34,7 @@ def seed(tmp_path: Path) -> Path:
 def test_synth_writes_and_check_tells(seed: Path) -> None:
     assert "Not up to date" in mlkeys("synth", "--check", cwd=seed, status=1).stdout
     assert not (seed / "mlkeys.out").exists()
-    assert "9 files" in mlkeys("synth", cwd=seed).stdout.replace("10 files", "9 files")
+    assert re.match(r"1\d files in mlkeys.out, 1\d of them changed.$", mlkeys("synth", cwd=seed).stdout)
     assert "are up to date" in mlkeys("synth", "--check", cwd=seed).stdout
     site = seed / "mlkeys.out" / "ansible" / "app" / "site.yml"
     site.write_text(site.read_text() + "# by hand\n")
@@ -99,7 +99,8 @@ def test_every_command_explains_itself_by_example(command: str) -> None:
     assert shown.exit_code == 0
     examples = shown.output.partition("Examples:")[2].partition("Options:")[0]
     assert f"mlkeys {command}" in examples
-    assert re.search(rf"^  {command} +{re.escape(COMMANDS[command])}$", main_help(), re.MULTILINE)
+    # A long line is broken.
+    assert f"{command} {COMMANDS[command]}" in " ".join(main_help().split())
 
 
 def main_help() -> str:
@@ -159,9 +160,8 @@ def test_a_deployment_that_is_terminated_leaves_nothing_running(tmp_path: Path) 
 
 
 def test_a_report_tells_what_was_done_and_what_was_not() -> None:
-    stacks = [stack(name) for name in ("first", "second", "third")]
     done = {"first": Run(0, 2.04, ok=5, changed=2), "second": Run(2, 1.0, ok=1, failed=1)}
-    assert report(stacks, done) == [
+    assert report(("first", "second", "third"), done) == [
         {"name": "first", "state": "done", "ok": 5, "changed": 2, "failed": 0, "unreachable": 0, "seconds": 2.0},
         {"name": "second", "state": "failed", "ok": 1, "changed": 0, "failed": 1, "unreachable": 0, "seconds": 1.0},
         {"name": "third", "state": "not run", "ok": 0, "changed": 0, "failed": 0, "unreachable": 0, "seconds": 0.0},

@@ -77,7 +77,7 @@ def test_hosts_keep_their_files_when_all_else_is_taken_away(fresh: Bao, tmp_path
     assert changes(mlkeys("deploy", cwd=folder, env=env).stdout) > 0
     assert changes(mlkeys("deploy", cwd=folder, env=env).stdout) == 0
     assert_no_secret_in(folder, fresh)
-    hosts = folder / "mlkeys.out" / "ansible" / "app" / "inventory" / "hosts"
+    hosts = folder / "mlkeys.out" / "ansible" / "app" / "hosts"
     on_hosts = [path for path in hosts.rglob("*") if path.is_file() and "vault:v1:" in path.read_text()]
     assert len(on_hosts) == 9
     mlkeys("destroy", "--yes", "--protected-keys", cwd=folder, env=env)

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -110,37 +112,9 @@ def ours() -> dict[str, Any]:
 
 
 def theirs(folder: Path) -> dict[str, Any]:
-    from cdktn import App, TerraformStack
-    from cdktn_provider_vault import (
-        approle_auth_backend_role,
-        mount,
-        policy,
-        provider,
-        transit_secret_backend_key,
-        transit_secret_cache_config,
-    )
-
-    app = App(outdir=str(folder))
-    s = TerraformStack(app, "parity")
-    provider.VaultProvider(s, "vault")
-    # It does not escape, so the program has to.
-    engine = mount.Mount(s, "transit", path="transit", type="transit", description="for $${everyone}")
-    key = transit_secret_backend_key.TransitSecretBackendKey(
-        s,
-        "ml-api-key",
-        backend=engine.path,
-        name="ml-api-key",
-        type="aes256-gcm96",
-        auto_rotate_period=30 * 86400,
-        derived=True,
-    )
-    transit_secret_cache_config.TransitSecretCacheConfig(s, "cache", backend=engine.path, size=500)
-    rules = f'path "{key.backend}/encrypt/{key.name}" {{\n  capabilities = ["update"]\n}}\n'
-    ci = policy.Policy(s, "ci", name="ci", policy=rules)
-    approle_auth_backend_role.ApproleAuthBackendRole(
-        s, "role", role_name="ci", backend="approle", token_policies=[ci.name], token_ttl=3600
-    )
-    app.synth()
+    # In a process of its own: what cdktn starts it keeps until the end.
+    program = Path(__file__).parent / "provider" / "cdktn_program.py"
+    subprocess.run([sys.executable, str(program), str(folder)], check=True, timeout=120)
     made: dict[str, Any] = json.loads((folder / "stacks" / "parity" / "cdk.tf.json").read_text(encoding="utf-8"))
     resources: dict[str, Any] = made["resource"]
     return resources

@@ -95,7 +95,7 @@ def test_files_people_and_a_key_value_engine_give_secrets(
 
 
 def stored(folder: Path) -> dict[str, Any]:
-    text = (folder / "mlkeys.out/ansible/app/group_vars/all/taken.transit.yml").read_text()
+    text = (folder / "mlkeys.out/ansible/app/inventory/group_vars/all/taken.transit.yml").read_text()
     return {name: value for name, value in yaml.safe_load(text).items() if name != "_transit"}
 
 

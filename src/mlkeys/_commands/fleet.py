@@ -60,16 +60,30 @@ class Fleet:
     generated: bool = False
 
     def run(
-        self, playbook: str, variables: Mapping[str, object], arguments: Sequence[str] = (), *, show: TextIO | None
+        self,
+        playbook: str,
+        variables: Mapping[str, object],
+        arguments: Sequence[str] = (),
+        *,
+        show: TextIO | None,
+        extra: Mapping[str, str] | None = None,
     ) -> Run:
         """Run a playbook of the collection.
+
+        Args:
+            variables: extra variables; they are arguments of a process, and hold no secrets.
+            extra: variables of the environment, which may hold some.
 
         Raises:
             MlkeysError: it cannot be run.
         """
         given = [word for path in self.inventories for word in ("--inventory", path)]
-        argv = [*given, "--extra-vars", json.dumps(dict(variables)), *arguments]
-        return ansible_playbook(self.folder, f"mlkeys.transit.{playbook}", argv, show=show, generated=self.generated)
+        # A program says of each host what it holds, the controller included.
+        everywhere = {"vault_transit_hosts": "all"} if self.generated else {}
+        argv = [*given, "--extra-vars", json.dumps({**everywhere, **variables}), *arguments]
+        return ansible_playbook(
+            self.folder, f"mlkeys.transit.{playbook}", argv, show=show, generated=self.generated, extra=extra
+        )
 
 
 def for_fleets(function: Callable[Concatenate[list[Fleet], P], T]) -> Callable[..., T]:

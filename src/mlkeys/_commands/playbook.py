@@ -50,12 +50,19 @@ class Run:
 
 
 def ansible_playbook(
-    folder: Path, playbook: str, arguments: Sequence[str] = (), *, show: TextIO | None, generated: bool = True
+    folder: Path,
+    playbook: str,
+    arguments: Sequence[str] = (),
+    *,
+    show: TextIO | None,
+    generated: bool = True,
+    extra: Mapping[str, str] | None = None,
 ) -> Run:
     """Run a playbook of a project.
 
     Args:
         generated: whether the project is ours, so that its own configuration counts and no other.
+        extra: variables of the environment that it gets beside ours.
         show: where to what it prints is shown as it comes. None for nowhere; then its errors are not shown either.
 
     Raises:
@@ -63,7 +70,8 @@ def ansible_playbook(
         SystemExit: a signal stopped it. It was left the time to end by itself.
     """
     argv = [_tool("ansible-playbook"), playbook, *arguments]
-    environment = _environment(os.environ, coloured=show is not None and show.isatty(), generated=generated)
+    given = {**os.environ, **(extra or {})}
+    environment = _environment(given, coloured=show is not None and show.isatty(), generated=generated)
     errors = subprocess.DEVNULL if show is None else None
     done, kept, start = Run(), [], time.monotonic()
     try:

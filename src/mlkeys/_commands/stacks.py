@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -29,28 +29,40 @@ def terminal() -> Console:
 def run_stacks(
     stacks: Sequence[Stack], folder: Path, playbook: str, arguments: Sequence[str] = (), *, as_json: bool
 ) -> dict[str, Run]:
-    """Run the playbook of each stack, until one fails; a report of all at the end.
+    """Run the playbook of each stack, until one fails; a report of all at the end."""
+
+    def run(name: str, show: TextIO) -> Run:
+        return ansible_playbook(folder / "ansible" / name, playbook, arguments, show=show)
+
+    return run_each([stack.node.id for stack in stacks], run, kind="stack", as_json=as_json)
+
+
+def run_each(
+    names: Sequence[str], run: Callable[[str, TextIO], Run], *, kind: str, as_json: bool, go_on: bool = False
+) -> dict[str, Run]:
+    """Run a playbook for each of these, until one fails if not told to go on; a report of all at the end.
 
     What Ansible prints is shown on the standard output, unless that is for the report.
+
+    Args:
+        kind: what they are.
     """
     console = terminal()
     done: dict[str, Run] = {}
-    for number, stack in enumerate(stacks, 1):
-        name = stack.node.id
-        console.print(f"[{number}/{len(stacks)}] stack {name}", style="bold")
-        show = sys.stderr if as_json else sys.stdout
-        done[name] = ansible_playbook(folder / "ansible" / name, playbook, arguments, show=show)
-        if done[name].status:
+    for number, name in enumerate(names, 1):
+        console.print(f"[{number}/{len(names)}] {kind} {name}", style="bold")
+        done[name] = run(name, sys.stderr if as_json else sys.stdout)
+        if done[name].status and not go_on:
             break
     if as_json:
-        click.echo(json.dumps({"stacks": report(stacks, done)}))
+        click.echo(json.dumps({f"{kind}s": report(names, done)}))
     else:
-        _tell(stacks, done, console)
+        _tell(names, done, kind, console)
     return done
 
 
-def report(stacks: Sequence[Stack], done: Mapping[str, Run]) -> list[dict[str, object]]:
-    """What became of each stack, for a machine to read."""
+def report(names: Sequence[str], done: Mapping[str, Run]) -> list[dict[str, object]]:
+    """What became of each, for a machine to read."""
     return [
         {
             "name": name,
@@ -61,7 +73,7 @@ def report(stacks: Sequence[Stack], done: Mapping[str, Run]) -> list[dict[str, o
             "unreachable": run.unreachable,
             "seconds": round(run.seconds, 1),
         }
-        for name, run in ((stack.node.id, done.get(stack.node.id, Run())) for stack in stacks)
+        for name, run in ((name, done.get(name, Run())) for name in names)
     ]
 
 
@@ -71,18 +83,18 @@ def _state(name: str, done: Mapping[str, Run]) -> str:
     return "failed" if done[name].status else "done"
 
 
-def _tell(stacks: Sequence[Stack], done: Mapping[str, Run], console: Console) -> None:
+def _tell(names: Sequence[str], done: Mapping[str, Run], kind: str, console: Console) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("stack")
-    for name in ("changed", "ok", "seconds"):
-        table.add_column(name, justify="right")
+    table.add_column(kind)
+    for column in ("changed", "ok", "seconds"):
+        table.add_column(column, justify="right")
     table.add_column("")
-    for stack in stacks:
-        state = _state(stack.node.id, done)
-        run = done.get(stack.node.id)
+    for name in names:
+        state = _state(name, done)
+        run = done.get(name)
         counts = (f"{run.changed}", f"{run.ok}", f"{run.seconds:.1f}") if run is not None else ("", "", "")
         style = {"failed": "red", "not run": "dim"}.get(state, "yellow" if run is not None and run.changed else "green")
-        table.add_row(stack.node.id, *counts, "" if state == "done" else state, style=style)
+        table.add_row(name, *counts, "" if state == "done" else state, style=style)
     console.print(table)

@@ -18,8 +18,9 @@ from mlkeys._commands.errors import cannot_write, failing_plainly
 from mlkeys._commands.fleet import Fleet, for_fleets
 from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import terminal
+from mlkeys._commands.status_page import page
 from mlkeys._errors import MlkeysError
-from mlkeys._fleet_status import FleetStatus, KeyStatus, page, place
+from mlkeys._fleet_status import FleetStatus, KeyStatus, place
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,6 +77,8 @@ def command(
       mlkeys status --fail                  by cron: is anything overdue?
       mlkeys status --json | jq '.fleets[].problems'
     """
+    if html is not None and not html.parent.is_dir():
+        raise MlkeysError(f"{html} cannot be written: there is no folder {html.parent}.")
     found = [_look(fleet, limit, older_than) for fleet in fleets]
     if html is not None:
         _write(html, page(found, datetime.now().astimezone()))

@@ -85,6 +85,9 @@ class AnsibleProject:
             )
         if known := rotation.variables(self._elements, self._on_hosts, self._vars_files, host_files):
             files[rotation.FILE] = document(known, origin)
+        shown = self._outputs_for(sensitive=False)
+        if known := rotation.outputs_variables(self._values, shown, OUTPUTS_FILE):
+            files[rotation.OUTPUTS] = document(known, origin)
         for policy in self._policies:
             name = self._view.text(str(policy.name))
             files[f"policies/{name}.hcl"] = self._view.text(hcl(policy.rules, policy.description))

@@ -9,14 +9,18 @@ from typing import Any
 
 from mlkeys._constructs.backend import TransitSecretBackend
 from mlkeys._constructs.encrypted_vars import EncryptedVars
+from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import HostConfig
 from mlkeys._constructs.inventory import Template
+from mlkeys._constructs.output import Output
 from mlkeys._element import Element
 from mlkeys._targets.ansible.hosts import HostFile
 from mlkeys._targets.ansible.values import Values
 
 #: Beside the inventory: variables beside a playbook count for that playbook alone.
 FILE = "inventory/group_vars/all/rotation.yml"
+#: The ciphertexts among the outputs have to be carried over as well.
+OUTPUTS = "inventory/host_vars/localhost/rotation.yml"
 
 
 def variables(
@@ -60,3 +64,13 @@ def _backends(elements: Iterable[Element], encrypted: Iterable[EncryptedVars], v
     named = [element.values["path"] for element in elements if isinstance(element, TransitSecretBackend)]
     used = [element.key.backend for element in encrypted]
     return list(dict.fromkeys(str(values.plain(path)) for path in (*named, *used)))
+
+
+def outputs_variables(values: Values, outputs: Iterable[Output], file: str) -> dict[str, Any]:
+    """Where the controller itself holds ciphertexts, beside the encrypted vars files; empty where it holds none."""
+    pointed = (
+        pointer.element for output in outputs for _, text in output.texts() for pointer in values.view.pointers(text)
+    )
+    if not any(isinstance(element, Encrypted) for element in pointed):
+        return {}
+    return {"vault_transit_host_paths": [Template(f"{{{{ inventory_dir }}}}/../{file}")]}

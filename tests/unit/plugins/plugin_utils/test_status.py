@@ -65,7 +65,15 @@ def test_no_age_is_too_old_where_none_is_given() -> None:
         # The floor may be raised when nothing is behind, and all has been seen.
         (key(2), [host(2)], ["note"]),
         (key(2), [], []),
-        (key(2), [host(2), {"inventory_hostname": "b", "vault_transit_host_paths": ["/x"]}], ["error"]),
+        (key(2), [host(2), {"inventory_hostname": "b", "vault_transit_host_paths": ["/x"]}], ["note"]),
+        (
+            key(2),
+            [
+                host(2),
+                {"inventory_hostname": "b", "vault_transit_host_paths": ["/x"], "vault_transit_seen": {"failed": True}},
+            ],
+            ["error"],
+        ),
         (key(2), [host(2), {"inventory_hostname": "b"}], ["note"]),
         (key(3, floor=2), [host(1, 2, 3)], ["error", "warning"]),
         (key(exportable=True, deletion_allowed=True, allow_plaintext_backup=True), [], ["note"] * 3),
@@ -97,3 +105,30 @@ def test_of_many_places_a_few_are_told() -> None:
     assert text.startswith(
         "transit/ml: 7 ciphertexts are behind v2: a:/x:1, a:/x:2, a:/x:3, a:/x:4, a:/x:5 and 2 more."
     )
+
+
+def test_the_controller_has_its_vars_files_and_may_hold_more() -> None:
+    rows = [host(1, path=path)["vault_transit_seen"]["ciphertexts"] for path in ("/vars", "/outputs")]
+    controller = {
+        "inventory_hostname": "localhost",
+        "vault_transit_host_paths": ["/outputs"],
+        "vault_transit_seen_here": {"ciphertexts": rows[0]},
+    }
+    report = status([key()], [controller], LIMIT)
+    assert report["hosts"] == {"seen": [], "missing": {"localhost": "left out of this run"}}
+    report = status([key()], [{**controller, "vault_transit_seen": {"ciphertexts": rows[1]}}], LIMIT)
+    assert [row["path"] for row in report["ciphertexts"]] == ["/vars", "/outputs"]
+    assert report["hosts"] == {"seen": ["localhost"], "missing": {}}
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({}, "left out of this run"),
+        ({"unreachable": True}, "unreachable"),
+        ({"failed": True, "msg": "paths: there is no /x."}, "failed: paths: there is no /x"),
+    ],
+)
+def test_it_is_told_why_a_host_was_not_looked_at(told: dict[str, Any], reason: str) -> None:
+    variables = {"inventory_hostname": "a", "vault_transit_host_paths": ["/x"], "vault_transit_seen": told}
+    assert status([], [variables], LIMIT)["hosts"]["missing"] == {"a": reason}

@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys rotate`."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TextIO, TypedDict, Unpack
+
+import click
+
+from mlkeys._attributes import unknown_problem
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.fleet import Fleet, Key, for_fleets
+from mlkeys._commands.playbook import Run
+from mlkeys._commands.project import json_option
+from mlkeys._commands.stacks import run_each
+from mlkeys._errors import MlkeysError
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """One key of one fleet."""
+
+    fleet: Fleet
+    key: Key
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.fleet.name}"
+
+    @property
+    def variables(self) -> dict[str, object]:
+        return {"vault_transit_rotate_key": self.key.name, "vault_transit_rotate_backend": self.key.backend}
+
+
+class Options(TypedDict):
+    """What the options say; `limit` is for hosts, `at_most` for ciphertexts."""
+
+    older_than: int
+    now: bool
+    replaced: tuple[str, ...]
+    limit: str | None
+    at_most: int | None
+    serial: str | None
+    keep_floor: bool
+    trim: bool
+    dry_run: bool
+
+
+def _serial(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and re.fullmatch(r"[1-9][0-9]*%?", value) is None:
+        raise click.BadParameter("a number of hosts, or a percentage such as 25%.")
+    return value
+
+
+@click.command("rotate")
+@click.option(
+    "--key", "keys", multiple=True, metavar="ENGINE/NAME", help="This key; all keys of PROGRAM if none is given."
+)
+@click.option(
+    "--older-than",
+    metavar="DAYS",
+    type=click.IntRange(1),
+    default=90,
+    show_default=True,
+    help="Rotate a key whose latest version is at least this old.",
+)
+@click.option("--now", is_flag=True, help="Rotate, however old it is.")
+@click.option(
+    "--replace",
+    "replaced",
+    multiple=True,
+    metavar="SECRET",
+    help="A secret that leaked: put the new value of the environment (OPENAI_API_KEY for openai_api_key) in the "
+    "place of the old one everywhere, and rotate now. Asked for when it is not in the environment.",
+)
+@click.option("--limit", metavar="PATTERN", help="Only hosts of this pattern; the floor waits for the others.")
+@click.option(
+    "--at-most", metavar="COUNT", type=click.IntRange(0), help="Carry over no more ciphertexts on a host in this run."
+)
+@click.option("--serial", metavar="HOSTS", callback=_serial, help="So many hosts at a time, a number or a percentage.")
+@click.option("--keep-floor", is_flag=True, help="Let old versions go on decrypting.")
+@click.option(
+    "--trim", is_flag=True, help="Destroy the versions below the floor, for good. What they encrypted is lost."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
+@json_option
+@failing_plainly
+@for_fleets
+def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **options: Unpack[Options]) -> None:
+    """Rotate keys, and carry their ciphertexts to the new version everywhere.
+
+    Rotates each key that is old enough, rewraps every ciphertext of it in the encrypted vars files and in the files of
+    the hosts, looks whether none is left behind, and only then raises the floor below which the server decrypts
+    nothing. A run that died anywhere is finished by the next one. A host that cannot be reached keeps the floor where
+    it is.
+
+    The hosts are those of PROGRAM (app.py), or of an inventory (see the playbook mlkeys.transit.rotate for its
+    variables). They need neither a token nor a library for it.
+
+    \b
+    Examples:
+      mlkeys rotate --dry-run
+      mlkeys rotate                                  by cron: what is older than 90 days
+      mlkeys rotate --key transit/ml-api-key --now
+      mlkeys rotate --replace openai_api_key         it leaked
+      mlkeys rotate -i inventory.yml --key transit/ml-api-key --serial 25%
+    """
+    rotations = {str(rotation): rotation for rotation in _chosen(fleets, keys)}
+    if not rotations:
+        raise MlkeysError("There is no key to rotate: the program encrypts nothing.")
+    environment = _new_values(options["replaced"])
+    variables = _variables(options)
+    limit = options["limit"]
+    arguments = [
+        *(["--check", "--diff"] if options["dry_run"] else []),
+        *(["--limit", f"localhost,{limit}"] if limit is not None else []),
+    ]
+
+    def run(name: str, show: TextIO) -> Run:
+        rotation = rotations[name]
+        return rotation.fleet.run(
+            "rotate", {**rotation.variables, **variables}, arguments, show=show, extra=environment
+        )
+
+    # A host that one key waits for must not hold up the others.
+    done = run_each(list(rotations), run, kind="key", as_json=as_json, go_on=True)
+    if failed := [name for name, ran in done.items() if ran.status]:
+        raise MlkeysError(f"Not finished: {', '.join(failed)}. Run again when it is put right; what is done stays.")
+
+
+def _chosen(fleets: Sequence[Fleet], names: Sequence[str]) -> list[Rotation]:
+    if not fleets[0].generated:
+        if not names:
+            raise MlkeysError("An inventory does not say which keys there are: name them with --key ENGINE/NAME.")
+        return [Rotation(fleets[0], _key(name)) for name in names]
+    known = [Rotation(fleet, key) for fleet in fleets for key in fleet.keys]
+    for name in names:
+        if name not in {str(rotation.key) for rotation in known}:
+            raise MlkeysError(f"--key {name}: {unknown_problem(name, {str(rotation.key) for rotation in known})}")
+    return [rotation for rotation in known if not names or str(rotation.key) in names]
+
+
+def _key(text: str) -> Key:
+    backend, slash, name = text.strip("/").rpartition("/")
+    if not slash:
+        raise MlkeysError(f"--key {text}: say the engine as well, as in transit/{text}.")
+    return Key(backend, name)
+
+
+def _variables(options: Options) -> dict[str, object]:
+    given: dict[str, object] = {
+        "older_than": 0 if options["now"] or options["replaced"] else f"{options['older_than']}d",
+        "limit": options["at_most"],
+        "serial": options["serial"],
+        "floor": False if options["keep_floor"] else None,
+        "trim": True if options["trim"] else None,
+        "secrets": {name: f"{{{{ lookup('ansible.builtin.env', '{name.upper()}') }}}}" for name in options["replaced"]}
+        or None,
+    }
+    return {f"vault_transit_rotate_{name}": value for name, value in given.items() if value is not None}
+
+
+def _new_values(names: Sequence[str]) -> dict[str, str]:
+    """What takes the place of secrets that leaked, as variables of the environment."""
+    values = {}
+    for name in names:
+        if not name.isidentifier():
+            raise MlkeysError(f"--replace {name}: that is no name of a secret.")
+        variable = name.upper()
+        if not os.environ.get(variable):
+            if not sys.stdin.isatty():
+                raise MlkeysError(f"The new value of {name} is missing: set {variable}.")
+            values[variable] = click.prompt(f"New value of {name}", hide_input=True, err=True)
+    return values

@@ -1,0 +1,23 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The page that `mlkeys status --html` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import jinja2
+
+from mlkeys._fleet_status import FleetStatus, place
+
+_TEMPLATE = Path(__file__).parents[1] / "_pages" / "status.html.j2"
+
+
+def page(fleets: Iterable[FleetStatus], now: datetime) -> str:
+    """One page of HTML that needs nothing else, neither files nor the net."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        fleets=list(fleets), now=now, place=place
+    )

@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys status` and `mlkeys rotate`, of a program and of an inventory, on a real server."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cdk.command import mlkeys, mlkeys_on_terminal
+from tests.support.server import Bao
+
+OLD, NEW, TOKEN = "FAKE-old-value", "FAKE-new-value", "FAKE-token"
+
+PROGRAM = """
+from mlkeys import EncryptedVars, HostConfig, Inventory, Secret, Template, export
+from mlkeys import transit as vault
+
+engine = vault.TransitSecretBackend("engine", path="{mount}")
+key = vault.TransitSecretBackendKey("key", backend=engine.path, name="providers", derived=True)
+other = vault.TransitSecretBackendKey("other", backend=engine.path, name="other", derived=True)
+hosts = Inventory("hosts").local("gateways", ["gateway-a", "gateway-b"])
+keys = EncryptedVars("keys", key=key, hosts=hosts, secrets={{"openai_api_key": Secret.env("OPENAI_API_KEY")}})
+HostConfig(
+    "env",
+    hosts=hosts,
+    env={{"OPENAI_API_KEY": keys["openai_api_key"], "PORT": "80"}},
+    dest=Template("{{{{ inventory_dir }}}}/../hosts/{{{{ inventory_hostname }}}}/.env"),
+)
+export("hf_token", other.encrypt(Secret.env("HF_TOKEN"), name="hf_token"))
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A program that was deployed."""
+
+    folder: Path
+    bao: Bao
+    mount: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token}
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "mlkeys.out" / "ansible" / "app"
+
+    def status(self, *arguments: str, status: int = 0) -> dict[str, Any]:
+        done = mlkeys("status", "--json", *arguments, cwd=self.folder, env=self.env, status=status)
+        [fleet] = json.loads(done.stdout)["fleets"]
+        found: dict[str, Any] = fleet
+        return found
+
+    def rotate(self, *arguments: str, env: dict[str, str] | None = None, status: int = 0) -> str:
+        done = mlkeys("rotate", *arguments, cwd=self.folder, env={**self.env, **(env or {})}, status=status)
+        return done.stdout + done.stderr
+
+    def versions(self) -> dict[str, int]:
+        """The version of every ciphertext on hosts, in vars files and among the outputs."""
+        paths = [*self.project.rglob("*.env"), *self.project.rglob("*.transit.yml"), self.project / "outputs.json"]
+        found = {}
+        for path in paths:
+            texts = re.findall(
+                r"^[^#\n]*?vault:v(\d+):[^\"'\n]*", path.read_text().partition("_transit:")[0], re.MULTILINE
+            )
+            assert len(texts) == 1, path
+            found[str(path.relative_to(self.project))] = int(texts[0])
+        return found
+
+    def key(self, name: str = "providers") -> tuple[int, int]:
+        data = self.bao.done("GET", f"{self.mount}/keys/{name}")["data"]
+        return data["latest_version"], data["min_decryption_version"]
+
+    def opened(self) -> set[str]:
+        """What the hosts' files hold, decrypted."""
+        texts = [
+            re.search(r"OPENAI_API_KEY=['\"]?(vault:v[^'\"\n]*)", path.read_text())
+            for path in self.project.glob("hosts/*/.env")
+        ]
+        body = {"context": "b3BlbmFpX2FwaV9rZXk="}
+        return {
+            self.bao.done("POST", f"{self.mount}/decrypt/providers", {**body, "ciphertext": text.group(1)})["data"][
+                "plaintext"
+            ]
+            for text in texts
+            if text
+        }
+
+
+@pytest.fixture
+def place(bao: Bao, mount: str, tmp_path: Path) -> Iterator[Place]:
+    (tmp_path / "app.py").write_text(PROGRAM.format(mount=mount))
+    bao.done("DELETE", f"sys/mounts/{mount}")
+    made = Place(tmp_path, bao, mount)
+    mlkeys("deploy", cwd=tmp_path, env={**made.env, "OPENAI_API_KEY": OLD, "HF_TOKEN": TOKEN})
+    yield made
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and path.name != "app.py":
+            assert "FAKE" not in path.read_text(), path
+
+
+def test_the_state_is_told_rotated_and_told_again(place: Place, tmp_path: Path) -> None:
+    found = place.status()
+    assert found["healthy"]
+    assert {(key["name"], key["versions"][0]["ciphertexts"]) for key in found["keys"]} == {
+        ("providers", 3),
+        ("other", 2),
+    }
+    shown = mlkeys("status", cwd=place.folder, env=place.env)
+    assert re.search(rf"^{place.mount}/providers +v1 +0 min +never +v1 +3 at v1 *$", shown.stdout, re.MULTILINE)
+    assert "gateway-a" not in shown.stdout
+    assert re.search(
+        r"^gateway-a +\S+/hosts/gateway-a/\.env:\d+ +openai_api_key +\S+/providers +v1 +current *$",
+        mlkeys("status", "--all", cwd=place.folder, env=place.env).stdout,
+        re.MULTILINE,
+    )
+
+    dry = place.rotate("--now", "--dry-run", "--key", f"{place.mount}/providers")
+    assert "3 ciphertexts would be carried to v2, and then the floor would be raised to it." in dry
+    assert place.key() == (1, 1)
+    assert set(place.versions().values()) == {1}
+
+    # Not old enough.
+    place.rotate()
+    assert place.key() == (1, 1)
+    told = mlkeys("rotate", "--now", "--json", cwd=place.folder, env=place.env)
+    assert {(key["name"], key["state"]) for key in json.loads(told.stdout)["keys"]} == {
+        (f"{place.mount}/providers of app", "done"),
+        (f"{place.mount}/other of app", "done"),
+    }
+    assert place.key() == place.key("other") == (2, 2)
+    assert set(place.versions().values()) == {2}
+    assert place.status()["healthy"]
+    # What somebody else does is told, and named.
+    place.bao.done("POST", f"{place.mount}/keys/providers/rotate")
+    found = place.status("--fail", status=2)
+    assert [problem["severity"] for problem in found["problems"]] == ["warning"]
+    page = tmp_path / "status.html"
+    mlkeys("status", "--html", page, cwd=place.folder, env=place.env)
+    assert_self_contained(page.read_text(), "3 ciphertexts are behind v3")
+
+
+def assert_self_contained(html: str, text: str) -> None:
+    assert text in html
+    assert not re.findall(r"<(?:script|link|img|iframe)\b|https?://|\burl\(|@import", html)
+    assert "vault:v" not in html
+
+
+def test_what_leaked_is_replaced_everywhere_and_at_once(place: Place) -> None:
+    assert "set OPENAI_API_KEY" in place.rotate("--replace", "openai_api_key", env={"OPENAI_API_KEY": ""}, status=1)
+    place.rotate("--replace", "openai_api_key", "--trim", env={"OPENAI_API_KEY": NEW})
+    assert place.opened() == {base64(NEW)}
+    assert place.key() == (2, 2)
+    assert place.bao.done("GET", f"{place.mount}/keys/providers")["data"]["min_available_version"] == 2
+    question = "New value of openai_api_key"
+    shown = mlkeys_on_terminal(
+        "rotate",
+        "--replace",
+        "openai_api_key",
+        "--keep-floor",
+        cwd=place.folder,
+        env={**place.env, "OPENAI_API_KEY": ""},
+        answers={question: OLD},
+    )
+    assert OLD not in shown
+    assert place.opened() == {base64(OLD)}
+    assert place.key() == (3, 2)
+
+
+def base64(text: str) -> str:
+    import base64
+
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place: Place) -> None:
+    inventory = place.project / "inventory" / "hosts.yml"
+    before = inventory.read_text()
+    lost = "{ansible_connection: ssh, ansible_host: 127.0.0.1, ansible_port: 1}"
+    inventory.write_text(before.replace("gateway-b: {}", f"gateway-b: {lost}"))
+    # As a program would have it, but that would write the inventory anew.
+    two = [word for name in ("providers", "other") for word in ("--key", f"{place.mount}/{name}")]
+    told = place.rotate("-i", str(place.project / "inventory"), *two, "--now", status=1)
+    assert len(re.findall(r'"msg": "The floor .* could not be looked at: gateway-b \(unreachable\)', told)) == 2
+    assert re.search(rf"Error: Not finished: {place.mount}/providers of \S+, {place.mount}/other of \S+\.", told)
+    assert place.key() == place.key("other") == (2, 1)
+    inventory.write_text(before)
+    place.rotate()
+    assert place.key() == place.key("other") == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["rotate", "--key", "transit/nothing"], 1, "there is no 'transit/nothing'"),
+        (["rotate", "-i", "hosts.yml"], 1, "name them with --key ENGINE/NAME"),
+        (["rotate", "-i", "hosts.yml", "--key", "ml"], 1, "say the engine as well, as in transit/ml"),
+        (["rotate", "--serial", "some"], 2, "a number of hosts, or a percentage"),
+        (["rotate", "--replace", "a b"], 1, "that is no name of a secret"),
+        (["rotate", "nothing.py"], 1, "Give a program, or an inventory"),
+        (["status", "-i", "hosts.yml", "--stack", "app"], 1, "--stack is for a program"),
+        (["status", "--html", "no/folder/status.html"], 1, "no/folder/status.html cannot be written"),
+    ],
+)
+def test_what_cannot_be_is_said(tmp_path: Path, arguments: list[str], status: int, says: str) -> None:
+    (tmp_path / "app.py").write_text(PROGRAM.format(mount="transit"))
+    (tmp_path / "hosts.yml").write_text("all: {}\n")
+    assert says in mlkeys(*arguments, cwd=tmp_path, status=status).stderr
