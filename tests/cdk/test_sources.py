@@ -122,7 +122,7 @@ def test_what_is_missing_is_named_before_anything_is_done(tmp_path: Path) -> Non
     )
     said = mlkeys("deploy", cwd=tmp_path, env={"EMPTY": ""}, status=1).stderr
     assert said.splitlines()[-5:] == [
-        "Error: Nothing was done: secrets are missing.",
+        "Error: Nothing was deployed: secrets are missing.",
         "  [app/taken/from_file] (app.py:6) secrets/token is no file that can be read",
         "  [app/taken/asked] (app.py:6) nobody can answer 'What is {{ it }}?': the standard input is no terminal",
         "  [app/taken/from_kv] (app.py:6) the environment variable EMPTY is empty",

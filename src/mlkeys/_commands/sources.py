@@ -33,7 +33,7 @@ def require_sources(stacks: Iterable[Stack]) -> None:
         MlkeysError: with everything that is.
     """
     if missing := missing_sources(stacks):
-        raise MlkeysError("\n".join(["Nothing was done: secrets are missing.", *(f"  {text}" for text in missing)]))
+        raise MlkeysError("\n".join(["Nothing was deployed: secrets are missing.", *(f"  {text}" for text in missing)]))
 
 
 def _problems(element: Encrypted, folder: Path) -> Iterator[str]:
