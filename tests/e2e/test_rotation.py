@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.fleets import HOSTS, KEY, VALUES, Fleet, make_fleet
 from tests.integration.support.runs import Ledger
+from tests.support.collection import ROOT
 from tests.support.server import Bao
 
 
@@ -139,6 +140,18 @@ def test_without_the_right_to_raise_the_floor_all_else_is_done(fleet: Fleet, min
     more = policy + f'path "{fleet.mount}/keys/{KEY}/config" {{ capabilities = ["update"] }}\n'
     fleet.run(env={"BAO_TOKEN": mint_token(more)})
     assert fleet.key() == DONE
+
+
+def test_the_documented_rights_are_enough_and_do_not_decrypt(fleet: Fleet, mint_token: Callable[[str], str]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("To rotate (`mlkeys rotate`)")[2]
+    policy = readme.partition("```hcl\n")[2].partition("```")[0]
+    assert "decrypt" not in policy
+    token = mint_token(policy.replace('"transit/', f'"{fleet.mount}/'))
+    shown = fleet.run(env={"BAO_TOKEN": token}, vault_transit_rotate_trim=True)
+    assert "since the token may not decrypt" in " ".join(shown.split())
+    fleet.carried_through()
+    assert fleet.key() == {**DONE, "min_available_version": 2}
+    fleet.run(playbook="status", env={"BAO_TOKEN": token})
 
 
 def test_a_key_that_is_not_there_is_said_so(fleet: Fleet) -> None:
