@@ -27,9 +27,9 @@ def ansible(text: str) -> Any:
     )
 
 
-def ansible_template(text: str) -> str:
+def ansible_template(text: str, **variables: str) -> str:
     """A template file as the module `template` renders it."""
-    templar = Templar(DataLoader(), variables={"reference": "VALUE"})
+    templar = Templar(DataLoader(), variables={"reference": "VALUE", **variables})
     # Before 2.19, text that looks like data became data unless one said otherwise.
     as_text: dict[str, Any] = {} if hasattr(template, "trust_as_template") else {"convert_data": False}
     return str(templar.template(_trusted(text), preserve_trailing_newlines=True, escape_backslashes=False, **as_text))

@@ -66,5 +66,5 @@ def test_ansible_is_known_to_one_file_and_to_commands_that_need_it(path: Path) -
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_stay_small(path: Path) -> None:
-    if path.stem not in {"_openbao", "_schema", "_cli"}:
+    if path.stem not in {"_openbao", "_schema", "_shapes", "_cli"}:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 280

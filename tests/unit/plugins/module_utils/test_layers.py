@@ -20,6 +20,7 @@ SHARED = OURS + "module_utils."
 ALLOWED: dict[str, set[str]] = {
     "_schema": set(),
     "_policy": set(),
+    "_shapes": set(),
     "_errors": set(),
     "_settings": {"_errors"},
     "_plan": {"_errors", "_schema"},
@@ -69,7 +70,7 @@ PLUGIN_UTILS: dict[str, set[str]] = {
 PLUGINS_MAY: dict[str, set[str]] = {
     "action": set(),
     "callback": {"_session"},
-    "filter": {"_errors"},
+    "filter": {"_errors", "_shapes"},
     "lookup": {"_values"},
     "vars": {"_client", "_encrypted_vars", "_session", "_settings"},
 }
@@ -87,6 +88,7 @@ ALLOWED_OUTSIDE: dict[str, set[str]] = {
 PURE = (
     "_schema",
     "_policy",
+    "_shapes",
     "_errors",
     "_settings",
     "_cluster",
@@ -217,7 +219,7 @@ def texts_of_exceptions(path: Path) -> list[int]:
 
 
 # Exceptions of our own parsers, which hold an option's text and no secret.
-OWN_TEXTS = {"_reconcile": "ValueError", "_encrypted_vars": "ValueError", "_values": "ValueError"}
+OWN_TEXTS = {"_reconcile": "ValueError", "_encrypted_vars": "ValueError", "_values": "ValueError", "quoted": "Unfit"}
 
 
 @pytest.mark.parametrize(
