@@ -59,13 +59,14 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import SHAPES, Unfit, quoted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import decrypted
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import marked
 
 
-def in_quotes(value: Any, shape: str) -> str:
+def in_quotes(value: Any, shape: str) -> Any:
     if shape not in SHAPES:
         raise AnsibleFilterError(f"quoted: the shape is one of {', '.join(SHAPES)}.")
     try:
-        return quoted(shape, decrypted(value))
+        return marked(quoted(shape, decrypted(value)), template=False)
     except Unfit as error:
         message = f"quoted: {error}."
     raise AnsibleFilterError(message)

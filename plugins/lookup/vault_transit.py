@@ -24,7 +24,7 @@ options:
       - A term may be a text, a list of terms, or a dictionary with C(value) and any of C(name) (for messages),
         C(context), C(associated_data) and C(key_version), which then stand in for the options of these names.
       - With O(kv_path), the names of the wanted secrets.
-      - With O(operation=read) none at all gives the whole document, as a dictionary that is like an encrypted vars file.
+      - With O(operation=read) none at all gives the whole document, a dictionary that is like an encrypted vars file.
     type: list
     elements: raw
     required: false

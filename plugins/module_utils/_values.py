@@ -63,9 +63,9 @@ def transform(client: Client, terms: Sequence[Any], options: Mapping[str, Any]) 
 
 
 def _stored(client: Client, names: Sequence[Any], options: Mapping[str, Any]) -> list[Any]:
-    """What an encrypted document in a KV engine holds under these names: plaintexts, or ciphertexts when it is only read.
+    """What an encrypted document in a KV engine holds under these names: plaintexts, or ciphertexts to read.
 
-    Without names, the whole document as it is.
+    Reading no name gives the whole document.
     """
     if options["operation"] not in ("decrypt", "read"):
         raise InvalidOption("kv_path goes with the operations decrypt and read alone.")

@@ -50,9 +50,9 @@ class HostConfig(Element):
     """A file on each host of some groups: a template of yours, or data in one of the known shapes.
 
     Exactly one of these says what is in it: `template` (a jinja2 file beside the program), `agent`, or data as `env`
-    (for python-dotenv), `environment_file` (for systemd), `exports` (for a shell), `yaml`, `json` or `toml`. Ciphertext
-    may stand anywhere in the data. Plaintext may only with `delivery="plaintext"`: then Ansible decrypts, and the secret
-    lies readable on the host.
+    (for python-dotenv), `environment_file` (for systemd), `exports` (for a shell), `yaml`, `json` or `toml`.
+    Ciphertext may stand anywhere in the data. Plaintext may only with `delivery="plaintext"`: then Ansible decrypts,
+    and the secret lies readable on the host.
     """
 
     runtime_fields = frozenset({"content"})

@@ -62,7 +62,9 @@ PLUGIN_UTILS: dict[str, set[str]] = {
     "_decrypted_files": {"_client", "_encrypted_vars", "_errors", "_kv", "_reconcile_vars", "_transit"},
     "_handover": {"_errors", "_module", "_session", "_settings"},
     "_here": set(),
-    "_host_secrets": {"_errors"},
+    "_host_agent": {"_shapes"},
+    "_host_secrets": {"_encrypted_vars", "_errors", "_schema"},
+    "_host_services": {"_encrypted_vars", "_errors", "_shapes"},
     "_lookup": {"_client", "_errors", "_session", "_settings"},
     "_marking": set(),
     "_options": {"_settings"},
@@ -219,7 +221,14 @@ def texts_of_exceptions(path: Path) -> list[int]:
 
 
 # Exceptions of our own parsers, which hold an option's text and no secret.
-OWN_TEXTS = {"_reconcile": "ValueError", "_encrypted_vars": "ValueError", "_values": "ValueError", "quoted": "Unfit"}
+OWN_TEXTS = {
+    "_reconcile": "ValueError",
+    "_encrypted_vars": "ValueError",
+    "_values": "ValueError",
+    "_host_services": "Unfit",
+    "quoted": "Unfit",
+    "shaped": "Unfit",
+}
 
 
 @pytest.mark.parametrize(
