@@ -129,7 +129,7 @@ def host_services(services: Any, documents: Any, **host: Any) -> Any:
     unknown = sorted(set(host) - set(_DEFAULTS))
     if unknown:
         raise AnsibleFilterError(f"host_services: {', '.join(unknown)} is not known.")
-    settings = {
+    settings: dict[str, Any] = {
         name: (boolean if isinstance(default, bool) else str)(host.get(name, default))
         for name, default in _DEFAULTS.items()
     }

@@ -66,11 +66,11 @@ class Rendered:
 def supervising(login: Login, command: Sequence[str], environment: Mapping[str, str | Sealed]) -> str:
     """For an agent that starts a program with secrets in its environment, and goes on as its parent."""
     templates = [
-        _block(f"env_template {_text(name)}", contents=_of_variable(value), error_on_missing_key=True)
+        _block(f"env_template {_text(name)}", {"contents": _of_variable(value), "error_on_missing_key": True})
         for name, value in sorted(environment.items())
     ]
-    start = _block("exec", command=list(command), **_AS_STARTED)
-    return _document(login, _block("template_config", **_ONCE), start, *templates)
+    start = _block("exec", {"command": list(command), "restart_on_secret_changes": "never"})
+    return _document(login, _block("template_config", _ONCE), start, *templates)
 
 
 def writing(login: Login, files: Iterable[Rendered], seal: Seal) -> str:
@@ -78,45 +78,41 @@ def writing(login: Login, files: Iterable[Rendered], seal: Seal) -> str:
     templates = [
         _block(
             "template",
-            contents=_of_file(file, seal),
-            destination=file.path,
-            perms=file.mode,
-            error_on_missing_key=True,
+            {
+                "contents": _of_file(file, seal),
+                "destination": file.path,
+                "perms": file.mode,
+                "error_on_missing_key": True,
+            },
         )
         for file in files
     ]
-    return _document(login, "exit_after_auth = true\n", _block("template_config", **_ONCE), *templates, fails=True)
+    return _document(login, "exit_after_auth = true\n", _block("template_config", _ONCE), *templates, fails=True)
 
 
-_AS_STARTED = {"restart_on_secret_changes": "never"}
 _ONCE = {"exit_on_retry_failure": True, "static_secret_render_interval": _NEVER}
 
 
 def _document(login: Login, *parts: str, fails: bool = False) -> str:
     server = {"address": login.url, **({"ca_cert": login.ca_cert} if login.ca_cert else {})}
-    return "\n".join([_HEAD, _block("vault", **server), _auth(login, fails=fails), *parts])
+    return "\n".join([_HEAD, _block("vault", server), _auth(login, fails=fails), *parts])
 
 
 def _auth(login: Login, *, fails: bool) -> str:
     path = login.approle_path.strip("/")
+    config: dict[str, Any] = {"role_id_file_path": f"{login.folder}/role_id"}
     if login.kept:
-        secret_id: dict[str, Any] = {
-            "secret_id_file_path": f"{login.folder}/secret_id",
-            "remove_secret_id_file_after_reading": False,
-        }
+        config["secret_id_file_path"] = f"{login.folder}/secret_id"
     else:
-        secret_id = {
-            "secret_id_file_path": f"{login.folder}/once/wrapping_token",
-            "secret_id_response_wrapping_path": f"auth/{path}/role/{login.approle}/secret-id",
-            "remove_secret_id_file_after_reading": True,
-        }
+        config["secret_id_file_path"] = f"{login.folder}/once/wrapping_token"
+        config["secret_id_response_wrapping_path"] = f"auth/{path}/role/{login.approle}/secret-id"
+    config["remove_secret_id_file_after_reading"] = not login.kept
     method: dict[str, Any] = {"type": "approle", "mount_path": f"auth/{path}"}
     if login.namespace:
         method["namespace"] = login.namespace
     if fails:
         method["exit_on_err"] = True
-    config = {"role_id_file_path": f"{login.folder}/role_id", **secret_id}
-    return _block("auto_auth", _block("method", _block("config", equals=True, **config), **method))
+    return _block("auto_auth", {}, _block("method", method, _block("config =", config)))
 
 
 def _of_variable(value: str | Sealed) -> str:
@@ -141,12 +137,12 @@ def _decrypting(secret: Sealed, code: str) -> str:
     return f"{{{{ {asked} }}}}{{{{ $v := base64Decode .Data.plaintext }}}}{code}{{{{ end }}}}"
 
 
-def _block(head: str, *blocks: str, equals: bool = False, **attributes: Any) -> str:
+def _block(head: str, attributes: Mapping[str, Any], *blocks: str) -> str:
     width = max(map(len, attributes), default=0)
     lines = [f"{name.ljust(width)} = {_value(value)}\n" for name, value in attributes.items()]
     inner = "".join(lines) + ("\n" if lines and blocks else "") + "\n".join(blocks)
     indented = "".join(f"  {line}\n" if line else "\n" for line in inner.splitlines())
-    return f"{head}{' =' if equals else ''} {{\n{indented}}}\n"
+    return f"{head} {{\n{indented}}}\n"
 
 
 def _value(value: Any) -> str:

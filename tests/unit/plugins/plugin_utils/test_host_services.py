@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 CIPHERTEXT = "vault:v1:AAAA"
 METADATA = {"format": 1, "backend": "transit", "key": "ml"}
-HOST = {
+HOST: dict[str, Any] = {
     "backend": "transit",
     "key": "ml",
     "approle": "web",
@@ -210,7 +210,10 @@ def test_a_value_that_is_no_ciphertext_is_refused_and_not_shown() -> None:
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:
-    services = [{"name": "x", "command": ["y"], "environment": {"A-": "a"}}, {"name": "x", "mode": "plaintext"}]
+    services: list[dict[str, Any]] = [
+        {"name": "x", "command": ["y"], "environment": {"A-": "a"}},
+        {"name": "x", "mode": "plaintext"},
+    ]
     with pytest.raises(InvalidOption) as refused:
         described(services, [], Host(**HOST))
     said = refused.value.message
