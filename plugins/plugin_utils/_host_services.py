@@ -137,6 +137,7 @@ class _Service:
             "written": [{**file.attributes, "text": rendered(file.shape, file.content)} for file in texts],
             "decrypted": [{**file.attributes, "shape": file.shape, "content": file.content} for file in decrypted],
             "links": links,
+            "holds": self._held(),
             "placed": sorted(str(file["dest"]) for file in given.get("files") or ()),
             "secrets": [
                 {"value": secret.ciphertext, "name": secret.name, "context": secret.name}
@@ -263,6 +264,15 @@ class _Service:
             return ""
         in_memory = self.mode == CREDENTIAL and self._given.get("environment")
         return f"{self.runtime if in_memory else self.folder}/environment"
+
+    def _held(self) -> list[str]:
+        """What belongs into the folder of the service, besides the script that starts it."""
+        held = ["placed", "started"]
+        if self.mode != PLAINTEXT:
+            held += ["agent.hcl", "role_id", "accessor", "secret_id" if self._host.secret_id_kept else "once"]
+        if self._environment_file().startswith(self.folder):
+            held.append("environment")
+        return held
 
     def _agent(self, files: Iterable[_File]) -> str:
         """The agent's configuration, empty for none."""
