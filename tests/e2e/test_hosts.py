@@ -1,147 +1,31 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role for hosts on real ones, over SSH and with sudo: one with systemd, one without."""
+"""The role for hosts on real ones."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import subprocess
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 import yaml
 
-from tests.support.hosts import Hosts, needed
-from tests.support.playbook import run_playbook
-from tests.support.server import Bao, running_bao
+from tests.e2e.machines import SECRETS, SHA, Site, changed, everything, running_site, service
+from tests.support.hosts import needed
 
 pytestmark = pytest.mark.skipif(bool(needed()), reason=needed())
 
-SECRETS = {"openai_api_key": "sk-hosts-canary-Wq1", "hf_token": "hf_hosts-canary-'\"$ Wq2", "db_password": "it's\nmine"}
-SHA = {name: hashlib.sha256(value.encode()).hexdigest() for name, value in SECRETS.items()}
-
-# Says what it has got, and goes on.
-PROGRAM = 'echo "got $(printf %s "$KEY" | sha256sum)"; exec sleep 3600'
-
-
-@dataclass
-class Site:
-    """A server, two hosts, and what runs on them."""
-
-    bao: Bao
-    hosts: Hosts
-    folder: Path
-    variables: dict[str, Any] = field(default_factory=dict)
-
-    def play(
-        self,
-        services: list[dict[str, Any]],
-        *args: str,
-        limit: str = "all",
-        status: int = 0,
-        env: Mapping[str, str] | None = None,
-        **variables: Any,
-    ) -> subprocess.CompletedProcess[str]:
-        """Make the server and the hosts be as these services need it."""
-        gateways = {
-            "hosts": self.hosts.variables(),
-            "vars": {
-                "ansible_become": True,
-                "vault_transit_host_services": services,
-                "vault_transit_host_approle": "gateways",
-                "vault_transit_host_key": "ml",
-                "vault_transit_host_vars_files": [str(self.folder / "keys.transit.yml")],
-            },
-        }
-        inventory = self.folder / "inventory.json"
-        inventory.write_text(json.dumps({"all": {"children": {"gateways": gateways}}}), encoding="utf-8")
-        known = {
-            "vault_transit_connection": self.bao.login,
-            "vault_transit_keys": [{"name": "ml", "derived": True}],
-            "vault_transit_backends": [{"path": "transit"}],
-            "vault_transit_vars_files": [
-                {"path": str(self.folder / "keys.transit.yml"), "key": "ml", "secrets": SECRETS}
-            ],
-            "vault_transit_approles": [{"name": "gateways", "grant_hosts": True, "token_no_default_policy": True}],
-            **variables,
-        }
-        done = run_playbook(
-            self.folder / "site.yml",
-            inventory=inventory,
-            extra_vars=known,
-            args=["--limit", f"localhost,{limit}", *args],
-            env={"ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"), **(env or {})},
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        for secret in SECRETS.values():
-            assert secret not in done.stdout + done.stderr
-        return done
-
-    def log(self, host: str, service: str) -> str:
-        if host == "one":
-            return self.hosts[host].run("journalctl", "--no-pager", "-o", "cat", "-u", service).stdout
-        return self.hosts[host].run("cat", f"/var/log/mlkeys/{service}.log", check=False).stdout
-
-    def got(self, host: str, service: str) -> list[str]:
-        """What the program has said of its secret each time that it began."""
-        deadline = time.monotonic() + 10
-        while not (found := re.findall(r"got (\w+)", self.log(host, service))) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        return found
-
-
-def changed(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
-    return {host: int(count) for host, count in re.findall(r"^(\w+) .*changed=(\d+)", done.stdout, re.MULTILINE)}
-
-
-PLAYS = """
-- hosts: localhost
-  gather_facts: false
-  roles:
-    - mlkeys.transit.vault_transit
-- hosts: gateways
-  gather_facts: false
-  roles:
-    - mlkeys.transit.vault_transit_host
-"""
-
 
 @pytest.fixture(scope="module")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bao, Hosts, Path]]:
-    # A short name: sockets of ssh are below it, and the paths of those are limited to about 100 characters.
-    with (
-        tempfile.TemporaryDirectory(prefix="hosts-") as short,
-        running_bao(tmp_path_factory.mktemp("bao")) as bao,
-        Hosts(tmp_path_factory.mktemp("hosts"), ["one", "two"], systemd=["one"]) as hosts,
-    ):
-        (Path(short) / "site.yml").write_text(PLAYS, encoding="utf-8")
-        yield bao, hosts, Path(short)
-
-
-@pytest.fixture
-def site(machines: tuple[Bao, Hosts, Path]) -> Site:
-    return Site(*machines)
-
-
-def service(name: str, **more: Any) -> dict[str, Any]:
-    return {
-        "name": name,
-        "command": ["/bin/sh", "-c", PROGRAM],
-        "environment": {"KEY": "openai_api_key"},
-        **more,
-    }
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("site")) as made:
+        yield made
 
 
 def test_a_secret_id_that_is_not_kept_serves_once(site: Site) -> None:
     services = [service("once")]
-    run = {"vault_transit_host_secret_id_kept": False}
+    run: dict[str, Any] = {"vault_transit_host_secret_id_kept": False}
     site.play(services, **run)
     for host in ("one", "two"):
         assert site.got(host, "once") == [SHA["openai_api_key"]]
@@ -219,12 +103,64 @@ def test_what_is_absent_leaves_nothing(site: Site) -> None:
     assert changed(again) == {"localhost": 0, "one": 0, "two": 0}
 
 
-def everything(site: Site, name: str) -> set[str]:
-    files = site.hosts[name].files
-    return {
-        str(path.relative_to(files))
-        for place in ("upper", "run", "home", "roots", "tmp", "shm")
-        for path in (files / place).rglob("*")
-        # What was removed shows as something of its own where a lower layer had it.
-        if not path.is_char_device()
-    }
+def test_only_what_has_changed_is_restarted(site: Site) -> None:
+    services = [service("first"), service("second", environment={"KEY": "hf_token"})]
+    site.play(services, limit="two")
+    secrets = {**SECRETS, "hf_token": "hf_another-canary-Wq3"}
+    files = [{"path": str(site.folder / "keys.transit.yml"), "key": "ml", "secrets": secrets}]
+    more: dict[str, Any] = {"vault_transit_vars_files": files}
+    site.play(services, limit="two", **more)
+    assert site.got("two", "first") == [SHA["openai_api_key"]]
+    assert site.got("two", "second")[1:] == [hashlib.sha256(secrets["hf_token"].encode()).hexdigest()]
+    assert changed(site.play(services, limit="two", **more)) == {"localhost": 0, "two": 0}
+    # What a run has left undone the next one does, although nothing differs any more.
+    site.hosts["two"].run("sh", "-c", "echo other > /etc/mlkeys/first/started")
+    assert changed(site.play(services, limit="two", **more)) == {"localhost": 0, "two": 2}
+    assert site.got("two", "first") == [SHA["openai_api_key"]] * 2
+
+
+def test_what_is_wrong_is_said_before_anything_is_changed(site: Site) -> None:
+    before = everything(site, "two")
+    wrong = [
+        service("bad", environment={"KEY": "openai_api_ky"}),
+        service("worse", files=[{"dest": "/x", "shape": "json", "content": {"secret": "hf_token"}}]),
+    ]
+    done = site.play(wrong, limit="two", status=2)
+    assert "The service 'bad': the secret 'openai_api_ky' is not in" in done.stdout
+    assert "Did you mean 'openai_api_key'?" in done.stdout
+    assert "The service 'worse': the file '/x': an agent puts secrets into the environment alone" in done.stdout
+    refused = site.play([{"nam": "x"}], limit="two", status=2)
+    assert "missing required arguments: name found in vault_transit_host_services" in refused.stdout
+    elsewhere = site.play(
+        [service("x")], limit="two", status=2, vault_transit_approles=[], vault_transit_host_approle="elsewhere"
+    )
+    assert "There is no AppRole 'elsewhere' in 'approle'" in elsewhere.stdout
+    assert everything(site, "two") - before == set()
+
+
+HIDING = """
+mv /etc/sudoers.d/ops /etc/sudoers.d/.ops
+printf 'Defaults secure_path=/usr/bin:/bin\\nops ALL=(ALL) NOPASSWD: ALL\\n' > /etc/sudoers.d/path
+"""
+
+
+def test_a_program_that_is_not_there_is_said_with_all_ways_to_get_one(site: Site) -> None:
+    host = site.hosts["two"]
+    host.run("sh", "-c", HIDING)
+    try:
+        done = site.play([service("x")], limit="two", status=2)
+    finally:
+        host.run("sh", "-c", "mv /etc/sudoers.d/.ops /etc/sudoers.d/ops; rm /etc/sudoers.d/path")
+    said = re.sub(r"\s+", " ", done.stdout)
+    assert "There is neither bao nor vault on the PATH of this host." in said
+    assert "vault_transit_host_binary" in said
+    assert "vault_transit_host_install to true" in said
+
+
+def test_a_unit_of_somebody_else_is_left_alone(site: Site) -> None:
+    unit = "/etc/systemd/system/foreign.service"
+    site.hosts["one"].run("sh", "-c", f"printf '[Service]\nExecStart=/bin/true\n' > {unit}")
+    done = site.play([service("foreign")], limit="one", status=2)
+    assert "somebody else made" in done.stdout
+    site.play([{"name": "foreign", "state": "absent"}], limit="one")
+    assert "ExecStart=/bin/true" in site.hosts["one"].run("cat", unit).stdout

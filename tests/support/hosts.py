@@ -35,11 +35,13 @@ from pathlib import Path
 from typing import Self
 
 from mlkeys import _openbao
-
 from tests.support.collection import ROOT
 
 USER = "ops"
 PYTHON = "/usr/bin/python3"
+
+#: Folders of a host's files that hold what it has written.
+WRITTEN = ("upper", "run", "home", "roots", "tmp", "shm")
 
 _PORT = 2222
 _WAIT_SECONDS = 30.0
@@ -133,23 +135,22 @@ Subsystem sftp internal-sftp
 END
 if [ "$first" = systemd ]; then
     # Nothing of this machine's is started, and nothing that reaches for its kernel.
-    rm -rf "$root"/etc/systemd/system/*.wants "$root"/etc/systemd/system/*.requires "$root/etc/systemd/system/default.target"
-    rm -rf "$root"/lib/systemd/system/*.target.wants "$root"/lib/systemd/system/systemd-journald.service.d
+    units=$root/etc/systemd/system
+    rm -rf "$units"/*.wants "$units"/*.requires "$units/default.target" "$root"/lib/systemd/system/*.target.wants
     rm -rf "$root/var/log/journal" "$root/etc/machine-id"
-    cat /proc/sys/kernel/random/uuid | tr -d - > "$root/etc/machine-id"
-    mkdir -p "$root/etc/systemd/system/light.target.wants"
-    cat > "$root/etc/systemd/system/light.target" <<END
+    tr -d - < /proc/sys/kernel/random/uuid > "$root/etc/machine-id"
+    mkdir -p "$units/light.target.wants"
+    cat > "$units/light.target" <<END
 [Unit]
 Description=A host of tests
 END
-    cat > "$root/etc/systemd/system/light-ssh.service" <<END
+    cat > "$units/light-ssh.service" <<END
 [Unit]
 DefaultDependencies=no
 [Service]
 ExecStart=/usr/sbin/sshd -D -e -f /etc/ssh/light_config
 END
-    ln -s ../light-ssh.service "$root/etc/systemd/system/light.target.wants/light-ssh.service"
-    ln -s /lib/systemd/system/systemd-journald.service "$root/etc/systemd/system/light.target.wants/systemd-journald.service"
+    ln -s ../light-ssh.service /lib/systemd/system/systemd-journald.service "$units/light.target.wants"
     exec chroot "$root" env -i container=light PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         /lib/systemd/systemd --system --unit=light.target --log-target=console --show-status=0
 fi
@@ -448,7 +449,7 @@ def _extra() -> Path:
         if missing:
             _fetch(missing, packages)
         for package in packages.glob("*.deb"):
-            subprocess.run(["dpkg", "-x", str(package), str(new)], check=True)
+            subprocess.run(["dpkg", "-x", str(package), str(new)], check=True)  # noqa: S607
         # Where these are links on this machine, folders would hide what they lead to.
         for name in ("bin", "lib", "sbin", "usr/share", "usr/include", "var"):
             shutil.rmtree(new / name, ignore_errors=True)
@@ -463,7 +464,7 @@ def _fetch(names: Sequence[str], folder: Path) -> None:
     download = ["apt-get", *options, "download", *names]
     if subprocess.run(download, cwd=folder, capture_output=True, timeout=300, check=False).returncode == 0:
         return
-    subprocess.run(["apt-get", *options, "update"], capture_output=True, timeout=300, check=False)
+    subprocess.run(["apt-get", *options, "update"], capture_output=True, timeout=300, check=False)  # noqa: S607
     done = subprocess.run(download, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
         raise HostError(f"apt-get cannot download {', '.join(names)}:\n{done.stderr[-2000:]}")
