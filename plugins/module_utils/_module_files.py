@@ -47,7 +47,9 @@ def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
 def run_writing(module: AnsibleModule) -> None:
     """Put a text into a file, without showing either side of the difference."""
     path = os.path.realpath(module.params["path"])
-    before = _read(module, path)
+    # In check mode the task that makes the folder may have made none either.
+    is_new = module.check_mode and not os.path.isdir(os.path.dirname(path))
+    before = None if is_new else _read(module, path)
     changed = before != module.params["content"]
     attributes = module.load_file_common_arguments({**module.params, "path": path})
     if changed and not module.check_mode:

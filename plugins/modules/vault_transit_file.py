@@ -42,6 +42,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+    details:
+      - A missing folder is no failure there, because a task before may only have foretold it.
   diff_mode:
     support: none
     details:

@@ -61,12 +61,17 @@ def _named_in(content: Any) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A secret as a host gets it."""
+    """A secret as a host gets it.
+
+    Attributes:
+        foretold: whether the ciphertext is none yet.
+    """
 
     name: str
     ciphertext: str
     backend: str
     key: str
+    foretold: bool = False
 
     @property
     def context(self) -> str:
@@ -101,7 +106,7 @@ def sealed(name: str, files: Sequence[VarsFile], backend: str, key: str, *, fore
             _check_key(name, file, backend, key)
             return Sealed(name, file.entries[name].ciphertext, backend, key)
     if foretold:
-        return Sealed(name, f"(new ciphertext of {name})", backend, key)
+        return Sealed(name, f"(new ciphertext of {name})", backend, key, foretold=True)
     searched = ", ".join(file.path for file in files)
     known = [entry for file in files for entry in file.entries]
     where = f"is not in {searched}" if searched else "is nowhere: vault_transit_host_vars_files is empty"

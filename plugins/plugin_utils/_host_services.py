@@ -143,6 +143,7 @@ class _Service:
                 {"value": secret.ciphertext, "name": secret.name, "context": secret.name}
                 for secret in self._secrets.values()
             ],
+            "foretold": any(secret.foretold for secret in self._secrets.values()),
             "backend": self.backend,
             "key": self.key,
         }

@@ -10,14 +10,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.machines import SECRETS, SHA, Site, running_site, service
-from tests.support.canary import Watcher, leaking_files, leaks, recorders, temporary_folders
-from tests.support.hosts import Host, needed
+from tests.support.canary import (
+    Watcher,
+    holders,
+    leaking_files,
+    leaks,
+    leaks_of_host,
+    recorders,
+    temporary_folders,
+)
+from tests.support.hosts import needed
 
 pytestmark = pytest.mark.skipif(bool(needed()), reason=needed())
 
@@ -43,45 +50,6 @@ def play(site: Site, services: list[dict[str, Any]], *args: str) -> None:
     (root / f"output-{len(list(root.iterdir()))}").write_text(done.stdout + done.stderr, encoding="utf-8")
 
 
-def processes(host: Host) -> list[Path]:
-    """All of the host's, as this machine sees them."""
-    found, parents = [], [host.pid]
-    while parents:
-        pid = parents.pop()
-        folder = Path(f"/proc/{pid}")
-        found.append(folder)
-        for task in folder.glob("task/*/children"):
-            parents += map(int, task.read_text(encoding="ascii").split())
-    return found
-
-
-def leaks_of_host(host: Host) -> set[str]:
-    """Where on a host a key shows, other than in the environment of a process."""
-    found = set()
-    for place in ("upper", "run", "home", "roots", "tmp", "shm"):
-        found |= {
-            f"{leak.split(' in ')[0]} in {place}/{leak.split(' in ')[1]}"
-            for leak in leaking_files(host.files / place, KEYS)
-        }
-    for process in processes(host):
-        found |= {f"{name} in argv" for name in leaks((process / "cmdline").read_bytes(), KEYS)}
-    if host.name == "one":
-        found |= {
-            f"{name} in journal" for name in leaks(host.run("journalctl", "--no-pager", "-a").stdout.encode(), KEYS)
-        }
-    return found
-
-
-def holders(host: Host) -> dict[str, set[str]]:
-    """Programs that have a key in their environment, and which."""
-    found: dict[str, set[str]] = {}
-    for process in processes(host):
-        if names := leaks((process / "environ").read_bytes(), KEYS):
-            argv = (process / "cmdline").read_bytes().split(b"\0")
-            found.setdefault(argv[0].decode(), set()).update(names)
-    return found
-
-
 def test_a_key_is_in_the_environment_of_its_program_and_nowhere_else(site: Site) -> None:
     services = [service("app"), service("other", environment={"KEY": "hf_token"})]
     play(site, services, "--check")
@@ -91,8 +59,8 @@ def test_a_key_is_in_the_environment_of_its_program_and_nowhere_else(site: Site)
     for name in ("one", "two"):
         host = site.hosts[name]
         assert site.got(name, "app") == [SHA["openai_api_key"]] * 2
-        assert leaks_of_host(host) == set()
-        assert holders(host) == {"sleep": set(KEYS)}
+        assert leaks_of_host(host, KEYS) == set()
+        assert holders(host, KEYS) == {"sleep": set(KEYS)}
     assert leaking_files(site.folder, KEYS) == set()
     check_audit_log(site)
 
@@ -103,10 +71,10 @@ def test_a_credential_is_in_memory_alone(site: Site) -> None:
     play(site, services)
     for name in ("one", "two"):
         host = site.hosts[name]
-        found = leaks_of_host(host)
+        found = leaks_of_host(host, KEYS)
         wanted = {"openai_api_key in run/mlkeys/app/environment"}
         assert {leak for leak in found if not leak.startswith("hf_token in run/mlkeys/app/etc/app.yaml")} == wanted
-        assert set().union(*holders(host).values()) == set(KEYS)
+        assert set().union(*holders(host, KEYS).values()) == set(KEYS)
     assert leaking_files(site.folder, KEYS) == set()
     check_audit_log(site)
 

@@ -48,4 +48,6 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    assert write(tmp_path / "none" / "file").msg == f"The folder {tmp_path}/none does not exist. Create it first."
+    path = tmp_path / "none" / "file"
+    assert write(path).msg == f"The folder {tmp_path}/none does not exist. Create it first."
+    assert run_module("vault_transit_file", {"path": str(path), "content": SECRET}, check=True).changed

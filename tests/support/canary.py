@@ -1,9 +1,16 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks for planted secrets, in any encoding: in what runs print, leave on disk, write for a moment, have in argv."""
+"""Looks for planted secrets, in any encoding: in what runs print, leave on disk, write for a moment, have in argv.
+
+For playbooks there is a command line. It prints where on hosts, and in further files, values of variables of its
+environment show, and which programs have one in theirs:
+
+    python -m tests.support.canary FOLDER-OF-HOSTS --variable OPENAI_API_KEY --file AUDIT-LOG
+"""
 
 from __future__ import annotations
 
+import argparse
 import base64
 import contextlib
 import json
@@ -14,6 +21,8 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.hosts import WRITTEN, Host
 
 
 def forms(secret: str) -> set[bytes]:
@@ -139,3 +148,62 @@ def leaking_files(root: Path, secrets: Mapping[str, str]) -> set[str]:
             data = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
             found |= {f"{name} in {path.relative_to(root)}" for name in leaks(data + str(path).encode(), secrets)}
     return found
+
+
+def processes_of(host: Host) -> list[Path]:
+    """Folders of all processes of a host, as this machine sees them."""
+    found, parents = [], [host.pid]
+    while parents:
+        folder = Path(f"/proc/{parents.pop()}")
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for task in folder.glob("task/*/children"):
+                parents += map(int, task.read_text(encoding="ascii").split())
+            found.append(folder)
+    return found
+
+
+def leaks_of_host(host: Host, secrets: Mapping[str, str]) -> set[str]:
+    """Where on a host a secret shows, other than in the environment of a process."""
+    found = set()
+    for place in WRITTEN:
+        found |= {leak.replace(" in ", f" in {place}/", 1) for leak in leaking_files(host.files / place, secrets)}
+    for process in processes_of(host):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found |= {f"{name} in argv" for name in leaks((process / "cmdline").read_bytes(), secrets)}
+    # It compresses what is long.
+    journal = host.run("sh", "-c", "test ! -d /run/systemd/system || journalctl --no-pager --all").stdout
+    return found | {f"{name} in the journal" for name in leaks(journal.encode(), secrets)}
+
+
+def holders(host: Host, secrets: Mapping[str, str]) -> dict[str, set[str]]:
+    """Programs of a host that have a secret in their environment, and which."""
+    found: dict[str, set[str]] = {}
+    for process in processes_of(host):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if names := leaks((process / "environ").read_bytes(), secrets):
+                argv = (process / "cmdline").read_bytes().split(b"\0")
+                found.setdefault(argv[0].decode(), set()).update(names)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Where secrets show.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--variable", action="append", default=[])
+    parser.add_argument("--file", action="append", default=[], type=Path)
+    given = parser.parse_args()
+    secrets = {name: os.environ[name] for name in given.variable}
+    hosts = [Host(path.parent) for path in sorted(given.folder.absolute().glob("*/pid"))]
+    shown = {
+        host.name: {
+            "leaks": sorted(leaks_of_host(host, secrets)),
+            "holders": {program: sorted(names) for program, names in sorted(holders(host, secrets).items())},
+        }
+        for host in hosts
+    }
+    files = sorted(name for file in given.file for name in leaks(file.read_bytes(), secrets))
+    print(json.dumps({"hosts": shown, "files": files}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -481,6 +481,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("start")
     enter = commands.add_parser("enter")
+    commands.add_parser("check", help="say what this machine lacks")
     for one in (start, enter, commands.add_parser("stop")):
         one.add_argument("folder", type=Path)
     start.add_argument("names", nargs="+")
@@ -490,6 +491,8 @@ def main() -> None:
     enter.add_argument("name")
     enter.add_argument("words", nargs=argparse.REMAINDER)
     given = parser.parse_args()
+    if given.command == "check":
+        sys.exit(needed() or 0)
     if given.command == "stop":
         _stop(given.folder.absolute())
     elif given.command == "enter":
