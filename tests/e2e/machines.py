@@ -40,6 +40,7 @@ class Site:
         services: list[dict[str, Any]],
         *args: str,
         limit: str = "all",
+        playbook: str = "site",
         status: int = 0,
         env: Mapping[str, str] | None = None,
         **variables: Any,
@@ -47,6 +48,7 @@ class Site:
         """Make the server and the hosts be as these services need it.
 
         Args:
+            playbook: of those in the folder.
             variables: further ones, or others in place of those that are given here.
         """
         gateways = {
@@ -72,7 +74,7 @@ class Site:
             **variables,
         }
         done = run_playbook(
-            self.folder / "site.yml",
+            self.folder / f"{playbook}.yml",
             inventory=inventory,
             extra_vars=known,
             args=["--limit", f"localhost,{limit}", *args],
@@ -110,6 +112,9 @@ PLAYS = """
   roles:
     - mlkeys.transit.vault_transit_host
 """
+ROTATION = """
+- ansible.builtin.import_playbook: mlkeys.transit.rotate
+"""
 
 
 @contextlib.contextmanager
@@ -122,6 +127,7 @@ def running_site(folder: Path) -> Iterator[Site]:
         Hosts(folder / "hosts", ["one", "two"], systemd=["one"]) as hosts,
     ):
         (Path(short) / "site.yml").write_text(PLAYS, encoding="utf-8")
+        (Path(short) / "rotate.yml").write_text(ROTATION, encoding="utf-8")
         yield Site(bao, hosts, Path(short))
 
 

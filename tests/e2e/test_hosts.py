@@ -120,6 +120,25 @@ def test_only_what_has_changed_is_restarted(site: Site) -> None:
     assert site.got("two", "first") == [SHA["openai_api_key"]] * 2
 
 
+def test_a_rotation_reaches_services_and_starts_those_anew_that_have_another_secret(site: Site) -> None:
+    services = [service("turned"), service("left", environment={"KEY": "hf_token"})]
+    site.play(services)
+    site.play(services, playbook="rotate", vault_transit_rotate_key="ml", vault_transit_rotate_older_than=0)
+    for name in ("one", "two"):
+        found = site.hosts[name].run("sh", "-c", "grep -o 'vault:v[0-9]*:' /etc/mlkeys/*/agent.hcl | sort -u").stdout
+        assert re.findall(r"vault:v(\d+):", found) == ["2", "2"]
+        assert site.got(name, "turned") == [SHA["openai_api_key"]]
+    assert site.bao.done("GET", "transit/keys/ml")["data"]["min_decryption_version"] == 2
+    leaked = {"openai_api_key": "sk-hosts-canary-Wq9"}
+    rotation: dict[str, Any] = {"vault_transit_rotate_key": "ml", "vault_transit_rotate_older_than": 0}
+    site.play(services, playbook="rotate", vault_transit_rotate_secrets=leaked, **rotation)
+    for name in ("one", "two"):
+        begun = [SHA["openai_api_key"], hashlib.sha256(leaked["openai_api_key"].encode()).hexdigest()]
+        assert site.got(name, "turned") == begun
+    files = [{"path": str(site.folder / "keys.transit.yml"), "key": "ml", "secrets": {**SECRETS, **leaked}}]
+    assert changed(site.play(services, vault_transit_vars_files=files)) == {"localhost": 0, "one": 0, "two": 0}
+
+
 def test_what_is_wrong_is_said_before_anything_is_changed(site: Site) -> None:
     before = everything(site, "two")
     wrong = [
