@@ -146,6 +146,24 @@ def type_checked() -> list[str]:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into .cache/site. A link inside of it that leads nowhere is an error; the web is not asked."""
+    install(session, "docs", package=True)
+    environment = collection_environment(session)
+    pages, site = ROOT / "docs" / "collection", CACHE / "site"
+    pages.mkdir(exist_ok=True)
+    pages.chmod(0o755)  # the tool wants a folder that nobody else may write to
+    session.run(
+        *("antsibull-docs", "--config-file", "docs/antsibull-docs.cfg", "collection", "mlkeys.transit"),
+        *("--use-current", "--squash-hierarchy", "--cleanup", "everything", "--fail-on-error"),
+        *("--dest-dir", str(pages)),
+        env=environment,
+    )
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", str(site), env=environment)
+    session.log(f"The site begins at {site / 'index.html'}")
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the collection and the wheel, and use each where nothing else of the checkout is."""
     install(session, "build")
