@@ -72,6 +72,11 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                 "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
                 "ANSIBLE_NOCOLOR": "1",
+                # Discovery may find another Python, without the libraries of this environment.
+                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+                # Pages show what is said without these remarks on playbooks that need no inventory.
+                "ANSIBLE_LOCALHOST_WARNING": "0",
+                "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
                 "BAO_ADDR": bao.addr,
                 "BAO_TOKEN": bao.token,
                 "COLUMNS": "120",
