@@ -70,7 +70,8 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
             {
                 **os.environ,
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
+                # Pages on what people come from need community.hashi_vault.
+                "ANSIBLE_COLLECTIONS_PATH": f"{collections_path()}:{ROOT / '.cache/peer-collections'}",
                 "ANSIBLE_NOCOLOR": "1",
                 # Discovery may find another Python, without the libraries of this environment.
                 "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
