@@ -151,6 +151,7 @@ def docs(session: nox.Session) -> None:
     install(session, "docs", package=True)
     environment = collection_environment(session)
     pages, site = ROOT / "docs" / "collection", CACHE / "site"
+    shutil.rmtree(site, ignore_errors=True)
     pages.mkdir(exist_ok=True)
     pages.chmod(0o755)  # the tool wants a folder that nobody else may write to
     session.run(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any
 
 from click import Context
@@ -13,6 +14,7 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
 
 from mlkeys._element import Resource
 
@@ -86,9 +88,10 @@ def fit_in(app: Sphinx, page: nodes.document) -> None:
         for contents in list(page.findall(nodes.topic)):
             if "contents" in contents["classes"]:
                 contents.parent.remove(contents)
-        title = app.env.titles[app.env.docname].astext()
-        short = title.removeprefix("mlkeys.transit.").partition(" -- ")[0]
-        app.env.titles[app.env.docname] = nodes.title(title, short)
+        # The first entry of a page's list of contents is what menus call it.
+        entry = next(app.env.tocs[app.env.docname].findall(nodes.reference))
+        name = entry.astext().removeprefix("mlkeys.transit.").partition(" -- ")[0]
+        entry.children = [nodes.Text(name)]
 
 
 def show_help(_app: Sphinx, _context: Context, lines: list[str]) -> None:
@@ -101,6 +104,22 @@ def show_help(_app: Sphinx, _context: Context, lines: list[str]) -> None:
             shown += [".. code-block:: text", ""] if columns else [""]
         shown.append(f"   {line[2:]}" if columns else re.sub(r"(?<!\*)\*(?!\*)", r"\*", line))
     lines[:] = [*shown, ""]
+
+
+class PlaybookHead(SphinxDirective):
+    """What the comments at the head of a playbook say: text, and variables with what they mean."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        name, path = self.env.relfn2path(self.arguments[0])
+        self.env.note_dependency(name)
+        head = Path(path).read_text(encoding="utf-8").partition("\n\n")[2].partition("\n- name:")[0]
+        lines: list[str] = []
+        for line in head.replace("\n#\n", "\n\n").splitlines():
+            variable = re.fullmatch(r"#   (\w+) +(.+)", line)
+            lines += ["", f"``{variable[1]}``", f"   {variable[2]}"] if variable else [line.removeprefix("# ")]
+        return self.parse_text_to_nodes("\n".join(lines))
 
 
 def list_attributes(
@@ -124,6 +143,7 @@ def list_attributes(
 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.add_directive("playbook-head", PlaybookHead)
     app.connect("missing-reference", link_to_ansible)
     app.connect("doctree-read", fit_in)
     app.connect("autodoc-process-docstring", list_attributes)
