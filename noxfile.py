@@ -24,11 +24,14 @@ CORE = "2.19"
 # Everything a user gets by installing the collection: a new entry of the checkout is put here or into build_ignore.
 SHIPPED = {
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "FILES.json",
     "LICENSES",
     "MANIFEST.json",
     "README.md",
+    "SECURITY.md",
     "changelogs",
+    "docs",
     "examples",
     "meta",
     "playbooks",
@@ -273,7 +276,7 @@ def peer_collection(session: nox.Session) -> None:
 def run_tests(session: nox.Session, core: str, *options: str) -> None:
     install(session, f"tests-{core}", package=True)
     peer_collection(session)
-    folders = [name for name in ("unit", "integration", "e2e", "cdk") if (ROOT / "tests" / name).is_dir()]
+    folders = [name for name in ("unit", "integration", "e2e", "cdk", "docs") if (ROOT / "tests" / name).is_dir()]
     session.run(
         "pytest",
         # Long tests stand side by side: whoever is done with its half takes from the other's.

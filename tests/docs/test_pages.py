@@ -78,6 +78,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
                 # Pages show what is said without these remarks on playbooks that need no inventory.
                 "ANSIBLE_LOCALHOST_WARNING": "0",
                 "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+                "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
                 "BAO_ADDR": bao.addr,
                 "BAO_TOKEN": bao.token,
                 "COLUMNS": "120",
