@@ -122,9 +122,7 @@ class PlaybookHead(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
-def list_attributes(
-    _app: Sphinx, kind: str, _name: str, documented: object, _options: Any, lines: list[str]
-) -> None:
+def list_attributes(_app: Sphinx, kind: str, _name: str, documented: object, _options: Any, lines: list[str]) -> None:
     """The keywords of what is described by a table of attributes: its signature does not show them."""
     if kind != "class" or not (isinstance(documented, type) and issubclass(documented, Resource)):
         return
@@ -137,7 +135,9 @@ def list_attributes(
             f"{attribute.server} only" if attribute.server else "",
         ]
         said = ", ".join(filter(None, rules))
-        lines.append(f"* ``{attribute.name}`` ({attribute.kind}): {attribute.description}{f' ({said})' if said else ''}")
+        lines.append(
+            f"* ``{attribute.name}`` ({attribute.kind}): {attribute.description}{f' ({said})' if said else ''}"
+        )
     lines.append("")
 
 
