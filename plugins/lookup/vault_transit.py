@@ -24,9 +24,10 @@ options:
       - A term may be a text, a list of terms, or a dictionary with C(value) and any of C(name) (for messages),
         C(context), C(associated_data) and C(key_version), which then stand in for the options of these names.
       - With O(kv_path), the names of the wanted secrets.
+      - With O(operation=read) none at all gives the whole document, a dictionary that is like an encrypted vars file.
     type: list
     elements: raw
-    required: true
+    required: false
   operation:
     description:
       - What to do with the terms.
@@ -34,11 +35,13 @@ options:
         M(mlkeys.transit.vault_transit_vars).
       - V(rewrap) gives a ciphertext of the key's latest version, and the plaintext does not leave the server.
       - V(hmac) gives a fingerprint (sha2-256) that is always the same for the same value and key version.
+      - V(read) goes with O(kv_path) alone and gives ciphertexts as they are stored. It needs no right to decrypt.
     type: str
     choices:
       - decrypt
       - encrypt
       - hmac
+      - read
       - rewrap
     default: decrypt
   key:
@@ -50,8 +53,8 @@ options:
     type: str
   kv_path:
     description:
-      - Decrypt secrets of an encrypted document in a KV engine, which M(mlkeys.transit.vault_transit_vars) wrote with
-        O(mlkeys.transit.vault_transit_vars#module:store=kv). This is the document's path.
+      - Decrypt (or read) secrets of an encrypted document in a KV engine, which M(mlkeys.transit.vault_transit_vars)
+        wrote with O(mlkeys.transit.vault_transit_vars#module:store=kv). This is the document's path.
     type: str
   kv_mount:
     description:
@@ -134,7 +137,7 @@ RETURN = r"""
 _raw:
   description: The results, in the order of the terms.
   type: list
-  elements: str
+  elements: raw
   sample:
     - vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w==
 """
@@ -158,7 +161,7 @@ class LookupModule(LookupBase):
         """The name under which Ansible keeps this plugin's documentation."""
         return str(self._load_name)
 
-    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         configured = templated_variables(self.load_name, variables or {}, self._templar)
         self.set_options(var_options=configured, direct=kwargs)
         options = {name: self.get_option(name) for name in _OPTIONS}

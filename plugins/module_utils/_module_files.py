@@ -51,6 +51,25 @@ def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
     module.exit_json(changed=changed, diff=diff, **outcome.result)
 
 
+def run_writing(module: AnsibleModule) -> None:
+    """Put a text into a file, without showing either side of the difference."""
+    path = os.path.realpath(module.params["path"])
+    # In check mode the task that makes the folder may have made none either.
+    is_new = module.check_mode and not os.path.isdir(os.path.dirname(path))
+    before = None if is_new else _read(module, path)
+    changed = before != module.params["content"]
+    attributes = module.load_file_common_arguments({**module.params, "path": path})
+    if changed and not module.check_mode:
+        with NewFile(module, path) as file:
+            file.put(module.params["content"].encode("utf-8"))
+    # A new file's attributes are no change of their own, and check mode has none to compare.
+    if before is not None:
+        changed = module.set_fs_attributes_if_different(attributes, changed)
+    elif not module.check_mode:
+        module.set_fs_attributes_if_different(attributes, changed)
+    module.exit_json(changed=changed, path=path)
+
+
 def run_unwrapping(module: AnsibleModule) -> None:
     """Put what is wrapped into files.
 

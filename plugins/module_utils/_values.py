@@ -20,7 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit, decode_base64, item_label
 
-OPERATIONS = ("decrypt", "encrypt", "hmac", "rewrap")
+OPERATIONS = ("decrypt", "encrypt", "hmac", "read", "rewrap")
 ENCODINGS = ("base64", "utf-8")
 
 _TERM_FIELDS = ("value", "name", "context", "associated_data", "key_version")
@@ -28,7 +28,7 @@ _TERM_FIELDS = ("value", "name", "context", "associated_data", "key_version")
 _TAKE_PLAINTEXT = ("encrypt", "hmac")
 
 
-def transform(client: Client, terms: Sequence[Any], options: Mapping[str, Any]) -> list[str]:
+def transform(client: Client, terms: Sequence[Any], options: Mapping[str, Any]) -> list[Any]:
     """The results for all terms, in their order.
 
     Args:
@@ -43,6 +43,8 @@ def transform(client: Client, terms: Sequence[Any], options: Mapping[str, Any]) 
     operation = options["operation"]
     if options.get("kv_path"):
         return _stored(client, _flat(terms), options)
+    if operation == "read":
+        raise InvalidOption("operation read needs kv_path: the path of the document to read.")
     if not options.get("key"):
         raise InvalidOption("key is missing: the name of the key.")
     key = checked_name(options["key"])
@@ -60,16 +62,22 @@ def transform(client: Client, terms: Sequence[Any], options: Mapping[str, Any]) 
     return transit.hmac(key, items)
 
 
-def _stored(client: Client, names: Sequence[Any], options: Mapping[str, Any]) -> list[str]:
-    """The plaintexts of entries of an encrypted document in a KV engine, by their names."""
-    if options["operation"] != "decrypt":
-        raise InvalidOption("kv_path goes with operation decrypt alone.")
+def _stored(client: Client, names: Sequence[Any], options: Mapping[str, Any]) -> list[Any]:
+    """What an encrypted document in a KV engine holds under these names: plaintexts, or ciphertexts to read.
+
+    Reading no name gives the whole document.
+    """
+    if options["operation"] not in ("decrypt", "read"):
+        raise InvalidOption("kv_path goes with the operations decrypt and read alone.")
     place = f"{options['kv_mount']}/{options['kv_path']}"
-    file = interpret(Documents(client, options["kv_mount"]).read(options["kv_path"]).content, place)
+    content = Documents(client, options["kv_mount"]).read(options["kv_path"]).content
+    file = interpret(content, place)
     missing = [str(name) for name in names if name not in file.entries]
     if missing:
         hint = did_you_mean(missing[0], file.entries)
         raise InvalidOption(f"There is no {', '.join(missing)} in '{place}'.{hint}")
+    if options["operation"] == "read":
+        return [file.entries[name].ciphertext for name in names] if names else [dict(content)]
     if not names:
         return []
     items = [stored_item(file.entries[name]) for name in names]

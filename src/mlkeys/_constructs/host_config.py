@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 Delivery = Literal["ciphertext", "plaintext"]
 
-SHAPES = ("template", "env", "yaml", "json", "toml", "agent")
+_VARIABLES = ("env", "environment_file", "exports")
+SHAPES = ("template", "env", "environment_file", "exports", "yaml", "json", "toml", "agent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,10 @@ class Agent:
 class HostConfig(Element):
     """A file on each host of some groups: a template of yours, or data in one of the known shapes.
 
-    Exactly one of `template` (a jinja2 file beside the program), `env`, `yaml`, `json`, `toml` (data) and `agent`
-    says what is in it. Ciphertext may stand anywhere in the data. Plaintext may only with `delivery="plaintext"`:
-    then Ansible decrypts, and the secret lies readable on the host.
+    Exactly one of these says what is in it: `template` (a jinja2 file beside the program), `agent`, or data as `env`
+    (for python-dotenv), `environment_file` (for systemd), `exports` (for a shell), `yaml`, `json` or `toml`.
+    Ciphertext may stand anywhere in the data. Plaintext may only with `delivery="plaintext"`: then Ansible decrypts,
+    and the secret lies readable on the host.
     """
 
     runtime_fields = frozenset({"content"})
@@ -65,6 +67,8 @@ class HostConfig(Element):
         dest: str | Template,
         template: str | None = None,
         env: Mapping[str, Any] | None = None,
+        environment_file: Mapping[str, Any] | None = None,
+        exports: Mapping[str, Any] | None = None,
         yaml: Any = None,
         json: Any = None,
         toml: Mapping[str, Any] | None = None,
@@ -78,11 +82,11 @@ class HostConfig(Element):
         super().__init__(*where(scope, id_))
         self.hosts = (hosts,) if isinstance(hosts, Group) else tuple(hosts)
         self.dest = dest
-        given = {"template": template, "env": env, "yaml": yaml, "json": json, "toml": toml, "agent": agent}
-        self.contents = {name: value for name, value in given.items() if value is not None}
+        given = (template, env, environment_file, exports, yaml, json, toml, agent)
+        self.contents = {name: value for name, value in zip(SHAPES, given, strict=True) if value is not None}
         self.delivery = delivery
         self.plaintext_fields = frozenset({"content"} if delivery == "plaintext" else ())
-        self.mode = mode or ("0600" if delivery == "plaintext" or env is not None else "0640")
+        self.mode = mode or ("0600" if delivery == "plaintext" or self.shape in _VARIABLES else "0640")
         self.owner = owner
         self.group = group
         self.restart = restart

@@ -11,8 +11,8 @@ from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Template
 from mlkeys._element import Element
 from mlkeys._targets.ansible import agent as agents
+from mlkeys._targets.ansible.content import problem_of
 from mlkeys._targets.ansible.login import KV_VARIABLES
-from mlkeys._targets.ansible.shapes import problem_of
 from mlkeys._targets.ansible.sources import problem_of_template
 from mlkeys._view import View
 

@@ -14,7 +14,7 @@ from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Template
 from mlkeys._element import Element
 from mlkeys._targets.ansible import agent as agents
-from mlkeys._targets.ansible.shapes import rendered
+from mlkeys._targets.ansible.content import content
 from mlkeys._targets.ansible.tasks import Task, is_there, reading
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
@@ -64,7 +64,7 @@ def files_of(config: HostConfig, values: Values, sources: Mapping[str, str]) -> 
             HostFile(f"templates/{name}.service.j2", header + agents.unit(name, agent), config.dest, "0644", "Unit"),
         ]
 
-    text = rendered(config.shape, config.content, values.pieces)
+    text = content(config.shape, config.content, values)
     return [HostFile(f"templates/{name}.j2", header + text, config.dest, config.mode)]
 
 

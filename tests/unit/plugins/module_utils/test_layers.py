@@ -20,6 +20,7 @@ SHARED = OURS + "module_utils."
 ALLOWED: dict[str, set[str]] = {
     "_schema": set(),
     "_policy": set(),
+    "_shapes": set(),
     "_errors": set(),
     "_settings": {"_errors"},
     "_plan": {"_errors", "_schema"},
@@ -72,7 +73,9 @@ PLUGIN_UTILS: dict[str, set[str]] = {
     "_decrypted_files": {"_encrypted_vars", "_errors", "_reconcile_vars", "_transit"},
     "_handover": {"_errors", "_module", "_session", "_settings"},
     "_here": set(),
-    "_host_secrets": {"_errors"},
+    "_host_agent": {"_shapes"},
+    "_host_secrets": {"_encrypted_vars", "_errors", "_schema"},
+    "_host_services": {"_encrypted_vars", "_errors", "_shapes"},
     "_lookup": {"_client", "_errors", "_session", "_settings"},
     "_marking": set(),
     "_options": {"_settings"},
@@ -84,7 +87,7 @@ PLUGIN_UTILS: dict[str, set[str]] = {
 PLUGINS_MAY: dict[str, set[str]] = {
     "action": set(),
     "callback": {"_session"},
-    "filter": {"_errors"},
+    "filter": {"_errors", "_shapes"},
     "lookup": {"_values"},
     "vars": {"_client", "_encrypted_vars", "_session", "_settings"},
 }
@@ -103,6 +106,7 @@ ALLOWED_OUTSIDE: dict[str, set[str]] = {
 PURE = (
     "_schema",
     "_policy",
+    "_shapes",
     "_errors",
     "_settings",
     "_cluster",
@@ -233,7 +237,14 @@ def texts_of_exceptions(path: Path) -> list[int]:
 
 
 # Exceptions of our own parsers, which hold an option's text and no secret.
-OWN_TEXTS = {"_reconcile": "ValueError", "_encrypted_vars": "ValueError", "_values": "ValueError"}
+OWN_TEXTS = {
+    "_reconcile": "ValueError",
+    "_encrypted_vars": "ValueError",
+    "_values": "ValueError",
+    "_host_services": "Unfit",
+    "quoted": "Unfit",
+    "shaped": "Unfit",
+}
 
 
 @pytest.mark.parametrize(

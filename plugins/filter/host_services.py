@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: host_services
+version_added: 0.1.0
+short_description: Work out what has to lie where on a host, for services that need secrets
+description:
+  - Takes the services of a host as P(mlkeys.transit.vault_transit_host#role) describes them, and the encrypted vars
+    files that their secrets are in.
+  - Gives for each service the configuration of its agent, which holds ciphertext, and the files that it needs.
+  - Everything that is wrong with any service is said at once.
+author:
+  - mlkeys contributors (@mlkeys)
+options:
+  _input:
+    description:
+      - The value of C(vault_transit_host_services).
+    type: list
+    elements: dict
+    required: true
+  documents:
+    description:
+      - Encrypted vars files, each a dictionary with its C(path) and its C(content). Of the same name in several of them
+        the last one counts.
+    type: list
+    elements: dict
+    required: true
+  backend:
+    description:
+      - Where the engine is mounted, when a service does not say it.
+    type: str
+    default: transit
+  key:
+    description:
+      - The key, when a service does not say it.
+    type: str
+    default: ""
+  approle:
+    description:
+      - The AppRole that agents log in as.
+    type: str
+    default: ""
+  approle_path:
+    description:
+      - Where its auth method is mounted.
+    type: str
+    default: approle
+  url:
+    description:
+      - The server's address, for agents.
+    type: str
+    default: ""
+  ca_cert:
+    description:
+      - The file on the host by which they know the server.
+    type: str
+    default: ""
+  namespace:
+    description:
+      - The server's namespace.
+    type: str
+    default: ""
+  secret_id_kept:
+    description:
+      - Whether agents find a secret ID on the host, or a token for one which they use up.
+    type: bool
+    default: true
+  foretold:
+    description:
+      - Let the name of a secret stand for its ciphertext where there is none yet, as in check mode.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Show the configuration of an agent
+  ansible.builtin.debug:
+    msg: "{{ (services | mlkeys.transit.host_services(documents, **host))[0].agent }}"
+  vars:
+    services:
+      - name: litellm
+        command: [/usr/bin/litellm, --port, "4000"]
+        environment:
+          OPENAI_API_KEY: openai_api_key
+    documents:
+      - path: keys.transit.yml
+        content:
+          openai_api_key: vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w==
+    host:
+      key: ml-api-key
+      approle: llm-gateways
+      url: https://vault.example.com:8200
+"""
+
+RETURN = r"""
+_value:
+  description: For each service what the role needs to know. This is private to the role.
+  type: list
+  elements: dict
+"""
+
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_services import Host, described
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import decrypted
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import as_no_template
+
+_DEFAULTS: dict[str, Any] = {
+    "backend": "transit",
+    "key": "",
+    "approle": "",
+    "approle_path": "approle",
+    "url": "",
+    "ca_cert": "",
+    "namespace": "",
+    "secret_id_kept": True,
+    "foretold": False,
+}
+
+
+def host_services(services: Any, documents: Any, **host: Any) -> Any:
+    unknown = sorted(set(host) - set(_DEFAULTS))
+    if unknown:
+        raise AnsibleFilterError(f"host_services: {', '.join(unknown)} is not known.")
+    settings: dict[str, Any] = {
+        name: (boolean if isinstance(default, bool) else str)(host.get(name, default))
+        for name, default in _DEFAULTS.items()
+    }
+    try:
+        return as_no_template(described(decrypted(services), decrypted(documents), Host(**settings)))
+    except InvalidOption as error:
+        message = error.message
+    raise AnsibleFilterError(message)
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"host_services": host_services}

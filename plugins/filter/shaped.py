@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: shaped
+version_added: 0.1.0
+short_description: Write data as a file of some kind
+description:
+  - Gives the text of a file that holds the data, with every value quoted as the file's readers want it, whatever it is.
+author:
+  - mlkeys contributors (@mlkeys)
+options:
+  _input:
+    description:
+      - The data. V(dotenv), V(environment_file), V(shell) and V(toml) take a dictionary.
+    type: raw
+    required: true
+  shape:
+    description:
+      - V(dotenv) is for the library C(python-dotenv). Values without quotes, backslashes and C(${) read the same
+        everywhere.
+      - V(environment_file) is for C(EnvironmentFile=) of systemd, and for shells.
+      - V(shell) is for shells alone, and exports.
+    type: str
+    required: true
+    choices:
+      - dotenv
+      - environment_file
+      - json
+      - shell
+      - toml
+      - yaml
+  secrets:
+    description:
+      - Values by their names. They go where the data holds a dictionary with C(secret) and a name alone. Without this
+        option such a dictionary stands for itself.
+    type: dict
+"""
+
+EXAMPLES = r"""
+- name: Write a configuration
+  ansible.builtin.copy:
+    dest: "{{ credentials_folder }}/config.yaml"
+    content: "{{ config | mlkeys.transit.shaped('yaml') }}"
+    mode: "0640"
+  vars:
+    config:
+      model_list:
+        - model_name: gpt
+          api_key: os.environ/OPENAI_API_KEY
+"""
+
+RETURN = r"""
+_value:
+  description: The text.
+  type: str
+  sample: "model_name: \"gpt\"\n"
+"""
+
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import SHAPES, Unfit, quoted, rendered
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import SECRET, is_secret
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import decrypted
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import marked
+
+
+def shaped(data: Any, shape: str, secrets: Any = None) -> Any:
+    if shape not in SHAPES:
+        raise AnsibleFilterError(f"shaped: the shape is one of {', '.join(SHAPES)}.")
+    known = decrypted(secrets or {})
+
+    def leaf(value: Any) -> str | None:
+        if secrets is None or not is_secret(value):
+            return None
+        if value[SECRET] not in known:
+            raise Unfit(f"there is no secret of the name '{value[SECRET]}'")
+        return quoted(shape, known[value[SECRET]])
+
+    try:
+        return marked(rendered(shape, decrypted(data), leaf), template=False)
+    except Unfit as error:
+        message = f"shaped: {error}."
+    raise AnsibleFilterError(message)
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"shaped": shaped}

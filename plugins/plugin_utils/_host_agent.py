@@ -1,0 +1,158 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The configuration of an agent: how it logs in, and what it decrypts for whom. Pure. **Private** to the collection.
+
+The language is HCL. What an agent decrypts goes through templates of its own, which stand in it as texts.
+Documentation: https://openbao.org/docs/agent-and-proxy/agent/
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Callable, Iterable, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import (
+    agent_code,
+    agent_literal,
+    agent_text,
+    rendered,
+)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import SECRET, Sealed, is_secret
+
+_HEAD = "# Managed by Ansible, role mlkeys.transit.vault_transit_host. It holds ciphertext, and no key.\n"
+
+# An agent asks again for what it got, after a while. A ciphertext always decrypts to the same, and a service shall not
+# end because a server that it does not need any more is away.
+_NEVER = "87600h"
+
+Seal = Callable[[str], Sealed]
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where the server is, and how the agent logs in.
+
+    Attributes:
+        folder: of the host, with the files that it needs for that.
+        kept: whether it finds a secret ID there, or a token for one which it uses up.
+    """
+
+    url: str
+    approle: str
+    approle_path: str
+    folder: str
+    kept: bool = True
+    ca_cert: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A file that the agent writes.
+
+    Attributes:
+        content: data, in which ``{secret: NAME}`` stands for a secret.
+    """
+
+    path: str
+    shape: str
+    content: Any
+    mode: str
+
+
+def supervising(login: Login, command: Sequence[str], environment: Mapping[str, str | Sealed]) -> str:
+    """For an agent that starts a program with secrets in its environment, and goes on as its parent."""
+    templates = [
+        _block(f"env_template {_text(name)}", {"contents": _of_variable(value), "error_on_missing_key": True})
+        for name, value in sorted(environment.items())
+    ]
+    start = _block("exec", {"command": list(command), "restart_on_secret_changes": "never"})
+    return _document(login, _block("template_config", _ONCE), start, *templates)
+
+
+def writing(login: Login, files: Iterable[Rendered], seal: Seal) -> str:
+    """For an agent that writes files, and ends."""
+    templates = [
+        _block(
+            "template",
+            {
+                "contents": _of_file(file, seal),
+                "destination": file.path,
+                "perms": file.mode,
+                "error_on_missing_key": True,
+            },
+        )
+        for file in files
+    ]
+    return _document(login, "exit_after_auth = true\n", _block("template_config", _ONCE), *templates, fails=True)
+
+
+_ONCE = {"exit_on_retry_failure": True, "static_secret_render_interval": _NEVER}
+
+
+def _document(login: Login, *parts: str, fails: bool = False) -> str:
+    server = {"address": login.url, **({"ca_cert": login.ca_cert} if login.ca_cert else {})}
+    return "\n".join([_HEAD, _block("vault", server), _auth(login, fails=fails), *parts])
+
+
+def _auth(login: Login, *, fails: bool) -> str:
+    path = login.approle_path.strip("/")
+    config: dict[str, Any] = {"role_id_file_path": f"{login.folder}/role_id"}
+    if login.kept:
+        config["secret_id_file_path"] = f"{login.folder}/secret_id"
+    else:
+        config["secret_id_file_path"] = f"{login.folder}/once/wrapping_token"
+        config["secret_id_response_wrapping_path"] = f"auth/{path}/role/{login.approle}/secret-id"
+    config["remove_secret_id_file_after_reading"] = not login.kept
+    method: dict[str, Any] = {"type": "approle", "mount_path": f"auth/{path}"}
+    if login.namespace:
+        method["namespace"] = login.namespace
+    if fails:
+        method["exit_on_err"] = True
+    return _block("auto_auth", {}, _block("method", method, _block("config =", config)))
+
+
+def _of_variable(value: str | Sealed) -> str:
+    return agent_literal(value) if isinstance(value, str) else _decrypting(value, "{{ $v }}")
+
+
+def _of_file(file: Rendered, seal: Seal) -> str:
+    def leaf(value: Any) -> str | None:
+        return _decrypting(seal(value[SECRET]), agent_code(file.shape)) if is_secret(value) else None
+
+    return rendered(file.shape, file.content, leaf, agent_literal)
+
+
+def _decrypting(secret: Sealed, code: str) -> str:
+    """What makes the agent decrypt, and write by the code, in which ``$v`` is the plaintext."""
+    call = [
+        f"{secret.backend}/decrypt/{secret.key}",
+        f"ciphertext={secret.ciphertext}",
+        f"context={secret.context}",
+    ]
+    asked = f"with secret {' '.join(map(agent_text, call))}"
+    return f"{{{{ {asked} }}}}{{{{ $v := base64Decode .Data.plaintext }}}}{code}{{{{ end }}}}"
+
+
+def _block(head: str, attributes: Mapping[str, Any], *blocks: str) -> str:
+    width = max(map(len, attributes), default=0)
+    lines = [f"{name.ljust(width)} = {_value(value)}\n" for name, value in attributes.items()]
+    inner = "".join(lines) + ("\n" if lines and blocks else "") + "\n".join(blocks)
+    indented = "".join(f"  {line}\n" if line else "\n" for line in inner.splitlines())
+    return f"{head} {{\n{indented}}}\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return _text(value)
+
+
+def _text(text: str) -> str:
+    # What begins with "${" is something else to the reader, quotes and escapes in it included.
+    return json.dumps(str(text), ensure_ascii=False).replace("$", "\\u0024")

@@ -1,0 +1,355 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what variables say of the services of a host to what has to lie where on it. Pure. **Private**."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Iterable, Iterator, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import VarsFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import Unfit, quoted, rendered
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_agent import Login, Rendered, supervising, writing
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import (
+    PLAINTEXT,
+    SECRET,
+    Sealed,
+    encrypted_files,
+    is_secret,
+    names_in,
+    sealed,
+    secrets_of,
+)
+
+AGENT = "agent"
+CREDENTIAL = "credential"
+MODES = (AGENT, CREDENTIAL, PLAINTEXT)
+
+FOLDER = "/etc/mlkeys"
+RUNTIME = "/run/mlkeys"
+
+_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
+_ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]+")
+_MODE = re.compile(r"0?[0-7]{3}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATH = re.compile(r"(?:/[^/\x00-\x1f\x7f]+)+")
+# What means the same to all that a unit's settings go through.
+_PLAIN_PATH = re.compile(r"[\w/.@:+,~-]+", re.ASCII)
+
+# Says where in memory that a program has begun, and becomes it.
+_BEGIN = 'true > "$0"; exec "$@"'
+
+
+@dataclass(frozen=True)
+class Host:
+    """What holds for all services of a host."""
+
+    backend: str
+    key: str
+    approle: str
+    approle_path: str
+    url: str
+    ca_cert: str
+    namespace: str
+    secret_id_kept: bool
+    foretold: bool
+
+
+def described(
+    services: Iterable[Mapping[str, Any]], documents: Iterable[Mapping[str, Any]], host: Host
+) -> list[dict[str, Any]]:
+    """What a host needs for each of its services.
+
+    Args:
+        services: as users describe them.
+        documents: encrypted vars files, each a ``path`` and its ``content``.
+
+    Raises:
+        InvalidOption: with every problem of all services. The text shows no value of a secret.
+    """
+    files = encrypted_files(documents)
+    found, problems, names = [], [], set()
+    for service in services:
+        name = str(service.get("name") or "")
+        one = _Service(service, files, host)
+        if name in names:
+            one.problems.append("there are two of this name")
+        names.add(name)
+        found.append(one.described())
+        problems += [f"The service '{name}': {problem}" for problem in one.problems]
+    if problems:
+        raise InvalidOption(f"{'; '.join(problems)}.")
+    return found
+
+
+class _Service:
+    """One service, and what is wrong with it."""
+
+    def __init__(self, given: Mapping[str, Any], files: Sequence[VarsFile], host: Host) -> None:
+        self.problems: list[str] = []
+        self._given = given
+        self._sources = files
+        self._host = host
+        self._secrets: dict[str, Sealed] = {}
+        self.name = str(given.get("name") or "")
+        self.mode = str(given.get("mode") or AGENT)
+        self.backend = str(given.get("backend") or host.backend)
+        self.key = str(given.get("key") or host.key)
+        self.command = [str(word) for word in given.get("command") or ()]
+        own = self.name if self.command else "root"
+        self.user = str(given.get("user") or own)
+        self.group = str(given.get("group") or self.user)
+        self.folder = f"{FOLDER}/{self.name}"
+        self.runtime = f"{RUNTIME}/{self.name}"
+
+    def described(self) -> dict[str, Any]:
+        given = self._given
+        place = {"name": self.name, "folder": self.folder, "runtime": self.runtime}
+        if not _SERVICE.fullmatch(self.name) or self.name.endswith(".service"):
+            self.problems.append("its name is to be letters, digits, '_', '-' and '.', without '.service'")
+        if given.get("state") == "absent":
+            return {**place, "state": "absent", "user": self.user}
+        self._check()
+        if self.problems:
+            return place
+        files = list(self._files())
+        agent = self._agent(files)
+        decrypted = self._decrypted(files)
+        links = [{"path": file.path, "target": file.real} for file in files if file.real != file.path]
+        texts = [file for file in files if not file.secrets]
+        shown: dict[str, Any] = {
+            **place,
+            "state": "present",
+            "mode": self.mode,
+            "user": self.user,
+            "group": self.group,
+            "command": self.command,
+            "words": " ".join(map(systemd_word, self.command)),
+            "agent": agent,
+            "environment_file": self._environment_file(),
+            "written": [{**file.attributes, "text": rendered(file.shape, file.content)} for file in texts],
+            "decrypted": [{**file.attributes, "shape": file.shape, "content": file.content} for file in decrypted],
+            "links": links,
+            "holds": self._held(),
+            "placed": sorted(str(file["dest"]) for file in given.get("files") or ()),
+            "secrets": [
+                {"value": secret.ciphertext, "name": secret.name, "context": secret.name}
+                for secret in self._secrets.values()
+            ],
+            "foretold": any(secret.foretold for secret in self._secrets.values()),
+            "backend": self.backend,
+            "key": self.key,
+        }
+        for name in ("description", "working_directory", "restart"):
+            shown[name] = str(given.get(name) or "")
+        for name in ("after", "wants", "write_paths", "restart_units"):
+            shown[name] = [str(value) for value in given.get(name) or ()]
+        return {**shown, "fingerprint": _fingerprint(shown)}
+
+    def _check(self) -> None:
+        self.problems += [*self._problems_of_command(), *self._problems_of_names(), *self._problems_of_files()]
+        secrets = secrets_of(self._given)
+        if self.mode not in MODES:
+            self.problems.append(f"mode is one of {', '.join(MODES)}")
+        if secrets and not self.key:
+            self.problems.append("it names no key: set vault_transit_host_key")
+        if self.mode != PLAINTEXT:
+            self.problems += self._problems_of_login(secrets)
+        for name in secrets if self.key else ():
+            try:
+                self._secrets[name] = sealed(name, self._sources, self.backend, self.key, foretold=self._host.foretold)
+            except InvalidOption as error:
+                self.problems.append(error.message)
+
+    def _problems_of_login(self, secrets: Sequence[str]) -> Iterator[str]:
+        if not secrets:
+            yield "it names no secret, and so needs nothing that decrypts"
+        if not self._host.approle:
+            yield "nothing says as what its agent logs in: set vault_transit_host_approle"
+        if not self._host.url.startswith(("http://", "https://")):
+            yield "its agent needs the server's address: set vault_transit_host_url"
+
+    def _problems_of_command(self) -> Iterator[str]:
+        if not self.command:
+            if self.mode != PLAINTEXT or self._given.get("environment") or self._given.get("plain_environment"):
+                yield "command is missing: the program to start, and its arguments"
+        elif len(self.command) == 1 and re.search(r"\s", self.command[0]):
+            yield f"command is a list of words, and '{self.command[0]}' looks like a whole line"
+        elif not self.command[0].startswith("/"):
+            yield f"command begins with the path of a program, and '{self.command[0]}' is none"
+        if any(re.search(r"[\x00-\x08\x0b-\x1f\x7f]", word) for word in self.command):
+            yield "command holds a control character"
+
+    def _problems_of_names(self) -> Iterator[str]:
+        given = self._given
+        secret, plain = (given.get(name) or {} for name in ("environment", "plain_environment"))
+        yield from _misnamed((*secret, *plain), _VARIABLE, "name for a variable of the environment")
+        for name in sorted(set(secret) & set(plain)):
+            yield f"{name} is in environment and in plain_environment"
+        yield from _misnamed({self.user, self.group}, _ACCOUNT, "name for a user or a group")
+        units = (unit for name in ("after", "wants", "restart_units") for unit in given.get(name) or ())
+        yield from _misnamed(units, _UNIT, "name of a unit")
+        for path in (given.get("working_directory"), *(given.get("write_paths") or ())):
+            if path and not (_is_path(str(path)) and _PLAIN_PATH.fullmatch(str(path))):
+                yield f"'{path}' is no path from the root without blanks and signs"
+        if re.search(r"[\x00-\x1f\x7f]", str(given.get("description") or "")):
+            yield "description is to be one line"
+
+    def _problems_of_files(self) -> Iterator[str]:
+        for name, value in (self._given.get("plain_environment") or {}).items():
+            try:
+                quoted("environment_file", value)
+            except Unfit as problem:
+                yield f"plain_environment: {name}: {problem}"
+        paths = set()
+        for file in self._given.get("files") or ():
+            dest = str(file.get("dest") or "")
+            yield from (f"the file '{dest}': {problem}" for problem in self._problems_of_file(file, dest))
+            if dest in paths:
+                yield f"the file '{dest}' is there twice"
+            paths.add(dest)
+
+    def _problems_of_file(self, file: Mapping[str, Any], dest: str) -> Iterator[str]:
+        if not _is_path(dest):
+            yield "dest is to be a path from the root"
+        try:
+            rendered(str(file.get("shape")), file.get("content"), lambda value: "''" if is_secret(value) else None)
+        except Unfit as problem:
+            yield str(problem)
+        has_secrets = bool(names_in(file.get("content")))
+        mode = str(file.get("mode") or "")
+        if mode and not _MODE.fullmatch(mode):
+            yield "mode is to be octal digits such as '0640', in quotes"
+        elif has_secrets and mode and mode[-1] != "0":
+            yield f"with mode {mode} everybody on the host could read the secrets in it"
+        if has_secrets and self.mode == AGENT:
+            yield "an agent puts secrets into the environment alone: name them in environment, or use mode: credential"
+        if has_secrets and self.mode == CREDENTIAL and (file.get("owner") or file.get("group")):
+            yield "in mode credential it belongs to the user of the service"
+
+    def _files(self) -> Iterator[_File]:
+        """The files, those included by which a program gets its environment."""
+        if self._environment_file():
+            path = self._environment_file()
+            yield _File(path, path, "environment_file", self._environment(), "0400", self.user, self.group)
+        for file in self._given.get("files") or ():
+            dest, content = str(file["dest"]), file.get("content")
+            kept_in_memory = bool(names_in(content)) and self.mode == CREDENTIAL
+            real = f"{self.runtime}{dest}" if kept_in_memory else dest
+            owner, group, mode = "root", self.group, "0640"
+            if names_in(content):
+                owner, mode = self.user, "0400" if kept_in_memory else "0600"
+            yield _File(
+                dest,
+                real,
+                str(file["shape"]),
+                content,
+                str(file.get("mode") or mode),
+                str(file.get("owner") or owner),
+                str(file.get("group") or group),
+            )
+
+    def _environment(self) -> dict[str, Any]:
+        secret = {str(name): {SECRET: str(value)} for name, value in (self._given.get("environment") or {}).items()}
+        return {**{str(name): value for name, value in (self._given.get("plain_environment") or {}).items()}, **secret}
+
+    def _environment_file(self) -> str:
+        if self.mode == AGENT or not self._environment():
+            return ""
+        in_memory = self.mode == CREDENTIAL and self._given.get("environment")
+        return f"{self.runtime if in_memory else self.folder}/environment"
+
+    def _held(self) -> list[str]:
+        """What belongs into the folder of the service, besides the script that starts it."""
+        held = ["placed", "started"]
+        if self.mode != PLAINTEXT:
+            held += ["agent.hcl", "role_id", "accessor", "secret_id" if self._host.secret_id_kept else "once"]
+        if self._environment_file().startswith(self.folder):
+            held.append("environment")
+        return held
+
+    def _agent(self, files: Iterable[_File]) -> str:
+        """The agent's configuration, empty for none."""
+        if self.mode == PLAINTEXT:
+            return ""
+        host = self._host
+        login = Login(
+            host.url.rstrip("/"),
+            host.approle,
+            host.approle_path,
+            self.folder,
+            host.secret_id_kept,
+            host.ca_cert,
+            host.namespace,
+        )
+        if self.mode == CREDENTIAL:
+            made = (file for file in files if file.secrets)
+            wanted = [Rendered(file.real, file.shape, file.content, file.mode) for file in made]
+            return writing(login, wanted, self._secrets.__getitem__)
+        environment = {
+            name: self._secrets[value[SECRET]] if is_secret(value) else _plain(value)
+            for name, value in self._environment().items()
+        }
+        return supervising(login, ["/bin/sh", "-c", _BEGIN, f"{self.runtime}/started", *self.command], environment)
+
+    def _decrypted(self, files: Iterable[_File]) -> list[_File]:
+        return [file for file in files if file.secrets] if self.mode == PLAINTEXT else []
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of a service.
+
+    Attributes:
+        real: where it is, when there is only a link to it at its path.
+    """
+
+    path: str
+    real: str
+    shape: str
+    content: Any
+    mode: str
+    owner: str
+    group: str
+
+    @property
+    def secrets(self) -> list[str]:
+        return names_in(self.content)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        return {"path": self.path, "mode": self.mode, "owner": self.owner, "group": self.group}
+
+
+def _plain(value: Any) -> str:
+    return str(value) if isinstance(value, str) else quoted("environment_file", value)
+
+
+def _misnamed(names: Iterable[Any], pattern: re.Pattern[str], what: str) -> list[str]:
+    return [f"'{name}' is no {what}" for name in names if not pattern.fullmatch(str(name))]
+
+
+def _is_path(path: str) -> bool:
+    return _PATH.fullmatch(path) is not None and not {".", ".."} & set(path.split("/"))
+
+
+def _fingerprint(shown: Mapping[str, Any]) -> str:
+    """Differs whenever a service has to be started anew. There is nothing secret in what it is made of."""
+    return hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode("utf-8")).hexdigest()
+
+
+_CONTROL = {"\n": "\\n", "\t": "\\t"}
+
+
+def systemd_word(word: str) -> str:
+    """A word of a command line in a unit: https://www.freedesktop.org/software/systemd/man/systemd.service.html."""
+    for old, new in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$"), *_CONTROL.items()):
+        word = word.replace(old, new)
+    return f'"{word}"'

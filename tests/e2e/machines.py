@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A server and real hosts: one with systemd, one without, over SSH and with sudo."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.hosts import WRITTEN, Hosts
+from tests.support.playbook import run_playbook
+from tests.support.server import Bao, running_bao
+
+SECRETS = {"openai_api_key": "sk-hosts-canary-Wq1", "hf_token": "hf_hosts-canary-'\"$ Wq2", "db_password": "it's\nmine"}
+SHA = {name: hashlib.sha256(value.encode()).hexdigest() for name, value in SECRETS.items()}
+
+# Says what it has got, and goes on.
+PROGRAM = 'echo "got $(printf %s "$KEY" | sha256sum)"; exec sleep 3600'
+
+
+@dataclass
+class Site:
+    """A server, two hosts, and what runs on them."""
+
+    bao: Bao
+    hosts: Hosts
+    folder: Path
+
+    def play(
+        self,
+        services: list[dict[str, Any]],
+        *args: str,
+        limit: str = "all",
+        playbook: str = "site",
+        status: int = 0,
+        env: Mapping[str, str] | None = None,
+        **variables: Any,
+    ) -> subprocess.CompletedProcess[str]:
+        """Make the server and the hosts be as these services need it.
+
+        Args:
+            playbook: of those in the folder.
+            variables: further ones, or others in place of those that are given here.
+        """
+        gateways = {
+            "hosts": self.hosts.variables(),
+            "vars": {
+                "ansible_become": True,
+                "vault_transit_host_services": services,
+                "vault_transit_host_approle": "gateways",
+                "vault_transit_host_key": "ml",
+                "vault_transit_host_vars_files": [str(self.folder / "keys.transit.yml")],
+            },
+        }
+        inventory = self.folder / "inventory.json"
+        inventory.write_text(json.dumps({"all": {"children": {"gateways": gateways}}}), encoding="utf-8")
+        known = {
+            "vault_transit_connection": self.bao.login,
+            "vault_transit_keys": [{"name": "ml", "derived": True}],
+            "vault_transit_backends": [{"path": "transit"}],
+            "vault_transit_vars_files": [
+                {"path": str(self.folder / "keys.transit.yml"), "key": "ml", "secrets": SECRETS}
+            ],
+            "vault_transit_approles": [{"name": "gateways", "grant_hosts": True, "token_no_default_policy": True}],
+            **variables,
+        }
+        done = run_playbook(
+            self.folder / f"{playbook}.yml",
+            inventory=inventory,
+            extra_vars=known,
+            args=["--limit", f"localhost,{limit}", *args],
+            env={"ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp"), **(env or {})},
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        for secret in SECRETS.values():
+            assert secret not in done.stdout + done.stderr
+        return done
+
+    def log(self, host: str, service: str) -> str:
+        if host == "one":
+            return self.hosts[host].run("journalctl", "--no-pager", "-o", "cat", "-u", service).stdout
+        return self.hosts[host].run("cat", f"/var/log/mlkeys/{service}.log", check=False).stdout
+
+    def got(self, host: str, service: str) -> list[str]:
+        """What the program has said of its secret each time that it began."""
+        deadline = time.monotonic() + 10
+        while not (found := re.findall(r"got (\w+)", self.log(host, service))) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return found
+
+
+def changed(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    return {host: int(count) for host, count in re.findall(r"^(\w+) .*changed=(\d+)", done.stdout, re.MULTILINE)}
+
+
+PLAYS = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - mlkeys.transit.vault_transit
+- hosts: gateways
+  gather_facts: false
+  roles:
+    - mlkeys.transit.vault_transit_host
+"""
+ROTATION = """
+- ansible.builtin.import_playbook: mlkeys.transit.rotate
+"""
+
+
+@contextlib.contextmanager
+def running_site(folder: Path) -> Iterator[Site]:
+    """Until the end, with its data in the folder."""
+    # A short name: sockets of ssh are below it, and the paths of those are limited to about 100 characters.
+    with (
+        tempfile.TemporaryDirectory(prefix="hosts-") as short,
+        running_bao(folder / "bao") as bao,
+        Hosts(folder / "hosts", ["one", "two"], systemd=["one"]) as hosts,
+    ):
+        (Path(short) / "site.yml").write_text(PLAYS, encoding="utf-8")
+        (Path(short) / "rotate.yml").write_text(ROTATION, encoding="utf-8")
+        yield Site(bao, hosts, Path(short))
+
+
+def service(name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "command": ["/bin/sh", "-c", PROGRAM],
+        "environment": {"KEY": "openai_api_key"},
+        **more,
+    }
+
+
+def everything(site: Site, name: str) -> set[str]:
+    files = site.hosts[name].files
+    return {
+        str(path.relative_to(files))
+        for place in WRITTEN
+        for path in (files / place).rglob("*")
+        # What was removed shows as something of its own where a lower layer had it.
+        if not path.is_char_device()
+    }

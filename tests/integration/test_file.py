@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A file of secrets is written, kept, and never shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.modules import ModuleResult, run_module
+
+pytestmark = pytest.mark.usefixtures("both_ways")
+
+SECRET = "sk-file-canary-Kp3\n"
+
+
+def write(path: Path, **more: Any) -> ModuleResult:
+    result = run_module("vault_transit_file", {"path": str(path), "content": SECRET, **more})
+    assert SECRET.strip() not in json.dumps(result)
+    return result
+
+
+def test_it_is_written_once_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    predicted = run_module("vault_transit_file", {"path": str(path), "content": SECRET}, check=True)
+    assert predicted.changed
+    assert not path.exists()
+    assert write(path).changed
+    assert path.read_text() == SECRET
+    assert path.stat().st_mode & 0o777 == 0o600
+    before = path.stat()
+    assert not write(path).changed
+    assert path.stat().st_ino == before.st_ino
+    assert write(path, mode="0640").changed
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert write(path, mode="0640", content="x").changed
+    assert path.read_text() == "x"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("real")
+    assert write(tmp_path / "link")["path"] == str(tmp_path / "real")
+    assert (tmp_path / "real").read_text() == SECRET
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "file"
+    assert write(path).msg == f"The folder {tmp_path}/none does not exist. Create it first."
+    assert run_module("vault_transit_file", {"path": str(path), "content": SECRET}, check=True).changed

@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Data in every shape, read back by the program that such files are for."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import (
+    SHAPES,
+    Unfit,
+    agent_literal,
+    quoted,
+    rendered,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.shapes import CHARACTERS_ONLY, READERS, SYSTEMD, TEXTS, read_by_shell, read_by_systemd
+
+# What is tried on a program goes many at once.
+quickly = settings(max_examples=60)
+by_program = settings(max_examples=12)
+
+
+@pytest.mark.parametrize("shape", ["dotenv", "environment_file", "shell"])
+@by_program
+@given(CHARACTERS_ONLY)
+def test_variables_are_read_back(shape: str, data: Mapping[str, str]) -> None:
+    assert READERS[shape](rendered(shape, data)) == data
+
+
+@by_program
+@given(CHARACTERS_ONLY)
+def test_a_shell_reads_the_variables_of_a_service_as_well(data: Mapping[str, str]) -> None:
+    assert read_by_shell(rendered("environment_file", data)) == data
+
+
+@by_program
+@given(CHARACTERS_ONLY)
+def test_systemd_reads_the_variables_of_a_service(data: Mapping[str, str]) -> None:
+    # It is there wherever systemd is. The rules that the reader above follows are those of the same source.
+    if SYSTEMD.exists():
+        # This program takes what is empty for nothing.
+        filled = {name: f"x{value}" for name, value in data.items()}
+        doubled = {name: value.replace("$", "$$") for name, value in filled.items()}
+        assert read_by_systemd(rendered("environment_file", doubled)) == filled
+
+
+SCALARS = st.one_of(
+    TEXTS, st.integers(-(2**63), 2**63 - 1), st.booleans(), st.floats(allow_nan=False, allow_infinity=False)
+)
+
+
+@quickly
+@given(st.dictionaries(TEXTS, st.one_of(SCALARS, st.none(), st.lists(SCALARS, max_size=3)), max_size=4))
+def test_nested_data_is_read_back(data: dict[str, Any]) -> None:
+    nested = {"outer": data, "list": [data, "x", [1, [data]], []], "none": {}}
+    assert json.loads(rendered("json", nested)) == nested
+    assert yaml.safe_load(rendered("yaml", nested)) == nested
+
+
+@quickly
+@given(st.dictionaries(TEXTS, st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=4))
+def test_tables_are_read_back(data: dict[str, Any]) -> None:
+    nested = {"first": 1, "inner": {"deep": data}, "table": data}
+    assert tomllib.loads(rendered("toml", nested)) == nested
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_stands_for_something_is_put_in_wherever_a_value_can_be(shape: str) -> None:
+    def leaf(value: Any) -> str | None:
+        return (
+            quoted(shape, f"the {value['secret']}") if isinstance(value, dict) and list(value) == ["secret"] else None
+        )
+
+    if shape in ("dotenv", "environment_file", "shell"):
+        assert READERS[shape](rendered(shape, {"A": {"secret": "key"}, "B": "x"}, leaf)) == {"A": "the key", "B": "x"}
+        return
+    content = {"secret": {"secret": "b"}, "c": [{"secret": "d"}, "secret"]}
+    wanted = {"secret": "the b", "c": ["the d", "secret"]}
+    assert READERS[shape](rendered(shape, content, leaf)) == wanted
+
+
+@pytest.mark.parametrize("shape", ["dotenv", "environment_file", "shell"])
+def test_plain_values_look_plain(shape: str) -> None:
+    head = "export " if shape == "shell" else ""
+    text = rendered(shape, {"A": "sk-proj_1/2+3=", "B": 4000, "C": True, "D": 'two "words" $HOME'})
+    assert text == "".join(
+        f"{head}{line}\n" for line in ("A='sk-proj_1/2+3='", "B=4000", "C=true", "D='two \"words\" $HOME'")
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "data", "said"),
+    [
+        ("dotenv", ["A"], "dotenv takes a dictionary"),
+        ("dotenv", {"A-B": "x"}, "'A-B' is no name for a variable of the environment"),
+        ("shell", {"É": "x"}, "'É' is no name for a variable of the environment"),
+        ("environment_file", {"A": ["x"]}, "A is a list: a variable of the environment is text, a number or a flag"),
+        ("environment_file", {"A": None}, "A is null"),
+        ("dotenv", {"A": "x\0"}, "no variable of an environment can hold the character NUL"),
+        ("environment_file", {"A": "x\U0001ffff"}, "systemd reads no text with code points that are no characters"),
+        ("json", {"A": float("nan")}, "a float has no place"),
+        ("yaml", {"A": b"x"}, "a bytes has no place"),
+        ("json", "\ud800", "what is no text has no place"),
+        ("toml", [], "toml takes a dictionary"),
+        ("toml", {"a": None}, "a: TOML has no place for null"),
+        ("toml", {"a": [{}]}, "a: TOML has no place for a table in a list"),
+        ("toml", {"b": {1: 2}}, "toml takes a dictionary with texts as names"),
+    ],
+)
+def test_what_does_not_fit_is_refused(shape: str, data: Any, said: str) -> None:
+    with pytest.raises(Unfit, match=re.escape(said)):
+        rendered(shape, data)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"), [("a", "a"), ("{", '{{ "{" }}'), ("{{x}}", '{{ "{" }}{x}}'), ("{x}{", '{x}{{ "{" }}')]
+)
+def test_text_is_no_code_of_an_agent(text: str, written: str) -> None:
+    assert agent_literal(text) == written

@@ -1,0 +1,230 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to lie where on a host, by what its variables say of its services."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_services import Host, described, systemd_word
+from hypothesis import given
+from hypothesis import strategies as st
+
+CIPHERTEXT = "vault:v1:AAAA"
+METADATA = {"format": 1, "backend": "transit", "key": "ml"}
+HOST: dict[str, Any] = {
+    "backend": "transit",
+    "key": "ml",
+    "approle": "web",
+    "approle_path": "approle",
+    "url": "http://127.0.0.1:8200",
+    "ca_cert": "",
+    "namespace": "",
+    "secret_id_kept": True,
+    "foretold": False,
+}
+
+
+def document(*names: str, path: str = "keys.transit.yml", **metadata: Any) -> dict[str, Any]:
+    content = {name: f"{CIPHERTEXT}{name}=" for name in names}
+    return {"path": path, "content": {**content, "_transit": {**METADATA, **metadata}}}
+
+
+def described_one(documents: list[dict[str, Any]] | None = None, **service: Any) -> dict[str, Any]:
+    host = {name: service.pop(name) for name in list(service) if name in HOST and name not in ("backend", "key")}
+    given = {"name": "app", "command": ["/usr/bin/app"], "environment": {"A": "a"}, **service}
+    files = [document("a", "b")] if documents is None else documents
+    (found,) = described([given], files, Host(**{**HOST, **host}))
+    return found
+
+
+def problem(documents: list[dict[str, Any]] | None = None, **service: Any) -> str:
+    with pytest.raises(InvalidOption) as refused:
+        described_one(documents, **service)
+    return refused.value.message
+
+
+def content(**values: Any) -> list[dict[str, Any]]:
+    return [{"dest": "/etc/app/config.yaml", "shape": "yaml", "content": values}]
+
+
+def test_by_default_an_agent_puts_the_secrets_into_the_environment() -> None:
+    found = described_one(plain_environment={"PORT": 4000, "NAME": "{{ x"}, ca_cert="/etc/ca.pem", namespace="team")
+    assert (found["mode"], found["user"], found["group"]) == ("agent", "app", "app")
+    agent = found["agent"]
+    assert 'address = "http://127.0.0.1:8200"\n  ca_cert = "/etc/ca.pem"' in agent
+    assert 'namespace  = "team"' in agent
+    assert (
+        '"/bin/sh", "-c", "true > \\"\\u00240\\"; exec \\"\\u0024@\\"", "/run/mlkeys/app/started", "/usr/bin/app"'
+        in agent
+    )
+    assert 'with secret \\"transit/decrypt/ml\\" \\"ciphertext=vault:v1:AAAAa=\\" \\"context=YQ==\\"' in agent
+    assert 'contents             = "4000"' in agent
+    assert 'contents             = "{{ \\"{\\" }}{ x"' in agent
+    assert "secret_id_response_wrapping_path" not in agent
+    for name in ("decrypted", "written", "links", "placed"):
+        assert found[name] == []
+    assert found["environment_file"] == ""
+
+
+def test_a_secret_id_that_is_not_kept_is_unwrapped_by_the_agent() -> None:
+    agent = described_one(secret_id_kept=False, approle_path="/machines/")["agent"]
+    assert 'secret_id_file_path                 = "/etc/mlkeys/app/once/wrapping_token"' in agent
+    assert 'secret_id_response_wrapping_path    = "auth/machines/role/web/secret-id"' in agent
+    assert "remove_secret_id_file_after_reading = true" in agent
+
+
+def test_as_credentials_secrets_are_in_memory_and_links_lead_there() -> None:
+    files = [*content(api_key={"secret": "b"}), {"dest": "/etc/app/plain.json", "shape": "json", "content": {"x": 1}}]
+    found = described_one(mode="credential", files=files)
+    assert found["links"] == [{"path": "/etc/app/config.yaml", "target": "/run/mlkeys/app/etc/app/config.yaml"}]
+    assert found["placed"] == ["/etc/app/config.yaml", "/etc/app/plain.json"]
+    assert found["environment_file"] == "/run/mlkeys/app/environment"
+    assert found["decrypted"] == []
+    assert [(file["path"], file["mode"], file["owner"], file["group"]) for file in found["written"]] == [
+        ("/etc/app/plain.json", "0640", "root", "app")
+    ]
+    assert found["written"][0]["text"] == '{\n  "x": 1\n}\n'
+    assert "exit_after_auth = true" in found["agent"]
+    assert "exit_on_err = true" in found["agent"]
+    assert found["agent"].count('perms                = "0400"') == 2
+    assert "exec {" not in found["agent"]
+
+
+def test_variables_without_secrets_are_no_credential() -> None:
+    found = described_one(
+        mode="credential", environment={}, plain_environment={"A": "x"}, files=content(k={"secret": "a"})
+    )
+    assert found["environment_file"] == "/etc/mlkeys/app/environment"
+    assert [(file["path"], file["text"]) for file in found["written"]] == [(found["environment_file"], "A='x'\n")]
+
+
+def test_plaintext_is_written_by_ansible() -> None:
+    files = [
+        *content(api_key={"secret": "b"}),
+        {**content(c={"secret": "a"})[0], "dest": "/x", "owner": "o", "mode": "0640"},
+    ]
+    found = described_one(mode="plaintext", files=files, approle="", url="")
+    assert found["agent"] == ""
+    assert [(file["path"], file["mode"], file["owner"], file["group"]) for file in found["decrypted"]] == [
+        ("/etc/mlkeys/app/environment", "0400", "app", "app"),
+        ("/etc/app/config.yaml", "0600", "app", "app"),
+        ("/x", "0640", "o", "app"),
+    ]
+    assert found["secrets"] == [{"value": f"{CIPHERTEXT}{name}=", "name": name, "context": name} for name in ("a", "b")]
+
+
+def test_plaintext_files_alone_need_no_program() -> None:
+    found = described_one(mode="plaintext", command=None, environment=None, files=content(k={"secret": "a"}))
+    assert (found["user"], found["words"], found["decrypted"][0]["owner"]) == ("root", "", "root")
+
+
+def test_what_is_absent_needs_a_name_alone() -> None:
+    found = described([{"name": "app", "state": "absent"}], [], Host(**{**HOST, "approle": "", "url": ""}))
+    assert found == [
+        {"name": "app", "state": "absent", "folder": "/etc/mlkeys/app", "runtime": "/run/mlkeys/app", "user": "root"}
+    ]
+
+
+def test_the_last_file_that_has_a_secret_counts() -> None:
+    other = {"path": "other", "content": {"a": "vault:v2:BBBB"}}
+    assert "vault:v2:BBBB" in described_one([document("a"), other])["agent"]
+    assert "vault:v2:BBBB" not in described_one([other, document("a")])["agent"]
+
+
+def test_in_check_mode_names_stand_for_what_is_not_there_yet() -> None:
+    assert "ciphertext=(new ciphertext of a)" in described_one([], foretold=True)["agent"]
+
+
+def test_every_change_of_what_a_service_gets_shows() -> None:
+    changes: list[dict[str, Any]] = [
+        {}, {"plain_environment": {"X": "y"}}, {"command": ["/usr/bin/app", "x"]}, {"environment": {"A": "b"}},
+        {"documents": [{"path": "p", "content": {"a": "vault:v1:CCCC"}}]}, {"user": "other"}, {"mode": "plaintext"},
+        {"files": [{"dest": "/x", "shape": "json", "content": 1}]}, {"restart": "always"}, {"url": "https://other"},
+        {"documents": [{"path": "p", "content": {"a": "vault:v1:CCCC"}}], "mode": "plaintext"},
+    ]  # fmt: skip
+    found = [described_one(**change)["fingerprint"] for change in changes]
+    assert len(set(found)) == len(changes)
+    assert found == [described_one(**change)["fingerprint"] for change in changes]
+
+
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        ({"name": "a/b"}, "its name is to be letters"),
+        ({"name": "a.service"}, "without '.service'"),
+        ({"name": ".."}, "its name is to be letters"),
+        ({"mode": "file"}, "mode is one of agent, credential, plaintext"),
+        ({"command": []}, "command is missing"),
+        ({"command": ["/usr/bin/app -x"]}, "'/usr/bin/app -x' looks like a whole line"),
+        ({"command": ["app"]}, "command begins with the path of a program, and 'app' is none"),
+        ({"command": ["/usr/bin/app", "\0"]}, "a control character"),
+        ({"environment": {"A-B": "a"}}, "'A-B' is no name for a variable"),
+        ({"plain_environment": {"A": "x"}}, "A is in environment and in plain_environment"),
+        ({"plain_environment": {"B": ["x"]}}, "plain_environment: B: a list has no place"),
+        ({"environment": {}}, "it names no secret"),
+        ({"environment": {"A": "c"}}, "the secret 'c' is not in keys.transit.yml"),
+        ({"environment": {"A": "aa"}, "documents": [document("aaa")]}, "Did you mean 'aaa'?"),
+        ({"documents": []}, "the secret 'a' is nowhere: vault_transit_host_vars_files is empty"),
+        ({"user": "a b"}, "'a b' is no name for a user"),
+        ({"after": ["a b"]}, "'a b' is no name of a unit"),
+        ({"working_directory": "srv"}, "'srv' is no path from the root"),
+        ({"write_paths": ["/var/%h"]}, "'/var/%h' is no path"),
+        ({"description": "a\nb"}, "description is to be one line"),
+        ({"files": content(k={"secret": "a"})}, "an agent puts secrets into the environment alone"),
+        ({"files": [{"dest": "x", "shape": "yaml", "content": 1}]}, "dest is to be a path from the root"),
+        ({"files": [{"dest": "/a/../b", "shape": "yaml", "content": 1}]}, "dest is to be a path from the root"),
+        ({"files": [{"dest": "/a", "shape": "toml", "content": 1}]}, "the file '/a': toml takes a dictionary"),
+        ({"files": [{"dest": "/a", "shape": "json", "content": 1, "mode": "rw"}]}, "octal digits"),
+        ({"files": [{"dest": "/a", "shape": "json", "content": 1}] * 2}, "the file '/a' is there twice"),
+        ({"mode": "plaintext", "files": [{**content(k={"secret": "a"})[0], "mode": "0644"}]}, "everybody on the host"),
+        ({"mode": "credential", "files": [{**content(k={"secret": "a"})[0], "owner": "x"}]}, "belongs to the user"),
+        ({"approle": ""}, "set vault_transit_host_approle"),
+        ({"url": ""}, "set vault_transit_host_url"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(service: dict[str, Any], said: str) -> None:
+    assert said in problem(**service)
+
+
+def test_a_service_without_a_key_is_named() -> None:
+    given = {"name": "app", "command": ["/a"], "environment": {"A": "a"}}
+    with pytest.raises(InvalidOption, match="The service 'app': it names no key: set vault_transit_host_key"):
+        described([given], [document("a")], Host(**{**HOST, "key": ""}))
+
+
+def test_a_key_that_the_policy_is_not_for_is_refused_and_both_are_said() -> None:
+    said = problem([document("a", key="other", backend="t2")])
+    assert "of keys.transit.yml was encrypted with the key 'other' of 't2'" in said
+    assert "the host's variables say 'ml' of 'transit'" in said
+    assert described_one([document("a", key="other")], key="other")["key"] == "other"
+
+
+def test_a_value_that_is_no_ciphertext_is_refused_and_not_shown() -> None:
+    said = problem([{"path": "keys", "content": {"a": "sk-oops-plaintext", "_transit": METADATA}}])
+    assert "keys: the value of a is not ciphertext" in said
+    assert "sk-oops" not in said
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    services: list[dict[str, Any]] = [
+        {"name": "x", "command": ["y"], "environment": {"A-": "a"}},
+        {"name": "x", "mode": "plaintext"},
+    ]
+    with pytest.raises(InvalidOption) as refused:
+        described(services, [], Host(**HOST))
+    said = refused.value.message
+    for one in ("'y' is none", "'A-' is no name", "'a' is nowhere", "The service 'x': there are two of this name"):
+        assert one in said
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=20))
+def test_words_of_units_are_read_back(word: str) -> None:
+    """Quotes and backslashes as in C, which a POSIX shell's double quotes have too, but for line breaks and tabs."""
+    written = systemd_word(word)
+    assert "\n" not in written
+    undone = written.replace("%%", "%").replace("$$", "$").replace("\\\\", "\0").replace("\\n", "\n")
+    assert shlex.split(undone.replace("\\t", "\t").replace("\0", "\\\\")) == [word]
