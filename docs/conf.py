@@ -117,8 +117,12 @@ class PlaybookHead(SphinxDirective):
         head = Path(path).read_text(encoding="utf-8").partition("\n\n")[2].partition("\n- name:")[0]
         lines: list[str] = []
         for line in head.replace("\n#\n", "\n\n").splitlines():
-            variable = re.fullmatch(r"#   (\w+) +(.+)", line)
-            lines += ["", f"``{variable[1]}``", f"   {variable[2]}"] if variable else [line.removeprefix("# ")]
+            if variable := re.fullmatch(r"#   (\w+) +(.+)", line):
+                lines += ["", f"``{variable[1]}``", f"   {variable[2]}"]
+            elif line.startswith("#    "):
+                lines.append(f"   {line.removeprefix('#').strip()}")  # more on the variable above
+            else:
+                lines.append(line.removeprefix("# "))
         return self.parse_text_to_nodes("\n".join(lines))
 
 
