@@ -18,6 +18,7 @@ import yaml
 
 from mlkeys import _openbao
 
+_FORBIDDEN = 403
 _SECRETS = {"OPENAI": "openai_api_key", "ANTHROPIC": "anthropic_api_key"}
 
 
@@ -58,20 +59,24 @@ def _filled(body: Any, values: Mapping[str, str]) -> Any:
 
 
 def differences(server: Server, table: Mapping[str, Any]) -> Iterator[str]:
-    """Where a policy allows more or less than the table says."""
+    """Where a policy allows more or less than the table says, and where what it allows does not work."""
     values = server.values()
-    requests = {name: {"method": "POST", "body": None, **request} for name, request in table["requests"].items()}
+    defaults = {"method": "POST", "body": None, "answer": 200}
+    requests = {name: {**defaults, **request} for name, request in table["requests"].items()}
     for policy, groups in table["allowed"].items():
         wanted = {name for group in groups for name in ([group] if isinstance(group, str) else group)}
         token = server.token(policy)
-        allowed = {
-            name
+        answers = {
+            name: server.ask(request["method"], request["path"], _filled(request["body"], values), token)[0]
             for name, request in requests.items()
-            # Whatever else comes of it, it was not refused for want of a right.
-            if server.ask(request["method"], request["path"], _filled(request["body"], values), token)[0] != 403
         }
+        allowed = {name for name, status in answers.items() if status != _FORBIDDEN}
         yield from (f"{policy}: allows {name}" for name in sorted(allowed - wanted))
         yield from (f"{policy}: does not allow {name}" for name in sorted(wanted - allowed))
+        for name in sorted(wanted & allowed):
+            answer = requests[name]["answer"]
+            if answers[name] != answer:
+                yield f"{policy}: {name} was answered with {answers[name]}, and not with {answer}"
 
 
 def main() -> None:
