@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from mlkeys import _openbao
+from mlkeys import _http
 
 _FORBIDDEN = 403
 _SECRETS = {"OPENAI": "openai_api_key", "ANTHROPIC": "anthropic_api_key"}
@@ -30,7 +30,7 @@ class Server:
         self._token = (folder / "token").read_text(encoding="ascii").strip()
 
     def ask(self, method: str, path: str, body: object, token: str | None = None) -> tuple[int, dict[str, Any]]:
-        return _openbao.request(self._address, method, path, body, token or self._token)
+        return _http.request(self._address, method, path, body, token or self._token)
 
     def token(self, policy: str) -> str:
         """One that may do what the policy says and nothing else."""
