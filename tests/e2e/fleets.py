@@ -95,11 +95,27 @@ class Fleet:
     @contextmanager
     def without(self, host: str) -> Iterator[None]:
         """The host cannot be reached, for the time of the block."""
+        with self._connected(host, "ssh"):
+            yield
+
+    @contextmanager
+    def losing(self, host: str, task: str) -> Iterator[dict[str, str]]:
+        """The host cannot be reached any more when a run has had its first result of the task.
+
+        Yields the environment that the run needs.
+        """
+        lost = self.folder / "lost"
+        with self._connected(host, f"{{{{ 'ssh' if '{lost}' is file else 'local' }}}}"):
+            yield {"LOSE_AFTER": task, "LOST": str(lost)}
+        assert lost.exists()
+
+    @contextmanager
+    def _connected(self, host: str, connection: str) -> Iterator[None]:
         path = self.folder / "inventory.yml"
         before = path.read_text(encoding="utf-8")
         inventory = yaml.safe_load(before)
         inventory["all"]["children"]["gateways"]["hosts"][host] = {
-            "ansible_connection": "ssh",
+            "ansible_connection": connection,
             "ansible_host": "127.0.0.1",
             "ansible_port": 1,
         }

@@ -3,7 +3,7 @@
 """A callback that ends a run of Ansible as a power cut would: at once, with all of its workers.
 
 KILL_AFTER names the task after whose first result that happens, KILL_AT_MOVE the number of the file that is written
-but not put in its place yet.
+but not put in its place yet. LOSE_AFTER names one after whose first result only the file LOST is made.
 """
 
 from __future__ import annotations
@@ -67,3 +67,5 @@ class CallbackModule(CallbackBase):
         task = getattr(result, "task", None) or result._task
         if task.get_name() == os.environ.get("KILL_AFTER"):
             kill(os.getpid())
+        if task.get_name() == os.environ.get("LOSE_AFTER"):
+            Path(os.environ["LOST"]).touch()
