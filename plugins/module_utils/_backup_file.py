@@ -3,8 +3,8 @@
 
 """Backup files of keys: a header that everybody may read, then what only the recipients can. Pure.
 
-**Private** to the collection. What a backup needs, and what a restored one would destroy, is decided here from the facts
-of three things: a file's header, the backup itself, and the key as the server shows it.
+**Private** to the collection. What a backup needs, and what a restored one would destroy, is decided here from the
+facts of three things: a file's header, the backup itself, and the key as the server shows it.
 """
 
 from __future__ import annotations
@@ -109,7 +109,16 @@ def facts_of_backup(backup: str) -> tuple[str, Facts]:
 
 
 def _facts(source: Mapping[str, Any], created: Mapping[int, int]) -> Facts:
-    return Facts(*(int(source.get(name) or 0) for name in _COUNTS), created=dict(sorted(created.items())))
+    def count(name: str) -> int:
+        return int(source.get(name) or 0)
+
+    return Facts(
+        count("latest_version"),
+        count("min_decryption_version"),
+        count("min_encryption_version"),
+        count("min_available_version"),
+        dict(sorted(created.items())),
+    )
 
 
 def timestamp(seconds: float) -> str:
@@ -152,7 +161,7 @@ def read_file(text: str, path: str) -> BackupFile:
     if fields.get("format") != [FORMAT]:
         raise InvalidOption(f"{path} is no backup that vault_transit_backup has written.")
     try:
-        facts = Facts(*(int(fields[name][0]) for name in _COUNTS), created=_created(fields["versions"][0]))
+        facts = _facts({name: fields[name][0] for name in _COUNTS}, _created(fields["versions"][0]))
         single = {name: fields[name][0] for name in ("key", "backend", "type", "taken")}
         header = Header(**single, facts=facts, recipients=tuple(fields["recipient"]))
     except (KeyError, ValueError):
@@ -182,24 +191,20 @@ def reason_to_take(path: str, stored: Header | None, wanted: Header, *, force: b
     if stored is None:
         return "there is none yet"
     if (stored.key, stored.backend) != (wanted.key, wanted.backend):
-        raise ChangeImpossible(
-            f"{path} cannot be written",
-            [
-                f"it holds a backup of the key '{stored.key}' of the engine '{stored.backend}', not of '{wanted.key}' of "
-                f"'{wanted.backend}'; give another path, or remove it"
-            ],
+        other = (
+            f"it holds a backup of the key '{stored.key}' of the engine '{stored.backend}', not of '{wanted.key}' of "
+            f"'{wanted.backend}'; give another path, or remove it"
         )
+        raise ChangeImpossible(f"{path} cannot be written", [other])
     # Trimmed versions were to be destroyed, so that they need not stay in the backup.
     lost = [one for one in stored.facts.missing_in(wanted.facts) if one >= wanted.facts.min_available_version]
     if lost and not force:
-        raise ChangeImpossible(
-            f"{path} cannot be written",
-            [
-                f"it holds {_named(lost)} of the key '{stored.key}', which the server's key does not have (any more): "
-                "somebody restored an older backup, or made another key of that name. Give another path, or force: true "
-                "to lose them"
-            ],
+        last = (
+            f"it holds {_named(lost)} of the key '{stored.key}', which the server's key does not have (any more): "
+            "somebody restored an older backup, or made another key of that name. Give another path, or force: true to "
+            "lose them"
         )
+        raise ChangeImpossible(f"{path} cannot be written", [last])
     if stored.facts.missing_in(wanted.facts) or wanted.facts.missing_in(stored.facts):
         return "the key has other versions"
     if stored.facts.counts != wanted.facts.counts:
@@ -233,8 +238,8 @@ def reason_not_to_restore(name: str, backup: Facts, actual: Facts | None, *, for
         reasons.append(f"it exists{has}{lacks}. To put the backup in its place, set force: true")
     if lost and not destroy:
         reasons.append(
-            f"the backup lacks {_named(lost)}, and all that was encrypted with it would be lost for good. Take a backup "
-            "of the key as it is (vault_transit_backup, another path), and set destroy_versions: true as well"
+            f"the backup lacks {_named(lost)}, and all that was encrypted with it would be lost for good. Take a "
+            "backup of the key as it is (vault_transit_backup, another path), and set destroy_versions: true as well"
         )
     if reasons:
         raise ChangeImpossible(f"The key '{name}' cannot be restored", reasons)

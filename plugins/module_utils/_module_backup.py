@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule, env_fallback
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import env_fallback
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec, backend_spec, connection_spec, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import read_text, run_on_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_backup import (

@@ -8,6 +8,7 @@ The key material is in memory alone, between the server's answer and what encryp
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any, Mapping
 
@@ -82,17 +83,21 @@ def _foretold(name: str, transit: Transit, recipients: Recipients) -> Outcome:
     recipients.seal(b"")
     warning = f"The key '{name}' does not exist. Without check mode this fails unless an earlier task creates it."
     result = {"backup": None, "reason": "there is none yet"}
-    return Outcome(True, None, {"recipients": list(recipients.names)}, result, (*foretold_warnings(transit), warning))
+    return Outcome(
+        changed=True,
+        before=None,
+        after={"recipients": list(recipients.names)},
+        result=result,
+        warnings=(*foretold_warnings(transit), warning),
+    )
 
 
 def _take(transit: Transit, header: Header, recipients: Recipients) -> str:
     """The text of the file. Its header tells of what was got: the key may have been rotated since it was looked at."""
     backup = transit.backup_key(header.key)
     known = None
-    try:
+    with contextlib.suppress(ValueError):
         known = facts_of_backup(backup)
-    except ValueError:
-        pass
     if known is None or known[0] != header.key:
         raise ServerError(
             f"What the server gives for a backup of the key '{header.key}' is none that could be restored and checked. "
@@ -104,13 +109,11 @@ def _take(transit: Transit, header: Header, recipients: Recipients) -> str:
 def _check_allowed(name: str, actual: Mapping[str, Any]) -> None:
     missing = [option for option in ("exportable", "allow_plaintext_backup") if not actual.get(option)]
     if missing:
-        raise ChangeImpossible(
-            f"The key '{name}' cannot be backed up",
-            [
-                f"it does not allow it. Set {' and '.join(f'{option}: true' for option in missing)} (vault_transit_key). "
-                "That cannot be undone: from then on, whoever may read its backup or export has the key itself, for ever"
-            ],
+        reason = (
+            f"it does not allow it. Set {' and '.join(f'{option}: true' for option in missing)} (vault_transit_key). "
+            "That cannot be undone: from then on, whoever may read its backup or export has the key itself, for ever"
         )
+        raise ChangeImpossible(f"The key '{name}' cannot be backed up", [reason])
 
 
 def _backup_outcome(wanted: Header, stored: Header | None, reason: str, text: str | None) -> Outcome:
@@ -161,18 +164,16 @@ def _opened(sealed: str, header: Header, options: Mapping[str, Any]) -> str:
     """The backup, of which the header says the truth."""
     path = str(options["path"])
     content = opened(sealed, keyring_from(options), path)
-    known = None
-    try:
+    backup, known = "", None
+    with contextlib.suppress(ValueError):
         backup = content.decode("ascii")
         known = facts_of_backup(backup)
-    except ValueError:
-        pass
     if known is None:
         raise InvalidOption(f"{path} is damaged: what is encrypted in it is no backup of a key. Nothing was changed.")
     if known != (header.key, header.facts):
         raise InvalidOption(
-            f"{path}: its header does not tell of the backup that is in it, which is of the key '{known[0]}' up to version "
-            f"{known[1].latest_version}. Somebody has changed the one or the other. Nothing was changed."
+            f"{path}: its header does not tell of the backup that is in it, which is of the key '{known[0]}' up to "
+            f"version {known[1].latest_version}. Somebody has changed the one or the other. Nothing was changed."
         )
     return backup
 
@@ -197,6 +198,5 @@ def _restore(transit: Transit, name: str, backup: str, wanted: Facts, *, force: 
     )
     actual = steps.run("", lambda: transit.read_key(name, exists=True))
     if actual is None or not is_done(actual):
-        raise ServerError(f"The key '{name}' is not as its backup says. Read it (vault_transit_key_info).").after(
-            steps.done[:1]
-        )
+        strange = ServerError(f"The key '{name}' is not as its backup says. Read it (vault_transit_key_info).")
+        raise strange.after(steps.done[:1])

@@ -3,8 +3,8 @@
 
 """Encrypt to the public keys of people, and decrypt with a private one, in memory. **Private** to the collection.
 
-`age <https://age-encryption.org>`_ by its Python library, GnuPG by its program, over pipes: what is encrypted is never in
-a file, an argument or the environment.
+`age <https://age-encryption.org>`_ by its Python library, GnuPG by its program, over pipes: what is encrypted is never
+in a file, an argument or the environment.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def recipients_from(given: Sequence[Any], keyring: Keyring) -> Recipients:
     """
     if misplaced_secrets(given):
         raise InvalidOption(
-            "recipients: one of them is a private key. Give the public one that belongs to it, and take the private one "
-            "for known to whoever can read this."
+            "recipients: one of them is a private key. Give the public one that belongs to it, and take the private "
+            "one for known to whoever can read this."
         )
     lines = [str(text).strip() for text in given]
     names = [_plain(line) for line in lines if line and not line.startswith("#")]
@@ -175,8 +175,8 @@ def _age_decrypt(sealed: str, keyring: Keyring, path: str) -> bytes:
         other = any("No matching keys" in str(word) for word in error.args)
     if other:
         raise InvalidOption(
-            f"{path} is encrypted to others: the age identity that was given is none of its recipients, which its header "
-            "names."
+            f"{path} is encrypted to others: the age identity that was given is none of its recipients, which its "
+            "header names."
         )
     raise InvalidOption(f"{path} is damaged: age cannot decrypt it. Take another backup.")
 
@@ -257,8 +257,8 @@ def _gpg_decrypt(sealed: str, keyring: Keyring, path: str) -> bytes:
         )
     if "[GNUPG:] NO_SECKEY" in said and "[GNUPG:] DECRYPTION_KEY" not in said:
         raise InvalidOption(
-            f"{path} is encrypted to others: GnuPG has the private key of none of its recipients, which its header names."
-            " Check gpg_home."
+            f"{path} is encrypted to others: GnuPG has the private key of none of its recipients, which its header "
+            "names. Check gpg_home."
         )
     raise InvalidOption(f"{path} is damaged: GnuPG cannot decrypt it. Take another backup.")
 

@@ -10,10 +10,10 @@ module: vault_transit_backup
 version_added: 0.1.0
 short_description: Keep an encrypted backup of a key of the Transit secrets engine
 description:
-  - Takes a backup of a key out of the Transit engine of HashiCorp Vault or OpenBao and writes it to a file that only its
-    recipients can read, by age or GnuPG.
-  - What the server gives is the key itself with all of its versions, in plaintext. It is encrypted in memory and is never
-    in a file, an argument, a log or a result.
+  - Takes a backup of a key out of the Transit engine of HashiCorp Vault or OpenBao and writes it to a file that only
+    its recipients can read, by age or GnuPG.
+  - What the server gives is the key itself with all of its versions, in plaintext. It is encrypted in memory and is
+    never in a file, an argument, a log or a result.
   - The file begins with what everybody may know of the key. A run that finds the key's versions and floors, and the
     recipients, as they were leaves it as it is.
   - A file that holds versions that the server's key does not have (any more) is not overwritten, and neither is one of
@@ -38,8 +38,8 @@ options:
     required: true
   recipients:
     description:
-      - Who can read the backup. Each is a recipient of age (C(age1…)), an SSH public key (C(ssh-ed25519 …), C(ssh-rsa …)),
-        or the full fingerprint of a public key that GnuPG has. All of them belong to age, or all to GnuPG.
+      - Who can read the backup. Each is a recipient of age (C(age1…)), an SSH public key (C(ssh-ed25519 …),
+        C(ssh-rsa …)), or the full fingerprint of a public key that GnuPG has. The last cannot stand beside the others.
       - Empty ones and those that begin with C(#) do not count, so that these may be the lines of a file.
       - Without a recipient there is no backup.
     type: list
@@ -106,7 +106,8 @@ EXAMPLES = r"""
 RETURN = r"""
 backup:
   description:
-    - What is in the file after the run, or in check mode would be. V(null) in check mode for a key that does not exist yet.
+    - What is in the file after the run, or in check mode would be. V(null) in check mode for a key that does not exist
+      yet.
   returned: success
   type: dict
   contains:

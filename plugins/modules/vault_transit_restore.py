@@ -11,7 +11,7 @@ version_added: 0.1.0
 short_description: Make a key of the Transit secrets engine out of an encrypted backup
 description:
   - Decrypts a backup of M(mlkeys.transit.vault_transit_backup) in memory and makes a key of it in the Transit engine of
-    HashiCorp Vault or OpenBao, on the same server or another one. All of its versions, and its floors, are as they were.
+    HashiCorp Vault or OpenBao, on the same server or another one. Its versions and floors are as they were.
   - A key that is there with the same versions is left as it is. Any other is not touched, unless O(force) says so.
 author:
   - mlkeys contributors (@mlkeys)
@@ -31,7 +31,8 @@ options:
     type: str
   age_identity:
     description:
-      - The private key that opens a backup of age, as C(age-keygen) writes it, or an SSH private key without a passphrase.
+      - The private key that opens a backup of age, as C(age-keygen) writes it, or an SSH private key without a
+        passphrase.
       - If not specified, E(MLKEYS_AGE_IDENTITY) is taken.
     type: str
   age_identity_file:
@@ -46,16 +47,16 @@ options:
     type: str
   force:
     description:
-      - What the server calls so. The backup is put in the place of a key of that name which is there and differs. What was
-        set for that key (rotation period, floors, and so on) is then as it was when the backup was taken.
-      - Versions that the key has and the backup has not are destroyed by that, and all that was encrypted with them cannot
-        be decrypted any more. That needs O(destroy_versions) as well.
+      - What the server calls so. The backup is put in the place of a key of that name which is there and differs. What
+        was set for that key (rotation period, floors, and so on) is then as it was when the backup was taken.
+      - Versions that the key has and the backup has not are destroyed by that, and nothing that was encrypted with them
+        can be decrypted any more. That needs O(destroy_versions) as well.
     type: bool
     default: false
   destroy_versions:
     description:
-      - With O(force), whether versions may be destroyed that the backup has not. These are the newer ones where the key was
-        rotated since, and all of them where the key is another one of the same name.
+      - With O(force), whether versions may be destroyed that the backup has not. These are the newer ones where the key
+        was rotated since, and all of them where the key is another one of the same name.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -78,8 +79,8 @@ attributes:
     support: full
 notes:
   - The token needs C(read) on C(transit/keys/NAME) and C(update) on C(transit/restore/NAME).
-  - A key of type V(hmac) whose versions were made at other times cannot be told from the backup's, since the server tells
-    no times of such keys.
+  - A key of type V(hmac) whose versions were made at other times cannot be told from the backup's, since the server
+    tells no times of such keys.
 seealso:
   - module: mlkeys.transit.vault_transit_backup
 """

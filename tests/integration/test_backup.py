@@ -307,7 +307,7 @@ def test_every_type_comes_back_with_its_versions_and_floors(
     )
     backup.bao.done("POST", f"{backup.mount}/keys/{name}/config", {"min_decryption_version": 2})
     backup.taken(name=name)
-    params = {"path": str(backup.path), "backend": empty_engine, **HOLDER.options}
+    params: dict[str, Any] = {"path": str(backup.path), "backend": empty_engine, **HOLDER.options}
     done = converge(other_bao, RESTORE, **params)
     assert done.changed
     assert versions_of(other_bao, empty_engine, name) == versions_of(backup.bao, backup.mount, name)
@@ -324,7 +324,7 @@ def test_every_ciphertext_decrypts_on_an_empty_server(backup: Backup, other_bao:
     # The first version is kept below the floor, and comes back as well.
     backup.bao.done("POST", f"{backup.mount}/keys/{name}/config", {"min_decryption_version": 2})
     backup.taken(name=name)
-    converge(other_bao, RESTORE, path=str(backup.path), **HOLDER.options)
+    converge(other_bao, RESTORE, **backup.restore(backend=empty_engine))
     assert versions_of(other_bao, empty_engine, name) == versions_of(backup.bao, backup.mount, name)
     body = {"ciphertext": ciphertexts[0]["hf"], "context": base64.b64encode(b"hf").decode()}
     assert "too old" in str(other_bao.request("POST", f"transit/decrypt/{name}", body))

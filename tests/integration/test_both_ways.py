@@ -193,7 +193,8 @@ def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, A
             }
         )
         project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-        done = project.run("-vvvv", env={**TOLD, "ANSIBLE_PIPELINING": "true"})
+        # A process for each case takes its time.
+        done = project.run("-vvvv", env={**TOLD, "ANSIBLE_PIPELINING": "true"}, timeout=400)
         text = (folder / "results.json").read_text(encoding="utf-8")
         for secret in (token, SECRET, "hf_both_ways", HOLDER.identity, "wrong-identity-both-ways"):
             assert secret not in text

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyrage
 
@@ -56,14 +56,15 @@ class GpgHolder:
         return {"gpg_home": self.home, "gpg_passphrase": self.passphrase}
 
     def forget_passphrase(self) -> None:
-        subprocess.run(["gpgconf", "--homedir", self.home, "--kill", "all"], check=True)
+        command = ["gpgconf", "--homedir", self.home, "--kill", "all"]
+        subprocess.run(command, check=True)
 
 
 @contextmanager
 def gpg_holder(passphrase: str = "") -> Iterator[GpgHolder]:
     # A short name: the socket of its agent is in there.
     with tempfile.TemporaryDirectory(prefix="gpg-") as home:
-        os.chmod(home, 0o700)
+        Path(home).chmod(0o700)
         command = [
             "gpg",
             "--batch",
@@ -97,7 +98,7 @@ def make_exportable(bao: Bao, mount: str, name: str = "ml", *, versions: int = 1
 def backup_file(bao: Bao, mount: str, holder: AgeHolder, path: Path, name: str = "saved") -> Path:
     """The backup of a key that is made for it."""
     make_exportable(bao, mount, name)
-    params = {"name": name, "backend": mount, "path": str(path), "recipients": [holder.recipient]}
+    params: dict[str, Any] = {"name": name, "backend": mount, "path": str(path), "recipients": [holder.recipient]}
     done = run(bao, "vault_transit_backup", **params)
     assert done.changed, done.msg
     return path
