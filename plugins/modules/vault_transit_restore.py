@@ -34,6 +34,8 @@ options:
       - The private key that opens a backup of age, as C(age-keygen) writes it, or an SSH private key without a
         passphrase.
       - If not specified, E(MLKEYS_AGE_IDENTITY) is taken.
+      - Where the module is sent to another machine, O(age_identity_file) is better. Without pipelining, Ansible puts
+        options into a temporary file there.
     type: str
   age_identity_file:
     description:

@@ -262,6 +262,8 @@ def test_backups_are_silent(canary: Canary, tool: str, sent: bool) -> None:
 - hosts: localhost
   gather_facts: false
   environment: {{{"ANY: thing" if sent else ""}}}
+  # As in the role: without it Ansible puts a module's options, the token among them, into a file.
+  vars: {{ansible_pipelining: true}}
   module_defaults:
     mlkeys.transit.vault_transit_backup: {common}
     mlkeys.transit.vault_transit_restore: {common}
@@ -278,7 +280,7 @@ def test_backups_are_silent(canary: Canary, tool: str, sent: bool) -> None:
         )
         identity = {"MLKEYS_AGE_IDENTITY": holder.identity, "MLKEYS_GPG_PASSPHRASE": gpg.passphrase}
 
-        done = canary.play(playbook, env={**identity, "ANSIBLE_KEEP_REMOTE_FILES": "1" if sent else "0"})
+        done = canary.play(playbook, env=identity)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "changed=4 " in done.stdout
