@@ -21,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     ItemsFailed,
     MountNotFound,
     NotFound,
+    NotReady,
     PermissionDenied,
     ServerError,
     TransitError,
@@ -215,7 +216,7 @@ class Transit:
             refused = error
         if refused.says("already exists"):
             refused.undone = True
-        elif type(refused) is ServerError and refused.reasons:
+        elif refused.status in (400, 500) and not isinstance(refused, (MountNotFound, NotReady)):
             # What a parser says of a backup that it does not understand may be a part of it.
             hidden = ServerError(f"The server refused '{path}' (HTTP {refused.status}).", refused.status)
             hidden.undone, hidden.unfinished = refused.undone, refused.unfinished

@@ -15,6 +15,10 @@ from typing import Any
 
 import pyrage
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import ServerError
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
 from ansible_collections.mlkeys.transit.plugins.plugin_utils import _here
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -512,3 +516,14 @@ def test_nothing_of_the_key_shows(backup: Backup, tmp_path: Path) -> None:
     shown = json.dumps(results) + backup.path.read_text() + backup.bao.audit_log.read_text()
     assert [name for name, secret in secrets.items() if secret in shown] == []
     assert HOLDER.identity not in json.dumps(results)
+
+
+def test_what_the_server_says_of_a_backup_that_it_cannot_read_does_not_show(bao: Bao, mount: str) -> None:
+    # Its parser repeats the number, which in an RSA key is a part of the key.
+    broken = {"policy": {"name": "ml", "latest_version": 12345678901234567890123}}
+    backup = base64.b64encode(json.dumps(broken).encode()).decode()
+    assert "12345678901234567890123" in str(bao.request("POST", f"{mount}/restore/ml", {"backup": backup}))
+    transit = Transit(Client(Connection(url=bao.addr), warn=print, token=bao.token), mount)
+    with pytest.raises(ServerError) as caught:
+        transit.restore_key("ml", backup, force=False)
+    assert str(caught.value) == f"The server refused '{mount}/restore/ml' (HTTP 500)."
