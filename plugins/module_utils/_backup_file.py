@@ -22,7 +22,8 @@ FORMAT = "mlkeys transit backup 1"
 
 _COMMENT = """\
 # A key of the Transit engine, encrypted. Ansible's mlkeys.transit.vault_transit_restore puts it back.
-# By hand: decrypt what follows the empty line; that is what transit/restore takes for the parameter backup.
+# By hand: sed '1,/^$/d' FILE | age --decrypt --identity KEY_FILE | bao write transit/restore/NAME backup=-
+# (gpg --decrypt where it was encrypted by GnuPG; vault has the same command.)
 """
 
 _COUNTS = ("latest_version", "min_decryption_version", "min_encryption_version", "min_available_version")

@@ -80,6 +80,7 @@ attributes:
   idempotent:
     support: full
 notes:
+  - It needs nothing of this collection to open a backup. The first lines of the file tell how to do it by hand.
   - The token needs C(read) on C(transit/keys/NAME) and C(update) on C(transit/restore/NAME).
   - A key of type V(hmac) whose versions were made at other times cannot be told from the backup's, since the server
     tells no times of such keys.

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils import _here
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from mlkeys._openbao import _binary
 from tests.integration.support.backups import (
     GpgHolder,
     age_holder,
@@ -200,7 +203,6 @@ def test_what_is_encrypted_is_what_the_server_gave(backup: Backup) -> None:
     sealed = backup.path.read_text().partition("\n\n")[2]
     opened = pyrage.decrypt(sealed.encode(), [pyrage.x25519.Identity.from_str(HOLDER.identity)])
     assert key_material(opened.decode()).keys() == key_material(raw_backup(backup.bao, backup.mount)).keys()
-    # By hand, as the file's first lines say.
     backup.bao.done("POST", f"{backup.mount}/restore/by-hand", {"backup": opened.decode()})
 
 
@@ -368,6 +370,19 @@ def test_gnupg_serves(backup: Backup, gpg: GpgHolder) -> None:
     assert "GnuPG could not use the private key" in refused(backup.bao, RESTORE, **params)
     assert "GnuPG could not use the private key" in refused(backup.bao, RESTORE, **params, gpg_passphrase="wrong")
     converge(backup.bao, RESTORE, **params, gpg_passphrase=gpg.passphrase)
+    by_hand = 'sed \'1,/^$/d\' "$FILE" | gpg --homedir "$HOME_OF_GPG" --decrypt | "$BAO" write "$PLACE" backup=-'
+    environment = {
+        **os.environ,
+        "FILE": str(backup.path),
+        "HOME_OF_GPG": gpg.home,
+        "BAO": _binary(),
+        "PLACE": f"{backup.mount}/restore/by-hand",
+        "BAO_ADDR": backup.bao.addr,
+        "BAO_TOKEN": backup.bao.token,
+    }
+    shell = ["bash", "-o", "pipefail", "-c", by_hand]
+    subprocess.run(shell, env=environment, check=True, capture_output=True)
+    assert versions_of(backup.bao, backup.mount, "by-hand") == versions_of(backup.bao, backup.mount)
     with gpg_holder() as stranger:
         message = refused(backup.bao, RESTORE, **{**params, "name": "none", "gpg_home": stranger.home})
     assert "GnuPG has the private key of none of its recipients" in message
