@@ -29,6 +29,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     InvalidOption,
     NotFound,
     ServerError,
+    ServerUnreachable,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
     Outcome,
@@ -143,9 +144,15 @@ def reconcile_restore(client: Client, options: Mapping[str, Any], dry_run: bool,
     name = checked_name(options.get("name") or header.key)
     backup = _opened(file.sealed, header, options)
     transit = Transit(client, options["backend"], foretelling=dry_run)
+    force = bool(options["force"])
+    if force and not transit.find_active():
+        # A standby may not have heard of the newest versions, which would then be destroyed unseen.
+        raise ServerUnreachable(
+            "The active node does not answer, and no other knows for certain which versions force would destroy. "
+            "Nothing was changed. Try again when it is there."
+        )
     actual = transit.read_key(name)
     before = _facts(actual) if actual else None
-    force = bool(options["force"])
     nothing = reason_not_to_restore(name, header.facts, before, force=force, destroy=bool(options["destroy_versions"]))
     if not nothing and not dry_run:
         _restore(transit, name, backup, header.facts, force=force and actual is not None)

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils import _client, _cluster
 
+from tests.integration.support.backups import age_holder
 from tests.integration.support.relay import Passed, relay
 from tests.support.cluster import Cluster, Node
 from tests.support.modules import ModuleResult, run_module
@@ -107,6 +108,29 @@ def test_what_was_written_through_a_standby_is_read_through_it(cluster: Cluster,
         if changed != [True] * 6 + [False] * 3 or versions != (2, 2):
             stale.append((number, changed, versions))
     assert stale == []
+
+
+def test_a_restore_by_force_sees_versions_of_which_a_standby_has_not_heard(
+    cluster: Cluster, engine: str, tmp_path: Path
+) -> None:
+    holder, standby = age_holder(), cluster.standbys[0].address
+    allowed = {"exportable": True, "allow_plaintext_backup": True}
+    restore: dict[str, Any] = {"backend": engine, "age_identity": holder.identity, "force": True}
+    for number in range(10):
+        name = f"ml{number}"
+        path = str(tmp_path / name)
+        cluster.done("POST", f"{engine}/keys/{name}", allowed)
+        cluster.wait_until_whole()
+        backup = {"name": name, "backend": engine, "path": path, "recipients": [holder.recipient]}
+        taken = run("vault_transit_backup", cluster, standby, **backup)
+        assert taken.changed, taken.msg
+        cluster.done("POST", f"{engine}/keys/{name}/config", {"min_encryption_version": 1})
+        cluster.wait_until_whole()
+        # The key differs from its backup in this alone, until somebody rotates it.
+        cluster.done("POST", f"{engine}/keys/{name}/rotate")
+        refused = run("vault_transit_restore", cluster, standby, **restore, path=path)
+        assert "the backup lacks version 2" in refused.msg
+        assert key_version(cluster, engine, name) == 2
 
 
 def test_the_first_request_after_a_login_names_the_state_that_knows_the_token(
