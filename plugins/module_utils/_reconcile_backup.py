@@ -148,8 +148,8 @@ def reconcile_restore(client: Client, options: Mapping[str, Any], dry_run: bool,
     if force and not transit.find_active():
         # A standby may not have heard of the newest versions, which would then be destroyed unseen.
         raise ServerUnreachable(
-            "The active node does not answer, and no other knows for certain which versions force would destroy. "
-            "Nothing was changed. Try again when it is there."
+            "The active node does not answer at the address that it gives, and no other knows for certain which "
+            "versions force would destroy. Nothing was changed. Give its address as url, or try again when it is there."
         )
     actual = transit.read_key(name)
     before = _facts(actual) if actual else None
