@@ -65,6 +65,14 @@ def in_background(work: Callable[[], object]) -> threading.Thread:
     return thread
 
 
+def killing_leader(cluster: Cluster, after: int, path: str) -> threading.Thread:
+    """In the background, the active node is killed at so many requests after this returns."""
+    watching = threading.Event()
+    thread = in_background(lambda: cluster.kill_leader(after, path, watching.set))
+    assert watching.wait(30)
+    return thread
+
+
 def unused_url() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -279,7 +287,7 @@ def test_nothing_is_lost_when_the_active_node_dies_while_it_encrypts(
     file = tmp_path / "keys.transit.yml"
     url = [node.address for node in (cluster.leader, *cluster.standbys)]
     options: dict[str, Any] = {"path": str(file), "backend": engine, "key": "ml", "secrets": secrets}
-    killer = in_background(lambda: cluster.kill_leader(after=4, path=f"{engine}/encrypt/ml"))
+    killer = killing_leader(cluster, after=4, path=f"{engine}/encrypt/ml")
     written = run("vault_transit_vars", cluster, url, retries=PATIENT, **options)
     killer.join()
     assert not written.failed, written.msg
@@ -334,7 +342,7 @@ def test_a_rotation_is_done_once_when_the_active_node_dies_over_it(cluster: Clus
     cluster.wait_until_whole()
     nodes = [cluster.leader, *cluster.standbys]
     url = [node.address for node in (nodes if through == "leader" else nodes[1:])]
-    killer = in_background(lambda: cluster.kill_leader(after=1, path=f"{engine}/keys/ml/rotate"))
+    killer = killing_leader(cluster, after=1, path=f"{engine}/keys/ml/rotate")
     rotated = run("vault_transit_key", cluster, url, retries=PATIENT, backend=engine, name="ml", rotate_older_than="0")
     killer.join()
     assert not rotated.failed, rotated.msg
