@@ -32,7 +32,7 @@ def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
         run(module, reconcile)
     # A link stays a link; what it points to is replaced.
     path = os.path.realpath(module.params["path"])
-    text = _read(module, path)
+    text = read_text(module, path)
     outcome = outcome_of(module, reconcile, {**module.params, "text": text or ""})
     diff = one_diff(outcome)
     changed = outcome.changed
@@ -187,7 +187,7 @@ class NewFile:
         )
 
 
-def _read(module: AnsibleModule, path: str) -> str | None:
+def read_text(module: AnsibleModule, path: str) -> str | None:
     """The file's text, ``None`` when there is no file."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
