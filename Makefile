@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix coverage lint bench clean
+.PHONY: help demo test test-matrix coverage lint docs bench clean
 
 # The first of these that is new enough; the one that every supported ansible-core runs on comes first.
 PYTHON ?= python3.11 python3.12 python3.13 python3
@@ -23,7 +23,7 @@ test: $(VENV)/nox.done ## Run everything that has to pass
 	@$(NOX)
 
 test-matrix: $(VENV)/nox.done ## The same, and the tests on the oldest and the newest ansible-core
-	@$(NOX) --session lint build molecule sanity tests-2.16 tests-2.21 tests
+	@$(NOX) --session lint docs build molecule sanity tests-2.16 tests-2.21 tests
 
 coverage: $(VENV)/nox.done ## Run the tests and show which lines they leave out
 	@$(NOX) --session coverage
@@ -31,11 +31,14 @@ coverage: $(VENV)/nox.done ## Run the tests and show which lines they leave out
 lint: $(VENV)/nox.done ## Run the linters and type checkers
 	@$(NOX) --session lint
 
+docs: $(VENV)/nox.done ## Build the documentation site into .cache/site
+	@$(NOX) --session docs
+
 bench: $(VENV)/nox.done ## Measure beside the peer and the raw API, into docs/benchmarks.md
 	@$(NOX) --session bench
 
 clean: ## Remove everything that was made here
-	rm -rf $(VENV) .cache .nox dist
+	rm -rf $(VENV) .cache .nox dist docs/collection
 
 $(VENV)/ready.done:
 	@for python in $(PYTHON); do \

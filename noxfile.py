@@ -24,11 +24,14 @@ CORE = "2.19"
 # Everything a user gets by installing the collection: a new entry of the checkout is put here or into build_ignore.
 SHIPPED = {
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "FILES.json",
     "LICENSES",
     "MANIFEST.json",
     "README.md",
+    "SECURITY.md",
     "changelogs",
+    "docs",
     "examples",
     "meta",
     "playbooks",
@@ -146,6 +149,25 @@ def type_checked() -> list[str]:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site into .cache/site. A link inside of it that leads nowhere is an error; the web is not asked."""
+    install(session, "docs", package=True)
+    environment = collection_environment(session)
+    pages, site = ROOT / "docs" / "collection", CACHE / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    pages.mkdir(exist_ok=True)
+    pages.chmod(0o755)  # the tool wants a folder that nobody else may write to
+    session.run(
+        *("antsibull-docs", "--config-file", "docs/antsibull-docs.cfg", "collection", "mlkeys.transit"),
+        *("--use-current", "--squash-hierarchy", "--cleanup", "everything", "--fail-on-error"),
+        *("--dest-dir", str(pages)),
+        env=environment,
+    )
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", str(site), env=environment)
+    session.log(f"The site begins at {site / 'index.html'}")
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the collection and the wheel, and use each where nothing else of the checkout is."""
     install(session, "build")
@@ -254,7 +276,7 @@ def peer_collection(session: nox.Session) -> None:
 def run_tests(session: nox.Session, core: str, *options: str) -> None:
     install(session, f"tests-{core}", package=True)
     peer_collection(session)
-    folders = [name for name in ("unit", "integration", "e2e", "cdk") if (ROOT / "tests" / name).is_dir()]
+    folders = [name for name in ("unit", "integration", "e2e", "cdk", "docs") if (ROOT / "tests" / name).is_dir()]
     session.run(
         "pytest",
         # Long tests stand side by side: whoever is done with its half takes from the other's.

@@ -21,6 +21,12 @@ requirements:
   - It has to be enabled, C(callbacks_enabled=mlkeys.transit.session) in C(ansible.cfg).
 """
 
+EXAMPLES = r"""
+# ansible.cfg
+# [defaults]
+# callbacks_enabled = mlkeys.transit.session
+"""
+
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase

@@ -25,7 +25,7 @@ author:
   - mlkeys contributors (@mlkeys)
 requirements:
   - hvac
-  - PyYAML (for files that are not JSON)
+  - ruamel.yaml (for files that are not JSON)
 options:
   path:
     description:

@@ -1,0 +1,151 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""How Sphinx builds the site. `make docs` has antsibull-docs write the pages on the collection before."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Any
+
+from click import Context
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
+
+from mlkeys._element import Resource
+
+project = "mlkeys"
+author = "mlkeys contributors"
+project_copyright = f"2026 {author}"
+version = release = version_of("mlkeys")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_antsibull_ext",
+    "sphinx_click",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = ["_build"]
+nitpicky = True
+# Of the types in signatures, the standard library and private names have no page here.
+nitpick_ignore_regex = [("py:.*", ".*")]
+default_role = "code"
+smartquotes = False  # it would make one dash of the two before an option
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_class_signature = "mixed"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 100
+
+html_theme = "furo"
+html_title = "mlkeys"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_use_index = True
+pygments_style = "default"
+pygments_dark_style = "github-dark"
+
+# What the pages on the collection say of Ansible itself. Its own index of links would have to be fetched.
+ANSIBLE = "https://docs.ansible.com/ansible/latest/"
+ANSIBLE_PAGES = {
+    "action_plugins": "plugins/action.html",
+    "ansible_configuration_settings": "reference_appendices/config.html",
+    "callback_plugins": "plugins/callback.html",
+    "common_return_values": "reference_appendices/common_return_values.html",
+}
+BUILTIN = "ansible_collections.ansible.builtin."
+
+
+def link_to_ansible(
+    _app: Sphinx, _env: BuildEnvironment, wanted: pending_xref, shown: nodes.TextElement
+) -> nodes.reference | None:
+    """A link to Ansible's own documentation, None when it is none of these."""
+    target = str(wanted.get("reftarget", ""))
+    page = ANSIBLE_PAGES.get(target)
+    if target.startswith(BUILTIN):
+        page = f"collections/ansible/builtin/{target.removeprefix(BUILTIN)}.html"
+    if page is None:
+        return None
+    return nodes.reference("", "", shown, internal=False, refuri=ANSIBLE + page)
+
+
+def fit_in(app: Sphinx, page: nodes.document) -> None:
+    """Make the pages on the collection like the others: the theme has a list of contents, and room for short titles."""
+    if app.env.docname.startswith("collection/"):
+        for contents in list(page.findall(nodes.topic)):
+            if "contents" in contents["classes"]:
+                contents.parent.remove(contents)
+        # The first entry of a page's list of contents is what menus call it.
+        entry = next(app.env.tocs[app.env.docname].findall(nodes.reference))
+        name = entry.astext().removeprefix("mlkeys.transit.").partition(" -- ")[0]
+        entry.children = [nodes.Text(name)]
+
+
+def show_help(_app: Sphinx, _context: Context, lines: list[str]) -> None:
+    """Show help texts as a terminal does: what keeps its columns there (after a \\b) keeps them, an asterisk is one."""
+    shown: list[str] = []
+    columns = False
+    for line in lines:
+        if line.startswith("|") is not columns:
+            columns = not columns
+            shown += [".. code-block:: text", ""] if columns else [""]
+        shown.append(f"   {line[2:]}" if columns else re.sub(r"(?<!\*)\*(?!\*)", r"\*", line))
+    lines[:] = [*shown, ""]
+
+
+class PlaybookHead(SphinxDirective):
+    """What the comments at the head of a playbook say: text, and variables with what they mean."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        name, path = self.env.relfn2path(self.arguments[0])
+        self.env.note_dependency(name)
+        head = Path(path).read_text(encoding="utf-8").partition("\n\n")[2].partition("\n- name:")[0]
+        lines: list[str] = []
+        for line in head.replace("\n#\n", "\n\n").splitlines():
+            variable = re.fullmatch(r"#   (\w+) +(.+)", line)
+            lines += ["", f"``{variable[1]}``", f"   {variable[2]}"] if variable else [line.removeprefix("# ")]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def list_attributes(_app: Sphinx, kind: str, _name: str, documented: object, _options: Any, lines: list[str]) -> None:
+    """The keywords of what is described by a table of attributes: its signature does not show them."""
+    if kind != "class" or not (isinstance(documented, type) and issubclass(documented, Resource)):
+        return
+    lines += ["", "Keywords:", ""]
+    for attribute in documented.ATTRIBUTES.values():
+        rules = [
+            "required" if attribute.name in documented.REQUIRED else "",
+            f"the server's default is ``{attribute.default}``" if attribute.default else "",
+            "" if attribute.change == "at any time" else attribute.change,
+            f"{attribute.server} only" if attribute.server else "",
+        ]
+        said = ", ".join(filter(None, rules))
+        lines.append(
+            f"* ``{attribute.name}`` ({attribute.kind}): {attribute.description}{f' ({said})' if said else ''}"
+        )
+    lines.append("")
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.add_directive("playbook-head", PlaybookHead)
+    app.connect("missing-reference", link_to_ansible)
+    app.connect("doctree-read", fit_in)
+    app.connect("autodoc-process-docstring", list_attributes)
+    for part in ("description", "options", "epilog"):
+        app.connect(f"sphinx-click-process-{part}", show_help)

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is made of the blocks of a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import Command, File, NotRun, Unexplained, blocks_of, shows
+
+PAGE = """
+```{toctree}
+other
+```
+
+```yaml
+# group_vars/all.yml
+a: 1
+```
+
+1. In a list:
+
+   ```sh
+   ls
+   ```
+
+   ```text
+   all.yml
+   ```
+
+<!-- ends with: 3 -->
+```console
+exit 3
+```
+
+<!-- not run: it needs the web for that -->
+```sh
+curl
+```
+
+```text
+nothing
+```
+
+<!-- instead: true -->
+```sh
+false
+```
+"""
+
+
+def test_each_block_is_what_its_first_line_and_the_remark_before_it_say(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE, encoding="utf-8")
+    assert blocks_of(page) == [
+        File(6, "group_vars/all.yml", "# group_vars/all.yml\na: 1\n"),
+        Command(13, "ls\n", 0, "all.yml\n"),
+        Command(22, "exit 3\n", 3),
+        NotRun(27, "it needs the web for that"),
+        Command(36, "true"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["```yaml\na: 1\n```", "```text\nan output\n```", "```sh\nls\n```\n\n```\na\n```"])
+def test_a_block_that_says_nothing_of_itself_is_refused(text: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+    with pytest.raises(Unexplained, match=r"page\.md:"):
+        blocks_of(page)
+
+
+@pytest.mark.parametrize(
+    ("output", "shown", "same"),
+    [
+        ("vault:v1:abc=\n", "vault:v1:…", True),
+        ("vault:v2:abc=\n", "vault:v1:…", False),
+        ("a\nb\nc\n", "a\n…\nc\n", True),
+        ("a\nc\n", "a\n…\nc\n", True),
+        ("a\nb\nc\n", "a\n…\n", True),
+        ("a\nb\n", "a\n", False),
+        ("a\nb\n", "a…b\n", False),
+        ("a (b)  \n", "a (b)\n", True),
+    ],
+)
+def test_what_is_shown_is_compared(output: str, shown: str, same: bool) -> None:
+    assert shows(output, shown) is same

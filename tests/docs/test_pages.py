@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What README and guides tell a reader to write and to type, in that order, on a real server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from mlkeys._state_folder import stop_detached
+from tests.docs.blocks import Command, File, NotRun, blocks_of, shows
+from tests.support.collection import ROOT, collections_path
+from tests.support.server import running_bao
+
+PAGES = sorted(
+    page.relative_to(ROOT)
+    for pattern in ("*.md", "docs/**/*.md", "roles/*/README.md", "examples/*/README.md")
+    for page in ROOT.glob(pattern)
+    if "collection" not in page.parts and page.name != "CHANGELOG.md"
+)
+
+# What a reader types where a secret is asked for.
+TYPED = "sk-proj-FAKE-typed-by-a-reader\n"
+
+
+class Reader:
+    """A person with a shell, in an empty folder, who does what a page says."""
+
+    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
+        self.folder = home / "project"
+        self.folder.mkdir(parents=True)
+        self.settings, self.place = home / "environment", home / "place"
+        self.place.write_text(str(self.folder), encoding="utf-8")
+        self.environment = {**environment, "HOME": str(home)}
+
+    def write(self, path: str, content: str) -> None:
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content, encoding="utf-8")
+
+    def type(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run it where the last one ended, with what that one exported."""
+        around = (
+            f'set -eo pipefail; if [ -e "{self.settings}" ]; then . "{self.settings}"; fi; cd "$(cat "{self.place}")"\n'
+            f'trap \'declare -px > "{self.settings}"; pwd > "{self.place}"\' EXIT\n{script}'
+        )
+        return subprocess.run(
+            ["/bin/bash", "-c", around],
+            env=self.environment,
+            input=TYPED,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    """One with a server of its own, and what the start page has installed."""
+    with running_bao(tmp_path / "openbao") as bao:
+        made = Reader(
+            tmp_path / "home",
+            {
+                **os.environ,
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                # Pages on what people come from need community.hashi_vault.
+                "ANSIBLE_COLLECTIONS_PATH": f"{collections_path()}:{ROOT / '.cache/peer-collections'}",
+                "ANSIBLE_NOCOLOR": "1",
+                # Discovery may find another Python, without the libraries of this environment.
+                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+                # Pages show what is said without these remarks on playbooks that need no inventory.
+                "ANSIBLE_LOCALHOST_WARNING": "0",
+                "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+                "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
+                "BAO_ADDR": bao.addr,
+                "BAO_TOKEN": bao.token,
+                "COLUMNS": "120",
+            },
+        )
+        try:
+            yield made
+        finally:
+            for lock in made.folder.rglob("lock"):
+                stop_detached(lock.parent)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_what_a_page_says_works(page: Path, reader: Reader) -> None:
+    for block in blocks_of(ROOT / page):
+        if isinstance(block, File):
+            reader.write(block.path, block.content)
+        elif isinstance(block, Command):
+            ran = reader.type(block.script)
+            said = f"{page}:{block.line}: ended with {ran.returncode} and said:\n{ran.stdout}"
+            assert ran.returncode == block.status, said
+            assert block.output is None or shows(ran.stdout, block.output), f"{said}\nshown:\n{block.output}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_what_is_not_run_has_a_reason(page: Path) -> None:
+    for block in blocks_of(ROOT / page):
+        assert not isinstance(block, NotRun) or len(block.reason.split()) > 3, f"{page}:{block.line}"
