@@ -73,13 +73,15 @@ def rewrap_spec() -> Spec:
 
 def run_search(module: AnsibleModule) -> None:
     """Tell which ciphertexts are in which files, a part of them at a time."""
+    found: dict[str, Any] = {}
+    failure: TransitError | None = None
     try:
         found = _part(search_from(module.params).files(), module.params["after"] or "")
     except TransitError as error:
         failure = error
-    else:
-        module.exit_json(changed=False, **found)
-    fail(module, failure)
+    if failure is not None:
+        fail(module, failure)
+    module.exit_json(changed=False, **found)
 
 
 def _part(paths: Iterable[str], after: str) -> dict[str, Any]:

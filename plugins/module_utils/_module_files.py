@@ -32,7 +32,7 @@ def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
         run(module, reconcile)
     # A link stays a link; what it points to is replaced.
     path = os.path.realpath(module.params["path"])
-    text = _read(module, path)
+    text = read_text(module, path)
     outcome = outcome_of(module, reconcile, {**module.params, "text": text or ""})
     diff = one_diff(outcome)
     changed = outcome.changed
@@ -56,7 +56,7 @@ def run_writing(module: AnsibleModule) -> None:
     path = os.path.realpath(module.params["path"])
     # In check mode the task that makes the folder may have made none either.
     is_new = module.check_mode and not os.path.isdir(os.path.dirname(path))
-    before = None if is_new else _read(module, path)
+    before = None if is_new else read_text(module, path)
     changed = before != module.params["content"]
     attributes = module.load_file_common_arguments({**module.params, "path": path})
     if changed and not module.check_mode:
@@ -206,7 +206,7 @@ class NewFile:
         )
 
 
-def _read(module: AnsibleModule, path: str) -> str | None:
+def read_text(module: AnsibleModule, path: str) -> str | None:
     """The file's text, ``None`` when there is no file."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):

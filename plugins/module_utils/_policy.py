@@ -79,7 +79,8 @@ class _Use:
 
 
 _USES: dict[str, _Use] = {
-    "backup": _Use((("backup/KEY", ("read",)), ("restore/KEY", ("update",)))),
+    # The key's versions tell whether a backup is out of date, and what restoring one would destroy.
+    "backup": _Use((("keys/KEY", ("read",)), ("backup/KEY", ("read",)), ("restore/KEY", ("update",)))),
     "decrypt": _Use((("decrypt/KEY", ("update",)),), sent="ciphertext"),
     "delete": _Use((("keys/KEY", ("read", "delete")),)),
     # Not `create`, with which a mistyped name would make a key.

@@ -210,25 +210,51 @@ def _create_key(transit: Transit, name: str, body: Mapping[str, Any]) -> Any:
     raise refused
 
 
-def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any], *, last: bool = False) -> Mapping[str, Any]:
-    """Rotate once. When the answer is lost, the key tells whether it was done; only one that was not is sent again."""
+def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
+    reply = send_once(
+        transit,
+        name,
+        lambda: transit.rotate_key(name).data,
+        lambda actual: actual["latest_version"] > before["latest_version"],
+        "rotated",
+    )
+    return key_state(reply)
+
+
+def send_once(
+    transit: Transit,
+    name: str,
+    send: Callable[[], Mapping[str, Any]],
+    is_done: Callable[[Mapping[str, Any]], bool],
+    done: str,
+    *,
+    repeatable: bool = True,
+) -> Mapping[str, Any]:
+    """What is sent answers, or the key as it is then. When the answer is lost, the key tells whether it was done; only
+    what was not done is sent again.
+
+    Args:
+        is_done: tells it by the key as the server shows it.
+        done: what then has happened to the key, in one word.
+        repeatable: whether it may be sent again at all.
+    """
     try:
-        return key_state(transit.rotate_key(name).data)
+        return send()
     except (ServerUnreachable, ServerError) as error:
         lost: TransitError = error
     if lost.undone or (isinstance(lost, ServerError) and lost.status < 500):
         raise lost
-    # Only the active node knows: a standby may not have heard of the rotation yet.
+    # Only the active node knows: a standby may not have heard of it yet.
     certain = transit.find_active() and not lost.unfinished
     try:
         actual = transit.read_key(name)
     except TransitError:
         actual, certain = None, False
-    if actual is not None and actual["latest_version"] > before["latest_version"]:
-        return key_state(actual)
-    if certain and transit.may_retry and not last:
-        return _rotate_key(transit, name, before, last=True)
-    fate = "was not rotated" if certain else "may have been rotated or not: read it before trying again"
+    if actual is not None and is_done(actual):
+        return actual
+    if certain and transit.may_retry and repeatable:
+        return send_once(transit, name, send, is_done, done, repeatable=False)
+    fate = f"was not {done}" if certain else f"may have been {done} or not: read it before trying again"
     raise ServerUnreachable(f"{lost.message} Key '{name}' {fate}.")
 
 
@@ -251,7 +277,7 @@ def key_info(client: Client, options: Mapping[str, Any], _dry_run: bool, now: fl
 
 
 def _key_details(actual: Mapping[str, Any], now: float) -> dict[str, Any]:
-    created = _creation_times(actual)
+    created = creation_times(actual)
     versions = [
         {
             "version": version,
@@ -270,11 +296,11 @@ def _key_details(actual: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 def latest_age(actual: Mapping[str, Any], now: float) -> float | None:
     """Seconds since the latest version of a key was made, ``None`` when the server does not tell (type hmac)."""
-    created = _creation_times(actual).get(actual["latest_version"])
+    created = creation_times(actual).get(actual["latest_version"])
     return None if created is None else max(0.0, now - created)
 
 
-def _creation_times(actual: Mapping[str, Any]) -> dict[int, float]:
+def creation_times(actual: Mapping[str, Any]) -> dict[int, float]:
     """When each listed version was made: seconds since the epoch for symmetric keys, else a mapping with a time."""
     times = {}
     for version, value in (actual.get("keys") or {}).items():

@@ -21,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     ItemsFailed,
     MountNotFound,
     NotFound,
+    NotReady,
     PermissionDenied,
     ServerError,
     TransitError,
@@ -196,6 +197,31 @@ class Transit:
     def trim_key(self, name: str, oldest: int) -> None:
         """Destroy all versions that are older. There is no way back."""
         self._client.post(f"{self.backend}/keys/{name}/trim", {"min_available_version": oldest})
+
+    def backup_key(self, name: str) -> str:
+        """The key with all of its versions, in plaintext: treat it as what it is."""
+        return str(self._client.get(f"{self.backend}/backup/{name}").data["backup"])
+
+    def restore_key(self, name: str, backup: str, *, force: bool) -> Reply:
+        """Make a key out of a backup. Not sent again here when an answer is lost.
+
+        Args:
+            force: put it in the place of a key that is there, versions that the backup does not have included.
+        """
+        body = {"backup": backup, **({"force": True} if force else {})}
+        path = f"{self.backend}/restore/{name}"
+        try:
+            return self._client.post(path, body, repeatable=False)
+        except ServerError as error:
+            refused = error
+        if refused.says("already exists"):
+            refused.undone = True
+        elif refused.status in (400, 500) and not isinstance(refused, (MountNotFound, NotReady)):
+            # What a parser says of a backup that it does not understand may be a part of it.
+            hidden = ServerError(f"The server refused '{path}' (HTTP {refused.status}).", refused.status)
+            hidden.undone, hidden.unfinished = refused.undone, refused.unfinished
+            raise hidden
+        raise refused
 
     @property
     def may_retry(self) -> bool:

@@ -113,7 +113,9 @@ def test_exit_codes_are_those_that_are_documented(tmp_path: Path) -> None:
     assert set(re.findall(r"^\| (\d+) \|", readme, re.MULTILINE)) == documented == {"0", "1", "2", "130"}
     (tmp_path / "good.py").write_text("from mlkeys import transit as vault\nvault.TransitSecretBackend('e')\n")
     (tmp_path / "bad.py").write_text("from mlkeys import transit as vault\nvault.TransitSecretBackend('e', path='')\n")
-    (tmp_path / "stopped.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    # A run in the background begins with the signal ignored.
+    handled = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    (tmp_path / "stopped.py").write_text(f"import os, signal\n{handled}\nos.kill(os.getpid(), signal.SIGINT)\n")
     for status, arguments in (
         (0, ["synth", "good.py"]),
         (1, ["synth", "bad.py"]),

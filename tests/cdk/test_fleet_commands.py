@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cdk.command import mlkeys, mlkeys_on_terminal
+from tests.integration.support.backups import age_holder
 from tests.support.server import Bao
 
 OLD, NEW, TOKEN = "FAKE-old-value", "FAKE-new-value", "FAKE-token"
@@ -181,6 +182,21 @@ def base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def test_backups_are_kept_in_a_folder_of_the_callers(place: Place, tmp_path: Path) -> None:
+    holder = age_holder()
+    (tmp_path / "backups").mkdir()
+    options = ("--now", "--backup-dir", "backups", "--backup-recipient", holder.recipient)
+    key = ("--key", f"{place.mount}/providers")
+    assert "The key 'providers' cannot be backed up" in place.rotate(*key, *options, status=1)
+    assert place.key() == (1, 1)
+    allowed = {"exportable": True, "allow_plaintext_backup": True}
+    place.bao.done("POST", f"{place.mount}/keys/providers/config", allowed)
+    place.rotate(*key, *options)
+    assert place.key() == (2, 2)
+    [backup] = (tmp_path / "backups").iterdir()
+    assert "latest_version: 2\nmin_decryption_version: 2\n" in backup.read_text()
+
+
 def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place: Place) -> None:
     inventory = place.project / "inventory" / "hosts.yml"
     before = inventory.read_text()
@@ -204,6 +220,8 @@ def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place:
         (["rotate", "-i", "hosts.yml"], 1, "name them with --key ENGINE/NAME"),
         (["rotate", "-i", "hosts.yml", "--key", "ml"], 1, "say the engine as well, as in transit/ml"),
         (["rotate", "--serial", "some"], 2, "a number of hosts, or a percentage"),
+        (["rotate", "--backup-dir", "."], 2, "--backup-dir and --backup-recipient need each other"),
+        (["rotate", "--backup-recipient", "age1"], 2, "--backup-dir and --backup-recipient need each other"),
         (["rotate", "--replace", "a b"], 1, "that is no name of a secret"),
         (["rotate", "nothing.py"], 1, "Give a program, or an inventory"),
         (["status", "-i", "hosts.yml", "--stack", "app"], 1, "--stack is for a program"),

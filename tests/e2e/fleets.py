@@ -123,6 +123,10 @@ class Fleet:
         yield
         path.write_text(before, encoding="utf-8")
 
+    def allow_backups(self) -> None:
+        allowed = {"exportable": True, "allow_plaintext_backup": True}
+        self.bao.done("POST", f"{self.mount}/keys/{KEY}/config", allowed)
+
     def key(self) -> dict[str, Any]:
         found: dict[str, Any] = self.bao.done("GET", f"{self.mount}/keys/{KEY}")["data"]
         return {

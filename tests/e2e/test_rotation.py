@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.fleets import HOSTS, KEY, VALUES, Fleet, make_fleet
-from tests.integration.support.runs import Ledger
+from tests.integration.support.backups import age_holder
+from tests.integration.support.runs import Ledger, run
 from tests.support.collection import ROOT
 from tests.support.server import Bao
 
@@ -152,6 +153,54 @@ def test_the_documented_rights_are_enough_and_do_not_decrypt(fleet: Fleet, mint_
     fleet.carried_through()
     assert fleet.key() == {**DONE, "min_available_version": 2}
     fleet.run(playbook="status", env={"BAO_TOKEN": token})
+
+
+HOLDER = age_holder()
+
+
+def backed_up(fleet: Fleet, **variables: Any) -> dict[str, Any]:
+    (fleet.folder / "backups").mkdir(exist_ok=True)
+    folder = {"vault_transit_rotate_backup_dir": str(fleet.folder / "backups")}
+    return {**folder, "vault_transit_rotate_backup_recipients": [HOLDER.recipient], **variables}
+
+
+def test_a_backup_is_kept_before_and_after_and_brings_everything_back(fleet: Fleet) -> None:
+    fleet.allow_backups()
+    path = fleet.folder / "backups" / f"{fleet.mount}_{KEY}.backup"
+    fleet.run("--check", **backed_up(fleet))
+    assert not path.exists()
+    fleet.run(env={"KILL_AFTER": "Keep a backup of the key"}, status=-9, **backed_up(fleet))
+    assert "\nlatest_version: 1\n" in path.read_text(encoding="utf-8")
+    assert fleet.key()["latest_version"] == 1
+    fleet.run(env={"KILL_AFTER": "Keep a backup of the new version"}, status=-9, **backed_up(fleet))
+    assert "\nlatest_version: 2\n" in path.read_text(encoding="utf-8")
+    fleet.run(**backed_up(fleet))
+    assert fleet.key() == DONE
+    again = fleet.run(**backed_up(fleet, vault_transit_rotate_older_than="90d"))
+    assert "changed=0" in again
+    assert "changed=1" not in again
+    fleet.bao.done("POST", f"{fleet.mount}/keys/{KEY}/config", {"deletion_allowed": True})
+    fleet.bao.done("DELETE", f"{fleet.mount}/keys/{KEY}")
+    restored = run(
+        fleet.bao, "vault_transit_restore", path=str(path), backend=fleet.mount, age_identity=HOLDER.identity
+    )
+    assert restored.changed, restored.msg
+    fleet.carried_through()
+    assert fleet.key() == DONE
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({}, "Set exportable: true and allow_plaintext_backup: true"),
+        ({"vault_transit_rotate_backup_recipients": []}, "a backup is never written but encrypted to somebody"),
+    ],
+)
+def test_a_key_that_cannot_be_backed_up_is_not_rotated(fleet: Fleet, variables: dict[str, Any], message: str) -> None:
+    shown = fleet.run(status=2, **backed_up(fleet, **variables))
+    assert message in shown
+    assert fleet.key()["latest_version"] == 1
+    assert list((fleet.folder / "backups").iterdir()) == []
 
 
 def test_a_key_that_is_not_there_is_said_so(fleet: Fleet) -> None:

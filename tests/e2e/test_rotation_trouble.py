@@ -23,6 +23,8 @@ DONE = {"latest_version": 2, "min_decryption_version": 2, "min_encryption_versio
 # Memory is given to a file system in pages of this size.
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
+_MOUNT, _UMOUNT = "/bin/mount", "/bin/umount"
+
 
 @pytest.fixture
 def fleet(bao: Bao, mount: str, tmp_path: Path) -> Fleet:
@@ -33,7 +35,7 @@ def fleet(bao: Bao, mount: str, tmp_path: Path) -> Fleet:
 def small_disk(fleet: Fleet, host: str) -> Iterator[Path]:
     """The folder of a host is a file system of its own, and full."""
     folder = fleet.folder / host
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={64 * PAGE}", "tmpfs", str(folder)], check=True)
+    subprocess.run([_MOUNT, "-t", "tmpfs", "-o", f"size={64 * PAGE}", "tmpfs", str(folder)], check=True)
     try:
         fleet.fill()
         with suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
@@ -41,7 +43,7 @@ def small_disk(fleet: Fleet, host: str) -> Iterator[Path]:
                 filler.write(bytes(PAGE))
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run([_UMOUNT, str(folder)], check=True)
 
 
 def test_a_full_disk(fleet: Fleet) -> None:
@@ -61,11 +63,11 @@ def test_a_full_disk(fleet: Fleet) -> None:
 def test_a_disk_that_cannot_be_written(fleet: Fleet) -> None:
     with small_disk(fleet, "gateway-a") as folder:
         (folder / "filler").unlink()
-        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        subprocess.run([_MOUNT, "-o", "remount,ro", str(folder)], check=True)
         shown = " ".join(fleet.run(status=2).split())
         assert "cannot be written (Read-only file system)" in shown
         assert fleet.key()["min_decryption_version"] == 1
-        subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+        subprocess.run([_MOUNT, "-o", "remount,rw", str(folder)], check=True)
         fleet.run()
         fleet.carried_through()
     assert fleet.key() == DONE

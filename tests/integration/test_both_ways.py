@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from tests.integration.support.backups import age_holder
 from tests.integration.support.plays import CALLBACK, TOLD, Project, make_key, may_use
 from tests.integration.support.relay import Passed, relay
 from tests.support.server import Bao, policy_token, transit_mount
 
+HOLDER = age_holder()
 SECRET = "sk-both-ways-canary-9Zt"
 
 # What is told about how a task was carried out, not about what came of it.
@@ -46,6 +48,14 @@ POLICY: dict[str, Any] = {
 }
 ROLE: dict[str, Any] = {"name": "web", "path": "ENGINE-approle", "token_policies": ["b", "a"], "token_ttl": "1h"}
 REWRAP: dict[str, Any] = {"backend": "ENGINE", "key": "ml", "contexts": ["openai"]}
+BACKUP: dict[str, Any] = {
+    "name": "saved",
+    "backend": "ENGINE",
+    "path": "FOLDER/saved.backup",
+    "recipients": ["RECIPIENT"],
+}
+RESTORE: dict[str, Any] = {"path": "FOLDER/saved.backup", "backend": "ENGINE", "age_identity": "IDENTITY"}
+SAVED: dict[str, Any] = {"name": "saved", "backend": "ENGINE", "exportable": True, "allow_plaintext_backup": True}
 SECRET_ID: dict[str, Any] = {"role": "web", "path": "ENGINE-approle"}
 
 # Module, options, further keywords of the task. Each goes on where the one before it stopped.
@@ -122,6 +132,18 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("vault_transit_rewrap", {"paths": ["FOLDER/keys.transit.yml"], **REWRAP}, {}),
     ("vault_transit_rewrap", {"paths": ["FOLDER/keys.transit.yml"], **REWRAP}, {}),
     ("vault_transit_rewrap", {"paths": ["FOLDER/none"], **REWRAP}, {}),
+    ("vault_transit_backup", BACKUP, {"check_mode": True}),
+    ("vault_transit_key", SAVED, {}),
+    ("vault_transit_backup", BACKUP, {"check_mode": True}),
+    ("vault_transit_backup", BACKUP, {}),
+    ("vault_transit_backup", BACKUP, {}),
+    ("vault_transit_backup", {**BACKUP, "recipients": ["nobody"]}, {}),
+    ("vault_transit_backup", {**BACKUP, "name": "ml", "path": "FOLDER/ml.backup"}, {}),
+    ("vault_transit_restore", RESTORE, {}),
+    ("vault_transit_restore", {**RESTORE, "name": "saved-again"}, {"check_mode": True}),
+    ("vault_transit_restore", {**RESTORE, "name": "saved-again"}, {}),
+    ("vault_transit_restore", {**RESTORE, "name": "ml"}, {"diff": False}),
+    ("vault_transit_restore", {**RESTORE, "age_identity": "wrong-identity-both-ways"}, {}),
 ]
 
 
@@ -145,8 +167,18 @@ def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, A
         project = Project(folder, {**CALLBACK, "BAO_ADDR": bao.addr, "BAO_TOKEN": token})
         project.hosts(1)
 
+        words = {
+            "ENGINE": engine,
+            "FOLDER": str(folder),
+            "RECIPIENT": HOLDER.recipient,
+            "IDENTITY": HOLDER.identity,
+        }
+
         def placed(value: Any) -> Any:
-            return json.loads(json.dumps(value).replace("ENGINE", engine).replace("FOLDER", str(folder)))
+            text = json.dumps(value)
+            for word, stands_for in words.items():
+                text = text.replace(word, stands_for)
+            return json.loads(text)
 
         tasks = [
             {
@@ -168,9 +200,10 @@ def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, A
             }
         )
         project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-        done = project.run("-vvvv", env={**TOLD, "ANSIBLE_PIPELINING": "true"})
+        # A process for each case takes its time.
+        done = project.run("-vvvv", env={**TOLD, "ANSIBLE_PIPELINING": "true"}, timeout=400)
         text = (folder / "results.json").read_text(encoding="utf-8")
-        for secret in (token, SECRET, "hf_both_ways"):
+        for secret in (token, SECRET, "hf_both_ways", HOLDER.identity, "wrong-identity-both-ways"):
             assert secret not in text
             assert secret not in done.stdout + done.stderr
         text = text.replace(engine, "ENGINE").replace(str(folder), "FOLDER")

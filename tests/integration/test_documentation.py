@@ -13,6 +13,7 @@ import yaml
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
 
+from tests.integration.support.backups import age_holder
 from tests.support.collection import ROOT
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao
@@ -36,6 +37,9 @@ all:
       ansible_connection: local
       credentials_folder: {folder}
       gateway_root: {folder}
+      backup_folder: {folder}
+      backup_identity_file: {folder}/identity.txt
+      backup_recipient: {recipient}
 """
 
 
@@ -68,7 +72,9 @@ def test_the_examples_run(bao: Bao, namespace: str, tmp_path: Path, kind: str, n
     play = tmp_path / "play.yml"
     play.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
     inventory = tmp_path / "inventory.yml"
-    inventory.write_text(INVENTORY.format(folder=tmp_path), encoding="utf-8")
+    holder = age_holder()
+    holder.file(tmp_path)
+    inventory.write_text(INVENTORY.format(folder=tmp_path, recipient=holder.recipient), encoding="utf-8")
     (tmp_path / "group_vars/all").mkdir(parents=True)
     (tmp_path / "etc").mkdir()
     connection = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, "BAO_NAMESPACE": namespace}
@@ -78,5 +84,5 @@ def test_the_examples_run(bao: Bao, namespace: str, tmp_path: Path, kind: str, n
     assert result.stdout.count("TASK [") == len(tasks)
     for complaint in ("[WARNING]", "[DEPRECATION", "[ERROR]", "Traceback"):
         assert complaint not in output, output
-    for secret in (bao.token, *PROVIDERS.values()):
+    for secret in (bao.token, holder.identity, *PROVIDERS.values()):
         assert secret not in output

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.integration.support.backups import age_holder, backup_file
 from tests.integration.support.plays import Project
 from tests.support.collection import ROOT, collections_path
 from tests.support.server import Bao
@@ -18,16 +19,23 @@ from tests.support.server import Bao
 GROUP = "group/mlkeys.transit.vault"
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 
+HOLDER = age_holder()
 NOWHERE = "http://127.0.0.1:1"
 
 OPTIONS: dict[str, dict[str, object]] = {
     "vault_transit_approle": {"name": "gateways"},
     "vault_transit_backend": {"path": "nowhere"},
+    "vault_transit_backup": {
+        "name": "ml",
+        "path": "ml.backup",
+        "recipients": [HOLDER.recipient],
+    },
     "vault_transit_ciphertext_info": {"paths": ["."], "key": "ml"},
     "vault_transit_key": {"name": "ml"},
     "vault_transit_key_info": {"name": "ml"},
     "vault_transit_keys": {"keys": [{"name": "ml"}]},
     "vault_transit_policy": {"name": "gateways", "grants": [{"allow": ["encrypt"]}]},
+    "vault_transit_restore": {"path": "ml.backup", "age_identity": HOLDER.identity},
     "vault_transit_rewrap": {"paths": ["."], "key": "ml"},
     "vault_transit_secret_id": {"role": "gateways"},
     "vault_transit_unwrap": {"wrapping_token": "none", "files": [{"path": "secret-id", "field": "secret_id"}]},
@@ -49,12 +57,14 @@ def write(project: Project, tasks: list[dict[str, object]], defaults: dict[str, 
 
 
 @pytest.mark.parametrize("way", ["here", "sent"])
-def test_one_entry_configures_all(tmp_path: Path, way: str) -> None:
+def test_one_entry_configures_all(bao: Bao, mount: str, tmp_path: Path, way: str) -> None:
     project = Project(tmp_path)
     project.hosts(1)
+    backup = backup_file(bao, mount, HOLDER, tmp_path / "ml.backup")
     tasks: list[dict[str, object]] = []
     for module in MODULES:
-        given = {**OPTIONS[module], **({"path": str(tmp_path / "k.transit.yml")} if module.endswith("_vars") else {})}
+        paths = {"vault_transit_vars": tmp_path / "k.transit.yml", "vault_transit_restore": backup}
+        given = {**OPTIONS[module], **({"path": str(paths[module])} if module in paths else {})}
         tasks.append(
             {
                 f"mlkeys.transit.{module}": given,

@@ -275,11 +275,15 @@ class Cluster:
                 node.unseal(key)
         self.wait_until_whole()
 
-    def kill_leader(self, after: int = 0, path: str = "") -> Node:
-        """Kill the active node, when it has begun to serve so many more requests for the path."""
+    def kill_leader(self, after: int = 0, path: str = "", watching: Callable[[], object] = lambda: None) -> Node:
+        """Kill the active node, when it has begun to serve so many more requests for the path.
+
+        `watching` is called when every request counts from then on.
+        """
         leader = self.leader
         deadline = time.monotonic() + _WAIT_SECONDS
         with leader.requests(path) as count:
+            watching()
             while count() < after:
                 if time.monotonic() > deadline:
                     raise ClusterError(f"{leader.name} did not get {after} requests for {path}.")

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO, TypedDict, Unpack
 
 import click
@@ -48,6 +49,8 @@ class Options(TypedDict):
     serial: str | None
     keep_floor: bool
     trim: bool
+    backup_dir: Path | None
+    backup_recipients: tuple[str, ...]
     dry_run: bool
 
 
@@ -87,6 +90,20 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.option(
     "--trim", is_flag=True, help="Destroy the versions below the floor, for good. What they encrypted is lost."
 )
+@click.option(
+    "--backup-dir",
+    metavar="DIR",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Keep an encrypted backup of each key in this folder, before it is rotated and after that. The key has to "
+    "allow it. Needs the Python package pyrage (pip install mlkeys[backup]), or GnuPG.",
+)
+@click.option(
+    "--backup-recipient",
+    "backup_recipients",
+    multiple=True,
+    metavar="RECIPIENT",
+    help="Who can read the backups: a public key of age or SSH, or the fingerprint of one that GnuPG has.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
 @json_option
 @failing_plainly
@@ -109,7 +126,10 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
       mlkeys rotate --key transit/ml-api-key --now
       mlkeys rotate --replace openai_api_key         it leaked
       mlkeys rotate -i inventory.yml --key transit/ml-api-key --serial 25%
+      mlkeys rotate --backup-dir backups --backup-recipient age1...
     """
+    if bool(options["backup_dir"]) is not bool(options["backup_recipients"]):
+        raise click.UsageError("--backup-dir and --backup-recipient need each other: a backup is always encrypted.")
     rotations = {str(rotation): rotation for rotation in _chosen(fleets, keys)}
     if not rotations:
         raise MlkeysError("There is no key to rotate: the program encrypts nothing.")
@@ -161,6 +181,9 @@ def _variables(options: Options) -> dict[str, object]:
         "trim": True if options["trim"] else None,
         "secrets": {name: f"{{{{ lookup('ansible.builtin.env', '{name.upper()}') }}}}" for name in options["replaced"]}
         or None,
+        # The playbook runs in a folder of its own.
+        "backup_dir": str(folder.resolve()) if (folder := options["backup_dir"]) else None,
+        "backup_recipients": list(options["backup_recipients"]) or None,
     }
     return {f"vault_transit_rotate_{name}": value for name, value in given.items() if value is not None}
 

@@ -29,6 +29,8 @@ ALLOWED: dict[str, set[str]] = {
     "_plan_approle": {"_plan", "_schema"},
     "_vars_document": {"_errors"},
     "_encrypted_vars": {"_ciphertexts", "_errors", "_schema", "_vars_document"},
+    "_backup_file": {"_errors"},
+    "_sealing": {"_errors"},
     "_cluster": set(),
     "_client": {"_cluster", "_errors", "_settings"},
     "_auth": {"_client", "_errors", "_settings"},
@@ -44,16 +46,19 @@ ALLOWED: dict[str, set[str]] = {
     },
     "_reconcile_policy": {"_access", "_client", "_errors", "_policy", "_reconcile", "_schema", "_transit"},
     "_reconcile_approle": {"_access", "_client", "_errors", "_plan_approle", "_reconcile", "_schema"},
+    "_reconcile_backup": {"_backup_file", "_client", "_errors", "_reconcile", "_sealing", "_transit"},
     "_values": {
         *("_client", "_encrypted_vars", "_errors", "_kv", "_reconcile", "_reconcile_vars", "_schema", "_transit"),
     },
     "_module": {"_auth", "_client", "_errors", "_policy", "_reconcile", "_schema", "_session", "_settings"},
     "_module_files": {"_errors", "_module", "_settings", "_unwrap"},
+    "_module_backup": {"_module", "_module_files", "_reconcile_backup", "_sealing"},
     "_module_ciphertexts": {"_ciphertexts", "_errors", "_file_search", "_module", "_module_files"},
     "_reconcile_ciphertexts": {"_ciphertexts", "_errors", "_reconcile", "_schema", "_transit"},
 }
 MODULES_MAY = {
     "_module",
+    "_module_backup",
     "_module_ciphertexts",
     "_module_files",
     "_reconcile",
@@ -97,7 +102,9 @@ WITH_CODE = ("module_utils", "plugin_utils", "modules", *PLUGINS_MAY)
 ALLOWED_OUTSIDE: dict[str, set[str]] = {
     "_client": {"hvac", "requests", "urllib3"},
     "_vars_document": {"ruamel"},
+    "_sealing": {"pyrage"},
     "_module": {"ansible"},
+    "_module_backup": {"ansible"},
     "_module_ciphertexts": {"ansible"},
     "_module_files": {"ansible"},
     "_unwrap": {"ansible"},
@@ -112,6 +119,7 @@ PURE = (
     "_cluster",
     "_plan",
     "_plan_approle",
+    "_backup_file",
     "_encrypted_vars",
     "_vars_document",
 )
@@ -215,7 +223,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(path: Path) -> None:
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for alias in ([ast.alias(node.module or "")] if isinstance(node, ast.ImportFrom) else node.names)
     }
-    assert not at_once & {"hvac", "requests", "urllib3", "yaml"}
+    assert not at_once & {"hvac", "pyrage", "requests", "urllib3", "yaml"}
 
 
 def texts_of_exceptions(path: Path) -> list[int]:

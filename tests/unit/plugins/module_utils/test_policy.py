@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 # What each use shall be able to do with the key `ml`, as capability and path below the engine.
 DOES: dict[str, set[tuple[str, str]]] = {
-    "backup": {("read", "backup/ml"), ("update", "restore/ml")},
+    "backup": {("read", "keys/ml"), ("read", "backup/ml"), ("update", "restore/ml")},
     "decrypt": {("update", "decrypt/ml")},
     "delete": {("read", "keys/ml"), ("delete", "keys/ml")},
     "encrypt": {("update", "encrypt/ml")},

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The edge of the modules that take and restore backups. **Private** to the collection."""
+
+from __future__ import annotations
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import env_fallback
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec, backend_spec, connection_spec, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import read_text, run_on_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_backup import (
+    reconcile_backup,
+    reconcile_restore,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._sealing import misplaced_secrets
+
+
+def _gpg_spec() -> Spec:
+    return {
+        "gpg_binary": {"type": "str", "default": "gpg"},
+        "gpg_home": {"type": "path"},
+    }
+
+
+def backup_spec() -> Spec:
+    """The options of ``vault_transit_backup``."""
+    return {
+        **connection_spec(),
+        **backend_spec(),
+        **_gpg_spec(),
+        "name": {"type": "str", "required": True},
+        "path": {"type": "path", "required": True},
+        "recipients": {"type": "list", "elements": "str", "required": True},
+        "force": {"type": "bool", "default": False},
+    }
+
+
+def restore_spec() -> Spec:
+    """The options of ``vault_transit_restore``."""
+    return {
+        **connection_spec(),
+        **backend_spec(),
+        **_gpg_spec(),
+        "name": {"type": "str"},
+        "path": {"type": "path", "required": True},
+        "age_identity": {"type": "str", "no_log": True, "fallback": (env_fallback, ["MLKEYS_AGE_IDENTITY"])},
+        "age_identity_file": {"type": "path", "fallback": (env_fallback, ["MLKEYS_AGE_IDENTITY_FILE"])},
+        "gpg_passphrase": {"type": "str", "no_log": True, "fallback": (env_fallback, ["MLKEYS_GPG_PASSPHRASE"])},
+        "force": {"type": "bool", "default": False},
+        "destroy_versions": {"type": "bool", "default": False},
+    }
+
+
+def run_backup(module: AnsibleModule) -> None:
+    """Bring the file at the option ``path`` in step with the key."""
+    # One that was taken for a recipient by mistake shall not show in what is told of the options.
+    module.no_log_values.update(misplaced_secrets(module.params["recipients"]))
+    run_on_file(module, reconcile_backup)
+
+
+def run_restore(module: AnsibleModule) -> None:
+    """Make a key out of the file at the option ``path``."""
+    path = os.path.realpath(module.params["path"])
+    text = read_text(module, path)
+    if text is None:
+        module.fail_json(msg=f"There is no file {path}.")
+    run(
+        module,
+        lambda client, options, dry_run, now: reconcile_restore(client, {**options, "text": text}, dry_run, now),
+    )

@@ -1,0 +1,209 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""From a key to an encrypted backup, and back. **Private** to the collection.
+
+The key material is in memory alone, between the server's answer and what encrypts it, and the other way round.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import Any, Mapping
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._backup_file import (
+    Facts,
+    Header,
+    facts_of_backup,
+    facts_of_key,
+    file_text,
+    read_file,
+    reason_not_to_restore,
+    reason_to_take,
+    timestamp,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    ChangeImpossible,
+    InvalidOption,
+    NotFound,
+    ServerError,
+    ServerUnreachable,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
+    Outcome,
+    Steps,
+    checked_name,
+    creation_times,
+    foretold_warnings,
+    send_once,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._sealing import (
+    Recipients,
+    keyring_from,
+    opened,
+    recipients_from,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+
+
+def reconcile_backup(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
+    """Bring a backup file in step with its key.
+
+    Args:
+        options: those of ``vault_transit_backup``, with the file's present text as ``text``.
+    """
+    name, path = checked_name(options["name"]), str(options["path"])
+    recipients = recipients_from(options["recipients"], keyring_from(options))
+    stored = read_file(options["text"], path).header if options["text"] else None
+    transit = Transit(client, options["backend"], foretelling=dry_run and stored is None)
+    actual = transit.read_key(name, exists=not dry_run)
+    if actual is None:
+        if dry_run and stored is None:
+            return _foretold(name, transit, recipients)
+        raise NotFound(
+            f"The key '{name}' does not exist in the engine '{transit.backend}'. "
+            "Create it (vault_transit_key), or correct its name."
+        )
+    wanted = Header(name, transit.backend, str(actual["type"]), _facts(actual), recipients=recipients.names)
+    reason = reason_to_take(path, stored, wanted, force=bool(options["force"]))
+    if not reason:
+        return _backup_outcome(wanted, stored, "", None)
+    _check_allowed(name, actual)
+    # Whatever is wrong with the recipients shows now, before the key is taken out.
+    recipients.seal(b"")
+    if dry_run:
+        return _backup_outcome(wanted, stored, reason, None)
+    taken = replace(wanted, taken=timestamp(now))
+    return _backup_outcome(wanted, stored, reason, _take(transit, taken, recipients))
+
+
+def _foretold(name: str, transit: Transit, recipients: Recipients) -> Outcome:
+    """The prediction for a key that is not there: an earlier task may be about to create it."""
+    recipients.seal(b"")
+    warning = f"The key '{name}' does not exist. Without check mode this fails unless an earlier task creates it."
+    result = {"backup": None, "reason": "there is none yet"}
+    return Outcome(
+        changed=True,
+        before=None,
+        after={"recipients": list(recipients.names)},
+        result=result,
+        warnings=(*foretold_warnings(transit), warning),
+    )
+
+
+def _take(transit: Transit, header: Header, recipients: Recipients) -> str:
+    """The text of the file. Its header tells of what was got: the key may have been rotated since it was looked at."""
+    backup = transit.backup_key(header.key)
+    known = None
+    with contextlib.suppress(ValueError):
+        known = facts_of_backup(backup)
+    if known is None or known[0] != header.key:
+        raise ServerError(
+            f"What the server gives for a backup of the key '{header.key}' is none that could be restored and checked. "
+            "Nothing was written."
+        )
+    return file_text(replace(header, facts=known[1]), recipients.seal(backup.encode("ascii")))
+
+
+def _check_allowed(name: str, actual: Mapping[str, Any]) -> None:
+    missing = [option for option in ("exportable", "allow_plaintext_backup") if not actual.get(option)]
+    if missing:
+        reason = (
+            f"it does not allow it. Set {' and '.join(f'{option}: true' for option in missing)} (vault_transit_key). "
+            "That cannot be undone: from then on, whoever may read its backup or export has the key itself, for ever"
+        )
+        raise ChangeImpossible(f"The key '{name}' cannot be backed up", [reason])
+
+
+def _backup_outcome(wanted: Header, stored: Header | None, reason: str, text: str | None) -> Outcome:
+    after = _summary(wanted)
+    result = {"backup": {"key": wanted.key, "backend": wanted.backend, "type": wanted.type, **after}, "reason": reason}
+    before = _summary(stored) if stored else None
+    return Outcome(bool(reason), before, after, result, text=text)
+
+
+def _summary(header: Header) -> dict[str, Any]:
+    return {**header.facts.counts, "recipients": list(header.recipients)}
+
+
+def _facts(actual: Mapping[str, Any]) -> Facts:
+    return facts_of_key(actual, creation_times(actual))
+
+
+def reconcile_restore(client: Client, options: Mapping[str, Any], dry_run: bool, _now: float) -> Outcome:
+    """Make a key out of a backup file.
+
+    Args:
+        options: those of ``vault_transit_restore``, with the file's text as ``text``.
+    """
+    path = str(options["path"])
+    file = read_file(options["text"], path)
+    header = file.header
+    name = checked_name(options.get("name") or header.key)
+    backup = _opened(file.sealed, header, options)
+    transit = Transit(client, options["backend"], foretelling=dry_run)
+    force = bool(options["force"])
+    if force and not transit.find_active():
+        # A standby may not have heard of the newest versions, which would then be destroyed unseen.
+        raise ServerUnreachable(
+            "The active node does not answer at the address that it gives, and no other knows for certain which "
+            "versions force would destroy. Nothing was changed. Give its address as url, or try again when it is there."
+        )
+    actual = transit.read_key(name)
+    before = _facts(actual) if actual else None
+    nothing = reason_not_to_restore(name, header.facts, before, force=force, destroy=bool(options["destroy_versions"]))
+    if not nothing and not dry_run:
+        _restore(transit, name, backup, header.facts, force=force and actual is not None)
+    facts = before if nothing and before else header.facts
+    key = {"name": name, "backend": transit.backend, "type": header.type, **facts.counts}
+    return Outcome(
+        not nothing,
+        before.counts if before else None,
+        facts.counts,
+        {"key": key, "reason": f"nothing to do: {nothing}" if nothing else ""},
+        foretold_warnings(transit),
+    )
+
+
+def _opened(sealed: str, header: Header, options: Mapping[str, Any]) -> str:
+    """The backup, of which the header says the truth."""
+    path = str(options["path"])
+    content = opened(sealed, keyring_from(options), path)
+    backup, known = "", None
+    with contextlib.suppress(ValueError):
+        backup = content.decode("ascii")
+        known = facts_of_backup(backup)
+    if known is None:
+        raise InvalidOption(f"{path} is damaged: what is encrypted in it is no backup of a key. Nothing was changed.")
+    if known != (header.key, header.facts):
+        raise InvalidOption(
+            f"{path}: its header does not tell of the backup that is in it, which is of the key '{known[0]}' up to "
+            f"version {known[1].latest_version}. Somebody has changed the one or the other. Nothing was changed."
+        )
+    return backup
+
+
+def _restore(transit: Transit, name: str, backup: str, wanted: Facts, *, force: bool) -> None:
+    def is_done(actual: Mapping[str, Any]) -> bool:
+        facts = _facts(actual)
+        return facts.counts == wanted.counts and not facts.missing_in(wanted)
+
+    steps = Steps()
+    steps.run(
+        "the key was restored",
+        lambda: send_once(
+            transit,
+            name,
+            lambda: transit.restore_key(name, backup, force=force).data,
+            is_done,
+            "restored",
+            # What is there by now may be another key, which somebody else has made.
+            repeatable=not force,
+        ),
+    )
+    actual = steps.run("", lambda: transit.read_key(name, exists=True))
+    if actual is None or not is_done(actual):
+        strange = ServerError(f"The key '{name}' is not as its backup says. Read it (vault_transit_key_info).")
+        raise strange.after(steps.done[:1])
