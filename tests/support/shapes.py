@@ -18,6 +18,11 @@ import dotenv
 import yaml
 from hypothesis import strategies as st
 
+
+def is_character(char: str) -> bool:
+    return not ("\ufdd0" <= char <= "\ufdef" or ord(char) & 0xFFFE == 0xFFFE)
+
+
 # Everything that means something to one of the readers, between all other characters.
 _PIECES = [
     *("'", '"', "`", "\\", "\\\\", "\\'", '\\"', "\\n", "\n", "\r", "\r\n", "\t", " ", "$", "${", "${A}", "${A:-b}"),
@@ -32,10 +37,6 @@ CHARACTERS_ONLY = VARIABLES.map(lambda data: {name: "".join(filter(is_character,
 
 # By which some programs come to know the environment of their own, here as in a service.
 SYSTEMD = Path("/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator")
-
-
-def is_character(char: str) -> bool:
-    return not ("\ufdd0" <= char <= "\ufdef" or ord(char) & 0xFFFE == 0xFFFE)
 
 
 def read_dotenv(text: str) -> dict[str, str | None]:
