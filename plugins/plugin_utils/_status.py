@@ -169,7 +169,8 @@ def _problems(
     lost = key.below(key.floor)
     if lost:
         tell(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt: {_some(lost)}.")
-    behind = [place for place in key.below(key.latest) if place not in set(lost)]
+    gone = set(lost)
+    behind = [place for place in key.below(key.latest) if place not in gone]
     if behind:
         tell(WARNING, f"{_count(behind)} behind v{key.latest}: {_some(behind)}. Carry them over: mlkeys rotate.")
     if overdue and age is not None:

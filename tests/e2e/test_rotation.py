@@ -5,24 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.fleets import HOSTS, KEY, VALUES, Fleet, make_fleet
+from tests.e2e.fleets import DONE, HOSTS, KEY, VALUES, Fleet
 from tests.integration.support.backups import age_holder
 from tests.integration.support.runs import Ledger, run
 from tests.support.collection import ROOT
-from tests.support.server import Bao
-
-
-@pytest.fixture
-def fleet(bao: Bao, mount: str, tmp_path: Path) -> Fleet:
-    return make_fleet(bao, mount, tmp_path)
-
-
-DONE = {"latest_version": 2, "min_decryption_version": 2, "min_encryption_version": 2, "min_available_version": 0}
 
 
 def rotations(ledger: Ledger) -> int:

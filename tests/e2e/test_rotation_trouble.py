@@ -13,21 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.fleets import KEY, VALUES, Fleet, make_fleet
+from tests.e2e.fleets import DONE, KEY, VALUES, Fleet, make_fleet
 from tests.support.cluster import Cluster
 from tests.support.server import Bao
-
-DONE = {"latest_version": 2, "min_decryption_version": 2, "min_encryption_version": 2, "min_available_version": 0}
 
 # Memory is given to a file system in pages of this size.
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 _MOUNT, _UMOUNT = "/bin/mount", "/bin/umount"
-
-
-@pytest.fixture
-def fleet(bao: Bao, mount: str, tmp_path: Path) -> Fleet:
-    return make_fleet(bao, mount, tmp_path)
 
 
 @contextmanager

@@ -10,17 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.e2e.fleets import HOSTS, KEY, Fleet, make_fleet
+from tests.e2e.fleets import HOSTS, KEY, Fleet
 from tests.integration.support.plays import encrypted, make_key
 from tests.integration.support.runs import Ledger
 from tests.support.server import Bao
-
-
-@pytest.fixture
-def fleet(bao: Bao, mount: str, tmp_path: Path) -> Fleet:
-    return make_fleet(bao, mount, tmp_path)
 
 
 def told(fleet: Fleet, **options: Any) -> dict[str, Any]:

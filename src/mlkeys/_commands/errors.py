@@ -31,6 +31,21 @@ def failing_plainly(function: Callable[P, T]) -> Callable[P, T]:
     return guarded
 
 
+def write_file(path: Path, text: str) -> None:
+    """Write what a user asked to have in a file.
+
+    Raises:
+        MlkeysError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        failure = cannot_write(path, problem)
+    else:
+        return
+    raise failure
+
+
 def cannot_write(path: Path, problem: OSError) -> MlkeysError:
     """What to say about a file or folder that cannot be written."""
     return MlkeysError(f"{problem.filename or path} cannot be written: {problem.strerror}.")

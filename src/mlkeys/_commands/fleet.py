@@ -65,6 +65,7 @@ class Fleet:
         variables: Mapping[str, object],
         arguments: Sequence[str] = (),
         *,
+        limit: str | None,
         show: TextIO | None,
         extra: Mapping[str, str] | None = None,
     ) -> Run:
@@ -72,6 +73,7 @@ class Fleet:
 
         Args:
             variables: extra variables; they are arguments of a process, and hold no secrets.
+            limit: a pattern of hosts; the controller is always among them.
             extra: variables of the environment, which may hold some.
 
         Raises:
@@ -80,7 +82,8 @@ class Fleet:
         given = [word for path in self.inventories for word in ("--inventory", path)]
         # A program says of each host what it holds, the controller included.
         everywhere = {"vault_transit_hosts": "all"} if self.generated else {}
-        argv = [*given, "--extra-vars", json.dumps({**everywhere, **variables}), *arguments]
+        only = [] if limit is None else ["--limit", f"localhost,{limit}"]
+        argv = [*given, "--extra-vars", json.dumps({**everywhere, **variables}), *arguments, *only]
         return ansible_playbook(
             self.folder, f"mlkeys.transit.{playbook}", argv, show=show, generated=self.generated, extra=extra
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.errors import cannot_write, failing_plainly
+from mlkeys._commands.errors import failing_plainly, write_file
 from mlkeys._commands.project import program_argument
 from mlkeys._diagram import mermaid, svg
 from mlkeys._program import load
@@ -33,10 +33,4 @@ def command(program: Path, out: Path | None, *, as_svg: bool) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as problem:
-        refused = cannot_write(out, problem)
-    else:
-        return
-    raise refused
+    write_file(out, text)

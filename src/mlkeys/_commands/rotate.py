@@ -135,16 +135,17 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
         raise MlkeysError("There is no key to rotate: the program encrypts nothing.")
     environment = _new_values(options["replaced"])
     variables = _variables(options)
-    limit = options["limit"]
-    arguments = [
-        *(["--check", "--diff"] if options["dry_run"] else []),
-        *(["--limit", f"localhost,{limit}"] if limit is not None else []),
-    ]
+    arguments = ["--check", "--diff"] if options["dry_run"] else []
 
     def run(name: str, show: TextIO) -> Run:
         rotation = rotations[name]
         return rotation.fleet.run(
-            "rotate", {**rotation.variables, **variables}, arguments, show=show, extra=environment
+            "rotate",
+            {**rotation.variables, **variables},
+            arguments,
+            limit=options["limit"],
+            show=show,
+            extra=environment,
         )
 
     # A host that one key waits for must not hold up the others.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlkeys._commands.errors import cannot_write, failing_plainly
+from mlkeys._commands.errors import failing_plainly, write_file
 from mlkeys._commands.fleet import Fleet, for_fleets
 from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import terminal
@@ -81,7 +81,7 @@ def command(
         raise MlkeysError(f"{html} cannot be written: there is no folder {html.parent}.")
     found = [_look(fleet, limit, older_than) for fleet in fleets]
     if html is not None:
-        _write(html, page(found, datetime.now().astimezone()))
+        write_file(html, page(found, datetime.now().astimezone()))
     if as_json:
         click.echo(json.dumps({"fleets": [{"name": one.name, **one.report} for one in found]}))
     else:
@@ -95,22 +95,11 @@ def _look(fleet: Fleet, limit: str | None, older_than: int) -> FleetStatus:
     with tempfile.TemporaryDirectory(prefix="mlkeys-status-") as folder:
         file = Path(folder) / "report.json"
         variables = {"vault_transit_status_file": str(file), "vault_transit_status_older_than": older_than}
-        arguments = [] if limit is None else ["--limit", f"localhost,{limit}"]
-        run = fleet.run("status", variables, arguments, show=None)
+        run = fleet.run("status", variables, limit=limit, show=None)
         if not file.exists():
             click.echo(run.output, err=True)
             raise MlkeysError(f"The state of {fleet.name} cannot be had.")
         return FleetStatus(fleet.name, json.loads(file.read_text(encoding="utf-8")))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as problem:
-        failure = cannot_write(path, problem)
-    else:
-        return
-    raise failure
 
 
 def _show(found: Sequence[FleetStatus], *, every: bool) -> None:
