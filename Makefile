@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix coverage lint docs bench clean
+.PHONY: help demo test checks scenarios test-matrix coverage lint docs bench clean
 
 # The first of these that is new enough; the one that every supported ansible-core runs on comes first.
 PYTHON ?= python3.11 python3.12 python3.13 python3
@@ -20,7 +20,18 @@ demo: $(VENV)/demo.done ## Show the whole job on a real server (that of BAO_ADDR
 	fi
 
 test: $(VENV)/nox.done ## Run everything that has to pass
-	@$(NOX)
+	@failed=; \
+	$(MAKE) --no-print-directory --keep-going --jobs=2 $(WHOLE) checks scenarios || failed=yes; \
+	$(NOX) --session tests && test -z "$$failed"
+
+# Side by side, as each of them leaves a core idle. The tests use all there are, and so have their time alone.
+WHOLE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+checks: $(VENV)/nox.done
+	@$(NOX) --session lint docs build sanity
+
+scenarios: $(VENV)/nox.done
+	@$(NOX) --session molecule
 
 test-matrix: $(VENV)/nox.done ## The same, and the tests on the oldest and the newest ansible-core
 	@$(NOX) --session lint docs build molecule sanity tests-2.16 tests-2.21 tests

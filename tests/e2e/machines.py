@@ -48,7 +48,7 @@ class Site:
         """Make the server and the hosts be as these services need it.
 
         Args:
-            playbook: of those in the folder.
+            playbook: of those in the folder: "site" for the server and the hosts, "hosts" for these alone, "rotate".
             variables: further ones, or others in place of those that are given here.
         """
         gateways = {
@@ -102,11 +102,13 @@ def changed(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     return {host: int(count) for host, count in re.findall(r"^(\w+) .*changed=(\d+)", done.stdout, re.MULTILINE)}
 
 
-PLAYS = """
+SERVER = """
 - hosts: localhost
   gather_facts: false
   roles:
     - mlkeys.transit.vault_transit
+"""
+GATEWAYS = """
 - hosts: gateways
   gather_facts: false
   roles:
@@ -126,8 +128,8 @@ def running_site(folder: Path) -> Iterator[Site]:
         running_bao(folder / "bao") as bao,
         Hosts(folder / "hosts", ["one", "two"], systemd=["one"]) as hosts,
     ):
-        (Path(short) / "site.yml").write_text(PLAYS, encoding="utf-8")
-        (Path(short) / "rotate.yml").write_text(ROTATION, encoding="utf-8")
+        for name, plays in {"site": SERVER + GATEWAYS, "hosts": GATEWAYS, "rotate": ROTATION}.items():
+            (Path(short) / f"{name}.yml").write_text(plays, encoding="utf-8")
         yield Site(bao, hosts, Path(short))
 
 

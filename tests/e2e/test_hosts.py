@@ -35,13 +35,13 @@ def test_a_secret_id_that_is_not_kept_serves_once(site: Site) -> None:
         assert "wrapping_token" not in listed
     assert changed(site.play(services, **run)) == {"localhost": 0, "one": 0, "two": 0}
     site.hosts["two"].run("/etc/mlkeys/once/service", "stop")
-    again = site.play(services, **run)
+    again = site.play(services, playbook="hosts", **run)
     assert (changed(again)["one"], changed(again)["two"] > 0) == (0, True)
     assert site.got("two", "once") == [SHA["openai_api_key"]] * 2
     accessors = site.bao.done("LIST", "auth/approle/role/gateways/secret-id")["data"]["keys"]
     assert len(accessors) == 2
     # From one way to the other, and the first leaves nothing.
-    site.play(services)
+    site.play(services, playbook="hosts")
     for host in ("one", "two"):
         listed = site.hosts[host].run("ls", "-A", "/etc/mlkeys/once").stdout.split()
         assert "secret_id" in listed
@@ -64,8 +64,8 @@ def test_plaintext_is_written_only_when_it_is_asked_for(site: Site) -> None:
         modes = host.run("stat", "-c", "%a %U %G", "/etc/plain.env", "/etc/plain.yaml", "/etc/plain.json").stdout
         assert modes.splitlines() == ["600 plain plain", "600 plain plain", "640 root plain"]
         assert yaml.safe_load(host.run("cat", "/etc/plain.yaml").stdout) == {"b": [SECRETS["db_password"], "x"]}
-    assert changed(site.play(services)) == {"localhost": 0, "one": 0, "two": 0}
-    # In memory instead: links take their places.
+    assert changed(site.play(services, playbook="hosts")) == {"one": 0, "two": 0}
+    # In memory instead: links take their places, and the agents need a right to decrypt.
     services[0]["mode"] = "credential"
     site.play(services)
     for name in ("one", "two"):
@@ -79,7 +79,7 @@ def test_plaintext_is_written_only_when_it_is_asked_for(site: Site) -> None:
         assert "environment" not in host.run("ls", "-A", "/etc/mlkeys/plain").stdout
     # And back, with one file less.
     services[0].update(mode="plaintext", files=files[:1])
-    site.play(services)
+    site.play(services, playbook="hosts")
     for name in ("one", "two"):
         found = site.hosts[name].run("sh", "-c", "ls /etc/plain.*; test -L /etc/plain.env || cat /etc/plain.env").stdout
         assert "plain.yaml" not in found
@@ -91,17 +91,16 @@ def test_what_is_absent_leaves_nothing(site: Site) -> None:
     files = [{"dest": "/etc/gone.toml", "shape": "toml", "content": {"a": {"secret": "db_password"}}}]
     services = [service("gone"), service("gone2", mode="credential", files=files, user="gone")]
     site.play(services)
-    foretold = site.play([{"name": name, "state": "absent"} for name in ("gone", "gone2", "once", "plain")], "--check")
-    done = site.play([{"name": name, "state": "absent"} for name in ("gone", "gone2", "once", "plain")])
-    assert changed(foretold) == changed(done)
+    gone = [{"name": name, "state": "absent"} for name in ("gone", "gone2", "once", "plain")]
+    foretold = site.play(gone, "--check", playbook="hosts")
+    assert changed(foretold) == changed(site.play(gone, playbook="hosts"))
     for name in ("one", "two"):
         left = everything(site, name) - before[name]
         assert not {path for path in left if "mlkeys" in path or "gone" in path or "plain" in path}
         assert site.hosts[name].run("getent", "passwd", "gone", "once", "plain", check=False).stdout == ""
         assert site.hosts[name].run("getent", "group", "gone", "once", "plain", check=False).stdout == ""
     assert site.bao.request("LIST", "auth/approle/role/gateways/secret-id")[0] == 404
-    again = site.play([{"name": name, "state": "absent"} for name in ("gone", "gone2")])
-    assert changed(again) == {"localhost": 0, "one": 0, "two": 0}
+    assert changed(site.play(gone[:2], playbook="hosts")) == {"one": 0, "two": 0}
 
 
 def test_only_what_has_changed_is_restarted(site: Site) -> None:
@@ -116,7 +115,7 @@ def test_only_what_has_changed_is_restarted(site: Site) -> None:
     assert changed(site.play(services, limit="two", **more)) == {"localhost": 0, "two": 0}
     # What a run has left undone the next one does, although nothing differs any more.
     site.hosts["two"].run("sh", "-c", "echo other > /etc/mlkeys/first/started")
-    assert changed(site.play(services, limit="two", **more)) == {"localhost": 0, "two": 2}
+    assert changed(site.play(services, limit="two", playbook="hosts", **more)) == {"two": 2}
     assert site.got("two", "first") == [SHA["openai_api_key"]] * 2
 
 
@@ -125,8 +124,8 @@ def test_a_rotation_reaches_services_and_starts_those_anew_that_have_another_sec
     site.play(services)
     site.play(services, playbook="rotate", vault_transit_rotate_key="ml", vault_transit_rotate_older_than=0)
     for name in ("one", "two"):
-        found = site.hosts[name].run("sh", "-c", "grep -o 'vault:v[0-9]*:' /etc/mlkeys/*/agent.hcl | sort -u").stdout
-        assert re.findall(r"vault:v(\d+):", found) == ["2", "2"]
+        agents = ["/etc/mlkeys/turned/agent.hcl", "/etc/mlkeys/left/agent.hcl"]
+        assert re.findall(r"vault:v(\d+):", site.hosts[name].run("cat", *agents).stdout) == ["2", "2"]
         assert site.got(name, "turned") == [SHA["openai_api_key"]]
     assert site.bao.done("GET", "transit/keys/ml")["data"]["min_decryption_version"] == 2
     leaked = {"openai_api_key": "sk-hosts-canary-Wq9"}
@@ -149,10 +148,10 @@ def test_what_is_wrong_is_said_before_anything_is_changed(site: Site) -> None:
     assert "The service 'bad': the secret 'openai_api_ky' is not in" in done.stdout
     assert "Did you mean 'openai_api_key'?" in done.stdout
     assert "The service 'worse': the file '/x': an agent puts secrets into the environment alone" in done.stdout
-    refused = site.play([{"nam": "x"}], limit="two", status=2)
+    refused = site.play([{"nam": "x"}], limit="two", status=2, playbook="hosts")
     assert "missing required arguments: name found in vault_transit_host_services" in refused.stdout
     elsewhere = site.play(
-        [service("x")], limit="two", status=2, vault_transit_approles=[], vault_transit_host_approle="elsewhere"
+        [service("x")], limit="two", status=2, playbook="hosts", vault_transit_host_approle="elsewhere"
     )
     assert "There is no AppRole 'elsewhere' in 'approle'" in elsewhere.stdout
     assert everything(site, "two") - before == set()
@@ -182,5 +181,5 @@ def test_a_unit_of_somebody_else_is_left_alone(site: Site) -> None:
     site.hosts["one"].run("sh", "-c", f"printf '[Service]\nExecStart=/bin/true\n' > {unit}")
     done = site.play([service("foreign")], limit="one", status=2)
     assert "somebody else made" in done.stdout
-    site.play([{"name": "foreign", "state": "absent"}], limit="one")
+    site.play([{"name": "foreign", "state": "absent"}], limit="one", playbook="hosts")
     assert "ExecStart=/bin/true" in site.hosts["one"].run("cat", unit).stdout

@@ -80,18 +80,9 @@ class Watcher:
             time.sleep(0.01)
 
     def _look_at_processes(self) -> None:
-        parents: dict[int, int] = {}
-        for entry in os.scandir("/proc"):
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    stat = Path(entry.path, "stat").read_text(encoding="utf-8", errors="replace")
-                    parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-        own = {os.getpid()}
-        while grown := {pid for pid, parent in parents.items() if parent in own} - own:
-            own |= grown
-        for pid in own - {os.getpid()}:
+        for process in descendants(os.getpid()):
             with contextlib.suppress(OSError):
-                argv = Path(f"/proc/{pid}/cmdline").read_bytes()
+                argv = (process / "cmdline").read_bytes()
                 if argv not in self.seen_argv:
                     self.seen_argv.add(argv)
                     self.leaks |= {f"{name} in argv" for name in leaks(argv, self.secrets)}
@@ -150,16 +141,15 @@ def leaking_files(root: Path, secrets: Mapping[str, str]) -> set[str]:
     return found
 
 
-def processes_of(host: Host) -> list[Path]:
-    """Folders of all processes of a host, as this machine sees them."""
-    found, parents = [], [host.pid]
+def descendants(ancestor: int) -> Iterator[Path]:
+    """Folders of a process's children, and theirs, and so on. The first process of a host has all of its."""
+    parents = [ancestor]
     while parents:
-        folder = Path(f"/proc/{parents.pop()}")
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            for task in folder.glob("task/*/children"):
-                parents += map(int, task.read_text(encoding="ascii").split())
-            found.append(folder)
-    return found
+        with contextlib.suppress(OSError):
+            for children in Path(f"/proc/{parents.pop()}/task").glob("*/children"):
+                found = children.read_text(encoding="ascii").split()
+                parents += map(int, found)
+                yield from (Path("/proc", child) for child in found)
 
 
 def leaks_of_host(host: Host, secrets: Mapping[str, str]) -> set[str]:
@@ -167,7 +157,7 @@ def leaks_of_host(host: Host, secrets: Mapping[str, str]) -> set[str]:
     found = set()
     for place in WRITTEN:
         found |= {leak.replace(" in ", f" in {place}/", 1) for leak in leaking_files(host.files / place, secrets)}
-    for process in processes_of(host):
+    for process in descendants(host.pid):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             found |= {f"{name} in argv" for name in leaks((process / "cmdline").read_bytes(), secrets)}
     # It compresses what is long.
@@ -178,7 +168,7 @@ def leaks_of_host(host: Host, secrets: Mapping[str, str]) -> set[str]:
 def holders(host: Host, secrets: Mapping[str, str]) -> dict[str, set[str]]:
     """Programs of a host that have a secret in their environment, and which."""
     found: dict[str, set[str]] = {}
-    for process in processes_of(host):
+    for process in descendants(host.pid):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             if names := leaks((process / "environ").read_bytes(), secrets):
                 argv = (process / "cmdline").read_bytes().split(b"\0")
