@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,13 @@ def pins(path: Path) -> dict[str, str]:
     return found
 
 
-def test_collection_and_package_have_one_version() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["version"] == read_yaml("galaxy.yml")["version"]
+def test_the_package_has_the_version_of_the_collection() -> None:
+    described = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert described["project"]["dynamic"] == ["version"]
+    source = described["tool"]["hatch"]["version"]
+    assert source["path"] == "galaxy.yml"
+    (found,) = re.finditer(source["pattern"], (ROOT / source["path"]).read_text(encoding="utf-8"), re.MULTILINE)
+    assert found["version"] == read_yaml("galaxy.yml")["version"] == version("mlkeys")
 
 
 def test_every_module_is_in_the_action_group() -> None:
