@@ -213,8 +213,8 @@ def release(session: nox.Session) -> None:
     waiting = sorted(path.name for path in (ROOT / "changelogs" / "fragments").glob("*.yml"))
     if waiting or f"## v{version}\n" not in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"):
         session.warn(
-            f"A rehearsal, not to be published: {len(waiting)} changelog fragments wait for a release, and CHANGELOG.md "
-            f"has to tell of {version}. CONTRIBUTING.md says how."
+            f"A rehearsal, not to be published: {len(waiting)} changelog fragments wait for a release, and CHANGELOG.md"
+            f" has to tell of {version}. CONTRIBUTING.md says how."
         )
     else:
         session.log(f"{version} may be tagged and published, as CONTRIBUTING.md says.")
@@ -307,7 +307,7 @@ def try_artefacts(session: nox.Session, output: Path, trial: str) -> None:
         link_pip_settings(home)
         path = os.pathsep.join([str(home / "bin"), os.environ["PATH"]])
         of_ours = ("ANSIBLE_", "BAO_", "MLKEYS_", "PYTHON", "VAULT_", "VIRTUAL_ENV")
-        environment = {name: None for name in os.environ if name.startswith(of_ours)}
+        environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith(of_ours)}
         # Ansible would put byte code into the installed collection, in which nothing is to change.
         environment |= {"HOME": folder, "PIP_QUIET": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         unchanged = "ansible-galaxy collection verify --offline mlkeys.transit"
