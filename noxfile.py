@@ -210,14 +210,21 @@ def release(session: nox.Session) -> None:
     shutil.copytree(made, output)
     session.run("python", "-m", "tests.support.artefacts", "sums", str(output))
     session.log(f"What is in {output}:\n{(output / 'SHA256SUMS').read_text(encoding='utf-8')}")
-    waiting = sorted(path.name for path in (ROOT / "changelogs" / "fragments").glob("*.yml"))
-    if waiting or f"## v{version}\n" not in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"):
-        session.warn(
-            f"A rehearsal, not to be published: {len(waiting)} changelog fragments wait for a release, and CHANGELOG.md"
-            f" has to tell of {version}. CONTRIBUTING.md says how."
-        )
+    if lacking := untold(version):
+        session.warn(f"A rehearsal, not to be published: {lacking} CONTRIBUTING.md says how a release is made.")
     else:
         session.log(f"{version} may be tagged and published, as CONTRIBUTING.md says.")
+
+
+def untold(version: str) -> str:
+    """What the changelog leaves out of a version. Nothing if it is all there."""
+    changelogs = ROOT / "changelogs"
+    if waiting := sorted(path.name for path in (changelogs / "fragments").glob("*.yml")):
+        return f"The changelog does not tell yet of {', '.join(waiting)}."
+    told = changelogs / "changelog.yaml"
+    if told.is_file() and f"\n  {version}:\n" in told.read_text(encoding="utf-8"):
+        return ""
+    return f"The changelog has no {version}."
 
 
 def git(*arguments: str) -> str:

@@ -16,6 +16,7 @@ import yaml
 from tests.support.collection import ROOT
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+PLUGIN_MARKUP = re.compile(r"\b(?:[BCEILMOPRUV]|RV)\(")
 LOCKED = sorted(path.stem for path in (ROOT / "requirements").glob("*.txt"))
 
 
@@ -45,6 +46,12 @@ def test_every_module_is_in_the_action_group() -> None:
     group = read_yaml("meta/runtime.yml")["action_groups"]["vault"]
     names = [entry for entry in group if isinstance(entry, str)]
     assert names == sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+
+
+def test_changelog_fragments_have_no_markup_of_plugins() -> None:
+    """They are reStructuredText, where it would be shown as it stands."""
+    fragments = (ROOT / "changelogs/fragments").glob("*.yml")
+    assert [found for path in fragments for found in PLUGIN_MARKUP.findall(path.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize("name", LOCKED)
