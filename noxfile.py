@@ -204,7 +204,7 @@ def release(session: nox.Session) -> None:
     if changed := git("status", "--porcelain"):
         session.error(f"A release is made of a commit, and this is in none:\n{changed}")
     if git("tag", "--list", version) and version not in git("tag", "--points-at", "HEAD").split():
-        session.error(f"The tag {version} is at another commit. Give galaxy.yml the next version.")
+        session.error(f"The tag {version} is at another commit. Give galaxy.yml the next version")
     made, output = make_and_try(session, TRIAL + DEMONSTRATION), ROOT / "dist"
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(made, output)
