@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test checks scenarios test-matrix coverage lint docs bench clean
+.PHONY: help demo test checks scenarios test-matrix coverage lint docs bench release clean
 
 # The first of these that is new enough; the one that every supported ansible-core runs on comes first.
 PYTHON ?= python3.11 python3.12 python3.13 python3
@@ -48,6 +48,9 @@ docs: $(VENV)/nox.done ## Build the documentation site into .cache/site
 bench: $(VENV)/nox.done ## Measure beside the peer and the raw API, into docs/benchmarks.md
 	@$(NOX) --session bench
 
+release: $(VENV)/nox.done ## Build the artefacts of a release into dist, and try them as their users will
+	@$(NOX) --session release
+
 clean: ## Remove everything that was made here
 	rm -rf $(VENV) .cache .nox dist docs/collection
 
@@ -61,7 +64,7 @@ $(VENV)/ready.done:
 	echo "Python 3.11 or newer is needed, and none of these is: $(PYTHON)." >&2; \
 	echo "On Debian: apt install python3 python3-venv. Elsewhere: make PYTHON=/path/to/python3 ..." >&2; exit 1
 
-$(VENV)/demo.done: $(VENV)/ready.done requirements/demo.txt pyproject.toml
+$(VENV)/demo.done: $(VENV)/ready.done requirements/demo.txt pyproject.toml galaxy.yml
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/demo.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@

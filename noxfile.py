@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 import shutil
 import subprocess
+import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import nox
@@ -60,6 +64,20 @@ for module in pkgutil.walk_packages(mlkeys.__path__, "mlkeys."):
         importlib.import_module(module.name)
 """
 
+# What a stranger does first with what was installed.
+TRIAL = """\
+mlkeys init try --template seed
+cd try
+export ML_API_KEY=sk-FAKE-no-real-key
+mlkeys synth
+mlkeys dev -- sh -ec 'mlkeys deploy; mlkeys diff --fail'
+cd ..
+"""
+DEMONSTRATION = """\
+collection="$HOME/.ansible/collections/ansible_collections/mlkeys/transit"
+mlkeys dev -- python "$collection/examples/llm_gateway/demo.py" --throwaway
+"""
+
 # Interpreters that the machine does not have are left out, not fetched. Those of pyenv are taken themselves: its
 # stand-ins of the same names are there for each version, and fail for all but the selected one.
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
@@ -87,35 +105,38 @@ def collection_environment(session: nox.Session) -> dict[str, str]:
         link.symlink_to("../../../..", target_is_directory=True)
     home = CACHE / "home" / session.name
     home.mkdir(parents=True, exist_ok=True)
-    # The settings of pip are the one thing of the user's that is needed: they may name the package index.
-    settings = Path.home() / ".config" / "pip"
-    mirror = home / ".config" / "pip"
-    if settings.is_dir() and not mirror.exists():
-        mirror.parent.mkdir(exist_ok=True)
-        mirror.symlink_to(settings, target_is_directory=True)
+    link_pip_settings(home)
     config = home / "ansible.cfg"
     config.touch()
     return {"HOME": str(home), "ANSIBLE_CONFIG": str(config), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)}
 
 
+def link_pip_settings(home: Path) -> None:
+    """The one thing of the user's that is needed elsewhere: they may name the package index."""
+    settings, mirror = Path.home() / ".config" / "pip", home / ".config" / "pip"
+    if settings.is_dir() and not mirror.exists():
+        mirror.parent.mkdir(exist_ok=True)
+        mirror.symlink_to(settings, target_is_directory=True)
+
+
 def stage() -> None:
-    """Copy what belongs to the repository: these tools take no link, and a build would ship every cache."""
-    listed = subprocess.run(
-        # The Python package is no part of the collection, and neither are its tests.
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ":!src", ":!tests/cdk"],  # noqa: S607
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    if STAGE.exists():
-        shutil.rmtree(STAGE)
-    for name in sorted(set(listed.stdout.decode().split("\0")) - {""}):
-        source, target = ROOT / name, STAGE / name
-        if source.is_symlink() or source.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
+    """Copy what Ansible's own tests are about: they take no link."""
+    # The Python package is no part of the collection, and neither are its tests.
+    copy_checkout(STAGE, ":!src", ":!tests/cdk")
     # A repository of its own, or ansible-test finds the outer one, where all of this is ignored, and tests nothing.
     subprocess.run(["git", "init", "--quiet", str(STAGE)], check=True)  # noqa: S607
+
+
+def copy_checkout(target: Path, *paths: str) -> None:
+    """Copy what belongs to the repository, and nothing that was made in it."""
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths)
+    if target.exists():
+        shutil.rmtree(target)
+    for name in sorted(set(listed.split("\0")) - {""}):
+        source, copy = ROOT / name, target / name
+        if source.is_symlink() or source.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, copy, follow_symlinks=False)
 
 
 @nox.session
@@ -170,23 +191,94 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the collection and the wheel, and use each where nothing else of the checkout is."""
+    """Build the collection and the package, twice, and use them where nothing else of the checkout is."""
     install(session, "build")
-    environment = collection_environment(session)
-    output, prefix = CACHE / "dist", CACHE / "installed"
-    for folder in (output, prefix):
-        shutil.rmtree(folder, ignore_errors=True)
-    stage()
-    session.run("ansible-galaxy", "collection", "build", str(STAGE), "--output-path", str(output), env=environment)
-    (archive,) = output.glob("mlkeys-transit-*.tar.gz")
-    check_contents(session, archive)
-    installed = environment | {"ANSIBLE_COLLECTIONS_PATH": str(prefix)}
-    session.run("ansible-galaxy", "collection", "install", "--offline", "-p", str(prefix), str(archive), env=installed)
-    with session.chdir(session.create_tmp()):
-        session.run("ansible-playbook", "-i", "localhost,", "--syntax-check", "mlkeys.transit.site", env=installed)
-        session.run("python", "-m", "galaxy_importer.main", str(archive), env=environment)
-    try_wheel(session, output)
+    make_and_try(session, TRIAL)
     try_hook(session)
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """Make of the last commit what is published, into dist, when all that its users will do with it was tried."""
+    install(session, "build")
+    version = declared_version()
+    if changed := git("status", "--porcelain"):
+        session.error(f"A release is made of a commit, and this is in none:\n{changed}")
+    if git("tag", "--list", version) and version not in git("tag", "--points-at", "HEAD").split():
+        session.error(f"The tag {version} is at another commit. Give galaxy.yml the next version")
+    made, output = make_and_try(session, TRIAL + DEMONSTRATION), ROOT / "dist"
+    shutil.rmtree(output, ignore_errors=True)
+    shutil.copytree(made, output)
+    session.run("python", "-m", "tests.support.artefacts", "sums", str(output))
+    session.log(f"What is in {output}:\n{(output / 'SHA256SUMS').read_text(encoding='utf-8')}")
+    if lacking := untold(version):
+        session.warn(f"A rehearsal, not to be published: {lacking} CONTRIBUTING.md says how a release is made.")
+    else:
+        session.log(f"{version} may be tagged and published, as CONTRIBUTING.md says.")
+
+
+def untold(version: str) -> str:
+    """What the changelog leaves out of a version. Nothing if it is all there."""
+    changelogs = ROOT / "changelogs"
+    if waiting := sorted(path.name for path in (changelogs / "fragments").glob("*.yml")):
+        return f"The changelog does not tell yet of {', '.join(waiting)}."
+    told = changelogs / "changelog.yaml"
+    if told.is_file() and f"\n  {version}:\n" in told.read_text(encoding="utf-8"):
+        return ""
+    return f"The changelog has no {version}."
+
+
+def git(*arguments: str) -> str:
+    """What git answers about the checkout."""
+    ran = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
+    return ran.stdout.strip()
+
+
+def declared_version() -> str:
+    (version,) = re.findall(r"^version: (\S+)", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    return str(version)
+
+
+def make_and_try(session: nox.Session, trial: str) -> Path:
+    output = CACHE / "dist"
+    make_artefacts(session, output)
+    try_wheel(session, output)
+    try_artefacts(session, output, trial)
+    return output
+
+
+def make_artefacts(session: nox.Session, output: Path) -> None:
+    """Build everything of two copies that have nothing but their files in common, and see that it is the same."""
+    environment = collection_environment(session)
+    moment = git("log", "-1", "--format=%ct")
+    again = CACHE / "dist-again"
+    for folder, source, zone in (
+        (output, CACHE / "sources" / "one", "UTC"),
+        (again, CACHE / "sources" / "the other one", "Pacific/Kiritimati"),
+    ):
+        shutil.rmtree(folder, ignore_errors=True)
+        copy_checkout(source)
+        if folder is again:
+            make_unlike(source)
+        settings = environment | {"SOURCE_DATE_EPOCH": moment, "TZ": zone}
+        session.run("ansible-galaxy", "collection", "build", str(source), "--output-path", str(folder), env=settings)
+        (archive,) = folder.glob("mlkeys-transit-*.tar.gz")
+        session.run("python", "-m", "tests.support.artefacts", "normalise", str(archive), moment)
+        # Without a choice of what to build, the wheel is made from the source archive, and so proves that one too.
+        session.run("uv", "build", "--quiet", "--out-dir", str(folder), str(source), env=settings)
+        (folder / ".gitignore").unlink()
+    session.run("python", "-m", "tests.support.artefacts", "compare", str(output), str(again))
+    check_contents(session, archive)
+    with session.chdir(session.create_tmp()):
+        session.run("python", "-m", "galaxy_importer.main", str(archive), env=environment)
+
+
+def make_unlike(folder: Path) -> None:
+    """What may be different in another checkout: times of files, and what others may do with them."""
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o700)
+            os.utime(path, (0, 0))
 
 
 def check_contents(session: nox.Session, archive: Path) -> None:
@@ -197,21 +289,41 @@ def check_contents(session: nox.Session, archive: Path) -> None:
 
 
 def try_wheel(session: nox.Session, output: Path) -> None:
-    """The command in an environment of its own, first without and then with the server's package."""
-    # Without a choice of what to build, the wheel is made from the source archive, and so proves that one too.
-    session.run("uv", "build", "--quiet", "--out-dir", str(output))
+    """The command in an environment of its own, without anything that only some of it needs."""
     (wheel,) = output.glob("mlkeys-*.whl")
     venv = CACHE / "wheel"
     shutil.rmtree(venv, ignore_errors=True)
     session.run("uv", "venv", "--quiet", str(venv))
-    target = ["--quiet", "--python", str(venv / "bin" / "python")]
     command = str(venv / "bin" / "mlkeys")
-    session.run("uv", "pip", "install", *target, str(wheel))
+    session.run("uv", "pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), str(wheel))
     session.run(str(venv / "bin" / "python"), "-c", IMPORT_ALL, external=True)
     session.run(command, "--help", external=True)
     session.run(command, "dev", "--", "true", external=True, success_codes=[1])
-    session.run("uv", "pip", "install", *target, f"{wheel}[dev]")
-    session.run(command, "dev", "--", "true", external=True)
+
+
+def try_artefacts(session: nox.Session, output: Path, trial: str) -> None:
+    """Install them as the page on the start says, in an empty home and far from the checkout, and use them."""
+    page = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+    installation = page.partition("```sh\n")[2].partition("```")[0]
+    with tempfile.TemporaryDirectory(prefix="mlkeys-") as folder:
+        home = Path(folder)
+        for artefact in output.iterdir():
+            shutil.copy2(artefact, home)
+        # Of what this session runs in, only the Python that a user would have.
+        (home / "bin").mkdir()
+        (home / "bin" / "python3").symlink_to(Path(sys.executable).resolve())
+        link_pip_settings(home)
+        path = os.pathsep.join([str(home / "bin"), os.environ["PATH"]])
+        of_ours = ("ANSIBLE_", "BAO_", "MLKEYS_", "PYTHON", "VAULT_", "VIRTUAL_ENV")
+        environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith(of_ours)}
+        # Ansible would put byte code into the installed collection, in which nothing is to change.
+        environment |= {"HOME": folder, "PIP_QUIET": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        unchanged = "ansible-galaxy collection verify --offline mlkeys.transit"
+        (home / "trial.sh").write_text(
+            f"set -e\nexport PATH={shlex.quote(path)}\n{installation}set -x\n{trial}{unchanged}\n", encoding="utf-8"
+        )
+        with session.chdir(home):
+            session.run("bash", "trial.sh", env=environment, external=True)
 
 
 def try_hook(session: nox.Session) -> None:

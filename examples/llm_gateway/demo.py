@@ -25,8 +25,12 @@ from urllib.parse import urlsplit
 
 import click
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 EXAMPLE = Path(__file__).resolve().parent
+COLLECTION = EXAMPLE.parents[1]
+# Where Ansible has installed the collection; a checkout lies anywhere else.
+INSTALLED = COLLECTION.parts[-3:] == ("ansible_collections", "mlkeys", "transit")
+# What was installed is not to be written to.
+BASE = Path.cwd() if INSTALLED else COLLECTION
 KEY = "ml-api-key"
 OWN_SERVER_ENGINE = "mlkeys-demo"
 CHILD_END_SECONDS = 5
@@ -131,11 +135,11 @@ class Demonstration:
         self.engine_arguments = ["-e", f"ml_keys_engine={engine}"] if engine != "transit" else []
 
     def run(self, command: Sequence[str], select: Select = nothing) -> str:
-        """Run a command from the checkout, print what `select` takes of its output, and return all of it."""
+        """Run a command in the base folder, print what `select` takes of its output, and return all of it."""
         click.secho(f"\n$ {as_typed(command)}", fg="cyan")
         output: list[str] = []
         with subprocess.Popen(
-            command, cwd=CHECKOUT, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command, cwd=BASE, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as child:
             try:
                 for line in select(recorded(child.stdout or (), output)):
@@ -150,7 +154,7 @@ class Demonstration:
 
     def run_site(self) -> dict[str, int]:
         """Run the playbook, show its changes, and return how many there were on each host."""
-        command = ["ansible-playbook", "-i", relative(self.inventory), "playbooks/site.yml", *self.engine_arguments]
+        command = ["ansible-playbook", "-i", relative(self.inventory), "mlkeys.transit.site", *self.engine_arguments]
         counts = changed_counts(self.run(command, changes))
         expect(len(counts) == 4, f"The playbook was to reach localhost and three gateways, not {sorted(counts)}.")
         return counts
@@ -234,8 +238,8 @@ class Demonstration:
 
 
 def relative(path: Path) -> str:
-    """The path as a person in the checkout would type it."""
-    return os.path.relpath(path, CHECKOUT)
+    """The path as a person in the base folder would type it."""
+    return os.path.relpath(path, BASE)
 
 
 def title(text: str) -> None:
@@ -271,8 +275,10 @@ def fresh_copy(work: Path) -> None:
 
 
 def collections_path() -> Path:
-    """A folder in which Ansible finds this checkout, by a link, as the collection mlkeys.transit."""
-    path = CHECKOUT / ".cache/collections"
+    """A folder in which Ansible finds the collection mlkeys.transit: where it is, or by a link to the checkout."""
+    if INSTALLED:
+        return COLLECTION.parents[2]
+    path = COLLECTION / ".cache/collections"
     link = path / "ansible_collections/mlkeys/transit"
     link.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
@@ -297,9 +303,8 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Show the LLM gateway example at work on a real server.")
-    parser.add_argument(
-        "--work", type=Path, default=CHECKOUT / ".cache/demo", help="work folder, made anew (.cache/demo)"
-    )
+    work = BASE / ("mlkeys-demo" if INSTALLED else ".cache/demo")
+    parser.add_argument("--work", type=Path, default=work, help=f"work folder, made anew ({relative(work)})")
     parser.add_argument("--engine", help="path of the Transit engine to use")
     parser.add_argument("--throwaway", action="store_true", help="the server is thrown away after the demonstration")
     return parser.parse_args()
@@ -316,7 +321,7 @@ def demonstrate(arguments: argparse.Namespace) -> None:
     click.echo(f"Work folder: {relative(work)}")
     environment = child_environment(os.environ)
     click.echo(
-        "Commands run in the checkout, after: "
+        f"Commands run in {BASE}, after: "
         f"export ANSIBLE_COLLECTIONS_PATH={environment['ANSIBLE_COLLECTIONS_PATH']} "
         f"PATH={relative(Path(sys.executable).parent)}:$PATH"
     )

@@ -27,6 +27,10 @@ class Stored:
     version: int = 0
 
 
+class Overtaken(ServerError):
+    """Somebody else wrote the document after it was read."""
+
+
 class Documents:
     """The documents of one engine."""
 
@@ -55,7 +59,7 @@ class Documents:
         """Put other content in place of what was read, unless somebody else was faster.
 
         Raises:
-            ServerError: the document is another one by now, and stays as it is.
+            Overtaken: the document is another one by now, and stays as it is.
         """
         try:
             self._client.post(self._path(path), {"options": {"cas": stored.version}, "data": content})
@@ -64,7 +68,7 @@ class Documents:
         else:
             return
         if refused.says("check-and-set parameter did not match"):
-            raise ServerError(
+            raise Overtaken(
                 f"Somebody else wrote '{self._mount}/{path}' in the meantime, and that was left as it is. Run again.",
                 refused.status,
                 refused.reasons,

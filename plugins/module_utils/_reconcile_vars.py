@@ -41,7 +41,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     NotFound,
     PermissionDenied,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents
+from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents, Stored
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome, checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit
@@ -71,14 +71,31 @@ def _reconcile_document(client: Client, options: Mapping[str, Any], place: Place
         file = parse(options["text"], str(options["path"]))
         text = pointing(file, place)
         pointer = text if text != file.text else None
-    documents = Documents(client, place.mount)
-    stored = documents.read(place.path)
-    # Text on both sides, so that there is one way of reading and changing entries.
-    before = json.dumps(stored.content) if stored.content else ""
-    outcome = _reconcile(client, options, parse(before, str(place), as_json=True), dry_run)
+    stored, document = read_document(client, place)
+    outcome = _reconcile(client, options, document, dry_run)
     if outcome.text is not None:
-        documents.replace(place.path, stored, json.loads(outcome.text))
+        replace_document(client, place, stored, outcome.text)
     return replace(outcome, changed=outcome.changed or pointer is not None, text=None if dry_run else pointer)
+
+
+def read_document(client: Client, place: Place) -> tuple[Stored, VarsFile]:
+    """A document as it is stored, and as a file with the same text: there is one way of reading and changing entries.
+
+    Raises:
+        InvalidOption: it is no document of this kind.
+    """
+    stored = Documents(client, place.mount).read(place.path)
+    text = json.dumps(stored.content) if stored.content else ""
+    return stored, parse(text, str(place), as_json=True)
+
+
+def replace_document(client: Client, place: Place, stored: Stored, text: str) -> None:
+    """Put what a text says in the place of what was read.
+
+    Raises:
+        Overtaken: somebody else was faster.
+    """
+    Documents(client, place.mount).replace(place.path, stored, json.loads(text))
 
 
 def _place(options: Mapping[str, Any]) -> Place:

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ def make_key(bao: Bao, mount: str, name: str = KEY) -> None:
     bao.done("POST", f"{mount}/keys/{name}", {"derived": True})
 
 
-def token_for(mint_token: Callable[[str], str], mount: str, *operations: str) -> str:
-    """A token with the capability update on these operations of every key, and nothing else."""
-    return mint_token("\n".join(f'path "{mount}/{one}/*" {{ capabilities = ["update"] }}' for one in operations))
+def token_for(mint_token: Callable[[str], str], mount: str, *operations: str, rules: str = "") -> str:
+    """A token with the capability update on these operations of every key, further rules, and nothing else."""
+    allowed = [f'path "{mount}/{one}/*" {{ capabilities = ["update"] }}' for one in operations]
+    return mint_token("\n".join([*allowed, rules]))
 
 
 def content(path: Path) -> dict[str, Any]:
@@ -33,7 +35,10 @@ def content(path: Path) -> dict[str, Any]:
 
 def decrypted(bao: Bao, path: Path) -> dict[str, str]:
     """The plaintexts of a file, by name."""
-    held = content(path)
+    return decrypted_content(bao, content(path))
+
+
+def decrypted_content(bao: Bao, held: dict[str, Any]) -> dict[str, str]:
     metadata = held.pop("_transit")
     found = {}
     for name, ciphertext in held.items():
@@ -41,6 +46,38 @@ def decrypted(bao: Bao, path: Path) -> dict[str, str]:
         answer = bao.done("POST", f"{metadata['backend']}/decrypt/{metadata['key']}", body)
         found[name] = base64.b64decode(answer["data"]["plaintext"]).decode()
     return found
+
+
+class KvDocument:
+    """A document of a KV engine, and a vars file that points to it."""
+
+    def __init__(self, bao: Bao, mount: str, pointer: Path) -> None:
+        self._bao, self.data = bao, f"{mount}/data/ml/keys"
+        self.name = f"{mount}/ml/keys"
+        self.rules = f'path "{self.data}" {{ capabilities = ["read", "create", "update"] }}'
+        self.pointer, self.text = (
+            pointer,
+            f"_transit:\n  format: 1\n  store: kv\n  kv_mount: {mount}\n  kv_path: ml/keys\n",
+        )
+        pointer.write_text(self.text)
+
+    def content(self) -> dict[str, Any]:
+        content: dict[str, Any] = self._bao.done("GET", self.data)["data"]["data"]
+        return content
+
+    def decrypted(self) -> dict[str, str]:
+        return decrypted_content(self._bao, self.content())
+
+
+@contextlib.contextmanager
+def kv_document(bao: Bao, mount: str, pointer: Path) -> Iterator[KvDocument]:
+    """An engine without a document at first, beside that of the keys."""
+    path = f"kv-{mount}"
+    bao.done("POST", f"sys/mounts/{path}", {"type": "kv", "options": {"version": "2"}})
+    try:
+        yield KvDocument(bao, path, pointer)
+    finally:
+        bao.done("DELETE", f"sys/mounts/{path}")
 
 
 def holds_none(folder: Path, secrets: Mapping[str, str], *, but: tuple[Path, ...] = ()) -> None:

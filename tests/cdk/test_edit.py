@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from mlkeys import _private_folder
 from mlkeys._cli import main
 from tests.cdk import keys
-from tests.cdk.stores import KEY, content, decrypted, holds_none, make_key, token_for
+from tests.cdk.stores import KEY, KvDocument, content, decrypted, holds_none, kv_document, make_key, token_for
 from tests.cdk.terminals import on_a_terminal
 from tests.support.server import Bao
 
@@ -131,6 +131,47 @@ def test_a_line_that_is_taken_out_is_an_entry_that_is_taken_out(bao: Bao, edit: 
     assert "removed" in done.stdout
     assert list(decrypted(bao, stored)) == ["openai_api_key", "private"]
     assert "number" not in stored.read_text()
+
+
+@pytest.fixture
+def document(
+    bao: Bao, mount: str, mint_token: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, edit: Edit
+) -> Iterator[KvDocument]:
+    """A file that points to a document, which holds the secrets, and a token that may write it as well."""
+    with kv_document(bao, mount, FILE) as made:
+        operations = ("decrypt", "encrypt", "hmac", "verify")
+        monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, *operations, rules=made.rules))
+        edit(f"text += {as_yaml(SECRETS)!r}", arguments=("--key", KEY, "--backend", mount))
+        yield made
+
+
+def test_a_document_that_the_file_points_to(bao: Bao, mount: str, edit: Edit, document: KvDocument) -> None:
+    before = document.content()
+    bao.done("POST", f"{mount}/keys/{KEY}/rotate")
+    edit("text = text.replace('one', 'three').replace(\"number: '12'\\n\", '') + 'new: 007\\n'")
+    after = document.content()
+    assert document.decrypted() == {
+        "openai_api_key": SECRETS["openai_api_key"],
+        "private": "three\ntwo\n",
+        "new": "007",
+    }
+    assert after["openai_api_key"] == before["openai_api_key"]
+    assert after["private"].startswith("vault:v2:")
+    assert set(after["_transit"]["hmac"]) == {"openai_api_key", "private", "new"}
+    assert FILE.read_text() == document.text
+
+
+def test_a_document_that_somebody_else_wrote_meanwhile_stays(
+    edit: Edit, document: KvDocument, bao: Bao, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = document.content()
+    del theirs["number"]
+    monkeypatch.setenv("THEIR_TOKEN", bao.token)
+    request = f"urllib.request.Request('{bao.addr}/v1/{document.data}', {json.dumps({'data': theirs}).encode()!r}"
+    write = f"{request}, {{'X-Vault-Token': os.environ['THEIR_TOKEN']}})"
+    done = edit(f"import urllib.request; urllib.request.urlopen({write}); text += 'new: 007\\n'", status=1)
+    assert f"Somebody else wrote '{document.name}' in the meantime" in done.output
+    assert document.content() == theirs
 
 
 def test_the_editor_sees_every_value_as_it_is(edit: Edit, stored: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import indent
 
@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from mlkeys._cli import main
 from tests.cdk import keys
 from tests.cdk.command import mlkeys
-from tests.cdk.stores import KEY, content, decrypted, holds_none, make_key, token_for
+from tests.cdk.stores import KEY, KvDocument, content, decrypted, holds_none, kv_document, make_key, token_for
 from tests.cdk.terminals import on_a_terminal
 from tests.support.server import Bao
 
@@ -161,13 +161,38 @@ def test_what_was_decided_is_done(bao: Bao, importing: Importing) -> None:
     assert "2 of its values were left out" in done.stderr
 
 
-def test_a_file_that_only_points_to_a_kv_engine_is_not_touched(importing: Importing) -> None:
+@pytest.fixture
+def document(
+    bao: Bao, mount: str, mint_token: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[KvDocument]:
+    """What the target points to, and a token that may write it as well."""
+    with kv_document(bao, mount, TARGET) as made:
+        monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "encrypt", "hmac", "verify", rules=made.rules))
+        yield made
+
+
+def test_entries_get_to_where_the_file_points(mount: str, importing: Importing, document: KvDocument) -> None:
     Path(".env").write_text(ENV)
-    pointer = "_transit:\n  format: 1\n  store: kv\n  kv_mount: secret\n  kv_path: ml/keys\n"
-    TARGET.write_text(pointer)
-    done = importing("dotenv", ".env", status=1)
-    assert "The secrets of keys.transit.yml are not in it but in secret/ml/keys." in done.output
-    assert TARGET.read_text() == pointer
+    new = ("--key", KEY, "--backend", mount)
+    importing("dotenv", ".env", *new, "--only", "OPENAI_API_KEY")
+    before = document.content()
+    importing("dotenv", ".env")
+    assert document.decrypted() == SECRETS
+    assert document.content()["openai_api_key"] == before["openai_api_key"]
+    assert TARGET.read_text() == document.text
+
+
+def test_without_a_right_to_the_document_nothing_is_written(
+    mount: str,
+    mint_token: Callable[[str], str],
+    importing: Importing,
+    document: KvDocument,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "encrypt", "hmac", "verify"))
+    Path(".env").write_text(ENV)
+    assert "permission denied" in importing("dotenv", ".env", status=1).output.lower()
+    assert TARGET.read_text() == document.text
 
 
 def test_only_takes_what_is_named(bao: Bao, importing: Importing) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from tests.e2e.gateways import (
 from tests.support.collection import ROOT, collections_path
 from tests.support.server import Bao
 
-DEMO = [sys.executable, str(ROOT / "examples/llm_gateway/demo.py")]
+DEMO = ROOT / "examples/llm_gateway/demo.py"
 
 
 @pytest.fixture
@@ -43,9 +44,13 @@ def demo_environment(bao: Bao) -> dict[str, str]:
     return {**os.environ, **server_environment(bao), **own}
 
 
-def run_demo(environment: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
-    command = [*DEMO, *args]
-    return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=300, check=False)
+def run_demo(
+    environment: dict[str, str], *args: str, demo: Path = DEMO, folder: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(demo), *args]
+    return subprocess.run(
+        command, cwd=folder, env=environment, text=True, capture_output=True, timeout=300, check=False
+    )
 
 
 def test_what_it_claims_is_so(bao: Bao, engine: str, tmp_path: Path) -> None:
@@ -68,8 +73,22 @@ def test_what_it_claims_is_so(bao: Bao, engine: str, tmp_path: Path) -> None:
     assert done.stdout.count("\n$ ansible") == 5
 
 
-def test_on_a_server_that_stays_it_says_what_it_makes_and_how_to_remove_it(
-    bao: Bao, engine: str, tmp_path: Path
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The collection where Ansible installs it, and nobody may write."""
+    collection = tmp_path / "collections/ansible_collections/mlkeys/transit"
+    for part in ("examples", "meta", "playbooks", "plugins", "roles", "galaxy.yml"):
+        source, target = ROOT / part, collection / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "mlkeys.out", "*.transit.yml"))
+        else:
+            shutil.copy2(source, target)
+    return collection
+
+
+def test_where_it_is_installed_it_works_in_the_current_folder_and_says_how_to_remove_what_it_made(
+    bao: Bao, engine: str, installed: Path, tmp_path: Path
 ) -> None:
     bao.done("POST", f"sys/mounts/{engine}", {"type": "transit"})
     bao.done("POST", f"{engine}/keys/{KEY}", {"derived": True})
@@ -77,16 +96,24 @@ def test_on_a_server_that_stays_it_says_what_it_makes_and_how_to_remove_it(
         bao.done("POST", f"{engine}/keys/{KEY}/rotate")
     environment = demo_environment(bao)
     del environment["HF_TOKEN"]
+    # The bytecode of plugins is Ansible's doing.
+    environment |= {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "other"), "PYTHONDONTWRITEBYTECODE": "1"}
+    before = sorted(installed.rglob("*"))
+    (tmp_path / "current").mkdir()
+    example = installed / "examples/llm_gateway/demo.py"
 
-    done = run_demo(environment, "--engine", engine, "--work", str(tmp_path / "work"))
+    done = run_demo(environment, "--engine", engine, demo=example, folder=tmp_path / "current")
 
     assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(installed.rglob("*")) == before
+    assert len(host_files(tmp_path / "current/mlkeys-demo")) == 9
     said_first = done.stdout.split("== 1.")[0]
     assert f"a Transit engine at {engine}/" in said_first
     assert "Not set, so stand-ins are used: HF_TOKEN." in said_first
     assert "moved from v3 to v4" in done.stdout
     remove = shlex.split(done.stdout.splitlines()[-1])
     assert remove[:4] == ["ansible", "localhost", "-m", "mlkeys.transit.vault_transit_backend"]
+    environment["ANSIBLE_COLLECTIONS_PATH"] = str(installed.parents[2])
     subprocess.run(remove, check=True, capture_output=True, env=with_ansible(environment))
     assert bao.request("GET", f"sys/mounts/{engine}")[0] == 400
 
@@ -138,7 +165,8 @@ def test_an_interrupt_stops_it_and_all_that_it_started(bao: Bao, engine: str, tm
         [
             "/usr/bin/env",
             "--default-signal=INT",
-            *DEMO,
+            sys.executable,
+            str(DEMO),
             "--throwaway",
             "--engine",
             engine,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import yaml
 from tests.support.collection import ROOT
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+PLUGIN_MARKUP = re.compile(r"\b(?:[BCEILMOPRUV]|RV)\(")
 LOCKED = sorted(path.stem for path in (ROOT / "requirements").glob("*.txt"))
 
 
@@ -31,15 +33,25 @@ def pins(path: Path) -> dict[str, str]:
     return found
 
 
-def test_collection_and_package_have_one_version() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["version"] == read_yaml("galaxy.yml")["version"]
+def test_the_package_has_the_version_of_the_collection() -> None:
+    described = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert described["project"]["dynamic"] == ["version"]
+    source = described["tool"]["hatch"]["version"]
+    assert source["path"] == "galaxy.yml"
+    (found,) = re.finditer(source["pattern"], (ROOT / source["path"]).read_text(encoding="utf-8"), re.MULTILINE)
+    assert found["version"] == read_yaml("galaxy.yml")["version"] == version("mlkeys")
 
 
 def test_every_module_is_in_the_action_group() -> None:
     group = read_yaml("meta/runtime.yml")["action_groups"]["vault"]
     names = [entry for entry in group if isinstance(entry, str)]
     assert names == sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+
+
+def test_changelog_fragments_have_no_markup_of_plugins() -> None:
+    """They are reStructuredText, where it would be shown as it stands."""
+    fragments = (ROOT / "changelogs/fragments").glob("*.yml")
+    assert [found for path in fragments for found in PLUGIN_MARKUP.findall(path.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize("name", LOCKED)

@@ -43,7 +43,8 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     The editor is that of VISUAL or EDITOR. Vim keeps no swap, backup, undo and viminfo files for it. Of other editors,
     what they put beside the file is removed with it; what they put elsewhere (as graphical ones may) is not known here.
 
-    The token needs the capability update on decrypt, encrypt, hmac and verify of the key.
+    The token needs the capability update on decrypt, encrypt, hmac and verify of the key. When FILE points to a
+    document of a KV engine (store: kv), that one is edited, which needs read, create and update on it.
 
     \b
     Examples:

@@ -38,7 +38,8 @@ def command() -> None:
 
     NAME in the source becomes the variable name: in lower case, with '_' for what a variable's name cannot hold.
 
-    The token needs the capability update on encrypt, hmac and verify of the key; no right to decrypt.
+    The token needs the capability update on encrypt, hmac and verify of the key; no right to decrypt. When the target
+    points to a document of a KV engine (store: kv), entries get there, which needs read, create and update on it.
 
     \b
     Examples:

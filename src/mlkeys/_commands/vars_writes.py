@@ -20,7 +20,8 @@ from mlkeys._lint.ciphertexts import SUFFIXES, is_vars_file
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-    from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import VarsFile
+    from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import Place, VarsFile
+    from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Stored
 
 _WIDE = 200
 _COLOURS = {"added": "green", "updated": "yellow", "removed": "red"}
@@ -37,14 +38,28 @@ class Change:
 
 
 @dataclass(frozen=True)
+class InKv:
+    """The document of a KV engine that a vars file points to, as it was read."""
+
+    place: Place
+    stored: Stored
+
+
+@dataclass(frozen=True)
 class Target:
-    """An encrypted vars file that is to be written, with the key that it is written with."""
+    """An encrypted vars file that is to be written, with the key that it is written with.
+
+    Attributes:
+        before: the file's text.
+        file: what it holds, or the document that it points to.
+    """
 
     path: Path
     before: str | None
     file: VarsFile
     backend: str
     key: str
+    document: InKv | None = None
 
     @property
     def fingerprint_key(self) -> str:
@@ -65,7 +80,7 @@ class Target:
         """What has to be done for the file to hold these secrets. Nothing is written, here or on the server."""
         from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import reconcile_vars
 
-        options = {**self._options, "text": self.before or "", "secrets": secrets, "purge": purge}
+        options = {**self._options, "text": self.file.text, "secrets": secrets, "purge": purge}
         outcome = reconcile_vars(client, options, dry_run=True, _now=0)
         return [
             Change(entry["name"], entry["action"], entry["reason"], entry["version"])
@@ -75,7 +90,11 @@ class Target:
         ]
 
     def write(self, client: Client, secrets: Mapping[str, str], changes: Iterable[Change]) -> None:
-        """Carry the changes out: encrypt what has to be, and replace the file."""
+        """Carry the changes out: encrypt what has to be, and replace the file or the document.
+
+        Raises:
+            ChangedMeanwhile: somebody else was faster.
+        """
         from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import parse, update
         from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import reconcile_vars
 
@@ -84,7 +103,7 @@ class Target:
         # As for a file with nothing in it: then nothing but these is touched.
         outcome = reconcile_vars(client, {**self._options, "text": "", "secrets": chosen}, dry_run=False, _now=0)
         client.settle()
-        written = parse(outcome.text or "", str(self.path)).entries
+        written = parse(outcome.text or "", self.file.path).entries
         text = update(
             self.file,
             backend=self.backend,
@@ -94,12 +113,15 @@ class Target:
             fingerprints={name: entry.fingerprint for name, entry in written.items()},
             removed=[name for name, action in todo.items() if action == "removed"],
         )
-        _replacing.replace(self.path, text, self.before)
+        if self.document is None:
+            _replacing.replace(self.path, text, self.before)
+        else:
+            _replace_document(client, self.document, text)
 
     @property
     def _options(self) -> dict[str, Any]:
         return {
-            "path": str(self.path),
+            "path": self.file.path,
             "store": "file",
             "backend": self.backend,
             "key": self.key,
@@ -109,7 +131,7 @@ class Target:
 
 
 def target(path: Path, key: str | None, backend: str | None) -> Target:
-    """The file as it is, and the key that was asked for, else its own.
+    """The file as it is, or what it points to, and the key that was asked for, else its own.
 
     Raises:
         MlkeysError: it is no encrypted vars file, was written with another key, or nobody says with which.
@@ -124,16 +146,36 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
     before = _replacing.read(path)
     with _collection.in_plain_words():
         file = parse(before or "", str(path))
+        document = None
         if file.place is not None:
-            raise MlkeysError(
-                f"The secrets of {path} are not in it but in {file.place}. Change them with vault_transit_vars."
-            )
+            document, file = _read_document(file.place)
         chosen_key, chosen_backend = key or file.key, (backend or file.backend or "transit").strip("/")
         if not chosen_key:
             why = "does not say which key encrypts it" if before else "does not exist yet"
             raise MlkeysError(f"{path} {why}: give the name of the key with --key.")
         check_ownership(file, chosen_backend, chosen_key, file.fingerprint_key or chosen_key, str(path))
-    return Target(path, before, file, chosen_backend, chosen_key)
+    return Target(path, before, file, chosen_backend, chosen_key, document)
+
+
+def _read_document(place: Place) -> tuple[InKv, VarsFile]:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import read_document
+
+    with _collection.connected() as client:
+        stored, file = read_document(client, place)
+    return InKv(place, stored), file
+
+
+def _replace_document(client: Client, document: InKv, text: str) -> None:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Overtaken
+    from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import replace_document
+
+    try:
+        replace_document(client, document.place, document.stored, text)
+    except Overtaken as error:
+        problem = error.message
+    else:
+        return
+    raise _replacing.ChangedMeanwhile(problem)
 
 
 def show(rows: Sequence[tuple[Change, str]], title: str) -> None:

@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The archive of a collection is the same bytes from everywhere, and a difference between two builds is named."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.artefacts import Differs, artefacts, compare, normalise, write_sums
+
+NAME = "mlkeys-transit-1.0.0.tar.gz"
+FILES = {"README.md": b"read\n", "plugins/modules/key.py": b"key\n", "plugins/modules/keys.py": b"keys\n"}
+MOMENT = 1_700_000_000
+
+
+def built(folder: Path, *, backwards: bool = False, moment: float = 1.5, mode: int = 0o644) -> Path:
+    """An archive as `ansible-galaxy collection build` makes it, of files that the file system lists in some order."""
+    folder.mkdir(parents=True)
+    listed = sorted(FILES, reverse=backwards)
+    entries = [{"name": name, "chksum_sha256": hashlib.sha256(FILES[name]).hexdigest()} for name in listed]
+    described = json.dumps({"files": entries, "format": 1}).encode()
+    manifest = {"file_manifest_file": {"name": "FILES.json", "chksum_sha256": hashlib.sha256(described).hexdigest()}}
+    contents = {"MANIFEST.json": json.dumps(manifest).encode(), "FILES.json": described}
+    contents |= {name: FILES[name] for name in listed}
+    with tarfile.open(folder / NAME, "w:gz") as tar:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime, member.mode = len(content), moment, mode
+            tar.addfile(member, io.BytesIO(content))
+    return folder / NAME
+
+
+def contents_of(archive: Path) -> Mapping[str, bytes]:
+    with tarfile.open(archive) as tar:
+        opened = [(member.name, tar.extractfile(member)) for member in tar]
+        return {name: found.read() for name, found in opened if found}
+
+
+def test_order_and_times_leave_no_trace(tmp_path: Path) -> None:
+    one, other = built(tmp_path / "one"), built(tmp_path / "other", backwards=True, moment=99.25)
+    for archive in (one, other):
+        normalise(archive, MOMENT)
+
+    compare(one.parent, other.parent)
+
+    assert one.read_bytes() == other.read_bytes()
+    with tarfile.open(one) as tar:
+        assert {member.mtime for member in tar} == {MOMENT}
+    assert int.from_bytes(one.read_bytes()[4:8], "little") == MOMENT  # where gzip has its own
+
+
+def test_the_checksums_in_it_are_those_of_what_is_in_it(tmp_path: Path) -> None:
+    archive = built(tmp_path / "one", backwards=True)
+    normalise(archive, MOMENT)
+
+    contents = contents_of(archive)
+
+    said = json.loads(contents["MANIFEST.json"])["file_manifest_file"]["chksum_sha256"]
+    assert said == hashlib.sha256(contents["FILES.json"]).hexdigest()
+    listed = {entry["name"]: entry["chksum_sha256"] for entry in json.loads(contents["FILES.json"])["files"]}
+    assert listed == {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+    assert {name: contents[name] for name in FILES} == FILES
+
+
+def test_the_member_that_differs_is_named(tmp_path: Path) -> None:
+    one, other = built(tmp_path / "one"), built(tmp_path / "other", mode=0o600)
+    for archive in (one, other):
+        normalise(archive, MOMENT)
+    with pytest.raises(Differs, match=rf"^Two builds of {NAME} differ at FILES\.json\.$"):
+        compare(one.parent, other.parent)
+
+
+def test_a_member_that_only_one_has_is_named(tmp_path: Path) -> None:
+    for folder, names in (("one", ["a.py", "b.py"]), ("other", ["a.py"])):
+        (tmp_path / folder).mkdir()
+        with zipfile.ZipFile(tmp_path / folder / "mlkeys-1-py3-none-any.whl", "w") as wheel:
+            for name in names:
+                wheel.writestr(zipfile.ZipInfo(name), "the same")
+    with pytest.raises(Differs, match=r"differ at b\.py\.$"):
+        compare(tmp_path / "one", tmp_path / "other")
+
+
+def test_another_packing_of_the_same_members_is_told_as_such(tmp_path: Path) -> None:
+    one = built(tmp_path / "one")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / NAME).write_bytes(gzip.compress(gzip.decompress(one.read_bytes()), 1))
+    with pytest.raises(Differs, match="in how they are packed"):
+        compare(tmp_path / "one", tmp_path / "other")
+
+
+def test_an_artefact_that_only_one_build_makes_is_told(tmp_path: Path) -> None:
+    one, other = built(tmp_path / "one"), built(tmp_path / "other")
+    other.rename(other.with_name("mlkeys-transit-1.0.1.tar.gz"))
+    with pytest.raises(Differs, match=r"1\.0\.0.*1\.0\.1"):
+        compare(one.parent, other.parent)
+
+
+def test_sums_are_checked_by_the_usual_command(tmp_path: Path) -> None:
+    archive = built(tmp_path / "dist")
+    shutil.copy(archive, archive.with_name("mlkeys-1.0.0.tar.gz"))
+
+    write_sums(archive.parent)
+
+    check = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    done = subprocess.run(check, cwd=archive.parent, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{path.name}: OK" for path in artefacts(archive.parent)]
+    assert len(done.stdout.splitlines()) == 2
