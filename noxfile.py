@@ -458,6 +458,8 @@ def bench(session: nox.Session) -> None:
     python = ["--python", str(peer / "bin" / "python")]
     session.run("uv", "pip", "install", "--quiet", *python, "--requirement", "requirements/peer.txt")
     arguments = ["--peer", str(peer), "--collections", str(COLLECTIONS), "--report", "docs/benchmarks.md"]
+    # nox -s bench -- --only rotation
+    arguments += session.posargs
     session.run("python", "-m", "tests.benchmarks", *arguments, env=environment)
 
 

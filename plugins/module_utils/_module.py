@@ -15,7 +15,11 @@ from typing import Any, Callable, Dict, Mapping, Sequence
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.parameters import env_fallback
 from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import LibraryMissing, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    ChangeImpossible,
+    LibraryMissing,
+    TransitError,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._policy import USES
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._schema import KEY_ATTRIBUTES, Attribute
@@ -136,7 +140,8 @@ def fail(module: AnsibleModule, failure: TransitError) -> None:
     """End the module with the error's own words."""
     if isinstance(failure, LibraryMissing):
         module.fail_json(msg=missing_required_lib(failure.library))
-    module.fail_json(msg=failure.message, changed=failure.changed)
+    refused: dict[str, Any] = {"refused": True} if isinstance(failure, ChangeImpossible) else {}
+    module.fail_json(msg=failure.message, changed=failure.changed, **refused)
 
 
 def one_diff(outcome: Outcome) -> dict[str, Any]:

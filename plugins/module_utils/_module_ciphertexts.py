@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+import json
+from typing import Any, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import find, replace
@@ -67,7 +68,7 @@ def rewrap_spec() -> Spec:
         **_origin_spec(),
         "limit": {"type": "int"},
         "replacements": {"type": "dict", "default": {}},
-        "texts": {"type": "dict", "default": {}},
+        "texts": {"type": "json", "default": "{}"},
     }
 
 
@@ -84,28 +85,33 @@ def run_search(module: AnsibleModule) -> None:
     module.exit_json(changed=False, **found)
 
 
-def _part(paths: Iterable[str], after: str) -> dict[str, Any]:
-    """What is in the files behind one of them, and the last file where there are more."""
+def _part(paths: Sequence[str], after: str) -> dict[str, Any]:
+    """What is in the files behind one of them, and the last file where there are more; and how far it is.
+
+    It is one text of JSON: Ansible looks into each value of a result and of the arguments, which takes longer than all
+    that is done here.
+    """
     found: list[dict[str, Any]] = []
     last = ""
-    for path in paths:
+    for seen, path in enumerate(paths):
         if path <= after:
             continue
         if len(found) >= AT_ONCE:
-            return {"ciphertexts": found, "after": last}
+            return {"ciphertexts": json.dumps(found), "seen": seen, "files": len(paths), "after": last}
         found += [
             {"path": path, "line": one.line, "name": one.name, "ciphertext": one.text} for one in find(read(path))
         ]
         last = path
-    return {"ciphertexts": found}
+    return {"ciphertexts": json.dumps(found), "seen": len(paths), "files": len(paths)}
 
 
 def run_replacing(module: AnsibleModule) -> None:
     """Put ciphertexts in the places of others. Each file is replaced in one step."""
     replaced: dict[str, int] = {}
+    texts: dict[str, str] = json.loads(module.params["texts"])
     try:
         for path in search_from(module.params).files():
-            content, count = replace(read(path), module.params["texts"])
+            content, count = replace(read(path), texts)
             if not count:
                 continue
             if not module.check_mode:

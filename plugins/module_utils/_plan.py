@@ -238,7 +238,8 @@ def _change_problems(attribute: Attribute, before: Any, value: Any) -> list[str]
     if attribute.change == AT_CREATION:
         return [fixed(attribute.name, before, value)]
     if attribute.change == ON_ONLY and before:
-        return [f"{attribute.name} is on and cannot be turned off again"]
+        remedy = f"put new secrets under a new key, or accept it with {attribute.name}: true"
+        return [f"{attribute.name} is on and cannot be turned off again: {remedy}"]
     return []
 
 

@@ -174,6 +174,12 @@ backend:
     external_entropy_access: false
     force_no_cache: false
     disable_upsert: true
+refused:
+  description:
+    - V(true) when what the server has cannot be as asked, and nothing was tried. No run can change that.
+  returned: when it is so; the module fails then
+  type: bool
+  sample: true
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -94,6 +94,12 @@ key:
     min_encryption_version: 0
     latest_version: 1
     min_available_version: 0
+refused:
+  description:
+    - V(true) when what the server has cannot be as asked, and nothing was tried. No run can change that.
+  returned: when it is so; the module fails then
+  type: bool
+  sample: true
 """
 
 from ansible.module_utils.basic import AnsibleModule

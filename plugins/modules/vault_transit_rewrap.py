@@ -34,8 +34,8 @@ options:
   texts:
     description:
       - Filled in by the controller, when it knows what takes the place of what.
-    type: dict
-    default: {}
+    type: json
+    default: "{}"
 extends_documentation_fragment:
   - mlkeys.transit._attributes
   - mlkeys.transit._attributes.actiongroup_vault
@@ -57,6 +57,8 @@ notes:
     C(transit/hmac/KEY).
   - An encrypted vars file is better carried over by M(mlkeys.transit.vault_transit_vars), which also renews its
     fingerprints.
+  - More than 20,000 ciphertexts are carried over a part at a time, so that memory stays small. After each part a line
+    on the standard error output tells how far it is.
   - The server cannot rewrap what is bound to associated data. Such a ciphertext looks like one of another key.
 seealso:
   - module: mlkeys.transit.vault_transit_ciphertext_info

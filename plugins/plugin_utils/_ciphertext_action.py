@@ -10,6 +10,7 @@ that goes to the server goes from here.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from dataclasses import dataclass
@@ -70,6 +71,21 @@ class Judge:
     version: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """What some of the host's files hold.
+
+    Attributes:
+        seen: how many files that and the parts before it are, of all `files`.
+        alone: whether there is no other part.
+    """
+
+    found: list[dict[str, Any]]
+    seen: int
+    files: int
+    alone: bool
+
+
 class HostFailed(Exception):
     """A module on the host failed; its result says why."""
 
@@ -125,12 +141,14 @@ class CiphertextAction(TransitAction):
     def _client(self, options: Mapping[str, Any]) -> Client:
         return run_sessions().client(settings_from(options, os.environ), Display().warning)
 
-    def _search(self, options: Mapping[str, Any], variables: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    def _search(self, options: Mapping[str, Any], variables: dict[str, Any]) -> Iterator[Part]:
         """The ciphertexts of the host's files, a part of them at a time."""
         asked: dict[str, Any] = {name: options[name] for name in _SEARCH}
         while True:
             result = self._on_host(INFO, asked, variables)
-            yield result["ciphertexts"]
+            alone = "after" not in asked and "after" not in result
+            # What is given away is not kept here as well.
+            yield Part(json.loads(result.pop("ciphertexts")), result["seen"], result["files"], alone)
             if "after" not in result:
                 return
             asked["after"] = result["after"]
@@ -191,9 +209,9 @@ class InfoAction(CiphertextAction):
         states = set(options["states"] or STATES)
         rows: list[dict[str, Any]] = []
         counts: Counter[tuple[str, str, int, str]] = Counter()
-        for found in self._search(options, variables):
-            verdicts = identified(sightings(found), judges)
-            for one in found:
+        for part in self._search(options, variables):
+            verdicts = identified(sightings(part.found), judges)
+            for one in part.found:
                 row = _row(one, verdicts.get(one["ciphertext"]))
                 counts[row["backend"], row["key"], row["version"], row["state"]] += 1
                 if row["state"] in states:

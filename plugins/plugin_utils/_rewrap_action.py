@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Sequence
 
+from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import version_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import rewrap_spec
@@ -25,6 +27,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_cipherte
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._ciphertext_action import (
     CiphertextAction,
     HostFailed,
+    Part,
     sightings,
 )
 
@@ -70,6 +73,12 @@ def _all_counts(counts: Mapping[str, int]) -> dict[str, int]:
     return {word: counts.get(word, 0) for word in _COUNTS.values()}
 
 
+def _tell_progress(variables: Mapping[str, Any], report: _Report, part: Part) -> None:
+    host, number = variables["inventory_hostname"], sum(report.counts.values())
+    # Beside the output, which another program may read.
+    Display().display(f"{REWRAP}: {host}: {number:,} ciphertexts in {part.seen:,} of {part.files:,} files", stderr=True)
+
+
 class RewrapAction(CiphertextAction):
     """Finds, asks the server, and puts back, a part of the files at a time."""
 
@@ -85,12 +94,16 @@ class RewrapAction(CiphertextAction):
         transit, wanted, version = judge.transit, judge.wanted, judge.version
         report = _Report()
         try:
-            for found in self._search(options, variables):
-                fates = decide(transit, sightings(found), wanted, version)
-                self._put(found, fates, report, variables)
+            for part in self._search(options, variables):
+                fates = decide(transit, sightings(part.found), wanted, version)
+                self._put(part.found, fates, report, variables)
+                if not part.alone:
+                    _tell_progress(variables, report, part)
                 if wanted.limit is not None:
                     used = sum(fate.action == REWRAPPED for fate in fates.values())
                     wanted = replace(wanted, limit=max(0, wanted.limit - used))
+                # Two parts at once would be twice the memory.
+                del part, fates
         except TransitError as error:
             error.changed = error.changed or report.changed
             raise
@@ -112,6 +125,6 @@ class RewrapAction(CiphertextAction):
         successors = {text: fate.successor for text, fate in fates.items() if fate.successor}
         if successors:
             paths = sorted({one["path"] for one in found if one["ciphertext"] in successors})
-            done = self._on_host(REWRAP, {"paths": paths, "texts": successors}, variables)
+            done = self._on_host(REWRAP, {"paths": paths, "texts": json.dumps(successors)}, variables)
             report.changed = report.changed or bool(done["changed"])
         report.add(found, fates, diff=bool(self._task.diff))

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m tests.benchmarks --peer VENV --report FILE`: measure everything and write the page."""
+"""`python -m tests.benchmarks --peer VENV --report FILE`: measure everything and write the page.
+
+With `--only GROUP` only some rows, and no page: a page holds the rows of one run.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ from pathlib import Path
 from tests.benchmarks.collection import Bench, key_rows, lookup_rows, template_rows
 from tests.benchmarks.generator import generator_rows
 from tests.benchmarks.report import Row, page
+from tests.benchmarks.rotation import rotation_rows
 from tests.support.server import running_bao
+
+ON_SERVER = {"template": template_rows, "lookup": lookup_rows, "keys": key_rows, "rotation": rotation_rows}
 
 
 def main() -> None:
@@ -24,16 +30,22 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, required=True, help="virtual environment with the package ansible")
     parser.add_argument("--collections", type=Path, required=True, help="where ansible_collections/mlkeys/transit is")
     parser.add_argument("--report", type=Path, required=True, help="the page to write")
+    parser.add_argument("--only", choices=[*ON_SERVER, "generator"], action="append", help="measure these rows alone")
     arguments = parser.parse_args()
+    chosen = arguments.only or [*ON_SERVER, "generator"]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="mlkeys-bench-") as folder:
         state = Path(folder, "server")
         state.mkdir(mode=0o700)
         with running_bao(state) as bao:
             bench = Bench(bao, Path(folder), arguments.collections.resolve(), arguments.peer.absolute())
-            for measured in (template_rows, lookup_rows, key_rows):
-                rows += told(measured(bench))
-    rows += told(generator_rows())
+            for group, measured in ON_SERVER.items():
+                if group in chosen:
+                    rows += told(measured(bench))
+    if "generator" in chosen:
+        rows += told(generator_rows())
+    if arguments.only:
+        return
     arguments.report.parent.mkdir(exist_ok=True)
     arguments.report.write_text(page(rows, versions(arguments.peer), os.cpu_count() or 1), encoding="utf-8")
     missed = sum(not row.holds for row in rows)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class Bench:
         self.ours = Side("ours", own, f"[defaults]\ncollections_path = {collections}\n")
         self.plain = Side("ours", own, self.ours.settings)
         self.vars = Side("ours", own, self.ours.settings + _VARS_PLUGIN)
+        self.shared = Side("ours", own, self.ours.settings + _SESSION)
         self.peer = Side("peer", peer / "bin" / "ansible-playbook", "[defaults]\n")
 
     def _prepare(self) -> None:
@@ -74,7 +75,15 @@ class Bench:
         (folder / "play.yml").write_text(yaml.safe_dump([play], sort_keys=False, width=1000), encoding="utf-8")
         return folder
 
-    def run(self, side: Side, folder: Path, *, approle: bool = False) -> Run:
+    def run(
+        self,
+        side: Side,
+        folder: Path,
+        *,
+        approle: bool = False,
+        playbook: str = "play.yml",
+        arguments: Sequence[str] = (),
+    ) -> Run:
         environment = {
             "HOME": str(self.folder),
             "PATH": f"{side.playbook.parent}:/usr/local/bin:/usr/bin:/bin",
@@ -89,10 +98,11 @@ class Bench:
         else:
             environment["ANSIBLE_HASHI_VAULT_TOKEN"] = environment["VAULT_TOKEN"] = self.bao.token
             environment["VAULT_ADDR"] = self.bao.addr
-        command = [str(side.playbook), "-i", "inventory.yml", "play.yml", "--forks", "5"]
+        command = [str(side.playbook), "-i", "inventory.yml", playbook, "--forks", "5", *arguments]
         return measure.process(command, environment=environment, folder=folder, bao=self.bao)
 
 
+_SESSION = "callbacks_enabled = mlkeys.transit.session\n"
 _VARS_PLUGIN = "vars_plugins_enabled = host_group_vars,mlkeys.transit.vault_transit\n"
 
 
@@ -247,7 +257,8 @@ def _only_load(bench: Bench, ciphertexts: list[str], times: int = 3) -> Run:
     return _assertion(bench, f"ciphertexts | length == {len(ciphertexts)}", ciphertexts, times)
 
 
-def _nothing(bench: Bench) -> Run:
+def nothing(bench: Bench) -> Run:
+    """What a play takes that does nothing."""
     return _assertion(bench, "true", [], 1)
 
 
@@ -284,7 +295,7 @@ def key_rows(bench: Bench) -> list[Row]:
     fresh = [f"fresh-{number:03}" for number in range(500)]
     raw_fresh = [f"raw-{number:03}" for number in range(500)]
     bench.raw.create_keys(hundred + many)
-    empty = _nothing(bench).seconds
+    empty = nothing(bench).seconds
 
     loop = _loop(bench, bench.plain, "mlkeys.transit.vault_transit_key", {"name": "{{ item }}"}, hundred, 3)
     written = {"path": "transit/keys/{{ item }}", "data": {}}

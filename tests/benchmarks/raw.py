@@ -40,6 +40,10 @@ class Raw:
         results = self._batches(f"transit/decrypt/{key}", items)
         return [base64.b64decode(result["plaintext"]).decode() for result in results]
 
+    def rewrap(self, key: str, ciphertexts: Sequence[str]) -> list[str]:
+        items = [{"ciphertext": ciphertext} for ciphertext in ciphertexts]
+        return [result["ciphertext"] for result in self._batches(f"transit/rewrap/{key}", items)]
+
     def read_keys(self, names: Iterable[str]) -> None:
         for name in names:
             self.call("GET", f"transit/keys/{name}")

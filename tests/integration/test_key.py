@@ -192,9 +192,11 @@ def test_all_that_cannot_be_is_refused_at_once_and_nothing_is_written(bao: Bao, 
     ) == (
         "Key 'ml' cannot be changed as asked: type is 'rsa-2048' and cannot become 'aes256-gcm96' (it is set at "
         "creation); derived is false and cannot become true (it is set at creation); convergent_encryption is false "
-        "and cannot become true (it is set at creation); exportable is on and cannot be turned off again; "
-        "allow_plaintext_backup is on and cannot be turned off again; auto_rotate_period is 3540 seconds: it must be "
-        "0 (off) or at least one hour; min_decryption_version cannot be 7: the latest version is 1; "
+        "and cannot become true (it is set at creation); exportable is on and cannot be turned off again: put new "
+        "secrets under a new key, or accept it with exportable: true; allow_plaintext_backup is on and cannot be "
+        "turned off again: put new secrets under a new key, or accept it with allow_plaintext_backup: true; "
+        "auto_rotate_period is 3540 seconds: it must be 0 (off) or at least one hour; min_decryption_version cannot "
+        "be 7: the latest version is 1; "
         "min_encryption_version cannot be 6: the latest version is 1; min_encryption_version 6 would be below "
         "min_decryption_version 7. Nothing was changed."
     )

@@ -256,7 +256,9 @@ def test_a_pinned_version_is_not_passed(fleet: Fleet, old: dict[str, str]) -> No
     assert "key_version 9 does not exist" in fleet.run(contexts=list(VALUES), key_version=9).msg
 
 
-def test_many_files_go_a_part_at_a_time(fleet: Fleet, old: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_files_go_a_part_at_a_time_and_it_is_told_how_far_it_is(
+    fleet: Fleet, old: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(_module_ciphertexts, "AT_ONCE", 4)
     for number in range(10):
         fleet.write(f"{number}.env", "".join(f"{name.upper()}={text}\n" for name, text in old.items()))
@@ -264,7 +266,14 @@ def test_many_files_go_a_part_at_a_time(fleet: Fleet, old: dict[str, str], monke
     done = fleet.run(contexts=list(VALUES))
     assert done["totals"]["rewrapped"] == 30
     assert len(done["files"]) == 10
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        f"vault_transit_rewrap: localhost: {files * 3} ciphertexts in {files} of 10 files" for files in (2, 4, 6, 8, 10)
+    ]
+    monkeypatch.undo()
     assert not fleet.run(contexts=list(VALUES)).changed
+    # Where all is one part, there is nothing to tell.
+    assert not capsys.readouterr().err
 
 
 def test_where_files_are_looked_for(fleet: Fleet, old: dict[str, str], tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def _run_action(
         )
         if not action._stays_here():
             raise AssertionError("the module would be sent")
-        return ModuleResult(action.run(task_vars={}))
+        return ModuleResult(action.run(task_vars={"inventory_hostname": "localhost"}))
 
 
 @contextlib.contextmanager

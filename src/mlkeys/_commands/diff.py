@@ -26,7 +26,9 @@ from mlkeys._errors import MlkeysError
 @program_argument
 @out_option
 @stack_option
-@click.option("--fail", is_flag=True, help="Exit with 2 when there is a difference.")
+@click.option(
+    "--fail", is_flag=True, help="Exit with 2 when there is a difference, also one beyond what deploy can change."
+)
 @json_option
 @failing_plainly
 def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, fail: bool, as_json: bool) -> None:
@@ -35,6 +37,9 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, fail: b
     This is Ansible's check mode with differences, for each stack. Of an engine or key that is not there yet, what
     depends on it cannot be shown: it is skipped. With --json, the standard output holds the counts of each stack alone.
 
+    Somebody rotated a key by hand, lowered its floor or made it exportable: that is a difference. What no deploy can
+    undo (a key that is exportable stays so) ends the comparison of its stack, with 1, or with 2 for --fail.
+
     \b
     Examples:
       mlkeys diff
@@ -42,9 +47,16 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, fail: b
       mlkeys diff --fail            in CI or by cron: is everything as the program describes it?
     """
     app, folder = synthesised(program, out)
-    done = run_stacks(chosen(app, stacks), folder, "site.yml", ["--check", "--diff"], as_json=as_json)
-    if failed := [name for name, run in done.items() if run.status]:
-        raise MlkeysError(f"Stack {failed[0]} cannot be compared.")
-    different = [name for name, run in done.items() if run.changed]
+    done = run_stacks(chosen(app, stacks), folder, "site.yml", ["--check", "--diff"], as_json=as_json, go_on=True)
+    if failed := [name for name, run in done.items() if run.status and not run.only_refused]:
+        raise MlkeysError(f"Not compared: {', '.join(failed)}. See above for the reason.")
+    different = [name for name, run in done.items() if run.changed or run.only_refused]
     click.echo(f"Different: {', '.join(different)}." if different else "There is no difference.", err=True)
+    if beyond := [name for name, run in done.items() if run.only_refused]:
+        click.echo(
+            f"Beyond what deploy can change: {', '.join(beyond)}. The message above says what, and what came after it "
+            "was not compared.",
+            err=True,
+        )
+        sys.exit(2 if fail else 1)
     sys.exit(2 if fail and different else 0)

@@ -22,12 +22,16 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # A host's line of the recap.
 _RECAP = re.compile(r"\S+ +: ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+) ")
 
+# What a module answers when the server's state cannot become what was asked, in either of Ansible's formats of results.
+_REFUSED = re.compile(r"\brefused\"?: true\b")
+
 
 @dataclass(slots=True)
 class Run:
     """A playbook that ran. The counts are those of all its hosts together.
 
     Attributes:
+        refused: how many of the failures are about what no run can change.
         output: what it printed, unless that was shown as it came.
     """
 
@@ -37,10 +41,17 @@ class Run:
     changed: int = 0
     unreachable: int = 0
     failed: int = 0
+    refused: int = 0
     output: str = field(default="", repr=False)
 
+    @property
+    def only_refused(self) -> bool:
+        """Whether it failed for nothing else than what no run can change."""
+        return self.status != 0 and self.refused == self.failed > 0 and not self.unreachable
+
     def count(self, line: str) -> None:
-        """Take what a line of output says, if it is one of the recap."""
+        """Take what a line of output says, if it is one of the recap or of a refusal."""
+        self.refused += _REFUSED.search(line) is not None
         if (found := _RECAP.match(_COLOUR.sub("", line))) is not None:
             ok, changed, unreachable, failed = map(int, found.groups())
             self.ok += ok

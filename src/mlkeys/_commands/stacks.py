@@ -27,14 +27,20 @@ def terminal() -> Console:
 
 
 def run_stacks(
-    stacks: Sequence[Stack], folder: Path, playbook: str, arguments: Sequence[str] = (), *, as_json: bool
+    stacks: Sequence[Stack],
+    folder: Path,
+    playbook: str,
+    arguments: Sequence[str] = (),
+    *,
+    as_json: bool,
+    go_on: bool = False,
 ) -> dict[str, Run]:
-    """Run the playbook of each stack, until one fails; a report of all at the end."""
+    """Run the playbook of each stack, until one fails if not told to go on; a report of all at the end."""
 
     def run(name: str, show: TextIO) -> Run:
         return ansible_playbook(folder / "ansible" / name, playbook, arguments, show=show)
 
-    return run_each([stack.node.id for stack in stacks], run, kind="stack", as_json=as_json)
+    return run_each([stack.node.id for stack in stacks], run, kind="stack", as_json=as_json, go_on=go_on)
 
 
 def run_each(

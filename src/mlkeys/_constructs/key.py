@@ -87,7 +87,11 @@ class KeyAttributes(KeyChanges, total=False):
 
 
 class TransitSecretBackendKey(Resource):
-    """A key of a Transit engine. What is not said is left to the server, and not touched on an existing key."""
+    """A key of a Transit engine. What is not said is left to the server, and not touched on an existing key.
+
+    But for two things that can never be taken back: a key is not exportable and allows no plaintext backup unless
+    that is said, and one that does so all the same is refused.
+    """
 
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
         attribute.name: attribute

@@ -45,6 +45,7 @@ _RESERVED = frozenset(
         "tasks",
         "vars",
         "when",
+        "floors",
         "folders_found",
         "force_keys",
         "outputs",

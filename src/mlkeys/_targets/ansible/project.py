@@ -20,9 +20,12 @@ from mlkeys._secret import KvSecret, PromptSecret
 from mlkeys._targets.ansible import hosts, rotation, server_object
 from mlkeys._targets.ansible.login import KV_COLLECTION, KV_VARIABLES
 from mlkeys._targets.ansible.tasks import (
+    FLOORS_FILE,
     Task,
     absent_tasks_of,
     file_of,
+    floors,
+    has_floor,
     is_there,
     path_template,
     reading,
@@ -148,6 +151,8 @@ class AnsibleProject:
         play = self._head(f"Bring the server to what stack {self._stack.node.id} describes")
         if self._reads_kv():
             play["vars"] = {**play.get("vars", {}), **KV_VARIABLES}
+        if any(has_floor(element, self._values) for element in self._elements):
+            play["vars"] = {**play.get("vars", {}), **floors()}
         placeholders = {
             entry.name: f"(new ciphertext of {entry.name})"
             for element in used
@@ -235,9 +240,9 @@ class AnsibleProject:
             for element in reversed(self._elements)
             for task in absent_tasks_of(element, self._values)
         ]
-        outputs: Task = {
-            "name": "Outputs",
-            "ansible.builtin.file": {"path": path_template(OUTPUTS_FILE), "state": "absent"},
-        }
+        records: list[Task] = [
+            {"name": name, "ansible.builtin.file": {"path": path_template(file), "state": "absent"}}
+            for name, file in (("Outputs", OUTPUTS_FILE), ("Floors of rotations", FLOORS_FILE))
+        ]
         play = self._head(f"Take away what stack {self._stack.node.id} describes")
-        return {**play, "tasks": [*tasks, outputs]}
+        return {**play, "tasks": [*tasks, *records]}

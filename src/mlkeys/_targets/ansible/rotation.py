@@ -15,6 +15,7 @@ from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.output import Output
 from mlkeys._element import Element
 from mlkeys._targets.ansible.hosts import HostFile
+from mlkeys._targets.ansible.tasks import FLOORS_FILE
 from mlkeys._targets.ansible.values import Values
 
 #: Beside the inventory: variables beside a playbook count for that playbook alone.
@@ -51,6 +52,7 @@ def variables(
             }
             for element in encrypted
         ],
+        "vault_transit_rotate_floors_file": Template(f"{{{{ inventory_dir }}}}/../{FLOORS_FILE}"),
     }
     if paths:
         found["vault_transit_paths_of_groups"] = paths

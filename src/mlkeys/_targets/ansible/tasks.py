@@ -14,6 +14,7 @@ from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._element import Element, Resource
+from mlkeys._schema import KEY_ATTRIBUTES, ON_ONLY
 from mlkeys._secret import GeneratedSecret
 from mlkeys._targets.ansible import server_object
 from mlkeys._targets.ansible.values import Values
@@ -27,6 +28,10 @@ BACKEND = "mlkeys.transit.vault_transit_backend"
 KEY = "mlkeys.transit.vault_transit_key"
 VARS = "mlkeys.transit.vault_transit_vars"
 
+#: What rotations raised the floors of keys to.
+FLOORS_FILE = "floors.json"
+_FLOORS = ("min_decryption_version", "min_encryption_version")
+
 
 def tasks_of(element: Element, values: Values) -> Iterator[Task]:
     """The tasks that bring an element about."""
@@ -37,7 +42,7 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
     elif isinstance(element, TransitSecretCacheConfig):
         yield {**_cache(element, values), **_unless_new(element.values["backend"], values)}
     elif isinstance(element, TransitSecretBackendKey):
-        task = _resource("Key", KEY, element, values)
+        task = _resource("Key", KEY, element, values, _unsaid(element, values))
         yield {**task, **_unless_new(element.values["backend"], values), "register": values.register(element)}
     elif isinstance(element, EncryptedVars):
         yield from _encrypting(element, values)
@@ -55,9 +60,37 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
         }
 
 
-def _resource(word: str, module: str, element: Resource, values: Values) -> Task:
-    options = {name: values.plain(value) for name, value in element.values.items()}
+def _resource(word: str, module: str, element: Resource, values: Values, unsaid: Task | None = None) -> Task:
+    options = {name: values.plain(value) for name, value in element.values.items()} | (unsaid or {})
     return {"name": f"{word} {values.name(element)}", module: overridden(element, "ansible", options)}
+
+
+def _unsaid(key: TransitSecretBackendKey, values: Values) -> Task:
+    """What holds of a key although the program does not say it, so that nobody changes it unnoticed."""
+    kept: Task = {
+        attribute.name: attribute.default
+        for attribute in KEY_ATTRIBUTES
+        if attribute.change == ON_ONLY and attribute.name not in key.values
+    }
+    if has_floor(key, values) and not set(_FLOORS) & set(key.values):
+        place = f"{key.backend}/{key.name}"
+        floor = Template(f"{{{{ floors[{values.expression(place)}] | default(omit) }}}}")
+        decryption, encryption = _FLOORS
+        kept |= {decryption: Commented("Both are what rotations raised them to.", floor), encryption: floor}
+    return kept
+
+
+def has_floor(element: Element, values: Values) -> bool:
+    """Whether rotations of this project raise the floor of what is a key."""
+    if not isinstance(element, TransitSecretBackendKey) or not _is_made_here(element, values):
+        return False
+    return any(isinstance(one, EncryptedVars) and one.key is element for one in values.view.in_stack(values.stack))
+
+
+def floors() -> Task:
+    """The variable of a play that holds what rotations raised floors to."""
+    text = f"lookup('ansible.builtin.file', playbook_dir ~ '/{FLOORS_FILE}')"
+    return {"floors": Template(f"{{{{ {text} | from_json if {is_there(FLOORS_FILE)} else {{}} }}}}")}
 
 
 def _unless_new(backend: object, values: Values) -> Task:

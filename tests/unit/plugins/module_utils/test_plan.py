@@ -69,6 +69,11 @@ def key(**facts: object) -> State:
     return {**FRESH, **facts}
 
 
+def cannot_be_turned_off(name: str) -> str:
+    remedy = f"put new secrets under a new key, or accept it with {name}: true"
+    return f"{name} is on and cannot be turned off again: {remedy}"
+
+
 def reasons(error: pytest.ExceptionInfo[ChangeImpossible]) -> list[str]:
     return list(error.value.reasons)
 
@@ -151,7 +156,7 @@ def test_turning_off(attribute: Attribute) -> None:
     with pytest.raises(ChangeImpossible) as error:
         plan_key("ml", wanted, actual)
     assert reasons(error) == [
-        f"{attribute.name} is on and cannot be turned off again"
+        cannot_be_turned_off(attribute.name)
         if attribute.change == ON_ONLY
         else f"{attribute.name} is true and cannot become false (it is set at creation)"
     ]
@@ -188,8 +193,8 @@ def test_all_reasons_come_at_once() -> None:
         "type is 'rsa-4096' and cannot become 'aes256-gcm96' (it is set at creation)",
         "derived is false and cannot become true (it is set at creation)",
         "convergent_encryption is false and cannot become true (it is set at creation)",
-        "exportable is on and cannot be turned off again",
-        "allow_plaintext_backup is on and cannot be turned off again",
+        cannot_be_turned_off("exportable"),
+        cannot_be_turned_off("allow_plaintext_backup"),
         "auto_rotate_period is 60 seconds: it must be 0 (off) or at least one hour",
         "min_decryption_version cannot be 7: the latest version is 2",
         "min_encryption_version cannot be 6: the latest version is 2",
