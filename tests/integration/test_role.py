@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.collection import ROOT
+from tests.support.collection import ROOT, argument_spec
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao
 
@@ -247,12 +247,6 @@ def test_the_policy_of_the_readme_suffices_to_encrypt_and_to_rewrap(
     assert "kept,kept" in apply(playbook, wanted).stdout
 
 
-def argument_spec() -> dict[str, Any]:
-    spec = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text(encoding="utf-8"))
-    options: dict[str, Any] = spec["argument_specs"]["main"]["options"]
-    return options
-
-
 @functools.cache
 def documented_options(module: str) -> dict[str, Any]:
     name = f"mlkeys.transit.{module}"
@@ -279,7 +273,7 @@ def comparable(option: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("variable", MODULE_OF)
 def test_argument_specs_say_what_the_modules_say(variable: str) -> None:
     module = {name: comparable(facts) for name, facts in module_options(MODULE_OF[variable]).items()}
-    options = argument_spec()[variable]["options"]
+    options = argument_spec(ROLE.name)[variable]["options"]
     own = OF_THE_ROLE.get(variable, set())
     assert own <= set(options)
     role = {name: comparable(facts) for name, facts in options.items() if name not in own}
@@ -293,15 +287,9 @@ def test_every_option_is_handed_to_its_module(variable: str) -> None:
     module = f"mlkeys.transit.{MODULE_OF[variable]}"
     arguments = next(task[module] for task in block["block"] if module in task)
 
-    assert set(arguments) == set(argument_spec()[variable]["options"]) - OF_THE_ROLE.get(variable, set())
+    assert set(arguments) == set(argument_spec(ROLE.name)[variable]["options"]) - OF_THE_ROLE.get(variable, set())
     for name, expression in arguments.items():
         assert re.search(rf"\.{name}( |\b)", expression), name
-
-
-def test_defaults_are_those_of_the_argument_specs() -> None:
-    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
-
-    assert defaults == {name: option["default"] for name, option in argument_spec().items()}
 
 
 def test_no_variable_has_a_name_that_another_role_owns() -> None:
@@ -316,7 +304,7 @@ def test_no_variable_has_a_name_that_another_role_owns() -> None:
         for word in re.findall(r"(?<![.\w])vault_transit\w*", line)
     }
 
-    assert set(argument_spec()) < used
+    assert set(argument_spec(ROLE.name)) < used
     assert used & NAMES_OF_ANOTHER_ROLE == set()
 
 
