@@ -114,11 +114,20 @@ def _of_c(text: str) -> str:
     return re.sub(r"\\(?:([0-7]{3})|(.))", one, text[1:-1], flags=re.DOTALL)
 
 
+def read_like_litellm(text: str) -> Any:
+    """As its proxy loads a configuration: opened as text, read by this library. The package itself is very large."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "config.yaml")
+        path.write_bytes(text.encode())
+        with path.open("r") as file:
+            return yaml.safe_load(file)
+
+
 READERS: dict[str, Callable[[str], Any]] = {
     "dotenv": read_dotenv,
     "environment_file": read_by_rules_of_systemd,
     "json": json.loads,
     "shell": read_by_shell,
     "toml": tomllib.loads,
-    "yaml": yaml.safe_load,
+    "yaml": read_like_litellm,
 }
