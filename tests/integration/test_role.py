@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.integration.support.plays import encrypted
 from tests.support.collection import ROOT, argument_spec
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao
@@ -316,9 +317,7 @@ all:
   children:
     gateways:
       vars:
-        vault_transit_host_approle: APPROLE
-        vault_transit_host_backend: ENGINE
-        vault_transit_host_key: ml-api-key
+        vault_transit_host_approle: gateways-ENGINE
       hosts:
         gateway-a:
           vault_transit_host_services:
@@ -337,32 +336,52 @@ all:
               environment:
                 HF_TOKEN: hf_token
     others:
+      vars:
+        vault_transit_host_approle: others-ENGINE
       hosts:
         stranger:
           vault_transit_host_services:
             - name: own
               environment:
                 MISTRAL_API_KEY: mistral_api_key
+  vars:
+    vault_transit_host_backend: ENGINE
+    vault_transit_host_key: ml-api-key
 """
 
 
-def test_an_approle_gets_what_its_hosts_name_and_nothing_else(
+def decrypted_by(bao: Bao, mount: str, role: str, ciphertexts: Mapping[str, str]) -> set[str]:
+    """Which secrets somebody who logs in as a host of the AppRole can decrypt."""
+    place = f"auth/approle-{mount}"
+    login = {
+        "role_id": bao.done("GET", f"{place}/role/{role}/role-id")["data"]["role_id"],
+        "secret_id": bao.done("POST", f"{place}/role/{role}/secret-id", {})["data"]["secret_id"],
+    }
+    token = bao.done("POST", f"{place}/login", login)["auth"]["client_token"]
+    found = set()
+    for name, ciphertext in ciphertexts.items():
+        item = {"ciphertext": ciphertext, "context": base64.b64encode(name.encode()).decode()}
+        status, answer = bao.request("POST", f"{mount}/decrypt/ml-api-key", item, token)
+        assert status in (200, 403), answer
+        found |= {name} if status == 200 else set()
+    return found
+
+
+def test_each_approle_gets_what_its_hosts_name_and_nothing_else(
     bao: Bao, mount: str, playbook: Path, tmp_path: Path
 ) -> None:
-    role = f"gateways-{mount}"
+    role, other = f"gateways-{mount}", f"others-{mount}"
     inventory = tmp_path / "hosts.yml"
-    inventory.write_text(HOSTS.replace("ENGINE", mount).replace("APPROLE", role), encoding="utf-8")
+    inventory.write_text(HOSTS.replace("ENGINE", mount), encoding="utf-8")
     bao.done("POST", f"{mount}/keys/ml-api-key", {"derived": True})
+    names = ("openai_api_key", "anthropic_api_key", "hf_token", "mistral_api_key")
+    ciphertexts = encrypted(bao, mount, {name: f"sk-{name}" for name in names}, "ml-api-key")
+    common = {"path": f"approle-{mount}", "grant_hosts": True}
     wanted: dict[str, object] = {
         "vault_transit_connection": bao.login,
         "vault_transit_approles": [
-            {
-                "name": role,
-                "path": f"approle-{mount}",
-                "grant_hosts": True,
-                "token_policies": ["base"],
-                "token_ttl": "1h",
-            }
+            {"name": role, **common, "token_policies": ["base"], "token_ttl": "1h"},
+            {"name": other, **common},
         ],
     }
     try:
@@ -374,16 +393,16 @@ def test_an_approle_gets_what_its_hosts_name_and_nothing_else(
         found = bao.done("GET", f"auth/approle-{mount}/role/{role}")["data"]
         assert (found["token_policies"], found["token_ttl"]) == (["base", role], 3600)
         text = bao.done("GET", f"sys/policies/acl/{role}")["data"]["policy"]
-        granted = [base64.b64encode(name).decode() for name in (b"anthropic_api_key", b"openai_api_key")]
-        assert f'"context" = ["{granted[0]}", "{granted[1]}"]' in text
         assert text.count("path ") == 1
-        wanted["vault_transit_approles"] = [
-            {"name": role, "path": f"approle-{mount}", "state": "absent", "grant_hosts": True}
-        ]
+        # For what lies there in the clear nothing has to be decrypted.
+        assert decrypted_by(bao, mount, role, ciphertexts) == {"openai_api_key", "anthropic_api_key"}
+        assert decrypted_by(bao, mount, other, ciphertexts) == {"mistral_api_key"}
+        wanted["vault_transit_approles"] = [{"name": name, **common, "state": "absent"} for name in (role, other)]
         gone = apply(playbook, wanted, inventory=str(inventory))
         assert gone.returncode == 0, gone.stdout
         assert bao.request("GET", f"auth/approle-{mount}/role/{role}")[0] == 404
         assert bao.request("GET", f"sys/policies/acl/{role}")[0] == 404
     finally:
         bao.done("DELETE", f"sys/auth/approle-{mount}")
-        bao.done("DELETE", f"sys/policies/acl/{role}")
+        for name in (role, other):
+            bao.done("DELETE", f"sys/policies/acl/{name}")
