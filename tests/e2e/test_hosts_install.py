@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts that have no agent's program get one from the package index, when they are told to."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.machines import SHA, Site, changed, running_site, service
+from tests.support.hosts import Host, needed
+
+pytestmark = pytest.mark.skipif(bool(needed()), reason=needed())
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with running_site(tmp_path) as made:
+        for host in made.hosts.hosts.values():
+            host.run("umount", "/usr/local/bin/bao")
+            host.run("rm", "/usr/local/bin/bao")
+            know_package_index(host)
+        yield made
+
+
+def know_package_index(host: Host) -> None:
+    """What this user's settings of pip say of it, and the environment, is said there to root."""
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(Path.home() / ".config/pip/pip.conf")
+    if not settings.has_section("global"):
+        settings.add_section("global")
+    for name in ("index_url", "extra_index_url", "find_links", "cert", "trusted_host"):
+        if value := os.environ.get(f"PIP_{name.upper()}"):
+            settings.set("global", name.replace("_", "-"), value)
+    folder = host.files / "roots/.config/pip"
+    folder.mkdir(parents=True)
+    with (folder / "pip.conf").open("w", encoding="utf-8") as file:
+        settings.write(file)
+
+
+def test_the_program_is_installed_serves_and_goes_with_the_last_service(site: Site) -> None:
+    services = [service("app")]
+    run: dict[str, Any] = {"vault_transit_host_install": True}
+    site.play(services, **run)
+    for name in ("one", "two"):
+        assert site.got(name, "app") == [SHA["openai_api_key"]]
+        # The program itself, whatever has started it.
+        running = site.hosts[name].run("sh", "-c", "readlink /proc/[0-9]*/exe; true").stdout
+        assert "/opt/mlkeys/lib/python3" in running
+    assert changed(site.play(services, **run)) == {"localhost": 0, "one": 0, "two": 0}
+
+    site.play([{"name": "app", "state": "absent"}])
+    for name in ("one", "two"):
+        assert not (site.hosts[name].files / "upper/opt/mlkeys").exists()

@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What READMEs, argument specs and defaults of roles, and the code that reads variables, say of these: the same."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import SHAPES
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_services import MODES, Host, described
+
+from tests.support.collection import ROOT, argument_spec
+
+ROLES = ("vault_transit", "vault_transit_host")
+
+
+def readme(role: str) -> str:
+    return (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
+
+
+def documented(role: str) -> dict[str, str]:
+    """The variables of the table in the README, each with what it says of the default."""
+    table = readme(role).partition("| variable | default | meaning |\n")[2].partition("\n\n")[0]
+    found = {}
+    for row in table.splitlines()[1:]:
+        names, defaults = (cell.strip() for cell in row.split("|")[1:3])
+        variables = re.findall(r"`(\w+)`", names)
+        said = defaults.split(", ") if len(variables) > 1 else [defaults]
+        assert len(said) == len(variables), row
+        found.update(zip(variables, said, strict=True))
+    return found
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_readme_names_the_variables_of_the_argument_spec_and_their_defaults(role: str) -> None:
+    spec, said = argument_spec(role), documented(role)
+
+    assert list(said) == list(spec)
+    for name, text in said.items():
+        default = spec[name].get("default")
+        if default in ("", None) or "{{" in str(default):
+            # There is none, or it is put into words.
+            assert not text.startswith("`"), name
+        else:
+            assert yaml.safe_load(text.strip("`")) == yaml.safe_load(str(default)), name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_are_those_of_the_argument_spec(role: str) -> None:
+    defaults = yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text(encoding="utf-8"))
+
+    assert list(defaults) == list(argument_spec(role))
+    for name, option in argument_spec(role).items():
+        # A dictionary has no default that is a template.
+        assert defaults[name] == option.get("default", "{{ vault_transit_connection | default({}) }}"), name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_example_of_the_readme_is_valid(role: str) -> None:
+    block = readme(role).partition("## Example")[2].partition("```yaml\n")[2].partition("```")[0]
+    given = yaml.safe_load(block)
+    variables = given if isinstance(given, dict) else given[0]["roles"][0]["vars"]
+
+    assert set(variables) <= set(argument_spec(role))
+    assert ArgumentSpecValidator(argument_spec(role)).validate(variables).error_messages == []
+
+
+SERVICE = argument_spec("vault_transit_host")["vault_transit_host_services"]["options"]
+FILE = SERVICE["files"]["options"]
+
+
+def test_choices_of_a_service_are_those_of_the_code_and_of_the_readme() -> None:
+    assert SERVICE["mode"]["choices"] == list(MODES)
+    assert FILE["shape"]["choices"] == list(SHAPES)
+
+    rows = re.findall(r"^\| `(\w+)`(?: \(default\))? \| in ", readme("vault_transit_host"), re.MULTILINE)
+    assert rows == list(MODES)
+    shapes = re.search(r"a `shape`\s+\(((?:`\w+`(?:, )?)+)\)", readme("vault_transit_host"))
+    assert shapes is not None
+    assert sorted(re.findall(r"`(\w+)`", shapes[1])) == list(SHAPES)
+
+
+class Noted(dict[str, Any]):
+    """Notes which of its entries are asked for."""
+
+    def __init__(self, **entries: Any) -> None:
+        super().__init__(entries)
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key: str) -> Any:
+        self.asked.add(key)
+        return super().__getitem__(key)
+
+
+def test_every_option_of_a_service_and_no_other_is_asked_for() -> None:
+    file = Noted(dest="/etc/app.json", shape="json", content={})
+    service = Noted(name="app", mode="plaintext", command=["/usr/bin/app"], files=[file])
+    host = Host("transit", "ml", "web", "approle", "http://127.0.0.1:8200", "", "", secret_id_kept=True, foretold=False)
+
+    described([service], [], host)
+
+    assert service.asked == set(SERVICE)
+    assert file.asked == set(FILE)
