@@ -348,7 +348,7 @@ def try_hook(session: nox.Session) -> None:
 
 @nox.session
 def molecule(session: nox.Session) -> None:
-    """The roles against real servers and hosts: converge, again without change, verify."""
+    """The roles against real servers and hosts: converge, again without change and after something happened, verify."""
     install(session, "molecule", package=True)
     environment = collection_environment(session)
     wanted = session.posargs or ["--all", *(f"--exclude={name}" for name in scenarios_left_out(session))]

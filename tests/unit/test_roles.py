@@ -25,7 +25,7 @@ def readme(role: str) -> str:
 def documented(role: str) -> dict[str, str]:
     """The variables of the table in the README, each with what it says of the default."""
     table = readme(role).partition("| variable | default | meaning |\n")[2].partition("\n\n")[0]
-    found = {}
+    found: dict[str, str] = {}
     for row in table.splitlines()[1:]:
         names, defaults = (cell.strip() for cell in row.split("|")[1:3])
         variables = re.findall(r"`(\w+)`", names)
