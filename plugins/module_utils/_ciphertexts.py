@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Iterator, Mapping
 
 # Some writers of JSON put a backslash before each slash, which means the same there.
-_CIPHERTEXT = re.compile(rb"(?<![A-Za-z0-9_])vault:v[1-9][0-9]{0,17}:(?:[A-Za-z0-9+/]|\\/)+={0,2}")
+_CIPHERTEXT = re.compile(rb"(?<![A-Za-z0-9_])vault:v[1-9][0-9]{0,17}:(?:[A-Za-z0-9+/]+|\\/)+={0,2}")
 
 # What stands before a value and names it: `NAME=`, `NAME:`, `"NAME":`, `NAME = "`, `export NAME='`, `NAME: >-`.
 _NAME = re.compile(rb"([A-Za-z_][A-Za-z0-9_.-]*)[\"']?[ \t]*[:=]+[ \t]*(?:[|>][+-]?[ \t]*)?[\"']?$")
