@@ -238,8 +238,12 @@ def _change_problems(attribute: Attribute, before: Any, value: Any) -> list[str]
     if attribute.change == AT_CREATION:
         return [fixed(attribute.name, before, value)]
     if attribute.change == ON_ONLY and before:
-        remedy = f"put new secrets under a new key, or accept it with {attribute.name}: true"
-        return [f"{attribute.name} is on and cannot be turned off again: {remedy}"]
+        return [
+            (
+                f"{attribute.name} is on and cannot be turned off again: put new secrets under a new key, "
+                f"or accept it with {attribute.name}: true"
+            )
+        ]
     return []
 
 
