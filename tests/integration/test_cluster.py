@@ -21,6 +21,7 @@ from tests.integration.support.backups import age_holder
 from tests.integration.support.relay import Passed, relay
 from tests.support.cluster import Cluster, Node
 from tests.support.modules import ModuleResult, run_module
+from tests.support.pauses import instead_of_pauses
 
 # Enough for a new active node to be elected, and for a limit of requests to pass.
 PATIENT = {"total": 30, "backoff_factor": 0.1, "backoff_max": 0.4}
@@ -216,7 +217,7 @@ def test_an_engine_that_somebody_just_enabled_elsewhere_is_found(cluster: Cluste
 
 def test_what_is_missing_is_missed_soon(cluster: Cluster, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("time.sleep", pauses.append)
+    instead_of_pauses(monkeypatch, pauses.append)
     for url in (cluster.leader.address, cluster.standbys[0].address):
         found = run("vault_transit_key_info", cluster, url, backend=engine, name="nothing")
         assert found["transit_keys"] == []
@@ -383,7 +384,7 @@ def test_a_limit_of_requests_is_waited_for(
         really_sleep(seconds)
 
     really_sleep = time.sleep
-    monkeypatch.setattr("time.sleep", sleep)
+    instead_of_pauses(monkeypatch, sleep)
 
     monkeypatch.setattr(_client, "pause_before", pause_before)
     keys = [

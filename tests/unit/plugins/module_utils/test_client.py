@@ -28,6 +28,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Co
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.support.pauses import instead_of_pauses
+
 TOKEN = "s.client-canary-Qz7"
 
 # Status, headers and body.
@@ -108,7 +110,7 @@ def other_server() -> Iterator[Scripted]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the client would have waited; it does not."""
     waited: list[float] = []
-    monkeypatch.setattr("time.sleep", waited.append)
+    instead_of_pauses(monkeypatch, waited.append)
     return waited
 
 

@@ -27,6 +27,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Co
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.pauses import instead_of_pauses
+
 A, B, C = "https://a:8200", "https://b:8200", "https://c:8200"
 ELSEWHERE = "https://leader:8200"
 
@@ -180,7 +182,7 @@ def scripted(*answers: tuple[int, object, dict[str, str]], **facts: Any) -> tupl
 
 
 def test_a_server_that_hands_nothing_on_is_asked_until_it_is_not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    instead_of_pauses(monkeypatch, lambda _seconds: None)
     behind: tuple[int, object, dict[str, str]] = (412, {"errors": ["required index state not present"]}, {})
     client, adapter = scripted(
         (200, {"data": {}}, {"X-Vault-Index": "eyJ9"}),
@@ -202,7 +204,7 @@ def test_how_a_member_says_that_it_is_behind(status: int, not_reached: bool) -> 
 
 
 def test_nodes_that_point_at_each_other_while_they_elect_one_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    instead_of_pauses(monkeypatch, lambda _seconds: None)
     client, adapter = scripted(
         (307, {}, {"Location": f"{B}/v1/a"}),
         (307, {}, {"Location": f"{A}/v1/a"}),
@@ -249,7 +251,7 @@ def test_a_standby_that_then_points_elsewhere_may_have_had_it_carried_out() -> N
 
 
 def test_a_node_that_points_elsewhere_before_it_hands_anything_on_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    instead_of_pauses(monkeypatch, lambda _seconds: None)
     client, adapter = scripted(
         (200, ACTIVE, {}),
         (307, {}, {"Location": f"{B}/v1/{ROTATE}"}),
@@ -266,7 +268,7 @@ def test_an_active_node_that_is_not_found_is_not_waited_for_longer_than_allowed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("time.sleep", pauses.append)
+    instead_of_pauses(monkeypatch, pauses.append)
     client, adapter = scripted(*[(200, standby_of(""), {})] * 3, retries={"total": 2, "backoff_factor": 100})
     assert not client.find_active()
     assert adapter.answers == []
