@@ -57,7 +57,7 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import SHAPES, Unfit, quoted
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES, Unfit, quoted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import decrypted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import marked
 

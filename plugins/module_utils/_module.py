@@ -20,11 +20,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     LibraryMissing,
     TransitError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._policy import USES
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import KEY_ATTRIBUTES, Attribute
 from ansible_collections.mlkeys.transit.plugins.module_utils._session import connected
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS, Option, settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import USES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, Attribute
 
 Reconcile = Callable[[Client, Mapping[str, Any], bool, float], Outcome]
 Spec = Dict[str, Dict[str, Any]]

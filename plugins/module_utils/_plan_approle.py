@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._plan import State, fixed, refuse
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
+    APPROLE_ATTRIBUTES,
+    AT_CREATION,
+    Attribute,
+)
 
 
 @dataclass(frozen=True)

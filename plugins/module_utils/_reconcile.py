@@ -32,7 +32,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._plan import (
     plan_mount,
     plan_mount_absence,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     KEY_ATTRIBUTES,
     MOUNT_ATTRIBUTES,
     Attribute,

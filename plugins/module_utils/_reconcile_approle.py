@@ -24,7 +24,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
     durations,
     moment,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import APPROLE_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import APPROLE_ATTRIBUTES
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 

@@ -20,7 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     PermissionDenied,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import checked_name
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Rewrapped, Transit
 
 # What becomes of a ciphertext.

@@ -16,7 +16,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     MountNotFound,
     PermissionDenied,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._policy import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import (
     FOR_SECRETS,
     RESERVED,
     Rule,
@@ -24,8 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._policy import (
     hcl,
     same_policy,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import name_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import name_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_./-]*")

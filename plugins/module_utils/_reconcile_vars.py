@@ -43,7 +43,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents, Stored
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome, checked_name
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit
 
 Secrets = Mapping[str, bytes]

@@ -17,7 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import Inva
 from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit, decode_base64, item_label
 
 OPERATIONS = ("decrypt", "encrypt", "hmac", "read", "rewrap")

@@ -189,7 +189,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module import (
     run,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import reconcile_backend
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import MOUNT_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import MOUNT_ATTRIBUTES
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import (
     agent_code,
     agent_literal,
     agent_text,

@@ -16,7 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars imp
     plain_names_problem,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 
 SERVICES = "vault_transit_host_services"
 APPROLE = "vault_transit_host_approle"

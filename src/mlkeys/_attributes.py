@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from mlkeys._duration import Duration
 from mlkeys._literals import shown
-from mlkeys._schema import Attribute, did_you_mean
+from mlkeys._shared.schema import Attribute, did_you_mean
 
 Value: TypeAlias = str | bool | int | Duration | tuple[str, ...] | Mapping[str, str]
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from mlkeys._attributes import Value, checked, unknown_problem
 from mlkeys._location import call_site
 from mlkeys._reference import Reference
-from mlkeys._schema import Attribute
+from mlkeys._shared.schema import Attribute
 from mlkeys._tree import Construct
 
 Target = Literal["ansible", "terraform"]

@@ -20,7 +20,7 @@ from mlkeys import transit as vault
 from mlkeys._constructs.host_config import SHAPES
 from mlkeys._constructs.inventory import Template
 from mlkeys._reference import Target
-from mlkeys._shapes import rendered
+from mlkeys._shared.shapes import rendered
 from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.content import SHAPE_OF
 from mlkeys._targets.ansible.jinja import Expression as JinjaExpression

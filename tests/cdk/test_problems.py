@@ -27,7 +27,7 @@ from mlkeys import (
     export,
 )
 from mlkeys import transit as vault
-from mlkeys._schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
+from mlkeys._shared.schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
 from mlkeys._synth import synthesize
 from tests.cdk.apps import app_of, files, key_in, problems, stack
 

@@ -15,17 +15,17 @@ import pytest
 import yaml
 
 import mlkeys
-from mlkeys import _policy, _schema, _shapes
 from mlkeys._constructs.approle import AppRole, AppRoleAttributes
 from mlkeys._constructs.backend import BackendAttributes, TransitSecretBackend
 from mlkeys._constructs.grants import Verb
 from mlkeys._constructs.host_config import SHAPES
 from mlkeys._constructs.key import KeyAttributes, KeyType, TransitSecretBackendKey
 from mlkeys._constructs.policy import Capability
+from mlkeys._shared import policy, schema, shapes
 from mlkeys._targets.ansible.content import SHAPE_OF
 from tests.cdk.apps import ROOT
 
-SHARED = ("_policy.py", "_schema.py", "_shapes.py")
+SHARED = ("policy.py", "schema.py", "shapes.py")
 PACKAGE = ROOT / "src" / "mlkeys"
 ORIGINALS = ROOT / "plugins" / "module_utils"
 
@@ -50,24 +50,24 @@ def test_a_wheel_has_its_content(tmp_path: Path) -> None:
 
 
 def test_the_typed_keywords_are_those_of_the_schema() -> None:
-    key = {attribute.name for attribute in _schema.KEY_ATTRIBUTES}
+    key = {attribute.name for attribute in schema.KEY_ATTRIBUTES}
     assert set(get_type_hints(KeyAttributes)) == key | {"backend", "name"} == set(TransitSecretBackendKey.ATTRIBUTES)
-    mount = {attribute.name for attribute in _schema.MOUNT_ATTRIBUTES}
+    mount = {attribute.name for attribute in schema.MOUNT_ATTRIBUTES}
     assert set(get_type_hints(BackendAttributes)) == mount | {"path", "disable_upsert"}
     assert set(TransitSecretBackend.ATTRIBUTES) == set(get_type_hints(BackendAttributes))
-    role = {attribute.name for attribute in _schema.APPROLE_ATTRIBUTES}
+    role = {attribute.name for attribute in schema.APPROLE_ATTRIBUTES}
     assert set(get_type_hints(AppRoleAttributes)) == role | {"backend", "name"} == set(AppRole.ATTRIBUTES)
 
 
 def test_every_shape_has_a_keyword() -> None:
     data = set(SHAPES) - {"template", "agent"}
-    assert {SHAPE_OF.get(keyword, keyword) for keyword in data} == set(_shapes.SHAPES)
+    assert {SHAPE_OF.get(keyword, keyword) for keyword in data} == set(shapes.SHAPES)
 
 
 def test_the_choices_for_editors_are_those_of_the_shared_files() -> None:
-    assert get_args(KeyType) == _schema.KEY_TYPES
-    assert get_args(Capability) == _policy.CAPABILITIES
-    assert set(get_args(Verb)) <= set(_policy.USES)
+    assert get_args(KeyType) == schema.KEY_TYPES
+    assert get_args(Capability) == policy.CAPABILITIES
+    assert set(get_args(Verb)) <= set(policy.USES)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import rendered
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import rendered
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_services import systemd_word
 
 from tests.support.hosts import Hosts, needed

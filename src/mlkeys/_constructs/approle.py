@@ -11,7 +11,7 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._duration import Duration
 from mlkeys._element import Resource
 from mlkeys._reference import Reference
-from mlkeys._schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute
+from mlkeys._shared.schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute
 from mlkeys._tree import Construct
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar, TypedDict, Unpack
 
 from mlkeys._element import Resource
 from mlkeys._reference import Reference
-from mlkeys._schema import ANY_TIME, AT_CREATION, Attribute
+from mlkeys._shared.schema import ANY_TIME, AT_CREATION, Attribute
 from mlkeys._tree import Construct
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Self, TypedDict, Unpack
 from mlkeys._duration import Duration
 from mlkeys._element import Resource
 from mlkeys._reference import Reference
-from mlkeys._schema import ANY_TIME, AT_CREATION, MOUNT_ATTRIBUTES, Attribute
+from mlkeys._shared.schema import ANY_TIME, AT_CREATION, MOUNT_ATTRIBUTES, Attribute
 from mlkeys._tree import Construct
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.policy import Policy
 from mlkeys._location import call_site
-from mlkeys._policy import grant_rules
+from mlkeys._shared.policy import grant_rules
 
 if TYPE_CHECKING:
     from mlkeys._constructs.key import TransitSecretBackendKey

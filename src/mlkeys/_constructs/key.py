@@ -17,7 +17,8 @@ from mlkeys._element import Resource
 from mlkeys._literals import shown
 from mlkeys._location import call_site
 from mlkeys._reference import Reference, targets
-from mlkeys._schema import (
+from mlkeys._secret import Secret
+from mlkeys._shared.schema import (
     AT_CREATION,
     KEY_ATTRIBUTES,
     KEY_TYPES,
@@ -26,7 +27,6 @@ from mlkeys._schema import (
     name_problem,
     unknown_type_hint,
 )
-from mlkeys._secret import Secret
 from mlkeys._tree import Construct
 
 KeyType: TypeAlias = Literal[

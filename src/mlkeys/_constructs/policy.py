@@ -12,8 +12,8 @@ from mlkeys._attributes import choice_problem
 from mlkeys._element import Element
 from mlkeys._literals import shown
 from mlkeys._location import call_site
-from mlkeys._policy import CAPABILITIES, RESERVED, Rule, merged
 from mlkeys._reference import Reference
+from mlkeys._shared.policy import CAPABILITIES, RESERVED, Rule, merged
 from mlkeys._tree import Construct, where
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")

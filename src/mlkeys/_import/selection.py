@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlkeys._import.values import SCALARS, TEXT, Source, Value, refuse
-from mlkeys._schema import did_you_mean
+from mlkeys._shared.schema import did_you_mean
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_]+")

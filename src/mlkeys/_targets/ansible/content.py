@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlkeys._shapes import Unfit, quoted, rendered
+from mlkeys._shared.shapes import Unfit, quoted, rendered
 from mlkeys._targets.ansible.jinja import Expression, in_file
 from mlkeys._targets.ansible.values import Values
 

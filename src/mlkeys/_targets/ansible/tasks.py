@@ -14,8 +14,8 @@ from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._element import Element, Resource
-from mlkeys._schema import KEY_ATTRIBUTES, ON_ONLY
 from mlkeys._secret import GeneratedSecret
+from mlkeys._shared.schema import KEY_ATTRIBUTES, ON_ONLY
 from mlkeys._targets.ansible import server_object
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented

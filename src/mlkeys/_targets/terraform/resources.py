@@ -16,7 +16,7 @@ from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.policy import Policy
 from mlkeys._duration import Duration
 from mlkeys._element import Element, Resource
-from mlkeys._policy import hcl
+from mlkeys._shared.policy import hcl
 
 #: Turns a text with references into a template.
 Render = Callable[[str], str]

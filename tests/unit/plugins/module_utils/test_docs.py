@@ -15,14 +15,14 @@ from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
 from ansible_collections.mlkeys.transit.plugins.doc_fragments import _attributes, _auth, _connection, _key
 from ansible_collections.mlkeys.transit.plugins.module_utils._plan import key_state, mount_state
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS, Option
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     AT_CREATION,
     KEY_ATTRIBUTES,
     MOUNT_ATTRIBUTES,
     ON_ONLY,
     Attribute,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS, Option
 
 from tests.support.collection import ROOT
 

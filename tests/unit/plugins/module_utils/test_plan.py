@@ -18,7 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._plan import (
     plan_mount,
     plan_mount_absence,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     ANY_TIME,
     AT_CREATION,
     KEY_ATTRIBUTES,

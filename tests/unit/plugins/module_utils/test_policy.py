@@ -9,7 +9,7 @@ import fnmatch
 import re
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._policy import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import (
     CAPABILITIES,
     FOR_SECRETS,
     USES,

@@ -25,8 +25,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
     reconcile_backend,
     reconcile_key,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
 
 NOW = 1_800_000_000.0
 

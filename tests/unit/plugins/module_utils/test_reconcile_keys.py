@@ -27,8 +27,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_keys imp
     checked_entries,
     reconcile_keys,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.modules import vault_transit_keys
 
 from tests.support.collection import ROOT

@@ -8,8 +8,8 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils import _schema
-from ansible_collections.mlkeys.transit.plugins.module_utils._schema import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import schema
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     KEY_ATTRIBUTES,
     KEY_TYPES,
     MAX_DURATION_SECONDS,
@@ -228,12 +228,12 @@ def test_nothing_is_meant_where_nothing_is_near() -> None:
 
 
 @pytest.mark.parametrize("attributes", [KEY_ATTRIBUTES, MOUNT_ATTRIBUTES])
-def test_the_tables_make_sense(attributes: tuple[_schema.Attribute, ...]) -> None:
+def test_the_tables_make_sense(attributes: tuple[schema.Attribute, ...]) -> None:
     names = [attribute.name for attribute in attributes]
     assert len(set(names)) == len(names)
     for attribute in attributes:
         assert attribute.kind in ("str", "bool", "int", "duration", "list", "dict")
-        assert attribute.change in (_schema.AT_CREATION, _schema.ON_ONLY, _schema.ANY_TIME)
-        assert attribute.at_creation or attribute.change == _schema.ANY_TIME, "it could never be set"
+        assert attribute.change in (schema.AT_CREATION, schema.ON_ONLY, schema.ANY_TIME)
+        assert attribute.at_creation or attribute.change == schema.ANY_TIME, "it could never be set"
         assert attribute.server in ("", "OpenBao", "Vault")
         assert attribute.description.endswith(".")

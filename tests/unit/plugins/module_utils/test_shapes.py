@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shapes import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import (
     SHAPES,
     Unfit,
     agent_literal,
