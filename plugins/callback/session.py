@@ -30,7 +30,7 @@ EXAMPLES = r"""
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.mlkeys.transit.plugins.module_utils._session import run_sessions
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 
 
 class CallbackModule(CallbackBase):

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     MountNotFound,
     NotFound,
     ServerError,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import ChangeImpossible, InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible, InvalidOption
 
 FORMAT = "mlkeys transit backup 1"
 

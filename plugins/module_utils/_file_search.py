@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 
 # Of these nobody wants a file rewritten.
 NEVER = (".git", ".hg", ".svn")

@@ -10,7 +10,7 @@ from typing import Any, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import find, replace
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._file_search import read, search_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec, backend_spec, connection_spec, fail
 from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import NewFile

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import ChangeImpossible
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     AT_CREATION,
     HMAC_KEY_SIZE,

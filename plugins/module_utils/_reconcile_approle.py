@@ -10,8 +10,12 @@ import re
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._access import AppRoles
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, MountNotFound, NotFound
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    MountNotFound,
+    NotFound,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._plan_approle import (
     ApprolePlan,
     approle_state,

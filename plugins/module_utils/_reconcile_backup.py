@@ -23,8 +23,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup_file import
     reason_to_take,
     timestamp,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,
     InvalidOption,
     NotFound,

@@ -9,8 +9,8 @@ import re
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._access import Policies
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,
     InvalidOption,
     MountNotFound,

@@ -14,7 +14,13 @@ from dataclasses import replace
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    MountNotFound,
+    NotFound,
+    PermissionDenied,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import (
     ADDED,
     IN_KV,
@@ -34,12 +40,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars imp
     pointing,
     summary,
     update,
-)
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
-    InvalidOption,
-    MountNotFound,
-    NotFound,
-    PermissionDenied,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents, Stored
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome, checked_name

@@ -17,7 +17,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, LibraryMissing
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
 
 _AGE = "-----BEGIN AGE ENCRYPTED FILE-----"
 _GPG = "-----BEGIN PGP MESSAGE-----"

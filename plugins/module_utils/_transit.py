@@ -16,8 +16,8 @@ import binascii
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterator, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ItemsFailed,
     MountNotFound,
     NotFound,

@@ -11,9 +11,9 @@ from __future__ import annotations
 import base64
 from typing import Any, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ItemsFailed
 from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import interpret
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, ItemsFailed
 from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item

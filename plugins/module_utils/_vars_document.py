@@ -14,7 +14,7 @@ import re
 from collections.abc import MutableMapping
 from typing import Any, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, LibraryMissing
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
 
 # What stands before the first entry: byte order mark, directives, comments, blank lines. ruamel.yaml would drop some.
 _BLANK = r"(?:[ \t]*(?:#.*)?\r?\n)*"

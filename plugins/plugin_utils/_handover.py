@@ -11,15 +11,15 @@ from typing import Any, Mapping
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, TransitError
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import connection_spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._session import run_sessions
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
     OPTIONS,
     Settings,
     environment_options,
     settings_from,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import connection_spec
 
 # These log in with something of the machine that they run on.
 _BOUND_TO_MACHINE = ("cert", "kubernetes", "none")

@@ -10,12 +10,12 @@ import base64
 from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import (
     VarsFile,
     interpret,
     plain_names_problem,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 
 SERVICES = "vault_transit_host_services"

@@ -12,10 +12,10 @@ from typing import Any, Callable, Mapping, TypeVar
 from ansible.errors import AnsibleError
 from ansible.module_utils.basic import missing_required_lib
 from ansible.utils.display import Display
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import LibraryMissing, TransitError
-from ansible_collections.mlkeys.transit.plugins.module_utils._session import run_sessions
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS, settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import LibraryMissing, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
 
 display = Display()
 

@@ -10,7 +10,7 @@ from typing import Any, Mapping
 
 from ansible import constants
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS, environment_options
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, environment_options
 
 # Its documentation names the sources of every option. Everything else on the controller reads them there.
 LOOKUP = "mlkeys.transit.vault_transit"

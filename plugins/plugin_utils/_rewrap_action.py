@@ -13,7 +13,7 @@ from typing import Any, Mapping, Sequence
 
 from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import version_of
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import rewrap_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_ciphertexts import (
     FOREIGN,

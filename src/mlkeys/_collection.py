@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from mlkeys._errors import MlkeysError
 
 if TYPE_CHECKING:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection, Settings
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, Settings
 
 _HEALTH_SECONDS = 10
 
@@ -78,7 +78,7 @@ def settings(url: str | None = None, namespace: str | None = None) -> Settings:
         MlkeysError: they do not say enough.
     """
     load()
-    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import settings_from
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
     from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
 
     given = {name: value for name, value in (("url", url), ("namespace", namespace)) if value is not None}
@@ -94,9 +94,9 @@ def connected() -> Iterator[Client]:
         MlkeysError: with the words of the collection's error, also for one that is raised inside of the block.
     """
     chosen = settings()
-    from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
 
-    with in_plain_words(), _session.connected(chosen, _warn) as client:
+    with in_plain_words(), session.connected(chosen, _warn) as client:
         yield client
 
 
@@ -107,7 +107,7 @@ def in_plain_words() -> Iterator[None]:
     Raises:
         MlkeysError: with the words of the collection's error.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 
     try:
         yield
@@ -124,7 +124,7 @@ def health(connection: Connection) -> Mapping[str, Any]:
     Raises:
         TransitError: there is no answer, or none that such a server gives.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
 
     class Listener(Client):
         """Takes what is not wrapped in `data`, as all other answers are."""

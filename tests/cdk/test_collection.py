@@ -19,9 +19,9 @@ from tests.support.server import Bao
 def no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests may have begun a run of Ansible in this process, and a run keeps its logins."""
     _collection.load()
-    from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
 
-    monkeypatch.setattr(_session, "_of_this_run", [])
+    monkeypatch.setattr(session, "_of_this_run", [])
 
 
 def test_it_logs_in_with_what_the_environment_says_and_ends_that(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
 
 from mlkeys._targets.ansible.login import KV_VARIABLES
 from tests.cdk.command import changes, mlkeys, mlkeys_on_terminal

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
-from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._handover import with_configuration, with_token
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
 
@@ -174,9 +174,9 @@ def test_a_token_that_is_handed_over_does_not_show(bao: Bao, mount: str, tmp_pat
 
 @pytest.fixture
 def arguments(bao: Bao, role: AppRole, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    sessions = _session.Sessions()
-    monkeypatch.setattr(_session, "_of_this_run", [sessions])
-    monkeypatch.setattr(_session, "_at_exit", lambda _end: None)
+    sessions = session.Sessions()
+    monkeypatch.setattr(session, "_of_this_run", [sessions])
+    monkeypatch.setattr(session, "_at_exit", lambda _end: None)
     yield {"name": "ml", "url": bao.addr, **role.options}
     sessions.close()
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils import _client, _cluster
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import cluster as _cluster
 
 from tests.integration.support.backups import age_holder
 from tests.integration.support.relay import Passed, relay
@@ -157,7 +158,7 @@ def test_the_first_request_after_a_login_names_the_state_that_knows_the_token(
         named.append(index)
         return headers(index, **how)
 
-    monkeypatch.setattr(_client, "consistency_headers", noted)
+    monkeypatch.setattr(client, "consistency_headers", noted)
     found = run_module(
         "vault_transit_key_info",
         {
@@ -178,7 +179,7 @@ def test_the_first_request_after_a_login_names_the_state_that_knows_the_token(
 @pytest.fixture
 def no_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with OpenBao 2.5 and 2.6: standbys read, and no answer says from which state."""
-    monkeypatch.setattr(_client, "INDEX", "X-Not-There")
+    monkeypatch.setattr(client, "INDEX", "X-Not-There")
 
 
 def refusals_in_sequences(cluster: Cluster, name: str, count: int) -> list[str]:
@@ -200,7 +201,7 @@ def test_without_an_index_a_standby_that_misses_something_is_asked_again(cluster
 
 def test_standbys_do_lag_behind(cluster: Cluster, no_index: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the two tests before this one prove nothing."""
-    monkeypatch.setattr(_client, "PATIENCE", 0.0)
+    monkeypatch.setattr(client, "PATIENCE", 0.0)
     refusals = refusals_in_sequences(cluster, "hasty", 5)
     assert refusals
     signs = ("No secrets engine is mounted", "/keys/ml/config' does not exist")
@@ -386,7 +387,7 @@ def test_a_limit_of_requests_is_waited_for(
     really_sleep = time.sleep
     instead_of_pauses(monkeypatch, sleep)
 
-    monkeypatch.setattr(_client, "pause_before", pause_before)
+    monkeypatch.setattr(client, "pause_before", pause_before)
     keys = [
         run("vault_transit_key", cluster, cluster.leader.address, retries=PATIENT, backend=limited, name=f"k{number}")
         for number in range(3)

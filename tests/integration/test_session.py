@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils import _session
-from ansible_collections.mlkeys.transit.plugins.module_utils._session import Sessions
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Auth, Connection, Settings
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import Sessions
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Auth, Connection, Settings
 
 from tests.integration.conftest import SecureBao
 from tests.integration.support.plays import (
@@ -283,8 +283,8 @@ def test_a_token_near_its_end(
     class Time:
         time = staticmethod(lambda: time.time() + late)
 
-    monkeypatch.setattr(_session, "time", Time)
-    monkeypatch.setattr(_session, "_at_exit", lambda _end: None)
+    monkeypatch.setattr(session, "time", Time)
+    monkeypatch.setattr(session, "_at_exit", lambda _end: None)
     with approle(bao, may_use(mount), **options) as short:
         auth = Auth(method="approle", mount_point=short.mount, role_id=short.role_id, secret_id=short.secret_id)
         settings = Settings(Connection(url=bao.addr), auth)

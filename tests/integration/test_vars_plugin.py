@@ -18,7 +18,7 @@ from ansible.inventory.group import Group
 from ansible.inventory.host import Host
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import vars_loader
-from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
 
 from tests.integration.support.plays import (
     VARS_PLUGIN,
@@ -50,8 +50,8 @@ def get_vars(bao: Bao, mount: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     make_key(bao, mount)
     monkeypatch.setenv("BAO_ADDR", bao.addr)
     monkeypatch.setenv("BAO_TOKEN", bao.token)
-    sessions = _session.Sessions()
-    monkeypatch.setattr(_session, "_of_this_run", [sessions])
+    sessions = session.Sessions()
+    monkeypatch.setattr(session, "_of_this_run", [sessions])
     monkeypatch.setattr(sessions, "share", lambda: None)
     plugin = vars_loader.get("mlkeys.transit.vault_transit")
     code = __import__(type(plugin).__module__, fromlist=["_files"])

@@ -111,10 +111,10 @@ def _run_action(
 @contextlib.contextmanager
 def _a_run_of_its_own() -> Iterator[None]:
     """Sessions that begin with this run and end with it, as they do with a real one."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils import _session
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
 
-    sessions = _session.Sessions()
-    with mock.patch.object(_session, "_of_this_run", [sessions]):
+    sessions = session.Sessions()
+    with mock.patch.object(session, "_of_this_run", [sessions]):
         try:
             yield
         finally:

@@ -49,8 +49,8 @@ def checked(files: Mapping[str, bytes], *, server: bool) -> tuple[list[Finding],
 
 def _read(path: str, text: str) -> tuple[VarsFile | None, list[Finding]]:
     """The file and what is wrong with it; neither for one that is no vars file of this kind."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
     from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import METADATA, interpret
-    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, LibraryMissing
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_document import Document, plain
 
     missing = ""
@@ -120,7 +120,7 @@ def _key_states(
     keys: Iterable[tuple[str, str]],
 ) -> tuple[dict[tuple[str, str], KeyState], dict[tuple[str, str], str]]:
     """What the server says of each key: its versions, or why there are none."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
         MountNotFound,
         NotFound,
         PermissionDenied,

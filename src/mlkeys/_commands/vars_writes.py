@@ -19,7 +19,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._lint.ciphertexts import SUFFIXES, is_vars_file
 
 if TYPE_CHECKING:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
     from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import Place, VarsFile
     from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Stored
 

@@ -137,7 +137,7 @@ def _reads_kv(stack: Stack) -> bool:
 
 
 def _settings_and_servers(stacks: Sequence[Stack]) -> Iterator[Check]:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
 
     yield from environment.variables(OPTIONS, os.environ)
     groups: dict[tuple[str | None, str | None], list[Stack]] = {} if stacks else {(None, None): []}
@@ -150,7 +150,7 @@ def _settings_and_servers(stacks: Sequence[Stack]) -> Iterator[Check]:
 
 
 def _server(url: str | None, namespace: str | None, stacks: Sequence[Stack]) -> Iterator[Check]:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
 
     try:
         settings = _collection.settings(url, namespace)

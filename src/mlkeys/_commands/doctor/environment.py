@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from mlkeys._commands.doctor.check import Check
 
 if TYPE_CHECKING:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection, Option
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, Option
 
 
 def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator[Check]:

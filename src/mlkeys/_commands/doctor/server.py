@@ -16,8 +16,8 @@ from mlkeys._commands.doctor.rights import dangers_of, needs_of, verdicts
 from mlkeys._view import View
 
 if TYPE_CHECKING:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-    from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Auth, Connection, Settings
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Auth, Connection, Settings
 
 # Seconds.
 _SOON = 600
@@ -26,15 +26,15 @@ _CLOCKS_DIFFER = 60
 
 def looked_at(chosen: Settings, stacks: Sequence[Stack]) -> Iterator[Check]:
     """The server of some stacks, from far to near: it answers, it lets us in, it lets us do what they need."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils import _session
-    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 
     members = list(_members(chosen.connection))
     yield from members
     if all(check.level == "wrong" for check in members if check.name == "server"):
         return
     try:
-        with _session.connected(chosen, lambda _message: None) as client:
+        with session.connected(chosen, lambda _message: None) as client:
             yield from _login(client, chosen.auth)
             for stack in stacks:
                 yield from _rights(client, stack)
@@ -44,7 +44,7 @@ def looked_at(chosen: Settings, stacks: Sequence[Stack]) -> Iterator[Check]:
 
 def _members(connection: Connection) -> Iterator[Check]:
     """Each address by itself, without a login."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import TransitError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 
     for address in connection.addresses:
         try:
@@ -84,7 +84,7 @@ def clock(health: Mapping[str, Any], now: float) -> Check | None:
 
 def _login(client: Client, auth: Auth) -> Iterator[Check]:
     """Who the server takes us for."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import PermissionDenied
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
 
     if auth.method == "none":
         yield Check("login", "ok", "none (auth_method none)")
@@ -116,7 +116,7 @@ def token_state(token: Mapping[str, Any], method: str) -> Iterator[Check]:
 
 
 def _rights(client: Client, stack: Stack) -> Iterator[Check]:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import PermissionDenied
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
 
     view = View(app_of(stack))
     needs, dangers = list(needs_of(view, stack)), dangers_of(view, stack)
@@ -136,7 +136,7 @@ def _rights(client: Client, stack: Stack) -> Iterator[Check]:
 
 def _is_there(client: Client, path: str) -> bool:
     """Whether there is something at a path. What may not be read is taken for missing."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._errors import ServerError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
 
     try:
         client.request("GET", path)

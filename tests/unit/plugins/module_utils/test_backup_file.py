@@ -19,7 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup_file import
     reason_not_to_restore,
     reason_to_take,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import ChangeImpossible, InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible, InvalidOption
 
 ANN, BEN = "age1ann", "age1ben"
 

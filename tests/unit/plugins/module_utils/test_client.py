@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply, _pauses, _scrub
-from ansible_collections.mlkeys.transit.plugins.module_utils._cluster import Members
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply, _pauses, _scrub
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import Members
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     NotFound,
     NotReady,
@@ -24,7 +24,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     ServerUnreachable,
     TransitError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import requests
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._cluster import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
     Members,
     certainly_undone,
     consistency_headers,
@@ -22,8 +22,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._cluster import (
     may_serve_elsewhere,
     pause_before,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption, ServerUnreachable
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection, settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ServerUnreachable
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, settings_from
 from hypothesis import given
 from hypothesis import strategies as st
 

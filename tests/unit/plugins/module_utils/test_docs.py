@@ -14,8 +14,8 @@ from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
 from ansible_collections.mlkeys.transit.plugins.doc_fragments import _attributes, _auth, _connection, _key
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, Option
 from ansible_collections.mlkeys.transit.plugins.module_utils._plan import key_state, mount_state
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import OPTIONS, Option
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     AT_CREATION,
     KEY_ATTRIBUTES,

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import (
     ADDED,
     KEPT,
@@ -34,7 +35,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars imp
     summary,
     update,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
 from hypothesis import assume, given
 from hypothesis import strategies as st
 

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils import _errors
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import errors
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,
     ItemsFailed,
     LibraryMissing,
@@ -215,13 +215,13 @@ def test_a_missing_library_is_named() -> None:
 
 def test_the_docstring_draws_the_tree_that_there_is() -> None:
     depths = {}
-    for line in (_errors.__doc__ or "").splitlines():
+    for line in (errors.__doc__ or "").splitlines():
         before, mark, after = line.partition("+- ")
         if mark:
             depths[after.split()[0]] = len(before) // 4
     classes = {
         name: len(kind.__mro__) - len(TransitError.__mro__)
-        for name, kind in vars(_errors).items()
+        for name, kind in vars(errors).items()
         if isinstance(kind, type) and issubclass(kind, TransitError) and kind is not TransitError
     }
     assert depths == classes

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import ChangeImpossible
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible
 from ansible_collections.mlkeys.transit.plugins.module_utils._plan import (
     KeyPlan,
     MountPlan,

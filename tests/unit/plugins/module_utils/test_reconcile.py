@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,
     InvalidOption,
     PermissionDenied,
@@ -18,6 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     TransitError,
     from_answer,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
     Outcome,
     key_info,
@@ -25,7 +26,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
     reconcile_backend,
     reconcile_key,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
 
 NOW = 1_800_000_000.0

@@ -11,8 +11,8 @@ from unittest import mock
 import pytest
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     NotReady,
     ServerError,
     ServerUnreachable,
@@ -20,6 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     Unauthenticated,
     from_answer,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_keys import (
     CONTINUE,
@@ -27,7 +28,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_keys imp
     checked_entries,
     reconcile_keys,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.modules import vault_transit_keys
 

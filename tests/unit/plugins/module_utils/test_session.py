@@ -18,16 +18,16 @@ from multiprocessing import connection
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils import _session
-from ansible_collections.mlkeys.transit.plugins.module_utils._auth import Grant
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import Grant
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ServerUnreachable,
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._session import Sessions, connected
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Auth, Connection, Settings
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import Sessions, connected
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Auth, Connection, Settings
 
 # Workers are forked beside the thread that answers them: that this goes well is what is tested.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -78,8 +78,8 @@ class Server:
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     made = Server()
     for name in ("log_in", "renew", "revoke"):
-        monkeypatch.setattr(_session, name, getattr(made, name))
-    monkeypatch.setattr(_session, "_of_this_run", [])
+        monkeypatch.setattr(session, name, getattr(made, name))
+    monkeypatch.setattr(session, "_of_this_run", [])
     return made
 
 
@@ -91,7 +91,7 @@ def clock(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
         sleep = staticmethod(time.sleep)
         time = staticmethod(lambda: server.now)
 
-    monkeypatch.setattr(_session, "time", Time)
+    monkeypatch.setattr(session, "time", Time)
     return server
 
 
@@ -240,7 +240,7 @@ def test_a_module_that_fails_does_as_well(server: Server) -> None:
 def test_on_the_controller_a_module_leaves_it_to_the_run(
     server: Server, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_session, "_of_this_run", [sessions])
+    monkeypatch.setattr(session, "_of_this_run", [sessions])
     for _item in range(3):
         with connected(settings(), warn) as client:
             assert client.token == token(sessions)
@@ -339,7 +339,7 @@ def test_without_announcement_each_worker_logs_in_and_ends_its_own(
     server: Server, sessions: Sessions, monkeypatch: pytest.MonkeyPatch, terminated: bool
 ) -> None:
     told, tell = FORK.Pipe(duplex=False)
-    monkeypatch.setattr(_session, "revoke", lambda client, _warn: tell.send(client.token))
+    monkeypatch.setattr(session, "revoke", lambda client, _warn: tell.send(client.token))
     sessions.follow_forks()
 
     def work() -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
     AUTH_METHODS,
     DEFAULT_TIMEOUT,
     OPTIONS,

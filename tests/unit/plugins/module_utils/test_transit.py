@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Reply
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ItemsFailed,
     NotFound,
     PermissionDenied,

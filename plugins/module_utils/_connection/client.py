@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator, Mapping, Sequence, Tuple, Type, Union
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._cluster import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
     INDEX,
     LOOK_AGAIN,
     PATIENCE,
@@ -30,7 +30,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._cluster import (
     may_serve_elsewhere,
     pause_before,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     LibraryMissing,
     MountNotFound,
@@ -41,7 +41,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
     Unauthenticated,
     from_answer,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 Warn = Callable[[str], None]
 Answers = Union[Type[TransitError], Tuple[Type[TransitError], ...]]

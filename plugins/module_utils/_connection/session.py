@@ -27,14 +27,14 @@ from contextlib import contextmanager
 from multiprocessing import connection, util
 from typing import Any, Callable, Iterator
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._auth import Grant, log_in, renew, revoke
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Warn
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import Grant, log_in, renew, revoke
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Warn
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ServerUnreachable,
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Settings
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Settings
 
 # Seconds.
 _LONG_WAIT = 3

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from ansible.module_utils.urls import open_url
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     ServerUnreachable,
     TransitError,
     from_answer,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 
 class TokenUsed(TransitError):

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Mapping, Tuple
 from urllib.parse import quote
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._client import Client, Warn
-from ansible_collections.mlkeys.transit.plugins.module_utils._errors import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Warn
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     MountNotFound,
     ServerError,
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._settings import Auth
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Auth
 
 # For each method the path below its mount and the body of the login, as the server's API documents them.
 Login = Callable[[Auth], Tuple[str, Dict[str, Any]]]
