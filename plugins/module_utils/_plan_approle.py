@@ -9,12 +9,12 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._plan import State, fixed, refuse
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     APPROLE_ATTRIBUTES,
     AT_CREATION,
     Attribute,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.plan import State, fixed, refuse
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,14 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._plan_approle impor
     approle_state,
     plan_approle,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import APPROLE_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     Outcome,
     Steps,
     duration_option,
     durations,
     moment,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import APPROLE_ATTRIBUTES
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 

@@ -31,7 +31,14 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     ServerUnreachable,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._sealing import (
+    Recipients,
+    keyring_from,
+    opened,
+    recipients_from,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     Outcome,
     Steps,
     checked_name,
@@ -39,13 +46,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
     foretold_warnings,
     send_once,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._sealing import (
-    Recipients,
-    keyring_from,
-    opened,
-    recipients_from,
-)
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
 
 
 def reconcile_backup(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:

@@ -19,9 +19,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     NotFound,
     PermissionDenied,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Rewrapped, Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item, Rewrapped, Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import checked_name
 
 # What becomes of a ciphertext.
 KEPT = "kept"

@@ -42,9 +42,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars imp
     update,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents, Stored
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome, checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item, Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import Outcome, checked_name
 
 Secrets = Mapping[str, bytes]
 

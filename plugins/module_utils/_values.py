@@ -15,10 +15,15 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ItemsFailed
 from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import interpret
 from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit, decode_base64, item_label
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import (
+    Item,
+    Transit,
+    decode_base64,
+    item_label,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import checked_name
 
 OPERATIONS = ("decrypt", "encrypt", "hmac", "read", "rewrap")
 ENCODINGS = ("base64", "utf-8")

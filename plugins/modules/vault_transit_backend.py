@@ -188,8 +188,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module import (
     connection_spec,
     run,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import reconcile_backend
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import MOUNT_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import reconcile_backend
 
 
 def main() -> None:

@@ -153,7 +153,7 @@ results:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import backend_spec, connection_spec, key_spec, run
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_keys import CONTINUE, FAIL, reconcile_keys
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys import CONTINUE, FAIL, reconcile_keys
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_cipherte
     wanted_from,
     wanted_version,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action import TransitAction
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._vars_files import load
 

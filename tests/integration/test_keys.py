@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_keys import reconcile_keys
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys import reconcile_keys
 from ansible_collections.mlkeys.transit.plugins.modules import vault_transit_keys
 
 from tests.integration.support.relay import relay

@@ -79,7 +79,7 @@ def _decrypted(aim: Target) -> dict[str, str]:
         MlkeysError: one does not decrypt, or is no text.
     """
     from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
-    from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
     entries = list(aim.file.entries.values())
     with _collection.connected() as client:

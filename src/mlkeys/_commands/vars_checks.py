@@ -125,7 +125,7 @@ def _key_states(
         NotFound,
         PermissionDenied,
     )
-    from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
     states, problems = {}, {}
     with _collection.connected() as client:

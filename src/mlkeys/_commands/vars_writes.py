@@ -71,7 +71,7 @@ class Target:
         Raises:
             TransitError: the key or its engine does not exist.
         """
-        from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+        from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
         if not self.file.entries:
             Transit(client, self.backend).check_key_exists(self.key)

@@ -15,7 +15,6 @@ from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
 from ansible_collections.mlkeys.transit.plugins.doc_fragments import _attributes, _auth, _connection, _key
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, Option
-from ansible_collections.mlkeys.transit.plugins.module_utils._plan import key_state, mount_state
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     AT_CREATION,
     KEY_ATTRIBUTES,
@@ -23,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
     ON_ONLY,
     Attribute,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.plan import key_state, mount_state
 
 from tests.support.collection import ROOT
 

@@ -8,16 +8,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible
-from ansible_collections.mlkeys.transit.plugins.module_utils._plan import (
-    KeyPlan,
-    MountPlan,
-    key_state,
-    mount_state,
-    plan_key,
-    plan_key_absence,
-    plan_mount,
-    plan_mount_absence,
-)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     ANY_TIME,
     AT_CREATION,
@@ -26,6 +16,16 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
     NOT_DERIVABLE_TYPES,
     ON_ONLY,
     Attribute,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.plan import (
+    KeyPlan,
+    MountPlan,
+    key_state,
+    mount_state,
+    plan_key,
+    plan_key_absence,
+    plan_mount,
+    plan_mount_absence,
 )
 from hypothesis import event, example, given
 from hypothesis import strategies as st

@@ -19,14 +19,14 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     from_answer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     Outcome,
     key_info,
     latest_age,
     reconcile_backend,
     reconcile_key,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
 
 NOW = 1_800_000_000.0
 

@@ -21,14 +21,14 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     from_answer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import Outcome
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_keys import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys import (
     CONTINUE,
     FAIL,
     checked_entries,
     reconcile_keys,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.modules import vault_transit_keys
 
 from tests.support.collection import ROOT

@@ -16,7 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     PermissionDenied,
     ServerError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Item, Transit, decode_base64
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item, Transit, decode_base64
 from hypothesis import given
 from hypothesis import strategies as st
 

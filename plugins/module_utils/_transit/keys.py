@@ -22,8 +22,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._plan import KeyPlan
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     KeyRequest,
     Outcome,
     apply_key,
@@ -31,7 +31,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile import (
     key_request,
     plan_request,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.plan import KeyPlan
 
 CONTINUE = "continue"
 FAIL = "fail"

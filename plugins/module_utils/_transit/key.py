@@ -23,15 +23,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerUnreachable,
     TransitError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._plan import (
-    KeyPlan,
-    MountPlan,
-    key_state,
-    plan_key,
-    plan_key_absence,
-    plan_mount,
-    plan_mount_absence,
-)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     KEY_ATTRIBUTES,
     MOUNT_ATTRIBUTES,
@@ -40,7 +31,16 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
     parse_duration,
     unknown_type_hint,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.plan import (
+    KeyPlan,
+    MountPlan,
+    key_state,
+    plan_key,
+    plan_key_absence,
+    plan_mount,
+    plan_mount_absence,
+)
 
 
 @dataclass(frozen=True)
