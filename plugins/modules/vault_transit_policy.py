@@ -166,13 +166,13 @@ policy:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import reconcile_policy
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import (
     backend_spec,
     connection_spec,
     policy_spec,
     run,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_policy import reconcile_policy
 
 
 def main() -> None:

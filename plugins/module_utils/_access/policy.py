@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._access import Policies
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.api import Policies
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,

@@ -9,17 +9,17 @@ import json
 import re
 from typing import Any, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._access import AppRoles
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.api import AppRoles
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle_plan import (
+    ApprolePlan,
+    approle_state,
+    plan_approle,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     MountNotFound,
     NotFound,
-)
-from ansible_collections.mlkeys.transit.plugins.module_utils._plan_approle import (
-    ApprolePlan,
-    approle_state,
-    plan_approle,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import APPROLE_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
