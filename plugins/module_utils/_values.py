@@ -13,9 +13,6 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ItemsFailed
-from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import interpret
-from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import (
     Item,
@@ -24,6 +21,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import
     item_label,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import interpret
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
 
 OPERATIONS = ("decrypt", "encrypt", "hmac", "read", "rewrap")
 ENCODINGS = ("base64", "utf-8")

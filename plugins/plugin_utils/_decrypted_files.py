@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
-from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import Entry, VarsFile
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._vars_files import Connect, load
 
 SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")

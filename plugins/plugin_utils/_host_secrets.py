@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     VarsFile,
     interpret,
     plain_names_problem,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 
 SERVICES = "vault_transit_host_services"
 APPROLE = "vault_transit_host_approle"

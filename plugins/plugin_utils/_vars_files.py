@@ -11,8 +11,8 @@ from typing import Any, Callable
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import VarsFile, interpret
-from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile, interpret
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
 
 # Gives a client that may speak, or raises TransitError.
 Connect = Callable[[], Client]

@@ -134,7 +134,7 @@ from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
-from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import plain_names_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._decrypted_files import SUFFIXES, Decrypted, DecryptedFiles
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import as_in_any_file, marked

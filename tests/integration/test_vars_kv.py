@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils import _encrypted_vars, _reconcile_vars
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file import entries, reconcile
 
 from tests.integration.support.plays import VARS_PLUGIN, Project, approle, asked
 from tests.integration.support.runs import Ledger
@@ -102,8 +102,8 @@ def test_what_somebody_else_writes_meanwhile_stays(document: KvDocument) -> None
         document.bao.done("POST", f"{document.kv}/data/ml/keys", theirs)
         return real(*arguments, **options)
 
-    real = _encrypted_vars.update
-    with mock.patch.object(_reconcile_vars, "update", meanwhile):
+    real = entries.update
+    with mock.patch.object(reconcile, "update", meanwhile):
         failed = document.run({"openai_api_key": "sk-another-secret"})
     assert failed.msg == (
         f"Somebody else wrote '{document.kv}/ml/keys' in the meantime, and that was left as it is. Run again."

@@ -78,8 +78,8 @@ def _decrypted(aim: Target) -> dict[str, str]:
     Raises:
         MlkeysError: one does not decrypt, or is no text.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import stored_item
     from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
 
     entries = list(aim.file.entries.values())
     with _collection.connected() as client:
@@ -112,7 +112,7 @@ def _text(result: bytes | str) -> tuple[str | None, str]:
 
 def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> list[Change]:
     """Let the user edit until it can be written, or the user gives up."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import name_problems
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import name_problems
 
     editor = chosen_editor(os.environ)
     _put(buffer, rendered(before, str(aim.path)))

@@ -15,7 +15,7 @@ from mlkeys._lint.findings import DAMAGED, PLAIN_VALUE, UNKNOWN_KEY, Finding, fi
 from mlkeys._shared.schema import ciphertext_version, name_problem
 
 if TYPE_CHECKING:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import VarsFile
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 
 _WHERE = re.compile(r" \(line ([0-9]+)\)")
 
@@ -50,8 +50,8 @@ def checked(files: Mapping[str, bytes], *, server: bool) -> tuple[list[Finding],
 def _read(path: str, text: str) -> tuple[VarsFile | None, list[Finding]]:
     """The file and what is wrong with it; neither for one that is no vars file of this kind."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
-    from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import METADATA, interpret
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_document import Document, plain
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document, plain
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import METADATA, interpret
 
     missing = ""
     try:

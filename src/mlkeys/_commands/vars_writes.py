@@ -20,8 +20,8 @@ from mlkeys._lint.ciphertexts import SUFFIXES, is_vars_file
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-    from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import Place, VarsFile
-    from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Stored
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Place, VarsFile
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Stored
 
 _WIDE = 200
 _COLOURS = {"added": "green", "updated": "yellow", "removed": "red"}
@@ -78,7 +78,7 @@ class Target:
 
     def changes(self, client: Client, secrets: Mapping[str, str], *, purge: bool) -> list[Change]:
         """What has to be done for the file to hold these secrets. Nothing is written, here or on the server."""
-        from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import reconcile_vars
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
 
         options = {**self._options, "text": self.file.text, "secrets": secrets, "purge": purge}
         outcome = reconcile_vars(client, options, dry_run=True, _now=0)
@@ -95,8 +95,8 @@ class Target:
         Raises:
             ChangedMeanwhile: somebody else was faster.
         """
-        from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import parse, update
-        from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import reconcile_vars
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import parse, update
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
 
         todo = {change.name: change.action for change in changes if change.action in _COLOURS}
         chosen = {name: secrets[name] for name, action in todo.items() if action != "removed"}
@@ -141,7 +141,7 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
     if not path.parent.is_dir():
         raise MlkeysError(f"The folder {path.parent} does not exist. Create it first.")
     _collection.load()
-    from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import check_ownership, parse
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import check_ownership, parse
 
     before = _replacing.read(path)
     with _collection.in_plain_words():
@@ -158,7 +158,7 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
 
 
 def _read_document(place: Place) -> tuple[InKv, VarsFile]:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import read_document
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import read_document
 
     with _collection.connected() as client:
         stored, file = read_document(client, place)
@@ -166,8 +166,8 @@ def _read_document(place: Place) -> tuple[InKv, VarsFile]:
 
 
 def _replace_document(client: Client, document: InKv, text: str) -> None:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Overtaken
-    from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_vars import replace_document
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Overtaken
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import replace_document
 
     try:
         replace_document(client, document.place, document.stored, text)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     ADDED,
     KEPT,
     METADATA,

@@ -21,7 +21,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     NotFound,
     PermissionDenied,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item, Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import Outcome, checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     ADDED,
     IN_KV,
     KEPT,
@@ -41,10 +44,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._encrypted_vars imp
     summary,
     update,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._kv import Documents, Stored
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item, Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import Outcome, checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents, Stored
 
 Secrets = Mapping[str, bytes]
 
