@@ -9,9 +9,9 @@ import json
 from typing import Any, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import find, replace
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.files import read, search_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import find, replace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
-from ansible_collections.mlkeys.transit.plugins.module_utils._file_search import read, search_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec, backend_spec, connection_spec, fail
 from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import NewFile
 

@@ -22,14 +22,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import version_of
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import STATES, info_spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_ciphertexts import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identify import (
     FOREIGN,
     KEPT,
     REWRAPPED,
@@ -41,6 +35,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_cipherte
     wanted_from,
     wanted_version,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import STATES, info_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action import TransitAction
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._vars_files import load

@@ -12,10 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Sequence
 
 from ansible.utils.display import Display
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import version_of
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import rewrap_spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_ciphertexts import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identify import (
     FOREIGN,
     KEPT,
     LEFT,
@@ -24,6 +22,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_cipherte
     Fate,
     decide,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import rewrap_spec
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._ciphertext_action import (
     CiphertextAction,
     HostFailed,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import find
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import find
 
 from tests.integration.support.plays import make_key
 from tests.integration.support.vars_files import VarsFile

@@ -15,7 +15,7 @@ from unittest import mock
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest
 
 from tests.integration.support.runs import Ledger
 from tests.integration.support.vars_files import KEY, VarsFile, actions, encoded

@@ -37,7 +37,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Iterable, Mapping, MutableMapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (

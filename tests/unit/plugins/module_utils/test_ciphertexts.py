@@ -9,7 +9,7 @@ import json
 
 import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import Found, find, replace, version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import Found, find, replace, version_of
 from hypothesis import given
 from hypothesis import strategies as st
 

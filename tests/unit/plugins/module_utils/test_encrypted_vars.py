@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     ADDED,

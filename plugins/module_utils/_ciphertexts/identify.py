@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts import digest, version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest, version_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     NotFound,
