@@ -9,13 +9,13 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import env_fallback
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec, backend_spec, connection_spec, run
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import read_text, run_on_file
-from ansible_collections.mlkeys.transit.plugins.module_utils._reconcile_backup import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._backup.reconcile import (
     reconcile_backup,
     reconcile_restore,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._sealing import misplaced_secrets
+from ansible_collections.mlkeys.transit.plugins.module_utils._backup.sealing import misplaced_secrets
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec, backend_spec, connection_spec, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import read_text, run_on_file
 
 
 def _gpg_spec() -> Spec:

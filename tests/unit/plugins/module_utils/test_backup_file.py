@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._backup_file import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._backup.file import (
     Facts,
     Header,
     facts_of_backup,

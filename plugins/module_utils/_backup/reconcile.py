@@ -12,7 +12,7 @@ import contextlib
 from dataclasses import replace
 from typing import Any, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._backup_file import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._backup.file import (
     Facts,
     Header,
     facts_of_backup,
@@ -23,6 +23,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup_file import
     reason_to_take,
     timestamp,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._backup.sealing import (
+    Recipients,
+    keyring_from,
+    opened,
+    recipients_from,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,
@@ -30,12 +36,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     NotFound,
     ServerError,
     ServerUnreachable,
-)
-from ansible_collections.mlkeys.transit.plugins.module_utils._sealing import (
-    Recipients,
-    keyring_from,
-    opened,
-    recipients_from,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
