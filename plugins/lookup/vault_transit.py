@@ -145,7 +145,7 @@ _raw:
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.mlkeys.transit.plugins.module_utils._values import transform
+from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import transform
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import connection_options, decrypted, run
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import templated_variables
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import items_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item
-from ansible_collections.mlkeys.transit.plugins.module_utils._values import items_from
 from hypothesis import given
 from hypothesis import strategies as st
 
