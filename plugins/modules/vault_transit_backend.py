@@ -183,7 +183,7 @@ refused:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
     attribute_spec,
     connection_spec,
     run,

@@ -162,7 +162,7 @@ reason:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_backup import backup_spec, run_backup
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.backup import backup_spec, run_backup
 
 
 def main() -> None:

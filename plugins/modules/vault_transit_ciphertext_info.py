@@ -147,7 +147,7 @@ keys:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import info_spec, run_search
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import info_spec, run_search
 
 
 def main() -> None:

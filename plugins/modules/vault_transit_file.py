@@ -77,8 +77,8 @@ path:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import connection_spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import run_writing
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_writing
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec
 
 
 def main() -> None:

@@ -152,7 +152,12 @@ results:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import backend_spec, connection_spec, key_spec, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
+    backend_spec,
+    connection_spec,
+    key_spec,
+    run,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys import CONTINUE, FAIL, reconcile_keys
 
 

@@ -167,7 +167,7 @@ policy:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import reconcile_policy
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
     backend_spec,
     connection_spec,
     policy_spec,

@@ -163,7 +163,7 @@ reason:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_backup import restore_spec, run_restore
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.backup import restore_spec, run_restore
 
 
 def main() -> None:

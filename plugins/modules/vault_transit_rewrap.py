@@ -120,7 +120,7 @@ problems:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import rewrap_spec, run_replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import rewrap_spec, run_replacing
 
 
 def main() -> None:

@@ -165,7 +165,7 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle import reconcile_secret_id
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import connection_spec, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec, run
 
 
 def main() -> None:

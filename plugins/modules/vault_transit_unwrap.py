@@ -111,8 +111,8 @@ files:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import connection_spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import run_unwrapping
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_unwrapping
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec
 
 
 def main() -> None:

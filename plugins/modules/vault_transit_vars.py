@@ -202,8 +202,8 @@ successors:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import backend_spec, connection_spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import run_on_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_on_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
 
 

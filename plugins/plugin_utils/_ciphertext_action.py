@@ -39,8 +39,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_ciphertexts import STATES, info_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import STATES, info_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action import TransitAction
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._vars_files import load

@@ -19,7 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
     environment_options,
     settings_from,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec
 
 # These log in with something of the machine that they run on.
 _BOUND_TO_MACHINE = ("cert", "kubernetes", "none")

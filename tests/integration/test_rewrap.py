@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils import _module_ciphertexts
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import find
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import ciphertexts as _module_ciphertexts
 
 from tests.integration.support.plays import Project, encrypted, make_key
 from tests.integration.support.runs import Ledger

@@ -14,8 +14,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup.reconcile i
     reconcile_restore,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.sealing import misplaced_secrets
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec, backend_spec, connection_spec, run
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import read_text, run_on_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import read_text, run_on_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, backend_spec, connection_spec, run
 
 
 def _gpg_spec() -> Spec:

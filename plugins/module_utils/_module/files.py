@@ -17,7 +17,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unwrap import Wrapped, checked_fields
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import Reconcile, fail, one_diff, outcome_of, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
+    Reconcile,
+    fail,
+    one_diff,
+    outcome_of,
+    run,
+)
 
 _NEW_MODE = "0600"
 

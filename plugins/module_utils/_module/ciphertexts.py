@@ -12,8 +12,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.files import read, search_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import find, replace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
-from ansible_collections.mlkeys.transit.plugins.module_utils._module import Spec, backend_spec, connection_spec, fail
-from ansible_collections.mlkeys.transit.plugins.module_utils._module_files import NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
+    Spec,
+    backend_spec,
+    connection_spec,
+    fail,
+)
 
 # So many ciphertexts at a time keep a run's memory small, however many files there are.
 AT_ONCE = 20000
