@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._action import TransitAction
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
 
 
 class ActionModule(TransitAction):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._rewrap_action import RewrapAction
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.rewrap import RewrapAction
 
 
 class ActionModule(RewrapAction):

@@ -21,7 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-from ansible_collections.mlkeys.transit.plugins.plugin_utils import _here
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action import in_process
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -284,7 +284,7 @@ def test_without_recipients_or_tools_there_is_no_backup(backup: Backup) -> None:
 
 def test_a_library_that_is_missing_is_named(backup: Backup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyrage", None)
-    monkeypatch.setattr(_here, "_is_installed", lambda _library: True)
+    monkeypatch.setattr(in_process, "_is_installed", lambda _library: True)
     assert "Failed to import the required Python library (pyrage)" in backup.refused()
 
 

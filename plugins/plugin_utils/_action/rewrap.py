@@ -24,7 +24,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identi
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import rewrap_spec
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._ciphertext_action import (
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts import (
     CiphertextAction,
     HostFailed,
     Part,

@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._handover import with_configuration, with_token
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._here import can_run_here, run_here
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import with_configuration, with_token
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import can_run_here, run_here
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
 
 
