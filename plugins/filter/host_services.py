@@ -108,9 +108,9 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import decrypted
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_services import Host, described
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import decrypted
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import as_no_template
 
 _DEFAULTS: dict[str, Any] = {
     "backend": "transit",

@@ -58,8 +58,8 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES, Unfit, quoted
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import decrypted
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import marked
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import decrypted
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 
 
 def in_quotes(value: Any, shape: str) -> Any:

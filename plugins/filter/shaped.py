@@ -64,9 +64,9 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES, Unfit, quoted, rendered
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import decrypted
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import SECRET, is_secret
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import decrypted
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import marked
 
 
 def shaped(data: Any, shape: str, secrets: Any = None) -> Any:

@@ -146,8 +146,12 @@ from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import transform
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import connection_options, decrypted, run
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import templated_variables
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
+    connection_options,
+    decrypted,
+    run,
+)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
 
 _OPTIONS = (
     *("operation", "key", "backend", "context", "associated_data", "key_version", "encoding"),

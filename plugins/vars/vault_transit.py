@@ -135,9 +135,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._decrypted_files import SUFFIXES, Decrypted, DecryptedFiles
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import connection_options
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._marking import as_in_any_file, marked
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypted_files import (
+    SUFFIXES,
+    Decrypted,
+    DecryptedFiles,
+)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, marked
 
 display = Display()
 

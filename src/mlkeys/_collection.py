@@ -79,7 +79,7 @@ def settings(url: str | None = None, namespace: str | None = None) -> Settings:
     """
     load()
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
-    from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
 
     given = {name: value for name, value in (("url", url), ("namespace", namespace)) if value is not None}
     with in_plain_words():

@@ -14,7 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import with_configuration, with_token
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
 
 from tests.integration.support.plays import (
     CALLBACK,

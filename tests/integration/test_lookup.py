@@ -21,7 +21,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Settings, settings_from
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._lookup import connection_options
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
 
 from tests.integration.support.runs import Ledger
 from tests.support.playbook import run_playbook

@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import with_configuration, with_token
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import can_run_here, run_here
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._options import controller_options
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
 
 
 class TransitAction(ActionBase):

@@ -43,7 +43,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._vars_files import load
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load
 
 INFO = "vault_transit_ciphertext_info"
 

@@ -15,7 +15,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._vars_files import Connect, load
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load
 
 SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
 
