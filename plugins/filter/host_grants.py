@@ -52,7 +52,7 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import grants_by_role
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import grants_by_role
 
 
 def host_grants(hosts: Any) -> dict[str, list[dict[str, Any]]]:

@@ -110,7 +110,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import decrypted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_services import Host, described
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import Host, described
 
 _DEFAULTS: dict[str, Any] = {
     "backend": "transit",

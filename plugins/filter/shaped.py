@@ -66,7 +66,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES, Unfit, quoted, rendered
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import decrypted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import SECRET, is_secret
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import SECRET, is_secret
 
 
 def shaped(data: Any, shape: str, secrets: Any = None) -> Any:

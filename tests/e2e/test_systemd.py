@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import rendered
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_services import systemd_word
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import systemd_word
 
 from tests.support.hosts import Hosts, needed
 from tests.support.shapes import CHARACTERS_ONLY, collected

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import grants_by_role, is_secret, secrets_of
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import grants_by_role, is_secret, secrets_of
 
 
 def host(*services: dict[str, Any], role: str | None = "web", **variables: Any) -> dict[str, Any]:

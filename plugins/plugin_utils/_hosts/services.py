@@ -15,8 +15,8 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import Unfit, quoted, rendered
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_agent import Login, Rendered, supervising, writing
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import (
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, supervising, writing
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import (
     PLAINTEXT,
     SECRET,
     Sealed,

@@ -20,7 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes impo
     agent_text,
     rendered,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._host_secrets import SECRET, Sealed, is_secret
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import SECRET, Sealed, is_secret
 
 _HEAD = "# Managed by Ansible, role mlkeys.transit.vault_transit_host. It holds ciphertext, and no key.\n"
 
