@@ -51,7 +51,7 @@ _value:
 
 from typing import Any, Callable
 
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._rotation import PROOF, verdict
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.rotation import PROOF, verdict
 
 
 def rotation_verdict(hosts: Any, seen: str = PROOF) -> dict[str, Any]:

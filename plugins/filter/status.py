@@ -87,7 +87,7 @@ _value:
 
 from typing import Any, Callable
 
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._status import status
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.status import status
 
 
 def status_filter(hosts: Any, keys: Any, older_than: Any = 90) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._status import status
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.status import status
 
 DAY = 86400
 LIMIT = 90 * DAY

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._rotation import NOT_TRIED, missing_reason
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.rotation import NOT_TRIED, missing_reason
 
 # What tasks of the playbook status.yml have told of a host, and of the encrypted vars files of the controller.
 SEEN, SEEN_HERE = "vault_transit_seen", "vault_transit_seen_here"
