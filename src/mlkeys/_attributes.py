@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from mlkeys._duration import Duration
-from mlkeys._literals import shown
+from mlkeys._providers.literals import shown
 from mlkeys._shared.schema import Attribute, did_you_mean
 
 Value: TypeAlias = str | bool | int | Duration | tuple[str, ...] | Mapping[str, str]

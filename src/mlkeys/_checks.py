@@ -19,7 +19,7 @@ from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._element import Element, Resource
 from mlkeys._errors import Problem
-from mlkeys._literals import secret_form
+from mlkeys._providers.literals import secret_form
 from mlkeys._reference import damage, targets
 from mlkeys._tree import Construct
 from mlkeys._view import View

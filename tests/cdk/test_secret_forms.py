@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkeys import _secret_forms as forms
 from mlkeys._lint.findings import Finding
 from mlkeys._lint.secrets import secrets_in
+from mlkeys._providers import key_patterns as forms
 from tests.cdk import keys
 from tests.cdk.keys import ALNUM, BASE32, HEX, LETTERS, URL, some
 

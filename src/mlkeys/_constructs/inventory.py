@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from mlkeys._constructs.raw import texts_in
 from mlkeys._element import Element
-from mlkeys._literals import shown
+from mlkeys._providers.literals import shown
 from mlkeys._tree import Construct, where
 
 

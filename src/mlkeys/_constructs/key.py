@@ -14,8 +14,8 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext, decry
 from mlkeys._constructs.grants import Grant, Grantee, grant
 from mlkeys._duration import Duration
 from mlkeys._element import Resource
-from mlkeys._literals import shown
 from mlkeys._location import call_site
+from mlkeys._providers.literals import shown
 from mlkeys._reference import Reference, targets
 from mlkeys._secret import Secret
 from mlkeys._shared.schema import (

@@ -10,8 +10,8 @@ from typing import Literal, Self, TypeAlias
 
 from mlkeys._attributes import choice_problem
 from mlkeys._element import Element
-from mlkeys._literals import shown
 from mlkeys._location import call_site
+from mlkeys._providers.literals import shown
 from mlkeys._reference import Reference
 from mlkeys._shared.policy import CAPABILITIES, RESERVED, Rule, merged
 from mlkeys._tree import Construct, where

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from mlkeys import _secret_forms as forms
 from mlkeys._lint.findings import (
     ALLOWED,
     CREDENTIAL,
@@ -20,6 +19,7 @@ from mlkeys._lint.findings import (
     is_allowed,
     place,
 )
+from mlkeys._providers import key_patterns as forms
 
 _RULES = {forms.PROVIDER: PROVIDER_KEY, forms.CREDENTIAL: CREDENTIAL, forms.PRIVATE_KEY: PRIVATE_KEY}
 

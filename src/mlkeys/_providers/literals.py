@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from mlkeys._secret_forms import marked
+from mlkeys._providers.key_patterns import marked
 
 _SHOWN_CHARACTERS = 60
 
