@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
-from mlkeys._element import Resource
+from mlkeys._model.element import Resource
 
 project = "mlkeys"
 author = "mlkeys contributors"

@@ -14,18 +14,18 @@ A program of constructs becomes an Ansible project, Terraform configurations and
 `mlkeys synth PROGRAM` writes the files.
 """
 
-from mlkeys._annotations import Annotations
 from mlkeys._app import App, Stack
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Inventory, Template
 from mlkeys._constructs.output import Output, export
 from mlkeys._constructs.raw import AnsibleTask, TerraformBlock
-from mlkeys._duration import Duration
 from mlkeys._errors import AppInvalid, MlkeysError, Problem
-from mlkeys._reference import Reference
-from mlkeys._secret import Secret
-from mlkeys._tree import Aspect, Construct
+from mlkeys._model.annotations import Annotations
+from mlkeys._model.duration import Duration
+from mlkeys._model.reference import Reference
+from mlkeys._model.secret import Secret
+from mlkeys._model.tree import Aspect, Construct
 
 __all__ = [
     "Agent",

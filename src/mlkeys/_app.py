@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self, get_args
 
-from mlkeys._attributes import choice_problem
 from mlkeys._errors import MlkeysError
-from mlkeys._tree import Construct, Node, ambient, where
+from mlkeys._model.attributes import choice_problem
+from mlkeys._model.tree import Construct, Node, ambient, where
 
 TargetName = Literal["ansible", "terraform"]
 TerraformSecrets = Literal["ephemeral", "state"]

@@ -17,11 +17,11 @@ from mlkeys._constructs.inventory import Group, Template
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
-from mlkeys._element import Element, Resource
 from mlkeys._errors import Problem
+from mlkeys._model.element import Element, Resource
+from mlkeys._model.reference import damage, targets
+from mlkeys._model.tree import Construct
 from mlkeys._providers.literals import secret_form
-from mlkeys._reference import damage, targets
-from mlkeys._tree import Construct
 from mlkeys._view import View
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mlkeys._app import App, Session, Stack, session
 from mlkeys._errors import AppInvalid, MlkeysError
-from mlkeys._location import Location, is_ours
-from mlkeys._tree import ambient
+from mlkeys._model.location import Location, is_ours
+from mlkeys._model.tree import ambient
 
 
 def load(program: Path) -> App:

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlkeys._app import App, Stack
-from mlkeys._aspects import visit_all
-from mlkeys._attributes import Value
 from mlkeys._checks import problems_of, warnings_of
 from mlkeys._constructs.output import Output
-from mlkeys._duration import Duration
-from mlkeys._element import Resource
 from mlkeys._errors import AppInvalid, Problem
-from mlkeys._reference import parts
+from mlkeys._model.aspects import visit_all
+from mlkeys._model.attributes import Value
+from mlkeys._model.duration import Duration
+from mlkeys._model.element import Resource
+from mlkeys._model.reference import parts
+from mlkeys._model.tree import Construct
 from mlkeys._targets.checks import target_problems_of
-from mlkeys._tree import Construct
 from mlkeys._view import View
 
 MANIFEST = "manifest.json"

@@ -12,9 +12,9 @@ from functools import cached_property
 from mlkeys._app import App, Stack
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
-from mlkeys._element import Element
-from mlkeys._reference import Target, parts, targets
-from mlkeys._tree import Construct
+from mlkeys._model.element import Element
+from mlkeys._model.reference import Target, parts, targets
+from mlkeys._model.tree import Construct
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.exceptions import Exit
 
-from mlkeys._attributes import unknown_problem
+from mlkeys._model.attributes import unknown_problem
 
 #: Commands and what they are for: `--help` needs no more of them than this.
 COMMANDS = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from mlkeys._app import Stack, app_of
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._errors import MlkeysError, Problem
-from mlkeys._secret import EnvSecret, FileSecret, PromptSecret
+from mlkeys._model.secret import EnvSecret, FileSecret, PromptSecret
 
 
 def missing_sources(stacks: Iterable[Stack]) -> list[Problem]:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Self, TypedDict, Unpack
 
 from mlkeys._constructs.policy import Policy
-from mlkeys._duration import Duration
-from mlkeys._element import Resource
-from mlkeys._reference import Reference
+from mlkeys._model.duration import Duration
+from mlkeys._model.element import Resource
+from mlkeys._model.reference import Reference
+from mlkeys._model.tree import Construct
 from mlkeys._shared.schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute
-from mlkeys._tree import Construct
 
 
 class AppRoleAttributes(TypedDict, total=False):

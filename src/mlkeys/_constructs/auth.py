@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, TypedDict, Unpack
 
-from mlkeys._element import Resource
-from mlkeys._reference import Reference
+from mlkeys._model.element import Resource
+from mlkeys._model.reference import Reference
+from mlkeys._model.tree import Construct
 from mlkeys._shared.schema import ANY_TIME, AT_CREATION, Attribute
-from mlkeys._tree import Construct
 
 
 class AuthAttributes(TypedDict, total=False):

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Self, TypedDict, Unpack
 
-from mlkeys._duration import Duration
-from mlkeys._element import Resource
-from mlkeys._reference import Reference
+from mlkeys._model.duration import Duration
+from mlkeys._model.element import Resource
+from mlkeys._model.reference import Reference
+from mlkeys._model.tree import Construct
 from mlkeys._shared.schema import ANY_TIME, AT_CREATION, MOUNT_ATTRIBUTES, Attribute
-from mlkeys._tree import Construct
 
 
 class BackendAttributes(TypedDict, total=False):

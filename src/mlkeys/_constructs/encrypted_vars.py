@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext
 from mlkeys._constructs.inventory import Group
-from mlkeys._element import Element
-from mlkeys._reference import Reference
-from mlkeys._tree import Construct, where
+from mlkeys._model.element import Element
+from mlkeys._model.reference import Reference
+from mlkeys._model.tree import Construct, where
 
 if TYPE_CHECKING:
     from mlkeys._constructs.key import TransitSecretBackendKey

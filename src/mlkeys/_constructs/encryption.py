@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from mlkeys._element import Element
-from mlkeys._reference import Reference, parts, targets
-from mlkeys._secret import Secret
-from mlkeys._tree import Construct
+from mlkeys._model.element import Element
+from mlkeys._model.reference import Reference, parts, targets
+from mlkeys._model.secret import Secret
+from mlkeys._model.tree import Construct
 
 if TYPE_CHECKING:
     from mlkeys._constructs.key import TransitSecretBackendKey

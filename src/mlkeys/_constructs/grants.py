@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.policy import Policy
-from mlkeys._location import call_site
+from mlkeys._model.location import call_site
 from mlkeys._shared.policy import grant_rules
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from mlkeys._attributes import choice_problem
 from mlkeys._constructs.inventory import Group, Template
 from mlkeys._constructs.raw import texts_in
-from mlkeys._element import Element
-from mlkeys._tree import Construct, where
+from mlkeys._model.attributes import choice_problem
+from mlkeys._model.element import Element
+from mlkeys._model.tree import Construct, where
 
 if TYPE_CHECKING:
     from mlkeys._constructs.approle import AppRole

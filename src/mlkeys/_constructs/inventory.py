@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from mlkeys._constructs.raw import texts_in
-from mlkeys._element import Element
+from mlkeys._model.element import Element
+from mlkeys._model.tree import Construct, where
 from mlkeys._providers.literals import shown
-from mlkeys._tree import Construct, where
 
 
 @dataclass(frozen=True, slots=True)

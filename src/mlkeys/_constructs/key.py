@@ -8,16 +8,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Required, Self, TypeAlias, TypedDict, Unpack
 
-from mlkeys._attributes import Value
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext, decrypt, plaintext_problems
 from mlkeys._constructs.grants import Grant, Grantee, grant
-from mlkeys._duration import Duration
-from mlkeys._element import Resource
-from mlkeys._location import call_site
+from mlkeys._model.attributes import Value
+from mlkeys._model.duration import Duration
+from mlkeys._model.element import Resource
+from mlkeys._model.location import call_site
+from mlkeys._model.reference import Reference, targets
+from mlkeys._model.secret import Secret
+from mlkeys._model.tree import Construct
 from mlkeys._providers.literals import shown
-from mlkeys._reference import Reference, targets
-from mlkeys._secret import Secret
 from mlkeys._shared.schema import (
     AT_CREATION,
     KEY_ATTRIBUTES,
@@ -27,7 +28,6 @@ from mlkeys._shared.schema import (
     name_problem,
     unknown_type_hint,
 )
-from mlkeys._tree import Construct
 
 KeyType: TypeAlias = Literal[
     "aes128-cbc",

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from mlkeys._app import Stack
 from mlkeys._constructs.encryption import Decrypted, Encrypted
-from mlkeys._element import Element
 from mlkeys._errors import MlkeysError
-from mlkeys._reference import targets
-from mlkeys._secret import Secret
-from mlkeys._tree import Construct, ambient
+from mlkeys._model.element import Element
+from mlkeys._model.reference import targets
+from mlkeys._model.secret import Secret
+from mlkeys._model.tree import Construct, ambient
 
 
 class Output(Element):

@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Self, TypeAlias
 
-from mlkeys._attributes import choice_problem
-from mlkeys._element import Element
-from mlkeys._location import call_site
+from mlkeys._model.attributes import choice_problem
+from mlkeys._model.element import Element
+from mlkeys._model.location import call_site
+from mlkeys._model.reference import Reference
+from mlkeys._model.tree import Construct, where
 from mlkeys._providers.literals import shown
-from mlkeys._reference import Reference
 from mlkeys._shared.policy import CAPABILITIES, RESERVED, Rule, merged
-from mlkeys._tree import Construct, where
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mlkeys._element import Element
-from mlkeys._tree import Construct, where
+from mlkeys._model.element import Element
+from mlkeys._model.tree import Construct, where
 
 
 def texts_in(data: object) -> Iterable[str]:

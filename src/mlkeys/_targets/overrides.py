@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlkeys._element import Resource, Target
+from mlkeys._model.element import Resource, Target
 
 
 def overridden(resource: Resource, target: Target, body: dict[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
-from mlkeys._element import Element, Resource
-from mlkeys._secret import KvSecret
+from mlkeys._model.element import Element, Resource
+from mlkeys._model.secret import KvSecret
 from mlkeys._view import View
 
 _USE = frozenset({"update"})

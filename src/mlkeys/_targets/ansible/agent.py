@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
-from mlkeys._reference import Target, parts
+from mlkeys._model.reference import Target, parts
 from mlkeys._targets.ansible.jinja import in_file
 from mlkeys._targets.ansible.values import Values
 from mlkeys._view import View

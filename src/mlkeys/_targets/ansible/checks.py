@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Template
-from mlkeys._element import Element
+from mlkeys._model.element import Element
 from mlkeys._targets.ansible import agent as agents
 from mlkeys._targets.ansible.content import problem_of
 from mlkeys._targets.ansible.login import KV_VARIABLES

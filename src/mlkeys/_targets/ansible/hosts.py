@@ -12,7 +12,7 @@ from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Template
-from mlkeys._element import Element
+from mlkeys._model.element import Element
 from mlkeys._targets.ansible import agent as agents
 from mlkeys._targets.ansible.content import content
 from mlkeys._targets.ansible.tasks import Task, is_there, reading

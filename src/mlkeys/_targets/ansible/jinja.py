@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlkeys._constructs.inventory import Template
-from mlkeys._reference import Target
+from mlkeys._model.reference import Target
 
 _OPENING = re.compile(r"\{(?=[{%#]|\Z)")
 

@@ -14,8 +14,8 @@ from mlkeys._constructs.host_config import HostConfig
 from mlkeys._constructs.inventory import LOCAL, Group, Template
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
-from mlkeys._element import Element
-from mlkeys._secret import KvSecret, PromptSecret
+from mlkeys._model.element import Element
+from mlkeys._model.secret import KvSecret, PromptSecret
 from mlkeys._shared.policy import hcl
 from mlkeys._targets.ansible import hosts, rotation, server_object
 from mlkeys._targets.ansible.login import KV_COLLECTION, KV_VARIABLES

@@ -13,7 +13,7 @@ from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import HostConfig
 from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.output import Output
-from mlkeys._element import Element
+from mlkeys._model.element import Element
 from mlkeys._targets.ansible.hosts import HostFile
 from mlkeys._targets.ansible.tasks import FLOORS_FILE
 from mlkeys._targets.ansible.values import Values

@@ -13,8 +13,8 @@ from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.policy import Policy
-from mlkeys._duration import Duration
-from mlkeys._element import Element, Resource
+from mlkeys._model.duration import Duration
+from mlkeys._model.element import Element, Resource
 from mlkeys._targets.ansible import login
 from mlkeys._targets.ansible.values import Values
 

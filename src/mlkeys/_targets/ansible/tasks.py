@@ -13,8 +13,8 @@ from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.raw import AnsibleTask
-from mlkeys._element import Element, Resource
-from mlkeys._secret import GeneratedSecret
+from mlkeys._model.element import Element, Resource
+from mlkeys._model.secret import GeneratedSecret
 from mlkeys._shared.schema import KEY_ATTRIBUTES, ON_ONLY
 from mlkeys._targets.ansible import server_object
 from mlkeys._targets.ansible.values import Values

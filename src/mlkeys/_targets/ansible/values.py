@@ -7,14 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 from mlkeys._app import Stack
-from mlkeys._attributes import Value
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.raw import mapped
-from mlkeys._duration import Duration
-from mlkeys._element import Element
-from mlkeys._reference import Target, parts
-from mlkeys._secret import EnvSecret, FileSecret, GeneratedSecret, KvSecret, PromptSecret, Secret
+from mlkeys._model.attributes import Value
+from mlkeys._model.duration import Duration
+from mlkeys._model.element import Element
+from mlkeys._model.reference import Target, parts
+from mlkeys._model.secret import EnvSecret, FileSecret, GeneratedSecret, KvSecret, PromptSecret, Secret
 from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.jinja import Expression, literal
 from mlkeys._targets.ansible.login import KV_LOOKUP

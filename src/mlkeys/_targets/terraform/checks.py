@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.output import Output
-from mlkeys._element import Element, Resource
+from mlkeys._model.element import Element, Resource
 from mlkeys._targets.terraform.resources import kind_of
 from mlkeys._targets.terraform.secrets import RESERVED_VARIABLES
 from mlkeys._view import View

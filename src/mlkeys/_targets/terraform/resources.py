@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mlkeys._attributes import Value
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.policy import Policy
-from mlkeys._duration import Duration
-from mlkeys._element import Element, Resource
+from mlkeys._model.attributes import Value
+from mlkeys._model.duration import Duration
+from mlkeys._model.element import Element, Resource
 from mlkeys._shared.policy import hcl
 
 #: Turns a text with references into a template.

@@ -10,8 +10,8 @@ from typing import Any
 
 from mlkeys._app import Stack
 from mlkeys._constructs.encryption import Decrypted, Encrypted
-from mlkeys._element import Element
-from mlkeys._secret import Secret
+from mlkeys._model.element import Element
+from mlkeys._model.secret import Secret
 from mlkeys._targets.names import terraform_name, variable_name
 from mlkeys._targets.terraform.text import escaped
 from mlkeys._view import Pointer

@@ -13,8 +13,8 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.raw import TerraformBlock
-from mlkeys._element import Element, Resource
-from mlkeys._reference import Target, parts
+from mlkeys._model.element import Element, Resource
+from mlkeys._model.reference import Target, parts
 from mlkeys._targets.names import terraform_name
 from mlkeys._targets.overrides import overridden
 from mlkeys._targets.terraform.resources import body_of, kind_of

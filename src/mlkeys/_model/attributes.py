@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from mlkeys._duration import Duration
+from mlkeys._model.duration import Duration
 from mlkeys._providers.literals import shown
 from mlkeys._shared.schema import Attribute, did_you_mean
 

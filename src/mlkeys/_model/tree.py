@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Protocol, TypeVar, runtime_checkable
 
 from mlkeys._errors import MlkeysError
-from mlkeys._location import Location, call_site
+from mlkeys._model.location import Location, call_site
 
 T = TypeVar("T")
 Validation = Callable[[], Iterable[str]]

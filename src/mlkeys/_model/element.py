@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from mlkeys._attributes import Value, checked, unknown_problem
-from mlkeys._location import call_site
-from mlkeys._reference import Reference
+from mlkeys._model.attributes import Value, checked, unknown_problem
+from mlkeys._model.location import call_site
+from mlkeys._model.reference import Reference
+from mlkeys._model.tree import Construct
 from mlkeys._shared.schema import Attribute
-from mlkeys._tree import Construct
 
 Target = Literal["ansible", "terraform"]
 

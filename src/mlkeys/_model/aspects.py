@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from mlkeys._errors import MlkeysError
-from mlkeys._tree import Aspect, Construct
+from mlkeys._model.tree import Aspect, Construct
 
 _ROUNDS = 100
 

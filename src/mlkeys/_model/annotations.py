@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from mlkeys._location import call_site
-from mlkeys._tree import Construct
+from mlkeys._model.location import call_site
+from mlkeys._model.tree import Construct
 
 
 class Annotations:

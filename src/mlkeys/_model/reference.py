@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NoReturn, Self
 
 from mlkeys._errors import MlkeysError
-from mlkeys._tree import Construct
+from mlkeys._model.tree import Construct
 
 # From the private use area of Unicode: no text of a program has them by accident.
 _BEGIN, _MIDDLE, _END = "\ue000", "\ue001", "\ue002"
