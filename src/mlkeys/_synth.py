@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlkeys._analysis.checks import problems_of, warnings_of
+from mlkeys._analysis.view import View
 from mlkeys._app import App, Stack
-from mlkeys._checks import problems_of, warnings_of
 from mlkeys._constructs.output import Output
 from mlkeys._errors import AppInvalid, Problem
 from mlkeys._model.aspects import visit_all
@@ -21,7 +22,6 @@ from mlkeys._model.element import Resource
 from mlkeys._model.reference import parts
 from mlkeys._model.tree import Construct
 from mlkeys._targets.checks import target_problems_of
-from mlkeys._view import View
 
 MANIFEST = "manifest.json"
 FORMAT = 1

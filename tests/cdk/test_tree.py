@@ -11,9 +11,9 @@ import pytest
 
 from mlkeys import App, Construct, MlkeysError, Stack
 from mlkeys import transit as vault
+from mlkeys._analysis.view import View
 from mlkeys._program import load
 from mlkeys._synth import synthesize
-from mlkeys._view import View
 from tests.cdk.apps import app_of, files, key_in, problems, stack, tasks
 
 

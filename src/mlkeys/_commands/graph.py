@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
+from mlkeys._analysis.diagram import mermaid, svg
+from mlkeys._analysis.view import View
 from mlkeys._commands.errors import failing_plainly, write_file
 from mlkeys._commands.project import program_argument
-from mlkeys._diagram import mermaid, svg
 from mlkeys._program import load
-from mlkeys._view import View
 
 
 @click.command("graph")

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mlkeys._analysis.view import View
 from mlkeys._app import Stack
 from mlkeys._errors import Problem
-from mlkeys._view import View
 
 
 def target_problems_of(view: View, sources: Mapping[str, str]) -> tuple[Problem, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from mlkeys._analysis.view import View
 from mlkeys._app import Stack
 from mlkeys._commands.doctor.check import Check
 from mlkeys._constructs.approle import AppRole
@@ -19,7 +20,6 @@ from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.secret import KvSecret
-from mlkeys._view import View
 
 _USE = frozenset({"update"})
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlkeys import _collection
+from mlkeys._analysis.view import View
 from mlkeys._app import Stack, app_of
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.doctor.rights import dangers_of, needs_of, verdicts
-from mlkeys._view import View
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client

@@ -8,12 +8,12 @@ import base64
 import json
 from collections.abc import Iterable
 
+from mlkeys._analysis.view import View
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._model.reference import Target, parts
 from mlkeys._targets.ansible.jinja import in_file
 from mlkeys._targets.ansible.values import Values
-from mlkeys._view import View
 
 
 def problems_of(view: View, config: HostConfig, agent: Agent) -> Iterable[str]:

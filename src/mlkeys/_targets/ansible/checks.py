@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mlkeys._analysis.view import View
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Template
@@ -14,7 +15,6 @@ from mlkeys._targets.ansible import agent as agents
 from mlkeys._targets.ansible.content import problem_of
 from mlkeys._targets.ansible.login import KV_VARIABLES
 from mlkeys._targets.ansible.sources import problem_of_template
-from mlkeys._view import View
 
 #: Names that mean something to Ansible itself, or to the tasks that are generated.
 _RESERVED = frozenset(

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mlkeys._analysis.view import View
 from mlkeys._app import Stack
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
@@ -33,7 +34,6 @@ from mlkeys._targets.ansible.tasks import (
 )
 from mlkeys._targets.ansible.values import Values, prompt_variable
 from mlkeys._targets.ansible.yaml import Commented, document
-from mlkeys._view import View
 
 OUTPUTS_FILE = "outputs.json"
 #: What `mlkeys output --show-secrets` looks for in the output of a playbook.

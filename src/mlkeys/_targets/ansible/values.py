@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlkeys._analysis.view import View
 from mlkeys._app import Stack
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.inventory import Template
@@ -20,7 +21,6 @@ from mlkeys._targets.ansible.jinja import Expression, literal
 from mlkeys._targets.ansible.login import KV_LOOKUP
 from mlkeys._targets.ansible.yaml import Yaml
 from mlkeys._targets.names import variable_name
-from mlkeys._view import View
 
 LOOKUP = "mlkeys.transit.vault_transit"
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mlkeys._analysis.view import View
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.output import Output
 from mlkeys._model.element import Element, Resource
 from mlkeys._targets.terraform.resources import kind_of
 from mlkeys._targets.terraform.secrets import RESERVED_VARIABLES
-from mlkeys._view import View
 
 
 def terraform_problems(view: View, element: Element) -> Iterator[str]:

@@ -8,13 +8,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from mlkeys._analysis.view import Pointer
 from mlkeys._app import Stack
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._model.element import Element
 from mlkeys._model.secret import Secret
 from mlkeys._targets.names import terraform_name, variable_name
 from mlkeys._targets.terraform.text import escaped
-from mlkeys._view import Pointer
 
 #: Names that Terraform has for its own use, and the one of ours.
 VERSION_VARIABLE = "ciphertexts_version"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mlkeys._analysis.view import View
 from mlkeys._app import Stack
 from mlkeys._constructs.backend import TransitSecretBackend
 from mlkeys._constructs.encryption import Decrypted, Encrypted
@@ -20,7 +21,6 @@ from mlkeys._targets.overrides import overridden
 from mlkeys._targets.terraform.resources import body_of, kind_of
 from mlkeys._targets.terraform.secrets import Secrets
 from mlkeys._targets.terraform.text import Expression, escaped, template
-from mlkeys._view import View
 
 PROVIDER_SOURCE = "registry.terraform.io/hashicorp/vault"
 # The first version with ephemeral endpoints; 6 may change anything.

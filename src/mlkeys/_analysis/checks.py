@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterator
 
+from mlkeys._analysis.view import View
 from mlkeys._app import App, Stack
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
@@ -22,7 +23,6 @@ from mlkeys._model.element import Element, Resource
 from mlkeys._model.reference import damage, targets
 from mlkeys._model.tree import Construct
 from mlkeys._providers.literals import secret_form
-from mlkeys._view import View
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from mlkeys._analysis.view import View
 from mlkeys._model.element import Element
 from mlkeys._model.tree import Construct
-from mlkeys._view import View
 
 _ROW, _INDENT, _HEIGHT, _CHARACTER, _MARGIN = 34, 28, 24, 7.2, 12
 
