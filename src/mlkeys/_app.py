@@ -55,7 +55,7 @@ class App(Construct):
     def synth(self, outdir: str | Path = "mlkeys.out") -> None:
         """Write the files. Under `mlkeys synth` it is the command that does so, and this does nothing."""
         if session.get() is None:
-            from mlkeys._project import write_app  # noqa: PLC0415  programs that only build need none of it
+            from mlkeys._synthesis.project import write_app  # noqa: PLC0415  programs that only build need none of it
 
             write_app(self, Path(outdir))
 

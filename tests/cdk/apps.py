@@ -17,8 +17,8 @@ from mlkeys import transit as vault
 from mlkeys._app import TargetName
 from mlkeys._constructs.key import KeyChanges
 from mlkeys._program import load
-from mlkeys._project import synthesize_for
-from mlkeys._synth import synthesize
+from mlkeys._synthesis.project import synthesize_for
+from mlkeys._synthesis.synth import synthesize
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mlkeys._project import write
+from mlkeys._synthesis.project import write
 from tests.cdk.apps import files_of_program
 from tests.support.collection import collections_path
 

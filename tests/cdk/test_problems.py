@@ -28,7 +28,7 @@ from mlkeys import (
 )
 from mlkeys import transit as vault
 from mlkeys._shared.schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
-from mlkeys._synth import synthesize
+from mlkeys._synthesis.synth import synthesize
 from tests.cdk.apps import app_of, files, key_in, problems, stack
 
 CANARY = "sk-proj-CANARYcanary0123456789abcdef"

@@ -11,7 +11,7 @@ import pytest
 
 from mlkeys import App, AppInvalid, Construct, Duration, Secret, Stack, export
 from mlkeys import transit as vault
-from mlkeys._synth import synthesize
+from mlkeys._synthesis.synth import synthesize
 from tests.cdk.apps import files, key_in, problems, stack, terraform
 from tests.cdk.readers import terraform_template
 

@@ -13,7 +13,7 @@ from mlkeys import App, Construct, MlkeysError, Stack
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from mlkeys._program import load
-from mlkeys._synth import synthesize
+from mlkeys._synthesis.synth import synthesize
 from tests.cdk.apps import app_of, files, key_in, problems, stack, tasks
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlkeys import MlkeysError
-from mlkeys._project import differences, write, write_app
+from mlkeys._synthesis.project import differences, write, write_app
 from tests.cdk.apps import app_of, key_in, stack
 
 FILES = {"a/b.txt": "one\n", "c.txt": "two\n", "manifest.json": json.dumps({"files": {"a/b.txt": "", "c.txt": ""}})}

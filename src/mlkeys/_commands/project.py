@@ -13,8 +13,8 @@ from mlkeys._analysis.view import View
 from mlkeys._app import App, Stack
 from mlkeys._errors import MlkeysError
 from mlkeys._program import load
-from mlkeys._project import write_app
-from mlkeys._synth import Synthesis, needed_stacks
+from mlkeys._synthesis.project import write_app
+from mlkeys._synthesis.synth import Synthesis, needed_stacks
 
 program_argument = click.argument(
     "program", type=click.Path(dir_okay=False, path_type=Path), default=Path("app.py"), required=False

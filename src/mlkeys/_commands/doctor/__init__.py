@@ -31,7 +31,7 @@ from mlkeys._constructs.encryption import Encrypted
 from mlkeys._errors import MlkeysError
 from mlkeys._model.secret import KvSecret
 from mlkeys._program import load
-from mlkeys._project import differences, synthesize_for
+from mlkeys._synthesis.project import differences, synthesize_for
 from mlkeys._targets.ansible.login import KV_COLLECTION
 from mlkeys._targets.terraform.stack import terraform_version
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from mlkeys._app import App
 from mlkeys._constructs.host_config import HostConfig
 from mlkeys._errors import MlkeysError
-from mlkeys._synth import MANIFEST, Synthesis, synthesize
+from mlkeys._synthesis.synth import MANIFEST, Synthesis, synthesize
 
 
 def synthesize_for(app: App, outdir: Path) -> Synthesis:
