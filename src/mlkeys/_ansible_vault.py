@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlkeys import _collection
 from mlkeys._errors import MlkeysError
+from mlkeys._system import collection
 
 if TYPE_CHECKING:
     from ansible.parsing.vault import VaultLib, VaultSecret
@@ -36,7 +36,7 @@ class AnsibleVault:
 
     def is_encrypted(self, text: str) -> bool:
         """Whether a whole file is encrypted."""
-        _collection.load()
+        collection.load()
         from ansible.parsing.vault import is_encrypted
 
         return bool(is_encrypted(text))

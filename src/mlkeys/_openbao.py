@@ -19,8 +19,8 @@ from typing import Any, Self, TypeVar
 
 from mlkeys._errors import DevServerError
 from mlkeys._http import request
-from mlkeys._processes import ending_with_parent, holding_signals
 from mlkeys._state_folder import POLL_SECONDS, STOP_SECONDS, forget, locked, write_private
+from mlkeys._system.processes import ending_with_parent, holding_signals
 
 _LOOPBACK = "127.0.0.1"
 _START_SECONDS = 30.0

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys import MlkeysError, _collection
+from mlkeys import MlkeysError
+from mlkeys._system import collection
 from tests.integration.support.plays import approle, live_tokens, may_use
 from tests.support.server import Bao
 
@@ -18,7 +19,7 @@ from tests.support.server import Bao
 @pytest.fixture(autouse=True)
 def no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests may have begun a run of Ansible in this process, and a run keeps its logins."""
-    _collection.load()
+    collection.load()
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
 
     monkeypatch.setattr(session, "_of_this_run", [])
@@ -30,7 +31,7 @@ def test_it_logs_in_with_what_the_environment_says_and_ends_that(
     with approle(bao, may_use(mount)) as role:
         for name, value in {"BAO_ADDR": bao.addr, **role.environment}.items():
             monkeypatch.setenv(name, value)
-        with _collection.connected() as client:
+        with collection.connected() as client:
             assert live_tokens(bao, role) == 1
             assert client.post(f"{mount}/keys/ml", {}).data["name"] == "ml"
         assert live_tokens(bao, role) == 0
@@ -39,11 +40,11 @@ def test_it_logs_in_with_what_the_environment_says_and_ends_that(
 def test_what_the_collection_says_of_a_failure_is_what_the_command_says(
     bao: Bao, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(MlkeysError, match="url is not set"), _collection.connected():
+    with pytest.raises(MlkeysError, match="url is not set"), collection.connected():
         pass
     monkeypatch.setenv("VAULT_ADDR", bao.addr)
     monkeypatch.setenv("VAULT_TOKEN", "wrong")
-    with pytest.raises(MlkeysError, match="does not accept the token"), _collection.connected() as client:
+    with pytest.raises(MlkeysError, match="does not accept the token"), collection.connected() as client:
         client.get("sys/mounts")
 
 

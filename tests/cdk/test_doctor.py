@@ -19,10 +19,10 @@ import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from click.testing import CliRunner
 
-from mlkeys import _collection
 from mlkeys._cli import main
 from mlkeys._commands.doctor import environment, machine, server
 from mlkeys._commands.doctor.check import Check
+from mlkeys._system import collection
 from tests.cdk.command import plain
 from tests.integration.conftest import SecureBao
 from tests.integration.support.plays import approle, live_tokens
@@ -113,7 +113,7 @@ def test_what_is_too_old_or_not_there_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_collection_of_another_version_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.collection().level == "ok"
-    monkeypatch.setattr(_collection, "version", lambda: "0.0.9")
+    monkeypatch.setattr(collection, "version", lambda: "0.0.9")
     found = machine.collection()
     assert (found.level, found.found.split(",")[0]) == ("wrong", "0.0.9")
     assert "ansible-galaxy collection install" in found.advice

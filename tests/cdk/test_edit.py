@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mlkeys import _private_folder
 from mlkeys._cli import main
+from mlkeys._system import private_folder
 from tests.cdk import keys
 from tests.cdk.stores import KEY, KvDocument, content, decrypted, holds_none, kv_document, make_key, token_for
 from tests.cdk.terminals import on_a_terminal
@@ -527,13 +527,13 @@ def test_a_link_stays_a_link(bao: Bao, edit: Edit, stored: Path) -> None:
 def test_a_place_that_is_not_in_memory_is_refused(
     edit: Edit, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _private_folder.is_in_memory(MEMORY)
-    assert not _private_folder.is_in_memory(tmp_path / "nowhere")
-    assert not _private_folder.is_in_memory(Path("/proc"))
-    real = _private_folder.is_in_memory
-    monkeypatch.setattr(_private_folder, "is_in_memory", lambda folder: folder == MEMORY and real(folder))
-    assert _private_folder.folder_in_memory({"XDG_RUNTIME_DIR": str(tmp_path)}) == MEMORY
-    monkeypatch.setattr(_private_folder, "is_in_memory", lambda _folder: False)
+    assert private_folder.is_in_memory(MEMORY)
+    assert not private_folder.is_in_memory(tmp_path / "nowhere")
+    assert not private_folder.is_in_memory(Path("/proc"))
+    real = private_folder.is_in_memory
+    monkeypatch.setattr(private_folder, "is_in_memory", lambda folder: folder == MEMORY and real(folder))
+    assert private_folder.folder_in_memory({"XDG_RUNTIME_DIR": str(tmp_path)}) == MEMORY
+    monkeypatch.setattr(private_folder, "is_in_memory", lambda _folder: False)
     done = edit("open('opened', 'w').close()", status=1)
     assert "Neither XDG_RUNTIME_DIR nor /dev/shm is a file system in memory" in done.stderr
     assert "--folder" in done.stderr

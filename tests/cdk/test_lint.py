@@ -358,13 +358,14 @@ def test_wrong_calls() -> None:
 
 
 def test_without_ansible_plain_text_is_found_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlkeys import MlkeysError, _collection
+    from mlkeys import MlkeysError
+    from mlkeys._system import collection
 
     def missing() -> None:
         raise MlkeysError("ansible-core is not installed.")
 
     written("keys.transit.yml", f"a: {keys.openai()}\n")
-    monkeypatch.setattr(_collection, "load", missing)
+    monkeypatch.setattr(collection, "load", missing)
     done = lint(status=1)
     assert done.stdout.startswith("keys.transit.yml:1:4: MLK101")
     assert "Not looked at: encrypted vars files, for more than plain text: ansible-core is not" in done.stderr

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys import MlkeysError, _replacing
+from mlkeys import MlkeysError
+from mlkeys._system import replacing
 
 
 def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.yml"
-    assert _replacing.read(path) is None
-    _replacing.replace(path, "a: ü\r\n", None)
-    assert _replacing.read(path) == "a: ü\r\n"
+    assert replacing.read(path) is None
+    replacing.replace(path, "a: ü\r\n", None)
+    assert replacing.read(path) == "a: ü\r\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
 
@@ -32,7 +33,7 @@ def test_mode_owner_attributes_and_links_stay(tmp_path: Path) -> None:
     os.setxattr(path, "user.note", b"kept")
     link.symlink_to("a.yml")
     before = path.stat()
-    _replacing.replace(link, "new", "old")
+    replacing.replace(link, "new", "old")
     after = path.stat()
     assert path.read_text() == "new"
     assert link.is_symlink()
@@ -45,12 +46,12 @@ def test_mode_owner_attributes_and_links_stay(tmp_path: Path) -> None:
 def test_a_file_that_is_not_what_it_was_is_left_alone(tmp_path: Path, before: str | None) -> None:
     path = tmp_path / "a.yml"
     path.write_text("theirs")
-    with pytest.raises(_replacing.ChangedMeanwhile, match="changed by somebody else meanwhile"):
-        _replacing.replace(path, "mine", before)
+    with pytest.raises(replacing.ChangedMeanwhile, match="changed by somebody else meanwhile"):
+        replacing.replace(path, "mine", before)
     assert path.read_text() == "theirs"
     path.unlink()
-    with pytest.raises(_replacing.ChangedMeanwhile):
-        _replacing.replace(path, "mine", "theirs")
+    with pytest.raises(replacing.ChangedMeanwhile):
+        replacing.replace(path, "mine", "theirs")
 
 
 @pytest.mark.parametrize("step", ["replace", "fsync", "fchmod"])
@@ -65,14 +66,14 @@ def test_a_write_that_fails_leaves_everything_as_it_was(
 
     monkeypatch.setattr(os, step, full)
     with pytest.raises(MlkeysError, match=r"cannot be written \(No space left on device\)"):
-        _replacing.replace(path, "new", "old")
+        replacing.replace(path, "new", "old")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(MlkeysError, match="Is a directory"):
-        _replacing.read(tmp_path)
+        replacing.read(tmp_path)
     (tmp_path / "latin1").write_bytes(b"\xe9")
     with pytest.raises(MlkeysError, match="not UTF-8"):
-        _replacing.read(tmp_path / "latin1")
+        replacing.read(tmp_path / "latin1")

@@ -32,7 +32,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mlkeys import _http, _openbao, _processes, _state_folder
+from mlkeys import _http, _openbao, _state_folder
+from mlkeys._system import processes
 
 _LOOPBACK = "127.0.0.1"
 _WAIT_SECONDS = 30.0
@@ -81,7 +82,7 @@ class Node:
         with (
             _state_folder.locked(self.folder) as lock,
             (self.folder / "server.log").open("ab") as log,
-            _processes.holding_signals() as before_exec,
+            processes.holding_signals() as before_exec,
         ):
             if lock is None:
                 raise ClusterError(f"{self.name} runs already.")
@@ -94,7 +95,7 @@ class Node:
                 stderr=log,
                 start_new_session=True,
                 pass_fds=(lock,),
-                preexec_fn=before_exec if self._detached else _processes.ending_with_parent(before_exec),  # noqa: PLW1509
+                preexec_fn=before_exec if self._detached else processes.ending_with_parent(before_exec),  # noqa: PLW1509
             )
             (self.folder / "pid").write_text(f"{self._process.pid}\n", encoding="ascii")
 

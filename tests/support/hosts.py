@@ -35,7 +35,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from mlkeys import _openbao, _processes, _state_folder
+from mlkeys import _openbao, _state_folder
+from mlkeys._system import processes as _processes
 from tests.support.collection import ROOT
 
 USER = "ops"

@@ -17,8 +17,8 @@ import click
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._errors import DevServerError
 from mlkeys._openbao import DevServer, without_server_settings
-from mlkeys._processes import Attendance, exit_status
 from mlkeys._state_folder import stop_detached
+from mlkeys._system.processes import Attendance, exit_status
 
 
 @click.command("dev", context_settings={"allow_interspersed_args": False})

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import click
 
-from mlkeys import _collection
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.vars_writes import Change, Target, show, target
-from mlkeys._editor import Guard, Stopped, chosen_editor, guarding
 from mlkeys._errors import MlkeysError
 from mlkeys._plaintext import parsed, rendered
-from mlkeys._private_folder import folder_in_memory, private_folder
-from mlkeys._replacing import ChangedMeanwhile, check_unchanged
+from mlkeys._system import collection
+from mlkeys._system.editor import Guard, Stopped, chosen_editor, guarding
+from mlkeys._system.private_folder import folder_in_memory, private_folder
+from mlkeys._system.replacing import ChangedMeanwhile, check_unchanged
 
 
 @click.command("edit")
@@ -82,7 +82,7 @@ def _decrypted(aim: Target) -> dict[str, str]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
 
     entries = list(aim.file.entries.values())
-    with _collection.connected() as client:
+    with collection.connected() as client:
         aim.check_key(client)
         items = [stored_item(entry) for entry in entries]
         results = Transit(client, aim.backend).decrypt_each(aim.key, items) if items else []
@@ -137,7 +137,7 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
 
 def _written(aim: Target, secrets: dict[str, str], guard: Guard) -> list[Change]:
     # A new login: editing may have taken longer than a token lives.
-    with _collection.connected() as client:
+    with collection.connected() as client:
         with guard.waiting():
             changes = aim.changes(client, secrets, purge=True)
         aim.write(client, secrets, changes)

@@ -12,12 +12,12 @@ from typing import Any
 
 import click
 
-from mlkeys import _collection, _replacing
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.vars_writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._import.selection import Selection, Wishes, select
 from mlkeys._import.values import Source, refuse
+from mlkeys._system import collection, replacing
 
 _REFUSED = "refused"
 Read = Callable[[], Source]
@@ -177,7 +177,7 @@ def dotenv(source: Path, **options: Any) -> None:
 
 
 def _text(source: Path) -> str:
-    text = _replacing.read(source)
+    text = replacing.read(source)
     if text is None:
         raise MlkeysError(f"{source} does not exist.")
     return text
@@ -194,7 +194,7 @@ def _import(read: Read, advice: str, options: Mapping[str, Any]) -> None:
     selection = select(source, wishes)
     changes: list[Change] = []
     if selection.chosen:
-        with _collection.connected() as client:
+        with collection.connected() as client:
             aim.check_key(client)
             found = aim.changes(client, selection.secrets, purge=False)
             changes = [_foretold(change, may_replace) for change in found if change.name in selection.chosen]

@@ -16,7 +16,7 @@ from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
 from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
 from mlkeys._lint.modes import mode_findings
 from mlkeys._lint.secrets import secrets_in
-from mlkeys._worktree import Looked, Skipped, Worktree
+from mlkeys._system.worktree import Looked, Skipped, Worktree
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from mlkeys._errors import MlkeysError
-from mlkeys._processes import Attendance, exit_status
+from mlkeys._system.processes import Attendance, exit_status
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # A host's line of the recap.

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlkeys import _collection
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.ciphertexts import KeyState, StoredEntry, StoredFile, is_vars_file, server_findings, stored_findings
 from mlkeys._lint.findings import DAMAGED, PLAIN_VALUE, UNKNOWN_KEY, Finding, finding
 from mlkeys._shared.schema import ciphertext_version, name_problem
+from mlkeys._system import collection as _collection
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile

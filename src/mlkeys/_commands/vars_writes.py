@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlkeys import _collection, _replacing
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.ciphertexts import SUFFIXES, is_vars_file
+from mlkeys._system import collection as _collection
+from mlkeys._system import replacing
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -114,7 +115,7 @@ class Target:
             removed=[name for name, action in todo.items() if action == "removed"],
         )
         if self.document is None:
-            _replacing.replace(self.path, text, self.before)
+            replacing.replace(self.path, text, self.before)
         else:
             _replace_document(client, self.document, text)
 
@@ -143,7 +144,7 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
     _collection.load()
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import check_ownership, parse
 
-    before = _replacing.read(path)
+    before = replacing.read(path)
     with _collection.in_plain_words():
         file = parse(before or "", str(path))
         document = None
@@ -175,7 +176,7 @@ def _replace_document(client: Client, document: InKv, text: str) -> None:
         problem = error.message
     else:
         return
-    raise _replacing.ChangedMeanwhile(problem)
+    raise replacing.ChangedMeanwhile(problem)
 
 
 def show(rows: Sequence[tuple[Change, str]], title: str) -> None:

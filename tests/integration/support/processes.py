@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mlkeys._openbao import without_server_settings
-from mlkeys._processes import ending_with_parent, holding_signals
+from mlkeys._system.processes import ending_with_parent, holding_signals
 
 START_SECONDS = 20.0
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 
-from mlkeys import _collection
 from mlkeys._app import App, Stack
 from mlkeys._commands.doctor import environment, machine, server
 from mlkeys._commands.doctor.check import Check
@@ -32,6 +31,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._model.secret import KvSecret
 from mlkeys._program import load
 from mlkeys._synthesis.project import differences, synthesize_for
+from mlkeys._system import collection
 from mlkeys._targets.ansible.login import KV_COLLECTION
 from mlkeys._targets.terraform.stack import terraform_version
 
@@ -92,7 +92,7 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
     yield machine.collection()
     yield from machine.programs(oldest_terraform)
     try:
-        _collection.load()
+        collection.load()
     except MlkeysError:
         yield Check("server", "remark", "not looked at: that takes Ansible and the collection, here")
         return
@@ -153,7 +153,7 @@ def _server(url: str | None, namespace: str | None, stacks: Sequence[Stack]) -> 
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
 
     try:
-        settings = _collection.settings(url, namespace)
+        settings = collection.settings(url, namespace)
     except MlkeysError as problem:
         yield Check("settings", "wrong", str(problem), "To try things on a server of its own: mlkeys dev")
         return

@@ -11,9 +11,9 @@ import subprocess
 from collections.abc import Iterator
 from importlib import metadata
 
-from mlkeys import _collection
 from mlkeys._commands.doctor.check import Check, Level
 from mlkeys._errors import MlkeysError
+from mlkeys._system import collection as _collection
 
 _NEEDED = re.compile(r"([\w.-]+)>=([\d.]+); extra == ['\"]ansible['\"]")
 _VERSION = re.compile(r"\d+(?:\.\d+)+")

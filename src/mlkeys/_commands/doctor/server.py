@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlkeys import _collection
 from mlkeys._analysis.view import View
 from mlkeys._app import Stack, app_of
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.doctor.rights import dangers_of, needs_of, verdicts
+from mlkeys._system import collection
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -48,7 +48,7 @@ def _members(connection: Connection) -> Iterator[Check]:
 
     for address in connection.addresses:
         try:
-            health = _collection.health(replace(connection, url=address))
+            health = collection.health(replace(connection, url=address))
         except TransitError as error:
             yield Check("server", "wrong", error.message)
             continue

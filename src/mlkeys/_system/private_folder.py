@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
-from mlkeys._processes import holding_signals
+from mlkeys._system.processes import holding_signals
 
 _PREFIX = "mlkeys-edit-"
 # The numbers by which Linux knows file systems that are in memory: tmpfs and ramfs.

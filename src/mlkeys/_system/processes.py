@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from mlkeys._terminal import in_foreground
+from mlkeys._system.terminal import in_foreground
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 
 from mlkeys._errors import MlkeysError
-from mlkeys._processes import STOPPING, ending_with_parent, holding_signals
-from mlkeys._terminal import in_foreground
+from mlkeys._system.processes import STOPPING, ending_with_parent, holding_signals
+from mlkeys._system.terminal import in_foreground
 
 # What git hands to a shell, but for what only separates words.
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?\[#~=%\n]")
