@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys._state_folder import stop_detached
+from mlkeys._devserver.state_folder import stop_detached
 from tests.docs.blocks import Command, File, NotRun, blocks_of, shows
 from tests.support.collection import ROOT, collections_path
 from tests.support.server import running_bao

@@ -20,10 +20,10 @@ import pytest
 from click.testing import CliRunner
 
 from mlkeys._cli import main
+from mlkeys._devserver.http import request
+from mlkeys._devserver.server import DevServer
+from mlkeys._devserver.state_folder import stop_detached
 from mlkeys._errors import DevServerError
-from mlkeys._http import request
-from mlkeys._openbao import DevServer
-from mlkeys._state_folder import stop_detached
 
 MLKEYS = [sys.executable, "-m", "mlkeys"]
 PATIENCE = 15.0

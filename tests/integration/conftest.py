@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys._openbao import DevServer, _binary
+from mlkeys._devserver.server import DevServer, _binary
 from tests.integration.support.processes import free_port, listens, started
 from tests.integration.support.tls import Authority
 from tests.support.modules import by_action

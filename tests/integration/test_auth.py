@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mlkeys._openbao import _binary
+from mlkeys._devserver.server import _binary
 from tests.integration.conftest import SecureBao
 from tests.integration.support.jwts import Issuer
 from tests.integration.support.processes import free_port, listens, started

@@ -25,7 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action import in_p
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from mlkeys._openbao import _binary
+from mlkeys._devserver.server import _binary
 from tests.integration.support.backups import (
     GpgHolder,
     age_holder,

@@ -32,7 +32,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mlkeys import _http, _openbao, _state_folder
+from mlkeys._devserver import http as _http
+from mlkeys._devserver import server as _openbao
+from mlkeys._devserver import state_folder
 from mlkeys._system import processes
 
 _LOOPBACK = "127.0.0.1"
@@ -65,7 +67,7 @@ class Node:
 
     @property
     def runs(self) -> bool:
-        return _state_folder.runs(self.folder)
+        return state_folder.runs(self.folder)
 
     def ask(self, method: str, path: str, body: object = None, token: str | None = None) -> tuple[int, dict[str, Any]]:
         return _http.request(self.address, method, path, body, token)
@@ -80,7 +82,7 @@ class Node:
         config.write_text(self._config(), encoding="utf-8")
         environment = _openbao.without_server_settings(os.environ) | {"HOME": str(self.folder)}
         with (
-            _state_folder.locked(self.folder) as lock,
+            state_folder.locked(self.folder) as lock,
             (self.folder / "server.log").open("ab") as log,
             processes.holding_signals() as before_exec,
         ):
@@ -214,7 +216,7 @@ class Cluster:
 
     def start(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _state_folder.write_private(self.folder / "tls.pem", _certificate())
+        state_folder.write_private(self.folder / "tls.pem", _certificate())
         for node in self.nodes:
             node.launch()
         for node in self.nodes:
@@ -222,8 +224,8 @@ class Cluster:
         first = self.nodes[0]
         created = first.ask("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})[1]
         key = str(created["keys_base64"][0])
-        _state_folder.write_private(self.folder / "token", str(created["root_token"]))
-        _state_folder.write_private(self.folder / "unseal_key", key)
+        state_folder.write_private(self.folder / "token", str(created["root_token"]))
+        state_folder.write_private(self.folder / "unseal_key", key)
         first.unseal(key)
         first.wait("become active", lambda: first.ask("GET", "sys/health")[0] == 200)
         # Before the others join, or each of them waits ten seconds for its vote.
@@ -372,7 +374,7 @@ def main() -> None:
     else:
         cluster.heal()
     members = {"leader": cluster.leader.address, "standbys": [node.address for node in cluster.standbys]}
-    _state_folder.write_private(cluster.folder / "members.json", json.dumps(members))
+    state_folder.write_private(cluster.folder / "members.json", json.dumps(members))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from mlkeys import _openbao, _state_folder
+from mlkeys._devserver import server, state_folder
 from mlkeys._system import processes as _processes
 from tests.support.collection import ROOT
 
@@ -191,7 +191,7 @@ class Host:
 
     @property
     def runs(self) -> bool:
-        return _state_folder.runs(self.folder)
+        return state_folder.runs(self.folder)
 
     @property
     def files(self) -> Path:
@@ -227,7 +227,7 @@ class Host:
             command[1:1] = ["--net"]
         group = self._control_group() if self._systemd else None
         with (
-            _state_folder.locked(self.folder) as lock,
+            state_folder.locked(self.folder) as lock,
             (self.folder / "log").open("ab") as log,
             _processes.holding_signals() as before_exec,
         ):
@@ -403,10 +403,10 @@ class Hosts:
                 subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
         extra = _extra()
         for host in self.hosts.values():
-            host.launch(program=_openbao._binary(), extra=extra, detached=self._detached)
+            host.launch(program=server._binary(), extra=extra, detached=self._detached)
         for host in self.hosts.values():
             host.wait()
-        _state_folder.write_private(self.folder / "hosts.json", json.dumps(self.variables()))
+        state_folder.write_private(self.folder / "hosts.json", json.dumps(self.variables()))
 
     def variables(self) -> dict[str, dict[str, object]]:
         """What Ansible has to know of each host."""

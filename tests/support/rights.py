@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from mlkeys import _http
+from mlkeys._devserver import http
 
 _FORBIDDEN = 403
 _DONE = (200, 204)
@@ -33,7 +33,7 @@ class Server:
         self._token = (folder / "token").read_text(encoding="ascii").strip()
 
     def ask(self, method: str, path: str, body: object, token: str | None = None) -> tuple[int, dict[str, Any]]:
-        return _http.request(self._address, method, path, body, token or self._token)
+        return http.request(self._address, method, path, body, token or self._token)
 
     def done(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         status, answer = self.ask(method, path, body)

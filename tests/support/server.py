@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlkeys._openbao import DevServer
-from mlkeys._state_folder import stop_detached
+from mlkeys._devserver.server import DevServer
+from mlkeys._devserver.state_folder import stop_detached
 
 
 @dataclass(frozen=True)

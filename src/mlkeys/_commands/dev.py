@@ -15,9 +15,9 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._devserver.server import DevServer, without_server_settings
+from mlkeys._devserver.state_folder import stop_detached
 from mlkeys._errors import DevServerError
-from mlkeys._openbao import DevServer, without_server_settings
-from mlkeys._state_folder import stop_detached
 from mlkeys._system.processes import Attendance, exit_status
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from mlkeys._openbao import without_server_settings
+from mlkeys._devserver.server import without_server_settings
 from mlkeys._system.processes import ending_with_parent, holding_signals
 
 START_SECONDS = 20.0

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from mlkeys._devserver.http import request
+from mlkeys._devserver.state_folder import POLL_SECONDS, STOP_SECONDS, forget, locked, write_private
 from mlkeys._errors import DevServerError
-from mlkeys._http import request
-from mlkeys._state_folder import POLL_SECONDS, STOP_SECONDS, forget, locked, write_private
 from mlkeys._system.processes import ending_with_parent, holding_signals
 
 _LOOPBACK = "127.0.0.1"
