@@ -14,7 +14,6 @@ A program of constructs becomes an Ansible project, Terraform configurations and
 `mlkeys synth PROGRAM` writes the files.
 """
 
-from mlkeys._app import App, Stack
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Inventory, Template
@@ -25,7 +24,9 @@ from mlkeys._model.annotations import Annotations
 from mlkeys._model.duration import Duration
 from mlkeys._model.reference import Reference
 from mlkeys._model.secret import Secret
+from mlkeys._model.stack import Stack
 from mlkeys._model.tree import Aspect, Construct
+from mlkeys.app import App
 
 __all__ = [
     "Agent",

@@ -10,7 +10,8 @@ from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.grants import Grant
-from mlkeys._constructs.key import KeyType, TransitSecretBackendKey
+from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.key_resource import KeyType
 from mlkeys._constructs.policy import Capability, Policy
 
 __all__ = [

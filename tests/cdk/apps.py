@@ -14,9 +14,9 @@ import yaml
 
 from mlkeys import App, AppInvalid, Stack
 from mlkeys import transit as vault
-from mlkeys._app import TargetName
-from mlkeys._constructs.key import KeyChanges
-from mlkeys._program import load
+from mlkeys._constructs.key_resource import KeyChanges
+from mlkeys._model.stack import TargetName
+from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import synthesize_for
 from mlkeys._synthesis.synth import synthesize
 

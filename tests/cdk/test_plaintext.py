@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkeys import MlkeysError
-from mlkeys._plaintext import parsed, rendered
+from mlkeys._commands.vars_file.plaintext import parsed, rendered
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,20}", fullmatch=True)
 # All that the server can give: UTF-8 has no halves of characters.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which file of the package may use what: the core touches no file, no environment, no clock and no network."""
+"""Which room of the package may import what. The core touches no file, no environment, no clock and no network."""
 
 from __future__ import annotations
 
@@ -10,67 +10,86 @@ from pathlib import Path
 import pytest
 
 from tests.cdk.apps import ROOT
+from tests.support.imports import imported
 
 PACKAGE = ROOT / "src" / "mlkeys"
-#: The edges: they read programs, write files, run tools, ask servers.
-EDGES = {
-    *("_ansible_vault", "_cli", "_collection", "_editor", "_http", "_openbao", "_private_folder", "_processes"),
-    *("_program", "_project", "_replacing", "_state_folder", "_terminal", "_worktree", "__main__", "sops_source"),
+
+#: What each room may import of the others. A new room needs a row here.
+ROOMS: dict[str, set[str]] = {
+    "_errors": set(),
+    "_shared": set(),
+    "_providers": set(),
+    "_model": {"_errors", "_shared", "_providers"},
+    "_constructs": {"_errors", "_shared", "_providers", "_model"},
+    "_analysis": {"_errors", "_providers", "_model", "_constructs"},
+    "_targets": {"_errors", "_shared", "_model", "_constructs", "_analysis"},
+    "_synthesis": {"_errors", "_model", "_constructs", "_analysis", "_targets"},
+    "app": {"_model", "_synthesis"},
+    "transit": {"_constructs"},
+    "__init__": {"_errors", "_model", "_constructs", "app"},
+    "_system": {"_errors"},
+    "_devserver": {"_errors", "_system"},
+    "_lint": {"_providers"},
+    "_import": {"_errors", "_shared", "_system"},
+    "_commands": {
+        *("_errors", "_shared", "_model", "_constructs", "_analysis", "_targets", "_synthesis"),
+        *("_system", "_devserver", "_lint", "_import"),
+    },
+    "_cli": {"_commands"},
+    "__main__": {"_cli"},
 }
-CORE = sorted(
-    path
-    for path in PACKAGE.rglob("*.py")
-    if path.stem not in EDGES and not {"_commands", "_templates"} & set(path.relative_to(PACKAGE).parts)
-)
+#: These read programs, write files, run tools, and ask servers; all others only decide.
+EDGES = {"_commands", "_system", "_devserver", "_cli", "__main__"}
+EDGE_FILES = {"_synthesis/program", "_synthesis/project", "_import/ansible_vault", "_import/sops_source"}
 TALKING = {"ansible", "click", "datetime", "hvac", "http", "io", "pathlib", "random", "secrets", "shutil", "socket",
            "subprocess", "tempfile", "time", "urllib", "uuid"}  # fmt: skip
 #: Where a type of a path is needed, or a name of the machine's separator; how an address is written; a text as lines.
-EXCEPTIONS = {("_app", "pathlib"), ("dotenv_source", "io"), ("reports", "urllib")}
+EXCEPTIONS = {("app", "pathlib"), ("_import/dotenv_source", "io"), ("_lint/reports", "urllib")}
+#: The only ones that know Ansible, beside the commands that need its collection.
+ANSIBLE = {"_import/ansible_vault", "_system/collection"}
+
+CODE = sorted(path for path in PACKAGE.rglob("*.py") if "_templates" not in path.relative_to(PACKAGE).parts)
 
 
-def imported(path: Path) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            found.add(str(node.module))
-    return found
+def place(path: Path) -> str:
+    """A file as the tables name it: its path below the package without the suffix."""
+    return path.relative_to(PACKAGE).with_suffix("").as_posix()
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(PACKAGE)))
+def room(path: Path) -> str:
+    return place(path).partition("/")[0]
+
+
+@pytest.mark.parametrize("path", CODE, ids=place)
+def test_a_room_imports_what_the_table_allows(path: Path) -> None:
+    ours = {name.split(".")[1] for name in imported(path) if name.startswith("mlkeys.")}
+    assert ours - {room(path)} <= ROOMS[room(path)], "say in this table what a new room may import"
+
+
+def test_the_table_names_no_room_that_is_gone() -> None:
+    assert set(ROOMS) == {room(path) for path in CODE}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in CODE if room(path) not in EDGES and place(path) not in EDGE_FILES], ids=place
+)
 def test_the_core_only_decides(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imported(path)}
-    assert {name for name in tops & TALKING if (path.stem, name) not in EXCEPTIONS} == set()
+    assert {name for name in tops & TALKING if (place(path), name) not in EXCEPTIONS} == set()
     text = path.read_text(encoding="utf-8")
     assert "environ" not in [node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)]
     assert "open(" not in text
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_constructs_know_no_target_and_nobody_knows_the_command(path: Path) -> None:
-    names = imported(path)
-    assert not any(name.startswith("mlkeys._commands") for name in names)
-    if "_constructs" in path.parts:
-        assert not any(
-            name.startswith(("mlkeys._targets", "mlkeys._synthesis.synth", "mlkeys._analysis.view")) for name in names
-        )
-    if "_targets" in path.parts:
-        other = "terraform" if "ansible" in path.parts else "ansible" if "terraform" in path.parts else None
-        assert not any(other and name.startswith(f"mlkeys._targets.{other}") for name in names)
+@pytest.mark.parametrize("path", [path for path in CODE if room(path) == "_targets"], ids=place)
+def test_targets_do_not_know_one_another(path: Path) -> None:
+    other = "terraform" if "ansible" in path.parts else "ansible" if "terraform" in path.parts else None
+    assert not any(other and name.startswith(f"mlkeys._targets.{other}") for name in imported(path))
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", CODE, ids=place)
 def test_ansible_is_known_to_two_files_and_to_commands_that_need_it(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imported(path)}
-    if path.stem not in {"_ansible_vault", "_collection"}:
+    if place(path) not in ANSIBLE:
         assert "ansible" not in tops
-        assert "ansible_collections" not in tops or "_commands" in path.parts
-
-
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_files_stay_small(path: Path) -> None:
-    # These are the collection's.
-    if path.stem not in {"_schema", "_shapes"}:
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 280
+        assert "ansible_collections" not in tops or room(path) == "_commands"

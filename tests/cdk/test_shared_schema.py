@@ -19,7 +19,8 @@ from mlkeys._constructs.approle import AppRole, AppRoleAttributes
 from mlkeys._constructs.backend import BackendAttributes, TransitSecretBackend
 from mlkeys._constructs.grants import Verb
 from mlkeys._constructs.host_config import SHAPES
-from mlkeys._constructs.key import KeyAttributes, KeyType, TransitSecretBackendKey
+from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.key_resource import KeyAttributes, KeyType
 from mlkeys._constructs.policy import Capability
 from mlkeys._shared import policy, schema, shapes
 from mlkeys._targets.ansible.content import SHAPE_OF

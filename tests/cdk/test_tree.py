@@ -12,7 +12,7 @@ import pytest
 from mlkeys import App, Construct, MlkeysError, Stack
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
-from mlkeys._program import load
+from mlkeys._synthesis.program import load
 from mlkeys._synthesis.synth import synthesize
 from tests.cdk.apps import app_of, files, key_in, problems, stack, tasks
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Hashable, Iterator
 
 from mlkeys._analysis.view import View
-from mlkeys._app import App, Stack
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
@@ -21,6 +20,7 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._errors import Problem
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.reference import damage, targets
+from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct
 from mlkeys._providers.literals import secret_form
 
@@ -48,7 +48,7 @@ def problems_of(view: View) -> tuple[Problem, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def warnings_of(app: App) -> tuple[Problem, ...]:
+def warnings_of(app: Root) -> tuple[Problem, ...]:
     """The warnings that nobody has acknowledged."""
     return tuple(
         _problem(construct, f"warning {id_}: {text}")
@@ -62,7 +62,7 @@ def _problem(construct: Construct, message: str) -> Problem:
     return Problem(construct.node.path, construct.node.location_text, message)
 
 
-def _own(app: App, construct: Construct) -> Iterator[Problem]:
+def _own(app: Root, construct: Construct) -> Iterator[Problem]:
     for message, location in construct.node.problems:
         yield Problem(construct.node.path, location.seen_from(app.node.folder), message)
     for validation in construct.node.validations:

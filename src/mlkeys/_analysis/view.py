@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from mlkeys._app import App, Stack
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Target, parts, targets
+from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct
 
 
@@ -36,7 +36,7 @@ class Pointer:
 class View:
     """One app, whose tree does not change any more."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: Root) -> None:
         self.app = app
 
     @cached_property

@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The commands of `mlkeys`, one file each."""
+"""The commands of `mlkeys`: a folder for each kind, a file for each command."""
 
 from __future__ import annotations
 
 import importlib
-import keyword
 import signal
 from contextlib import suppress
 from typing import Any
@@ -34,6 +33,14 @@ COMMANDS = {
     "synth": "Write the files that a program describes.",
 }
 
+#: Where a command is, if not in a file of its own name beside this one.
+PLACES = {
+    **{name: f"program.{name}" for name in ("deploy", "destroy", "diff", "graph", "init", "list", "output", "synth")},
+    **{name: f"fleet.{name}" for name in ("rotate", "status")},
+    "edit": "vars_file.edit",
+    "import": "vars_file.import_",
+}
+
 #: The same for all commands.
 EXIT_CODES = """\b
 Exit codes:
@@ -57,8 +64,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         if cmd_name not in COMMANDS:
             ctx.fail(unknown_problem(cmd_name, COMMANDS))
-        # A file cannot be called like a word of the language.
-        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        name = PLACES.get(cmd_name, cmd_name)
         command = importlib.import_module(f"mlkeys._commands.{name}").command
         if not isinstance(command, click.Command):
             raise TypeError(f"mlkeys._commands.{name}.command is no command")

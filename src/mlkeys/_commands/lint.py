@@ -129,10 +129,10 @@ class _Look:
         managed = {file.path: file.data for file in self._with_ciphertexts if _may_be_managed(file)}
         others: set[str] = set()
         if managed:
-            from mlkeys._commands import vars_checks
+            from mlkeys._commands.vars_file import checks
 
             try:
-                findings, others = vars_checks.checked(managed, server=server)
+                findings, others = checks.checked(managed, server=server)
                 self.found += findings
             except MlkeysError as problem:
                 if server:

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from mlkeys._analysis.view import View
-from mlkeys._app import App, Stack
 from mlkeys._errors import MlkeysError
-from mlkeys._program import load
+from mlkeys._model.stack import Root, Stack
+from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import write_app
 from mlkeys._synthesis.synth import Synthesis, needed_stacks
 
@@ -41,7 +41,7 @@ def out_folder(program: Path, out: Path | None) -> Path:
     return out if out is not None else program.parent / "mlkeys.out"
 
 
-def chosen(app: App, names: Sequence[str]) -> list[Stack]:
+def chosen(app: Root, names: Sequence[str]) -> list[Stack]:
     """The stacks of that name, in the order in which they can be deployed."""
     known = {stack.node.id: stack for stack in app.stacks}
     unknown = [name for name in names if name not in known]
@@ -50,7 +50,7 @@ def chosen(app: App, names: Sequence[str]) -> list[Stack]:
     return [stack for stack in in_order(app) if not names or stack.node.id in names]
 
 
-def in_order(app: App) -> list[Stack]:
+def in_order(app: Root) -> list[Stack]:
     """Stacks after those that they need."""
     view = View(app)
     done: list[Stack] = []
@@ -64,7 +64,7 @@ def in_order(app: App) -> list[Stack]:
     return done
 
 
-def synthesised(program: Path, out: Path | None) -> tuple[App, Path]:
+def synthesised(program: Path, out: Path | None) -> tuple[Root, Path]:
     """The app, with its files up to date."""
     app = load(program)
     folder = out_folder(program, out)

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mlkeys._app import Stack, app_of
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._errors import MlkeysError, Problem
 from mlkeys._model.secret import EnvSecret, FileSecret, PromptSecret
+from mlkeys._model.stack import Stack, root_of
 
 
 def missing_sources(stacks: Iterable[Stack]) -> list[Problem]:
@@ -22,7 +22,7 @@ def missing_sources(stacks: Iterable[Stack]) -> list[Problem]:
         for stack in stacks
         for element in stack.node.walk()
         if isinstance(element, Encrypted)
-        for problem in _problems(element, Path(app_of(stack).node.folder or "."))
+        for problem in _problems(element, Path(root_of(stack).node.folder or "."))
     ]
 
 

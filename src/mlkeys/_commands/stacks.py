@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from mlkeys._app import Stack
 from mlkeys._commands.playbook import Run, ansible_playbook
+from mlkeys._model.stack import Stack
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,16 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext
 from mlkeys._constructs.inventory import Group
+from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct, where
-
-if TYPE_CHECKING:
-    from mlkeys._constructs.key import TransitSecretBackendKey
 
 
 class EncryptedVars(Element):
@@ -29,7 +26,7 @@ class EncryptedVars(Element):
         id_: str | None = None,
         /,
         *,
-        key: TransitSecretBackendKey,
+        key: KeyResource,
         secrets: Mapping[str, Plaintext] | None = None,
         hosts: Group | None = None,
     ) -> None:

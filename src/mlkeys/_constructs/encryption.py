@@ -6,15 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Reference, parts, targets
 from mlkeys._model.secret import Secret
 from mlkeys._model.tree import Construct
-
-if TYPE_CHECKING:
-    from mlkeys._constructs.key import TransitSecretBackendKey
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -27,7 +25,7 @@ class Encrypted(Element):
     runtime_fields = frozenset({"plaintext"})
 
     def __init__(
-        self, scope: Construct, id_: str, *, key: TransitSecretBackendKey, plaintext: Plaintext, name: str
+        self, scope: Construct, id_: str, *, key: KeyResource, plaintext: Plaintext, name: str
     ) -> None:  # fmt: skip
         super().__init__(scope, id_)
         self.key = key
@@ -61,7 +59,7 @@ class Decrypted(Element):
     runtime_fields = frozenset({"ciphertext"})
 
     def __init__(
-        self, scope: Construct, id_: str, *, key: TransitSecretBackendKey, ciphertext: str, context: str | None
+        self, scope: Construct, id_: str, *, key: KeyResource, ciphertext: str, context: str | None
     ) -> None:  # fmt: skip
         super().__init__(scope, id_)
         self.key = key
@@ -108,7 +106,7 @@ class Decrypted(Element):
 Plaintext: TypeAlias = Secret | Decrypted | Reference | str
 
 
-def decrypt(key: TransitSecretBackendKey, ciphertext: str | Encrypted, context: str | None) -> Decrypted:
+def decrypt(key: KeyResource, ciphertext: str | Encrypted, context: str | None) -> Decrypted:
     """What `key.decrypt` makes: below the key, one for each use of a ciphertext."""
     source = _encrypted(key.node.root, str(ciphertext))
     text, wrong = (str(ciphertext), None)
@@ -139,7 +137,7 @@ def _name_problems(name: str) -> list[str]:
     return []
 
 
-def _free_id(key: TransitSecretBackendKey, name: str) -> str:
+def _free_id(key: KeyResource, name: str) -> str:
     """An id among the key's children: one ciphertext may be decrypted at several places."""
     wanted = f"decrypt-{name}" if name else "decrypt"
     number, id_ = 1, wanted

@@ -6,15 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from mlkeys._constructs.approle import AppRole
+from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.location import call_site
 from mlkeys._shared.policy import grant_rules
-
-if TYPE_CHECKING:
-    from mlkeys._constructs.key import TransitSecretBackendKey
 
 Grantee: TypeAlias = AppRole | Policy
 Verb: TypeAlias = Literal["encrypt", "decrypt", "rewrap", "rotate", "verify"]
@@ -27,7 +25,7 @@ class Grant:
     policy: Policy
 
 
-def grant(key: TransitSecretBackendKey, grantee: Grantee, verb: Verb, secrets: Sequence[str] = ()) -> Grant:
+def grant(key: KeyResource, grantee: Grantee, verb: Verb, secrets: Sequence[str] = ()) -> Grant:
     """Add to the grantee's policy what this use of the key needs, and nothing more."""
     if not isinstance(grantee, (AppRole, Policy)):
         key.node.add_problem(

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlkeys._app import Stack
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._errors import MlkeysError
 from mlkeys._model.element import Element
 from mlkeys._model.reference import targets
 from mlkeys._model.secret import Secret
+from mlkeys._model.stack import Stack
 from mlkeys._model.tree import Construct, ambient
 
 

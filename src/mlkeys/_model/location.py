@@ -8,7 +8,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-_PACKAGE = os.path.dirname(__file__) + os.sep  # noqa: PTH120  pathlib would be most of the import's time
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120  pathlib would be most of the import's time
 
 
 @dataclass(frozen=True, slots=True)

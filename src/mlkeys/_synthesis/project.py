@@ -10,27 +10,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlkeys._app import App
 from mlkeys._constructs.host_config import HostConfig
 from mlkeys._errors import MlkeysError
+from mlkeys._model.stack import Root
 from mlkeys._synthesis.synth import MANIFEST, Synthesis, synthesize
 
 
-def synthesize_for(app: App, outdir: Path) -> Synthesis:
+def synthesize_for(app: Root, outdir: Path) -> Synthesis:
     """The files of an app as they would be in a folder."""
     program = Path(app.node.folder or ".").absolute()
     sources = _sources(app, program)
     return synthesize(app, sources=sources, program_folder=Path(os.path.relpath(program, outdir.absolute())).as_posix())
 
 
-def write_app(app: App, outdir: Path) -> Synthesis:
+def write_app(app: Root, outdir: Path) -> Synthesis:
     """Make the folder hold the files of an app; what is not ours in it stays."""
     made = synthesize_for(app, outdir)
     write(made.files, outdir)
     return made
 
 
-def _sources(app: App, program: Path) -> dict[str, str]:
+def _sources(app: Root, program: Path) -> dict[str, str]:
     """Texts of the templates that the program names, as far as they can be read."""
     found = {}
     for construct in app.node.walk():

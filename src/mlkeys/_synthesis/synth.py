@@ -12,7 +12,6 @@ from typing import Any
 
 from mlkeys._analysis.checks import problems_of, warnings_of
 from mlkeys._analysis.view import View
-from mlkeys._app import App, Stack
 from mlkeys._constructs.output import Output
 from mlkeys._errors import AppInvalid, Problem
 from mlkeys._model.aspects import visit_all
@@ -20,6 +19,7 @@ from mlkeys._model.attributes import Value
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
 from mlkeys._model.reference import parts
+from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct
 from mlkeys._targets.checks import target_problems_of
 
@@ -35,7 +35,7 @@ class Synthesis:
     warnings: tuple[Problem, ...]
 
 
-def synthesize(app: App, *, sources: Mapping[str, str] | None = None, program_folder: str = "..") -> Synthesis:
+def synthesize(app: Root, *, sources: Mapping[str, str] | None = None, program_folder: str = "..") -> Synthesis:
     """All files of an app.
 
     Args:
@@ -124,7 +124,7 @@ def needed_stacks(view: View, stack: Stack) -> set[Stack]:
     return found
 
 
-def _notes(app: App) -> list[str]:
+def _notes(app: Root) -> list[str]:
     return [
         f"[{construct.node.path}] {text}"
         for construct in app.node.walk()

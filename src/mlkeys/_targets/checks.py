@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mlkeys._analysis.view import View
-from mlkeys._app import Stack
 from mlkeys._errors import Problem
+from mlkeys._model.stack import Stack
 
 
 def target_problems_of(view: View, sources: Mapping[str, str]) -> tuple[Problem, ...]:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 
-from mlkeys._app import App, Stack
 from mlkeys._commands.doctor import environment, machine, server
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.errors import failing_plainly
@@ -29,7 +28,8 @@ from mlkeys._commands.sources import missing_sources
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._errors import MlkeysError
 from mlkeys._model.secret import KvSecret
-from mlkeys._program import load
+from mlkeys._model.stack import Root, Stack
+from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import differences, synthesize_for
 from mlkeys._system import collection
 from mlkeys._targets.ansible.login import KV_COLLECTION
@@ -107,7 +107,7 @@ def _configure(project: Path) -> None:
         os.environ["ANSIBLE_CONFIG"] = str(project.absolute())
 
 
-def _app(program: Path) -> App | Check:
+def _app(program: Path) -> Root | Check:
     """The app of the program, or what is wrong with that."""
     try:
         app = load(program)
@@ -117,7 +117,7 @@ def _app(program: Path) -> App | Check:
     return app
 
 
-def _program(app: App, stacks: Sequence[Stack], folder: Path) -> Iterator[Check]:
+def _program(app: Root, stacks: Sequence[Stack], folder: Path) -> Iterator[Check]:
     if different := differences(synthesize_for(app, folder).files, folder):
         yield Check("program", "remark", f"{len(different)} files in {folder} are not up to date", "mlkeys synth")
     else:
@@ -126,7 +126,7 @@ def _program(app: App, stacks: Sequence[Stack], folder: Path) -> Iterator[Check]
         yield Check("secrets", "remark", str(problem), "A deployment needs it.")
 
 
-def _oldest_terraform(app: App, stacks: Sequence[Stack]) -> str:
+def _oldest_terraform(app: Root, stacks: Sequence[Stack]) -> str:
     if "terraform" not in app.targets:
         return ""
     return max(map(terraform_version, stacks), key=machine.numbers)

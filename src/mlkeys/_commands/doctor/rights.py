@@ -8,18 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mlkeys._analysis.view import View
-from mlkeys._app import Stack
 from mlkeys._commands.doctor.check import Check
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
-from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.secret import KvSecret
+from mlkeys._model.stack import Stack
 
 _USE = frozenset({"update"})
 
@@ -66,7 +66,7 @@ def _made(view: View, element: Element) -> Iterator[Need]:
             yield Need(f"{path}/config/keys", read)
     elif isinstance(element, TransitSecretCacheConfig):
         yield Need(f"{view.text(str(element.values['backend']))}/cache-config", read)
-    elif isinstance(element, TransitSecretBackendKey):
+    elif isinstance(element, KeyResource):
         yield Need(_of_key(view, element, "keys"), read, _USE)
     elif isinstance(element, Policy):
         yield Need(f"sys/policies/acl/{view.text(element.policy_name)}", read, _USE)
@@ -84,7 +84,7 @@ def _decrypted_by(view: View, element: Element) -> Iterator[Decrypted]:
                 yield pointer.element
 
 
-def _of_key(view: View, key: TransitSecretBackendKey, verb: str) -> str:
+def _of_key(view: View, key: KeyResource, verb: str) -> str:
     return f"{view.text(str(key.backend))}/{verb}/{view.text(str(key.name))}"
 
 
@@ -92,7 +92,7 @@ def dangers_of(view: View, stack: Stack) -> Mapping[str, tuple[str, str]]:
     """Paths at which one capability is too much, that, and what it leads to."""
     found = {}
     for element in view.in_stack(stack):
-        if isinstance(element, TransitSecretBackendKey):
+        if isinstance(element, KeyResource):
             if not _refuses_unknown_keys(view, element):
                 makes = "a mistyped name makes a new key (disable_upsert keeps the engine from it)"
                 found[_of_key(view, element, "encrypt")] = ("create", makes)
@@ -101,7 +101,7 @@ def dangers_of(view: View, stack: Stack) -> Mapping[str, tuple[str, str]]:
     return found
 
 
-def _refuses_unknown_keys(view: View, key: TransitSecretBackendKey) -> bool:
+def _refuses_unknown_keys(view: View, key: KeyResource) -> bool:
     return any(
         isinstance(element, TransitSecretBackend)
         and element.values.get("disable_upsert") is True

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlkeys._analysis.view import View
-from mlkeys._app import Stack, app_of
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.doctor.rights import dangers_of, needs_of, verdicts
+from mlkeys._model.stack import Stack, root_of
 from mlkeys._system import collection
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def token_state(token: Mapping[str, Any], method: str) -> Iterator[Check]:
 def _rights(client: Client, stack: Stack) -> Iterator[Check]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
 
-    view = View(app_of(stack))
+    view = View(root_of(stack))
     needs, dangers = list(needs_of(view, stack)), dangers_of(view, stack)
     paths = sorted({need.path for need in needs} | set(dangers))
     if not paths:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlkeys._analysis.view import View
-from mlkeys._app import Stack
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.host_config import HostConfig
@@ -17,6 +16,7 @@ from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element
 from mlkeys._model.secret import KvSecret, PromptSecret
+from mlkeys._model.stack import Stack
 from mlkeys._shared.policy import hcl
 from mlkeys._targets.ansible import hosts, rotation, server_object
 from mlkeys._targets.ansible.login import KV_COLLECTION, KV_VARIABLES

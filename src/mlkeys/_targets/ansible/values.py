@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from mlkeys._analysis.view import View
-from mlkeys._app import Stack
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.raw import mapped
@@ -16,6 +15,7 @@ from mlkeys._model.duration import Duration
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Target, parts
 from mlkeys._model.secret import EnvSecret, FileSecret, GeneratedSecret, KvSecret, PromptSecret, Secret
+from mlkeys._model.stack import Stack
 from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.jinja import Expression, literal
 from mlkeys._targets.ansible.login import KV_LOOKUP

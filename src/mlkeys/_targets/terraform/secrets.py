@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mlkeys._analysis.view import Pointer
-from mlkeys._app import Stack
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._model.element import Element
 from mlkeys._model.secret import Secret
+from mlkeys._model.stack import Stack
 from mlkeys._targets.names import terraform_name, variable_name
 from mlkeys._targets.terraform.text import escaped
 

@@ -8,7 +8,6 @@ import json
 from typing import Any
 
 from mlkeys._analysis.view import View
-from mlkeys._app import Stack
 from mlkeys._constructs.backend import TransitSecretBackend
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key import TransitSecretBackendKey
@@ -16,6 +15,7 @@ from mlkeys._constructs.output import Output
 from mlkeys._constructs.raw import TerraformBlock
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.reference import Target, parts
+from mlkeys._model.stack import Stack
 from mlkeys._targets.names import terraform_name
 from mlkeys._targets.overrides import overridden
 from mlkeys._targets.terraform.resources import body_of, kind_of

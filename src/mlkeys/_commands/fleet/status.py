@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import click
 
 from mlkeys._commands.errors import failing_plainly, write_file
-from mlkeys._commands.fleet import Fleet, for_fleets
+from mlkeys._commands.fleet.status_page import page
+from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place
+from mlkeys._commands.fleet.targets import Fleet, for_fleets
 from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import terminal
-from mlkeys._commands.status_page import page
 from mlkeys._errors import MlkeysError
-from mlkeys._fleet_status import FleetStatus, KeyStatus, place
 
 if TYPE_CHECKING:
     from rich.console import Console

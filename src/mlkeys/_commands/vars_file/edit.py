@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.vars_writes import Change, Target, show, target
+from mlkeys._commands.vars_file.plaintext import parsed, rendered
+from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
-from mlkeys._plaintext import parsed, rendered
 from mlkeys._system import collection
 from mlkeys._system.editor import Guard, Stopped, chosen_editor, guarding
 from mlkeys._system.private_folder import folder_in_memory, private_folder

@@ -11,7 +11,7 @@ import click
 
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.project import in_order, json_option, program_argument
-from mlkeys._program import load
+from mlkeys._synthesis.program import load
 
 
 @click.command("list")

@@ -10,13 +10,13 @@ import sys
 import traceback
 from pathlib import Path
 
-from mlkeys._app import App, Session, Stack, session
 from mlkeys._errors import AppInvalid, MlkeysError
 from mlkeys._model.location import Location, is_ours
+from mlkeys._model.stack import Root, Session, Stack, session
 from mlkeys._model.tree import ambient
 
 
-def load(program: Path) -> App:
+def load(program: Path) -> Root:
     """The app of a program.
 
     One that makes no `App` is in the flat style: its constructs are in one stack, named after its file.
@@ -58,8 +58,8 @@ def _line(problem: MlkeysError) -> str:
     return f"{Path(own[-1].f_code.co_filename).name}:{own[-1].f_lineno}" if own else "mlkeys"
 
 
-def _flat_app(path: Path) -> tuple[App, Stack]:
-    app = App()
+def _flat_app(path: Path) -> tuple[Root, Stack]:
+    app = Root()
     # Made for the program, so what is said about it is said about its first line.
     app.node.location = Location(str(path), 1)
     stack = Stack(app, path.stem)
@@ -67,13 +67,13 @@ def _flat_app(path: Path) -> tuple[App, Stack]:
     return app, stack
 
 
-def _the_app(program: Path, running: Session, flat: App, stack: Stack) -> App:
+def _the_app(program: Path, running: Session, flat: Root, stack: Stack) -> Root:
     used = bool(stack.node.children)
-    if not running.apps and not used:
+    if not running.roots and not used:
         raise MlkeysError(f"{program} makes no construct: there is nothing to synthesise.")
-    if len(running.apps) + used > 1:
+    if len(running.roots) + used > 1:
         raise MlkeysError(
-            f"{program} makes {len(running.apps)} App objects"
+            f"{program} makes {len(running.roots)} App objects"
             + (" and constructs outside of them: give those a scope, or put them under 'with stack:'." if used else ".")
         )
-    return running.apps[0] if running.apps else flat
+    return running.roots[0] if running.roots else flat

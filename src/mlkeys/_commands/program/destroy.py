@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from mlkeys._app import Stack
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.project import (
     chosen,
@@ -21,6 +20,7 @@ from mlkeys._commands.project import (
 from mlkeys._commands.stacks import run_stacks, terminal
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._errors import MlkeysError
+from mlkeys._model.stack import Stack
 
 
 @click.command("destroy")

@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The root of the tree, and its units of deployment."""
+"""The root of a tree, and its units of deployment."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Self, get_args
 
 from mlkeys._errors import MlkeysError
@@ -22,20 +21,17 @@ TARGETS: tuple[TargetName, ...] = get_args(TargetName)
 
 @dataclass
 class Session:
-    """A program that is being run by the command, and the apps that it makes."""
+    """A program that the command runs, and the roots that the program makes."""
 
-    apps: list[App] = field(default_factory=list)
+    roots: list[Root] = field(default_factory=list)
 
 
 #: Set while the command runs a program: the command then decides where files go.
 session: ContextVar[Session | None] = ContextVar("session", default=None)
 
 
-class App(Construct):
-    """The root: everything that is made into files together.
-
-    `targets` says for what: Ansible projects, Terraform configurations, or both.
-    """
+class Root(Construct):
+    """The root of a tree, as checks and targets know it; `mlkeys.App` adds the way to files."""
 
     def __init__(self, *, targets: Sequence[TargetName] = TARGETS) -> None:
         self.node = Node(self, None, "")
@@ -45,19 +41,12 @@ class App(Construct):
                 self.node.add_problem(problem)
         running = session.get()
         if running is not None:
-            running.apps.append(self)
+            running.roots.append(self)
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
         """All stacks, in the order in which they were made."""
         return tuple(construct for construct in self.node.walk() if isinstance(construct, Stack))
-
-    def synth(self, outdir: str | Path = "mlkeys.out") -> None:
-        """Write the files. Under `mlkeys synth` it is the command that does so, and this does nothing."""
-        if session.get() is None:
-            from mlkeys._synthesis.project import write_app  # noqa: PLC0415  programs that only build need none of it
-
-            write_app(self, Path(outdir))
 
 
 class Stack(Construct):
@@ -112,9 +101,9 @@ class Stack(Construct):
         ambient.reset(self._entered.pop())
 
 
-def app_of(construct: Construct) -> App:
-    """The app that a construct is in."""
+def root_of(construct: Construct) -> Root:
+    """The root of the tree that a construct is in."""
     root = construct.node.root
-    if not isinstance(root, App):
+    if not isinstance(root, Root):
         raise MlkeysError(f"[{construct.node.path}] is in no app")
     return root

@@ -12,7 +12,7 @@ import click
 
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.project import json_option, out_folder, out_option, program_argument, show_warnings
-from mlkeys._program import load
+from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import differences, synthesize_for, write
 
 

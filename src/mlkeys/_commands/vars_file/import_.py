@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.vars_writes import Change, Target, show, target
+from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._import.selection import Selection, Wishes, select
 from mlkeys._import.values import Source, refuse
@@ -107,7 +107,7 @@ def ansible_vault(
       mlkeys import ansible-vault group_vars/all/vault.yml --to group_vars/all/keys.transit.yml --key ml-api-key
       mlkeys import ansible-vault vault.yml --to keys.transit.yml --vault-id prod@~/.vault-prod --only vault_openai_key
     """
-    from mlkeys._ansible_vault import AnsibleVault
+    from mlkeys._import.ansible_vault import AnsibleVault
     from mlkeys._import.yaml_source import TEMPLATE, yaml_values
 
     vault = AnsibleVault(vault_id, vault_password_file, ask=ask_vault_pass)

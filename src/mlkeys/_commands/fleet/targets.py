@@ -14,11 +14,11 @@ from typing import Concatenate, ParamSpec, TextIO, TypeVar
 import click
 
 from mlkeys._analysis.view import View
-from mlkeys._app import Stack
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import chosen, out_option, program_argument, stack_option, synthesised
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._errors import MlkeysError
+from mlkeys._model.stack import Stack
 
 P = ParamSpec("P")
 T = TypeVar("T")

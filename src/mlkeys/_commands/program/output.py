@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from mlkeys._app import Stack
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import ansible_playbook
 from mlkeys._commands.project import (
@@ -25,7 +24,8 @@ from mlkeys._commands.project import (
 )
 from mlkeys._constructs.output import Output
 from mlkeys._errors import MlkeysError
-from mlkeys._program import load
+from mlkeys._model.stack import Stack
+from mlkeys._synthesis.program import load
 from mlkeys._targets.ansible.project import OUTPUT_MARK, OUTPUTS_FILE
 
 _HIDDEN = "(sensitive: --show-secrets shows it)"

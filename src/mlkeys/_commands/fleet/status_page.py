@@ -10,9 +10,9 @@ from pathlib import Path
 
 import jinja2
 
-from mlkeys._fleet_status import FleetStatus, place
+from mlkeys._commands.fleet.status_text import FleetStatus, place
 
-_TEMPLATE = Path(__file__).parents[1] / "_pages" / "status.html.j2"
+_TEMPLATE = Path(__file__).parents[2] / "_pages" / "status.html.j2"
 
 
 def page(fleets: Iterable[FleetStatus], now: datetime) -> str:

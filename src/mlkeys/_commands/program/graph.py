@@ -12,7 +12,7 @@ from mlkeys._analysis.diagram import mermaid, svg
 from mlkeys._analysis.view import View
 from mlkeys._commands.errors import failing_plainly, write_file
 from mlkeys._commands.project import program_argument
-from mlkeys._program import load
+from mlkeys._synthesis.program import load
 
 
 @click.command("graph")

@@ -15,7 +15,7 @@ from typing import TextIO, TypedDict, Unpack
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.fleet import Fleet, Key, for_fleets
+from mlkeys._commands.fleet.targets import Fleet, Key, for_fleets
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import run_each

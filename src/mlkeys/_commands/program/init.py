@@ -12,7 +12,7 @@ import click
 from mlkeys._commands.errors import cannot_write, failing_plainly
 from mlkeys._errors import MlkeysError
 
-_TEMPLATES = Path(__file__).parent.parent / "_templates"
+_TEMPLATES = Path(__file__).parents[2] / "_templates"
 _NAMES = ("seed", "llm-gateway", "multi-env")
 
 _IGNORED = "# What mlkeys makes of the program. Commit it to review it, or leave it out as here.\nmlkeys.out/\n"
