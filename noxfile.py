@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import nox
@@ -25,6 +26,7 @@ CACHE = ROOT / ".cache"
 COLLECTIONS = CACHE / "collections"
 STAGE = CACHE / "stage" / "ansible_collections" / "mlkeys" / "transit"
 CORE = "2.19"
+KINDS_OF_TESTS = ("unit", "integration", "e2e", "cdk", "docs")
 
 # Everything a user gets by installing the collection: a new entry of the checkout is put here or into build_ignore.
 SHIPPED = {
@@ -408,15 +410,24 @@ def peer_collection(session: nox.Session) -> None:
     shutil.rmtree(package)
 
 
+def tests_of(arguments: Iterable[str]) -> list[str]:
+    """Arguments for pytest. The name of a room, as `connection`, stands for its tests of every kind."""
+    expanded = []
+    for argument in arguments:
+        rooms = [folder for kind in KINDS_OF_TESTS if (folder := ROOT / "tests" / kind / argument).is_dir()]
+        whole = [ROOT / "tests" / argument] if argument in KINDS_OF_TESTS else []
+        expanded += [str(path.relative_to(ROOT)) for path in rooms + whole] or [argument]
+    return expanded
+
+
 def run_tests(session: nox.Session, core: str, *options: str) -> None:
     install(session, f"tests-{core}", package=True)
     peer_collection(session)
-    folders = [name for name in ("unit", "integration", "e2e", "cdk", "docs") if (ROOT / "tests" / name).is_dir()]
     session.run(
         "pytest",
         # Long tests stand side by side: whoever is done with its half takes from the other's.
         *("-n2", "--dist=worksteal"),
-        *(session.posargs or [f"tests/{name}" for name in folders]),
+        *tests_of(session.posargs or KINDS_OF_TESTS),
         *options,
         "--durations=15",
         env={"COVERAGE_FILE": str(CACHE / f"coverage-{core}")},

@@ -113,7 +113,7 @@ def ours() -> dict[str, Any]:
 
 def theirs(folder: Path) -> dict[str, Any]:
     # In a process of its own: what cdktn starts it keeps until the end.
-    program = Path(__file__).parent / "provider" / "cdktn_program.py"
+    program = Path(__file__).parents[1] / "provider" / "cdktn_program.py"
     subprocess.run([sys.executable, str(program), str(folder)], check=True, timeout=120)
     made: dict[str, Any] = json.loads((folder / "stacks" / "parity" / "cdk.tf.json").read_text(encoding="utf-8"))
     resources: dict[str, Any] = made["resource"]

@@ -14,7 +14,7 @@ from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.synth import synthesize
-from tests.cdk.apps import app_of, files, key_in, problems, stack, tasks
+from tests.cdk.apps import ROOT, app_of, files, key_in, problems, stack, tasks
 
 
 def test_a_construct_knows_its_place() -> None:
@@ -23,7 +23,7 @@ def test_a_construct_knows_its_place() -> None:
     assert key.node.path == "s/key"
     assert key.node.scopes == (app_of(s), s, key)
     assert app_of(s).node.find("s/key") is key
-    assert key.node.location.file == __file__.replace("test_tree.py", "apps.py")
+    assert key.node.location.file == str(ROOT / "tests" / "cdk" / "apps.py")
 
 
 def test_without_a_scope_it_is_the_stack_around() -> None:
@@ -44,7 +44,7 @@ def test_the_same_id_twice_says_where_the_first_is() -> None:
     Construct(s, "a")
     Construct(s, "a")
     (problem,) = [text for text in problems(s) if "already" in text]
-    assert "the other one is at test_tree.py:" in problem.replace("apps.py", "test_tree.py")
+    assert "the other one is at model/test_tree.py:" in problem.replace("apps.py", "test_tree.py")
 
 
 @pytest.mark.parametrize("id_", ["", "a b", "a/b", "*", "ä", ".hidden", "a\n"])

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The files that programs become, as they are reviewed. UPDATE_GOLDEN=1 pytest tests/cdk/test_golden.py renews them."""
+"""The files that programs become, as they are reviewed.
+
+`UPDATE_GOLDEN=1 pytest tests/cdk/targets/test_golden.py` renews them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 
 from tests.cdk.apps import PROGRAMS, ROOT, files_of_program
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 HEADER = "SPDX-FileCopyrightText: 2026 mlkeys contributors\nSPDX-License-Identifier: BSD-2-Clause\n"
 
 

@@ -27,8 +27,8 @@ from mlkeys._targets.ansible.content import SHAPE_OF
 from tests.cdk.apps import ROOT
 
 SHARED = ("policy.py", "schema.py", "shapes.py")
-PACKAGE = ROOT / "src" / "mlkeys"
-ORIGINALS = ROOT / "plugins" / "module_utils"
+PACKAGE = ROOT / "src" / "mlkeys" / "_shared"
+ORIGINALS = ROOT / "plugins" / "module_utils" / "_shared"
 
 
 @pytest.mark.parametrize("name", SHARED)
@@ -36,7 +36,7 @@ def test_the_package_has_the_file_of_the_collection(name: str) -> None:
     link = PACKAGE / name
     assert link.is_symlink()
     assert link.resolve() == ORIGINALS / name
-    assert str(link.readlink()) == f"../../plugins/module_utils/{name}"
+    assert str(link.readlink()) == f"../../../plugins/module_utils/_shared/{name}"
 
 
 def test_a_wheel_has_its_content(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_wheel_has_its_content(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         for name in SHARED:
-            assert archive.read(f"mlkeys/{name}") == (ORIGINALS / name).read_bytes()
+            assert archive.read(f"mlkeys/_shared/{name}") == (ORIGINALS / name).read_bytes()
         assert "mlkeys/py.typed" in archive.namelist()
         assert "mlkeys/_targets/ansible/project.py" in archive.namelist()
 

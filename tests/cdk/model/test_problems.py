@@ -46,7 +46,7 @@ def test_all_problems_come_at_once_with_construct_and_line() -> None:
     key.encrypt("sk-not-a-reference")
     found = problems(s)
     for message in (
-        "[bad/k] (test_problems.py:",
+        "[bad/k] (model/test_problems.py:",
         "there is no 'deletion_alowed'. Did you mean 'deletion_allowed'?",
         "type='aes256' is no key type. Did you mean 'aes256-gcm96'?",
         "convergent_encryption needs derived",
@@ -62,7 +62,7 @@ def test_the_place_is_the_line_of_the_program_not_of_the_package() -> None:
     key = key_in(s)
     key.encrypt("literal", name="x")
     line = __import__("inspect").currentframe().f_lineno - 1
-    assert f"(test_problems.py:{line})" in " ".join(problems(s)).replace("apps.py", "test_problems.py")
+    assert f"(model/test_problems.py:{line})" in " ".join(problems(s)).replace("apps.py", "test_problems.py")
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
