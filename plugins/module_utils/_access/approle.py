@@ -21,10 +21,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     MountNotFound,
     NotFound,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import APPROLE_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
-    Outcome,
-    Steps,
     duration_option,
     durations,
     moment,

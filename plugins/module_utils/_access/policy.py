@@ -16,6 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     MountNotFound,
     PermissionDenied,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import (
     FOR_SECRETS,
     RESERVED,
@@ -26,7 +27,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy impo
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import name_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import Outcome
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_./-]*")
 _RAW_PATH = re.compile(r'\bpath\s+"((?:[^"\\]|\\.)*)"')

@@ -37,10 +37,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     ServerUnreachable,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
-    Outcome,
-    Steps,
     checked_name,
     creation_times,
     foretold_warnings,

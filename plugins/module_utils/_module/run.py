@@ -22,9 +22,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import connected
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, Option, settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import USES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, Attribute
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import Outcome
 
 Reconcile = Callable[[Client, Mapping[str, Any], bool, float], Outcome]
 Spec = Dict[str, Dict[str, Any]]

@@ -22,10 +22,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     KeyRequest,
-    Outcome,
     apply_key,
     foretold_warnings,
     key_request,

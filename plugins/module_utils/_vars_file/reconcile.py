@@ -21,9 +21,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     NotFound,
     PermissionDenied,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item, Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import Outcome, checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     ADDED,
     IN_KV,

@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 
 from tests.support.modules import ModuleResult, run_module
 from tests.support.server import Bao

@@ -19,9 +19,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     from_answer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
-    Outcome,
     key_info,
     latest_age,
     reconcile_backend,

@@ -21,8 +21,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     from_answer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys import (
     CONTINUE,
     FAIL,

@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What a reconciler returns, and how its writes are carried out. **Private** to the collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did, or would do.
+
+    Attributes:
+        before: the diff's left side, ``after`` its right side; ``None`` for something that does not exist.
+        result: what is returned besides.
+        diffs: for a run over many objects, one diff for each that changes, instead of ``before`` and ``after``.
+        failure: why the run failed although there is a result to show, empty when it did not.
+        text: what the file that was asked for shall hold, ``None`` when it stays as it is.
+    """
+
+    changed: bool
+    before: Mapping[str, Any] | str | None = None
+    after: Mapping[str, Any] | str | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    diffs: Sequence[Mapping[str, Any]] | None = None
+    failure: str = ""
+    text: str | None = field(default=None, repr=False)
+
+
+class Steps:
+    """Carries out writes one after the other; an error tells what had been done before it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def run(self, what: str, call: Callable[[], Any]) -> Any:
+        try:
+            result = call()
+        except TransitError as error:
+            failed = error
+        else:
+            self.done.append(what)
+            return result
+        raise failed.after(self.done)
