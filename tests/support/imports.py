@@ -20,6 +20,9 @@ def _names(node: ast.AST, path: Path) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom):
         assert node.level == 0, f"{path}: imports are absolute"
         yield node.module or ""
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "library":
+        # How plugins import what may be missing: `library("hvac")`.
+        yield from (str(name.value) for name in node.args if isinstance(name, ast.Constant))
 
 
 def imported(path: Path) -> set[str]:
@@ -34,7 +37,10 @@ def outside(path: Path) -> set[str]:
 
 def heavy(path: Path, packages: Iterable[str]) -> set[str]:
     """Those of the packages that importing the file imports."""
-    at_once = {name.partition(".")[0] for node in parsed(path).body for name in _names(node, path)}
+    later = (ast.FunctionDef, ast.ClassDef, ast.If)
+    statements = [statement for statement in parsed(path).body if not isinstance(statement, later)]
+    nodes = [node for statement in statements for node in ast.walk(statement)]
+    at_once = {name.partition(".")[0] for node in nodes for name in _names(node, path)}
     return at_once & set(packages)
 
 

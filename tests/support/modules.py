@@ -103,7 +103,7 @@ def _run_action(
             templar=Templar(loader=loader, variables={}),
             shared_loader_obj=None,
         )
-        if not action._stays_here():
+        if not action._runs_in_process():
             raise AssertionError("the module would be sent")
         return ModuleResult(action.run(task_vars={"inventory_hostname": "localhost"}))
 

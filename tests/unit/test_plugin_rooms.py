@@ -42,7 +42,7 @@ ROOMS: dict[str, set[str]] = {
 
 #: Who may use what is outside of the collection and of the standard library, by file or by room.
 OUTSIDE: dict[str, set[str]] = {
-    "module_utils/_connection/client": {"hvac", "requests", "urllib3"},
+    "module_utils/_connection/transport": {"hvac", "requests", "urllib3"},
     "module_utils/_connection/unwrap": {"ansible"},
     "module_utils/_vars_file/document": {"ruamel"},
     "module_utils/_backup/sealing": {"pyrage"},
@@ -57,6 +57,7 @@ PURE = (
     "_shared/policy",
     "_shared/shapes",
     "_connection/errors",
+    "_connection/messages",
     "_connection/settings",
     "_connection/cluster",
     "_transit/plan",

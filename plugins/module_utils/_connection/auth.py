@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""From settings to a token: one login per method, its renewal and its end. **Private** to the collection."""
+"""Get a token from settings: one login per auth method, its renewal and revocation. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -25,104 +25,105 @@ Login = Callable[[Auth], Tuple[str, Dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Grant:
-    """The right to speak: a token, and what is known of its life.
+class Lease:
+    """A token, and what is known of its lifetime.
 
     Attributes:
-        created: whether a login created it, so that someone has to end it.
-        expires: seconds since the epoch, ``None`` when it is not known or never.
-        lease: seconds that it was given for.
+        created: whether a login created it, so that it must be revoked.
+        expires: seconds since the epoch, ``None`` for never or not known.
+        duration: seconds that it is valid for.
         shareable: whether it may be used any number of times.
-        index: of the state in which the server knows it, ``None`` where it does not tell.
+        index: of the state in which the server knows it, ``None`` where the server does not name it.
     """
 
     token: str = field(default="", repr=False)
     created: bool = False
     expires: float | None = None
-    lease: int = 0
+    duration: int = 0
     renewable: bool = False
     shareable: bool = True
     index: str | None = None
 
     def near_end(self, now: float) -> bool:
-        """Whether less than a tenth of its life is left."""
-        return self.expires is not None and self.expires - now < self.lease / 10
+        """Whether less than a tenth of its lifetime is left."""
+        return self.expires is not None and self.expires - now < self.duration / 10
 
 
-def log_in(client: Client, auth: Auth, now: float) -> Grant:
-    """Log in, or take the given token, and let the client speak with it.
+def log_in(client: Client, auth: Auth, now: float) -> Lease:
+    """Log in, or use the given token, and give it to the client.
 
     Raises:
         InvalidOption: no token was given and the token file does not exist.
         Unauthenticated: the server refused the login or the token.
-        ServerUnreachable: there was no answer.
+        ServerUnreachable: there was no response.
     """
     if auth.method == "none":
-        return Grant()
+        return Lease()
     given = auth.method == "token"
-    grant = Grant(auth.token or _token_from_file(auth)) if given else _login(client, auth, now)
-    client.token = grant.token
+    lease = Lease(auth.token or _token_from_file(auth)) if given else _login(client, auth, now)
+    client.token = lease.token
     if not auth.token_validate:
-        return grant
+        return lease
     try:
         client.get("auth/token/lookup-self")
-    except TransitError as error:
-        invalid = error
-    else:
-        return grant
-    if grant.created and auth.token_revoke:
-        revoke(client, lambda _problem: None)
-    raise invalid
+    except TransitError:
+        if lease.created and auth.token_revoke:
+            revoke(client, lambda _problem: None)
+        raise
+    return lease
 
 
-def renew(client: Client, now: float) -> Grant:
-    """The client's token with a longer life, as far as the server prolongs it.
+def renew(client: Client, now: float) -> Lease:
+    """Renew the client's token, as far as the server extends its lifetime.
 
     Raises:
-        TransitError: the server did not.
+        TransitError: the server does not renew it.
     """
-    return _grant(client.post("auth/token/renew-self", {}).auth, now)
+    return _lease(client.post("auth/token/renew-self", {}).auth, now)
 
 
 def revoke(client: Client, warn: Warn) -> None:
-    """End the client's token. One that cannot be ended (a batch token, no default policy) runs out by itself."""
+    """Revoke the client's token. One that cannot be revoked (a batch token, no default policy) expires by itself."""
     try:
         client.post("auth/token/revoke-self", {})
     except ServerError:
         pass
     except TransitError as error:
-        warn(f"The token of this login was not revoked and lives until its TTL ends: {error.message}")
+        warn(f"The token of this login was not revoked and stays valid until its TTL expires: {error.message}")
     client.token = ""
 
 
-def _login(client: Client, auth: Auth, now: float) -> Grant:
+def _login(client: Client, auth: Auth, now: float) -> Lease:
     below, body = _LOGINS[auth.method](auth)
     path = f"auth/{auth.mount_point or auth.method}/{below}"
     try:
-        grant = _grant(client.post(path, body).auth, now)
-        if grant.token:
-            return replace(grant, index=client.index)
-        refused = f"The login with {auth.method} at '{path}' gave no token. Does it want a second factor?"
+        lease = _lease(client.post(path, body).auth, now)
     except MountNotFound:
-        refused = f"No auth method is mounted at 'auth/{auth.mount_point or auth.method}'. Check mount_point."
+        raise Unauthenticated(
+            f"No auth method is mounted at 'auth/{auth.mount_point or auth.method}'. Check mount_point."
+        ) from None
     except ServerError as error:
         if error.status not in (400, 403, 404):
             raise
         reason = "; ".join(" ".join(words.split()) for words in error.reasons) or "no reason given"
-        refused = (
+        raise Unauthenticated(
             f"The login with {auth.method} at '{path}' was refused: {reason}. Check the credentials and mount_point."
+        ) from None
+    if not lease.token:
+        raise Unauthenticated(
+            f"The login with {auth.method} at '{path}' returned no token. Does it require multi-factor authentication?"
         )
-    raise Unauthenticated(refused)
+    return replace(lease, index=client.index)
 
 
-def _grant(answer: Mapping[str, Any], now: float) -> Grant:
-    """What a login's or a renewal's answer grants."""
-    lease = int(answer.get("lease_duration") or 0)
-    return Grant(
+def _lease(answer: Mapping[str, Any], now: float) -> Lease:
+    """The lease in the answer to a login or a renewal."""
+    duration = int(answer.get("lease_duration") or 0)
+    return Lease(
         str(answer.get("client_token") or ""),
         created=True,
-        expires=now + lease if lease else None,
-        lease=lease,
+        expires=now + duration if duration else None,
+        duration=duration,
         renewable=bool(answer.get("renewable")),
         shareable=not answer.get("num_uses"),
     )
@@ -166,8 +167,8 @@ def _token_from_file(auth: Auth) -> str:
     path = os.path.join(auth.token_path, auth.token_file)
     if not os.path.exists(path):
         raise InvalidOption(
-            f"No token: give token, set BAO_TOKEN or VAULT_TOKEN, log in with the server's client so that {path} holds "
-            "one, or choose another auth_method."
+            "No token: set token, BAO_TOKEN or VAULT_TOKEN, log in with the bao or vault CLI so that "
+            f"{path} exists, or choose another auth_method."
         )
     return _read(path, "token_file")
 
@@ -177,11 +178,9 @@ def _read(path: str, option: str) -> str:
         with open(path, encoding="utf-8") as file:
             text = file.read().strip()
     except OSError as error:
-        problem = error.strerror or "it cannot be read"
+        raise InvalidOption(f"{option} {path}: {error.strerror or 'it cannot be read'}.") from None
     except UnicodeDecodeError:
-        problem = "it is not text"
-    else:
-        if text:
-            return text
-        problem = "it is empty"
-    raise InvalidOption(f"{option} {path}: {problem}.")
+        raise InvalidOption(f"{option} {path}: it is not text.") from None
+    if not text:
+        raise InvalidOption(f"{option} {path}: it is empty.")
+    return text

@@ -1,25 +1,25 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Everything that can go wrong, as sentences for people. **Private** to the collection.
+"""The errors of the collection. Their messages are sentences for people. **Private** to the collection.
 
 ::
 
     TransitError
      +- LibraryMissing        a Python library is not installed
-     +- InvalidOption         an option or a file's content cannot be right, whatever the server says
-     +- ChangeImpossible      the wanted state cannot be reached from the actual one (all reasons at once)
+     +- InvalidOption         an option or a file's content is invalid, whatever the server answers
+     +- ChangeImpossible      the desired state cannot be reached from the actual one (all reasons at once)
      +- ItemsFailed           some items of a batch failed (each by position and name, never by content)
-     +- ServerUnreachable     no answer: address, refused, timeout, TLS, proxy
-     +- ServerError           an answer that is no success
-         +- Unauthenticated       token missing, expired, revoked; or login refused
-         +- PermissionDenied      a policy says no
+     +- ServerUnreachable     no response: address, refused, timeout, TLS, proxy
+     +- ServerError           an unsuccessful response
+         +- Unauthenticated       token missing, expired or revoked; or login refused
+         +- PermissionDenied      a policy does not allow it
          +- NotFound              key (or other object) missing
-         +- MountNotFound         no engine at the path
+         +- MountNotFound         no engine is mounted at the path
          +- NamespaceNotFound
          +- NotReady              sealed, not initialised, no active node
 
-Messages hold facts that we put there: never a request's or a response's body.
+Messages hold facts that the collection itself puts there: never a request's or a response's body.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class TransitError(Exception):
     """Base of all.
 
     Attributes:
-        changed: whether something had been written on the server before it was raised.
-        undone: whether the request that failed was certainly not carried out.
-        unfinished: whether the server may still be at it.
+        changed: whether something was written on the server before it was raised.
+        not_applied: whether the request that failed was certainly not carried out.
+        unfinished: whether the server may still be working on the request.
     """
 
     changed = False
-    undone = False
+    not_applied = False
     unfinished = False
 
     def __init__(self, message: str) -> None:
@@ -45,7 +45,7 @@ class TransitError(Exception):
         self.message = message
 
     def after(self, done: Sequence[str]) -> TransitError:
-        """The same error, saying what had been done before it."""
+        """The same error, with a list of what was done before it."""
         if done:
             self.changed = True
             self.message += f" Already done: {', '.join(done)}."
@@ -55,7 +55,7 @@ class TransitError(Exception):
 
 class LibraryMissing(TransitError):
     def __init__(self, library: str) -> None:
-        super().__init__(f"The Python library {library} is needed where this runs, and is not installed.")
+        super().__init__(f"The required Python library {library} is not installed in the Python that runs this.")
         self.library = library
 
 
@@ -86,12 +86,12 @@ class ServerUnreachable(TransitError):
 
 
 class ServerError(TransitError):
-    """An answer that is no success.
+    """An unsuccessful response.
 
     Attributes:
         reasons: the server's own words.
-        item_errors: for a batch of which every item failed, the server's words for each.
-        version: for a secret that was deleted, its version.
+        item_errors: for a batch of which every item failed, the server's error for each.
+        version: for a deleted secret, its version.
     """
 
     item_errors: tuple[str, ...] = ()
@@ -128,96 +128,3 @@ class NamespaceNotFound(ServerError):
 
 class NotReady(ServerError):
     pass
-
-
-_CAPABILITIES = {"GET": "read", "LIST": "list", "POST": "update", "PUT": "update", "DELETE": "delete"}
-
-
-def from_answer(
-    method: str, path: str, status: int, reasons: Sequence[str], namespace: str | None = None
-) -> ServerError:
-    """The error that an unsuccessful answer means.
-
-    The server's texts were read off OpenBao 2.7 and Vault's source; both share the code that writes them.
-    """
-    words = _words(reasons)
-    if status == 403:
-        return _denied(method, path, reasons, words)
-    if "namespace not found" in words:
-        return NamespaceNotFound(
-            "The namespace '%s' does not exist on this server. Check namespace (or BAO_NAMESPACE, VAULT_NAMESPACE)."
-            % (namespace or ""),
-            status,
-            reasons,
-        )
-    if any(text in words for text in _NO_MOUNT):
-        return MountNotFound(
-            f"No secrets engine is mounted for '{path}'. Enable it, or correct the engine's path.",
-            status,
-            reasons,
-        )
-    if any(text in words for text in _NO_KEY):
-        return NotFound(f"The key for '{path}' does not exist.", status, reasons)
-    if status == 404:
-        return NotFound(f"There is nothing at '{path}'.{_said(words)}", status, reasons)
-    if status == 503 or "active cluster node not found" in words:
-        return NotReady(f"The server is not ready for '{path}': {words}. {_REMEDY_NOT_READY}", status, reasons)
-    if status == 429:
-        return ServerError(
-            f"The server limits the rate of requests at '{path}': {words or 'too many requests'}. "
-            "Try again later, or set retries.",
-            status,
-            reasons,
-        )
-    return ServerError(f"The server refused '{path}' (HTTP {status}).{_said(words)}", status, reasons)
-
-
-_REMEDY_NOT_READY = "Unseal it (bao operator unseal, vault operator unseal), or wait until a node is active."
-
-_NO_MOUNT = (
-    "no handler for route",
-    "No secret engine mount at",
-    "No auth engine at",
-    "cannot fetch sysview for path",
-)
-
-_NO_KEY = (
-    "encryption key not found",
-    "signing key not found",
-    "no existing key named",
-    "could not delete key; not found",
-    "key not found",
-)
-
-
-def _denied(method: str, path: str, reasons: Sequence[str], words: str) -> ServerError:
-    # Only a policy's refusal comes wrapped as "1 error occurred"; an unknown token is refused bare.
-    if list(reasons) == ["permission denied"] or "invalid token" in words:
-        return Unauthenticated(
-            "The server does not accept the token: it is wrong, expired, revoked or used up. "
-            f"Refused at '{path}'; log in again or give another token.",
-            403,
-            reasons,
-        )
-    capability = _CAPABILITIES[method]
-    return PermissionDenied(
-        f"Permission denied: the token's policies do not give the capability '{capability}' on '{path}'. "
-        "The server answers the same when the engine or the key in that path does not exist.",
-        403,
-        reasons,
-    )
-
-
-def _words(reasons: Sequence[str]) -> str:
-    """The server's reasons as one line."""
-    flat: list[str] = []
-    for reason in reasons:
-        text = " ".join(reason.split())
-        if text.startswith("1 error occurred: * "):
-            text = text[len("1 error occurred: * ") :]
-        flat.append(text)
-    return "; ".join(flat)
-
-
-def _said(words: str) -> str:
-    return f" It said: {words.rstrip('.')}." if words else ""

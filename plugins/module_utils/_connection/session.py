@@ -3,15 +3,15 @@
 
 """One login per run and configuration. **Private** to the collection.
 
-A module on a target logs in, works and ends its token. On the controller, Ansible forks a worker for every task and
-host, so a login there is shared as far as possible:
+A module on a target logs in, works and revokes its token. On the controller, Ansible forks a worker for every task
+and host, so a login there is shared as far as possible:
 
 - The process that runs the play keeps the tokens, in memory. Workers that are forked after a login inherit them.
-- Where the run was announced (`share`, called by the session callback and the vars plugin), a worker that finds no
-  token asks that process, which logs in once for all of them. Nothing happens before the first one asks.
-- Else a worker logs in for itself, once for its task and host.
+- Where the session callback or the vars plugin has called `share`, a worker that finds no token asks that process,
+  which logs in once for all of them. Nothing happens before the first one asks.
+- Otherwise a worker logs in for itself, once for its task and host.
 
-A token that was created by a login is revoked by the process that created it, when that ends.
+A token that a login created is revoked by the process that created it, when that process ends.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from multiprocessing import connection, util
 from typing import Any, Callable, Iterator
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import Grant, log_in, renew, revoke
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import Lease, log_in, renew, revoke
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Warn
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ServerUnreachable,
@@ -36,9 +36,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Settings
 
-# Seconds.
+# Seconds. After a login that took long to fail, none is tried for a while.
 _LONG_WAIT = 3
-_PATIENCE = 60
+_NO_LOGIN = 60
 _PAUSE = 0.1
 
 
@@ -61,7 +61,7 @@ def _at_exit(end: Callable[[], None]) -> None:
     if multiprocessing.parent_process() is None:
         atexit.register(end_here)
         return
-    # Having its result, the run terminates a worker that is still there.
+    # Once the run has the result, it terminates a worker that is still running.
     terminated = signal.getsignal(signal.SIGTERM)
 
     def end_first(signum: int, _frame: Any) -> None:
@@ -78,10 +78,10 @@ def _at_exit(end: Callable[[], None]) -> None:
     util.Finalize(None, end_undisturbed, exitpriority=0)
 
 
-def _client(settings: Settings, grant: Grant, warn: Warn) -> Client:
-    client = Client(settings.connection, warn, grant.token)
-    # A standby that has not heard of the token yet would refuse it.
-    client.not_before(grant.index)
+def _client(settings: Settings, lease: Lease, warn: Warn) -> Client:
+    client = Client(settings.connection, warn, lease.token)
+    # A standby that does not know the token yet would refuse it.
+    client.not_before(lease.index)
     return client
 
 
@@ -89,12 +89,12 @@ class Sessions:
     """The logins of one run. Lives in the process that runs the play; forked workers hold copies."""
 
     def __init__(self) -> None:
-        # Held while a token is being fetched, and while the process forks: no worker is born in the middle of a
-        # login, with locks of the TLS library that nobody will ever release.
+        # Held during a login and while the process forks: a worker that is forked in the middle of a login would
+        # inherit locks of the TLS library that nobody ever releases.
         self._lock = threading.RLock()
         self._owner = os.getpid()
-        self._grants: dict[Settings, Grant] = {}
-        self._created: list[tuple[Settings, Grant]] = []
+        self._leases: dict[Settings, Lease] = {}
+        self._created: list[tuple[Settings, Lease]] = []
         self._clients: dict[Settings, Client] = {}
         self._unreachable: dict[Settings, tuple[float, str]] = {}
         self._listener: connection.Listener | None = None
@@ -102,33 +102,33 @@ class Sessions:
         self._key = b""
 
     def client(self, settings: Settings, warn: Warn) -> Client:
-        """A client that may speak, the same one as long as its token lives.
+        """A client that is logged in, the same one as long as its token is valid.
 
         Raises:
-            TransitError: there is no token to be had.
+            TransitError: the login failed.
         """
         with self._lock:
-            grant = self.grant(settings, warn)
+            lease = self.lease(settings, warn)
             client = self._clients.get(settings)
             if client is None:
-                client = self._clients[settings] = _client(settings, grant, warn)
-            client.token = grant.token
+                client = self._clients[settings] = _client(settings, lease, warn)
+            client.token = lease.token
             return client
 
-    def grant(self, settings: Settings, warn: Warn) -> Grant:
-        """The token for these settings: the one at hand, the run's, or one of a new login."""
+    def lease(self, settings: Settings, warn: Warn) -> Lease:
+        """The token for these settings: the one in memory, the run's, or one of a new login."""
         with self._lock:
-            grant = self._grants.get(settings)
-            if grant is not None and not grant.near_end(time.time()):
-                return grant
+            lease = self._leases.get(settings)
+            if lease is not None and not lease.near_end(time.time()):
+                return lease
             asked = self._ask_owner(settings) if self._is_worker() else None
-            grant = asked or self._obtain(settings, grant, warn)
-            if grant.shareable:
-                self._grants[settings] = grant
-            return grant
+            lease = asked or self._obtain(settings, lease, warn)
+            if lease.shareable:
+                self._leases[settings] = lease
+            return lease
 
     def share(self) -> None:
-        """Answer the workers of this process, which asks for their tokens in its own name."""
+        """Log in for the workers of this process, and send them the tokens when they ask."""
         with self._lock:
             if self._address or self._is_worker():
                 return
@@ -136,7 +136,7 @@ class Sessions:
             try:
                 self._listener = connection.Listener(family="AF_UNIX", backlog=128)
             except OSError:
-                # There is no place for a socket, or the path of that place is too long. Each worker logs in for itself.
+                # No socket can be created, for instance because its path is too long. Each worker logs in for itself.
                 return
             self._address = str(self._listener.address)
             _start(self._serve, self._listener)
@@ -145,34 +145,34 @@ class Sessions:
         """Revoke what logins of this process created."""
         with self._lock:
             created, self._created = self._created, []
-            self._grants.clear()
+            self._leases.clear()
             self._clients.clear()
-            for settings, grant in created:
+            for settings, lease in created:
                 if settings.auth.token_revoke:
-                    revoke(_client(settings, grant, _silent), _silent)
+                    revoke(_client(settings, lease, _silent), _silent)
 
     def _is_worker(self) -> bool:
         return os.getpid() != self._owner
 
-    def _obtain(self, settings: Settings, old: Grant | None, warn: Warn) -> Grant:
+    def _obtain(self, settings: Settings, old: Lease | None, warn: Warn) -> Lease:
         now = time.time()
         if old is not None and old.renewable:
             try:
                 renewed = renew(_client(settings, old, warn), now)
             except TransitError:
                 renewed = old
-            # In the last second of its life it is prolonged by none.
-            if renewed.lease and not renewed.near_end(now):
+            # The renewal of a token in its last second may extend it by zero seconds.
+            if renewed.duration and not renewed.near_end(now):
                 return renewed
-        grant = self._log_in(settings, now, warn)
-        if grant.created:
+        lease = self._log_in(settings, now, warn)
+        if lease.created:
             if not self._created:
                 _at_exit(self.close)
-            self._created.append((settings, grant))
-        return grant
+            self._created.append((settings, lease))
+        return lease
 
-    def _log_in(self, settings: Settings, now: float, warn: Warn) -> Grant:
-        """Log in, but do not let one worker after the other wait for a server that just did not answer in time."""
+    def _log_in(self, settings: Settings, now: float, warn: Warn) -> Lease:
+        """Log in, but do not let one worker after the other wait for a server that has just not responded in time."""
         until, problem = self._unreachable.get(settings, (now, ""))
         if now < until:
             raise ServerUnreachable(problem)
@@ -180,11 +180,11 @@ class Sessions:
             return log_in(Client(settings.connection, warn), settings.auth, now)
         except ServerUnreachable as error:
             if time.time() - now > _LONG_WAIT:
-                self._unreachable[settings] = (time.time() + _PATIENCE, error.message)
+                self._unreachable[settings] = (time.time() + _NO_LOGIN, error.message)
             raise
 
-    def _ask_owner(self, settings: Settings) -> Grant | None:
-        """The run's token, ``None`` where nobody answers."""
+    def _ask_owner(self, settings: Settings) -> Lease | None:
+        """The run's token, ``None`` when the run does not answer."""
         if not self._address:
             return None
         try:
@@ -193,7 +193,7 @@ class Sessions:
                 answer = channel.recv()
         except (OSError, EOFError, multiprocessing.AuthenticationError):
             return None
-        if isinstance(answer, Grant):
+        if isinstance(answer, Lease):
             return answer
         raise Unauthenticated(str(answer))
 
@@ -202,10 +202,10 @@ class Sessions:
             try:
                 channel = listener.accept()
             except OSError:
-                # One that went away at once, or too many open files. The listener itself ends with the process.
+                # The worker went away at once, or too many files are open. The listener itself ends with the process.
                 time.sleep(_PAUSE)
             else:
-                # Each in a thread of its own: one that says nothing must not keep the others waiting.
+                # Each in a thread of its own: one that sends nothing must not keep the others waiting.
                 _start(self._answer, channel)
 
     def _answer(self, channel: connection.Connection) -> None:
@@ -215,17 +215,17 @@ class Sessions:
                 connection.answer_challenge(channel, self._key)
                 channel.send(self._answer_to(channel.recv()))
         except (OSError, EOFError, multiprocessing.AuthenticationError):
-            # A worker that went away, or a stranger.
+            # The worker went away, or another process connected that does not have the key.
             pass
 
-    def _answer_to(self, settings: Settings) -> Grant | str:
+    def _answer_to(self, settings: Settings) -> Lease | str:
         try:
-            return self.grant(settings, _silent)
+            return self.lease(settings, _silent)
         except TransitError as error:
             return error.message
 
     def follow_forks(self) -> None:
-        """Keep this process from forking in the middle of a login, and give each worker what it may have."""
+        """Keep this process from forking in the middle of a login, and prepare each worker."""
         os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forked)
 
     def _before_fork(self) -> None:
@@ -235,12 +235,12 @@ class Sessions:
         self._lock.release()
 
     def _forked(self) -> None:
-        """A worker begins with the tokens of its parent, connections of its own, and nothing to revoke."""
+        """A worker starts with the tokens of its parent, connections of its own, and nothing to revoke."""
         self._lock = threading.RLock()
         self._clients = {}
         self._created = []
         if self._listener is not None:
-            # Else it would still seem to listen when its process is gone.
+            # Otherwise the socket would still seem to listen when its process is gone.
             self._listener.close()
 
 
@@ -257,10 +257,10 @@ def run_sessions() -> Sessions:
 
 @contextmanager
 def connected(settings: Settings, warn: Warn) -> Iterator[Client]:
-    """A client that may speak. On a target its token ends with this, on the controller with the run.
+    """A client that is logged in. On a target its token is revoked at the end, on the controller with the run.
 
     Raises:
-        TransitError: there is no token to be had.
+        TransitError: the login failed.
     """
     if _of_this_run:
         yield _of_this_run[0].client(settings, warn)

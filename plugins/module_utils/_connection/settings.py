@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""How to reach a server and who to be there: options become frozen settings. **Private** to the collection.
+"""Turn options into frozen settings: how to reach a server, and how to log in. **Private** to the collection.
 
-Names, aliases and environment variables are those of community.hashi_vault, so that one configuration serves both.
+Names, aliases and environment variables are those of community.hashi_vault, so that one configuration works for both.
 After them come OpenBao's own variables (``BAO_*``), then Vault's (``VAULT_*``), as in OpenBao's client.
 """
 
@@ -28,8 +28,8 @@ class Option:
 
     Attributes:
         kind: the type in an Ansible argument spec.
-        environment: the variables that stand in for it, first one wins.
-        late: of those, the ones that rank below Ansible's own sources (variables, ini).
+        environment: the environment variables that set it; the first one wins.
+        late: further ones, which rank below Ansible's own sources (variables, ini).
     """
 
     name: str
@@ -88,12 +88,12 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the server is and how to talk to it.
+    """How to reach the server.
 
     Attributes:
-        url: the address, or those of a cluster's members with commas between them.
-        verify: ``True`` for the system's authorities, a path to others, ``False`` not to verify.
-        retries: keyword arguments of `urllib3.util.Retry`; empty for none.
+        url: the address, or those of a cluster's members, separated by commas.
+        verify: ``True`` for the system's CA certificates, a path to others, ``False`` not to verify.
+        retries: keyword arguments of `urllib3.util.Retry`; empty for no retries.
         timeout: seconds for one request.
     """
 
@@ -113,7 +113,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Auth:
-    """Who to be. Secrets do not show in the representation."""
+    """How to log in. Secrets do not show in the representation."""
 
     method: str = "token"
     mount_point: str = ""
@@ -141,10 +141,10 @@ class Settings:
 
 
 def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """The settings that options and, where they are silent, environment variables give.
+    """The settings from options and, for those that are not set, from environment variables.
 
     Raises:
-        InvalidOption: something is missing or has no meaning; all of it is named at once.
+        InvalidOption: options are missing or invalid; all of them are named at once.
     """
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
     problems = _problems(values)
@@ -154,12 +154,12 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
 
 
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """What environment variables say where the given options are silent."""
+    """The options that environment variables set and that are not among the given ones."""
     found = {}
     for option in OPTIONS:
         if any(name in given for name in (option.name, *option.aliases)):
             continue
-        # HOME is no setting: another machine has another one.
+        # HOME is not a setting: another machine has another one.
         value = _environment_value(option, {**environment, "HOME": ""})
         if value is not None:
             found[option.name] = value
@@ -187,7 +187,7 @@ _TRUE = ("1", "t", "true", "y", "yes", "on")
 
 def _from_environment(option: Option, text: str) -> Any:
     if option.name == "validate_certs":
-        # Only a clear yes to "skip verification" turns verification off.
+        # Only an explicit yes to "skip verification" turns verification off.
         return text.lower() not in _TRUE
     if option.kind == "bool":
         return text.lower() not in _FALSE
@@ -200,18 +200,18 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
     problems = []
     addresses = _addresses(values["url"])
     if not addresses:
-        problems.append("url is not set: give url, or set BAO_ADDR or VAULT_ADDR")
+        problems.append("url is not set: set url, BAO_ADDR or VAULT_ADDR")
     problems += [
-        f"url '{address}' must begin with https:// or http://"
+        f"url '{address}' must start with https:// or http://"
         for address in addresses
         if not address.startswith(("http://", "https://"))
     ]
     method = values["auth_method"]
     if method not in AUTH_METHODS:
-        problems.append(f"auth_method '{method}' is none of {', '.join(AUTH_METHODS)}")
+        problems.append(f"auth_method '{method}' is not one of {', '.join(AUTH_METHODS)}")
     missing = [name for name in _REQUIRED.get(method, ()) if not values[name]]
     if missing:
-        problems.append(f"auth_method {method} needs {' and '.join(missing)}")
+        problems.append(f"auth_method {method} requires {' and '.join(missing)}")
     timeout = values["timeout"]
     if timeout is not None and (not isinstance(timeout, int) or timeout < 1):
         problems.append("timeout must be a number of seconds, at least 1")
@@ -277,7 +277,7 @@ def _addresses(value: Any) -> list[str]:
 
 
 def _retries(value: Any) -> dict[str, Any]:
-    """``3``, ``"3"``, ``{"total": 3, …}`` or the same as JSON; nothing means none."""
+    """``3``, ``"3"``, ``{"total": 3, …}`` or the same as JSON; empty for no retries."""
     parsed = _json_or_text(value)
     if parsed is None or parsed is False:
         return {}

@@ -215,11 +215,11 @@ class Transit:
         except ServerError as error:
             refused = error
         if refused.says("already exists"):
-            refused.undone = True
+            refused.not_applied = True
         elif refused.status in (400, 500) and not isinstance(refused, (MountNotFound, NotReady)):
             # What a parser says of a backup that it does not understand may be a part of it.
             hidden = ServerError(f"The server refused '{path}' (HTTP {refused.status}).", refused.status)
-            hidden.undone, hidden.unfinished = refused.undone, refused.unfinished
+            hidden.not_applied, hidden.unfinished = refused.not_applied, refused.unfinished
             raise hidden
         raise refused
 

@@ -203,7 +203,7 @@ def send_once(
         return send()
     except (ServerUnreachable, ServerError) as error:
         lost: TransitError = error
-    if lost.undone or (isinstance(lost, ServerError) and lost.status < 500):
+    if lost.not_applied or (isinstance(lost, ServerError) and lost.status < 500):
         raise lost
     # Only the active node knows: a standby may not have heard of it yet.
     certain = transit.find_active() and not lost.unfinished

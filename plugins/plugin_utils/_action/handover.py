@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module gets from the controller besides the options of its task. **Private** to the collection."""
+"""Complete a module's options with the controller's configuration and the run's token. **Private**."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec
 
-# These log in with something of the machine that they run on.
+# These methods log in with something that only the machine has.
 _BOUND_TO_MACHINE = ("cert", "kubernetes", "none")
 
 _CREDENTIALS = (
@@ -52,13 +52,13 @@ def with_configuration(arguments: Mapping[str, Any], configured: Mapping[str, An
 def with_token(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The same options with the run's token in place of credentials.
 
-    They stay as they are where the controller cannot log in: a bastion may be the only host that reaches the server.
+    They are unchanged where the controller cannot log in: a bastion may be the only host that reaches the server.
     """
     try:
         settings = settings_of(arguments)
         if settings.auth.method in _BOUND_TO_MACHINE:
             return dict(arguments)
-        token = run_sessions().grant(settings, Display().warning).token
+        token = run_sessions().lease(settings, Display().warning).token
     except TransitError:
         return dict(arguments)
     kept = {name: value for name, value in arguments.items() if name not in _CREDENTIALS}
@@ -66,14 +66,14 @@ def with_token(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def settings_of(arguments: Mapping[str, Any]) -> Settings:
-    """The settings that a module would understand: templates give text for numbers, and options have aliases.
+    """The settings that a module would use: templates give text for numbers, and options have aliases.
 
     Raises:
-        InvalidOption: it would refuse them.
+        InvalidOption: a module would refuse them.
     """
     names = {name for option in OPTIONS for name in (option.name, *option.aliases)}
     given = {name: value for name, value in arguments.items() if name in names}
-    understood = ArgumentSpecValidator(connection_spec()).validate(given)
-    if understood.error_messages:
-        raise InvalidOption("The options of the connection are not what the module takes.")
-    return settings_from(understood.validated_parameters, os.environ)
+    validated = ArgumentSpecValidator(connection_spec()).validate(given)
+    if validated.error_messages:
+        raise InvalidOption("The connection options are invalid.")
+    return settings_from(validated.validated_parameters, os.environ)

@@ -166,7 +166,7 @@ def test_a_program_with_problems_is_no_reason_to_stop(doctor: Doctor, bao: Bao) 
 def test_settings_that_say_too_little_are_told_all_at_once(doctor: Doctor) -> None:
     said = told(doctor(status=1, ANSIBLE_HASHI_VAULT_AUTH_METHOD="approle"), "settings", "wrong")
     assert "set BAO_ADDR or VAULT_ADDR" in said
-    assert "auth_method approle needs role_id" in said
+    assert "auth_method approle requires role_id" in said
     assert "must begin with https://" in told(doctor(status=1, BAO_ADDR="127.0.0.1:8200"), "settings", "wrong")
 
 
@@ -217,7 +217,7 @@ def test_a_server_that_does_not_answer_is_told_apart(doctor: Doctor, bao: Bao, s
         f"http://127.0.0.1:{free_port()}": "connection refused",
         "http://nowhere.invalid:8200": "its name does not resolve",
         secure_bao.url: "Set ca_cert (BAO_CACERT, VAULT_CACERT)",
-        bao.addr.replace("http:", "https:"): "it does not speak https",
+        bao.addr.replace("http:", "https:"): "it does not use TLS",
         secure_bao.url.replace("https:", "http:"): "Begin url with https://",
     }
     for address, said in cases.items():

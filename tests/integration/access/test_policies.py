@@ -41,7 +41,7 @@ def provisioner(engine: str, mint_token: Callable[[str], str]) -> str:
 
 def denied(capability: str, path: str) -> str:
     return (
-        f"Permission denied: the token's policies do not give the capability '{capability}' on '{path}'. The server "
+        f"Permission denied: the token's policies do not grant the capability '{capability}' on '{path}'. The server "
         "answers the same when the engine or the key in that path does not exist."
     )
 

@@ -276,7 +276,7 @@ def test_a_warning_is_shown_once_and_stays_with_its_item(bao: Bao, mount: str, t
         server.cuts = cuts
         done = project.run(env={"BAO_ADDR": server.url})
     assert cut
-    assert (done.stdout + done.stderr).count("Trying again") == 1
+    assert (done.stdout + done.stderr).count("Retrying") == 1
 
 
 def test_policies_hold_both_ways(bao: Bao, mount: str, tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ def test_credentials_go_to_no_server_whose_certificate_is_not_known(
     size = log.stat().st_size
     result = run(method, login.options, url=secure_bao.url, env={"REQUESTS_CA_BUNDLE": ""})
     assert result.failed
-    assert "its TLS certificate was not accepted" in result.msg
+    assert "its TLS certificate could not be verified" in result.msg
     assert log.stat().st_size == size, "the server was asked"
 
 
@@ -428,8 +428,8 @@ def test_a_client_certificate_that_cannot_be_read(secure_bao: SecureBao, tmp_pat
     result = run("cert", options, url=secure_bao.url, ca_cert=secure_bao.ca_cert)
     assert result.failed
     assert result.msg == (
-        f"cert_auth_public_key {file} and cert_auth_private_key {file}: they are no readable PEM certificate and its "
-        "key without a password."
+        f"cert_auth_public_key {file} and cert_auth_private_key {file} are not a readable PEM certificate and "
+        "its key without a password."
     )
 
 

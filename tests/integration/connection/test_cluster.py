@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import client, transport
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import cluster as _cluster
 
 from tests.integration.support.backups import age_holder
@@ -158,7 +158,7 @@ def test_the_first_request_after_a_login_names_the_state_that_knows_the_token(
         named.append(index)
         return headers(index, **how)
 
-    monkeypatch.setattr(client, "consistency_headers", noted)
+    monkeypatch.setattr(transport, "consistency_headers", noted)
     found = run_module(
         "vault_transit_key_info",
         {
@@ -179,7 +179,7 @@ def test_the_first_request_after_a_login_names_the_state_that_knows_the_token(
 @pytest.fixture
 def no_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with OpenBao 2.5 and 2.6: standbys read, and no answer says from which state."""
-    monkeypatch.setattr(client, "INDEX", "X-Not-There")
+    monkeypatch.setattr(transport, "INDEX", "X-Not-There")
 
 
 def refusals_in_sequences(cluster: Cluster, name: str, count: int) -> list[str]:
@@ -201,7 +201,7 @@ def test_without_an_index_a_standby_that_misses_something_is_asked_again(cluster
 
 def test_standbys_do_lag_behind(cluster: Cluster, no_index: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the two tests before this one prove nothing."""
-    monkeypatch.setattr(client, "PATIENCE", 0.0)
+    monkeypatch.setattr(client, "LAG_SECONDS", 0.0)
     refusals = refusals_in_sequences(cluster, "hasty", 5)
     assert refusals
     signs = ("No secrets engine is mounted", "/keys/ml/config' does not exist")
@@ -258,8 +258,8 @@ def test_when_no_member_answers_that_is_said(cluster: Cluster) -> None:
     dead = [unused_url(), unused_url()]
     failed = run("vault_transit_key", cluster, dead, name="ml")
     assert failed.msg == (
-        f"No member of the cluster serves the request. The last one: Cannot reach the server at {dead[1]}: connection "
-        "refused. Check url (BAO_ADDR, VAULT_ADDR) and that the server runs."
+        f"No member of the cluster could serve the request. Last error: Cannot reach the server at {dead[1]}: "
+        "connection refused. Check url (BAO_ADDR, VAULT_ADDR) and that the server is running."
     )
 
 
@@ -276,7 +276,7 @@ def test_an_active_node_that_died_is_waited_for_within_the_retries(cluster: Clus
     assert at_once.msg.startswith(("Cannot reach the server at ", "The server at ", "The server is not ready for "))
     patient = run("vault_transit_key", cluster, [standby.address, other.address], retries=PATIENT, **options)
     assert (patient.failed, patient.changed) == (False, True)
-    assert [warning.partition(":")[0] for warning in patient.warnings] == ["Trying again"] * len(patient.warnings)
+    assert [warning.partition(":")[0] for warning in patient.warnings] == ["Retrying"] * len(patient.warnings)
     assert patient.warnings
     assert key_version(cluster, engine, "ml") == 1
 
@@ -405,6 +405,6 @@ def test_a_limit_of_requests_is_named_without_retries(cluster: Cluster, limited:
     failed = [result.msg for result in results if result.failed]
     assert failed
     assert failed[0] == (
-        f"The server limits the rate of requests at '{limited}/keys/ml': request path \"{limited}/keys/ml\": rate "
+        f"The server's rate limit was exceeded at '{limited}/keys/ml': request path \"{limited}/keys/ml\": rate "
         "limit quota exceeded. Try again later, or set retries."
     )

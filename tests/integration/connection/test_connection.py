@@ -36,7 +36,7 @@ PATHS = {
     "vault_transit_key_info": "transit/keys/ml",
 }
 
-CHECK = "Check url (BAO_ADDR, VAULT_ADDR) and that the server runs."
+CHECK = "Check url (BAO_ADDR, VAULT_ADDR) and that the server is running."
 
 each_module = pytest.mark.parametrize("module", MODULES)
 
@@ -59,19 +59,19 @@ def failing(module: str, **params: Any) -> str:
 
 @each_module
 def test_no_url(module: str) -> None:
-    assert failing(module) == "url is not set: give url, or set BAO_ADDR or VAULT_ADDR."
+    assert failing(module) == "url is not set: set url, BAO_ADDR or VAULT_ADDR."
 
 
 @each_module
 def test_a_url_without_a_scheme(module: str) -> None:
-    assert failing(module, url="127.0.0.1:8200") == "url '127.0.0.1:8200' must begin with https:// or http://."
+    assert failing(module, url="127.0.0.1:8200") == "url '127.0.0.1:8200' must start with https:// or http://."
 
 
 @each_module
 def test_all_that_is_wrong_with_the_options_at_once(module: str) -> None:
     assert failing(module, url="bao", auth_method="ldap", timeout=-1, retries="x", proxies=[1]) == (
-        "url 'bao' must begin with https:// or http://; auth_method ldap needs username and password; timeout must be "
-        "a number of seconds, at least 1; retries must be a number, or a dictionary of the arguments of "
+        "url 'bao' must start with https:// or http://; auth_method ldap requires username and password; timeout must "
+        "be a number of seconds, at least 1; retries must be a number, or a dictionary of the arguments of "
         "urllib3.util.Retry; proxies must be a URL, or a dictionary of URL scheme to proxy URL."
     )
 
@@ -79,7 +79,7 @@ def test_all_that_is_wrong_with_the_options_at_once(module: str) -> None:
 @each_module
 def test_retries_that_urllib3_does_not_know(bao: Bao, module: str) -> None:
     assert failing(module, url=bao.addr, retries={"times": 3}) == (
-        "retries holds what urllib3.util.Retry does not take. Check its names and values."
+        "retries: invalid arguments for urllib3.util.Retry. Check their names and values."
     )
 
 
@@ -126,7 +126,7 @@ def test_another_web_server(module: str, server: type[WebServer], state: str) ->
     wanted = {"state": state} if module != "vault_transit_key_info" else {}
     with serving(server) as url:
         assert failing(module, url=url, **wanted) == (
-            f"What answers at {url} is not Vault or OpenBao (HTTP {server.status}, {server.kind}). Check url."
+            f"The server at {url} is not Vault or OpenBao (HTTP {server.status}, {server.kind}). Check url."
         )
 
 
@@ -136,7 +136,7 @@ def test_no_answer_in_time() -> None:
         begun = time.monotonic()
         message = failing("vault_transit_key", url=url, timeout=1)
         assert time.monotonic() - begun < 5
-    assert message == f"Cannot reach the server at {url}: no answer within 1 seconds. {CHECK}"
+    assert message == f"Cannot reach the server at {url}: no response within 1 seconds. {CHECK}"
 
 
 # --- TLS ---
@@ -145,30 +145,32 @@ def test_no_answer_in_time() -> None:
 @each_module
 def test_http_towards_an_https_port(secure_bao: SecureBao, module: str) -> None:
     url = secure_bao.url.replace("https://", "http://")
-    assert failing(module, url=url) == f"The server at {url} speaks https, not http. Begin url with https://."
+    assert failing(module, url=url) == f"The server at {url} expects HTTPS. Start url with https://."
 
 
 @each_module
 def test_https_towards_an_http_port(bao: Bao, module: str) -> None:
     url = bao.addr.replace("http://", "https://")
     assert failing(module, url=url) == (
-        f"Cannot reach the server at {url}: it does not speak https. Begin url with http://, or correct the port."
+        f"Cannot reach the server at {url}: it does not use TLS. Start url with http://, or correct the port."
     )
 
 
 @each_module
 def test_an_unknown_authority(secure_bao: SecureBao, module: str) -> None:
     message = failing(module, url=secure_bao.url)
-    assert message.startswith(f"Cannot reach the server at {secure_bao.url}: its TLS certificate was not accepted (")
+    assert message.startswith(
+        f"Cannot reach the server at {secure_bao.url}: its TLS certificate could not be verified ("
+    )
     assert "unable to get local issuer certificate" in message
-    assert message.endswith("). Set ca_cert (BAO_CACERT, VAULT_CACERT) to the authority that signed it.")
+    assert message.endswith("). Set ca_cert (BAO_CACERT, VAULT_CACERT) to the certificate of the CA that signed it.")
 
 
 @each_module
 def test_a_certificate_for_another_host(secure_bao: SecureBao, module: str) -> None:
     url = f"https://localhost:{secure_bao.port}"
     message = failing(module, url=url, ca_cert=secure_bao.ca_cert)
-    assert message.startswith(f"Cannot reach the server at {url}: its TLS certificate was not accepted (")
+    assert message.startswith(f"Cannot reach the server at {url}: its TLS certificate could not be verified (")
     assert "Hostname mismatch, certificate is not valid for 'localhost'" in message
 
 
@@ -181,7 +183,7 @@ def test_authorities_that_cannot_be_read(
     if content is not None:
         file.write_text(content, encoding="utf-8")
     assert failing(module, url=secure_bao.url, ca_cert=str(file)) == (
-        f"ca_cert {file}: it is no readable file of PEM certificates."
+        f"ca_cert {file} is not a readable file of PEM certificates."
     )
 
 
@@ -231,7 +233,7 @@ def test_nothing_but_a_clear_word_turns_verification_off(secure_bao: SecureBao, 
         env=env,
     )
     assert result.failed
-    assert "its TLS certificate was not accepted" in result.msg
+    assert "its TLS certificate could not be verified" in result.msg
 
 
 # --- not ready ---
@@ -302,8 +304,8 @@ def test_no_token_at_all(bao: Bao, tmp_path: Path) -> None:
     result = run_module("vault_transit_key", {"url": bao.addr, "name": "ml", "token_path": str(tmp_path)})
     assert result.failed
     assert result.msg == (
-        "No token: give token, set BAO_TOKEN or VAULT_TOKEN, log in with the server's client so that "
-        f"{tmp_path}/.vault-token holds one, or choose another auth_method."
+        "No token: set token, BAO_TOKEN or VAULT_TOKEN, log in with the bao or vault CLI so that "
+        f"{tmp_path}/.vault-token exists, or choose another auth_method."
     )
 
 
@@ -331,8 +333,8 @@ def test_a_missing_engine_may_be_one_that_check_mode_only_foretold(bao: Bao) -> 
 
 
 DENIED = (
-    "Permission denied: the token's policies do not give the capability '{}' on '{}'. The server answers the same when "
-    "the engine or the key in that path does not exist."
+    "Permission denied: the token's policies do not grant the capability '{}' on '{}'. The server answers the same "
+    "when the engine or the key in that path does not exist."
 )
 
 
@@ -399,7 +401,7 @@ def test_a_server_that_is_gone_after_a_rotation(bao: Bao, mount: str) -> None:
         url = between.url
     assert result.failed
     assert result.msg == (
-        f"Cannot reach the server at {url}: the connection broke. {CHECK} Key 'ml' may have been rotated or not: "
+        f"Cannot reach the server at {url}: the connection was lost. {CHECK} Key 'ml' may have been rotated or not: "
         "read it before trying again."
     )
 
@@ -433,7 +435,7 @@ def test_other_answers_that_get_lost_are_asked_for_again(bao: Bao, mount: str) -
     assert result["key"]["deletion_allowed"]
     # Since core 2.19 Ansible says the same thing only once.
     times = 3 if CORE < (2, 19) else 1
-    assert [warning.partition(":")[0] for warning in result.warnings] == ["Trying again"] * times
+    assert [warning.partition(":")[0] for warning in result.warnings] == ["Retrying"] * times
 
 
 def test_without_retries_a_lost_answer_is_an_error(bao: Bao, mount: str) -> None:
@@ -441,7 +443,7 @@ def test_without_retries_a_lost_answer_is_an_error(bao: Bao, mount: str) -> None
         between.cuts = lambda request: request.method == "POST"
         result = run(bao, "vault_transit_key", url=between.url, name="ml", backend=mount)
         assert result.failed
-        assert result.msg == f"Cannot reach the server at {between.url}: the connection broke. {CHECK}"
+        assert result.msg == f"Cannot reach the server at {between.url}: the connection was lost. {CHECK}"
     converge(bao, "vault_transit_key", name="ml", backend=mount)
 
 

@@ -290,9 +290,9 @@ def test_a_token_near_its_end(
         settings = Settings(Connection(url=bao.addr), auth)
         sessions = Sessions()
         ledger = Ledger(bao)
-        first = sessions.grant(settings, print)
+        first = sessions.lease(settings, print)
         late = 18.5
-        second = sessions.grant(settings, print)
+        second = sessions.lease(settings, print)
         kinds = asked(ledger)
         assert (second.token == first.token) is (logins == 1)
         assert (kinds.get("renew-self", 0), kinds["login"]) == (renewals, logins)

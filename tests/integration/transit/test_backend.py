@@ -244,7 +244,7 @@ def test_what_only_the_server_can_judge_is_told_in_its_words(
     result = run(bao, MODULE, path=path, disable_upsert=False, **options)
     assert result.failed
     assert not result.changed
-    assert result.msg.startswith(f"The server refused 'sys/mounts/{path}/tune' (HTTP 400). It said: ")
+    assert result.msg.startswith(f"The server refused 'sys/mounts/{path}/tune' (HTTP 400). The server said: ")
     assert words in result.msg
 
 
@@ -341,8 +341,8 @@ def test_what_may_not_be_read_is_not_absent(bao: Bao, path: str, mint_token: Cal
     bao.done("POST", f"sys/mounts/{path}", {"type": "transit"})
     blind = mint_token(f'path "{path}/*" {{ capabilities = ["read", "update", "list"] }}')
     assert refused(bao, MODULE, path=path, state=state, force=True, token=blind) == (
-        f"Permission denied: the token's policies do not give the capability 'read' on 'sys/mounts/{path}'. The server "
-        "answers the same when the engine or the key in that path does not exist."
+        f"Permission denied: the token's policies do not grant the capability 'read' on 'sys/mounts/{path}'. The "
+        "server answers the same when the engine or the key in that path does not exist."
     )
     assert read(bao, path) is not None
 
@@ -354,7 +354,7 @@ def test_keys_that_may_not_be_listed_protect_their_engine(
     bao.done("POST", f"{path}/keys/ml", {})
     blind = mint_token(f'path "sys/mounts/{path}" {{ capabilities = ["read", "update", "delete"] }}')
     message = refused(bao, MODULE, path=path, state="absent", token=blind)
-    assert f"do not give the capability 'list' on '{path}/keys'" in message
+    assert f"do not grant the capability 'list' on '{path}/keys'" in message
     assert read(bao, path) is not None
 
 
@@ -363,7 +363,7 @@ def test_a_run_that_fails_halfway_says_what_it_did(bao: Bao, path: str, mint_tok
     result = run(bao, MODULE, path=path, token=mounter)
     assert result.failed
     assert result.changed
-    assert f"do not give the capability 'update' on '{path}/config/keys'" in result.msg
+    assert f"do not grant the capability 'update' on '{path}/config/keys'" in result.msg
     assert result.msg.endswith(" Already done: the engine was enabled.")
 
 

@@ -34,6 +34,7 @@ from tests.integration.support.plays import (
     vars_file,
 )
 from tests.integration.support.runs import Ledger
+from tests.support.chains import printed_with
 from tests.support.collection import collections_path
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao
@@ -247,7 +248,7 @@ def test_a_damaged_value_ends_the_run_and_is_named(get_vars: GetVars, one_is_dam
         get_vars(Host("gw1"))
     assert SECRET not in str(failure.value)
     assert one_is_damaged["bad"] not in str(failure.value)
-    assert failure.value.__context__ is None
+    assert printed_with(failure.value) == []
 
 
 @pytest.mark.parametrize(("on_error", "words"), [("warn", 1), ("ciphertext", 0)])

@@ -147,7 +147,7 @@ def test_a_right_that_is_missing_is_named_and_nothing_is_written(
     token = mint_token(without(documented(vars_file.mount), f"{operation}/{KEY}"))
     message = vars_file.refused({**SECRETS, "hf_token": "hf_third-secret"}, token=token)
     assert message.startswith(
-        f"Permission denied: the token's policies do not give the capability 'update' on "
+        f"Permission denied: the token's policies do not grant the capability 'update' on "
         f"'{vars_file.mount}/{operation}/{KEY}'."
     )
 

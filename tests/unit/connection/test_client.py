@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply, _pauses, _scrub
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import Members
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
@@ -24,10 +24,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerUnreachable,
     TransitError,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import scrubbed
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import pauses as pauses_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.support.chains import printed_with
 from tests.support.pauses import instead_of_pauses
 
 TOKEN = "s.client-canary-Qz7"
@@ -122,7 +125,7 @@ def failure(call: Callable[[], object]) -> TransitError:
     with pytest.raises(TransitError) as error:
         call()
     assert TOKEN not in error.value.message
-    assert error.value.__context__ is None, "what lies behind it may hold a body"
+    assert printed_with(error.value) == [], "another exception may hold a body"
     return error.value
 
 
@@ -196,7 +199,7 @@ def test_another_servers_answer_is_no_answer(server: Scripted, method: str, give
     server.answers = [given_answer]
     error = failure(lambda: client(server.url).request(method, "transit/keys/ml"))
     assert error.__class__ is ServerUnreachable
-    assert error.message == f"What answers at {server.url} " + NOT_OURS.format(status=given_answer[0], kind=kind)
+    assert error.message == f"The server at {server.url} " + NOT_OURS.format(status=given_answer[0], kind=kind)
 
 
 def test_a_missing_key_is_no_foreign_server(server: Scripted) -> None:
@@ -207,7 +210,7 @@ def test_a_missing_key_is_no_foreign_server(server: Scripted) -> None:
 def test_http_towards_an_https_port(server: Scripted) -> None:
     server.answers = [answer(400, b"Client sent an HTTP request to an HTTPS server.\n", Content_Type="text/plain")]
     error = failure(lambda: client(server.url).get("a"))
-    assert error.message == f"The server at {server.url} speaks https, not http. Begin url with https://."
+    assert error.message == f"The server at {server.url} expects HTTPS. Start url with https://."
 
 
 def test_of_a_failed_batch_only_the_errors_are_kept(server: Scripted) -> None:
@@ -223,7 +226,7 @@ def test_of_a_failed_batch_only_the_errors_are_kept(server: Scripted) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "body", "scrubbed"),
+    ("reason", "body", "shown"),
     [
         ("bad value 'hunter22'", {"password": "hunter22"}, "bad value '***'"),
         ("bad value 'hunter22'", {"batch_input": [{"plaintext": "hunter22"}]}, "bad value '***'"),
@@ -233,22 +236,22 @@ def test_of_a_failed_batch_only_the_errors_are_kept(server: Scripted) -> None:
         ("as it is", None, "as it is"),
     ],
 )
-def test_the_servers_words_lose_what_was_sent(reason: str, body: object, scrubbed: str) -> None:
-    assert _scrub(reason, body) == scrubbed
+def test_the_servers_words_lose_what_was_sent(reason: str, body: object, shown: str) -> None:
+    assert scrubbed(reason, body) == shown
 
 
 @given(st.lists(st.text(alphabet="abcdef", min_size=4, max_size=12), max_size=4), st.text(alphabet="ghi ", max_size=5))
 @example(["abcd", "abcdefab"], " ")
 def test_nothing_that_was_sent_is_left(sent: list[str], between: str) -> None:
     reason = between + between.join(sent) + between
-    scrubbed = _scrub(reason, {"batch_input": [{"plaintext": text} for text in sent]})
-    assert not any(text in scrubbed for text in sent)
+    shown = scrubbed(reason, {"batch_input": [{"plaintext": text} for text in sent]})
+    assert not any(text in shown for text in sent)
 
 
 def test_a_refusal_that_repeats_what_was_sent(server: Scripted) -> None:
     server.answers = [answer(400, {"errors": ["illegal value c2VudC1jYW5hcnk="]})]
     error = failure(lambda: client(server.url).post("a", {"plaintext": "c2VudC1jYW5hcnk="}))
-    assert error.message == "The server refused 'a' (HTTP 400). It said: illegal value ***."
+    assert error.message == "The server refused 'a' (HTTP 400). The server said: illegal value ***."
 
 
 # --- redirects ---
@@ -273,8 +276,8 @@ def test_two_servers_that_point_at_each_other(server: Scripted, other_server: Sc
     error = failure(lambda: client(server.url).get("a"))
     assert error.__class__ is ServerUnreachable
     assert error.message == (
-        f"The server at {other_server.url} sends requests on to '{server.url}/v1/a', where they are not sent. "
-        "Check url, and what the servers take for the address of the active one."
+        f"The server at {other_server.url} redirects to '{server.url}/v1/a'; the redirect was not followed. "
+        "Check url and the api_addr of the servers."
     )
     assert len(server.asked) == len(other_server.asked) == 1
 
@@ -287,7 +290,7 @@ def test_other_redirects_are_not_followed(server: Scripted, status: int, locatio
     server.answers = [answer(status, b"<html>", Location=location)]
     error = failure(lambda: client(server.url).get("a"))
     assert error.__class__ is ServerUnreachable
-    assert f"sends requests on to '{location}', where they are not sent" in error.message
+    assert f"redirects to '{location}'; the redirect was not followed" in error.message
     assert len(server.asked) == 1
 
 
@@ -345,7 +348,7 @@ def unused_url() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
-CHECK = "Check url (BAO_ADDR, VAULT_ADDR) and that the server runs."
+CHECK = "Check url (BAO_ADDR, VAULT_ADDR) and that the server is running."
 
 
 def test_a_refused_connection() -> None:
@@ -363,7 +366,7 @@ def test_a_name_that_does_not_resolve() -> None:
 def test_a_connection_that_breaks() -> None:
     with listening(lambda connection: connection.close()) as url:
         error = failure(lambda: client(url).get("a"))
-    assert error.message == f"Cannot reach the server at {url}: the connection broke. {CHECK}"
+    assert error.message == f"Cannot reach the server at {url}: the connection was lost. {CHECK}"
 
 
 def test_an_answer_that_does_not_come() -> None:
@@ -375,20 +378,20 @@ def test_an_answer_that_does_not_come() -> None:
     with listening(behave) as url:
         error = failure(lambda: client(url, timeout=1).get("a"))
         free.set()
-    assert error.message == f"Cannot reach the server at {url}: no answer within 1 seconds. {CHECK}"
+    assert error.message == f"Cannot reach the server at {url}: no response within 1 seconds. {CHECK}"
 
 
 @pytest.mark.parametrize("url", ["http://", "http://a b", "http://[::1"])
 def test_a_url_that_is_none(url: str) -> None:
     error = failure(lambda: client(url).get("a"))
     assert error.__class__ is ServerUnreachable
-    assert error.message.startswith(f"Cannot reach the server at {url}: url is not usable (")
+    assert error.message.startswith(f"Cannot reach the server at {url}: url is invalid (")
 
 
 def test_a_proxy_that_is_not_there(server: Scripted) -> None:
     error = failure(lambda: client(server.url, proxies={"http": unused_url()}).get("a"))
     assert error.message == (
-        f"Cannot reach the server at {server.url}: the proxy refused or does not answer. Check proxies."
+        f"Cannot reach the server at {server.url}: the proxy refused the connection or does not respond. Check proxies."
     )
 
 
@@ -399,8 +402,8 @@ def test_what_may_pass_is_tried_again(server: Scripted, pauses: list[float]) -> 
     assert len(server.asked) == 3
     assert pauses == [0, 7]
     assert [warning.partition(".")[0] for warning in warnings] == [
-        "Trying again: The server is not ready for 'a': Vault is sealed",
-        "Trying again: The server limits the rate of requests at 'a': too many requests",
+        "Retrying: The server is not ready for 'a': Vault is sealed",
+        "Retrying: The server's rate limit was exceeded at 'a': too many requests",
     ]
 
 
@@ -449,12 +452,12 @@ def test_a_broken_connection_is_tried_again(pauses: list[float]) -> None:
     ],
 )
 def test_the_pauses(retries: dict[str, object], waits: list[float]) -> None:
-    assert list(_pauses(retries)) == pytest.approx(waits)
+    assert list(pauses_of(retries)) == pytest.approx(waits)
 
 
 @pytest.mark.parametrize("retries", [{"bogus": 1}, {"total": "x"}, {"total": [1]}])
 def test_retries_that_make_no_sense(retries: dict[str, object]) -> None:
     with pytest.raises(InvalidOption) as error:
         client("http://127.0.0.1:1", retries=retries)
-    assert error.value.message == ("retries holds what urllib3.util.Retry does not take. Check its names and values.")
-    assert error.value.__context__ is None
+    assert error.value.message == ("retries: invalid arguments for urllib3.util.Retry. Check their names and values.")
+    assert printed_with(error.value) == []

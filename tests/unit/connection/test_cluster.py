@@ -12,13 +12,13 @@ import requests
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
     Members,
-    certainly_undone,
+    certainly_not_applied,
     consistency_headers,
-    hands_nothing_on,
-    has_not_reached,
+    forbids_forwarding,
     is_active,
     is_standby,
-    may_pass,
+    is_temporary,
+    lags_behind,
     may_serve_elsewhere,
     pause_before,
 )
@@ -134,7 +134,7 @@ def test_who_is_active(answer: dict[str, object], standby: bool, active: bool) -
 
 
 @pytest.mark.parametrize(
-    ("index", "hand_on", "active_only", "headers"),
+    ("index", "forward", "active_only", "headers"),
     [
         (None, True, False, {}),
         ("", True, False, {}),
@@ -144,9 +144,9 @@ def test_who_is_active(answer: dict[str, object], standby: bool, active: bool) -
     ],
 )
 def test_what_a_request_says_to_the_cluster(
-    index: str | None, hand_on: bool, active_only: bool, headers: dict[str, str]
+    index: str | None, forward: bool, active_only: bool, headers: dict[str, str]
 ) -> None:
-    assert consistency_headers(index, hand_on=hand_on, active_only=active_only) == headers
+    assert consistency_headers(index, forward=forward, active_only=active_only) == headers
 
 
 # As Vault Enterprise says it unless it is configured otherwise.
@@ -155,7 +155,7 @@ DISABLED = "forwarding via header X-Vault-Inconsistent=forward-active-node disab
 
 @pytest.mark.parametrize(("reason", "nothing"), [(DISABLED, True), ("permission denied", False)])
 def test_a_server_that_lets_clients_hand_nothing_on(reason: str, nothing: bool) -> None:
-    assert hands_nothing_on([reason]) is nothing
+    assert forbids_forwarding([reason]) is nothing
 
 
 class Scripted:
@@ -177,11 +177,11 @@ class Scripted:
 
 def scripted(*answers: tuple[int, object, dict[str, str]], **facts: Any) -> tuple[Client, Scripted]:
     client = Client(Connection(url=A, **facts), warn=lambda _text: None)
-    client._adapter = adapter = Scripted(*answers)
+    client._transport._adapter = adapter = Scripted(*answers)
     return client, adapter
 
 
-def test_a_server_that_hands_nothing_on_is_asked_until_it_is_not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_forbids_forwarding_is_asked_until_it_is_not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     instead_of_pauses(monkeypatch, lambda _seconds: None)
     behind: tuple[int, object, dict[str, str]] = (412, {"errors": ["required index state not present"]}, {})
     client, adapter = scripted(
@@ -200,7 +200,7 @@ def test_a_server_that_hands_nothing_on_is_asked_until_it_is_not_behind(monkeypa
 
 @pytest.mark.parametrize(("status", "not_reached"), [(200, False), (0, False), (503, False), (412, True), (429, True)])
 def test_how_a_member_says_that_it_is_behind(status: int, not_reached: bool) -> None:
-    assert has_not_reached(status) is not_reached
+    assert lags_behind(status) is not_reached
 
 
 def test_nodes_that_point_at_each_other_while_they_elect_one_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +246,7 @@ def test_a_standby_that_then_points_elsewhere_may_have_had_it_carried_out() -> N
     )
     with pytest.raises(ServerUnreachable) as error:
         client.post(ROTATE, {}, repeatable=False)
-    assert not error.value.undone
+    assert not error.value.not_applied
     assert adapter.answers == []
 
 
@@ -282,7 +282,7 @@ LOST = "leadership lost while committing log"
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "later", "elsewhere", "undone"),
+    ("status", "reason", "later", "elsewhere", "not_applied"),
     [
         (400, "key not found", False, False, True),
         (403, "permission denied", False, False, True),
@@ -301,11 +301,11 @@ LOST = "leadership lost while committing log"
         (503, "no active Vault instance found", True, True, False),
     ],
 )
-def test_what_a_refusal_means(status: int, reason: str, later: bool, elsewhere: bool, undone: bool) -> None:
+def test_what_a_refusal_means(status: int, reason: str, later: bool, elsewhere: bool, not_applied: bool) -> None:
     reasons = [reason] if reason else []
-    assert may_pass(status, reasons) is later
+    assert is_temporary(status, reasons) is later
     assert may_serve_elsewhere(status, reasons) is elsewhere
-    assert certainly_undone(status, reasons) is undone
+    assert certainly_not_applied(status, reasons) is not_applied
 
 
 # --- how long to wait ---
@@ -357,7 +357,7 @@ def test_the_forms_of_url(url: object, addresses: tuple[str, ...]) -> None:
 def test_an_address_that_is_none_is_named() -> None:
     with pytest.raises(InvalidOption) as error:
         settings_from({"url": f"{A},b:8200"}, {})
-    assert error.value.message == "url 'b:8200' must begin with https:// or http://."
+    assert error.value.message == "url 'b:8200' must start with https:// or http://."
 
 
 def test_no_address_at_all() -> None:
@@ -365,7 +365,7 @@ def test_no_address_at_all() -> None:
     for url in nothing:
         with pytest.raises(InvalidOption) as error:
             settings_from({"url": url}, {})
-        assert error.value.message == "url is not set: give url, or set BAO_ADDR or VAULT_ADDR."
+        assert error.value.message == "url is not set: set url, BAO_ADDR or VAULT_ADDR."
 
 
 def test_one_address_is_a_cluster_of_one() -> None:

@@ -18,8 +18,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     TransitError,
     Unauthenticated,
-    from_answer,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer
 
 POLICY = "1 error occurred:\n\t* permission denied\n\n"
 
@@ -31,13 +31,13 @@ BAD_TOKEN = (
 
 def denied(capability: str) -> str:
     return (
-        f"Permission denied: the token's policies do not give the capability '{capability}' on 'transit/keys/ml'. The "
+        f"Permission denied: the token's policies do not grant the capability '{capability}' on 'transit/keys/ml'. The "
         "server answers the same when the engine or the key in that path does not exist."
     )
 
 
 def limited(words: str) -> str:
-    return f"The server limits the rate of requests at 'transit/keys/ml': {words}. Try again later, or set retries."
+    return f"The server's rate limit was exceeded at 'transit/keys/ml': {words}. Try again later, or set retries."
 
 
 def not_ready(words: str) -> str:
@@ -55,7 +55,7 @@ NO_KEY = "The key for 'transit/keys/ml' does not exist."
 
 
 def refused(status: int, words: str) -> str:
-    return f"The server refused 'transit/keys/ml' (HTTP {status}). It said: {words}."
+    return f"The server refused 'transit/keys/ml' (HTTP {status}). The server said: {words}."
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def refused(status: int, words: str) -> str:
             404,
             ["1 error occurred:\n\t* unsupported path\n\n"],
             NotFound,
-            "There is nothing at 'transit/keys/ml'. It said: unsupported path.",
+            "There is nothing at 'transit/keys/ml'. The server said: unsupported path.",
         ),
         (
             "POST",
@@ -209,7 +209,7 @@ def test_failed_items_are_named_and_counted(total: int, failed: int, message: st
 
 def test_a_missing_library_is_named() -> None:
     assert LibraryMissing("hvac").message == (
-        "The Python library hvac is needed where this runs, and is not installed."
+        "The required Python library hvac is not installed in the Python that runs this."
     )
 
 

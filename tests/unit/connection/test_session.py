@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import Grant
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import Lease
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ServerUnreachable,
@@ -49,14 +49,14 @@ class Server:
     """Grants what `next` says, under a token that names the process that asked and how many there were before."""
 
     asked: list[str] = field(default_factory=list)
-    next: Grant = field(default_factory=lambda: Grant(created=True))
-    renewal: Grant | TransitError = field(default_factory=lambda: Unauthenticated("no"))
+    next: Lease = field(default_factory=lambda: Lease(created=True))
+    renewal: Lease | TransitError = field(default_factory=lambda: Unauthenticated("no"))
     refusal: TransitError | None = None
     now: float = 1000.0
     pause: float = 0.0
     takes: float = 0.0
 
-    def log_in(self, _client: Client, auth: Auth, _now: float) -> Grant:
+    def log_in(self, _client: Client, auth: Auth, _now: float) -> Lease:
         self.asked.append("login")
         self.now += self.takes
         time.sleep(self.pause)
@@ -64,7 +64,7 @@ class Server:
             raise self.refusal
         return replace(self.next, token=f"{auth.role_id}-{os.getpid()}-{len(self.asked)}")
 
-    def renew(self, client: Client, _now: float) -> Grant:
+    def renew(self, client: Client, _now: float) -> Lease:
         self.asked.append(f"renew {client.token}")
         if isinstance(self.renewal, TransitError):
             raise self.renewal
@@ -105,7 +105,7 @@ def sessions(server: Server) -> Iterator[Sessions]:
 
 
 def token(sessions: Sessions, wanted: Settings | None = None) -> str:
-    return sessions.grant(wanted or settings(), warn).token
+    return sessions.lease(wanted or settings(), warn).token
 
 
 # --- how long a token serves ---
@@ -140,8 +140,8 @@ def test_other_settings_have_a_login_of_their_own(server: Server, sessions: Sess
     assert server.asked == ["login", "login"]
 
 
-def lasting(seconds: float, *, renewable: bool = True) -> Grant:
-    return Grant(created=True, expires=1000.0 + seconds, lease=int(seconds), renewable=renewable)
+def lasting(seconds: float, *, renewable: bool = True) -> Lease:
+    return Lease(created=True, expires=1000.0 + seconds, duration=int(seconds), renewable=renewable)
 
 
 def test_a_token_serves_until_a_tenth_of_its_life_is_left(clock: Server, sessions: Sessions) -> None:
@@ -169,12 +169,12 @@ def test_near_its_end_it_is_renewed_and_revoked_once(clock: Server, sessions: Se
         (False, lasting(500)),
         (True, Unauthenticated("gone")),
         (True, lasting(91.5)),
-        (True, Grant(created=True, renewable=True)),
+        (True, Lease(created=True, renewable=True)),
     ],
     ids=["not renewable", "refused", "no longer than before", "with a lease of nothing"],
 )
 def test_one_that_cannot_be_prolonged_is_followed_by_another(
-    clock: Server, sessions: Sessions, renewable: bool, renewal: Grant | TransitError
+    clock: Server, sessions: Sessions, renewable: bool, renewal: Lease | TransitError
 ) -> None:
     clock.next = lasting(100, renewable=renewable)
     clock.renewal = renewal
@@ -190,7 +190,7 @@ def test_one_that_cannot_be_prolonged_is_followed_by_another(
 
 
 def test_a_client_begins_no_earlier_than_its_login(server: Server, sessions: Sessions) -> None:
-    server.next = Grant(created=True, index="after the login")
+    server.next = Lease(created=True, index="after the login")
     client = sessions.client(settings(), warn)
     assert client.index == "after the login"
     client.not_before("another one's")
@@ -198,7 +198,7 @@ def test_a_client_begins_no_earlier_than_its_login(server: Server, sessions: Ses
 
 
 def test_a_token_for_a_few_uses_is_not_shared(server: Server, sessions: Sessions) -> None:
-    server.next = Grant(created=True, shareable=False)
+    server.next = Lease(created=True, shareable=False)
     tokens = {token(sessions) for _use in range(3)}
     assert len(tokens) == 3
     sessions.close()
@@ -210,9 +210,9 @@ def test_a_token_for_a_few_uses_is_not_shared(server: Server, sessions: Sessions
 
 def test_only_what_a_login_created_is_revoked_and_only_where_wanted(server: Server, sessions: Sessions) -> None:
     mine = token(sessions)
-    server.next = Grant()
+    server.next = Lease()
     token(sessions, settings("given", method="token"))
-    server.next = Grant(created=True)
+    server.next = Lease(created=True)
     token(sessions, settings("kept", revoke=False))
     sessions.close()
     sessions.close()
@@ -510,6 +510,6 @@ def test_no_worker_is_born_in_the_middle_of_a_login(server: Server, shared: Sess
 
 def test_secrets_do_not_show(server: Server, sessions: Sessions) -> None:
     hidden = Settings(Connection(url="http://one.test"), Auth(method="approle", role_id="r", secret_id="s-canary"))
-    grant = sessions.grant(hidden, warn)
+    lease = sessions.lease(hidden, warn)
     assert "s-canary" not in repr(hidden)
-    assert grant.token not in repr(grant)
+    assert lease.token not in repr(lease)

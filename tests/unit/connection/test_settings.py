@@ -197,13 +197,13 @@ def test_each_method_is_content_with_its_credentials(method: str) -> None:
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        ("approle", "auth_method approle needs role_id."),
-        ("userpass", "auth_method userpass needs username and password."),
-        ("ldap", "auth_method ldap needs username and password."),
-        ("jwt", "auth_method jwt needs role_id and jwt."),
-        ("kubernetes", "auth_method kubernetes needs role_id."),
-        ("cert", "auth_method cert needs cert_auth_public_key and cert_auth_private_key."),
-        ("aprole", "auth_method 'aprole' is none of token, approle, userpass, ldap, jwt, kubernetes, cert, none."),
+        ("approle", "auth_method approle requires role_id."),
+        ("userpass", "auth_method userpass requires username and password."),
+        ("ldap", "auth_method ldap requires username and password."),
+        ("jwt", "auth_method jwt requires role_id and jwt."),
+        ("kubernetes", "auth_method kubernetes requires role_id."),
+        ("cert", "auth_method cert requires cert_auth_public_key and cert_auth_private_key."),
+        ("aprole", "auth_method 'aprole' is not one of token, approle, userpass, ldap, jwt, kubernetes, cert, none."),
     ],
 )
 def test_a_method_says_what_it_needs(method: str, message: str) -> None:
@@ -218,7 +218,7 @@ def test_all_problems_come_at_once() -> None:
             {"url": "bao.example.com", "auth_method": "ldap", "timeout": -1, "retries": "x", "proxies": 1}, {}
         )
     assert error.value.message == (
-        "url 'bao.example.com' must begin with https:// or http://; auth_method ldap needs username and password; "
+        "url 'bao.example.com' must start with https:// or http://; auth_method ldap requires username and password; "
         "timeout must be a number of seconds, at least 1; retries must be a number, or a dictionary of the arguments "
         "of urllib3.util.Retry; proxies must be a URL, or a dictionary of URL scheme to proxy URL."
     )
@@ -227,7 +227,7 @@ def test_all_problems_come_at_once() -> None:
 def test_a_url_is_needed() -> None:
     with pytest.raises(InvalidOption) as error:
         settings_from({}, {})
-    assert error.value.message == "url is not set: give url, or set BAO_ADDR or VAULT_ADDR."
+    assert error.value.message == "url is not set: set url, BAO_ADDR or VAULT_ADDR."
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,227 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The texts of errors that come from the connection, from TLS and from HTTP statuses. **Private** to the collection.
+
+Messages hold facts that the collection itself puts there: never a request's or a response's body, and of a library's
+text only what cannot hold a secret.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    MountNotFound,
+    NamespaceNotFound,
+    NotFound,
+    NotReady,
+    PermissionDenied,
+    ServerError,
+    Unauthenticated,
+)
+
+# HTTP statuses
+
+
+def from_answer(
+    method: str, path: str, status: int, reasons: Sequence[str], namespace: str | None = None
+) -> ServerError:
+    """The error that an unsuccessful response means.
+
+    The server's texts were read off OpenBao 2.7 and Vault's source; both share the code that writes them.
+    """
+    words = _words(reasons)
+    if status == 403:
+        return _denied(method, path, reasons, words)
+    if "namespace not found" in words:
+        return NamespaceNotFound(
+            "The namespace '%s' does not exist on this server. Check namespace (or BAO_NAMESPACE, VAULT_NAMESPACE)."
+            % (namespace or ""),
+            status,
+            reasons,
+        )
+    if any(text in words for text in _NO_MOUNT):
+        return MountNotFound(
+            f"No secrets engine is mounted for '{path}'. Enable it, or correct the engine's path.",
+            status,
+            reasons,
+        )
+    if any(text in words for text in _NO_KEY):
+        return NotFound(f"The key for '{path}' does not exist.", status, reasons)
+    if status == 404:
+        return NotFound(f"There is nothing at '{path}'.{_server_said(words)}", status, reasons)
+    if status == 503 or "active cluster node not found" in words:
+        return NotReady(f"The server is not ready for '{path}': {words}. {_REMEDY_NOT_READY}", status, reasons)
+    if status == 429:
+        return ServerError(
+            f"The server's rate limit was exceeded at '{path}': {words or 'too many requests'}. "
+            "Try again later, or set retries.",
+            status,
+            reasons,
+        )
+    return ServerError(f"The server refused '{path}' (HTTP {status}).{_server_said(words)}", status, reasons)
+
+
+_REMEDY_NOT_READY = "Unseal it (bao operator unseal, vault operator unseal), or wait until a node is active."
+
+_NO_MOUNT = (
+    "no handler for route",
+    "No secret engine mount at",
+    "No auth engine at",
+    "cannot fetch sysview for path",
+)
+
+_NO_KEY = (
+    "encryption key not found",
+    "signing key not found",
+    "no existing key named",
+    "could not delete key; not found",
+    "key not found",
+)
+
+_CAPABILITIES = {"GET": "read", "LIST": "list", "POST": "update", "PUT": "update", "DELETE": "delete"}
+
+
+def _denied(method: str, path: str, reasons: Sequence[str], words: str) -> ServerError:
+    # Only a policy's refusal comes wrapped as "1 error occurred"; an unknown token is refused bare.
+    if list(reasons) == ["permission denied"] or "invalid token" in words:
+        return Unauthenticated(
+            "The server does not accept the token: it is wrong, expired, revoked or used up. "
+            f"Refused at '{path}'; log in again or give another token.",
+            403,
+            reasons,
+        )
+    capability = _CAPABILITIES[method]
+    return PermissionDenied(
+        f"Permission denied: the token's policies do not grant the capability '{capability}' on '{path}'. "
+        "The server answers the same when the engine or the key in that path does not exist.",
+        403,
+        reasons,
+    )
+
+
+def _words(reasons: Sequence[str]) -> str:
+    """The server's reasons as one line."""
+    flat: list[str] = []
+    for reason in reasons:
+        text = " ".join(reason.split())
+        if text.startswith("1 error occurred: * "):
+            text = text[len("1 error occurred: * ") :]
+        flat.append(text)
+    return "; ".join(flat)
+
+
+def _server_said(words: str) -> str:
+    return f" The server said: {words.rstrip('.')}." if words else ""
+
+
+def scrubbed(reason: str, body: Any) -> str:
+    """The server's words without what was sent: some of its texts repeat the value that they complain about."""
+    # The longest first: a short one may be the beginning of a long one, whose rest would stay.
+    for text in sorted(_texts(body), key=len, reverse=True):
+        if len(text) >= 4 and text in reason:
+            reason = reason.replace(text, "***")
+    return reason
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner)
+
+
+# Servers that are not reached, or not the right ones
+
+
+def cannot_reach(address: str, problem: str) -> str:
+    return f"Cannot reach the server at {address}: {problem}"
+
+
+def no_response(seconds: int) -> str:
+    return f"no response within {seconds} seconds. {_CHECK_URL}"
+
+
+def connection_lost(text: str) -> str:
+    """Why a connection could not be made or was lost, by signs in the library's text."""
+    return f"{known_problem(text) or 'the connection was lost'}. {_CHECK_URL}"
+
+
+def invalid_url(kind: str) -> str:
+    return f"url is invalid ({kind}). Check url."
+
+
+PROXY = "the proxy refused the connection or does not respond. Check proxies."
+
+_CHECK_URL = "Check url (BAO_ADDR, VAULT_ADDR) and that the server is running."
+
+
+def known_problem(text: str) -> str:
+    """What a library's text means, empty for an unknown one. It may repeat what was sent, so only known signs count."""
+    return next((problem for sign, problem in _SIGNS if sign in text), "")
+
+
+_SIGNS: Sequence[tuple[str, str]] = (
+    ("CERTIFICATE_VERIFY_FAILED", "its TLS certificate could not be verified"),
+    ("WRONG_VERSION_NUMBER", "it does not use TLS"),
+    ("Connection refused", "connection refused"),
+    ("timed out", "no response in time"),
+    ("NameResolutionError", "its name does not resolve"),
+    ("Failed to resolve", "its name does not resolve"),
+    ("Name or service not known", "its name does not resolve"),
+    ("name resolution", "its name does not resolve"),
+    ("No route to host", "no route to host"),
+    ("Network is unreachable", "the network is unreachable"),
+    ("No such file", "ca_cert cannot be read"),
+)
+
+
+def redirected(address: str, target: str) -> str:
+    return (
+        f"The server at {address} redirects to '{target}'; the redirect was not followed. "
+        "Check url and the api_addr of the servers."
+    )
+
+
+def foreign_server(address: str, status: int, content_type: str, beginning: bytes) -> str:
+    """For a response that neither Vault nor OpenBao gives."""
+    if b"HTTP request to an HTTPS server" in beginning:
+        return f"The server at {address} expects HTTPS. Start url with https://."
+    return f"The server at {address} is not Vault or OpenBao (HTTP {status}, {content_type}). Check url."
+
+
+def no_member(last: str) -> str:
+    return f"No member of the cluster could serve the request. Last error: {last}"
+
+
+# TLS
+
+
+def tls_problem(text: str) -> str:
+    if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text or "record layer failure" in text:
+        return "it does not use TLS. Start url with http://, or correct the port."
+    if "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text:
+        reason = text.rpartition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" :()'\"")[:200]
+        return (
+            f"its TLS certificate could not be verified ({reason}). "
+            "Set ca_cert (BAO_CACERT, VAULT_CACERT) to the certificate of the CA that signed it."
+        )
+    if "certificate required" in text.lower() or "alert" in text.lower():
+        return "the server rejected the TLS client certificate or requires one (auth_method cert)."
+    return "the TLS handshake failed."
+
+
+def unreadable_ca(path: str) -> str:
+    return f"ca_cert {path} is not a readable file of PEM certificates"
+
+
+def unreadable_certificate(certificate: str, key: str) -> str:
+    return (
+        f"cert_auth_public_key {certificate} and cert_auth_private_key {key} are not a readable PEM certificate and "
+        "its key without a password"
+    )

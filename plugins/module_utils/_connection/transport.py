@@ -1,0 +1,358 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Send one request to the members of a cluster: sessions, TLS, redirects, retries. **Private** to the collection.
+
+hvac's adapter sends. Its exceptions are not used, because they carry whole response bodies, and the body of a
+half-failed batch decrypt holds the plaintext of the good half.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Mapping
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
+    INDEX,
+    Members,
+    certainly_not_applied,
+    consistency_headers,
+    forbids_forwarding,
+    is_active,
+    is_standby,
+    is_temporary,
+    may_serve_elsewhere,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    ServerUnreachable,
+    TransitError,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+
+# A member that does not say at once who is active is not worth waiting for.
+_PROBE_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to send. Its body may be secret, so it does not show in the representation."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    query: Mapping[str, Any] | None = None
+    wrap_ttl: int = 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a request failed.
+
+    Attributes:
+        temporary: whether the same request may succeed later.
+        elsewhere: whether another member of the cluster may serve it now.
+        resend: whether it was refused for a header that is not sent any more.
+    """
+
+    error: TransitError
+    temporary: bool
+    elsewhere: bool = False
+    resend: bool = False
+    retry_after: str | None = None
+
+
+class Transport:
+    """Sends requests to one server, or to the members of one cluster, with at most one token.
+
+    Attributes:
+        members: the addresses, and which of them is used.
+        index: of the state that no answer may be older than: that after the last write, where the server names it.
+    """
+
+    def __init__(self, connection: Connection, token: str) -> None:
+        self._connection = connection
+        self._adapter = _adapter(connection)
+        self._forward = True
+        self.members = Members(connection.addresses)
+        self.index: str | None = None
+        _check_retries(connection.retries)
+        _check_files(connection)
+        self.token = token
+
+    @property
+    def token(self) -> str:
+        return str(self._adapter.token or "")
+
+    @token.setter
+    def token(self, token: str) -> None:
+        self._adapter.token = token
+
+    def ask_leader(self, headers: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, Any]]:
+        """What the member says about itself and the active node, ``0`` and nothing when it does not respond."""
+        import requests
+
+        timeout = min(self._connection.timeout, _PROBE_SECONDS)
+        self._adapter.base_uri = self.members.address
+        try:
+            response = self._adapter.request(
+                "GET", "/v1/sys/leader", headers=dict(headers or {}), raise_exception=False, timeout=timeout
+            )
+        except requests.exceptions.RequestException:
+            return 0, {}
+        return response.status_code, (_json(response) or {}) if response.status_code == 200 else {}
+
+    def turn_to_active(self) -> bool:
+        """Use the active node itself, where the member names it and it responds. Whether it does."""
+        leader = self.ask_leader()[1]
+        if not is_standby(leader):
+            return is_active(leader)
+        if not self.members.follow(str(leader.get("leader_address") or "")):
+            return False
+        if is_active(self.ask_leader()[1]):
+            return True
+        self.members.turn_back()
+        return False
+
+    def send(self, request: Request, *, follow: bool, alone: bool) -> tuple[Mapping[str, Any], Failure | None]:
+        """Send to one member, or to the one that it names as the active node.
+
+        Args:
+            follow: whether to follow a redirect to the active node.
+            alone: the member carries it out itself or not at all.
+
+        Returns:
+            The content of a successful response, or nothing and why it failed.
+        """
+        import requests
+
+        here = self._adapter.base_uri = self.members.address
+        headers = consistency_headers(self.index, forward=self._forward, active_only=alone)
+        if request.wrap_ttl:
+            headers["X-Vault-Wrap-TTL"] = str(request.wrap_ttl)
+        try:
+            response = self._adapter.request(
+                request.method,
+                "/v1/" + request.path,
+                headers=headers,
+                raise_exception=False,
+                json=request.body,
+                params=request.query,
+            )
+        except requests.exceptions.RequestException as error:
+            temporary = _is_temporary(error)
+            return {}, Failure(_unreachable(self._connection, here, error), temporary, temporary)
+        if not 300 <= response.status_code < 400:
+            return self._read(request, response)
+        target = response.headers.get("Location", "")
+        standby = response.status_code in (307, 308)
+        if follow and standby and self.members.follow(target):
+            # Once: two servers that each name the other as the active node would redirect for ever.
+            return self.send(request, follow=False, alone=alone)
+        redirected = ServerUnreachable(messages.redirected(here, target))
+        redirected.not_applied = alone
+        return {}, Failure(redirected, temporary=standby, elsewhere=standby)
+
+    def _read(self, request: Request, response: Any) -> tuple[Mapping[str, Any], Failure | None]:
+        status = response.status_code
+        content = _json(response)
+        if content is not None and _is_health(request, content):
+            return {"data": content}, None
+        if content is None or not _is_from_server(request.method, status, content):
+            return {}, Failure(_foreign(self.members.address, response), status == 502, status == 502)
+        if 200 <= status < 300:
+            if request.method not in ("GET", "LIST"):
+                self.index = response.headers.get(INDEX, self.index)
+            return content, None
+        return {}, self._refusal(request, response, content)
+
+    def _refusal(self, request: Request, response: Any, content: Mapping[str, Any]) -> Failure:
+        status = response.status_code
+        reasons = [messages.scrubbed(str(reason), request.body) for reason in content.get("errors") or ()]
+        error = messages.from_answer(request.method, request.path, status, reasons, self._connection.namespace)
+        error.item_errors = _item_errors(content, request.body)
+        error.version = _version(content)
+        error.not_applied = certainly_not_applied(status, reasons)
+        resend = self._forward and forbids_forwarding(reasons)
+        self._forward = self._forward and not resend
+        return Failure(
+            error,
+            is_temporary(status, reasons),
+            may_serve_elsewhere(status, reasons),
+            resend,
+            response.headers.get("Retry-After"),
+        )
+
+
+# Sessions and TLS
+
+
+def _adapter(connection: Connection) -> Any:
+    hvac = library("hvac")
+    if connection.verify is False:
+        import urllib3
+
+        # validate_certs: false was requested; a warning for each request would only bury the others.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    adapter = hvac.adapters.RawAdapter(
+        base_uri=connection.addresses[0],
+        token="",
+        cert=connection.client_certificate,
+        verify=connection.verify,
+        timeout=connection.timeout,
+        proxies=connection.proxies,
+        namespace=connection.namespace or None,
+        allow_redirects=False,
+    )
+    # Otherwise requests reads ~/.netrc before each request, and sends the credentials that it finds there.
+    adapter.session.auth = _unchanged
+    return adapter
+
+
+def _unchanged(request: Any) -> Any:
+    return request
+
+
+def _check_files(connection: Connection) -> None:
+    """Refuse files that TLS cannot use. Later, its errors do not name the file, or are not requests' own."""
+    problems = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if isinstance(connection.verify, str):
+        kind = "capath" if os.path.isdir(connection.verify) else "cafile"
+        try:
+            context.load_verify_locations(**{kind: connection.verify})
+        except OSError:
+            problems.append(messages.unreadable_ca(connection.verify))
+    if connection.client_certificate is not None:
+        certificate, key = connection.client_certificate
+        try:
+            # Without a password, an encrypted key would make it prompt on the terminal.
+            context.load_cert_chain(certificate, key, password="")
+        except OSError:
+            problems.append(messages.unreadable_certificate(certificate, key))
+    if problems:
+        raise InvalidOption(f"{'; '.join(problems)}.")
+
+
+# Retries
+
+
+def _check_retries(retries: Mapping[str, Any]) -> None:
+    """Refuse now what would end in a traceback at the first failure."""
+    try:
+        next(pauses(retries), None)
+    except (AttributeError, TypeError, ValueError):
+        raise InvalidOption(
+            "retries: invalid arguments for urllib3.util.Retry. Check their names and values."
+        ) from None
+
+
+def pauses(retries: Mapping[str, Any]) -> Iterator[float]:
+    """Seconds to wait before each retry, as urllib3 counts them."""
+    if not retries:
+        return
+    import urllib3
+
+    retry = urllib3.Retry(**{"backoff_factor": 0.3, **retries})
+    while True:
+        try:
+            retry = retry.increment(error=urllib3.exceptions.HTTPError())
+        except urllib3.exceptions.HTTPError:
+            # Either they are used up, or (total: false) there are none.
+            return
+        yield retry.get_backoff_time()
+
+
+# Responses
+
+
+def _json(response: Any) -> Mapping[str, Any] | None:
+    """The body as a mapping; empty for no body; ``None`` for a body that is not a mapping."""
+    if not response.content:
+        return {}
+    try:
+        content = response.json()
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _is_health(request: Request, content: Mapping[str, Any]) -> bool:
+    """Whether this is the answer of ``sys/health``: not wrapped in ``data``, and the status is a part of it."""
+    return request.path == "sys/health" and "sealed" in content
+
+
+def _is_from_server(method: str, status: int, content: Mapping[str, Any]) -> bool:
+    """Whether Vault or OpenBao may have sent this. Another server's 404 must not pass for a missing key."""
+    if status < 300:
+        return "data" in content or (not content and method not in ("GET", "LIST"))
+    # A batch of which every item failed has data instead of errors.
+    return "errors" in content or "data" in content
+
+
+def _foreign(address: str, response: Any) -> TransitError:
+    content_type = response.headers.get("Content-Type", "no content type")
+    return ServerUnreachable(
+        messages.foreign_server(address, response.status_code, content_type, response.content[:200])
+    )
+
+
+def _item_errors(content: Mapping[str, Any], body: Any) -> tuple[str, ...]:
+    """The errors of a refused batch's items alone: the good items beside them hold plaintext."""
+    results = (content.get("data") or {}).get("batch_results") or ()
+    return tuple(messages.scrubbed(str(result.get("error") or ""), body) for result in results)
+
+
+def _version(content: Mapping[str, Any]) -> int:
+    """For a deleted secret, its version: the next one has to know it."""
+    metadata = (content.get("data") or {}).get("metadata") or {}
+    return int(metadata.get("version") or 0)
+
+
+# Connections that fail
+
+
+def _is_temporary(error: Any) -> bool:
+    import requests
+
+    if isinstance(error, (requests.exceptions.SSLError, requests.exceptions.ProxyError)):
+        return False
+    return isinstance(error, (requests.exceptions.ConnectionError, requests.exceptions.Timeout))
+
+
+def _unreachable(connection: Connection, address: str, error: Any) -> TransitError:
+    """The error for a connection that failed, and whether the request may have been carried out."""
+    import requests
+
+    unreachable = ServerUnreachable(messages.cannot_reach(address, _problem(connection, error)))
+    unreachable.not_applied = _never_sent(error)
+    unreachable.unfinished = isinstance(error, requests.exceptions.Timeout) and not unreachable.not_applied
+    return unreachable
+
+
+def _never_sent(error: Any) -> bool:
+    import requests
+    import urllib3
+
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _problem(connection: Connection, error: Any) -> str:
+    import requests
+
+    if isinstance(error, requests.exceptions.SSLError):
+        return messages.tls_problem(str(error))
+    if isinstance(error, requests.exceptions.ProxyError):
+        return messages.PROXY
+    if isinstance(error, requests.exceptions.Timeout):
+        return messages.no_response(connection.timeout)
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return messages.connection_lost(str(error))
+    return messages.invalid_url(type(error).__name__)

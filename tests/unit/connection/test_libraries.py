@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Libraries that may be missing are imported on use, and named when they are missing."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import ruamel.yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import LibraryMissing
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
+
+from tests.support.chains import printed_with
+
+
+def test_an_installed_library_is_returned() -> None:
+    assert library("ruamel.yaml") is ruamel.yaml
+
+
+@pytest.mark.parametrize("name", ["hvac", "ruamel.yaml", "pyrage"])
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    # What Python does for a module that is not installed.
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(LibraryMissing) as error:
+        library(name)
+    assert error.value.library == name
+    assert printed_with(error.value) == []
