@@ -17,7 +17,8 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
 
 _AGE = "-----BEGIN AGE ENCRYPTED FILE-----"
 _GPG = "-----BEGIN PGP MESSAGE-----"
@@ -139,21 +140,8 @@ def opened(sealed: str, keyring: Keyring, path: str) -> bytes:
 # age
 
 
-def _age() -> Any:
-    # Imported here: only who uses age needs it.
-    try:
-        import pyrage
-    except ImportError:
-        missing = True
-    else:
-        missing = False
-    if missing:
-        raise LibraryMissing("pyrage")
-    return pyrage
-
-
 def _age_encrypt(content: bytes, names: Sequence[str]) -> str:
-    age = _age()
+    age = library("pyrage")
     recipients = []
     for name in names:
         kind = age.ssh if name.startswith("ssh-") else age.x25519
@@ -167,7 +155,7 @@ def _age_encrypt(content: bytes, names: Sequence[str]) -> str:
 
 
 def _age_decrypt(sealed: str, keyring: Keyring, path: str) -> bytes:
-    age = _age()
+    age = library("pyrage")
     identities = _identities(age, keyring)
     try:
         return bytes(age.decrypt(sealed.strip().encode("utf-8") + b"\n", identities))

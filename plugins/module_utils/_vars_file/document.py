@@ -14,7 +14,8 @@ import re
 from collections.abc import MutableMapping
 from typing import Any, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
 
 # What stands before the first entry: byte order mark, directives, comments, blank lines. ruamel.yaml would drop some.
 _BLANK = r"(?:[ \t]*(?:#.*)?\r?\n)*"
@@ -205,15 +206,7 @@ _WHAT_ODD_TEXT_RAISES = (
 
 
 def _yaml(indent: int = 2) -> Any:
-    try:
-        from ruamel.yaml import YAML
-    except ImportError:
-        missing = True
-    else:
-        missing = False
-    if missing:
-        raise LibraryMissing("ruamel.yaml")
-    yaml = YAML(typ="rt")
+    yaml = library("ruamel.yaml").YAML(typ="rt")
     yaml.preserve_quotes = True
     # Never fold a ciphertext over lines.
     yaml.width = 1_000_000
