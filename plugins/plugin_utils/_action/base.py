@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stands before all modules of the collection on the controller. **Private** to the collection."""
+"""The base of the collection's action plugins. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import with_configuration, with_token
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import can_run_here, run_here
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import (
+    can_run_in_process,
+    run_in_process,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
 
 
 class TransitAction(ActionBase):
-    """Adds the controller's configuration to the task's options, and runs the module where it is cheapest.
+    """Adds the controller's configuration to the task's options, and runs the module where it is fastest.
 
-    A task that stays on the controller as the same user runs the module's code in this process. Everywhere else the
-    module is sent as usual, and gets the run's token instead of credentials where the controller can obtain one.
+    For a task on the controller as the same user, the module's code runs in this process. Otherwise Ansible transfers
+    the module as usual, with the run's token instead of credentials where the controller can log in.
     """
 
     MODULE: str
-    """Name of the module, which each action plugin gives."""
+    """Name of the module, set by each action plugin."""
 
     LOGS_IN = True
     """Whether the module needs a token of its own."""
@@ -34,24 +37,24 @@ class TransitAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
-        result.update(self._carry_out(self.MODULE, self._arguments(variables), variables, logs_in=self.LOGS_IN))
+        result.update(self._run_module(self.MODULE, self._arguments(variables), variables, logs_in=self.LOGS_IN))
         return result
 
     def _arguments(self, variables: dict[str, Any]) -> dict[str, Any]:
-        """The task's options, completed by what else configures the connection."""
+        """The task's options, completed by the controller's configuration of the connection."""
         configured = controller_options(variables, self._templar, self._task_environment())
         return with_configuration(self._task.args, configured)
 
-    def _carry_out(
+    def _run_module(
         self, module: str, arguments: dict[str, Any], variables: dict[str, Any], *, logs_in: bool
     ) -> dict[str, Any]:
-        """The result of a module, run where it is cheapest."""
+        """Run a module where it is fastest."""
         full_name = f"mlkeys.transit.{module}"
-        if self._stays_here() and can_run_here(module):
-            # The module finds them and keeps its login for the other items of a loop.
+        if self._runs_in_process() and can_run_in_process(module):
+            # The module then uses them, and keeps its login for the other items of a loop.
             run_sessions()
             self._update_module_args(full_name, arguments, variables)
-            return run_here(module, arguments)
+            return run_in_process(module, arguments)
         # A job in the background may outlive the run, and so the run's token.
         shared = logs_in and not self._task.async_val
         result: dict[str, Any] = self._execute_module(
@@ -67,7 +70,7 @@ class TransitAction(ActionBase):
         self._compute_environment_string(environment)
         return environment
 
-    def _stays_here(self) -> bool:
+    def _runs_in_process(self) -> bool:
         """Whether the module would run on this machine, as this user, in this environment, while the task waits."""
         if self._connection.transport != "local" or self._task.async_val:
             return False

@@ -169,7 +169,7 @@ class CiphertextAction(TransitAction):
             asked["after"] = result["after"]
 
     def _on_host(self, module: str, arguments: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        result = self._carry_out(module, dict(arguments), variables, logs_in=False)
+        result = self._run_module(module, dict(arguments), variables, logs_in=False)
         if result.get("failed") or result.get("unreachable"):
             raise HostFailed(result)
         return result

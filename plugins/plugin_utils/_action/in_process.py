@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run a module's own code in this process: 3 ms instead of the 300 that starting it takes. **Private**."""
+"""Run a module's own code in this process: in 3 ms instead of the 300 ms that starting it takes. **Private**."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 
 _LIBRARIES: dict[str, tuple[str, ...]] = {
-    # Without the latter one some backups can be taken all the same. The module on its own says for which it is missing.
+    # Some backups need no pyrage. The module itself reports when it is missing.
     "vault_transit_backup": ("hvac", "pyrage"),
     "vault_transit_restore": ("hvac", "pyrage"),
     "vault_transit_vars": ("hvac", "ruamel.yaml"),
@@ -27,15 +27,15 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
 }
 
 
-def can_run_here(name: str) -> bool:
-    """Whether this Python has what the module needs. That of the target may have it when this one does not."""
+def can_run_in_process(name: str) -> bool:
+    """Whether this Python has the libraries that the module needs, which the target's Python may have instead."""
     return all(_is_installed(library) for library in _LIBRARIES.get(name, ("hvac",)))
 
 
-def run_here(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the module ``mlkeys.transit.NAME`` with these arguments, Ansible's internal ones included."""
+def run_in_process(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the module ``mlkeys.transit.NAME`` with these arguments, Ansible's internal ones included."""
     module = importlib.import_module(f"ansible_collections.mlkeys.transit.plugins.modules.{name}")
-    # A started module begins without. Here they would be those of the items of the loop before.
+    # A module of its own process starts without warnings. Here those of earlier loop items would be left.
     for kept in ("_global_warnings", "_global_deprecations"):
         getattr(warnings, kept).clear()
     printed = io.StringIO()
@@ -54,9 +54,9 @@ def _is_installed(library: str) -> bool:
 
 @contextlib.contextmanager
 def _module_arguments(arguments: Mapping[str, Any]) -> Iterator[None]:
-    """Let the next AnsibleModule find its arguments where a started module has them from its standard input."""
+    """Pass arguments to the next AnsibleModule, which otherwise reads them from standard input."""
     wanted = {"_ANSIBLE_ARGS": _encoded({"ANSIBLE_MODULE_ARGS": dict(arguments)}), "_ANSIBLE_PROFILE": "legacy"}
-    # The profile is there since ansible-core 2.19.
+    # The profile is new in ansible-core 2.19.
     saved = {name: getattr(basic, name) for name in wanted if hasattr(basic, name)}
     try:
         for name in saved:

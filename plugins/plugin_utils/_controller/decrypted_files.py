@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Encrypted vars files, decrypted once as long as they stay the same. **Private** to the collection."""
+"""Decrypt encrypted vars files, each content once. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
 
 @dataclass
 class Decrypted:
-    """What became of one file.
+    """The result for one file.
 
     Attributes:
         values: the variables that decrypted.
         ciphertexts: those that did not.
-        plain: those that were not encrypted.
+        plain: those that are not encrypted.
         problems: a sentence for each that did not decrypt, or for the whole file under an empty name.
     """
 
@@ -62,14 +62,14 @@ class DecryptedFiles:
             nearby: further files that are likely to be wanted soon. They go into the same request when there is one.
         """
         digests = [(path, self._digest(path)) for path in wanted]
-        if any(digest not in self._known for dummy, digest in digests):
+        if any(digest not in self._known for _path, digest in digests):
             everything = dict(digests)
             everything.update((path, self._digest(path)) for path in nearby())
             self._decrypt({digest: path for path, digest in everything.items() if digest not in self._known})
         return [(path, self._known[digest]) for path, digest in digests]
 
     def _digest(self, path: str) -> str:
-        """A name for the file's content and place. Read again when the file has changed."""
+        """A name for the file's path and content. Read again when the file has changed."""
         try:
             status = os.stat(path)
             mark = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -79,7 +79,7 @@ class DecryptedFiles:
             with open(path, "rb") as file:
                 content = file.read()
         except OSError:
-            # What is wrong with it is said when it is loaded.
+            # The error is reported when the file is loaded.
             return f"unreadable {path}"
         digest = hashlib.sha256(os.fsencode(path) + b"\0" + content).hexdigest()
         self._digests[path] = (mark, digest)
@@ -100,7 +100,7 @@ class DecryptedFiles:
             entries = [(pend, entry) for pend in files for entry in pend.file.entries.values()]
             try:
                 transit = Transit(self._connect(), backend)
-                results = transit.decrypt_each(key, [stored_item(entry) for dummy, entry in entries])
+                results = transit.decrypt_each(key, [stored_item(entry) for _pending, entry in entries])
             except TransitError as error:
                 for pend in files:
                     self._give_up(pend, error.message)

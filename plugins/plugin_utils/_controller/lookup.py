@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The edge towards Ansible's lookups and vars plugins: options in, results or one AnsibleError out. **Private**."""
+"""Connect Ansible's lookups and vars plugins: options in, results or one AnsibleError out. **Private**."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def connection_options(get_option: Callable[[str], Any]) -> dict[str, Any]:
 
 
 def decrypted(value: Any) -> Any:
-    """The same with what ansible-vault encrypted as text.
+    """The same value with ansible-vault's encrypted values as text.
 
-    Ansible before 2.19 hands over objects that decrypt themselves but are no text.
+    Ansible before 2.19 passes objects that decrypt themselves but are not text.
     """
     if isinstance(value, Mapping):
         return {name: decrypted(inner) for name, inner in value.items()}
@@ -40,17 +40,15 @@ def decrypted(value: Any) -> Any:
 
 
 def run(options: Mapping[str, Any], work: Callable[[Client], Result]) -> Result:
-    """What ``work`` gives, with a client of the run's session.
+    """The result of ``work``, with a client of the run's session.
 
     Raises:
-        AnsibleError: anything went wrong. It names no value.
+        AnsibleError: anything failed. Its message holds no value.
     """
     try:
         settings = settings_from(options, os.environ)
         return work(run_sessions().client(settings, display.warning))
     except LibraryMissing as error:
-        message = missing_required_lib(error.library)
+        raise AnsibleError(missing_required_lib(error.library)) from None
     except TransitError as error:
-        message = error.message
-    # Outside of the except blocks: Ansible prints the chain of an error's causes.
-    raise AnsibleError(message)
+        raise AnsibleError(error.message) from None

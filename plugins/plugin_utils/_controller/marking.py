@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether Ansible may take a text for a template. **Private** to the collection."""
+"""Mark texts that Ansible may evaluate as templates. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 from ansible import template as ansible_template
 
-# There since ansible-core 2.19.
+# New in ansible-core 2.19.
 _trust = getattr(ansible_template, "trust_as_template", None)
 
 
 def marked(text: str, template: bool) -> Any:
-    """The text, marked as a template or as none.
+    """The text, marked as a template or as plain text.
 
-    Since ansible-core 2.19 a text is none unless it is marked, before that it is one unless it is marked.
+    Since ansible-core 2.19 a text is a template only if it is marked, before that unless it is marked.
     """
     if _trust is not None:
         return _trust(text) if template else text
@@ -27,7 +27,7 @@ def marked(text: str, template: bool) -> Any:
 
 
 def as_in_any_file(value: Any) -> Any:
-    """A value of a vars file with all of its texts marked as templates, as Ansible marks those that it reads itself."""
+    """A value of a vars file with all of its texts marked as templates, as Ansible marks what it reads itself."""
     if isinstance(value, str):
         return marked(value, template=True)
     if isinstance(value, dict):
@@ -38,7 +38,7 @@ def as_in_any_file(value: Any) -> Any:
 
 
 def as_no_template(value: Any) -> Any:
-    """A value none of whose texts is a template, whatever stands in it."""
+    """A value none of whose texts is a template, whatever it contains."""
     if isinstance(value, str):
         return marked(value, template=False)
     if isinstance(value, dict):

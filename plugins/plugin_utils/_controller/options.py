@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's configuration: variables, environment and ini, as the lookup documents them. **Private**."""
+"""Read the controller's configuration: variables, environment and ini, as the lookup documents them. **Private**."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible import constants
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, environment_options
 
-# Its documentation names the sources of every option. Everything else on the controller reads them there.
+# Its documentation names the sources of every option, for everything on the controller.
 LOOKUP = "mlkeys.transit.vault_transit"
 
 
@@ -28,10 +28,10 @@ def templated_variables(load_name: str, variables: Mapping[str, Any], templar: A
 
 
 def controller_options(variables: Mapping[str, Any], templar: Any, environment: Mapping[str, str]) -> dict[str, Any]:
-    """What variables, environment and ini say of connection and authentication. Silent ones are not in it.
+    """The options of connection and authentication that variables, environment and ini set.
 
     Args:
-        environment: that of the task, which says more about it than the controller's own environment and ini do.
+        environment: that of the task, which wins over the controller's own environment and ini.
     """
     # Loading the plugin is what reads its documentation.
     load_name = lookup_loader.get(LOOKUP).load_name
