@@ -11,14 +11,15 @@ version_added: 0.1.0
 short_description: One login per run
 description:
   - Lets all lookups and modules of a run share one login for each configuration, in memory.
-  - The first that needs the server makes the process that runs the play log in. A run that needs none makes no request.
-  - A token that is near its end is renewed, or a new login made. At the end of the run a token that a login created is
-    revoked (O(mlkeys.transit.vault_transit#lookup:token_revoke)).
-  - With the vars plugin P(mlkeys.transit.vault_transit#vars) this callback is not needed.
+  - The process that runs the play logs in when a lookup or module needs the server for the first time. A run that does
+    not need the server makes no request.
+  - A token that is about to expire is renewed, or replaced by a new login. At the end of the run, tokens that a login
+    created are revoked (O(mlkeys.transit.vault_transit#lookup:token_revoke)).
+  - You do not need this callback if you use the vars plugin P(mlkeys.transit.vault_transit#vars).
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
-  - It has to be enabled, C(callbacks_enabled=mlkeys.transit.session) in C(ansible.cfg).
+  - Enable it with C(callbacks_enabled=mlkeys.transit.session) in C(ansible.cfg).
 """
 
 EXAMPLES = r"""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who to be on the server. **Private** to the collection."""
+"""The options of authentication. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class ModuleDocFragment:
 options:
   auth_method:
     description:
-      - How to log in.
-      - V(none) sends no token, which is right where an agent or a proxy on the way adds one.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_AUTH_METHOD).
+      - The auth method to log in with.
+      - V(none) sends no token. Use it behind an agent or a proxy that adds one.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_AUTH_METHOD).
     type: str
     choices:
       - token
@@ -28,80 +28,82 @@ options:
     default: token
   mount_point:
     description:
-      - Where the auth method is mounted, when it is not its own name.
-      - This is not the engine's mount.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_MOUNT_POINT).
+      - Path where the auth method is mounted. Defaults to the name of the auth method.
+      - This is not the mount of the secrets engine.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_MOUNT_POINT).
     type: str
   token:
     description:
       - The token, for O(auth_method=token).
-      - Also taken from E(ANSIBLE_HASHI_VAULT_TOKEN), E(BAO_TOKEN) or E(VAULT_TOKEN), and then from O(token_file).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_TOKEN), E(BAO_TOKEN) or E(VAULT_TOKEN). If unset, it is read
+        from O(token_file).
     type: str
   token_path:
     description:
-      - Folder of O(token_file). The home folder when nothing is said.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_TOKEN_PATH) or E(HOME).
+      - Directory of O(token_file). Defaults to the home directory.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_TOKEN_PATH) or E(HOME).
     type: str
   token_file:
     description:
-      - File that the server's command line client keeps its token in.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_TOKEN_FILE).
+      - Name of the file in which the command line clients of Vault and OpenBao store their token.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_TOKEN_FILE).
     type: str
     default: .vault-token
   token_validate:
     description:
-      - Ask the server whether the token is valid before using it, at one request more.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_TOKEN_VALIDATE).
+      - Whether to validate the token before using it, at the cost of one more request.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_TOKEN_VALIDATE).
     type: bool
     default: false
   token_revoke:
     description:
-      - Revoke a token that a login created, when it is no longer needed. A token that was given is never revoked.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_TOKEN_REVOKE).
+      - Whether to revoke a token that a login created when it is no longer needed. A token that you provide is never
+        revoked.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_TOKEN_REVOKE).
     type: bool
     default: true
   username:
     description:
       - User name, for O(auth_method=userpass) and O(auth_method=ldap).
-      - Also taken from E(ANSIBLE_HASHI_VAULT_USERNAME).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_USERNAME).
     type: str
   password:
     description:
       - Password, for O(auth_method=userpass) and O(auth_method=ldap).
-      - Also taken from E(ANSIBLE_HASHI_VAULT_PASSWORD).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_PASSWORD).
     type: str
   role_id:
     description:
       - Role ID of an AppRole.
       - The name of the role for O(auth_method=jwt), O(auth_method=kubernetes) and O(auth_method=cert).
-      - Also taken from E(ANSIBLE_HASHI_VAULT_ROLE_ID).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_ROLE_ID).
     type: str
   secret_id:
     description:
       - Secret ID of an AppRole.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_SECRET_ID).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_SECRET_ID).
     type: str
   jwt:
     description:
       - The JSON web token, for O(auth_method=jwt).
-      - For O(auth_method=kubernetes), read from O(kubernetes_token_path) when nothing is said.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_JWT).
+      - For O(auth_method=kubernetes), it is read from O(kubernetes_token_path) if unset.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_JWT).
     type: str
   kubernetes_token_path:
     description:
-      - File with the service account's token, for O(auth_method=kubernetes).
-      - Also taken from E(ANSIBLE_HASHI_VAULT_KUBERNETES_TOKEN_PATH).
+      - Path of the service account's token, for O(auth_method=kubernetes).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_KUBERNETES_TOKEN_PATH).
     type: str
     default: /var/run/secrets/kubernetes.io/serviceaccount/token
   cert_auth_public_key:
     description:
-      - File with the client certificate, for O(auth_method=cert).
-      - Also taken from E(ANSIBLE_HASHI_VAULT_CERT_AUTH_PUBLIC_KEY).
+      - Path of the client certificate, for O(auth_method=cert).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_CERT_AUTH_PUBLIC_KEY).
     type: str
   cert_auth_private_key:
     description:
-      - File with the client certificate's key, for O(auth_method=cert).
-      - Also taken from E(ANSIBLE_HASHI_VAULT_CERT_AUTH_PRIVATE_KEY).
+      - Path of the client certificate's private key, for O(auth_method=cert).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_CERT_AUTH_PRIVATE_KEY).
     type: str
 """
 

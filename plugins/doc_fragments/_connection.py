@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How to reach the server. **Private** to the collection."""
+"""The options of the connection. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ class ModuleDocFragment:
 options:
   url:
     description:
-      - Address of the server, for instance V(https://vault.example.com:8200).
-      - Or the addresses of a cluster's members, as a list or with commas between them. When one is down or sealed, the
-        next is tried.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_ADDR), E(BAO_ADDR) or E(VAULT_ADDR).
+      - URL of the server, for example V(https://vault.example.com:8200).
+      - For a cluster, the URLs of its members, as a list or separated by commas. If one is down or sealed, the next is
+        tried.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_ADDR), E(BAO_ADDR) or E(VAULT_ADDR).
     type: raw
   namespace:
     description:
-      - Namespace to work in.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_NAMESPACE), E(BAO_NAMESPACE) or E(VAULT_NAMESPACE).
+      - Namespace to use.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_NAMESPACE), E(BAO_NAMESPACE) or E(VAULT_NAMESPACE).
     type: str
   ca_cert:
     description:
-      - Path of the certificates of the authorities that the server's certificate is checked with.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_CA_CERT), E(BAO_CACERT) or E(VAULT_CACERT).
+      - Path of the CA certificates to verify the server's certificate with, a file or a directory.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_CA_CERT), E(BAO_CACERT) or E(VAULT_CACERT).
     type: str
     aliases:
       - cacert
   validate_certs:
     description:
-      - Whether the server's certificate is checked, at the login as well. It is when nothing is said.
-      - Turned off by E(BAO_SKIP_VERIFY) or E(VAULT_SKIP_VERIFY) with a clear yes in it.
+      - Whether to verify the server's certificate, also for logins. Certificates are verified by default.
+      - If unset, E(BAO_SKIP_VERIFY) or E(VAULT_SKIP_VERIFY) turn verification off when their value is true.
     type: bool
   timeout:
     description:
-      - Seconds to wait for one answer, and the longest pause before another try. V(30) when nothing is said.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_TIMEOUT).
+      - Seconds to wait for a response, and the longest pause before a retry. Defaults to V(30).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_TIMEOUT).
     type: int
   retries:
     description:
-      - How often to try again when the connection breaks, or the server says that it is busy, limited or not ready.
-        Of a cluster, all members count as one try.
-      - A cluster needs a few seconds for a new active node. V(6) waits for 18 of them in all.
-      - A number, or a dictionary of the arguments of C(urllib3.util.Retry). None when nothing is said.
-      - What must not happen twice, such as a rotation, is not sent again unless it was certainly not carried out.
-        When its answer is lost, the active node is asked first.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_RETRIES).
+      - How often to retry when the connection is lost, or the server is busy, not ready, or limits the rate of
+        requests. One attempt at all members of a cluster counts once.
+      - A cluster takes a few seconds to elect a new active node. V(6) waits for 18 seconds in total.
+      - A number, or a dictionary of arguments for C(urllib3.util.Retry). By default, nothing is retried.
+      - An operation that must not happen twice, such as a rotation, is only sent again if it was certainly not carried
+        out. If its response is lost, the active node is asked first.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_RETRIES).
     type: raw
   retry_action:
     description:
-      - Whether each further try is reported.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_RETRY_ACTION).
+      - Whether to warn about each retry.
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_RETRY_ACTION).
     type: str
     choices:
       - ignore
@@ -61,7 +61,7 @@ options:
   proxies:
     description:
       - URL of a proxy for all requests, or a dictionary of URL scheme to proxy URL.
-      - Also taken from E(ANSIBLE_HASHI_VAULT_PROXIES).
+      - Can also be set by E(ANSIBLE_HASHI_VAULT_PROXIES).
     type: raw
 """
 

@@ -10,9 +10,9 @@ version_added: 0.1.0
 short_description: Encrypt, decrypt, rewrap and fingerprint values with the Transit secrets engine
 description:
   - Sends all terms of one call to the Transit engine of HashiCorp Vault or OpenBao in one request, as far as the
-    server's limits allow, and gives the results in the order of the terms.
-  - Values are plain text on both sides. The base64 that the server speaks stays inside.
-  - A term that fails is named by its position, and by its name where it has one, never by its content.
+    server's limits allow, and returns the results in the order of the terms.
+  - Terms and results are plain text. The plugin encodes to base64, as the server's API requires.
+  - Errors name a failed term by its position, and by its name if it has one, never by its content.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -21,21 +21,22 @@ options:
   _terms:
     description:
       - The values. Plaintext for O(operation=encrypt) and O(operation=hmac), ciphertext for the others.
-      - A term may be a text, a list of terms, or a dictionary with C(value) and any of C(name) (for messages),
-        C(context), C(associated_data) and C(key_version), which then stand in for the options of these names.
-      - With O(kv_path), the names of the wanted secrets.
-      - With O(operation=read) none at all gives the whole document, a dictionary that is like an encrypted vars file.
+      - A term is a string, a list of terms, or a dictionary with C(value) and any of C(name) (for messages),
+        C(context), C(associated_data) and C(key_version), which override the options of the same names.
+      - With O(kv_path), the names of the secrets.
+      - With O(operation=read) and no terms, the lookup returns the whole document, a dictionary like an encrypted vars
+        file.
     type: list
     elements: raw
     required: false
   operation:
     description:
       - What to do with the terms.
-      - V(encrypt) gives a new ciphertext at every run. To keep one while its plaintext is the same, use
+      - V(encrypt) returns a new ciphertext in every run. To keep the ciphertext while the plaintext is the same, use
         M(mlkeys.transit.vault_transit_vars).
-      - V(rewrap) gives a ciphertext of the key's latest version, and the plaintext does not leave the server.
-      - V(hmac) gives a fingerprint (sha2-256) that is always the same for the same value and key version.
-      - V(read) goes with O(kv_path) alone and gives ciphertexts as they are stored. It needs no right to decrypt.
+      - V(rewrap) returns ciphertext of the key's latest version. The plaintext does not leave the server.
+      - V(hmac) returns a fingerprint (sha2-256) that is always the same for the same value and key version.
+      - V(read) requires O(kv_path) and returns ciphertext as it is stored. It needs no permission to decrypt.
     type: str
     choices:
       - decrypt
@@ -47,38 +48,38 @@ options:
   key:
     description:
       - Name of the key.
-      - O(operation=encrypt) asks first whether it exists, where the token may read it, so that a mistyped name does not
-        create a key.
-      - Required unless O(kv_path) is given. The document says itself which key encrypted it.
+      - If the token may read the key, O(operation=encrypt) first checks that it exists, so that a mistyped name does
+        not create a key.
+      - Required unless O(kv_path) is set. The document names the key that encrypted it.
     type: str
   kv_path:
     description:
-      - Decrypt (or read) secrets of an encrypted document in a KV engine, which M(mlkeys.transit.vault_transit_vars)
-        wrote with O(mlkeys.transit.vault_transit_vars#module:store=kv). This is the document's path.
+      - Path of an encrypted document in a KV engine, written by M(mlkeys.transit.vault_transit_vars) with
+        O(mlkeys.transit.vault_transit_vars#module:store=kv), whose secrets to decrypt or read.
     type: str
   kv_mount:
     description:
-      - Where that KV engine is mounted.
+      - Path where the KV engine is mounted.
     type: str
     default: secret
   context:
     description:
-      - What a derived key is derived with, as plain text. Entries of a file that
-        M(mlkeys.transit.vault_transit_vars) wrote have the name of their variable here.
+      - The context of a derived key, as plain text. For entries of a file that M(mlkeys.transit.vault_transit_vars)
+        wrote, this is the name of the variable.
     type: str
   associated_data:
     description:
-      - What the ciphertext is bound to besides the key, as plain text. The same has to be given to decrypt.
+      - Additional data to bind the ciphertext to, as plain text. Decrypting requires the same data.
     type: str
   key_version:
     description:
-      - The version of the key to encrypt, rewrap or fingerprint with. V(0) for the latest.
+      - Version of the key to encrypt, rewrap or fingerprint with. V(0) is the latest.
     type: int
     default: 0
   encoding:
     description:
-      - How plaintext is represented, in terms as well as in results.
-      - V(base64) is for what is not text.
+      - How plaintext is encoded, in terms and in results.
+      - Use V(base64) for binary values.
     type: str
     choices:
       - base64
@@ -92,8 +93,8 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
-  - What it decrypts is in the clear from here on. Templates that hold it show it in C(--diff), so set C(diff=false) and
-    C(no_log=true) on their tasks, or deliver the ciphertext and decrypt where it is used.
+  - Decrypted values are plaintext. C(--diff) shows them in the diff of a template, so set C(diff=false) and
+    C(no_log=true) on such tasks, or deliver the ciphertext and decrypt it where it is used.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
   - module: mlkeys.transit.vault_transit_key
@@ -106,13 +107,13 @@ EXAMPLES = r"""
       {{ lookup('mlkeys.transit.vault_transit', 'sk-not-a-real-key', operation='encrypt',
                 key='ml-api-key', context='openai_api_key') }}
 
-- name: Decrypt it and check that it is the right one, without showing it
+- name: Decrypt and check a value without showing it
   ansible.builtin.assert:
     that:
       - lookup('mlkeys.transit.vault_transit', ciphertext, key='ml-api-key', context='openai_api_key').endswith('-key')
     quiet: true
 
-- name: Decrypt many in one request
+- name: Decrypt several values in one request
   ansible.builtin.assert:
     that:
       - query('mlkeys.transit.vault_transit', secrets, key='ml-api-key') | length == 2
@@ -126,7 +127,7 @@ EXAMPLES = r"""
         value: "{{ ciphertext }}"
         context: openai_api_key
 
-- name: Carry a ciphertext to the key's latest version
+- name: Rewrap a ciphertext to the latest version of the key
   ansible.builtin.debug:
     msg: >-
       {{ lookup('mlkeys.transit.vault_transit', ciphertext, operation='rewrap',

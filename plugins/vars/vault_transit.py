@@ -12,13 +12,13 @@ description:
   - Decrypts the files that M(mlkeys.transit.vault_transit_vars) writes, C(*.transit.yml), C(*.transit.yaml) and
     C(*.transit.json), in C(group_vars) and C(host_vars) beside inventory and playbook. C(group_vars/NAME/*.transit.yml)
     and C(group_vars/NAME.transit.yml) are both read.
-  - That happens once per run, in the process that runs the play, with one request for each key. A file that changes
-    during the run is read again.
-  - A file may also point to a document in a KV engine (O(mlkeys.transit.vault_transit_vars#module:store=kv)), which is
+  - Files are decrypted once per run, in the process that runs the play, with one request for each key. A file that
+    changes during the run is read again.
+  - A file can also point to a document in a KV engine (O(mlkeys.transit.vault_transit_vars#module:store=kv)), which is
     read once per run.
-  - It also keeps one login for the whole run, which lookups and modules share.
-  - It has to be named after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), since that one reads
-    the same files and gives the ciphertext.
+  - Lookups and modules share the plugin's login for the whole run.
+  - List it after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), because that plugin reads the same
+    files and returns the ciphertext. Without this plugin, the variables hold ciphertext.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -32,8 +32,8 @@ options:
       - name: MLKEYS_TRANSIT_VARS_STAGE
   cache:
     description:
-      - Whether a decrypted file is kept in memory until it changes.
-      - When V(false), it is decrypted for every host and task.
+      - Whether to keep a decrypted file in memory until it changes.
+      - If V(false), files are decrypted for every host and task.
     type: bool
     default: true
     ini:
@@ -44,7 +44,7 @@ options:
   on_error:
     description:
       - What to do with a variable that does not decrypt.
-      - V(error) ends the run. V(warn) says so and gives the ciphertext, V(ciphertext) gives it without a word.
+      - V(error) ends the run. V(warn) warns and returns the ciphertext. V(ciphertext) returns the ciphertext silently.
     type: str
     choices:
       - ciphertext
@@ -59,7 +59,7 @@ options:
   unencrypted:
     description:
       - What to do with a value in such a file that is not encrypted.
-      - V(error) ends the run, V(warn) says so and uses it, V(allow) uses it.
+      - V(error) ends the run. V(warn) warns and uses the value. V(allow) uses the value silently.
     type: str
     choices:
       - allow
@@ -73,7 +73,7 @@ options:
       - name: MLKEYS_TRANSIT_VARS_UNENCRYPTED
   template:
     description:
-      - Whether templates inside of decrypted values are evaluated. A key that happens to hold braces is not one.
+      - Whether to evaluate templates in decrypted values. Leave it off for API keys, which can contain braces.
     type: bool
     default: false
     ini:
@@ -83,8 +83,8 @@ options:
       - name: MLKEYS_TRANSIT_VARS_TEMPLATE
   disabled:
     description:
-      - Turns the plugin off, so that variables stay ciphertext. For controllers such as AWX, which store every variable
-        that they can read when they read an inventory.
+      - Whether to turn the plugin off, so that variables stay ciphertext. Use it with controllers such as AWX, which
+        store every variable of an inventory that they can read.
     type: bool
     default: false
     ini:
@@ -99,9 +99,9 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
-  - Ansible gives a vars plugin no variables, so connection and authentication come from environment and ini alone.
-  - With O(stage=inventory), P(ansible.builtin.host_group_vars#vars) needs the same stage. Else it gives the ciphertext
-    once more for every task.
+  - Ansible passes no variables to vars plugins, so configure connection and authentication by environment or ini.
+  - With O(stage=inventory), set P(ansible.builtin.host_group_vars#vars) to the same stage. Otherwise it returns the
+    ciphertext again for every task.
   - Nothing is decrypted for C(--syntax-check), C(--list-hosts), C(--list-tasks) and C(--list-tags).
 seealso:
   - module: mlkeys.transit.vault_transit_vars
@@ -145,14 +145,14 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking
 
 display = Display()
 
-# Ansible makes several instances of a vars plugin in one run.
+# Ansible creates several instances of a vars plugin in one run.
 _files: dict[str, DecryptedFiles] = {}
 
 
 class VarsModule(BaseVarsPlugin):
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
         super().get_vars(loader, path, entities)
-        if self.get_option("disabled") or _only_looks():
+        if self.get_option("disabled") or _only_lists():
             return {}
         run_sessions().share()
         wanted = [file for entity in _as_list(entities) for file in _files_of(self._basedir, entity)]
@@ -184,12 +184,12 @@ class VarsModule(BaseVarsPlugin):
         if how == "error":
             raise AnsibleParserError(problem)
         if how == "warn":
-            # The display says the same thing once.
+            # The display shows the same warning once.
             display.warning(problem)
 
 
-def _only_looks() -> bool:
-    """Whether this run will do nothing with the values."""
+def _only_lists() -> bool:
+    """Whether this run does nothing with the values."""
     return any(context.CLIARGS.get(name) for name in ("syntax", "listhosts", "listtasks", "listtags"))
 
 
@@ -200,7 +200,7 @@ def _as_list(entities: Any) -> list[Any]:
 def _files_of(base: str, entity: Any) -> list[str]:
     folder = os.path.join(base, "host_vars" if isinstance(entity, Host) else "group_vars")
     name = str(entity.name)
-    # The name of a host may be anything; below this folder is meant.
+    # A host's name may be anything, also a path that leads out of this folder.
     if os.sep in name or name.startswith("."):
         return []
     beside = [os.path.join(folder, name + suffix) for suffix in SUFFIXES]
@@ -212,7 +212,7 @@ def _below(folder: str) -> list[str]:
     places = set()
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
-        # A link may lead back to where it is.
+        # A link may point to one of its own parents.
         folders[:] = [] if real in places else sorted(name for name in folders if not name.startswith("."))
         places.add(real)
         found += [os.path.join(place, name) for name in sorted(names) if _is_encrypted_vars(name)]
