@@ -3,7 +3,7 @@
 """A real cluster on loopback: three OpenBao nodes on Raft that can be killed, sealed and healed.
 
 Each node listens for http and for https and writes an audit log. Tests use it as a context manager. For playbooks there
-is a command line, whose cluster stays until it is stopped; each command leaves the file `members.json` in the folder:
+is a command line, whose cluster runs until it is stopped; each command writes the file `members.json` to the folder:
 
     python -m tests.support.cluster start FOLDER
     python -m tests.support.cluster kill-leader FOLDER --after 5 --path transit/encrypt/
@@ -40,12 +40,12 @@ from mlkeys._system import processes
 _LOOPBACK = "127.0.0.1"
 _WAIT_SECONDS = 30.0
 _POLL_SECONDS = 0.02
-# A request has to be caught while it is being served.
+# A request must be noticed while it is being served.
 _WATCH_SECONDS = 0.001
 
 
 class ClusterError(Exception):
-    """The cluster did not become what it should."""
+    """The cluster did not reach the expected state."""
 
 
 class Node:
@@ -73,7 +73,7 @@ class Node:
         return _http.request(self.address, method, path, body, token)
 
     def launch(self) -> None:
-        """Start the process, which comes up sealed. A node that ran before keeps its data and its addresses."""
+        """Start the process, which is sealed at first. A node that ran before keeps its data and its addresses."""
         data = self.folder / "data"
         if not data.exists():
             data.mkdir(mode=0o700, parents=True)
@@ -87,7 +87,7 @@ class Node:
             processes.holding_signals() as before_exec,
         ):
             if lock is None:
-                raise ClusterError(f"{self.name} runs already.")
+                raise ClusterError(f"{self.name} is already running.")
             self._process = subprocess.Popen(
                 [_openbao._binary(), "server", f"-config={config}"],
                 cwd=self.folder,
@@ -139,7 +139,7 @@ cluster_addr = "https://{_LOOPBACK}:{cluster}"
 
     @contextlib.contextmanager
     def requests(self, path: str) -> Iterator[Callable[[], int]]:
-        """How many requests for paths that begin so this node has begun to serve from now on."""
+        """Count the requests for paths with this prefix that the node starts to serve from now on."""
         sign = f'"path":"{path}'.encode()
         seen, rest = 0, b""
 
@@ -175,7 +175,7 @@ cluster_addr = "https://{_LOOPBACK}:{cluster}"
         self.wait("seal", lambda: bool(self.ask("GET", "sys/seal-status")[1]["sealed"]))
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """End the process at once, as a crash would."""
         if self.runs:
             # The lock is held, so the process id is not a recycled one.
             with contextlib.suppress(ProcessLookupError):
@@ -211,7 +211,7 @@ class Cluster:
 
     @property
     def ca_cert(self) -> str:
-        """Path of the certificate by which clients know the nodes."""
+        """Path of the certificate that clients verify the nodes with."""
         return str(self.folder / "tls.pem")
 
     def start(self) -> None:
@@ -228,7 +228,7 @@ class Cluster:
         state_folder.write_private(self.folder / "unseal_key", key)
         first.unseal(key)
         first.wait("become active", lambda: first.ask("GET", "sys/health")[0] == 200)
-        # Before the others join, or each of them waits ten seconds for its vote.
+        # Before the others join, because otherwise each of them waits ten seconds for its vote.
         first.ask(
             "POST", "sys/storage/raft/autopilot/configuration", {"server_stabilization_time": "100ms"}, self.token
         )
@@ -256,18 +256,18 @@ class Cluster:
         return [node for node in self.nodes if node is not leader]
 
     def request(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        """A call to the active node with the root token."""
+        """Send a request to the active node with the root token."""
         return self.leader.ask(method, path, body, self.token)
 
     def done(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """A call that has to succeed; what it answered."""
+        """Send a request that must succeed, and return its response."""
         status, answer = self.request(method, path, body)
         if status >= 400:
             raise AssertionError(f"{method} {path}: {status} {answer}")
         return answer
 
     def heal(self) -> None:
-        """Start what was killed, unseal what was sealed, and wait until the cluster is as after its start."""
+        """Start killed nodes, unseal sealed ones, and wait until the cluster is as after its start."""
         key = (self.folder / "unseal_key").read_text(encoding="ascii")
         for node in self.nodes:
             if not node.runs:
@@ -279,9 +279,9 @@ class Cluster:
         self.wait_until_whole()
 
     def kill_leader(self, after: int = 0, path: str = "", watching: Callable[[], object] = lambda: None) -> Node:
-        """Kill the active node, when it has begun to serve so many more requests for the path.
+        """Kill the active node when it has started to serve so many more requests for the path.
 
-        `watching` is called when every request counts from then on.
+        `watching` is called when counting starts.
         """
         leader = self.leader
         deadline = time.monotonic() + _WAIT_SECONDS
@@ -295,7 +295,7 @@ class Cluster:
         return leader
 
     def wait_until_whole(self) -> None:
-        """Until there are three voters, and each standby serves what the active node has."""
+        """Wait until there are three voters, and each standby has the state of the active node."""
         leader = self.leader
         leader.wait("get its voters", lambda: self._voters(leader) == len(self.nodes))
         index = leader.ask("GET", "sys/leader")[1]["raft_committed_index"]
@@ -312,7 +312,7 @@ class Cluster:
         return bool(node.ask("GET", "sys/leader")[1]["raft_applied_index"] >= index)
 
     def stop(self) -> None:
-        """End all nodes; harmless when some never ran. Their data is thrown away anyway, so nothing is asked."""
+        """End all nodes, also when some never ran. Their data is discarded, so they are killed."""
         for node in self.nodes:
             if node.folder.exists():
                 node.kill()
@@ -320,7 +320,7 @@ class Cluster:
 
 def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as probes:
-        # Held together, so that none is given twice.
+        # Held together, so that no port is used twice.
         sockets = [probes.enter_context(socket.socket()) for _number in range(count)]
         for probe in sockets:
             probe.bind((_LOOPBACK, 0))
@@ -328,7 +328,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _certificate() -> str:
-    """Key and self-signed certificate for loopback, which is its own authority, as PEM."""
+    """Key and self-signed certificate for loopback, which is its own CA, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test cluster")])
     now = dt.datetime.now(dt.UTC)
@@ -354,8 +354,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A cluster of three OpenBao nodes on loopback.")
     parser.add_argument("command", choices=["start", "kill-leader", "seal-standby", "heal", "stop"])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--after", type=int, default=0, help="kill when it has begun to serve so many requests")
-    parser.add_argument("--path", default="", help="what their paths begin with")
+    parser.add_argument("--after", type=int, default=0, help="kill when it has started to serve so many requests")
+    parser.add_argument("--path", default="", help="the prefix of their paths")
     given = parser.parse_args()
     cluster = Cluster(given.folder, detached=True)
     if given.command == "stop":

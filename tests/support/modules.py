@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a module of the collection in this process and read its answer as Ansible would.
+"""Run a module of the collection in this process and read its result as Ansible would.
 
-Alone, as it runs on a target, or by its action plugin, as it runs in a worker on the controller.
+Either alone, as on a target, or by its action plugin, as in a worker on the controller.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ansible.module_utils.common import warnings as module_warnings
 
 
 class ModuleResult(dict[str, Any]):
-    """What a module returned, as printed: values of secret options are already masked."""
+    """The result of a module, as printed: values of secret options are already masked."""
 
     @property
     def failed(self) -> bool:
@@ -37,7 +37,7 @@ class ModuleResult(dict[str, Any]):
 
     @property
     def warnings(self) -> list[str]:
-        # Since core 2.19 a warning is an object; its text is all that a test looks at.
+        # Since core 2.19 a warning is an object, of which tests need the text.
         return [item if isinstance(item, str) else item["event"]["msg"] for item in self.get("warnings", [])]
 
 
@@ -73,7 +73,7 @@ _by_action: list[bool] = []
 
 @contextlib.contextmanager
 def by_action() -> Iterator[None]:
-    """Let `run_module` go through the action plugins, which run the module in this process when nothing forbids it."""
+    """Let `run_module` use the action plugins, which run the module in process if possible."""
     _by_action.append(True)
     try:
         yield
@@ -104,13 +104,13 @@ def _run_action(
             shared_loader_obj=None,
         )
         if not action._runs_in_process():
-            raise AssertionError("the module would be sent")
+            raise AssertionError("the module would be transferred")
         return ModuleResult(action.run(task_vars={"inventory_hostname": "localhost"}))
 
 
 @contextlib.contextmanager
 def _a_run_of_its_own() -> Iterator[None]:
-    """Sessions that begin with this run and end with it, as they do with a real one."""
+    """Sessions that start and end with this run, as in a real one."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
 
     sessions = session.Sessions()
@@ -141,12 +141,12 @@ def _module_arguments(arguments: Mapping[str, Any]) -> contextlib.AbstractContex
 
 @contextlib.contextmanager
 def _as_on_a_target() -> Iterator[None]:
-    """Let warnings go into the result, not to the display, and forget those of earlier runs."""
+    """Put warnings into the result, not on the display, and forget those of earlier runs."""
     module_warnings._global_warnings.clear()
     module_warnings._global_deprecations.clear()
     with contextlib.ExitStack() as patches:
         with contextlib.suppress(ImportError):
-            from ansible.module_utils import _internal  # the flag is there since core 2.19
+            from ansible.module_utils import _internal  # the flag is new in core 2.19
 
             patches.enter_context(mock.patch.object(_internal, "is_controller", new=False, create=True))
         yield

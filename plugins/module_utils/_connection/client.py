@@ -163,7 +163,7 @@ class Client:
         """The reply of the server.
 
         Raises:
-            ServerUnreachable: there was no response, or one that neither Vault nor OpenBao gives.
+            ServerUnreachable: there was no response, or one that neither Vault nor OpenBao sends.
             ServerError: the response was not a success.
         """
         left = pauses(self._connection.retries)
@@ -202,7 +202,7 @@ class Client:
         return failure.error
 
     def _patiently(self, call: Callable[[], Reply], answers: Answers = ()) -> Reply:
-        """What ``call`` gives. A standby that lags behind is asked again when something is missing."""
+        """The result of ``call``. A standby that lags behind is asked again when something is missing."""
         deadline = None
         while True:
             try:
@@ -225,7 +225,7 @@ class Client:
     def _may_lag(self, refused: ServerError) -> bool:
         """Whether the member may refuse only because it lags behind."""
         if self.index is not None:
-            # Then it says so, or has forwarded the request.
+            # Then it responds with 412, or has forwarded the request.
             return refused.status == 412
         missing = isinstance(refused, (NotFound, MountNotFound, Unauthenticated))
         return missing and is_standby(self._transport.ask_leader()[1])

@@ -136,7 +136,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-# Servers that are not reached, or not the right ones
+# The connection
 
 
 def cannot_reach(address: str, problem: str) -> str:
@@ -189,7 +189,7 @@ def redirected(address: str, target: str) -> str:
 
 
 def foreign_server(address: str, status: int, content_type: str, beginning: bytes) -> str:
-    """For a response that neither Vault nor OpenBao gives."""
+    """For a response that neither Vault nor OpenBao sends."""
     if b"HTTP request to an HTTPS server" in beginning:
         return f"The server at {address} expects HTTPS. Start url with https://."
     return f"The server at {address} is not Vault or OpenBao (HTTP {status}, {content_type}). Check url."

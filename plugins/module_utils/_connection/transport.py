@@ -34,7 +34,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
-# A member that does not say at once who is active is not worth waiting for.
+# Seconds. A member that does not name the active node at once is not worth waiting for.
 _PROBE_SECONDS = 5
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where modules get their options from, where they run, and which token they get there."""
+"""Where modules get their options from, where they run, and which token they use there."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from tests.integration.support.relay import relay
 from tests.integration.support.runs import Ledger
 from tests.support.server import Bao
 
-# Addresses where nothing listens: each source has one of its own, and the message names the one that was used.
+# Addresses where nothing listens: each source has its own, and the message names the one that was used.
 SOURCES = ["task", "defaults", "variable", "ansible env", "ini", "bao env", "vault env"]
-# The variables that a task's own environment may name, the first one counts.
+# The variables of a task's own environment; the first one wins.
 VARIABLES = ["ANSIBLE_HASHI_VAULT_ADDR", "BAO_ADDR", "VAULT_ADDR"]
 PORTS = {source: 1 + number for number, source in enumerate([*SOURCES, *VARIABLES])}
 
@@ -49,8 +49,8 @@ def role(bao: Bao, mount: str) -> Iterator[AppRole]:
 
 
 @pytest.mark.parametrize("first", range(len(SOURCES)), ids=SOURCES)
-def test_every_source_in_its_place(tmp_path: Path, first: int) -> None:
-    """All sources from one on: the first of them counts, in the worker, in a process, and for another host."""
+def test_the_order_of_the_sources(tmp_path: Path, first: int) -> None:
+    """Of all sources from one on, the first one wins: in process, in a process of its own, and for another host."""
     present = SOURCES[first:]
     project = Project(tmp_path, {"BAO_TOKEN": "none", "ANSIBLE_HASHI_VAULT_TIMEOUT": "3"})
     # Its variable is a template.
@@ -91,7 +91,7 @@ def test_every_source_in_its_place(tmp_path: Path, first: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keywords", "here"),
+    ("keywords", "in_process"),
     [
         ({}, True),
         ({"environment": {}}, True),
@@ -106,13 +106,13 @@ def test_every_source_in_its_place(tmp_path: Path, first: int) -> None:
     ],
     ids=str,
 )
-def test_where_a_module_runs(
-    bao: Bao, mount: str, tmp_path: Path, role: AppRole, keywords: dict[str, Any], here: bool
+def test_which_tasks_run_in_process(
+    bao: Bao, mount: str, tmp_path: Path, role: AppRole, keywords: dict[str, Any], in_process: bool
 ) -> None:
     make_key(bao, mount)
     project = Project(tmp_path, {"BAO_ADDR": bao.addr, **role.environment, **CALLBACK})
     project.hosts(1, ansible_async_dir=str(tmp_path / "jobs"))
-    # Becomes another user in name only: what is tested is that the module is sent.
+    # Becomes another user in name only: the test shows that the module is transferred.
     project.write(
         "become_plugins/stub.py",
         """
@@ -143,17 +143,17 @@ def test_where_a_module_runs(
     project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task, check]}]))
     ledger = Ledger(bao)
     done = project.run("-vvvv", env={**TOLD, "ANSIBLE_BECOME_PLUGINS": str(tmp_path / "become_plugins")})
-    assert ("AnsiballZ_vault_transit_key_info" not in done.stdout) is here
+    assert ("AnsiballZ_vault_transit_key_info" not in done.stdout) is in_process
     assert asked(ledger)["login"] == 1
     assert live_tokens(bao, role) == 0
-    if not here:
-        # A job in the background logs in by itself: it may outlive the run. All others get the run's token.
+    if not in_process:
+        # A job in the background logs in by itself, because it may outlive the run. All others use the run's token.
         assert ('"auth_method": "token"' in done.stdout) is ("async" not in keywords)
     for secret in (role.secret_id, bao.token):
         assert secret not in done.stdout + done.stderr
 
 
-def test_a_token_that_is_handed_over_does_not_show(bao: Bao, mount: str, tmp_path: Path, role: AppRole) -> None:
+def test_a_token_passed_to_a_module_is_not_shown(bao: Bao, mount: str, tmp_path: Path, role: AppRole) -> None:
     make_key(bao, mount)
     project = Project(tmp_path, {**role.environment, **CALLBACK})
     project.hosts(1)
@@ -169,7 +169,7 @@ def test_a_token_that_is_handed_over_does_not_show(bao: Bao, mount: str, tmp_pat
         assert secret not in done.stdout + done.stderr
 
 
-# --- what is handed over, in this process ---
+# --- what is passed to modules ---
 
 
 @pytest.fixture
@@ -181,11 +181,11 @@ def arguments(bao: Bao, role: AppRole, monkeypatch: pytest.MonkeyPatch) -> Itera
     sessions.close()
 
 
-def test_the_token_stands_in_for_the_credentials(arguments: dict[str, Any], bao: Bao) -> None:
-    handed = with_token({**arguments, "token_validate": True})
-    assert set(handed) == {"name", "url", "auth_method", "token"}
-    assert handed["auth_method"] == "token"
-    found = bao.done("POST", "auth/token/lookup", {"token": handed["token"]})
+def test_the_token_replaces_the_credentials(arguments: dict[str, Any], bao: Bao) -> None:
+    passed = with_token({**arguments, "token_validate": True})
+    assert set(passed) == {"name", "url", "auth_method", "token"}
+    assert passed["auth_method"] == "token"
+    found = bao.done("POST", "auth/token/lookup", {"token": passed["token"]})
     assert found["data"]["path"].startswith("auth/approle-")
 
 
@@ -201,7 +201,7 @@ def test_the_token_stands_in_for_the_credentials(arguments: dict[str, Any], bao:
     ],
     ids=str,
 )
-def test_options_that_a_module_converts_do_not_keep_the_token_back(
+def test_the_token_is_passed_with_options_that_a_module_converts(
     arguments: dict[str, Any], odd: dict[str, Any]
 ) -> None:
     assert with_token({**arguments, **odd})["auth_method"] == "token"
@@ -220,19 +220,19 @@ def test_options_that_a_module_converts_do_not_keep_the_token_back(
     ],
     ids=str,
 )
-def test_where_the_controller_cannot_log_in_the_target_does(arguments: dict[str, Any], other: dict[str, Any]) -> None:
+def test_the_target_logs_in_if_the_controller_cannot(arguments: dict[str, Any], other: dict[str, Any]) -> None:
     given = {**arguments, **other}
     assert with_token(given) == given
 
 
-def test_an_alias_is_the_option(arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alias_sets_the_option(arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAO_CACERT", "/other.pem")
     completed = with_configuration({"cacert": "/mine.pem"}, {"ca_cert": "/variable.pem", "timeout": 5})
     assert completed == {"cacert": "/mine.pem", "timeout": 5}
     assert with_token({**arguments, "url": "https://127.0.0.1:1", **completed})["auth_method"] == "approle"
 
 
-def test_the_environment_of_the_task_stands_between_variables_and_that_of_the_controller(tmp_path: Path) -> None:
+def test_the_tasks_environment_ranks_between_variables_and_the_controllers_environment(tmp_path: Path) -> None:
     project = Project(tmp_path, {"BAO_TOKEN": "none", **dict.fromkeys(VARIABLES, "http://127.0.0.1:99")})
     project.hosts(1)
     project.write("ansible.cfg", "[hashi_vault_collection]\nurl = http://127.0.0.1:98\n")
@@ -255,7 +255,7 @@ def test_the_environment_of_the_task_stands_between_variables_and_that_of_the_co
     project.run(env={"ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")})
 
 
-def test_variables_are_evaluated_and_others_left_alone() -> None:
+def test_only_variables_of_the_connection_are_evaluated() -> None:
     variables = {
         "ansible_hashi_vault_role_id": "r-1",
         "ansible_hashi_vault_timeout": "7",

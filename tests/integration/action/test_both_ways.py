@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every module gives the same result in the controller's worker as in a process of its own.
+"""Every module returns the same result in process as in a process of its own.
 
-One play carries out the whole table for each way, each on an engine of its own: starting Ansible for every case would
-take minutes. The module's process is forced by an environment, which a task can only have there.
+One play runs the whole table for each way, each on an engine of its own: starting Ansible for every case would take
+minutes. An environment of the task forces a process of its own.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from tests.support.server import Bao, policy_token, transit_mount
 HOLDER = age_holder()
 SECRET = "sk-both-ways-canary-9Zt"
 
-# What is told about how a task was carried out, not about what came of it.
+# Facts about how a task ran, not about its result.
 OF_THE_TASK = ("age_seconds", "duration", "start", "end")
-# What the server draws anew for each engine of its own.
+# Values that the server generates for each engine.
 DRAWN = ("role_id", "accessor", "wrapping_token")
 
 TIME = re.compile(r"20\d\d-\d\d-\d\dT[0-9:.]+(Z|\+00:00)")
@@ -58,7 +58,7 @@ RESTORE: dict[str, Any] = {"path": "FOLDER/saved.backup", "backend": "ENGINE", "
 SAVED: dict[str, Any] = {"name": "saved", "backend": "ENGINE", "exportable": True, "allow_plaintext_backup": True}
 SECRET_ID: dict[str, Any] = {"role": "web", "path": "ENGINE-approle"}
 
-# Module, options, further keywords of the task. Each goes on where the one before it stopped.
+# Module, options, further keywords of the task. Each continues from the state of the one before it.
 CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("vault_transit_backend", BACKEND, {"check_mode": True}),
     ("vault_transit_backend", BACKEND, {}),
@@ -148,14 +148,14 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 def invocations(shown: str) -> list[Any]:
-    """The options that modules say they were started with, in the order of the tasks."""
+    """The options that modules report as their invocation, in the order of the tasks."""
     decoder = json.JSONDecoder()
     places = [match.end() for match in re.finditer(r'"invocation": ', shown)]
     return [decoder.raw_decode(shown, place)[0] for place in places]
 
 
 def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, Any]], str]:
-    """The registered result of every case, and all that was shown."""
+    """The registered result of every case, and all output."""
     folder.mkdir()
     with (
         transit_mount(bao) as engine,
@@ -200,7 +200,7 @@ def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, A
             }
         )
         project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-        # A process for each case takes its time.
+        # A process for each case takes long.
         done = project.run("-vvvv", env={**TOLD, "ANSIBLE_PIPELINING": "true"}, timeout=400)
         text = (folder / "results.json").read_text(encoding="utf-8")
         for secret in (token, SECRET, "hf_both_ways", HOLDER.identity, "wrong-identity-both-ways"):
@@ -213,7 +213,7 @@ def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, A
 
 
 def comparable(value: Any) -> Any:
-    """Without what is told of the task, and without the times of day, which differ between the two engines."""
+    """The result without facts about the task and without times, which differ between the two engines."""
     if isinstance(value, dict):
         return {name: comparable(inner) for name, inner in value.items() if name not in OF_THE_TASK + DRAWN}
     if isinstance(value, list):
@@ -224,33 +224,33 @@ def comparable(value: Any) -> Any:
 
 
 def test_the_results_are_the_same(bao: Bao, tmp_path: Path) -> None:
-    here, shown_here = carried_out(bao, tmp_path / "here", sent=False)
+    in_process, shown_in_process = carried_out(bao, tmp_path / "in_process", sent=False)
     sent, shown_sent = carried_out(bao, tmp_path / "sent", sent=True)
 
-    # Whether a module was started shows in what the connection was asked to do.
-    assert shown_here.count("Using module file") == 0
-    # One module finds, another one puts back.
+    # The output names each module that was transferred.
+    assert shown_in_process.count("Using module file") == 0
+    # One module finds ciphertexts, another one replaces them.
     twice = sum(
         case[0] == "vault_transit_rewrap" and result["changed"] for case, result in zip(CASES, sent, strict=True)
     )
     assert twice == 2
     assert shown_sent.count("Using module file") == len(CASES) + twice
-    for case, one, other in zip(CASES, here, sent, strict=True):
+    for case, one, other in zip(CASES, in_process, sent, strict=True):
         assert comparable(one) == comparable(other), case
-    # Some options are refused before there is anything to tell of them.
-    assert len(invocations(shown_here)) >= len(CASES) - 6
-    assert invocations(shown_here) == invocations(shown_sent)
+    # Some options are refused before there is an invocation.
+    assert len(invocations(shown_in_process)) >= len(CASES) - 6
+    assert invocations(shown_in_process) == invocations(shown_sent)
 
     for module in {case[0] for case in CASES}:
-        results = [result for result, case in zip(here, CASES, strict=True) if case[0] == module]
+        results = [result for result, case in zip(in_process, CASES, strict=True) if case[0] == module]
         assert {result["failed"] for result in results} == {False, True}, module
         changes = {result["changed"] for result in results if not result["failed"]}
         assert changes == ({False} if module.endswith("_info") else {False, True}), module
     for trouble in ("Traceback", "MODULE FAILURE"):
-        assert trouble not in shown_here + shown_sent
+        assert trouble not in shown_in_process + shown_sent
 
 
-@pytest.mark.parametrize("sent", [False, True], ids=["here", "sent"])
+@pytest.mark.parametrize("sent", [False, True], ids=["in process", "sent"])
 def test_a_warning_is_shown_once_and_stays_with_its_item(bao: Bao, mount: str, tmp_path: Path, sent: bool) -> None:
     project = Project(tmp_path, {"BAO_TOKEN": bao.token, "ANSIBLE_HASHI_VAULT_RETRIES": "3"})
     project.hosts(1)
@@ -258,7 +258,7 @@ def test_a_warning_is_shown_once_and_stays_with_its_item(bao: Bao, mount: str, t
     task = {
         "mlkeys.transit.vault_transit_key_info": {"name": "{{ item }}", "backend": mount},
         "loop": ["ml", "ml2", "ml3"],
-        "register": "told",
+        "register": "result",
         **({"environment": {"ELSEWHERE": "yes"}} if sent else {}),
     }
     make_key(bao, mount, "ml2")
@@ -287,14 +287,14 @@ def test_policies_hold_both_ways(bao: Bao, mount: str, tmp_path: Path) -> None:
         project.play(
             f"""
             - mlkeys.transit.vault_transit_key_info: {{name: ml, backend: {mount}}}
-              register: here
+              register: in_process
               ignore_errors: true
             - mlkeys.transit.vault_transit_key_info: {{name: ml, backend: {mount}}}
               register: sent
               ignore_errors: true
               environment: {{X: y}}
             - ansible.builtin.assert:
-                that: [here is failed, sent is failed, here.msg == sent.msg, "'ermission' in here.msg"]
+                that: [in_process is failed, sent is failed, in_process.msg == sent.msg, "'ermission' in sent.msg"]
             """
         )
         project.run()

@@ -56,13 +56,13 @@ def write(project: Project, tasks: list[dict[str, object]], defaults: dict[str, 
     project.write("play.yml", json.dumps([play]))
 
 
-@pytest.mark.parametrize("way", ["here", "sent"])
+@pytest.mark.parametrize("way", ["in process", "sent"])
 def test_one_entry_configures_all(bao: Bao, mount: str, tmp_path: Path, way: str) -> None:
     project = Project(tmp_path)
     project.hosts(1)
     backup = backup_file(bao, mount, HOLDER, tmp_path / "ml.backup")
     tasks: list[dict[str, object]] = []
-    # That one asks no server.
+    # That module needs no server.
     for module in [name for name in MODULES if name != "vault_transit_file"]:
         paths = {"vault_transit_vars": tmp_path / "k.transit.yml", "vault_transit_restore": backup}
         given = {**OPTIONS[module], **({"path": str(paths[module])} if module in paths else {})}
@@ -89,8 +89,8 @@ def test_an_option_of_the_task_wins(bao: Bao, mount: str, tmp_path: Path) -> Non
     assert bao.token not in done.stdout + done.stderr
 
 
-def test_it_reaches_modules_of_the_other_collection(tmp_path: Path) -> None:
-    """A collection of one module stands for community.hashi_vault."""
+def test_it_configures_modules_of_the_other_collection(tmp_path: Path) -> None:
+    """A collection of one module stands in for community.hashi_vault."""
     other = tmp_path / "collections/ansible_collections/community/hashi_vault"
     (other / "plugins/modules").mkdir(parents=True)
     (other / "meta").mkdir()
@@ -100,7 +100,7 @@ def test_it_reaches_modules_of_the_other_collection(tmp_path: Path) -> None:
     (other / "plugins/modules/vault_read.py").write_text(
         "from ansible.module_utils.basic import AnsibleModule\n"
         "module = AnsibleModule(argument_spec={'url': {'type': 'str'}, 'path': {'type': 'str'}})\n"
-        "module.exit_json(changed=False, told=module.params['url'])\n",
+        "module.exit_json(changed=False, used=module.params['url'])\n",
         encoding="utf-8",
     )
     project = Project(tmp_path)
@@ -108,7 +108,7 @@ def test_it_reaches_modules_of_the_other_collection(tmp_path: Path) -> None:
     tasks: list[dict[str, object]] = [
         {"community.hashi_vault.vault_read": {"path": "x"}, "register": "theirs"},
         {"mlkeys.transit.vault_transit_key_info": {}, "register": "ours", "ignore_errors": True},
-        {"ansible.builtin.assert": {"that": [f"theirs.told == '{NOWHERE}'", f"'{NOWHERE}' in ours.msg"]}},
+        {"ansible.builtin.assert": {"that": [f"theirs.used == '{NOWHERE}'", f"'{NOWHERE}' in ours.msg"]}},
     ]
     write(project, tasks, {"url": NOWHERE})
     paths = os.pathsep.join([str(tmp_path / "collections"), str(collections_path())])

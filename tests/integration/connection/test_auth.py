@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every way to log in, with a policy that allows one key and nothing else, over TLS with a private authority."""
+"""Every auth method, with a policy that allows one key and nothing else, over TLS with a private CA."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ WRONG = "wrong-canary-Rn3"
 
 @dataclass(frozen=True)
 class Login:
-    """A way to log in.
+    """A login by one auth method.
 
     Attributes:
-        options: what it takes.
-        wrong: an option that makes the server refuse it, and what the server says then.
-        path: the request of the login.
+        options: the options that it requires.
+        wrong: an option that makes the server refuse it.
+        reason: the reason that the server gives then.
+        path: the path of the request.
     """
 
     options: dict[str, Any] = field(repr=False)
@@ -187,14 +188,14 @@ each_login_with_secrets = pytest.mark.parametrize(
 
 @pytest.fixture
 def key(server: Bao) -> Iterator[None]:
-    """The key that the policy allows, gone again afterwards."""
+    """The key that the policy allows, deleted afterwards."""
     yield
     server.request("POST", "transit/keys/ml/config", {"deletion_allowed": True})
     server.request("DELETE", "transit/keys/ml")
 
 
 def accessors(server: Bao) -> set[str]:
-    """All tokens that live."""
+    """The accessors of all valid tokens."""
     return set(server.done("LIST", "auth/token/accessors")["data"]["keys"])
 
 
@@ -213,11 +214,11 @@ def refusal(method: str, login: Login) -> str:
     return f"The login with {method} at '{login.path}' was refused: {login.reason}"
 
 
-# --- what all have in common ---
+# --- all methods ---
 
 
 @each_login
-def test_a_login_may_do_what_its_policy_says_and_its_token_ends(
+def test_a_login_has_the_rights_of_its_policy_and_its_token_is_revoked(
     secure_bao: SecureBao, key: None, method: str, login: Login
 ) -> None:
     before = accessors(secure_bao.bao)
@@ -227,11 +228,11 @@ def test_a_login_may_do_what_its_policy_says_and_its_token_ends(
     assert result.changed
     assert result.warnings == []
     assert accessors(secure_bao.bao) == before
-    # The policy says nothing of this key.
+    # The policy does not allow this key.
     denied = run(method, login.options, **where, name="other")
     assert denied.failed
     assert denied.msg.startswith("Permission denied: ")
-    assert accessors(secure_bao.bao) == before, "a failing run ends its token, too"
+    assert accessors(secure_bao.bao) == before, "a failing run revokes its token, too"
 
 
 @each_login
@@ -244,7 +245,7 @@ def test_a_login_by_the_environment_alone(secure_bao: SecureBao, key: None, meth
 
 
 @each_login
-def test_wrong_credentials_are_one_clear_sentence(secure_bao: SecureBao, method: str, login: Login) -> None:
+def test_wrong_credentials_give_one_clear_sentence(secure_bao: SecureBao, method: str, login: Login) -> None:
     before = accessors(secure_bao.bao)
     where: dict[str, Any] = {"url": secure_bao.url, "ca_cert": secure_bao.ca_cert}
     result = run(method, {**login.options, **login.wrong}, **where)
@@ -256,9 +257,7 @@ def test_wrong_credentials_are_one_clear_sentence(secure_bao: SecureBao, method:
 
 
 @each_login
-def test_credentials_go_to_no_server_whose_certificate_is_not_known(
-    secure_bao: SecureBao, method: str, login: Login
-) -> None:
+def test_no_credentials_are_sent_to_an_unverified_server(secure_bao: SecureBao, method: str, login: Login) -> None:
     log = secure_bao.bao.audit_log
     size = log.stat().st_size
     result = run(method, login.options, url=secure_bao.url, env={"REQUESTS_CA_BUNDLE": ""})
@@ -278,11 +277,11 @@ def test_a_token_may_outlive_the_run(secure_bao: SecureBao, key: None, method: s
 
 
 @each_login
-def test_a_method_that_is_not_mounted(secure_bao: SecureBao, method: str, login: Login) -> None:
+def test_an_auth_method_that_is_not_mounted(secure_bao: SecureBao, method: str, login: Login) -> None:
     where: dict[str, Any] = {"url": secure_bao.url, "ca_cert": secure_bao.ca_cert}
     result = run(method, {**login.options, "mount_point": "nope"}, **where)
     assert result.failed
-    # The server does not tell strangers what is mounted.
+    # Without a token, the server does not reveal what is mounted.
     path = login.path.replace(login.path.split("/")[1], "nope", 1)
     assert result.msg == (
         f"The login with {method} at '{path}' was refused: permission denied. Check the credentials and mount_point."
@@ -290,7 +289,7 @@ def test_a_method_that_is_not_mounted(secure_bao: SecureBao, method: str, login:
 
 
 @each_login_with_secrets
-def test_no_token_of_the_environment_goes_along_with_a_login(server: Bao, key: None, method: str, login: Login) -> None:
+def test_a_login_sends_no_token_of_the_environment(server: Bao, key: None, method: str, login: Login) -> None:
     env = dict.fromkeys(("BAO_TOKEN", "VAULT_TOKEN", "ANSIBLE_HASHI_VAULT_TOKEN"), "s.environment-canary")
     with relay(server.addr) as between:
         result = run(method, login.options, url=between.url, env=env)
@@ -303,10 +302,8 @@ def test_no_token_of_the_environment_goes_along_with_a_login(server: Bao, key: N
 
 
 @each_login_with_secrets
-def test_a_login_whose_token_does_not_validate_leaves_none_behind(
-    server: Bao, method: str, login: Login, key: None
-) -> None:
-    # Whoever answers the validation with a refusal is no reason to let a token live.
+def test_a_token_that_fails_validation_is_revoked(server: Bao, method: str, login: Login, key: None) -> None:
+    # A failed validation must not leave a valid token behind.
     before = accessors(server)
     with relay(server.addr) as between:
         between.cuts = lambda request: request.path == "auth/token/lookup-self"
@@ -364,9 +361,7 @@ def test_a_token_comes_from_the_option_then_the_environment_then_the_file(
     assert [server.request("GET", "auth/token/lookup-self", token=token)[0] for token in tokens.values()] == [200] * 5
 
 
-def test_the_tokens_file_may_lie_elsewhere(
-    server: Bao, key: None, make_token: Callable[[], str], tmp_path: Path
-) -> None:
+def test_the_token_file_can_be_elsewhere(server: Bao, key: None, make_token: Callable[[], str], tmp_path: Path) -> None:
     token = make_token()
     (tmp_path / "mine").write_text(f"  {token}\n\n", encoding="utf-8")
     assert sent(server, {"token_path": str(tmp_path), "token_file": "mine"}) == {token}
@@ -383,7 +378,7 @@ def test_the_tokens_file_may_lie_elsewhere(
         (None, "Is a directory"),
     ],
 )
-def test_a_tokens_file_that_is_none(server: Bao, tmp_path: Path, content: bytes | None, problem: str) -> None:
+def test_an_invalid_token_file(server: Bao, tmp_path: Path, content: bytes | None, problem: str) -> None:
     file = tmp_path / ".vault-token"
     if content is None:
         file.mkdir()
@@ -394,12 +389,12 @@ def test_a_tokens_file_that_is_none(server: Bao, tmp_path: Path, content: bytes 
     assert result.msg == f"token_file {file}: {problem}."
 
 
-def test_a_token_of_a_file_is_masked_in_what_is_returned(
+def test_a_token_from_a_file_is_masked_in_the_result(
     server: Bao, key: None, tmp_path: Path, make_token: Callable[[], str]
 ) -> None:
     token = make_token()
     (tmp_path / ".vault-token").write_text(token, encoding="utf-8")
-    # A name that holds the token would carry it into messages.
+    # A name that holds the token puts it into messages.
     result = run("token", {"token_path": str(tmp_path)}, url=server.addr, name=f"x{token.replace('.', '_')}")
     assert result.failed
     assert token not in json.dumps(result)
@@ -446,7 +441,7 @@ def test_a_client_certificate_is_only_shown_for_its_own_method(
 
 @pytest.fixture(scope="session")
 def proxy_url(server: Bao, approle_login: Login, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The server's own proxy, which logs in by itself and adds its token to what has none."""
+    """The server's own proxy, which logs in by itself and adds its token to requests without one."""
     folder = tmp_path_factory.mktemp("proxy")
     for name in ("role_id", "secret_id"):
         (folder / name).write_text(approle_login.options[name], encoding="utf-8")
@@ -476,7 +471,7 @@ listener "tcp" {{
         yield f"http://127.0.0.1:{port}"
 
 
-def test_with_none_the_proxy_on_the_way_adds_the_token(proxy_url: str, server: Bao, key: None, tmp_path: Path) -> None:
+def test_with_none_a_proxy_adds_the_token(proxy_url: str, server: Bao, key: None, tmp_path: Path) -> None:
     (tmp_path / ".vault-token").write_text("s.file-canary", encoding="utf-8")
     env = {"BAO_TOKEN": "s.environment-canary", "VAULT_TOKEN": "s.environment-canary", "HOME": str(tmp_path)}
     with relay(proxy_url) as between:

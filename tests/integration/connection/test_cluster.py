@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real cluster: reads through standbys, members that die or are sealed, limits of requests, rotations cut off."""
+"""A real cluster: reads through standbys, members that die or are sealed, rate limits, interrupted rotations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.cluster import Cluster, Node
 from tests.support.modules import ModuleResult, run_module
 from tests.support.pauses import instead_of_pauses
 
-# Enough for a new active node to be elected, and for a limit of requests to pass.
+# Enough for the election of a new active node, and for a rate limit to pass.
 PATIENT = {"total": 30, "backoff_factor": 0.1, "backoff_max": 0.4}
 
 _numbers = itertools.count(1)
@@ -38,7 +38,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def cluster(running: Cluster) -> Cluster:
-    """The cluster, whole at the beginning of each test."""
+    """The cluster, with all members running at the start of each test."""
     running.heal()
     return running
 
@@ -53,7 +53,7 @@ def engine(cluster: Cluster) -> str:
 
 
 def key_version(cluster: Cluster, engine: str, name: str) -> int:
-    """What the active node says."""
+    """The latest version of a key on the active node."""
     return int(cluster.done("GET", f"{engine}/keys/{name}")["data"]["latest_version"])
 
 
@@ -68,7 +68,7 @@ def in_background(work: Callable[[], object]) -> threading.Thread:
 
 
 def killing_leader(cluster: Cluster, after: int, path: str) -> threading.Thread:
-    """In the background, the active node is killed at so many requests after this returns."""
+    """Kill the active node in the background, at so many requests after this returns."""
     watching = threading.Event()
     thread = in_background(lambda: cluster.kill_leader(after, path, watching.set))
     assert watching.wait(30)
@@ -85,7 +85,7 @@ def unused_url() -> str:
 
 
 def use_anew(cluster: Cluster, standby: Node, engine: str, file: Path) -> list[ModuleResult]:
-    """Make an engine and a key, configure, rotate and use it, each step by a module and so a client of its own."""
+    """Create an engine and a key, configure, rotate and use it, each step by a module and so a client of its own."""
 
     def key(**options: object) -> ModuleResult:
         return run("vault_transit_key", cluster, standby.address, backend=engine, name="ml", **options)
@@ -120,7 +120,7 @@ def test_what_was_written_through_a_standby_is_read_through_it(cluster: Cluster,
     assert stale == []
 
 
-def test_a_restore_by_force_sees_versions_of_which_a_standby_has_not_heard(
+def test_a_forced_restore_sees_versions_that_a_standby_does_not_know_yet(
     cluster: Cluster, engine: str, tmp_path: Path
 ) -> None:
     holder, standby = age_holder(), cluster.standbys[0].address
@@ -178,7 +178,7 @@ def test_the_first_request_after_a_login_names_the_state_that_knows_the_token(
 
 @pytest.fixture
 def no_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with OpenBao 2.5 and 2.6: standbys read, and no answer says from which state."""
+    """As with OpenBao 2.5 and 2.6: standbys answer reads, and no response names its state."""
     monkeypatch.setattr(transport, "INDEX", "X-Not-There")
 
 
@@ -195,12 +195,12 @@ def refusals_in_sequences(cluster: Cluster, name: str, count: int) -> list[str]:
     return refusals
 
 
-def test_without_an_index_a_standby_that_misses_something_is_asked_again(cluster: Cluster, no_index: None) -> None:
+def test_without_an_index_a_lagging_standby_is_asked_again(cluster: Cluster, no_index: None) -> None:
     assert refusals_in_sequences(cluster, "asked", 5) == []
 
 
 def test_standbys_do_lag_behind(cluster: Cluster, no_index: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or the two tests before this one prove nothing."""
+    """Otherwise the test before this one proves nothing."""
     monkeypatch.setattr(client, "LAG_SECONDS", 0.0)
     refusals = refusals_in_sequences(cluster, "hasty", 5)
     assert refusals
@@ -208,7 +208,7 @@ def test_standbys_do_lag_behind(cluster: Cluster, no_index: None, monkeypatch: p
     assert [refusal for refusal in refusals if not any(sign in refusal for sign in signs)] == []
 
 
-def test_an_engine_that_somebody_just_enabled_elsewhere_is_found(cluster: Cluster) -> None:
+def test_an_engine_that_was_just_enabled_elsewhere_is_found(cluster: Cluster) -> None:
     standby = cluster.standbys[0]
     for number in range(5):
         cluster.done("POST", f"sys/mounts/theirs-{number}", {"type": "transit"})
@@ -216,7 +216,9 @@ def test_an_engine_that_somebody_just_enabled_elsewhere_is_found(cluster: Cluste
         assert not enabled.failed, enabled.msg
 
 
-def test_what_is_missing_is_missed_soon(cluster: Cluster, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_reported_without_waiting(
+    cluster: Cluster, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pauses: list[float] = []
     instead_of_pauses(monkeypatch, pauses.append)
     for url in (cluster.leader.address, cluster.standbys[0].address):
@@ -236,7 +238,7 @@ def test_the_next_member_is_tried_when_one_is_down(
     assert not run("vault_transit_key", cluster, url, backend=engine, name="ml").failed
 
 
-def test_members_are_told_apart_over_https_too(cluster: Cluster, engine: str) -> None:
+def test_the_next_member_is_tried_over_https_too(cluster: Cluster, engine: str) -> None:
     url = [unused_url().replace("http", "https"), cluster.standbys[0].https_address]
     made = run("vault_transit_key", cluster, url, backend=engine, name="ml", ca_cert=cluster.ca_cert)
     assert made.changed
@@ -254,7 +256,7 @@ def test_the_next_member_is_tried_when_one_is_sealed(cluster: Cluster, engine: s
     )
 
 
-def test_when_no_member_answers_that_is_said(cluster: Cluster) -> None:
+def test_no_member_responds(cluster: Cluster) -> None:
     dead = [unused_url(), unused_url()]
     failed = run("vault_transit_key", cluster, dead, name="ml")
     assert failed.msg == (
@@ -266,7 +268,7 @@ def test_when_no_member_answers_that_is_said(cluster: Cluster) -> None:
 # --- the active node dies ---
 
 
-def test_an_active_node_that_died_is_waited_for_within_the_retries(cluster: Cluster, engine: str) -> None:
+def test_retries_wait_for_a_new_active_node(cluster: Cluster, engine: str) -> None:
     standby, other = cluster.standbys
     cluster.leader.kill()
     options: dict[str, Any] = {"backend": engine, "name": "ml"}
@@ -316,7 +318,7 @@ def decrypted(cluster: Cluster, engine: str, ciphertexts: dict[str, str]) -> dic
     return found
 
 
-def test_a_rotation_whose_answer_died_with_the_active_node_is_found_out(cluster: Cluster, engine: str) -> None:
+def test_a_rotation_whose_response_died_with_the_active_node_is_detected(cluster: Cluster, engine: str) -> None:
     cluster.done("POST", f"{engine}/keys/ml", {})
     leader = cluster.leader
     others = [node.address for node in cluster.standbys]
@@ -339,7 +341,9 @@ def test_a_rotation_whose_answer_died_with_the_active_node_is_found_out(cluster:
 
 
 @pytest.mark.parametrize("through", ["leader", "standby"])
-def test_a_rotation_is_done_once_when_the_active_node_dies_over_it(cluster: Cluster, engine: str, through: str) -> None:
+def test_a_rotation_is_done_once_when_the_active_node_dies_during_it(
+    cluster: Cluster, engine: str, through: str
+) -> None:
     cluster.done("POST", f"{engine}/keys/ml", {})
     cluster.wait_until_whole()
     nodes = [cluster.leader, *cluster.standbys]
@@ -351,23 +355,23 @@ def test_a_rotation_is_done_once_when_the_active_node_dies_over_it(cluster: Clus
     assert rotated["key"]["latest_version"] == key_version(cluster, engine, "ml") == 2
 
 
-# --- limits of requests ---
+# --- rate limits ---
 
 
 @pytest.fixture
 def limited(cluster: Cluster, engine: str) -> Iterator[str]:
-    """An engine that takes two requests a second."""
+    """An engine with a limit of two requests per second."""
     cluster.done("POST", f"sys/quotas/rate-limit/{engine}", {"path": f"{engine}/", "rate": 2, "interval": "1s"})
     cluster.wait_until_whole()
     yield engine
     cluster.done("DELETE", f"sys/quotas/rate-limit/{engine}")
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_limit_of_requests_is_waited_for(
-    cluster: Cluster, limited: str, told: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("with_header", [True, False])
+def test_retries_wait_for_a_rate_limit(
+    cluster: Cluster, limited: str, with_header: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster.done("POST", "sys/quotas/config", {"enable_rate_limit_response_headers": told})
+    cluster.done("POST", "sys/quotas/config", {"enable_rate_limit_response_headers": with_header})
     asked: list[str | None] = []
     wanted: list[float] = []
     pauses: list[float] = []
@@ -394,12 +398,12 @@ def test_a_limit_of_requests_is_waited_for(
     ]
     assert [key.changed for key in keys] == [True] * 3
     assert asked
-    assert all((text is not None) is told for text in asked)
-    # A key that a node does not know yet is waited for as well.
+    assert all((text is not None) is with_header for text in asked)
+    # The client also waits for keys that a node does not know yet.
     assert set(wanted) <= set(pauses)
 
 
-def test_a_limit_of_requests_is_named_without_retries(cluster: Cluster, limited: str) -> None:
+def test_a_rate_limit_is_an_error_without_retries(cluster: Cluster, limited: str) -> None:
     url = cluster.leader.address
     results = [run("vault_transit_key_info", cluster, url, backend=limited, name="ml") for _number in range(6)]
     failed = [result.msg for result in results if result.failed]

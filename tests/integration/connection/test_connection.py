@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What modules say when the server cannot be reached, is another one, is not ready, or does not let them."""
+"""The messages of modules when the server is unreachable, another one, not ready, or denies a request."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_url_without_a_scheme(module: str) -> None:
 
 
 @each_module
-def test_all_that_is_wrong_with_the_options_at_once(module: str) -> None:
+def test_all_invalid_options_are_reported_at_once(module: str) -> None:
     assert failing(module, url="bao", auth_method="ldap", timeout=-1, retries="x", proxies=[1]) == (
         "url 'bao' must start with https:// or http://; auth_method ldap requires username and password; timeout must "
         "be a number of seconds, at least 1; retries must be a number, or a dictionary of the arguments of "
@@ -77,7 +77,7 @@ def test_all_that_is_wrong_with_the_options_at_once(module: str) -> None:
 
 
 @each_module
-def test_retries_that_urllib3_does_not_know(bao: Bao, module: str) -> None:
+def test_retries_with_unknown_arguments(bao: Bao, module: str) -> None:
     assert failing(module, url=bao.addr, retries={"times": 3}) == (
         "retries: invalid arguments for urllib3.util.Retry. Check their names and values."
     )
@@ -92,7 +92,7 @@ def test_a_refused_connection(module: str) -> None:
 
 
 class WebServer(BaseHTTPRequestHandler):
-    """Some other server: a page for whoever reads, and 404 for the rest."""
+    """Another server, which sends a web page."""
 
     kind = "text/html"
     status = 200
@@ -122,7 +122,7 @@ class JsonApi(WebServer):
 @pytest.mark.parametrize("state", ["present", "absent"])
 @pytest.mark.parametrize("server", [WebServer, JsonApi])
 def test_another_web_server(module: str, server: type[WebServer], state: str) -> None:
-    # Its 404 must not pass for a key that is gone.
+    # Its 404 must not be mistaken for a missing key.
     wanted = {"state": state} if module != "vault_transit_key_info" else {}
     with serving(server) as url:
         assert failing(module, url=url, **wanted) == (
@@ -130,7 +130,7 @@ def test_another_web_server(module: str, server: type[WebServer], state: str) ->
         )
 
 
-def test_no_answer_in_time() -> None:
+def test_no_response_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         begun = time.monotonic()
@@ -143,13 +143,13 @@ def test_no_answer_in_time() -> None:
 
 
 @each_module
-def test_http_towards_an_https_port(secure_bao: SecureBao, module: str) -> None:
+def test_http_to_an_https_port(secure_bao: SecureBao, module: str) -> None:
     url = secure_bao.url.replace("https://", "http://")
     assert failing(module, url=url) == f"The server at {url} expects HTTPS. Start url with https://."
 
 
 @each_module
-def test_https_towards_an_http_port(bao: Bao, module: str) -> None:
+def test_https_to_an_http_port(bao: Bao, module: str) -> None:
     url = bao.addr.replace("http://", "https://")
     assert failing(module, url=url) == (
         f"Cannot reach the server at {url}: it does not use TLS. Start url with http://, or correct the port."
@@ -157,7 +157,7 @@ def test_https_towards_an_http_port(bao: Bao, module: str) -> None:
 
 
 @each_module
-def test_an_unknown_authority(secure_bao: SecureBao, module: str) -> None:
+def test_an_unknown_ca(secure_bao: SecureBao, module: str) -> None:
     message = failing(module, url=secure_bao.url)
     assert message.startswith(
         f"Cannot reach the server at {secure_bao.url}: its TLS certificate could not be verified ("
@@ -176,9 +176,7 @@ def test_a_certificate_for_another_host(secure_bao: SecureBao, module: str) -> N
 
 @each_module
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
-def test_authorities_that_cannot_be_read(
-    secure_bao: SecureBao, module: str, content: str | None, tmp_path: Path
-) -> None:
+def test_unreadable_ca_certificates(secure_bao: SecureBao, module: str, content: str | None, tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_text(content, encoding="utf-8")
@@ -187,7 +185,7 @@ def test_authorities_that_cannot_be_read(
     )
 
 
-CA = "the file of the private authority"
+CA = "the certificate of the private CA"
 
 
 @pytest.mark.parametrize(
@@ -202,14 +200,14 @@ CA = "the file of the private authority"
         ({"validate_certs": False}, {}),
         ({}, {"BAO_SKIP_VERIFY": "true"}),
         ({}, {"VAULT_SKIP_VERIFY": "1"}),
-        # Another library's variable does not stand above what was asked for.
+        # Another library's variable does not override the option.
         ({"ca_cert": CA}, {"REQUESTS_CA_BUNDLE": "/etc/hostname"}),
         ({"ca_cert": CA}, {"CURL_CA_BUNDLE": "/etc/hostname"}),
         ({"ca_cert": CA, "retries": 2}, {}),
         ({"validate_certs": False, "retries": 2}, {}),
     ],
 )
-def test_a_private_authority_is_trusted_when_it_is_named(
+def test_a_private_ca_is_trusted_if_it_is_named(
     secure_bao: SecureBao, options: dict[str, Any], env: dict[str, str]
 ) -> None:
     options = {name: secure_bao.ca_cert if value == CA else value for name, value in options.items()}
@@ -224,7 +222,7 @@ def test_a_private_authority_is_trusted_when_it_is_named(
 @pytest.mark.parametrize(
     "env", [{}, {"REQUESTS_CA_BUNDLE": "{ca}"}, {"BAO_SKIP_VERIFY": "false"}, {"BAO_SKIP_VERIFY": "maybe"}]
 )
-def test_nothing_but_a_clear_word_turns_verification_off(secure_bao: SecureBao, env: dict[str, str]) -> None:
+def test_verification_is_only_turned_off_explicitly(secure_bao: SecureBao, env: dict[str, str]) -> None:
     other = secure_bao.authority.issue("someone-else")
     env = {name: value.format(ca=secure_bao.ca_cert) for name, value in env.items()}
     result = run_module(
@@ -254,7 +252,7 @@ def test_an_uninitialised_server(uninitialised_url: str, module: str) -> None:
     assert "Vault is sealed" in message
 
 
-# --- not let in ---
+# --- denied ---
 
 
 def bad_token(path: str) -> str:
@@ -323,10 +321,10 @@ def test_a_missing_engine(bao: Bao) -> None:
     assert refused(bao, "vault_transit_key", name="ml", backend="no/such", state="absent") == NO_ENGINE
 
 
-def test_a_missing_engine_may_be_one_that_check_mode_only_foretold(bao: Bao) -> None:
-    foretold = run(bao, "vault_transit_key", check=True, name="ml", backend="no/such")
-    assert foretold.changed
-    assert foretold.warnings == [
+def test_a_missing_engine_may_be_predicted_by_check_mode(bao: Bao) -> None:
+    predicted = run(bao, "vault_transit_key", check=True, name="ml", backend="no/such")
+    assert predicted.changed
+    assert predicted.warnings == [
         "The engine 'no/such' is not enabled. Without check mode this fails unless an earlier task enables it."
     ]
     assert run(bao, "vault_transit_key", name="ml", backend="no/such").msg == NO_ENGINE
@@ -361,18 +359,18 @@ def test_each_denial_names_capability_and_path(bao: Bao, mount: str, mint_token:
         assert result.failed
         assert not result.changed
         assert result.msg == DENIED.format(capability, path)
-    # The key may be made deletable, but not deleted: what was done is said.
+    # The token may make the key deletable, but not delete it: the message lists what was done.
     result = denied(configuring, state="absent", force=True)
     assert result.failed
     assert result.changed
     assert result.msg == DENIED.format("delete", f"{keys}/ml") + " Already done: deletion_allowed was set."
 
 
-# --- answers that get lost ---
+# --- lost responses ---
 
 
 @pytest.mark.parametrize("retries", [None, 3])
-def test_a_rotation_whose_answer_is_lost_was_done_once(bao: Bao, mount: str, retries: int | None) -> None:
+def test_a_rotation_whose_response_is_lost_is_done_once(bao: Bao, mount: str, retries: int | None) -> None:
     bao.done("POST", f"{mount}/keys/ml", {})
     with relay(bao.addr) as between:
         between.cuts = lambda request: request.path.endswith("/rotate")
@@ -393,7 +391,7 @@ def test_a_rotation_whose_answer_is_lost_was_done_once(bao: Bao, mount: str, ret
     assert bao.done("GET", f"{mount}/keys/ml")["data"]["latest_version"] == 2
 
 
-def test_a_server_that_is_gone_after_a_rotation(bao: Bao, mount: str) -> None:
+def test_a_server_that_disappears_after_a_rotation(bao: Bao, mount: str) -> None:
     bao.done("POST", f"{mount}/keys/ml", {})
     with relay(bao.addr) as between:
         between.cuts = lambda _request: any(request.path.endswith("/rotate") for request in between.passed)
@@ -406,7 +404,7 @@ def test_a_server_that_is_gone_after_a_rotation(bao: Bao, mount: str) -> None:
     )
 
 
-def test_other_answers_that_get_lost_are_asked_for_again(bao: Bao, mount: str) -> None:
+def test_other_requests_whose_responses_are_lost_are_repeated(bao: Bao, mount: str) -> None:
     with relay(bao.addr) as between:
         lost: set[tuple[str, str]] = set()
 
@@ -433,12 +431,12 @@ def test_other_answers_that_get_lost_are_asked_for_again(bao: Bao, mount: str) -
     ]
     assert not result.failed, result.msg
     assert result["key"]["deletion_allowed"]
-    # Since core 2.19 Ansible says the same thing only once.
+    # Since core 2.19 Ansible shows the same warning only once.
     times = 3 if CORE < (2, 19) else 1
     assert [warning.partition(":")[0] for warning in result.warnings] == ["Retrying"] * times
 
 
-def test_without_retries_a_lost_answer_is_an_error(bao: Bao, mount: str) -> None:
+def test_a_lost_response_is_an_error_without_retries(bao: Bao, mount: str) -> None:
     with relay(bao.addr) as between:
         between.cuts = lambda request: request.method == "POST"
         result = run(bao, "vault_transit_key", url=between.url, name="ml", backend=mount)
@@ -451,7 +449,7 @@ def test_without_retries_a_lost_answer_is_an_error(bao: Bao, mount: str) -> None
 
 
 class Proxy(WebServer):
-    """A proxy that refuses, and tells that it was asked."""
+    """A proxy that refuses requests and records them."""
 
     asked: list[str]
     status = 502
@@ -472,7 +470,7 @@ def test_a_proxy_is_used(form: str) -> None:
     assert Proxy.asked == ["http://bao.invalid:8200/v1/transit/keys/ml"]
 
 
-# --- the library that talks ---
+# --- the missing library ---
 
 
 @contextlib.contextmanager

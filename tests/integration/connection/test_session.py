@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How often whole runs log in, and what is left of their tokens: counted in the server's audit log."""
+"""How often whole runs log in, and that they leave no tokens: counted in the server's audit log."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def project(bao: Bao, mount: str, role: AppRole, tmp_path: Path) -> Project:
     return project_on(bao, mount, role, tmp_path)
 
 
-# --- counted ---
+# --- the number of logins ---
 
 
 def test_ten_hosts_share_one_login_of_lookups_and_modules(
@@ -100,7 +100,7 @@ def test_without_callback_and_plugin_each_task_and_host_logs_in_and_out(
 
 def test_each_configuration_has_a_login_of_its_own(bao: Bao, mount: str, project: Project, role: AppRole) -> None:
     with approle(bao, may_use(mount)) as second, relay(bao.addr) as other_server:
-        # Half of the hosts are another role, and one of these goes to another server.
+        # Half of the hosts use another role, and one of these another server.
         variables = "".join(f"{name}: {value}\n" for name, value in second.variables.items())
         for number in range(5):
             project.write(f"host_vars/gateway{number}.yml", variables)
@@ -123,13 +123,13 @@ def test_namespaces_are_configurations(bao: Bao, mount: str, project: Project) -
         ledger = Ledger(bao)
         project.run("--limit", "gateway1,gateway2", env=CALLBACK)
         logins = [entry for entry in ledger.entries if entry["path"].endswith("/login")]
-        # There is no such role in the other one, so that each host asks anew.
+        # The role does not exist in the other namespace, so each host tries to log in.
         assert sorted(entry.get("namespace", {}).get("path", "") for entry in logins) == ["", "team/", "team/"]
     finally:
         bao.done("DELETE", "sys/namespaces/team")
 
 
-def test_what_needs_no_server_asks_nothing(bao: Bao, project: Project) -> None:
+def test_a_run_that_needs_no_server_makes_no_request(bao: Bao, project: Project) -> None:
     project.play("- ansible.builtin.debug: {msg: hello}\n")
     ledger = Ledger(bao)
     project.run(env=CALLBACK)
@@ -139,7 +139,7 @@ def test_what_needs_no_server_asks_nothing(bao: Bao, project: Project) -> None:
     assert ledger.requests == []
 
 
-def test_check_mode_asks_no_more_than_a_run(bao: Bao, mount: str, project: Project) -> None:
+def test_check_mode_makes_no_more_requests_than_a_run(bao: Bao, mount: str, project: Project) -> None:
     key = f"- mlkeys.transit.vault_transit_key: {{name: ml, backend: {mount}, derived: true}}\n"
     project.play(LOOKUP + info(mount) + key)
     counts = []
@@ -165,7 +165,7 @@ def test_lookups_of_the_process_that_runs_the_play_share_its_login(bao: Bao, mou
     assert (kinds["login"], kinds["revoke-self"]) == (1, 1)
 
 
-def test_a_token_for_few_uses_serves_one_task_each(bao: Bao, mount: str, tmp_path: Path) -> None:
+def test_a_token_with_limited_uses_is_used_by_one_task(bao: Bao, mount: str, tmp_path: Path) -> None:
     with approle(bao, may_use(mount), token_num_uses=2) as few:
         made = project_on(bao, mount, few, tmp_path)
         made.play(LOOKUP)
@@ -192,7 +192,7 @@ def test_a_failed_play_and_a_second_playbook_end_with_one_revocation(bao: Bao, p
     assert live_tokens(bao, role) == 0
 
 
-def test_a_token_is_kept_where_that_is_asked_for(bao: Bao, project: Project, role: AppRole) -> None:
+def test_a_token_is_kept_if_that_is_configured(bao: Bao, project: Project, role: AppRole) -> None:
     project.play(LOOKUP)
     ledger = Ledger(bao)
     project.run("--limit", "gateway1", env={**CALLBACK, "ANSIBLE_HASHI_VAULT_TOKEN_REVOKE": "false"})
@@ -230,7 +230,7 @@ def test_a_run_that_is_interrupted_revokes_its_token(bao: Bao, project: Project,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        # Where this is run in the background, interrupts may be ignored by custom.
+        # Shells ignore interrupts for processes in the background.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     try:
@@ -248,10 +248,10 @@ def test_a_run_that_is_interrupted_revokes_its_token(bao: Bao, project: Project,
     assert live_tokens(bao, role) == 0
 
 
-# --- how long ---
+# --- long runs ---
 
 
-def test_a_run_that_outlives_its_token_goes_on(bao: Bao, mount: str, tmp_path: Path) -> None:
+def test_a_run_outlives_its_token(bao: Bao, mount: str, tmp_path: Path) -> None:
     with approle(bao, may_use(mount), token_ttl="2s") as short:
         made = project_on(bao, mount, short, tmp_path, hosts=2)
         made.play(LOOKUP + "- ansible.builtin.pause: {seconds: 3}\n" + LOOKUP)
@@ -318,7 +318,7 @@ def test_twenty_workers_over_tls(secure_bao: SecureBao, tmp_path: Path) -> None:
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """A folder near the root: the path of a socket must not be long."""
+    """A folder near the root: the path of a socket must be short."""
     made = Path(tempfile.mkdtemp(prefix="s-"))
     yield made
     shutil.rmtree(made)

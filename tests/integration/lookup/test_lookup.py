@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lookup vault_transit against a real server: in this process, and in playbooks as people write them."""
+"""The lookup vault_transit against a real server: in this process, and in playbooks."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def lookup(bao: Bao, engine: str) -> Lookup:
 
 
 def refusal(lookup: Lookup, *terms: object, **options: object) -> str:
-    """What it says, and that nothing more is told by the error's causes."""
+    """The message of the error, which shows no other exception and no secret."""
     with pytest.raises(AnsibleError) as refused:
         lookup(*terms, **options)
     assert printed_with(refused.value) == []
@@ -74,7 +74,7 @@ def refusal(lookup: Lookup, *terms: object, **options: object) -> str:
 
 
 @pytest.mark.parametrize("value", ["sk-1", "", "  blanks \n", "\u00fc \U0001f511", "{{ 7 * 7 }}", "a\0b"])
-def test_what_is_encrypted_is_decrypted_again(lookup: Lookup, value: str) -> None:
+def test_encrypted_values_decrypt(lookup: Lookup, value: str) -> None:
     sealed = lookup(value, operation="encrypt")
     assert sealed[0].startswith("vault:v1:")
     assert lookup(*sealed) == [value]
@@ -131,7 +131,7 @@ def test_a_fingerprint_is_always_the_same(lookup: Lookup) -> None:
     assert lookup(SECRET, operation="hmac") == [one]
 
 
-def test_what_is_not_text_comes_as_base64(lookup: Lookup) -> None:
+def test_binary_values_are_base64(lookup: Lookup) -> None:
     content = base64.b64encode(bytes(range(256))).decode()
     sealed = lookup(content, operation="encrypt", encoding="base64")
     assert lookup(*sealed, encoding="base64") == [content]
@@ -145,7 +145,7 @@ def test_what_is_not_text_comes_as_base64(lookup: Lookup) -> None:
     )
 
 
-def test_no_terms_are_no_request(bao: Bao, lookup: Lookup) -> None:
+def test_no_terms_make_no_request(bao: Bao, lookup: Lookup) -> None:
     ledger = Ledger(bao)
     assert lookup([]) == []
     assert ledger.requests == []
@@ -155,13 +155,13 @@ def operations(ledger: Ledger, engine: str) -> Counter[str]:
     return Counter(path.split("/")[1] for _operation, path in ledger.requests if path.startswith(engine + "/"))
 
 
-def test_many_terms_are_few_requests_in_order(bao: Bao, engine: str, lookup: Lookup) -> None:
+def test_many_terms_make_few_requests_in_order(bao: Bao, engine: str, lookup: Lookup) -> None:
     values = [f"value-{number}" for number in range(1200)]
     # Every third one has a context, and those go in requests of their own.
     terms: list[object] = [{"value": v, "context": "c"} if n % 3 == 0 else v for n, v in enumerate(values)]
     ledger = Ledger(bao)
     sealed = lookup(terms, operation="encrypt")
-    # 249 values with a context or 499 without fit in a request. The key is read so that none is made by mistake.
+    # 249 values with a context or 499 without fit in a request. The key is read so that none is created by mistake.
     assert operations(ledger, engine) == {"keys": 1, "encrypt": 4}
 
     ledger = Ledger(bao)
@@ -169,7 +169,7 @@ def test_many_terms_are_few_requests_in_order(bao: Bao, engine: str, lookup: Loo
     assert operations(ledger, engine) == {"decrypt": 3}
 
 
-def test_failing_terms_are_named_and_the_good_ones_beside_them_not_shown(lookup: Lookup) -> None:
+def test_failing_terms_are_named_and_good_ones_not_shown(lookup: Lookup) -> None:
     good = lookup(SECRET, operation="encrypt")[0]
     bad = good[:-8] + "AAAAAAA="
     message = refusal(lookup, good, {"value": bad, "name": "openai"}, "no ciphertext " + SECRET, good)
@@ -179,7 +179,7 @@ def test_failing_terms_are_named_and_the_good_ones_beside_them_not_shown(lookup:
     assert bad[9:] not in message
 
 
-def test_an_encrypt_with_a_missing_key_does_not_make_it(bao: Bao, engine: str, lookup: Lookup) -> None:
+def test_encrypting_does_not_create_a_missing_key(bao: Bao, engine: str, lookup: Lookup) -> None:
     bao.done("POST", f"{engine}/config/keys", {"disable_upsert": False})
     message = refusal(lookup, SECRET, operation="encrypt", key="mistyped")
     assert message == (
@@ -206,14 +206,14 @@ def test_an_encrypt_with_a_missing_key_does_not_make_it(bao: Bao, engine: str, l
         ({"namespace": "nowhere"}, "The namespace 'nowhere' does not exist on this server."),
     ],
 )
-def test_bad_options_are_one_sentence(lookup: Lookup, options: Mapping[str, object], message: str) -> None:
-    said = refusal(lookup, "vault:v1:QUJD", **options)
-    assert said.startswith(message)
-    assert "\n" not in said
-    assert "unknown-planted" not in said
+def test_bad_options_give_one_sentence(lookup: Lookup, options: Mapping[str, object], message: str) -> None:
+    refused = refusal(lookup, "vault:v1:QUJD", **options)
+    assert refused.startswith(message)
+    assert "\n" not in refused
+    assert "unknown-planted" not in refused
 
 
-def test_a_right_that_is_missing_is_named(engine: str, lookup: Lookup, mint_token: Callable[[str], str]) -> None:
+def test_a_missing_capability_is_named(engine: str, lookup: Lookup, mint_token: Callable[[str], str]) -> None:
     token = mint_token(f'path "{engine}/encrypt/{KEY}" {{ capabilities = ["update"] }}')
     [sealed] = lookup(SECRET, operation="encrypt", token=token)
     message = refusal(lookup, sealed, token=token)
@@ -236,7 +236,7 @@ Read = Callable[[Settings], object]
 
 
 def sources_of(name: str, addr: str = "", *, ini: bool = True, late: Sequence[str] = ()) -> list[Source]:
-    """Every place that an option is taken from, the strongest first."""
+    """Every source of an option, the strongest first."""
     return [
         ("direct", name),
         ("variable", f"ansible_hashi_vault_{name}"),
@@ -303,7 +303,7 @@ OPTIONS: dict[str, tuple[list[Source], list[str], Read, object]] = {
     [
         (option, strongest)
         for option, (sources, _values, _read, _default) in OPTIONS.items()
-        # One more, where none is set: the default, which the server's address does not have.
+        # One more case without any source: the default, which url does not have.
         for strongest in range(len(sources) + (option != "url"))
     ],
 )
@@ -311,7 +311,7 @@ def test_the_strongest_source_wins(
     option: str, strongest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources, values, read, default = OPTIONS[option]
-    # What other options need, so that nothing but the one in question is looked at.
+    # What other options need, so that only the option under test matters.
     direct = {"url": "https://other.test", "role_id": "r", "jwt": "j", "token": "t"}
     direct.pop(option, None)
     variables: dict[str, str] = {}
@@ -367,7 +367,7 @@ def play(tmp_path: Path, tasks: str, variables: str = "") -> Path:
 
 
 def test_in_a_playbook(bao: Bao, engine: str, tmp_path: Path) -> None:
-    """Variables that are templates themselves, values of ansible-vault as terms, and results that are no templates."""
+    """Variables that are templates, values of ansible-vault as terms, and results that are not evaluated."""
     password = tmp_path / "password"
     password.write_text("planted-password", encoding="utf-8")
     playbook = play(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vars plugin: which files it reads, what it asks of the server for them, and what it does with those that fail."""
+"""The vars plugin: which files it reads, which requests it makes, and how it handles failures."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from tests.support.server import Bao
 
 SECRET = "sk-vars-canary-7Qx"
 
-# Finds the variables of one host or group, as Ansible asks for them.
+# Returns the variables of one host or group, as Ansible requests them.
 GetVars = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
 def get_vars(bao: Bao, mount: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GetVars:
-    """The plugin in this process, at the beginning of a run on the folder `tmp_path`."""
+    """The plugin in this process, at the start of a run in the folder `tmp_path`."""
     make_key(bao, mount)
     monkeypatch.setenv("BAO_ADDR", bao.addr)
     monkeypatch.setenv("BAO_TOKEN", bao.token)
@@ -117,7 +117,9 @@ def test_a_file_is_found(get_vars: GetVars, put: Callable[..., Path], path: str,
         ("x.transit.yml", Host("../x")),
     ],
 )
-def test_no_other_is(bao: Bao, get_vars: GetVars, put: Callable[..., Path], path: str, entity: Host | Group) -> None:
+def test_other_files_are_not_found(
+    bao: Bao, get_vars: GetVars, put: Callable[..., Path], path: str, entity: Host | Group
+) -> None:
     put(path, token=SECRET)
     ledger = Ledger(bao)
     assert get_vars(entity) == {}
@@ -152,10 +154,10 @@ def test_the_folder_of_a_group_wins_over_the_file_beside_it(get_vars: GetVars, p
     assert get_vars(Group("gateways")) == {"token": "below", "other": "kept"}
 
 
-# --- what is asked ---
+# --- requests ---
 
 
-def test_one_request_serves_all_files_of_a_key(
+def test_all_files_of_a_key_are_decrypted_in_one_request(
     bao: Bao, mount: str, get_vars: GetVars, put: Callable[..., Path]
 ) -> None:
     make_key(bao, mount, "second")
@@ -173,7 +175,7 @@ def test_one_request_serves_all_files_of_a_key(
     assert sorted(ledger.requests) == [("update", f"{mount}/decrypt/ml"), ("update", f"{mount}/decrypt/second")]
 
 
-def test_without_cache_each_use_asks(
+def test_without_cache_each_use_makes_a_request(
     bao: Bao, get_vars: GetVars, put: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLKEYS_TRANSIT_VARS_CACHE", "false")
@@ -189,7 +191,7 @@ def test_a_file_that_changes_is_read_again(bao: Bao, get_vars: GetVars, put: Cal
     assert get_vars(Host("gw1")) == {"token": "old"}
     before = path.stat()
     put("host_vars/gw1/keys.transit.yml", token="new")
-    # Even one of the same length within one tick of the clock, as a module replaces it: by a new file.
+    # Even one of the same length and time, because modules replace a file by a new one.
     replaced = path.with_suffix(".new")
     replaced.write_bytes(path.read_bytes())
     replaced.replace(path)
@@ -204,7 +206,7 @@ def test_a_file_that_changes_is_read_again(bao: Bao, get_vars: GetVars, put: Cal
     assert ledger.requests == []
 
 
-def test_content_that_comes_back_needs_no_request(bao: Bao, get_vars: GetVars, put: Callable[..., Path]) -> None:
+def test_restored_content_needs_no_request(bao: Bao, get_vars: GetVars, put: Callable[..., Path]) -> None:
     path = put("host_vars/gw1/keys.transit.yml", token=SECRET)
     text = path.read_text(encoding="utf-8")
     get_vars(Host("gw1"))
@@ -216,7 +218,7 @@ def test_content_that_comes_back_needs_no_request(bao: Bao, get_vars: GetVars, p
     assert ledger.requests == []
 
 
-def test_disabled_it_does_nothing(
+def test_a_disabled_plugin_does_nothing(
     bao: Bao, get_vars: GetVars, put: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLKEYS_TRANSIT_VARS_DISABLED", "true")
@@ -226,7 +228,7 @@ def test_disabled_it_does_nothing(
     assert ledger.requests == []
 
 
-# --- what fails ---
+# --- failures ---
 
 
 def damaged(ciphertext: str) -> str:
@@ -235,7 +237,7 @@ def damaged(ciphertext: str) -> str:
 
 @pytest.fixture
 def one_is_damaged(put: Callable[..., Path]) -> dict[str, str]:
-    """A file of which one value was changed by hand; what it holds."""
+    """A file with one damaged value; its content."""
     path = put("host_vars/gw1/keys.transit.yml", good=SECRET, bad=SECRET)
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     content["bad"] = damaged(content["bad"])
@@ -251,19 +253,19 @@ def test_a_damaged_value_ends_the_run_and_is_named(get_vars: GetVars, one_is_dam
     assert printed_with(failure.value) == []
 
 
-@pytest.mark.parametrize(("on_error", "words"), [("warn", 1), ("ciphertext", 0)])
-def test_a_damaged_value_stays_ciphertext_where_that_is_asked_for(
+@pytest.mark.parametrize(("on_error", "warnings"), [("warn", 1), ("ciphertext", 0)])
+def test_a_damaged_value_stays_ciphertext_if_that_is_configured(
     get_vars: GetVars,
     one_is_damaged: Mapping[str, str],
     on_error: str,
-    words: int,
+    warnings: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("MLKEYS_TRANSIT_VARS_ON_ERROR", on_error)
     for _use in range(3):
         assert get_vars(Host("gw1")) == {"good": SECRET, "bad": one_is_damaged["bad"]}
-    assert capsys.readouterr().err.count("WARNING") == words
+    assert capsys.readouterr().err.count("WARNING") == warnings
 
 
 @pytest.fixture(params=["denied", "unreachable", "no key", "no login"])
@@ -275,7 +277,7 @@ def trouble(
     monkeypatch: pytest.MonkeyPatch,
     one_file: str,
 ) -> None:
-    """Something that keeps a file from being decrypted."""
+    """A reason why a file cannot be decrypted."""
     if request.param == "denied":
         monkeypatch.setenv("BAO_TOKEN", mint_token(f'path "{mount}/decrypt/other" {{ capabilities = ["update"] }}'))
     elif request.param == "unreachable":
@@ -296,7 +298,7 @@ def one_file(get_vars: GetVars, put: Callable[..., Path]) -> str:
 
 @pytest.mark.usefixtures("trouble")
 @pytest.mark.parametrize("on_error", ["error", "warn", "ciphertext"])
-def test_what_cannot_be_asked_for(
+def test_files_that_cannot_be_decrypted(
     get_vars: GetVars,
     one_file: str,
     bao: Bao,
@@ -328,9 +330,9 @@ def test_what_cannot_be_asked_for(
         '{"_transit": {"format": 2}}',
         None,
     ],
-    ids=["no YAML", "a list", "binary", "too deep", "no key named", "odd metadata", "a later format", "a dead link"],
+    ids=["not YAML", "a list", "binary", "too deep", "no key named", "odd metadata", "a later format", "a dead link"],
 )
-def test_a_file_that_is_none_ends_only_the_runs_that_want_it(
+def test_an_invalid_file_fails_only_the_hosts_that_use_it(
     get_vars: GetVars, put: Callable[..., Path], tmp_path: Path, text: str | None
 ) -> None:
     put("host_vars/gw1/keys.transit.yml", token=SECRET)
@@ -346,7 +348,7 @@ def test_a_file_that_is_none_ends_only_the_runs_that_want_it(
         get_vars(Host("gw2"))
 
 
-def test_files_that_others_may_decrypt_do_not_disturb(
+def test_files_of_other_hosts_that_cannot_be_decrypted_do_no_harm(
     bao: Bao,
     mount: str,
     get_vars: GetVars,
@@ -368,7 +370,7 @@ def test_files_that_others_may_decrypt_do_not_disturb(
             get_vars(Host(name))
 
 
-def test_a_value_that_is_no_text_is_named(bao: Bao, mount: str, get_vars: GetVars, put: Callable[..., Path]) -> None:
+def test_a_value_that_is_not_text_is_named(bao: Bao, mount: str, get_vars: GetVars, put: Callable[..., Path]) -> None:
     path = put("host_vars/gw1/keys.transit.yml", token=SECRET)
     context = "dG9rZW4="  # token
     answer = bao.done("POST", f"{mount}/encrypt/ml", {"plaintext": "/////w==", "context": context})
@@ -386,18 +388,18 @@ def partly_plain(put: Callable[..., Path]) -> None:
 
 
 @pytest.mark.usefixtures("partly_plain")
-def test_a_value_in_the_clear_ends_the_run(get_vars: GetVars) -> None:
+def test_an_unencrypted_value_ends_the_run(get_vars: GetVars) -> None:
     with pytest.raises(AnsibleParserError, match="the value of endpoint, ports is not ciphertext") as failure:
         get_vars(Host("gw1"))
     assert "sk-left" not in str(failure.value)
 
 
 @pytest.mark.usefixtures("partly_plain")
-@pytest.mark.parametrize(("unencrypted", "words"), [("warn", 1), ("allow", 0)])
-def test_a_value_in_the_clear_is_used_where_that_is_asked_for(
+@pytest.mark.parametrize(("unencrypted", "warnings"), [("warn", 1), ("allow", 0)])
+def test_an_unencrypted_value_is_used_if_that_is_configured(
     get_vars: GetVars,
     unencrypted: str,
-    words: int,
+    warnings: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -405,7 +407,7 @@ def test_a_value_in_the_clear_is_used_where_that_is_asked_for(
     for _use in range(2):
         assert get_vars(Host("gw1")) == {"token": SECRET, "endpoint": "sk-left-in-the-clear", "ports": [443]}
     shown = capsys.readouterr().err
-    assert shown.count("WARNING") == words
+    assert shown.count("WARNING") == warnings
     assert "sk-left" not in shown
 
 
@@ -429,7 +431,7 @@ def project(bao: Bao, mount: str, role: AppRole, tmp_path: Path, put: Callable[.
     return made
 
 
-def test_ten_hosts_cost_one_login_and_one_request(bao: Bao, project: Project, role: AppRole) -> None:
+def test_ten_hosts_need_one_login_and_one_request(bao: Bao, project: Project, role: AppRole) -> None:
     project.play(
         """
         - ansible.builtin.debug: {msg: "{{ openai }} {{ hf }} {{ own | default('none') }}"}
@@ -447,7 +449,7 @@ def test_ten_hosts_cost_one_login_and_one_request(bao: Bao, project: Project, ro
     assert live_tokens(bao, role) == 0
 
 
-def test_without_it_the_variables_are_ciphertext(bao: Bao, project: Project) -> None:
+def test_without_the_plugin_the_variables_hold_ciphertext(bao: Bao, project: Project) -> None:
     project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
     ledger = Ledger(bao)
     done = project.run("--limit", "gateway1")
@@ -457,14 +459,14 @@ def test_without_it_the_variables_are_ciphertext(bao: Bao, project: Project) -> 
 
 
 @pytest.mark.parametrize("look", ["--syntax-check", "--list-tasks", "--list-hosts", "--list-tags"])
-def test_looking_at_a_playbook_asks_nothing(bao: Bao, project: Project, look: str) -> None:
+def test_listing_a_playbook_makes_no_request(bao: Bao, project: Project, look: str) -> None:
     project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
     ledger = Ledger(bao)
     project.run(look, env=VARS_PLUGIN)
     assert ledger.requests == []
 
 
-def test_values_are_evaluated_where_that_is_asked_for(
+def test_templates_are_evaluated_if_that_is_configured(
     bao: Bao, project: Project, mount: str, put: Callable[..., Path], tmp_path: Path
 ) -> None:
     put("group_vars/gateways/keys.transit.yml", openai="{{ 6 * 7 }} {{ inventory_hostname }}")
@@ -472,7 +474,7 @@ def test_values_are_evaluated_where_that_is_asked_for(
     (tmp_path / "host_vars/gateway1/keys.transit.yml").write_text(json.dumps(plain), encoding="utf-8")
     project.play("- ansible.builtin.debug: {msg: '{{ openai }}|{{ endpoint }}|{{ list[0] }}'}")
     allowed = {**VARS_PLUGIN, "MLKEYS_TRANSIT_VARS_UNENCRYPTED": "allow"}
-    # A value in the clear is a value as in any other vars file, whatever becomes of decrypted ones.
+    # An unencrypted value is evaluated as in any other vars file, whatever happens to decrypted ones.
     for env, first in (
         (allowed, "{{ 6 * 7 }} {{ inventory_hostname }}"),
         ({**allowed, "MLKEYS_TRANSIT_VARS_TEMPLATE": "true"}, "42 gateway1"),
@@ -504,9 +506,9 @@ def test_a_file_written_during_the_run_is_read_by_the_next_task(
 
 
 @pytest.mark.parametrize("stage", ["inventory", "task", "all"])
-def test_every_stage_gives_the_same(project: Project, stage: str) -> None:
+def test_every_stage_returns_the_same(project: Project, stage: str) -> None:
     project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
-    # The plugin that gives the ciphertext has to be of the same stage.
+    # The plugin that returns the ciphertext must have the same stage.
     env = {**VARS_PLUGIN, "MLKEYS_TRANSIT_VARS_STAGE": stage, "ANSIBLE_VARS_PLUGIN_STAGE": stage}
     assert messages(project.run("--limit", "gateway1", env=env).stdout) == [SECRET]
 
@@ -564,7 +566,7 @@ def test_an_inventory_is_listed_with_one_login(bao: Bao, project: Project, role:
     ledger = Ledger(bao)
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     hosts = json.loads(done.stdout)["_meta"]["hostvars"]
-    # Since ansible-core 2.19 a text that is no template is written so that it does not become one.
+    # Since ansible-core 2.19 a text that is not a template is marked as such in the output.
     plain: list[object] = [SECRET, {"__ansible_unsafe": SECRET}]
     assert all(hosts[f"gateway{number}"]["openai"] in plain for number in range(10))
     assert asked(ledger) == {"login": 1, "decrypt": 1, "revoke-self": 1}

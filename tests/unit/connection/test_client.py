@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the client makes of answers, broken connections and redirects. The servers here are scripted, on loopback."""
+"""How the client handles responses, lost connections and redirects, with scripted servers on loopback."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ GOOD = answer(200, {"data": {"ok": True}})
 
 
 class Scripted:
-    """A server that gives the answers of a list, the last one again and again, and remembers what it was asked."""
+    """A server that sends the responses of a list, the last one repeatedly, and records the requests."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
@@ -57,7 +57,7 @@ class Scripted:
         self.url = ""
 
     def next(self, method: str, path: str, token: str | None) -> Answer:
-        if path == "/v1/sys/leader":  # asked on the side: it is the only server there is
+        if path == "/v1/sys/leader":  # it is the only server
             return answer(200, {"ha_enabled": False})
         self.asked.append((method, path, token))
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -111,7 +111,7 @@ def other_server() -> Iterator[Scripted]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the client would have waited; it does not."""
+    """How long the client would have waited, without waiting."""
     waited: list[float] = []
     instead_of_pauses(monkeypatch, waited.append)
     return waited
@@ -129,7 +129,7 @@ def failure(call: Callable[[], object]) -> TransitError:
     return error.value
 
 
-# --- answers ---
+# --- responses ---
 
 
 @pytest.mark.parametrize(
@@ -195,25 +195,27 @@ NOT_OURS = "is not Vault or OpenBao (HTTP {status}, {kind}). Check url."
         ("POST", answer(500, b"oops"), "application/json"),
     ],
 )
-def test_another_servers_answer_is_no_answer(server: Scripted, method: str, given_answer: Answer, kind: str) -> None:
+def test_a_response_of_another_server_is_rejected(
+    server: Scripted, method: str, given_answer: Answer, kind: str
+) -> None:
     server.answers = [given_answer]
     error = failure(lambda: client(server.url).request(method, "transit/keys/ml"))
     assert error.__class__ is ServerUnreachable
     assert error.message == f"The server at {server.url} " + NOT_OURS.format(status=given_answer[0], kind=kind)
 
 
-def test_a_missing_key_is_no_foreign_server(server: Scripted) -> None:
+def test_a_missing_key_is_not_mistaken_for_another_server(server: Scripted) -> None:
     server.answers = [answer(404, {"errors": []})]
     assert failure(lambda: client(server.url).get("transit/keys/ml")).__class__ is NotFound
 
 
-def test_http_towards_an_https_port(server: Scripted) -> None:
+def test_http_to_an_https_port(server: Scripted) -> None:
     server.answers = [answer(400, b"Client sent an HTTP request to an HTTPS server.\n", Content_Type="text/plain")]
     error = failure(lambda: client(server.url).get("a"))
     assert error.message == f"The server at {server.url} expects HTTPS. Start url with https://."
 
 
-def test_of_a_failed_batch_only_the_errors_are_kept(server: Scripted) -> None:
+def test_only_the_errors_of_a_failed_batch_are_kept(server: Scripted) -> None:
     results = [{"plaintext": "c2VjcmV0LWNhbmFyeQ=="}, {"error": "bad value c2VudC1jYW5hcnk="}]
     server.answers = [answer(400, {"data": {"batch_results": results}})]
     with pytest.raises(ServerError) as error:
@@ -222,7 +224,7 @@ def test_of_a_failed_batch_only_the_errors_are_kept(server: Scripted) -> None:
     assert "c2VjcmV0" not in str(vars(error.value))
 
 
-# --- what was sent does not come back in messages ---
+# --- messages repeat no sent value ---
 
 
 @pytest.mark.parametrize(
@@ -236,19 +238,19 @@ def test_of_a_failed_batch_only_the_errors_are_kept(server: Scripted) -> None:
         ("as it is", None, "as it is"),
     ],
 )
-def test_the_servers_words_lose_what_was_sent(reason: str, body: object, shown: str) -> None:
+def test_sent_values_are_removed_from_the_servers_words(reason: str, body: object, shown: str) -> None:
     assert scrubbed(reason, body) == shown
 
 
 @given(st.lists(st.text(alphabet="abcdef", min_size=4, max_size=12), max_size=4), st.text(alphabet="ghi ", max_size=5))
 @example(["abcd", "abcdefab"], " ")
-def test_nothing_that_was_sent_is_left(sent: list[str], between: str) -> None:
+def test_no_sent_value_is_left(sent: list[str], between: str) -> None:
     reason = between + between.join(sent) + between
     shown = scrubbed(reason, {"batch_input": [{"plaintext": text} for text in sent]})
     assert not any(text in shown for text in sent)
 
 
-def test_a_refusal_that_repeats_what_was_sent(server: Scripted) -> None:
+def test_a_refusal_that_repeats_a_sent_value_is_scrubbed(server: Scripted) -> None:
     server.answers = [answer(400, {"errors": ["illegal value c2VudC1jYW5hcnk="]})]
     error = failure(lambda: client(server.url).post("a", {"plaintext": "c2VudC1jYW5hcnk="}))
     assert error.message == "The server refused 'a' (HTTP 400). The server said: illegal value ***."
@@ -258,7 +260,7 @@ def test_a_refusal_that_repeats_what_was_sent(server: Scripted) -> None:
 
 
 @pytest.mark.parametrize("status", [307, 308])
-def test_a_standby_points_to_the_active_node_which_is_kept(
+def test_a_redirect_to_the_active_node_is_followed_and_kept(
     server: Scripted, other_server: Scripted, status: int
 ) -> None:
     server.answers = [answer(status, Location=f"{other_server.url}/v1/a")]
@@ -270,7 +272,7 @@ def test_a_standby_points_to_the_active_node_which_is_kept(
     assert other_server.asked == [("POST", "/v1/a", TOKEN), ("GET", "/v1/b", TOKEN)]
 
 
-def test_two_servers_that_point_at_each_other(server: Scripted, other_server: Scripted) -> None:
+def test_two_servers_that_redirect_to_each_other(server: Scripted, other_server: Scripted) -> None:
     server.answers = [answer(307, Location=f"{other_server.url}/v1/a")]
     other_server.answers = [answer(307, Location=f"{server.url}/v1/a")]
     error = failure(lambda: client(server.url).get("a"))
@@ -314,12 +316,12 @@ def test_the_token_never_goes_from_https_down_to_http(here: str, location: str, 
     assert members.address == (there or here)
 
 
-# --- broken connections, and trying again ---
+# --- lost connections and retries ---
 
 
 @contextlib.contextmanager
 def listening(behave: Callable[[socket.socket], None]) -> Iterator[str]:
-    """The URL of a server that does to every connection what it is told."""
+    """The URL of a server that calls `behave` for every connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stopped = threading.Event()
 
@@ -363,13 +365,13 @@ def test_a_name_that_does_not_resolve() -> None:
     assert error.message == f"Cannot reach the server at http://bao.invalid:8200: its name does not resolve. {CHECK}"
 
 
-def test_a_connection_that_breaks() -> None:
+def test_a_lost_connection() -> None:
     with listening(lambda connection: connection.close()) as url:
         error = failure(lambda: client(url).get("a"))
     assert error.message == f"Cannot reach the server at {url}: the connection was lost. {CHECK}"
 
 
-def test_an_answer_that_does_not_come() -> None:
+def test_a_response_that_does_not_come() -> None:
     free = threading.Event()
 
     def behave(_connection: socket.socket) -> None:
@@ -382,20 +384,20 @@ def test_an_answer_that_does_not_come() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://", "http://a b", "http://[::1"])
-def test_a_url_that_is_none(url: str) -> None:
+def test_an_invalid_url(url: str) -> None:
     error = failure(lambda: client(url).get("a"))
     assert error.__class__ is ServerUnreachable
     assert error.message.startswith(f"Cannot reach the server at {url}: url is invalid (")
 
 
-def test_a_proxy_that_is_not_there(server: Scripted) -> None:
+def test_an_unreachable_proxy(server: Scripted) -> None:
     error = failure(lambda: client(server.url, proxies={"http": unused_url()}).get("a"))
     assert error.message == (
         f"Cannot reach the server at {server.url}: the proxy refused the connection or does not respond. Check proxies."
     )
 
 
-def test_what_may_pass_is_tried_again(server: Scripted, pauses: list[float]) -> None:
+def test_temporary_failures_are_retried(server: Scripted, pauses: list[float]) -> None:
     server.answers = [answer(503, {"errors": ["Vault is sealed"]}), answer(429, {"errors": []}, Retry_After="7"), GOOD]
     warnings: list[str] = []
     assert client(server.url, warnings, retries={"total": 3}).get("a").data == {"ok": True}
@@ -407,33 +409,33 @@ def test_what_may_pass_is_tried_again(server: Scripted, pauses: list[float]) -> 
     ]
 
 
-def test_further_tries_can_be_kept_quiet(server: Scripted, pauses: list[float]) -> None:
+def test_retries_without_warnings(server: Scripted, pauses: list[float]) -> None:
     server.answers = [answer(502, {"errors": ["bad gateway"]}), GOOD]
     warnings: list[str] = []
     client(server.url, warnings, retries={"total": 1}, warn_on_retry=False).get("a")
     assert warnings == []
 
 
-def test_tries_end(server: Scripted, pauses: list[float]) -> None:
+def test_retries_end(server: Scripted, pauses: list[float]) -> None:
     server.answers = [answer(503, {"errors": ["Vault is sealed"]})]
     assert failure(lambda: client(server.url, retries={"total": 2}).get("a")).__class__ is NotReady
     assert len(server.asked) == 3
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 413, 500])
-def test_what_will_not_pass_is_not_tried_again(server: Scripted, pauses: list[float], status: int) -> None:
+def test_permanent_failures_are_not_retried(server: Scripted, pauses: list[float], status: int) -> None:
     server.answers = [answer(status, {"errors": ["no"]})]
     failure(lambda: client(server.url, retries={"total": 3}).get("a"))
     assert len(server.asked) == 1
 
 
-def test_what_must_not_happen_twice_is_sent_once(server: Scripted, pauses: list[float]) -> None:
+def test_an_unrepeatable_request_is_sent_once(server: Scripted, pauses: list[float]) -> None:
     server.answers = [answer(503, {"errors": ["no leader"]}), GOOD]
     failure(lambda: client(server.url, retries={"total": 3}).post("a", {}, repeatable=False))
     assert len(server.asked) == 1
 
 
-def test_a_broken_connection_is_tried_again(pauses: list[float]) -> None:
+def test_a_refused_connection_is_retried(pauses: list[float]) -> None:
     url = unused_url()
     failure(lambda: client(url, retries={"total": 2, "backoff_factor": 1}).get("a"))
     assert pauses == [0, 2]
@@ -451,12 +453,12 @@ def test_a_broken_connection_is_tried_again(pauses: list[float]) -> None:
         ({"total": 3, "backoff_factor": 100, "backoff_max": 5}, [0, 5, 5]),
     ],
 )
-def test_the_pauses(retries: dict[str, object], waits: list[float]) -> None:
+def test_pauses_between_retries(retries: dict[str, object], waits: list[float]) -> None:
     assert list(pauses_of(retries)) == pytest.approx(waits)
 
 
 @pytest.mark.parametrize("retries", [{"bogus": 1}, {"total": "x"}, {"total": [1]}])
-def test_retries_that_make_no_sense(retries: dict[str, object]) -> None:
+def test_invalid_retries(retries: dict[str, object]) -> None:
     with pytest.raises(InvalidOption) as error:
         client("http://127.0.0.1:1", retries=retries)
     assert error.value.message == ("retries: invalid arguments for urllib3.util.Retry. Check their names and values.")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is decided about a cluster: whom to talk to next, what a refusal means, how long to wait."""
+"""Decisions about a cluster: which member to use, what a refusal means, how long to wait."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ELSEWHERE = "https://leader:8200"
 
 
 def round_of(members: Members) -> list[str]:
-    """The members that a request tries, beginning with the present one."""
+    """The members that a request tries, starting with the current one."""
     members.begin()
     tried = [members.address]
     while members.next():
@@ -42,7 +42,7 @@ def round_of(members: Members) -> list[str]:
     return tried
 
 
-# --- whom to talk to ---
+# --- which member to use ---
 
 
 def test_each_member_is_tried_once_beginning_with_the_one_that_served_last() -> None:
@@ -52,7 +52,7 @@ def test_each_member_is_tried_once_beginning_with_the_one_that_served_last() -> 
     assert round_of(members) == [B, C, A]
 
 
-def test_a_member_that_serves_is_kept() -> None:
+def test_a_working_member_is_kept() -> None:
     members = Members([A, B])
     members.begin()
     members.next()
@@ -61,7 +61,7 @@ def test_a_member_that_serves_is_kept() -> None:
         assert members.address == B
 
 
-def test_one_address_leaves_nothing_to_try() -> None:
+def test_a_single_address_has_no_alternative() -> None:
     members = Members([A])
     assert round_of(members) == [A]
     assert not members.several
@@ -75,7 +75,7 @@ def test_a_member_that_is_not_listed_is_kept_until_it_fails() -> None:
     assert round_of(members) == [ELSEWHERE, A, B]
 
 
-def test_another_round_begins_with_a_listed_member() -> None:
+def test_the_next_round_starts_with_a_listed_member() -> None:
     members = Members([A, B])
     members.begin()
     members.follow(ELSEWHERE)
@@ -116,7 +116,7 @@ def test_a_round_always_ends_and_visits_every_listed_member(addresses: list[str]
     assert len(tried) == len(set(tried))
 
 
-# --- what a member says of itself ---
+# --- what a member reports about itself ---
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_round_always_ends_and_visits_every_listed_member(addresses: list[str]
         ({"ha_enabled": True, "is_self": False, "leader_address": ""}, True, False),
     ],
 )
-def test_who_is_active(answer: dict[str, object], standby: bool, active: bool) -> None:
+def test_active_and_standby_nodes(answer: dict[str, object], standby: bool, active: bool) -> None:
     assert (is_standby(answer), is_active(answer)) == (standby, active)
 
 
@@ -143,31 +143,29 @@ def test_who_is_active(answer: dict[str, object], standby: bool, active: bool) -
         (None, True, True, {"X-Vault-No-Request-Forwarding": "true"}),
     ],
 )
-def test_what_a_request_says_to_the_cluster(
-    index: str | None, forward: bool, active_only: bool, headers: dict[str, str]
-) -> None:
+def test_consistency_headers(index: str | None, forward: bool, active_only: bool, headers: dict[str, str]) -> None:
     assert consistency_headers(index, forward=forward, active_only=active_only) == headers
 
 
-# As Vault Enterprise says it unless it is configured otherwise.
+# The error of Vault Enterprise in its default configuration.
 DISABLED = "forwarding via header X-Vault-Inconsistent=forward-active-node disabled in configuration"
 
 
 @pytest.mark.parametrize(("reason", "nothing"), [(DISABLED, True), ("permission denied", False)])
-def test_a_server_that_lets_clients_hand_nothing_on(reason: str, nothing: bool) -> None:
+def test_a_server_that_forbids_forwarding(reason: str, nothing: bool) -> None:
     assert forbids_forwarding([reason]) is nothing
 
 
 class Scripted:
-    """Gives the answers of a list in the place of hvac's adapter, and keeps what each request said of consistency."""
+    """Sends the responses of a list in place of hvac's adapter, and records the headers of each request."""
 
     def __init__(self, *answers: tuple[int, object, dict[str, str]]) -> None:
         self.answers = list(answers)
-        self.said: list[dict[str, str]] = []
+        self.headers: list[dict[str, str]] = []
         self.token = self.base_uri = ""
 
     def request(self, _method: str, _path: str, headers: dict[str, str], **_options: object) -> requests.Response:
-        self.said.append(headers)
+        self.headers.append(headers)
         response = requests.Response()
         response.status_code, content, named = self.answers.pop(0)
         response._content = json.dumps(content).encode()
@@ -181,7 +179,7 @@ def scripted(*answers: tuple[int, object, dict[str, str]], **facts: Any) -> tupl
     return client, adapter
 
 
-def test_a_server_that_forbids_forwarding_is_asked_until_it_is_not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_forbids_forwarding_is_polled_until_it_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
     instead_of_pauses(monkeypatch, lambda _seconds: None)
     behind: tuple[int, object, dict[str, str]] = (412, {"errors": ["required index state not present"]}, {})
     client, adapter = scripted(
@@ -195,15 +193,15 @@ def test_a_server_that_forbids_forwarding_is_asked_until_it_is_not_behind(monkey
     client.post("transit/keys/ml", {})
     assert [client.get("transit/keys/ml").data["a"] for _time in range(2)] == [1, 2]
     index = {"X-Vault-Index": "eyJ9"}
-    assert adapter.said == [{}, {**index, "X-Vault-Inconsistent": "forward-active-node"}, *[index] * 4]
+    assert adapter.headers == [{}, {**index, "X-Vault-Inconsistent": "forward-active-node"}, *[index] * 4]
 
 
 @pytest.mark.parametrize(("status", "not_reached"), [(200, False), (0, False), (503, False), (412, True), (429, True)])
-def test_how_a_member_says_that_it_is_behind(status: int, not_reached: bool) -> None:
+def test_statuses_of_a_member_that_lags_behind(status: int, not_reached: bool) -> None:
     assert lags_behind(status) is not_reached
 
 
-def test_nodes_that_point_at_each_other_while_they_elect_one_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nodes_that_redirect_to_each_other_during_an_election_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     instead_of_pauses(monkeypatch, lambda _seconds: None)
     client, adapter = scripted(
         (307, {}, {"Location": f"{B}/v1/a"}),
@@ -215,7 +213,7 @@ def test_nodes_that_point_at_each_other_while_they_elect_one_are_asked_again(mon
     assert adapter.base_uri == A
 
 
-# --- what must not happen twice ---
+# --- requests that must not happen twice ---
 
 ACTIVE = {"ha_enabled": True, "is_self": True}
 ROTATE = "transit/keys/ml/rotate"
@@ -226,21 +224,21 @@ def standby_of(address: str) -> dict[str, object]:
     return {"ha_enabled": True, "is_self": False, "leader_address": address}
 
 
-def test_it_goes_to_the_active_node_itself_which_hands_it_to_nobody() -> None:
+def test_it_goes_to_the_active_node_which_does_not_forward_it() -> None:
     client, adapter = scripted((200, standby_of(B), {}), (200, ACTIVE, {}), (200, {"data": {"a": 1}}, {}))
     assert client.post(ROTATE, {}, repeatable=False).data == {"a": 1}
     assert adapter.base_uri == B
-    assert adapter.said == [{}, {}, ALONE]
+    assert adapter.headers == [{}, {}, ALONE]
 
 
-def test_where_the_active_node_is_out_of_reach_the_standby_hands_it_on() -> None:
+def test_a_standby_forwards_it_if_the_active_node_is_unreachable() -> None:
     client, adapter = scripted((200, standby_of(B), {}), (502, {}, {}), (200, {"data": {"a": 1}}, {}))
     assert client.post(ROTATE, {}, repeatable=False).data == {"a": 1}
     assert adapter.base_uri == A
-    assert adapter.said == [{}, {}, {}]
+    assert adapter.headers == [{}, {}, {}]
 
 
-def test_a_standby_that_then_points_elsewhere_may_have_had_it_carried_out() -> None:
+def test_a_standby_that_redirects_after_forwarding_may_have_had_it_applied() -> None:
     client, adapter = scripted(
         (200, standby_of(""), {}), (307, {}, {"Location": f"{B}/v1/{ROTATE}"}), retries={"total": 3}
     )
@@ -250,7 +248,7 @@ def test_a_standby_that_then_points_elsewhere_may_have_had_it_carried_out() -> N
     assert adapter.answers == []
 
 
-def test_a_node_that_points_elsewhere_before_it_hands_anything_on_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_redirects_without_forwarding_has_not_applied_it(monkeypatch: pytest.MonkeyPatch) -> None:
     instead_of_pauses(monkeypatch, lambda _seconds: None)
     client, adapter = scripted(
         (200, ACTIVE, {}),
@@ -261,10 +259,10 @@ def test_a_node_that_points_elsewhere_before_it_hands_anything_on_has_not(monkey
         retries={"total": 1},
     )
     assert client.post(ROTATE, {}, repeatable=False).data == {"a": 1}
-    assert adapter.said == [{}, ALONE, ALONE, {}, ALONE]
+    assert adapter.headers == [{}, ALONE, ALONE, {}, ALONE]
 
 
-def test_an_active_node_that_is_not_found_is_not_waited_for_longer_than_allowed(
+def test_waiting_for_an_active_node_is_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pauses: list[float] = []
@@ -297,11 +295,11 @@ LOST = "leadership lost while committing log"
         (502, "bad gateway", True, True, False),
         (503, "Vault is sealed", True, True, True),
         (503, "Vault is not initialized", True, True, True),
-        # Said by a standby that could not hand the request on, and then it may have been carried out.
+        # Sent by a standby that could not forward the request, which may have been carried out nevertheless.
         (503, "no active Vault instance found", True, True, False),
     ],
 )
-def test_what_a_refusal_means(status: int, reason: str, later: bool, elsewhere: bool, not_applied: bool) -> None:
+def test_the_meaning_of_refusals(status: int, reason: str, later: bool, elsewhere: bool, not_applied: bool) -> None:
     reasons = [reason] if reason else []
     assert is_temporary(status, reasons) is later
     assert may_serve_elsewhere(status, reasons) is elsewhere
@@ -326,9 +324,7 @@ def test_what_a_refusal_means(status: int, reason: str, later: bool, elsewhere: 
         (0.6, "Wed, 21 Oct 2026 07:28:00 GMT", 30, 0.6),
     ],
 )
-def test_the_pause_before_another_try(
-    backoff: float, retry_after: str | None, timeout: int, seconds: float | None
-) -> None:
+def test_the_pause_before_a_retry(backoff: float, retry_after: str | None, timeout: int, seconds: float | None) -> None:
     assert pause_before(backoff, retry_after, timeout) == seconds
 
 
@@ -354,7 +350,7 @@ def test_the_forms_of_url(url: object, addresses: tuple[str, ...]) -> None:
         assert settings_from({}, {"VAULT_ADDR": url}).connection == made
 
 
-def test_an_address_that_is_none_is_named() -> None:
+def test_an_invalid_address_is_named() -> None:
     with pytest.raises(InvalidOption) as error:
         settings_from({"url": f"{A},b:8200"}, {})
     assert error.value.message == "url 'b:8200' must start with https:// or http://."

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which error each answer of the server means, and how it is said."""
+"""Which error and message each response of the server becomes."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def refused(status: int, words: str) -> str:
         ("POST", 400, ["one\n\ttwo  three.", "four."], ServerError, refused(400, "one two three.; four")),
     ],
 )
-def test_an_answer_becomes_a_sentence(
+def test_a_response_becomes_a_sentence(
     method: str, status: int, reasons: list[str], kind: type[ServerError], message: str
 ) -> None:
     error = from_answer(method, "transit/keys/ml", status, reasons, "team-a")
@@ -162,13 +162,13 @@ def test_an_answer_becomes_a_sentence(
     assert error.reasons == tuple(reasons)
 
 
-def test_what_the_server_said_can_be_asked_for() -> None:
+def test_the_servers_words_can_be_searched() -> None:
     error = from_answer("POST", "sys/mounts/transit", 400, ["path is already in use at transit/"])
     assert error.says("path is already in use")
     assert not error.says("sealed")
 
 
-def test_an_error_tells_what_had_been_done_before_it() -> None:
+def test_an_error_lists_what_was_done_before_it() -> None:
     error = ServerError("The server refused it.", 400)
     assert error.after(()) is error
     assert not error.changed
@@ -180,7 +180,7 @@ def test_an_error_tells_what_had_been_done_before_it() -> None:
     )
 
 
-def test_all_reasons_against_a_change_are_in_its_message() -> None:
+def test_the_message_lists_all_reasons_against_a_change() -> None:
     error = ChangeImpossible("Key 'ml' cannot be changed as asked", ["one", "two"])
     assert error.message == "Key 'ml' cannot be changed as asked: one; two. Nothing was changed."
     assert error.reasons == ("one", "two")

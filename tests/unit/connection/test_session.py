@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sessions: how long a token serves, who may have it, and who ends it. The server is a list of what it was asked."""
+"""Sessions: how long a token is used, who gets it, and who revokes it. The server is a list of requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import Sessions, connected
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Auth, Connection, Settings
 
-# Workers are forked beside the thread that answers them: that this goes well is what is tested.
+# Workers are forked beside the thread that answers them. These tests show that this works.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 FORK = multiprocessing.get_context("fork")
@@ -46,7 +46,7 @@ def warn(message: str) -> None:
 
 @dataclass
 class Server:
-    """Grants what `next` says, under a token that names the process that asked and how many there were before."""
+    """Returns `next` with a token that names the process that asked and the number of requests."""
 
     asked: list[str] = field(default_factory=list)
     next: Lease = field(default_factory=lambda: Lease(created=True))
@@ -85,7 +85,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 
 @pytest.fixture
 def clock(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """The same server, and its time is the only one."""
+    """The same server, whose `now` replaces the clock."""
 
     class Time:
         sleep = staticmethod(time.sleep)
@@ -108,10 +108,10 @@ def token(sessions: Sessions, wanted: Settings | None = None) -> str:
     return sessions.lease(wanted or settings(), warn).token
 
 
-# --- how long a token serves ---
+# --- how long a token is used ---
 
 
-def test_nothing_is_asked_before_someone_asks(server: Server, sessions: Sessions) -> None:
+def test_nothing_is_requested_before_someone_asks(server: Server, sessions: Sessions) -> None:
     sessions.share()
     sessions.close()
     assert server.asked == []
@@ -132,7 +132,7 @@ def test_equal_settings_share_a_login_and_a_client(server: Server, sessions: Ses
         Settings(Connection(url="http://one.test"), replace(settings().auth, secret_id="s")),
         Settings(Connection(url="http://one.test", retries={"total": 3}), settings().auth),
     ],
-    ids=["another server", "a namespace", "other credentials", "more patience"],
+    ids=["another server", "a namespace", "other credentials", "more retries"],
 )
 def test_other_settings_have_a_login_of_their_own(server: Server, sessions: Sessions, other: Settings) -> None:
     for _use in range(2):
@@ -144,7 +144,7 @@ def lasting(seconds: float, *, renewable: bool = True) -> Lease:
     return Lease(created=True, expires=1000.0 + seconds, duration=int(seconds), renewable=renewable)
 
 
-def test_a_token_serves_until_a_tenth_of_its_life_is_left(clock: Server, sessions: Sessions) -> None:
+def test_a_token_is_used_until_a_tenth_of_its_lifetime_is_left(clock: Server, sessions: Sessions) -> None:
     clock.next = lasting(100)
     first = token(sessions)
     clock.now = 1089.0
@@ -152,7 +152,7 @@ def test_a_token_serves_until_a_tenth_of_its_life_is_left(clock: Server, session
     assert clock.asked == ["login"]
 
 
-def test_near_its_end_it_is_renewed_and_revoked_once(clock: Server, sessions: Sessions) -> None:
+def test_an_expiring_token_is_renewed_and_revoked_once(clock: Server, sessions: Sessions) -> None:
     clock.next = lasting(100)
     clock.renewal = lasting(200)
     first = token(sessions)
@@ -171,9 +171,9 @@ def test_near_its_end_it_is_renewed_and_revoked_once(clock: Server, sessions: Se
         (True, lasting(91.5)),
         (True, Lease(created=True, renewable=True)),
     ],
-    ids=["not renewable", "refused", "no longer than before", "with a lease of nothing"],
+    ids=["not renewable", "refused", "not extended", "with a duration of zero"],
 )
-def test_one_that_cannot_be_prolonged_is_followed_by_another(
+def test_a_token_that_cannot_be_renewed_is_replaced(
     clock: Server, sessions: Sessions, renewable: bool, renewal: Lease | TransitError
 ) -> None:
     clock.next = lasting(100, renewable=renewable)
@@ -189,7 +189,7 @@ def test_one_that_cannot_be_prolonged_is_followed_by_another(
     assert asked == ["login", "login", f"revoke {first}", f"revoke {second}"]
 
 
-def test_a_client_begins_no_earlier_than_its_login(server: Server, sessions: Sessions) -> None:
+def test_a_client_reads_no_state_older_than_its_login(server: Server, sessions: Sessions) -> None:
     server.next = Lease(created=True, index="after the login")
     client = sessions.client(settings(), warn)
     assert client.index == "after the login"
@@ -197,7 +197,7 @@ def test_a_client_begins_no_earlier_than_its_login(server: Server, sessions: Ses
     assert client.index == "after the login"
 
 
-def test_a_token_for_a_few_uses_is_not_shared(server: Server, sessions: Sessions) -> None:
+def test_a_token_with_limited_uses_is_not_shared(server: Server, sessions: Sessions) -> None:
     server.next = Lease(created=True, shareable=False)
     tokens = {token(sessions) for _use in range(3)}
     assert len(tokens) == 3
@@ -205,10 +205,10 @@ def test_a_token_for_a_few_uses_is_not_shared(server: Server, sessions: Sessions
     assert sorted(server.asked[3:]) == sorted(f"revoke {each}" for each in tokens)
 
 
-# --- who ends it ---
+# --- who revokes it ---
 
 
-def test_only_what_a_login_created_is_revoked_and_only_where_wanted(server: Server, sessions: Sessions) -> None:
+def test_only_tokens_of_logins_are_revoked_and_only_if_wanted(server: Server, sessions: Sessions) -> None:
     mine = token(sessions)
     server.next = Lease()
     token(sessions, settings("given", method="token"))
@@ -219,25 +219,25 @@ def test_only_what_a_login_created_is_revoked_and_only_where_wanted(server: Serv
     assert server.asked == ["login"] * 3 + [f"revoke {mine}"]
 
 
-def test_after_the_end_there_is_a_new_login(server: Server, sessions: Sessions) -> None:
+def test_there_is_a_new_login_after_the_end(server: Server, sessions: Sessions) -> None:
     first = token(sessions)
     sessions.close()
     assert token(sessions) != first
 
 
-def test_a_module_on_a_target_ends_its_own(server: Server) -> None:
+def test_a_module_on_a_target_revokes_its_token(server: Server) -> None:
     with connected(settings(), warn) as client:
         mine = client.token
     assert server.asked == ["login", f"revoke {mine}"]
 
 
-def test_a_module_that_fails_does_as_well(server: Server) -> None:
+def test_a_failing_module_revokes_its_token(server: Server) -> None:
     with pytest.raises(TransitError), connected(settings(), warn):
         raise TransitError("it failed")
     assert [request.split()[0] for request in server.asked] == ["login", "revoke"]
 
 
-def test_on_the_controller_a_module_leaves_it_to_the_run(
+def test_a_module_on_the_controller_keeps_the_runs_token(
     server: Server, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "_of_this_run", [sessions])
@@ -247,10 +247,10 @@ def test_on_the_controller_a_module_leaves_it_to_the_run(
     assert server.asked == ["login"]
 
 
-# --- a server that does not answer ---
+# --- a server that does not respond ---
 
 
-def test_who_waited_long_for_an_answer_does_not_wait_again_soon(clock: Server, sessions: Sessions) -> None:
+def test_a_server_that_timed_out_is_not_asked_again_soon(clock: Server, sessions: Sessions) -> None:
     clock.refusal = ServerUnreachable("no answer within 30 seconds")
     clock.takes = 30.0
     for _worker in range(3):
@@ -263,7 +263,7 @@ def test_who_waited_long_for_an_answer_does_not_wait_again_soon(clock: Server, s
     assert clock.asked == ["login", "login"]
 
 
-def test_a_quick_no_is_asked_again(clock: Server, sessions: Sessions) -> None:
+def test_a_login_that_failed_quickly_is_retried(clock: Server, sessions: Sessions) -> None:
     clock.refusal = ServerUnreachable("connection refused")
     for _worker in range(2):
         with pytest.raises(ServerUnreachable):
@@ -276,7 +276,7 @@ def test_a_quick_no_is_asked_again(clock: Server, sessions: Sessions) -> None:
 
 
 def in_workers(count: int, work: Callable[[], str]) -> list[str]:
-    """What so many forked processes, which begin together, found."""
+    """The results of so many forked processes that start together."""
     answers: multiprocessing.Queue[str] = FORK.Queue()
     begin = FORK.Event()
 
@@ -315,18 +315,18 @@ def test_fifty_workers_at_once_get_the_token_of_one_login(server: Server, shared
     assert server.asked == ["login", f"revoke {found[0]}"]
 
 
-def test_workers_born_later_have_it_from_the_start(server: Server, shared: Sessions) -> None:
+def test_workers_forked_later_inherit_the_token(server: Server, shared: Sessions) -> None:
     mine = token(shared)
     assert shared._listener is not None
     shared._listener.close()
     assert in_workers(3, lambda: token(shared)) == [mine] * 3
 
 
-def test_a_refusal_is_told_to_the_worker_that_asks(server: Server, shared: Sessions) -> None:
+def test_a_refused_login_is_reported_to_the_worker(server: Server, shared: Sessions) -> None:
     server.refusal = Unauthenticated("wrong secret_id")
 
     def asks() -> str:
-        # It would be let in itself, but does not try.
+        # The server would accept its login now, but the worker does not try.
         server.refusal = None
         return token(shared)
 
@@ -335,16 +335,16 @@ def test_a_refusal_is_told_to_the_worker_that_asks(server: Server, shared: Sessi
 
 
 @pytest.mark.parametrize("terminated", [False, True], ids=["by itself", "by the run"])
-def test_without_announcement_each_worker_logs_in_and_ends_its_own(
+def test_without_sharing_each_worker_logs_in_and_revokes_its_token(
     server: Server, sessions: Sessions, monkeypatch: pytest.MonkeyPatch, terminated: bool
 ) -> None:
-    told, tell = FORK.Pipe(duplex=False)
-    monkeypatch.setattr(session, "revoke", lambda client, _warn: tell.send(client.token))
+    received, sent = FORK.Pipe(duplex=False)
+    monkeypatch.setattr(session, "revoke", lambda client, _warn: sent.send(client.token))
     sessions.follow_forks()
 
     def work() -> str:
         mine = token(sessions)
-        tell.send(mine)
+        sent.send(mine)
         if terminated:
             os.kill(os.getpid(), signal.SIGTERM)
         return mine
@@ -352,8 +352,8 @@ def test_without_announcement_each_worker_logs_in_and_ends_its_own(
     worker = FORK.Process(target=work)
     worker.start()
     heard: list[str] = []
-    while len(heard) < 2 and told.poll(LIMIT):
-        heard.append(told.recv())
+    while len(heard) < 2 and received.poll(LIMIT):
+        heard.append(received.recv())
     worker.join(LIMIT)
     assert worker.exitcode == (-signal.SIGTERM if terminated else 0)
     assert len(heard) == 2
@@ -362,7 +362,7 @@ def test_without_announcement_each_worker_logs_in_and_ends_its_own(
     assert server.asked == []
 
 
-def test_a_worker_revokes_nothing_of_its_parent(server: Server, sessions: Sessions) -> None:
+def test_a_worker_does_not_revoke_its_parents_token(server: Server, sessions: Sessions) -> None:
     sessions.follow_forks()
     mine = token(sessions)
 
@@ -375,14 +375,14 @@ def test_a_worker_revokes_nothing_of_its_parent(server: Server, sessions: Sessio
     assert server.asked == ["login", f"revoke {mine}"]
 
 
-def test_two_configurations_of_workers_have_a_login_each(server: Server, shared: Sessions) -> None:
+def test_each_configuration_of_workers_has_one_login(server: Server, shared: Sessions) -> None:
     for wanted in (settings("a"), settings("b")):
         found = in_workers(5, functools.partial(token, shared, wanted))
         assert len(set(found)) == 1
     assert server.asked == ["login", "login"]
 
 
-# --- who else may be at the socket ---
+# --- other processes at the socket ---
 
 
 def stranger(shared: Sessions) -> socket.socket:
@@ -392,18 +392,18 @@ def stranger(shared: Sessions) -> socket.socket:
     return made
 
 
-def test_a_stranger_that_says_nothing_disturbs_nobody(server: Server, shared: Sessions) -> None:
+def test_a_silent_stranger_blocks_nobody(server: Server, shared: Sessions) -> None:
     with stranger(shared), stranger(shared):
         assert len(set(in_workers(3, lambda: token(shared)))) == 1
     assert server.asked == ["login"]
 
 
-@pytest.mark.parametrize("said", [b"", b"\x00", b"\x00\x00\x00\x04none", b"\xff" * 64], ids=len)
-def test_a_stranger_gets_nothing(server: Server, shared: Sessions, said: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"\x00", b"\x00\x00\x00\x04none", b"\xff" * 64], ids=len)
+def test_a_stranger_gets_nothing(server: Server, shared: Sessions, content: bytes) -> None:
     mine = token(shared)
     heard = b""
     with stranger(shared) as other:
-        other.sendall(said)
+        other.sendall(content)
         other.shutdown(socket.SHUT_WR)
         try:
             while some := other.recv(4096):
@@ -421,7 +421,7 @@ def test_a_wrong_key_gets_nothing(server: Server, shared: Sessions) -> None:
     assert server.asked == ["login"]
 
 
-def test_a_worker_that_dies_while_it_asks_disturbs_nobody(server: Server, shared: Sessions) -> None:
+def test_a_worker_that_dies_while_it_asks_blocks_nobody(server: Server, shared: Sessions) -> None:
     server.pause = 0.3
 
     def asks_and_dies() -> None:
@@ -445,16 +445,16 @@ def test_the_socket_is_for_this_user_alone(shared: Sessions) -> None:
     assert folder.stat().st_uid == os.getuid()
 
 
-def test_it_is_announced_once(shared: Sessions) -> None:
+def test_it_is_shared_once(shared: Sessions) -> None:
     address = shared._address
     shared.share()
     assert shared._address == address
 
 
-def test_where_no_socket_can_be_each_worker_logs_in(
+def test_each_worker_logs_in_if_no_socket_can_be_created(
     server: Server, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Longer than the path of a socket may be.
+    # Longer than the path of a socket can be.
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
@@ -465,9 +465,9 @@ def test_where_no_socket_can_be_each_worker_logs_in(
     assert server.asked == []
 
 
-def test_a_worker_whose_run_is_gone_does_not_wait_for_it(server: Server) -> None:
-    """The process in between is the run; its worker has to find out that it was killed."""
-    # Pipes, as whoever is killed leaves no lock behind there.
+def test_a_worker_does_not_wait_for_a_killed_run(server: Server) -> None:
+    """The process in between is the run; its worker must detect that it was killed."""
+    # Pipes, because a killed process leaves no lock there.
     from_run, to_test = FORK.Pipe(duplex=False)
     from_worker, to_test_too = FORK.Pipe(duplex=False)
     killed = FORK.Event()
@@ -489,14 +489,14 @@ def test_a_worker_whose_run_is_gone_does_not_wait_for_it(server: Server) -> None
     playing.start()
     owner = from_run.recv()
     playing.kill()
-    # With a limit it would wait for the worker as well, which holds the other end of what is then waited for.
+    # With a limit, join would also wait for the worker, which holds the other end of the pipe that join then uses.
     playing.join()
     killed.set()
     assert from_worker.poll(LIMIT), "it still waits"
     assert f"-{owner}-" not in from_worker.recv()
 
 
-def test_no_worker_is_born_in_the_middle_of_a_login(server: Server, shared: Sessions) -> None:
+def test_no_worker_is_forked_during_a_login(server: Server, shared: Sessions) -> None:
     server.pause = 0.5
     login = threading.Thread(target=token, args=(shared,))
     login.start()

@@ -38,7 +38,7 @@ def settings(options: dict[str, Any] | None = None, environment: dict[str, str] 
 
 
 def shown(option: Option, made: Settings) -> object:
-    """What became of an option."""
+    """The setting that an option became."""
     if option.name == "ca_cert":
         return made.connection.verify
     if option.name == "cert_auth_public_key":
@@ -59,7 +59,7 @@ def test_the_option_comes_first_then_each_variable_in_its_order(option: Option) 
         left = dict(environment)
         for variable in option.all_environment:
             assert shown(option, settings({**base, option.name: silence}, left)) == f"from-{variable}"
-            # A variable that is set to nothing is as good as none.
+            # An empty variable counts as unset.
             left[variable] = ""
 
 
@@ -104,7 +104,7 @@ def test_the_names_of_all_variables() -> None:
         (None, {"BAO_SKIP_VERIFY": "true", "VAULT_SKIP_VERIFY": "false"}, False),
     ],
 )
-def test_verification_is_only_turned_off_by_a_clear_yes(
+def test_only_an_explicit_yes_turns_verification_off(
     given: bool | None, environment: dict[str, str], verify: bool
 ) -> None:
     assert settings({"validate_certs": given}, environment).connection.verify is verify
@@ -133,7 +133,7 @@ def test_the_forms_of_retries(value: object, retries: dict[str, object]) -> None
 
 
 @pytest.mark.parametrize("value", ["many", "3.5", "{total: 3}", [3]])
-def test_retries_that_make_no_sense(value: object) -> None:
+def test_invalid_retries(value: object) -> None:
     with pytest.raises(InvalidOption) as error:
         settings({"retries": value})
     assert error.value.message == ("retries must be a number, or a dictionary of the arguments of urllib3.util.Retry.")
@@ -155,7 +155,7 @@ def test_the_forms_of_proxies(value: object, proxies: dict[str, str] | None) -> 
 
 
 @pytest.mark.parametrize("value", [5, ["http://proxy:3128"], "{https: x}"])
-def test_proxies_that_make_no_sense(value: object) -> None:
+def test_invalid_proxies(value: object) -> None:
     with pytest.raises(InvalidOption) as error:
         settings({"proxies": value})
     assert error.value.message == "proxies must be a URL, or a dictionary of URL scheme to proxy URL."
@@ -180,14 +180,14 @@ def test_the_timeout(given: int | None, environment: dict[str, str], timeout: in
         (None, {"ANSIBLE_HASHI_VAULT_TIMEOUT": "-1"}),
     ],
 )
-def test_a_timeout_that_makes_no_sense(given: object, environment: dict[str, str]) -> None:
+def test_an_invalid_timeout(given: object, environment: dict[str, str]) -> None:
     with pytest.raises(InvalidOption) as error:
         settings({"timeout": given}, environment)
     assert error.value.message == "timeout must be a number of seconds, at least 1."
 
 
 @pytest.mark.parametrize("method", AUTH_METHODS)
-def test_each_method_is_content_with_its_credentials(method: str) -> None:
+def test_each_method_accepts_its_credentials(method: str) -> None:
     made = settings({"auth_method": method, **CREDENTIALS[method]})
     assert made.auth.method == method
     certificate = ("/c.pem", "/k.pem") if method == "cert" else None
@@ -206,13 +206,13 @@ def test_each_method_is_content_with_its_credentials(method: str) -> None:
         ("aprole", "auth_method 'aprole' is not one of token, approle, userpass, ldap, jwt, kubernetes, cert, none."),
     ],
 )
-def test_a_method_says_what_it_needs(method: str, message: str) -> None:
+def test_a_method_names_its_missing_credentials(method: str, message: str) -> None:
     with pytest.raises(InvalidOption) as error:
         settings({"auth_method": method})
     assert error.value.message == message
 
 
-def test_all_problems_come_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(InvalidOption) as error:
         settings_from(
             {"url": "bao.example.com", "auth_method": "ldap", "timeout": -1, "retries": "x", "proxies": 1}, {}
@@ -224,7 +224,7 @@ def test_all_problems_come_at_once() -> None:
     )
 
 
-def test_a_url_is_needed() -> None:
+def test_a_url_is_required() -> None:
     with pytest.raises(InvalidOption) as error:
         settings_from({}, {})
     assert error.value.message == "url is not set: set url, BAO_ADDR or VAULT_ADDR."
@@ -242,7 +242,7 @@ def test_a_url_is_needed() -> None:
         ("secret_id", " with blanks ", " with blanks "),
     ],
 )
-def test_what_is_trimmed(name: str, given: str, kept: str) -> None:
+def test_trimmed_values(name: str, given: str, kept: str) -> None:
     made = settings({name: given})
     part = made.connection if name in ("url", "namespace") else made.auth
     assert getattr(part, name) == kept
@@ -266,11 +266,11 @@ def test_no_secret_shows_in_the_representation() -> None:
         ("token_revoke", "off", False),
     ],
 )
-def test_yes_and_no_in_the_environment(name: str, text: str, value: bool) -> None:
+def test_booleans_in_the_environment(name: str, text: str, value: bool) -> None:
     assert getattr(settings({}, {f"ANSIBLE_HASHI_VAULT_{name.upper()}": text}).auth, name) is value
 
 
-def test_what_holds_when_nothing_is_said() -> None:
+def test_defaults() -> None:
     made = settings()
     assert made.connection.namespace == ""
     assert made.connection.warn_on_retry
