@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "plugin_utils/_fleet": set(),
     "modules": {"_shared", "_transit", "_access", "_vars_file", "_module"},
     "action": {"_action"},
-    "callback": {"_connection"},
+    "callback": {"_connection", "_controller"},
     "filter": {"_shared", "_connection", "_controller", "_hosts", "_fleet"},
     "lookup": {"_lookup", "_controller"},
     "vars": {"_connection", "_vars_file", "_controller"},

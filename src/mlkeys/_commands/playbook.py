@@ -4,44 +4,47 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+from mlkeys._commands.ansible_environment import environment
 from mlkeys._errors import MlkeysError
 from mlkeys._system.processes import Attendance, exit_status
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# A host's line of the recap.
-_RECAP = re.compile(r"\S+ +: ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+) ")
-
-# What a module answers when the server's state cannot become what was asked, in either of Ansible's formats of results.
-_REFUSED = re.compile(r"\brefused\"?: true\b")
+#: Where the callback of the collection writes its report to.
+REPORT_VARIABLE = "MLKEYS_REPORT_FD"
 
 
 @dataclass(slots=True)
 class Run:
-    """A playbook that ran. The counts are those of all its hosts together.
+    """A playbook that ran. The counts are those of all its hosts together, from the run's own report.
 
     Attributes:
+        reported: whether the run wrote its report; one that did not has failed.
         refused: how many of the failures are about what no run can change.
+        stats: what the playbook set with `ansible.builtin.set_stats`.
         output: what it printed, unless that was shown as it came.
     """
 
     status: int = 0
     seconds: float = 0.0
+    reported: bool = False
     ok: int = 0
     changed: int = 0
     unreachable: int = 0
     failed: int = 0
     refused: int = 0
+    stats: Mapping[str, Any] = field(default_factory=dict, repr=False)
     output: str = field(default="", repr=False)
 
     @property
@@ -49,15 +52,18 @@ class Run:
         """Whether it failed for nothing else than what no run can change."""
         return self.status != 0 and self.refused == self.failed > 0 and not self.unreachable
 
-    def count(self, line: str) -> None:
-        """Take what a line of output says, if it is one of the recap or of a refusal."""
-        self.refused += _REFUSED.search(line) is not None
-        if (found := _RECAP.match(_COLOUR.sub("", line))) is not None:
-            ok, changed, unreachable, failed = map(int, found.groups())
-            self.ok += ok
-            self.changed += changed
-            self.unreachable += unreachable
-            self.failed += failed
+    def take(self, report: str) -> None:
+        """Take the counts from the report of the callback `mlkeys.transit.report`."""
+        try:
+            document = json.loads(report)
+            hosts = list(document["hosts"].values())
+            self.ok, self.changed, self.unreachable, self.failed = (
+                sum(int(host[name]) for host in hosts) for name in ("ok", "changed", "unreachable", "failed")
+            )
+            self.refused, self.stats = int(document["refused"]), dict(document["stats"])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return
+        self.reported = True
 
 
 def ansible_playbook(
@@ -82,41 +88,86 @@ def ansible_playbook(
     """
     argv = [_tool("ansible-playbook"), playbook, *arguments]
     given = {**os.environ, **(extra or {})}
-    environment = _environment(given, coloured=show is not None and show.isatty(), generated=generated)
+    made = environment(given, coloured=show is not None and show.isatty(), generated=generated)
     errors = subprocess.DEVNULL if show is None else None
     done, kept, start = Run(), [], time.monotonic()
     try:
         with (
+            _pipe() as pipe,
             Attendance() as attendance,
-            attendance.running(argv, environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors) as process,
+            attendance.running(
+                argv,
+                {**made, REPORT_VARIABLE: str(pipe.writing)},
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                pass_fds=(pipe.writing,),
+            ) as process,
         ):
+            pipe.read()
             for line in process.stdout or ():
-                done.count(line)
                 if show is None:
                     kept.append(line)
                 else:
                     show.write(line)
                     show.flush()
+            done.take(pipe.report())
     except OSError as problem:
-        reason = problem.strerror
-    else:
-        if attendance.received is not None:
-            sys.exit(128 + attendance.received)
-        done.status, done.seconds, done.output = (
-            exit_status(process.returncode),
-            time.monotonic() - start,
-            "".join(kept),
+        raise MlkeysError(f"{argv[0]} cannot be run: {problem.strerror}.") from None
+    if attendance.received is not None:
+        sys.exit(128 + attendance.received)
+    done.status, done.seconds, done.output = (
+        exit_status(process.returncode),
+        time.monotonic() - start,
+        "".join(kept),
+    )
+    if not done.status and not done.reported:
+        raise MlkeysError(
+            f"{playbook} ended without a report, so nothing is known of what it did. Is the collection mlkeys.transit "
+            "of the same version as this command? 'mlkeys doctor' shows both."
         )
-        return done
-    raise MlkeysError(f"{argv[0]} cannot be run: {reason}.")
+    return done
 
 
-def _environment(environ: Mapping[str, str], *, coloured: bool, generated: bool) -> dict[str, str]:
-    # No log file may keep what a playbook of ours prints.
-    left_out = ("ANSIBLE_CONFIG", "ANSIBLE_LOG_PATH") if generated else ()
-    kept = {name: value for name, value in environ.items() if name not in left_out}
-    # It writes to us, but we may write to a terminal.
-    return {**kept, **({"ANSIBLE_FORCE_COLOR": "1"} if coloured else {"ANSIBLE_NOCOLOR": "1"})}
+class _ReportPipe:
+    """The pipe that a run's report comes through. A thread empties it: a report may be larger than a pipe."""
+
+    def __init__(self) -> None:
+        self._reading, self.writing = os.pipe()
+        self._text = ""
+        self._thread: threading.Thread | None = None
+
+    def read(self) -> None:
+        """Begin to read, once the process that writes has its end of the pipe."""
+        os.close(self.writing)
+        self.writing = -1
+        self._thread = threading.Thread(target=self._empty, daemon=True)
+        self._thread.start()
+
+    def report(self) -> str:
+        """All that was written, once the process and all that it started have ended."""
+        if self._thread is not None:
+            self._thread.join()
+        return self._text
+
+    def close(self) -> None:
+        if self.writing >= 0:
+            os.close(self.writing)
+        if self._thread is None:
+            os.close(self._reading)
+
+    def _empty(self) -> None:
+        with os.fdopen(self._reading, encoding="utf-8", errors="replace") as pipe:
+            self._text = pipe.read()
+
+
+@contextmanager
+def _pipe() -> Iterator[_ReportPipe]:
+    pipe = _ReportPipe()
+    try:
+        yield pipe
+    finally:
+        pipe.close()
 
 
 def _tool(name: str) -> str:

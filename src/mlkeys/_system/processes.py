@@ -85,6 +85,7 @@ class Attendance:
         cwd: Path | None = None,
         stdout: int | None = None,
         stderr: int | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> Iterator[subprocess.Popen[str]]:
         """The command, whose end this waits for.
 
@@ -102,6 +103,7 @@ class Attendance:
                     cwd=cwd,
                     stdout=stdout,
                     stderr=stderr,
+                    pass_fds=pass_fds,
                     encoding="utf-8",
                     errors="replace",
                     process_group=0 if self._group else None,

@@ -17,9 +17,10 @@ import pytest
 from click.testing import CliRunner
 
 from mlkeys._cli import main
-from mlkeys._commands import COMMANDS
+from mlkeys._commands import COMMANDS, playbook
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.stacks import report
+from mlkeys._errors import MlkeysError
 from tests.cdk.apps import EXAMPLES, ROOT
 from tests.cdk.command import mlkeys, mlkeys_on_terminal, plain
 
@@ -170,15 +171,40 @@ def test_a_report_tells_what_was_done_and_what_was_not() -> None:
     ]
 
 
-def test_the_recap_of_ansible_is_counted_with_colours_and_without() -> None:
+HOST = {"ok": 3, "changed": 1, "unreachable": 0, "failed": 0, "skipped": 1, "rescued": 0, "ignored": 0}
+
+
+def test_the_counts_of_a_run_are_those_of_its_report() -> None:
+    run = Run(status=2)
+    hosts = {"web-1": HOST, "web-2": {**HOST, "ok": 2, "unreachable": 1, "failed": 1}}
+    run.take(json.dumps({"version": 1, "hosts": hosts, "refused": 1, "stats": {"account": 5}}))
+    assert (run.reported, run.ok, run.changed, run.unreachable, run.failed) == (True, 5, 2, 1, 1)
+    assert (run.refused, run.only_refused, run.stats) == (1, False, {"account": 5})
+
+
+@pytest.mark.parametrize("report", ["", "{", "[]", "{}", '{"hosts": {"web-1": {}}, "refused": 0, "stats": {}}'])
+def test_what_is_not_a_whole_report_is_none(report: str) -> None:
     run = Run()
-    for line in (
-        "ok: [web]\n",
-        "web-1    : ok=3    changed=1    unreachable=0    failed=0    skipped=1    rescued=0    ignored=0   \n",
-        "\x1b[0;31mweb-2\x1b[0m : \x1b[0;32mok=2   \x1b[0m changed=0    unreachable=1    \x1b[0;31mfailed=1 \x1b[0m ",
-    ):
-        run.count(line)
-    assert (run.ok, run.changed, run.unreachable, run.failed) == (5, 1, 1, 1)
+    run.take(report)
+    assert not run.reported
+
+
+def test_a_run_that_ends_well_without_a_report_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playbook, "_tool", lambda _name: "true")
+    with pytest.raises(MlkeysError, match=r"site\.yml ended without a report"):
+        playbook.ansible_playbook(tmp_path, "site.yml", show=None)
+    monkeypatch.setattr(playbook, "_tool", lambda _name: "false")
+    assert playbook.ansible_playbook(tmp_path, "site.yml", show=None).status == 1
+
+
+def test_a_report_larger_than_a_pipe_comes_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "ansible-playbook"
+    document = json.dumps({"version": 1, "hosts": {}, "refused": 0, "stats": {"long": "x" * 1_000_000}})
+    (tmp_path / "report").write_text(document)
+    tool.write_text(f'#!/bin/sh\ncat {tmp_path}/report > /dev/fd/${playbook.REPORT_VARIABLE}\n')
+    tool.chmod(0o755)
+    monkeypatch.setattr(playbook, "_tool", lambda _name: str(tool))
+    assert len(playbook.ansible_playbook(tmp_path, "site.yml", show=None).stats["long"]) == 1_000_000
 
 
 @pytest.mark.parametrize("template", ["seed", "llm-gateway", "multi-env"])

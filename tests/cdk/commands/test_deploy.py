@@ -42,8 +42,17 @@ def assert_nothing_is_left(folder: Path, bao: Bao) -> None:
 
 def test_the_seed_is_shown_deployed_read_and_taken_away(fresh: Bao, tmp_path: Path) -> None:
     # No log of Ansible's may keep what a playbook prints: one of them prints secrets.
-    log = tmp_path / "ansible.log"
-    folder, env = copy("seed", tmp_path), {**environment(fresh), "ANSIBLE_LOG_PATH": str(log)}
+    log, left = tmp_path / "ansible.log", tmp_path / "left"
+    meddling = {
+        "ANSIBLE_LOG_PATH": str(log),
+        "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit,ansible.builtin.tree",
+        "ANSIBLE_CALLBACK_TREE_DIR": str(left / "tree"),
+        "JUNIT_OUTPUT_DIR": str(left / "junit"),
+    }
+    folder, env = copy("seed", tmp_path), {**environment(fresh), **meddling}
+    # Whatever shows results on the screen, the counts come from the run itself.
+    for callback in ("ansible.builtin.minimal", "ansible.builtin.oneline"):
+        mlkeys("diff", "--fail", cwd=folder, env={**env, "ANSIBLE_STDOUT_CALLBACK": callback}, status=2)
     assert changes(mlkeys("diff", "--fail", cwd=folder, env=env, status=2).stdout) > 0
     assert "transit/" not in fresh.done("GET", "sys/mounts")["data"]
     assert changes(mlkeys("deploy", cwd=folder, env=env).stdout) > 0
@@ -58,6 +67,7 @@ def test_the_seed_is_shown_deployed_read_and_taken_away(fresh: Bao, tmp_path: Pa
     denied = mlkeys("output", "--show-secrets", cwd=folder, env={**env, "BAO_TOKEN": "wrong"}, status=1)
     assert "cannot be decrypted" in denied.stderr
     assert not log.exists()
+    assert not left.exists()
     doctor = json.loads(mlkeys("doctor", "--json", cwd=folder, env=env).stdout)
     assert all(check["ok"] for check in doctor), doctor
     # A key that is none of the program's keeps the engine alive.

@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: report
+type: aggregate
+version_added: 0.1.0
+short_description: Report a run to the program that started it
+description:
+  - Writes one JSON document to a file descriptor when the playbook ends. It holds the counts of each host, how many
+    tasks a server refused for good, and what tasks set with M(ansible.builtin.set_stats).
+  - The command C(mlkeys) enables this callback for the playbooks that it runs. A run without a report has failed.
+  - Without the environment variable E(MLKEYS_REPORT_FD), it does nothing.
+author:
+  - mlkeys contributors (@mlkeys)
+requirements:
+  - It has to be enabled, C(callbacks_enabled=mlkeys.transit.report) in C(ansible.cfg).
+"""
+
+EXAMPLES = r"""
+# MLKEYS_REPORT_FD=3 ANSIBLE_CALLBACKS_ENABLED=mlkeys.transit.report ansible-playbook site.yml 3> report.json
+"""
+
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.report import Report
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "mlkeys.transit.report"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._report = Report()
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            self._report.add_failure(result._result)  # noqa: SLF001  `result.result` is newer than core 2.16
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        self._report.add_item_failure(result._result)  # noqa: SLF001  `result.result` is newer than core 2.16
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        self._report.send(stats)
