@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Where in a text a ciphertext may be, in whatever form. **Private** to the collection.
+
+A needle is what each form leaves of the word with which a ciphertext begins: the word, its base64 at the three places
+that it may have in a group of four, and the base64 of these. Most texts hold none, and that is decided fast: what may
+break a needle is dropped (line ends, quotes, NUL), and the rest is translated into classes of characters, so that one
+search finds several needles at once, and little else.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from typing import Iterator, NamedTuple, Pattern
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.written import JOINT
+
+WORD = b"vault"
+#: What ends a line of base64, also one inside of a JSON text.
+BREAK = rb"(?:\\{0,4}\r?\n[ \t]{0,200}|(?:\\{1,4}r)?\\{1,4}n[ \t]{0,200})"
+#: Longer than any needle with what may break it. Searches overlap by this much.
+OVERLAP = 4096
+
+# Parts of the needles, in which no character stands at two places. One of each needle is in one of the sieves.
+SIEVES: tuple[tuple[bytes, ...], ...] = (
+    (b"vault", b"mF1bH", b"ZhdWx", b"2YXVs"),
+    (b"3gwT", b"kRHA", b"d4ME", b"GRXe", b"JZWF", b"kbUY", b"VhWc", b"tRjF", b"JIUT"),
+)
+_DROPPED = b"\r\n \t\\\"'\0"
+
+
+@dataclass(frozen=True)
+class Needle:
+    """What is looked for.
+
+    Attributes:
+        levels: how many times the word is encoded in base64.
+        skipped: how many characters of its first group of four precede it.
+    """
+
+    text: bytes
+    levels: int = 0
+    skipped: int = 0
+
+
+def _encoded(word: bytes, levels: int) -> list[Needle]:
+    """What base64 makes of a word, wherever it stands: the characters that do not depend on its neighbours."""
+    needles = []
+    for before in range(3):
+        ends = [base64.b64encode(fill * before + word + fill * 3) for fill in (b"\0", b"\xff")]
+        same = [one == other for one, other in zip(*ends)]
+        first = same.index(True)
+        last = same.index(False, first) if False in same[first:] else len(same)
+        needles.append(Needle(ends[0][first:last], levels, first))
+    return needles
+
+
+_ONCE = _encoded(WORD, 1)
+# Longer, so that they fit into one sieve.
+_TWICE = [twice for once in _encoded(b"vault:v", 1) for twice in _encoded(once.text, 2)]
+NEEDLES = (Needle(WORD), *_ONCE, *_TWICE)
+
+
+def _sieve(parts: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+    table = bytearray(256)
+    for part in parts:
+        for place, char in enumerate(part):
+            table[char] = place + 1
+    return bytes(table), bytes(range(1, len(parts[0]) + 1))
+
+
+_SIEVES = [_sieve(parts) for parts in SIEVES]
+
+
+def _spaced(word: bytes, between: bytes) -> Pattern[bytes]:
+    return re.compile(between.join(bytes([char]) for char in word))
+
+
+_BROKEN = {needle: _spaced(needle.text, b"(?:%s)?" % (BREAK if needle.levels else JOINT)) for needle in NEEDLES}
+_WIDE = {needle: _spaced(needle.text, rb"\0{1,3}") for needle in NEEDLES}
+
+
+class Hit(NamedTuple):
+    """Where a needle is.
+
+    Attributes:
+        width: bytes for each character.
+    """
+
+    place: int
+    needle: Needle
+    width: int = 1
+
+
+def hits(text: bytes, begin: int, end: int) -> list[Hit]:
+    """The needles that begin in a part of a text, in order."""
+    zone = text if begin == 0 and end + OVERLAP >= len(text) else text[begin : end + OVERLAP]
+    whole = zone.replace(b"\\r", b"").replace(b"\\n", b"") if b"\\" in zone else zone
+    whole = whole.translate(None, _DROPPED)
+    if not any(pattern in whole.translate(table) for table, pattern in _SIEVES):
+        return []
+    found = [hit for needle in NEEDLES for hit in _hits_of(needle, zone, whole.count(needle.text))]
+    return sorted(
+        (Hit(begin + hit.place, hit.needle, hit.width) for hit in found if begin + hit.place < end),
+        key=lambda hit: hit.place,
+    )
+
+
+def _hits_of(needle: Needle, zone: bytes, expected: int) -> Iterator[Hit]:
+    """The places of one needle. ``expected`` counts those that are broken, too."""
+    if not expected:
+        return
+    places = [found.start() for found in re.finditer(needle.text, zone)]
+    if len(places) < expected:
+        places = [found.start() for found in _BROKEN[needle].finditer(zone)]
+    for place in places:
+        yield Hit(place, needle)
+    if len(places) < expected and b"\0" in zone:
+        for found in _WIDE[needle].finditer(zone):
+            # Of UTF-16 two bytes, of UTF-32 four.
+            yield Hit(found.start(), needle, 2 if len(found.group()) < 3 * len(needle.text) else 4)

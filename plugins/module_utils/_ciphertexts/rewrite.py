@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Ciphertexts put in the places of others, in the forms that they have there. **Private** to the collection.
+
+All other bytes stay. The caller puts the target in the place of the source when this has returned, and not otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Mapping
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.containers import Contained, Occurrence
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import is_ciphertext
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurrences import occurrences
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Piece, Reader, Sizes
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import BINARY_REASON, has_nul
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import SPLIT_START, START, token_at
+
+# So much of what follows is looked at to see where a new ciphertext ends.
+_FOLLOWING = 64
+
+
+class RewriteError(ValueError):
+    """A file cannot be rewritten. The target holds nothing of use. The text names no ciphertext."""
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """What was done.
+
+    Attributes:
+        replaced: how many ciphertexts were replaced, by their forms.
+        left: how many were not.
+        problems: how many of those have a replacement and cannot be replaced.
+    """
+
+    replaced: Mapping[str, int]
+    left: int = 0
+    problems: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.replaced.values())
+
+    def as_result(self) -> dict[str, Any]:
+        return {"replaced": dict(self.replaced), "total": self.total, "left": self.left, "problems": self.problems}
+
+
+def checked(replacements: Mapping[str, str]) -> Mapping[str, str]:
+    """The replacements.
+
+    Raises:
+        RewriteError: one is no ciphertext.
+    """
+    wrong = sum(1 for new in replacements.values() if not is_ciphertext(new))
+    if wrong:
+        raise RewriteError(f"{wrong} of {len(replacements)} replacements do not parse as ciphertexts")
+    return replacements
+
+
+def rewrite(
+    source: BinaryIO,
+    target: BinaryIO,
+    replacements: Mapping[str, str],
+    *,
+    expected: int | None = None,
+    sizes: Sizes | None = None,
+) -> Rewritten:
+    """Write a copy of a stream with other ciphertexts in place of some.
+
+    Args:
+        replacements: the new ciphertexts, by the old.
+        expected: how many are to be replaced; ``None`` for any number.
+
+    Raises:
+        RewriteError: a replacement is no ciphertext or would not be read as it is written, the source is binary, or
+            another number of ciphertexts was replaced than expected.
+    """
+    checked(replacements)
+    if has_nul(source):
+        raise RewriteError(BINARY_REASON)
+    replaced: Counter[str] = Counter()
+    tokens = problems = 0
+    reader = Reader(source, None, sizes)
+    for piece in reader.pieces():
+        if piece.found is None:
+            target.write(memoryview(piece.text)[piece.begin : piece.end])
+            continue
+        new, forms = _replaced(piece, piece.found, replacements)
+        target.write(new)
+        replaced.update(forms)
+        tokens += len(piece.found.tokens)
+        problems += sum(1 for token in piece.found.tokens if token.problem and token.text in replacements)
+    total = sum(replaced.values())
+    if total and reader.has_nul:
+        raise RewriteError(BINARY_REASON)
+    if expected is not None and total != expected:
+        raise RewriteError(f"{total} ciphertexts were replaced, not {expected}: the file has changed since it was read")
+    return Rewritten(dict(replaced), tokens - total, problems)
+
+
+def _replaced(piece: Piece, found: Occurrence, replacements: Mapping[str, str]) -> tuple[bytes, list[str]]:
+    """What takes the place of an occurrence, and the forms of what was replaced.
+
+    Raises:
+        RewriteError: it would not be read as what it is.
+    """
+    problem = ""
+    new = b""
+    forms: list[str] = []
+    try:
+        new, forms = found.written(replacements)
+    except ValueError:
+        problem = "the alphabet of its base64 cannot be determined"
+    if problem:
+        raise RewriteError(f"line {piece.line}: {problem}")
+    if not forms:
+        return new, forms
+    wanted = [token.text if token.problem else replacements.get(token.text, token.text) for token in found.tokens]
+    text = new + piece.text[piece.end : piece.end + _FOLLOWING]
+    again = _read_again(text, found)
+    if again is None or again.end != len(new) or [token.text for token in again.tokens] != wanted:
+        raise RewriteError(f"line {piece.line}: what follows a ciphertext would become part of the new one")
+    return new, forms
+
+
+def _read_again(text: bytes, found: Occurrence) -> Occurrence | None:
+    if isinstance(found, Contained):
+        return next(occurrences(text, 0, len(text), 0, len(text) + 1), None)
+    start = START.match(text) or SPLIT_START.match(text)
+    return token_at(text, start, len(text) + 1) if start else None

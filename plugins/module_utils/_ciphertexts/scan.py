@@ -1,0 +1,196 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The ciphertexts of files, whatever their size, and why a file cannot vouch for having none. **Private**."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from dataclasses import replace
+from typing import BinaryIO, Iterator
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
+    BINARY,
+    COMPRESSED,
+    DENIED,
+    ENCODING,
+    FAILED,
+    MISSING,
+    SPECIAL,
+    Bookmark,
+    FileResult,
+    FoundCiphertext,
+    Unread,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurrences import name_at
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Piece, Reader, Sizes
+
+_MAGIC = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x1f\x9d", "compress"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x02\x21\x4c\x18", "lz4"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"LZIP", "lzip"),
+)
+BINARY_REASON = "binary file holds a ciphertext"
+_SKIPPABLE_FRAME = b"\x2a\x4d\x18"
+
+
+def compression(head: bytes) -> str:
+    """What the first 16 bytes of a file show that it is compressed with, empty where they do not."""
+    if head[1:4] == _SKIPPABLE_FRAME and head[0] & 0xF0 == 0x50:
+        return "zstd or lz4"
+    for magic, name in _MAGIC:
+        # A text may begin with these letters.
+        if head.startswith(magic) and (magic != b"BZh" or head[4:10] in (b"1AY&SY", b"\x17rE8P\x90")):
+            return name
+    return ""
+
+
+class Scan:
+    """The ciphertexts of a stream. Iterate to read it; the attributes are complete at its end.
+
+    Attributes:
+        count: how many there were so far.
+        has_wide: whether one of them is in UTF-16 or UTF-32.
+    """
+
+    def __init__(self, stream: BinaryIO, bookmark: Bookmark | None = None, sizes: Sizes | None = None) -> None:
+        """
+        Args:
+            bookmark: where an earlier search of it ended; the stream must allow to go there then.
+        """
+        self._stream = stream
+        self._reader = Reader(stream, bookmark, sizes)
+        self.count = bookmark.found if bookmark else 0
+        self.has_wide = False
+        self._is_binary: bool | None = None
+
+    @property
+    def bookmark(self) -> Bookmark:
+        """Where another search of the same stream can go on."""
+        return replace(self._reader.bookmark, found=self.count)
+
+    @property
+    def compression(self) -> str:
+        return compression(self._reader.head)
+
+    @property
+    def is_binary(self) -> bool:
+        return bool(self._is_binary) or self._reader.has_nul
+
+    def groups(self) -> Iterator[list[FoundCiphertext]]:
+        """The ciphertexts; those together that one place encodes together. A bookmark is valid between two groups."""
+        for piece in self._reader.pieces():
+            if piece.found is None:
+                continue
+            if self._is_binary is None:
+                self._is_binary = has_nul(self._stream)
+            group = self._group(piece)
+            self.count += len(group)
+            yield group
+
+    def __iter__(self) -> Iterator[FoundCiphertext]:
+        for group in self.groups():
+            yield from group
+
+    def _group(self, piece: Piece) -> list[FoundCiphertext]:
+        if piece.found is None:
+            return []
+        name = name_at(piece.text, piece.begin)
+        found = []
+        for token in piece.found.tokens:
+            is_wide = token.form.startswith("utf-")
+            self.has_wide = self.has_wide or is_wide
+            problem = token.problem or (BINARY_REASON if self.is_binary else "")
+            found.append(FoundCiphertext(token.text, piece.line, token.name or name, token.form, problem))
+        return found
+
+    def unread(self, path: str) -> Unread | None:
+        """Why the file at a path is not searched, or cannot be changed."""
+        if self.count and self.has_wide:
+            return Unread(path, "UTF-16 or UTF-32 text holds a ciphertext", ENCODING)
+        if self.count and (self.is_binary or self.compression):
+            return Unread(path, BINARY_REASON, BINARY)
+        if self.compression:
+            return Unread(path, f"compressed ({self.compression}), not searched", COMPRESSED)
+        return None
+
+
+def has_nul(stream: BinaryIO) -> bool:
+    """Whether there is a NUL in a stream's file, wherever it is read just now. ``False`` for what is no file."""
+    try:
+        descriptor = stream.fileno()
+        offset = 0
+        while True:
+            chunk = os.pread(descriptor, 1 << 20, offset)
+            if not chunk or b"\0" in chunk:
+                return bool(chunk)
+            offset += len(chunk)
+    except (OSError, ValueError):
+        return False
+
+
+def open_file(path: str) -> BinaryIO:
+    """A file to read.
+
+    Raises:
+        OSError: it cannot be opened.
+        IsADirectoryError: it is not a regular file. Nothing was read of it.
+    """
+    # A pipe would wait for its writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise IsADirectoryError(path)
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def scan_file(
+    path: str, *, most: int | None = None, bookmark: Bookmark | None = None, sizes: Sizes | None = None
+) -> FileResult:
+    """The ciphertexts of a file.
+
+    Args:
+        most: stop when there are as many; the result's bookmark is where to go on.
+    """
+    found: list[FoundCiphertext] = []
+    try:
+        with open_file(path) as stream:
+            scan = Scan(stream, bookmark, sizes)
+            for group in scan.groups():
+                found += group
+                if most is not None and len(found) >= most:
+                    return FileResult(path, tuple(found), scan.unread(path), scan.bookmark)
+            unread = scan.unread(path) or _shrunk(path, stream)
+    except OSError as error:
+        unread = unread_of(path, error)
+    return FileResult(path, tuple(found), unread)
+
+
+def _shrunk(path: str, stream: BinaryIO) -> Unread | None:
+    with contextlib.suppress(OSError):
+        if os.fstat(stream.fileno()).st_size > stream.tell():
+            return Unread(path, "it changed while it was read", FAILED)
+    return None
+
+
+def unread_of(path: str, error: OSError) -> Unread:
+    """Why something could not be read."""
+    if isinstance(error, IsADirectoryError):
+        return Unread(path, "not a regular file", SPECIAL)
+    kind = FAILED
+    if isinstance(error, PermissionError):
+        kind = DENIED
+    elif isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        kind = MISSING
+    return Unread(path, error.strerror or "it cannot be read", kind)

@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Ciphertexts that stand in a text as they are, or with single characters escaped. **Private** to the collection."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Iterator, Mapping, Match, NamedTuple
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import SHORTEST, is_ciphertext
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.written import (
+    COLON,
+    JOINT,
+    PAD,
+    PAYLOAD,
+    STRONG_JOINT,
+    Spelling,
+    form_of,
+    plain,
+)
+
+CUT = "it is cut short, damaged, or continues in a way that is not supported"
+TOO_LONG = "it is too long"
+PREFIXED = "its length stands before it"
+CONTROL = "control characters stand before it, as in binary data"
+UNKNOWN = "it is escaped in a way that is not supported"
+
+_REST = b"%(c)s(?:%(j)s)?v(?:%(j)s)?[1-9](?:(?:%(j)s)?[0-9]){0,17}(?:%(j)s)?%(c)s" % {b"c": COLON, b"j": JOINT}
+#: Where a token begins.
+START = re.compile(b"vault(?:%s)?%s" % (JOINT, _REST))
+#: The same where its first word is on two lines.
+SPLIT_START = re.compile(b"v%(j)sa%(j)su%(j)sl%(j)st%(j)s" % {b"j": b"(?:%s)?" % JOINT} + _REST)
+_NEXT = re.compile(b"vault%sv[1-9]" % COLON)
+# Something like a token, in an escape of an escape that nothing here knows.
+_SUSPECT = re.compile(
+    rb"vault[\\%&#;:uUxX0-9a-fA-F]{2,30}v[1-9][0-9]{0,17}[\\%&#;:uUxX0-9a-fA-F]{2,30}[A-Za-z0-9+/\\%&#;]{20}"
+)
+
+_PLAIN = re.compile(rb"vault:v[1-9][0-9]{0,17}:([A-Za-z0-9+/]+)(={0,2})")
+_PAYLOAD = re.compile(PAYLOAD)
+_PADS = re.compile(PAD + b"{1,2}")
+_JOINT = re.compile(JOINT)
+_STRONG = re.compile(STRONG_JOINT)
+# What may stand behind a part on the last of several lines.
+_LINE_END = re.compile(rb"[ \t]{0,200}(?:\r?\n|\\{1,4}\r?\n|[\"']|\Z)")
+# Something that glues parts of a token together: `vault:v1:" + "…`.
+_GLUED = re.compile(rb"[ \t\r\n]{0,20}[\"'\\][\s\"'\\+.,~&()|$nr]{0,60}([A-Za-z0-9+/]{16,})")
+_URL = re.compile(rb"[?&](?:[^\s\"'<>?]{0,200}&)?[A-Za-z0-9_.~\[\]-]{1,100}=$")
+# Behind one of these a token is never part of something with a length.
+_USUAL = b" \t\r\n=:\"'`>(,[{;/"
+_PHP = re.compile(rb"s:([0-9]{1,9}):\\{0,8}\"[^\"]*$")
+_NETSTRING = re.compile(rb"(?<![0-9])([0-9]{1,9}):$")
+# NUL is left out: a file that holds one is binary whatever else it holds.
+CONTROLS = bytes(code for code in range(1, 32) if code not in b"\t\n\v\f\r\x1b")
+_MSGPACK = re.compile(rb"\xd9([^\x80-\xbf])")
+
+
+class Token(NamedTuple):
+    """One token of an occurrence, with the attributes of `FoundCiphertext`."""
+
+    text: str
+    form: str = "plain"
+    problem: str = ""
+    name: str = ""
+
+
+class Direct:
+    """A token at a place of a text."""
+
+    __slots__ = ("_in_url", "_written", "end", "start", "token")
+
+    def __init__(self, start: int, end: int, token: Token, written: bytes, *, in_url: bool = False) -> None:
+        self.start = start
+        self.end = end
+        self.token = token
+        self._written = written
+        self._in_url = in_url
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        return (self.token,)
+
+    def name(self, name: str) -> None:
+        """Give the token a name."""
+        self.token = self.token._replace(name=name)
+
+    def written(self, replacements: Mapping[str, str]) -> tuple[bytes, list[str]]:
+        """What takes its place, and the forms of what was replaced in it."""
+        new = replacements.get(self.token.text)
+        if new is None or self.token.problem:
+            return self._written, []
+        if self.token.form == "plain" and not self._in_url:
+            return new.encode("ascii"), ["plain"]
+        return Spelling(self._written, in_url=self._in_url).write(new), [self.token.form]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A token up to one of its joints."""
+
+    text: str
+    end: int
+    joined: bool
+
+
+def token_at(text: bytes, start: Match[bytes], reach: int) -> Direct | None:
+    """The token that begins at a match of `START`; ``None`` where only its first characters are there."""
+    begin = start.start()
+    simple = _PLAIN.match(text, begin, begin + reach)
+    if simple is not None:
+        end = simple.end()
+        length = end - simple.start(1)
+        follows = text[end : end + 1]
+        # What may continue it is looked at below.
+        if (
+            length % 4 == 0
+            and end - begin >= SHORTEST
+            and end - begin < reach
+            and (simple.group(2) or follows not in b"\\%&:=" or not follows)
+            and not (follows and follows in b"\r\n\"'" and not simple.group(2) and _JOINT.match(text, end))
+        ):
+            return _direct(text, begin, end, simple.group().decode("ascii"))
+    return _composed(text, begin, start.end(), reach)
+
+
+def suspect_at(text: bytes, begin: int) -> Direct | None:
+    """Something like a token that nothing here can read."""
+    found = _SUSPECT.match(text, begin)
+    if found is None:
+        return None
+    return Direct(begin, found.end(), Token(plain(found.group()), "unknown", UNKNOWN), found.group())
+
+
+def _composed(text: bytes, begin: int, payload: int, reach: int) -> Direct | None:
+    prefix = plain(text[begin:payload])
+    parts = list(_parts(text, payload, begin + reach))
+    best = None
+    for part in parts:
+        if is_ciphertext(prefix + part.text) and (best is None or part.joined):
+            best = part
+    if best is not None:
+        return _direct(text, begin, best.end, prefix + best.text)
+    end = parts[0].end if parts else payload
+    found = prefix + parts[0].text if parts else prefix
+    problem = TOO_LONG if parts and parts[-1].end >= begin + reach else CUT
+    if len(found) >= SHORTEST or _is_glued(text, end):
+        return Direct(begin, end, Token(found, form_of(text[begin:end]), problem), text[begin:end])
+    return None
+
+
+def _parts(text: bytes, place: int, limit: int) -> Iterator[_Part]:
+    """A payload up to each of its joints; ``joined`` where a part continues the ones before it for certain."""
+    raw = ""
+    joined = True
+    strong = True
+    while True:
+        begin = place
+        piece = _PAYLOAD.match(text, place, limit)
+        place = _end_of(text, piece.start(), piece.end()) if piece else place
+        body = plain(text[begin:place])
+        pads = _PADS.match(text, place, limit)
+        end = pads.end() if pads else place
+        if end == begin or (raw.endswith("=") and body):
+            return
+        if not strong and not _LINE_END.match(text, end):
+            return
+        raw += plain(text[begin:end])
+        joined = strong or bool(pads) or _is_random(body)
+        yield _Part(raw, end, joined)
+        joint = _JOINT.match(text, end, limit)
+        if joint is None or (len(raw) % 4 == 0 and raw.endswith("=")):
+            return
+        strong = _STRONG.fullmatch(joint.group()) is not None
+        place = joint.end()
+
+
+def _end_of(text: bytes, begin: int, end: int) -> int:
+    """The end of a payload, which the next token may follow without anything between."""
+    if text[end - 5 : end] == b"vault" and _NEXT.match(text, end - 5):
+        return max(begin, end - 5)
+    return end
+
+
+def _is_random(text: str) -> bool:
+    """Whether it looks like part of a payload, not like a word."""
+    kinds = (str.isupper, str.islower, str.isdigit)
+    return len(text) >= 16 and sum(any(kind(char) for char in text) for kind in kinds) >= 2
+
+
+def _is_glued(text: bytes, end: int) -> bool:
+    glued = _GLUED.match(text, end)
+    return glued is not None and _is_random(glued.group(1).decode("ascii"))
+
+
+def _direct(text: bytes, begin: int, end: int, found: str) -> Direct:
+    written = text[begin:end]
+    before = text[max(0, begin - 256) : begin]
+    # Each escape is longer than what it stands for.
+    form = "plain" if len(found) == len(written) else form_of(written)
+    token = Token(found, form, _problem(before, len(written)))
+    in_url = bool(before) and before.endswith(b"=") and b"?" in before and _URL.search(before) is not None
+    return Direct(begin, end, token, written, in_url=in_url)
+
+
+def _problem(before: bytes, length: int) -> str:
+    """Why another length may not fit behind what stands before a token."""
+    if not before:
+        return ""
+    if before[-1] not in _USUAL and (before[-1] == length or _has_msgpack(before, length)):
+        return PREFIXED
+    if before.endswith(b":"):
+        number = _NETSTRING.search(before)
+        if number is not None and int(number.group(1)) == length:
+            return PREFIXED
+    if b"s:" in before:
+        php = _PHP.search(before)
+        if php is not None and int(php.group(1)) >= length:
+            return PREFIXED
+    return CONTROL if len(before.translate(None, CONTROLS)) < len(before) else ""
+
+
+def _has_msgpack(before: bytes, length: int) -> bool:
+    return any(found.group(1)[0] >= len(before) - found.end() + length for found in _MSGPACK.finditer(before))

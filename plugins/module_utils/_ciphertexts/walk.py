@@ -1,0 +1,236 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Which files are searched, and everything that is not. **Private** to the collection."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import glob
+import os
+import stat
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
+    DANGLING,
+    DENIED,
+    SPECIAL,
+    Unread,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import unread_of
+
+# Of these nobody wants a file rewritten.
+NEVER = (".git", ".hg", ".svn")
+
+EXCLUDED = "excluded"
+OTHER_NAME = "not of a searched name"
+VERSION_CONTROL = "version control"
+
+_KINDS = (
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISBLK, "a block device"),
+    (stat.S_ISCHR, "a character device"),
+)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where to look.
+
+    Attributes:
+        paths: files, folders and patterns (``/etc/mlkeys/*/agent.hcl``).
+        patterns: what files in folders are called.
+        exclude: what files and folders are called that are left out.
+    """
+
+    paths: Sequence[str]
+    patterns: Sequence[str] = ("*",)
+    exclude: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What is at the places.
+
+    Attributes:
+        files: the regular files, each once, sorted, by their real paths.
+        unread: what is there, or should be, and cannot be searched.
+        skipped: how many files and folders the user's choice leaves out, by reason.
+        unmatched: patterns among the paths that match nothing.
+    """
+
+    files: tuple[str, ...]
+    unread: tuple[Unread, ...] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    unmatched: tuple[str, ...] = ()
+
+    def as_result(self) -> dict[str, Any]:
+        return {
+            "files": list(self.files),
+            "unread": [one.as_result() for one in self.unread],
+            "skipped": dict(self.skipped),
+            "unmatched": list(self.unmatched),
+        }
+
+
+def walk(places: Places) -> Walk:
+    """Find the files. Nothing is opened but folders."""
+    walker = _Walker(places)
+    for path in places.paths:
+        if glob.has_magic(path) and not os.path.lexists(path):
+            walker.expand(path)
+        else:
+            walker.named(path)
+    return walker.result()
+
+
+class _Walker:
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._files: set[str] = set()
+        self._unread: dict[str, Unread] = {}
+        self._skipped: Counter[str] = Counter()
+        self._unmatched: list[str] = []
+        self._folders: set[tuple[int, int]] = set()
+
+    def result(self) -> Walk:
+        unread = tuple(self._unread[path] for path in sorted(self._unread))
+        return Walk(tuple(sorted(self._files)), unread, dict(self._skipped), tuple(self._unmatched))
+
+    def named(self, path: str) -> None:
+        """A path that the user names, or that a pattern of the user's matches."""
+        status = self._status(path)
+        if status is None:
+            return
+        if stat.S_ISDIR(status.st_mode):
+            self._below(path)
+        elif self._is_excluded(path):
+            self._skipped[EXCLUDED] += 1
+        else:
+            self._add(path, status)
+
+    def expand(self, pattern: str) -> None:
+        matches = sorted(self._matches(pattern))
+        for match in matches:
+            self.named(match)
+        if not matches:
+            self._unmatched.append(pattern)
+
+    def _matches(self, pattern: str) -> Iterator[str]:
+        """The paths of a pattern, as `glob.glob`, which however passes over folders that it may not list."""
+        folder, name = os.path.split(pattern)
+        if not name and folder != pattern:
+            yield from (os.path.join(one, "") for one in self._folders_of(folder) if os.path.isdir(one))
+            return
+        for one in self._folders_of(folder):
+            if not glob.has_magic(name):
+                path = os.path.join(one, name)
+                if self._is_there(path):
+                    yield path
+                continue
+            for found in self._listed(one or os.curdir, is_pattern=True):
+                if fnmatch.fnmatch(found, name) and (name.startswith(".") or not found.startswith(".")):
+                    yield os.path.join(one, found)
+
+    def _folders_of(self, folder: str) -> list[str]:
+        return sorted(self._matches(folder)) if glob.has_magic(folder) else [folder]
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            self._note(unread_of(path, error))
+            return False
+        return True
+
+    def _below(self, top: str) -> None:
+        """Everything below a folder, each real folder once."""
+        pending = [top]
+        while pending:
+            folder = pending.pop()
+            status = self._status(folder)
+            if status is None or (status.st_dev, status.st_ino) in self._folders:
+                continue
+            self._folders.add((status.st_dev, status.st_ino))
+            for name in self._listed(folder):
+                path = os.path.join(folder, name)
+                if os.path.isdir(path):
+                    pending += [path] if self._is_entered(path, name) else []
+                else:
+                    self._entry(path, name)
+
+    def _is_entered(self, path: str, name: str) -> bool:
+        if name in NEVER:
+            self._skipped[VERSION_CONTROL] += 1
+            return False
+        if self._is_excluded(path):
+            self._skipped[EXCLUDED] += 1
+            return False
+        return True
+
+    def _entry(self, path: str, name: str) -> None:
+        if self._is_excluded(path):
+            self._skipped[EXCLUDED] += 1
+        elif any(fnmatch.fnmatchcase(name, pattern) for pattern in self._places.patterns):
+            status = self._status(path)
+            if status is not None:
+                self._add(path, status)
+        elif _may_be_folder(path):
+            self._note(Unread(path, "Permission denied", DENIED))
+        else:
+            self._skipped[OTHER_NAME] += 1
+
+    def _add(self, path: str, status: os.stat_result) -> None:
+        if stat.S_ISREG(status.st_mode):
+            self._files.add(os.path.realpath(path))
+            return
+        kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "not a regular file")
+        self._note(Unread(path, kind, SPECIAL))
+
+    def _is_excluded(self, path: str) -> bool:
+        names = {os.path.basename(path.rstrip("/")), os.path.basename(os.path.realpath(path))}
+        return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self._places.exclude)
+
+    def _listed(self, folder: str, *, is_pattern: bool = False) -> list[str]:
+        try:
+            return sorted(os.listdir(folder))
+        except OSError as error:
+            if not (is_pattern and isinstance(error, (FileNotFoundError, NotADirectoryError))):
+                self._note(unread_of(folder, error))
+            return []
+
+    def _status(self, path: str) -> os.stat_result | None:
+        """What a path leads to."""
+        try:
+            return os.stat(path)
+        except FileNotFoundError as error:
+            if os.path.islink(path):
+                self._note(Unread(path, f"a link to {os.readlink(path)}, which does not exist", DANGLING))
+            else:
+                self._note(unread_of(path, error))
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                self._note(Unread(path, "a link that leads back to itself", DANGLING))
+            else:
+                self._note(unread_of(path, error))
+        return None
+
+    def _note(self, unread: Unread) -> None:
+        self._unread.setdefault(unread.path, unread)
+
+
+def _may_be_folder(path: str) -> bool:
+    """Whether nothing can be found out of a path, not even what it is."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
