@@ -28,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "transit": {"_constructs"},
     "__init__": {"_errors", "_model", "_constructs", "app"},
     "_system": {"_errors"},
-    "_devserver": {"_errors", "_system"},
+    "_devserver": {"_errors", "_shared", "_system"},
     "_lint": {"_providers"},
     "_import": {"_errors", "_shared", "_system"},
     "_commands": {

@@ -60,6 +60,7 @@ def test_grants_allow_what_they_say_and_nothing_else(bao: Bao, mount: str) -> No
 
 
 PLAINTEXT = "FAKE-what-the-service-needs"
+ODD = "it's ${HOME} {{ x }} $ \u2028 {"
 
 PROGRAM = """
 from mlkeys import Agent, EncryptedVars, HostConfig, Inventory, Secret
@@ -74,13 +75,13 @@ web = Inventory("hosts").local("web", ["a"])
 plaintext = key.decrypt(secrets["one"]).plaintext
 HostConfig("shown", hosts=web, env={"KEY": plaintext}, dest="/FOLDER/plain.env", delivery="plaintext")
 HostConfig("agent", hosts=web, dest="/FOLDER/app.service", agent=Agent(
-    ["/bin/sh", "-c", "printf %s \\"$SECRET\\" > /FOLDER/seen; sleep 60"], {"SECRET": secrets["one"]}, role,
+    ["/bin/sh", "-c", "printf %s \\"$SECRET$0\\" > /FOLDER/seen; sleep 60", "ODD"], {"SECRET": secrets["one"]}, role,
     address="ADDRESS", credentials="/FOLDER"))
 """
 
 
 def test_an_agent_lives_by_what_its_role_was_granted(fresh: Bao, tmp_path: Path) -> None:
-    program = PROGRAM.replace("/FOLDER", str(tmp_path)).replace("ADDRESS", fresh.addr)
+    program = PROGRAM.replace("/FOLDER", str(tmp_path)).replace("ADDRESS", fresh.addr).replace("ODD", ODD)
     (tmp_path / "app.py").write_text(program)
     env = {"BAO_ADDR": fresh.addr, "BAO_TOKEN": fresh.token, "ML_API_KEY": PLAINTEXT}
     mlkeys("deploy", cwd=tmp_path, env=env)
@@ -96,7 +97,7 @@ def test_an_agent_lives_by_what_its_role_was_granted(fresh: Bao, tmp_path: Path)
     unit = (tmp_path / "app.service").read_text()
     assert f"agent -config={tmp_path}/agent.hcl" in unit
     assert PLAINTEXT not in (tmp_path / "agent.hcl").read_text()
-    assert secret_of_the_service(tmp_path) == PLAINTEXT
+    assert secret_of_the_service(tmp_path) == PLAINTEXT + ODD
 
 
 def secret_of_the_service(folder: Path) -> str:

@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mlkeys._constructs.inventory import Template
+from mlkeys._shared.yaml_words import needs_quotes
 
 # Where lines of text are broken; what stands before them comes on top.
 _WIDTH = 110
 _WORD = re.compile(r"[^ ]+ *| +")
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*|/")
-# What YAML 1.1 (or a reader of it) takes for something else than text.
-_NOT_TEXT = re.compile(
-    r"(?i:y|yes|n|no|true|false|on|off|null|none|~|\.nan|[-+]?\.inf|<<|=)|[-+.0-9][0-9_.:eExXoOa-fA-F+-]*"
-)
+# What YAML 1.1 (or a reader of it) reads as a number, a merge or a default.
+_NOT_TEXT = re.compile(r"(?i:\.nan|[-+]?\.inf|<<|=)|[-+.0-9][0-9_.:eExXoOa-fA-F+-]*")
 # The last is how a text sets the marks of its own template.
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#|\A#jinja2:")
 
@@ -108,7 +107,9 @@ def _text(text: str, indent: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    return len(text) <= _WIDTH and bool(_PLAIN.fullmatch(text)) and not _NOT_TEXT.fullmatch(text)
+    if len(text) > _WIDTH or not _PLAIN.fullmatch(text):
+        return False
+    return not needs_quotes(text) and not _NOT_TEXT.fullmatch(text)
 
 
 def _quoted(text: str, indent: str) -> str:
