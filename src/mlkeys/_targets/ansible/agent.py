@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The agent that decrypts on a host: its configuration, and the systemd unit that runs it."""
+"""The agent that decrypts on a host: its configuration and systemd unit."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from mlkeys._targets.ansible.values import Values
 
 
 def problems_of(view: View, config: HostConfig, agent: Agent) -> Iterable[str]:
-    """What is wrong with the description of an agent."""
+    """Return the problems of an agent."""
     if not agent.command:
         yield "agent: command is empty"
     for name, ciphertext in agent.env.items():
         if not name.isidentifier():
-            yield f"agent: {name!r} is no name for a variable of the environment"
+            yield f"agent: {name!r} is not a valid name for an environment variable"
         if _encrypted(view, ciphertext) is None:
-            yield f"agent: {name} is to be a ciphertext of this program, as key.encrypt(…).ciphertext"
+            yield f"agent: {name} must be a ciphertext of this program, such as key.encrypt(…).ciphertext"
     if not isinstance(config.dest, str) or not config.dest.endswith(".service"):
-        yield "agent: dest is the systemd unit, /etc/systemd/system/NAME.service"
+        yield "agent: dest must be the path of a systemd unit, such as /etc/systemd/system/NAME.service"
     if agent.address is None and (stack := view.stack_of[config]) is not None and stack.url is None:
-        yield "agent: neither the agent's address nor the url of the stack says where the server is"
+        yield "agent: set the address of the agent or the url of the stack"
 
 
 def _encrypted(view: View, text: str) -> Encrypted | None:
@@ -41,12 +41,12 @@ def _encrypted(view: View, text: str) -> Encrypted | None:
 
 
 def config_path(name: str, agent: Agent) -> str:
-    """Where the configuration of the agent of that name lies on the host."""
+    """Return the path of the agent's configuration on the host."""
     return f"{agent.credentials}/{name}.hcl"
 
 
 def unit(name: str, agent: Agent) -> str:
-    """The systemd unit, as the text of a template."""
+    """Return the systemd unit, as a template."""
     return in_file(
         f"""[Unit]
 Description=mlkeys agent {name}
@@ -69,7 +69,7 @@ WantedBy=multi-user.target
 
 
 def configuration(values: Values, agent: Agent) -> str:
-    """Return the agent's configuration, as the text of a template. It holds ciphertext, and where to log in."""
+    """Return the agent's configuration, as a template. It holds ciphertexts, and no plaintext."""
     mount_path = f"auth/{values.view.text(str(agent.role.backend))}"
     login = {
         "role_id_file_path": f"{agent.credentials}/role_id",
@@ -85,13 +85,13 @@ def configuration(values: Values, agent: Agent) -> str:
         block("exec", attributes({"command": command, "restart_on_secret_changes": "never"})),
         *(_variable(values, name, ciphertext) for name, ciphertext in sorted(agent.env.items())),
     ]
-    # What is left of references are ciphertexts, of which no character means anything to HCL.
+    # The remaining references are ciphertexts, which need no escapes in HCL.
     pieces = values.pieces("\n".join(blocks))
     return "".join(in_file(piece) if isinstance(piece, str) else f"{{{{ {piece.code} }}}}" for piece in pieces)
 
 
 def _variable(values: Values, name: str, ciphertext: str) -> str:
-    """Return one variable of the environment. Its template is the agent's, as a text of HCL."""
+    """Return the block for an environment variable. Its template is one of the agent, in a string of HCL."""
     entry = _encrypted(values.view, ciphertext)
     if entry is None:
         raise ValueError(f"{name} is not a ciphertext of this program")
