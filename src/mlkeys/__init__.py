@@ -11,7 +11,7 @@ A program of constructs becomes an Ansible project, Terraform configurations and
     key = vault.TransitSecretBackendKey("ml-api-key", backend=engine.path, name="ml-api-key", type="aes256-gcm96")
     export("ciphertext", key.encrypt(Secret.env("ML_API_KEY")).ciphertext)
 
-`mlkeys synth PROGRAM` writes the files.
+Run `mlkeys synth PROGRAM` to write the files.
 """
 
 from mlkeys._constructs.encrypted_vars import EncryptedVars

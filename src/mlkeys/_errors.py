@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What can be wrong with a program, and how it is told.
+"""Exceptions, and the problems of a program.
 
-MlkeysError             everything this package raises on purpose; the text is meant for the user
-├── AppInvalid          the app has problems: all of them, each with its construct and its place
+MlkeysError             base of all; the text is for the user
+├── AppInvalid          the app has problems; lists all of them, each with its construct, file and line
 └── DevServerError      a development server could not be started or stopped
 """
 
@@ -13,12 +13,18 @@ from dataclasses import dataclass
 
 
 class MlkeysError(Exception):
-    """Something the user can put right; the text says how."""
+    """An error that the user can fix; the message explains how."""
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class Problem:
-    """One thing that is wrong (or, as a warning, doubtful) about one construct."""
+    """A problem or a warning about one construct.
+
+    Attributes:
+        path: path of the construct in the tree, such as ``prod/key``; empty for the app.
+        at: file and line of the program that made the construct.
+        message: what is wrong, and where possible how to fix it.
+    """
 
     path: str
     at: str
@@ -29,7 +35,11 @@ class Problem:
 
 
 class AppInvalid(MlkeysError):
-    """The app cannot become files. Nothing was written."""
+    """The app has problems. Nothing was written.
+
+    Attributes:
+        problems: all problems of the app, in the order of its constructs.
+    """
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The Transit engine: engines, keys, and who may use them.
+"""Constructs for the Transit secrets engine: engines, keys, policies and AppRoles.
 
 from mlkeys import transit as vault
 """
@@ -11,7 +11,7 @@ from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheC
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.grants import Grant
 from mlkeys._constructs.key import TransitSecretBackendKey
-from mlkeys._constructs.key_resource import KeyType
+from mlkeys._constructs.key_resource import KeyAttributes, KeyType
 from mlkeys._constructs.policy import Capability, Policy
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Decrypted",
     "Encrypted",
     "Grant",
+    "KeyAttributes",
     "KeyType",
     "Policy",
     "TransitSecretBackend",

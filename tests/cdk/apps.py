@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Small apps, and what becomes of them."""
+"""Small apps and their generated files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SECRETS = (
 
 
 def stack(name: str = "s", *, targets: tuple[TargetName, ...] = ("ansible", "terraform")) -> Stack:
-    """A stack of an app of its own."""
+    """Return a stack of a new app."""
     return Stack(App(targets=targets), name)
 
 
@@ -50,22 +50,22 @@ def app_of(part: Stack) -> App:
 
 
 def key_in(scope: Stack, id_: str = "key", **attributes: Unpack[KeyChanges]) -> vault.TransitSecretBackendKey:
-    """A key in the engine `transit`."""
+    """Return a key in the engine `transit`."""
     return vault.TransitSecretBackendKey(scope, id_, backend="transit", name=id_, **attributes)
 
 
 def files(part: Stack, sources: Mapping[str, str] | None = None) -> Mapping[str, str]:
-    """The files of the whole app that the stack is in."""
+    """Return the files of the app that the stack is in."""
     return synthesize(app_of(part), sources=sources).files
 
 
 def files_of_program(name: str) -> Mapping[str, str]:
-    """The files of one of `PROGRAMS`, as they are in the folder beside it."""
+    """Return the files of one of `PROGRAMS`."""
     return synthesize_for(load(PROGRAMS[name]), PROGRAMS[name].parent / "mlkeys.out").files
 
 
 def configurations(name: str) -> dict[str, dict[str, Any]]:
-    """The Terraform configurations of one of `PROGRAMS`, by stack."""
+    """Return the Terraform configurations of one of `PROGRAMS`, by stack."""
     made = files_of_program(name)
     return {path.split("/")[1]: json.loads(text) for path, text in made.items() if path.endswith("/cdk.tf.json")}
 
@@ -76,7 +76,7 @@ def terraform(part: Stack) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads Ansible's tag for text that is no template as that text."""
+    """Reads values with the tag `!unsafe` as text."""
 
 
 def _as_text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
@@ -96,15 +96,8 @@ def tasks(part: Stack) -> list[dict[str, Any]]:
     return found
 
 
-def task_of(part: Stack, module: str) -> dict[str, Any]:
-    """What the one task that uses a module gives to it."""
-    (found,) = [task[module] for task in tasks(part) if module in task]
-    assert isinstance(found, dict)
-    return found
-
-
 def problems(part: Stack) -> list[str]:
-    """The problems that the app is refused for."""
+    """Return the problems of the app, which must have some."""
     with pytest.raises(AppInvalid) as refusal:
         files(part)
     return [str(problem) for problem in refusal.value.problems]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs the command `mlkeys` as a user does."""
+"""Runs the command `mlkeys` as users do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.collection import collections_path
 _RECAP = re.compile(r"changed=(\d+) .*failed=(\d+)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-# Opening it makes the terminal that of this session; what comes then asks there.
+# Opening it makes it the controlling terminal of this session.
 _ON_TERMINAL = """
 import os, sys
 os.close(os.open(os.ttyname(0), os.O_RDWR))
@@ -33,7 +33,7 @@ def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
 def mlkeys(
     *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None, status: int = 0, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """One run that has to end with the status."""
+    """Run the command and expect a status."""
     run = subprocess.run(
         [sys.executable, "-m", "mlkeys", *map(str, arguments)],
         cwd=cwd,
@@ -57,10 +57,10 @@ def mlkeys_on_terminal(
     once: Path | None = None,
     status: int = 0,
 ) -> str:
-    """One run on a terminal of its own, whose questions are answered; everything that the terminal shows.
+    """Run the command on a new terminal, answer its questions, and return all that the terminal shows.
 
     Args:
-        once: what has to be there before anything is answered.
+        once: a file that must exist before anything is answered.
     """
     ours, theirs = os.openpty()
     with subprocess.Popen(
@@ -74,7 +74,7 @@ def mlkeys_on_terminal(
     ) as process:
         os.close(theirs)
         shown, waiting = "", dict(answers)
-        # Linux tells the end of a terminal by an error.
+        # Linux reports the end of a terminal as an error.
         while (text := _read(ours)) is not None:
             shown += text
             for question in [question for question in waiting if question in shown]:
@@ -96,12 +96,12 @@ def _read(terminal: int) -> str | None:
 
 
 def plain(shown: str) -> str:
-    """What a terminal shows, without its colours."""
+    """Return the output of a terminal without colours."""
     return _COLOUR.sub("", shown)
 
 
 def changes(output: str) -> int:
-    """How many changes the recaps of Ansible in an output tell of, none of which may have failed."""
+    """Return the number of changes in the recaps of Ansible, none of which may have failures."""
     found = _RECAP.findall(plain(output))
     assert found
     assert all(failed == "0" for _, failed in found)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Servers for programs: some have fixed paths, some want TLS, some a server that is not ready."""
+"""Servers for programs: some have fixed paths, some need TLS or a server that is not ready."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ __all__ = ["authority", "fresh", "sealed_url", "secure_bao", "uninitialised_url"
 
 @pytest.fixture
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
-    """A server of the test's own: the examples have fixed paths."""
+    """Return a server for this test alone: the examples have fixed paths."""
     with running_bao(tmp_path_factory.mktemp("deploy")) as server:
         yield server

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""A program with one of everything, for the golden files."""
+"""A program with every construct, for the golden files."""
 
 from __future__ import annotations
 

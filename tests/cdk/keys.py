@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Keys of real shapes that nobody ever issued. Made when they are needed: this repository holds none."""
+"""Fake keys of real shapes, generated on demand: the repository holds none."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _random = random.Random(20)  # noqa: S311  the same ones in each run
 
 
 def some(characters: str, length: int) -> str:
-    """A random text in which small and capital letters and digits occur, as far as there are such characters."""
+    """Return a random text with lower case and upper case letters and digits, as far as there are such characters."""
     kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
-    wanted = [kind for kind in kinds if set(kind) & set(characters) and length > len(kinds) * 4]
+    required = [kind for kind in kinds if set(kind) & set(characters) and length > len(kinds) * 4]
     while True:
         text = "".join(_random.choice(characters) for _ in range(length))
-        # No dash at an end, where it would be for the reader to say what belongs to the key.
-        if all(set(kind) & set(text) for kind in wanted) and text[0] not in "-_" and text[-1] not in "-_":
+        # A dash at an end could belong to the surrounding text.
+        if all(set(kind) & set(text) for kind in required) and text[0] not in "-_" and text[-1] not in "-_":
             return text
 
 
@@ -41,7 +41,7 @@ def hugging_face() -> str:
 
 
 def cask() -> str:
-    """A key of an Azure service: its form has fixed characters at fixed places."""
+    """Return a key of an Azure service, which has fixed characters at fixed places."""
     return f"{some(ALNUM, 52)}JQQJ99{some(ALNUM, 1)}C{some(ALNUM, 16)}A{some(ALNUM, 7)}"
 
 

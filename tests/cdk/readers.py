@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Reads generated text back, as the tools that it is for do."""
+"""Reads generated text back as its tools do."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from ansible import template
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
-# Ansible marks text as a template when it reads it from a file it trusts; before 2.19 every text could be one.
+# Ansible marks text of trusted files as templates; before 2.19 every text could be one.
 _trusted: Callable[[str], str] = getattr(template, "trust_as_template", str)
 
 
 def ansible(text: str) -> Any:
-    """A YAML file as Ansible has it when a task uses it: loaded by its own loader, then templated."""
+    """Return a YAML file as Ansible loads and templates it."""
     return Templar(DataLoader(), variables={"reference": "VALUE"}).template(
         DataLoader().load(_trusted(text), "/generated.yml")
     )
 
 
 def ansible_template(text: str, **variables: str) -> str:
-    """A template file as the module `template` renders it."""
+    """Return a template file as the module `template` renders it."""
     templar = Templar(DataLoader(), variables={"reference": "VALUE", **variables})
-    # Before 2.19, text that looks like data became data unless one said otherwise.
+    # Before 2.19, text that looks like data became data by default.
     as_text: dict[str, Any] = {} if hasattr(template, "trust_as_template") else {"convert_data": False}
     return str(templar.template(_trusted(text), preserve_trailing_newlines=True, escape_backslashes=False, **as_text))
 
 
 def terraform_template(text: str) -> str:
-    """A template of Terraform that must not hold any code but `var.reference`, by the rules of its specification."""
+    """Evaluate a Terraform template, which must not hold any code but `var.reference`, by its specification."""
     done, rest = "", text
     while rest:
         if rest.startswith(("$${", "%%{")):
@@ -62,7 +62,7 @@ def by_specification(templates: Sequence[str]) -> list[str]:
 
 
 def by_terraform(templates: Sequence[str]) -> list[str]:
-    """The same by the real program, which needs no provider for outputs."""
+    """Evaluate templates with Terraform, which needs no provider for outputs."""
     configuration = {
         "variable": {"reference": {"default": "VALUE"}},
         "output": {f"o{number}": {"value": text} for number, text in enumerate(templates)},
@@ -75,7 +75,7 @@ def by_terraform(templates: Sequence[str]) -> list[str]:
     return [outputs[f"o{number}"]["value"] for number in range(len(templates))]
 
 
-#: Readers of Terraform's templates: the real one wherever it is installed.
+#: Readers of Terraform templates: the real one where it is installed.
 TERRAFORM_READERS: list[Callable[[Sequence[str]], list[str]]] = [
     by_specification,
     *([by_terraform] if shutil.which("terraform") else []),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Keys on a real server, tokens that may do little with them, and vars files read without the code under test."""
+"""Keys on a real server, tokens with few rights, and vars files read without the code under test."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ KEY = "ml-api-key"
 
 
 def make_key(bao: Bao, mount: str, name: str = KEY) -> None:
-    """A derived key: what is encrypted with it decrypts under its own name alone."""
+    """Create a derived key: a ciphertext only decrypts under its own name."""
     bao.done("POST", f"{mount}/keys/{name}", {"derived": True})
 
 
 def token_for(mint_token: Callable[[str], str], mount: str, *operations: str, rules: str = "") -> str:
-    """A token with the capability update on these operations of every key, further rules, and nothing else."""
+    """Return a token with the capability update on these operations of every key, and further rules."""
     allowed = [f'path "{mount}/{one}/*" {{ capabilities = ["update"] }}' for one in operations]
     return mint_token("\n".join([*allowed, rules]))
 
@@ -34,7 +34,7 @@ def content(path: Path) -> dict[str, Any]:
 
 
 def decrypted(bao: Bao, path: Path) -> dict[str, str]:
-    """The plaintexts of a file, by name."""
+    """Return the plaintexts of a file, by name."""
     return decrypted_content(bao, content(path))
 
 
@@ -71,7 +71,7 @@ class KvDocument:
 
 @contextlib.contextmanager
 def kv_document(bao: Bao, mount: str, pointer: Path) -> Iterator[KvDocument]:
-    """An engine without a document at first, beside that of the keys."""
+    """Mount a KV engine without a document."""
     path = f"kv-{mount}"
     bao.done("POST", f"sys/mounts/{path}", {"type": "kv", "options": {"version": "2"}})
     try:
@@ -81,7 +81,7 @@ def kv_document(bao: Bao, mount: str, pointer: Path) -> Iterator[KvDocument]:
 
 
 def holds_none(folder: Path, secrets: Mapping[str, str], *, but: tuple[Path, ...] = ()) -> None:
-    """No file below a folder holds one of the secrets, nor has it in its name."""
+    """Check that no file below a folder has one of the secrets in its content or name."""
     for path in folder.rglob("*"):
         for secret in secrets.values():
             assert secret not in path.name

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which room of the package may import what. The core touches no file, no environment, no clock and no network."""
+"""Imports between the rooms of the package. The core uses no files, environment, clock or network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "transit": {"_constructs"},
     "__init__": {"_errors", "_model", "_constructs", "app"},
     "_system": {"_errors"},
-    "_devserver": {"_errors", "_system"},
+    "_devserver": {"_errors", "_shared", "_system"},
     "_lint": {"_providers"},
     "_import": {"_errors", "_shared", "_system"},
     "_commands": {
@@ -38,14 +38,14 @@ ROOMS: dict[str, set[str]] = {
     "_cli": {"_commands"},
     "__main__": {"_cli"},
 }
-#: These read programs, write files, run tools, and ask servers; all others only decide.
+#: These read programs, write files, run tools, and send requests; all others only decide.
 EDGES = {"_commands", "_system", "_devserver", "_cli", "__main__"}
 EDGE_FILES = {"_synthesis/program", "_synthesis/project", "_import/ansible_vault", "_import/sops_source"}
 TALKING = {"ansible", "click", "datetime", "hvac", "http", "io", "pathlib", "random", "secrets", "shutil", "socket",
            "subprocess", "tempfile", "time", "urllib", "uuid"}  # fmt: skip
-#: Where a type of a path is needed, or a name of the machine's separator; how an address is written; a text as lines.
+#: For the type of a path, for reading text as lines, for quoting addresses.
 EXCEPTIONS = {("app", "pathlib"), ("_import/dotenv_source", "io"), ("_lint/reports", "urllib")}
-#: The only ones that know Ansible, beside the commands that need its collection.
+#: The only files that import Ansible, besides the commands that need its collection.
 ANSIBLE = {"_import/ansible_vault", "_system/collection"}
 
 CODE = sorted(path for path in PACKAGE.rglob("*.py") if "_templates" not in path.relative_to(PACKAGE).parts)
@@ -63,10 +63,10 @@ def room(path: Path) -> str:
 @pytest.mark.parametrize("path", CODE, ids=place)
 def test_a_room_imports_what_the_table_allows(path: Path) -> None:
     ours = {name.split(".")[1] for name in imported(path) if name.startswith("mlkeys.")}
-    assert ours - {room(path)} <= ROOMS[room(path)], "say in this table what a new room may import"
+    assert ours - {room(path)} <= ROOMS[room(path)], "add imports of a new room to this table"
 
 
-def test_the_table_names_no_room_that_is_gone() -> None:
+def test_the_table_has_no_obsolete_rooms() -> None:
     assert set(ROOMS) == {room(path) for path in CODE}
 
 
@@ -82,13 +82,13 @@ def test_the_core_only_decides(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in CODE if room(path) == "_targets"], ids=place)
-def test_targets_do_not_know_one_another(path: Path) -> None:
+def test_targets_do_not_import_one_another(path: Path) -> None:
     other = "terraform" if "ansible" in path.parts else "ansible" if "terraform" in path.parts else None
     assert not any(other and name.startswith(f"mlkeys._targets.{other}") for name in imported(path))
 
 
 @pytest.mark.parametrize("path", CODE, ids=place)
-def test_ansible_is_known_to_two_files_and_to_commands_that_need_it(path: Path) -> None:
+def test_only_two_files_and_commands_import_ansible(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imported(path)}
     if place(path) not in ANSIBLE:
         assert "ansible" not in tops

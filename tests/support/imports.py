@@ -18,11 +18,22 @@ def _names(node: ast.AST, path: Path) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
-        assert node.level == 0, f"{path}: imports are absolute"
-        yield node.module or ""
+        yield _absolute(node, path)
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "library":
         # How plugins import what may be missing: `library("hvac")`.
         yield from (str(name.value) for name in node.args if isinstance(name, ast.Constant))
+
+
+def _absolute(node: ast.ImportFrom, path: Path) -> str:
+    """The full name of the module. Only files that two packages share name a neighbour by a relative import."""
+    if node.level == 0:
+        return node.module or ""
+    assert node.level == 1, f"{path}: imports are absolute"
+    assert path.parent.name == "_shared", f"{path}: imports are absolute"
+    parts = path.parent.parts
+    top = len(parts) - 1 - parts[::-1].index("src" if "src" in parts else "plugins")
+    package = parts[top + 1 :] if "src" in parts else ("ansible_collections", "mlkeys", "transit", *parts[top:])
+    return ".".join((*package, node.module or ""))
 
 
 def imported(path: Path) -> set[str]:
@@ -50,7 +61,7 @@ def files_imported(path: Path, modules: Mapping[str, Path]) -> set[Path]:
     for node in ast.walk(parsed(path)):
         names = list(_names(node, path))
         if isinstance(node, ast.ImportFrom):
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
+            names += [f"{_absolute(node, path)}.{alias.name}" for alias in node.names]
         found |= {modules[name] for name in names if name in modules}
     return found - {path}
 

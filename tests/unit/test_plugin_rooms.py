@@ -56,6 +56,8 @@ PURE = (
     "_shared/schema",
     "_shared/policy",
     "_shared/shapes",
+    "_shared/hcl",
+    "_shared/yaml_words",
     "_connection/errors",
     "_connection/messages",
     "_connection/settings",

@@ -14,10 +14,11 @@ The rules were tried on running servers, each with a token that had nothing else
 from __future__ import annotations
 
 import base64
-import json
 import re
 from dataclasses import dataclass
 from typing import Iterable, Mapping, Sequence
+
+from .hcl import attributes, block, text
 
 CAPABILITIES = ("create", "read", "update", "patch", "delete", "list", "sudo", "deny")
 
@@ -159,27 +160,18 @@ def hcl(rules: Iterable[Rule], description: str = "") -> str:
         ValueError: as `merged`.
     """
     blocks = [f"# {line}".rstrip() for line in description.splitlines()]
-    blocks += [_block(rule) for rule in merged(rules)]
+    blocks += [_block(rule).rstrip("\n") for rule in merged(rules)]
     return "\n".join(blocks) + "\n"
 
 
 def _block(rule: Rule) -> str:
-    lines = [f"path {_text(rule.path)} {{", f"  capabilities = {_list(rule.capabilities)}"]
+    parts = [attributes({"capabilities": rule.capabilities})]
     if rule.required:
-        lines.append(f"  required_parameters = {_list(sorted(rule.required))}")
+        parts.append(attributes({"required_parameters": sorted(rule.required)}))
     if rule.allowed is not None:
-        lines.append("  allowed_parameters = {")
-        lines += [f"    {_text(name)} = {_list(values)}" for name, values in sorted(rule.allowed.items())]
-        lines.append("  }")
-    return "\n".join([*lines, "}"])
-
-
-def _list(values: Iterable[str]) -> str:
-    return f"[{', '.join(map(_text, values))}]"
-
-
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+        allowed = {text(name): values for name, values in sorted(rule.allowed.items())}
+        parts.append(block("allowed_parameters =", attributes(allowed, aligned=False)))
+    return block(f"path {text(rule.path)}", *parts, gap="")
 
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?:#|//)[^\n]*|/\*.*?\*/|[\w.+*/-]+|\S', re.DOTALL)

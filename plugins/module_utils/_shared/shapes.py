@@ -18,6 +18,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping, Optional
 
+from .yaml_words import needs_quotes
+
 SHAPES = ("dotenv", "environment_file", "json", "shell", "toml", "yaml")
 
 Leaf = Callable[[Any], Optional[str]]
@@ -29,8 +31,6 @@ Literal = Callable[[str], str]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-# What YAML takes for something else than a text, in whatever case.
-_YAML_WORDS = ("y", "n", "yes", "no", "true", "false", "on", "off", "null")
 
 # Line breaks and the like, which some readers take for the end of a line, leave out or refuse.
 _UNSEEN = re.compile("[\x7f-\xa0\xad\u2028\u2029\ufeff\ufffe\uffff]")
@@ -256,7 +256,7 @@ def _is_filled(value: Any, writer: _Writer) -> bool:
 
 
 def _yaml_key(name: str, writer: _Writer) -> str:
-    if _PLAIN_KEY.fullmatch(name) and name.lower() not in _YAML_WORDS:
+    if _PLAIN_KEY.fullmatch(name) and not needs_quotes(name):
         return name
     return writer.key(name)
 

@@ -40,6 +40,7 @@ from typing import Any, Iterable, Mapping, MutableMapping, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_reserved
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     Document,
     plain,
@@ -62,8 +63,6 @@ REFRESHED = "refreshed"
 REMOVED = "removed"
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What YAML takes for something else than a name, in whatever case.
-_YAML_WORDS = ("false", "no", "null", "off", "on", "true", "yes")
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ def name_problems(names: Sequence[str]) -> list[str]:
     ] + [
         f"'{name}' is reserved for {'the file' if name == METADATA else 'YAML'} itself"
         for name in names
-        if name == METADATA or name.lower() in _YAML_WORDS
+        if name == METADATA or is_reserved(name)
     ]
 
 

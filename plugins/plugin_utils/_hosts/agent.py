@@ -10,10 +10,10 @@ Documentation: https://openbao.org/docs/agent-and-proxy/agent/
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import attributes, block, text
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import (
     agent_code,
     agent_literal,
@@ -66,36 +66,41 @@ class Rendered:
 def supervising(login: Login, command: Sequence[str], environment: Mapping[str, str | Sealed]) -> str:
     """For an agent that starts a program with secrets in its environment, and goes on as its parent."""
     templates = [
-        _block(f"env_template {_text(name)}", {"contents": _of_variable(value), "error_on_missing_key": True})
+        block(
+            f"env_template {text(name)}",
+            attributes({"contents": _of_variable(value), "error_on_missing_key": True}),
+        )
         for name, value in sorted(environment.items())
     ]
-    start = _block("exec", {"command": list(command), "restart_on_secret_changes": "never"})
-    return _document(login, _block("template_config", _ONCE), start, *templates)
+    start = block("exec", attributes({"command": list(command), "restart_on_secret_changes": "never"}))
+    return _document(login, _ONCE, start, *templates)
 
 
 def writing(login: Login, files: Iterable[Rendered], seal: Seal) -> str:
     """For an agent that writes files, and ends."""
     templates = [
-        _block(
+        block(
             "template",
-            {
-                "contents": _of_file(file, seal),
-                "destination": file.path,
-                "perms": file.mode,
-                "error_on_missing_key": True,
-            },
+            attributes(
+                {
+                    "contents": _of_file(file, seal),
+                    "destination": file.path,
+                    "perms": file.mode,
+                    "error_on_missing_key": True,
+                }
+            ),
         )
         for file in files
     ]
-    return _document(login, "exit_after_auth = true\n", _block("template_config", _ONCE), *templates, fails=True)
+    return _document(login, attributes({"exit_after_auth": True}), _ONCE, *templates, fails=True)
 
 
-_ONCE = {"exit_on_retry_failure": True, "static_secret_render_interval": _NEVER}
+_ONCE = block("template_config", attributes({"exit_on_retry_failure": True, "static_secret_render_interval": _NEVER}))
 
 
 def _document(login: Login, *parts: str, fails: bool = False) -> str:
     server = {"address": login.url, **({"ca_cert": login.ca_cert} if login.ca_cert else {})}
-    return "\n".join([_HEAD, _block("vault", server), _auth(login, fails=fails), *parts])
+    return "\n".join([_HEAD, block("vault", attributes(server)), _auth(login, fails=fails), *parts])
 
 
 def _auth(login: Login, *, fails: bool) -> str:
@@ -112,7 +117,7 @@ def _auth(login: Login, *, fails: bool) -> str:
         method["namespace"] = login.namespace
     if fails:
         method["exit_on_err"] = True
-    return _block("auto_auth", {}, _block("method", method, _block("config =", config)))
+    return block("auto_auth", block("method", attributes(method), block("config =", attributes(config))))
 
 
 def _of_variable(value: str | Sealed) -> str:
@@ -135,24 +140,3 @@ def _decrypting(secret: Sealed, code: str) -> str:
     ]
     asked = f"with secret {' '.join(map(agent_text, call))}"
     return f"{{{{ {asked} }}}}{{{{ $v := base64Decode .Data.plaintext }}}}{code}{{{{ end }}}}"
-
-
-def _block(head: str, attributes: Mapping[str, Any], *blocks: str) -> str:
-    width = max(map(len, attributes), default=0)
-    lines = [f"{name.ljust(width)} = {_value(value)}\n" for name, value in attributes.items()]
-    inner = "".join(lines) + ("\n" if lines and blocks else "") + "\n".join(blocks)
-    indented = "".join(f"  {line}\n" if line else "\n" for line in inner.splitlines())
-    return f"{head} {{\n{indented}}}\n"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_text, value))}]"
-    return _text(value)
-
-
-def _text(text: str) -> str:
-    # What begins with "${" is something else to the reader, quotes and escapes in it included.
-    return json.dumps(str(text), ensure_ascii=False).replace("$", "\\u0024")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is wrong with a whole app. Nothing is written while there is anything."""
+"""Problems of a whole app. While there is one, nothing is written."""
 
 from __future__ import annotations
 
@@ -28,28 +28,30 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
 
 
 def problems_of(view: View) -> tuple[Problem, ...]:
-    """All problems of an app, in the order of its constructs."""
-    found = [problem for construct in view.app.node.walk() for problem in _own(view.app, construct)]
+    """Return all problems of an app, in the order of its constructs."""
+    found = [problem for construct in view.app.node.walk() for problem in _own_problems(view.app, construct)]
     if not view.app.stacks:
-        found.append(_problem(view.app, "the app has no stack"))
+        found.append(_problem(view.app, "the app has no stacks"))
     for construct in view.app.node.walk():
         found += (
-            _problem(construct, text) for field, given in _remarks(construct) for text in _about_words(field, given)
+            _problem(construct, text)
+            for field, given in _common_texts(construct)
+            for text in _word_problems(field, given)
         )
     for element in view.elements:
-        found += (_problem(element, text) for text in _about_element(view, element))
-    found += (_problem(element, text) for element, text in _twins(view))
+        found += (_problem(element, text) for text in _element_problems(view, element))
+    found += (_problem(element, text) for element, text in _duplicates(view))
     if not found:
         for stack in view.app.stacks:
-            _, circle = view.in_order(view.in_stack(stack))
-            if circle:
-                names = ", ".join(element.node.path for element in circle)
-                found.append(_problem(circle[0], f"these wait for one another: {names}"))
+            _, cycle = view.in_order(view.in_stack(stack))
+            if cycle:
+                names = ", ".join(element.node.path for element in cycle)
+                found.append(_problem(cycle[0], f"dependency cycle: {names}"))
     return tuple(dict.fromkeys(found))
 
 
 def warnings_of(app: Root) -> tuple[Problem, ...]:
-    """The warnings that nobody has acknowledged."""
+    """Return the warnings that are not acknowledged."""
     return tuple(
         _problem(construct, f"warning {id_}: {text}")
         for construct in app.node.walk()
@@ -62,7 +64,7 @@ def _problem(construct: Construct, message: str) -> Problem:
     return Problem(construct.node.path, construct.node.location_text, message)
 
 
-def _own(app: Root, construct: Construct) -> Iterator[Problem]:
+def _own_problems(app: Root, construct: Construct) -> Iterator[Problem]:
     for message, location in construct.node.problems:
         yield Problem(construct.node.path, location.seen_from(app.node.folder), message)
     for validation in construct.node.validations:
@@ -70,15 +72,15 @@ def _own(app: Root, construct: Construct) -> Iterator[Problem]:
             yield _problem(construct, message)
 
 
-def _about_element(view: View, element: Element) -> Iterator[str]:
+def _element_problems(view: View, element: Element) -> Iterator[str]:
     if view.stack_of[element] is None:
-        yield "this belongs into a stack"
+        yield "this construct is outside of a stack"
     for field, text in element.texts():
-        yield from _about_text(view, element, field, text)
+        yield from _text_problems(view, element, field, text)
 
 
-def _remarks(construct: Construct) -> Iterator[tuple[str, str]]:
-    """Texts that any construct may have."""
+def _common_texts(construct: Construct) -> Iterator[tuple[str, str]]:
+    """Yield the texts that every construct may have."""
     yield "id", construct.node.id
     yield from ((kind, str(value)) for kind, value in construct.node.metadata)
     yield from (("warning", text) for warning in construct.node.warnings for text in warning)
@@ -88,24 +90,24 @@ def _remarks(construct: Construct) -> Iterator[tuple[str, str]]:
         yield "description", construct.description
 
 
-def _about_text(view: View, element: Element, field: str, text: str) -> Iterator[str]:
-    yield from _about_words(field, text)
+def _text_problems(view: View, element: Element, field: str, text: str) -> Iterator[str]:
+    yield from _word_problems(field, text)
     if any(True for _ in targets(text)):
-        yield from _about_references(view, element, field, text)
+        yield from _reference_problems(view, element, field, text)
 
 
-def _about_words(field: str, text: str) -> Iterator[str]:
+def _word_problems(field: str, text: str) -> Iterator[str]:
     if problem := damage(text):
         yield f"{field}: {problem}"
     if form := secret_form(text):
-        yield f"{field} holds what looks like {form}: secrets do not belong into a program. Use Secret.env('NAME')"
+        yield f"{field} holds what looks like {form}: do not write secrets into a program, use Secret.env('NAME')"
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        yield f"{field} holds half of a character (a lone surrogate), which no file can hold"
+        yield f"{field} holds a lone surrogate, which no file can hold"
     if _CONTROL.search(text):
         yield f"{field} holds control characters"
 
 
-def _about_references(view: View, element: Element, field: str, text: str) -> Iterator[str]:
+def _reference_problems(view: View, element: Element, field: str, text: str) -> Iterator[str]:
     for target in targets(text):
         pointer = view.pointer(target)
         if pointer is None:
@@ -115,13 +117,13 @@ def _about_references(view: View, element: Element, field: str, text: str) -> It
         elif pointer.runtime and view.stack_of[pointer.element] is not view.stack_of[element]:
             yield (
                 f"{field} refers to {target.attribute} of {target.path!r}, which is in another stack "
-                "and only known once that is deployed"
+                "and only known after its deployment"
             )
         elif pointer.runtime and field not in element.runtime_fields:
-            yield f"{field} refers to {target.attribute} of {target.path!r}, which is only known at deployment"
+            yield f"{field} refers to {target.attribute} of {target.path!r}, which is only known after deployment"
 
 
-# What the server tells apart: two constructs with the same identity would undo each other's work.
+# What identifies an object on the server. Two constructs with one identity would overwrite each other.
 _ON_SERVER: tuple[tuple[type[Element], str, tuple[str, ...]], ...] = (
     (TransitSecretBackend, "engine", ("path",)),
     (TransitSecretCacheConfig, "cache of", ("backend",)),
@@ -133,7 +135,7 @@ _ON_SERVER: tuple[tuple[type[Element], str, tuple[str, ...]], ...] = (
 
 
 def _in_stack(view: View, element: Element) -> Iterator[tuple[str, str]]:
-    """What files of a stack tell apart: of two with the same name, one would be lost."""
+    """Yield what must be unique within a stack: of two with one name, one would be lost."""
     if isinstance(element, Encrypted):
         yield "ciphertext", element.name
     elif isinstance(element, Output):
@@ -145,7 +147,7 @@ def _in_stack(view: View, element: Element) -> Iterator[tuple[str, str]]:
         yield from (("file", f"{view.known_text(dest)} of {group.name}") for group in element.hosts)
 
 
-def _twins(view: View) -> Iterator[tuple[Element, str]]:
+def _duplicates(view: View) -> Iterator[tuple[Element, str]]:
     seen: dict[Hashable, Element] = {}
     for element in view.elements:
         stack = view.stack_of[element]
@@ -159,8 +161,9 @@ def _twins(view: View) -> Iterator[tuple[Element, str]]:
         for where, word, name in names:
             first = seen.setdefault((where, word, name), element)
             if first is not element:
-                yield element, _twin(word, name, first)
+                yield element, _duplicate(word, name, first)
 
 
-def _twin(word: str, name: str, first: Element) -> str:
-    return f"the {word} {name!r} is described twice; the other one is [{first.node.path}] at {first.node.location_text}"
+def _duplicate(word: str, name: str, first: Element) -> str:
+    other = f"[{first.node.path}] at {first.node.location_text}"
+    return f"the {word} {name!r} is defined twice; the other definition is {other}"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The tree as a picture: constructs below one another, and arrows from those that refer to those referred to."""
+"""Diagrams of the tree: constructs below one another, with arrows to what they refer to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROW, _INDENT, _HEIGHT, _CHARACTER, _MARGIN = 34, 28, 24, 7.2, 12
 
 
 def mermaid(view: View) -> str:
-    """Text for Mermaid."""
+    """Return a Mermaid flowchart."""
     numbers = {construct: f"n{number}" for number, construct in enumerate(_constructs(view))}
     lines = ["flowchart LR"]
     lines += [f'  {number}["{escape(_label(construct))}"]' for construct, number in numbers.items()]
@@ -27,7 +27,7 @@ def mermaid(view: View) -> str:
 
 
 def svg(view: View) -> str:
-    """An image: one row for each construct, arrows on the right."""
+    """Return an SVG image: a row for each construct, arrows on the right."""
     constructs = list(_constructs(view))
     rows = {construct: number for number, construct in enumerate(constructs)}
     edges = {construct: _MARGIN + (len(construct.node.scopes) - 2) * _INDENT for construct in constructs}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""A finished tree, as checks and targets look at it: what references point to, and what comes before what."""
+"""A complete tree, as checks and targets see it: the targets of references, and the order of elements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlkeys._model.tree import Construct
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """A reference, looked up: the element it points to."""
+    """A resolved reference: the element and attribute that it points to."""
 
     element: Element
     attribute: str
@@ -34,14 +34,14 @@ class Pointer:
 
 
 class View:
-    """One app, whose tree does not change any more."""
+    """An app whose tree does not change any more."""
 
     def __init__(self, app: Root) -> None:
         self.app = app
 
     @cached_property
     def elements(self) -> tuple[Element, ...]:
-        """All elements of the app, in the order in which they were made."""
+        """All elements of the app, in the order of the program."""
         return tuple(construct for construct in self.app.node.walk() if isinstance(construct, Element))
 
     @cached_property
@@ -54,11 +54,11 @@ class View:
         return found
 
     def in_stack(self, stack: Stack) -> Iterator[Element]:
-        """The elements of a stack, in the order in which they were made."""
+        """Yield the elements of a stack, in the order of the program."""
         return (construct for construct in stack.node.walk() if isinstance(construct, Element))
 
     def pointer(self, target: Target) -> Pointer | None:
-        """What a reference points to, None when there is no such value in this app."""
+        """Resolve a reference; None when this app does not have its target."""
         construct = self.app.node.find(target.path)
         if not isinstance(construct, Element):
             return None
@@ -67,13 +67,13 @@ class View:
         return None
 
     def pointers(self, text: str) -> Iterator[Pointer]:
-        """Everything that a text refers to."""
+        """Yield the targets of the references in a text."""
         for target in targets(text):
             if (found := self.pointer(target)) is not None:
                 yield found
 
     def known_text(self, text: str) -> str | None:
-        """The text with its references replaced, None when one has no value before deployment."""
+        """Return the text with its references replaced, None when a value is only known after deployment."""
         done = []
         for part in parts(text):
             known = part if isinstance(part, str) else self._known(part)
@@ -89,14 +89,14 @@ class View:
         return self.known_text(str(found.element.known(found.attribute)))
 
     def text(self, text: str) -> str:
-        """A text that a check has found to be known."""
+        """Return a text that a check has found to be known, with its references replaced."""
         known = self.known_text(text)
         if known is None:
-            raise ValueError(f"{text!r} is only known at deployment")
+            raise ValueError(f"{text!r} is only known after deployment")
         return known
 
     def needs(self, element: Element) -> list[Element]:
-        """What has to be there before this element: what it refers to, and what it was told to wait for."""
+        """Return what an element depends on: what it refers to, and its explicit dependencies."""
         needed = [_made_by(pointer.element) for text in self._texts_of(element) for pointer in self.pointers(text)]
         if isinstance(element, (EncryptedVars, Decrypted)):
             needed.append(element.key)
@@ -106,12 +106,16 @@ class View:
         return [other for other in needed if other is not element]
 
     def _texts_of(self, element: Element) -> Iterator[str]:
-        # A file of ciphertexts is made in one step, out of all that is to be in it.
+        # A file of ciphertexts is written in one step.
         parts_of_it = (element, *element.entries) if isinstance(element, EncryptedVars) else (element,)
         return (text for part in parts_of_it for _, text in part.texts())
 
     def in_order(self, elements: Iterable[Element]) -> tuple[list[Element], list[Element]]:
-        """The elements with what each needs before it, else as they were made; and those that wait in a circle."""
+        """Sort elements so that each comes after what it depends on, else in the order of the program.
+
+        Returns:
+            The sorted elements, and those that are in a dependency cycle or behind one.
+        """
         rest = list(elements)
         inside = set(rest)
         waiting = {element: {need for need in self.needs(element) if need in inside} for element in rest}
@@ -123,7 +127,7 @@ class View:
 
 
 def _made_by(element: Element) -> Element:
-    """Whose making makes this element."""
+    """Return the element whose creation creates this one."""
     scope = element.node.scope
     return scope if isinstance(element, Encrypted) and isinstance(scope, EncryptedVars) else element
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""AppRoles: identities of machines."""
+"""AppRoles: logins for machines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlkeys._shared.schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute
 
 
 class AppRoleAttributes(TypedDict, total=False):
-    """Attributes of an AppRole, under the API's own names."""
+    """Keywords of `AppRole`, under the names of the API."""
 
     name: str
     backend: str
@@ -37,13 +37,34 @@ class AppRoleAttributes(TypedDict, total=False):
 
 
 class AppRole(Resource):
-    """A role of the AppRole auth method. What a key grants to it becomes a policy of its own."""
+    """A role of the AppRole auth method. What a key grants to it becomes a policy with the role's name.
+
+    Durations are seconds, or strings such as `"1h"` or `"30d"`. Attributes that are not set are left to the server.
+
+    Args:
+        name: name of the role. Default: the id of the construct.
+        backend: path of the auth method. Default: `approle`.
+        token_policies: names of policies, in addition to what keys grant.
+        token_ttl: lifetime of a token, renewable up to `token_max_ttl`. 0: the server's default.
+        token_max_ttl: longest time for which a token can be renewed. 0: the server's default.
+        token_explicit_max_ttl: longest lifetime of a token, whatever renews it. 0: none.
+        token_period: renewal period of a token without a maximum lifetime. 0: none.
+        token_num_uses: how often a token can be used. 0: any number.
+        token_bound_cidrs: networks from which a token may be used. Empty: any.
+        token_no_default_policy: do not attach the policy `default` to tokens.
+        token_type: `default`, `service` or `batch`.
+        bind_secret_id: require a secret ID to log in.
+        secret_id_ttl: lifetime of a secret ID. 0: it does not expire.
+        secret_id_num_uses: how often a secret ID can be used. 0: any number.
+        secret_id_bound_cidrs: networks from which the role may log in. Empty: any.
+        local_secret_ids: keep secret IDs out of replication. Cannot be changed later.
+    """
 
     _grants: Policy | None = None
 
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
-        "name": Attribute("name", "str", AT_CREATION, "The role's name."),
-        "backend": Attribute("backend", "str", AT_CREATION, "Where the auth method is mounted."),
+        "name": Attribute("name", "str", AT_CREATION, "Name of the role."),
+        "backend": Attribute("backend", "str", AT_CREATION, "Path of the auth method."),
         **{attribute.name: attribute for attribute in APPROLE_ATTRIBUTES},
     }
 
@@ -63,35 +84,40 @@ class AppRole(Resource):
     def from_existing(
         cls, scope: Construct | str, id_: str | None = None, /, *, name: str, backend: str = "approle"
     ) -> Self:
-        """A role that is already there: it can be referred to, and is neither made nor changed."""
+        """Refer to an existing role, which is neither created nor changed.
+
+        Args:
+            name: name of the role.
+            backend: path of the auth method. Default: `approle`.
+        """
         return cls._existing(scope, id_, {"name": name, "backend": backend})
 
     def configure(self, **attributes: Unpack[AppRoleAttributes]) -> None:
-        """Set attributes after the fact, as an aspect does; None takes one away."""
+        """Set attributes later, for example in an aspect; None unsets one."""
         self._take(attributes)
 
     @property
     def name(self) -> Reference:
-        """The role's name."""
+        """Name of the role."""
         return self._reference("name")
 
     @property
     def backend(self) -> Reference:
-        """Where its auth method is mounted."""
+        """Path of its auth method."""
         return self._reference("backend")
 
     @property
     def grants(self) -> Policy:
-        """The policy that holds what this role was granted; made with the first grant."""
+        """The policy with the grants of this role, created with the first one."""
         if self._grants is None:
             if not self.managed:
-                self.node.add_problem("a role that is already there cannot be granted anything: grant to a Policy")
+                self.node.add_problem("an existing role cannot receive grants: grant to a Policy instead")
             self._grants = Policy(self, "policy", name=str(self.values["name"]))
         return self._grants
 
     @property
     def policies(self) -> tuple[str, ...]:
-        """Names of all its policies."""
+        """Names of all policies of the role."""
         given = self.values.get("token_policies")
         own = (str(self._grants.name),) if self._grants is not None else ()
         return (*(given if isinstance(given, tuple) else ()), *own)
@@ -104,4 +130,4 @@ class AppRole(Resource):
     def _validate(self) -> list[str]:
         if self.policies:
             return []
-        return ["the role may do nothing: give token_policies, or grant it something, as key.grant_encrypt(role)"]
+        return ["the role has no policy: set token_policies, or grant it something, such as key.grant_encrypt(role)"]

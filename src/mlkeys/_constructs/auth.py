@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Auth methods that roles live in."""
+"""Auth methods."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ from mlkeys._shared.schema import ANY_TIME, AT_CREATION, Attribute
 
 
 class AuthAttributes(TypedDict, total=False):
-    """Attributes of an auth method."""
+    """Keywords of `AppRoleAuth`."""
 
     path: str
     description: str | None
 
 
 class AppRoleAuth(Resource):
-    """The auth method AppRole, where the server does not have it yet."""
+    """The auth method AppRole.
+
+    Args:
+        path: path to mount it at. Default: `approle`. Cannot be changed later.
+        description: purpose of the auth method. Default: empty.
+    """
 
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
-        "path": Attribute("path", "str", AT_CREATION, "Where it is mounted."),
-        "description": Attribute("description", "str", ANY_TIME, "What it is for."),
+        "path": Attribute("path", "str", AT_CREATION, "Path of the auth method."),
+        "description": Attribute("description", "str", ANY_TIME, "Purpose of the auth method."),
     }
 
     def __init__(
@@ -39,5 +44,5 @@ class AppRoleAuth(Resource):
 
     @property
     def path(self) -> Reference:
-        """Where it is mounted."""
+        """Path of the auth method."""
         return self._reference("path")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The Transit engine and its cache."""
+"""The Transit secrets engine and its cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlkeys._shared.schema import ANY_TIME, AT_CREATION, MOUNT_ATTRIBUTES, Attri
 
 
 class BackendAttributes(TypedDict, total=False):
-    """Attributes of a Transit engine, under the API's own names."""
+    """Keywords of `TransitSecretBackend`, under the names of the API."""
 
     path: str
     description: str | None
@@ -36,14 +36,37 @@ class BackendAttributes(TypedDict, total=False):
 
 
 class TransitSecretBackend(Resource):
-    """A Transit engine. With `disable_upsert` (the default), encrypting with a mistyped key name is an error."""
+    """A Transit secrets engine.
+
+    Durations are seconds, or strings such as `"1h"` or `"30d"`. Attributes that are not set are left to the server, and
+    are not changed on an existing engine.
+
+    Args:
+        path: path to mount the engine at. Default: `transit`. Cannot be changed later.
+        description: purpose of the engine.
+        default_lease_ttl: default lease duration. 0: the server's default.
+        max_lease_ttl: longest lease duration. 0: the server's default.
+        listing_visibility: whether the user interface lists the engine without a token: `unauth`, `hidden` or `""`.
+        audit_non_hmac_request_keys: request fields that audit logs show in the clear. `plaintext` is refused.
+        audit_non_hmac_response_keys: response fields that audit logs show in the clear. `plaintext` is refused.
+        passthrough_request_headers: request headers to pass to the engine.
+        allowed_response_headers: response headers that the engine may set.
+        plugin_version: version of the engine's plugin.
+        options: options of the mount. Cannot be changed later.
+        local: keep the mount out of replication. Default: False. Cannot be changed later.
+        seal_wrap: wrap the mount's storage with the seal. Default: False. Cannot be changed later.
+        external_entropy_access: use the server's external entropy source. Default: False. Cannot be changed later.
+        force_no_cache: disable caching for the mount. Default: False. Cannot be changed later.
+        disable_upsert: refuse to encrypt with a key that does not exist, instead of creating it, so that a mistyped
+            name is an error. Default: True.
+    """
 
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
         attribute.name: attribute
         for attribute in (
-            Attribute("path", "str", AT_CREATION, "Where the engine is mounted."),
+            Attribute("path", "str", AT_CREATION, "Path of the engine."),
             *MOUNT_ATTRIBUTES,
-            Attribute("disable_upsert", "bool", ANY_TIME, "Encrypting makes no key.", default=True),
+            Attribute("disable_upsert", "bool", ANY_TIME, "Encryption does not create keys.", default=True),
         )
     }
 
@@ -59,19 +82,23 @@ class TransitSecretBackend(Resource):
 
     @classmethod
     def from_existing(cls, scope: Construct | str, id_: str | None = None, /, *, path: str = "transit") -> Self:
-        """An engine that is already there: it can be referred to, and is neither made nor changed."""
+        """Refer to an existing engine, which is neither created nor changed.
+
+        Args:
+            path: path of the engine. Default: `transit`.
+        """
         return cls._existing(scope, id_, {"path": path})
 
     def configure(self, **attributes: Unpack[BackendAttributes]) -> None:
-        """Set attributes after the fact, as an aspect does; None takes one away."""
+        """Set attributes later, for example in an aspect; None unsets one."""
         self._take(attributes)
 
     def _validate(self) -> list[str]:
         problems = []
         if "plaintext" in _list(self.values.get("audit_non_hmac_request_keys")):
-            problems.append("audit_non_hmac_request_keys with 'plaintext' would write every secret into the audit log")
+            problems.append("audit_non_hmac_request_keys: 'plaintext' would write every secret to the audit log")
         if "plaintext" in _list(self.values.get("audit_non_hmac_response_keys")):
-            problems.append("audit_non_hmac_response_keys with 'plaintext' would write every secret into the audit log")
+            problems.append("audit_non_hmac_response_keys: 'plaintext' would write every secret to the audit log")
         default, longest = self.values.get("default_lease_ttl"), self.values.get("max_lease_ttl")
         if isinstance(default, Duration) and isinstance(longest, Duration) and 0 < longest.seconds < default.seconds:
             problems.append(f"default_lease_ttl ({default}) is longer than max_lease_ttl ({longest})")
@@ -81,7 +108,7 @@ class TransitSecretBackend(Resource):
 
     @property
     def path(self) -> Reference:
-        """Where it is mounted."""
+        """Path of the engine."""
         return self._reference("path")
 
 
@@ -90,17 +117,22 @@ def _list(value: object) -> tuple[str, ...]:
 
 
 class CacheAttributes(TypedDict, total=False):
-    """Attributes of an engine's cache."""
+    """Keywords of `TransitSecretCacheConfig`."""
 
     backend: str
     size: int
 
 
 class TransitSecretCacheConfig(Resource):
-    """How many keys the cache of an engine holds: 0 for no limit, otherwise at least 10."""
+    """The cache of a Transit engine.
+
+    Args:
+        backend: path of the engine. Required.
+        size: number of keys to cache: 0 for no limit (the server's default), otherwise at least 10. Required.
+    """
 
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
-        "backend": Attribute("backend", "str", AT_CREATION, "The engine's path."),
+        "backend": Attribute("backend", "str", AT_CREATION, "Path of the engine."),
         "size": Attribute("size", "int", ANY_TIME, "Number of keys."),
     }
     REQUIRED = ("backend", "size")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Files of ciphertext."""
+"""Files of ciphertexts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from mlkeys._model.tree import Construct, where
 
 
 class EncryptedVars(Element):
-    """A vars file of the Ansible project whose values are ciphertexts of one key, under the names of variables.
+    """A vars file of the Ansible project with ciphertexts of one key, under the names of variables.
 
-    With `hosts` it is a file of that group's variables, else of all hosts'.
+    `file[name]` is the ciphertext of a secret.
+
+    Args:
+        key: the key to encrypt with.
+        secrets: sources of secrets by variable name, such as `{"openai_api_key": Secret.env("OPENAI_API_KEY")}`.
+            Default: none; see `add`.
+        hosts: the group of hosts that the variables are for. Default: all hosts.
     """
 
     def __init__(
@@ -37,12 +43,17 @@ class EncryptedVars(Element):
             self.add(name, plaintext)
 
     def add(self, name: str, plaintext: Plaintext) -> Encrypted:
-        """Encrypt one more secret."""
+        """Add a secret.
+
+        Args:
+            name: name of the variable. With a derived key it is also the context.
+            plaintext: where the secret comes from.
+        """
         source = plaintext.plaintext if isinstance(plaintext, Decrypted) else plaintext
         return Encrypted(self, name, key=self.key, plaintext=source, name=name)
 
     def __getitem__(self, name: str) -> Reference:
-        """The ciphertext under that name."""
+        """Return the ciphertext of a secret."""
         found = self.node.child(name)
         if isinstance(found, Encrypted):
             return found.ciphertext
@@ -50,7 +61,7 @@ class EncryptedVars(Element):
 
     @property
     def entries(self) -> tuple[Encrypted, ...]:
-        """Its secrets, in the order in which they were added."""
+        """The secrets, in the order of the program."""
         return tuple(child for child in self.node.children if isinstance(child, Encrypted))
 
     def texts(self) -> Iterable[tuple[str, str]]:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a key makes of a secret, and a secret of that again."""
+"""Ciphertexts of secrets, and plaintexts of ciphertexts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Encrypted(Element):
-    """A secret under a key. Wherever its ciphertext is wanted as text, it can stand itself."""
+    """A secret encrypted with a key; the result of `key.encrypt(…)`. As a string it is its ciphertext."""
 
     RUNTIME = frozenset({"ciphertext"})
     plaintext_fields = frozenset({"plaintext"})
@@ -36,11 +36,11 @@ class Encrypted(Element):
 
     @property
     def ciphertext(self) -> Reference:
-        """The ciphertext; known only once deployed."""
+        """The ciphertext; known after deployment."""
         return self._reference("ciphertext")
 
     def texts(self) -> Iterable[tuple[str, str]]:
-        # A literal was refused already, and no message may repeat it.
+        # A literal is refused elsewhere, and no message may repeat it.
         if isinstance(self.plaintext, str) and any(targets(self.plaintext)):
             yield "plaintext", self.plaintext
 
@@ -52,7 +52,10 @@ class Encrypted(Element):
 
 
 class Decrypted(Element):
-    """A ciphertext that is decrypted where it is used. Wherever text is wanted, it can stand itself."""
+    """A ciphertext that is decrypted where it is used; the result of `key.decrypt(…)`.
+
+    As a string it is its plaintext.
+    """
 
     RUNTIME = frozenset({"plaintext"})
     SENSITIVE = frozenset({"plaintext"})
@@ -69,15 +72,15 @@ class Decrypted(Element):
 
     @property
     def plaintext(self) -> Reference:
-        """The plaintext; it may stand where no file holds it."""
+        """The plaintext. It can only be used where no file holds it."""
         return self._reference("plaintext")
 
     def source(self) -> Encrypted | None:
-        """What was encrypted by this very program, None when the ciphertext is from elsewhere."""
+        """Return the secret that this program encrypts, None when the ciphertext comes from elsewhere."""
         return _encrypted(self.node.root, self.text)
 
-    def wanted_context(self) -> str | None:
-        """The context to decrypt with: the name that the program encrypted under, else what was given."""
+    def effective_context(self) -> str | None:
+        """Return the context to decrypt with: the given one, else the name that this program encrypts under."""
         source = self.source()
         return source.name if source is not None and self.context is None else self.context
 
@@ -90,10 +93,10 @@ class Decrypted(Element):
         source = self.source()
         if source is not None and source.key is not self.key:
             return [f"this ciphertext was made with another key, {source.key.node.path}"]
-        if self.key.derived and self.wanted_context() is None:
-            return ["the key is derived, so the context of the ciphertext is needed: decrypt(…, context='…')"]
+        if self.key.derived and self.effective_context() is None:
+            return ["a derived key requires the context of the ciphertext: decrypt(…, context='…')"]
         if not any(targets(self.text)) and not self.text.startswith("vault:v"):
-            return ["this is no ciphertext: one begins with 'vault:v'"]
+            return ["this is not a ciphertext, which begins with 'vault:v'"]
         return []
 
     def __str__(self) -> str:
@@ -107,11 +110,11 @@ Plaintext: TypeAlias = Secret | Decrypted | Reference | str
 
 
 def decrypt(key: KeyResource, ciphertext: str | Encrypted, context: str | None) -> Decrypted:
-    """What `key.decrypt` makes: below the key, one for each use of a ciphertext."""
+    """Return the construct for a use of a ciphertext; it is below the key."""
     source = _encrypted(key.node.root, str(ciphertext))
     text, wrong = (str(ciphertext), None)
     if not isinstance(ciphertext, (str, Encrypted)):
-        text, wrong = "vault:v0:", f"decrypt() takes a ciphertext as text, not a {type(ciphertext).__name__}"
+        text, wrong = "vault:v0:", f"decrypt() requires a ciphertext as a string, not a {type(ciphertext).__name__}"
     made = Decrypted(key, _free_id(key, source.name if source else ""), key=key, ciphertext=text, context=context)
     if wrong:
         made.node.add_problem(wrong)
@@ -119,7 +122,7 @@ def decrypt(key: KeyResource, ciphertext: str | Encrypted, context: str | None) 
 
 
 def plaintext_problems(plaintext: object) -> list[str]:
-    """Why this cannot be encrypted; the words never repeat it."""
+    """Return why this cannot be encrypted, without repeating it."""
     advice = "Use Secret.env('NAME'), Secret.file(…), Secret.prompt(…) or Secret.kv(…)."
     if isinstance(plaintext, Secret):
         problem = plaintext.problem()
@@ -127,23 +130,23 @@ def plaintext_problems(plaintext: object) -> list[str]:
     if isinstance(plaintext, str):
         if any(targets(plaintext)):
             return []
-        return [f"the plaintext is a literal: it would be written to disk. {advice}"]
+        return [f"the plaintext is a literal, which would be written to disk. {advice}"]
     return [f"the plaintext is a {type(plaintext).__name__}. {advice}"]
 
 
 def _name_problems(name: str) -> list[str]:
     if not VARIABLE.fullmatch(name):
-        return [f"{name!r} is no name for a variable (letters, digits and '_'): say encrypt(…, name='…')"]
+        return [f"{name!r} is not a variable name (letters, digits and '_'): set one with encrypt(…, name='…')"]
     return []
 
 
 def _free_id(key: KeyResource, name: str) -> str:
-    """An id among the key's children: one ciphertext may be decrypted at several places."""
-    wanted = f"decrypt-{name}" if name else "decrypt"
-    number, id_ = 1, wanted
+    """Return a free id below the key: a ciphertext may be decrypted in several places."""
+    base = f"decrypt-{name}" if name else "decrypt"
+    number, id_ = 1, base
     while key.node.child(id_) is not None:
         number += 1
-        id_ = f"{wanted}-{number}"
+        id_ = f"{base}-{number}"
     return id_
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The least that is needed to use a key, as rules of a policy."""
+"""Grants: the least rights that a use of a key needs, as rules of a policy."""
 
 from __future__ import annotations
 
@@ -20,21 +20,25 @@ Verb: TypeAlias = Literal["encrypt", "decrypt", "rewrap", "rotate", "verify"]
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What was granted: the policy that says so now."""
+    """A grant.
+
+    Attributes:
+        policy: the policy that holds its rules.
+    """
 
     policy: Policy
 
 
 def grant(key: KeyResource, grantee: Grantee, verb: Verb, secrets: Sequence[str] = ()) -> Grant:
-    """Add to the grantee's policy what this use of the key needs, and nothing more."""
+    """Add the rights that this use of the key needs, and no others, to the grantee's policy."""
     if not isinstance(grantee, (AppRole, Policy)):
         key.node.add_problem(
-            f"grant_{verb}() takes an AppRole or a Policy, not a {type(grantee).__name__}", call_site()
+            f"grant_{verb}() requires an AppRole or a Policy, not a {type(grantee).__name__}", call_site()
         )
         return Grant(Policy(key, f"refused-{verb}").allow("refused", "read"))
     policy = grantee.grants if isinstance(grantee, AppRole) else grantee
     if secrets and not key.derived:
-        key.node.add_problem("only a derived key keeps its entries apart: secrets need derived=True", call_site())
+        key.node.add_problem("secrets requires a derived key: set derived=True", call_site())
     for rule in grant_rules(verb, key.backend, key.name, secrets):
         policy.add(rule)
     return Grant(policy)

@@ -6,16 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
+from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.inventory import Group, Template
 from mlkeys._constructs.raw import texts_in
 from mlkeys._model.attributes import choice_problem
 from mlkeys._model.element import Element
 from mlkeys._model.tree import Construct, where
-
-if TYPE_CHECKING:
-    from mlkeys._constructs.approle import AppRole
 
 Delivery = Literal["ciphertext", "plaintext"]
 
@@ -25,16 +23,16 @@ SHAPES = ("template", "env", "environment_file", "exports", "yaml", "json", "tom
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A program that gets its secrets from an agent: the agent decrypts, and puts them into its environment alone.
+    """A service that receives its secrets from an agent, which decrypts them into the environment of the service.
 
     Args:
         command: the program and its arguments.
-        env: variables of the environment, and the ciphertext of each.
-        role: what the agent logs in as; it may decrypt and no more.
-        user: the system's user that runs it.
-        address: of the server, as the host sees it; that of the stack when not given.
-        credentials: the folder of the host with the files `role_id` and `secret_id`.
-        binary: the agent's program, `bao` or `vault`.
+        env: ciphertexts by the name of the environment variable.
+        role: the AppRole that the agent logs in as. Grant it nothing but to decrypt.
+        user: user that runs the service. Default: `root`.
+        address: address of the server as seen from the host. Default: `url` of the stack.
+        credentials: folder on the host with the files `role_id` and `secret_id`. Default: `/etc/mlkeys`.
+        binary: path of the agent, `bao` or `vault`. Default: `/usr/bin/bao`.
     """
 
     command: Sequence[str]
@@ -47,12 +45,28 @@ class Agent:
 
 
 class HostConfig(Element):
-    """A file on each host of some groups: a template of yours, or data in one of the known shapes.
+    """A file on each host of some groups.
 
-    Exactly one of these says what is in it: `template` (a jinja2 file beside the program), `agent`, or data as `env`
-    (for python-dotenv), `environment_file` (for systemd), `exports` (for a shell), `yaml`, `json` or `toml`.
-    Ciphertext may stand anywhere in the data. Plaintext may only with `delivery="plaintext"`: then Ansible decrypts,
-    and the secret lies readable on the host.
+    Set exactly one of `template`, `env`, `environment_file`, `exports`, `yaml`, `json`, `toml` and `agent`. Ciphertexts
+    may stand anywhere in the data.
+
+    Args:
+        hosts: the group or groups of hosts.
+        dest: absolute path of the file; with `agent`, of the systemd unit.
+        template: path of a jinja2 template, relative to the folder of the program.
+        env: variables for python-dotenv.
+        environment_file: variables for `EnvironmentFile=` of a systemd unit.
+        exports: variables for a shell to source.
+        yaml: data to write as YAML.
+        json: data to write as JSON.
+        toml: data to write as TOML.
+        agent: a service that an agent starts with its secrets in the environment.
+        delivery: `"ciphertext"` (default), or `"plaintext"`: Ansible decrypts at deployment and the secret is
+            readable in the file. The task then shows neither diff nor result.
+        mode: permissions as octal digits. Default: `0600` for plaintext and variables, otherwise `0640`.
+        owner: owner of the file. Default: the user that Ansible logs in as.
+        group: group of the file. Default: the group of that user.
+        restart: systemd service to restart when the file changes. Default: none.
     """
 
     runtime_fields = frozenset({"content"})
@@ -94,24 +108,24 @@ class HostConfig(Element):
 
     def _report(self) -> None:
         if len(self.contents) != 1:
-            self.node.add_problem(f"exactly one of {', '.join(SHAPES)} says what is in the file")
+            self.node.add_problem(f"set exactly one of {', '.join(SHAPES)}")
         if problem := choice_problem("delivery", self.delivery, get_args(Delivery)):
             self.node.add_problem(problem)
         if not self.hosts:
             self.node.add_problem("hosts is empty")
         if len(self.mode) not in (3, 4) or not set(self.mode) <= set("01234567"):
-            self.node.add_problem(f"mode={self.mode!r} is to be octal digits such as '0640'")
+            self.node.add_problem(f"mode={self.mode!r} must be octal digits such as '0640'")
         if self.delivery == "plaintext" and self.mode[-1] != "0":
-            self.node.add_problem(f"mode={self.mode!r} would let everyone on the host read the plaintext")
+            self.node.add_problem(f"mode={self.mode!r} would let every user of the host read the plaintext")
 
     @property
     def shape(self) -> str:
-        """Which of `SHAPES` the content has."""
+        """The keyword of `SHAPES` that is set."""
         return next(iter(self.contents), "template")
 
     @property
     def content(self) -> Any:
-        """What was given under the name of the shape."""
+        """The value of that keyword."""
         return self.contents.get(self.shape)
 
     def texts(self) -> Iterable[tuple[str, str]]:

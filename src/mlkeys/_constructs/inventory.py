@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The hosts that files are for."""
+"""Inventories: groups of hosts."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ from mlkeys._providers.literals import shown
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template of Ansible. Any other text of a program means itself, braces included."""
+    """A jinja2 template for Ansible. Every other string of a program is literal text, braces included.
+
+    Args:
+        text: the template, such as `{{ inventory_hostname }}`.
+    """
 
     text: str
 
 
-#: Variables of a host that is the deploying machine itself, and uses the Python that deploys.
+#: Variables of a host that is the deploying machine itself.
 LOCAL: Mapping[str, str | Template] = {
     "ansible_connection": "local",
     "ansible_python_interpreter": Template("{{ ansible_playbook_python }}"),
 }
 
-#: What a variable may hold: plain data, references, templates.
+#: Plain data, references and templates.
 Data: TypeAlias = Any
 
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -37,7 +41,7 @@ _OWN_GROUPS = ("all", "ungrouped")
 
 
 class Group(Element):
-    """Hosts that are configured alike."""
+    """A group of hosts; the result of `Inventory.group`."""
 
     runtime_fields = frozenset({"vars"})
 
@@ -49,19 +53,21 @@ class Group(Element):
         self.hosts = {name: dict(given) for name, given in hosts.items()}
         self.variables = dict(variables)
         if not _GROUP.fullmatch(id_) or id_ in _OWN_GROUPS:
-            self.node.add_problem(f"{id_!r} is no name for a group: letters, digits and '_', and not {_OWN_GROUPS}")
+            self.node.add_problem(
+                f"{id_!r} is not a group name: use letters, digits and '_', and none of {', '.join(_OWN_GROUPS)}"
+            )
         for name in hosts:
             if not _HOST.fullmatch(name):
-                self.node.add_problem(f"{shown(name)} is no name for a host")
+                self.node.add_problem(f"{shown(name)} is not a host name")
         if not hosts:
-            self.node.add_problem("the group has no host")
+            self.node.add_problem("the group has no hosts")
 
     def texts(self) -> Iterable[tuple[str, str]]:
         return (("vars", text) for data in (self.variables, self.hosts) for text in texts_in(_untagged(data)))
 
 
 class Inventory(Construct):
-    """The hosts of a stack."""
+    """The inventory of a stack. Add groups of hosts with `group` or `local`."""
 
     def __init__(self, scope: Construct | str, id_: str | None = None, /) -> None:
         super().__init__(*where(scope, id_))
@@ -73,17 +79,29 @@ class Inventory(Construct):
         *,
         variables: Mapping[str, Data] | None = None,
     ) -> Group:
-        """A group of hosts, each with variables of its own, and variables that all have."""
+        """Add a group of hosts.
+
+        Args:
+            name: name of the group.
+            hosts: host names, or host variables by host name.
+            variables: variables of the group. Default: none.
+        """
         named = hosts if isinstance(hosts, Mapping) else {host: {} for host in hosts}
         return Group(self, name, hosts=named, variables=variables or {})
 
     def local(self, name: str, hosts: Sequence[str], *, variables: Mapping[str, Data] | None = None) -> Group:
-        """A group whose hosts are folders of the deploying machine, to try things out."""
+        """Add a group whose hosts all are the deploying machine, for tests.
+
+        Args:
+            name: name of the group.
+            hosts: host names.
+            variables: variables of the group. Default: none.
+        """
         return self.group(name, hosts, variables={**LOCAL, **(variables or {})})
 
 
 def _untagged(data: Data) -> Data:
-    """The data with templates as the texts they are."""
+    """Return the data with templates as strings."""
     if isinstance(data, Template):
         return data.text
     if isinstance(data, Mapping):

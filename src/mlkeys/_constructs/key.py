@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The keys of a Transit engine, and what they are used for."""
+"""Keys of a Transit engine and their uses."""
 
 from __future__ import annotations
 
@@ -15,55 +15,102 @@ from mlkeys._model.secret import Secret
 
 
 class TransitSecretBackendKey(KeyResource):
-    """A key of a Transit engine. What is not said is left to the server, and not touched on an existing key.
+    """A key of a Transit engine.
 
-    But for two things that can never be taken back: a key is not exportable and allows no plaintext backup unless
-    that is said, and one that does so all the same is refused.
+    Attributes that are not set are left to the server, and are not changed on an existing key. The exceptions are
+    `exportable` and `allow_plaintext_backup`, which cannot be turned off again: an existing key that has one of them
+    is refused unless the program sets it.
+
+    Args:
+        backend: path of the engine. Required.
+        name: name of the key. Required.
+        type: type of the key. Default: `aes256-gcm96`. Cannot be changed later.
+        derived: derive a separate key for each context. Here the context is the name of the ciphertext, so that a
+            ciphertext only decrypts under its own name. Default: False. Cannot be changed later.
+        convergent_encryption: produce the same ciphertext for the same plaintext and context. Requires `derived`.
+            Default: False. Cannot be changed later.
+        key_size: size of an `hmac` key in bytes, 32 to 512. Cannot be changed later.
+        exportable: allow export of the key material. Default: False. Cannot be turned off.
+        allow_plaintext_backup: allow plaintext backups of the key. Default: False. Cannot be turned off.
+        auto_rotate_period: rotate the key after this time: seconds, or a string such as `"90d"`; at least one hour.
+            0 (default): never.
+        deletion_allowed: allow deletion of the key. Default: False.
+        min_decryption_version: oldest version that may decrypt (the floor). Default: 1.
+        min_encryption_version: oldest version that may encrypt. 0 (default): any that may decrypt.
+        external_key_ref: reference of an `external-key`, `CONFIG:KEY`. OpenBao only. Cannot be changed later.
+        managed_key_name: name of the key behind a `managed_key`. Vault only. Cannot be changed later.
+        managed_key_id: UUID of the key behind a `managed_key`. Vault only. Cannot be changed later.
+        parameter_set: parameter set of an `ml-dsa` or `slh-dsa` key. Vault only. Cannot be changed later.
+        hybrid_key_type_pqc: post-quantum part of a `hybrid` key. Vault only. Cannot be changed later.
+        hybrid_key_type_ec: elliptic-curve part of a `hybrid` key. Vault only. Cannot be changed later.
     """
 
     _ciphertexts: EncryptedVars | None = None
 
     def encrypt(self, plaintext: Plaintext, *, name: str | None = None) -> Encrypted:
-        """The ciphertext of a secret. It is made once and kept as long as the secret is the same.
+        """Encrypt a secret. Its ciphertext is kept for as long as the secret stays the same.
 
-        Under a derived key, the name is the context: the ciphertext decrypts under that name alone.
+        Args:
+            plaintext: where the secret comes from, such as `Secret.env("OPENAI_API_KEY")`.
+            name: name of the ciphertext, a variable name. With a derived key it is also the context. Default: taken
+                from the source, such as `openai_api_key`.
         """
         suggested = plaintext.name if isinstance(plaintext, Secret) else None
         if name is None and suggested is None and not plaintext_problems(plaintext):
-            self.node.add_problem("the ciphertext needs a name: encrypt(…, name='…')", call_site())
+            self.node.add_problem("a name is required here: encrypt(…, name='…')", call_site())
         return self.ciphertexts.add(name or suggested or f"unnamed_{len(self.ciphertexts.entries)}", plaintext)
 
     @property
     def ciphertexts(self) -> EncryptedVars:
-        """The file of what `encrypt` makes; there with the first."""
+        """The file with the results of `encrypt`, created with the first one."""
         self._encrypts = True
         if self._ciphertexts is None:
             self._ciphertexts = EncryptedVars(self, "ciphertexts", key=self)
         return self._ciphertexts
 
     def decrypt(self, ciphertext: str | Encrypted, *, context: str | None = None) -> Decrypted:
-        """The plaintext of a ciphertext, for use at deployment; no file ever holds it."""
+        """Decrypt a ciphertext at deployment. No file of the project holds the plaintext.
+
+        Args:
+            ciphertext: a ciphertext of this program, or one that begins with `vault:v`.
+            context: context of a ciphertext that is not of this program. Required with a derived key.
+        """
         self._encrypts = True
         return decrypt(self, ciphertext, context)
 
     def grant_encrypt(self, grantee: Grantee, *, secrets: Sequence[str] = ()) -> Grant:
-        """Let it encrypt; with secrets (names of a derived key's entries), only these."""
+        """Allow a role or policy to encrypt.
+
+        Args:
+            grantee: the AppRole or Policy.
+            secrets: names of secrets to restrict it to; requires a derived key. Default: all.
+        """
         self._encrypts = True
         return grant(self, grantee, "encrypt", secrets)
 
     def grant_decrypt(self, grantee: Grantee, *, secrets: Sequence[str] = ()) -> Grant:
-        """Let it decrypt; with secrets (names of a derived key's entries), only these."""
+        """Allow a role or policy to decrypt.
+
+        Args:
+            grantee: the AppRole or Policy.
+            secrets: names of secrets to restrict it to; requires a derived key. Default: all.
+        """
         self._encrypts = True
         return grant(self, grantee, "decrypt", secrets)
 
     def grant_rewrap(self, grantee: Grantee, *, secrets: Sequence[str] = ()) -> Grant:
-        """Let it carry ciphertexts to the latest version, without seeing a plaintext; with secrets, only theirs."""
+        """Allow a role or policy to rewrap ciphertexts to the latest key version, without seeing plaintext.
+
+        Args:
+            grantee: the AppRole or Policy.
+            secrets: names of secrets to restrict it to; requires a derived key. Default: all.
+        """
         return grant(self, grantee, "rewrap", secrets)
 
     def grant_verify(self, grantee: Grantee) -> Grant:
-        """Let it tell whether a secret is the one that a file of ciphertexts holds, without seeing a plaintext."""
+        """Allow a role or policy to compare secrets with stored fingerprints, without seeing plaintext."""
         return grant(self, grantee, "verify")
 
     def grant_rotate(self, grantee: Grantee) -> Grant:
-        """Let it rotate the key, and read its versions."""
+        """Allow a role or policy to rotate the key and read its versions."""
         return grant(self, grantee, "rotate")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The attributes of a Transit engine's keys."""
+"""Keys of a Transit engine as resources: attributes and their validation."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _SIGNING_ONLY = re.compile(r"ecdsa-|ed25519|hmac|ml-dsa|slh-dsa|hybrid|aes\d+-cm
 
 
 class KeyChanges(TypedDict, total=False):
-    """Attributes of a key, under the API's own names."""
+    """Attributes of a key that can be set later, under the names of the API. See `TransitSecretBackendKey`."""
 
     type: KeyType | None
     derived: bool | None
@@ -75,20 +75,20 @@ class KeyChanges(TypedDict, total=False):
 
 
 class KeyAttributes(KeyChanges, total=False):
-    """Attributes of a key, and which one it is."""
+    """Keywords of `TransitSecretBackendKey`: the attributes of a key, and which one it is."""
 
     backend: Required[str]
     name: Required[str]
 
 
 class KeyResource(Resource):
-    """A key of a Transit engine as a resource: its attributes, and what is wrong with them."""
+    """A key of a Transit engine as a resource."""
 
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
         attribute.name: attribute
         for attribute in (
-            Attribute("backend", "str", AT_CREATION, "The engine's path."),
-            Attribute("name", "str", AT_CREATION, "The key's name."),
+            Attribute("backend", "str", AT_CREATION, "Path of the engine."),
+            Attribute("name", "str", AT_CREATION, "Name of the key."),
             *KEY_ATTRIBUTES,
         )
     }
@@ -118,33 +118,39 @@ class KeyResource(Resource):
         backend: str = "transit",
         derived: bool = False,
     ) -> Self:
-        """A key that is already there: it can be used, and is neither made nor changed."""
+        """Refer to an existing key, which can be used and is neither created nor changed.
+
+        Args:
+            name: name of the key.
+            backend: path of the engine. Default: `transit`.
+            derived: whether the key is derived. Default: False.
+        """
         made = cls._existing(scope, id_, {"name": name, "backend": backend, "derived": derived})
         made.node.add_validation(made._validate)  # noqa: SLF001  its own class
         return made
 
     def configure(self, **attributes: Unpack[KeyChanges]) -> None:
-        """Set attributes after the fact, as an aspect does; None takes one away."""
+        """Set attributes later, for example in an aspect; None unsets one."""
         self._take(attributes)
 
     @property
     def name(self) -> Reference:
-        """The key's name."""
+        """Name of the key."""
         return self._reference("name")
 
     @property
     def backend(self) -> Reference:
-        """The path of its engine."""
+        """Path of its engine."""
         return self._reference("backend")
 
     @property
     def latest_version(self) -> Reference:
-        """The version that encrypts; known only once deployed."""
+        """The latest version of the key; known after deployment."""
         return self._reference("latest_version")
 
     @property
     def derived(self) -> bool:
-        """Whether each ciphertext belongs to a context, which here is its name."""
+        """Whether each ciphertext is bound to a context, here its name."""
         return self.values.get("derived") is True
 
     @property
@@ -157,15 +163,15 @@ class KeyResource(Resource):
         usual = str(self.ATTRIBUTES["type"].default)
         kind = str(self.values.get("type", usual))
         if kind not in KEY_TYPES:
-            # The usual one first: of two that are as near, it is what was meant.
+            # The default first: of two equally near types, it is the likely one.
             near = f" Did you mean {usual!r}?" if usual.startswith(kind) else unknown_type_hint(kind)
             problems.append(
-                f"type={shown(kind)} is no key type.{near} A newer one can be set with add_override('type', …)."
+                f"type={shown(kind)} is not a known key type.{near} Set a newer one with add_override('type', …)."
             )
         if self._encrypts and _SIGNING_ONLY.match(kind):
-            problems.append(f"a key of type {kind} neither encrypts nor decrypts")
+            problems.append(f"a key of type {kind} cannot encrypt or decrypt")
         if kind == "hmac" and not self.values.get("key_size"):
-            problems.append("a key of type hmac needs key_size, 32 to 512")
+            problems.append("a key of type hmac requires key_size, 32 to 512")
         name = str(self.values.get("name", ""))
         if not any(targets(name)) and name and (problem := name_problem(name)):
             problems.append(problem)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a program shows of its work."""
+"""Outputs of a program."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from mlkeys._model.tree import Construct, ambient
 
 
 class Output(Element):
-    """A named value that `mlkeys output` shows; plaintext only when asked for, and never from a file."""
+    """A value that `mlkeys output` shows; the result of `export`.
+
+    Plaintext is shown on request only, and never written.
+    """
 
     plaintext_fields = frozenset({"value"})
     runtime_fields = frozenset({"value"})
@@ -28,14 +31,14 @@ class Output(Element):
             value = str(value)
         self.value = value if isinstance(value, (str, int, bool)) else ""
         if isinstance(value, Secret):
-            self.node.add_problem("a secret cannot be an output: export what encrypt() makes of it")
+            self.node.add_problem("a secret cannot be an output: export the result of encrypt() instead")
         elif not isinstance(value, (str, int, bool)):
-            self.node.add_problem(f"an output is text, a number or a truth value, not a {type(value).__name__}")
+            self.node.add_problem(f"an output must be a string, a number or a flag, not a {type(value).__name__}")
         self.description = description
 
     @property
     def sensitive(self) -> bool:
-        """Whether a plaintext is part of it."""
+        """Whether plaintext is part of it."""
         found = (self.node.root.node.find(target.path) for target in targets(str(self.value)))
         return any(isinstance(construct, Decrypted) for construct in found)
 
@@ -51,14 +54,21 @@ def export(
     scope: Construct | None = None,
     description: str = "",
 ) -> Output:
-    """Show a value under a name, by `mlkeys output`: one of the stack of the value, else of the one around."""
+    """Add an output, which `mlkeys output` shows.
+
+    Args:
+        name: name of the output.
+        value: a string, a number, a flag, a reference, or the result of `encrypt()` or `decrypt()`.
+        scope: the construct to be below. Default: the stack of the value, else the surrounding stack.
+        description: meaning of the output. Default: empty.
+    """
     place = scope or _stack_of_value(value) or ambient.get()
     if place is None:
-        raise MlkeysError(f"there is no stack for the output {name!r}: say export({name!r}, …, scope=stack)")
+        raise MlkeysError(f"the output {name!r} is outside of a stack: set one with export({name!r}, …, scope=stack)")
     return Output(place, name, value, description)
 
 
 def _stack_of_value(value: object) -> Construct | None:
-    """The stack of what a value refers to."""
+    """Return the stack of the construct that a value refers to."""
     construct = getattr(value, "construct", value)
     return construct.node.nearest(Stack) if isinstance(construct, Element) else None

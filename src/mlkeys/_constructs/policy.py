@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Policies: what a token may do."""
+"""Policies: the rights of a token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ Capability: TypeAlias = Literal["create", "read", "update", "patch", "delete", "
 
 
 class Policy(Element):
-    """A policy. Rules come from `allow`, or from the grants of a key."""
+    """A policy. Add rules with `allow`, or with grants such as `key.grant_decrypt(policy)`.
+
+    Args:
+        name: name of the policy. Default: the id of the construct.
+        description: purpose of the policy, a comment in its text. Default: empty.
+    """
 
     def __init__(
         self,
@@ -41,11 +46,11 @@ class Policy(Element):
         if not _NAME.fullmatch(self.policy_name):
             # It is also the name of a file.
             self.node.add_problem(
-                f"{shown(self.policy_name)} is no name for a policy: letters, digits, '_', '-' and '.', beginning with "
-                "a letter or digit, and such names with '/' between them"
+                f"{shown(self.policy_name)} is not a policy name: use letters, digits, '_', '-' and '.', beginning "
+                "with a letter or digit; separate several such names with '/'"
             )
         if self.policy_name in RESERVED:
-            self.node.add_problem(f"the policy {self.policy_name!r} is the server's own")
+            self.node.add_problem(f"{self.policy_name!r} is reserved by the server")
         self.node.add_validation(self._validate)
 
     def allow(
@@ -54,26 +59,33 @@ class Policy(Element):
         *capabilities: Capability,
         parameters: Mapping[str, Sequence[str]] | None = None,
     ) -> Self:
-        """Allow these at a path; with `parameters`, only requests that have each with one of its values."""
+        """Add a rule.
+
+        Args:
+            path: path of the API, such as `transit/keys/ml`. `+` stands for one segment, `*` at the end for the rest.
+            capabilities: what to allow there.
+            parameters: parameters that a request must have, with the values allowed for each (empty: any). Default:
+                requests are not restricted.
+        """
         at = call_site()
         for capability in capabilities:
             if problem := choice_problem("capability", capability, CAPABILITIES):
                 self.node.add_problem(problem, at)
         if "${" in path or any(ord(character) < 32 for character in path):
-            self.node.add_problem("a path of a policy holds neither '${' nor control characters", at)
+            self.node.add_problem("a policy path cannot hold '${' or control characters", at)
         allowed = {name: tuple(values) for name, values in parameters.items()} if parameters is not None else None
         ordered = tuple(name for name in CAPABILITIES if name in capabilities)
         self.add(Rule(path, ordered, allowed, tuple(allowed or ())))
         return self
 
     def add(self, rule: Rule) -> None:
-        """Allow what a rule says."""
+        """Add a rule."""
         if rule not in self._rules:
             self._rules.append(rule)
 
     def _validate(self) -> list[str]:
         if not self._rules:
-            return ["the policy allows nothing: it has no rule"]
+            return ["the policy has no rules"]
         try:
             merged(self._rules)
         except ValueError as problem:
@@ -82,12 +94,12 @@ class Policy(Element):
 
     @property
     def name(self) -> Reference:
-        """The policy's name."""
+        """Name of the policy."""
         return self._reference("name")
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        """Its rules, in the order in which they were added; several may be for one path."""
+        """The rules, in the order of the program; several may be for one path."""
         return tuple(self._rules)
 
     def known(self, attribute: str, /) -> object | None:

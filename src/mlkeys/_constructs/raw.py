@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Ways out: what this package has no construct for, given as plain data to one target."""
+"""Escape hatches: plain data for one target, where this package has no construct."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlkeys._model.tree import Construct, where
 
 
 def texts_in(data: object) -> Iterable[str]:
-    """Every text in nested data, names included."""
+    """Yield every string in nested data, keys included."""
     if isinstance(data, str):
         yield data
     elif isinstance(data, Mapping):
@@ -25,7 +25,7 @@ def texts_in(data: object) -> Iterable[str]:
 
 
 def mapped(data: Any, change: Callable[[str], Any]) -> Any:
-    """The data with each text in it changed; names of entries stay."""
+    """Return the data with each string changed; keys stay."""
     if isinstance(data, str):
         return change(data)
     if isinstance(data, Mapping):
@@ -46,24 +46,31 @@ class _Raw(Element):
 
 
 class TerraformBlock(_Raw):
-    """Blocks of Terraform JSON, merged into those of the stack: `{"resource": {"vault_…": {"name": {…}}}}`.
+    """Blocks of Terraform JSON, merged into those of the stack.
 
-    References in it become expressions. Its own texts are Terraform's templates and are not escaped.
+    References become expressions. Other strings are Terraform templates and are not escaped.
+
+    Args:
+        block: the blocks, such as `{"resource": {"vault_…": {"name": {…}}}}`.
     """
 
     def __init__(self, scope: Construct | str, id_: str | None = None, /, *, block: Mapping[str, Any]) -> None:
         super().__init__(scope, id_, block)
 
     def block(self, render: Callable[[str], str]) -> dict[str, Any]:
-        """The blocks with references rendered."""
+        """Return the blocks with references rendered."""
         result: dict[str, Any] = mapped(self.data, lambda text: _unescaped(render(text)))
         return result
 
 
 class AnsibleTask(_Raw):
-    """A task of the stack's playbook, where it was made: `{"ansible.builtin.debug": {"msg": "…"}}`.
+    """A task of the stack's playbook.
 
-    References in it become expressions. Its own texts are Ansible's templates and are not escaped.
+    References become expressions. Other strings are Ansible templates and are not escaped. The task runs after the
+    tasks of the constructs that it refers to, else in the order of the program.
+
+    Args:
+        task: the task, such as `{"ansible.builtin.debug": {"msg": "…"}}`.
     """
 
     runtime_fields = frozenset({"data"})

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
 import os
 import secrets
 import signal
@@ -20,6 +19,7 @@ from typing import Any, Self, TypeVar
 from mlkeys._devserver.http import request
 from mlkeys._devserver.state_folder import POLL_SECONDS, STOP_SECONDS, forget, locked, write_private
 from mlkeys._errors import DevServerError
+from mlkeys._shared.hcl import attributes, block
 from mlkeys._system.processes import ending_with_parent, holding_signals
 
 _LOOPBACK = "127.0.0.1"
@@ -246,18 +246,16 @@ def _free_port() -> int:
 
 
 def _storage_config(state: Path, port: int) -> str:
-    # One Raft node that elects itself at once. Its cluster port is never used, so any free one will do.
-    return f"""
-storage "raft" {{
-  path                   = {json.dumps(str(state / "data"))}
-  node_id                = "dev"
-  performance_multiplier = 1
-}}
-listener "tcp" {{
-  address         = "{_LOOPBACK}:{port}"
-  cluster_address = "{_LOOPBACK}:0"
-  tls_disable     = true
-}}
-api_addr     = "http://{_LOOPBACK}:{port}"
-cluster_addr = "https://{_LOOPBACK}:0"
-"""
+    # One Raft node that elects itself at once. Nothing uses its cluster port, so any free one will do.
+    address = f"{_LOOPBACK}:{port}"
+    listener = {"address": address, "cluster_address": f"{_LOOPBACK}:0", "tls_disable": True}
+    return "\n".join(
+        (
+            block(
+                'storage "raft"',
+                attributes({"path": str(state / "data"), "node_id": "dev", "performance_multiplier": 1}),
+            ),
+            block('listener "tcp"', attributes(listener)),
+            attributes({"api_addr": f"http://{address}", "cluster_addr": f"https://{_LOOPBACK}:0"}),
+        )
+    )

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from mlkeys._import.values import SCALARS, TEXT, Source, Value, refuse
 from mlkeys._shared.schema import did_you_mean
+from mlkeys._shared.yaml_words import is_reserved
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_]+")
-# What YAML and the vars file itself keep for themselves.
-_RESERVED = ("_transit", "false", "no", "null", "off", "on", "true", "yes")
+# The vars file's own entry.
+_METADATA = "_transit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,6 @@ def _about_name(name: str, values: Sequence[Value]) -> Iterator[str]:
     if len(values) > 1:
         places = ", ".join(value.place for value in values)
         yield f"{places}: all of them would become {name}. Choose with --only or --skip, or --rename OLD=NEW"
-    elif not _NAME.fullmatch(name) or name in _RESERVED:
+    elif not _NAME.fullmatch(name) or name == _METADATA or is_reserved(name):
         old = values[0].name
         yield f"{values[0].place} would become '{name}', which is no name for a variable: --rename {old}=NEW"

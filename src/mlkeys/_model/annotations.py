@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Remarks on constructs: notes and warnings go into the manifest, errors keep files from being made."""
+"""Annotations of constructs: notes and warnings go into the manifest, errors prevent synthesis."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from mlkeys._model.tree import Construct
 
 
 class Annotations:
-    """The remarks on one construct: `Annotations.of(key).warning("old", "rotate this one")`."""
+    """Annotations of one construct: `Annotations.of(key).warning("old", "rotate this key")`."""
 
     def __init__(self, construct: Construct) -> None:
         self._node = construct.node
 
     @classmethod
     def of(cls, construct: Construct) -> Annotations:
-        """The remarks on that construct."""
+        """Return the annotations of a construct."""
         return cls(construct)
 
     def info(self, message: str) -> None:
-        """Something that a reader of the manifest should know."""
+        """Add a note to the manifest."""
         self._node.add_metadata("info", message)
 
     def warning(self, id_: str, message: str) -> None:
-        """Something doubtful. The id is what it is acknowledged by."""
+        """Add a warning. `mlkeys synth` prints it until `acknowledge` is called with its id."""
         self._node.add_warning(id_, message)
 
     def error(self, message: str) -> None:
-        """Something that must not be deployed."""
+        """Add an error. While there is one, nothing is written or deployed."""
         self._node.add_problem(message, call_site())
 
     def acknowledge(self, id_: str) -> None:
-        """Say that a warning about this construct or one below it is known."""
+        """Silence the warnings with this id on the construct and on everything below it."""
         self._node.add_metadata("acknowledged", id_)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Lets aspects visit the tree until nothing is left to visit: an aspect may add constructs, and aspects."""
+"""Run aspects over the tree until no construct is left to visit: an aspect may add constructs and aspects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ROUNDS = 100
 
 
 def visit_all(root: Construct) -> None:
-    """Each aspect visits each construct below the one it was added to, once; lower priorities first."""
+    """Let each aspect visit the construct that it was added to and all below, once; lower priorities first."""
     visited: set[tuple[int, int]] = set()
     for _ in range(_ROUNDS):
         due = [(priority, number, aspect, construct) for number, (priority, aspect, construct) in enumerate(_all(root))]
@@ -21,7 +21,7 @@ def visit_all(root: Construct) -> None:
         for _, _, aspect, construct in sorted(due, key=lambda entry: entry[:2]):
             visited.add((id(aspect), id(construct)))
             aspect.visit(construct)
-    raise MlkeysError(f"the aspects still add constructs after {_ROUNDS} rounds")
+    raise MlkeysError(f"aspects still add constructs after {_ROUNDS} rounds")
 
 
 def _all(root: Construct) -> list[tuple[int, Aspect, Construct]]:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Checks what a program gives as attributes of a construct, and brings it into one form."""
+"""Validates and normalises the attributes that a program sets on a construct."""
 
 from __future__ import annotations
 
@@ -15,30 +15,34 @@ Value: TypeAlias = str | bool | int | Duration | tuple[str, ...] | Mapping[str, 
 
 
 def checked(attribute: Attribute, value: object) -> Value:
-    """The value in the form that targets expect; ValueError says what is wrong with it."""
+    """Return the value in the form that targets expect.
+
+    Raises:
+        ValueError: it has the wrong type or form.
+    """
     return _CHECKS[attribute.kind](attribute.name, value)
 
 
 def unknown_problem(word: str, known: Iterable[str]) -> str:
-    """What to say about a keyword that does not exist."""
+    """Return the message about a keyword that does not exist."""
     names = sorted(known)
-    return f"there is no {word!r}.{_hint(word, names)}"
+    return f"unknown keyword {word!r}.{_hint(word, names)}"
 
 
 def choice_problem(name: str, value: str, choices: Sequence[str]) -> str | None:
-    """What to say about a value that is none of the choices, None when it is one."""
+    """Return the message about a value that is not one of the choices, None when it is one."""
     if value in choices:
         return None
-    return f"{name}={shown(value)} is not known.{_hint(value, choices)}"
+    return f"{name}={shown(value)} is not a valid choice.{_hint(value, choices)}"
 
 
 def _hint(word: str, known: Sequence[str]) -> str:
-    return did_you_mean(word, known) or f" Known: {', '.join(known)}."
+    return did_you_mean(word, known) or f" Choices: {', '.join(known)}."
 
 
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(_wrong(name, "text", value))
+        raise ValueError(_wrong(name, "a string", value))
     return value
 
 
@@ -50,7 +54,7 @@ def _flag(name: str, value: object) -> bool:
 
 def _number(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(_wrong(name, "a whole number", value))
+        raise ValueError(_wrong(name, "an integer", value))
     return value
 
 
@@ -67,13 +71,13 @@ def _duration(name: str, value: object) -> Duration:
 
 def _texts(name: str, value: object) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence) or not _all_text(value):
-        raise ValueError(_wrong(name, "a list of texts", value))
+        raise ValueError(_wrong(name, "a list of strings", value))
     return tuple(value)
 
 
 def _mapping(name: str, value: object) -> Mapping[str, str]:
     if not isinstance(value, Mapping) or not (_all_text(value.keys()) and _all_text(value.values())):
-        raise ValueError(_wrong(name, "a dictionary of texts", value))
+        raise ValueError(_wrong(name, "a dictionary of strings", value))
     return dict(value)
 
 
@@ -81,8 +85,8 @@ def _all_text(values: Iterable[object]) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-def _wrong(name: str, wanted: str, value: object) -> str:
-    return f"{name} is to be {wanted}, not {shown(value)}"
+def _wrong(name: str, expected: str, value: object) -> str:
+    return f"{name} must be {expected}, not {shown(value)}"
 
 
 _CHECKS: Mapping[str, Callable[[str, object], Value]] = {

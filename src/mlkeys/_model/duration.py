@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Lengths of time."""
+"""Durations."""
 
 from __future__ import annotations
 
@@ -13,32 +13,43 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 
 @dataclass(frozen=True, order=True, slots=True)
 class Duration:
-    """A length of time in whole seconds. Wherever one is wanted, `"30d"`, `"720h"` and `3600` do as well."""
+    """A duration in whole seconds.
+
+    Every keyword that accepts a duration also accepts a string such as `"30d"`, `"720h"` or `"1h30m"`, and a number
+    of seconds.
+
+    Args:
+        seconds: the number of seconds.
+    """
 
     seconds: int
 
     @classmethod
     def parse(cls, text: str | int) -> Duration:
-        """Read `30d`, `720h`, `1h30m`, `3600s` or a number of seconds; ValueError when it is none of these."""
+        """Parse `30d`, `720h`, `1h30m`, `3600s` or a number of seconds.
+
+        Raises:
+            ValueError: it is not a duration.
+        """
         return cls(parse_duration(text))
 
     @classmethod
     def minutes(cls, count: int) -> Duration:
-        """That many minutes."""
+        """Return a duration of that many minutes."""
         return cls(count * 60)
 
     @classmethod
     def hours(cls, count: int) -> Duration:
-        """That many hours."""
+        """Return a duration of that many hours."""
         return cls(count * 3600)
 
     @classmethod
     def days(cls, count: int) -> Duration:
-        """That many days, of 24 hours each."""
+        """Return a duration of that many days of 24 hours."""
         return cls(count * 86400)
 
     def __str__(self) -> str:
-        # One unit alone: servers refuse "2d12h".
+        # A single unit: servers refuse "2d12h".
         for size, unit in _UNITS:
             if self.seconds and self.seconds % size == 0:
                 return f"{self.seconds // size}{unit}"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What constructs have in common that become something on a server or a host."""
+"""Base classes of the constructs that become something on a server or a host."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Target = Literal["ansible", "terraform"]
 
 
 class Element(Construct):
-    """A construct whose values others may refer to, and which may hold such references in its own texts."""
+    """A construct with values that others may refer to. Its own strings may hold such references."""
 
-    #: Values that only exist once the program is deployed.
+    #: Attributes whose values only exist after deployment.
     RUNTIME: ClassVar[frozenset[str]] = frozenset()
-    #: Those of them that are plaintext.
+    #: Those whose values are plaintext.
     SENSITIVE: ClassVar[frozenset[str]] = frozenset()
-    #: Texts of its own in which plaintext may stand, because no file will hold it.
+    #: Fields in which plaintext may stand, because no file holds it.
     plaintext_fields: frozenset[str] = frozenset()
-    #: Texts of its own in which values may stand that only exist at deployment.
+    #: Fields in which values that only exist after deployment may stand.
     runtime_fields: frozenset[str] = frozenset()
 
     def known(self, _attribute: str, /) -> object | None:
-        """The value of an attribute as far as the program says it, None when it does not."""
+        """Return the value that the program sets for an attribute, None when it sets none."""
         return None
 
     def texts(self) -> Iterable[tuple[str, str]]:
-        """Every text that the program gave, under the name of its attribute."""
+        """Return every string that the program gives, with the name of its field."""
         return ()
 
     def _reference(self, attribute: str) -> Reference:
@@ -41,11 +41,11 @@ class Element(Construct):
 
 
 class Resource(Element):
-    """An element that is described by a table of attributes."""
+    """An element described by a table of attributes."""
 
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]]
     REQUIRED: ClassVar[tuple[str, ...]] = ()
-    #: False for what is already there and is only referred to.
+    #: False for what already exists and is only referred to.
     managed: bool = True
 
     def __init__(self, scope: Construct | str, id_: str | None, attributes: Mapping[str, object]) -> None:
@@ -55,7 +55,7 @@ class Resource(Element):
         self._take(attributes)
         for name in self.REQUIRED:
             if attributes.get(name) is None:
-                self.node.add_problem(f"{name} is missing")
+                self.node.add_problem(f"{name} is required")
 
     @classmethod
     def _existing(cls, scope: Construct | str, id_: str | None, attributes: Mapping[str, object]) -> Self:
@@ -79,7 +79,7 @@ class Resource(Element):
 
     @property
     def values(self) -> Mapping[str, Value]:
-        """The attributes that the program gave, in their one form."""
+        """The attributes that the program sets, normalised."""
         return self._values
 
     def known(self, attribute: str, /) -> Value | None:
@@ -95,8 +95,11 @@ class Resource(Element):
                 yield from ((name, text) for pair in value.items() for text in pair)
 
     def add_override(self, path: str, value: object, /, *, target: Target | None = None) -> None:
-        """Set what this package has no attribute for, in what one target (or each) is given.
+        """Set an option of the generated task or resource that this package has no keyword for.
 
-        The path is dotted (`lifecycle.prevent_destroy`); the value is plain data, and None takes the entry away.
+        Args:
+            path: dotted path of the option, such as `lifecycle.prevent_destroy`.
+            value: plain data; None removes the option.
+            target: `"ansible"` or `"terraform"`. Default: both.
         """
         self.overrides += ((target, path, value),)

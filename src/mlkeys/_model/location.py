@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where in the user's program something was written."""
+"""Source locations in the user's program."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120  
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A line of a file, as Python names it."""
+    """A line of a source file."""
 
     file: str
     line: int
 
     def seen_from(self, folder: str) -> str:
-        """`file:line` without anything of the machine: relative to the folder, else the bare name."""
+        """Return `file:line` without the path of this machine: relative to the folder, else the bare name."""
         inside = self.file.startswith(folder + os.sep) if folder else not self.file.startswith(os.sep)
         name = self.file[len(folder) + 1 :] if inside and folder else self.file
         return f"{name if inside else os.path.basename(self.file)}:{self.line}".replace(os.sep, "/")  # noqa: PTH119
 
 
 def call_site() -> Location:
-    """The line of the user's code that led here: the nearest one outside of this package."""
+    """Return the line of the user's code that led here: the nearest frame outside of this package."""
     frame = sys._getframe(1)  # noqa: SLF001  the public way, inspect.stack, reads source files
     while frame.f_back is not None and is_ours(frame.f_code.co_filename):
         frame = frame.f_back
@@ -34,6 +34,6 @@ def call_site() -> Location:
 
 
 def is_ours(file: str) -> bool:
-    """Whether code of that file is this package's."""
+    """Whether a file belongs to this package."""
     # "<string>" is where dataclasses keep the code they generate.
     return file.startswith(_PACKAGE) or file == "<string>"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""References: values of constructs that can stand anywhere in text and are rendered by each target in its own way.
+"""References: placeholders for values of constructs, which each target renders in its own way.
 
 A reference is a `str` that holds the path of its construct and an attribute between two marks. It survives
 f-strings, concatenation, `join` and `replace`; what cuts it apart is found and refused.
@@ -23,7 +23,11 @@ _STRAY = re.compile(f"[{_BEGIN}{_MIDDLE}{_END}]|\\\\u[eE]00[012]")
 
 
 class Reference(str):
-    """A value of a construct, as text. The value itself may only exist once the program is deployed."""
+    """The value of a construct's attribute, as a string that stands for it.
+
+    Pass it on whole: as a keyword, in an f-string, or joined with other strings. The value itself may only exist after
+    deployment.
+    """
 
     __slots__ = ("attribute", "construct")
 
@@ -40,7 +44,7 @@ class Reference(str):
         return f"<{self.construct.node.path}.{self.attribute}>"
 
     def apply(self, _function: Callable[[str], object]) -> NoReturn:
-        """Not possible, and said so: a program makes files, and the value is only known at deployment."""
+        """Raise an error: the value is only known at deployment, so no function can be applied to it."""
         raise MlkeysError(
             f"{self!r} has no value while files are made, so a function cannot be applied to it; "
             "pass it on, put it into an f-string, or compute in the template of a HostConfig"
@@ -49,14 +53,14 @@ class Reference(str):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a reference inside of a text points to."""
+    """The construct and attribute that a reference points to."""
 
     path: str
     attribute: str
 
 
 def parts(text: str) -> list[str | Target]:
-    """The text cut at its references; no part is empty."""
+    """Split a text at its references; no part is empty."""
     found: list[str | Target] = []
     end = 0
     for match in _MARKED.finditer(text):
@@ -70,12 +74,12 @@ def parts(text: str) -> list[str | Target]:
 
 
 def targets(text: str) -> Iterable[Target]:
-    """The references in a text."""
+    """Return the references in a text."""
     return (Target(match[1], match[2]) for match in _MARKED.finditer(text)) if _BEGIN in text else ()
 
 
 def damage(text: str) -> str | None:
-    """What is wrong with the references in a text, None when nothing is."""
+    """Return what is wrong with the references in a text, None when nothing is."""
     if _STRAY.search(_MARKED.sub("", text)):
         return (
             "a reference was cut apart or encoded (by slicing, json.dumps, repr, …); "

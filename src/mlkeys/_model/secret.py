@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Secrets, as a program may speak of them: where one is found at deployment, never what it is."""
+"""Sources of secrets: where to find one at deployment, never its value."""
 
 from __future__ import annotations
 
@@ -12,54 +12,77 @@ from mlkeys._errors import MlkeysError
 
 
 class Secret:
-    """Says where a secret is found when the program is deployed. Only the deployment ever sees it."""
+    """The source of a secret. Only the deployment reads the value; no file of the project holds it."""
 
     __slots__ = ()
 
     @staticmethod
     def env(name: str) -> EnvSecret:
-        """The environment variable of that name, on the machine that deploys."""
+        """Read an environment variable of the machine that deploys.
+
+        Args:
+            name: name of the variable. It must be set and not empty.
+        """
         return EnvSecret(name)
 
     @staticmethod
     def file(path: str) -> FileSecret:
-        """What a file of the deploying machine holds; a relative path is relative to the program's folder."""
+        """Read a file of the machine that deploys, without its trailing newline.
+
+        Args:
+            path: absolute, beginning with `~`, or relative to the folder of the program.
+        """
         return FileSecret(path)
 
     @staticmethod
     def prompt(question: str) -> PromptSecret:
-        """What a person answers to the question at deployment."""
+        """Ask on the terminal, without echo, at every deployment.
+
+        Args:
+            question: the prompt.
+        """
         return PromptSecret(question)
 
     @staticmethod
     def kv(path: str, field: str, *, mount: str = "secret") -> KvSecret:
-        """A field of a secret in a KV engine (version 2) of the same server."""
+        """Read a field of a secret in a KV engine (version 2) of the same server.
+
+        Args:
+            path: path of the secret in the engine.
+            field: name of the field.
+            mount: path of the engine. Default: `secret`.
+        """
         return KvSecret(path, field, mount)
 
     @staticmethod
     def generated(length: int = 32, characters: str = string.ascii_letters + string.digits) -> GeneratedSecret:
-        """A random text, made at the first deployment and kept from then on."""
+        """Generate a random value at the first deployment and keep it from then on.
+
+        Args:
+            length: number of characters, at least 8. Default: 32.
+            characters: characters to choose from, at least 2 different ones. Default: ASCII letters and digits.
+        """
         return GeneratedSecret(length, characters)
 
     @property
     def name(self) -> str | None:
-        """A name for what is made of the secret, None when it suggests none."""
+        """A name for the ciphertext of the secret, None when the source suggests none."""
         return None
 
     def problem(self) -> str | None:
-        """What is wrong with the description, None when nothing is."""
+        """Return what is wrong with the source, None when nothing is."""
         return None
 
     def __str__(self) -> str:
         return repr(self)
 
     def __format__(self, _spec: str) -> NoReturn:
-        raise MlkeysError(f"{self!r} cannot be put into text: only encrypt() and EncryptedVars take a secret")
+        raise MlkeysError(f"{self!r} cannot be formatted as text: pass it to encrypt() or EncryptedVars")
 
 
 @dataclass(frozen=True, slots=True)
 class EnvSecret(Secret):
-    """What `Secret.env` makes."""
+    """The result of `Secret.env`."""
 
     variable: str
 
@@ -73,12 +96,12 @@ class EnvSecret(Secret):
     def problem(self) -> str | None:
         if self.variable and "=" not in self.variable and self.variable.isprintable():
             return None
-        return "Secret.env takes the name of an environment variable"
+        return "Secret.env requires the name of an environment variable"
 
 
 @dataclass(frozen=True, slots=True)
 class FileSecret(Secret):
-    """What `Secret.file` makes."""
+    """The result of `Secret.file`."""
 
     path: str
 
@@ -90,12 +113,12 @@ class FileSecret(Secret):
         return self.path.rpartition("/")[2].partition(".")[0].lower()
 
     def problem(self) -> str | None:
-        return None if self.path and "\0" not in self.path else "Secret.file takes the path of a file"
+        return None if self.path and "\0" not in self.path else "Secret.file requires the path of a file"
 
 
 @dataclass(frozen=True, slots=True)
 class PromptSecret(Secret):
-    """What `Secret.prompt` makes."""
+    """The result of `Secret.prompt`."""
 
     question: str
 
@@ -105,7 +128,7 @@ class PromptSecret(Secret):
 
 @dataclass(frozen=True, slots=True)
 class KvSecret(Secret):
-    """What `Secret.kv` makes."""
+    """The result of `Secret.kv`."""
 
     path: str
     field: str
@@ -121,12 +144,12 @@ class KvSecret(Secret):
     def problem(self) -> str | None:
         if self.path and self.field and self.mount:
             return None
-        return "Secret.kv takes the path of a secret and the name of a field"
+        return "Secret.kv requires the path of a secret, the name of a field and a mount"
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedSecret(Secret):
-    """What `Secret.generated` makes."""
+    """The result of `Secret.generated`."""
 
     length: int
     characters: str
@@ -136,5 +159,5 @@ class GeneratedSecret(Secret):
 
     def problem(self) -> str | None:
         if self.length < 8 or len(set(self.characters)) < 2:
-            return "Secret.generated wants at least 8 characters out of at least 2 different ones"
+            return "Secret.generated requires a length of at least 8 and at least 2 different characters"
         return None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The root of a tree, and its units of deployment."""
+"""The root of the tree, and its stacks: the units of deployment."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ TARGETS: tuple[TargetName, ...] = get_args(TargetName)
 
 @dataclass
 class Session:
-    """A program that the command runs, and the roots that the program makes."""
+    """A program run by a command, and the roots that it makes."""
 
     roots: list[Root] = field(default_factory=list)
 
 
-#: Set while the command runs a program: the command then decides where files go.
+#: Set while a command runs a program: the command then decides where files go.
 session: ContextVar[Session | None] = ContextVar("session", default=None)
 
 
 class Root(Construct):
-    """The root of a tree, as checks and targets know it; `mlkeys.App` adds the way to files."""
+    """The root of the tree, as checks and targets know it; `mlkeys.App` adds how to write files."""
 
     def __init__(self, *, targets: Sequence[TargetName] = TARGETS) -> None:
         self.node = Node(self, None, "")
@@ -45,21 +45,25 @@ class Root(Construct):
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
-        """All stacks, in the order in which they were made."""
+        """All stacks, in the order of the program."""
         return tuple(construct for construct in self.node.walk() if isinstance(construct, Stack))
 
 
 class Stack(Construct):
     """A unit of deployment: one Ansible project, one Terraform configuration.
 
+    Inside of `with stack:` constructs may leave out their scope.
+
     Args:
-        url: the server; from the environment (`BAO_ADDR`, `VAULT_ADDR`, …) when not given.
-        namespace: the namespace on it.
-        description: what the stack is for.
-        terraform_secrets: how Terraform may handle plaintext and ciphertext. Not at all unless given:
-            `"ephemeral"` keeps both out of plan and state, `"state"` writes both into the state.
-        terraform_kv: for `"ephemeral"`, the KV engine (version 2) that ciphertexts are written to. Terraform never
-            compares what it wrote there: raise the variable `ciphertexts_version` after a secret has changed.
+        url: address of the server, such as `https://bao.example.com:8200`. Default: from the environment
+            (`ANSIBLE_HASHI_VAULT_ADDR`, `BAO_ADDR`, `VAULT_ADDR`).
+        namespace: namespace on the server. Default: from the environment.
+        description: purpose of the stack, for the manifest. Default: empty.
+        terraform_secrets: how Terraform handles plaintext and ciphertext. `"ephemeral"` keeps both out of plan and
+            state, `"state"` writes both to the state. Default: Terraform handles neither.
+        terraform_kv: with `"ephemeral"`, the path of the KV engine (version 2) that ciphertexts are written to.
+            Terraform never compares what it wrote there: raise the variable `ciphertexts_version` after a secret
+            changed. Default: `secret`.
     """
 
     def __init__(
@@ -83,17 +87,17 @@ class Stack(Construct):
         self.terraform_kv = terraform_kv
         self._entered: list[Token[Construct | None]] = []
         if place.node.nearest(Stack) is not None:
-            self.node.add_problem("a stack cannot be part of another stack")
+            self.node.add_problem("a stack cannot be inside of another stack")
         if terraform_secrets is not None and (
             problem := choice_problem("terraform_secrets", terraform_secrets, get_args(TerraformSecrets))
         ):
             self.node.add_problem(problem)
 
         if terraform_secrets == "state":
-            self.node.add_warning("terraform-state-secrets", "Terraform writes plaintext and ciphertext into its state")
+            self.node.add_warning("terraform-state-secrets", "Terraform writes plaintext and ciphertext to its state")
 
     def __enter__(self) -> Self:
-        """Make this the scope of constructs that name none."""
+        """Make this the scope of constructs that are given none."""
         self._entered.append(ambient.set(self))
         return self
 
@@ -102,8 +106,8 @@ class Stack(Construct):
 
 
 def root_of(construct: Construct) -> Root:
-    """The root of the tree that a construct is in."""
+    """Return the root of the tree that a construct is in."""
     root = construct.node.root
     if not isinstance(root, Root):
-        raise MlkeysError(f"[{construct.node.path}] is in no app")
+        raise MlkeysError(f"[{construct.node.path}] is not in an app")
     return root

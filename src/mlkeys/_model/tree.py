@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The tree of constructs. What belongs to the tree is on `.node`, so that `.path` is free for Vault's paths."""
+"""The construct tree. Data of the tree is on `.node`, so that `.path` is free for Vault's paths."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlkeys._model.location import Location, call_site
 T = TypeVar("T")
 Validation = Callable[[], Iterable[str]]
 
-#: The construct under which those are made that name no scope. Set by `with stack:` and by the command.
+#: The scope of constructs that are given none. Set by `with stack:` and by commands.
 ambient: ContextVar[Construct | None] = ContextVar("ambient", default=None)
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -23,14 +23,17 @@ _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @runtime_checkable
 class Aspect(Protocol):
-    """Something that visits every construct below the one it was added to, before validation."""
+    """Visits the construct that it was added to and every construct below, before validation.
+
+    Add one with `construct.node.add_aspect(aspect)`.
+    """
 
     def visit(self, construct: Construct) -> None:
-        """Look at a construct, and perhaps change it or add to it."""
+        """Inspect a construct; change it, or add constructs to it."""
 
 
 class Node:
-    """The place of a construct in the tree, and what is known about that place."""
+    """The place of a construct in the tree, and its dependencies, aspects, validations and messages."""
 
     __slots__ = (
         "_aspects", "_children", "_dependencies", "_locked", "_metadata", "_problems", "_validations", "_warnings",
@@ -45,7 +48,7 @@ class Node:
         above = scope.node.path if scope is not None else ""
         self.path: str = f"{above}/{id_}" if above else id_
         self._children: dict[str, Construct] = {}
-        # Most nodes have none of these; empty tuples instead of lists make a big tree a third smaller.
+        # Most nodes have none of these; empty tuples instead of lists make a large tree a third smaller.
         self._dependencies: tuple[Construct, ...] = ()
         self._aspects: tuple[tuple[int, Aspect], ...] = ()
         self._metadata: tuple[tuple[str, object], ...] = ()
@@ -60,29 +63,30 @@ class Node:
         return f"<node {self.path or '(root)'}>"
 
     def adopt(self, child: Node) -> None:
-        """Take in a new child; a node does so by itself when it is made."""
+        """Add a child. The constructor of a node calls this."""
         if any(scope.node.locked for scope in self.scopes):
-            raise MlkeysError(f"[{child.path}] constructs cannot be added while files are being made")
+            raise MlkeysError(f"[{child.path}] constructs cannot be added during synthesis")
         if not _ID.fullmatch(child.id):
             child.add_problem(
-                f"{child.id!r} is no id: letters, digits, '_', '-' and '.', beginning with a letter, digit or '_'"
+                f"{child.id!r} is not a valid id: use letters, digits, '_', '-' and '.', beginning with a letter, "
+                "digit or '_'"
             )
         first = self._children.setdefault(child.id, child.construct)
         if first is not child.construct:
-            # The child is not part of the tree, so it is its parent that has the problem.
+            # The child is not part of the tree, so its parent has the problem.
             self.add_problem(
-                f"there is already a construct {child.path!r}; the other one is at {first.node.location_text}",
+                f"duplicate id: there is already a construct {child.path!r}, at {first.node.location_text}",
                 child.location,
             )
 
     @property
     def location_text(self) -> str:
-        """`file:line` of the construct, seen from the folder of the program."""
+        """`file:line` of the construct, relative to the folder of the program."""
         return self.location.seen_from(self.root.node.folder)
 
     @property
     def folder(self) -> str:
-        """The folder that file names are shown relative to: that of the file in which the root was made."""
+        """The folder that file names are relative to: that of the file which makes the root."""
         return self.location.file.rpartition("/")[0]
 
     @property
@@ -103,18 +107,18 @@ class Node:
         return tuple(self._children.values())
 
     def child(self, id_: str) -> Construct | None:
-        """The construct of that id right below this one."""
+        """Return the direct child with an id, None when there is none."""
         return self._children.get(id_)
 
     def find(self, path: str) -> Construct | None:
-        """The construct at a path below this one, None when there is none."""
+        """Return the construct at a path below this one, None when there is none."""
         found: Construct | None = self.construct
         for part in path.split("/"):
             found = found.node.child(part) if found is not None else None
         return found
 
     def walk(self) -> Iterator[Construct]:
-        """This construct and all below it, parents first, in the order in which they were made."""
+        """Yield this construct and all below it, parents first, in the order of the program."""
         stack = [self.construct]
         while stack:
             construct = stack.pop()
@@ -122,7 +126,7 @@ class Node:
             stack.extend(reversed(construct.node.children))
 
     def nearest(self, kind: type[T]) -> T | None:
-        """The nearest of that kind among this construct and those above it."""
+        """Return the nearest construct of a class among this one and those above it."""
         node: Node | None = self
         while node is not None:
             if isinstance(node.construct, kind):
@@ -135,7 +139,7 @@ class Node:
         return self._dependencies
 
     def add_dependency(self, *constructs: Construct) -> None:
-        """Everything below this construct is made after everything below those."""
+        """Create this construct and everything below it after the others and everything below them."""
         self._dependencies += tuple(c for c in constructs if c not in self._dependencies)
 
     @property
@@ -143,7 +147,7 @@ class Node:
         return self._metadata
 
     def add_metadata(self, kind: str, value: object) -> None:
-        """Keep something that is known about the construct."""
+        """Attach metadata to the construct."""
         self._metadata += ((kind, value),)
 
     @property
@@ -151,7 +155,11 @@ class Node:
         return self._aspects
 
     def add_aspect(self, aspect: Aspect, *, priority: int = 100) -> None:
-        """Let it visit this construct and all below, those of a lower number first."""
+        """Let an aspect visit this construct and all below it.
+
+        Args:
+            priority: aspects with a lower number run first. Default: 100.
+        """
         self._aspects += ((priority, aspect),)
 
     @property
@@ -159,7 +167,7 @@ class Node:
         return self._validations
 
     def add_validation(self, validation: Validation) -> None:
-        """A function that says what is wrong, called once the whole app is there."""
+        """Add a function that returns problems, called when the app is complete."""
         self._validations += (validation,)
 
     @property
@@ -167,16 +175,16 @@ class Node:
         return self._problems
 
     def add_problem(self, message: str, location: Location | None = None) -> None:
-        """Say what is wrong; no file is made as long as there is anything."""
+        """Report a problem. While there is one, nothing is written."""
         self._problems += ((message, location or self.location),)
 
     @property
     def warnings(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of an id, by which it can be acknowledged, and a text."""
+        """Pairs of an id and a message."""
         return self._warnings
 
     def add_warning(self, id_: str, message: str) -> None:
-        """Say what is doubtful, under an id by which that can be acknowledged."""
+        """Report a warning, under an id by which it can be acknowledged."""
         if (id_, message) not in self._warnings:
             self._warnings += ((id_, message),)
 
@@ -185,16 +193,21 @@ class Node:
         return self._locked
 
     def lock(self) -> None:
-        """From now on nothing can be added below."""
+        """Refuse new constructs below this one."""
         self._locked = True
 
     def unlock(self) -> None:
-        """Things can be added again."""
+        """Accept new constructs again."""
         self._locked = False
 
 
 class Construct:
-    """A part of an app. Give the scope as first argument, or leave it out inside of `with stack:`."""
+    """A part of an app; base class of all constructs.
+
+    Args:
+        scope: the construct to be below. Leave it out inside of `with stack:` and in flat programs.
+        id_: name of the construct, unique within its scope.
+    """
 
     node: Node
 
@@ -207,15 +220,15 @@ class Construct:
 
 
 def where(scope: Construct | str, id_: str | None) -> tuple[Construct, str]:
-    """The scope and the id that a construct's first arguments mean."""
+    """Return the scope and the id that the first arguments of a construct mean."""
     if isinstance(scope, Construct) and isinstance(id_, str):
         return scope, id_
     if isinstance(scope, str) and id_ is None:
         around = ambient.get()
         if around is None:
             raise MlkeysError(
-                f"there is no stack for {scope!r}: run the program with 'mlkeys synth PROGRAM', "
-                "or make one: with Stack(App(), 'name'): …"
+                f"{scope!r} is outside of a stack: run the program with 'mlkeys synth PROGRAM', "
+                "or put it inside of one: with Stack(App(), 'name'): …"
             )
         return around, scope
-    raise MlkeysError("the first arguments are the scope (a construct) and the id (text), or the id alone")
+    raise MlkeysError("the first arguments must be the scope (a construct) and the id (a string), or the id alone")

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What secrets look like: one table, for the generator that refuses them and for the linter that finds them.
+"""Patterns of secrets: one table, for the generator that refuses them and for the linter that finds them.
 
-The shapes are what providers document, and what the rules of secret scanners agree on.
+The shapes are those that providers document and that the rules of secret scanners agree on.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Form:
         return re.compile(self.shape)
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where in a text there are such secrets."""
+        """Yield the positions of such secrets in a text."""
         if not self.shape:
             return
         group = 1 if self._shape.groups else 0
@@ -59,7 +59,7 @@ class Form:
         return re.compile(self.sign or self.shape)
 
     def is_signed(self, text: str) -> bool:
-        """Whether a text holds something that such a secret might be."""
+        """Whether a text holds something that may be such a secret."""
         return self._sign.search(text) is not None
 
     def _stands_alone(self, text: str, start: int, end: int) -> bool:
@@ -72,7 +72,7 @@ class Form:
 
 
 def _named(words: str, value: str) -> str:
-    """A value that has no form of its own, where the name of the provider and of a key stand before it."""
+    """Return the pattern of a value without a recognisable form, preceded by the names of the provider and of a key."""
     return (
         rf"(?i:{words})[^\n]{{0,50}}?(?i:key|token|secret|login|client|bearer)(?:_?[0-9])?(?![A-Za-z])"
         rf"[^\nA-Za-z0-9]{{1,8}}({value})"
@@ -229,14 +229,14 @@ FORMS = (
 
 
 def marked(text: str) -> list[Form]:
-    """The forms that a text may hold, by their marks; nearly always none."""
+    """Return the forms that a text may hold, by their marks; nearly always none."""
     lower = text.lower()
     here = {lower[found.start() : found.start() + _FAR_ENOUGH] for found in _ANY_MARK.finditer(lower)}
     return [form for form, mark in _MARKS if any(mark.search(piece) for piece in here)] if here else []
 
 
 def _any_of(marks: Iterable[str]) -> re.Pattern[str]:
-    """Any mark, the longest that fits. Gathered by their first letters, they are found three times as fast."""
+    """Return a pattern for any mark, longest first. Grouped by first letter it is three times as fast."""
     by_letter: dict[str, list[str]] = {}
     for mark in sorted(marks, key=len, reverse=True):
         by_letter.setdefault(mark[0], []).append(mark[1:])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs a program and keeps the app that it makes."""
+"""Runs a program and returns the app that it makes."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from mlkeys._model.tree import ambient
 
 
 def load(program: Path) -> Root:
-    """The app of a program.
+    """Run a program and return its app.
 
-    One that makes no `App` is in the flat style: its constructs are in one stack, named after its file.
+    A program that makes no `App` is in the flat style: its constructs are in one stack, named after its file.
 
     Raises:
-        MlkeysError: it cannot be run, or makes no app or several.
+        MlkeysError: it cannot be run, or does not make exactly one app.
     """
     path = program.absolute()
     if not path.is_file():
-        raise MlkeysError(f"There is no program {program}. 'mlkeys init' writes one.")
+        raise MlkeysError(f"The program {program} does not exist. Create one with 'mlkeys init'.")
     flat, stack = _flat_app(path)
     running = Session()
     before = list(sys.path)
     sys.path.insert(0, str(path.parent))
     in_session, in_stack = session.set(running), ambient.set(stack)
     try:
-        # What the program prints is not what the command prints.
+        # What the program prints is not output of the command.
         with contextlib.redirect_stdout(sys.stderr):
             runpy.run_path(str(path), run_name="__main__")
     except SyntaxError as mistake:
@@ -50,7 +50,7 @@ def load(program: Path) -> Root:
 
 
 def _line(problem: MlkeysError) -> str:
-    """The last line of the program itself on the way to the problem."""
+    """Return the innermost line of the program that led to the problem."""
     frames = [frame for frame, _ in traceback.walk_tb(problem.__traceback__)]
     own = [
         frame for frame in frames if not is_ours(frame.f_code.co_filename) and "runpy" not in frame.f_code.co_filename
@@ -60,7 +60,7 @@ def _line(problem: MlkeysError) -> str:
 
 def _flat_app(path: Path) -> tuple[Root, Stack]:
     app = Root()
-    # Made for the program, so what is said about it is said about its first line.
+    # Problems of the app and its stack point to the first line of the program.
     app.node.location = Location(str(path), 1)
     stack = Stack(app, path.stem)
     stack.node.location = app.node.location
@@ -70,7 +70,7 @@ def _flat_app(path: Path) -> tuple[Root, Stack]:
 def _the_app(program: Path, running: Session, flat: Root, stack: Stack) -> Root:
     used = bool(stack.node.children)
     if not running.roots and not used:
-        raise MlkeysError(f"{program} makes no construct: there is nothing to synthesise.")
+        raise MlkeysError(f"{program} makes no constructs: there is nothing to synthesize.")
     if len(running.roots) + used > 1:
         raise MlkeysError(
             f"{program} makes {len(running.roots)} App objects"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Reads what a program names and writes what becomes of it: the only part that touches files."""
+"""Reads the templates of a program and writes its project: the only part of synthesis that touches files."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from mlkeys._synthesis.synth import MANIFEST, Synthesis, synthesize
 
 
 def synthesize_for(app: Root, outdir: Path) -> Synthesis:
-    """The files of an app as they would be in a folder."""
+    """Synthesize an app for an output folder."""
     program = Path(app.node.folder or ".").absolute()
     sources = _sources(app, program)
     return synthesize(app, sources=sources, program_folder=Path(os.path.relpath(program, outdir.absolute())).as_posix())
 
 
 def write_app(app: Root, outdir: Path) -> Synthesis:
-    """Make the folder hold the files of an app; what is not ours in it stays."""
+    """Write the files of an app to a folder; other files in it stay."""
     made = synthesize_for(app, outdir)
     write(made.files, outdir)
     return made
 
 
 def _sources(app: Root, program: Path) -> dict[str, str]:
-    """Texts of the templates that the program names, as far as they can be read."""
+    """Return the texts of the templates that the program names, as far as they can be read."""
     found = {}
     for construct in app.node.walk():
         if isinstance(construct, HostConfig) and isinstance(construct.contents.get("template"), str):
@@ -39,15 +39,15 @@ def _sources(app: Root, program: Path) -> dict[str, str]:
             try:
                 found[name] = (program / name).read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError):
-                continue  # a check says so, with the place in the program
+                continue  # a check reports it, with its place in the program
     return found
 
 
 def write(files: Mapping[str, str], outdir: Path) -> None:
-    """Put all files in place, or none: they are written beside their places first, then moved.
+    """Write all files or none: they are written to a staging folder first, then moved.
 
-    Files that an earlier run made and this one does not are removed. The manifest is moved last: while it does not
-    fit the files, `differences` says so.
+    Files of an earlier run that are not part of this one are removed. The manifest is moved last: until it matches the
+    files, `differences` reports them.
     """
     stale = _files_of(outdir) - files.keys()
     try:
@@ -63,15 +63,12 @@ def write(files: Mapping[str, str], outdir: Path) -> None:
         for name in stale:
             _remove(outdir, name)
     except OSError as problem:
-        reason = f"{outdir} cannot be written: {problem.strerror}"
-    else:
-        return
-    raise MlkeysError(reason)
+        raise MlkeysError(f"cannot write to {outdir}: {problem.strerror}") from None
 
 
 @contextmanager
 def _staging(outdir: Path) -> Iterator[Path]:
-    """A folder for files on their way. (`tempfile` would take as long to import as a small app takes to be made.)"""
+    """Create a folder for files on their way. (Importing `tempfile` would take as long as synthesis of a small app.)"""
     folder = outdir / f".mlkeys-{os.getpid()}"
     folder.mkdir(mode=0o700)
     try:
@@ -83,7 +80,7 @@ def _staging(outdir: Path) -> Iterator[Path]:
 
 
 def differences(files: Mapping[str, str], outdir: Path) -> list[str]:
-    """The files that are missing, out of date or left over."""
+    """Return the files that are missing, out of date or left over."""
     different = {name for name, text in files.items() if _read(outdir / name) != text}
     return sorted(different | (_files_of(outdir) - files.keys()))
 
@@ -93,7 +90,7 @@ def _manifest_last(files: Mapping[str, str]) -> list[str]:
 
 
 def _files_of(outdir: Path) -> set[str]:
-    """What an earlier run wrote, by its own manifest."""
+    """Return what an earlier run wrote, by its manifest."""
     text = _read(outdir / MANIFEST)
     if text is None:
         return set()
@@ -101,7 +98,7 @@ def _files_of(outdir: Path) -> set[str]:
         listed = json.loads(text)["files"]
     except (ValueError, KeyError, TypeError):
         return set()
-    # A path that leads out of the folder is none of ours, whoever wrote it there.
+    # Synthesis never writes a path that leads out of the folder, whoever put it into the manifest.
     return {name for name in listed if not Path(name).is_absolute() and ".." not in Path(name).parts} | {MANIFEST}
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""From a tree to the texts of files. No file, no environment, no clock: a program always gives the same bytes."""
+"""From a tree to the contents of files. Reads no file, environment or clock: a program always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,8 @@ from mlkeys._analysis.view import View
 from mlkeys._constructs.output import Output
 from mlkeys._errors import AppInvalid, Problem
 from mlkeys._model.aspects import visit_all
-from mlkeys._model.attributes import Value
-from mlkeys._model.duration import Duration
-from mlkeys._model.element import Resource
-from mlkeys._model.reference import parts
 from mlkeys._model.stack import Root, Stack
-from mlkeys._model.tree import Construct
+from mlkeys._synthesis.tree_file import tree_of
 from mlkeys._targets.checks import target_problems_of
 
 MANIFEST = "manifest.json"
@@ -29,21 +25,26 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Synthesis:
-    """Everything that is to be written, under paths relative to the output folder; and what is doubtful."""
+    """The result of synthesis.
+
+    Attributes:
+        files: contents of files by path, relative to the output folder.
+        warnings: warnings that are not acknowledged.
+    """
 
     files: Mapping[str, str]
     warnings: tuple[Problem, ...]
 
 
 def synthesize(app: Root, *, sources: Mapping[str, str] | None = None, program_folder: str = "..") -> Synthesis:
-    """All files of an app.
+    """Validate an app and return its files.
 
     Args:
-        sources: texts of the files that the program names.
-        program_folder: from the output folder to that of the program.
+        sources: contents of the templates that the program names.
+        program_folder: path from the output folder to the folder of the program.
 
     Raises:
-        AppInvalid: with every problem of the app.
+        AppInvalid: with all problems of the app.
     """
     visit_all(app)
     app.node.lock()
@@ -67,7 +68,7 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
             entry["description"] = stack.description
         if "ansible" in view.app.targets:
             folder = f"ansible/{stack.node.id}"
-            # Each target takes longer to import than a small app takes to be made, so only those that are wanted are.
+            # Importing a target takes longer than synthesis of a small app, so only the needed ones are imported.
             from mlkeys._targets.ansible.project import AnsibleProject  # noqa: PLC0415
 
             texts = AnsibleProject(view, stack, sources, f"../../{program_folder}").render()
@@ -86,7 +87,7 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
         entry["dependencies"] = sorted(other.node.id for other in needed_stacks(view, stack))
         stacks[stack.node.id] = entry
     warnings = warnings_of(view.app)
-    files["tree.json"] = _json({"version": "tree-0.1", "tree": _tree(view.app, addresses)})
+    files["tree.json"] = _json({"version": "tree-0.1", "tree": tree_of(view.app, addresses)})
     manifest = {
         "format": FORMAT,
         "stacks": stacks,
@@ -114,7 +115,7 @@ def _outputs(view: View, stack: Stack) -> dict[str, Any]:
 
 
 def needed_stacks(view: View, stack: Stack) -> set[Stack]:
-    """The stacks that have to be deployed before this one."""
+    """Return the stacks that must be deployed before this one."""
     found = {dependency for dependency in stack.node.dependencies if isinstance(dependency, Stack)}
     for element in view.in_stack(stack):
         for needed in view.needs(element):
@@ -131,40 +132,3 @@ def _notes(app: Root) -> list[str]:
         for kind, text in construct.node.metadata
         if kind == "info"
     ]
-
-
-def _tree(construct: Construct, addresses: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    node = construct.node
-    kind = type(construct)
-    entry: dict[str, Any] = {
-        "id": node.id,
-        "path": node.path,
-        "at": node.location_text,
-        "constructInfo": {"fqn": f"{kind.__module__}.{kind.__qualname__}" if _is_own(kind) else kind.__qualname__},
-    }
-    if isinstance(construct, Resource):
-        entry["attributes"] = {name: _plain(value) for name, value in construct.values.items()}
-    if node.path in addresses:
-        entry["addresses"] = dict(addresses[node.path])
-    if node.children:
-        entry["children"] = {child.node.id: _tree(child, addresses) for child in node.children}
-    return entry
-
-
-def _is_own(kind: type[Construct]) -> bool:
-    # The module of a program's own class depends on how the program is run.
-    return kind.__module__.startswith("mlkeys.")
-
-
-def _plain(value: Value) -> object:
-    if isinstance(value, Duration):
-        return str(value)
-    if isinstance(value, str):
-        return str(_readable(value))
-    if isinstance(value, tuple):
-        return [_readable(text) for text in value]
-    return value
-
-
-def _readable(text: str) -> str:
-    return "".join(part if isinstance(part, str) else f"<{part.path}.{part.attribute}>" for part in parts(text))

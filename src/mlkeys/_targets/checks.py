@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is wrong with an app in the eyes of one target."""
+"""Problems of an app with regard to its targets."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mlkeys._model.stack import Stack
 
 
 def target_problems_of(view: View, sources: Mapping[str, str]) -> tuple[Problem, ...]:
-    """Problems that only the targets of the app have."""
+    """Return the problems that only the targets of the app have."""
     found: list[Problem] = []
     for element in view.elements:
         texts: list[str] = []
         if "ansible" in view.app.targets:
-            from mlkeys._targets.ansible.checks import ansible_problems  # noqa: PLC0415  as in `_synth`
+            from mlkeys._targets.ansible.checks import ansible_problems  # noqa: PLC0415  as in synthesis
 
             texts += ansible_problems(view, element, sources)
         if "terraform" in view.app.targets:
@@ -37,5 +37,5 @@ def _stacks(view: View) -> Iterator[Problem]:
             yield Problem(
                 stack.node.path,
                 stack.node.location_text,
-                f"the stack [{first.node.path}] at {first.node.location_text} would be written into the same folder",
+                f"the stack [{first.node.path}] at {first.node.location_text} would be written to the same folder",
             )

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Names for targets, from paths of constructs: the same path always gives the same name, two paths never do."""
+"""Names for targets, from paths of constructs: one path always gives one name, two paths give two."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _HASH_DIGITS = 8
 
 
 def terraform_name(path: str) -> str:
-    """A name for a block. It is the path itself where that is one; a changed text gets a hash of the path."""
+    """Return a name for a block: the path where that is a valid name, else a changed path with a hash."""
     return _named(path, r"[^A-Za-z0-9_-]", r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def variable_name(path: str) -> str:
-    """A name for a variable of Ansible."""
+    """Return a name for a variable of Ansible."""
     return _named(path, r"[^A-Za-z0-9_]", r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _named(path: str, foreign: str, legal: str) -> str:
-    # A path that already looks like a hashed one gets a hash as well, so that nothing can be made to meet.
+    # A path that already looks like a hashed one gets a hash as well, so that names cannot be made to collide.
     if re.fullmatch(legal, path) and not re.search(f"_[0-9a-f]{{{_HASH_DIGITS}}}$", path):
         return path
     text = re.sub(foreign, "_", path)

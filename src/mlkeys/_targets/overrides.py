@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a program sets in one target's output although this package has no attribute for it."""
+"""Overrides: options that a program sets in the output of a target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlkeys._model.element import Resource, Target
 
 
 def overridden(resource: Resource, target: Target, body: dict[str, Any]) -> dict[str, Any]:
-    """The body with the resource's overrides for a target."""
+    """Return the body with the overrides of a resource for a target."""
     for for_target, path, value in resource.overrides:
         if for_target in (None, target):
             _put(body, path.split("."), value)

@@ -59,7 +59,7 @@ def test_problems_are_shown_without_a_traceback(seed: Path) -> None:
         "vault.TransitSecretBackend('b', path='')\n"
     )
     shown = mlkeys("synth", cwd=seed, status=1).stderr
-    assert "[app/a] (app.py:2) there is no 'pth'. Did you mean 'path'?" in shown
+    assert "[app/a] (app.py:2) unknown keyword 'pth'. Did you mean 'path'?" in shown
     assert "[app/b] (app.py:3) path is empty" in shown
     assert "Traceback" not in shown
     assert not (seed / "mlkeys.out").exists()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What grants allow on a real server, and a host's agent that lives by one."""
+"""The rights that grants give on a real server, and an agent on a host that uses one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def test_grants_allow_what_they_say_and_nothing_else(bao: Bao, mount: str) -> None:
+def test_grants_allow_their_use_and_nothing_else(bao: Bao, mount: str) -> None:
     s = stack()
     key = vault.TransitSecretBackendKey.from_existing(s, "key", name="key", backend=mount, derived=True)
     key.grant_encrypt(vault.Policy(s, "only-encrypt"), secrets=("one",))
@@ -60,6 +60,7 @@ def test_grants_allow_what_they_say_and_nothing_else(bao: Bao, mount: str) -> No
 
 
 PLAINTEXT = "FAKE-what-the-service-needs"
+ODD = "it's ${HOME} {{ x }} $ \u2028 {"
 
 PROGRAM = """
 from mlkeys import Agent, EncryptedVars, HostConfig, Inventory, Secret
@@ -74,17 +75,17 @@ web = Inventory("hosts").local("web", ["a"])
 plaintext = key.decrypt(secrets["one"]).plaintext
 HostConfig("shown", hosts=web, env={"KEY": plaintext}, dest="/FOLDER/plain.env", delivery="plaintext")
 HostConfig("agent", hosts=web, dest="/FOLDER/app.service", agent=Agent(
-    ["/bin/sh", "-c", "printf %s \\"$SECRET\\" > /FOLDER/seen; sleep 60"], {"SECRET": secrets["one"]}, role,
+    ["/bin/sh", "-c", "printf %s \\"$SECRET$0\\" > /FOLDER/seen; sleep 60", "ODD"], {"SECRET": secrets["one"]}, role,
     address="ADDRESS", credentials="/FOLDER"))
 """
 
 
-def test_an_agent_lives_by_what_its_role_was_granted(fresh: Bao, tmp_path: Path) -> None:
-    program = PROGRAM.replace("/FOLDER", str(tmp_path)).replace("ADDRESS", fresh.addr)
+def test_an_agent_needs_no_more_than_its_role_was_granted(fresh: Bao, tmp_path: Path) -> None:
+    program = PROGRAM.replace("/FOLDER", str(tmp_path)).replace("ADDRESS", fresh.addr).replace("ODD", ODD)
     (tmp_path / "app.py").write_text(program)
     env = {"BAO_ADDR": fresh.addr, "BAO_TOKEN": fresh.token, "ML_API_KEY": PLAINTEXT}
     mlkeys("deploy", cwd=tmp_path, env=env)
-    # An auth method is created once; another description is no reason to fail.
+    # An auth method is created once; a changed description is not an error.
     (tmp_path / "app.py").write_text(
         program.replace('AppRoleAuth("approle")', 'AppRoleAuth("approle", description="new")')
     )
@@ -96,11 +97,11 @@ def test_an_agent_lives_by_what_its_role_was_granted(fresh: Bao, tmp_path: Path)
     unit = (tmp_path / "app.service").read_text()
     assert f"agent -config={tmp_path}/agent.hcl" in unit
     assert PLAINTEXT not in (tmp_path / "agent.hcl").read_text()
-    assert secret_of_the_service(tmp_path) == PLAINTEXT
+    assert secret_of_the_service(tmp_path) == PLAINTEXT + ODD
 
 
 def secret_of_the_service(folder: Path) -> str:
-    """What the service that the agent starts has in its environment."""
+    """Return the secret in the environment of the service that the agent starts."""
     seen = folder / "seen"
     agent = subprocess.Popen(
         [str(get_binary_path()), "agent", f"-config={folder}/agent.hcl"],

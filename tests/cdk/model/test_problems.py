@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is wrong with a program is said all at once, with its place, and never with a secret in it."""
+"""Problems of a program are reported all at once, with file and line, and never with a secret in them."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_all_problems_come_at_once_with_construct_and_line() -> None:
     found = problems(s)
     for message in (
         "[bad/k] (model/test_problems.py:",
-        "there is no 'deletion_alowed'. Did you mean 'deletion_allowed'?",
-        "type='aes256' is no key type. Did you mean 'aes256-gcm96'?",
+        "unknown keyword 'deletion_alowed'. Did you mean 'deletion_allowed'?",
+        "type='aes256' is not a known key type. Did you mean 'aes256-gcm96'?",
         "convergent_encryption needs derived",
-        "exportable is to be True or False, not 'no'",
-        "the plaintext is a literal: it would be written to disk. Use Secret.env('NAME')",
+        "exportable must be True or False, not 'no'",
+        "the plaintext is a literal, which would be written to disk. Use Secret.env('NAME')",
     ):
         assert sum(message in text for text in found) >= 1, (message, found)
     assert len(found) == 5
@@ -69,16 +69,16 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"auto_rotate_period": "59m"}, "at least one hour"),
     ({"auto_rotate_period": "soon"}, "is not a duration"),
     ({"auto_rotate_period": Duration.minutes(5)}, "at least one hour"),
-    ({"auto_rotate_period": True}, "auto_rotate_period is to be a duration"),
-    ({"min_decryption_version": "1"}, "min_decryption_version is to be a whole number"),
+    ({"auto_rotate_period": True}, "auto_rotate_period must be a duration"),
+    ({"min_decryption_version": "1"}, "min_decryption_version must be an integer"),
     ({"min_decryption_version": 3, "min_encryption_version": 2}, "below min_decryption_version"),
     ({"min_encryption_version": -1}, "cannot be negative"),
-    ({"type": "hmac"}, "needs key_size"),
+    ({"type": "hmac"}, "requires key_size"),
     ({"type": "rsa-2048", "derived": True}, "cannot be derived"),
-    ({"type": 5}, "type is to be text"),
+    ({"type": 5}, "type must be a string"),
     ({"name": "a/b"}, "is not a key name"),
-    ({"name": None}, "name is missing"),
-    ({"backend": None}, "backend is missing"),
+    ({"name": None}, "name is required"),
+    ({"backend": None}, "backend is required"),
 ]
 
 
@@ -89,7 +89,7 @@ def test_a_wrong_key_is_refused(attributes: dict[str, Any], message: str) -> Non
     assert any(message in text for text in problems(s))
 
 
-def test_a_type_that_is_newer_than_this_package_can_be_set() -> None:
+def test_a_newer_key_type_can_be_set_with_an_override() -> None:
     s = stack()
     key_in(s).add_override("type", "aes512-future")
     assert "aes512-future" in files(s)["terraform/s/cdk.tf.json"]
@@ -99,11 +99,11 @@ def test_a_type_that_is_newer_than_this_package_can_be_set() -> None:
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"audit_non_hmac_request_keys": ["plaintext"]}, "every secret into the audit log"),
+        ({"audit_non_hmac_request_keys": ["plaintext"]}, "every secret to the audit log"),
         ({"default_lease_ttl": "2h", "max_lease_ttl": "1h"}, "is longer than max_lease_ttl"),
         ({"path": ""}, "path is empty"),
-        ({"options": ["a"]}, "options is to be a dictionary"),
-        ({"passthrough_request_headers": "one"}, "a list of texts"),
+        ({"options": ["a"]}, "options must be a dictionary"),
+        ({"passthrough_request_headers": "one"}, "a list of strings"),
     ],
 )
 def test_a_wrong_engine_is_refused(attributes: dict[str, Any], message: str) -> None:
@@ -112,12 +112,12 @@ def test_a_wrong_engine_is_refused(attributes: dict[str, Any], message: str) -> 
     assert any(message in text for text in problems(s))
 
 
-def test_two_constructs_for_one_thing_are_refused_across_stacks_of_a_server() -> None:
+def test_two_constructs_for_one_object_are_refused_across_stacks_of_a_server() -> None:
     app = App()
     one, two, elsewhere = Stack(app, "one"), Stack(app, "two"), Stack(app, "elsewhere", url="https://other:8200")
     for part in (one, two, elsewhere):
         vault.TransitSecretBackend(part, "engine", path="shared")
-    (problem,) = [text for text in problems(one) if "twice" in text]
+    (problem,) = [text for text in problems(one) if "defined twice" in text]
     assert problem.startswith("[two/engine]")
     assert "[one/engine]" in problem
 
@@ -149,26 +149,26 @@ def caches(s: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
-        (groups, "the group 'web' is described twice; the other one is [s/inventory-1/web]"),
-        (outputs, "the output 'same' is described twice; the other one is [s/deeper/output-same]"),
-        (destinations, "the file '/etc/app.json of web' is described twice"),
-        (auth_methods, "the auth method 'approle' is described twice"),
-        (caches, "the cache of 'transit' is described twice"),
+        (groups, "the group 'web' is defined twice; the other definition is [s/inventory-1/web]"),
+        (outputs, "the output 'same' is defined twice; the other definition is [s/deeper/output-same]"),
+        (destinations, "the file '/etc/app.json of web' is defined twice"),
+        (auth_methods, "the auth method 'approle' is defined twice"),
+        (caches, "the cache of 'transit' is defined twice"),
     ],
 )
-def test_of_two_things_with_one_name_none_is_lost_silently(make: Callable[[Stack], None], said: str) -> None:
+def test_duplicate_names_are_refused(make: Callable[[Stack], None], message: str) -> None:
     s = stack()
     make(s)
-    assert any(said in text for text in problems(s))
+    assert any(message in text for text in problems(s))
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a/../b", "..", "a b", "a//b", ""])
-def test_the_name_of_a_policy_leads_out_of_no_folder(name: str) -> None:
+def test_the_name_of_a_policy_stays_inside_its_folder(name: str) -> None:
     s = stack()
     vault.Policy(s, "p" if name else "-", name=name).allow("x", "read")
-    assert any("is no name for a policy" in text for text in problems(s))
+    assert any("is not a policy name" in text for text in problems(s))
 
 
 def test_the_name_of_a_policy_may_have_parts() -> None:
@@ -178,10 +178,10 @@ def test_the_name_of_a_policy_may_have_parts() -> None:
 
 
 @pytest.mark.parametrize("name", ["item", "force_keys", "outputs", "server_token", "ansible_user", "vars"])
-def test_a_name_that_means_something_to_ansible_is_refused(name: str) -> None:
+def test_a_name_that_ansible_reserves_is_refused(name: str) -> None:
     s = stack()
     key_in(s).encrypt(Secret.env("X"), name=name)
-    assert any("means something to Ansible" in text for text in problems(s))
+    assert any("is reserved in Ansible" in text for text in problems(s))
 
 
 def test_a_reference_that_was_cut_apart_or_encoded_is_refused() -> None:
@@ -203,7 +203,7 @@ def test_a_value_of_deployment_is_refused_where_it_must_be_known() -> None:
     s = stack()
     key = key_in(s)
     vault.TransitSecretBackend(s, "e", path=f"v{key.latest_version}")
-    assert any("only known at deployment" in text for text in problems(s))
+    assert any("only known after deployment" in text for text in problems(s))
 
 
 def test_a_value_of_deployment_does_not_cross_stacks() -> None:
@@ -306,7 +306,7 @@ def test_a_secret_in_any_other_field_is_found_and_not_repeated(_field: str, plan
 
 def test_a_secret_cannot_be_formatted_or_exported() -> None:
     s = stack()
-    with pytest.raises(MlkeysError, match="cannot be put into text"):
+    with pytest.raises(MlkeysError, match="cannot be formatted as text"):
         f"{Secret.env('X')}"
     export("x", Secret.env("X"), scope=s)
     assert any("a secret cannot be an output" in text for text in problems(s))
@@ -316,7 +316,7 @@ def test_a_secret_cannot_be_formatted_or_exported() -> None:
     "secret",
     [Secret.env(""), Secret.env("A=B"), Secret.file(""), Secret.kv("", "f"), Secret.kv("p", ""), Secret.generated(4)],
 )
-def test_a_description_of_a_secret_that_leads_nowhere_is_refused(secret: Secret) -> None:
+def test_an_invalid_source_of_a_secret_is_refused(secret: Secret) -> None:
     s = stack()
     key_in(s).encrypt(secret, name="x")
     assert any("Secret." in text and "[s/key/ciphertexts/x]" in text for text in problems(s))
@@ -327,7 +327,7 @@ def test_the_same_name_twice_in_a_stack_is_refused() -> None:
     one, two = key_in(s, "one"), key_in(s, "two")
     one.encrypt(Secret.env("X"))
     two.encrypt(Secret.env("X"))
-    assert any("described twice" in text for text in problems(s))
+    assert any("defined twice" in text for text in problems(s))
 
 
 def test_a_ciphertext_of_another_key_is_refused() -> None:
@@ -341,10 +341,10 @@ def test_a_ciphertext_of_another_key_is_refused() -> None:
 def test_a_key_that_only_signs_is_refused_for_encryption(kind: Any) -> None:
     s = stack()
     key_in(s, type=kind, key_size=32).encrypt(Secret.env("X"))
-    assert any(f"type {kind} neither encrypts nor decrypts" in text for text in problems(s))
+    assert any(f"type {kind} cannot encrypt or decrypt" in text for text in problems(s))
 
 
-def test_a_derived_key_wants_the_context_of_a_foreign_ciphertext() -> None:
+def test_a_derived_key_requires_the_context_of_a_foreign_ciphertext() -> None:
     s = stack()
     key_in(s, derived=True).decrypt("vault:v1:abc")
     assert any("context='…'" in text for text in problems(s))
@@ -360,7 +360,7 @@ def test_an_attribute_that_terraform_lacks_is_refused_for_that_target_alone() ->
     assert "config:key" in files(ansible)["ansible/s/site.yml"]
 
 
-def test_warnings_go_into_the_manifest_until_somebody_acknowledges_them() -> None:
+def test_warnings_are_in_the_manifest_until_they_are_acknowledged() -> None:
     s = stack()
     key = key_in(s)
     Annotations.of(key).warning("old", "rotate it")

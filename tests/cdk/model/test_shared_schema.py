@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What keys, engines and policies are is written down once, in the collection; the package has those very files."""
+"""The package links the shared files of the collection, and its keywords match them."""
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -15,6 +17,7 @@ import pytest
 import yaml
 
 import mlkeys
+from mlkeys import Construct, transit
 from mlkeys._constructs.approle import AppRole, AppRoleAttributes
 from mlkeys._constructs.backend import BackendAttributes, TransitSecretBackend
 from mlkeys._constructs.grants import Verb
@@ -23,10 +26,11 @@ from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.key_resource import KeyAttributes, KeyType
 from mlkeys._constructs.policy import Capability
 from mlkeys._shared import policy, schema, shapes
+from mlkeys._synthesis.tree_file import public_name
 from mlkeys._targets.ansible.content import SHAPE_OF
 from tests.cdk.apps import ROOT
 
-SHARED = ("policy.py", "schema.py", "shapes.py")
+SHARED = ("hcl.py", "policy.py", "schema.py", "shapes.py", "yaml_words.py")
 PACKAGE = ROOT / "src" / "mlkeys" / "_shared"
 ORIGINALS = ROOT / "plugins" / "module_utils" / "_shared"
 
@@ -89,12 +93,51 @@ def test_the_modules_take_every_attribute(module: str, attributes: set[str]) -> 
 
 
 def test_what_users_import_is_what_is_promised() -> None:
-    from mlkeys import transit
-
     for package in (mlkeys, transit):
         assert package.__all__ == sorted(package.__all__)
         for name in package.__all__:
             assert getattr(package, name).__doc__ or name in {"Capability", "KeyType"}
+
+
+def keywords_of(kind: type) -> set[str]:
+    """The keywords of a public class, with those of a typed dictionary one by one."""
+    found: set[str] = set()
+    for name, parameter in inspect.signature(kind, eval_str=True).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            found |= set(get_type_hints(get_args(parameter.annotation)[0]))
+        elif name not in ("scope", "id_"):
+            found.add(name)
+    return found
+
+
+PUBLIC = {f"{module.__name__}.{name}": getattr(module, name) for module in (mlkeys, transit) for name in module.__all__}
+CLASSES = {name: kind for name, kind in PUBLIC.items() if isinstance(kind, type)}
+
+
+#: Classes whose objects are made by methods or in other ways that have their own documentation.
+WITHOUT_KEYWORDS = {
+    *(
+        mlkeys.Annotations,
+        mlkeys.Aspect,
+        mlkeys.Group,
+        mlkeys.MlkeysError,
+        mlkeys.Output,
+        mlkeys.Reference,
+        mlkeys.Secret,
+    ),
+    *(transit.Decrypted, transit.Encrypted, transit.KeyAttributes),
+}
+
+
+@pytest.mark.parametrize("name", [name for name, kind in CLASSES.items() if kind not in WITHOUT_KEYWORDS])
+def test_the_documentation_of_a_public_class_names_every_keyword(name: str) -> None:
+    documented = set(re.findall(r"^\s+(\w+): ", CLASSES[name].__doc__ or "", re.MULTILINE))
+    assert keywords_of(CLASSES[name]) <= documented
+
+
+@pytest.mark.parametrize("name", [name for name, kind in CLASSES.items() if issubclass(kind, Construct)])
+def test_the_tree_names_a_construct_as_programs_import_it(name: str) -> None:
+    assert public_name(CLASSES[name]) == name
 
 
 def test_the_import_is_light() -> None:

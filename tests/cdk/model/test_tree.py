@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The tree: paths, scopes, order, aspects, what is refused."""
+"""The construct tree: paths, scopes, order, aspects, what is refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_without_a_scope_it_is_the_stack_around() -> None:
     assert inner.node.path == "outer/engine/inner"
 
 
-def test_without_any_stack_it_is_said_how_to_get_one() -> None:
+def test_a_construct_outside_of_a_stack_explains_how_to_make_one() -> None:
     with pytest.raises(MlkeysError, match="mlkeys synth PROGRAM"):
         vault.TransitSecretBackend("engine")
 
@@ -43,18 +43,18 @@ def test_the_same_id_twice_says_where_the_first_is() -> None:
     s = stack()
     Construct(s, "a")
     Construct(s, "a")
-    (problem,) = [text for text in problems(s) if "already" in text]
-    assert "the other one is at model/test_tree.py:" in problem.replace("apps.py", "test_tree.py")
+    (problem,) = [text for text in problems(s) if "duplicate id" in text]
+    assert ", at model/test_tree.py:" in problem.replace("apps.py", "test_tree.py")
 
 
 @pytest.mark.parametrize("id_", ["", "a b", "a/b", "*", "ä", ".hidden", "a\n"])
 def test_ids_are_plain(id_: str) -> None:
     s = stack()
     Construct(s, id_)
-    assert any("is no id" in text for text in problems(s))
+    assert any("is not a valid id" in text for text in problems(s))
 
 
-def test_nothing_can_be_added_while_files_are_made() -> None:
+def test_nothing_can_be_added_during_synthesis() -> None:
     s = stack()
     key = key_in(s)
 
@@ -112,14 +112,14 @@ class Endless:
         Construct(construct, "more")
 
 
-def test_an_aspect_without_end_is_stopped() -> None:
+def test_an_endless_aspect_is_stopped() -> None:
     s = stack()
     s.node.add_aspect(Endless())
     with pytest.raises(MlkeysError, match="still add constructs"):
         files(s)
 
 
-def test_what_is_referred_to_comes_first_whatever_the_order_of_the_program() -> None:
+def test_dependencies_come_first_whatever_the_order_of_the_program() -> None:
     s = stack()
     early = key_in(s, "early")
     engine = vault.TransitSecretBackend(s, "engine", path="transit")
@@ -127,12 +127,12 @@ def test_what_is_referred_to_comes_first_whatever_the_order_of_the_program() -> 
     assert [task["name"] for task in tasks(s)] == ["Engine engine", "Key early"]
 
 
-def test_a_circle_is_refused_with_its_members() -> None:
+def test_a_dependency_cycle_is_refused_with_its_members() -> None:
     s = stack()
     one, two = key_in(s, "one"), key_in(s, "two")
     one.node.add_dependency(two)
     two.node.add_dependency(one)
-    assert any("wait for one another: s/one, s/two" in text for text in problems(s))
+    assert any("dependency cycle: s/one, s/two" in text for text in problems(s))
 
 
 def test_a_layered_graph_is_ordered_in_reasonable_time() -> None:
@@ -141,30 +141,30 @@ def test_a_layered_graph_is_ordered_in_reasonable_time() -> None:
     for above, below in itertools.pairwise(layers):
         for key in below:
             key.node.add_dependency(*above)
-    ordered, circle = View(app_of(s)).in_order(View(app_of(s)).in_stack(s))
-    assert not circle
+    ordered, cycle = View(app_of(s)).in_order(View(app_of(s)).in_stack(s))
+    assert not cycle
     assert [element.node.id for element in ordered] == [key.node.id for layer in layers for key in layer]
 
 
 def test_stacks_do_not_nest_and_an_app_needs_one() -> None:
     s = stack()
     Stack(s, "inner")
-    assert any("cannot be part of another stack" in text for text in problems(s))
+    assert any("cannot be inside of another stack" in text for text in problems(s))
     app = App()
-    with pytest.raises(MlkeysError, match="has no stack"):
+    with pytest.raises(MlkeysError, match="has no stacks"):
         synthesize(app)
 
 
 def test_a_construct_outside_of_any_stack_is_refused() -> None:
     s = stack()
     vault.TransitSecretBackend(app_of(s), "lost")
-    assert any("belongs into a stack" in text for text in problems(s))
+    assert any("is outside of a stack" in text for text in problems(s))
 
 
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        ("x = 1", "makes no construct"),
+        ("x = 1", "makes no constructs"),
         ("from mlkeys import App\nApp(); App()", "makes 2 App objects"),
         ("def broken(:", "app.py:1: "),
         (

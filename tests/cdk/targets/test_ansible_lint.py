@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Generated projects in the eyes of ansible-lint's strictest profile."""
+"""Generated projects pass the strictest profile of ansible-lint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlkeys._synthesis.project import write
 from tests.cdk.apps import files_of_program
 from tests.support.collection import collections_path
 
-# Each stack takes seconds, and those that are left out are like one of these.
+# Linting a stack takes seconds; the stacks left out are like one of these.
 STACKS = {"seed": "app", "llm-gateway": "app", "multi-env": "prod", "everything": "main"}
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""No text of a program can break out of a string, in either target: proved by reading it back."""
+"""No text of a program can break out of a string in either target: each is read back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mlkeys._targets.terraform.text import Expression, template
 from tests.cdk import readers
 from tests.cdk.apps import files, stack
 
-# Everything that means something to YAML, Jinja, HCL or JSON, in any order, between all other characters.
+# Everything special in YAML, Jinja, HCL or JSON, in any order, between other characters.
 _PIECES = [
     *(
         "${",
@@ -85,7 +85,7 @@ _PIECES = [
     ),
     *("[", "]", ",", "`", "é", "\u2028", "\u0085", "\u00a0", "😀"),
 ]
-# Control characters, halves of characters and the byte order mark are refused, private ones are our marks.
+# Control characters, surrogates and the byte order mark are refused; private characters mark references.
 _CHARACTERS = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Co"], exclude_characters="\ufeff")
 TEXTS = st.lists(st.one_of(st.sampled_from(_PIECES), st.text(_CHARACTERS, max_size=5)), max_size=12).map("".join)
 
@@ -139,7 +139,7 @@ def test_text_in_terraform_is_read_back(reader: Callable[[Sequence[str]], list[s
         for text in collected
     ]
     found = reader([*plain, *mixed])
-    # Terraform brings texts into one form of Unicode.
+    # Terraform normalises Unicode.
     wanted = [
         unicodedata.normalize("NFC", text) for text in (*collected, *(f"{text}VALUE{text}" for text in collected))
     ]
@@ -164,7 +164,7 @@ def test_text_goes_through_a_whole_app(text: str) -> None:
 
 
 def shaped(**content: Any) -> str:
-    """What is in the file of a host, as Ansible renders it."""
+    """Return the content of a file on a host, as Ansible renders it."""
     s = stack(targets=("ansible",))
     HostConfig(s, "c", hosts=Inventory(s, "i").group("web", ["h"]), dest="/etc/x", **content)
     return readers.ansible_template(files(s)["ansible/s/templates/c.j2"])

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The files that programs become, as they are reviewed.
+"""The generated files of whole programs, as reviewed.
 
-`UPDATE_GOLDEN=1 pytest tests/cdk/targets/test_golden.py` renews them.
+Update them with `UPDATE_GOLDEN=1 pytest tests/cdk/targets/test_golden.py`, and read the diff.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ HEADER = "SPDX-FileCopyrightText: 2026 mlkeys contributors\nSPDX-License-Identif
 
 
 def rendered(name: str) -> str:
-    """All files of a program in one text."""
+    """Return all files of a program as one text."""
     files = files_of_program(name)
-    # The manifest holds a digest of each other file, which is in here itself.
+    # The manifest holds digests of the other files, which are here themselves.
     parts = [f"======== {name}\n{text}" for name, text in sorted(files.items()) if name != "manifest.json"]
     return "".join([HEADER, *parts])
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_becomes_the_files_that_were_reviewed(name: str) -> None:
+def test_the_generated_files_are_the_reviewed_ones(name: str) -> None:
     made, golden = rendered(name), GOLDEN / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.parent.mkdir(exist_ok=True)
@@ -37,7 +37,7 @@ def test_a_program_becomes_the_files_that_were_reviewed(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_same_program_gives_the_same_bytes_and_nothing_of_the_machine(name: str) -> None:
-    # Objects lie elsewhere in memory each time, and sets of them are in another order.
+    # Addresses of objects differ each time, and so does the order of sets of them.
     (first,) = {rendered(name) for _ in range(8)}
     assert str(ROOT) not in first
     assert str(Path.home()) not in first

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where programs take plaintext from: files, people and a key-value engine, on a real server."""
+"""Sources of plaintext: files, prompts and a KV engine, on a real server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ taken = EncryptedVars("taken", key=key, secrets={
 for name in ("from_file", "asked", "from_kv"):
     export(f"opened_{name}", key.decrypt(taken[name]))
 """
-#: What a run needs on the server, and no more.
+#: The least rights that a run needs.
 POLICY = """
 path "sys/mounts/sources" { capabilities = ["read"] }
 path "sources/config/keys" { capabilities = ["read"] }
@@ -55,11 +55,11 @@ def both_collections() -> dict[str, str]:
 
 
 def plaintext(kind: str) -> str:
-    """Something that would be an error in a template, with what a shell or a parser may stumble over."""
+    """Return a text that would be an error in a template, a shell or a parser."""
     return f"{kind} {{{{ no such thing }}}} {{% $'\"\\ {secrets.token_hex(4)}"
 
 
-def test_files_people_and_a_key_value_engine_give_secrets(
+def test_files_prompts_and_a_kv_engine_provide_secrets(
     secure_bao: SecureBao, both_collections: dict[str, str], tmp_path: Path
 ) -> None:
     bao = secure_bao.bao
@@ -68,7 +68,7 @@ def test_files_people_and_a_key_value_engine_give_secrets(
     given = {name: plaintext(name) for name in ("from_file", "asked", "from_kv")}
     (tmp_path / "secrets" / "token").write_text(f"{given['from_file']}\n")
     bao.done("POST", "secret/data/teams/ml", {"data": {"to'ken": given["from_kv"]}})
-    # OpenBao's own variables alone name the server, and those of Vault another one. The second member is not there.
+    # Only OpenBao's variables name the right server. The second member of the cluster does not exist.
     env = {
         **both_collections,
         "BAO_ADDR": f"{secure_bao.url},https://127.0.0.1:1",
@@ -83,7 +83,7 @@ def test_files_people_and_a_key_value_engine_give_secrets(
     opened = json.loads(mlkeys("output", "--json", "--show-secrets", cwd=tmp_path, env=env).stdout)
     assert opened == {f"opened_{name}": value for name, value in given.items()}
 
-    # Somebody else's login, with no right but those it needs; one secret is another one now.
+    # Another login with the least rights; one secret has changed.
     before = stored(tmp_path)
     login = {name: value for name, value in env.items() if "TOKEN" not in name}
     with approle(bao, POLICY) as role:
@@ -100,7 +100,7 @@ def stored(folder: Path) -> dict[str, Any]:
 
 
 def nobody_answers(folder: Path, env: dict[str, str]) -> None:
-    """Without a terminal, Ansible itself would take the text of Python's None for the answer."""
+    """Without a terminal, Ansible itself would use the string "None" as the answer."""
     before = stored(folder)
     run = subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", "site.yml"],
@@ -116,12 +116,12 @@ def nobody_answers(folder: Path, env: dict[str, str]) -> None:
     assert stored(folder) == before
 
 
-def test_what_is_missing_is_named_before_anything_is_done(tmp_path: Path) -> None:
+def test_missing_secrets_are_named_before_anything_is_changed(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(
         PROGRAM.replace("Secret.kv", "Secret.env('EMPTY'), 'b': Secret.env('UNSET'), 'c': Secret.kv")
     )
-    said = mlkeys("deploy", cwd=tmp_path, env={"EMPTY": ""}, status=1).stderr
-    assert said.splitlines()[-5:] == [
+    stderr = mlkeys("deploy", cwd=tmp_path, env={"EMPTY": ""}, status=1).stderr
+    assert stderr.splitlines()[-5:] == [
         "Error: Nothing was deployed: secrets are missing.",
         "  [app/taken/from_file] (app.py:6) secrets/token is no file that can be read",
         "  [app/taken/asked] (app.py:6) nobody can answer 'What is {{ it }}?': the standard input is no terminal",
@@ -130,8 +130,8 @@ def test_what_is_missing_is_named_before_anything_is_done(tmp_path: Path) -> Non
     ]
 
 
-def test_the_login_of_others_is_that_of_the_collection() -> None:
-    """The variables that they hand on name the sources that the collection's own options have."""
+def test_logins_for_other_collections_use_the_sources_of_this_one() -> None:
+    """Their variables have the sources of the collection's own options, in the same order."""
     options = {option.name: option for option in OPTIONS}
     options["address"] = options["url"]
     for variable, template in KV_VARIABLES.items():

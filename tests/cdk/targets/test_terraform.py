@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Terraform JSON: addresses, guards, secrets, and what went wrong with it elsewhere."""
+"""Terraform JSON: addresses, lifecycle, secrets, and mistakes that other generators make."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_nested_and_flat_paths_are_kept_apart() -> None:
     assert len(terraform(s)["resource"]["vault_mount"]) == 3
 
 
-def test_a_value_of_another_stack_is_the_value_not_an_address_that_is_not_there() -> None:
+def test_a_value_of_another_stack_is_rendered_as_the_value_not_as_an_address() -> None:
     """CDKTF's test helper writes an address of the other stack."""
     app = App()
     one, two = Stack(app, "one"), Stack(app, "two")
@@ -44,7 +44,7 @@ def test_a_value_of_another_stack_is_the_value_not_an_address_that_is_not_there(
     assert manifest["stacks"]["two"]["dependencies"] == ["one"]
 
 
-def test_nothing_is_made_of_one_stack_while_another_is_wrong() -> None:
+def test_no_stack_is_written_while_another_has_a_problem() -> None:
     """CDKTF writes the first before it checks the second."""
     app = App()
     vault.TransitSecretBackend(Stack(app, "right"), "e", path="e")
@@ -58,7 +58,7 @@ def test_two_stacks_of_one_id_are_refused() -> None:
     app = App()
     Stack(Construct(app, "x"), "same")
     Stack(Construct(app, "y"), "same")
-    with pytest.raises(AppInvalid, match="into the same folder"):
+    with pytest.raises(AppInvalid, match="to the same folder"):
         synthesize(app)
 
 
@@ -67,10 +67,10 @@ def test_two_engines_on_one_path_are_refused() -> None:
     s = stack()
     vault.TransitSecretBackend(s, "a", path="same")
     vault.TransitSecretBackend(s, "b", path="same")
-    assert any("described twice" in text for text in problems(s))
+    assert any("defined twice" in text for text in problems(s))
 
 
-def test_user_text_is_no_template() -> None:
+def test_user_text_is_not_a_template() -> None:
     """CDKTF hands `${` through."""
     s = stack()
     vault.TransitSecretBackend(s, "e", path="e", description='${file("/etc/passwd")} %{ if true }')
@@ -78,7 +78,7 @@ def test_user_text_is_no_template() -> None:
     assert terraform_template(described) == '${file("/etc/passwd")} %{ if true }'
 
 
-def test_a_dependency_stays_one() -> None:
+def test_dependencies_stay_dependencies() -> None:
     s = stack()
     engine = vault.TransitSecretBackend(s, "engine", path="p")
     key = vault.TransitSecretBackendKey(s, "key", backend=engine.path, name=f"{engine.path}-k")
@@ -96,7 +96,7 @@ def test_a_dependency_stays_one() -> None:
 
 
 @pytest.mark.parametrize(("deletable", "guarded"), [(True, False), (False, True), (None, True)])
-def test_an_engine_whose_keys_must_stay_cannot_be_destroyed(deletable: bool | None, guarded: bool) -> None:
+def test_an_engine_with_protected_keys_cannot_be_destroyed(deletable: bool | None, guarded: bool) -> None:
     s = stack()
     vault.TransitSecretBackend(s, "engine", path="transit")
     key_in(s, deletion_allowed=deletable)
@@ -129,7 +129,7 @@ def ephemeral_stack() -> Stack:
     return Stack(App(), "s", terraform_secrets="ephemeral")
 
 
-def test_an_ephemeral_secret_waits_for_a_key_that_is_made_and_not_for_one_that_is_there() -> None:
+def test_an_ephemeral_secret_waits_for_a_new_key_and_not_for_an_existing_one() -> None:
     s = ephemeral_stack()
     key_in(s, "made").encrypt(Secret.env("A"))
     vault.TransitSecretBackendKey.from_existing(s, "there", name="there").encrypt(Secret.env("B"))
@@ -140,17 +140,17 @@ def test_an_ephemeral_secret_waits_for_a_key_that_is_made_and_not_for_one_that_i
     }
 
 
-def test_the_description_of_a_variable_is_no_template() -> None:
+def test_the_description_of_a_variable_is_not_a_template() -> None:
     s = ephemeral_stack()
     key_in(s).encrypt(Secret.prompt("${what}?"), name="asked")
     assert terraform(s)["variable"]["asked"]["description"] == "Secret.prompt('$${what}?')"
 
 
 @pytest.mark.parametrize("name", ["count", "ciphertexts_version"])
-def test_a_variable_has_no_name_that_means_something_else(name: str) -> None:
+def test_a_variable_cannot_have_a_reserved_name(name: str) -> None:
     s = ephemeral_stack()
     key_in(s).encrypt(Secret.env("A"), name=name)
-    assert any("is no name that a variable of Terraform may have" in text for text in problems(s))
+    assert any("is reserved in Terraform" in text for text in problems(s))
 
 
 def test_overrides_reach_their_target_alone() -> None:
@@ -168,7 +168,7 @@ def test_overrides_reach_their_target_alone() -> None:
     assert "lifecycle" not in site
 
 
-def test_what_is_already_there_is_not_made() -> None:
+def test_existing_objects_are_not_created() -> None:
     s = stack()
     engine = vault.TransitSecretBackend.from_existing(s, "engine", path="theirs")
     key = vault.TransitSecretBackendKey.from_existing(s, "key", name="theirs", backend=engine.path)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Terraform itself validates, plans and applies what is generated, over a provider that only has the real schema."""
+"""Terraform validates, plans and applies generated configurations, with a stand-in provider of the real schema."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PLAINTEXT = f"FAKE-{secrets.token_hex(8)}"
 
 
 class Terraform:
-    """The real program, attached to one stub of the provider."""
+    """The real program, attached to a stand-in provider."""
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
@@ -44,7 +44,7 @@ class Terraform:
         while not self._lines():
             with pytest.raises(subprocess.TimeoutExpired):
                 self._process.wait(0.02)
-        # None of the user's settings, and every secret that the programs know of.
+        # No settings of the user, and all secrets that the programs read.
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("TF_")},
             **dict.fromkeys(SECRETS, PLAINTEXT),
@@ -63,11 +63,11 @@ class Terraform:
 
     @property
     def asked(self) -> list[dict[str, Any]]:
-        """What the provider was told to do, in its order."""
+        """The requests to the provider, in order."""
         return [json.loads(line) for line in self._lines()[1:]]
 
     def run(self, folder: Path, *arguments: str, status: int = 0, **variables: str) -> str:
-        """One run that has to end with the status; what it printed."""
+        """Run Terraform, expect a status, and return the output."""
         given = {f"TF_VAR_{name}": value for name, value in variables.items()}
         run = subprocess.run(
             [str(BINARY), *arguments], cwd=folder, env={**self._environment, **given}, capture_output=True, text=True,
@@ -98,7 +98,7 @@ def written(configuration: Mapping[str, Any], folder: Path) -> Path:
 
 
 def kept(folder: Path) -> dict[str, bytes]:
-    """Everything that Terraform wrote down: its state, and what is packed into the plan."""
+    """Return all that Terraform wrote: its state, and the files of the plan."""
     with zipfile.ZipFile(folder / "plan") as plan:
         packed = {f"plan/{name}": plan.read(name) for name in plan.namelist()}
     return {**packed, **{path.name: path.read_bytes() for path in folder.glob("terraform.tfstate*")}}
@@ -113,7 +113,7 @@ def test_whole_programs_are_deployed_without_a_trace_of_secrets(
     name: str, terraform: Terraform, tmp_path: Path
 ) -> None:
     for stack, configuration in configurations(name).items():
-        if "variable" not in configuration:  # a stack that says how Terraform handles secrets has some: see below
+        if "variable" not in configuration:  # a stack that sets `terraform_secrets` has some: see below
             folder = written(configuration, tmp_path / stack)
             terraform.deploy(folder)
             assert "terraform.tfstate" in kept(folder)
@@ -127,7 +127,7 @@ def test_ephemeral_secrets_are_in_neither_plan_nor_state(terraform: Terraform, t
     terraform.deploy(folder, ephemeral_secret=PLAINTEXT)
     assert not holders(folder, PLAINTEXT) | holders(folder, base64.b64encode(PLAINTEXT.encode()).decode())
     assert not holders(folder, "vault:v")
-    # The plan asked nothing: the key was not there yet.
+    # The plan sent no requests: the key did not exist yet.
     key, encryption, kv = terraform.asked
     assert (key["verb"], key["type"]) == ("apply", "vault_transit_secret_backend_key")
     assert encryption["values"]["path"] == "ml/transit/encrypt/ephemeral"
@@ -150,8 +150,8 @@ def test_ephemeral_ciphertexts_are_written_again_on_request_alone(terraform: Ter
     assert first != second
 
 
-def test_what_may_be_in_the_state_is_there_in_the_clear(terraform: Terraform, tmp_path: Path) -> None:
-    """What the warning of this mode says: whoever reads the state reads the secrets."""
+def test_with_state_secrets_the_state_holds_plaintext(terraform: Terraform, tmp_path: Path) -> None:
+    """As the warning of this mode explains, the state shows the secrets."""
     folder = written(configurations("everything")["in-state"], tmp_path / "in-state")
     terraform.deploy(folder, state_secret=PLAINTEXT)
     assert [asked["type"] for asked in terraform.asked] == [
@@ -177,7 +177,7 @@ def left_out(configuration: dict[str, Any]) -> None:
     del configuration["resource"]["vault_transit_secret_backend_key"]["key"]["backend"]
 
 
-def only_to_be_read(configuration: dict[str, Any]) -> None:
+def read_only(configuration: dict[str, Any]) -> None:
     configuration["resource"]["vault_transit_secret_backend_key"]["key"]["latest_version"] = 3
 
 
@@ -195,22 +195,22 @@ def kept_although_ephemeral(configuration: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (misspelt, 'No argument or block type is named "deletion_alowed"'),
         (of_another_type, "a number is required"),
         (left_out, 'The argument "backend" is required'),
-        (only_to_be_read, 'Can\'t configure a value for "latest_version"'),
+        (read_only, 'Can\'t configure a value for "latest_version"'),
         (unknown, 'does not support resource type "vault_transit_key"'),
         (dangling, '"vault_transit_secret_backend_key" "nope" has not been declared'),
         (kept_although_ephemeral, 'Ephemeral values are not valid for "data_json"'),
     ],
 )
 def test_a_broken_configuration_is_refused(
-    damage: Callable[[dict[str, Any]], None], said: str, terraform: Terraform, tmp_path: Path
+    damage: Callable[[dict[str, Any]], None], message: str, terraform: Terraform, tmp_path: Path
 ) -> None:
     configuration = configurations("everything")["ephemeral"]
     damage(configuration)
     shown = json.loads(terraform.run(written(configuration, tmp_path / "broken"), "validate", "-json", status=1))
-    told = " ".join(f"{problem['summary']} {problem['detail']}" for problem in shown["diagnostics"])
-    assert said in " ".join(told.split())
+    text = " ".join(f"{problem['summary']} {problem['detail']}" for problem in shown["diagnostics"])
+    assert message in " ".join(text.split())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Files are written all or not at all, what is not ours stays, and what is out of date is found."""
+"""Files are written all or not at all, other files stay, and outdated files are found."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_files_are_written_and_nothing_else(tmp_path: Path) -> None:
     assert tree(tmp_path) == {f"out/{name}": text for name, text in FILES.items()}
 
 
-def test_what_is_not_ours_stays_and_what_we_no_longer_make_goes(tmp_path: Path) -> None:
+def test_other_files_stay_and_obsolete_ones_are_removed(tmp_path: Path) -> None:
     write(FILES, tmp_path)
     (tmp_path / "a" / "state.transit.yml").write_text("vault:v1:x")
     write({"c.txt": "new\n", "manifest.json": json.dumps({"files": {"c.txt": ""}})}, tmp_path)
@@ -59,13 +59,13 @@ def test_an_unchanged_file_is_not_touched(tmp_path: Path) -> None:
 def test_when_writing_fails_everything_is_as_it_was(tmp_path: Path) -> None:
     write(FILES, tmp_path)
     before = tree(tmp_path)
-    # A folder stands where the staged files of `a` would have to be a file.
-    with pytest.raises(MlkeysError, match="cannot be written"):
+    # `a/b.txt` would have to be a file and a folder.
+    with pytest.raises(MlkeysError, match="cannot write to"):
         write({**FILES, "c.txt": "changed\n", "a/b.txt/c": "x"} | {"a/b.txt": "changed"}, tmp_path)
     assert tree(tmp_path) == before
 
 
-def test_what_is_out_of_date_is_named(tmp_path: Path) -> None:
+def test_outdated_files_are_named(tmp_path: Path) -> None:
     write(FILES, tmp_path)
     assert differences(FILES, tmp_path) == []
     (tmp_path / "c.txt").write_text("by hand")

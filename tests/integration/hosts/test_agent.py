@@ -129,12 +129,15 @@ def test_a_program_gets_secrets_in_its_environment_whatever_they_hold(machine: M
     environment: dict[str, str | Sealed] = {f"X{name}": secret for name, secret in sealed.items()}
     environment["PLAIN"] = "{{ with it's }} ${A} $$ \\ {"
     seen = machine.folder / "seen"
-    words = ["/bin/sh", "-c", 'env -0 > "$0.new"; mv "$0.new" "$0"; exec sleep 60', str(seen), "${HOME} {{ x }}", ""]
+    texts = ["${HOME} {{ x }}", "", "line\u2028\u0085break", "\ue123", *collected(TEXTS, 150)]
+    script = 'env -0 > "$0.new"; printf "%s\\0" "$@" > "$0.words"; mv "$0.new" "$0"; exec sleep 60'
+    words = ["/bin/sh", "-c", script, str(seen), *texts]
     with supervised(machine, supervising(machine.login(), words, environment)):
         wait_for(seen, machine)
     found = dict(pair.split("=", 1) for pair in seen.read_bytes().decode().split("\0") if pair)
     assert {name: found[f"X{name}"] for name in values} == values
     assert found["PLAIN"] == environment["PLAIN"]
+    assert Path(f"{seen}.words").read_bytes().decode().split("\0")[:-1] == texts
     assert not [name for name in found if name.startswith(("BAO_", "VAULT_"))]
 
 

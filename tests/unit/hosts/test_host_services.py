@@ -57,10 +57,7 @@ def test_by_default_an_agent_puts_the_secrets_into_the_environment() -> None:
     agent = found["agent"]
     assert 'address = "http://127.0.0.1:8200"\n  ca_cert = "/etc/ca.pem"' in agent
     assert 'namespace  = "team"' in agent
-    assert (
-        '"/bin/sh", "-c", "true > \\"\\u00240\\"; exec \\"\\u0024@\\"", "/run/mlkeys/app/started", "/usr/bin/app"'
-        in agent
-    )
+    assert '"/bin/sh", "-c", "true > \\"$0\\"; exec \\"$@\\"", "/run/mlkeys/app/started", "/usr/bin/app"' in agent
     assert 'with secret \\"transit/decrypt/ml\\" \\"ciphertext=vault:v1:AAAAa=\\" \\"context=YQ==\\"' in agent
     assert 'contents             = "4000"' in agent
     assert 'contents             = "{{ \\"{\\" }}{ x"' in agent

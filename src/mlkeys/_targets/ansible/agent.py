@@ -1,34 +1,35 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The agent that decrypts on a host: its configuration, and the systemd unit that runs it."""
+"""The agent that decrypts on a host: its configuration and systemd unit."""
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable
 
 from mlkeys._analysis.view import View
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._model.reference import Target, parts
+from mlkeys._shared.hcl import attributes, block, text
+from mlkeys._shared.shapes import agent_text
 from mlkeys._targets.ansible.jinja import in_file
 from mlkeys._targets.ansible.values import Values
 
 
 def problems_of(view: View, config: HostConfig, agent: Agent) -> Iterable[str]:
-    """What is wrong with the description of an agent."""
+    """Return the problems of an agent."""
     if not agent.command:
         yield "agent: command is empty"
     for name, ciphertext in agent.env.items():
         if not name.isidentifier():
-            yield f"agent: {name!r} is no name for a variable of the environment"
+            yield f"agent: {name!r} is not a valid name for an environment variable"
         if _encrypted(view, ciphertext) is None:
-            yield f"agent: {name} is to be a ciphertext of this program, as key.encrypt(…).ciphertext"
+            yield f"agent: {name} must be a ciphertext of this program, such as key.encrypt(…).ciphertext"
     if not isinstance(config.dest, str) or not config.dest.endswith(".service"):
-        yield "agent: dest is the systemd unit, /etc/systemd/system/NAME.service"
+        yield "agent: dest must be the path of a systemd unit, such as /etc/systemd/system/NAME.service"
     if agent.address is None and (stack := view.stack_of[config]) is not None and stack.url is None:
-        yield "agent: neither the agent's address nor the url of the stack says where the server is"
+        yield "agent: set the address of the agent or the url of the stack"
 
 
 def _encrypted(view: View, text: str) -> Encrypted | None:
@@ -40,12 +41,12 @@ def _encrypted(view: View, text: str) -> Encrypted | None:
 
 
 def config_path(name: str, agent: Agent) -> str:
-    """Where the configuration of the agent of that name lies on the host."""
+    """Return the path of the agent's configuration on the host."""
     return f"{agent.credentials}/{name}.hcl"
 
 
 def unit(name: str, agent: Agent) -> str:
-    """The systemd unit, as the text of a template."""
+    """Return the systemd unit, as a template."""
     return in_file(
         f"""[Unit]
 Description=mlkeys agent {name}
@@ -68,56 +69,36 @@ WantedBy=multi-user.target
 
 
 def configuration(values: Values, agent: Agent) -> str:
-    """The agent's configuration, as the text of a template. It holds ciphertext, and where the rest is found."""
+    """Return the agent's configuration, as a template. It holds ciphertexts, and no plaintext."""
+    mount_path = f"auth/{values.view.text(str(agent.role.backend))}"
     login = {
         "role_id_file_path": f"{agent.credentials}/role_id",
         "secret_id_file_path": f"{agent.credentials}/secret_id",
+        "remove_secret_id_file_after_reading": False,
     }
-    head = f"""vault {{
-  address = {_text(agent.address or values.stack.url or "")}
-}}
-
-auto_auth {{
-  method {{
-    type       = "approle"
-    mount_path = {_text(f"auth/{values.view.text(str(agent.role.backend))}")}
-
-    config = {{
-      role_id_file_path                   = {_text(login["role_id_file_path"])}
-      secret_id_file_path                 = {_text(login["secret_id_file_path"])}
-      remove_secret_id_file_after_reading = false
-    }}
-  }}
-}}
-
-template_config {{
-  exit_on_retry_failure = true
-}}
-
-exec {{
-  command                   = [{", ".join(_text(values.view.text(word)) for word in agent.command)}]
-  restart_on_secret_changes = "never"
-}}
-"""
-    return in_file(head) + "".join(_environment(values, name, text) for name, text in sorted(agent.env.items()))
+    method = attributes({"type": "approle", "mount_path": mount_path})
+    command = [values.view.text(word) for word in agent.command]
+    blocks = [
+        block("vault", attributes({"address": agent.address or values.stack.url or ""})),
+        block("auto_auth", block("method", method, block("config =", attributes(login)))),
+        block("template_config", attributes({"exit_on_retry_failure": True})),
+        block("exec", attributes({"command": command, "restart_on_secret_changes": "never"})),
+        *(_variable(values, name, ciphertext) for name, ciphertext in sorted(agent.env.items())),
+    ]
+    # The remaining references are ciphertexts, which need no escapes in HCL.
+    pieces = values.pieces("\n".join(blocks))
+    return "".join(in_file(piece) if isinstance(piece, str) else f"{{{{ {piece.code} }}}}" for piece in pieces)
 
 
-def _environment(values: Values, name: str, ciphertext: str) -> str:
-    """One variable. Its template is the agent's, inside of HCL, inside of a template of Ansible."""
+def _variable(values: Values, name: str, ciphertext: str) -> str:
+    """Return the block for an environment variable. Its template is one of the agent, in a string of HCL."""
     entry = _encrypted(values.view, ciphertext)
     if entry is None:
-        raise ValueError(f"{name} is no ciphertext of this program")
-    path = values.view.text(f"{entry.key.backend}/decrypt/{entry.key.name}")
-    arguments = [path, "ciphertext=@@"]
+        raise ValueError(f"{name} is not a ciphertext of this program")
+    call = [values.view.text(f"{entry.key.backend}/decrypt/{entry.key.name}"), f"ciphertext={ciphertext}"]
     if entry.key.derived:
-        arguments.append(f"context={base64.b64encode(entry.name.encode()).decode('ascii')}")
-    call = " ".join(map(_text, arguments))
-    contents = _text(f"{{{{ with secret {call} }}}}{{{{ base64Decode .Data.plaintext }}}}{{{{ end }}}}")
-    before, after = contents.split("@@")
-    block = f'\nenv_template "{name}" {{\n  contents             = '
-    end = "\n  error_on_missing_key = true\n}\n"
-    return f"{in_file(block)}{in_file(before)}{{{{ {values.expression(ciphertext)} }}}}{in_file(after + end)}"
-
-
-def _text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+        call.append(f"context={base64.b64encode(entry.name.encode()).decode('ascii')}")
+    contents = (
+        f"{{{{ with secret {' '.join(map(agent_text, call))} }}}}{{{{ base64Decode .Data.plaintext }}}}{{{{ end }}}}"
+    )
+    return block(f"env_template {text(name)}", attributes({"contents": contents, "error_on_missing_key": True}))

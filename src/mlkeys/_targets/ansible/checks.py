@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What Ansible would not understand."""
+"""Problems with regard to Ansible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlkeys._targets.ansible.content import problem_of
 from mlkeys._targets.ansible.login import KV_VARIABLES
 from mlkeys._targets.ansible.sources import problem_of_template
 
-#: Names that mean something to Ansible itself, or to the tasks that are generated.
+#: Names that Ansible or the generated tasks use.
 _RESERVED = frozenset(
     [
         "ansible_facts",
@@ -59,13 +59,13 @@ _RESERVED = frozenset(
 
 
 def ansible_problems(view: View, element: Element, sources: Mapping[str, str]) -> Iterator[str]:
-    """Problems of one element."""
+    """Return the problems of an element."""
     if isinstance(element, Encrypted) and (element.name in _RESERVED or element.name.startswith("ansible_")):
-        yield f"{element.name!r} means something to Ansible: give another name"
+        yield f"{element.name!r} is reserved in Ansible: choose another name"
     if isinstance(element, Group):
         for name in element.variables:
             if not name.isidentifier() or name in _RESERVED:
-                yield f"{name!r} is no name for a variable of hosts"
+                yield f"{name!r} is not a valid name for a variable of hosts"
     if isinstance(element, HostConfig):
         yield from _host_config(view, element, sources)
 
@@ -77,9 +77,9 @@ def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> 
             yield f"the group {group.name!r} belongs to another stack"
     dest = config.dest.text if isinstance(config.dest, Template) else config.dest
     if not isinstance(config.dest, Template) and not dest.startswith("/"):
-        yield f"dest={dest!r} is to begin with '/'"
+        yield f"dest={dest!r} must be an absolute path"
     if "}" in dest.rpartition("/")[2]:
-        yield "the last part of dest is to be a name, not a template"
+        yield "the last part of dest must be a name, not a template"
     if isinstance(config.content, Agent):
         yield from agents.problems_of(view, config, config.content)
     elif config.shape == "template":

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Contents of files on hosts: data in a known shape, as the text of a template."""
+"""Contents of files on hosts: data in a known shape, as a template."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mlkeys._targets.ansible.values import Values
 
 _QUOTED = "mlkeys.transit.quoted"
 
-#: What is called otherwise in a program.
+#: Shapes by keyword, where the names differ.
 SHAPE_OF = {"env": "dotenv", "exports": "shell"}
 
 
 def content(keyword: str, data: Any, values: Values) -> str:
-    """The template's text, without a header. What is known later is quoted when Ansible knows it.
+    """Return the template, without a header. Values that are known later are quoted by Ansible.
 
     Args:
-        keyword: the one by which a program gives the data.
+        keyword: the keyword of `HostConfig` that sets the data.
     """
     shape = _shape_of(keyword)
 
@@ -31,7 +31,7 @@ def content(keyword: str, data: Any, values: Values) -> str:
         if not any(isinstance(piece, Expression) for piece in pieces):
             return in_file(quoted(shape, "".join(map(str, pieces))))
         code = values.expression(value)
-        # It is a text in the program, whatever the server gives.
+        # A string of the program stays a string, whatever the server returns.
         text = code if code.isidentifier() else f"({code}) | string"
         return f"{{{{ {text} | {_QUOTED}('{shape}') }}}}"
 
@@ -39,7 +39,7 @@ def content(keyword: str, data: Any, values: Values) -> str:
 
 
 def problem_of(keyword: str, data: Any) -> str | None:
-    """Why the data does not fit into the shape, None when it does."""
+    """Return why the data cannot be written in the shape, None when it can."""
     try:
         rendered(_shape_of(keyword), data)
     except Unfit as problem:

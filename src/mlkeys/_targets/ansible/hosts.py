@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The plays that bring files to hosts, and the templates of those files."""
+"""The plays that write files to hosts, and the templates of those files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ from mlkeys._targets.names import terraform_name
 
 @dataclass(frozen=True, slots=True)
 class HostFile:
-    """One file on a host and the template that it is made of; `word` is what it is for its configuration."""
+    """A file on a host and its template.
+
+    Attributes:
+        word: what the file is, for the name of its task.
+    """
 
     template: str
     text: str
@@ -41,7 +45,7 @@ class HostPlay:
 
 
 def plays_of(elements: Iterable[Element]) -> list[HostPlay]:
-    """Configurations of the same hosts in one play, in the order of the program."""
+    """Group configurations of the same hosts into plays, in the order of the program."""
     plays: dict[str, HostPlay] = {}
     for element in elements:
         if isinstance(element, HostConfig):
@@ -51,7 +55,7 @@ def plays_of(elements: Iterable[Element]) -> list[HostPlay]:
 
 
 def files_of(config: HostConfig, values: Values, sources: Mapping[str, str]) -> list[HostFile]:
-    """What a configuration puts on its hosts."""
+    """Return the files that a configuration writes to its hosts."""
     name = terraform_name(values.name(config))
     header = f"{{# {config.node.path} {config.node.location_text} -#}}\n"
     if config.shape == "template":
@@ -71,7 +75,7 @@ def files_of(config: HostConfig, values: Values, sources: Mapping[str, str]) -> 
 def play(
     host_play: HostPlay, values: Values, vars_files: Mapping[Element, str], files: Mapping[HostConfig, Any]
 ) -> Task:
-    """The whole play for the hosts of one pattern."""
+    """Return the play for the hosts of a pattern."""
     used = [element for config in host_play.configs for element in _files_used(config, values)]
     used = list(dict.fromkeys(used))
     dests = [file.dest for config in host_play.configs for file in files[config]]
@@ -84,20 +88,20 @@ def play(
         tasks += [Commented(comment, task) for task in _tasks(config, values, files[config], vars_files)]
     handlers = [_handler(service) for service in sorted({c.restart for c in host_play.configs if c.restart})]
     head: Task = {
-        "name": f"Bring the files to {host_play.pattern}",
+        "name": f"Write files to {host_play.pattern}",
         "hosts": host_play.pattern,
         "gather_facts": False,
     }
     placeholders = {entry.name: f"(new ciphertext of {entry.name})" for element in used for entry in element.entries}
     if placeholders:
-        # Check mode makes no ciphertext; with these the templates still show what a real run would change.
+        # Check mode creates no ciphertexts; with these, templates still show what a real run would change.
         head["vars"] = placeholders
     head["tasks"] = tasks
     return {**head, "handlers": handlers} if handlers else head
 
 
 def _files_used(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
-    """The files of ciphertext that a configuration needs: those it refers to, and those made for its hosts."""
+    """Yield the files of ciphertexts that a configuration needs: those it refers to, and those of its hosts."""
     for _, text in config.texts():
         for pointer in values.view.pointers(text):
             source = pointer.element.source() if isinstance(pointer.element, Decrypted) else pointer.element
@@ -118,7 +122,7 @@ def _tasks(
         options |= {name: value for name, value in (("owner", config.owner), ("group", config.group)) if value}
         task: Task = {"name": f"{file.word} {values.name(config)}", "ansible.builtin.template": options}
         if config.delivery == "plaintext":
-            # A diff or a result would show what is in the file.
+            # A diff or result would show the plaintext.
             task |= {"no_log": True, "diff": False}
             waited = [is_there(vars_files[used]) for used in _files_used(config, values)]
             if waited:
@@ -129,16 +133,16 @@ def _tasks(
 
 
 def _making_folders(folders: Iterable[str | Template]) -> list[Task]:
-    """The tasks that make folders which are not there. One that is there keeps its mode, whatever that is."""
+    """Return the tasks that create missing folders. Existing ones keep their mode."""
     return [
         {
-            "name": "Look for the folders",
+            "name": "Check for folders",
             "ansible.builtin.stat": {"path": Template("{{ item }}")},
             "loop": list(dict.fromkeys(folders)),
             "register": "folders_found",
         },
         {
-            "name": "Make those that are not there",
+            "name": "Create missing folders",
             "ansible.builtin.file": {"path": Template("{{ item.item }}"), "state": "directory", "mode": "0755"},
             "loop": Template("{{ folders_found.results | rejectattr('stat.exists') }}"),
             "loop_control": {"label": Template("{{ item.item }}")},
@@ -147,7 +151,7 @@ def _making_folders(folders: Iterable[str | Template]) -> list[Task]:
 
 
 def _folder_of(dest: str | Template) -> str | Template:
-    # A check has seen to it that the last part is a name.
+    # A check ensures that the last part is a name.
     if isinstance(dest, Template):
         return Template(dest.text.rpartition("/")[0])
     return dest.rpartition("/")[0] or "/"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Text in templates: what a program wrote has to mean itself, references become expressions."""
+"""Text in jinja2 templates: text of a program is literal, references become expressions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _OPENING = re.compile(r"\{(?=[{%#]|\Z)")
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """Code of a template, as opposed to text.
+    """An expression, as opposed to text.
 
-    `plaintext` says that its value is a secret, of which nobody knows the characters.
+    Attributes:
+        plaintext: whether its value is a secret, which may hold any character.
     """
 
     code: str
@@ -29,10 +30,10 @@ Meaning = Callable[[Target], "str | Expression"]
 
 
 def literal(text: str) -> str:
-    """The text as an expression.
+    """Return an expression for a text.
 
-    Without a backslash in it: Ansible takes one in an option literally, and one in a file as an escape. Without
-    braces: no reader that looks for the end of an expression shall find it in a text.
+    It contains no backslash, which Ansible reads literally in an option and as an escape in a file, and no brace, which
+    a reader could mistake for the end of the expression.
     """
     return " ~ ".join(_literal_piece(piece) for piece in _PIECES.findall(text)) or "''"
 
@@ -47,17 +48,17 @@ def _literal_piece(piece: str) -> str:
 
 
 def expression(pieces: Sequence[str | Target], meaning: Meaning) -> str:
-    """The text as one expression."""
+    """Return one expression for text and references."""
     resolved = joined([piece if isinstance(piece, str) else meaning(piece) for piece in pieces])
     codes = [literal(piece) if isinstance(piece, str) else piece.code for piece in resolved]
     if len(codes) > 1:
-        # A filter binds closer than the joining of texts.
+        # A filter binds closer than concatenation.
         codes = [f"({code})" if "|" in code else code for code in codes]
     return " ~ ".join(codes) if codes else "''"
 
 
 def value(pieces: Sequence[str | Target], meaning: Meaning) -> str | Template:
-    """The text as a value of a variable or an option: itself when it is known, else a template."""
+    """Return text and references as a value: a string when all is known, else a template."""
     resolved = joined([piece if isinstance(piece, str) else meaning(piece) for piece in pieces])
     if not resolved:
         return ""
@@ -67,12 +68,12 @@ def value(pieces: Sequence[str | Target], meaning: Meaning) -> str | Template:
 
 
 def in_file(text: str) -> str:
-    """The text inside of a file that is a template."""
+    """Return the text for use in a file that is a template."""
     return _OPENING.sub("{{ '{' }}", text)
 
 
 def joined(pieces: Sequence[str | Expression]) -> list[str | Expression]:
-    """Neighbouring texts as one."""
+    """Join neighbouring texts."""
     done: list[str | Expression] = []
     for piece in pieces:
         if isinstance(piece, str) and done and isinstance(done[-1], str):

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where the server is and who asks, for modules and lookups that do not find it by themselves.
+"""Address and login for modules and lookups of other collections.
 
-Those of the collection do, and these variables say the same: Ansible's variables, then its environment, then OpenBao's
-and Vault's. What none of them says is empty, and left to whom it is handed to.
+Modules of this collection find them by themselves. These variables have the same sources, in the same order: variables
+of Ansible, then its environment variables, then those of OpenBao and of Vault. A value that no source sets is empty.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mlkeys._constructs.inventory import Template
 
 
 def _setting(name: str, *environment: str) -> str:
-    """The code for what Ansible's variable says, else the first of these that has a value."""
+    """Return an expression for the variable of Ansible, else the first environment variable with a value."""
     found = " or ".join(f"lookup('ansible.builtin.env', '{variable}')" for variable in environment)
     return f"ansible_hashi_vault_{name} | default({found}, true)"
 
@@ -29,7 +29,7 @@ NAMESPACE = Template(
     f"{{{{ {_setting('namespace', 'ANSIBLE_HASHI_VAULT_NAMESPACE', 'BAO_NAMESPACE', 'VAULT_NAMESPACE')} }}}}"
 )
 
-#: Variables of a play that uses `KV_LOOKUP`.
+#: Variables for plays that use `KV_LOOKUP`.
 KV_VARIABLES: dict[str, Any] = {
     "server_address": ADDRESS,
     "server_token": TOKEN,
@@ -44,7 +44,7 @@ KV_VARIABLES: dict[str, Any] = {
 }
 
 KV_COLLECTION = "community.hashi_vault"
-#: The lookup of that collection, for `{path}` in the engine `{mount}` (both as expressions). It knows one address only.
+#: The lookup of that collection, for `{path}` in the engine `{mount}` (both expressions). It supports one address only.
 KV_LOOKUP = (
     f"lookup('{KV_COLLECTION}.vault_kv2_get', {{path}}, engine_mount_point={{mount}},"
     " url=(server_address | split(',') | first) or none, token=server_token or none,"

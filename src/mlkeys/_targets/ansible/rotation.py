@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the playbooks `mlkeys.transit.rotate` and `mlkeys.transit.status` have to know of a project."""
+"""Variables of a project for the playbooks `mlkeys.transit.rotate` and `mlkeys.transit.status`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mlkeys._targets.ansible.hosts import HostFile
 from mlkeys._targets.ansible.tasks import FLOORS_FILE
 from mlkeys._targets.ansible.values import Values
 
-#: Beside the inventory: variables beside a playbook count for that playbook alone.
+#: Beside the inventory: variables beside a playbook apply to that playbook alone.
 FILE = "inventory/group_vars/all/rotation.yml"
-#: The ciphertexts among the outputs have to be carried over as well.
+#: Ciphertexts among the outputs are rewrapped as well.
 OUTPUTS = "inventory/host_vars/localhost/rotation.yml"
 
 
@@ -30,7 +30,7 @@ def variables(
     vars_files: Mapping[Element, str],
     host_files: Mapping[HostConfig, Iterable[HostFile]],
 ) -> dict[str, Any]:
-    """Engines, encrypted vars files and the places of ciphertexts on hosts; empty where there is nothing to rotate."""
+    """Return engines, encrypted vars files and places of ciphertexts on hosts; empty without encrypted vars files."""
     encrypted = [element for element in elements if isinstance(element, EncryptedVars)]
     if not encrypted:
         return {}
@@ -69,7 +69,7 @@ def _backends(elements: Iterable[Element], encrypted: Iterable[EncryptedVars], v
 
 
 def outputs_variables(values: Values, outputs: Iterable[Output], file: str) -> dict[str, Any]:
-    """Where the controller itself holds ciphertexts, beside the encrypted vars files; empty where it holds none."""
+    """Return where the controller holds ciphertexts beside the encrypted vars files; empty when it holds none."""
     pointed = (
         pointer.element for output in outputs for _, text in output.texts() for pointer in values.view.pointers(text)
     )

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Policies, auth methods and roles: objects of the server that no module of the collection describes yet.
+"""Tasks for policies, auth methods and roles.
 
-They are read, compared and written by tasks of Ansible's own, with a token.
+They read, compare and write them with `ansible.builtin.uri` and a token.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TASK_FILE = "tasks/server_object.yml"
 ABSENT_FILE = "tasks/server_object_absent.yml"
 
 
-#: Variables of the play that these tasks need.
+#: Variables of plays with these tasks.
 PLAY_VARIABLES: dict[str, Any] = {
     "server_address": login.ADDRESS,
     "server_headers": {
@@ -40,14 +40,14 @@ _CALL: dict[str, Any] = {
 #: Read, compare, write.
 TASKS: list[dict[str, Any]] = [
     {
-        "name": "Read what the server has",
+        "name": "Read the object",
         "ansible.builtin.uri": {**_CALL, "status_code": [200, 400, 404]},
         "register": "server_object_found",
         "check_mode": False,
         "no_log": True,
     },
     {
-        "name": "Write what differs",
+        "name": "Update the object",
         "ansible.builtin.uri": {
             **_CALL,
             "method": "POST",
@@ -56,7 +56,7 @@ TASKS: list[dict[str, Any]] = [
             "status_code": [200, 204],
         },
         "when": [
-            # What can only be created is left alone once it is there.
+            # What can only be created is not changed once it exists.
             Template("server_object_found.status != 200 or not server_object_created_once | default(false)"),
             Template(
                 "server_object | dict2items"
@@ -71,7 +71,7 @@ TASKS: list[dict[str, Any]] = [
 ABSENT_TASKS: list[dict[str, Any]] = [
     TASKS[0],
     {
-        "name": "Delete it",
+        "name": "Delete the object",
         "ansible.builtin.uri": {**_CALL, "method": "DELETE", "status_code": [200, 204]},
         "when": Template("server_object_found.status == 200"),
         "changed_when": True,
@@ -81,7 +81,7 @@ ABSENT_TASKS: list[dict[str, Any]] = [
 
 
 def path_of(element: Element, values: Values) -> str | None:
-    """The API path of an object that these tasks describe, None for other elements."""
+    """Return the API path of an element that these tasks manage, None for other elements."""
     if isinstance(element, Resource) and not element.managed:
         return None
     if isinstance(element, Policy):
@@ -94,14 +94,14 @@ def path_of(element: Element, values: Values) -> str | None:
 
 
 def created_once(element: Element) -> bool:
-    """Whether a second request to create it would be refused."""
+    """Whether the server refuses a second request to create it."""
     return isinstance(element, AppRoleAuth)
 
 
 def body_of(element: Element, values: Values) -> dict[str, Any]:
-    """What the server shall have at that path, as it answers it itself."""
+    """Return the desired object, in the form in which the server returns it."""
     if isinstance(element, Policy):
-        # The server keeps the text as it is sent, and the lookup leaves the last newline out.
+        # The server keeps the text as sent, and the lookup strips the last newline.
         file = f"policies/{values.view.text(element.policy_name)}.hcl"
         return {"policy": Template(f"{{{{ lookup('ansible.builtin.file', '{file}') }}}}")}
     if isinstance(element, AppRoleAuth):
@@ -114,4 +114,4 @@ def body_of(element: Element, values: Values) -> dict[str, Any]:
         }
         body["token_policies"] = sorted({values.view.text(name) for name in element.policies})
         return body
-    raise TypeError(f"no object of the server: {type(element).__name__}")
+    raise TypeError(f"not an object of the server: {type(element).__name__}")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Templates that a program names: jinja2 reads them here, so that a mistake shows before anything is deployed."""
+"""Templates that a program names. jinja2 parses them here, so that errors show before deployment."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 
 def problem_of_template(name: str, sources: Mapping[str, str]) -> str | None:
-    """What is wrong with a template, None when nothing is."""
+    """Return what is wrong with a template, None when nothing is."""
     text = sources.get(name)
     if text is None:
-        return f"the template {name!r} cannot be read: its path is relative to the folder of the program"
-    # Only programs with templates need it, and it takes longer to import than all the rest.
+        return f"cannot read the template {name!r}: the path is relative to the folder of the program"
+    # Only programs with templates need it, and importing it takes longer than all the rest.
     import jinja2  # noqa: PLC0415
 
     try:
@@ -21,4 +21,4 @@ def problem_of_template(name: str, sources: Mapping[str, str]) -> str | None:
         line, message = mistake.lineno, mistake.message
     else:
         return None
-    return f"the template {name!r} has a mistake in line {line}: {message}"
+    return f"the template {name!r} has a syntax error in line {line}: {message}"

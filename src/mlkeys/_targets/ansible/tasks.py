@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The tasks of the controller: one for each element that the server shall have."""
+"""Tasks of the controller, which create, change and delete elements on the server."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ BACKEND = "mlkeys.transit.vault_transit_backend"
 KEY = "mlkeys.transit.vault_transit_key"
 VARS = "mlkeys.transit.vault_transit_vars"
 
-#: What rotations raised the floors of keys to.
+#: Minimum versions of keys (`min_decryption_version`, the floor) after rotations.
 FLOORS_FILE = "floors.json"
 _FLOORS = ("min_decryption_version", "min_encryption_version")
 
 
 def tasks_of(element: Element, values: Values) -> Iterator[Task]:
-    """The tasks that bring an element about."""
+    """Yield the tasks that create or change an element."""
     if isinstance(element, Resource) and not element.managed:
         return
     if isinstance(element, TransitSecretBackend):
@@ -42,7 +42,7 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
     elif isinstance(element, TransitSecretCacheConfig):
         yield {**_cache(element, values), **_unless_new(element.values["backend"], values)}
     elif isinstance(element, TransitSecretBackendKey):
-        task = _resource("Key", KEY, element, values, _unsaid(element, values))
+        task = _resource("Key", KEY, element, values, _protected(element, values))
         yield {**task, **_unless_new(element.values["backend"], values), "register": values.register(element)}
     elif isinstance(element, EncryptedVars):
         yield from _encrypting(element, values)
@@ -60,13 +60,13 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
         }
 
 
-def _resource(word: str, module: str, element: Resource, values: Values, unsaid: Task | None = None) -> Task:
-    options = {name: values.plain(value) for name, value in element.values.items()} | (unsaid or {})
+def _resource(word: str, module: str, element: Resource, values: Values, defaults: Task | None = None) -> Task:
+    options = {name: values.plain(value) for name, value in element.values.items()} | (defaults or {})
     return {"name": f"{word} {values.name(element)}", module: overridden(element, "ansible", options)}
 
 
-def _unsaid(key: TransitSecretBackendKey, values: Values) -> Task:
-    """What holds of a key although the program does not say it, so that nobody changes it unnoticed."""
+def _protected(key: TransitSecretBackendKey, values: Values) -> Task:
+    """Return options of a key that the program does not set, but which must not change unnoticed."""
     kept: Task = {
         attribute.name: attribute.default
         for attribute in KEY_ATTRIBUTES
@@ -76,25 +76,25 @@ def _unsaid(key: TransitSecretBackendKey, values: Values) -> Task:
         place = f"{key.backend}/{key.name}"
         floor = Template(f"{{{{ floors[{values.expression(place)}] | default(omit) }}}}")
         decryption, encryption = _FLOORS
-        kept |= {decryption: Commented("Both are what rotations raised them to.", floor), encryption: floor}
+        kept |= {decryption: Commented("Rotations raise both.", floor), encryption: floor}
     return kept
 
 
 def has_floor(element: Element, values: Values) -> bool:
-    """Whether rotations of this project raise the floor of what is a key."""
+    """Whether rotations of this project raise the floor (`min_decryption_version`) of a key."""
     if not isinstance(element, TransitSecretBackendKey) or not _is_made_here(element, values):
         return False
     return any(isinstance(one, EncryptedVars) and one.key is element for one in values.view.in_stack(values.stack))
 
 
 def floors() -> Task:
-    """The variable of a play that holds what rotations raised floors to."""
+    """Return the variable of a play with the floors of keys after rotations."""
     text = f"lookup('ansible.builtin.file', playbook_dir ~ '/{FLOORS_FILE}')"
     return {"floors": Template(f"{{{{ {text} | from_json if {is_there(FLOORS_FILE)} else {{}} }}}}")}
 
 
 def _unless_new(backend: object, values: Values) -> Task:
-    """Check mode makes no engine, so of one that is new nothing can be asked."""
+    """Return the condition that skips a task in check mode when the engine does not exist yet."""
     for pointer in values.view.pointers(str(backend)):
         if isinstance(pointer.element, TransitSecretBackend) and _is_made_here(pointer.element, values):
             return {"when": _exists(pointer.element, values)}
@@ -113,23 +113,23 @@ def _exists(element: Resource, values: Values) -> Template:
 def _cache(element: TransitSecretCacheConfig, values: Values) -> Task:
     options: Task = {"path": values.plain(element.values["backend"]), "cache_size": element.values["size"]}
     for pointer in values.view.pointers(str(element.values["backend"])):
-        # It is the same module as for the engine, and what is not said there has a default.
+        # The module is that of the engine, and would set a missing option to its default.
         if pointer.element.known("disable_upsert") is not None:
             options["disable_upsert"] = pointer.element.known("disable_upsert")
     return {"name": f"Cache {values.name(element)}", BACKEND: overridden(element, "ansible", options)}
 
 
 def file_of(element: EncryptedVars, values: Values) -> str:
-    """Where the ciphertexts lie in the project: among the variables of the hosts that use them."""
+    """Return the path of a file of ciphertexts in the project: among the variables of its hosts."""
     group = element.hosts.name if element.hosts is not None else "all"
-    # What a key encrypts by itself is named after the key.
+    # The file of `key.encrypt` is named after the key.
     owner: Element = element.key if element.node.scope is element.key else element
     name = owner.node.path.removeprefix(f"{values.stack.node.path}/")
     return f"inventory/group_vars/{group}/{terraform_name(name)}.transit.yml"
 
 
 def path_template(file: str) -> Template:
-    """A file of the project, from wherever the play is run."""
+    """Return the path of a file of the project, wherever the play is run."""
     return Template(f"{{{{ playbook_dir }}}}/{file}")
 
 
@@ -141,13 +141,13 @@ def _encrypting(element: EncryptedVars, values: Values) -> Iterator[Task]:
         "key": values.plain(element.key.name),
         "mode": "0644",
     }
-    # Check mode makes no key either.
+    # Check mode creates no key either.
     only = [_exists(element.key, values)] if _is_made_here(element.key, values) else []
     generated = [entry for entry in element.entries if isinstance(entry.plaintext, GeneratedSecret)]
     given = [entry for entry in element.entries if entry not in generated]
     for entry in generated:
         yield {
-            "name": f"Random secret {values.name(entry)}, where there is none",
+            "name": f"Random secret {values.name(entry)}, if missing",
             VARS: {**options, "secrets": _secrets([entry], values)},
             "when": [Template(_missing(file, entry)), *only],
         }
@@ -172,12 +172,12 @@ def _missing(file: str, entry: Encrypted) -> str:
 
 
 def is_there(file: str, *, negated: bool = False) -> str:
-    """The condition that a file of the project is there."""
+    """Return the condition that a file of the project exists."""
     return f"(playbook_dir ~ '/{file}') is {'not ' if negated else ''}file"
 
 
 def reading(file: str) -> Task:
-    """The task that reads ciphertexts: a file made in this very run is not among the variables yet."""
+    """Return the task that reads ciphertexts: a file written in the same run is not among the variables yet."""
     return {
         "name": f"Read {file}",
         "ansible.builtin.include_vars": {"file": path_template(file)},
@@ -186,7 +186,7 @@ def reading(file: str) -> Task:
 
 
 def absent_tasks_of(element: Element, values: Values) -> Iterator[Task]:
-    """The tasks that take an element away."""
+    """Yield the tasks that delete an element."""
     if isinstance(element, Resource) and not element.managed:
         return
     if isinstance(element, TransitSecretBackend):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What values of a program are in a playbook."""
+"""Values of a program as values of a playbook."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOKUP = "mlkeys.transit.vault_transit"
 
 
 class Values:
-    """Renders the values of one stack, for the play on the controller or (`on_hosts`) one on hosts."""
+    """Renders the values of a stack, for the play on the controller or (`on_hosts`) for those on hosts."""
 
     def __init__(self, view: View, stack: Stack, program_folder: str, *, on_hosts: bool = False) -> None:
         self.view = view
@@ -35,26 +35,26 @@ class Values:
         self._on_hosts = on_hosts
 
     def text(self, text: str) -> str | Template:
-        """A text as the value of an option."""
+        """Return a text as the value of an option."""
         return jinja.value(parts(text), self.meaning)
 
     def expression(self, text: str) -> str:
-        """A text as an expression."""
+        """Return a text as an expression."""
         return jinja.expression(parts(text), self.meaning)
 
     def pieces(self, text: str) -> list[str | Expression]:
-        """A text cut into what is known and what is code."""
+        """Split a text into known text and expressions."""
         return jinja.joined([part if isinstance(part, str) else self.meaning(part) for part in parts(text)])
 
     def plain(self, value: Value) -> Yaml:
-        """An attribute as the value of an option."""
+        """Return an attribute as the value of an option."""
         if isinstance(value, Duration):
             return str(value)
         plain: Yaml = self.data(value)
         return plain
 
     def data(self, data: Any) -> Any:
-        """Nested data: texts mean themselves, templates and references what they stand for."""
+        """Render nested data: strings are literal, templates and references are rendered."""
         if isinstance(data, Template):
             return data
         if isinstance(data, dict):
@@ -64,7 +64,7 @@ class Values:
         return self.text(data) if isinstance(data, str) else data
 
     def raw(self, data: Any) -> Any:
-        """Nested data of which every text is a template already; only references are rendered."""
+        """Render references in nested data whose strings are templates already."""
         return mapped(data, self._raw_text)
 
     def _raw_text(self, text: str) -> Template | str:
@@ -76,7 +76,7 @@ class Values:
         return Template(joined) if "{" in joined else joined
 
     def meaning(self, target: Target) -> str | Expression:
-        """What a reference stands for."""
+        """Return what a reference stands for."""
         pointer = self.view.pointer(target)
         if pointer is None:
             raise ValueError(f"{target.path} has no {target.attribute}")
@@ -88,41 +88,41 @@ class Values:
         if pointer.runtime:
             name = self.register(element)
             answer = f"hostvars['localhost'].{name}" if self._on_hosts else name
-            # Check mode asks nothing of what is not there yet.
+            # In check mode nothing is known of what does not exist yet.
             return Expression(f"({answer}.key | default({{}})).{attribute} | default('(known after deployment)')")
         return self.view.text(str(element.known(attribute)))
 
     def register(self, element: Element) -> str:
-        """The variable that holds what a task answered."""
+        """Return the variable that holds the result of a task."""
         return variable_name(f"{self.name(element)}/result")
 
     def name(self, element: Element) -> str:
-        """The path of an element within its stack."""
+        """Return the path of an element within its stack."""
         return element.node.path.removeprefix(f"{self.stack.node.path}/")
 
     def _decrypting(self, element: Decrypted) -> str:
         options: dict[str, str] = {"key": element.key.name, "backend": element.key.backend}
-        context = element.wanted_context()
+        context = element.effective_context()
         if context is not None and element.key.derived:
             options["context"] = context
         named = ", ".join(f"{name}={self.expression(value)}" for name, value in options.items())
         return f"lookup('{LOOKUP}', {self.expression(element.text)}, {named})"
 
     def plaintext(self, element: Encrypted) -> Template:
-        """Where a secret is found, as the value of an option that shows nothing of it."""
+        """Return a template that reads a secret from its source."""
         source = element.plaintext
         code = self._finding(element, source) if isinstance(source, Secret) else self.expression(source_text(source))
         return Template(f"{{{{ {code} }}}}")
 
     def _finding(self, element: Encrypted, secret: Secret) -> str:
         if isinstance(secret, EnvSecret):
-            # ansible-core 2.16 has `undef`, with which a missing variable says what is missing.
+            # With `undef` the error names the missing variable.
             hint = literal(f"Set {secret.variable}")
             return f"lookup('ansible.builtin.env', {literal(secret.variable)}, default=undef(hint={hint}))"
         if isinstance(secret, FileSecret):
             return f"lookup('ansible.builtin.file', {self._program_file(secret.path)})"
         if isinstance(secret, PromptSecret):
-            # Without a terminal nobody is asked, and the answer is the text of Python's None.
+            # Without a terminal nobody is asked, and the answer is the string "None".
             answer = prompt_variable(element)
             hint = literal(f"Answer the question for {element.name}, on a terminal")
             return f"{answer} if {answer} not in ['', 'None'] else undef(hint={hint})"
@@ -132,7 +132,7 @@ class Values:
         if isinstance(secret, GeneratedSecret):
             characters = literal(secret.characters)
             return f"lookup('ansible.builtin.password', '/dev/null', length={secret.length}, chars=[{characters}])"
-        raise TypeError(f"no way to find a {type(secret).__name__}")
+        raise TypeError(f"unknown source of secrets: {type(secret).__name__}")
 
     def _program_file(self, path: str) -> str:
         if path.startswith(("/", "~")):
@@ -141,12 +141,12 @@ class Values:
 
 
 def source_text(source: object) -> str:
-    """The text of a plaintext that another construct gives."""
+    """Return the plaintext that another construct provides, as a text with a reference."""
     if not isinstance(source, str):
-        raise TypeError(f"no plaintext: {type(source).__name__}")
+        raise TypeError(f"not a plaintext: {type(source).__name__}")
     return source
 
 
 def prompt_variable(element: Encrypted) -> str:
-    """The variable that holds what a person answered."""
+    """Return the variable that holds the answer to a prompt."""
     return f"{element.name}_answer"

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Writes YAML as a careful person would: blocks, plain text where that is safe, else quoted.
+"""Writes YAML in block style, with quotes where they are needed.
 
-Of all of YAML this knows what a project of Ansible needs, so that no library is needed. Text of a program that
-looks like a template is tagged `!unsafe`: Ansible then takes it as it is.
+It supports what an Ansible project needs, so that no library is required. Text of a program that looks like a template
+is tagged `!unsafe`, so that Ansible does not render it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mlkeys._constructs.inventory import Template
+from mlkeys._shared.yaml_words import needs_quotes
 
-# Where lines of text are broken; what stands before them comes on top.
+# Width at which long text is folded, indentation not included.
 _WIDTH = 110
 _WORD = re.compile(r"[^ ]+ *| +")
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*|/")
-# What YAML 1.1 (or a reader of it) takes for something else than text.
-_NOT_TEXT = re.compile(
-    r"(?i:y|yes|n|no|true|false|on|off|null|none|~|\.nan|[-+]?\.inf|<<|=)|[-+.0-9][0-9_.:eExXoOa-fA-F+-]*"
-)
-# The last is how a text sets the marks of its own template.
+# What YAML 1.1 (or a reader of it) reads as a number, a merge or a default.
+_NOT_TEXT = re.compile(r"(?i:\.nan|[-+]?\.inf|<<|=)|[-+.0-9][0-9_.:eExXoOa-fA-F+-]*")
+# The last form sets the delimiters of a template.
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#|\A#jinja2:")
 
 
@@ -41,7 +40,7 @@ Yaml: TypeAlias = "str | bool | int | float | Template | Commented | Mapping[str
 
 
 def document(value: Yaml, comment: str = "") -> str:
-    """A whole file."""
+    """Return a whole file."""
     lines = ["---", *(f"# {line}" for line in comment.splitlines())]
     if comment:
         lines.append("")
@@ -49,7 +48,7 @@ def document(value: Yaml, comment: str = "") -> str:
 
 
 def _block(value: Yaml, indent: str) -> Iterator[str]:
-    """The lines of a value that begins on a line of its own."""
+    """Yield the lines of a value that begins on a new line."""
     if isinstance(value, Commented):
         yield from (f"{indent}# {line}" for line in value.comment.splitlines())
         yield from _block(value.value, indent)
@@ -77,7 +76,7 @@ def _entry(head: str, value: Yaml, indent: str) -> Iterator[str]:
 
 
 def _key(name: str) -> str:
-    """A name: always on one line, and never a template."""
+    """Return a key: always on one line, and never a template."""
     return name if _is_plain(name) else f'"{"".join(_pieces(name))}"'
 
 
@@ -91,7 +90,7 @@ def _item(value: Yaml, indent: str) -> Iterator[str]:
 
 
 def scalar(value: Yaml, indent: str = "") -> str:
-    """A value on one line, or in quotes that go on over several."""
+    """Return a value on one line, or a quoted one on several."""
     if isinstance(value, Template):
         return _quoted(value.text, indent)
     if isinstance(value, str):
@@ -108,15 +107,17 @@ def _text(text: str, indent: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    return len(text) <= _WIDTH and bool(_PLAIN.fullmatch(text)) and not _NOT_TEXT.fullmatch(text)
+    if len(text) > _WIDTH or not _PLAIN.fullmatch(text):
+        return False
+    return not needs_quotes(text) and not _NOT_TEXT.fullmatch(text)
 
 
 def _quoted(text: str, indent: str) -> str:
-    """Double quotes; a long text goes on in the next line after a backslash."""
+    """Return a text in double quotes; a long one continues on the next line after a backslash."""
     lines = [""]
     for word in _words(text):
         if lines[-1] and len(lines[-1]) + len(word) > _WIDTH:
-            # At the beginning of a continued line a blank counts only behind a backslash.
+            # At the beginning of a continued line a space only counts after a backslash.
             lines.append(f"\\{word}" if word.startswith(" ") else word)
         else:
             lines[-1] += word
@@ -124,7 +125,7 @@ def _quoted(text: str, indent: str) -> str:
 
 
 def _words(text: str) -> Iterator[str]:
-    """The text in parts that can stand on a line, each escaped; they end with their blanks."""
+    """Yield the text in escaped parts that fit on a line; they end with their spaces."""
     for word in _WORD.findall(text):
         pieces = list(_pieces(word))
         yield from ("".join(pieces[start : start + _WIDTH]) for start in range(0, len(pieces), _WIDTH))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What Terraform, or its provider, would not understand."""
+"""Problems with regard to Terraform and its provider."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from mlkeys._targets.terraform.secrets import RESERVED_VARIABLES
 
 
 def terraform_problems(view: View, element: Element) -> Iterator[str]:
-    """Problems of one element."""
+    """Return the problems of an element."""
     kind = kind_of(element)
     if kind is not None and isinstance(element, Resource):
         for name in kind.unsupported:
             if name in element.values:
-                yield f"{name}: the Terraform provider has none. Leave that target out: App(targets=['ansible'])"
+                yield f"{name}: the Terraform provider lacks it. Leave that target out: App(targets=['ansible'])"
     stack = view.stack_of[element]
     mode = stack.terraform_secrets if stack is not None else None
     if isinstance(element, Encrypted) and mode is not None and element.name in RESERVED_VARIABLES:
-        yield f"{element.name!r} is no name that a variable of Terraform may have: give another name"
+        yield f"{element.name!r} is reserved in Terraform and cannot name a variable: choose another name"
     if kind is None or isinstance(element, (Output, Encrypted, Decrypted)):
         return
     for field, text in element.texts():
         for pointer in view.pointers(text):
             if isinstance(pointer.element, (Encrypted, Decrypted)) and mode != "state":
-                yield f"{field} would put a secret into Terraform's plan and state"
+                yield f"{field} would write a secret to Terraform's plan and state"

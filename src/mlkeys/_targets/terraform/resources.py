@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Which block of the provider each construct becomes, and what stands in it."""
+"""The provider's resource for each construct, and its arguments."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from mlkeys._model.duration import Duration
 from mlkeys._model.element import Element, Resource
 from mlkeys._shared.policy import hcl
 
-#: Turns a text with references into a template.
+#: Renders a text with references as a template.
 Render = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A type of block, the attribute of it that each of our attributes is, and what we cannot express by it."""
+    """A type of resource.
+
+    Attributes:
+        attributes: names of its arguments by our attribute names.
+        unsupported: attributes that it has no arguments for.
+        constants: arguments with fixed values.
+    """
 
     type: str
     attributes: dict[str, str]
@@ -71,14 +77,14 @@ _KINDS: tuple[tuple[type[Element], Kind], ...] = (
 
 
 def kind_of(element: Element) -> Kind | None:
-    """The kind of block that an element becomes; None when it becomes none, as what is already there."""
+    """Return the kind of resource that an element becomes; None when it becomes none, such as what already exists."""
     if isinstance(element, Resource) and not element.managed:
         return None
     return next((kind for construct, kind in _KINDS if isinstance(element, construct)), None)
 
 
 def body_of(element: Element, kind: Kind, render: Render) -> dict[str, Any]:
-    """The arguments of the block."""
+    """Return the arguments of the resource."""
     body: dict[str, Any] = dict(kind.constants)
     if isinstance(element, Policy):
         return {**body, "name": render(element.policy_name), "policy": render(hcl(element.rules, element.description))}
@@ -92,7 +98,7 @@ def body_of(element: Element, kind: Kind, render: Render) -> dict[str, Any]:
 
 
 def plain(value: Value, render: Render) -> Any:
-    """A value as JSON has it."""
+    """Return a value as JSON data."""
     if isinstance(value, Duration):
         return value.seconds
     if isinstance(value, str):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What Terraform may see of secrets: nothing, unless a stack asks for it by name."""
+"""Secrets in Terraform: none, unless the stack sets `terraform_secrets`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlkeys._model.stack import Stack
 from mlkeys._targets.names import terraform_name, variable_name
 from mlkeys._targets.terraform.text import escaped
 
-#: Names that Terraform has for its own use, and the one of ours.
+#: Names that Terraform reserves, and the one that this package uses.
 VERSION_VARIABLE = "ciphertexts_version"
 RESERVED_VARIABLES = frozenset(
     {"count", "depends_on", "for_each", "lifecycle", "locals", "providers", "source", "version", VERSION_VARIABLE}
@@ -27,7 +27,7 @@ Render = Callable[[str], str]
 
 
 class Secrets:
-    """The blocks of a stack that touch plaintext or ciphertext."""
+    """The blocks of a stack with plaintext or ciphertext."""
 
     def __init__(self, stack: Stack, address_of: Callable[[Element], str | None]) -> None:
         self._mode = stack.terraform_secrets
@@ -35,28 +35,28 @@ class Secrets:
         self._address_of = address_of
 
     def refuses(self, pointers: Iterable[Pointer]) -> bool:
-        """Whether a value that is made of these may not stand in a file, a plan or the state."""
+        """Whether a value with these references must not be in a file, a plan or the state."""
         return self._mode != "state" and any(isinstance(p.element, (Encrypted, Decrypted)) for p in pointers)
 
     def expression(self, element: Encrypted | Decrypted) -> str:
-        """The code by which another block reads the value."""
+        """Return the expression by which other blocks read the value."""
         name = self._name(element)
         if isinstance(element, Encrypted):
             return f"data.vault_transit_encrypt.{name}.ciphertext"
         return f"data.vault_transit_decrypt.{name}.plaintext"
 
     def blocks(self, element: Encrypted | Decrypted, render: Render) -> Iterator[Block]:
-        """The blocks that one of them becomes."""
+        """Yield the blocks that an element becomes."""
         if self._mode == "state":
             yield from self._in_state(element, render)
         elif isinstance(element, Encrypted) and self._is_written(element):
             yield from self._ephemeral(element, render)
 
     def variables(self, elements: Iterable[Element]) -> dict[str, Any]:
-        """Variables of the stack itself."""
+        """Return the variables of the stack itself."""
         if not any(self._is_written(element) for element in elements):
             return {}
-        described = "Raise it to encrypt every secret anew and to write its ciphertext again."
+        described = "Raise it to encrypt all secrets again and write their ciphertexts."
         return {VERSION_VARIABLE: {"type": "number", "default": 1, "description": described}}
 
     def _is_written(self, element: Element) -> bool:
@@ -87,16 +87,16 @@ class Secrets:
             context = element.name if element.key.derived else None
         else:
             body = {**key, "ciphertext": render(element.text)}
-            context = element.wanted_context()
+            context = element.effective_context()
         if context is not None:
             body["context"] = render(context)
         type_ = "vault_transit_encrypt" if isinstance(element, Encrypted) else "vault_transit_decrypt"
         yield "data", type_, self._name(element), body
 
     def _ephemeral(self, element: Encrypted, render: Render) -> Iterator[Block]:
-        """Encrypt without a trace, and write the ciphertext where Terraform only ever writes: a KV engine.
+        """Encrypt without a trace in plan and state, and write the ciphertext to a KV engine.
 
-        What was written is never compared, so a variable says when to write again.
+        Terraform never compares what it wrote there, so a variable controls when to write again.
         """
         name = self._name(element)
         yield from self._variable(element, ephemeral=True)
@@ -126,9 +126,9 @@ class Secrets:
         )
 
     def _encrypt_path(self, element: Encrypted, render: Render) -> str:
-        """Where to encrypt. It is not known before the key is there: else a plan would ask a key that is not."""
+        """Return the path to encrypt at. It depends on the key: a plan must not use a key that does not exist."""
         address = self._address_of(element.key)
         if address is None:
             return render(f"{element.key.backend}/encrypt/{element.key.name}")
-        # The provider's id of a key is its whole path.
+        # In the provider the id of a key is its full path.
         return f"{render(f'{element.key.backend}/encrypt/')}${{basename({address}.id)}}"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""One stack as Terraform JSON."""
+"""A stack as Terraform JSON."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ Json = dict[str, Any]
 
 
 def terraform_version(stack: Stack) -> str:
-    """The versions of Terraform that understand what a stack becomes."""
+    """Return the versions of Terraform that a stack requires."""
     return ">= 1.11.0" if stack.terraform_secrets == "ephemeral" else ">= 1.5.0"
 
 
 class TerraformStack:
-    """Collects the blocks of a stack."""
+    """The Terraform configuration of a stack."""
 
     def __init__(self, view: View, stack: Stack) -> None:
         self._view = view
         self._stack = stack
         self._blocks: Json = {}
         self._secrets = Secrets(stack, self._address_of)
-        #: Constructs and the names of their blocks, for the tree.
+        #: Addresses of resources by the paths of their constructs.
         self.addresses: dict[str, str] = {}
         self.omitted: list[str] = []
 
     def render(self) -> Json:
-        """The whole configuration."""
+        """Return the configuration."""
         for element in self._view.in_stack(self._stack):
             self._add(element)
         if variables := self._secrets.variables(self._view.in_stack(self._stack)):
@@ -84,7 +84,7 @@ class TerraformStack:
                 self._add_key_settings(element)
 
     def _finish(self, element: Element, body: Json) -> None:
-        """What belongs to any resource: what it waits for, what guards it, what the program set by hand."""
+        """Add what any resource may have: lifecycle, dependencies, overrides."""
         if isinstance(element, TransitSecretBackend) and self._guards_keys(element):
             body["lifecycle"] = {"prevent_destroy": True}
         explicit = {dependency for scope in element.node.scopes for dependency in scope.node.dependencies}
@@ -100,7 +100,7 @@ class TerraformStack:
             overridden(element, "terraform", body)
 
     def _guards_keys(self, backend: TransitSecretBackend) -> bool:
-        # Unmounting an engine destroys its keys, even those that the server would not let go.
+        # Unmounting an engine destroys its keys, even those that the server refuses to delete.
         path = self._view.known_text(str(backend.path))
         return any(
             isinstance(element, TransitSecretBackendKey)
@@ -166,11 +166,11 @@ def _merge(into: Json, other: Json) -> None:
         if isinstance(value, dict) and isinstance(into.get(key), dict):
             _merge(into[key], value)
         elif key in into and into[key] != value:
-            raise ValueError(f"two blocks want to be {key!r}")
+            raise ValueError(f"two blocks set {key!r}")
         else:
             into[key] = value
 
 
 def text_of(configuration: Json) -> str:
-    """The one text of a configuration: sorted, readable, ending with a newline."""
+    """Return the text of a configuration."""
     return json.dumps(configuration, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

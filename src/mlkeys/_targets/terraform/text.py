@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Text in Terraform's JSON: every string is a template, so what a program wrote has to be escaped."""
+"""Text in Terraform JSON. Every string there is a template, so text of a program is escaped."""
 
 from __future__ import annotations
 
@@ -17,25 +17,29 @@ _TRAILING_DOLLARS = re.compile(r"\$+\Z")
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """Code of Terraform, as opposed to text."""
+    """A Terraform expression, as opposed to text."""
 
     code: str
 
 
 def escaped(text: str) -> str:
-    """The text as a template that means it."""
+    """Return a template that evaluates to the text."""
     return text.replace("${", "$${").replace("%{", "%%{")
 
 
 def template(pieces: Sequence[str | Target], meaning: Callable[[Target], str | Expression]) -> str:
-    """Pieces of text and references as one template; `meaning` tells what a reference stands for."""
+    """Render text and references as one template.
+
+    Args:
+        meaning: returns what a reference stands for.
+    """
     resolved = [piece if isinstance(piece, str) else meaning(piece) for piece in pieces]
     done = []
     for piece, following in zip_longest(resolved, resolved[1:], fillvalue=""):
         if isinstance(piece, Expression):
             done.append(f"${{{piece.code}}}")
         elif isinstance(following, Expression):
-            # Dollars before an interpolation would turn it into text.
+            # A dollar before an interpolation would turn it into text.
             done.append(_TRAILING_DOLLARS.sub(lambda dollars: f"${{{json.dumps(dollars[0])}}}", escaped(piece)))
         else:
             done.append(escaped(piece))

@@ -1,0 +1,26 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Words that YAML reads as a flag or as null where a text was meant, in whatever case. Pure.
+
+This file is **private** to the collection, uses the standard library alone and imports nothing of the
+collection: the Python package ``mlkeys`` carries the same file.
+"""
+
+from __future__ import annotations
+
+# Every reader of YAML 1.1 turns these into a flag or null.
+_RESERVED = frozenset(("false", "no", "null", "off", "on", "true", "yes"))
+
+# Some readers turn these too.
+_AMBIGUOUS = frozenset(("n", "none", "y", "~"))
+
+
+def is_reserved(word: str) -> bool:
+    """Whether a name cannot be written in YAML without quotes."""
+    return word.lower() in _RESERVED
+
+
+def needs_quotes(word: str) -> bool:
+    """Whether some reader turns a text without quotes into something else."""
+    return is_reserved(word) or word.lower() in _AMBIGUOUS
