@@ -343,7 +343,7 @@ def test_what_a_token_has_too_much_of_is_named(
     everything = f'{ITSELF}\npath "{mount}/*" {{ capabilities = ["create", "read", "update"] }}'
     found = doctor(BAO_ADDR=bao.addr, BAO_TOKEN=mint_token(everything))
     said = told(found, "rights", "remark")
-    assert f"create on {mount}/encrypt/ml: a mistyped name makes a new key" in said
+    assert f"create on {mount}/encrypt/ml: a mistyped name creates a new key" in said
     assert f"read on {mount}/backup/ml" in said
     assert "enough on" in told(found, "rights", "ok")
 

@@ -26,7 +26,7 @@ from mlkeys._shared import policy, schema, shapes
 from mlkeys._targets.ansible.content import SHAPE_OF
 from tests.cdk.apps import ROOT
 
-SHARED = ("policy.py", "schema.py", "shapes.py")
+SHARED = ("age.py", "policy.py", "schema.py", "shapes.py")
 PACKAGE = ROOT / "src" / "mlkeys" / "_shared"
 ORIGINALS = ROOT / "plugins" / "module_utils" / "_shared"
 

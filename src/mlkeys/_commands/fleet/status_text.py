@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_DAY = 86400
-_HOUR = 3600
+from mlkeys._shared.age import age_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +106,6 @@ def _key(told: Mapping[str, Any]) -> KeyStatus:
             for version in told["versions"]
         ],
     )
-
-
-def age_text(seconds: int | None) -> str:
-    """A time in the unit that fits it; empty where it is not known."""
-    if seconds is None:
-        return ""
-    if seconds >= _DAY:
-        return f"{seconds // _DAY} d"
-    return f"{seconds // _HOUR} h" if seconds >= _HOUR else f"{seconds // 60} min"
 
 
 def place(row: Mapping[str, Any]) -> str:
