@@ -173,7 +173,8 @@ def _problems(
     if behind:
         tell(WARNING, f"{_count(behind)} behind v{key.latest}: {_some(behind)}. Carry them over: mlkeys rotate.")
     if overdue and age is not None:
-        due = f"the server was to rotate it every {age_text(period)}" if period else f"{age_text(older_than)} are allowed"
+        limit = age_text(period or older_than)
+        due = f"the server was to rotate it every {limit}" if period else f"{limit} are allowed"
         tell(WARNING, f"v{key.latest} is {age_text(age)} old, and {due}.")
     if complete and not lost and not behind and key.floor < key.latest and any(key.counts.values()):
         tell(NOTE, f"the floor is v{key.floor}, and no ciphertext is behind v{key.latest}. Raise it: mlkeys rotate.")

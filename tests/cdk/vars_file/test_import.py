@@ -73,7 +73,14 @@ def actions(done: Result) -> dict[str, str]:
 def test_a_dotenv_file_becomes_an_encrypted_vars_file(bao: Bao, mount: str, importing: Importing) -> None:
     source = Path(".env")
     source.write_text(ENV)
+    asked = len(bao.audit_entries())
     done = importing("dotenv", ".env")
+    paths = [entry["request"]["path"] for entry in bao.audit_entries()[asked:]]
+    assert [path for path in paths if path.startswith(f"{mount}/")][-2:] == [
+        f"{mount}/hmac/{KEY}",
+        f"{mount}/encrypt/{KEY}",
+    ]
+    assert paths.count(f"{mount}/hmac/{KEY}") == 1
     assert decrypted(bao, TARGET) == SECRETS
     assert content(TARGET)["_transit"]["key"] == KEY
     assert content(TARGET)["_transit"]["backend"] == mount
@@ -469,7 +476,7 @@ def test_a_target_that_cannot_be_one_is_refused_before_anything_is_read(mount: s
     done = importing("dotenv", ".env", status=1, to=Path("nowhere/keys.transit.yml"))
     assert "The folder nowhere does not exist." in done.stderr
     arguments = ["import", "dotenv", ".env", "--to", str(TARGET)]
-    assert "does not exist yet: give the name of the key with --key" in CliRunner().invoke(main, arguments).stderr
+    assert "does not exist yet: name the key with --key" in CliRunner().invoke(main, arguments).stderr
     importing("dotenv", ".env")
     done = CliRunner().invoke(main, [*arguments, "--key", "another"])
     assert done.exit_code == 1

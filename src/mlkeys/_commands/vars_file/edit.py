@@ -110,7 +110,7 @@ def _text(result: bytes | str) -> tuple[str | None, str]:
         return None, "it is not UTF-8 text"
 
 
-def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> list[Change]:
+def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> tuple[Change, ...]:
     """Let the user edit until it can be written, or the user gives up."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import name_problems
 
@@ -123,7 +123,7 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
         try:
             after = parsed(_taken(buffer), name_problems)
             if after == before:
-                return []
+                return ()
             check_unchanged(aim.path, aim.before)
             return _written(aim, after, guard)
         except ChangedMeanwhile:
@@ -135,13 +135,13 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
                 raise MlkeysError(f"{reason}\n{aim.path} is as it was.")
 
 
-def _written(aim: Target, secrets: dict[str, str], guard: Guard) -> list[Change]:
+def _written(aim: Target, secrets: dict[str, str], guard: Guard) -> tuple[Change, ...]:
     # A new login: editing may have taken longer than a token lives.
     with collection.connected() as client:
         with guard.waiting():
-            changes = aim.changes(client, secrets, purge=True)
-        aim.write(client, secrets, changes)
-    return changes
+            planned = aim.planned(client, secrets, purge=True)
+        aim.write(client, planned)
+    return planned.changes
 
 
 def _asks_again(reason: str) -> bool:

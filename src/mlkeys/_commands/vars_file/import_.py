@@ -196,11 +196,11 @@ def _import(read: Read, advice: str, options: Mapping[str, Any]) -> None:
     if selection.chosen:
         with collection.connected() as client:
             aim.check_key(client)
-            found = aim.changes(client, selection.secrets, purge=False)
-            changes = [_foretold(change, may_replace) for change in found if change.name in selection.chosen]
+            planned = aim.planned(client, selection.secrets, purge=False)
+            changes = [_decided(one, may_replace) for one in planned.changes if one.name in selection.chosen]
             refuse(str(aim.path), [] if dry_run else [change.reason for change in changes if change.action == _REFUSED])
             if not dry_run and any(change.action != "kept" for change in changes):
-                aim.write(client, selection.secrets, changes)
+                aim.write(client, planned)
     _tell(source, selection, changes, f"{source.path} -> {aim.path}")
     if dry_run:
         click.echo("Nothing was written: this was --dry-run.", err=True)
@@ -226,7 +226,7 @@ def _wishes(options: Mapping[str, Any]) -> Wishes:
     )
 
 
-def _foretold(change: Change, may_replace: bool) -> Change:
+def _decided(change: Change, may_replace: bool) -> Change:
     """What the user is told of a change: an entry that has another value is replaced on request only."""
     if change.action != "updated" or may_replace:
         return change
