@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs playbooks of generated projects."""
+"""Runs playbooks."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from pathlib import Path
 from typing import TextIO
 
 from mlkeys._errors import MlkeysError
-from mlkeys._system.processes import Attendance, exit_status
+from mlkeys._system.processes import ChildProcess, exit_status
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-# A host's line of the recap.
+# One host's line of the play recap.
 _RECAP = re.compile(r"\S+ +: ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+) ")
 
-# What a module answers when the server's state cannot become what was asked, in either of Ansible's formats of results.
+# What a module returns if the server's state cannot be changed as requested, in both of Ansible's result formats.
 _REFUSED = re.compile(r"\brefused\"?: true\b")
 
 
 @dataclass(slots=True)
 class Run:
-    """A playbook that ran. The counts are those of all its hosts together.
+    """The result of a playbook. The counts are totals of all hosts.
 
     Attributes:
-        refused: how many of the failures are about what no run can change.
-        output: what it printed, unless that was shown as it came.
+        refused: how many of the failures are about changes that no run can make.
+        output: what it printed, unless that was shown at once.
     """
 
     status: int = 0
@@ -46,11 +46,11 @@ class Run:
 
     @property
     def only_refused(self) -> bool:
-        """Whether it failed for nothing else than what no run can change."""
+        """Whether it failed only for changes that no run can make."""
         return self.status != 0 and self.refused == self.failed > 0 and not self.unreachable
 
     def count(self, line: str) -> None:
-        """Take what a line of output says, if it is one of the recap or of a refusal."""
+        """Count a line of output, if it is part of the recap or a refusal."""
         self.refused += _REFUSED.search(line) is not None
         if (found := _RECAP.match(_COLOUR.sub("", line))) is not None:
             ok, changed, unreachable, failed = map(int, found.groups())
@@ -72,13 +72,13 @@ def ansible_playbook(
     """Run a playbook of a project.
 
     Args:
-        generated: whether the project is ours, so that its own configuration counts and no other.
-        extra: variables of the environment that it gets beside ours.
-        show: where to what it prints is shown as it comes. None for nowhere; then its errors are not shown either.
+        generated: whether the project is generated, so that its own configuration is used and no other.
+        extra: further environment variables.
+        show: where to show the output. None to collect it, and to drop the errors.
 
     Raises:
         MlkeysError: it cannot be run.
-        SystemExit: a signal stopped it. It was left the time to end by itself.
+        SystemExit: a signal stopped it. Ansible had the time to end by itself.
     """
     argv = [_tool("ansible-playbook"), playbook, *arguments]
     given = {**os.environ, **(extra or {})}
@@ -87,8 +87,8 @@ def ansible_playbook(
     done, kept, start = Run(), [], time.monotonic()
     try:
         with (
-            Attendance() as attendance,
-            attendance.running(argv, environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors) as process,
+            ChildProcess() as child,
+            child.running(argv, environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors) as process,
         ):
             for line in process.stdout or ():
                 done.count(line)
@@ -98,29 +98,24 @@ def ansible_playbook(
                     show.write(line)
                     show.flush()
     except OSError as problem:
-        reason = problem.strerror
-    else:
-        if attendance.received is not None:
-            sys.exit(128 + attendance.received)
-        done.status, done.seconds, done.output = (
-            exit_status(process.returncode),
-            time.monotonic() - start,
-            "".join(kept),
-        )
-        return done
-    raise MlkeysError(f"{argv[0]} cannot be run: {reason}.")
+        raise MlkeysError(f"{argv[0]} cannot be run: {problem.strerror}.") from None
+    if child.received is not None:
+        sys.exit(128 + child.received)
+    done.status, done.seconds = exit_status(process.returncode), time.monotonic() - start
+    done.output = "".join(kept)
+    return done
 
 
 def _environment(environ: Mapping[str, str], *, coloured: bool, generated: bool) -> dict[str, str]:
-    # No log file may keep what a playbook of ours prints.
+    # The output of a generated playbook must not end up in a log file.
     left_out = ("ANSIBLE_CONFIG", "ANSIBLE_LOG_PATH") if generated else ()
     kept = {name: value for name, value in environ.items() if name not in left_out}
-    # It writes to us, but we may write to a terminal.
+    # Ansible writes to a pipe, but its output may be shown on a terminal.
     return {**kept, **({"ANSIBLE_FORCE_COLOR": "1"} if coloured else {"ANSIBLE_NOCOLOR": "1"})}
 
 
 def _tool(name: str) -> str:
-    """A program of the environment that mlkeys is installed in, else of the PATH."""
+    """A program from the environment of mlkeys, or else from the PATH."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:

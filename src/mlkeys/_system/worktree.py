@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The files that a check looks at: those of a folder as git knows them, those of the index, or those that are named."""
+"""The files to check: those of a folder as git lists them, those of the index, or those given by name."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pathlib import Path
 
 from mlkeys._errors import MlkeysError
 
-#: Bytes. No file that people write is as large.
+#: Bytes. Files that people write are smaller.
 LARGEST = 4 * 1024 * 1024
 
 # As git does.
 _BINARY_WITHIN = 8000
-# Where git does not say what belongs to a folder.
-_PASSED_OVER = {".git", ".hg", ".svn", ".nox", ".tox", ".venv", "__pycache__", "node_modules"}
+# Used where git cannot list a folder.
+_IGNORED_FOLDERS = {".git", ".hg", ".svn", ".nox", ".tox", ".venv", "__pycache__", "node_modules"}
 _REGULAR_MODES = (b"100644", b"100755")
 
 
@@ -32,7 +32,7 @@ class Looked:
 
     Attributes:
         mode: its permissions.
-        checked_out_as: the permissions that git gives to its files here; None for a file that git does not keep.
+        checked_out_as: the permissions that git gives to files here; None for an untracked file.
     """
 
     path: str
@@ -47,14 +47,14 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file that was not looked at, and why."""
+    """A file that was not checked, and why."""
 
     path: str
     reason: str
 
 
 class _Repository:
-    """A work tree of git."""
+    """A git work tree."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -65,7 +65,7 @@ class _Repository:
 
     @cached_property
     def permissions(self) -> int:
-        """What git gives to a file that is not executable, by the mode of a file of its own, and what we would give."""
+        """The permissions that git gives to a file: those of its index, and those that the umask allows."""
         index = self.root / os.fsdecode(_git(self.root, "rev-parse", "--git-path", "index").rstrip(b"\n"))
         given = 0o666 & ~_umask()
         try:
@@ -74,7 +74,7 @@ class _Repository:
             return given
 
     def files(self, inside: str) -> list[str]:
-        """What is below a folder: what git keeps, and what it would be given."""
+        """The tracked files below a folder, and the untracked ones that git does not ignore."""
         others = self._listed("--others", "--exclude-standard", "--", inside or ".")
         return sorted({*others, *(name for name in self.tracked if name.startswith(inside))})
 
@@ -84,7 +84,7 @@ class _Repository:
 
 
 class Worktree:
-    """The files below some paths."""
+    """The files below paths."""
 
     def __init__(self, paths: Sequence[Path], exclude: Sequence[str] = ()) -> None:
         self._paths = paths
@@ -93,7 +93,7 @@ class Worktree:
         self._places: dict[str, tuple[_Repository | None, str]] = {}
 
     def files(self) -> Iterator[Looked | Skipped]:
-        """The files, each once. One that is named is looked at whatever git is told to ignore."""
+        """The files, each once. A file given by name is checked even if git ignores it."""
         seen: set[str] = set()
         for given in self._paths:
             if not given.exists():
@@ -112,7 +112,7 @@ class Worktree:
         here = Path.cwd().resolve()
         root = _root(here)
         if root is None:
-            raise MlkeysError("--staged looks at what git would commit, and this is no work tree of git.")
+            raise MlkeysError("--staged checks what git would commit, and this is not a git work tree.")
         given = [os.path.relpath(path.absolute(), root) for path in self._paths]
         listed = _git(root, "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--diff-filter=ACMT",
                       "--", *given).split(b"\0")  # fmt: skip
@@ -141,11 +141,11 @@ class Worktree:
                 yield from (f"{folder}/{os.path.relpath(name, inside or '.')}" for name in names)
                 return
         for parent, folders, found in os.walk(folder):
-            folders[:] = sorted(set(folders) - _PASSED_OVER)
+            folders[:] = sorted(set(folders) - _IGNORED_FOLDERS)
             yield from (f"{parent}/{name}" for name in sorted(found))
 
     def _place(self, folder: str) -> tuple[_Repository | None, str]:
-        """The work tree that a folder is in, and the way from its root."""
+        """The work tree that contains a folder, and the folder's path in it."""
         if folder not in self._places:
             real = Path(folder).resolve()
             root = _root(real)
@@ -160,17 +160,17 @@ class Worktree:
             try:
                 _ = repository.tracked
             except MlkeysError:
-                # git is not there, or will not speak of a folder that belongs to somebody else.
+                # git is not installed, or refuses a folder with another owner.
                 return None
             self._repositories[root] = repository
         return self._repositories[root]
 
     def _look(self, path: str, shown: str, *, named: bool) -> Looked | Skipped | None:
-        """The file's content; nothing for what is no text file. What a link points to is another file."""
+        """The file's content; None for anything but a text file. Links are not followed in folders."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if named else os.O_NOFOLLOW))
         except OSError as problem:
-            # git knows a file still that was deleted.
+            # git still lists a deleted file.
             passed = problem.errno in (errno.ENOENT, errno.ELOOP) and not named
             return None if passed else Skipped(shown, problem.strerror or "it cannot be read")
         with os.fdopen(descriptor, "rb") as file:
@@ -203,16 +203,15 @@ def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     try:
         done = subprocess.run(command, input=stdin, capture_output=True, check=False)
     except OSError as problem:
-        reason = problem.strerror
-    else:
-        if done.returncode == 0:
-            return done.stdout
+        raise MlkeysError(f"git {arguments[0]} failed in {folder}: {problem.strerror}") from None
+    if done.returncode:
         reason = done.stderr.decode(errors="replace").strip()
-    raise MlkeysError(f"git {arguments[0]} failed in {folder}: {reason}")
+        raise MlkeysError(f"git {arguments[0]} failed in {folder}: {reason}")
+    return done.stdout
 
 
 def _contents(root: Path, blobs: Sequence[bytes]) -> dict[bytes, bytes | None]:
-    """What is in each blob, None for one that is too large."""
+    """The content of each blob, None for one that is too large."""
     sizes = [line.split(b" ") for line in _git(root, "cat-file", "--batch-check", stdin=_lines(blobs)).splitlines()]
     found: dict[bytes, bytes | None] = {blob: None for blob, *_ in sizes}
     wanted = [blob for blob, _, size in sizes if int(size) <= LARGEST]
