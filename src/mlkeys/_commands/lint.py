@@ -60,13 +60,14 @@ def command(
     """Find plaintext secrets, and problems in encrypted vars files.
 
     Checks PATHS, which are files or folders (default: the current folder). In a git work tree, ignored files are
-    skipped unless you name them. Binary and very large files are skipped. Of a secret, only the prefix is shown that
-    all secrets of its kind have.
+    skipped unless you name them, and so are binary files. Of a secret, only the prefix is shown that all secrets of its
+    kind have.
 
     The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there.
 
-    Exits with 0 if there are no findings but notes, with 1 if there are findings, and with 2 on errors. --server needs
-    a token with the capability read on the keys (transit/keys/...), and nothing else.
+    Exits with 1 if there are findings other than notes. Otherwise exits with 2 if a file could not be checked, which is
+    then named (leave it out with --exclude), or on errors. --server needs a token with the capability read on the keys
+    (transit/keys/...), and nothing else.
 
     \b
     Examples:
@@ -79,19 +80,21 @@ def command(
     if update_baseline and baseline is None:
         raise click.UsageError("--update-baseline needs --baseline FILE.")
     tree = Worktree(paths or (Path(),), exclude)
-    look = _Checked()
+    checked = _Checked()
     try:
         for one in tree.staged() if staged else tree.files():
-            look.at(one)
-        look.at_ciphertexts(server=server)
-        found = in_order(look.found)
+            checked.at(one)
+        checked.at_ciphertexts(server=server)
+        found = in_order(checked.found)
         if baseline is not None:
             found = _unknown(found, baseline, update=update_baseline)
     except MlkeysError as problem:
         raise _CouldNotCheck(str(problem)) from None
     shown = found if notes else [one for one in found if one.rule.level != NOTE]
-    _show(shown, look, output, hidden=len(found) - len(shown))
-    sys.exit(1 if any(one.rule.level != NOTE for one in found) else 0)
+    _show(shown, checked, output, hidden=len(found) - len(shown))
+    if any(one.rule.level != NOTE for one in found):
+        sys.exit(1)
+    sys.exit(2 if checked.unread else 0)
 
 
 class _Checked:
@@ -100,12 +103,14 @@ class _Checked:
     def __init__(self) -> None:
         self.files = 0
         self.skipped: list[str] = []
+        self.unread = 0
         self.found: list[Finding] = []
         self._with_ciphertexts: list[Looked] = []
 
     def at(self, file: Looked | Skipped) -> None:
         if isinstance(file, Skipped):
             self.skipped.append(f"{file.path}: {file.reason}")
+            self.unread += 1
             return
         self.files += 1
         secrets = secrets_in(file.text, file.path)
@@ -117,12 +122,12 @@ class _Checked:
             encrypted=is_vars_file(file.path),
             secrets=bool(secrets),
         )
-        if is_vars_file(file.path) or b"vault:v" in file.data:
+        if is_vars_file(file.path) or "vault:v" in file.text:
             self._with_ciphertexts.append(file)
 
     def at_ciphertexts(self, *, server: bool) -> None:
         """Check the ciphertexts of encrypted vars files, all at once, and those in other files."""
-        managed = {file.path: file.data for file in self._with_ciphertexts if _may_be_managed(file)}
+        managed = {file.path: file.text for file in self._with_ciphertexts if _may_be_managed(file)}
         others: set[str] = set()
         if managed:
             from mlkeys._commands.vars_file import checks
@@ -141,7 +146,7 @@ class _Checked:
 
 def _may_be_managed(file: Looked) -> bool:
     """Whether a file may be an encrypted vars file, by its name or its content."""
-    return is_vars_file(file.path) or (b"_transit" in file.data and file.path.endswith((".yml", ".yaml", ".json")))
+    return is_vars_file(file.path) or ("_transit" in file.text and file.path.endswith((".yml", ".yaml", ".json")))
 
 
 def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Finding]:
@@ -158,17 +163,17 @@ def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Find
     return [one for one in found if one.digest not in known]
 
 
-def _show(found: list[Finding], look: _Checked, output: str, *, hidden: int) -> None:
+def _show(found: list[Finding], checked: _Checked, output: str, *, hidden: int) -> None:
     if output == "json":
-        click.echo(reports.as_json(found, look.files, look.skipped))
+        click.echo(reports.as_json(found, checked.files, checked.skipped))
     elif output == "sarif":
-        click.echo(reports.as_sarif(found, look.skipped, metadata.version("mlkeys")))
+        click.echo(reports.as_sarif(found, checked.skipped, metadata.version("mlkeys")))
     else:
         for one in found:
             click.secho(reports.line(one), fg=_COLOURS[one.rule.level])
         for line in reports.advice(found):
             click.echo(line, err=True)
-        for reason in look.skipped:
+        for reason in checked.skipped:
             click.secho(f"Not checked: {reason}.", fg="yellow", err=True)
         aside = f" Show {hidden} more with --notes." if hidden else ""
-        click.echo(reports.counts(found, look.files) + aside, err=True)
+        click.echo(reports.counts(found, checked.files) + aside, err=True)

@@ -15,15 +15,15 @@ from functools import cached_property
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
+from mlkeys._system.decoding import decoded
 
-#: Bytes. Files that people write are smaller.
-LARGEST = 4 * 1024 * 1024
+#: Bytes. Notebooks and data files may be large, but must fit into memory.
+LARGEST = 64 * 1024 * 1024
 
-# As git does.
-_BINARY_WITHIN = 8000
 # Used where git cannot list a folder.
 _IGNORED_FOLDERS = {".git", ".hg", ".svn", ".nox", ".tox", ".venv", "__pycache__", "node_modules"}
 _REGULAR_MODES = (b"100644", b"100755")
+_TOO_LARGE = f"larger than {LARGEST // (1024 * 1024)} MiB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,9 @@ class Looked:
     """
 
     path: str
-    data: bytes = field(repr=False)
+    text: str = field(repr=False)
     mode: int
     checked_out_as: int | None
-
-    @property
-    def text(self) -> str:
-        return self.data.decode("utf-8", errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +122,9 @@ class Worktree:
         for shown, (blob, mode) in blobs.items():
             data = contents[blob]
             if data is None:
-                yield Skipped(shown, "too large")
-            elif not _is_binary(data):
-                yield Looked(shown, data, mode, 0o666)
+                yield Skipped(shown, _TOO_LARGE)
+            elif (text := decoded(data)) is not None:
+                yield Looked(shown, text, mode, 0o666)
 
     def _excluded(self, shown: str) -> bool:
         return any(fnmatch(shown, pattern) for pattern in self._exclude)
@@ -166,7 +162,10 @@ class Worktree:
         return self._repositories[root]
 
     def _look(self, path: str, shown: str, *, named: bool) -> Looked | Skipped | None:
-        """The file's content; None for anything but a text file. Links are not followed in folders."""
+        """The file's content; None for anything but a text file. In folders, links are not followed.
+
+        A file given by name is checked even if it is binary.
+        """
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if named else os.O_NOFOLLOW))
         except OSError as problem:
@@ -176,22 +175,21 @@ class Worktree:
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                return None
+                return Skipped(shown, "not a regular file") if named else None
             if status.st_size > LARGEST:
-                return Skipped(shown, "too large")
+                return Skipped(shown, _TOO_LARGE)
             data = file.read()
-        if _is_binary(data):
-            return None
-        return Looked(shown, data, stat.S_IMODE(status.st_mode), self._checked_out_as(path))
+        text = decoded(data)
+        if text is None:
+            if not named:
+                return None
+            text = data.decode("latin-1")
+        return Looked(shown, text, stat.S_IMODE(status.st_mode), self._checked_out_as(path))
 
     def _checked_out_as(self, path: str) -> int | None:
         folder, name = os.path.split(path)
         repository, inside = self._place(folder or ".")
         return repository.permissions if repository is not None and inside + name in repository.tracked else None
-
-
-def _is_binary(data: bytes) -> bool:
-    return b"\0" in data[:_BINARY_WITHIN]
 
 
 def _root(folder: Path) -> Path | None:

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from mlkeys._cli import main
 from mlkeys._lint.findings import RULES
+from mlkeys._system.worktree import LARGEST
 from tests.cdk import keys
 from tests.cdk.apps import ROOT
 
@@ -65,6 +66,12 @@ def written(name: str, text: str, mode: int = 0o600) -> Path:
     path.write_text(text)
     path.chmod(mode)
     return path
+
+
+def large(name: str) -> None:
+    """A file that is not read. It takes no space on the disk."""
+    Path(name).touch()
+    os.truncate(name, LARGEST + 1)
 
 
 def git(*arguments: str) -> str:
@@ -237,13 +244,13 @@ def test_without_git_the_usual_places_are_passed_over(monkeypatch: pytest.Monkey
 def test_binary_files_are_skipped_and_unread_files_are_reported() -> None:
     secret = f"A={keys.openai()}\n"
     Path("binary").write_bytes(b"\0" + secret.encode())
-    Path("large").write_bytes(secret.encode() + b"x" * (4 * 1024 * 1024))
+    large("large")
     written("latin1.txt", "").write_bytes(b"\xe9\xff " + secret.encode())
     os.mkfifo("pipe")
     done = lint(status=1)
     assert done.stdout == "latin1.txt:1:6: MLK101: an OpenAI API key (sk-…) in plain text\n"
-    assert "Not checked: large: too large." in done.stderr
-    assert json.loads(lint("--format", "json", status=1).stdout)["skipped"] == ["large: too large"]
+    assert "Not checked: large: larger than 64 MiB." in done.stderr
+    assert json.loads(lint("--format", "json", status=1).stdout)["skipped"] == ["large: larger than 64 MiB"]
 
 
 def test_staged_looks_at_what_would_be_committed() -> None:
@@ -267,9 +274,43 @@ def test_staged_looks_at_what_would_be_committed() -> None:
     git("add", "keys.transit.yml", "sub")
     git("rm", "-q", "--cached", "a.env")
     assert listed("--staged") == ["MLK402 keys.transit.yml:1", "MLK101 sub/b.env:1"]
-    Path("big").write_bytes(b"x" * (5 * 1024 * 1024))
+    large("big")
     git("add", "big")
-    assert "Not checked: big: too large." in lint("--staged", status=1).stderr
+    assert "Not checked: big: larger than 64 MiB." in lint("--staged", status=1).stderr
+
+
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_file_in_any_encoding_is_read(encoding: str) -> None:
+    text = f"# Schlüssel\nA=1\nOPENAI_API_KEY={keys.openai()}\n"
+    written("app.env", "").write_bytes(text.encode(encoding))
+    assert listed() == listed("app.env") == ["MLK101 app.env:3"]
+    git("init", "-q")
+    git("add", ".")
+    assert listed("--staged") == ["MLK101 app.env:3"]
+
+
+def test_a_large_notebook_is_read() -> None:
+    picture = "iVBORw0KGgo" + "A" * (5 * 1024 * 1024)
+    cells = [{"outputs": [{"data": {"image/png": picture}}]}, {"source": [f"OPENAI_API_KEY={keys.openai()}"]}]
+    written("notebook.ipynb", json.dumps({"cells": cells}, indent=1))
+    assert [one.split(":")[0] for one in listed()] == ["MLK101 notebook.ipynb"]
+
+
+def test_a_file_that_is_not_read_is_no_success() -> None:
+    os.mkfifo("pipe")
+    lint()
+    assert "Not checked: pipe: not a regular file." in lint("pipe", status=2).stderr
+    # A binary file that is named is searched; among others it is skipped.
+    Path("binary").write_bytes(b"\0\1\2" + f"A={keys.openai()}".encode())
+    lint()
+    assert "MLK101 binary:1" in listed("binary")
+    large("dump.sql")
+    for arguments in ([], ["dump.sql"], ["--format", "json"], ["--format", "sarif"]):
+        lint(*arguments, status=2)
+    lint("--exclude", "dump.sql")
 
 
 def test_staged_outside_of_git_is_an_error() -> None:
@@ -303,7 +344,7 @@ def test_sarif_is_valid_and_points_into_the_file() -> None:
     secret = keys.openai()
     written("a b/ü.env", f"é {secret}\n")
     absolute = written("c.env", f"A={keys.anthropic()}\n").absolute()
-    Path("large").write_bytes(b"x" * (5 * 1024 * 1024))
+    large("large")
     done = lint("--format", "sarif", "a b", str(absolute), "large", status=1)
     log = json.loads(done.stdout)
     check_schema(log)
@@ -319,7 +360,7 @@ def test_sarif_is_valid_and_points_into_the_file() -> None:
     assert place["artifactLocation"]["uri"] == "a%20b/%C3%BC.env"
     assert place["region"] == {"startLine": 1, "startColumn": 3}
     assert run["columnKind"] == "unicodeCodePoints"
-    assert run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"] == "large: too large"
+    assert run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"] == "large: larger than 64 MiB"
 
 
 def test_sarif_of_nothing_is_valid_too() -> None:

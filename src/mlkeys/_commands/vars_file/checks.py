@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WHERE = re.compile(r" \(line ([0-9]+)\)")
 
 
-def checked(files: Mapping[str, bytes], *, server: bool) -> tuple[list[Finding], set[str]]:
+def checked(files: Mapping[str, str], *, server: bool) -> tuple[list[Finding], set[str]]:
     """The findings in vars files, and the paths of those that are not encrypted vars files.
 
     Args:
@@ -33,8 +33,7 @@ def checked(files: Mapping[str, bytes], *, server: bool) -> tuple[list[Finding],
     findings: list[Finding] = []
     others = set()
     stored = []
-    for path, data in files.items():
-        text = data.decode("utf-8", errors="replace")
+    for path, text in files.items():
         file, problems = _read(path, text)
         findings += problems
         if file is not None:
