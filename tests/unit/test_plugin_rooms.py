@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "plugin_utils/_controller": {"_connection", "_transit", "_vars_file"},
     "plugin_utils/_action": {"_connection", "_transit", "_ciphertexts", "_module", "_controller"},
     "plugin_utils/_hosts": {"_shared", "_connection", "_vars_file"},
-    "plugin_utils/_fleet": set(),
+    "plugin_utils/_fleet": {"_shared"},
     "modules": {"_shared", "_transit", "_access", "_vars_file", "_module"},
     "action": {"_action"},
     "callback": {"_connection", "_controller"},
@@ -53,6 +53,7 @@ OUTSIDE: dict[str, set[str]] = {
 }
 
 PURE = (
+    "_shared/age",
     "_shared/schema",
     "_shared/policy",
     "_shared/shapes",

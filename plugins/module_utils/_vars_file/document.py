@@ -32,15 +32,15 @@ class Document:
         content: its mapping, which may be changed.
     """
 
-    def __init__(self, text: str, path: str, *, as_json: bool = False) -> None:
+    def __init__(self, text: str, path: str) -> None:
         """
         Args:
-            path: what to call it. One that ends with ``.json`` makes it JSON, and so does ``as_json``.
+            path: what to call it. One that ends with ``.json`` makes it JSON.
 
         Raises:
             InvalidOption: the text is no YAML or JSON, or no mapping.
         """
-        self._is_json = as_json or path.endswith(".json")
+        self._is_json = path.endswith(".json")
         indented = _INDENTED.search(text)
         self._indent = len(indented.group(1)) if indented else 2
         self._line_end = "\r\n" if "\r\n" in text else "\n"

@@ -34,7 +34,7 @@ Nothing here talks to a server or touches a file, and no message repeats a value
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, MutableMapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest
@@ -130,7 +130,23 @@ class VarsFile:
     entries: Mapping[str, Entry] = field(default_factory=dict, repr=False)
     plain: Mapping[Any, Any] = field(default_factory=dict, repr=False)
     place: Place | None = None
-    as_json: bool = False
+
+
+@dataclass(frozen=True)
+class Edits:
+    """New values of entries, and the keys that they were made with.
+
+    Attributes:
+        ciphertexts: by name, in the order in which new ones are added.
+        fingerprints: by name.
+    """
+
+    backend: str
+    key: str
+    fingerprint_key: str
+    ciphertexts: Mapping[str, str] = field(repr=False)
+    fingerprints: Mapping[str, str] = field(repr=False)
+    removed: Sequence[str] = ()
 
 
 def fingerprint_input(name: str, value: bytes) -> bytes:
@@ -151,19 +167,24 @@ def name_problems(names: Sequence[str]) -> list[str]:
     ]
 
 
-def parse(text: str, path: str, *, as_json: bool = False) -> VarsFile:
+def parse(text: str, path: str) -> VarsFile:
     """The file's content; an empty one for no text.
-
-    Args:
-        as_json: it is JSON, whatever it is called.
 
     Raises:
         InvalidOption: it is no vars file of this kind, or holds something that is not encrypted.
     """
-    file = interpret(plain(Document(text, path, as_json=as_json).content), path, text)
+    return encrypted(interpret(plain(Document(text, path).content), path, text))
+
+
+def encrypted(file: VarsFile) -> VarsFile:
+    """The same file.
+
+    Raises:
+        InvalidOption: it holds something that is not encrypted.
+    """
     if file.plain:
-        raise InvalidOption(plain_names_problem(file.plain, path))
-    return replace(file, as_json=as_json)
+        raise InvalidOption(plain_names_problem(file.plain, file.path))
+    return file
 
 
 def interpret(content: Any, path: str, text: str = "") -> VarsFile:
@@ -337,31 +358,26 @@ def summary(fates: Sequence[Fate], *, after: bool) -> dict[str, str]:
     return shown
 
 
-def update(
-    file: VarsFile,
-    *,
-    backend: str,
-    key: str,
-    fingerprint_key: str,
-    ciphertexts: Mapping[str, str],
-    fingerprints: Mapping[str, str],
-    removed: Sequence[str],
-) -> str:
+def update(file: VarsFile, edits: Edits) -> str:
     """The file's new text: new values in their old places, new entries after the last one, all else as it was."""
-    document = Document(file.text, file.path, as_json=file.as_json)
-    content = document.content
-    stored = [name for name in content if name != METADATA]
-    put(content, ciphertexts, after=stored[-1] if stored else None)
-    metadata = content.setdefault(METADATA, {})
-    metadata.update({"format": FORMAT, "backend": backend, "key": key})
-    if fingerprint_key != key:
-        metadata["fingerprint_key"] = fingerprint_key
-    for name in removed:
-        remove(content, name)
-    _put_block(metadata, "hmac", fingerprints, removed)
-    replaced = {name: digest(file.entries[name].ciphertext) for name in ciphertexts if name in file.entries}
-    _put_block(metadata, "before", replaced, removed)
+    document = Document(file.text, file.path)
+    edit(document.content, file.entries, edits)
     return document.text()
+
+
+def edit(content: MutableMapping[Any, Any], entries: Mapping[str, Entry], edits: Edits) -> None:
+    """The same for a loaded file, in place."""
+    stored = [name for name in content if name != METADATA]
+    put(content, edits.ciphertexts, after=stored[-1] if stored else None)
+    metadata = content.setdefault(METADATA, {})
+    metadata.update({"format": FORMAT, "backend": edits.backend, "key": edits.key})
+    if edits.fingerprint_key != edits.key:
+        metadata["fingerprint_key"] = edits.fingerprint_key
+    for name in edits.removed:
+        remove(content, name)
+    _put_block(metadata, "hmac", edits.fingerprints, edits.removed)
+    replaced = {name: digest(entries[name].ciphertext) for name in edits.ciphertexts if name in entries}
+    _put_block(metadata, "before", replaced, edits.removed)
 
 
 def _put_block(

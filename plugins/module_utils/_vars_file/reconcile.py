@@ -9,8 +9,8 @@ At most two requests decide (hmac, and verify for fingerprints of older versions
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest
@@ -32,13 +32,17 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     REMOVED,
     REWRAPPED,
     UPDATED,
+    Edits,
     Entry,
     Fate,
     Place,
     VarsFile,
     check_ownership,
     decide,
+    edit,
+    encrypted,
     fingerprint_input,
+    interpret,
     name_problems,
     parse,
     pointing,
@@ -62,7 +66,8 @@ def reconcile_vars(client: Client, options: Mapping[str, Any], dry_run: bool, _n
     file = parse(options["text"], path)
     if file.place is not None:
         return _reconcile_document(client, options, file.place, dry_run)
-    return _reconcile(client, options, file, dry_run)
+    outcome, edits = _reconcile(client, options, file, dry_run)
+    return outcome if edits is None else replace(outcome, text=update(file, edits))
 
 
 def _reconcile_document(client: Client, options: Mapping[str, Any], place: Place, dry_run: bool) -> Outcome:
@@ -73,30 +78,33 @@ def _reconcile_document(client: Client, options: Mapping[str, Any], place: Place
         text = pointing(file, place)
         pointer = text if text != file.text else None
     stored, document = read_document(client, place)
-    outcome = _reconcile(client, options, document, dry_run)
-    if outcome.text is not None:
-        replace_document(client, place, stored, outcome.text)
+    outcome, edits = _reconcile(client, options, document, dry_run)
+    if edits is not None:
+        replace_document(client, document, stored, edits)
     return replace(outcome, changed=outcome.changed or pointer is not None, text=None if dry_run else pointer)
 
 
 def read_document(client: Client, place: Place) -> tuple[Stored, VarsFile]:
-    """A document as it is stored, and as a file with the same text: there is one way of reading and changing entries.
+    """A document as it is stored, and its entries.
 
     Raises:
         InvalidOption: it is no document of this kind.
     """
     stored = Documents(client, place.mount).read(place.path)
-    text = json.dumps(stored.content) if stored.content else ""
-    return stored, parse(text, str(place), as_json=True)
+    return stored, replace(encrypted(interpret(dict(stored.content), str(place))), place=place)
 
 
-def replace_document(client: Client, place: Place, stored: Stored, text: str) -> None:
-    """Put what a text says in the place of what was read.
+def replace_document(client: Client, document: VarsFile, stored: Stored, edits: Edits) -> None:
+    """Put a document with other entries in the place of what was read.
 
     Raises:
         Overtaken: somebody else was faster.
     """
-    Documents(client, place.mount).replace(place.path, stored, json.loads(text))
+    if document.place is None:
+        raise ValueError("a file is not a document")
+    content = deepcopy(dict(stored.content))
+    edit(content, document.entries, edits)
+    Documents(client, document.place.mount).replace(document.place.path, stored, content)
 
 
 def _place(options: Mapping[str, Any]) -> Place:
@@ -106,62 +114,113 @@ def _place(options: Mapping[str, Any]) -> Place:
     return place
 
 
-def _reconcile(client: Client, options: Mapping[str, Any], file: VarsFile, dry_run: bool) -> Outcome:
-    path, key = file.path, checked_name(options["key"])
-    fingerprint_key = checked_name(options.get("fingerprint_key") or key)
-    transit = Transit(client, options["backend"])
-    secrets = _checked_secrets(options["secrets"])
-    asked = int(options.get("key_version") or 0)
-    if asked < 0:
-        raise InvalidOption("key_version must not be negative: it is a version of the key, or 0 for the latest.")
-    check_ownership(file, transit.backend, key, fingerprint_key, path)
-    if not secrets and not file.entries:
-        return Outcome(changed=False, result={"entries": []})
+@dataclass(frozen=True)
+class _Task:
+    """A file, the secrets that it is to hold, and the keys for that; all of it checked."""
 
+    transit: Transit
+    key: str
+    fingerprint_key: str
+    file: VarsFile
+    secrets: Secrets = field(repr=False)
+
+
+@dataclass(frozen=True)
+class VarsPlan:
+    """What happens to each entry of a file.
+
+    Attributes:
+        version: the key version that changed entries get.
+        fingerprints: those of the given secrets, and those that are made anew.
+    """
+
+    task: _Task
+    version: int
+    fates: list[Fate]
+    fingerprints: Mapping[str, str] = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+    def without_upkeep(self) -> VarsPlan:
+        """The same, but entries of the file whose values stay are left as they are, whatever version they have."""
+        fates = [
+            fate if fate.action in (ADDED, UPDATED, REMOVED) else Fate(fate.name, KEPT, "", fate.before, fate.before)
+            for fate in self.fates
+        ]
+        return replace(self, fates=fates)
+
+
+def plan_vars(client: Client, options: Mapping[str, Any], file: VarsFile) -> VarsPlan:
+    """What has to be done for a file to hold the given secrets. Nothing is written.
+
+    Args:
+        options: those of ``vault_transit_vars``, less what says where the file is.
+    """
+    task = _task(client, options, file)
+    return _planned(task, options, _fingerprints(task.transit, task.fingerprint_key, task.secrets))
+
+
+def carry_out(plan: VarsPlan) -> Edits:
+    """Encrypt and rewrap what the plan says. The file is for the caller to write."""
+    task = plan.task
+    return Edits(
+        backend=task.transit.backend,
+        key=task.key,
+        fingerprint_key=task.fingerprint_key,
+        ciphertexts=_ciphertexts(task.transit, task.key, task.file, task.secrets, plan.fates, plan.version),
+        fingerprints={fate.name: plan.fingerprints[fate.name] for fate in plan.fates if fate.fingerprint},
+        removed=[fate.name for fate in plan.fates if fate.action == REMOVED],
+    )
+
+
+def _reconcile(
+    client: Client, options: Mapping[str, Any], file: VarsFile, dry_run: bool
+) -> tuple[Outcome, Edits | None]:
+    task = _task(client, options, file)
+    if not task.secrets and not file.entries:
+        return Outcome(changed=False, result={"entries": []}), None
     try:
-        fingerprints = _fingerprints(transit, fingerprint_key, secrets)
+        fingerprints = _fingerprints(task.transit, task.fingerprint_key, task.secrets)
     except (MountNotFound, NotFound):
         if not dry_run or file.entries:
             raise
-        return _foretold(key, secrets)
-    same = _compare(transit, key, fingerprint_key, file, secrets, fingerprints)
+        return _foretold(task.key, task.secrets), None
+    plan = _planned(task, options, fingerprints)
+    changed = any(fate.action != KEPT for fate in plan.fates)
+    edits = carry_out(plan) if changed and not dry_run else None
+    result: dict[str, Any] = {"entries": [_entry_result(fate) for fate in plan.fates]}
+    if options.get("return_successors"):
+        result["successors"] = _successors(file, edits.ciphertexts if edits is not None else {})
+    before, after = summary(plan.fates, after=False), summary(plan.fates, after=True)
+    return Outcome(changed, before, after, result, warnings=plan.warnings), edits
+
+
+def _task(client: Client, options: Mapping[str, Any], file: VarsFile) -> _Task:
+    key = checked_name(options["key"])
+    fingerprint_key = checked_name(options.get("fingerprint_key") or key)
+    transit = Transit(client, options["backend"])
+    secrets = _checked_secrets(options["secrets"])
+    if int(options.get("key_version") or 0) < 0:
+        raise InvalidOption("key_version must not be negative: it is a version of the key, or 0 for the latest.")
+    check_ownership(file, transit.backend, key, fingerprint_key, file.path)
+    return _Task(transit, key, fingerprint_key, file, secrets)
+
+
+def _planned(task: _Task, options: Mapping[str, Any], fingerprints: dict[str, str]) -> VarsPlan:
+    transit, key, fingerprint_key, file = task.transit, task.key, task.fingerprint_key, task.file
+    same = _compare(transit, key, fingerprint_key, file, task.secrets, fingerprints)
     latest_fingerprint = max(ciphertext_version(text) or 0 for text in fingerprints.values())
     refreshed: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
     if options.get("refresh_fingerprints"):
-        stale = _stale(file, secrets, latest_fingerprint)
+        stale = _stale(file, task.secrets, latest_fingerprint)
         refreshed, warnings = _fingerprints_anew(transit, key, fingerprint_key, stale)
     same.update(dict.fromkeys(refreshed))
-    fingerprints.update(refreshed)
+    asked = int(options.get("key_version") or 0)
     version = _wanted_version(transit, key, fingerprint_key, latest_fingerprint, asked)
     fates = decide(
         file.entries, same, version=version, fingerprint_version=latest_fingerprint, purge=bool(options["purge"])
     )
-    changed = any(fate.action != KEPT for fate in fates)
-    text = None
-    ciphertexts: dict[str, str] = {}
-    if changed and not dry_run:
-        ciphertexts = _ciphertexts(transit, key, file, secrets, fates, version)
-        text = update(
-            file,
-            backend=transit.backend,
-            key=key,
-            fingerprint_key=fingerprint_key,
-            ciphertexts=ciphertexts,
-            fingerprints={fate.name: fingerprints[fate.name] for fate in fates if fate.fingerprint},
-            removed=[fate.name for fate in fates if fate.action == REMOVED],
-        )
-    return Outcome(
-        changed,
-        summary(fates, after=False),
-        summary(fates, after=True),
-        {
-            "entries": [_entry_result(fate) for fate in fates],
-            **({"successors": _successors(file, ciphertexts)} if options.get("return_successors") else {}),
-        },
-        warnings=warnings,
-        text=text,
-    )
+    return VarsPlan(task, version, fates, {**fingerprints, **refreshed}, warnings)
 
 
 def _stale(file: VarsFile, secrets: Secrets, latest: int) -> list[Entry]:

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.age import age_text
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.rotation import NOT_TRIED, missing_reason
 
 # What tasks of the playbook status.yml have told of a host, and of the encrypted vars files of the controller.
@@ -17,8 +18,6 @@ SEEN, SEEN_HERE = "vault_transit_seen", "vault_transit_seen_here"
 
 # How much is wrong.
 ERROR, WARNING, NOTE = "error", "warning", "note"
-
-_DAY = 86400
 
 # The server looks once an hour which keys are due.
 _SLACK = 2 * 3600
@@ -174,8 +173,9 @@ def _problems(
     if behind:
         tell(WARNING, f"{_count(behind)} behind v{key.latest}: {_some(behind)}. Carry them over: mlkeys rotate.")
     if overdue and age is not None:
-        due = f"the server was to rotate it every {_days(period)}" if period else f"{_days(older_than)} are allowed"
-        tell(WARNING, f"v{key.latest} is {_days(age)} old, and {due}.")
+        limit = age_text(period or older_than)
+        due = f"the server was to rotate it every {limit}" if period else f"{limit} are allowed"
+        tell(WARNING, f"v{key.latest} is {age_text(age)} old, and {due}.")
     if complete and not lost and not behind and key.floor < key.latest and any(key.counts.values()):
         tell(NOTE, f"the floor is v{key.floor}, and no ciphertext is behind v{key.latest}. Raise it: mlkeys rotate.")
     for attribute, risk in _RISKS.items():
@@ -186,19 +186,13 @@ def _problems(
 
 def _line(key: Mapping[str, Any]) -> str:
     used = [f"{one['ciphertexts']} at v{one['version']}" for one in key["versions"] if one["ciphertexts"]]
-    age = f", {_days(key['age_seconds'])} old" if key["age_seconds"] is not None else ""
-    turns = f", rotated every {_days(key['auto_rotate_period'])}" if key["auto_rotate_period"] else ""
+    age = f", {age_text(key['age_seconds'])} old" if key["age_seconds"] is not None else ""
+    turns = f", rotated every {age_text(key['auto_rotate_period'])}" if key["auto_rotate_period"] else ""
     floor = f", floor v{key['min_decryption_version']}"
     return (
         f"{key['backend']}/{key['name']}: v{key['latest_version']}{age}{floor}{turns}; "
         f"ciphertexts: {', '.join(used) or 'none'}"
     )
-
-
-def _days(seconds: int) -> str:
-    if seconds < _DAY:
-        return f"{seconds // 3600} h" if seconds >= 3600 else f"{seconds // 60} min"
-    return f"{seconds // _DAY} d"
 
 
 def _count(places: Sequence[str]) -> str:

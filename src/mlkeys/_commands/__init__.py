@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The commands of `mlkeys`: a folder for each kind, a file for each command."""
+"""The commands of `mlkeys`: one folder for each kind, one file for each command."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from click.exceptions import Exit
 
 from mlkeys._model.attributes import unknown_problem
 
-#: Commands and what they are for: `--help` needs no more of them than this.
+#: Commands and their summaries, so that `--help` need not import them.
 COMMANDS = {
-    "deploy": "Bring servers and hosts to what a program describes.",
-    "destroy": "Take away what a program describes.",
-    "dev": "Run a real OpenBao on this machine.",
+    "deploy": "Deploy what a program describes.",
+    "destroy": "Delete what a program created.",
+    "dev": "Run an OpenBao development server.",
     "diff": "Show what deploy would change.",
-    "doctor": "Find out why something does not work.",
+    "doctor": "Diagnose problems.",
     "edit": "Edit the secrets of an encrypted vars file.",
-    "graph": "Draw the tree of constructs.",
-    "import": "Bring secrets from elsewhere into an encrypted vars file.",
+    "graph": "Draw a program's tree of constructs.",
+    "import": "Import secrets into an encrypted vars file.",
     "init": "Start a project from a template.",
-    "lint": "Find secrets in plain text, and what is wrong with encrypted vars files.",
+    "lint": "Find plaintext secrets, and problems in encrypted vars files.",
     "list": "List the stacks of a program.",
-    "output": "Show the outputs of what was deployed.",
-    "rotate": "Rotate keys, and carry their ciphertexts to the new version everywhere.",
-    "status": "Show keys, the versions of all ciphertexts, and what is overdue.",
-    "synth": "Write the files that a program describes.",
+    "output": "Show the outputs of a deployment.",
+    "rotate": "Rotate keys and rewrap their ciphertexts everywhere.",
+    "status": "Show keys, ciphertext versions, and what is overdue.",
+    "synth": "Generate the files that a program describes.",
 }
 
-#: Where a command is, if not in a file of its own name beside this one.
+#: The modules of commands that are not beside this file under their own names.
 PLACES = {
     **{name: f"program.{name}" for name in ("deploy", "destroy", "diff", "graph", "init", "list", "output", "synth")},
     **{name: f"fleet.{name}" for name in ("rotate", "status")},
@@ -44,19 +44,18 @@ PLACES = {
 #: The same for all commands.
 EXIT_CODES = """\b
 Exit codes:
-  0    it is done, or there was nothing to do
-  1    it could not be done, or something is not as it should be
-       (synth --check, doctor, lint)
-  2    the command was called wrongly;
-       diff --fail and status --fail: something is not as described;
-       lint: it could not look
-  130  it was stopped by Ctrl-C; 128 + the number of any other signal
-  dev -- COMMAND ends as COMMAND does.
+  0    success, or nothing to do
+  1    failure, or a problem was found (synth --check, doctor, lint)
+  2    usage error;
+       diff --fail, status --fail: a difference or a problem was found;
+       lint: files could not be checked
+  130  stopped by Ctrl-C; 128 + the number of any other signal
+  dev -- COMMAND exits with the status of COMMAND.
 """
 
 
 class Commands(click.Group):
-    """A group whose commands are imported when they are used."""
+    """A group that imports a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *COMMANDS})
@@ -67,7 +66,7 @@ class Commands(click.Group):
         name = PLACES.get(cmd_name, cmd_name)
         command = importlib.import_module(f"mlkeys._commands.{name}").command
         if not isinstance(command, click.Command):
-            raise TypeError(f"mlkeys._commands.{name}.command is no command")
+            raise TypeError(f"mlkeys._commands.{name}.command is not a command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -77,5 +76,5 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with suppress(KeyboardInterrupt):
             return super().invoke(ctx)
-        # click would take it for an error like any other.
+        # click would report it as an error and exit with 1.
         raise Exit(128 + signal.SIGINT)

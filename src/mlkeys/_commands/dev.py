@@ -18,7 +18,7 @@ from mlkeys._commands.errors import failing_plainly
 from mlkeys._devserver.server import DevServer, without_server_settings
 from mlkeys._devserver.state_folder import stop_detached
 from mlkeys._errors import DevServerError
-from mlkeys._system.processes import Attendance, exit_status
+from mlkeys._system.processes import ChildProcess, exit_status
 
 
 @click.command("dev", context_settings={"allow_interspersed_args": False})
@@ -26,17 +26,17 @@ from mlkeys._system.processes import Attendance, exit_status
     "--persist",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep the data in DIR and open it again next time.",
+    help="Keep the data in DIR, and use it again next time.",
 )
 @click.option(
     "--state",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the token and the address of a server in memory.",
+    help="Folder for the token and the address of an in-memory server.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Port on 127.0.0.1; a free one when not given.")
-@click.option("--detach", is_flag=True, help="Return when the server answers; it stays.")
-@click.option("--stop", is_flag=True, help="Stop what --detach started with that folder.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port on 127.0.0.1. Default: a free port.")
+@click.option("--detach", is_flag=True, help="Return when the server is ready, and leave it running.")
+@click.option("--stop", is_flag=True, help="Stop the server that --detach started with this folder.")
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 @failing_plainly
 def command(
@@ -48,49 +48,48 @@ def command(
     stop: bool,
     argv: tuple[str, ...],
 ) -> None:
-    """Run a real OpenBao on this machine, for COMMAND or until Ctrl-C.
+    """Run an OpenBao development server, for the time of COMMAND or until Ctrl-C.
 
-    It listens on 127.0.0.1 only and keeps everything in memory. COMMAND finds it by BAO_ADDR and
-    BAO_TOKEN (and VAULT_ADDR, VAULT_TOKEN); its exit status becomes that of mlkeys, and the server is
-    gone when it ends.
+    The server listens on 127.0.0.1 only and keeps its data in memory. BAO_ADDR and BAO_TOKEN (and VAULT_ADDR,
+    VAULT_TOKEN) point COMMAND to it. The server stops when COMMAND exits, and mlkeys exits with the status of
+    COMMAND.
 
-    This is for development: the token is the root token, and --persist stores the key that unseals the data
-    right beside the data.
+    Use it for development only: the token is the root token, and --persist stores the unseal key beside the data.
 
     \b
     Examples:
-      A playbook against a server of its own
+      Run a playbook against its own server
         mlkeys dev -- ansible-playbook site.yml
-      A server for other shells, until Ctrl-C
+      Run a server for other shells, until Ctrl-C
         mlkeys dev
-      The same data each time
+      Keep the data between runs
         mlkeys dev --persist ~/.local/share/mlkeys-dev
-      In the background, for a test run
+      Run it in the background
         mlkeys dev --detach --state ./bao
         export BAO_ADDR="$(cat ./bao/address)" BAO_TOKEN="$(cat ./bao/token)"
         mlkeys dev --stop --state ./bao
     """
     if persist is not None and state is not None:
-        raise click.UsageError("--persist DIR already names the folder: leave --state out.")
+        raise click.UsageError("--state cannot be used with --persist: both name the folder.")
     folder = state if persist is None else persist
     if (detach or stop) and folder is None:
         raise click.UsageError(f"--{'detach' if detach else 'stop'} needs --state DIR (or --persist DIR).")
     if argv and (detach or stop):
-        raise click.UsageError("A COMMAND goes neither with --detach nor with --stop.")
+        raise click.UsageError("COMMAND cannot be used with --detach or --stop.")
     if detach and stop:
-        raise click.UsageError("--detach starts and --stop stops: give one of them.")
+        raise click.UsageError("--detach and --stop cannot be used together.")
     if stop and folder is not None:
         _stop(folder)
         return
     with _folder(folder) as own:
         server = DevServer(own, port=port, persist=persist is not None, detached=detach)
-        status = _detach(server) if detach else _attend(server, argv)
+        status = _detach(server) if detach else _serve(server, argv)
     sys.exit(status)
 
 
 @contextmanager
 def _folder(given: Path | None) -> Iterator[Path]:
-    """The folder that was asked for, else one that goes when the server goes."""
+    """The given folder, or a temporary one."""
     if given is not None:
         yield given
         return
@@ -100,9 +99,9 @@ def _folder(given: Path | None) -> Iterator[Path]:
 
 def _stop(folder: Path) -> None:
     if stop_detached(folder):
-        click.echo(f"Stopped the server of {folder}.")
+        click.echo(f"Stopped the server in {folder}.")
     else:
-        click.echo(f"No server runs on {folder}.")
+        click.echo(f"No server runs in {folder}.")
 
 
 def _detach(server: DevServer) -> int:
@@ -112,32 +111,32 @@ def _detach(server: DevServer) -> int:
     return 0
 
 
-def _attend(server: DevServer, command: tuple[str, ...]) -> int:
-    """Keep the server for as long as the command, or without one until a signal; the exit status."""
-    with Attendance() as attendance, server:
+def _serve(server: DevServer, command: tuple[str, ...]) -> int:
+    """Keep the server until the command exits, or without a command until a signal; the exit status."""
+    with ChildProcess() as child, server:
         if server.persist:
             click.echo(f"For development only: {server.state} holds the data and its unseal key.", err=True)
         if command:
             environment = without_server_settings(os.environ) | server.client_environment
             try:
-                with attendance.running(command, environment) as process:
+                with child.running(command, environment) as process:
                     pass
             except OSError as problem:
                 raise DevServerError(f"{command[0]} cannot be run: {problem.strerror}.") from None
             return exit_status(process.returncode)
         click.echo(_how_to_use(server))
-        click.echo("Ctrl-C stops it.")
+        click.echo("Press Ctrl-C to stop it.")
         server.wait()
     return 0
 
 
 def _how_to_use(server: DevServer) -> str:
-    kept = f"its data stays in {server.state}" if server.persist else "everything in it is gone when it stops"
+    kept = f"Its data stays in {server.state}." if server.persist else "Its data is lost when it stops."
     token = shlex.quote(str(server.state / "token"))
     return "\n".join(
         [
-            f"OpenBao answers at {server.address}; {kept}.",
-            "In a shell that shall use it:",
+            f"OpenBao is running at {server.address}. {kept}",
+            "To use it in a shell:",
             f"  export BAO_ADDR={server.address} VAULT_ADDR={server.address}",
             f'  export BAO_TOKEN="$(cat {token})" VAULT_TOKEN="$(cat {token})"',
         ]

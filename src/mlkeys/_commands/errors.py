@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""How commands fail."""
+"""How commands report errors."""
 
 from __future__ import annotations
 
@@ -18,21 +18,20 @@ T = TypeVar("T")
 
 
 def failing_plainly(function: Callable[P, T]) -> Callable[P, T]:
-    """What the user can put right ends the command with its text and status 1."""
+    """Turn an `MlkeysError` into a message and exit status 1."""
 
     @functools.wraps(function)
     def guarded(*arguments: P.args, **options: P.kwargs) -> T:
         try:
             return function(*arguments, **options)
         except MlkeysError as problem:
-            text = str(problem)
-        raise click.ClickException(text)
+            raise click.ClickException(str(problem)) from None
 
     return guarded
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write what a user asked to have in a file.
+    """Write an output file.
 
     Raises:
         MlkeysError: it cannot be written.
@@ -40,12 +39,9 @@ def write_file(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as problem:
-        failure = cannot_write(path, problem)
-    else:
-        return
-    raise failure
+        raise cannot_write(path, problem) from None
 
 
 def cannot_write(path: Path, problem: OSError) -> MlkeysError:
-    """What to say about a file or folder that cannot be written."""
+    """The error for a file or folder that cannot be written."""
     return MlkeysError(f"{problem.filename or path} cannot be written: {problem.strerror}.")

@@ -21,8 +21,8 @@ from mlkeys._system.worktree import Looked, Skipped, Worktree
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
 
 
-class _CouldNotLook(click.ClickException):
-    """Not the same as having found something, for who goes by the exit status."""
+class _CouldNotCheck(click.ClickException):
+    """An error, which has another exit status than findings."""
 
     exit_code = 2
 
@@ -36,17 +36,15 @@ def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> No
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--format", "output", type=click.Choice(["text", "json", "sarif"]), default="text", help="Output format.")
+@click.option("--server", is_flag=True, help="Also compare ciphertext versions with the keys on the server.")
+@click.option("--staged", is_flag=True, help="Check what git would commit instead of the files.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Skip paths such as 'tests/*'; repeatable.")
 @click.option(
-    "--format", "output", type=click.Choice(["text", "json", "sarif"]), default="text", help="How to show findings."
+    "--baseline", type=click.Path(dir_okay=False, path_type=Path), help="Hide the findings that this file lists."
 )
-@click.option("--server", is_flag=True, help="Also compare the ciphertexts' versions with the keys of the server.")
-@click.option("--staged", is_flag=True, help="Look at what git would commit, not at the files.")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out paths such as 'tests/*'; may be repeated.")
-@click.option(
-    "--baseline", type=click.Path(dir_okay=False, path_type=Path), help="Leave out the findings that this file lists."
-)
-@click.option("--update-baseline", is_flag=True, help="Write what is found now into the file of --baseline.")
-@click.option("--notes", is_flag=True, help="Also show what is only worth knowing.")
+@click.option("--update-baseline", is_flag=True, help="Write the current findings to the --baseline file.")
+@click.option("--notes", is_flag=True, help="Also show notes.")
 @click.option("--rules", is_flag=True, is_eager=True, expose_value=False, callback=_list_rules, help="List the rules.")
 def command(
     paths: tuple[Path, ...],
@@ -59,57 +57,60 @@ def command(
     update_baseline: bool,
     notes: bool,
 ) -> None:
-    """Find secrets in plain text, and what is wrong with encrypted vars files.
+    """Find plaintext secrets, and problems in encrypted vars files.
 
-    Looks at PATHS, files or folders; at the current folder when none is given. In a work tree of git that is what git
-    keeps or would be given; a file that is named is looked at in any case. Binary and very large files are left out.
-    Of a secret, no more is ever shown than the beginning that is the same for all of its kind.
+    Checks PATHS, which are files or folders (default: the current folder). In a git work tree, ignored files are
+    skipped unless you name them, and so are binary files. Of a secret, only the prefix is shown that all secrets of its
+    kind have.
 
-    A comment 'mlkeys: allow' on a line, or alone on the line before it, allows what is there.
+    The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there.
 
-    Exits with 0 when there is nothing but notes, with 1 when something was found, with 2 when it could not look.
-    --server needs a token with the capability read on the keys (transit/keys/...), and nothing else.
+    Exits with 1 if there are findings other than notes. Otherwise exits with 2 if a file could not be checked, which is
+    then named (leave it out with --exclude), or on errors. --server needs a token with the capability read on the keys
+    (transit/keys/...), and nothing else.
 
     \b
     Examples:
       mlkeys lint
       mlkeys lint --staged                                before a commit
       mlkeys lint --format sarif > mlkeys.sarif           for a code host
-      mlkeys lint --server inventories                    does everything still decrypt?
-      mlkeys lint --baseline known.json --update-baseline what is there today is known
+      mlkeys lint --server inventories                    check that everything still decrypts
+      mlkeys lint --baseline known.json --update-baseline accept the current findings
     """
     if update_baseline and baseline is None:
         raise click.UsageError("--update-baseline needs --baseline FILE.")
     tree = Worktree(paths or (Path(),), exclude)
-    look = _Look()
+    checked = _Checked()
     try:
         for one in tree.staged() if staged else tree.files():
-            look.at(one)
-        look.at_ciphertexts(server=server)
-        found = in_order(look.found)
+            checked.at(one)
+        checked.at_ciphertexts(server=server)
+        found = in_order(checked.found)
         if baseline is not None:
             found = _unknown(found, baseline, update=update_baseline)
     except MlkeysError as problem:
-        reason = str(problem)
-    else:
-        shown = found if notes else [one for one in found if one.rule.level != NOTE]
-        _show(shown, look, output, hidden=len(found) - len(shown))
-        sys.exit(1 if any(one.rule.level != NOTE for one in found) else 0)
-    raise _CouldNotLook(reason)
+        raise _CouldNotCheck(str(problem)) from None
+    shown = found if notes else [one for one in found if one.rule.level != NOTE]
+    _show(shown, checked, output, hidden=len(found) - len(shown))
+    if any(one.rule.level != NOTE for one in found):
+        sys.exit(1)
+    sys.exit(2 if checked.unread else 0)
 
 
-class _Look:
-    """What was looked at, and found. Of the files, only those with ciphertexts are kept."""
+class _Checked:
+    """The checked files and the findings. Only files with ciphertexts are kept in memory."""
 
     def __init__(self) -> None:
         self.files = 0
         self.skipped: list[str] = []
+        self.unread = 0
         self.found: list[Finding] = []
         self._with_ciphertexts: list[Looked] = []
 
     def at(self, file: Looked | Skipped) -> None:
         if isinstance(file, Skipped):
             self.skipped.append(f"{file.path}: {file.reason}")
+            self.unread += 1
             return
         self.files += 1
         secrets = secrets_in(file.text, file.path)
@@ -121,12 +122,12 @@ class _Look:
             encrypted=is_vars_file(file.path),
             secrets=bool(secrets),
         )
-        if is_vars_file(file.path) or b"vault:v" in file.data:
+        if is_vars_file(file.path) or "vault:v" in file.text:
             self._with_ciphertexts.append(file)
 
     def at_ciphertexts(self, *, server: bool) -> None:
-        """Those of encrypted vars files, all at once, and those that lie about."""
-        managed = {file.path: file.data for file in self._with_ciphertexts if _may_be_managed(file)}
+        """Check the ciphertexts of encrypted vars files, all at once, and those in other files."""
+        managed = {file.path: file.text for file in self._with_ciphertexts if _may_be_managed(file)}
         others: set[str] = set()
         if managed:
             from mlkeys._commands.vars_file import checks
@@ -137,45 +138,42 @@ class _Look:
             except MlkeysError as problem:
                 if server:
                     raise
-                self.skipped.append(f"encrypted vars files, for more than plain text: {str(problem).rstrip('.')}")
+                self.skipped.append(f"encrypted vars files, except for plaintext secrets: {str(problem).rstrip('.')}")
         for file in self._with_ciphertexts:
             if file.path not in managed or file.path in others:
                 self.found += loose_ciphertexts(file.text, file.path)
 
 
 def _may_be_managed(file: Looked) -> bool:
-    """Whether it is an encrypted vars file, by its name or perhaps by its content."""
-    return is_vars_file(file.path) or (b"_transit" in file.data and file.path.endswith((".yml", ".yaml", ".json")))
+    """Whether a file may be an encrypted vars file, by its name or its content."""
+    return is_vars_file(file.path) or ("_transit" in file.text and file.path.endswith((".yml", ".yaml", ".json")))
 
 
 def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Finding]:
-    problem = ""
     try:
         if update:
             baseline.write_text(reports.baseline(found), encoding="utf-8")
-            click.echo(f"Wrote {baseline}. What is found now is known: {len(found)}.", err=True)
+            click.echo(f"Wrote {len(found)} known findings to {baseline}.", err=True)
             return []
         known = reports.known(baseline.read_text(encoding="utf-8"))
     except OSError as error:
-        problem = error.strerror or "it cannot be read"
+        raise MlkeysError(f"{baseline}: {error.strerror or 'it cannot be read'}.") from None
     except ValueError as error:
-        problem = str(error)
-    else:
-        return [one for one in found if one.digest not in known]
-    raise MlkeysError(f"{baseline}: {problem}.")
+        raise MlkeysError(f"{baseline}: {error}.") from None
+    return [one for one in found if one.digest not in known]
 
 
-def _show(found: list[Finding], look: _Look, output: str, *, hidden: int) -> None:
+def _show(found: list[Finding], checked: _Checked, output: str, *, hidden: int) -> None:
     if output == "json":
-        click.echo(reports.as_json(found, look.files, look.skipped))
+        click.echo(reports.as_json(found, checked.files, checked.skipped))
     elif output == "sarif":
-        click.echo(reports.as_sarif(found, look.skipped, metadata.version("mlkeys")))
+        click.echo(reports.as_sarif(found, checked.skipped, metadata.version("mlkeys")))
     else:
         for one in found:
             click.secho(reports.line(one), fg=_COLOURS[one.rule.level])
         for line in reports.advice(found):
             click.echo(line, err=True)
-        for reason in look.skipped:
-            click.secho(f"Not looked at: {reason}.", fg="yellow", err=True)
-        aside = f" {hidden} more to know with --notes." if hidden else ""
-        click.echo(reports.counts(found, look.files) + aside, err=True)
+        for reason in checked.skipped:
+            click.secho(f"Not checked: {reason}.", fg="yellow", err=True)
+        aside = f" Show {hidden} more with --notes." if hidden else ""
+        click.echo(reports.counts(found, checked.files) + aside, err=True)

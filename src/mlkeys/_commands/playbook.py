@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs playbooks of generated projects."""
+"""Runs playbooks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 from mlkeys._commands.ansible_environment import environment
 from mlkeys._errors import MlkeysError
-from mlkeys._system.processes import Attendance, exit_status
+from mlkeys._system.processes import ChildProcess, exit_status
 
 #: Where the callback of the collection writes its report to.
 REPORT_VARIABLE = "MLKEYS_REPORT_FD"
@@ -27,13 +27,13 @@ REPORT_VARIABLE = "MLKEYS_REPORT_FD"
 
 @dataclass(slots=True)
 class Run:
-    """A playbook that ran. The counts are those of all its hosts together, from the run's own report.
+    """The result of a playbook. The counts are totals of all hosts, from the run's own report.
 
     Attributes:
-        reported: whether the run wrote its report; one that did not has failed.
-        refused: how many of the failures are about what no run can change.
+        reported: whether the run wrote its report; a run without one has failed.
+        refused: how many of the failures are about changes that no run can make.
         stats: what the playbook set with `ansible.builtin.set_stats`.
-        output: what it printed, unless that was shown as it came.
+        output: what it printed, unless that was shown at once.
     """
 
     status: int = 0
@@ -49,7 +49,7 @@ class Run:
 
     @property
     def only_refused(self) -> bool:
-        """Whether it failed for nothing else than what no run can change."""
+        """Whether it failed only for changes that no run can make."""
         return self.status != 0 and self.refused == self.failed > 0 and not self.unreachable
 
     def take(self, report: str) -> None:
@@ -78,55 +78,60 @@ def ansible_playbook(
     """Run a playbook of a project.
 
     Args:
-        generated: whether the project is ours, so that its own configuration counts and no other.
-        extra: variables of the environment that it gets beside ours.
-        show: where to what it prints is shown as it comes. None for nowhere; then its errors are not shown either.
+        generated: whether the project is generated, so that its own configuration is used and no other.
+        extra: further environment variables.
+        show: where to show the output. None to collect it, and to drop the errors.
 
     Raises:
         MlkeysError: it cannot be run.
-        SystemExit: a signal stopped it. It was left the time to end by itself.
+        SystemExit: a signal stopped it. Ansible had the time to end by itself.
     """
     argv = [_tool("ansible-playbook"), playbook, *arguments]
     given = {**os.environ, **(extra or {})}
     made = environment(given, coloured=show is not None and show.isatty(), generated=generated)
-    errors = subprocess.DEVNULL if show is None else None
-    done, kept, start = Run(), [], time.monotonic()
+    start = time.monotonic()
     try:
-        with (
-            _pipe() as pipe,
-            Attendance() as attendance,
-            attendance.running(
-                argv,
-                {**made, REPORT_VARIABLE: str(pipe.writing)},
-                cwd=folder,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                pass_fds=(pipe.writing,),
-            ) as process,
-        ):
-            pipe.read()
-            for line in process.stdout or ():
-                if show is None:
-                    kept.append(line)
-                else:
-                    show.write(line)
-                    show.flush()
-            done.take(pipe.report())
+        done, received = _carry_out(argv, made, folder, show)
     except OSError as problem:
         raise MlkeysError(f"{argv[0]} cannot be run: {problem.strerror}.") from None
-    if attendance.received is not None:
-        sys.exit(128 + attendance.received)
-    done.status, done.seconds, done.output = (
-        exit_status(process.returncode),
-        time.monotonic() - start,
-        "".join(kept),
-    )
+    if received is not None:
+        sys.exit(128 + received)
+    done.seconds = time.monotonic() - start
     if not done.status and not done.reported:
         raise MlkeysError(
             f"{playbook} ended without a report, so nothing is known of what it did. Is the collection mlkeys.transit "
             "of the same version as this command? 'mlkeys doctor' shows both."
         )
     return done
+
+
+def _carry_out(
+    argv: Sequence[str], made: Mapping[str, str], folder: Path, show: TextIO | None
+) -> tuple[Run, int | None]:
+    """Run the command to its end; also the signal that stopped it, if one did."""
+    done, kept = Run(), []
+    with (
+        _pipe() as pipe,
+        ChildProcess() as child,
+        child.running(
+            argv,
+            {**made, REPORT_VARIABLE: str(pipe.writing)},
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if show is None else None,
+            pass_fds=(pipe.writing,),
+        ) as process,
+    ):
+        pipe.read()
+        for line in process.stdout or ():
+            if show is None:
+                kept.append(line)
+            else:
+                show.write(line)
+                show.flush()
+        done.take(pipe.report())
+    done.status, done.output = exit_status(process.returncode), "".join(kept)
+    return done, child.received
 
 
 class _ReportPipe:
@@ -171,7 +176,7 @@ def _pipe() -> Iterator[_ReportPipe]:
 
 
 def _tool(name: str) -> str:
-    """A program of the environment that mlkeys is installed in, else of the PATH."""
+    """A program from the environment of mlkeys, or else from the PATH."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What commands share: the program, its stacks and the output folder."""
+"""Arguments that commands share: the program, its stacks and the output folder."""
 
 from __future__ import annotations
 
@@ -19,56 +19,54 @@ from mlkeys._synthesis.synth import Synthesis, needed_stacks
 program_argument = click.argument(
     "program", type=click.Path(dir_okay=False, path_type=Path), default=Path("app.py"), required=False
 )
-stack_option = click.option(
-    "--stack", "stacks", multiple=True, metavar="NAME", help="Only this stack; may be given several times."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for a machine to read.")
+stack_option = click.option("--stack", "stacks", multiple=True, metavar="NAME", help="Only this stack; repeatable.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 out_option = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the files; mlkeys.out beside the program when not given.",
+    help="Folder for the generated files. Default: mlkeys.out beside the program.",
 )
 
 
 def show_warnings(made: Synthesis) -> None:
-    """Tell what is doubtful about a program."""
+    """Show a program's warnings."""
     for warning in made.warnings:
         click.secho(f"Warning: {warning}", fg="yellow", err=True)
 
 
 def out_folder(program: Path, out: Path | None) -> Path:
-    """The folder for the files, as it was chosen or as it is by default."""
+    """The chosen or default folder for the generated files."""
     return out if out is not None else program.parent / "mlkeys.out"
 
 
 def chosen(app: Root, names: Sequence[str]) -> list[Stack]:
-    """The stacks of that name, in the order in which they can be deployed."""
+    """The stacks with these names, or all, in deployment order."""
     known = {stack.node.id: stack for stack in app.stacks}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise MlkeysError(f"There is no stack {', '.join(unknown)}. The program has: {', '.join(known)}.")
+        raise MlkeysError(f"Unknown stack {', '.join(unknown)}. The program has: {', '.join(known)}.")
     return [stack for stack in in_order(app) if not names or stack.node.id in names]
 
 
 def in_order(app: Root) -> list[Stack]:
-    """Stacks after those that they need."""
+    """The stacks, each after those that it depends on."""
     view = View(app)
     done: list[Stack] = []
     rest = list(app.stacks)
     while rest:
         ready = [stack for stack in rest if needed_stacks(view, stack) <= set(done)]
         if not ready:
-            raise MlkeysError(f"These stacks wait for one another: {', '.join(stack.node.id for stack in rest)}.")
+            raise MlkeysError(f"Dependency cycle between stacks: {', '.join(stack.node.id for stack in rest)}.")
         done.append(ready[0])
         rest.remove(ready[0])
     return done
 
 
 def synthesised(program: Path, out: Path | None) -> tuple[Root, Path]:
-    """The app, with its files up to date."""
+    """The app, after its files are brought up to date."""
     app = load(program)
     folder = out_folder(program, out)
     show_warnings(write_app(app, folder))
     if "ansible" not in app.targets:
-        raise MlkeysError("The program leaves the target 'ansible' out, by which this command works.")
+        raise MlkeysError("This command needs the target 'ansible', which the program does not have.")
     return app, folder

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where a deployment finds plaintext: looked for before anything is changed, never looked at."""
+"""The sources of plaintext: a deployment checks that they exist before it changes anything, without reading them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlkeys._model.stack import Stack, root_of
 
 
 def missing_sources(stacks: Iterable[Stack]) -> list[Problem]:
-    """What stacks take from environment, files and terminal, and would not find there."""
+    """The sources of the stacks' secrets that are missing: environment variables, files, a terminal."""
     return [
         Problem(element.node.path, element.node.location_text, problem)
         for stack in stacks
@@ -27,10 +27,10 @@ def missing_sources(stacks: Iterable[Stack]) -> list[Problem]:
 
 
 def require_sources(stacks: Iterable[Stack]) -> None:
-    """See that nothing is missing.
+    """Check that no source is missing.
 
     Raises:
-        MlkeysError: with everything that is.
+        MlkeysError: it lists the missing ones.
     """
     if missing := missing_sources(stacks):
         raise MlkeysError("\n".join(["Nothing was deployed: secrets are missing.", *(f"  {text}" for text in missing)]))
@@ -43,6 +43,6 @@ def _problems(element: Encrypted, folder: Path) -> Iterator[str]:
     elif isinstance(source, FileSecret):
         path = folder / Path(source.path).expanduser()
         if not (path.is_file() and os.access(path, os.R_OK)):
-            yield f"{source.path} is no file that can be read"
+            yield f"{source.path} is not a readable file"
     elif isinstance(source, PromptSecret) and not sys.stdin.isatty():
-        yield f"nobody can answer {source.question!r}: the standard input is no terminal"
+        yield f"cannot prompt for {source.question!r}: standard input is not a terminal"

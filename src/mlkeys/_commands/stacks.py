@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs a playbook for one stack after the other, and tells how far it is."""
+"""Runs a playbook for one stack after the other, and shows the progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def terminal() -> Console:
-    """Where people are told how far it is: beside what a command gives, with colours only on a terminal."""
+    """The console for progress messages: standard error, with colours only on a terminal."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -35,7 +35,7 @@ def run_stacks(
     as_json: bool,
     go_on: bool = False,
 ) -> dict[str, Run]:
-    """Run the playbook of each stack, until one fails if not told to go on; a report of all at the end."""
+    """Run the playbook of each stack, and stop at a failure unless `go_on` is set. Show a report at the end."""
 
     def run(name: str, show: TextIO) -> Run:
         return ansible_playbook(folder / "ansible" / name, playbook, arguments, show=show)
@@ -46,12 +46,12 @@ def run_stacks(
 def run_each(
     names: Sequence[str], run: Callable[[str, TextIO], Run], *, kind: str, as_json: bool, go_on: bool = False
 ) -> dict[str, Run]:
-    """Run a playbook for each of these, until one fails if not told to go on; a report of all at the end.
+    """Run a playbook for each name, and stop at a failure unless `go_on` is set. Show a report at the end.
 
-    What Ansible prints is shown on the standard output, unless that is for the report.
+    Ansible's output goes to standard output, or to standard error if the report is JSON.
 
     Args:
-        kind: what they are.
+        kind: what the names stand for.
     """
     console = terminal()
     done: dict[str, Run] = {}
@@ -63,12 +63,12 @@ def run_each(
     if as_json:
         click.echo(json.dumps({f"{kind}s": report(names, done)}))
     else:
-        _tell(names, done, kind, console)
+        _show(names, done, kind, console)
     return done
 
 
 def report(names: Sequence[str], done: Mapping[str, Run]) -> list[dict[str, object]]:
-    """What became of each, for a machine to read."""
+    """The result of each, for JSON."""
     return [
         {
             "name": name,
@@ -89,7 +89,7 @@ def _state(name: str, done: Mapping[str, Run]) -> str:
     return "failed" if done[name].status else "done"
 
 
-def _tell(names: Sequence[str], done: Mapping[str, Run], kind: str, console: Console) -> None:
+def _show(names: Sequence[str], done: Mapping[str, Run], kind: str, console: Console) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)

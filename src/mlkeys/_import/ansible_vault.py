@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Ansible Vault, for `mlkeys import`: passwords are found, and files decrypted, by Ansible's own code."""
+"""Ansible Vault, for `mlkeys import`. Ansible's own code finds the passwords and decrypts."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _PROMPT = "prompt"
 
 
 class AnsibleVault:
-    """Decrypts with the passwords of the options, `ansible.cfg` and the environment, or with one that it asks for.
+    """Decrypts with the passwords from the options, `ansible.cfg` and the environment, or from a prompt.
 
-    Nothing is read or asked for before something has to be decrypted.
+    No password is read or prompted for before there is something to decrypt.
     """
 
     def __init__(self, ids: Sequence[str], password_files: Sequence[str], *, ask: bool) -> None:
         """
         Args:
-            ids: as for `--vault-id`: a file, a program, or `LABEL@` and one of these or `prompt`.
-            ask: whether to ask for a password in any case.
+            ids: as for `--vault-id`: a file or a program, also as `LABEL@FILE`, or `LABEL@prompt`.
+            ask: whether to prompt for a password in any case.
         """
         self._ids = ids
         self._password_files = password_files
@@ -35,7 +35,7 @@ class AnsibleVault:
         self._library: VaultLib | None = None
 
     def is_encrypted(self, text: str) -> bool:
-        """Whether a whole file is encrypted."""
+        """Whether a file is encrypted as a whole."""
         collection.load()
         from ansible.parsing.vault import is_encrypted
 
@@ -45,27 +45,25 @@ class AnsibleVault:
         """The plaintext.
 
         Raises:
-            MlkeysError: no password fits, or what was encrypted is no text.
+            MlkeysError: no password decrypts it, or the plaintext is not text.
         """
         if self._library is None:
             self._library = self._opened()
         from ansible.errors import AnsibleError
 
-        problem = "none of the vault passwords decrypts it"
         try:
             plaintext: bytes = self._library.decrypt(text.strip().encode())
             return plaintext.decode()
         except AnsibleError:
-            pass
+            raise MlkeysError(f"{where}: none of the vault passwords decrypts it.") from None
         except UnicodeDecodeError:
-            problem = "what is encrypted there is not UTF-8 text"
-        raise MlkeysError(f"{where}: {problem}.")
+            raise MlkeysError(f"{where}: the plaintext is not UTF-8 text.") from None
 
     def _opened(self) -> VaultLib:
         from ansible import constants
         from ansible.parsing.vault import VaultLib
 
-        # Its names are made when it is imported.
+        # Its names are created at import.
         configured: Any = constants
         given = [*configured.DEFAULT_VAULT_IDENTITY_LIST, *self._ids, *self._password_files]
         if configured.DEFAULT_VAULT_PASSWORD_FILE:
@@ -76,19 +74,19 @@ class AnsibleVault:
 
 
 def _labelled(slug: str, default: str) -> tuple[str, VaultSecret]:
-    """A password by its label, read or asked for."""
+    """A password and its label, read or prompted for."""
     label, _, source = slug.rpartition("@")
     label = label or default
     from ansible.errors import AnsibleError
     from ansible.parsing.dataloader import DataLoader
     from ansible.parsing.vault import PromptVaultSecret, get_file_vault_secret
 
-    problem = f"{source} gave no vault password: is it there, and may it be read or run?"
+    problem = f"No vault password from {source}: check that it exists and can be read or run."
     try:
         if source in (_PROMPT, "prompt_ask_vault_pass"):
-            problem = "There is no terminal to ask for the vault password: give --vault-password-file."
+            problem = "Cannot prompt for the vault password without a terminal: use --vault-password-file."
             if sys.stdin.isatty():
-                problem = "No vault password was given."
+                problem = "No vault password was entered."
                 secret = PromptVaultSecret(vault_id=label, prompt_formats=[f"Vault password ({label}): "])
                 secret.load()
                 return label, secret
@@ -97,6 +95,6 @@ def _labelled(slug: str, default: str) -> tuple[str, VaultSecret]:
             secret.load()
             return label, secret
     except AnsibleError:
-        # Its words may be those of a program that was to print the password.
+        # Ansible's message may contain the output of a password program.
         pass
     raise MlkeysError(problem)

@@ -15,7 +15,7 @@ from mlkeys._import.values import NOTHING, TEXT, Value, refuse
 if TYPE_CHECKING:
     from dotenv.parser import Binding
 
-#: What python-dotenv and shells would replace.
+#: python-dotenv and shells replace these.
 REFERENCE = re.compile(r"\$\{")
 
 
@@ -23,14 +23,14 @@ def dotenv_values(text: str, path: str) -> list[Value]:
     """The variables of a `.env` file.
 
     Raises:
-        MlkeysError: a line is no assignment, or python-dotenv is not installed.
+        MlkeysError: a line is not an assignment, or python-dotenv is not installed.
     """
     if importlib.util.find_spec("dotenv") is None:
         raise MlkeysError("python-dotenv is not installed beside mlkeys: pip install 'mlkeys[ansible]'")
     from dotenv.parser import parse_stream
 
     bindings = [binding for binding in parse_stream(io.StringIO(text)) if binding.error or binding.key is not None]
-    refuse(path, [f"line {_line(binding)} is no assignment (NAME=value)" for binding in bindings if binding.error])
+    refuse(path, [f"line {_line(binding)} is not an assignment (NAME=value)" for binding in bindings if binding.error])
     return [
         Value((str(binding.key),), binding.value or "", NOTHING if binding.value is None else TEXT, _line(binding))
         for binding in bindings
@@ -38,7 +38,7 @@ def dotenv_values(text: str, path: str) -> list[Value]:
 
 
 def _line(binding: Binding) -> int:
-    """Where the assignment itself begins, after blank lines that are counted among it."""
+    """The line of the assignment itself. python-dotenv counts the blank lines above it as part of it."""
     original = binding.original
     blank = len(original.string) - len(original.string.lstrip())
     return original.line + original.string[:blank].count("\n")

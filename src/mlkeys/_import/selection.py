@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What becomes of each value of a source. None is dropped without a word."""
+"""Decides what to do with each value of a source. No value is dropped silently."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _METADATA = "_transit"
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What was asked for.
+    """The options of `mlkeys import`.
 
     Attributes:
-        only: names of values or of what they are in; empty for all.
-        skip: the same, for what is left out.
-        renamed: variable names by names of values.
-        prefix: put before the names of all others.
-        flatten: take what is in mappings and lists, as parent_child.
-        as_text: take numbers, truth values and dates as they are written.
-        literal: take texts with references and templates in them as they stand.
+        only: names of values, or of mappings and lists that contain them; empty for all.
+        skip: the same, for values to skip.
+        renamed: variable names, by the names of values.
+        prefix: prepended to all other variable names.
+        flatten: import nested values, as parent_child.
+        as_text: import numbers, booleans and dates as they are written.
+        literal: import text with references and templates as it is.
     """
 
     only: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is imported, by variable, and why the rest is not."""
+    """The values to import, by variable, and the reasons for skipping the others."""
 
     chosen: Mapping[str, Value]
     left_out: tuple[tuple[Value, str], ...]
@@ -57,7 +57,7 @@ def select(source: Source, wishes: Wishes) -> Selection:
     """Decide on each value.
 
     Raises:
-        MlkeysError: something has to be decided first; all of it at once, without a value.
+        MlkeysError: the user must decide something first. It lists all such decisions, without values.
     """
     problems = list(_unmatched(source.values, wishes))
     left_out: list[tuple[Value, str]] = []
@@ -84,11 +84,11 @@ def _unmatched(values: Sequence[Value], wishes: Wishes) -> Iterator[str]:
     for option, names in (("--only", wishes.only), ("--skip", wishes.skip), ("--rename", tuple(wishes.renamed))):
         for name in names:
             if name not in known:
-                yield f"{option} {name}: there is nothing of that name.{did_you_mean(name, known)}"
+                yield f"{option} {name}: no value has this name.{did_you_mean(name, known)}"
 
 
 def _names(value: Value) -> Iterator[str]:
-    """All names by which a value may be called: its own, and those of what it is in."""
+    """The names that select a value: its own, and those of the mappings and lists around it."""
     for length in range(1, len(value.path) + 1):
         yield ".".join(value.path[:length])
 
@@ -98,29 +98,29 @@ def _left_out(value: Value, wishes: Wishes) -> str:
     if names & set(wishes.skip):
         return "--skip"
     if wishes.only:
-        return "" if names & set(wishes.only) else "not among --only"
-    return "" if value.was_secret else "not encrypted there; --only takes it as well"
+        return "" if names & set(wishes.only) else "not in --only"
+    return "" if value.was_secret else "not encrypted in the source; import it with --only"
 
 
 def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str]:
-    """What has to be decided about a value, and of what that is said: a whole mapping once, not each of its values."""
+    """The subject and text of a decision about a value. A mapping is one subject, not each of its values."""
     if len(value.path) > 1 and not wishes.flatten:
         outer = value.path[0]
         return outer, (
-            f"{outer} holds further values: --flatten makes variables such as {_joined(value.path)} of them, "
-            f"--skip {outer} leaves them out"
+            f"{outer} contains nested values: use --flatten to import them as {_joined(value.path)} and so on, or "
+            f"--skip {outer}"
         )
-    skip = f"--skip {value.name} leaves it out"
+    skip = f"--skip {value.name}"
     if value.kind in SCALARS and not wishes.as_text:
-        return value.place, f"{value.place} is {value.kind}: --as-text takes it as it is written, {skip}"
+        return value.place, f"{value.place} is {value.kind}: use --as-text to import it as it is written, or {skip}"
     if value.kind not in (TEXT, *SCALARS):
-        return value.place, f"{value.place} holds {value.kind}, which is no secret: {skip}"
+        return value.place, f"{value.place} contains {value.kind}, which is not a secret: use {skip}"
     if not value.text:
-        return value.place, f"{value.place} is empty: {skip}"
+        return value.place, f"{value.place} is empty: use {skip}"
     if source.reference is not None and source.reference.search(value.text) and not wishes.literal:
         return value.place, (
-            f"{value.place} refers to something else, which would not be looked up: --literal takes it as it stands, "
-            f"{skip}"
+            f"{value.place} refers to something else, which would not be resolved: use --literal to import it as it "
+            f"is, or {skip}"
         )
     return "", ""
 
@@ -136,7 +136,7 @@ def _joined(path: Sequence[str]) -> str:
 def _about_name(name: str, values: Sequence[Value]) -> Iterator[str]:
     if len(values) > 1:
         places = ", ".join(value.place for value in values)
-        yield f"{places}: all of them would become {name}. Choose with --only or --skip, or --rename OLD=NEW"
+        yield f"{places}: all of them would become {name}. Choose with --only, --skip or --rename OLD=NEW"
     elif not _NAME.fullmatch(name) or name == _METADATA or is_reserved(name):
         old = values[0].name
-        yield f"{values[0].place} would become '{name}', which is no name for a variable: --rename {old}=NEW"
+        yield f"{values[0].place} would become '{name}', which is not a variable name: use --rename {old}=NEW"

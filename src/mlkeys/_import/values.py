@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a source holds."""
+"""The values of a source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRUTH = "true or false"
 DATE = "a date"
 NOTHING = "nothing"
 
-#: What can be written as text, as it stands in the source.
+#: The kinds that --as-text imports as they are written.
 SCALARS = (NUMBER, TRUTH, DATE)
 
 
@@ -26,11 +26,11 @@ class Value:
     """One value of a source.
 
     Attributes:
-        path: the names that lead to it, from the outermost on; a place in a list is its number.
-        text: as it is written in the source; empty where that is no text.
-        kind: `TEXT`, another of these words, or other words for what it is.
-        line: where it stands; 0 when that is not known.
-        was_secret: whether the source kept it encrypted.
+        path: the names that lead to it, outermost first, with the index for an item of a list.
+        text: the value as it is written in the source; empty if it is not a scalar.
+        kind: `TEXT`, another of these constants, or a description.
+        line: its line; 0 if unknown.
+        was_secret: whether it was encrypted in the source.
     """
 
     path: tuple[str, ...]
@@ -53,7 +53,7 @@ class Source:
     """A source and its values.
 
     Attributes:
-        reference: what in a text would be replaced by something else where the source is used, if anything would.
+        reference: finds what users of the source replace in a value, such as templates; None for nothing.
     """
 
     path: str
@@ -62,17 +62,17 @@ class Source:
 
 
 class Number(str):
-    """A number of a JSON text, as it is written there."""
+    """A number as it is written in JSON."""
 
     __slots__ = ()
 
 
 class Members(list[tuple[str, Any]]):
-    """The members of a JSON object, one for each time that a name is there."""
+    """The members of a JSON object, duplicates included."""
 
 
 def walk(content: Any, path: tuple[str, ...] = ()) -> Iterable[Value]:
-    """The values of a JSON text."""
+    """The values of parsed JSON."""
     if isinstance(content, (Members, list)) and content:
         members = content if isinstance(content, Members) else enumerate(content)
         for name, inner in members:
@@ -88,23 +88,23 @@ def walk(content: Any, path: tuple[str, ...] = ()) -> Iterable[Value]:
 
 
 def without_default_section(values: Sequence[Value]) -> list[Value]:
-    """What stands before the first section of an INI file is in none."""
+    """Values without the section DEFAULT, which sops invents for what precedes the first section of an INI file."""
     return [
         Value(value.path[1:], value.text, value.kind) if len(value.path) > 1 and value.path[0] == "DEFAULT" else value
         for value in values
-        # That there is nothing before it is nothing of the file.
+        # An empty one is not part of the file.
         if value.path != ("DEFAULT",)
     ]
 
 
 def refuse(path: str, problems: Sequence[str]) -> None:
-    """End with all problems of a source at once.
+    """Raise an error with all problems of a source.
 
     Raises:
-        MlkeysError: there are any.
+        MlkeysError: there are problems.
     """
     if problems:
-        count = "1 thing" if len(problems) == 1 else f"{len(problems)} things"
+        count = "1 decision" if len(problems) == 1 else f"{len(problems)} decisions"
         raise MlkeysError(
-            "\n".join([f"{path}: {count} to decide first. Nothing was written.", *(f"  {one}" for one in problems)])
+            "\n".join([f"{path}: {count} needed. Nothing was written.", *(f"  {one}" for one in problems)])
         )

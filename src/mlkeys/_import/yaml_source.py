@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Vars files of Ansible, read as Ansible reads them, but with values as they are written and with their lines."""
+"""Ansible vars files, read as Ansible reads them, but with values as they are written, and with their lines."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mlkeys._import.values import DATE, NOTHING, NUMBER, TEXT, TRUTH, Value
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode
 
-#: What Ansible would replace.
+#: Ansible replaces these.
 TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
-#: Gives what an inline vault holds, for its text and its line.
+#: Decrypts an inline vault, given its text and its line.
 Decrypt = Callable[[str, int], str]
 
 _KINDS = {"str": TEXT, "int": NUMBER, "float": NUMBER, "bool": TRUTH, "timestamp": DATE, "null": NOTHING}
@@ -26,38 +26,36 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 class _Circle(ValueError):
-    """A value is inside of itself."""
+    """A value contains itself."""
 
 
 def yaml_values(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -> list[Value]:
     """The values of a vars file.
 
     Args:
-        decrypt: is asked for inline vaults only.
-        encrypted: whether the whole file was; otherwise only its inline vaults were secrets.
+        decrypt: called for inline vaults only.
+        encrypted: whether the whole file was encrypted. Otherwise only its inline vaults were secrets.
 
     Raises:
-        MlkeysError: it is no vars file. Never with a part of the text.
+        MlkeysError: it is not a vars file. The message never contains a part of the text.
     """
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    where = ""
     try:
         root = yaml.compose(text, Loader=loader)
         if root is None:
             return []
         if isinstance(root, yaml.MappingNode):
             return list(_mapping(root, (), decrypt, encrypted, ()))
-        problem = "must hold a mapping of names to values"
     except yaml.MarkedYAMLError as error:
-        problem = "is not YAML"
         where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+        raise MlkeysError(f"{path} is not YAML{where}.") from None
     except (yaml.YAMLError, RecursionError):
-        problem = "is not YAML"
+        raise MlkeysError(f"{path} is not YAML.") from None
     except _Circle:
-        problem = "holds something that is inside of itself"
-    raise MlkeysError(f"{path} {problem}{where}.")
+        raise MlkeysError(f"{path} contains a value that contains itself.") from None
+    raise MlkeysError(f"{path} must contain a mapping of names to values.")
 
 
 def _values(
@@ -86,7 +84,7 @@ def _mapping(
 
 
 def _members(node: MappingNode) -> list[tuple[str, Node]]:
-    """Names and values, those that are merged in (`<<`) first. A name that is there twice is twice in it."""
+    """Names and values: merged ones (`<<`) first, and duplicates as often as they occur."""
     from yaml.constructor import SafeConstructor
 
     own = [(_name(key), inner) for key, inner in node.value if key.tag != _MERGE]

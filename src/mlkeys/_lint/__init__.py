@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What `mlkeys lint` decides: what is wrong with texts, modes and ciphertexts, and how that is told."""
+"""The decisions of `mlkeys lint`: findings in texts, modes and ciphertexts, and their reports."""

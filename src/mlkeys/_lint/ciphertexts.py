@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is wrong with ciphertexts: those of encrypted vars files, and those that lie about."""
+"""Findings about ciphertexts, in encrypted vars files and in other files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOOSE = re.compile(r"vault:v[1-9][0-9]{0,17}:[A-Za-z0-9+/]{38,}={0,2}")
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """One secret of a file: key versions of its ciphertext and of its fingerprint (0 for none), and its line."""
+    """An entry of a file: the key versions of its ciphertext and of its fingerprint (0 for none), and its line."""
 
     name: str
     version: int
@@ -39,7 +39,7 @@ class StoredEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """An encrypted vars file, as far as one may know it without the right to decrypt."""
+    """An encrypted vars file, as far as it can be read without decrypting."""
 
     path: str
     backend: str
@@ -49,13 +49,13 @@ class StoredFile:
 
     @property
     def keys(self) -> tuple[tuple[str, str], ...]:
-        """Engine and name of each key that the file needs."""
+        """The engine and name of each key of the file."""
         return tuple(dict.fromkeys(((self.backend, self.key), (self.backend, self.fingerprint_key))))
 
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """The versions of a key that the server has: of the oldest ones, which it still decrypts and encrypts with."""
+    """A key's versions on the server: the latest, and the oldest ones that may decrypt and encrypt."""
 
     latest: int
     oldest_decrypting: int
@@ -67,13 +67,13 @@ def is_vars_file(path: str) -> bool:
 
 
 def loose_ciphertexts(text: str, path: str) -> list[Finding]:
-    """The ciphertexts of a text that is no encrypted vars file."""
+    """The ciphertexts in a text that is not an encrypted vars file."""
     lines = text.split("\n")
     found = []
     for match in _LOOSE.finditer(text):
         line, column = place(text, match.start())
         if not is_allowed(lines, line):
-            message = f"a ciphertext of version {_version(match.group())} that no rotation knows"
+            message = f"a ciphertext of version {_version(match.group())} that rotations do not find"
             found.append(finding(LOOSE_CIPHERTEXT, path, message, (line, column), match.group()))
     return found
 
@@ -83,18 +83,18 @@ def _version(ciphertext: str) -> str:
 
 
 def stored_findings(file: StoredFile) -> Iterator[Finding]:
-    """What a file shows by itself."""
+    """Findings that need no server."""
     for entry in file.entries:
         if not entry.fingerprint:
             yield finding(FINGERPRINT, file.path, f"{entry.name} has no fingerprint", (entry.line, 1))
     versions = sorted({entry.version for entry in file.entries})
     if len(versions) > 1:
         listed = ", ".join(f"v{version}" for version in versions)
-        yield finding(MIXED_VERSIONS, file.path, f"its entries are of versions {listed} of the key '{file.key}'")
+        yield finding(MIXED_VERSIONS, file.path, f"its entries have versions {listed} of the key '{file.key}'")
 
 
 def server_findings(file: StoredFile, keys: Mapping[tuple[str, str], KeyState]) -> Iterator[Finding]:
-    """What the versions that the server has mean for a file. Keys that are not in `keys` say nothing."""
+    """Findings from the versions on the server. Keys that are not in `keys` are skipped."""
     state = keys.get((file.backend, file.key))
     prints = keys.get((file.backend, file.fingerprint_key))
     for entry in file.entries:
@@ -103,15 +103,15 @@ def server_findings(file: StoredFile, keys: Mapping[tuple[str, str], KeyState]) 
             yield from _version_findings(file, entry, state)
         if prints is not None and 0 < entry.fingerprint < prints.oldest_decrypting:
             message = f"the fingerprint of {entry.name} (v{entry.fingerprint}) is below min_decryption_version"
-            yield finding(FINGERPRINT, file.path, f"{message} {prints.oldest_decrypting} and tells nothing", where)
+            yield finding(FINGERPRINT, file.path, f"{message} {prints.oldest_decrypting} and cannot be verified", where)
 
 
 def _version_findings(file: StoredFile, entry: StoredEntry, state: KeyState) -> Iterator[Finding]:
-    subject = f"{entry.name} is of version {entry.version} of the key '{file.key}'"
+    subject = f"{entry.name} has version {entry.version} of the key '{file.key}'"
     where = (entry.line, 1)
     if entry.version < state.oldest_decrypting:
         floor = f"below min_decryption_version {state.oldest_decrypting}"
-        yield finding(BELOW_FLOOR, file.path, f"{subject}, {floor}: it does not decrypt any more", where, entry.name)
+        yield finding(BELOW_FLOOR, file.path, f"{subject}, {floor}: it can no longer be decrypted", where, entry.name)
     elif entry.version > state.latest:
         yield finding(AHEAD, file.path, f"{subject}, whose latest is {state.latest}", where, entry.name)
     elif entry.version < state.oldest_encrypting:

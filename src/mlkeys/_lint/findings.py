@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Rules, and what was found by them. A finding never holds a secret, only a digest to know it again by."""
+"""Rules and findings. A finding never contains a secret, only a digest to recognise it by."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMMENT_ONLY = re.compile(rf"[^\w\n]*{re.escape(ALLOWED)}[^\w\n]*")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing that is looked for. Its id never changes its meaning."""
+    """A rule. The meaning of an ID never changes."""
 
     id: str
     name: str
@@ -32,100 +32,100 @@ PROVIDER_KEY = Rule(
     "MLK101",
     "provider-key",
     ERROR,
-    "The API key of an ML provider is there in plain text.",
-    "Replace it at the provider, and keep the new one encrypted (mlkeys import, vault_transit_vars).",
+    "An API key of an ML provider in plain text.",
+    "Replace it at the provider, and encrypt the new one (mlkeys import, vault_transit_vars).",
 )
 CREDENTIAL = Rule(
     "MLK102",
     "credential",
     ERROR,
-    "A token or key of a server, a cloud, a code host or a chat is there in plain text.",
-    "Revoke it where it was issued, and keep the new one out of files.",
+    "A token or key of a server, a cloud, a code host or a chat in plain text.",
+    "Revoke it, and keep the new one out of files.",
 )
 PRIVATE_KEY = Rule(
     "MLK103",
     "private-key",
     ERROR,
-    "A private key is there in plain text.",
-    "Replace the pair, and keep the new private key encrypted.",
+    "A private key in plain text.",
+    "Replace the key pair, and encrypt the new private key.",
 )
 DAMAGED = Rule(
     "MLK201",
     "damaged-vars-file",
     ERROR,
-    "An encrypted vars file cannot be read as one.",
-    "Take it from the last commit, or correct the line by hand.",
+    "A damaged encrypted vars file.",
+    "Restore it from the last commit, or correct the line by hand.",
 )
 PLAIN_VALUE = Rule(
     "MLK202",
     "plain-value",
     ERROR,
-    "An encrypted vars file holds a value that is not encrypted.",
-    "Take it out; if it is a secret, replace it at its provider and encrypt the new one (mlkeys edit).",
+    "A value in an encrypted vars file that is not encrypted.",
+    "Remove it. If it is a secret, replace it at its provider and encrypt the new one (mlkeys edit).",
 )
 FINGERPRINT = Rule(
     "MLK203",
     "fingerprint",
     WARNING,
-    "An entry has no fingerprint that tells whether its value changed.",
-    "Give its value again, with vault_transit_vars or mlkeys import: that writes it anew.",
+    "An entry without a valid fingerprint, so that changes of its value are not noticed.",
+    "Write its value again, with vault_transit_vars or mlkeys import.",
 )
 MIXED_VERSIONS = Rule(
     "MLK204",
     "mixed-versions",
     NOTE,
-    "The entries of an encrypted vars file are of different versions of the key.",
-    "Run vault_transit_vars on the file to carry all of them to the latest version.",
+    "Entries of an encrypted vars file with different key versions.",
+    "Run vault_transit_vars on the file to rewrap all of them.",
 )
 LOOSE_CIPHERTEXT = Rule(
     "MLK205",
     "loose-ciphertext",
     NOTE,
-    "A ciphertext is in a file that no rotation knows.",
-    "Nothing, if what writes that file writes it again after a rotation.",
+    "A ciphertext in a file that rotations do not find.",
+    "Nothing to do if the file is generated again after each rotation.",
 )
 UNKNOWN_KEY = Rule(
     "MLK301",
     "unknown-key",
     ERROR,
-    "The key that an encrypted vars file names cannot be found.",
+    "The key of an encrypted vars file does not exist or cannot be read.",
     "Correct backend and key in the file, or the address of the server.",
 )
 BELOW_FLOOR = Rule(
     "MLK302",
     "below-floor",
     ERROR,
-    "A ciphertext is of a version that the key no longer decrypts.",
-    "Lower min_decryption_version, rewrap the file, and raise it again; or give the value anew.",
+    "A ciphertext with a key version that can no longer decrypt.",
+    "Lower min_decryption_version, rewrap the file, and raise it again; or write the value again.",
 )
 BEHIND = Rule(
     "MLK303",
     "behind",
     WARNING,
-    "A ciphertext is of an older version of the key.",
-    "Run vault_transit_vars on the file: it rewraps what is behind.",
+    "A ciphertext with an older key version.",
+    "Run vault_transit_vars on the file to rewrap it.",
 )
 AHEAD = Rule(
     "MLK304",
     "ahead",
     ERROR,
-    "A ciphertext is of a version that the key does not have.",
-    "It is of another key or server, or the key was restored from an older backup.",
+    "A ciphertext with a key version that does not exist.",
+    "It belongs to another key or server, or the key was restored from an older backup.",
 )
 WRITABLE = Rule(
     "MLK401",
     "writable-by-others",
     WARNING,
-    "Others than its owner may change an encrypted vars file.",
+    "An encrypted vars file that other users can write.",
     "chmod go-w",
 )
-EXECUTABLE = Rule("MLK402", "executable", WARNING, "An encrypted vars file is executable.", "chmod a-x")
+EXECUTABLE = Rule("MLK402", "executable", WARNING, "An executable encrypted vars file.", "chmod a-x")
 READABLE = Rule(
     "MLK403",
     "readable-by-others",
     ERROR,
-    "Others than its owner may read a file with secrets in plain text.",
-    "chmod go-rwx, then take the secrets out.",
+    "A file with plaintext secrets that other users can read.",
+    "chmod go-rwx, then remove the secrets.",
 )
 
 RULES = (
@@ -149,11 +149,11 @@ RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found.
+    """One finding.
 
     Attributes:
-        line: the first is 1; so is the first column. A file as a whole is line 1, column 1.
-        digest: the same for the same finding, wherever in its file it moves to.
+        line: counted from 1, as is the column. Both are 1 for a finding about a whole file.
+        digest: the same for the same finding, even if it moves within its file.
     """
 
     path: str
@@ -165,7 +165,7 @@ class Finding:
 
 
 def finding(rule: Rule, path: str, message: str, place: tuple[int, int] = (1, 1), identity: str = "") -> Finding:
-    """A finding; `identity` is what sets it apart from others of its rule and file."""
+    """A finding; `identity` distinguishes it from others with the same rule and file."""
     known_by = hashlib.sha256("\0".join((rule.id, path, identity or message)).encode()).hexdigest()[:32]
     return Finding(path, *place, rule, message, known_by)
 
@@ -180,7 +180,7 @@ def place(text: str, offset: int) -> tuple[int, int]:
 
 
 def is_allowed(lines: Sequence[str], line: int) -> bool:
-    """Whether a comment in the file allows what is on a line."""
+    """Whether a comment allows a finding on a line."""
     if line > len(lines):
         return False
     return ALLOWED in lines[line - 1] or (line > 1 and _COMMENT_ONLY.fullmatch(lines[line - 2]) is not None)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is wrong with the permissions of a file."""
+"""Findings about file permissions."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _EXECUTE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 def mode_findings(
     path: str, mode: int, *, checked_out_as: int | None, encrypted: bool, secrets: bool
 ) -> Iterator[Finding]:
-    """What is wrong with a mode.
+    """The findings for a mode.
 
     Args:
-        checked_out_as: for a file that git keeps, the permissions that git gives to its files here. git remembers
-            nothing but whether a file is executable, so the others are nobody's decision. None for other files.
+        checked_out_as: for a tracked file, the permissions that git gives to files here, which nobody chose: git
+            stores only whether a file is executable. None for other files.
         encrypted: whether it is an encrypted vars file.
-        secrets: whether secrets in plain text were found in it.
+        secrets: whether it contains plaintext secrets.
     """
     chosen = mode & ~(checked_out_as or 0)
     shown = f"{stat.S_IMODE(mode):04o}"
     if encrypted and chosen & _WRITE:
-        yield finding(WRITABLE, path, f"mode {shown} lets {_who(chosen & _WRITE)} change this encrypted vars file")
+        yield finding(WRITABLE, path, f"mode {shown} lets {_who(chosen & _WRITE)} write this encrypted vars file")
     if encrypted and mode & _EXECUTE:
         yield finding(EXECUTABLE, path, f"mode {shown} makes this encrypted vars file executable")
     if secrets and chosen & _READ:
-        yield finding(READABLE, path, f"mode {shown} lets {_who(chosen & _READ)} read secrets in plain text")
+        yield finding(READABLE, path, f"mode {shown} lets {_who(chosen & _READ)} read plaintext secrets")
 
 
 def _who(bits: int) -> str:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Findings as lines, as JSON, as SARIF, and as the list of those that are known already."""
+"""Findings as text, as JSON, as SARIF, and as a baseline."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def line(one: Finding) -> str:
 
 
 def advice(findings: Iterable[Finding]) -> list[str]:
-    """What to do, once for each rule."""
+    """The advice of each rule, once."""
     rules = dict.fromkeys(one.rule for one in findings)
     return [f"{rule.id}: {rule.advice}" for rule in rules]
 
 
 def counts(findings: Sequence[Finding], files: int) -> str:
-    """How much was found, in a sentence."""
+    """The number of findings and files, in a sentence."""
     numbers = {level: sum(one.rule.level == level for one in findings) for level in LEVELS}
     parts = [f"{number} {level}{'' if number == 1 else 's'}" for level, number in numbers.items() if number]
     looked = f"{files} file{'' if files == 1 else 's'}"
-    return f"{', '.join(parts)} in {looked}." if parts else f"Nothing found in {looked}."
+    return f"{', '.join(parts)} in {looked}." if parts else f"No findings in {looked}."
 
 
 def as_json(findings: Sequence[Finding], files: int, skipped: Sequence[str]) -> str:
@@ -52,7 +52,7 @@ def as_json(findings: Sequence[Finding], files: int, skipped: Sequence[str]) -> 
 
 
 def as_sarif(findings: Sequence[Finding], skipped: Sequence[str], version: str) -> str:
-    """Static Analysis Results Interchange Format, as code hosts and editors read it."""
+    """Static Analysis Results Interchange Format, for code hosts and editors."""
     notifications = [
         {"level": "note", "message": {"text": reason}, "descriptor": {"id": "skipped"}} for reason in skipped
     ]
@@ -77,7 +77,7 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
 
 
 def _sarif_result(one: Finding) -> dict[str, Any]:
-    # An absolute path has to say so; a relative one is relative to where the run began.
+    # A relative path is relative to the folder of the run.
     uri = f"file://{quote(one.path)}" if one.path.startswith("/") else quote(one.path)
     return {
         "ruleId": one.rule.id,
@@ -97,7 +97,7 @@ def _sarif_result(one: Finding) -> dict[str, Any]:
 
 
 def baseline(findings: Iterable[Finding]) -> str:
-    """The text of a baseline: findings that are known. It holds digests, from which no secret can be told."""
+    """The text of a baseline. It contains digests of known findings, which do not reveal secrets."""
     known = sorted({(one.path, one.rule.id, one.digest) for one in findings})
     listed = [{"path": path, "rule": rule, "digest": digest} for path, rule, digest in known]
     return json.dumps({"format": _FORMAT, "findings": listed}, indent=2) + "\n"
@@ -107,7 +107,7 @@ def known(text: str) -> frozenset[str]:
     """The digests of a baseline.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a baseline.
     """
     try:
         content = json.loads(text)
@@ -115,4 +115,4 @@ def known(text: str) -> frozenset[str]:
             return frozenset(str(one["digest"]) for one in content["findings"])
     except (ValueError, KeyError, TypeError):
         pass
-    raise ValueError("it is no baseline of mlkeys lint")
+    raise ValueError("it is not a baseline of mlkeys lint")

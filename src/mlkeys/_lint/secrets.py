@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Finds secrets in plain text, and tells them from what only stands in their place."""
+"""Finds plaintext secrets, and distinguishes them from placeholders."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from mlkeys._providers import key_patterns as forms
 _RULES = {forms.PROVIDER: PROVIDER_KEY, forms.CREDENTIAL: CREDENTIAL, forms.PRIVATE_KEY: PRIVATE_KEY}
 
 _ANYWHERE = ("example", "placeholder", "redacted", "changeme", "notreal", "dummy")
-# Too short to mean something in the middle of a random text.
+# Too short to be meaningful in the middle of random text.
 _AT_A_BEGINNING = ("fake", "your", "test", "demo", "mock", "sample", "not-", "no-real")
-# As far as a shape is fixed text: what it names with the first letters of a secret may be shown.
+# The fixed prefix of a shape, which may be shown.
 _BEGINNING = re.compile(r"[A-Za-z0-9]{1,4}[_.-](?:[a-z0-9]{2,3}-)?")
 _SAME = re.compile(r"(.)\1{5}")
 _STEPS = 8
@@ -37,7 +37,7 @@ def secrets_in(text: str, path: str) -> list[Finding]:
     chosen = forms.marked(text)
     if not chosen:
         return []
-    # Universal line ends would shift the offsets.
+    # `splitlines` would shift the offsets.
     lines = text.split("\n") if ALLOWED in text else []
     found = []
     for form, start, end in _found(text, chosen):
@@ -53,7 +53,7 @@ def _found(text: str, chosen: list[forms.Form]) -> Iterator[tuple[forms.Form, in
     taken: list[tuple[int, int]] = []
     for form in chosen:
         for start, end in form.spans(text):
-            # The first form of the table that fits is the most exact one.
+            # The first matching form of the table is the most specific one.
             if any(start < other_end and other_start < end for other_start, other_end in taken):
                 continue
             if form.kind == forms.PRIVATE_KEY or not is_placeholder(text[start:end]):
@@ -62,7 +62,7 @@ def _found(text: str, chosen: list[forms.Form]) -> Iterator[tuple[forms.Form, in
 
 
 def _shown(secret: str, form: forms.Form) -> str:
-    """The part of a secret that is the same in all of its kind: that much may be shown."""
+    """The prefix that all secrets of a kind have, which may be shown."""
     beginning = _BEGINNING.match(secret)
     return (
         f" ({beginning.group()}…)" if beginning and form.shape.startswith(beginning.group().replace(".", r"\.")) else ""
@@ -70,7 +70,7 @@ def _shown(secret: str, form: forms.Form) -> str:
 
 
 def is_placeholder(secret: str) -> bool:
-    """Whether a text of the right form is nobody's secret: words say so, or it is too regular to be random."""
+    """Whether a text of the right shape is not a secret: it contains a word like `example`, or it is not random."""
     lower = secret.lower()
     if any(word in lower for word in _ANYWHERE):
         return True
@@ -81,13 +81,13 @@ def is_placeholder(secret: str) -> bool:
 
 
 def _parts(lower: str) -> Iterator[str]:
-    """What begins at a mark of punctuation, in all of its length."""
+    """The text, and the rest of it after each punctuation mark."""
     yield lower
     yield from (lower[found.end() :] for found in re.finditer(r"[-_.]", lower))
 
 
 def _counts_up(text: str) -> bool:
-    """Whether eight characters in a row follow one another, as in 12345678 or abcdefgh."""
+    """Whether eight characters are consecutive, as in 12345678 or abcdefgh."""
     run = 1
     for previous, character in pairwise(text):
         run = run + 1 if ord(character) == ord(previous) + 1 else 1

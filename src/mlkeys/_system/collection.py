@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The collection `mlkeys.transit`, for commands that do its work in their own process.
+"""The collection `mlkeys.transit`, for commands that use its code in their own process.
 
-With `_ansible_vault`, the only file of the package that knows Ansible: it finds the collection as Ansible does, and
-logs in as its lookups do, with the environment and the `ansible.cfg` of the current folder.
+It is found as Ansible finds it, and logs in as its lookups do: with the environment and with the `ansible.cfg` of the
+current folder. Apart from `_import/ansible_vault`, no other file of the package imports Ansible.
 """
 
 from __future__ import annotations
@@ -34,20 +34,18 @@ def load() -> None:
         from ansible.plugins.loader import init_plugin_loader
         from ansible.utils.collection_loader._collection_config import AnsibleCollectionConfig
     except ImportError:
-        missing = "ansible-core is not installed beside mlkeys: pip install 'mlkeys[ansible]'"
-    else:
-        if AnsibleCollectionConfig.collection_finder is None:
-            init_plugin_loader()
-        try:
-            import ansible_collections.mlkeys.transit  # noqa: F401
-        except ImportError:
-            missing = (
-                "the collection mlkeys.transit is not installed where Ansible looks for it: "
-                "ansible-galaxy collection install mlkeys.transit"
-            )
-        else:
-            return
-    raise MlkeysError(f"This command works with Ansible, and {missing}")
+        raise MlkeysError(
+            "This command needs Ansible, but ansible-core is not installed beside mlkeys: pip install 'mlkeys[ansible]'"
+        ) from None
+    if AnsibleCollectionConfig.collection_finder is None:
+        init_plugin_loader()
+    try:
+        import ansible_collections.mlkeys.transit  # noqa: F401
+    except ImportError:
+        raise MlkeysError(
+            "This command needs the collection mlkeys.transit, but Ansible does not find it: "
+            "ansible-galaxy collection install mlkeys.transit"
+        ) from None
 
 
 def version() -> str:
@@ -61,7 +59,7 @@ def version() -> str:
     import yaml
 
     folder = Path(next(iter(found.__path__)))
-    # What was installed has the one, a checkout the other.
+    # An installed collection has the first file, a checkout the second.
     for name, keys in (("MANIFEST.json", ("collection_info", "version")), ("galaxy.yml", ("version",))):
         if (folder / name).is_file():
             described = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
@@ -72,10 +70,10 @@ def version() -> str:
 
 
 def settings(url: str | None = None, namespace: str | None = None) -> Settings:
-    """Where the server is and who to be, as the environment and `ansible.cfg` say, if not given.
+    """The address and the login, from the arguments, the environment and `ansible.cfg`.
 
     Raises:
-        MlkeysError: they do not say enough.
+        MlkeysError: something is missing or invalid.
     """
     load()
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
@@ -88,10 +86,10 @@ def settings(url: str | None = None, namespace: str | None = None) -> Settings:
 
 @contextmanager
 def connected() -> Iterator[Client]:
-    """A client that may speak, for the time of the block. A token that a login creates is revoked at its end.
+    """A client with a token, for the time of the block. A token from a login is revoked at the end.
 
     Raises:
-        MlkeysError: with the words of the collection's error, also for one that is raised inside of the block.
+        MlkeysError: the login, or the code in the block, raised an error of the collection.
     """
     chosen = settings()
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
@@ -102,31 +100,28 @@ def connected() -> Iterator[Client]:
 
 @contextmanager
 def in_plain_words() -> Iterator[None]:
-    """Make an error of the collection one of ours, for what is done in the block. The collection has to be loaded.
+    """Turn the collection's errors into ours. The collection must be loaded.
 
     Raises:
-        MlkeysError: with the words of the collection's error.
+        MlkeysError: with the message of the collection's error.
     """
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 
     try:
         yield
     except TransitError as error:
-        problem = error.message
-    else:
-        return
-    raise MlkeysError(problem)
+        raise MlkeysError(error.message) from None
 
 
 def health(connection: Connection) -> Mapping[str, Any]:
-    """What a server says of itself, also a sealed one. Nobody needs to be anybody to hear it.
+    """The health of a server, even of a sealed one. Needs no login.
 
     Raises:
-        TransitError: there is no answer, or none that such a server gives.
+        TransitError: the server does not answer, or not as OpenBao and Vault do.
     """
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 
-    # It lies outside of all namespaces.
+    # The path is outside of all namespaces.
     asked = replace(connection, namespace="", timeout=min(connection.timeout, _HEALTH_SECONDS))
     return Client(asked, _warn).request("GET", "sys/health").data
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The user's editor, kept from leaving copies, and what signals mean while it is open."""
+"""The user's editor: run so that it leaves no copies, and ended by signals."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from mlkeys._errors import MlkeysError
 from mlkeys._system.processes import STOPPING, ending_with_parent, holding_signals
 from mlkeys._system.terminal import in_foreground
 
-# What git hands to a shell, but for what only separates words.
+# The characters for which git runs an editor through a shell, less those that only separate words.
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?\[#~=%\n]")
 _VIM = re.compile(r"g?vim|nvim|rvim|vim\.\w+")
-# No swap file, no memory of what was yanked, no backup, no undo file, wherever the user's settings put them.
+# No swap, viminfo, backup and undo files, whatever the user's settings are.
 _VIM_ARGUMENTS = ("-n", "-i", "NONE", "-c", "set nobackup nowritebackup noundofile noswapfile")
-# What a terminal sends to the editor as well, which knows what it means there.
+# The terminal sends these to the editor as well, which handles them itself.
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 _PATIENCE_SECONDS = 3.0
 
 
 class Stopped(BaseException):
-    """A signal that ends this process. What has to be wiped is wiped on the way out."""
+    """A signal that ends this process, after the plaintext is wiped."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -38,16 +38,16 @@ class Stopped(BaseException):
 
 
 def chosen_editor(environ: Mapping[str, str]) -> str:
-    """The editor that the environment names, as git chooses."""
+    """The editor from the environment, chosen as git does."""
     dumb = environ.get("TERM", "dumb") == "dumb"
     return (not dumb and environ.get("VISUAL")) or environ.get("EDITOR") or "vi"
 
 
 class Guard:
-    """What a signal means while there is plaintext in a file.
+    """Handles signals while there is plaintext in a file.
 
-    An open editor is ended, and `check` raises then; a wait for the user or the server is broken off. In between,
-    nothing is disturbed.
+    A signal ends an open editor, after which `check` raises, and interrupts a wait for the user or the server. At any
+    other time it is kept until the next `check`.
     """
 
     def __init__(self) -> None:
@@ -57,13 +57,13 @@ class Guard:
         self._stopped = 0
 
     def edit(self, editor: str, file: Path, environ: Mapping[str, str]) -> int:
-        """Let the user edit a file; the editor's exit status.
+        """Let the user edit a file, and return the editor's exit status.
 
         Raises:
             MlkeysError: the editor cannot be run.
-            Stopped: a signal came meanwhile. The editor is gone.
+            Stopped: a signal arrived. The editor was ended.
         """
-        # What editors and their programs put into temporary files is to be found beside the file.
+        # Temporary files of the editor are then beside the file, and are wiped with it.
         own = {**environ, "TMPDIR": str(file.parent)}
         problem = ""
         try:
@@ -72,7 +72,7 @@ class Guard:
                 self._editor = subprocess.Popen(
                     argv,
                     env=own,
-                    # Under a terminal it must stay in our group, which is the one that may use the terminal.
+                    # On a terminal it must stay in our process group, the one that may use the terminal.
                     process_group=None if self._with_terminal else 0,
                     preexec_fn=ending_with_parent(before_exec),  # noqa: PLW1509  one thread
                 )
@@ -90,14 +90,14 @@ class Guard:
     def check(self) -> None:
         """
         Raises:
-            Stopped: a signal came.
+            Stopped: a signal arrived.
         """
         if self._stopped:
             raise Stopped(self._stopped)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Let a signal break off what is done in the block."""
+        """Let a signal interrupt the block."""
         self.check()
         self._waits = True
         try:
@@ -129,7 +129,7 @@ class Guard:
 
 @contextmanager
 def guarding() -> Iterator[Guard]:
-    """A guard that signals go to, for the time of the block."""
+    """A guard that handles the signals, for the time of the block."""
     guard = Guard()
     numbers = (*STOPPING, signal.SIGQUIT, signal.SIGALRM)
     before = {number: signal.signal(number, guard.on_signal) for number in numbers}
@@ -148,7 +148,7 @@ def _argv(editor: str, file: Path) -> list[str]:
 
 
 def _private_options(program: str) -> tuple[str, ...]:
-    # vi is many programs; which one, its links tell.
+    # vi may be any of several programs: follow the links to see which one.
     real = os.path.realpath(shutil.which(program) or program)
     known = any(_VIM.fullmatch(Path(name).name) for name in (program, real))
     return _VIM_ARGUMENTS if known else ()

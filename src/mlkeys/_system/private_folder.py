@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""A folder in memory for plaintext that an editor needs as a file. Whatever is in it is wiped at the end."""
+"""A folder in memory for the plaintext that an editor opens as a file. It is wiped at the end."""
 
 from __future__ import annotations
 
@@ -18,31 +18,30 @@ from mlkeys._errors import MlkeysError
 from mlkeys._system.processes import holding_signals
 
 _PREFIX = "mlkeys-edit-"
-# The numbers by which Linux knows file systems that are in memory: tmpfs and ramfs.
+# The magic numbers of tmpfs and ramfs (statfs(2)).
 _IN_MEMORY = (0x01021994, 0x858458F6)
 _CHUNK = 1024 * 1024
 
 
 @contextmanager
 def private_folder(parent: Path) -> Iterator[Path]:
-    """A folder of mode 0700 below `parent`. What an earlier process left there when it was killed is wiped as well.
+    """A folder with mode 0700 in `parent`. Folders that killed processes left there are wiped as well.
 
     Raises:
-        MlkeysError: it cannot be made.
+        MlkeysError: it cannot be created.
     """
     _wipe_leftovers(parent)
-    folder, lock, problem = None, -1, ""
+    folder, lock = None, -1
     try:
         with holding_signals():
             try:
                 folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-                # Held until this process ends, in whatever way: by it others know that the folder is in use.
+                # Held until this process ends, however that happens: it shows others that the folder is in use.
                 lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 fcntl.flock(lock, fcntl.LOCK_EX)
             except OSError as error:
                 problem = error.strerror or "unknown error"
-        if problem or folder is None:
-            raise MlkeysError(f"{parent}: no folder for the plaintext can be made there ({problem}).")
+                raise MlkeysError(f"{parent}: cannot create a folder for the plaintext ({problem}).") from None
         yield folder
     finally:
         with holding_signals():
@@ -53,24 +52,24 @@ def private_folder(parent: Path) -> Iterator[Path]:
 
 
 def folder_in_memory(environ: Mapping[str, str]) -> Path:
-    """Where files never reach a disk: the user's runtime folder, else the shared memory of the machine.
+    """A place whose files never reach a disk: the user's runtime folder, or else the shared memory of the machine.
 
     Raises:
-        MlkeysError: there is no such place.
+        MlkeysError: neither is in memory and writable.
     """
     for name in (environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm"):  # noqa: S108  the folder in it is private
         if name and os.access(name, os.W_OK | os.X_OK) and is_in_memory(Path(name)):
             return Path(name)
     raise MlkeysError(
-        "Neither XDG_RUNTIME_DIR nor /dev/shm is a file system in memory (tmpfs) that may be written to. Plaintext "
-        "would reach a disk. If that is all right, name a folder for it with --folder."
+        "Neither XDG_RUNTIME_DIR nor /dev/shm is a writable file system in memory (tmpfs), so the plaintext would be "
+        "written to a disk. To accept that, name a folder with --folder."
     )
 
 
 def is_in_memory(folder: Path) -> bool:
-    """Whether what is written there stays in memory, as statfs(2) tells."""
+    """Whether files there stay in memory, according to statfs(2)."""
     library = ctypes.CDLL(None, use_errno=True)
-    # Larger than the structure of any architecture; its first member is the type.
+    # Larger than the structure on any architecture; its first member is the type.
     buffer = ctypes.create_string_buffer(512)
     if not hasattr(library, "statfs") or library.statfs(os.fsencode(folder), buffer) != 0:
         return False
@@ -82,7 +81,7 @@ def _type(raw: bytes, size: int) -> int:
 
 
 def wipe(folder: Path) -> None:
-    """Overwrite every file below a folder with zeros, and remove all of it."""
+    """Overwrite every file below a folder with zeros, and remove the folder."""
     for parent, _, names in os.walk(folder):
         for name in names:
             _overwrite(Path(parent, name))

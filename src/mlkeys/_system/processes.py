@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Processes that this one starts: signals reach them, and none of them outlives it."""
+"""Child processes: signals are passed on to them, and none of them outlives its parent."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _PR_SET_PDEATHSIG = 1
 
 @contextmanager
 def holding_signals() -> Iterator[Callable[[], None]]:
-    """Delay the stopping signals until a new process is known to its owner.
+    """Block the stopping signals until the parent knows the new process.
 
-    Yields what the child has to run before exec.
+    Yields a function for the child to run before exec.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 
@@ -40,7 +40,7 @@ def holding_signals() -> Iterator[Callable[[], None]]:
 
 
 def ending_with_parent(before_exec: Callable[[], None]) -> Callable[[], None]:
-    """`before_exec`, and a request to the kernel to end the child when this process dies, even by SIGKILL."""
+    """`before_exec`, and a request to the kernel to end the child when this process dies, even from SIGKILL."""
     if sys.platform != "linux":
         return before_exec
     libc = ctypes.CDLL(None)
@@ -49,16 +49,17 @@ def ending_with_parent(before_exec: Callable[[], None]) -> Callable[[], None]:
     def in_child() -> None:
         before_exec()
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the request was made
+        if os.getppid() != parent:  # the parent died before the request was made
             os.kill(os.getpid(), signal.SIGTERM)
 
     return in_child
 
 
-class Attendance:
-    """What a stopping signal means: the end while there is no command, else news for the command.
+class ChildProcess:
+    """A command to which the stopping signals are passed on. Before it starts, they end this process.
 
-    `received` is the last one that came while the command ran.
+    Attributes:
+        received: the last signal that arrived while the command ran.
     """
 
     def __init__(self) -> None:
@@ -87,13 +88,13 @@ class Attendance:
         stderr: int | None = None,
         pass_fds: Sequence[int] = (),
     ) -> Iterator[subprocess.Popen[str]]:
-        """The command, whose end this waits for.
+        """Start the command, and wait for its end after the block.
 
         Raises:
-            OSError: it cannot be run.
+            OSError: it cannot be started.
         """
-        # Under a terminal the command must stay in our group, which is the one that may use the terminal.
-        # Elsewhere it leads a group, so that a signal also reaches what it started.
+        # On a terminal the command must stay in our process group, the one that may use the terminal.
+        # Elsewhere it leads its own group, so that a signal also reaches its children.
         self._group = not in_foreground()
         try:
             with holding_signals() as before_exec:
@@ -116,7 +117,7 @@ class Attendance:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._over:
-            return  # what the command was for is being ended already
+            return  # the clean-up has begun
         if self._command is None:
             self._over = True
             sys.exit(128 + number)
@@ -129,5 +130,5 @@ class Attendance:
 
 
 def exit_status(returned: int) -> int:
-    """What a shell makes of the end of a process: by a signal, 128 and its number."""
+    """The exit status as a shell reports it: 128 + N for signal N."""
     return returned if returned >= 0 else 128 - returned

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Text files that are replaced in one step, or not at all."""
+"""Text files that are replaced in one step or not at all."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NEW_MODE = 0o600
 
 
 class ChangedMeanwhile(MlkeysError):
-    """Somebody else changed the file."""
+    """The file was changed after it was read."""
 
 
 def read(path: Path) -> str | None:
-    """The file's text with its own line ends, None when there is no file.
+    """The file's text with its own line ends, None if it does not exist.
 
     Raises:
-        MlkeysError: it cannot be read, or is no text.
+        MlkeysError: it cannot be read, or is not text.
     """
     try:
         return path.read_bytes().decode()
@@ -37,14 +37,14 @@ def read(path: Path) -> str | None:
 
 
 def replace(path: Path, text: str, before: str | None) -> None:
-    """Give a file another text. Its mode and owner stay; a link stays a link, and what it points to is replaced.
+    """Replace a file's text. Its mode and owner are kept, and a link is followed.
 
     Args:
-        before: what `read` gave. A file that somebody changed since then is left as it is.
+        before: what `read` returned. A file that was changed since then is not replaced.
 
     Raises:
-        ChangedMeanwhile: it is not what it was.
-        MlkeysError: it cannot be written. Then it is as it was.
+        ChangedMeanwhile: it was changed.
+        MlkeysError: it cannot be written. It is unchanged.
     """
     real = Path(os.path.realpath(path))
     check_unchanged(real, before)
@@ -66,13 +66,13 @@ def replace(path: Path, text: str, before: str | None) -> None:
 def check_unchanged(path: Path, before: str | None) -> None:
     """
     Args:
-        before: what `read` gave.
+        before: what `read` returned.
 
     Raises:
-        ChangedMeanwhile: it is not what it was.
+        ChangedMeanwhile: the file was changed since then.
     """
     if read(path) != before:
-        raise ChangedMeanwhile(f"{path} was changed by somebody else meanwhile. Nothing was written; start again.")
+        raise ChangedMeanwhile(f"{path} was changed in the meantime. Nothing was written; run the command again.")
 
 
 def _written_beside(real: Path, text: str) -> str:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Whether there is a terminal, and whose Ctrl-C it is."""
+"""The controlling terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 
 
 def in_foreground() -> bool:
-    """Whether a terminal counts this process among those that Ctrl-C is for."""
+    """Whether this process is in the foreground of a terminal, and so receives its Ctrl-C."""
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:

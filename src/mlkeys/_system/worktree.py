@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The files that a check looks at: those of a folder as git knows them, those of the index, or those that are named."""
+"""The files to check: those of a folder as git lists them, those of the index, or those given by name."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from functools import cached_property
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
+from mlkeys._system.decoding import decoded
 
-#: Bytes. No file that people write is as large.
-LARGEST = 4 * 1024 * 1024
+#: Bytes. Notebooks and data files may be large, but must fit into memory.
+LARGEST = 64 * 1024 * 1024
 
-# As git does.
-_BINARY_WITHIN = 8000
-# Where git does not say what belongs to a folder.
-_PASSED_OVER = {".git", ".hg", ".svn", ".nox", ".tox", ".venv", "__pycache__", "node_modules"}
+# Used where git cannot list a folder.
+_IGNORED_FOLDERS = {".git", ".hg", ".svn", ".nox", ".tox", ".venv", "__pycache__", "node_modules"}
 _REGULAR_MODES = (b"100644", b"100755")
+_TOO_LARGE = f"larger than {LARGEST // (1024 * 1024)} MiB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +32,25 @@ class Looked:
 
     Attributes:
         mode: its permissions.
-        checked_out_as: the permissions that git gives to its files here; None for a file that git does not keep.
+        checked_out_as: the permissions that git gives to files here; None for an untracked file.
     """
 
     path: str
-    data: bytes = field(repr=False)
+    text: str = field(repr=False)
     mode: int
     checked_out_as: int | None
-
-    @property
-    def text(self) -> str:
-        return self.data.decode("utf-8", errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file that was not looked at, and why."""
+    """A file that was not checked, and why."""
 
     path: str
     reason: str
 
 
 class _Repository:
-    """A work tree of git."""
+    """A git work tree."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -65,7 +61,7 @@ class _Repository:
 
     @cached_property
     def permissions(self) -> int:
-        """What git gives to a file that is not executable, by the mode of a file of its own, and what we would give."""
+        """The permissions that git gives to a file: those of its index, and those that the umask allows."""
         index = self.root / os.fsdecode(_git(self.root, "rev-parse", "--git-path", "index").rstrip(b"\n"))
         given = 0o666 & ~_umask()
         try:
@@ -74,7 +70,7 @@ class _Repository:
             return given
 
     def files(self, inside: str) -> list[str]:
-        """What is below a folder: what git keeps, and what it would be given."""
+        """The tracked files below a folder, and the untracked ones that git does not ignore."""
         others = self._listed("--others", "--exclude-standard", "--", inside or ".")
         return sorted({*others, *(name for name in self.tracked if name.startswith(inside))})
 
@@ -84,7 +80,7 @@ class _Repository:
 
 
 class Worktree:
-    """The files below some paths."""
+    """The files below paths."""
 
     def __init__(self, paths: Sequence[Path], exclude: Sequence[str] = ()) -> None:
         self._paths = paths
@@ -93,7 +89,7 @@ class Worktree:
         self._places: dict[str, tuple[_Repository | None, str]] = {}
 
     def files(self) -> Iterator[Looked | Skipped]:
-        """The files, each once. One that is named is looked at whatever git is told to ignore."""
+        """The files, each once. A file given by name is checked even if git ignores it."""
         seen: set[str] = set()
         for given in self._paths:
             if not given.exists():
@@ -112,7 +108,7 @@ class Worktree:
         here = Path.cwd().resolve()
         root = _root(here)
         if root is None:
-            raise MlkeysError("--staged looks at what git would commit, and this is no work tree of git.")
+            raise MlkeysError("--staged checks what git would commit, and this is not a git work tree.")
         given = [os.path.relpath(path.absolute(), root) for path in self._paths]
         listed = _git(root, "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--diff-filter=ACMT",
                       "--", *given).split(b"\0")  # fmt: skip
@@ -126,9 +122,9 @@ class Worktree:
         for shown, (blob, mode) in blobs.items():
             data = contents[blob]
             if data is None:
-                yield Skipped(shown, "too large")
-            elif not _is_binary(data):
-                yield Looked(shown, data, mode, 0o666)
+                yield Skipped(shown, _TOO_LARGE)
+            elif (text := decoded(data)) is not None:
+                yield Looked(shown, text, mode, 0o666)
 
     def _excluded(self, shown: str) -> bool:
         return any(fnmatch(shown, pattern) for pattern in self._exclude)
@@ -141,11 +137,11 @@ class Worktree:
                 yield from (f"{folder}/{os.path.relpath(name, inside or '.')}" for name in names)
                 return
         for parent, folders, found in os.walk(folder):
-            folders[:] = sorted(set(folders) - _PASSED_OVER)
+            folders[:] = sorted(set(folders) - _IGNORED_FOLDERS)
             yield from (f"{parent}/{name}" for name in sorted(found))
 
     def _place(self, folder: str) -> tuple[_Repository | None, str]:
-        """The work tree that a folder is in, and the way from its root."""
+        """The work tree that contains a folder, and the folder's path in it."""
         if folder not in self._places:
             real = Path(folder).resolve()
             root = _root(real)
@@ -160,38 +156,40 @@ class Worktree:
             try:
                 _ = repository.tracked
             except MlkeysError:
-                # git is not there, or will not speak of a folder that belongs to somebody else.
+                # git is not installed, or refuses a folder with another owner.
                 return None
             self._repositories[root] = repository
         return self._repositories[root]
 
     def _look(self, path: str, shown: str, *, named: bool) -> Looked | Skipped | None:
-        """The file's content; nothing for what is no text file. What a link points to is another file."""
+        """The file's content; None for anything but a text file. In folders, links are not followed.
+
+        A file given by name is checked even if it is binary.
+        """
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if named else os.O_NOFOLLOW))
         except OSError as problem:
-            # git knows a file still that was deleted.
+            # git still lists a deleted file.
             passed = problem.errno in (errno.ENOENT, errno.ELOOP) and not named
             return None if passed else Skipped(shown, problem.strerror or "it cannot be read")
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                return None
+                return Skipped(shown, "not a regular file") if named else None
             if status.st_size > LARGEST:
-                return Skipped(shown, "too large")
+                return Skipped(shown, _TOO_LARGE)
             data = file.read()
-        if _is_binary(data):
-            return None
-        return Looked(shown, data, stat.S_IMODE(status.st_mode), self._checked_out_as(path))
+        text = decoded(data)
+        if text is None:
+            if not named:
+                return None
+            text = data.decode("latin-1")
+        return Looked(shown, text, stat.S_IMODE(status.st_mode), self._checked_out_as(path))
 
     def _checked_out_as(self, path: str) -> int | None:
         folder, name = os.path.split(path)
         repository, inside = self._place(folder or ".")
         return repository.permissions if repository is not None and inside + name in repository.tracked else None
-
-
-def _is_binary(data: bytes) -> bool:
-    return b"\0" in data[:_BINARY_WITHIN]
 
 
 def _root(folder: Path) -> Path | None:
@@ -203,16 +201,15 @@ def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
     try:
         done = subprocess.run(command, input=stdin, capture_output=True, check=False)
     except OSError as problem:
-        reason = problem.strerror
-    else:
-        if done.returncode == 0:
-            return done.stdout
+        raise MlkeysError(f"git {arguments[0]} failed in {folder}: {problem.strerror}") from None
+    if done.returncode:
         reason = done.stderr.decode(errors="replace").strip()
-    raise MlkeysError(f"git {arguments[0]} failed in {folder}: {reason}")
+        raise MlkeysError(f"git {arguments[0]} failed in {folder}: {reason}")
+    return done.stdout
 
 
 def _contents(root: Path, blobs: Sequence[bytes]) -> dict[bytes, bytes | None]:
-    """What is in each blob, None for one that is too large."""
+    """The content of each blob, None for one that is too large."""
     sizes = [line.split(b" ") for line in _git(root, "cat-file", "--batch-check", stdin=_lines(blobs)).splitlines()]
     found: dict[bytes, bytes | None] = {blob: None for blob, *_ in sizes}
     wanted = [blob for blob, _, size in sizes if int(size) <= LARGEST]

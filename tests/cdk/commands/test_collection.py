@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The commands' way to the collection: found as Ansible finds it, logged in as its lookups log in."""
+"""The collection in commands: found as Ansible finds it, logged in as its lookups log in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "_of_this_run", [])
 
 
-def test_it_logs_in_with_what_the_environment_says_and_ends_that(
+def test_it_logs_in_with_the_environment_and_revokes_the_token(
     bao: Bao, mount: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with approle(bao, may_use(mount)) as role:
@@ -37,9 +37,7 @@ def test_it_logs_in_with_what_the_environment_says_and_ends_that(
         assert live_tokens(bao, role) == 0
 
 
-def test_what_the_collection_says_of_a_failure_is_what_the_command_says(
-    bao: Bao, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_of_the_collection_keep_their_message(bao: Bao, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MlkeysError, match="url is not set"), collection.connected():
         pass
     monkeypatch.setenv("VAULT_ADDR", bao.addr)
@@ -49,13 +47,16 @@ def test_what_the_collection_says_of_a_failure_is_what_the_command_says(
 
 
 @pytest.mark.parametrize(
-    ("isolated", "said"),
-    [(False, "the collection mlkeys.transit is not installed"), (True, "ansible-core is not installed")],
+    ("isolated", "reason"),
+    [
+        (False, "needs the collection mlkeys.transit, but Ansible does not find it"),
+        (True, "ansible-core is not installed"),
+    ],
 )
-def test_what_is_missing_is_said(tmp_path: Path, isolated: bool, said: str) -> None:
+def test_missing_software_is_reported(tmp_path: Path, isolated: bool, reason: str) -> None:
     # Another process: here both are loaded already.
     program = "import sys; sys.modules |= {'ansible': None} if sys.argv[1] else {}\n"
-    program += "from mlkeys import _collection\n_collection.load()"
+    program += "from mlkeys._system import collection\ncollection.load()"
     environment = {"HOME": str(tmp_path), "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", program, "yes" if isolated else ""],
@@ -65,4 +66,4 @@ def test_what_is_missing_is_said(tmp_path: Path, isolated: bool, said: str) -> N
         check=False,
     )
     assert done.returncode == 1
-    assert said in done.stderr
+    assert reason in done.stderr

@@ -32,7 +32,7 @@ def seed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_synth_writes_and_check_tells(seed: Path) -> None:
+def test_synth_writes_and_check_compares(seed: Path) -> None:
     assert "Not up to date" in mlkeys("synth", "--check", cwd=seed, status=1).stdout
     assert not (seed / "mlkeys.out").exists()
     assert re.match(r"1\d files in mlkeys.out, 1\d of them changed.$", mlkeys("synth", cwd=seed).stdout)
@@ -90,7 +90,7 @@ def test_destroy_refuses_keys_that_must_stay_and_asks(seed: Path) -> None:
         assert "Nothing was destroyed." in asked
 
 
-def test_output_before_any_deployment_says_so(seed: Path) -> None:
+def test_output_before_any_deployment_is_an_error(seed: Path) -> None:
     assert "run 'mlkeys deploy' first" in mlkeys("output", cwd=seed, status=1).stderr
 
 
@@ -162,7 +162,7 @@ def test_a_deployment_that_is_terminated_leaves_nothing_running(tmp_path: Path) 
     assert time.monotonic() - begun < 30
 
 
-def test_a_report_tells_what_was_done_and_what_was_not() -> None:
+def test_a_report_lists_what_was_done_and_what_was_not() -> None:
     done = {"first": Run(0, 2.04, ok=5, changed=2), "second": Run(2, 1.0, ok=1, failed=1)}
     assert report(("first", "second", "third"), done) == [
         {"name": "first", "state": "done", "ok": 5, "changed": 2, "failed": 0, "unreachable": 0, "seconds": 2.0},
@@ -201,7 +201,7 @@ def test_a_report_larger_than_a_pipe_comes_whole(tmp_path: Path, monkeypatch: py
     tool = tmp_path / "ansible-playbook"
     document = json.dumps({"version": 1, "hosts": {}, "refused": 0, "stats": {"long": "x" * 1_000_000}})
     (tmp_path / "report").write_text(document)
-    tool.write_text(f'#!/bin/sh\ncat {tmp_path}/report > /dev/fd/${playbook.REPORT_VARIABLE}\n')
+    tool.write_text(f"#!/bin/sh\ncat {tmp_path}/report > /dev/fd/${playbook.REPORT_VARIABLE}\n")
     tool.chmod(0o755)
     monkeypatch.setattr(playbook, "_tool", lambda _name: str(tool))
     assert len(playbook.ansible_playbook(tmp_path, "site.yml", show=None).stats["long"]) == 1_000_000
@@ -224,12 +224,12 @@ def test_the_templates_are_the_examples() -> None:
         assert (carried / name / "app.py").resolve() == (EXAMPLES / name / "app.py").resolve()
 
 
-def test_what_cannot_be_written_is_said_without_a_traceback(seed: Path) -> None:
+def test_write_errors_are_reported_without_a_traceback(seed: Path) -> None:
     (seed / "file").write_text("")
     for arguments in (["graph", "--out", "nowhere/tree.mmd"], ["init", "file/below"], ["synth", "--out", "file/out"]):
-        said = mlkeys(*arguments, cwd=seed, status=1).stderr
-        assert "cannot be written: " in said
-        assert "Traceback" not in said
+        shown = mlkeys(*arguments, cwd=seed, status=1).stderr
+        assert "cannot be written: " in shown
+        assert "Traceback" not in shown
 
 
 def test_graph_draws_the_tree(seed: Path) -> None:

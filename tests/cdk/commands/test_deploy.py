@@ -57,7 +57,7 @@ def test_the_seed_is_shown_deployed_read_and_taken_away(fresh: Bao, tmp_path: Pa
     assert "transit/" not in fresh.done("GET", "sys/mounts")["data"]
     assert changes(mlkeys("deploy", cwd=folder, env=env).stdout) > 0
     assert_no_secret_in(folder, fresh)
-    assert "There is no difference." in mlkeys("diff", "--fail", cwd=folder, env=env).stderr
+    assert "No differences." in mlkeys("diff", "--fail", cwd=folder, env=env).stderr
     plain = mlkeys("output", "--json", cwd=folder, env=env)
     assert PLAINTEXTS["ML_API_KEY"] not in plain.stdout + plain.stderr
     shown = json.loads(mlkeys("output", "--json", "--show-secrets", cwd=folder, env=env).stdout)
@@ -70,7 +70,7 @@ def test_the_seed_is_shown_deployed_read_and_taken_away(fresh: Bao, tmp_path: Pa
     assert not left.exists()
     doctor = json.loads(mlkeys("doctor", "--json", cwd=folder, env=env).stdout)
     assert all(check["ok"] for check in doctor), doctor
-    # A key that is none of the program's keeps the engine alive.
+    # A key that the program does not declare keeps the engine alive.
     fresh.done("POST", "transit/keys/theirs", {})
     refused = mlkeys("destroy", "--protected-keys", cwd=folder, env=env, stdin="y\n", status=1)
     assert "theirs" in refused.stdout + refused.stderr

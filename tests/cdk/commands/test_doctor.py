@@ -77,8 +77,8 @@ def doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Doctor:
     return run
 
 
-def told(found: Found, name: str, level: str) -> str:
-    """What the checks of a name and level say, in one text."""
+def shown(found: Found, name: str, level: str) -> str:
+    """The texts of the checks with a name and a level."""
     return "\n".join(f"{c['found']} {c['advice']}" for c in found if (c["name"], c["level"]) == (name, level))
 
 
@@ -121,7 +121,7 @@ def test_a_collection_of_another_version_is_named(monkeypatch: pytest.MonkeyPatc
 
 def test_a_collection_that_a_program_needs_is_looked_for(doctor: Doctor) -> None:
     Path("app.py").write_text(PROGRAM.replace("Secret.env(", "Secret.kv('teams/ml', "))
-    assert "not installed" in told(doctor(status=1), "community.hashi_vault", "wrong")
+    assert "not installed" in shown(doctor(status=1), "community.hashi_vault", "wrong")
 
 
 def test_without_ansible_the_rest_is_looked_at(tmp_path: Path) -> None:
@@ -137,11 +137,11 @@ def test_without_ansible_the_rest_is_looked_at(tmp_path: Path) -> None:
     )
     assert run.returncode == 1, run.stderr
     found = json.loads(run.stdout)
-    assert "ansible-core is not installed beside mlkeys" in told(found, "mlkeys.transit", "wrong")
-    assert "not looked at" in told(found, "server", "remark")
-    assert "not up to date" in told(found, "program", "remark")
-    assert "ML_API_KEY is not set" in told(found, "secrets", "remark")
-    assert "not installed" in told(found, "bao", "ok")
+    assert "ansible-core is not installed beside mlkeys" in shown(found, "mlkeys.transit", "wrong")
+    assert "not checked" in shown(found, "server", "remark")
+    assert "not up to date" in shown(found, "program", "remark")
+    assert "ML_API_KEY is not set" in shown(found, "secrets", "remark")
+    assert "not installed" in shown(found, "bao", "ok")
 
 
 def test_an_old_terraform_is_remarked_on_where_it_matters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,28 +159,28 @@ def test_an_old_terraform_is_remarked_on_where_it_matters(tmp_path: Path, monkey
 def test_a_program_with_problems_is_no_reason_to_stop(doctor: Doctor, bao: Bao) -> None:
     written("")
     found = doctor(status=1, BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
-    assert "path is empty" in told(found, "program", "wrong")
-    assert told(found, "server", "ok")
+    assert "path is empty" in shown(found, "program", "wrong")
+    assert shown(found, "server", "ok")
 
 
-def test_settings_that_say_too_little_are_told_all_at_once(doctor: Doctor) -> None:
-    said = told(doctor(status=1, ANSIBLE_HASHI_VAULT_AUTH_METHOD="approle"), "settings", "wrong")
-    assert "set BAO_ADDR or VAULT_ADDR" in said
-    assert "auth_method approle requires role_id" in said
-    assert "must begin with https://" in told(doctor(status=1, BAO_ADDR="127.0.0.1:8200"), "settings", "wrong")
+def test_missing_settings_are_reported_all_at_once(doctor: Doctor) -> None:
+    text = shown(doctor(status=1, ANSIBLE_HASHI_VAULT_AUTH_METHOD="approle"), "settings", "wrong")
+    assert "set BAO_ADDR or VAULT_ADDR" in text
+    assert "auth_method approle requires role_id" in text
+    assert "must begin with https://" in shown(doctor(status=1, BAO_ADDR="127.0.0.1:8200"), "settings", "wrong")
 
 
-def test_variables_that_differ_are_remarked_on_and_the_first_counts(doctor: Doctor, bao: Bao) -> None:
+def test_variables_that_differ_are_remarked_on_and_the_first_is_used(doctor: Doctor, bao: Bao) -> None:
     found = doctor(BAO_ADDR=bao.addr, VAULT_ADDR="http://127.0.0.1:1", BAO_TOKEN=bao.token, VAULT_TOKEN=f"{bao.token}x")
-    said = told(found, "environment", "remark")
-    assert "BAO_ADDR, VAULT_ADDR differ BAO_ADDR counts" in said
-    assert "BAO_TOKEN, VAULT_TOKEN differ BAO_TOKEN counts" in said
-    assert "(BAO_ADDR)" in told(found, "address", "ok")
+    text = shown(found, "environment", "remark")
+    assert "BAO_ADDR, VAULT_ADDR differ BAO_ADDR is used" in text
+    assert "BAO_TOKEN, VAULT_TOKEN differ BAO_TOKEN is used" in text
+    assert "(BAO_ADDR)" in shown(found, "address", "ok")
 
 
 def test_blanks_around_a_value_are_found(doctor: Doctor, bao: Bao) -> None:
     found = doctor(status=1, BAO_ADDR=bao.addr, BAO_TOKEN=f"{bao.token}\n")
-    assert wrong(found) == ["environment: BAO_TOKEN has blanks or a line break around its value"]
+    assert wrong(found) == ["environment: BAO_TOKEN has whitespace around its value"]
 
 
 @pytest.mark.parametrize(
@@ -205,14 +205,14 @@ def test_an_address_is_shown_without_what_may_be_secret() -> None:
 
 def test_certificates_that_are_not_verified_are_remarked_on(doctor: Doctor, secure_bao: SecureBao) -> None:
     found = doctor(BAO_ADDR=secure_bao.url, BAO_TOKEN=secure_bao.bao.token, VAULT_SKIP_VERIFY="1")
-    assert "anybody on the way" in told(found, "TLS", "remark")
-    assert told(found, "server", "ok")
+    assert "can impersonate the server" in shown(found, "TLS", "remark")
+    assert shown(found, "server", "ok")
 
 
 # --- the server ---
 
 
-def test_a_server_that_does_not_answer_is_told_apart(doctor: Doctor, bao: Bao, secure_bao: SecureBao) -> None:
+def test_a_server_that_does_not_answer_is_diagnosed(doctor: Doctor, bao: Bao, secure_bao: SecureBao) -> None:
     cases = {
         f"http://127.0.0.1:{free_port()}": "connection refused",
         "http://nowhere.invalid:8200": "its name does not resolve",
@@ -222,21 +222,21 @@ def test_a_server_that_does_not_answer_is_told_apart(doctor: Doctor, bao: Bao, s
     }
     for address, said in cases.items():
         found = doctor(status=1, BAO_ADDR=address, BAO_TOKEN="a-token")
-        assert said in told(found, "server", "wrong"), address
-        assert not told(found, "login", "wrong")
+        assert said in shown(found, "server", "wrong"), address
+        assert not shown(found, "login", "wrong")
 
 
-def test_a_server_that_is_not_ready_is_told_apart(doctor: Doctor, sealed_url: str, uninitialised_url: str) -> None:
+def test_a_server_that_is_not_ready_is_diagnosed(doctor: Doctor, sealed_url: str, uninitialised_url: str) -> None:
     for address, said in ((sealed_url, "sealed bao operator unseal"), (uninitialised_url, "bao operator init")):
         found = doctor(status=1, BAO_ADDR=address, BAO_TOKEN="a-token")
-        assert said in told(found, "server", "wrong")
+        assert said in shown(found, "server", "wrong")
 
 
 def test_each_member_of_a_cluster_is_asked(doctor: Doctor, bao: Bao, sealed_url: str) -> None:
     found = doctor(status=1, BAO_ADDR=f"{sealed_url},{bao.addr}", BAO_TOKEN=bao.token)
-    assert told(found, "server", "wrong")
-    assert told(found, "server", "ok")
-    assert told(found, "login", "ok")
+    assert shown(found, "server", "wrong")
+    assert shown(found, "server", "ok")
+    assert shown(found, "login", "ok")
 
 
 @pytest.mark.parametrize("key", ["standby", "performance_standby"])
@@ -247,12 +247,12 @@ def test_a_standby_is_called_one(key: str) -> None:
 
 def test_clocks_that_differ_are_remarked_on(doctor: Doctor, bao: Bao, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token}
-    assert told(doctor(**given), "clock", "ok")
+    assert shown(doctor(**given), "clock", "ok")
     for seconds, word in ((3600, "ahead of"), (-3600, "behind")):
         monkeypatch.setattr(server, "time", SimpleNamespace(time=lambda off=seconds: time.time() + off))
-        said = told(doctor(**given), "clock", "remark")
-        assert word in said
-        assert "36" in said or "35" in said
+        text = shown(doctor(**given), "clock", "remark")
+        assert word in text
+        assert "36" in text or "35" in text
     assert server.clock({"sealed": False}, 0.0) is None
 
 
@@ -261,12 +261,12 @@ def test_clocks_that_differ_are_remarked_on(doctor: Doctor, bao: Bao, monkeypatc
 
 def test_logins_that_are_refused_say_why(doctor: Doctor, bao: Bao) -> None:
     at = {"BAO_ADDR": bao.addr}
-    assert "does not accept the token" in told(doctor(status=1, BAO_TOKEN="no-such-token", **at), "login", "wrong")
-    assert "set BAO_TOKEN or VAULT_TOKEN" in told(doctor(status=1, **at), "login", "wrong")
+    assert "does not accept the token" in shown(doctor(status=1, BAO_TOKEN="no-such-token", **at), "login", "wrong")
+    assert "set BAO_TOKEN or VAULT_TOKEN" in shown(doctor(status=1, **at), "login", "wrong")
     with approle(bao, ITSELF) as role:
         refused = doctor(status=1, **at, **{**role.environment, "ANSIBLE_HASHI_VAULT_SECRET_ID": "no-such-secret"})
-        assert "was refused" in told(refused, "login", "wrong")
-    assert "'nope' does not exist" in told(
+        assert "was refused" in shown(refused, "login", "wrong")
+    assert "'nope' does not exist" in shown(
         doctor(status=1, BAO_TOKEN=bao.token, BAO_NAMESPACE="nope", **at), "login", "wrong"
     )
 
@@ -274,34 +274,34 @@ def test_logins_that_are_refused_say_why(doctor: Doctor, bao: Bao) -> None:
 def test_any_method_logs_in_and_leaves_nothing(doctor: Doctor, bao: Bao) -> None:
     with approle(bao, ITSELF) as role:
         found = doctor(BAO_ADDR=bao.addr, **role.environment)
-        assert told(found, "login", "ok").startswith("approle; policies approle-")
-        assert not told(found, "login", "remark")
+        assert shown(found, "login", "ok").startswith("approle; policies approle-")
+        assert not shown(found, "login", "remark")
         assert live_tokens(bao, role) == 0
-    assert told(doctor(BAO_ADDR=bao.addr, ANSIBLE_HASHI_VAULT_AUTH_METHOD="none"), "login", "ok").startswith("none")
+    assert shown(doctor(BAO_ADDR=bao.addr, ANSIBLE_HASHI_VAULT_AUTH_METHOD="none"), "login", "ok").startswith("none")
 
 
 @pytest.mark.parametrize(
-    ("token", "said"),
+    ("token", "remark"),
     [
         ({"policies": ["root"], "ttl": "1h"}, "root: it may do everything"),
-        ({"policies": ["default"], "ttl": "5m"}, "the token ends in"),
-        ({"policies": ["default"], "ttl": "1h", "num_uses": 50}, "times more"),
+        ({"policies": ["default"], "ttl": "5m"}, "the token expires in"),
+        ({"policies": ["default"], "ttl": "1h", "num_uses": 50}, "more times"),
     ],
 )
-def test_a_token_with_a_catch_is_remarked_on(doctor: Doctor, bao: Bao, token: dict[str, Any], said: str) -> None:
+def test_a_token_with_a_catch_is_remarked_on(doctor: Doctor, bao: Bao, token: dict[str, Any], remark: str) -> None:
     made = bao.done("POST", "auth/token/create", token)["auth"]["client_token"]
-    assert said in told(doctor(BAO_ADDR=bao.addr, BAO_TOKEN=made), "login", "remark")
+    assert remark in shown(doctor(BAO_ADDR=bao.addr, BAO_TOKEN=made), "login", "remark")
     usual = bao.done("POST", "auth/token/create", {"policies": ["default"], "ttl": "1h"})["auth"]["client_token"]
-    assert not told(doctor(BAO_ADDR=bao.addr, BAO_TOKEN=usual), "login", "remark")
+    assert not shown(doctor(BAO_ADDR=bao.addr, BAO_TOKEN=usual), "login", "remark")
 
 
-def test_a_token_that_may_not_look_at_itself_is_no_wrong_one(
+def test_a_token_that_may_not_look_up_itself_is_accepted(
     doctor: Doctor, bao: Bao, mount: str, mint_token: Callable[[str], str]
 ) -> None:
     written(mount)
     found = doctor(BAO_ADDR=bao.addr, BAO_TOKEN=mint_token(USE.removeprefix(ITSELF).replace("ENGINE", mount)))
-    assert "may not look at itself" in told(found, "login", "ok")
-    assert "cannot be asked for" in told(found, "rights", "remark")
+    assert "may not look up itself" in shown(found, "login", "ok")
+    assert "may not query its own capabilities" in shown(found, "rights", "remark")
 
 
 # --- the rights ---
@@ -313,24 +313,24 @@ def test_a_token_with_exactly_what_is_needed_is_right(
     written(mount)
     bao.done("POST", f"{mount}/keys/ml", {"derived": True})
     found = doctor(BAO_ADDR=bao.addr, BAO_TOKEN=mint_token(USE.replace("ENGINE", mount)))
-    assert "enough on" in told(found, "rights", "ok")
-    assert not told(found, "rights", "remark")
+    assert "enough on" in shown(found, "rights", "ok")
+    assert not shown(found, "rights", "remark")
 
 
 def test_what_a_token_lacks_is_named(doctor: Doctor, bao: Bao, mount: str, mint_token: Callable[[str], str]) -> None:
-    # Another one uses what is there, this one shall make it.
+    # The token may use the engine and the key, but not create them.
     written(f"{mount}-new")
     token = mint_token(USE.replace("ENGINE", f"{mount}-new").replace(f"{mount}-new/+", f"{mount}-new/encrypt"))
     found = doctor(status=1, BAO_ADDR=bao.addr, BAO_TOKEN=token)
-    said = told(found, "rights", "wrong")
+    text = shown(found, "rights", "wrong")
     for need in (
         f"update on sys/mounts/{mount}-new",
         f"update on {mount}-new/keys/ml",
         f"update on {mount}-new/hmac/ml",
     ):
-        assert need in said
-    assert f"{mount}-new/encrypt" not in said
-    assert "--show-secrets" in told(found, "rights", "remark")
+        assert need in text
+    assert f"{mount}-new/encrypt" not in text
+    assert "--show-secrets" in shown(found, "rights", "remark")
 
 
 def test_what_a_token_has_too_much_of_is_named(
@@ -342,10 +342,10 @@ def test_what_a_token_has_too_much_of_is_named(
     bao.done("POST", f"{mount}/keys/ml", {"derived": True})
     everything = f'{ITSELF}\npath "{mount}/*" {{ capabilities = ["create", "read", "update"] }}'
     found = doctor(BAO_ADDR=bao.addr, BAO_TOKEN=mint_token(everything))
-    said = told(found, "rights", "remark")
-    assert f"create on {mount}/encrypt/ml: a mistyped name makes a new key" in said
-    assert f"read on {mount}/backup/ml" in said
-    assert "enough on" in told(found, "rights", "ok")
+    text = shown(found, "rights", "remark")
+    assert f"create on {mount}/encrypt/ml: a mistyped name creates a new key" in text
+    assert f"read on {mount}/backup/ml" in text
+    assert "enough on" in shown(found, "rights", "ok")
 
 
 SEVERAL = """
@@ -366,7 +366,7 @@ def test_each_server_of_a_program_is_looked_at(doctor: Doctor, bao: Bao, secure_
         "here": "remark",
         "there": "wrong",
     }
-    assert "(the program)" in told(found, "address", "ok")
+    assert "(the program)" in shown(found, "address", "ok")
     assert not wrong(doctor("--stack", "here", **given))
 
 

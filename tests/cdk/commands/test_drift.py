@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""`mlkeys diff --fail` tells, on a real server, what somebody did to keys behind the program's back."""
+"""`mlkeys diff --fail` finds, on a real server, keys that were changed by hand."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Place:
         return tuple(key[floor] for floor in FLOORS)
 
 
-def test_what_was_done_to_keys_by_hand_is_told(bao: Bao, mount: str, tmp_path: Path) -> None:
+def test_changes_of_keys_by_hand_are_found(bao: Bao, mount: str, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(PROGRAM.format(mount=mount))
     bao.done("DELETE", f"sys/mounts/{mount}")
     place = Place(tmp_path, bao, mount)
@@ -60,31 +60,31 @@ def test_what_was_done_to_keys_by_hand_is_told(bao: Bao, mount: str, tmp_path: P
     # The one floor is what the rotation raised it to, the other was declared.
     place.by_hand("providers", min_decryption_version=1, min_encryption_version=0)
     place.by_hand("floored", min_encryption_version=0)
-    shown, told = place.run("diff", "--fail", status=2)
+    shown, messages = place.run("diff", "--fail", status=2)
     assert changes(shown) == 2
-    assert "Different: first, second." in told
+    assert "Different: first, second." in messages
     place.run("deploy", "--stack", "first")
     assert place.floors("providers") == (2, 2)
-    assert "There is no difference." in place.run("diff", "--fail", "--stack", "first")[1]
+    assert "No differences." in place.run("diff", "--fail", "--stack", "first")[1]
 
     place.by_hand("providers", "rotate")
-    shown, told = place.run("diff", "--fail", "--stack", "first", status=2)
+    shown, messages = place.run("diff", "--fail", "--stack", "first", status=2)
     assert changes(shown) == 1
-    assert "Different: first." in told
+    assert "Different: first." in messages
 
     place.by_hand("providers", exportable=True)
     reason = (
         "Key 'providers' cannot be changed as asked: exportable is on and cannot be turned off again: put new secrets "
         "under a new key, or accept it with exportable: true. Nothing was changed."
     )
-    shown, told = place.run("diff", "--fail", status=2)
+    shown, messages = place.run("diff", "--fail", status=2)
     assert reason in shown
     # The other stack is compared all the same.
-    assert "Different: first, second." in told
-    assert "Beyond what deploy can change: first." in told
+    assert "Different: first, second." in messages
+    assert "deploy cannot change: first." in messages
     assert reason in place.run("deploy", "--stack", "first", status=1)[0]
 
     # A server that gives no answer is no drift.
-    _, told = place.run("diff", "--fail", "--stack", "first", status=1, token="wrong")
-    assert "Not compared: first." in told
-    assert "Beyond" not in told
+    _, messages = place.run("diff", "--fail", "--stack", "first", status=1, token="wrong")
+    assert "Not compared: first." in messages
+    assert "deploy cannot change" not in messages

@@ -108,7 +108,7 @@ def place(bao: Bao, mount: str, tmp_path: Path) -> Iterator[Place]:
             assert "FAKE" not in path.read_text(), path
 
 
-def test_the_state_is_told_rotated_and_told_again(place: Place, tmp_path: Path) -> None:
+def test_the_state_is_shown_before_and_after_a_rotation(place: Place, tmp_path: Path) -> None:
     found = place.status()
     assert found["healthy"]
     assert {(key["name"], key["versions"][0]["ciphertexts"]) for key in found["keys"]} == {
@@ -132,15 +132,15 @@ def test_the_state_is_told_rotated_and_told_again(place: Place, tmp_path: Path) 
     # Not old enough.
     place.rotate()
     assert place.key() == (1, 1)
-    told = mlkeys("rotate", "--now", "--json", cwd=place.folder, env=place.env)
-    assert {(key["name"], key["state"]) for key in json.loads(told.stdout)["keys"]} == {
+    done = mlkeys("rotate", "--now", "--json", cwd=place.folder, env=place.env)
+    assert {(key["name"], key["state"]) for key in json.loads(done.stdout)["keys"]} == {
         (f"{place.mount}/providers of app", "done"),
         (f"{place.mount}/other of app", "done"),
     }
     assert place.key() == place.key("other") == (2, 2)
     assert set(place.versions().values()) == {2}
     assert place.status()["healthy"]
-    # What somebody else does is told, and named.
+    # A rotation by hand is reported.
     place.bao.done("POST", f"{place.mount}/keys/providers/rotate")
     found = place.status("--fail", status=2)
     assert [problem["severity"] for problem in found["problems"]] == ["warning"]
@@ -204,9 +204,9 @@ def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place:
     inventory.write_text(before.replace("gateway-b: {}", f"gateway-b: {lost}"))
     # As a program would have it, but that would write the inventory anew.
     two = [word for name in ("providers", "other") for word in ("--key", f"{place.mount}/{name}")]
-    told = place.rotate("-i", str(place.project / "inventory"), *two, "--now", status=1)
-    assert len(re.findall(r'"msg": "The floor .* could not be looked at: gateway-b \(unreachable\)', told)) == 2
-    assert re.search(rf"Error: Not finished: {place.mount}/providers of \S+, {place.mount}/other of \S+\.", told)
+    output = place.rotate("-i", str(place.project / "inventory"), *two, "--now", status=1)
+    assert len(re.findall(r'"msg": "The floor .* could not be looked at: gateway-b \(unreachable\)', output)) == 2
+    assert re.search(rf"Error: Not finished: {place.mount}/providers of \S+, {place.mount}/other of \S+\.", output)
     assert place.key() == place.key("other") == (2, 1)
     inventory.write_text(before)
     place.rotate()
@@ -218,17 +218,17 @@ def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place:
     [
         (["rotate", "--key", "transit/nothing"], 1, "there is no 'transit/nothing'"),
         (["rotate", "-i", "hosts.yml"], 1, "name them with --key ENGINE/NAME"),
-        (["rotate", "-i", "hosts.yml", "--key", "ml"], 1, "say the engine as well, as in transit/ml"),
-        (["rotate", "--serial", "some"], 2, "a number of hosts, or a percentage"),
-        (["rotate", "--backup-dir", "."], 2, "--backup-dir and --backup-recipient need each other"),
-        (["rotate", "--backup-recipient", "age1"], 2, "--backup-dir and --backup-recipient need each other"),
-        (["rotate", "--replace", "a b"], 1, "that is no name of a secret"),
+        (["rotate", "-i", "hosts.yml", "--key", "ml"], 1, "include the engine, as in transit/ml"),
+        (["rotate", "--serial", "some"], 2, "give a number of hosts, or a percentage"),
+        (["rotate", "--backup-dir", "."], 2, "--backup-dir and --backup-recipient must be used together"),
+        (["rotate", "--backup-recipient", "age1"], 2, "--backup-dir and --backup-recipient must be used together"),
+        (["rotate", "--replace", "a b"], 1, "this is not the name of a secret"),
         (["rotate", "nothing.py"], 1, "Give a program, or an inventory"),
-        (["status", "-i", "hosts.yml", "--stack", "app"], 1, "--stack is for a program"),
+        (["status", "-i", "hosts.yml", "--stack", "app"], 1, "--stack cannot be used with --inventory"),
         (["status", "--html", "no/folder/status.html"], 1, "no/folder/status.html cannot be written"),
     ],
 )
-def test_what_cannot_be_is_said(tmp_path: Path, arguments: list[str], status: int, says: str) -> None:
+def test_impossible_requests_are_refused(tmp_path: Path, arguments: list[str], status: int, says: str) -> None:
     (tmp_path / "app.py").write_text(PROGRAM.format(mount="transit"))
     (tmp_path / "hosts.yml").write_text("all: {}\n")
     assert says in mlkeys(*arguments, cwd=tmp_path, status=status).stderr

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from mlkeys._cli import main
 from mlkeys._lint.findings import RULES
+from mlkeys._system.worktree import LARGEST
 from tests.cdk import keys
 from tests.cdk.apps import ROOT
 
@@ -67,6 +68,12 @@ def written(name: str, text: str, mode: int = 0o600) -> Path:
     return path
 
 
+def large(name: str) -> None:
+    """A file that is not read. It takes no space on the disk."""
+    Path(name).touch()
+    os.truncate(name, LARGEST + 1)
+
+
 def git(*arguments: str) -> str:
     identity = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
     return subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True).stdout  # noqa: S607
@@ -83,10 +90,10 @@ def test_a_clean_folder() -> None:
     written("keys.transit.yml", VARS)
     done = lint()
     assert done.stdout == ""
-    assert done.stderr == "Nothing found in 2 files.\n"
+    assert done.stderr == "No findings in 2 files.\n"
 
 
-def test_what_is_found_is_told_with_its_place_and_what_to_do() -> None:
+def test_findings_are_shown_with_their_place_and_advice() -> None:
     secret = keys.openai()
     written("conf/app.env", f"# keys\nA=1\nOPENAI_API_KEY={secret}\n")
     done = lint(status=1)
@@ -130,7 +137,7 @@ def test_a_vars_file_that_cannot_be_read_says_where() -> None:
     written("b.transit.yml", "- a\n- b\n")
     written("c.transit.json", '{"a": 1,\n "b": }\n')
     assert listed() == ["MLK201 a.transit.yml:4", "MLK201 b.transit.yml:1", "MLK201 c.transit.json:2"]
-    # Elsewhere it is none of our business.
+    # Files with other names are not checked.
     Path("a.transit.yml").rename("a.yml")
     assert listed("a.yml") == []
 
@@ -151,7 +158,7 @@ def test_ciphertext_in_other_files_is_a_note() -> None:
     assert listed() == ["MLK205 app.env:1"]
     done = lint()
     assert done.stdout == ""
-    assert done.stderr == "Nothing found in 1 file. 1 more to know with --notes.\n"
+    assert done.stderr == "No findings in 1 file. Show 1 more with --notes.\n"
     written("app.env", f"OPENAI_API_KEY={CIPHERTEXT} # mlkeys: allow\n")
     assert listed() == []
 
@@ -181,7 +188,7 @@ def test_modes_of_a_file_with_secrets_in_plain_text(mode: int, wrong: bool) -> N
 
 @pytest.mark.parametrize("umask", [0o022, 0o002, 0o000])
 def test_a_checkout_is_not_complained_about(umask: int) -> None:
-    """git keeps nothing of a mode but whether a file is executable."""
+    """git stores only whether a file is executable."""
     before = os.umask(umask)
     try:
         git("init", "-q", "origin")
@@ -203,7 +210,7 @@ def test_a_checkout_is_not_complained_about(umask: int) -> None:
     assert "MLK401 new.transit.yml:1" in listed()
 
 
-def test_git_says_what_belongs_to_a_folder() -> None:
+def test_the_files_of_a_folder_are_those_that_git_lists() -> None:
     git("init", "-q")
     secret = f"A={keys.openai()}\n"
     written(".gitignore", "ignored*\nbuild/\n")
@@ -234,21 +241,21 @@ def test_without_git_the_usual_places_are_passed_over(monkeypatch: pytest.Monkey
     assert listed() == ["MLK101 a.env:1", "MLK101 deep/er/b.env:1"]
 
 
-def test_what_is_no_text_is_left_out_and_what_cannot_be_looked_at_is_said() -> None:
+def test_binary_files_are_skipped_and_unread_files_are_reported() -> None:
     secret = f"A={keys.openai()}\n"
     Path("binary").write_bytes(b"\0" + secret.encode())
-    Path("large").write_bytes(secret.encode() + b"x" * (4 * 1024 * 1024))
+    large("large")
     written("latin1.txt", "").write_bytes(b"\xe9\xff " + secret.encode())
     os.mkfifo("pipe")
     done = lint(status=1)
     assert done.stdout == "latin1.txt:1:6: MLK101: an OpenAI API key (sk-…) in plain text\n"
-    assert "Not looked at: large: too large." in done.stderr
-    assert json.loads(lint("--format", "json", status=1).stdout)["skipped"] == ["large: too large"]
+    assert "Not checked: large: larger than 64 MiB." in done.stderr
+    assert json.loads(lint("--format", "json", status=1).stdout)["skipped"] == ["large: larger than 64 MiB"]
 
 
 def test_staged_looks_at_what_would_be_committed() -> None:
     git("init", "-q")
-    assert lint("--staged").stderr == "Nothing found in 0 files.\n"
+    assert lint("--staged").stderr == "No findings in 0 files.\n"
     written("a.env", f"A={keys.openai()}\n")
     written("sub/b.env", "B=1\n")
     written("keys.transit.yml", VARS)
@@ -267,13 +274,47 @@ def test_staged_looks_at_what_would_be_committed() -> None:
     git("add", "keys.transit.yml", "sub")
     git("rm", "-q", "--cached", "a.env")
     assert listed("--staged") == ["MLK402 keys.transit.yml:1", "MLK101 sub/b.env:1"]
-    Path("big").write_bytes(b"x" * (5 * 1024 * 1024))
+    large("big")
     git("add", "big")
-    assert "Not looked at: big: too large." in lint("--staged", status=1).stderr
+    assert "Not checked: big: larger than 64 MiB." in lint("--staged", status=1).stderr
 
 
-def test_staged_outside_of_git_is_no_success() -> None:
-    assert "no work tree of git" in lint("--staged", status=2).stderr
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_file_in_any_encoding_is_read(encoding: str) -> None:
+    text = f"# Schlüssel\nA=1\nOPENAI_API_KEY={keys.openai()}\n"
+    written("app.env", "").write_bytes(text.encode(encoding))
+    assert listed() == listed("app.env") == ["MLK101 app.env:3"]
+    git("init", "-q")
+    git("add", ".")
+    assert listed("--staged") == ["MLK101 app.env:3"]
+
+
+def test_a_large_notebook_is_read() -> None:
+    picture = "iVBORw0KGgo" + "A" * (5 * 1024 * 1024)
+    cells = [{"outputs": [{"data": {"image/png": picture}}]}, {"source": [f"OPENAI_API_KEY={keys.openai()}"]}]
+    written("notebook.ipynb", json.dumps({"cells": cells}, indent=1))
+    assert [one.split(":")[0] for one in listed()] == ["MLK101 notebook.ipynb"]
+
+
+def test_a_file_that_is_not_read_is_no_success() -> None:
+    os.mkfifo("pipe")
+    lint()
+    assert "Not checked: pipe: not a regular file." in lint("pipe", status=2).stderr
+    # A binary file that is named is searched; among others it is skipped.
+    Path("binary").write_bytes(b"\0\1\2" + f"A={keys.openai()}".encode())
+    lint()
+    assert "MLK101 binary:1" in listed("binary")
+    large("dump.sql")
+    for arguments in ([], ["dump.sql"], ["--format", "json"], ["--format", "sarif"]):
+        lint(*arguments, status=2)
+    lint("--exclude", "dump.sql")
+
+
+def test_staged_outside_of_git_is_an_error() -> None:
+    assert "not a git work tree" in lint("--staged", status=2).stderr
 
 
 def test_excluded_paths_are_left_out() -> None:
@@ -288,14 +329,14 @@ def test_a_baseline_hides_what_is_known_wherever_it_moves_to() -> None:
     written("a.env", f"A={secret}\n")
     baseline = ["--baseline", "known.json"]
     assert "known.json: No such file" in lint(*baseline, status=2).stderr
-    assert "What is found now is known: 1." in lint(*baseline, "--update-baseline").stderr
+    assert "Wrote 1 known findings to known.json" in lint(*baseline, "--update-baseline").stderr
     lint(*baseline)
     written("a.env", f"# further down\nA={secret}\n")
     lint(*baseline)
     written("a.env", f"A={secret}\nB={keys.openai()}\n")
     assert lint(*baseline, status=1).stdout.startswith("a.env:2:3: MLK101")
     written("known.json", "{}")
-    assert "it is no baseline" in lint(*baseline, status=2).stderr
+    assert "it is not a baseline" in lint(*baseline, status=2).stderr
     assert "needs --baseline" in lint("--update-baseline", status=2).stderr
 
 
@@ -303,7 +344,7 @@ def test_sarif_is_valid_and_points_into_the_file() -> None:
     secret = keys.openai()
     written("a b/ü.env", f"é {secret}\n")
     absolute = written("c.env", f"A={keys.anthropic()}\n").absolute()
-    Path("large").write_bytes(b"x" * (5 * 1024 * 1024))
+    large("large")
     done = lint("--format", "sarif", "a b", str(absolute), "large", status=1)
     log = json.loads(done.stdout)
     check_schema(log)
@@ -319,7 +360,7 @@ def test_sarif_is_valid_and_points_into_the_file() -> None:
     assert place["artifactLocation"]["uri"] == "a%20b/%C3%BC.env"
     assert place["region"] == {"startLine": 1, "startColumn": 3}
     assert run["columnKind"] == "unicodeCodePoints"
-    assert run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"] == "large: too large"
+    assert run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"] == "large: larger than 64 MiB"
 
 
 def test_sarif_of_nothing_is_valid_too() -> None:
@@ -368,7 +409,7 @@ def test_without_ansible_plain_text_is_found_all_the_same(monkeypatch: pytest.Mo
     monkeypatch.setattr(collection, "load", missing)
     done = lint(status=1)
     assert done.stdout.startswith("keys.transit.yml:1:4: MLK101")
-    assert "Not looked at: encrypted vars files, for more than plain text: ansible-core is not" in done.stderr
+    assert "Not checked: encrypted vars files, except for plaintext secrets: ansible-core is not" in done.stderr
     assert "ansible-core is not installed" in lint("--server", status=2).stderr
 
 

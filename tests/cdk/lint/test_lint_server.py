@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""`mlkeys lint --server`: the versions of ciphertexts beside those of the keys on a real server."""
+"""`mlkeys lint --server`: the versions of ciphertexts compared with the keys on a real server."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def listed(*arguments: str) -> list[tuple[str, int, str]]:
 
 def test_what_each_version_means(mount: str) -> None:
     vars_file(mount, one=1, two=2, three=3, four=4, five=5)
-    subject = "{} is of version {} of the key 'ml'"
+    subject = "{} has version {} of the key 'ml'"
     assert listed() == [
-        ("MLK302", 1, subject.format("one", 1) + ", below min_decryption_version 2: it does not decrypt any more"),
+        ("MLK302", 1, subject.format("one", 1) + ", below min_decryption_version 2: it can no longer be decrypted"),
         ("MLK303", 2, subject.format("two", 2) + ", below min_encryption_version 3"),
         ("MLK303", 3, subject.format("three", 3) + ", behind the latest, 4"),
         ("MLK304", 5, subject.format("five", 5) + ", whose latest is 4"),
@@ -64,11 +64,11 @@ def test_all_at_the_latest_version_is_clean(mount: str) -> None:
     assert listed() == []
 
 
-def test_a_fingerprint_below_the_floor_tells_nothing(mount: str) -> None:
+def test_a_fingerprint_below_the_floor_is_a_finding(mount: str) -> None:
     vars_file(mount, one=4)
     file = Path("a.transit.yml")
     file.write_text(file.read_text().replace(f"    one: {CIPHERTEXT.format(4)}", f"    one: {CIPHERTEXT.format(1)}"))
-    message = "the fingerprint of one (v1) is below min_decryption_version 2 and tells nothing"
+    message = "the fingerprint of one (v1) is below min_decryption_version 2 and cannot be verified"
     assert listed() == [("MLK203", 1, message)]
 
 
@@ -106,7 +106,7 @@ def test_the_fingerprint_key_is_looked_at_too(bao: Bao, mount: str) -> None:
     assert [rule for rule, _, _ in listed()] == ["MLK203"]
 
 
-def test_a_server_that_cannot_be_asked_is_no_finding(mount: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_cannot_be_asked_is_an_error(mount: str, monkeypatch: pytest.MonkeyPatch) -> None:
     vars_file(mount, one=4)
     monkeypatch.setenv("BAO_TOKEN", "wrong")
     done = CliRunner().invoke(main, ["lint", "--server"])

@@ -213,7 +213,7 @@ def test_each_secret_of_a_text_is_found_once() -> None:
     secrets = [keys.openai(), keys.anthropic(), keys.hugging_face()]
     assert [one.line for one in found("\n".join(secrets))] == [1, 2, 3]
     assert len({one.digest for one in found("\n".join(secrets))}) == 3
-    # Of a key that fits a vaguer form as well, only the exact one is said.
+    # Of a key that fits a vaguer form as well, only the most specific one is reported.
     assert len(found(f"azure key: {secrets[0]}")) == 1
 
 
@@ -229,7 +229,7 @@ def test_each_secret_of_a_text_is_found_once() -> None:
         keys.cask,
     ],
 )
-def test_real_ones_are_hardly_ever_taken_for_placeholders(make: Callable[[], str]) -> None:
+def test_real_keys_are_hardly_ever_mistaken_for_placeholders(make: Callable[[], str]) -> None:
     assert sum(not found(make()) for _ in range(500)) <= 1
 
 

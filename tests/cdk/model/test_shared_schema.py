@@ -30,9 +30,9 @@ from mlkeys._synthesis.tree_file import public_name
 from mlkeys._targets.ansible.content import SHAPE_OF
 from tests.cdk.apps import ROOT
 
-SHARED = ("hcl.py", "policy.py", "schema.py", "shapes.py", "yaml_words.py")
 PACKAGE = ROOT / "src" / "mlkeys" / "_shared"
 ORIGINALS = ROOT / "plugins" / "module_utils" / "_shared"
+SHARED = sorted(path.name for path in ORIGINALS.glob("*.py") if path.name != "__init__.py")
 
 
 @pytest.mark.parametrize("name", SHARED)

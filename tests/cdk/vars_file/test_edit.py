@@ -126,7 +126,7 @@ def test_only_what_changed_is_encrypted(bao: Bao, mount: str, edit: Edit, stored
     }
 
 
-def test_a_line_that_is_taken_out_is_an_entry_that_is_taken_out(bao: Bao, edit: Edit, stored: Path) -> None:
+def test_a_removed_line_removes_the_entry(bao: Bao, edit: Edit, stored: Path) -> None:
     done = edit("text = ''.join(line for line in text.splitlines(True) if not line.startswith('number'))")
     assert "removed" in done.stdout
     assert list(decrypted(bao, stored)) == ["openai_api_key", "private"]
@@ -188,7 +188,7 @@ def test_nothing_is_written_when_nothing_was_changed(
     before, status = stored.read_bytes(), stored.stat()
     asked = len(bao.audit_entries())
     for script in ("pass", "text += '\\n# a comment\\n'", "text = text.replace(\"'12'\", '12')"):
-        assert "Nothing was changed." in edit(script).stderr
+        assert "No changes." in edit(script).stderr
     assert stored.read_bytes() == before
     assert stored.stat().st_ino == status.st_ino
     paths = {entry["request"]["path"] for entry in bao.audit_entries()[asked:] if mount in entry["request"]["path"]}
@@ -199,7 +199,7 @@ def test_nothing_is_written_when_nothing_was_changed(
 def test_an_editor_that_fails_changes_nothing(edit: Edit, stored: Path, status: int) -> None:
     before = stored.read_bytes()
     done = edit(f"path.write_text('x: y'); sys.exit({status})", status=1)
-    assert f"The editor ended with status {status}." in done.stderr
+    assert f"The editor failed with status {status}." in done.stderr
     assert stored.read_bytes() == before
 
 
@@ -212,7 +212,7 @@ def test_an_editor_that_cannot_be_run(stored: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "reason"),
     [
         ("a: one\nb: [x]\n", "line 2: b must be text"),
         ("a: {b: c}\n", "line 1: a must be text"),
@@ -220,20 +220,20 @@ def test_an_editor_that_cannot_be_run(stored: Path, monkeypatch: pytest.MonkeyPa
         ("a: ''\n", "line 1: a has no value"),
         ("a b: one\n", "line 1: 'a b' is not a name for a variable"),
         ("_transit: one\n", "line 1: '_transit' is reserved for the file itself"),
-        ("a: one\na: two\n", "line 2: a is there already, in line 1"),
+        ("a: one\na: two\n", "line 2: a is already defined in line 1"),
         ("a: one\nb: 'x\n", "The text is not YAML (line"),
-        ("- a\n", "The text must hold a mapping"),
-        ("a: !vault x\n", "something of Ansible Vault in line 1"),
+        ("- a\n", "The text must contain a mapping"),
+        ("a: !vault x\n", "an Ansible Vault value in line 1"),
         ("a: !!binary aGk=\n", "line 1: a must be text"),
     ],
 )
-def test_a_text_that_cannot_be_taken_is_refused_with_its_lines(edit: Edit, text: str, says: str) -> None:
+def test_an_invalid_text_is_refused_with_its_lines(edit: Edit, text: str, reason: str) -> None:
     done = edit(f"text = {text!r}", status=1)
-    assert says in done.stderr
+    assert reason in done.stderr
     assert not FILE.exists()
 
 
-def test_problems_can_be_put_right_and_nothing_is_lost(bao: Bao, edit: Edit, stored: Path, tmp_path: Path) -> None:
+def test_problems_can_be_fixed_and_nothing_is_lost(bao: Bao, edit: Edit, stored: Path, tmp_path: Path) -> None:
     script = "text = text.replace('new:', 'new: good') if 'new:' in text else text + 'other: kept\\nnew:\\n'"
     with on_a_terminal(COMMAND, tmp_path, {"EDITOR": editor(script)}) as terminal:
         terminal.wait_for("Edit again? [Y/n]")
@@ -273,7 +273,7 @@ def test_a_file_that_somebody_else_changed_stays_theirs(edit: Edit, stored: Path
     done = edit(
         f"pathlib.Path({str(stored.absolute())!r}).write_text({theirs!r}); text += 'mine: secret-of-mine\\n'", 1
     )
-    assert "keys.transit.yml was changed by somebody else meanwhile. Nothing was written" in done.stderr
+    assert "keys.transit.yml was changed in the meantime. Nothing was written" in done.stderr
     assert stored.read_text() == theirs
     Path("an editor.py").unlink()
     holds_none(Path(), {"mine": "secret-of-mine"})
@@ -319,7 +319,7 @@ text += "x: y\\n"
 def test_an_editor_that_puts_a_new_file_in_its_place(bao: Bao, edit: Edit, stored: Path) -> None:
     edit("path.rename(path.with_name('old')); text += 'x: y\\n'")
     assert decrypted(bao, stored)["x"] == "y"
-    assert "What the editor was to write is gone." in edit("os._exit(path.unlink() or 0)", status=1).stderr
+    assert "The editor removed the file." in edit("os._exit(path.unlink() or 0)", status=1).stderr
     assert "is not UTF-8" in edit("path.write_bytes(b'\\xff'); os._exit(0)", status=1).stderr
 
 
@@ -371,7 +371,7 @@ def test_a_signal_while_the_editor_is_open_leaves_nothing(stored: Path, runtime:
         process.send_signal(number)
         _, stderr = process.communicate(timeout=20)
         assert process.returncode == 128 + number
-        assert "Stopped. keys.transit.yml is as it was." in stderr
+        assert "Stopped. keys.transit.yml is unchanged." in stderr
         assert list(runtime.iterdir()) == []
         wait_until(lambda: not runs(pid))
     assert stored.read_bytes() == before
@@ -483,7 +483,7 @@ def test_without_the_right_to_decrypt_no_editor_is_opened(
     assert not Path("opened").exists()
 
 
-def test_a_key_that_is_not_there_is_said_before_anything_is_typed(
+def test_a_missing_key_is_reported_before_anything_is_typed(
     bao: Bao, mount: str, edit: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BAO_TOKEN", bao.token)
@@ -501,7 +501,7 @@ def test_an_entry_that_does_not_decrypt_is_named(edit: Edit, stored: Path) -> No
     held = content(stored)
     stored.write_text(text.replace(held["number"], held["openai_api_key"], 1))
     done = edit("open('opened', 'w').close()", status=1)
-    assert "not all of it decrypts" in done.stderr
+    assert "some values do not decrypt" in done.stderr
     assert "number: it does not decrypt: another key, another context" in done.stderr
     assert not Path("opened").exists()
 
@@ -535,6 +535,6 @@ def test_a_place_that_is_not_in_memory_is_refused(
     assert private_folder.folder_in_memory({"XDG_RUNTIME_DIR": str(tmp_path)}) == MEMORY
     monkeypatch.setattr(private_folder, "is_in_memory", lambda _folder: False)
     done = edit("open('opened', 'w').close()", status=1)
-    assert "Neither XDG_RUNTIME_DIR nor /dev/shm is a file system in memory" in done.stderr
+    assert "Neither XDG_RUNTIME_DIR nor /dev/shm is a writable file system in memory" in done.stderr
     assert "--folder" in done.stderr
     assert not Path("opened").exists()

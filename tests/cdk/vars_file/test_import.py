@@ -46,7 +46,7 @@ def login(
 @pytest.fixture
 def importing(mount: str) -> Callable[..., Result]:
     def run(source: str, *arguments: str, status: int = 0, to: Path = TARGET) -> Result:
-        """One run. No secret may be in what it says."""
+        """One run. Its output contains no secret."""
         where = [] if to.exists() else ["--key", KEY, "--backend", mount]
         done = CliRunner().invoke(main, ["import", source, *arguments, "--to", str(to), *where])
         assert done.exit_code == status, (done.output, done.exception)
@@ -61,9 +61,9 @@ Importing = Callable[..., Result]
 
 
 def actions(done: Result) -> dict[str, str]:
-    """What the table says of each entry."""
+    """The change of each entry in the table."""
     rows = [line.split() for line in done.stdout.splitlines() if " " in line.strip()]
-    words = ("added", "updated", "kept", "left")
+    words = ("added", "updated", "kept", "skipped")
     return {row[0]: word for row in rows for word in words if word in row}
 
 
@@ -73,13 +73,20 @@ def actions(done: Result) -> dict[str, str]:
 def test_a_dotenv_file_becomes_an_encrypted_vars_file(bao: Bao, mount: str, importing: Importing) -> None:
     source = Path(".env")
     source.write_text(ENV)
+    asked = len(bao.audit_entries())
     done = importing("dotenv", ".env")
+    paths = [entry["request"]["path"] for entry in bao.audit_entries()[asked:]]
+    assert [path for path in paths if path.startswith(f"{mount}/")][-2:] == [
+        f"{mount}/hmac/{KEY}",
+        f"{mount}/encrypt/{KEY}",
+    ]
+    assert paths.count(f"{mount}/hmac/{KEY}") == 1
     assert decrypted(bao, TARGET) == SECRETS
     assert content(TARGET)["_transit"]["key"] == KEY
     assert content(TARGET)["_transit"]["backend"] == mount
     assert stat.S_IMODE(TARGET.stat().st_mode) == 0o600
     assert actions(done) == dict.fromkeys(SECRETS, "added")
-    assert "in plain text: delete them" in done.stderr
+    assert "in plain text: delete them there" in done.stderr
     assert source.read_text() == ENV
     holds_none(Path(), SECRETS, but=(source,))
     # A second run finds it all there, without the right to decrypt.
@@ -93,7 +100,7 @@ def test_a_dry_run_shows_names_and_writes_nothing(bao: Bao, mount: str, importin
     asked = len(bao.audit_entries())
     done = importing("dotenv", ".env", "--dry-run")
     assert actions(done) == dict.fromkeys(SECRETS, "added")
-    assert "Nothing was written: this was --dry-run." in done.stderr
+    assert "Nothing was written (--dry-run)." in done.stderr
     assert not TARGET.exists()
     paths = [entry["request"]["path"] for entry in bao.audit_entries()[asked:]]
     assert not any(path.startswith(f"{mount}/encrypt") for path in paths)
@@ -122,9 +129,9 @@ def test_another_value_is_taken_on_request_only(bao: Bao, importing: Importing) 
     before = TARGET.read_bytes()
     Path(".env").write_text(ENV.replace(OTHER, "another horse") + "NEW=1\n")
     done = importing("dotenv", ".env", status=1)
-    assert "other_key is there, and it has another value: --replace takes the new one" in done.stderr
+    assert "other_key exists and has another value: use --replace to overwrite it" in done.stderr
     assert TARGET.read_bytes() == before
-    assert "other_key is there, and it has another value" in importing("dotenv", ".env", "--dry-run").stdout
+    assert "other_key exists and has another value" in importing("dotenv", ".env", "--dry-run").stdout
     assert TARGET.read_bytes() == before
     done = importing("dotenv", ".env", "--replace")
     assert actions(done)["other_key"] == "updated"
@@ -132,22 +139,24 @@ def test_another_value_is_taken_on_request_only(bao: Bao, importing: Importing) 
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "reasons"),
     [
-        ("A=1\nEMPTY=\nNOTHING\n", ["EMPTY (line 2) is empty", "NOTHING (line 3) holds nothing", "--skip EMPTY"]),
+        ("A=1\nEMPTY=\nNOTHING\n", ["EMPTY (line 2) is empty", "NOTHING (line 3) contains nothing", "--skip EMPTY"]),
         ("A=x${B}\n", ["A (line 1) refers to something else", "--literal"]),
         ("A=1\na=2\n", ["A (line 1), a (line 2): all of them would become a", "--rename"]),
         ("A=1\nA=2\n", ["A (line 1), A (line 2)"]),
         ("1A=1\nNULL=2\n", ["1A (line 1) would become '1a'", "NULL (line 2) would become 'null'", "--rename 1A=NEW"]),
-        ("A=1\nB='x\nC=\"y\n", ["line 2 is no assignment", "line 3 is no assignment"]),
+        ("A=1\nB='x\nC=\"y\n", ["line 2 is not an assignment", "line 3 is not an assignment"]),
     ],
 )
-def test_all_that_has_to_be_decided_is_said_at_once(importing: Importing, text: str, says: list[str]) -> None:
+def test_all_decisions_are_asked_for_at_once(importing: Importing, text: str, reasons: list[str]) -> None:
     Path(".env").write_text(f"OPENAI_API_KEY={OPENAI}\n" + text)
     Path(".env").write_text(text)
     done = importing("dotenv", ".env", status=1)
-    assert f".env: {len([word for word in says if '(line' in word or 'no assign' in word])} thing" in done.stderr
-    for words in says:
+    assert (
+        f".env: {len([word for word in reasons if '(line' in word or 'not an assign' in word])} decision" in done.stderr
+    )
+    for words in reasons:
         assert words in done.stderr
     assert not TARGET.exists()
 
@@ -157,8 +166,8 @@ def test_what_was_decided_is_done(bao: Bao, importing: Importing) -> None:
     arguments = ("--literal", "--skip", "EMPTY", "--rename", "b=lower_b", "--rename", "1C=c", "--prefix", "dev_")
     done = importing("dotenv", ".env", *arguments, "--skip", "D")
     assert decrypted(bao, TARGET) == {"dev_a": "x${B}", "dev_b": "2", "lower_b": "3", "c": "4"}
-    assert "left out" in done.stdout
-    assert "2 of its values were left out" in done.stderr
+    assert "skipped" in done.stdout
+    assert "2 of its values were skipped" in done.stderr
 
 
 @pytest.fixture
@@ -200,8 +209,8 @@ def test_only_takes_what_is_named(bao: Bao, importing: Importing) -> None:
     importing("dotenv", ".env", "--only", "OPENAI_API_KEY")
     assert decrypted(bao, TARGET) == {"openai_api_key": OPENAI}
     done = importing("dotenv", ".env", "--only", "OPENAI_API_KEI", "--skip", "x", status=1)
-    assert "--only OPENAI_API_KEI: there is nothing of that name. Did you mean 'OPENAI_API_KEY'?" in done.stderr
-    assert "--skip x: there is nothing of that name." in done.stderr
+    assert "--only OPENAI_API_KEI: no value has this name. Did you mean 'OPENAI_API_KEY'?" in done.stderr
+    assert "--skip x: no value has this name." in done.stderr
     assert "--rename takes OLD=NEW" in importing("dotenv", ".env", "--rename", "x", status=2).stderr
 
 
@@ -242,7 +251,7 @@ def test_inline_vaults_are_taken_and_what_was_plain_is_not(bao: Bao, importing: 
     Path("vars.yml").write_text(text)
     done = importing("ansible-vault", "vars.yml", *password)
     assert decrypted(bao, TARGET) == {"openai_api_key": OPENAI, "other_key": OTHER}
-    assert done.stdout.count("not encrypted there; --only takes it as well") == 4
+    assert done.stdout.count("not encrypted in the source; import it with --only") == 4
     Path("vars.transit.yml").unlink(missing_ok=True)
     importing("ansible-vault", "vars.yml", *password, "--only", "name", to=Path("b.transit.yml"))
     assert decrypted(bao, Path("b.transit.yml")) == {"name": "app"}
@@ -272,9 +281,9 @@ def test_a_password_that_is_missing_or_wrong(importing: Importing, password: lis
     assert "vars.yml, line 2: none of the vault passwords decrypts it." in done.stderr
     Path("whole.yml").write_text(vaulted("a: 1\n", "another"))
     assert "whole.yml: none of" in importing("ansible-vault", "whole.yml", *password, status=1).stderr
-    assert "There is no terminal to ask" in importing("ansible-vault", "vars.yml", status=1).stderr
+    assert "Cannot prompt for the vault password" in importing("ansible-vault", "vars.yml", status=1).stderr
     done = importing("ansible-vault", "vars.yml", "--vault-password-file", "nowhere", status=1)
-    assert "nowhere gave no vault password" in done.stderr
+    assert "No vault password from nowhere" in done.stderr
     assert not TARGET.exists()
 
 
@@ -290,7 +299,7 @@ def test_the_password_is_asked_for_on_a_terminal(bao: Bao, mount: str, tmp_path:
     assert decrypted(bao, TARGET) == {"a": OPENAI}
 
 
-def test_values_that_are_no_text_are_named_and_decided_on(bao: Bao, importing: Importing, password: list[str]) -> None:
+def test_values_that_are_not_text_are_named_and_decided_on(bao: Bao, importing: Importing, password: list[str]) -> None:
     text = """
         openai: {key: one, organisation: two}
         tokens: [three, four]
@@ -307,16 +316,16 @@ def test_values_that_are_no_text_are_named_and_decided_on(bao: Bao, importing: I
     Path("vault.yml").write_text(vaulted(text))
     stderr = importing("ansible-vault", "vault.yml", *password, status=1).stderr
     for words in (
-        "vault.yml: 11 things to decide first. Nothing was written.",
-        "openai holds further values: --flatten makes variables such as openai_key of them, --skip openai leaves",
-        "tokens holds further values: --flatten makes variables such as tokens_0",
-        "port (line 4) is a number: --as-text takes it as it is written, --skip port leaves it out",
+        "vault.yml: 11 decisions needed. Nothing was written.",
+        "openai contains nested values: use --flatten to import them as openai_key and so on, or --skip openai",
+        "tokens contains nested values: use --flatten to import them as tokens_0",
+        "port (line 4) is a number: use --as-text to import it as it is written, or --skip port",
         "flag (line 5) is true or false",
         "day (line 6) is a date",
-        "nothing (line 7) holds nothing",
-        "empty (line 8) holds nothing",
-        "picture (line 9) holds something tagged tag:yaml.org,2002:binary",
-        "odd (line 10) holds something tagged !thing",
+        "nothing (line 7) contains nothing",
+        "empty (line 8) contains nothing",
+        "picture (line 9) contains something tagged tag:yaml.org,2002:binary",
+        "odd (line 10) contains something tagged !thing",
         "safe (line 11) refers to something else",
         "template (line 12) refers to something else",
     ):
@@ -344,19 +353,19 @@ def test_anchors_and_merges_mean_what_they_mean_to_ansible(bao: Bao, importing: 
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "reasons"),
     [
         ("a: 1\nb: [\n", "vault.yml is not YAML (line 3)."),
-        ("- a\n", "vault.yml must hold a mapping of names to values."),
-        ("a: &a [*a]\n", "vault.yml holds something that is inside of itself."),
+        ("- a\n", "vault.yml must contain a mapping of names to values."),
+        ("a: &a [*a]\n", "vault.yml contains a value that contains itself."),
         ("a: one\na: two\n", "a (line 1), a (line 2): all of them would become a"),
-        ("", "Nothing of vault.yml was imported."),
+        ("", "Nothing was imported from vault.yml."),
     ],
 )
-def test_a_source_that_is_no_vars_file(importing: Importing, password: list[str], text: str, says: str) -> None:
+def test_a_source_that_is_not_a_vars_file(importing: Importing, password: list[str], text: str, reasons: str) -> None:
     Path("vault.yml").write_text(vaulted(text))
-    status = 0 if says.startswith("Nothing") else 1
-    assert says in importing("ansible-vault", "vault.yml", *password, status=status).stderr
+    status = 0 if reasons.startswith("Nothing") else 1
+    assert reasons in importing("ansible-vault", "vault.yml", *password, status=status).stderr
     assert not TARGET.exists()
 
 
@@ -402,9 +411,9 @@ def test_nested_values_and_numbers_of_sops(bao: Bao, importing: Importing, recip
     text = "providers:\n  openai: {key: one}\n  list: [two]\nport: 1.10\nbig: 123456789012345678\nyes: true\nno: null\n"
     sealed("s.yaml", text, recipient)
     stderr = importing("sops", "s.yaml", status=1).stderr
-    assert "providers holds further values: --flatten makes variables such as providers_openai_key" in stderr
+    assert "providers contains nested values: use --flatten to import them as providers_openai_key" in stderr
     assert "port is a number" in stderr
-    assert "no holds nothing" in stderr
+    assert "no contains nothing" in stderr
     arguments = ("--flatten", "--as-text", "--rename", "yes=flag", "--skip", "no")
     importing("sops", "s.yaml", *arguments)
     assert decrypted(bao, TARGET) == {
@@ -419,7 +428,7 @@ def test_nested_values_and_numbers_of_sops(bao: Bao, importing: Importing, recip
     assert decrypted(bao, Path("b.transit.json")) == {"openai_key": "one"}
 
 
-def test_the_name_need_not_say_the_format(bao: Bao, importing: Importing, recipient: str) -> None:
+def test_the_name_need_not_show_the_format(bao: Bao, importing: Importing, recipient: str) -> None:
     Path(sealed("s.env", "A=one\n", recipient)).rename("secrets.enc")
     importing("sops", "secrets.enc", "--input-type", "dotenv")
     assert decrypted(bao, TARGET) == {"a": "one"}
@@ -442,7 +451,7 @@ def test_sops_gets_no_secret_and_gives_it_over_a_pipe(importing: Importing, reci
     assert OPENAI not in seen
 
 
-def test_why_sops_failed_is_said_without_what_it_may_have_shown(
+def test_why_sops_failed_is_shown_without_its_values(
     importing: Importing, recipient: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sealed("s.yaml", f"a: {OPENAI}\nb: {OTHER}\n", recipient)
@@ -450,10 +459,10 @@ def test_why_sops_failed_is_said_without_what_it_may_have_shown(
     assert "plain.yaml is not encrypted with SOPS." in importing("sops", "plain.yaml", status=1).stderr
     text = Path("s.yaml").read_text()
     Path("moved.yaml").write_text(text.replace("\nb:", "\nc:"))
-    assert "moved.yaml: sops could not decrypt it" in importing("sops", "moved.yaml", status=1).stderr
+    assert "moved.yaml: sops failed with status" in importing("sops", "moved.yaml", status=1).stderr
     monkeypatch.delenv("SOPS_AGE_KEY_FILE")
     done = importing("sops", "s.yaml", status=1)
-    assert "s.yaml: none of its keys is here, or may be used. sops says:" in done.stderr
+    assert "s.yaml: none of its keys is available. The message of sops:" in done.stderr
     assert recipient in done.stderr
     monkeypatch.setenv("PATH", "/nowhere")
     assert "sops cannot be run: No such file" in importing("sops", "s.yaml", status=1).stderr
@@ -469,7 +478,7 @@ def test_a_target_that_cannot_be_one_is_refused_before_anything_is_read(mount: s
     done = importing("dotenv", ".env", status=1, to=Path("nowhere/keys.transit.yml"))
     assert "The folder nowhere does not exist." in done.stderr
     arguments = ["import", "dotenv", ".env", "--to", str(TARGET)]
-    assert "does not exist yet: give the name of the key with --key" in CliRunner().invoke(main, arguments).stderr
+    assert "does not exist yet: name the key with --key" in CliRunner().invoke(main, arguments).stderr
     importing("dotenv", ".env")
     done = CliRunner().invoke(main, [*arguments, "--key", "another"])
     assert done.exit_code == 1
@@ -478,7 +487,7 @@ def test_a_target_that_cannot_be_one_is_refused_before_anything_is_read(mount: s
     assert "the value of plain is not ciphertext" in importing("dotenv", ".env", status=1).stderr
 
 
-def test_what_the_server_refuses_is_said_and_nothing_is_written(
+def test_refusals_of_the_server_are_reported_and_nothing_is_written(
     bao: Bao, mount: str, importing: Importing, mint_token: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path(".env").write_text(ENV)

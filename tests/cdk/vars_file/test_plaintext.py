@@ -63,7 +63,7 @@ def test_what_is_typed_without_quotes_is_text_all_the_same(text: str, value: str
     assert parsed(f"a: {text}\n", no_problems) == {"a": value}
 
 
-def test_problems_are_told_without_the_values() -> None:
+def test_problems_are_reported_without_the_values() -> None:
     with pytest.raises(MlkeysError) as raised:
         parsed("a: [very-secret]\nb:\nvery-secret\n", no_problems)
     assert "very-secret" not in str(raised.value)

@@ -43,10 +43,10 @@ def test_mode_owner_attributes_and_links_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [None, "other"])
-def test_a_file_that_is_not_what_it_was_is_left_alone(tmp_path: Path, before: str | None) -> None:
+def test_a_file_that_was_changed_is_not_replaced(tmp_path: Path, before: str | None) -> None:
     path = tmp_path / "a.yml"
     path.write_text("theirs")
-    with pytest.raises(replacing.ChangedMeanwhile, match="changed by somebody else meanwhile"):
+    with pytest.raises(replacing.ChangedMeanwhile, match="was changed in the meantime"):
         replacing.replace(path, "mine", before)
     assert path.read_text() == "theirs"
     path.unlink()
@@ -71,7 +71,7 @@ def test_a_write_that_fails_leaves_everything_as_it_was(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_unreadable_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(MlkeysError, match="Is a directory"):
         replacing.read(tmp_path)
     (tmp_path / "latin1").write_bytes(b"\xe9")

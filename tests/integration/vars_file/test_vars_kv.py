@@ -102,8 +102,8 @@ def test_what_somebody_else_writes_meanwhile_stays(document: KvDocument) -> None
         document.bao.done("POST", f"{document.kv}/data/ml/keys", theirs)
         return real(*arguments, **options)
 
-    real = entries.update
-    with mock.patch.object(reconcile, "update", meanwhile):
+    real = entries.edit
+    with mock.patch.object(reconcile, "edit", meanwhile):
         failed = document.run({"openai_api_key": "sk-another-secret"})
     assert failed.msg == (
         f"Somebody else wrote '{document.kv}/ml/keys' in the meantime, and that was left as it is. Run again."

@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     REMOVED,
     REWRAPPED,
     UPDATED,
+    Edits,
     Entry,
     Fate,
     VarsFile,
@@ -59,15 +60,7 @@ def changed(
     removed: Sequence[str] = (),
     fingerprint_key: str = "ml",
 ) -> str:
-    return update(
-        file,
-        backend="transit",
-        key="ml",
-        fingerprint_key=fingerprint_key,
-        ciphertexts=ciphertexts or {},
-        fingerprints=fingerprints or {},
-        removed=removed,
-    )
+    return update(file, Edits("transit", "ml", fingerprint_key, ciphertexts or {}, fingerprints or {}, removed))
 
 
 def said_of(text: str, path: str = PATH) -> str | None:

@@ -45,11 +45,11 @@ _MARKS = {"ok": ("ok", "green"), "remark": ("remark", "yellow"), "wrong": ("WRON
 @json_option
 @failing_plainly
 def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, as_json: bool) -> None:
-    """Find out why something does not work.
+    """Diagnose problems.
 
-    Looks at what is installed, at PROGRAM (app.py) if there is one, at the settings, at the server, at the login, and
-    at what that may do with what PROGRAM describes. It logs in as a deployment does, changes nothing and shows no
-    secret. Exits with 1 when something is wrong; a remark is about what works and yet may surprise.
+    Checks what is installed, PROGRAM (app.py) if it exists, the settings, the server, the login, and whether the token
+    has the capabilities that deploying PROGRAM needs. Logs in as a deployment does, changes nothing, and shows no
+    secrets. Exits with 1 if something is wrong. A remark points out something that works but may be unexpected.
 
     \b
     Examples:
@@ -94,7 +94,7 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
     try:
         collection.load()
     except MlkeysError:
-        yield Check("server", "remark", "not looked at: that takes Ansible and the collection, here")
+        yield Check("server", "remark", "not checked: this needs Ansible and the collection")
         return
     if any(_reads_kv(stack) for stack in stacks):
         yield machine.other_collection(KV_COLLECTION)
@@ -102,13 +102,13 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
 
 
 def _configure(project: Path) -> None:
-    """Let Ansible read what it reads when it deploys: the project's own configuration, not that of this folder."""
+    """Let Ansible read the project's configuration, as in a deployment, and not that of the current folder."""
     if project.is_file():
         os.environ["ANSIBLE_CONFIG"] = str(project.absolute())
 
 
 def _app(program: Path) -> Root | Check:
-    """The app of the program, or what is wrong with that."""
+    """The program's app, or the check that failed."""
     try:
         app = load(program)
         synthesize_for(app, program.parent)
@@ -121,9 +121,9 @@ def _program(app: Root, stacks: Sequence[Stack], folder: Path) -> Iterator[Check
     if different := differences(synthesize_for(app, folder).files, folder):
         yield Check("program", "remark", f"{len(different)} files in {folder} are not up to date", "mlkeys synth")
     else:
-        yield Check("program", "ok", f"its files in {folder} are up to date")
+        yield Check("program", "ok", f"the files in {folder} are up to date")
     for problem in missing_sources(stacks):
-        yield Check("secrets", "remark", str(problem), "A deployment needs it.")
+        yield Check("secrets", "remark", str(problem), "deploy needs it.")
 
 
 def _oldest_terraform(app: Root, stacks: Sequence[Stack]) -> str:
@@ -155,10 +155,10 @@ def _server(url: str | None, namespace: str | None, stacks: Sequence[Stack]) -> 
     try:
         settings = collection.settings(url, namespace)
     except MlkeysError as problem:
-        yield Check("settings", "wrong", str(problem), "To try things on a server of its own: mlkeys dev")
+        yield Check("settings", "wrong", str(problem), "For a development server: mlkeys dev")
         return
     option = next(option for option in OPTIONS if option.name == "url")
     yield from environment.connection(
         settings.connection, "the program" if url else environment.origin(option, os.environ)
     )
-    yield from server.looked_at(settings, stacks)
+    yield from server.checks_of(settings, stacks)

@@ -1,25 +1,25 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the doctor found, thing by thing."""
+"""The results of `mlkeys doctor`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-#: `remark` is for what works and yet may surprise; only `wrong` is a reason to fail.
+#: `remark`: works, but may be unexpected. Only `wrong` makes the command fail.
 Level = Literal["ok", "remark", "wrong"]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. No part of it is ever a secret.
+    """The result of one check. It never contains a secret.
 
     Attributes:
-        name: of the thing.
-        found: how it is.
+        name: what was checked.
+        found: the result.
         advice: what to do about it.
-        stack: which stack of the program it is about, where not all.
+        stack: the stack of the program that it is about; empty for all.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Check:
     stack: str = ""
 
     def as_data(self) -> dict[str, object]:
-        """For a machine to read."""
+        """For JSON."""
         return {
             "name": self.name,
             "stack": self.stack,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What environment and settings say of the server, and what often goes wrong with them."""
+"""Environment variables and settings, and their usual mistakes."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 
 def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator[Check]:
-    """Variables that contradict each other, or do not hold what they seem to hold."""
+    """Variables that contradict each other, and values with surrounding whitespace."""
     for option in options:
-        # The home of a person is a default, and says nothing.
+        # The home folder is only a default.
         names = [name for name in option.all_environment if environ.get(name) and name != "HOME"]
         if len({environ[name] for name in names}) > 1:
-            yield Check("environment", "remark", f"{', '.join(names)} differ", f"{names[0]} counts. Unset the others.")
+            yield Check("environment", "remark", f"{', '.join(names)} differ", f"{names[0]} is used. Unset the others.")
         for name in names:
             if environ[name] != environ[name].strip():
-                advice = "Set it without them: not every program takes them away."
-                yield Check("environment", "wrong", f"{name} has blanks or a line break around its value", advice)
+                advice = "Remove the whitespace: not every program strips it."
+                yield Check("environment", "wrong", f"{name} has whitespace around its value", advice)
 
 
-def connection(settings: Connection, said_by: str) -> Iterator[Check]:
-    """The address, and how safe the way to it is."""
-    yield Check("address", "ok", f"{', '.join(_without_login(url) for url in settings.addresses)} ({said_by})")
+def connection(settings: Connection, source: str) -> Iterator[Check]:
+    """The address, and whether the connection is secure."""
+    yield Check("address", "ok", f"{', '.join(_without_login(url) for url in settings.addresses)} ({source})")
     for url in settings.addresses:
         if url.startswith("http://") and not _is_loopback(urlsplit(url).hostname or ""):
-            found = f"{_without_login(url)} is not encrypted: tokens and plaintext cross the network in the clear"
-            yield Check("address", "remark", found, "Serve it over https, and begin the address with https://.")
+            found = f"{_without_login(url)} is not encrypted: tokens and plaintext are sent in the clear"
+            yield Check("address", "remark", found, "Enable TLS on the server, and use https:// in the address.")
     if settings.verify is False:
-        found = "certificates are not verified: anybody on the way can be the server"
-        advice = "Unset BAO_SKIP_VERIFY and VAULT_SKIP_VERIFY; BAO_CACERT names the authority that signed."
+        found = "certificates are not verified: an attacker on the network can impersonate the server"
+        advice = "Unset BAO_SKIP_VERIFY and VAULT_SKIP_VERIFY, and set BAO_CACERT to the CA certificate."
         yield Check("TLS", "remark", found, advice)
 
 
 def origin(option: Option, environ: Mapping[str, str]) -> str:
-    """What says the value of an option that no program says."""
+    """The source of an option's value that no program sets."""
     return next((name for name in option.all_environment if environ.get(name)), "ansible.cfg")
 
 

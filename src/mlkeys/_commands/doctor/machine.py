@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is installed here: libraries, the collection, programs."""
+"""Installed software: libraries, the collection, programs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _NEEDED = re.compile(r"([\w.-]+)>=([\d.]+); extra == ['\"]ansible['\"]")
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _SECONDS = 10.0
 
-# What each is for, where it is missing.
+# Shown if the program is missing.
 _PROGRAMS = {
-    "bao": "only for using OpenBao by hand, and as an agent on hosts",
-    "vault": "only for using Vault by hand",
-    "terraform": "only for the target terraform",
-    "tofu": "only for the target terraform",
+    "bao": "only needed for using OpenBao by hand, and as an agent on hosts",
+    "vault": "only needed for using Vault by hand",
+    "terraform": "only needed for the target terraform",
+    "tofu": "only needed for the target terraform",
 }
 
 
 def libraries() -> Iterator[Check]:
-    """What the package asks for to work with Ansible."""
+    """The libraries of the extra `ansible`."""
     for requirement in metadata.requires("mlkeys") or ():
         needed = _NEEDED.fullmatch(requirement)
         if needed is None:
@@ -46,7 +46,7 @@ def libraries() -> Iterator[Check]:
 
 
 def collection() -> Check:
-    """Whether Ansible finds the collection, and the one that belongs to this package."""
+    """Whether Ansible finds the collection, in the version of this package."""
     name, own = "mlkeys.transit", metadata.version("mlkeys")
     try:
         found = _collection.version()
@@ -55,16 +55,16 @@ def collection() -> Check:
     if found == own:
         return Check(name, "ok", found)
     advice = f"ansible-galaxy collection install mlkeys.transit:=={own}, or pip install mlkeys=={found}"
-    return Check(name, "wrong", f"{found}, beside mlkeys {own}", advice)
+    return Check(name, "wrong", f"{found}, but mlkeys is {own}", advice)
 
 
 def _missing() -> Level:
-    """How bad it is that something is not installed here: deployments may run by an Ansible that is elsewhere."""
+    """The level of a missing library: deployments may use an Ansible that is installed elsewhere."""
     return "remark" if shutil.which("ansible-playbook") else "wrong"
 
 
 def other_collection(name: str) -> Check:
-    """Whether Ansible finds a collection that a program needs. That of this package has to be loaded."""
+    """Whether Ansible finds a collection that a program needs. Our own must be loaded."""
     try:
         importlib.import_module(f"ansible_collections.{name}")
     except ImportError:
@@ -75,10 +75,10 @@ def other_collection(name: str) -> Check:
 
 
 def programs(oldest_terraform: str = "") -> Iterator[Check]:
-    """Programs that are of use beside this one. None of them has to be there.
+    """Other useful programs. None of them is required.
 
     Args:
-        oldest_terraform: the oldest that understands what a program becomes, empty where none has to.
+        oldest_terraform: the oldest version that can read the generated files; empty without such files.
     """
     for name, purpose in _PROGRAMS.items():
         path = shutil.which(name)
@@ -102,5 +102,5 @@ def _version_of(path: str) -> str:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """A version in a form that can be compared."""
+    """A version that can be compared."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a stack needs the token to be allowed to do, and what it had better not be."""
+"""The capabilities that a stack needs of its token, and those that the token should not have."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.secret import KvSecret
 from mlkeys._model.stack import Stack
+from mlkeys._shared.policy import grant_rules
 
-_USE = frozenset({"update"})
+_READ = frozenset({"read"})
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something at a path of the server.
+    """Capabilities that a deployment needs at a path of the server.
 
     Attributes:
-        always: capabilities that are needed whether it is there or not.
-        to_make: those that are needed as well while it is not.
-        about: why the lack of them is no reason to fail; empty where it is one.
+        always: needed whether or not the object exists.
+        to_make: needed in addition while the object does not exist.
+        about: why a missing capability is not a failure; empty if it is one.
     """
 
     path: str
@@ -46,35 +47,49 @@ def needs_of(view: View, stack: Stack) -> Iterator[Need]:
         if not isinstance(element, Resource) or element.managed:
             yield from _made(view, element)
         if isinstance(element, EncryptedVars):
-            for verb in ("encrypt", "hmac", "verify", "rewrap"):
-                yield Need(_of_key(view, element.key, verb), _USE)
+            for use in ("encrypt", "verify", "rewrap"):
+                yield from _using(view, element.key, use)
         if isinstance(element, Encrypted) and isinstance(element.plaintext, KvSecret):
-            yield Need(f"{element.plaintext.mount}/data/{element.plaintext.path}", frozenset({"read"}))
+            yield Need(f"{element.plaintext.mount}/data/{element.plaintext.path}", _READ)
     readers = {element: list(_decrypted_by(view, element)) for element in view.in_stack(stack)}
     for element, decrypted in readers.items():
         about = "Only 'mlkeys output --show-secrets' needs it." if isinstance(element, Output) else ""
         for one in decrypted:
-            yield Need(_of_key(view, one.key, "decrypt"), _USE, about=about)
+            yield from _using(view, one.key, "decrypt", about)
+
+
+def _using(view: View, key: KeyResource, use: str, about: str = "") -> Iterator[Need]:
+    """The rights of a use, as the policies grant them that this package writes."""
+    for rule in grant_rules(use, view.text(str(key.backend)), view.text(str(key.name))):
+        yield Need(rule.path, frozenset(rule.capabilities), about=about)
+
+
+def _provisioned(path: str, backend: str, key: str | None = None, *, makes: bool = True) -> Need:
+    """A path that provisioning an engine or a key reads, and writes to while the object does not exist."""
+    (rule,) = (rule for rule in grant_rules("provision", backend, key) if rule.path == path)
+    capabilities = frozenset(rule.capabilities)
+    return Need(path, capabilities & _READ, capabilities - _READ if makes else frozenset())
 
 
 def _made(view: View, element: Element) -> Iterator[Need]:
-    read = frozenset({"read"})
     if isinstance(element, TransitSecretBackend):
         path = view.text(str(element.path))
-        yield Need(f"sys/mounts/{path}", read, _USE)
+        yield _provisioned(f"sys/mounts/{path}", path)
         if "disable_upsert" in element.values:
-            yield Need(f"{path}/config/keys", read)
+            yield _provisioned(f"{path}/config/keys", path, makes=False)
     elif isinstance(element, TransitSecretCacheConfig):
-        yield Need(f"{view.text(str(element.values['backend']))}/cache-config", read)
+        path = view.text(str(element.values["backend"]))
+        yield _provisioned(f"{path}/cache-config", path, makes=False)
     elif isinstance(element, KeyResource):
-        yield Need(_of_key(view, element, "keys"), read, _USE)
+        backend, name = view.text(str(element.backend)), view.text(str(element.name))
+        yield _provisioned(f"{backend}/keys/{name}", backend, name)
     elif isinstance(element, Policy):
-        yield Need(f"sys/policies/acl/{view.text(element.policy_name)}", read, _USE)
+        yield Need(f"sys/policies/acl/{view.text(element.policy_name)}", _READ, frozenset({"update"}))
     elif isinstance(element, AppRoleAuth):
-        yield Need(f"sys/auth/{view.text(str(element.path))}", read, frozenset({"update", "sudo"}))
+        yield Need(f"sys/auth/{view.text(str(element.path))}", _READ, frozenset({"update", "sudo"}))
     elif isinstance(element, AppRole):
         path = f"auth/{view.text(str(element.backend))}/role/{view.text(str(element.name))}"
-        yield Need(path, read, frozenset({"create"}))
+        yield Need(path, _READ, frozenset({"create"}))
 
 
 def _decrypted_by(view: View, element: Element) -> Iterator[Decrypted]:
@@ -84,20 +99,18 @@ def _decrypted_by(view: View, element: Element) -> Iterator[Decrypted]:
                 yield pointer.element
 
 
-def _of_key(view: View, key: KeyResource, verb: str) -> str:
-    return f"{view.text(str(key.backend))}/{verb}/{view.text(str(key.name))}"
-
-
 def dangers_of(view: View, stack: Stack) -> Mapping[str, tuple[str, str]]:
-    """Paths at which one capability is too much, that, and what it leads to."""
+    """Paths at which one capability is too much, with that capability and what it allows."""
     found = {}
     for element in view.in_stack(stack):
         if isinstance(element, KeyResource):
+            backend, name = view.text(str(element.backend)), view.text(str(element.name))
             if not _refuses_unknown_keys(view, element):
-                makes = "a mistyped name makes a new key (disable_upsert keeps the engine from it)"
-                found[_of_key(view, element, "encrypt")] = ("create", makes)
+                makes = "a mistyped name creates a new key (set disable_upsert on the engine to prevent it)"
+                found[f"{backend}/encrypt/{name}"] = ("create", makes)
             for verb in ("export/encryption-key", "backup"):
-                found[_of_key(view, element, verb)] = ("read", "it gives key material out, where the key allows that")
+                leaks = "it returns key material, if the key allows it"
+                found[f"{backend}/{verb}/{name}"] = ("read", leaks)
     return found
 
 
@@ -117,11 +130,11 @@ def verdicts(
     present: Mapping[str, bool],
     stack: str,
 ) -> Iterator[Check]:
-    """What a token lacks, and what it has too much of. The root token has been remarked on already.
+    """Missing and excessive capabilities of a token. Nothing for the root token: the check of the login reports it.
 
     Args:
         granted: the token's capabilities at each path.
-        present: whether there is something at a path, for those that something is made at.
+        present: whether an object exists, for each path at which a deployment may create one.
     """
     if all("root" in capabilities for capabilities in granted.values()):
         return
@@ -135,10 +148,10 @@ def verdicts(
         if about:
             yield Check("rights", "remark", lacks, about, stack)
         else:
-            yield Check("rights", "wrong", lacks, "A policy has to allow it.", stack)
+            yield Check("rights", "wrong", lacks, "Allow it in one of the token's policies.", stack)
     for path, (capability, leads_to) in dangers.items():
         if capability in granted[path]:
-            advice = "Take it from the token's policies."
+            advice = "Remove it from the token's policies."
             yield Check("rights", "remark", f"{capability} on {path}: {leads_to}", advice, stack)
     if not lacking.get(""):
         yield Check("rights", "ok", f"enough on {len(granted) - len(dangers)} paths", stack=stack)

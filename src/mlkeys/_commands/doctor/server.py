@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a server says, and what it says to this login. Needs the collection, whose client asks and whose words tell."""
+"""The server, the login and the token's rights, through the collection's client."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _SOON = 600
 _CLOCKS_DIFFER = 60
 
 
-def looked_at(chosen: Settings, stacks: Sequence[Stack]) -> Iterator[Check]:
-    """The server of some stacks, from far to near: it answers, it lets us in, it lets us do what they need."""
+def checks_of(chosen: Settings, stacks: Sequence[Stack]) -> Iterator[Check]:
+    """The server of some stacks: whether it answers, accepts the login, and allows what the stacks need."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 
@@ -43,7 +43,7 @@ def looked_at(chosen: Settings, stacks: Sequence[Stack]) -> Iterator[Check]:
 
 
 def _members(connection: Connection) -> Iterator[Check]:
-    """Each address by itself, without a login."""
+    """Each address, without a login."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 
     for address in connection.addresses:
@@ -58,7 +58,7 @@ def _members(connection: Connection) -> Iterator[Check]:
 
 
 def server_state(health: Mapping[str, Any]) -> Check:
-    """What a server says of itself."""
+    """The state that a server reports."""
     version = str(health.get("version") or "of an unknown version")
     if not health.get("initialized"):
         return Check("server", "wrong", f"{version}, not initialised", "bao operator init, or vault operator init")
@@ -69,21 +69,24 @@ def server_state(health: Mapping[str, Any]) -> Check:
 
 
 def clock(health: Mapping[str, Any], now: float) -> Check | None:
-    """Whether the server's clock and ours tell the same time; None where the server does not tell its."""
+    """Whether the server's clock agrees with ours; None if the server does not report its time."""
     theirs = health.get("server_time_utc")
     if not isinstance(theirs, int):
         return None
     ahead = round(now - theirs)
     if abs(ahead) <= _CLOCKS_DIFFER:
-        return Check("clock", "ok", "as the server's")
+        return Check("clock", "ok", "agrees with the server's")
     found = f"{abs(ahead)} s {'ahead of' if ahead > 0 else 'behind'} the server's"
     return Check(
-        "clock", "remark", found, "Tokens, certificates and JWTs seem expired or not yet valid. Synchronise it."
+        "clock",
+        "remark",
+        found,
+        "Tokens, certificates and JWTs may seem expired or not yet valid. Synchronise the clocks.",
     )
 
 
 def _login(client: Client, auth: Auth) -> Iterator[Check]:
-    """Who the server takes us for."""
+    """The identity that the server sees."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
 
     if auth.method == "none":
@@ -92,27 +95,27 @@ def _login(client: Client, auth: Auth) -> Iterator[Check]:
     try:
         token = client.get("auth/token/lookup-self").data
     except PermissionDenied:
-        yield Check("login", "ok", f"{auth.method}; the token may not look at itself")
+        yield Check("login", "ok", f"{auth.method}; the token may not look up itself")
         return
     yield from token_state(token, auth.method)
 
 
 def token_state(token: Mapping[str, Any], method: str) -> Iterator[Check]:
-    """What a token is good for, by what the server says of it."""
+    """A token's policies, its lifetime, and its limits."""
     policies = sorted(token.get("policies") or ())
     seconds = int(token.get("ttl") or 0)
-    life = f"ends in {seconds} s" if seconds else "does not end"
+    life = f"expires in {seconds} s" if seconds else "does not expire"
     yield Check("login", "ok", f"{method}; policies {', '.join(policies)}; {life}")
     if "root" in policies:
-        yield Check("login", "remark", "root: it may do everything", "Give deployments a token of their own.")
-    # One that a login made is renewed, or replaced by that of another login.
+        yield Check("login", "remark", "root: it may do everything", "Use a token with fewer rights for deployments.")
+    # A token from a login is renewed, or replaced by a new login.
     if method == "token" and 0 < seconds < _SOON:
         yield Check(
-            "login", "remark", f"the token ends in {seconds} s", "A run may take longer: renew it, or log in again."
+            "login", "remark", f"the token expires in {seconds} s", "A run may take longer: renew it, or log in again."
         )
     if uses := int(token.get("num_uses") or 0):
-        found = f"the token may be used {uses} times more"
-        yield Check("login", "remark", found, "Each request is a use, and a run makes many.")
+        found = f"the token can be used {uses} more times"
+        yield Check("login", "remark", found, "Each request counts as a use, and a run makes many.")
 
 
 def _rights(client: Client, stack: Stack) -> Iterator[Check]:
@@ -126,8 +129,8 @@ def _rights(client: Client, stack: Stack) -> Iterator[Check]:
     try:
         answer = client.post("sys/capabilities-self", {"paths": paths}, writes=False).data
     except PermissionDenied:
-        found = "what the token may do cannot be asked for"
-        yield Check("rights", "remark", found, "The policy default, or one like it, would allow it.", stack.node.id)
+        found = "the token may not query its own capabilities"
+        yield Check("rights", "remark", found, "The policy 'default' allows it.", stack.node.id)
         return
     granted = {path: frozenset(answer.get(path) or ()) for path in paths}
     present = {need.path: _is_there(client, need.path) for need in needs if need.to_make}
@@ -135,7 +138,7 @@ def _rights(client: Client, stack: Stack) -> Iterator[Check]:
 
 
 def _is_there(client: Client, path: str) -> bool:
-    """Whether there is something at a path. What may not be read is taken for missing."""
+    """Whether an object exists. An unreadable one counts as missing."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
 
     try:

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Commands over a fleet: a program or an inventory, and its hosts."""
+"""Commands for a fleet: the hosts of a program or an inventory."""

@@ -39,7 +39,7 @@ class Rotation:
 
 
 class Options(TypedDict):
-    """What the options say; `limit` is for hosts, `at_most` for ciphertexts."""
+    """The options; `limit` selects hosts, `at_most` limits ciphertexts."""
 
     older_than: int
     now: bool
@@ -56,13 +56,17 @@ class Options(TypedDict):
 
 def _serial(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     if value is not None and re.fullmatch(r"[1-9][0-9]*%?", value) is None:
-        raise click.BadParameter("a number of hosts, or a percentage such as 25%.")
+        raise click.BadParameter("give a number of hosts, or a percentage such as 25%.")
     return value
 
 
 @click.command("rotate")
 @click.option(
-    "--key", "keys", multiple=True, metavar="ENGINE/NAME", help="This key; all keys of PROGRAM if none is given."
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="ENGINE/NAME",
+    help="Rotate this key; repeatable. Default: all keys of PROGRAM.",
 )
 @click.option(
     "--older-than",
@@ -70,69 +74,80 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
     type=click.IntRange(1),
     default=90,
     show_default=True,
-    help="Rotate a key whose latest version is at least this old.",
+    help="Rotate keys whose latest version is at least this old.",
 )
-@click.option("--now", is_flag=True, help="Rotate, however old it is.")
+@click.option("--now", is_flag=True, help="Rotate regardless of age.")
 @click.option(
     "--replace",
     "replaced",
     multiple=True,
     metavar="SECRET",
-    help="A secret that leaked: put the new value of the environment (OPENAI_API_KEY for openai_api_key) in the "
-    "place of the old one everywhere, and rotate now. Asked for when it is not in the environment.",
+    help="Replace a leaked secret everywhere, and rotate now; repeatable. The new value is read from the environment "
+    "(OPENAI_API_KEY for openai_api_key), or prompted for.",
 )
-@click.option("--limit", metavar="PATTERN", help="Only hosts of this pattern; the floor waits for the others.")
+@click.option("--limit", metavar="PATTERN", help="Only these hosts. The floor is not raised until all hosts are done.")
 @click.option(
-    "--at-most", metavar="COUNT", type=click.IntRange(0), help="Carry over no more ciphertexts on a host in this run."
+    "--at-most",
+    metavar="COUNT",
+    type=click.IntRange(0),
+    help="Rewrap at most this many ciphertexts on each host in this run.",
 )
-@click.option("--serial", metavar="HOSTS", callback=_serial, help="So many hosts at a time, a number or a percentage.")
-@click.option("--keep-floor", is_flag=True, help="Let old versions go on decrypting.")
+@click.option("--serial", metavar="HOSTS", callback=_serial, help="Hosts at a time, as a number or a percentage.")
 @click.option(
-    "--trim", is_flag=True, help="Destroy the versions below the floor, for good. What they encrypted is lost."
+    "--keep-floor",
+    is_flag=True,
+    help="Do not raise the floor (min_decryption_version): old versions can still decrypt.",
+)
+@click.option(
+    "--trim",
+    is_flag=True,
+    help="Delete the key versions below the floor permanently. Ciphertexts of these versions are lost.",
 )
 @click.option(
     "--backup-dir",
     metavar="DIR",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
-    help="Keep an encrypted backup of each key in this folder, before it is rotated and after that. The key has to "
-    "allow it. Needs the Python package pyrage (pip install mlkeys[backup]), or GnuPG.",
+    help="Store an encrypted backup of each key in this folder, before and after its rotation. The key must allow "
+    "backups. Requires the Python package pyrage (pip install mlkeys[backup]) or GnuPG.",
 )
 @click.option(
     "--backup-recipient",
     "backup_recipients",
     multiple=True,
     metavar="RECIPIENT",
-    help="Who can read the backups: a public key of age or SSH, or the fingerprint of one that GnuPG has.",
+    help="Who can decrypt the backups: an age or SSH public key, or the fingerprint of a GnuPG key; repeatable.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, without changing anything.")
 @json_option
 @failing_plainly
 @for_fleets
 def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **options: Unpack[Options]) -> None:
-    """Rotate keys, and carry their ciphertexts to the new version everywhere.
+    """Rotate keys and rewrap their ciphertexts everywhere.
 
-    Rotates each key that is old enough, rewraps every ciphertext of it in the encrypted vars files and in the files of
-    the hosts, looks whether none is left behind, and only then raises the floor below which the server decrypts
-    nothing. A run that died anywhere is finished by the next one. A host that cannot be reached keeps the floor where
-    it is.
+    Rotates each key that is old enough, rewraps its ciphertexts in the encrypted vars files and in the files of the
+    hosts, verifies that none is left, and then raises the floor (min_decryption_version), below which the server
+    decrypts nothing. If a run is interrupted, run the command again to finish it. The floor is not raised while a host
+    is unreachable.
 
-    The hosts are those of PROGRAM (app.py), or of an inventory (see the playbook mlkeys.transit.rotate for its
-    variables). They need neither a token nor a library for it.
+    The hosts are those of PROGRAM (app.py) or of an inventory (see the playbook mlkeys.transit.rotate for its
+    variables). They need neither a token nor additional libraries.
 
     \b
     Examples:
       mlkeys rotate --dry-run
-      mlkeys rotate                                  by cron: what is older than 90 days
+      mlkeys rotate                                  keys older than 90 days, for cron
       mlkeys rotate --key transit/ml-api-key --now
-      mlkeys rotate --replace openai_api_key         it leaked
+      mlkeys rotate --replace openai_api_key         after a leak
       mlkeys rotate -i inventory.yml --key transit/ml-api-key --serial 25%
       mlkeys rotate --backup-dir backups --backup-recipient age1...
     """
     if bool(options["backup_dir"]) is not bool(options["backup_recipients"]):
-        raise click.UsageError("--backup-dir and --backup-recipient need each other: a backup is always encrypted.")
+        raise click.UsageError(
+            "--backup-dir and --backup-recipient must be used together: backups are always encrypted."
+        )
     rotations = {str(rotation): rotation for rotation in _chosen(fleets, keys)}
     if not rotations:
-        raise MlkeysError("There is no key to rotate: the program encrypts nothing.")
+        raise MlkeysError("No key to rotate: the program encrypts nothing.")
     environment = _new_values(options["replaced"])
     variables = _variables(options)
     arguments = ["--check", "--diff"] if options["dry_run"] else []
@@ -148,16 +163,16 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
             extra=environment,
         )
 
-    # A host that one key waits for must not hold up the others.
+    # A failure of one key must not hold up the others.
     done = run_each(list(rotations), run, kind="key", as_json=as_json, go_on=True)
     if failed := [name for name, ran in done.items() if ran.status]:
-        raise MlkeysError(f"Not finished: {', '.join(failed)}. Run again when it is put right; what is done stays.")
+        raise MlkeysError(f"Not finished: {', '.join(failed)}. Fix the errors and rerun; completed steps are kept.")
 
 
 def _chosen(fleets: Sequence[Fleet], names: Sequence[str]) -> list[Rotation]:
     if not fleets[0].generated:
         if not names:
-            raise MlkeysError("An inventory does not say which keys there are: name them with --key ENGINE/NAME.")
+            raise MlkeysError("An inventory does not define keys: name them with --key ENGINE/NAME.")
         return [Rotation(fleets[0], _key(name)) for name in names]
     known = [Rotation(fleet, key) for fleet in fleets for key in fleet.keys]
     for name in names:
@@ -169,7 +184,7 @@ def _chosen(fleets: Sequence[Fleet], names: Sequence[str]) -> list[Rotation]:
 def _key(text: str) -> Key:
     backend, slash, name = text.strip("/").rpartition("/")
     if not slash:
-        raise MlkeysError(f"--key {text}: say the engine as well, as in transit/{text}.")
+        raise MlkeysError(f"--key {text}: include the engine, as in transit/{text}.")
     return Key(backend, name)
 
 
@@ -182,7 +197,7 @@ def _variables(options: Options) -> dict[str, object]:
         "trim": True if options["trim"] else None,
         "secrets": {name: f"{{{{ lookup('ansible.builtin.env', '{name.upper()}') }}}}" for name in options["replaced"]}
         or None,
-        # The playbook runs in a folder of its own.
+        # The playbook runs in another folder.
         "backup_dir": str(folder.resolve()) if (folder := options["backup_dir"]) else None,
         "backup_recipients": list(options["backup_recipients"]) or None,
     }
@@ -190,11 +205,11 @@ def _variables(options: Options) -> dict[str, object]:
 
 
 def _new_values(names: Sequence[str]) -> dict[str, str]:
-    """What takes the place of secrets that leaked, as variables of the environment."""
+    """The new values of leaked secrets, as environment variables."""
     values = {}
     for name in names:
         if not name.isidentifier():
-            raise MlkeysError(f"--replace {name}: that is no name of a secret.")
+            raise MlkeysError(f"--replace {name}: this is not the name of a secret.")
         variable = name.upper()
         if not os.environ.get(variable):
             if not sys.stdin.isatty():

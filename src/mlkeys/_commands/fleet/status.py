@@ -38,18 +38,22 @@ _STYLES = {
 
 
 @click.command("status")
-@click.option("--limit", metavar="PATTERN", help="Only hosts of this pattern (the controller is always among them).")
+@click.option("--limit", metavar="PATTERN", help="Only these hosts. The controller is always included.")
 @click.option(
     "--older-than",
     metavar="DAYS",
     type=click.IntRange(0),
     default=90,
     show_default=True,
-    help="When a key has to be rotated that the server does not rotate; 0 for never.",
+    help="Age at which keys are overdue that the server does not rotate; 0 for never.",
 )
-@click.option("--all", "every", is_flag=True, help="Show every ciphertext, not only those to be seen to.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the same as one page of HTML.")
-@click.option("--fail", is_flag=True, help="Exit with 2 when something is overdue, lost or could not be looked at.")
+@click.option("--all", "every", is_flag=True, help="Show all ciphertexts, not only those with problems.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the report as a self-contained HTML page.",
+)
+@click.option("--fail", is_flag=True, help="Exit with 2 if something is overdue, lost, or could not be checked.")
 @json_option
 @failing_plainly
 @for_fleets
@@ -63,23 +67,23 @@ def command(
     fail: bool,
     as_json: bool,
 ) -> None:
-    """Show how old keys are, which versions the ciphertexts of all hosts use, and what is overdue.
+    """Show the age of keys, the key versions of all ciphertexts, and what is overdue.
 
-    Changes nothing. It looks at the encrypted vars files and at the files of the hosts, those of PROGRAM (app.py) or of
-    an inventory (see the playbook mlkeys.transit.status for its variables), and needs a token that may list and read
-    keys and rewrap with them. No plaintext is seen.
+    Reads the encrypted vars files and the files of the hosts, which are those of PROGRAM (app.py) or of an inventory
+    (see the playbook mlkeys.transit.status for its variables). Changes nothing and decrypts nothing. The token needs to
+    list and read keys, and to rewrap with them.
 
     \b
     Examples:
       mlkeys status
       mlkeys status --html status.html
       mlkeys status -i inventory.yml --all
-      mlkeys status --fail                  by cron: is anything overdue?
+      mlkeys status --fail                  for cron: exit with 2 if something is overdue
       mlkeys status --json | jq '.fleets[].problems'
     """
     if html is not None and not html.parent.is_dir():
-        raise MlkeysError(f"{html} cannot be written: there is no folder {html.parent}.")
-    found = [_look(fleet, limit, older_than) for fleet in fleets]
+        raise MlkeysError(f"{html} cannot be written: the folder {html.parent} does not exist.")
+    found = [_checked(fleet, limit, older_than) for fleet in fleets]
     if html is not None:
         write_file(html, page(found, datetime.now().astimezone()))
     if as_json:
@@ -89,23 +93,23 @@ def command(
     sys.exit(2 if fail and not all(one.healthy for one in found) else 0)
 
 
-def _look(fleet: Fleet, limit: str | None, older_than: int) -> FleetStatus:
-    terminal().print(f"Looking at {fleet.name} …", style="dim")
-    # The report holds names and places; nobody else is to read it all the same.
+def _checked(fleet: Fleet, limit: str | None, older_than: int) -> FleetStatus:
+    terminal().print(f"Checking {fleet.name} …", style="dim")
+    # The report contains names and places, so only this user may read it.
     with tempfile.TemporaryDirectory(prefix="mlkeys-status-") as folder:
         file = Path(folder) / "report.json"
         variables = {"vault_transit_status_file": str(file), "vault_transit_status_older_than": older_than}
         run = fleet.run("status", variables, limit=limit, show=None)
         if not file.exists():
             click.echo(run.output, err=True)
-            raise MlkeysError(f"The state of {fleet.name} cannot be had.")
+            raise MlkeysError(f"The state of {fleet.name} could not be determined.")
         return FleetStatus(fleet.name, json.loads(file.read_text(encoding="utf-8")))
 
 
 def _show(found: Sequence[FleetStatus], *, every: bool) -> None:
     from rich.console import Console
 
-    # Where nobody looks at a terminal, a line is as long as it has to be.
+    # Without a terminal, lines are not wrapped.
     width = None if sys.stdout.isatty() else _WIDE
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
     for number, fleet in enumerate(found):

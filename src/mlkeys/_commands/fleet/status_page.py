@@ -16,7 +16,7 @@ _TEMPLATE = Path(__file__).parents[2] / "_pages" / "status.html.j2"
 
 
 def page(fleets: Iterable[FleetStatus], now: datetime) -> str:
-    """One page of HTML that needs nothing else, neither files nor the net."""
+    """One self-contained HTML page."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         fleets=list(fleets), now=now, place=place

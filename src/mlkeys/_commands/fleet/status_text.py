@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the playbook `mlkeys.transit.status` reports, put into words."""
+"""The report of the playbook `mlkeys.transit.status`, in words."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_DAY = 86400
-_HOUR = 3600
+from mlkeys._shared.age import age_text
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a key and how many ciphertexts it has. `state` is `current`, `behind` or `too old`."""
+    """A key version and its number of ciphertexts. `state` is `current`, `behind` or `too old`."""
 
     number: int
     age: str
@@ -25,7 +24,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """One key as a row of a table, or as a bar of the page."""
+    """One key: a row of the table, or a bar of the page."""
 
     path: str
     kind: str
@@ -42,20 +41,20 @@ class KeyStatus:
 
     @property
     def used(self) -> list[Version]:
-        """The versions that ciphertexts have."""
+        """The versions in use."""
         return [version for version in self.versions if version.ciphertexts]
 
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
-    """All that was found in one fleet."""
+    """The report on one fleet."""
 
     name: str
     report: Mapping[str, Any]
 
     @property
     def keys(self) -> list[KeyStatus]:
-        return [_key(told) for told in self.report["keys"]]
+        return [_key(row) for row in self.report["keys"]]
 
     @property
     def problems(self) -> list[Mapping[str, str]]:
@@ -85,17 +84,17 @@ class FleetStatus:
         return found
 
 
-def _key(told: Mapping[str, Any]) -> KeyStatus:
-    total = sum(version["ciphertexts"] for version in told["versions"])
-    period = told["auto_rotate_period"]
+def _key(row: Mapping[str, Any]) -> KeyStatus:
+    total = sum(version["ciphertexts"] for version in row["versions"])
+    period = row["auto_rotate_period"]
     return KeyStatus(
-        path=f"{told['backend']}/{told['name']}",
-        kind=told["type"],
-        latest=told["latest_version"],
-        floor=told["min_decryption_version"],
-        age=age_text(told["age_seconds"]),
+        path=f"{row['backend']}/{row['name']}",
+        kind=row["type"],
+        latest=row["latest_version"],
+        floor=row["min_decryption_version"],
+        age=age_text(row["age_seconds"]),
         rotated_every=age_text(period) if period else "",
-        overdue=told["overdue"],
+        overdue=row["overdue"],
         versions=[
             Version(
                 version["version"],
@@ -104,20 +103,11 @@ def _key(told: Mapping[str, Any]) -> KeyStatus:
                 version["state"],
                 100 * version["ciphertexts"] / total if total else 0,
             )
-            for version in told["versions"]
+            for version in row["versions"]
         ],
     )
 
 
-def age_text(seconds: int | None) -> str:
-    """A time in the unit that fits it; empty where it is not known."""
-    if seconds is None:
-        return ""
-    if seconds >= _DAY:
-        return f"{seconds // _DAY} d"
-    return f"{seconds // _HOUR} h" if seconds >= _HOUR else f"{seconds // 60} min"
-
-
 def place(row: Mapping[str, Any]) -> str:
-    """Where a ciphertext is on its host."""
+    """The file and the line of a ciphertext."""
     return f"{row['path']}:{row['line']}"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where the collection's own playbooks run: over the stacks of a program, or over an inventory that people wrote."""
+"""What the collection's playbooks run on: the stacks of a program, or an inventory."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _inventory_option = click.option(
     "inventories",
     multiple=True,
     metavar="PATH",
-    help="An inventory, in place of PROGRAM; may be given several times.",
+    help="Use an inventory instead of PROGRAM; repeatable.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that encrypts, by its engine and its name."""
+    """A key, by engine and name."""
 
     backend: str
     name: str
@@ -49,8 +49,8 @@ class Fleet:
     """Hosts, and how Ansible finds them.
 
     Attributes:
-        keys: those that its ciphertexts are made with, as far as a program says so.
-        generated: whether the folder's own configuration of Ansible counts, and no other.
+        keys: the keys of its ciphertexts, as far as a program declares them.
+        generated: whether Ansible uses the configuration of the folder and no other.
     """
 
     name: str
@@ -69,18 +69,18 @@ class Fleet:
         show: TextIO | None,
         extra: Mapping[str, str] | None = None,
     ) -> Run:
-        """Run a playbook of the collection.
+        """Run one of the collection's playbooks.
 
         Args:
-            variables: extra variables; they are arguments of a process, and hold no secrets.
-            limit: a pattern of hosts; the controller is always among them.
-            extra: variables of the environment, which may hold some.
+            variables: extra variables. They become arguments of a process, so they must not contain secrets.
+            limit: a pattern of hosts. The controller is always included.
+            extra: environment variables, which may contain secrets.
 
         Raises:
             MlkeysError: it cannot be run.
         """
         given = [word for path in self.inventories for word in ("--inventory", path)]
-        # A program says of each host what it holds, the controller included.
+        # A program defines the files of every host, the controller included.
         everywhere = {"vault_transit_hosts": "all"} if self.generated else {}
         only = [] if limit is None else ["--limit", f"localhost,{limit}"]
         argv = [*given, "--extra-vars", json.dumps({**everywhere, **variables}), *arguments, *only]
@@ -90,7 +90,7 @@ class Fleet:
 
 
 def for_fleets(function: Callable[Concatenate[list[Fleet], P], T]) -> Callable[..., T]:
-    """Give a command the arguments that say which fleets are meant, and the function these."""
+    """Add the arguments that select fleets to a command, and pass the fleets to the function."""
 
     @program_argument
     @out_option
@@ -111,17 +111,17 @@ def for_fleets(function: Callable[Concatenate[list[Fleet], P], T]) -> Callable[.
 
 
 def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories: Sequence[str]) -> list[Fleet]:
-    """The stacks of a program, or the hosts of inventories.
+    """The stacks of a program, or an inventory.
 
     Raises:
-        MlkeysError: there are none.
+        MlkeysError: neither is given.
     """
     if inventories:
         if stacks:
-            raise MlkeysError("--stack is for a program, and --inventory stands in place of one.")
+            raise MlkeysError("--stack cannot be used with --inventory: an inventory has no stacks.")
         return [Fleet(", ".join(inventories), Path(), inventories)]
     if not program.exists():
-        raise MlkeysError(f"There is no {program}. Give a program, or an inventory with --inventory.")
+        raise MlkeysError(f"{program} does not exist. Give a program, or an inventory with --inventory.")
     app, folder = synthesised(program, out)
     return [
         Fleet(stack.node.id, folder / "ansible" / stack.node.id, keys=_keys(View(app), stack), generated=True)

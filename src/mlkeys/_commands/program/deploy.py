@@ -26,16 +26,16 @@ from mlkeys._errors import MlkeysError
 @program_argument
 @out_option
 @stack_option
-@click.option("--limit", metavar="PATTERN", help="Only hosts of this pattern (the server is always among them).")
+@click.option("--limit", metavar="PATTERN", help="Only these hosts. The server is always included.")
 @json_option
 @failing_plainly
 def command(program: Path, out: Path | None, stacks: tuple[str, ...], limit: str | None, *, as_json: bool) -> None:
-    """Bring servers and hosts to what PROGRAM (app.py) describes.
+    """Deploy what PROGRAM (app.py) describes.
 
-    Writes the files, then runs the playbook of each stack. The server and the login are those of the environment
-    (BAO_ADDR, BAO_TOKEN, VAULT_ADDR, …), unless the stack says otherwise. A second run changes nothing.
+    Generates the files, then runs the playbook of each stack. The server and the login are read from the environment
+    (BAO_ADDR, BAO_TOKEN, VAULT_ADDR, …), unless the stack sets them. A second run changes nothing.
 
-    With --json, the standard output holds the counts of each stack alone.
+    With --json, only the counts of each stack are written to standard output.
 
     \b
     Examples:
@@ -43,7 +43,7 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], limit: str
       mlkeys deploy --stack prod
       mlkeys deploy --limit 'web-1*'
       mlkeys deploy --json | jq '.stacks[].changed'
-      mlkeys dev -- mlkeys deploy       on a server that is thrown away
+      mlkeys dev -- mlkeys deploy       to a temporary development server
     """
     app, folder = synthesised(program, out)
     todo = chosen(app, stacks)
@@ -51,4 +51,4 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], limit: str
     arguments = [] if limit is None else ["--limit", f"localhost,{limit}"]
     done = run_stacks(todo, folder, "site.yml", arguments, as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
-        raise MlkeysError(f"Stack {failed[0]} failed. What was done stays; run again when it is put right.")
+        raise MlkeysError(f"Stack {failed[0]} failed. Fix the errors and rerun; completed steps are kept.")

@@ -27,23 +27,23 @@ from mlkeys._model.stack import Stack
 @program_argument
 @out_option
 @stack_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--protected-keys", is_flag=True, help="Delete keys without deletion_allowed as well.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--protected-keys", is_flag=True, help="Also delete keys without deletion_allowed.")
 @json_option
 @failing_plainly
 def command(
     program: Path, out: Path | None, stacks: tuple[str, ...], *, yes: bool, protected_keys: bool, as_json: bool
 ) -> None:
-    """Take away what PROGRAM (app.py) describes: roles, policies, ciphertexts, keys, engines.
+    """Delete what PROGRAM (app.py) created: roles, policies, ciphertexts, keys, engines.
 
-    With a key goes everything that was ever encrypted with it, for good. A key without deletion_allowed keeps the
-    command from doing anything, unless --protected-keys is given. An engine stays as long as it holds keys of others.
-    Files on hosts stay.
+    Everything that was ever encrypted with a deleted key is lost permanently. If a key does not have deletion_allowed,
+    nothing is deleted unless you give --protected-keys. An engine that contains other keys is kept. Files on hosts are
+    kept.
 
     \b
     Examples:
       mlkeys destroy --stack dev
-      mlkeys destroy --yes --protected-keys        in CI, on a server for tests
+      mlkeys destroy --yes --protected-keys        in CI, on a test server
     """
     app, folder = synthesised(program, out)
     todo = list(reversed(chosen(app, stacks)))
@@ -52,16 +52,18 @@ def command(
     if protected and not protected_keys:
         raise MlkeysError(
             f"These keys do not allow deletion: {', '.join(protected)}. Set deletion_allowed=True and deploy, "
-            "or say --protected-keys."
+            "or give --protected-keys."
         )
     names = ", ".join(stack.node.id for stack in todo)
     keyring = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
-    if not yes and not _agreed(f"Destroy {names} with {keyring}, and all that was ever encrypted with them?"):
+    if not yes and not _agreed(
+        f"Destroy {names} with {keyring}, and lose everything that was ever encrypted with them?"
+    ):
         raise MlkeysError("Nothing was destroyed.")
     arguments = ["--extra-vars", '{"force_keys": true}'] if protected_keys else []
     done = run_stacks(todo, folder, "destroy.yml", arguments, as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
-        raise MlkeysError(f"Stack {failed[0]} is not destroyed as a whole; run again when it is put right.")
+        raise MlkeysError(f"Stack {failed[0]} was not destroyed completely. Fix the errors and rerun.")
 
 
 def _agreed(question: str) -> bool:

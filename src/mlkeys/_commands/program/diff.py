@@ -27,35 +27,36 @@ from mlkeys._errors import MlkeysError
 @out_option
 @stack_option
 @click.option(
-    "--fail", is_flag=True, help="Exit with 2 when there is a difference, also one beyond what deploy can change."
+    "--fail", is_flag=True, help="Exit with 2 if there is a difference, including one that deploy cannot change."
 )
 @json_option
 @failing_plainly
 def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, fail: bool, as_json: bool) -> None:
-    """Show what deploy would change, and change nothing on servers and hosts.
+    """Show what deploy would change, without changing servers or hosts.
 
-    This is Ansible's check mode with differences, for each stack. Of an engine or key that is not there yet, what
-    depends on it cannot be shown: it is skipped. With --json, the standard output holds the counts of each stack alone.
+    Runs the playbook of each stack in Ansible's check mode with --diff. Tasks that depend on an engine or a key that
+    does not exist yet are skipped. With --json, only the counts of each stack are written to standard output.
 
-    Somebody rotated a key by hand, lowered its floor or made it exportable: that is a difference. What no deploy can
-    undo (a key that is exportable stays so) ends the comparison of its stack, with 1, or with 2 for --fail.
+    Changes by hand are differences too: a rotated key, a lower floor (min_decryption_version), an exportable key. A
+    change that deploy cannot undo (an exportable key stays exportable) ends the comparison of its stack, with status 1,
+    or 2 with --fail.
 
     \b
     Examples:
       mlkeys diff
       mlkeys diff --stack prod
-      mlkeys diff --fail            in CI or by cron: is everything as the program describes it?
+      mlkeys diff --fail            for CI and cron: exit with 2 if there is a difference
     """
     app, folder = synthesised(program, out)
     done = run_stacks(chosen(app, stacks), folder, "site.yml", ["--check", "--diff"], as_json=as_json, go_on=True)
     if failed := [name for name, run in done.items() if run.status and not run.only_refused]:
-        raise MlkeysError(f"Not compared: {', '.join(failed)}. See above for the reason.")
+        raise MlkeysError(f"Not compared: {', '.join(failed)}. The errors are shown above.")
     different = [name for name, run in done.items() if run.changed or run.only_refused]
-    click.echo(f"Different: {', '.join(different)}." if different else "There is no difference.", err=True)
+    click.echo(f"Different: {', '.join(different)}." if different else "No differences.", err=True)
     if beyond := [name for name, run in done.items() if run.only_refused]:
         click.echo(
-            f"Beyond what deploy can change: {', '.join(beyond)}. The message above says what, and what came after it "
-            "was not compared.",
+            f"deploy cannot change: {', '.join(beyond)}. The message above shows what. The tasks after it were not "
+            "compared.",
             err=True,
         )
         sys.exit(2 if fail else 1)

@@ -17,15 +17,15 @@ from mlkeys._synthesis.program import load
 
 @click.command("graph")
 @program_argument
-@click.option("--svg", "as_svg", is_flag=True, help="As an image (SVG), not as text for Mermaid.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it into this file.")
+@click.option("--svg", "as_svg", is_flag=True, help="Draw an SVG image instead of Mermaid text.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @failing_plainly
 def command(program: Path, out: Path | None, *, as_svg: bool) -> None:
-    """Draw the tree of constructs of PROGRAM (app.py), and what refers to what.
+    """Draw the tree of constructs of PROGRAM (app.py), with its references.
 
     \b
     Examples:
-      mlkeys graph                          text that GitHub and others show as a diagram
+      mlkeys graph                          Mermaid text, which GitHub renders
       mlkeys graph --svg --out tree.svg
     """
     view = View(load(program))

@@ -19,7 +19,7 @@ from mlkeys._synthesis.program import load
 @json_option
 @failing_plainly
 def command(program: Path, *, as_json: bool) -> None:
-    """List the stacks of PROGRAM (app.py), in the order in which they are deployed.
+    """List the stacks of PROGRAM (app.py) in deployment order.
 
     \b
     Examples:

@@ -28,7 +28,7 @@ from mlkeys._model.stack import Stack
 from mlkeys._synthesis.program import load
 from mlkeys._targets.ansible.project import OUTPUT_MARK, OUTPUTS_FILE
 
-_HIDDEN = "(sensitive: --show-secrets shows it)"
+_HIDDEN = "(sensitive; show it with --show-secrets)"
 _SHOWN = re.compile(re.escape(OUTPUT_MARK) + r"([A-Za-z0-9+/=]+)")
 
 
@@ -38,20 +38,20 @@ _SHOWN = re.compile(re.escape(OUTPUT_MARK) + r"([A-Za-z0-9+/=]+)")
 @out_option
 @stack_option
 @json_option
-@click.option("--show-secrets", is_flag=True, help="Decrypt and show the sensitive ones as well.")
+@click.option("--show-secrets", is_flag=True, help="Decrypt and show sensitive outputs too.")
 @failing_plainly
 def command(
     program: Path, name: str | None, out: Path | None, stacks: tuple[str, ...], *, as_json: bool, show_secrets: bool
 ) -> None:
-    """Show the outputs of what was deployed, all or the one called NAME.
+    """Show the outputs of a deployment: all of them, or the one called NAME.
 
-    A sensitive output is in no file: --show-secrets decrypts it on the server, for a terminal or a pipe.
+    Sensitive outputs are not stored in any file. --show-secrets decrypts them on the server.
 
     \b
     Examples:
-      mlkeys output                                 all of app.py
-      mlkeys output ciphertext                      one of them, bare
-      mlkeys output other.py ciphertext             one of another program
+      mlkeys output                                 all outputs of app.py
+      mlkeys output ciphertext                      the bare value of one output
+      mlkeys output other.py ciphertext             an output of another program
       mlkeys output --json --stack prod
       mlkeys output --show-secrets api_key | program-that-reads-a-key
     """
@@ -74,9 +74,9 @@ def _show_one(name: str, found: dict[str, dict[str, Any]], *, as_json: bool) -> 
     holders = [stack for stack, values in found.items() if name in values]
     if not holders:
         known = sorted({output for values in found.values() for output in values})
-        raise MlkeysError(f"There is no output {name!r}. There are: {', '.join(known) or 'none'}.")
+        raise MlkeysError(f"Output {name!r} does not exist. Known outputs: {', '.join(known) or 'none'}.")
     if len(holders) > 1:
-        raise MlkeysError(f"Several stacks have an output {name!r}: choose one with --stack, of {', '.join(holders)}.")
+        raise MlkeysError(f"Several stacks have an output {name!r}: choose one of {', '.join(holders)} with --stack.")
     value = found[holders[0]][name]
     click.echo(json.dumps(value) if as_json else _text(value))
 
@@ -107,14 +107,14 @@ def _written(project: Path) -> dict[str, Any]:
 
 
 def _decrypted(project: Path) -> dict[str, Any]:
-    """The sensitive outputs. They come over a pipe and are kept nowhere."""
+    """The sensitive outputs. They are read from a pipe and not stored."""
     run = ansible_playbook(project, "outputs.yml", show=None)
     found = _SHOWN.search(run.output)
     if run.status or found is None:
-        # Of what the playbook said nothing is shown: with a wrong result in it, it might hold a secret.
+        # The output of the playbook is not shown: it might contain a secret.
         raise MlkeysError(
-            f"The outputs of stack {project.name} cannot be decrypted. Is it deployed, and may the token decrypt? "
-            "'mlkeys doctor' looks into it."
+            f"The outputs of stack {project.name} cannot be decrypted. Check that it is deployed and that the token "
+            "may decrypt: mlkeys doctor"
         )
     values: dict[str, Any] = json.loads(base64.b64decode(found[1]))
     return values

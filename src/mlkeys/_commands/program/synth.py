@@ -19,21 +19,21 @@ from mlkeys._synthesis.project import differences, synthesize_for, write
 @click.command("synth")
 @program_argument
 @out_option
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 when the files are not up to date.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if the files are not up to date.")
 @json_option
 @failing_plainly
 def command(program: Path, out: Path | None, *, check: bool, as_json: bool) -> None:
-    """Write the files that PROGRAM (app.py) describes.
+    """Generate the files that PROGRAM (app.py) describes.
 
-    The whole program is checked first: all problems are shown at once, each with its construct and its line, and
-    nothing is written while there is one. The files are the same, byte for byte, until the program changes.
+    Checks the whole program first, and shows all problems at once, each with its construct and its line. Nothing is
+    written if there are any. The files do not change, byte for byte, until the program changes.
 
     \b
     Examples:
       mlkeys synth
-      mlkeys synth --check          in CI: are the committed files up to date?
+      mlkeys synth --check          for CI: exit with 1 if the committed files are not up to date
       mlkeys synth prod.py --out build/prod
-      mlkeys synth --json           the names of all files, and of those that changed
+      mlkeys synth --json           list all files, and the changed ones
     """
     folder = out_folder(program, out)
     made = synthesize_for(load(program), folder)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Encrypted vars files as `mlkeys lint` sees them: read by the collection's code, compared with the server's keys."""
+"""Checks of encrypted vars files for `mlkeys lint`: read with the collection's code, compared with the keys."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ if TYPE_CHECKING:
 _WHERE = re.compile(r" \(line ([0-9]+)\)")
 
 
-def checked(files: Mapping[str, bytes], *, server: bool) -> tuple[list[Finding], set[str]]:
-    """What is wrong with vars files, and the paths of those that are none.
+def checked(files: Mapping[str, str], *, server: bool) -> tuple[list[Finding], set[str]]:
+    """The findings in vars files, and the paths of those that are not encrypted vars files.
 
     Args:
-        server: whether to ask the server for the keys, one request for each.
+        server: whether to read the keys from the server, with one request for each.
 
     Raises:
-        MlkeysError: Ansible or the collection is not here, or the server cannot be asked.
+        MlkeysError: Ansible or the collection is not installed, or the server cannot be asked.
     """
     _collection.load()
     findings: list[Finding] = []
     others = set()
     stored = []
-    for path, data in files.items():
-        text = data.decode("utf-8", errors="replace")
+    for path, text in files.items():
         file, problems = _read(path, text)
         findings += problems
         if file is not None:
@@ -48,27 +47,25 @@ def checked(files: Mapping[str, bytes], *, server: bool) -> tuple[list[Finding],
 
 
 def _read(path: str, text: str) -> tuple[VarsFile | None, list[Finding]]:
-    """The file and what is wrong with it; neither for one that is no vars file of this kind."""
+    """The file and its findings; None and no findings for a file of another kind."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document, plain
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import METADATA, interpret
 
-    missing = ""
     try:
         content = plain(Document(text, path).content)
         if not is_vars_file(path) and METADATA not in content:
             return None, []
         file = interpret(content, path, text)
     except LibraryMissing as error:
-        missing = error.message
+        raise MlkeysError(error.message) from None
     except InvalidOption as error:
         return None, [_damaged(path, error.message)] if is_vars_file(path) else []
     else:
         problems = [_plain_value(path, text, name, value) for name, value in file.plain.items()]
         if file.entries and not (file.backend and file.key):
-            return None, [*problems, _damaged(path, "it does not say which key encrypted it")]
+            return None, [*problems, _damaged(path, "it does not name the key that encrypted it")]
         return file, problems
-    raise MlkeysError(missing)
 
 
 def _damaged(path: str, message: str) -> Finding:
@@ -78,7 +75,7 @@ def _damaged(path: str, message: str) -> Finding:
 
 
 def _plain_value(path: str, text: str, name: Any, value: Any) -> Finding:
-    # What is no variable's name may be anything, a secret too.
+    # Anything but a variable's name might be a secret.
     is_name = isinstance(name, str) and name.isascii() and name.isidentifier()
     subject = name if is_name else "an entry without a variable's name"
     where = (_line_of(text, name) if is_name else 1, 1)
@@ -88,7 +85,7 @@ def _plain_value(path: str, text: str, name: Any, value: Any) -> Finding:
 
 
 def _line_of(text: str, name: str) -> int:
-    """The line of an entry. The same name stands further in among the fingerprints."""
+    """The line of an entry. The fingerprints have the same names, with a larger indent."""
     for indent in ("", r" {0,4}", r".*"):
         found = re.search(rf"^{indent}[\"']?{re.escape(name)}[\"']?[ \t]*:", text, re.MULTILINE)
         if found:
@@ -119,7 +116,7 @@ def _compared(stored: Iterable[StoredFile]) -> Iterator[Finding]:
 def _key_states(
     keys: Iterable[tuple[str, str]],
 ) -> tuple[dict[tuple[str, str], KeyState], dict[tuple[str, str], str]]:
-    """What the server says of each key: its versions, or why there are none."""
+    """The versions of each key on the server, or why they are unknown."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
         MountNotFound,
         NotFound,

@@ -23,36 +23,36 @@ from mlkeys._system.replacing import ChangedMeanwhile, check_unchanged
 
 @click.command("edit")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--key", metavar="NAME", help="The key to encrypt with, for a new file.")
-@click.option("--backend", metavar="PATH", help="The engine's mount, for a new file; transit when not given.")
+@click.option("--key", metavar="NAME", help="Key for a new file.")
+@click.option("--backend", metavar="PATH", help="Path of the Transit engine for a new file. Default: transit.")
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
     metavar="DIR",
-    help="Where the plaintext is while the editor is open, when it may reach a disk.",
+    help="Keep the plaintext in this folder while the editor is open, even if it is on a disk.",
 )
 @failing_plainly
 def command(file: Path, key: str | None, backend: str | None, folder: Path | None) -> None:
-    """Edit the secrets of FILE, an encrypted vars file (*.transit.yml, .yaml or .json); made when it is not there.
+    """Edit the secrets of FILE, an encrypted vars file (*.transit.yml, .yaml or .json). Creates FILE if needed.
 
-    The plaintext is in a file of yours alone, in memory (XDG_RUNTIME_DIR or /dev/shm, if that is a tmpfs), while the
-    editor is open. Then it is overwritten and removed, also when this command is ended by a signal. Memory may be
-    swapped to disk: encrypt the swap space. Only what was changed is encrypted; the other ciphertexts, the comments
-    and the order of FILE stay.
+    While the editor is open, the plaintext is in a private file in memory (in XDG_RUNTIME_DIR or /dev/shm, if it is a
+    tmpfs). The file is then overwritten and removed, even if a signal ends this command. Memory may be swapped to disk,
+    so encrypt the swap space. Only changed values are encrypted. The other ciphertexts, the comments and the order of
+    FILE are kept.
 
-    The editor is that of VISUAL or EDITOR. Vim keeps no swap, backup, undo and viminfo files for it. Of other editors,
-    what they put beside the file is removed with it; what they put elsewhere (as graphical ones may) is not known here.
+    Set the editor with VISUAL or EDITOR. Vim runs without swap, backup, undo and viminfo files. Files that other
+    editors create beside the plaintext are removed with it; files that they create elsewhere are not.
 
-    The token needs the capability update on decrypt, encrypt, hmac and verify of the key. When FILE points to a
-    document of a KV engine (store: kv), that one is edited, which needs read, create and update on it.
+    The token needs the capability update on decrypt, encrypt, hmac and verify of the key. If FILE points to a KV
+    document (store: kv), that document is edited, which needs read, create and update on it.
 
     \b
     Examples:
       mlkeys edit group_vars/all/keys.transit.yml
-      mlkeys edit group_vars/all/keys.transit.yml --key ml-api-key      a new file
+      mlkeys edit group_vars/all/keys.transit.yml --key ml-api-key      create a file
       EDITOR='code --wait' mlkeys edit keys.transit.yml
     """
-    # A core dump would hold the plaintext.
+    # A core dump would contain the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     aim = target(file, key, backend)
     place = folder.absolute() if folder else folder_in_memory(os.environ)
@@ -64,19 +64,19 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     except Stopped as signal:
         stopped = signal.number
     if stopped:
-        click.echo(f"Stopped. {file} is as it was.", err=True)
+        click.echo(f"Stopped. {file} is unchanged.", err=True)
         sys.exit(128 + stopped)
     if any(change.action != "kept" for change in changes):
         show([(change, "") for change in changes], str(file))
     else:
-        click.echo(f"Nothing was changed. {file} is as it was.", err=True)
+        click.echo(f"No changes. {file} is unchanged.", err=True)
 
 
 def _decrypted(aim: Target) -> dict[str, str]:
-    """The secrets of the file, and proof that there is a key to encrypt others with.
+    """The secrets of the file. Fails if there is no key to encrypt new ones with.
 
     Raises:
-        MlkeysError: one does not decrypt, or is no text.
+        MlkeysError: a value does not decrypt, or is not text.
     """
     from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
@@ -95,13 +95,15 @@ def _decrypted(aim: Target) -> dict[str, str]:
             secrets[entry.name] = secret
     if problems:
         raise MlkeysError(
-            "\n".join([f"{aim.path}: not all of it decrypts. Take out by hand what cannot be saved:", *problems])
+            "\n".join(
+                [f"{aim.path}: some values do not decrypt. Remove the lines by hand if they are lost:", *problems]
+            )
         )
     return secrets
 
 
 def _text(result: bytes | str) -> tuple[str | None, str]:
-    """A secret, or why there is none."""
+    """A secret, or the reason why it cannot be edited."""
     if isinstance(result, str):
         return None, result
     try:
@@ -110,8 +112,8 @@ def _text(result: bytes | str) -> tuple[str | None, str]:
         return None, "it is not UTF-8 text"
 
 
-def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> list[Change]:
-    """Let the user edit until it can be written, or the user gives up."""
+def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> tuple[Change, ...]:
+    """Let the user edit until the text can be written, or the user gives up."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import name_problems
 
     editor = chosen_editor(os.environ)
@@ -119,11 +121,11 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
     while True:
         status = guard.edit(editor, buffer, os.environ)
         if status:
-            raise MlkeysError(f"The editor ended with status {status}. {aim.path} is as it was.")
+            raise MlkeysError(f"The editor failed with status {status}. {aim.path} is unchanged.")
         try:
             after = parsed(_taken(buffer), name_problems)
             if after == before:
-                return []
+                return ()
             check_unchanged(aim.path, aim.before)
             return _written(aim, after, guard)
         except ChangedMeanwhile:
@@ -132,16 +134,16 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
             reason = str(problem)
         with guard.waiting():
             if not _asks_again(reason):
-                raise MlkeysError(f"{reason}\n{aim.path} is as it was.")
+                raise MlkeysError(f"{reason}\n{aim.path} is unchanged.")
 
 
-def _written(aim: Target, secrets: dict[str, str], guard: Guard) -> list[Change]:
+def _written(aim: Target, secrets: dict[str, str], guard: Guard) -> tuple[Change, ...]:
     # A new login: editing may have taken longer than a token lives.
     with collection.connected() as client:
         with guard.waiting():
-            changes = aim.changes(client, secrets, purge=True)
-        aim.write(client, secrets, changes)
-    return changes
+            planned = aim.planned(client, secrets, purge=True)
+        aim.write(client, planned)
+    return planned.changes
 
 
 def _asks_again(reason: str) -> bool:
@@ -158,11 +160,9 @@ def _put(buffer: Path, text: str) -> None:
 
 
 def _taken(buffer: Path) -> str:
-    problem = "is gone"
     try:
         return buffer.read_bytes().decode()
     except UnicodeDecodeError:
-        problem = "is not UTF-8"
+        raise MlkeysError("The edited text is not UTF-8.") from None
     except OSError:
-        pass
-    raise MlkeysError(f"What the editor was to write {problem}.")
+        raise MlkeysError("The editor removed the file.") from None

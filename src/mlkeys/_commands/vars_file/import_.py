@@ -23,23 +23,23 @@ _REFUSED = "refused"
 Read = Callable[[], Source]
 
 _ABOUT_PLAIN_TEXT = (
-    "They still stand there in plain text: delete them, and if they ever were in a commit, a backup or a message, "
+    "It still contains them in plain text: delete them there. If they were ever in a commit, a backup or a message, "
     "replace them at their providers."
 )
 
 
 @click.group("import")
 def command() -> None:
-    """Bring secrets from elsewhere into an encrypted vars file.
+    """Import secrets into an encrypted vars file.
 
-    Plaintext goes through memory and pipes only, never into a file. Entries of the target that are not imported stay
-    as they are, with their comments and order. A value that cannot become a variable is never dropped silently: each
-    is named, with what there is to choose, before anything is written.
+    Plaintext passes through memory and pipes only, never through a file. Other entries of the target are kept, with
+    their comments and order. No value is dropped silently: if a value cannot become a variable, the command lists your
+    choices before it writes anything.
 
-    NAME in the source becomes the variable name: in lower case, with '_' for what a variable's name cannot hold.
+    Variables are named after the values in the source, in lower case and with '_' for unsuitable characters.
 
-    The token needs the capability update on encrypt, hmac and verify of the key; no right to decrypt. When the target
-    points to a document of a KV engine (store: kv), entries get there, which needs read, create and update on it.
+    The token needs the capability update on encrypt, hmac and verify of the key. It need not be able to decrypt. If the
+    target points to a KV document (store: kv), the entries are stored there, which needs read, create and update on it.
 
     \b
     Examples:
@@ -56,19 +56,21 @@ _OPTIONS = (
         required=True,
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="The encrypted vars file (*.transit.yml, .yaml or .json); made when it is not there.",
+        help="The encrypted vars file (*.transit.yml, .yaml or .json). Created if needed.",
     ),
-    click.option("--key", metavar="NAME", help="The key to encrypt with; that of FILE when not given."),
-    click.option("--backend", metavar="PATH", help="The engine's mount; that of FILE, else transit."),
-    click.option("--only", multiple=True, metavar="NAME", help="Import only this value, or what is in it; repeatable."),
-    click.option("--skip", multiple=True, metavar="NAME", help="Leave this value, or what is in it, out; repeatable."),
-    click.option("--rename", multiple=True, metavar="OLD=NEW", help="Call the variable of value OLD NEW; repeatable."),
-    click.option("--prefix", default="", metavar="TEXT", help="Put TEXT before the names of variables."),
-    click.option("--flatten", is_flag=True, help="Take values in mappings and lists, as parent_child and parent_0."),
-    click.option("--as-text", is_flag=True, help="Take numbers, truth values and dates as they are written."),
-    click.option("--literal", is_flag=True, help="Take references and templates as they stand; none is looked up."),
-    click.option("--replace", is_flag=True, help="Let entries of FILE get another value."),
-    click.option("--dry-run", is_flag=True, help="Show what would happen, and write nothing."),
+    click.option("--key", metavar="NAME", help="The key to encrypt with. Default: the key of FILE."),
+    click.option("--backend", metavar="PATH", help="Path of the Transit engine. Default: that of FILE, or transit."),
+    click.option("--only", multiple=True, metavar="NAME", help="Import only this value or mapping; repeatable."),
+    click.option("--skip", multiple=True, metavar="NAME", help="Do not import this value or mapping; repeatable."),
+    click.option(
+        "--rename", multiple=True, metavar="OLD=NEW", help="Name the variable for the value OLD NEW; repeatable."
+    ),
+    click.option("--prefix", default="", metavar="TEXT", help="Prefix for variable names."),
+    click.option("--flatten", is_flag=True, help="Import nested values, as parent_child and parent_0."),
+    click.option("--as-text", is_flag=True, help="Import numbers, booleans and dates as text."),
+    click.option("--literal", is_flag=True, help="Import references and templates as literal text."),
+    click.option("--replace", is_flag=True, help="Overwrite entries of FILE that have another value."),
+    click.option("--dry-run", is_flag=True, help="Show what would be imported, without writing anything."),
 )
 
 
@@ -97,10 +99,10 @@ def ansible_vault(
     ask_vault_pass: bool,
     **options: Any,
 ) -> None:
-    """Import from SOURCE, a vars file that is encrypted with Ansible Vault, as a whole or in single values (!vault).
+    """Import from SOURCE, a vars file that Ansible Vault encrypted as a whole or in single values (!vault).
 
-    Of a file that is not encrypted as a whole only its !vault values are taken; --only takes others as well.
-    Passwords are found where Ansible finds them (ansible.cfg, ANSIBLE_VAULT_PASSWORD_FILE, ...), or asked for.
+    If the file is not encrypted as a whole, only its !vault values are imported; name others with --only. Passwords are
+    read as Ansible reads them (ansible.cfg, ANSIBLE_VAULT_PASSWORD_FILE, ...), or prompted for.
 
     \b
     Examples:
@@ -123,7 +125,9 @@ def ansible_vault(
 
         return Source(str(source), tuple(yaml_values(text, str(source), decrypt, encrypted=encrypted)), TEMPLATE)
 
-    advice = f"When all works with the new file, take the values out of the old one (ansible-vault edit {source})."
+    advice = (
+        f"When everything works with the new file, remove the values from the old one (ansible-vault edit {source})."
+    )
     _import(read, advice, options)
 
 
@@ -133,13 +137,13 @@ def ansible_vault(
 @click.option(
     "--input-type",
     type=click.Choice(["yaml", "json", "dotenv", "ini", "binary"]),
-    help="Format of SOURCE, where its name does not say.",
+    help="Format of SOURCE, if its name does not show it.",
 )
 @failing_plainly
 def sops(source: Path, input_type: str | None, **options: Any) -> None:
     """Import from SOURCE, a file that is encrypted with SOPS (YAML, JSON, dotenv or INI).
 
-    `sops` has to be installed, and finds its keys as ever (SOPS_AGE_KEY_FILE, GnuPG, the cloud's KMS).
+    Requires `sops`, which finds its keys as usual (SOPS_AGE_KEY_FILE, GnuPG, a cloud KMS).
 
     \b
     Examples:
@@ -152,7 +156,9 @@ def sops(source: Path, input_type: str | None, **options: Any) -> None:
         return Source(str(source), tuple(sops_values(source, input_type)))
 
     _import(
-        read, f"When all works with the new file, take the values out of the old one (sops edit {source}).", options
+        read,
+        f"When everything works with the new file, remove the values from the old one (sops edit {source}).",
+        options,
     )
 
 
@@ -184,8 +190,8 @@ def _text(source: Path) -> str:
 
 
 def _import(read: Read, advice: str, options: Mapping[str, Any]) -> None:
-    """Read, decide, encrypt, tell; `advice` is what to do with the source then."""
-    # A core dump would hold the plaintext.
+    """Read, decide, encrypt and report; `advice` is what to do with the source afterwards."""
+    # A core dump would contain the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     dry_run, may_replace = options["dry_run"], options["replace"]
     wishes = _wishes(options)
@@ -196,14 +202,14 @@ def _import(read: Read, advice: str, options: Mapping[str, Any]) -> None:
     if selection.chosen:
         with collection.connected() as client:
             aim.check_key(client)
-            found = aim.changes(client, selection.secrets, purge=False)
-            changes = [_foretold(change, may_replace) for change in found if change.name in selection.chosen]
+            planned = aim.planned(client, selection.secrets, purge=False)
+            changes = [_decided(one, may_replace) for one in planned.changes if one.name in selection.chosen]
             refuse(str(aim.path), [] if dry_run else [change.reason for change in changes if change.action == _REFUSED])
             if not dry_run and any(change.action != "kept" for change in changes):
-                aim.write(client, selection.secrets, changes)
-    _tell(source, selection, changes, f"{source.path} -> {aim.path}")
+                aim.write(client, planned)
+    _report(source, selection, changes, f"{source.path} -> {aim.path}")
     if dry_run:
-        click.echo("Nothing was written: this was --dry-run.", err=True)
+        click.echo("Nothing was written (--dry-run).", err=True)
     elif changes:
         click.echo(_farewell(source, selection, aim, advice), err=True)
 
@@ -226,30 +232,26 @@ def _wishes(options: Mapping[str, Any]) -> Wishes:
     )
 
 
-def _foretold(change: Change, may_replace: bool) -> Change:
-    """What the user is told of a change: an entry that has another value is replaced on request only."""
+def _decided(change: Change, may_replace: bool) -> Change:
+    """A change, refused if it would overwrite another value without --replace."""
     if change.action != "updated" or may_replace:
         return change
-    why = (
-        "it has another value"
-        if change.reason == "the value changed"
-        else f"it may have another value ({change.reason})"
-    )
-    return replace(change, action=_REFUSED, reason=f"{change.name} is there, and {why}: --replace takes the new one")
+    why = "has another value" if change.reason == "the value changed" else f"may have another value ({change.reason})"
+    return replace(change, action=_REFUSED, reason=f"{change.name} exists and {why}: use --replace to overwrite it")
 
 
-def _tell(source: Source, selection: Selection, changes: Sequence[Change], title: str) -> None:
+def _report(source: Source, selection: Selection, changes: Sequence[Change], title: str) -> None:
     rows = [(change, selection.chosen[change.name].name) for change in changes]
-    rows += [(Change("", "left out", reason, None), value.name) for value, reason in selection.left_out]
+    rows += [(Change("", "skipped", reason, None), value.name) for value, reason in selection.left_out]
     if rows:
         show(rows, title)
     if not changes:
-        click.echo(f"Nothing of {source.path} was imported.", err=True)
+        click.echo(f"Nothing was imported from {source.path}.", err=True)
 
 
 def _farewell(source: Source, selection: Selection, aim: Target, advice: str) -> str:
-    """What to do with the source now. That is up to the user."""
+    """What to do with the source now, which is left to the user."""
     left = len(selection.left_out)
-    kept = f" {left} of its values {'was' if left == 1 else 'were'} left out: only it has them."
-    done = f"{aim.path} holds {len(selection.chosen)} of the values of {source.path}, which is as it was."
+    kept = f" {left} of its values {'was' if left == 1 else 'were'} skipped, and exist only there."
+    done = f"{aim.path} now holds {len(selection.chosen)} values from {source.path}, which is unchanged."
     return f"{done}{kept if left else ''} {advice}"

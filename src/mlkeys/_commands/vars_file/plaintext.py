@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The text that `mlkeys edit` gives to an editor: a secret for each name, in YAML."""
+"""The text that `mlkeys edit` opens in an editor: a YAML mapping of names to secrets."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from mlkeys._errors import MlkeysError
 from mlkeys._import.values import NOTHING, SCALARS, TEXT, Value
 from mlkeys._import.yaml_source import yaml_values
 
-# Wide enough for no value to be folded.
+# No value is folded.
 _WIDTH = 1_000_000_000
 
-#: What is wrong with names that are to become variables.
+#: The problems of variable names.
 NameProblems = Callable[[Sequence[str]], list[str]]
 
 
 def rendered(secrets: Mapping[str, str], path: str) -> str:
-    """The text for these secrets, which are those of a file."""
+    """The text with the secrets of a file."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        """Writes a text of several lines as one."""
+        """Writes multi-line values as blocks."""
 
     def text(dumper: Any, value: str) -> Any:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=_style(value))
@@ -34,31 +34,31 @@ def rendered(secrets: Mapping[str, str], path: str) -> str:
 
 
 def _style(value: str) -> str | None:
-    """How a text is written: with escapes if something in it cannot be seen, as lines if it has several."""
+    """The style of a value: quoted if it has invisible characters, a block if it has several lines."""
     if not all(line.isprintable() for line in value.split("\n")):
         return '"'
     return "|" if "\n" in value else None
 
 
 _INTRODUCTION = """\
-# The secrets of {path}, in plain text. When the editor ends, what was changed is encrypted,
-# and this file is overwritten and removed. An entry that is taken out here is taken out there.
+# The secrets of {path}, in plain text. When you close the editor, changed values are encrypted,
+# and this file is overwritten and removed. Remove an entry here to remove it from {path}.
 #
 #   name: value
 #   name: |
 #     a value
 #     of several lines
 #
-# To write nothing, change nothing, or let the editor fail (in vim, :cq).
+# To cancel, change nothing, or make the editor fail (in vim, :cq).
 
 """
 
 
 def parsed(text: str, name_problems: NameProblems) -> dict[str, str]:
-    """The secrets of such a text. Every value is text, as it is written.
+    """The secrets in such a text. Every scalar is text, as it is written.
 
     Raises:
-        MlkeysError: with all problems and their lines, but without a value.
+        MlkeysError: it lists all problems with their lines, but no values.
     """
     found: dict[str, Value] = {}
     problems = []
@@ -68,7 +68,7 @@ def parsed(text: str, name_problems: NameProblems) -> dict[str, str]:
             problems.append(f"  line {value.line}: {problem}")
         found.setdefault(value.path[0], value)
     if problems:
-        raise MlkeysError("\n".join(dict.fromkeys(["The text cannot be taken as it is:", *problems])))
+        raise MlkeysError("\n".join(dict.fromkeys(["The text has errors:", *problems])))
     return {name: value.text for name, value in found.items()}
 
 
@@ -79,11 +79,11 @@ def _problem(value: Value, found: Mapping[str, Value], name_problems: NameProble
     if len(value.path) > 1:
         return f"{name} must be text, not a mapping or a list (quote it)"
     if name in found:
-        return f"{name} is there already, in line {found[name].line}"
+        return f"{name} is already defined in line {found[name].line}"
     if value.kind == NOTHING or not value.text:
-        return f"{name} has no value: give one, or take the line out"
+        return f"{name} has no value: add one, or remove the line"
     return "" if value.kind in (TEXT, *SCALARS) else f"{name} must be text (quote it)"
 
 
 def _no_vault(_text: str, line: int) -> NoReturn:
-    raise MlkeysError(f"The text holds something of Ansible Vault in line {line}: give the value itself.")
+    raise MlkeysError(f"The text contains an Ansible Vault value in line {line}: enter the plaintext.")

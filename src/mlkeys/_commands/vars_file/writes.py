@@ -1,18 +1,18 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Encrypted vars files as `mlkeys import` and `mlkeys edit` write them, by the collection's own code.
+"""Encrypted vars files as `mlkeys import` and `mlkeys edit` write them, with the collection's own code.
 
-Only what changed is encrypted. Entries behind the key's latest version stay so: carrying them on is the work of
-`vault_transit_vars` and of a rotation, and needs a right of its own.
+Only changed values are encrypted. Entries behind the key's latest version stay as they are: rewrapping is up to
+`vault_transit_vars` and `mlkeys rotate`, and needs a capability of its own.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.ciphertexts import SUFFIXES, is_vars_file
@@ -21,8 +21,9 @@ from mlkeys._system import replacing
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Place, VarsFile
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Stored
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import VarsPlan
 
 _WIDE = 200
 _COLOURS = {"added": "green", "updated": "yellow", "removed": "red"}
@@ -39,20 +40,21 @@ class Change:
 
 
 @dataclass(frozen=True)
-class InKv:
-    """The document of a KV engine that a vars file points to, as it was read."""
+class Planned:
+    """The changes to a file, and the collection's plan for them."""
 
-    place: Place
-    stored: Stored
+    changes: tuple[Change, ...]
+    plan: VarsPlan = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Target:
-    """An encrypted vars file that is to be written, with the key that it is written with.
+    """An encrypted vars file to write, and the key to encrypt with.
 
     Attributes:
-        before: the file's text.
-        file: what it holds, or the document that it points to.
+        before: the file's text, None for a new file.
+        file: its content, or that of the KV document that it points to.
+        stored: that document as it was read, None for a file that holds its own entries.
     """
 
     path: Path
@@ -60,14 +62,10 @@ class Target:
     file: VarsFile
     backend: str
     key: str
-    document: InKv | None = None
-
-    @property
-    def fingerprint_key(self) -> str:
-        return self.file.fingerprint_key or self.key
+    stored: Stored | None = None
 
     def check_key(self, client: Client) -> None:
-        """Refuse to go on when there is certainly no key to encrypt with.
+        """Fail early if the key is known to be missing.
 
         Raises:
             TransitError: the key or its engine does not exist.
@@ -77,110 +75,75 @@ class Target:
         if not self.file.entries:
             Transit(client, self.backend).check_key_exists(self.key)
 
-    def changes(self, client: Client, secrets: Mapping[str, str], *, purge: bool) -> list[Change]:
-        """What has to be done for the file to hold these secrets. Nothing is written, here or on the server."""
-        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
+    def planned(self, client: Client, secrets: Mapping[str, str], *, purge: bool) -> Planned:
+        """The changes that make the file hold these secrets. Nothing is written, neither here nor on the server."""
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import plan_vars
 
-        options = {**self._options, "text": self.file.text, "secrets": secrets, "purge": purge}
-        outcome = reconcile_vars(client, options, dry_run=True, _now=0)
-        return [
-            Change(entry["name"], entry["action"], entry["reason"], entry["version"])
-            if entry["action"] in _COLOURS
-            else Change(entry["name"], "kept", "", self.file.entries[entry["name"]].version)
-            for entry in outcome.result["entries"]
-        ]
-
-    def write(self, client: Client, secrets: Mapping[str, str], changes: Iterable[Change]) -> None:
-        """Carry the changes out: encrypt what has to be, and replace the file or the document.
-
-        Raises:
-            ChangedMeanwhile: somebody else was faster.
-        """
-        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import parse, update
-        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
-
-        todo = {change.name: change.action for change in changes if change.action in _COLOURS}
-        chosen = {name: secrets[name] for name, action in todo.items() if action != "removed"}
-        # As for a file with nothing in it: then nothing but these is touched.
-        outcome = reconcile_vars(client, {**self._options, "text": "", "secrets": chosen}, dry_run=False, _now=0)
-        client.settle()
-        written = parse(outcome.text or "", self.file.path).entries
-        text = update(
-            self.file,
-            backend=self.backend,
-            key=self.key,
-            fingerprint_key=self.fingerprint_key,
-            ciphertexts={name: entry.ciphertext for name, entry in written.items()},
-            fingerprints={name: entry.fingerprint for name, entry in written.items()},
-            removed=[name for name, action in todo.items() if action == "removed"],
-        )
-        if self.document is None:
-            replacing.replace(self.path, text, self.before)
-        else:
-            _replace_document(client, self.document, text)
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {
-            "path": self.file.path,
-            "store": "file",
+        options = {
             "backend": self.backend,
             "key": self.key,
             "fingerprint_key": self.file.fingerprint_key or None,
-            "purge": False,
+            "secrets": secrets,
+            "purge": purge,
         }
+        plan = plan_vars(client, options, self.file).without_upkeep()
+        return Planned(tuple(Change(fate.name, fate.action, fate.reason, fate.after) for fate in plan.fates), plan)
+
+    def write(self, client: Client, planned: Planned) -> None:
+        """Encrypt the new values, and replace the file or the document.
+
+        Raises:
+            ChangedMeanwhile: the file or the document was changed after it was read.
+        """
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import update
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Overtaken
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import (
+            carry_out,
+            replace_document,
+        )
+
+        edits = carry_out(planned.plan)
+        client.settle()
+        if self.stored is None:
+            replacing.replace(self.path, update(self.file, edits), self.before)
+            return
+        try:
+            replace_document(client, self.file, self.stored, edits)
+        except Overtaken as error:
+            raise replacing.ChangedMeanwhile(error.message) from None
 
 
 def target(path: Path, key: str | None, backend: str | None) -> Target:
-    """The file as it is, or what it points to, and the key that was asked for, else its own.
+    """The file, or the KV document that it points to, with the given key and engine or else its own.
 
     Raises:
-        MlkeysError: it is no encrypted vars file, was written with another key, or nobody says with which.
+        MlkeysError: it is not an encrypted vars file, was written with another key, or no key is known.
     """
     if not is_vars_file(path.name):
-        raise MlkeysError(f"{path} is no name for an encrypted vars file: it must end with {', '.join(SUFFIXES)}.")
+        raise MlkeysError(f"{path} is not a name for an encrypted vars file: it must end with {', '.join(SUFFIXES)}.")
     if not path.parent.is_dir():
         raise MlkeysError(f"The folder {path.parent} does not exist. Create it first.")
     _collection.load()
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import check_ownership, parse
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import read_document
 
     before = replacing.read(path)
     with _collection.in_plain_words():
         file = parse(before or "", str(path))
-        document = None
+        stored = None
         if file.place is not None:
-            document, file = _read_document(file.place)
+            with _collection.connected() as client:
+                stored, file = read_document(client, file.place)
         chosen_key, chosen_backend = key or file.key, (backend or file.backend or "transit").strip("/")
         if not chosen_key:
-            why = "does not say which key encrypts it" if before else "does not exist yet"
-            raise MlkeysError(f"{path} {why}: give the name of the key with --key.")
+            why = "does not name its key" if before else "does not exist yet"
+            raise MlkeysError(f"{path} {why}: name the key with --key.")
         check_ownership(file, chosen_backend, chosen_key, file.fingerprint_key or chosen_key, str(path))
-    return Target(path, before, file, chosen_backend, chosen_key, document)
-
-
-def _read_document(place: Place) -> tuple[InKv, VarsFile]:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import read_document
-
-    with _collection.connected() as client:
-        stored, file = read_document(client, place)
-    return InKv(place, stored), file
-
-
-def _replace_document(client: Client, document: InKv, text: str) -> None:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Overtaken
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import replace_document
-
-    try:
-        replace_document(client, document.place, document.stored, text)
-    except Overtaken as error:
-        problem = error.message
-    else:
-        return
-    raise replacing.ChangedMeanwhile(problem)
+    return Target(path, before, file, chosen_backend, chosen_key, stored)
 
 
 def show(rows: Sequence[tuple[Change, str]], title: str) -> None:
-    """A table of what happens to each entry, and of where it comes from where that is said."""
+    """Show a table of changes, with their sources if there are any."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -188,14 +151,14 @@ def show(rows: Sequence[tuple[Change, str]], title: str) -> None:
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE)
     sources = any(source for _, source in rows)
-    for heading in ("variable", *(("from",) if sources else ()), "what happens", "version", "why"):
+    for heading in ("variable", *(("from",) if sources else ()), "change", "version", "reason"):
         table.add_column(heading, overflow="fold")
     for change, source in rows:
         version = "" if change.version is None else f"v{change.version}"
         cells = [change.name, *((source,) if sources else ()), change.action, version, change.reason]
-        # Names of others are no markup.
+        # A name is not markup.
         table.add_row(*(Text(cell, style=_style(cell, change)) for cell in cells))
-    # Who reads it from a pipe has no margin.
+    # A pipe has no width.
     Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
