@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said in more than one file is said alike."""
+"""Facts that several files state are the same in all of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_yaml(path: str) -> Any:
 
 
 def pins(path: Path) -> dict[str, str]:
-    """Exact versions by normalised name, those of included files too."""
+    """Return exact versions by normalised name, including those of included files."""
     text = path.read_text(encoding="utf-8")
     found = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in PINNED.findall(text)}
     for included in re.findall(r"^-r (\S+)", text, re.MULTILINE):
@@ -49,7 +49,7 @@ def test_every_module_is_in_the_action_group() -> None:
 
 
 def test_changelog_fragments_have_no_markup_of_plugins() -> None:
-    """They are reStructuredText, where it would be shown as it stands."""
+    """They are reStructuredText, which would show the markup literally."""
     fragments = (ROOT / "changelogs/fragments").glob("*.yml")
     assert [found for path in fragments for found in PLUGIN_MARKUP.findall(path.read_text(encoding="utf-8"))] == []
 
@@ -62,6 +62,6 @@ def test_locked_requirements_hold_the_pins_they_are_made_from(name: str) -> None
     assert {name: locked.get(name) for name in wanted} == wanted
 
 
-def test_the_compared_requirements_are_there() -> None:
+def test_all_locked_requirements_exist() -> None:
     tests = {"tests-2.16", "tests-2.19", "tests-2.21"}
     assert {"build", "demo", "docs", "lint", "molecule", "nox", "peer", "sanity"} | tests == set(LOCKED)
