@@ -28,7 +28,7 @@ STAGE = CACHE / "stage" / "ansible_collections" / "mlkeys" / "transit"
 CORE = "2.19"
 KINDS_OF_TESTS = ("unit", "integration", "e2e", "cdk", "docs")
 
-# The top-level entries of the collection archive. Add a new entry of the checkout here, or to build_ignore in galaxy.yml.
+# The top-level entries of the collection archive. Add new entries here, or to build_ignore in galaxy.yml.
 SHIPPED = {
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -46,8 +46,8 @@ SHIPPED = {
     "roles",
 }
 
-# ansible-test downloads the installer of pip. This one uses the pip that comes with Python, so that the package index is
-# the only download source.
+# ansible-test downloads the installer of pip. This one uses the pip that comes with Python, so that only the package
+# index is needed.
 GET_PIP = """\
 import glob, os, sys
 import ensurepip
@@ -80,8 +80,8 @@ collection="$HOME/.ansible/collections/ansible_collections/mlkeys/transit"
 mlkeys dev -- python "$collection/examples/llm_gateway/demo.py" --throwaway
 """
 
-# Skip interpreters that the machine does not have instead of downloading them. Use the interpreters of pyenv directly: its
-# shims exist for every version, but only the selected one works.
+# Skip interpreters that the machine does not have instead of downloading them. Use the interpreters of pyenv directly:
+# its shims exist for every version, but only the selected one works.
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 interpreters = sorted(Path.home().glob(".pyenv/versions/3.*/bin"))
 os.environ["PATH"] = os.pathsep.join([*map(str, interpreters), os.environ["PATH"]])
@@ -174,7 +174,7 @@ def type_checked() -> list[str]:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation site into .cache/site. Broken internal links are errors; external links are not checked."""
+    """Build the documentation site into .cache/site. Broken internal links are errors."""
     install(session, "docs", package=True)
     environment = collection_environment(session)
     pages, site = ROOT / "docs" / "collection", CACHE / "site"

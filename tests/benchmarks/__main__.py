@@ -28,7 +28,7 @@ ON_SERVER = {"template": template_rows, "lookup": lookup_rows, "keys": key_rows,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", type=Path, required=True, help="virtual environment with the package ansible")
-    parser.add_argument("--collections", type=Path, required=True, help="folder that contains ansible_collections/mlkeys/transit")
+    parser.add_argument("--collections", type=Path, required=True, help="folder of ansible_collections/mlkeys/transit")
     parser.add_argument("--report", type=Path, required=True, help="the page to write")
     parser.add_argument("--only", choices=[*ON_SERVER, "generator"], action="append", help="measure only these rows")
     arguments = parser.parse_args()
