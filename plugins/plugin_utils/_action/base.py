@@ -11,7 +11,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import with_configuration, with_token
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import can_run_here, run_here
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import can_run_here, load_here, run_here
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
 
 
@@ -30,6 +30,16 @@ class TransitAction(ActionBase):
 
     TRANSFERS_FILES = False
     _supports_async = True
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Import the module when Ansible loads the plugin.
+
+        Ansible loads it before it forks a worker for each task and host. The workers inherit what is imported then, and
+        each of them would need 100 ms to import it by itself.
+        """
+        super().__init_subclass__(**arguments)
+        if hasattr(cls, "MODULE"):
+            load_here(cls.MODULE)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}

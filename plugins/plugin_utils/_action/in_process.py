@@ -29,12 +29,22 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
 
 def can_run_here(name: str) -> bool:
     """Whether this Python has what the module needs. That of the target may have it when this one does not."""
-    return all(_is_installed(library) for library in _LIBRARIES.get(name, ("hvac",)))
+    return all(_is_installed(library) for library in _libraries(name))
+
+
+def load_here(name: str) -> None:
+    """Import the module ``mlkeys.transit.NAME`` and its libraries, if this Python has them."""
+    if can_run_here(name):
+        importlib.import_module(_full_name(name))
+        for library in _libraries(name):
+            # A library that is broken is a matter of the task that needs it.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(library)
 
 
 def run_here(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The result of the module ``mlkeys.transit.NAME`` with these arguments, Ansible's internal ones included."""
-    module = importlib.import_module(f"ansible_collections.mlkeys.transit.plugins.modules.{name}")
+    module = importlib.import_module(_full_name(name))
     # A started module begins without. Here they would be those of the items of the loop before.
     for kept in ("_global_warnings", "_global_deprecations"):
         getattr(warnings, kept).clear()
@@ -43,6 +53,14 @@ def run_here(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         module.main()
     result: dict[str, Any] = json.loads(printed.getvalue())
     return result
+
+
+def _full_name(name: str) -> str:
+    return f"ansible_collections.mlkeys.transit.plugins.modules.{name}"
+
+
+def _libraries(name: str) -> tuple[str, ...]:
+    return _LIBRARIES.get(name, ("hvac",))
 
 
 def _is_installed(library: str) -> bool:
