@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test checks scenarios test-matrix coverage lint docs bench release clean
+.PHONY: help demo test checks scenarios tests test-matrix coverage lint docs bench release clean
 
-# The first interpreter that is new enough wins. All supported versions of ansible-core run on python3.11.
-PYTHON ?= python3.11 python3.12 python3.13 python3
+# The first of these that is new enough and has venv wins. All supported versions of ansible-core run on 3.11. The build of
+# the distribution comes first: it is optimised, which makes the tests 15% faster than with most other builds.
+PYTHON ?= /usr/bin/python3.11 python3.11 python3.12 python3.13 python3
 VENV := .venv
 NOX := $(VENV)/bin/nox
 
@@ -20,11 +21,9 @@ demo: $(VENV)/demo.done ## Run the demonstration on the server of BAO_ADDR or VA
 	fi
 
 test: $(VENV)/nox.done ## Run all checks and tests
-	@failed=; \
-	$(MAKE) --no-print-directory --keep-going --jobs=2 $(WHOLE) checks scenarios || failed=yes; \
-	$(NOX) --session tests && test -z "$$failed"
+	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(WHOLE) checks scenarios tests
 
-# Side by side, as each of them leaves a core idle. The tests use all there are, and so have their time alone.
+# Run at the same time: each of them often waits, for servers, hosts or the network.
 WHOLE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 checks: $(VENV)/nox.done
@@ -32,6 +31,9 @@ checks: $(VENV)/nox.done
 
 scenarios: $(VENV)/nox.done
 	@$(NOX) --session molecule
+
+tests: $(VENV)/nox.done
+	@$(NOX) --session tests
 
 test-matrix: $(VENV)/nox.done ## Run all checks and tests, also on the oldest and newest supported ansible-core
 	@$(NOX) --session lint docs build molecule sanity tests-2.16 tests-2.21 tests
@@ -56,12 +58,10 @@ clean: ## Remove all generated files
 
 $(VENV)/ready.done:
 	@for python in $(PYTHON); do \
-		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
-		$$python -c 'import ensurepip, venv' 2>/dev/null || { \
-			echo "$$python cannot create virtual environments. On Debian, run: apt install python3-venv" >&2; exit 1; }; \
+		$$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 		$$python -m venv --clear $(VENV) && touch $@; exit; \
 	done; \
-	echo "Python 3.11 or newer is required. Tried: $(PYTHON)." >&2; \
+	echo "Python 3.11 or newer with the module venv is required. Tried: $(PYTHON)." >&2; \
 	echo "On Debian, run: apt install python3 python3-venv. Elsewhere, run: make PYTHON=/path/to/python3 ..." >&2; exit 1
 
 $(VENV)/demo.done: $(VENV)/ready.done requirements/demo.txt pyproject.toml galaxy.yml
