@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cdk.test_rooms import ROOMS as ROOMS_OF_THE_PACKAGE
 from tests.support.collection import ROOT
+from tests.unit.test_plugin_rooms import ROOMS as ROOMS_OF_THE_PLUGINS
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 PLUGIN_MARKUP = re.compile(r"\b(?:[BCEILMOPRUV]|RV)\(")
@@ -65,3 +67,25 @@ def test_locked_requirements_hold_the_pins_they_are_made_from(name: str) -> None
 def test_all_locked_requirements_exist() -> None:
     tests = {"tests-2.16", "tests-2.19", "tests-2.21"}
     assert {"build", "demo", "docs", "lint", "molecule", "nox", "peer", "sanity"} | tests == set(LOCKED)
+
+
+def section(title: str) -> str:
+    """Return a section of CONTRIBUTING.md, up to the next title of the same level."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return text.partition(f"\n### {title}\n")[2].partition("\n### ")[0].partition("\n## ")[0]
+
+
+MAPS = {"Collection": ROOMS_OF_THE_PLUGINS, "Package": ROOMS_OF_THE_PACKAGE}
+
+
+@pytest.mark.parametrize("title", MAPS)
+def test_the_map_shows_each_room_and_its_imports(title: str) -> None:
+    _head, *rows = re.findall(r"^\| `([^`]+)` \| .+ \| ([^|]+) \|$", section(title), re.MULTILINE)
+    shown = {room: ", ".join(f"`{name}`" for name in sorted(names)) for room, names in MAPS[title].items()}
+    assert dict(rows) == {room: names or "nothing" for room, names in shown.items()}
+
+
+def test_the_map_names_files_that_exist() -> None:
+    paths = re.findall(r"`((?:plugins|src|roles|tests|docs|extensions|meta)/[\w./-]+)`", section("Where changes go"))
+    assert len(paths) >= 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
