@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What has to pass, one session a tool box. `nox` runs all but the matrix; `nox -l` lists them.
+"""All checks and tests, one session for each set of tools. `nox -l` lists them.
 
-The tests come last: their closing lines are what a reader of the output looks for.
+`nox` runs the sessions of `make test`. The tests run last, so that their summary ends the output.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ CACHE = ROOT / ".cache"
 COLLECTIONS = CACHE / "collections"
 STAGE = CACHE / "stage" / "ansible_collections" / "mlkeys" / "transit"
 CORE = "2.19"
-KINDS_OF_TESTS = ("unit", "integration", "e2e", "cdk", "docs")
+# The slowest kinds run first, so that all workers finish at about the same time.
+KINDS_OF_TESTS = ("e2e", "cdk", "docs", "integration", "unit")
 
-# Everything a user gets by installing the collection: a new entry of the checkout is put here or into build_ignore.
+# The top-level entries of the collection archive. Add new entries here, or to build_ignore in galaxy.yml.
 SHIPPED = {
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -46,18 +47,19 @@ SHIPPED = {
     "roles",
 }
 
-# ansible-test fetches the installer of pip from the web. This takes the pip that every Python brings along, so that
-# the package index is the only thing needed from outside.
+# ansible-test downloads the installer of pip. This one uses the pip that comes with Python, so that only the package
+# index is needed. Debian keeps it in another place.
 GET_PIP = """\
 import glob, os, sys
 import ensurepip
-wheels = os.path.join(os.path.dirname(ensurepip.__file__), "_bundled", "pip-*.whl")
-sys.path.insert(0, glob.glob(wheels)[0])
+folders = (os.path.join(os.path.dirname(ensurepip.__file__), "_bundled"), "/usr/share/python-wheels")
+wheels = [wheel for folder in folders for wheel in glob.glob(os.path.join(folder, "pip-*.whl"))]
+sys.path.insert(0, wheels[0])
 from pip._internal.cli.main import main
 sys.exit(main(["install"] + [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]))
 """
 
-# Every module of the package, to see that the wheel is whole and needs nothing that it does not ask for.
+# Import every module of the package: the wheel must be complete, and declare all its dependencies.
 IMPORT_ALL = """\
 import importlib, pkgutil
 import mlkeys
@@ -66,7 +68,7 @@ for module in pkgutil.walk_packages(mlkeys.__path__, "mlkeys."):
         importlib.import_module(module.name)
 """
 
-# What a stranger does first with what was installed.
+# The first steps of a new user.
 TRIAL = """\
 mlkeys init try --template seed
 cd try
@@ -80,8 +82,8 @@ collection="$HOME/.ansible/collections/ansible_collections/mlkeys/transit"
 mlkeys dev -- python "$collection/examples/llm_gateway/demo.py" --throwaway
 """
 
-# Interpreters that the machine does not have are left out, not fetched. Those of pyenv are taken themselves: its
-# stand-ins of the same names are there for each version, and fail for all but the selected one.
+# Skip interpreters that the machine does not have instead of downloading them. Use the interpreters of pyenv directly:
+# its shims exist for every version, but only the selected one works.
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 interpreters = sorted(Path.home().glob(".pyenv/versions/3.*/bin"))
 os.environ["PATH"] = os.pathsep.join([*map(str, interpreters), os.environ["PATH"]])
@@ -100,10 +102,10 @@ def install(session: nox.Session, requirements: str, *, package: bool = False) -
 
 
 def collection_environment(session: nox.Session) -> dict[str, str]:
-    """Ansible finds the checkout under the collection's name, and nothing of the user's."""
+    """Return an environment in which Ansible finds the checkout as the collection, and no user settings."""
     link = COLLECTIONS / "ansible_collections" / "mlkeys" / "transit"
     link.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # also when two sessions begin at once
+    with contextlib.suppress(FileExistsError):  # two sessions can start at the same time
         link.symlink_to("../../../..", target_is_directory=True)
     home = CACHE / "home" / session.name
     home.mkdir(parents=True, exist_ok=True)
@@ -114,7 +116,7 @@ def collection_environment(session: nox.Session) -> dict[str, str]:
 
 
 def link_pip_settings(home: Path) -> None:
-    """The one thing of the user's that is needed elsewhere: they may name the package index."""
+    """Keep the user's pip settings in a temporary home: they can name the package index."""
     settings, mirror = Path.home() / ".config" / "pip", home / ".config" / "pip"
     if settings.is_dir() and not mirror.exists():
         mirror.parent.mkdir(exist_ok=True)
@@ -122,15 +124,15 @@ def link_pip_settings(home: Path) -> None:
 
 
 def stage() -> None:
-    """Copy what Ansible's own tests are about: they take no link."""
-    # The Python package is no part of the collection, and neither are its tests.
+    """Copy the collection to where ansible-test expects it. It does not follow links."""
+    # The Python package and its tests are not part of the collection.
     copy_checkout(STAGE, ":!src", ":!tests/cdk")
-    # A repository of its own, or ansible-test finds the outer one, where all of this is ignored, and tests nothing.
+    # Without a repository here, ansible-test finds the outer one, which ignores this folder, and tests nothing.
     subprocess.run(["git", "init", "--quiet", str(STAGE)], check=True)  # noqa: S607
 
 
 def copy_checkout(target: Path, *paths: str) -> None:
-    """Copy what belongs to the repository, and nothing that was made in it."""
+    """Copy the files that belong to the repository, without generated files."""
     listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *paths)
     if target.exists():
         shutil.rmtree(target)
@@ -143,7 +145,7 @@ def copy_checkout(target: Path, *paths: str) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Linters, type checker, licences, documentation."""
+    """Run linters, type checker, licence checks and documentation checks."""
     install(session, "lint", package=True)
     environment = collection_environment(session)
     commands = [
@@ -167,20 +169,20 @@ def lint(session: nox.Session) -> None:
 
 
 def type_checked() -> list[str]:
-    """The plugins by the name under which Ansible imports them: by path as well, each would be checked twice."""
+    """Return arguments for mypy. It checks plugins under their Ansible names; with paths, it would check them twice."""
     packages = ["ansible_collections.mlkeys.transit.plugins", "mlkeys", "tests", "examples"]
     return [argument for package in packages for argument in ("-p", package)] + ["-m", "noxfile"]
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the site into .cache/site. A link inside of it that leads nowhere is an error; the web is not asked."""
+    """Build the documentation site into .cache/site. Broken internal links are errors."""
     install(session, "docs", package=True)
     environment = collection_environment(session)
     pages, site = ROOT / "docs" / "collection", CACHE / "site"
     shutil.rmtree(site, ignore_errors=True)
     pages.mkdir(exist_ok=True)
-    pages.chmod(0o755)  # the tool wants a folder that nobody else may write to
+    pages.chmod(0o755)  # antsibull-docs refuses a folder that others can write to
     session.run(
         *("antsibull-docs", "--config-file", "docs/antsibull-docs.cfg", "collection", "mlkeys.transit"),
         *("--use-current", "--squash-hierarchy", "--cleanup", "everything", "--fail-on-error"),
@@ -188,12 +190,12 @@ def docs(session: nox.Session) -> None:
         env=environment,
     )
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", str(site), env=environment)
-    session.log(f"The site begins at {site / 'index.html'}")
+    session.log(f"Open {site / 'index.html'}")
 
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the collection and the package, twice, and use them where nothing else of the checkout is."""
+    """Build the collection and the package twice, compare the results, and use them outside the checkout."""
     install(session, "build")
     make_and_try(session, TRIAL)
     try_hook(session)
@@ -201,37 +203,37 @@ def build(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def release(session: nox.Session) -> None:
-    """Make of the last commit what is published, into dist, when all that its users will do with it was tried."""
+    """Build the release artefacts of the last commit into dist, after testing them like a user."""
     install(session, "build")
     version = declared_version()
     if changed := git("status", "--porcelain"):
-        session.error(f"A release is made of a commit, and this is in none:\n{changed}")
+        session.error(f"Commit these changes before you build a release:\n{changed}")
     if git("tag", "--list", version) and version not in git("tag", "--points-at", "HEAD").split():
-        session.error(f"The tag {version} is at another commit. Give galaxy.yml the next version")
+        session.error(f"The tag {version} points to another commit. Set the next version in galaxy.yml")
     made, output = make_and_try(session, TRIAL + DEMONSTRATION), ROOT / "dist"
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(made, output)
     session.run("python", "-m", "tests.support.artefacts", "sums", str(output))
-    session.log(f"What is in {output}:\n{(output / 'SHA256SUMS').read_text(encoding='utf-8')}")
-    if lacking := untold(version):
-        session.warn(f"A rehearsal, not to be published: {lacking} CONTRIBUTING.md says how a release is made.")
+    session.log(f"Contents of {output}:\n{(output / 'SHA256SUMS').read_text(encoding='utf-8')}")
+    if gap := changelog_gap(version):
+        session.warn(f"This is a rehearsal. Do not publish it: {gap} See CONTRIBUTING.md for the release procedure.")
     else:
-        session.log(f"{version} may be tagged and published, as CONTRIBUTING.md says.")
+        session.log(f"You can tag and publish {version}. See CONTRIBUTING.md.")
 
 
-def untold(version: str) -> str:
-    """What the changelog leaves out of a version. Nothing if it is all there."""
+def changelog_gap(version: str) -> str:
+    """Return what the changelog lacks for a version, or an empty string."""
     changelogs = ROOT / "changelogs"
     if waiting := sorted(path.name for path in (changelogs / "fragments").glob("*.yml")):
-        return f"The changelog does not tell yet of {', '.join(waiting)}."
-    told = changelogs / "changelog.yaml"
-    if told.is_file() and f"\n  {version}:\n" in told.read_text(encoding="utf-8"):
+        return f"The changelog does not include these fragments yet: {', '.join(waiting)}."
+    released = changelogs / "changelog.yaml"
+    if released.is_file() and f"\n  {version}:\n" in released.read_text(encoding="utf-8"):
         return ""
-    return f"The changelog has no {version}."
+    return f"The changelog has no entry for {version}."
 
 
 def git(*arguments: str) -> str:
-    """What git answers about the checkout."""
+    """Run git in the checkout and return its output."""
     ran = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
     return ran.stdout.strip()
 
@@ -250,7 +252,7 @@ def make_and_try(session: nox.Session, trial: str) -> Path:
 
 
 def make_artefacts(session: nox.Session, output: Path) -> None:
-    """Build everything of two copies that have nothing but their files in common, and see that it is the same."""
+    """Build everything from two copies that differ in path, times and modes, and compare the results."""
     environment = collection_environment(session)
     moment = git("log", "-1", "--format=%ct")
     again = CACHE / "dist-again"
@@ -266,17 +268,19 @@ def make_artefacts(session: nox.Session, output: Path) -> None:
         session.run("ansible-galaxy", "collection", "build", str(source), "--output-path", str(folder), env=settings)
         (archive,) = folder.glob("mlkeys-transit-*.tar.gz")
         session.run("python", "-m", "tests.support.artefacts", "normalise", str(archive), moment)
-        # Without a choice of what to build, the wheel is made from the source archive, and so proves that one too.
+        # Without --wheel or --sdist, uv builds the wheel from the source archive, so this tests both.
         session.run("uv", "build", "--quiet", "--out-dir", str(folder), str(source), env=settings)
         (folder / ".gitignore").unlink()
     session.run("python", "-m", "tests.support.artefacts", "compare", str(output), str(again))
     check_contents(session, archive)
     with session.chdir(session.create_tmp()):
-        session.run("python", "-m", "galaxy_importer.main", str(archive), env=environment)
+        # The importer only logs what ansible-lint reports. The session `lint` fails for the same rules.
+        settings = environment | {"GALAXY_IMPORTER_RUN_ANSIBLE_LINT": "false"}
+        session.run("python", "-m", "galaxy_importer.main", str(archive), env=settings)
 
 
 def make_unlike(folder: Path) -> None:
-    """What may be different in another checkout: times of files, and what others may do with them."""
+    """Change what can differ in another checkout: file times, and permissions of others."""
     for path in folder.rglob("*"):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & 0o700)
@@ -291,7 +295,7 @@ def check_contents(session: nox.Session, archive: Path) -> None:
 
 
 def try_wheel(session: nox.Session, output: Path) -> None:
-    """The command in an environment of its own, without anything that only some of it needs."""
+    """Install the wheel without extras in a separate environment, and run the command."""
     (wheel,) = output.glob("mlkeys-*.whl")
     venv = CACHE / "wheel"
     shutil.rmtree(venv, ignore_errors=True)
@@ -304,22 +308,23 @@ def try_wheel(session: nox.Session, output: Path) -> None:
 
 
 def try_artefacts(session: nox.Session, output: Path, trial: str) -> None:
-    """Install them as the page on the start says, in an empty home and far from the checkout, and use them."""
+    """Install the artefacts as docs/start.md describes, in an empty home outside the checkout, and use them."""
     page = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
     installation = page.partition("```sh\n")[2].partition("```")[0]
     with tempfile.TemporaryDirectory(prefix="mlkeys-") as folder:
         home = Path(folder)
         for artefact in output.iterdir():
             shutil.copy2(artefact, home)
-        # Of what this session runs in, only the Python that a user would have.
+        # From the environment of this session, keep only the Python that a user would have.
         (home / "bin").mkdir()
         (home / "bin" / "python3").symlink_to(Path(sys.executable).resolve())
         link_pip_settings(home)
         path = os.pathsep.join([str(home / "bin"), os.environ["PATH"]])
         of_ours = ("ANSIBLE_", "BAO_", "MLKEYS_", "PYTHON", "VAULT_", "VIRTUAL_ENV")
         environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith(of_ours)}
-        # Ansible would put byte code into the installed collection, in which nothing is to change.
-        environment |= {"HOME": folder, "PIP_QUIET": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= {"HOME": folder, "PIP_QUIET": "1"}
+        # Keep byte code out of the installed collection, which must not change. Compile only what runs.
+        environment |= {"PYTHONPYCACHEPREFIX": str(home / "bytecode"), "PIP_NO_COMPILE": "1"}
         unchanged = "ansible-galaxy collection verify --offline mlkeys.transit"
         (home / "trial.sh").write_text(
             f"set -e\nexport PATH={shlex.quote(path)}\n{installation}set -x\n{trial}{unchanged}\n", encoding="utf-8"
@@ -329,11 +334,11 @@ def try_artefacts(session: nox.Session, output: Path, trial: str) -> None:
 
 
 def try_hook(session: nox.Session) -> None:
-    """The linter as pre-commit installs it, out of a clone, into an environment of its own."""
+    """Run the linter as a pre-commit hook: pre-commit clones the repository and installs it separately."""
     work = CACHE / "hook"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    # In two parts, or the linter would find it here.
+    # Split, so that the linter does not find it here.
     (work / "key.env").write_text("HF_TOKEN=hf_" + "Ab3dE6gH9kLm2nPq5rSt8uVw1xYz4BcD7e\n", encoding="utf-8")
     (work / "keys.transit.yml").write_text("openai_api_key: in the clear\n", encoding="utf-8")
     (work / ".gitignore").write_text("/pre-commit/\n", encoding="utf-8")
@@ -342,22 +347,22 @@ def try_hook(session: nox.Session) -> None:
     with session.chdir(work):
         session.run("git", "init", "--quiet", external=True)
         session.run("git", "add", ".", external=True)
-        said = str(session.run(*command, env=environment, success_codes=[1], silent=True))
+        output = str(session.run(*command, env=environment, success_codes=[1], silent=True))
     for place in ("key.env:1:10: MLK101:", "keys.transit.yml:1:1: MLK202:"):
-        if place not in said:
-            session.error(f"The hook did not say {place!r}, but:\n{said}")
+        if place not in output:
+            session.error(f"The output of the hook does not contain {place!r}:\n{output}")
 
 
 @nox.session
 def molecule(session: nox.Session) -> None:
-    """The roles against real servers and hosts: converge, again without change and after something happened, verify."""
+    """Test the roles on real servers and hosts: converge, idempotence, side effects, verify."""
     install(session, "molecule", package=True)
     environment = collection_environment(session)
     wanted = session.posargs or ["--all", *(f"--exclude={name}" for name in scenarios_left_out(session))]
     try:
         session.run("molecule", "test", *wanted, env=environment)
     finally:
-        # A scenario that fails half-way may leave its servers and hosts behind.
+        # A scenario that fails can leave its servers and hosts running.
         home = Path(environment["HOME"])
         for lock in [*home.rglob("openbao/lock"), *home.rglob("cluster/node?/lock")]:
             session.run("mlkeys", "dev", "--stop", "--state", str(lock.parent), silent=True)
@@ -366,10 +371,10 @@ def molecule(session: nox.Session) -> None:
 
 
 def scenarios_left_out(session: nox.Session) -> list[str]:
-    """Those that need what this machine does not have, each said."""
+    """Return the scenarios that cannot run on this machine, and warn about each."""
     left_out = []
     if shutil.which("vault") is None:
-        session.warn("SKIPPED: the scenario 'vault', because there is no HashiCorp vault on the PATH")
+        session.warn("SKIPPED: scenario 'vault': HashiCorp vault is not on the PATH")
         left_out.append("vault")
     lacking = subprocess.run(
         [str(Path(session.bin, "python")), "-m", "tests.support.hosts", "check"],
@@ -379,14 +384,14 @@ def scenarios_left_out(session: nox.Session) -> list[str]:
         check=False,
     )
     if lacking.returncode:
-        session.warn(f"SKIPPED: the scenarios 'hosts' and 'delegated', because {lacking.stderr.strip()}")
+        session.warn(f"SKIPPED: scenarios 'hosts' and 'delegated': {lacking.stderr.strip()}")
         left_out += ["hosts", "delegated"]
     return left_out
 
 
 @nox.session
 def sanity(session: nox.Session) -> None:
-    """Ansible's own rules for collections, on each Python of a target that this machine has."""
+    """Run ansible-test sanity on each supported Python version of this machine."""
     install(session, "sanity")
     environment = collection_environment(session)
     del environment["ANSIBLE_COLLECTIONS_PATH"]
@@ -399,19 +404,19 @@ def sanity(session: nox.Session) -> None:
 
 
 def peer_collection(session: nox.Session) -> None:
-    """Fetch community.hashi_vault, which reads secrets in some tests. PyPI has it in a package with all others."""
+    """Install community.hashi_vault, which some tests use. PyPI has it only in the package of all collections."""
     package, target = CACHE / "peer-package", CACHE / "peer-collections" / "ansible_collections" / "community"
     if (target / "hashi_vault").is_dir():
         return
     pinned = ["--constraint", "requirements/peer.txt", "ansible"]
-    session.run("uv", "pip", "install", "--quiet", "--no-deps", "--target", str(package), *pinned)
+    session.run_install("uv", "pip", "install", "--quiet", "--no-deps", "--target", str(package), *pinned)
     target.mkdir(parents=True, exist_ok=True)
     shutil.move(package / "ansible_collections" / "community" / "hashi_vault", target)
     shutil.rmtree(package)
 
 
 def tests_of(arguments: Iterable[str]) -> list[str]:
-    """Arguments for pytest. The name of a room, as `connection`, stands for its tests of every kind."""
+    """Return arguments for pytest. The name of a room, such as `connection`, selects its tests of every kind."""
     expanded = []
     for argument in arguments:
         rooms = [folder for kind in KINDS_OF_TESTS if (folder := ROOT / "tests" / kind / argument).is_dir()]
@@ -425,8 +430,8 @@ def run_tests(session: nox.Session, core: str, *options: str) -> None:
     peer_collection(session)
     session.run(
         "pytest",
-        # Long tests stand side by side: whoever is done with its half takes from the other's.
-        *("-n2", "--dist=worksteal"),
+        # One more worker than processors, since tests also wait for servers. A worker that is done takes tests from another.
+        *("-n", str((os.cpu_count() or 1) + 1), "--dist=worksteal"),
         *tests_of(session.posargs or KINDS_OF_TESTS),
         *options,
         "--durations=15",
@@ -436,31 +441,31 @@ def run_tests(session: nox.Session, core: str, *options: str) -> None:
 
 @nox.session(name="tests-2.16", python="3.11", default=False)
 def tests_oldest(session: nox.Session) -> None:
-    """The same on the oldest ansible-core that is supported."""
+    """Run all tests on the oldest supported ansible-core."""
     run_tests(session, "2.16")
 
 
 @nox.session(name="tests-2.21", python="3.13", default=False)
 def tests_newest(session: nox.Session) -> None:
-    """The same on the newest ansible-core."""
+    """Run all tests on the newest supported ansible-core."""
     run_tests(session, "2.21")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests of our own, with real servers."""
+    """Run all tests, with real servers. To run a part, pass a file or a room: `nox -s tests -- connection`."""
     run_tests(session, CORE)
 
 
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
-    """The same, and which lines they ran, in Ansible's processes too. Takes half as long again."""
+    """Run all tests and report coverage, including Ansible's processes. This takes 50% longer."""
     run_tests(session, CORE, "--cov", "--cov-report=term:skip-covered")
 
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure beside the peer and the raw API, and write the figures down. Wants a quiet machine, and takes a while."""
+    """Benchmark against community.hashi_vault and raw API calls. Use an idle machine; it takes several minutes."""
     install(session, f"tests-{CORE}", package=True)
     session.install("--requirement", "requirements/nox.txt")
     environment = collection_environment(session)
@@ -476,12 +481,12 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Renew requirements/*.txt from the pins of requirements/*.in."""
+    """Compile requirements/*.txt from the pins in requirements/*.in."""
     install(session, "nox")
     session.chdir("requirements")
     for source in sorted(Path().glob("*.in")):
         if source.stem in {"base", "tests", "uv"}:
-            continue  # only parts of others
+            continue  # included by others
         session.run(
             *("uv", "pip", "compile", "--quiet", "--universal", "--no-annotate"),
             *("--python-version", "3.12" if "2.21" in source.stem else "3.11"),

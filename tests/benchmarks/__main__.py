@@ -28,9 +28,9 @@ ON_SERVER = {"template": template_rows, "lookup": lookup_rows, "keys": key_rows,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", type=Path, required=True, help="virtual environment with the package ansible")
-    parser.add_argument("--collections", type=Path, required=True, help="where ansible_collections/mlkeys/transit is")
+    parser.add_argument("--collections", type=Path, required=True, help="folder of ansible_collections/mlkeys/transit")
     parser.add_argument("--report", type=Path, required=True, help="the page to write")
-    parser.add_argument("--only", choices=[*ON_SERVER, "generator"], action="append", help="measure these rows alone")
+    parser.add_argument("--only", choices=[*ON_SERVER, "generator"], action="append", help="measure only these rows")
     arguments = parser.parse_args()
     chosen = arguments.only or [*ON_SERVER, "generator"]
     rows: list[Row] = []
@@ -41,30 +41,30 @@ def main() -> None:
             bench = Bench(bao, Path(folder), arguments.collections.resolve(), arguments.peer.absolute())
             for group, measured in ON_SERVER.items():
                 if group in chosen:
-                    rows += told(measured(bench))
+                    rows += shown(measured(bench))
     if "generator" in chosen:
-        rows += told(generator_rows())
+        rows += shown(generator_rows())
     if arguments.only:
         return
     arguments.report.parent.mkdir(exist_ok=True)
     arguments.report.write_text(page(rows, versions(arguments.peer), os.cpu_count() or 1), encoding="utf-8")
     missed = sum(not row.holds for row in rows)
-    tell(f"{len(rows) - missed} of {len(rows)} figures reached; see {arguments.report}")
+    show(f"{len(rows) - missed} of {len(rows)} targets met; see {arguments.report}")
 
 
-def told(rows: list[Row]) -> list[Row]:
+def shown(rows: list[Row]) -> list[Row]:
     for row in rows:
-        tell(f"{row.work}: {row.ours} | {row.other} | {'reached' if row.holds else 'MISSED'}")
+        show(f"{row.work}: {row.ours} | {row.other} | {'met' if row.holds else 'MISSED'}")
     return rows
 
 
-def tell(line: str) -> None:
+def show(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def versions(peer: Path) -> dict[str, str]:
-    """What was compared."""
+    """Return the versions of everything that is compared."""
     listing = subprocess.run(
         [str(peer / "bin" / "ansible-galaxy"), "collection", "list", "community.hashi_vault", "--format", "json"],
         capture_output=True,

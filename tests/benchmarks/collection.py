@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection beside community.hashi_vault, whole processes on the same server in the same run."""
+"""Compare the collection with community.hashi_vault: whole processes on the same server in the same run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONTEXT_FREE = {"type": "aes256-gcm96"}
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: its ansible-playbook and what its configuration file says."""
+    """One side of the comparison: its ansible-playbook and its configuration file."""
 
     name: str
     playbook: Path
@@ -35,7 +35,7 @@ class Side:
 
 
 class Bench:
-    """Prepares the server, writes plays, and runs them for both sides."""
+    """Prepare the server, write plays, and run them for both sides."""
 
     def __init__(self, bao: Bao, folder: Path, collections: Path, peer: Path) -> None:
         self.bao = bao
@@ -62,7 +62,7 @@ class Bench:
         self._secret_id = self.bao.done("POST", "auth/approle/role/bench/secret-id")["data"]["secret_id"]
 
     def play(self, side: Side, tasks: list[Any], *, hosts: int = 1, variables: Mapping[str, Any] | None = None) -> Path:
-        """A folder with a playbook and everything that it needs."""
+        """Write a folder with a playbook and everything that it needs."""
         folder = self.folder / f"{side.name}-{secrets.token_hex(4)}"
         (folder / "group_vars" / "all").mkdir(parents=True)
         (folder / "ansible.cfg").write_text(side.settings, encoding="utf-8")
@@ -107,8 +107,8 @@ _VARS_PLUGIN = "vars_plugins_enabled = host_group_vars,mlkeys.transit.vault_tran
 
 
 def template_rows(bench: Bench) -> list[Row]:
-    """Provider keys in a template on ten hosts, AppRole."""
-    # One more secret costs us so little that only thousands of them show it.
+    """Template provider keys on ten hosts, with an AppRole."""
+    # One more secret costs so little that only thousands of them make a measurable difference.
     few, many, thousands = 5, 200, 2000
     ours_few, ours_many, ours_thousands = (_ours_in_template(bench, count) for count in (few, many, thousands))
     plain_few, plain_thousands = (_plain_in_template(bench, count) for count in (few, thousands))
@@ -133,7 +133,7 @@ def template_rows(bench: Bench) -> list[Row]:
             holds=_is_one_and_one(ours_many),
         ),
         Row(
-            f"one more secret on one host, less the {plain_each * 1000:.3f} ms of a variable that is no secret",
+            f"one more secret on one host, minus the {plain_each * 1000:.3f} ms of a plain variable",
             f"{ours_more * 1000:.4f} ms (of {ours_each * 1000:.3f})",
             f"{peer_more * 1000:.2f} ms (of {peer_each * 1000:.2f})",
             "at most 1/50 of the peer's",
@@ -144,7 +144,7 @@ def template_rows(bench: Bench) -> list[Row]:
 
 
 def _each(fewer: Run, more: Run, added: int) -> float:
-    """Seconds for one more secret on one host."""
+    """Return the seconds for one more secret on one host."""
     return (more.seconds - fewer.seconds) / (added * HOSTS)
 
 
@@ -185,7 +185,7 @@ def _ours_in_template(bench: Bench, count: int) -> Run:
 
 
 def _plain_in_template(bench: Bench, count: int) -> Run:
-    """What Ansible itself takes for as many variables in an ordinary vars file."""
+    """Return the time that Ansible itself needs for as many variables in an ordinary vars file."""
     values = _secrets(count)
     lines = "".join(f"{name.upper()}={{{{ {name} }}}}\n" for name in values)
     folder = bench.play(bench.plain, _template_task(lines), hosts=HOSTS)
@@ -203,14 +203,14 @@ def _peer_in_template(bench: Bench, count: int) -> Run:
     )
     ciphertexts = dict(zip(values, bench.raw.encrypt(KEY, list(values.values())), strict=True))
     folder = bench.play(bench.peer, _template_task(lines), hosts=HOSTS, variables=ciphertexts)
-    # Minutes for many secrets, so once.
+    # Many secrets take minutes, so measure once.
     run = bench.run(bench.peer, folder, approle=True)
     _check_files(folder, values)
     return run
 
 
 def _check_files(folder: Path, values: Mapping[str, str]) -> None:
-    """Both sides did the whole job."""
+    """Check that both sides completed the job."""
     expected = "".join(f"{name.upper()}={value}\n" for name, value in values.items())
     for number in range(HOSTS):
         if (folder / f"host{number:02}.env").read_text(encoding="utf-8") != expected:
@@ -218,7 +218,7 @@ def _check_files(folder: Path, values: Mapping[str, str]) -> None:
 
 
 def lookup_rows(bench: Bench) -> list[Row]:
-    """Ten thousand ciphertexts through one call of the lookup, and what a single small call costs."""
+    """Decrypt ten thousand ciphertexts with one call of the lookup, and measure a single small call."""
     values = list(_secrets(10_000).values())
     ciphertexts = bench.raw.encrypt(KEY, values)
     ours = _decrypt_all(bench, ciphertexts)
@@ -229,7 +229,7 @@ def lookup_rows(bench: Bench) -> list[Row]:
     large, large_empty = _decrypt_all(bench, ten_times, times=1), _only_load(bench, ten_times, times=1)
     return [
         Row(
-            "10,000 ciphertexts through one lookup call",
+            "10,000 ciphertexts in one lookup call",
             f"{ours.seconds:.2f} s",
             f"raw {raw:.2f} s + play that loads them {empty.seconds:.2f} s",
             "at most 1.5 times raw and play",
@@ -258,7 +258,7 @@ def _only_load(bench: Bench, ciphertexts: list[str], times: int = 3) -> Run:
 
 
 def nothing(bench: Bench) -> Run:
-    """What a play takes that does nothing."""
+    """Return the time of a play that does nothing."""
     return _assertion(bench, "true", [], 1)
 
 
@@ -289,7 +289,7 @@ def _single_call(bench: Bench, ciphertext: str) -> Row:
 
 
 def key_rows(bench: Bench) -> list[Row]:
-    """Many keys, one by one and in one task."""
+    """Manage many keys, one by one and in one task."""
     hundred = [f"loop-{number:03}" for number in range(100)]
     many = [f"many-{number:03}" for number in range(500)]
     fresh = [f"fresh-{number:03}" for number in range(500)]
@@ -323,7 +323,7 @@ def key_rows(bench: Bench) -> list[Row]:
             holds=unchanged.seconds <= 3 * (raw_reads + empty),
         ),
         Row(
-            "the same, beside the peer's loop",
+            "the same, compared with the loop of the peer",
             f"{unchanged.seconds:.2f} s",
             f"{peer_500:.0f} s (five times its 100 keys)",
             "at least 60 times faster",
@@ -353,7 +353,7 @@ def _all_keys(bench: Bench, names: list[str], times: int) -> Run:
 
 
 def _repeated(bench: Bench, side: Side, folder: Path, times: int) -> Run:
-    """``times`` 0 for what can be done once only, or takes too long."""
+    """Run it ``times`` times; 0 stands for something that can run only once, or takes too long."""
     if times:
         return measure.repeated(times, lambda: bench.run(side, folder))
     return bench.run(side, folder)

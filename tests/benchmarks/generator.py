@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The generator beside cdktn: whole processes, from the start of Python to the last written byte, Node included."""
+"""Compare the generator with cdktn: whole processes, from the start of Python to the last written byte, with Node."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ COMPILED = tempfile.TemporaryDirectory(prefix="bench-pyc-")
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured process with all its children."""
+    """A measured process with all its children."""
 
     seconds: float
     megabytes: float
 
 
 def measured(program: str, *arguments: str) -> Figure:
-    """The time and the highest memory of a process and its children together."""
-    # As when installed: compiled once. The compiled files of both lie in one place of their own.
+    """Return the time and the peak memory of a process and its children together."""
+    # Compile once, like an installation does. Both sides keep their compiled files in a separate folder.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = COMPILED.name
     with tempfile.TemporaryDirectory() as folder:
@@ -83,14 +83,14 @@ def measured(program: str, *arguments: str) -> Figure:
 
 
 def memory_of_tree(root: int) -> float:
-    """Resident megabytes of a process and all below it."""
+    """Return the resident megabytes of a process and all its descendants."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except (OSError, ValueError, IndexError):
-                continue  # it has just ended
+                continue  # the process has just ended
     tree, found = {root}, True
     while found:
         below = {pid for pid, parent in parents.items() if parent in tree} - tree
@@ -112,8 +112,8 @@ def median(program: str, runs: int, *arguments: str) -> Figure:
 
 
 def generator_rows(runs: int = 3) -> list[Row]:
-    """The same stack by both, as Terraform JSON, which is what cdktn writes."""
-    measured(THEIRS, "1")  # fills its caches, of which it has many
+    """Generate the same stack with both, as Terraform JSON, which is what cdktn writes."""
+    measured(THEIRS, "1")  # fill its many caches
     measured(OURS, "1", "terraform")
     ours = {keys: median(OURS, runs, str(keys), "terraform") for keys in (1, 100, 500, 5000)}
     theirs = {keys: median(THEIRS, runs, str(keys)) for keys in ours}
@@ -122,7 +122,7 @@ def generator_rows(runs: int = 3) -> list[Row]:
     return [
         *rows,
         Row(
-            "the same, what 5,000 keys cost beyond what 500 cost",
+            "the same, 5,000 keys compared with 500 keys",
             f"{growth:.1f} times",
             "10 times the keys",
             "linear: at most 15 times",

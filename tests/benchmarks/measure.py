@@ -32,7 +32,7 @@ class Run:
     requests: Counter[str] = field(default_factory=Counter)
 
 
-# A process counts as its own the memory of the one that forked it, so a small one has to. Tells KiB on stderr.
+# A process inherits the memory figure of the process that forks it, so a small one must fork. Prints KiB to stderr.
 _LAUNCHER = """
 import os, subprocess, sys
 child = subprocess.Popen(sys.argv[1:], stderr=subprocess.STDOUT)
@@ -44,7 +44,7 @@ os._exit(os.waitstatus_to_exitcode(status) and 1)
 
 
 class CommandFailedError(Exception):
-    """A measured command failed, so its time means nothing."""
+    """A measured command failed, so its time is meaningless."""
 
 
 def process(command: Sequence[str], *, environment: Mapping[str, str], folder: Path, bao: Bao) -> Run:
@@ -70,18 +70,18 @@ def process(command: Sequence[str], *, environment: Mapping[str, str], folder: P
 
 
 def median(runs: Sequence[Run]) -> Run:
-    """The run of median time."""
+    """Return the run with the median time."""
     return sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
 
 
 def repeated(times: int, once: Callable[[], Run]) -> Run:
-    """The median of several runs, after one that only warms caches."""
+    """Return the median of several runs, after one that only warms caches."""
     once()
     return median([once() for _time in range(times)])
 
 
 def seconds_of(work: Callable[[], object], times: int = 3) -> float:
-    """Median wall time of a call in this process."""
+    """Return the median wall time of a call in this process."""
     taken = []
     for _time in range(times):
         begin = time.perf_counter()

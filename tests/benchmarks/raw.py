@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The physical limit: the same requests over one connection that is kept open, with the standard library alone."""
+"""The physical limit: the same requests over one open connection, with only the standard library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-# As many items with a ciphertext alone as fit into OpenBao's limit of 1,000 texts in one request.
+# The maximum number of ciphertexts in one request: OpenBao limits a request to 1,000 strings.
 BATCH = 499
 
 
@@ -23,7 +23,7 @@ class Raw:
         self._headers = {"X-Vault-Token": token, "Content-Type": "application/json"}
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """The answer's data."""
+        """Return the data of the response."""
         self._connection.request(method, f"/v1/{path}", json.dumps(body) if body is not None else None, self._headers)
         response = self._connection.getresponse()
         content = response.read()

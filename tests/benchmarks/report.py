@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measured figures as a page for people."""
+"""Render the measured figures as a page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One work: what it cost here, what it cost elsewhere, and what it must not exceed."""
+    """One task: its cost with mlkeys, its cost elsewhere, and the target."""
 
     work: str
     ours: str
@@ -21,7 +21,7 @@ class Row:
 
 
 def page(rows: Sequence[Row], versions: Mapping[str, str], processors: int) -> str:
-    """The whole page in Markdown."""
+    """Return the page in Markdown."""
     # REUSE-IgnoreStart: the page's licence, not this file's.
     lines = [
         "<!--",
@@ -32,14 +32,14 @@ def page(rows: Sequence[Row], versions: Mapping[str, str], processors: int) -> s
         "",
         "# Benchmarks",
         "",
-        "Written by `make bench`. Each row compares within one run on one machine: whole processes, the same real",
-        "server, local connections, five forks. Requests are counted in the server's audit log. The peer is",
-        'community.hashi_vault; "raw" is the same requests over one connection that is kept open, without Ansible.',
-        "The generator is compared with cdktn. Read ratios, not seconds.",
+        "`make bench` writes this page. Each row compares results of one run on one machine: whole processes, the same",
+        "real server, local connections, five forks. The audit log of the server counts the requests. The peer is",
+        'community.hashi_vault. "raw" means the same requests over one open connection, without Ansible.',
+        "The generator is compared with cdktn. Compare ratios, not seconds.",
         "",
         f"{processors} processors; " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
         "",
-        "| work | here | peer or limit | ratio | must reach | reached |",
+        "| task | mlkeys | peer or limit | ratio | target | met |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     # REUSE-IgnoreEnd

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carrying many ciphertexts over, on one host and on a whole fleet."""
+"""Rewrap many ciphertexts, on one host and on a whole fleet."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FOUND = re.compile(rb"vault:v\d+:[A-Za-z0-9+/]+=*")
 
 @dataclass(frozen=True)
 class Place:
-    """A folder of files that hold ciphertexts."""
+    """A folder of files with ciphertexts."""
 
     folder: Path
     files: int
@@ -43,14 +43,14 @@ class Place:
             path.write_text("".join(lines), encoding="utf-8")
 
     def check(self, version: int) -> None:
-        """All of them are of this version."""
+        """Check that all ciphertexts have this version."""
         for path in self.paths():
             if path.read_bytes().count(b"vault:v%d:" % version) != PER_FILE:
                 raise AssertionError(f"{path}: not all ciphertexts are at v{version}")
 
 
 def rotation_rows(bench: Bench) -> list[Row]:
-    """One host with very many, and very many hosts."""
+    """Measure one host with very many ciphertexts, and very many hosts."""
     return [*_rewrap_rows(bench), _fleet_row(bench)]
 
 
@@ -106,7 +106,7 @@ def _rewrap(bench: Bench, place: Place, key: str) -> Run:
 
 
 def _rewrap_raw(bench: Bench, place: Place, key: str) -> None:
-    """Read every file, rewrap its ciphertexts, put another file in its place that is on the disk by then."""
+    """Read every file, rewrap its ciphertexts, and replace the file with one that is flushed to disk."""
     contents = {path: path.read_bytes() for path in place.paths()}
     texts = [text.decode() for content in contents.values() for text in _FOUND.findall(content)]
     successors = dict(zip(texts, bench.raw.rewrap(key, texts), strict=True))
@@ -134,7 +134,7 @@ def _fleet_row(bench: Bench) -> Row:
 
 
 def _rotated_fleet(bench: Bench, hosts: int) -> Run:
-    """The whole life of a rotation, and every copy of every host is at the new version afterwards."""
+    """Run a complete rotation, and check that every copy on every host has the new version."""
     key = f"{KEY}-fleet-{hosts}"
     bench.raw.create_keys([key])
     folder = bench.play(bench.shared, [], hosts=hosts)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The code blocks of a page, and what each of them is: CONTRIBUTING.md has the rules for who writes one."""
+"""Read the code blocks of a page. CONTRIBUTING.md has the rules for writers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _REMARK = re.compile(r"<!-- (not run|instead|ends with): (.+?) -->", re.DOTALL)
 
 
 class Unexplained(Exception):
-    """A block that no rule tells what to do with."""
+    """No rule covers this block."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """What a reader types. `output` is what the page shows of it, None when it shows nothing."""
+    """Commands that a reader types. `output` is the output that the page shows, or None."""
 
     line: int
     script: str
@@ -35,7 +35,7 @@ class Command:
 
 @dataclass(frozen=True)
 class File:
-    """What a reader writes into a file, which the block's first line names."""
+    """The content of a file. The first line of the block names it."""
 
     line: int
     path: str
@@ -44,7 +44,7 @@ class File:
 
 @dataclass(frozen=True)
 class NotRun:
-    """A block that cannot be run here, with the reason that the page's source gives."""
+    """A block that cannot run in a test. The source of the page states the reason."""
 
     line: int
     reason: str
@@ -54,7 +54,7 @@ Block = Command | File | NotRun
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """The blocks in their order, each output with the command before it."""
+    """Return the blocks in order, each output with the command before it."""
     found: list[Block] = []
     for fence, remarks in _fences(MarkdownIt().parse(page.read_text(encoding="utf-8"))):
         line = (fence.map or [0])[0] + 1
@@ -66,7 +66,7 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def _fences(tokens: list[Token]) -> Iterator[tuple[Token, dict[str, str]]]:
-    """Each block that is no directive of the site's, and what the comment right before it remarks."""
+    """Yield each block that is not a directive, and the remarks in the comment right before it."""
     remarks: dict[str, str] = {}
     for token in tokens:
         if token.type == "fence" and not token.info.startswith("{"):
@@ -83,19 +83,19 @@ def _block(fence: Token, remarks: dict[str, str], line: int, place: str) -> Bloc
         return Command(line, fence.content, int(remarks.get("ends with", 0)))
     if named := _FILE_NAME.fullmatch(fence.content.partition("\n")[0]):
         return File(line, named[1], fence.content)
-    raise Unexplained(f"{place}: name the file in the first line, make it a command, or remark why it is not run")
+    raise Unexplained(f"{place}: name a file in the first line, make it a command, or add a remark why it is not run")
 
 
 def _with_output(before: Block | None, fence: Token, place: str) -> Block:
     if isinstance(before, NotRun):
         return before
     if not isinstance(before, Command) or before.output is not None:
-        raise Unexplained(f"{place}: an output follows no command")
+        raise Unexplained(f"{place}: this output does not follow a command")
     return Command(before.line, before.script, before.status, fence.content)
 
 
 def shows(output: str, shown: str) -> bool:
-    """Whether an output is what a page shows of it. There … stands for anything, alone on a line for any lines."""
+    """Compare an output with what a page shows. `…` matches anything, and any lines when it is alone on a line."""
     pattern = ""
     for line in shown.strip().splitlines():
         if line.strip() == "…":

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is made of the blocks of a page."""
+"""Blocks of a page become commands, files and outputs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ false
 """
 
 
-def test_each_block_is_what_its_first_line_and_the_remark_before_it_say(tmp_path: Path) -> None:
+def test_the_first_line_and_the_remark_define_a_block(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE, encoding="utf-8")
     assert blocks_of(page) == [
@@ -64,7 +64,7 @@ def test_each_block_is_what_its_first_line_and_the_remark_before_it_say(tmp_path
 
 
 @pytest.mark.parametrize("text", ["```yaml\na: 1\n```", "```text\nan output\n```", "```sh\nls\n```\n\n```\na\n```"])
-def test_a_block_that_says_nothing_of_itself_is_refused(text: str, tmp_path: Path) -> None:
+def test_an_unexplained_block_is_refused(text: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(text, encoding="utf-8")
     with pytest.raises(Unexplained, match=r"page\.md:"):
@@ -84,5 +84,5 @@ def test_a_block_that_says_nothing_of_itself_is_refused(text: str, tmp_path: Pat
         ("a (b)  \n", "a (b)\n", True),
     ],
 )
-def test_what_is_shown_is_compared(output: str, shown: str, same: bool) -> None:
+def test_output_is_compared_with_the_page(output: str, shown: str, same: bool) -> None:
     assert shows(output, shown) is same

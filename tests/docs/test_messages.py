@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Each message that the page on troubleshooting explains is one that the code gives."""
+"""The code emits each message that the troubleshooting page explains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.collection import ROOT
 
-# What stands for a value in the page, and what does so in the texts of the code.
+# The placeholder for a value, in the page and in the strings of the code.
 ANYTHING = "…"
 QUOTED = re.compile(r"^> `(.+)`$", re.MULTILINE)
 MESSAGES = QUOTED.findall((ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8"))
@@ -23,7 +23,7 @@ _TEMPLATE = re.compile(r"\{\{.*?\}\}|%s")
 
 @functools.cache
 def texts() -> tuple[str, ...]:
-    """Every text of the code, with … for each value in it."""
+    """Return every string of the code, with … for each value."""
     found = []
     for folder in ("plugins", "src"):
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -44,13 +44,13 @@ def texts_of(path: Path) -> list[str]:
     return found
 
 
-def given(message: str) -> bool:
-    """Whether the message is in the code, as one text or, where it is put together there, sentence by sentence."""
+def emitted(message: str) -> bool:
+    """Check that the message is in the code, as one string, or sentence by sentence if the code composes it."""
     sentences = [part for part in re.split(r"(?<=\.) |: (?=…)", message) if part.strip("….")]
-    return is_given(message) or all(map(is_given, sentences))
+    return is_in_the_code(message) or all(map(is_in_the_code, sentences))
 
 
-def is_given(message: str) -> bool:
+def is_in_the_code(message: str) -> bool:
     return any(is_in(message, text) for text in texts())
 
 
@@ -60,10 +60,10 @@ def is_in(message: str, text: str) -> bool:
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_a_message_is_one_of_the_codes(message: str) -> None:
-    assert given(message)
+def test_the_code_emits_the_message(message: str) -> None:
+    assert emitted(message)
 
 
-def test_there_are_messages_and_another_would_be_found_out() -> None:
+def test_there_are_messages_and_an_unknown_one_is_refused() -> None:
     assert len(MESSAGES) > 30
-    assert not given("The key '…' does not exist in the engine '…'. Buy another one.")
+    assert not emitted("The key '…' does not exist in the engine '…'. Buy another one.")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What README and guides tell a reader to write and to type, in that order, on a real server."""
+"""Follow the README and the guides: write their files and run their commands, in order, on a real server."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PAGES = sorted(
     if "collection" not in page.parts and page.name != "CHANGELOG.md"
 )
 
-# What a reader types where a secret is asked for.
+# The input of the reader at prompts for a secret.
 TYPED = "sk-proj-FAKE-typed-by-a-reader\n"
 
 
 class Reader:
-    """A person with a shell, in an empty folder, who does what a page says."""
+    """A person with a shell, in an empty folder, who follows a page."""
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self.folder = home / "project"
@@ -44,7 +44,7 @@ class Reader:
         target.write_text(content, encoding="utf-8")
 
     def type(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run it where the last one ended, with what that one exported."""
+        """Run a script in the directory and with the exported variables of the previous one."""
         around = (
             f'set -eo pipefail; if [ -e "{self.settings}" ]; then . "{self.settings}"; fi; cd "$(cat "{self.place}")"\n'
             f'trap \'declare -px > "{self.settings}"; pwd > "{self.place}"\' EXIT\n{script}'
@@ -63,19 +63,19 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    """One with a server of its own, and what the start page has installed."""
+    """A reader with a separate server, who has installed what the start page installs."""
     with running_bao(tmp_path / "openbao") as bao:
         made = Reader(
             tmp_path / "home",
             {
                 **os.environ,
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                # Pages on what people come from need community.hashi_vault.
+                # Some migration pages need community.hashi_vault.
                 "ANSIBLE_COLLECTIONS_PATH": f"{collections_path()}:{ROOT / '.cache/peer-collections'}",
                 "ANSIBLE_NOCOLOR": "1",
-                # Discovery may find another Python, without the libraries of this environment.
+                # Discovery can find another Python, without the libraries of this environment.
                 "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-                # Pages show what is said without these remarks on playbooks that need no inventory.
+                # The pages omit these warnings about playbooks without an inventory.
                 "ANSIBLE_LOCALHOST_WARNING": "0",
                 "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
                 "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
@@ -92,18 +92,18 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_what_a_page_says_works(page: Path, reader: Reader) -> None:
+def test_a_page_works(page: Path, reader: Reader) -> None:
     for block in blocks_of(ROOT / page):
         if isinstance(block, File):
             reader.write(block.path, block.content)
         elif isinstance(block, Command):
             ran = reader.type(block.script)
-            said = f"{page}:{block.line}: ended with {ran.returncode} and said:\n{ran.stdout}"
-            assert ran.returncode == block.status, said
-            assert block.output is None or shows(ran.stdout, block.output), f"{said}\nshown:\n{block.output}"
+            result = f"{page}:{block.line}: exit code {ran.returncode}, output:\n{ran.stdout}"
+            assert ran.returncode == block.status, result
+            assert block.output is None or shows(ran.stdout, block.output), f"{result}\nexpected:\n{block.output}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_what_is_not_run_has_a_reason(page: Path) -> None:
+def test_a_block_that_is_not_run_has_a_reason(page: Path) -> None:
     for block in blocks_of(ROOT / page):
         assert not isinstance(block, NotRun) or len(block.reason.split()) > 3, f"{page}:{block.line}"

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a release consists of, as bytes: the same from every checkout of a commit.
+"""Make release artefacts reproducible: every checkout of a commit builds the same bytes.
 
-hatchling sees to that for the package. `ansible-galaxy collection build` does not: it keeps the times of files, the
-time of the build, and the order in which the file system lists a folder.
+hatchling does that for the package. `ansible-galaxy collection build` does not: its archives depend on the times of
+files, the time of the build, and the order in which the file system lists a folder.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ SUMS = "SHA256SUMS"
 
 
 class Differs(Exception):
-    """Two builds are not the same."""
+    """Two builds differ."""
 
 
 def normalise(archive: Path, moment: int) -> None:
-    """Write the archive of a collection again, so that it depends on nothing but the files in it."""
+    """Rewrite the archive of a collection, so that it depends only on the files in it."""
     with tarfile.open(archive) as tar:
         members = {member.name: (member, _content(tar, member)) for member in tar}
     listed = json.loads(members["FILES.json"][1])
@@ -44,36 +44,36 @@ def normalise(archive: Path, moment: int) -> None:
     ):
         for name, (member, content) in sorted(members.items()):
             data = contents.get(name, content)
-            # Times of more than a second's precision stand in headers of their own.
+            # Times with subsecond precision are in separate headers.
             member.mtime, member.size, member.pax_headers = moment, len(data), {}
             tar.addfile(member, io.BytesIO(data))
 
 
 def compare(one: Path, other: Path) -> None:
-    """See that two folders hold the same artefacts.
+    """Check that two folders hold the same artefacts.
 
     Raises:
-        Differs: they do not. It names the first member that is not the same.
+        Differs: The folders differ. The message names the first different member.
     """
     names = [artefact.name for artefact in artefacts(one)]
     if names != (others := [artefact.name for artefact in artefacts(other)]):
-        raise Differs(f"One build makes {names}, the other {others}.")
+        raise Differs(f"One build contains {names}, the other {others}.")
     for name in names:
         if (one / name).read_bytes() == (other / name).read_bytes():
             continue
         pairs = itertools.zip_longest(_members(one / name), _members(other / name))
         odd = next((a or b for a, b in pairs if a != b), None)
-        where = f"at {odd[0]}" if odd else "in how they are packed, not in their members"
+        where = f"at {odd[0]}" if odd else "in packing, but not in their members"
         raise Differs(f"Two builds of {name} differ {where}.")
 
 
 def artefacts(folder: Path) -> list[Path]:
-    """The files of a release in a folder: source archives, wheels."""
+    """Return the source archives and wheels in a folder."""
     return sorted(path for path in folder.iterdir() if path.name.endswith((".tar.gz", ".whl")))
 
 
 def write_sums(folder: Path) -> None:
-    """Put the checksums of all artefacts beside them, for `sha256sum --check`."""
+    """Write the checksums of all artefacts into the folder, for `sha256sum --check`."""
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in artefacts(folder)]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
@@ -83,7 +83,7 @@ def _as_json(data: object) -> bytes:
 
 
 def _members(archive: Path) -> Iterator[tuple[str, object]]:
-    """The name of each member, with all that there is to compare of it."""
+    """Yield the name of each member, with everything to compare."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             for info in wheel.infolist():

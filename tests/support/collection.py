@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where Ansible finds this checkout as the collection mlkeys.transit."""
+"""Let Ansible find this checkout as the collection mlkeys.transit."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def collections_path() -> Path:
-    """A folder for ANSIBLE_COLLECTIONS_PATH that holds a link to the checkout under the collection's name."""
+    """Return a folder for ANSIBLE_COLLECTIONS_PATH, with a link to the checkout under the name of the collection."""
     path = ROOT / ".cache" / "collections"
     link = path / "ansible_collections" / "mlkeys" / "transit"
     link.parent.mkdir(parents=True, exist_ok=True)
-    # Several test processes may make it at the same moment.
+    # Several test processes can create it at the same time.
     with contextlib.suppress(FileExistsError):
         link.symlink_to("../../../..", target_is_directory=True)
     return path
 
 
 def argument_spec(role: str) -> dict[str, Any]:
-    """The variables of a role, as it says of itself."""
+    """Return the variables of a role from its argument spec."""
     spec = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
     options: dict[str, Any] = spec["argument_specs"]["main"]["options"]
     return options

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The archive of a collection is the same bytes from everywhere, and a difference between two builds is named."""
+"""The archive of a collection does not depend on where it is built, and a difference between two builds is reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOMENT = 1_700_000_000
 
 
 def built(folder: Path, *, backwards: bool = False, moment: float = 1.5, mode: int = 0o644) -> Path:
-    """An archive as `ansible-galaxy collection build` makes it, of files that the file system lists in some order."""
+    """Build an archive like `ansible-galaxy collection build`, from files that the file system lists in some order."""
     folder.mkdir(parents=True)
     listed = sorted(FILES, reverse=backwards)
     entries = [{"name": name, "chksum_sha256": hashlib.sha256(FILES[name]).hexdigest()} for name in listed]
@@ -57,23 +57,23 @@ def test_order_and_times_leave_no_trace(tmp_path: Path) -> None:
     assert one.read_bytes() == other.read_bytes()
     with tarfile.open(one) as tar:
         assert {member.mtime for member in tar} == {MOMENT}
-    assert int.from_bytes(one.read_bytes()[4:8], "little") == MOMENT  # where gzip has its own
+    assert int.from_bytes(one.read_bytes()[4:8], "little") == MOMENT  # the gzip header has its own time
 
 
-def test_the_checksums_in_it_are_those_of_what_is_in_it(tmp_path: Path) -> None:
+def test_its_checksums_match_its_content(tmp_path: Path) -> None:
     archive = built(tmp_path / "one", backwards=True)
     normalise(archive, MOMENT)
 
     contents = contents_of(archive)
 
-    said = json.loads(contents["MANIFEST.json"])["file_manifest_file"]["chksum_sha256"]
-    assert said == hashlib.sha256(contents["FILES.json"]).hexdigest()
+    recorded = json.loads(contents["MANIFEST.json"])["file_manifest_file"]["chksum_sha256"]
+    assert recorded == hashlib.sha256(contents["FILES.json"]).hexdigest()
     listed = {entry["name"]: entry["chksum_sha256"] for entry in json.loads(contents["FILES.json"])["files"]}
     assert listed == {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
     assert {name: contents[name] for name in FILES} == FILES
 
 
-def test_the_member_that_differs_is_named(tmp_path: Path) -> None:
+def test_the_first_different_member_is_reported(tmp_path: Path) -> None:
     one, other = built(tmp_path / "one"), built(tmp_path / "other", mode=0o600)
     for archive in (one, other):
         normalise(archive, MOMENT)
@@ -81,7 +81,7 @@ def test_the_member_that_differs_is_named(tmp_path: Path) -> None:
         compare(one.parent, other.parent)
 
 
-def test_a_member_that_only_one_has_is_named(tmp_path: Path) -> None:
+def test_a_member_of_only_one_archive_is_reported(tmp_path: Path) -> None:
     for folder, names in (("one", ["a.py", "b.py"]), ("other", ["a.py"])):
         (tmp_path / folder).mkdir()
         with zipfile.ZipFile(tmp_path / folder / "mlkeys-1-py3-none-any.whl", "w") as wheel:
@@ -91,22 +91,22 @@ def test_a_member_that_only_one_has_is_named(tmp_path: Path) -> None:
         compare(tmp_path / "one", tmp_path / "other")
 
 
-def test_another_packing_of_the_same_members_is_told_as_such(tmp_path: Path) -> None:
+def test_a_difference_in_packing_is_reported(tmp_path: Path) -> None:
     one = built(tmp_path / "one")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / NAME).write_bytes(gzip.compress(gzip.decompress(one.read_bytes()), 1))
-    with pytest.raises(Differs, match="in how they are packed"):
+    with pytest.raises(Differs, match="in packing"):
         compare(tmp_path / "one", tmp_path / "other")
 
 
-def test_an_artefact_that_only_one_build_makes_is_told(tmp_path: Path) -> None:
+def test_an_artefact_of_only_one_build_is_reported(tmp_path: Path) -> None:
     one, other = built(tmp_path / "one"), built(tmp_path / "other")
     other.rename(other.with_name("mlkeys-transit-1.0.1.tar.gz"))
     with pytest.raises(Differs, match=r"1\.0\.0.*1\.0\.1"):
         compare(one.parent, other.parent)
 
 
-def test_sums_are_checked_by_the_usual_command(tmp_path: Path) -> None:
+def test_sha256sum_checks_the_sums(tmp_path: Path) -> None:
     archive = built(tmp_path / "dist")
     shutil.copy(archive, archive.with_name("mlkeys-1.0.0.tar.gz"))
 

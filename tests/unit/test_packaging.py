@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said in more than one file is said alike."""
+"""Facts that several files state are the same in all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cdk.test_rooms import ROOMS as ROOMS_OF_THE_PACKAGE
 from tests.support.collection import ROOT
+from tests.unit.test_plugin_rooms import ROOMS as ROOMS_OF_THE_PLUGINS
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 PLUGIN_MARKUP = re.compile(r"\b(?:[BCEILMOPRUV]|RV)\(")
@@ -25,7 +27,7 @@ def read_yaml(path: str) -> Any:
 
 
 def pins(path: Path) -> dict[str, str]:
-    """Exact versions by normalised name, those of included files too."""
+    """Return exact versions by normalised name, including those of included files."""
     text = path.read_text(encoding="utf-8")
     found = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in PINNED.findall(text)}
     for included in re.findall(r"^-r (\S+)", text, re.MULTILINE):
@@ -49,7 +51,7 @@ def test_every_module_is_in_the_action_group() -> None:
 
 
 def test_changelog_fragments_have_no_markup_of_plugins() -> None:
-    """They are reStructuredText, where it would be shown as it stands."""
+    """They are reStructuredText, which would show the markup literally."""
     fragments = (ROOT / "changelogs/fragments").glob("*.yml")
     assert [found for path in fragments for found in PLUGIN_MARKUP.findall(path.read_text(encoding="utf-8"))] == []
 
@@ -62,6 +64,28 @@ def test_locked_requirements_hold_the_pins_they_are_made_from(name: str) -> None
     assert {name: locked.get(name) for name in wanted} == wanted
 
 
-def test_the_compared_requirements_are_there() -> None:
+def test_all_locked_requirements_exist() -> None:
     tests = {"tests-2.16", "tests-2.19", "tests-2.21"}
     assert {"build", "demo", "docs", "lint", "molecule", "nox", "peer", "sanity"} | tests == set(LOCKED)
+
+
+def section(title: str) -> str:
+    """Return a section of CONTRIBUTING.md, up to the next title of the same level."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return text.partition(f"\n### {title}\n")[2].partition("\n### ")[0].partition("\n## ")[0]
+
+
+MAPS = {"Collection": ROOMS_OF_THE_PLUGINS, "Package": ROOMS_OF_THE_PACKAGE}
+
+
+@pytest.mark.parametrize("title", MAPS)
+def test_the_map_shows_each_room_and_its_imports(title: str) -> None:
+    _head, *rows = re.findall(r"^\| `([^`]+)` \| .+ \| ([^|]+) \|$", section(title), re.MULTILINE)
+    shown = {room: ", ".join(f"`{name}`" for name in sorted(names)) for room, names in MAPS[title].items()}
+    assert dict(rows) == {room: names or "nothing" for room, names in shown.items()}
+
+
+def test_the_map_names_files_that_exist() -> None:
+    paths = re.findall(r"`((?:plugins|src|roles|tests|docs|extensions|meta)/[\w./-]+)`", section("Where changes go"))
+    assert len(paths) >= 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -13,6 +13,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import with_configuration, with_token
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import (
     can_run_in_process,
+    load_in_process,
     run_in_process,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
@@ -33,6 +34,16 @@ class TransitAction(ActionBase):
 
     TRANSFERS_FILES = False
     _supports_async = True
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Import the module when Ansible loads the plugin.
+
+        Ansible loads it before it forks a worker for each task and host. The workers inherit what is imported then, and
+        each of them would need 100 ms to import it by itself.
+        """
+        super().__init_subclass__(**arguments)
+        if hasattr(cls, "MODULE"):
+            load_in_process(cls.MODULE)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}

@@ -29,12 +29,22 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
 
 def can_run_in_process(name: str) -> bool:
     """Whether this Python has the libraries that the module needs, which the target's Python may have instead."""
-    return all(_is_installed(library) for library in _LIBRARIES.get(name, ("hvac",)))
+    return all(_is_installed(library) for library in _libraries(name))
+
+
+def load_in_process(name: str) -> None:
+    """Import the module ``mlkeys.transit.NAME`` and its libraries, if this Python has them."""
+    if can_run_in_process(name):
+        importlib.import_module(_full_name(name))
+        for library in _libraries(name):
+            # A broken library is reported by the task that needs it.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(library)
 
 
 def run_in_process(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Run the module ``mlkeys.transit.NAME`` with these arguments, Ansible's internal ones included."""
-    module = importlib.import_module(f"ansible_collections.mlkeys.transit.plugins.modules.{name}")
+    module = importlib.import_module(_full_name(name))
     # A module of its own process starts without warnings. Here those of earlier loop items would be left.
     for kept in ("_global_warnings", "_global_deprecations"):
         getattr(warnings, kept).clear()
@@ -43,6 +53,14 @@ def run_in_process(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         module.main()
     result: dict[str, Any] = json.loads(printed.getvalue())
     return result
+
+
+def _full_name(name: str) -> str:
+    return f"ansible_collections.mlkeys.transit.plugins.modules.{name}"
+
+
+def _libraries(name: str) -> tuple[str, ...]:
+    return _LIBRARIES.get(name, ("hvac",))
 
 
 def _is_installed(library: str) -> bool:
