@@ -184,7 +184,7 @@ def test_a_wrapping_token_serves_once(bao: Bao, role: dict[str, Any], tmp_path: 
     bao.done("POST", "sys/wrapping/unwrap", {"token": made["secret_id"]["wrapping_token"]})
     failed = unwrap(bao, made, tmp_path)
     assert failed.failed
-    assert "If this machine has not used it, somebody else has" in failed.msg
+    assert "If this machine has not used it, someone else has" in failed.msg
     assert list(tmp_path.iterdir()) == []
 
 

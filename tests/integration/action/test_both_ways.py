@@ -154,6 +154,31 @@ def invocations(shown: str) -> list[Any]:
     return [decoder.raw_decode(shown, place)[0] for place in places]
 
 
+def tasks_of(words: dict[str, str], folder: Path, *, sent: bool) -> list[dict[str, Any]]:
+    """A task for every case, with the words replaced, and one that writes their results to a file."""
+
+    def placed(value: Any) -> Any:
+        text = json.dumps(value)
+        for word, stands_for in words.items():
+            text = text.replace(word, stands_for)
+        return json.loads(text)
+
+    tasks: list[dict[str, Any]] = [
+        {
+            f"mlkeys.transit.{module}": placed(options),
+            "register": f"case_{number}",
+            "ignore_errors": True,
+            "diff": True,
+            **more,
+            **({"environment": {"ELSEWHERE": "yes"}} if sent else {}),
+        }
+        for number, (module, options, more) in enumerate(CASES)
+    ]
+    kept = {f"case_{number}": f"{{{{ case_{number} }}}}" for number in range(len(CASES))}
+    copy = {"dest": f"{folder}/results.json", "content": "{{ kept | to_json }}"}
+    return [*tasks, {"ansible.builtin.copy": copy, "vars": {"kept": kept}}]
+
+
 def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, Any]], str]:
     """The registered result of every case, and all output."""
     folder.mkdir()
@@ -173,32 +198,7 @@ def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, A
             "RECIPIENT": HOLDER.recipient,
             "IDENTITY": HOLDER.identity,
         }
-
-        def placed(value: Any) -> Any:
-            text = json.dumps(value)
-            for word, stands_for in words.items():
-                text = text.replace(word, stands_for)
-            return json.loads(text)
-
-        tasks = [
-            {
-                f"mlkeys.transit.{module}": placed(options),
-                "register": f"case_{number}",
-                "ignore_errors": True,
-                "diff": True,
-                **more,
-                **({"environment": {"ELSEWHERE": "yes"}} if sent else {}),
-            }
-            for number, (module, options, more) in enumerate(CASES)
-        ]
-        names = [f"case_{number}" for number in range(len(CASES))]
-        kept = {name: f"{{{{ {name} }}}}" for name in names}
-        tasks.append(
-            {
-                "ansible.builtin.copy": {"dest": f"{folder}/results.json", "content": "{{ kept | to_json }}"},
-                "vars": {"kept": kept},
-            }
-        )
+        tasks = tasks_of(words, folder, sent=sent)
         project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
         # A process for each case takes long.
         done = project.run("-vvvv", env={**TOLD, "ANSIBLE_PIPELINING": "true"}, timeout=400)
@@ -206,10 +206,10 @@ def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, A
         for secret in (token, SECRET, "hf_both_ways", HOLDER.identity, "wrong-identity-both-ways"):
             assert secret not in text
             assert secret not in done.stdout + done.stderr
-        text = text.replace(engine, "ENGINE").replace(str(folder), "FOLDER")
-        results = json.loads(text)
         shown = (done.stdout + done.stderr).rsplit("TASK [ansible.builtin.copy]")[0]
-        return [results[name] for name in names], shown.replace(engine, "ENGINE").replace(str(folder), "FOLDER")
+        text, shown = (part.replace(engine, "ENGINE").replace(str(folder), "FOLDER") for part in (text, shown))
+        results = json.loads(text)
+        return [results[f"case_{number}"] for number in range(len(CASES))], shown
 
 
 def comparable(value: Any) -> Any:

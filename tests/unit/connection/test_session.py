@@ -251,10 +251,10 @@ def test_a_module_on_the_controller_keeps_the_runs_token(
 
 
 def test_a_server_that_timed_out_is_not_asked_again_soon(clock: Server, sessions: Sessions) -> None:
-    clock.refusal = ServerUnreachable("no answer within 30 seconds")
+    clock.refusal = ServerUnreachable("no response within 30 seconds")
     clock.takes = 30.0
     for _worker in range(3):
-        with pytest.raises(ServerUnreachable, match="no answer within 30 seconds"):
+        with pytest.raises(ServerUnreachable, match="no response within 30 seconds"):
             token(sessions)
     assert clock.asked == ["login"]
     clock.now += 61
