@@ -21,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     MountNotFound,
     NotFound,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import APPROLE_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
@@ -32,7 +33,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
 
-def reconcile_approle(client: Client, options: Mapping[str, Any], dry_run: bool, _now: float) -> Outcome:
+def reconcile_approle(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """Make one role be as the options of ``vault_transit_approle`` say."""
     name = _checked_role(options["name"])
     roles = AppRoles(client, options["path"])
@@ -48,12 +49,12 @@ def reconcile_approle(client: Client, options: Mapping[str, Any], dry_run: bool,
     else:
         wanted = {**options, **durations(options, APPROLE_ATTRIBUTES)}
         plan = plan_approle(name, wanted, actual, enable=not mounted)
-    if plan.changed and not dry_run:
+    if plan.changed and not run.dry_run:
         _apply(roles, name, plan)
     result = None
     if plan.after is not None:
         # A role that is only foretold has none yet.
-        role_id = None if dry_run and actual is None else roles.role_id(name)
+        role_id = None if run.dry_run and actual is None else roles.role_id(name)
         result = {"name": name, "path": roles.path, "role_id": role_id, **plan.after}
     return Outcome(plan.changed, plan.before, plan.after, {"approle": result})
 
@@ -71,7 +72,7 @@ def _apply(roles: AppRoles, name: str, plan: ApprolePlan) -> None:
         steps.run("the role was written", lambda: roles.write(name, write))
 
 
-def reconcile_secret_id(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
+def reconcile_secret_id(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """See to it that a machine has a secret ID that goes on for a while, as ``vault_transit_secret_id`` says.
 
     Args:
@@ -85,16 +86,16 @@ def reconcile_secret_id(client: Client, options: Mapping[str, Any], dry_run: boo
     if options["state"] == "absent":
         if not accessor:
             raise InvalidOption("state: absent needs accessor, which says which secret ID goes.")
-        return _destroy(roles, role, accessor, dry_run)
+        return _destroy(roles, role, accessor, run.dry_run)
     if wrap_ttl < 1:
         raise InvalidOption("wrap_ttl must be at least one second: the secret ID is never answered in the clear.")
     known = roles.secret_id(role, accessor) if accessor else None
-    reason = _why_another(accessor, known, renew_before, now)
+    reason = _why_another(accessor, known, renew_before, run.now)
     if not reason:
         return Outcome(changed=False, result={"secret_id": _shown(known or {}, accessor)})
     before = {"accessor": accessor} if known is not None else None
     after = {"accessor": f"(new: {reason})"}
-    if dry_run:
+    if run.dry_run:
         if roles.read(role) is None:
             raise NotFound(f"The role '{role}' does not exist in '{roles.path}'.")
         return Outcome(

@@ -16,6 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     MountNotFound,
     PermissionDenied,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import (
     FOR_SECRETS,
@@ -34,14 +35,14 @@ _RAW_PATH = re.compile(r'\bpath\s+"((?:[^"\\]|\\.)*)"')
 Grants = Sequence[Mapping[str, Any]]
 
 
-def reconcile_policy(client: Client, options: Mapping[str, Any], dry_run: bool, _now: float) -> Outcome:
+def reconcile_policy(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """Make one policy be as the options of ``vault_transit_policy`` say."""
     # The server knows it by small letters only.
     name = options["name"].lower()
     policies = Policies(client)
     if options["state"] == "absent":
         _refuse(name, _name_problems(name))
-        return _remove(policies, name, dry_run)
+        return _remove(policies, name, run.dry_run)
     grants = [
         {**grant, "backend": (grant.get("backend") or options["backend"]).strip("/")}
         for grant in options.get("grants") or ()
@@ -53,7 +54,7 @@ def reconcile_policy(client: Client, options: Mapping[str, Any], dry_run: bool, 
     actual = policies.read(name)
     warnings = _check_derivation(client, grants)
     changed = actual is None or not same_policy(actual, wanted)
-    if changed and not dry_run:
+    if changed and not run.dry_run:
         policies.write(name, wanted)
     shown = wanted if changed else actual
     return Outcome(changed, actual or "", shown, {"policy": {"name": name, "rules": shown}}, warnings)

@@ -22,11 +22,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import connected
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, Option, settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import USES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, Attribute
 
-Reconcile = Callable[[Client, Mapping[str, Any], bool, float], Outcome]
+Reconcile = Callable[[Client, Mapping[str, Any], RunContext], Outcome]
 Spec = Dict[str, Dict[str, Any]]
 
 _KINDS = {"duration": "str", "list": "list", "dict": "dict", "str": "str", "int": "int", "bool": "bool"}
@@ -123,7 +124,7 @@ def _attempt(
         with connected(settings, module.warn) as client:
             # A token from a file or a login has not passed through the argument spec.
             module.no_log_values.update(secret for secret in [client.token, *settings.auth.secrets] if secret)
-            outcome = reconcile(client, options, module.check_mode, time.time())
+            outcome = reconcile(client, options, RunContext(module.check_mode, time.time()))
             client.settle()
             return outcome, None
     except TransitError as error:

@@ -3,7 +3,7 @@
 
 """Read the actual state, plan, apply: one function for each kind of object. **Private** to the collection.
 
-With ``dry_run`` everything happens but the writing, so a prediction is the plan that a real run would carry out.
+In a dry run everything happens but the writing, so a prediction is the plan that a real run would carry out.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerUnreachable,
     TransitError,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     KEY_ATTRIBUTES,
@@ -64,18 +65,18 @@ class KeyRequest:
     min_available_version: int | None = None
 
 
-def reconcile_key(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
+def reconcile_key(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """Make one key be as the options of ``vault_transit_key`` say.
 
     Args:
         now: seconds since the epoch, for the age of versions.
     """
     request = key_request(options)
-    transit = Transit(client, options["backend"], foretelling=dry_run and request.present)
-    plan = plan_request(request, transit.read_key(request.name), now)
+    transit = Transit(client, options["backend"], foretelling=run.dry_run and request.present)
+    plan = plan_request(request, transit.read_key(request.name), run.now)
     after: Mapping[str, Any] | None = plan.after
     warnings = plan.warnings + foretold_warnings(transit)
-    if plan.changed and not dry_run:
+    if plan.changed and not run.dry_run:
         after, more = apply_key(transit, request, plan)
         warnings += more
     return Outcome(plan.changed, plan.before, after, {"key": after}, warnings)
@@ -228,12 +229,14 @@ def _remove_key(transit: Transit, name: str, plan: KeyPlan) -> None:
         steps.run("the key was deleted", lambda: transit.delete_key(name))
 
 
-def key_info(client: Client, options: Mapping[str, Any], _dry_run: bool, now: float) -> Outcome:
+def key_info(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """One key, or all of an engine, with the ages of their versions."""
     transit = Transit(client, options["backend"])
     names = [checked_name(options["name"])] if options.get("name") else transit.key_names()
     found = [(name, transit.read_key(name)) for name in names]
-    infos = [{"backend": transit.backend, **_key_details(actual, now)} for dummy, actual in found if actual is not None]
+    infos = [
+        {"backend": transit.backend, **_key_details(actual, run.now)} for dummy, actual in found if actual is not None
+    ]
     return Outcome(changed=False, result={"transit_keys": infos})
 
 
@@ -288,17 +291,17 @@ def moment(value: Any) -> float | None:
 # Engines
 
 
-def reconcile_backend(client: Client, options: Mapping[str, Any], dry_run: bool, _now: float) -> Outcome:
+def reconcile_backend(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """Make the engine at ``path`` be as the options of ``vault_transit_backend`` say."""
     path = options["path"].strip("/")
     if not path:
         raise InvalidOption("path must not be empty.")
     transit = Transit(client, path)
     if options["state"] == "absent":
-        return _remove_backend(transit, bool(options["force"]), dry_run)
+        return _remove_backend(transit, bool(options["force"]), run.dry_run)
     wanted = {**options, **durations(options, MOUNT_ATTRIBUTES)}
     plan = _plan_backend(transit, wanted, transit.mount())
-    if plan.changed and not dry_run:
+    if plan.changed and not run.dry_run:
         _apply_backend(transit, wanted, plan)
     result = {"path": path, **(plan.after or {})}
     return Outcome(plan.changed, plan.before, plan.after, {"backend": result}, plan.warnings)

@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
@@ -91,25 +92,25 @@ class _Engine:
     error: str = ""
 
 
-def reconcile_keys(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
+def reconcile_keys(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """Make the keys be as the options of ``vault_transit_keys`` say.
 
     Args:
         now: seconds since the epoch, for the age of versions.
     """
     entries = checked_entries(options["keys"], options["backend"])
-    engines = _engines(client, entries, dry_run)
-    entries = [_planned(entry, engines, now) for entry in entries]
+    engines = _engines(client, entries, run.dry_run)
+    entries = [_planned(entry, engines, run.now) for entry in entries]
     go_on = options["on_error"] == CONTINUE
     if go_on or not any(entry.error for entry in entries):
-        entries = [_foretold(entry) for entry in entries] if dry_run else _applied(entries, engines, now, go_on)
+        entries = [_foretold(entry) for entry in entries] if run.dry_run else _applied(entries, engines, run.now, go_on)
     return Outcome(
         any(entry.changed for entry in entries),
         result={"results": [_result(entry) for entry in entries]},
         warnings=tuple(f"{entry.path}: {warning}" for entry in entries for warning in entry.warnings)
         + tuple(warning for engine in engines.values() for warning in foretold_warnings(engine.transit)),
         diffs=[_diff(entry) for entry in entries if entry.changed and not entry.error],
-        failure=failure_message(entries, dry_run),
+        failure=failure_message(entries, run.dry_run),
     )
 
 

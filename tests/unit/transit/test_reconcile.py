@@ -19,6 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     from_answer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, MOUNT_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
@@ -110,15 +111,15 @@ class Script(Client):
 
 
 def run_key(script: Script, options: Mapping[str, Any], *, dry_run: bool = False) -> Outcome:
-    return reconcile_key(script, options, dry_run, NOW)
+    return reconcile_key(script, options, RunContext(dry_run, NOW))
 
 
 def run_mount(script: Script, options: Mapping[str, Any], *, dry_run: bool = False) -> Outcome:
-    return reconcile_backend(script, options, dry_run, NOW)
+    return reconcile_backend(script, options, RunContext(dry_run, NOW))
 
 
 def run_info(script: Script, options: Mapping[str, Any], *, dry_run: bool = False) -> Outcome:
-    return key_info(script, options, dry_run, NOW)
+    return key_info(script, options, RunContext(dry_run, NOW))
 
 
 def key(**options: object) -> dict[str, Any]:

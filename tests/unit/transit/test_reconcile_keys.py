@@ -21,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     from_answer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys import (
@@ -111,7 +112,7 @@ def key(name: str, **options: Any) -> dict[str, Any]:
 
 def run(server: Server, *keys: Mapping[str, Any], on_error: str = FAIL, dry_run: bool = False) -> Outcome:
     options = {"keys": list(keys), "backend": "transit", "on_error": on_error}
-    return reconcile_keys(server, options, dry_run, NOW)
+    return reconcile_keys(server, options, RunContext(dry_run, NOW))
 
 
 def actions(outcome: Outcome) -> dict[str, str]:

@@ -9,6 +9,7 @@ Only what changed is encrypted. Entries behind the key's latest version stay so:
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,10 +80,11 @@ class Target:
 
     def changes(self, client: Client, secrets: Mapping[str, str], *, purge: bool) -> list[Change]:
         """What has to be done for the file to hold these secrets. Nothing is written, here or on the server."""
+        from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
 
         options = {**self._options, "text": self.file.text, "secrets": secrets, "purge": purge}
-        outcome = reconcile_vars(client, options, dry_run=True, _now=0)
+        outcome = reconcile_vars(client, options, RunContext(dry_run=True, now=time.time()))
         return [
             Change(entry["name"], entry["action"], entry["reason"], entry["version"])
             if entry["action"] in _COLOURS
@@ -96,13 +98,15 @@ class Target:
         Raises:
             ChangedMeanwhile: somebody else was faster.
         """
+        from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import parse, update
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
 
         todo = {change.name: change.action for change in changes if change.action in _COLOURS}
         chosen = {name: secrets[name] for name, action in todo.items() if action != "removed"}
         # As for a file with nothing in it: then nothing but these is touched.
-        outcome = reconcile_vars(client, {**self._options, "text": "", "secrets": chosen}, dry_run=False, _now=0)
+        options = {**self._options, "text": "", "secrets": chosen}
+        outcome = reconcile_vars(client, options, RunContext(dry_run=False, now=time.time()))
         client.settle()
         written = parse(outcome.text or "", self.file.path).entries
         text = update(
