@@ -189,7 +189,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import 
     run,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import MOUNT_ATTRIBUTES
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import reconcile_backend
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend
 
 
 def main() -> None:

@@ -114,7 +114,7 @@ transit_keys:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, connection_spec, run
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import key_info
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_info import key_info
 
 
 def main() -> None:

@@ -164,7 +164,7 @@ reason:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle import reconcile_secret_id
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.secret_id import reconcile_secret_id
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec, run
 
 

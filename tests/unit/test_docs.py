@@ -22,7 +22,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
     ON_ONLY,
     Attribute,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.plan import key_state, mount_state
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend_plan import mount_state
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_plan import key_state
 
 from tests.support.collection import ROOT
 

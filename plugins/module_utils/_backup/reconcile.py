@@ -40,12 +40,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
-    checked_name,
-    creation_times,
-    foretold_warnings,
-    send_once,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import prediction_warnings, send_once
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.timestamps import creation_times
 
 
 def reconcile_backup(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
@@ -57,7 +54,7 @@ def reconcile_backup(client: Client, options: Mapping[str, Any], run: RunContext
     name, path = checked_name(options["name"]), str(options["path"])
     recipients = recipients_from(options["recipients"], keyring_from(options))
     stored = read_file(options["text"], path).header if options["text"] else None
-    transit = Transit(client, options["backend"], foretelling=run.dry_run and stored is None)
+    transit = Transit(client, options["backend"], predicting=run.dry_run and stored is None)
     actual = transit.read_key(name, exists=not run.dry_run)
     if actual is None:
         if run.dry_run and stored is None:
@@ -89,7 +86,7 @@ def _foretold(name: str, transit: Transit, recipients: Recipients) -> Outcome:
         before=None,
         after={"recipients": list(recipients.names)},
         result=result,
-        warnings=(*foretold_warnings(transit), warning),
+        warnings=(*prediction_warnings(transit), warning),
     )
 
 
@@ -143,7 +140,7 @@ def reconcile_restore(client: Client, options: Mapping[str, Any], run: RunContex
     header = file.header
     name = checked_name(options.get("name") or header.key)
     backup = _opened(file.sealed, header, options)
-    transit = Transit(client, options["backend"], foretelling=run.dry_run)
+    transit = Transit(client, options["backend"], predicting=run.dry_run)
     force = bool(options["force"])
     if force and not transit.find_active():
         # A standby may not have heard of the newest versions, which would then be destroyed unseen.
@@ -163,7 +160,7 @@ def reconcile_restore(client: Client, options: Mapping[str, Any], run: RunContex
         before.counts if before else None,
         facts.counts,
         {"key": key, "reason": f"nothing to do: {nothing}" if nothing else ""},
-        foretold_warnings(transit),
+        prediction_warnings(transit),
     )
 
 

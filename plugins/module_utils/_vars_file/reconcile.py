@@ -24,8 +24,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item, Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     ADDED,
     IN_KV,

@@ -105,7 +105,7 @@ def test_the_server_knows_small_letters_only(bao: Bao, name: str) -> None:
         ({"grants": [{"key": "ml", "allow": ["decrypt"], "secrets": [""]}]}, "grant 1: secrets holds an empty name"),
         (
             {"grants": [{"key": "ml", "allow": ["decrypt"]}], "rules": 'path "transit/decrypt/ml" {}'},
-            "rules and grants both have the path 'transit/decrypt/ml', and the server would take the last of them",
+            "rules and grants both have the path 'transit/decrypt/ml', and the server would use the last of them",
         ),
     ],
 )

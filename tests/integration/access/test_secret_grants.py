@@ -18,7 +18,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item, Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 
 from tests.integration.support.plays import encrypted, make_key
 from tests.integration.support.runs import Ledger

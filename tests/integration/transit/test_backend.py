@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import reconcile_backend
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend
 
 from tests.integration.support.runs import Ledger, at_once, converge, refused, run, unchanged
 from tests.support.server import Bao

@@ -362,7 +362,7 @@ def test_a_new_version_may_become_the_minimum_in_the_same_run(bao: Bao, mount: s
 def test_a_key_without_times_cannot_be_rotated_by_age(bao: Bao, mount: str) -> None:
     make(bao, mount, type="hmac", key_size=32)
     assert refused(bao, MODULE, name="ml", backend=mount, rotate_older_than="1h") == (
-        "Key 'ml' cannot be changed as asked: the server does not tell the age of a key of type hmac. Nothing was "
+        "Key 'ml' cannot be changed as asked: the server does not report the age of a key of type hmac. Nothing was "
         "changed."
     )
 

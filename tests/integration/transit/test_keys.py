@@ -275,8 +275,8 @@ def test_an_engine_of_another_kind_is_told_for_its_keys_alone(bao: Bao, mount: s
     assert set(held(bao, mount)) == {"good"}
     if kind == "kv":
         assert errors(done)["held"] == (
-            f"What is mounted at '{other}' is no Transit engine, going by its answer for 'keys/held'. "
-            "Correct the engine's path"
+            f"What is mounted at '{other}' does not look like a Transit engine: "
+            "its answer for 'keys/held' is not a key. Correct the engine's path"
         )
         assert errors(done)["new"].endswith(f" Already done: something was written to '{other}/keys/new'")
 

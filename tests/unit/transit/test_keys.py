@@ -5,44 +5,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 from unittest import mock
 
 import pytest
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     NotReady,
     ServerError,
     ServerUnreachable,
     TransitError,
     Unauthenticated,
-    from_answer,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys import (
     CONTINUE,
     FAIL,
-    checked_entries,
+    keys_request,
     reconcile_keys,
 )
 from ansible_collections.mlkeys.transit.plugins.modules import vault_transit_keys
 
 from tests.support.collection import ROOT
+from tests.unit.stand_in import Answer, Body, StandIn, refusal
 
 NOW = 1_800_000_000.0
 LOST = ServerUnreachable("The connection broke.")
-NOT_KNOWN = from_answer("POST", "transit/keys/x", 400, ["unknown key type x"])
-
-Answer: TypeAlias = "Mapping[str, Any] | TransitError"
+NOT_KNOWN = refusal("POST", "transit/keys/x", 400, "unknown key type x")
 
 
 def denied(method: str, path: str) -> ServerError:
-    return from_answer(method, path, 403, ["1 error occurred:\n\t* permission denied\n\n"])
+    return refusal(method, path, 403, "1 error occurred:\n\t* permission denied\n\n")
 
 
 def stored(name: str, **attributes: Any) -> dict[str, Any]:
@@ -51,55 +47,33 @@ def stored(name: str, **attributes: Any) -> dict[str, Any]:
     return {**key, "keys": {"1": int(NOW) - 3600}, **attributes}
 
 
-class Server(Client):
-    """A server that holds `keys` and remembers what it was asked.
+class Server(StandIn):
+    """A server that holds `keys`.
 
     Of writes it knows creation alone; the answers to others are prepared with `on`.
     """
 
     def __init__(self, *keys: Mapping[str, Any]) -> None:
-        super().__init__(Connection(url="http://127.0.0.1:1"), warn=lambda _text: None)
+        super().__init__()
         self.keys = {str(key["name"]): key for key in keys}
-        self.answers: dict[str, list[Answer]] = {}
-        self.asked: list[str] = []
+        self.prepared: dict[str, list[Answer]] = {}
 
     def on(self, request: str, *answers: Answer) -> Server:
         """Give these answers, one after the other, before its own ones."""
-        self.answers[request] = list(answers)
+        self.prepared[request] = list(answers)
         return self
 
-    @property
-    def written(self) -> list[str]:
-        return [request for request in self.asked if not request.startswith(("GET", "LIST"))]
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        query: Mapping[str, Any] | None = None,
-        repeatable: bool = True,
-        wrap_ttl: int = 0,
-    ) -> Reply:
-        assert query is None
-        assert wrap_ttl == 0
-        assert repeatable is not path.endswith("/rotate")
-        request = f"{method} {path}"
-        self.asked.append(request)
-        prepared = self.answers.get(request)
-        answer = prepared.pop(0) if prepared else self._own_answer(method, path, body)
-        if isinstance(answer, TransitError):
-            raise answer
-        return Reply(answer)
-
-    def _own_answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+    def answer(self, request: str, body: Body | None) -> Answer:
+        prepared = self.prepared.get(request)
+        if prepared:
+            return prepared.pop(0)
+        method, _, path = request.partition(" ")
         name = path.rpartition("/keys/")[2]
         if method == "LIST":
-            return {"keys": sorted(self.keys)} if self.keys else from_answer(method, path, 404, [])
+            return {"keys": sorted(self.keys)} if self.keys else refusal(method, path, 404)
         if method == "GET":
-            return self.keys.get(name) or from_answer(method, path, 404, [])
-        assert (method, "/" in name) == ("POST", False), f"{method} {path} was not expected"
+            return self.keys.get(name) or refusal(method, path, 404)
+        assert (method, "/" in name) == ("POST", False), f"{request} was not expected"
         return stored(name, **(body or {}))
 
 
@@ -317,11 +291,12 @@ def test_a_key_that_is_listed_twice_is_refused_both_times(on_error: str, backend
 
 
 def test_the_same_name_in_two_engines_is_two_keys() -> None:
-    assert not any(entry.error for entry in checked_entries([key("a"), key("a", backend="other")], "transit"))
+    options = {"keys": [key("a"), key("a", backend="other")], "backend": "transit", "on_error": FAIL}
+    assert not any(entry.error for entry in keys_request(options).entries)
 
 
 def test_a_missing_engine_is_asked_once_and_told_for_each_of_its_keys() -> None:
-    server = Server().on("LIST gone/keys", from_answer("LIST", "gone/keys", 404, ["no handler for route 'gone/keys'"]))
+    server = Server().on("LIST gone/keys", refusal("LIST", "gone/keys", 404, "no handler for route 'gone/keys'"))
 
     outcome = run(server, key("a", backend="gone"), key("b", backend="gone"), key("c"), on_error=CONTINUE)
 
@@ -460,7 +435,7 @@ def test_what_is_told_of_a_key_is_what_the_server_has() -> None:
 
 @pytest.mark.parametrize("step", ["POST transit/keys/a/config", "DELETE transit/keys/a"])
 def test_a_key_that_somebody_deleted_in_the_meantime_is_gone(step: str) -> None:
-    gone = from_answer("POST", "x", 400, ["no existing key named a could be found"])
+    gone = refusal("POST", "x", 400, "no existing key named a could be found")
     server = Server(stored("a")).on("POST transit/keys/a/config", stored("a")).on(step, gone)
 
     outcome = run(server, key("a", state="absent", force=True))
