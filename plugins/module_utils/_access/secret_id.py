@@ -25,8 +25,8 @@ class SecretIdRequest:
 
     Attributes:
         path: where the auth method is mounted.
-        accessor: of the machine's present secret ID, empty when it has none.
-        renew_before: make another when the present one ends within so many seconds.
+        accessor: of the machine's current secret ID, empty when it has none.
+        renew_before: create another when the current one expires within so many seconds.
         wrap_ttl: seconds for which the server keeps the secret ID.
         properties: of a new secret ID, as the server takes them.
     """
@@ -110,13 +110,13 @@ def _make(roles: AppRoles, request: SecretIdRequest) -> dict[str, Any]:
 def _why_another(request: SecretIdRequest, known: Mapping[str, Any] | None, run: RunContext) -> str:
     """Why the machine needs another secret ID; empty when it does not."""
     if not request.accessor:
-        return "there is none"
+        return "the machine has no secret ID"
     if known is None:
-        return "the present one is used up, expired or destroyed"
+        return "the current secret ID is used up, expired or destroyed"
     ends = moment(known.get("expiration_time"))
     # The server writes the year 1 for "never".
     if ends is not None and ends > 0 and ends - run.now < request.renew_before:
-        return f"the present one ends in {max(0, int(ends - run.now))} seconds"
+        return f"the current secret ID expires in {max(0, int(ends - run.now))} seconds"
     return ""
 
 

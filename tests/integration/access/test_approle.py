@@ -140,7 +140,7 @@ def unwrap(bao: Bao, made: ModuleResult, folder: Path, **more: Any) -> ModuleRes
 def test_a_machine_gets_a_secret_id_that_nobody_else_saw(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
     made = run(bao, SECRET_ID, **role, metadata={"host": "gateway-a"}, num_uses=7)
     assert made.changed
-    assert made["reason"] == "there is none"
+    assert made["reason"] == "the machine has no secret ID"
     assert set(made["secret_id"]) == {"accessor", "wrapping_token", "wrapping_ttl", "creation_path"}
     done = unwrap(bao, made, tmp_path)
     assert not done.failed, done.msg
@@ -167,11 +167,11 @@ def test_one_that_serves_stays_and_one_that_does_not_is_followed_by_another(bao:
     assert (predicted.changed, predicted["secret_id"]) == (True, None)
     another = run(bao, SECRET_ID, **role, accessor=accessor, renew_before="2h")
     assert another.changed
-    assert another["reason"].startswith("the present one ends in 3")
+    assert another["reason"].startswith("the current secret ID expires in 3")
     assert another["diff"]["before"] == {"accessor": accessor}
     converge(bao, SECRET_ID, **role, accessor=accessor, state="absent")
     again = run(bao, SECRET_ID, **role, accessor=accessor)
-    assert again["reason"] == "the present one is used up, expired or destroyed"
+    assert again["reason"] == "the current secret ID is used up, expired or destroyed"
 
 
 def test_one_that_never_ends_is_never_near_its_end(bao: Bao, role: dict[str, Any]) -> None:

@@ -509,5 +509,5 @@ def test_an_entry_is_documented_as_the_single_key_is() -> None:
     # Every cross-reference leads to an option of the same entry, but for the default engine.
     references = [line for option in entry.values() for line in option["description"] if "O(" in line]
     assert [line for line in references if "O(keys[]." not in line] == [
-        "Where this key's engine is mounted. O(backend) when nothing is said."
+        "Where this key's engine is mounted. The default is O(backend)."
     ]
