@@ -49,7 +49,7 @@ def approle_state(actual: Mapping[str, Any]) -> State:
 def plan_approle(
     name: str, wanted: Mapping[str, Any], actual: Mapping[str, Any] | None, *, enable: bool
 ) -> ApprolePlan:
-    """The steps that make the role ``name`` be as wanted.
+    """The steps from the actual role ``name`` to the wanted one.
 
     Args:
         wanted: attributes of `APPROLE_ATTRIBUTES`; ``None`` may be anything.

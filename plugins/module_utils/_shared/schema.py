@@ -166,7 +166,7 @@ APPROLE_ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("local_secret_ids", "bool", AT_CREATION, "Keep secret IDs out of replication.", default=False),
 )
 
-# The union of what both products document. Never a filter: a newer server knows more, and has the last word.
+# The union of what both products document. Never a filter: a newer server may know more types, and decides.
 KEY_TYPES: tuple[str, ...] = (
     "aes128-cbc",
     "aes128-cmac",

@@ -61,7 +61,7 @@ def plan_mount(
     upsert_disabled: bool | None,
     cache_size: int | None,
 ) -> MountPlan:
-    """The steps that make the engine at ``path`` be as wanted.
+    """The steps from the actual engine at ``path`` to the wanted one.
 
     Args:
         wanted: attributes of `MOUNT_ATTRIBUTES`, ``disable_upsert`` and ``cache_size``; ``None`` may be anything.
@@ -118,10 +118,10 @@ def _tuning(path: str, asked: State, current: State) -> State:
 def plan_mount_absence(
     path: str, actual: Mapping[str, Any] | None, key_names: Sequence[str], *, force: bool
 ) -> MountPlan:
-    """The steps that make the engine be gone.
+    """The steps that disable the engine.
 
     Raises:
-        ChangeImpossible: it is not a Transit engine, or it holds keys and ``force`` was not given.
+        ChangeImpossible: it is not a Transit engine, or it holds keys and ``force`` is not set.
     """
     if actual is None:
         return MountPlan(before=None, after=None)

@@ -70,7 +70,7 @@ def plan_key(
     age: float | None = None,
     min_available_version: int | None = None,
 ) -> KeyPlan:
-    """The steps that make the key ``name`` be as wanted.
+    """The steps from the actual key ``name`` to the wanted one.
 
     Args:
         wanted: attributes of `KEY_ATTRIBUTES`; absent or ``None`` ones may be anything.
@@ -85,7 +85,7 @@ def plan_key(
     asked = {
         attribute.name: wanted[attribute.name] for attribute in KEY_ATTRIBUTES if wanted.get(attribute.name) is not None
     }
-    # The server takes 0 for 1 here.
+    # The server reads 0 as 1 here.
     if asked.get("min_decryption_version") == 0:
         asked["min_decryption_version"] = 1
     if actual is None:
@@ -174,10 +174,10 @@ def _plan_existing_key(
 
 
 def plan_key_absence(name: str, actual: Mapping[str, Any] | None, *, force: bool) -> KeyPlan:
-    """The steps that make the key be gone.
+    """The steps that delete the key.
 
     Raises:
-        ChangeImpossible: the server does not allow to delete it, and ``force`` was not given.
+        ChangeImpossible: the server does not allow its deletion, and ``force`` is not set.
     """
     if actual is None:
         return KeyPlan(before=None, after=None)

@@ -111,7 +111,7 @@ def test_an_engine_needs_a_path(path: str) -> None:
         run_mount(Script(), mount(path=path))
 
 
-def test_all_durations_that_are_none_are_named_before_the_server_is_asked() -> None:
+def test_all_invalid_durations_are_named_before_the_server_is_asked() -> None:
     with pytest.raises(InvalidOption) as error:
         run_mount(Script(), mount(default_lease_ttl="soon", max_lease_ttl="-1"))
     assert error.value.message == (

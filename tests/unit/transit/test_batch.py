@@ -109,7 +109,7 @@ def test_what_is_sent_for_each_operation() -> None:
     ]
 
 
-def test_what_is_not_said_is_not_sent() -> None:
+def test_unset_fields_are_not_sent() -> None:
     server = FakeServer()
     transit(server).encrypt("ml", [Item(b"")])
     assert server.sent[0][1]["batch_input"] == [{"plaintext": ""}]
@@ -178,7 +178,7 @@ def test_the_server_decides_how_much_fits_in_a_request(build: str, requests: int
     assert server.read == ["GET sys/internal/ui/mounts/transit"]
 
 
-def test_a_few_items_need_no_question() -> None:
+def test_a_few_items_fit_every_server() -> None:
     server = FakeServer()
     transit(server).hmac("ml", [Item(b"a")] * 499)
     assert (len(server.sent), server.read) == (1, [])
@@ -224,18 +224,18 @@ def test_positions_are_those_of_the_caller_over_requests_and_contexts() -> None:
     assert [label for label, _reason in failed.value.failures] == ["item 1002 (odd)", "item 1203 (even)"]
 
 
-def test_of_many_failures_ten_are_told() -> None:
+def test_of_many_failures_ten_are_shown() -> None:
     with pytest.raises(ItemsFailed) as failed:
         transit(FakeServer()).decrypt("ml", [BAD] * 30)
     assert failed.value.message.count(MEANING) == 10
     assert failed.value.message.endswith("; and 20 more.")
 
 
-def test_each_item_can_be_had_by_itself() -> None:
+def test_each_item_has_its_plaintext_or_a_reason() -> None:
     assert transit(FakeServer()).decrypt_each("ml", [GOOD, BAD, GOOD]) == [SECRET, MEANING, SECRET]
 
 
-def test_a_fingerprint_is_right_wrong_or_tells_nothing() -> None:
+def test_a_fingerprint_is_right_or_wrong_or_cannot_be_verified() -> None:
     items = [Item(b"a", hmac=hmac) for hmac in ("good", "other", "old")]
     assert transit(FakeServer()).verify("ml", items) == [True, False, None]
 

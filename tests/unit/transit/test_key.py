@@ -161,7 +161,7 @@ def test_a_rotation_that_the_server_refused_was_not_done() -> None:
     assert not script.exchanges
 
 
-def test_a_lost_rotation_of_which_nothing_can_be_learnt() -> None:
+def test_a_lost_rotation_whose_result_is_unknown() -> None:
     script = Script((READ, KEY), (ROTATE, LOST), (READ, LOST))
     with pytest.raises(ServerUnreachable) as error:
         run_key(script, key(rotate_older_than="1h"))
@@ -170,7 +170,7 @@ def test_a_lost_rotation_of_which_nothing_can_be_learnt() -> None:
     )
 
 
-def test_an_error_in_a_later_step_says_what_was_done() -> None:
+def test_an_error_in_a_later_step_reports_the_steps_before() -> None:
     script = Script(
         (READ, MISSING),
         (WRITE, KEY),

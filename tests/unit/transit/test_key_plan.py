@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which steps a plan has for a key's attributes, and what it refuses: each rule by itself."""
+"""Which steps a plan has for a key's attributes, and what it refuses: one rule at a time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_other_values_are_known_for_every_attribute() -> None:
 
 
 @pytest.mark.parametrize("attribute", SHOWN, ids=lambda attribute: str(attribute.name))
-def test_an_attribute_of_a_new_key_goes_where_the_server_takes_it(attribute: Attribute) -> None:
+def test_an_attribute_of_a_new_key_goes_where_the_server_reads_it(attribute: Attribute) -> None:
     wanted = {attribute.name: OTHER[attribute.name]}
     if attribute.name == "convergent_encryption":
         wanted["derived"] = True
@@ -73,7 +73,7 @@ def test_an_attribute_of_a_new_key_goes_where_the_server_takes_it(attribute: Att
 
 
 @pytest.mark.parametrize("attribute", SHOWN, ids=lambda attribute: str(attribute.name))
-def test_what_an_existing_key_has_already_is_no_change(attribute: Attribute) -> None:
+def test_an_attribute_that_a_key_already_has_is_not_a_change(attribute: Attribute) -> None:
     actual = key(latest_version=5, **{attribute.name: OTHER[attribute.name]})
     plan = plan_key("ml", {attribute.name: OTHER[attribute.name]}, actual)
     assert not plan.changed
@@ -81,7 +81,7 @@ def test_what_an_existing_key_has_already_is_no_change(attribute: Attribute) -> 
 
 
 @pytest.mark.parametrize("attribute", SHOWN, ids=lambda attribute: str(attribute.name))
-def test_an_attribute_of_an_existing_key_changes_as_its_rule_says(attribute: Attribute) -> None:
+def test_an_attribute_of_an_existing_key_changes_by_its_rule(attribute: Attribute) -> None:
     wanted = {attribute.name: OTHER[attribute.name]}
     actual = key(latest_version=5, **({"type": "hmac", "key_size": 32} if attribute.name == "key_size" else {}))
     if attribute.change == AT_CREATION:
@@ -102,10 +102,10 @@ def test_an_attribute_of_an_existing_key_changes_as_its_rule_says(attribute: Att
 
 
 @pytest.mark.parametrize("attribute", SHOWN, ids=lambda attribute: str(attribute.name))
-@pytest.mark.parametrize("said", [{}, {"value": None}], ids=["absent", "none"])
-def test_what_is_not_said_is_not_touched(attribute: Attribute, said: State) -> None:
+@pytest.mark.parametrize("unset", [{}, {"value": None}], ids=["absent", "none"])
+def test_unset_options_are_left_unchanged(attribute: Attribute, unset: State) -> None:
     actual = key(latest_version=5, **{attribute.name: OTHER[attribute.name]})
-    plan = plan_key("ml", {attribute.name: said["value"]} if said else {}, actual)
+    plan = plan_key("ml", {attribute.name: unset["value"]} if unset else {}, actual)
     assert not plan.changed
 
 
@@ -128,7 +128,7 @@ def test_turning_off(attribute: Attribute) -> None:
 
 
 @pytest.mark.parametrize("attribute", NOT_SHOWN, ids=lambda attribute: str(attribute.name))
-def test_what_the_server_does_not_show_is_sent_but_not_foretold(attribute: Attribute) -> None:
+def test_an_attribute_that_the_server_does_not_show_is_sent_but_not_predicted(attribute: Attribute) -> None:
     new = plan_key("ml", {attribute.name: "x"}, None)
     assert new.create == {attribute.name: "x"}
     assert new.after == key_state(FRESH)
@@ -253,7 +253,7 @@ def test_the_minimum_versions_of_an_existing_key(actual: State, wanted: State, r
     assert reasons(error) == [reason]
 
 
-def test_a_minimum_of_zero_is_the_one_that_the_server_makes_of_it() -> None:
+def test_a_minimum_of_zero_means_one() -> None:
     assert not plan_key("ml", {"min_decryption_version": 0}, key()).changed
 
 

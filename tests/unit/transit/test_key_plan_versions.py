@@ -27,7 +27,7 @@ from tests.unit.transit.states import State, key, reasons
         (3600, 3600.1, True),
     ],
 )
-def test_a_key_is_rotated_at_the_age_that_was_asked(older_than: int | None, age: float | None, rotate: bool) -> None:
+def test_a_key_is_rotated_at_the_requested_age(older_than: int | None, age: float | None, rotate: bool) -> None:
     plan = plan_key("ml", {}, key(latest_version=3), rotate_older_than=older_than, age=age)
     assert plan.rotate is rotate
     assert plan.changed is rotate
@@ -39,7 +39,7 @@ def test_a_new_key_is_not_rotated() -> None:
     assert not plan_key("ml", {}, None, rotate_older_than=0).rotate
 
 
-def test_without_an_age_there_is_no_deciding() -> None:
+def test_a_key_whose_age_is_unknown_cannot_be_rotated_by_age() -> None:
     with pytest.raises(ChangeImpossible) as error:
         plan_key("ml", {}, key(type="hmac", key_size=32), rotate_older_than=3600, age=None)
     assert reasons(error) == ["the server does not report the age of a key of type hmac"]
@@ -70,7 +70,7 @@ BELOW = "versions below 2 were trimmed, and do not come back"
         ({"min_decryption_version": 3, "min_encryption_version": 4}, {}, 5, None, "min_decryption_version is 3"),
     ],
 )
-def test_what_is_trimmed_lies_below_both_floors(
+def test_only_versions_below_both_minimum_versions_are_trimmed(
     actual: State, wanted: State, oldest: int, trim: int | None, reason: str | None
 ) -> None:
     held = key(latest_version=4, **actual)

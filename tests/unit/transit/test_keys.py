@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many keys in one run: what is asked of the server and in which order, and what is said when some cannot be had."""
+"""Many keys in one run: the requests and their order, and the messages when some keys fail."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def errors(outcome: Outcome) -> dict[str, str]:
 # --- what is asked of the server ---
 
 
-def test_what_is_missing_is_learnt_from_one_list_and_all_is_read_before_anything_is_written() -> None:
+def test_one_list_shows_missing_keys_and_all_keys_are_read_before_any_is_written() -> None:
     server = Server(stored("b"), stored("d", exportable=True)).on("POST transit/keys/d/config", stored("d"))
 
     outcome = run(server, key("a"), key("b"), key("c"), key("d", deletion_allowed=True))
@@ -154,7 +154,7 @@ def test_where_a_list_is_not_allowed_each_key_is_read() -> None:
     assert actions(outcome) == {"a": "kept", "b": "created"}
 
 
-def test_a_key_that_shall_be_gone_is_read_although_the_list_does_not_have_it() -> None:
+def test_an_absent_key_is_read_although_the_list_does_not_have_it() -> None:
     # A policy with a pagination limit cuts a list short.
     server = Server(stored("a"), stored("b"), stored("z", deletion_allowed=True))
     server.on("LIST transit/keys", {"keys": ["a", "b"]}).on("DELETE transit/keys/z", {})
@@ -165,7 +165,7 @@ def test_a_key_that_shall_be_gone_is_read_although_the_list_does_not_have_it() -
     assert actions(outcome) == {"a": "kept", "b": "kept", "z": "deleted"}
 
 
-def test_only_keys_that_shall_exist_are_worth_a_list() -> None:
+def test_only_present_keys_are_worth_a_list() -> None:
     server = Server()
 
     outcome = run(server, key("a", state="absent"), key("b", state="absent"), key("c"))
@@ -252,7 +252,7 @@ def test_every_bad_entry_is_named_and_nothing_is_written() -> None:
     )
 
 
-def test_the_others_are_applied_where_that_is_asked_for() -> None:
+def test_the_other_plans_are_applied_with_on_error_continue() -> None:
     server = Server(stored("taken"), stored("same"))
 
     outcome = run(server, key("a"), key("taken", type="hmac"), key("same"), key("b"), on_error=CONTINUE)
@@ -266,7 +266,7 @@ def test_the_others_are_applied_where_that_is_asked_for() -> None:
     )
 
 
-def test_check_mode_foretells_the_failure_of_both_kinds_of_run() -> None:
+def test_check_mode_predicts_the_failure_of_both_kinds_of_run() -> None:
     keys = [key("a"), key("taken", type="hmac")]
 
     strict = run(Server(stored("taken")), *keys, dry_run=True)
@@ -295,7 +295,7 @@ def test_the_same_name_in_two_engines_is_two_keys() -> None:
     assert not any(entry.error for entry in keys_request(options).entries)
 
 
-def test_a_missing_engine_is_asked_once_and_told_for_each_of_its_keys() -> None:
+def test_a_missing_engine_is_asked_once_and_reported_for_each_of_its_keys() -> None:
     server = Server().on("LIST gone/keys", refusal("LIST", "gone/keys", 404, "no handler for route 'gone/keys'"))
 
     outcome = run(server, key("a", backend="gone"), key("b", backend="gone"), key("c"), on_error=CONTINUE)
@@ -328,7 +328,7 @@ def test_of_many_bad_entries_all_are_named_and_some_with_their_reasons() -> None
         (CONTINUE, {"a": "created", "b": "failed", "c": "kept", "d": "created"}),
     ],
 )
-def test_what_the_server_refuses_ends_the_run_or_does_not(on_error: str, expected: dict[str, str]) -> None:
+def test_a_refused_write_ends_the_run_unless_it_continues(on_error: str, expected: dict[str, str]) -> None:
     server = Server(stored("c")).on("POST transit/keys/b", NOT_KNOWN)
 
     outcome = run(server, key("a"), key("b", type="aes256"), key("c"), key("d"), on_error=on_error)
@@ -343,7 +343,7 @@ def test_what_the_server_refuses_ends_the_run_or_does_not(on_error: str, expecte
 
 @pytest.mark.parametrize("on_error", [FAIL, CONTINUE])
 @pytest.mark.parametrize("error", [LOST, NotReady("It is sealed."), Unauthenticated("The token is gone.")])
-def test_a_server_that_is_gone_ends_any_run_and_what_was_done_is_told(on_error: str, error: TransitError) -> None:
+def test_an_unreachable_server_ends_any_run_and_the_changes_are_reported(on_error: str, error: TransitError) -> None:
     server = Server().on("POST transit/keys/c", error)
 
     outcome = run(server, *(key(name) for name in "abcdef"), on_error=on_error)
@@ -359,7 +359,7 @@ def test_a_server_that_is_gone_ends_any_run_and_what_was_done_is_told(on_error: 
 
 
 @pytest.mark.parametrize("request_", ["LIST transit/keys", "GET transit/keys/b"])
-def test_a_server_that_is_gone_before_all_is_planned_is_all_there_is_to_say(request_: str) -> None:
+def test_an_unreachable_server_before_all_is_planned_is_the_only_error(request_: str) -> None:
     server = Server(stored("b")).on(request_, LOST)
 
     with pytest.raises(ServerUnreachable) as caught:
@@ -415,7 +415,7 @@ def test_a_key_that_is_still_old_is_rotated_once() -> None:
     assert outcome.result["results"][0]["key"]["latest_version"] == 2
 
 
-def test_a_key_that_somebody_made_otherwise_in_the_meantime_is_an_error_of_that_key() -> None:
+def test_a_key_that_somebody_else_created_differently_is_an_error_of_that_key() -> None:
     server = Server().on("POST transit/keys/a", stored("a", type="hmac"))
 
     outcome = run(server, key("a", type="ed25519"), key("b"), on_error=CONTINUE)
@@ -424,7 +424,7 @@ def test_a_key_that_somebody_made_otherwise_in_the_meantime_is_an_error_of_that_
     assert errors(outcome) == {"a": "type is 'hmac' and cannot become 'ed25519' (it is set at creation)"}
 
 
-def test_what_is_told_of_a_key_is_what_the_server_has() -> None:
+def test_the_result_of_a_key_is_what_the_server_has() -> None:
     server = Server().on("POST transit/keys/a", stored("a", exportable=True))
 
     outcome = run(server, key("a"))
@@ -458,7 +458,7 @@ def test_warnings_name_their_key() -> None:
 
 
 class _Specified(Exception):
-    """Ends the module where it says what its options are."""
+    """Ends the module when it declares its options."""
 
 
 def specified_entry() -> dict[str, Any]:
