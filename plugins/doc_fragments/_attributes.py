@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What modules say of their behaviour. **Private** to the collection."""
+"""Attributes of modules: check mode, diff mode, idempotency. **Private** to the collection."""
 
 from __future__ import annotations
 

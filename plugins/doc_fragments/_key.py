@@ -27,7 +27,7 @@ options:
     description:
       - Whether the key exists.
       - V(absent) destroys the key, and with it everything that was encrypted with it.
-        It needs C(deletion_allowed=true) on the server, or O(force=true).
+        This needs C(deletion_allowed=true) on the server, or O(force=true).
     type: str
     choices:
       - absent
@@ -35,39 +35,42 @@ options:
     default: present
   force:
     description:
-      - With O(state=absent), allow the deletion on the server and delete the key in one go.
+      - With O(state=absent), allow the deletion on the server and delete the key in the same run.
     type: bool
     default: false
   rotate_older_than:
     description:
       - Rotate the key when its latest version is at least this old, for instance V(90d), V(720h) or V(3600) seconds.
-      - V(0) rotates at every run, and then the module is not idempotent.
-      - A rotation is never sent twice. When its answer is lost, the module reads the key to learn whether it was done.
+      - V(0) rotates the key in every run, so the module is not idempotent then.
+      - The module never repeats a rotation blindly. When the answer is lost, it reads the key to learn whether the
+        server has rotated it.
     type: str
   min_available_version:
     description:
-      - Destroy the versions that are older, for good. What was encrypted with them can never be decrypted again.
-      - Not above O(min_decryption_version) and O(min_encryption_version), which have to be raised before or with it.
+      - Permanently destroy all older versions. Values that were encrypted with them can never be decrypted again.
+      - Must not be above O(min_decryption_version) and O(min_encryption_version). Raise them before, or in the same
+        task.
     type: int
   type:
     description:
       - The kind of key, for instance V(aes256-gcm96), V(chacha20-poly1305), V(rsa-4096), V(ed25519) or V(hmac).
-      - The server has the last word on what it knows, and takes V(aes256-gcm96) when nothing is said.
+      - The server decides which types it supports. Its default is V(aes256-gcm96).
       - It can only be set when the key is created.
     type: str
   derived:
     description:
-      - Derive a key of its own for each context. A value encrypted under one name then does not decrypt under another.
+      - Derive a separate key for each context. A value that is encrypted under one name then does not decrypt under
+        another.
       - It can only be set when the key is created.
     type: bool
   convergent_encryption:
     description:
-      - The same plaintext and context always give the same ciphertext, which shows who has equal values.
+      - The same plaintext and context always give the same ciphertext, which reveals equal values.
       - Needs O(derived=true), and can only be set when the key is created.
     type: bool
   key_size:
     description:
-      - Size in bytes of a key of type V(hmac), 32 to 512. V(32) when nothing is said.
+      - Size in bytes of a key of type V(hmac), 32 to 512. The default is V(32).
       - It can only be set when the key is created.
     type: int
   exportable:
@@ -81,7 +84,7 @@ options:
   auto_rotate_period:
     description:
       - The server rotates the key after this time, for instance V(90d), V(720h) or V(2592000) seconds.
-      - V(0) turns it off, otherwise it is at least one hour.
+      - V(0) turns this off. Any other value must be at least one hour.
     type: str
   deletion_allowed:
     description:
@@ -89,12 +92,12 @@ options:
     type: bool
   min_decryption_version:
     description:
-      - The oldest version that may still decrypt. Not above the latest version.
+      - The oldest version that may still decrypt. Must not be above the latest version.
     type: int
   min_encryption_version:
     description:
-      - The oldest version that may be asked to encrypt. V(0) for any that may decrypt.
-      - Not below O(min_decryption_version). Both change in one call.
+      - The oldest version that may be requested to encrypt. V(0) allows every version that may decrypt.
+      - Must not be below O(min_decryption_version). Both change in one request.
     type: int
   external_key_ref:
     description:
@@ -133,14 +136,14 @@ options:
   keys:
     description:
       - The keys, each with the options of M(mlkeys.transit.vault_transit_key).
-      - A key that is listed twice is refused.
+      - Listing a key twice is an error.
     type: list
     elements: dict
     required: true
     suboptions:
       backend:
         description:
-          - Where this key's engine is mounted. O(backend) when nothing is said.
+          - Where this key's engine is mounted. The default is O(backend).
         type: str
         aliases:
           - engine_mount_point

@@ -146,7 +146,7 @@ _raw:
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import transform
+from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.operations import look_up
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
     connection_options,
     decrypted,
@@ -170,4 +170,4 @@ class LookupModule(LookupBase):
         configured = templated_variables(self.load_name, variables or {}, self._templar)
         self.set_options(var_options=configured, direct=kwargs)
         options = {name: self.get_option(name) for name in _OPTIONS}
-        return run(connection_options(self.get_option), lambda client: transform(client, decrypted(terms), options))
+        return run(connection_options(self.get_option), lambda client: look_up(client, decrypted(terms), options))

@@ -8,11 +8,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_transit_approle
 version_added: 0.1.0
-short_description: Manage roles by which machines log in
+short_description: Manage the AppRole roles that machines log in with
 description:
-  - Creates, changes and deletes a role of the auth method AppRole of HashiCorp Vault or OpenBao, and mounts the auth
+  - Creates, changes and deletes a role of the AppRole auth method of HashiCorp Vault or OpenBao, and enables the auth
     method where it is missing.
-  - What is not said is not touched.
+  - Unset options are left unchanged.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -25,19 +25,19 @@ options:
     required: true
   path:
     description:
-      - Where the auth method is mounted. This is not O(mount_point), which is the method that this module itself logs
-        in by.
+      - Where the auth method is mounted. This is not O(mount_point), the auth method that this module itself logs in
+        with.
     type: str
     default: approle
   enable:
     description:
-      - Mount the auth method at O(path) when nothing is mounted there.
+      - Enable the auth method at O(path) when nothing is mounted there.
     type: bool
     default: true
   state:
     description:
-      - Whether the role exists. V(absent) deletes the role with all of its secret IDs, and leaves the auth method
-        alone.
+      - Whether the role exists. V(absent) deletes the role and all of its secret IDs, and leaves the auth method
+        enabled.
     type: str
     choices:
       - absent
@@ -45,12 +45,12 @@ options:
     default: present
   token_policies:
     description:
-      - Names of the policies that tokens get.
+      - Names of the policies of its tokens.
     type: list
     elements: str
   token_ttl:
     description:
-      - How long a token lives, for instance V(1h) or V(3600). V(0) for the server's default.
+      - How long a token lives, for instance V(1h) or V(3600). V(0) means the server's default.
     type: str
   token_max_ttl:
     description:
@@ -58,24 +58,24 @@ options:
     type: str
   token_explicit_max_ttl:
     description:
-      - How long a token can live at most, whatever renews it, written like O(token_ttl).
+      - The maximum lifetime of a token, including all renewals, written like O(token_ttl).
     type: str
   token_period:
     description:
-      - Makes tokens that can be renewed for ever, each time for this long, written like O(token_ttl).
+      - Makes tokens that can be renewed indefinitely, each time for this period, written like O(token_ttl).
     type: str
   token_num_uses:
     description:
-      - How often a token can be used. V(0) for any number.
+      - How often a token can be used. V(0) means no limit.
     type: int
   token_bound_cidrs:
     description:
-      - Networks that a token works from.
+      - Networks from which a token can be used.
     type: list
     elements: str
   token_no_default_policy:
     description:
-      - Leave the policy C(default) out. Such a token cannot renew itself unless another policy lets it.
+      - Leave out the policy C(default). The token then cannot renew itself unless another policy allows it.
     type: bool
   token_type:
     description:
@@ -87,15 +87,15 @@ options:
     type: bool
   secret_id_ttl:
     description:
-      - How long a secret ID lives, written like O(token_ttl). V(0) for ever.
+      - How long a secret ID lives, written like O(token_ttl). V(0) means forever.
     type: str
   secret_id_num_uses:
     description:
-      - How often a secret ID can be used. V(0) for any number.
+      - How often a secret ID can be used. V(0) means no limit.
     type: int
   secret_id_bound_cidrs:
     description:
-      - Networks that a login works from.
+      - Networks from which a login is possible.
     type: list
     elements: str
   local_secret_ids:
@@ -117,15 +117,14 @@ attributes:
     support: full
 notes:
   - The token needs C(read) and C(update) on C(auth/PATH/role/NAME) and C(create) for a new role, C(read) on
-    C(auth/PATH/role/NAME/role-id), and C(update) with C(sudo) on C(sys/auth/PATH) where the auth method has to be
-    mounted.
+    C(auth/PATH/role/NAME/role-id), and C(update) with C(sudo) on C(sys/auth/PATH) to enable the auth method.
 seealso:
   - module: mlkeys.transit.vault_transit_policy
   - module: mlkeys.transit.vault_transit_secret_id
 """
 
 EXAMPLES = r"""
-- name: Let the gateways log in from their network, and decrypt what their policy says
+- name: Allow the gateways to log in from their network, with their policy
   mlkeys.transit.vault_transit_approle:
     name: llm-gateways
     token_policies: [llm-gateways]
@@ -136,7 +135,7 @@ EXAMPLES = r"""
     token_bound_cidrs: [10.20.0.0/16]
   register: llm_gateways
 
-- name: Show what goes into the gateways' configuration
+- name: Show the role ID for the gateways' configuration
   ansible.builtin.debug:
     msg: "{{ llm_gateways.approle.role_id }}"
 
@@ -149,7 +148,7 @@ EXAMPLES = r"""
 RETURN = r"""
 approle:
   description:
-    - The role after the run, or in check mode as it would be. V(null) when it does not exist.
+    - The role after the run; in check mode, the predicted role. V(null) when it does not exist.
   returned: success
   type: dict
   contains:
@@ -162,7 +161,7 @@ approle:
       type: str
       returned: always
     role_id:
-      description: Its role ID. V(null) for a role that check mode only foretells.
+      description: Its role ID. V(null) for a role that check mode only predicts.
       type: str
       returned: always
   sample:

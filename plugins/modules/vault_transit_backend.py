@@ -11,8 +11,8 @@ version_added: 0.1.0
 short_description: Manage a Transit secrets engine
 description:
   - Enables, tunes and disables a Transit secrets engine of HashiCorp Vault or OpenBao.
-  - Tunes only what was asked for, compared with what the mount itself has (C(sys/mounts/PATH)).
-  - An engine of another type at the path is an error, and so is a read that is not permitted.
+  - Unset options are left unchanged. Set options are compared with the mount's own values (C(sys/mounts/PATH)).
+  - The module fails when an engine of another type is mounted at the path, or when the token may not read the mount.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -29,8 +29,8 @@ options:
   state:
     description:
       - Whether the engine is enabled.
-      - V(absent) destroys all its keys for good, even those with C(deletion_allowed=false).
-        It is refused while the engine holds keys unless O(force=true).
+      - V(absent) permanently destroys all its keys, even those with C(deletion_allowed=false).
+        While the engine holds keys, this needs O(force=true).
     type: str
     choices:
       - absent
@@ -47,7 +47,7 @@ options:
     type: str
   default_lease_ttl:
     description:
-      - Default lease, for instance V(720h), V(30d) or V(3600) seconds. V(0) or V(system) for the server's default.
+      - Default lease, for instance V(720h), V(30d) or V(3600) seconds. V(0) or V(system) means the server's default.
     type: str
   max_lease_ttl:
     description:
@@ -60,7 +60,7 @@ options:
   audit_non_hmac_request_keys:
     description:
       - Fields of requests that audit devices log in the clear.
-      - Never name V(plaintext) here. It writes every secret readable into the audit log, and the module warns.
+      - Never list V(plaintext) here. It writes every secret in plaintext to the audit log, and the module warns.
     type: list
     elements: str
   audit_non_hmac_response_keys:
@@ -70,7 +70,7 @@ options:
     elements: str
   passthrough_request_headers:
     description:
-      - Headers of requests that are handed to the engine.
+      - Headers of requests that the server passes to the engine.
     type: list
     elements: str
   allowed_response_headers:
@@ -104,13 +104,13 @@ options:
     type: bool
   cache_size:
     description:
-      - How many keys the engine's cache holds. V(0) for no limit, otherwise at least 10.
-      - The server uses a new size after the plugin was reloaded.
+      - How many keys the engine's cache holds. V(0) means no limit. Any other value must be at least 10.
+      - The server applies a new size when it reloads the plugin.
     type: int
   disable_upsert:
     description:
       - Whether encrypting with a key that does not exist fails, instead of creating that key.
-      - With V(true), a mistyped name of a key is an error.
+      - With V(true), a mistyped key name is an error.
     type: bool
     default: true
 extends_documentation_fragment:
@@ -128,7 +128,7 @@ attributes:
 seealso:
   - module: mlkeys.transit.vault_transit_key
   - name: API for mounts of OpenBao
-    description: What the server does.
+    description: Reference of the server's API.
     link: https://openbao.org/api-docs/system/mounts/
 """
 
@@ -137,13 +137,13 @@ EXAMPLES = r"""
   mlkeys.transit.vault_transit_backend:
     description: Encrypts API keys of ML providers
 
-- name: Enable one for a team, with leases of its own
+- name: Enable an engine for a team, with its own leases
   mlkeys.transit.vault_transit_backend:
     path: teams/vision/transit
     default_lease_ttl: 12h
     max_lease_ttl: 30d
 
-- name: Disable it and destroy its keys
+- name: Disable the engine and destroy its keys
   mlkeys.transit.vault_transit_backend:
     path: teams/vision/transit
     state: absent
@@ -153,7 +153,7 @@ EXAMPLES = r"""
 RETURN = r"""
 backend:
   description:
-    - The engine after the run, or in check mode as it would be. V(null) when it is not enabled.
+    - The engine after the run; in check mode, the predicted engine. V(null) when it is not enabled.
     - Durations are in seconds.
   returned: success
   type: dict
@@ -176,8 +176,9 @@ backend:
     disable_upsert: true
 refused:
   description:
-    - V(true) when what the server has cannot be as asked, and nothing was tried. No run can change that.
-  returned: when it is so; the module fails then
+    - V(true) when the wanted state cannot be reached from the actual one. Nothing was changed, and running again does
+      not help.
+  returned: when the module fails for this reason
   type: bool
   sample: true
 """
@@ -189,7 +190,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import 
     run,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import MOUNT_ATTRIBUTES
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import reconcile_backend
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend
 
 
 def main() -> None:

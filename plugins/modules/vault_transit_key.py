@@ -11,8 +11,9 @@ version_added: 0.1.0
 short_description: Manage a key of the Transit secrets engine
 description:
   - Creates, configures, rotates and deletes one key of the Transit engine of HashiCorp Vault or OpenBao.
-  - What is not said is not touched.
-  - What cannot be reached from the key's actual state is refused before anything is written, with all reasons at once.
+  - Unset options are left unchanged.
+  - When the wanted state cannot be reached from the key's actual state, the module fails with all reasons before it
+    changes anything.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -28,40 +29,40 @@ attributes:
   check_mode:
     support: full
     details:
-      - A key type that the server does not know is found out when the key is really created.
+      - Check mode does not detect a key type that the server does not support.
   diff_mode:
     support: full
   idempotent:
     support: partial
     details:
-      - Idempotent but for O(rotate_older_than=0).
+      - Idempotent except with O(rotate_older_than=0).
 seealso:
   - module: mlkeys.transit.vault_transit_backend
   - module: mlkeys.transit.vault_transit_key_info
   - module: mlkeys.transit.vault_transit_keys
   - module: mlkeys.transit.vault_transit_vars
   - name: Transit API of OpenBao
-    description: What the server does.
+    description: Reference of the server's API.
     link: https://openbao.org/api-docs/secret/transit/
   - name: Transit API of Vault
-    description: What the server does.
+    description: Reference of the server's API.
     link: https://developer.hashicorp.com/vault/api-docs/secret/transit
 """
 
 EXAMPLES = r"""
-- name: A key for the API keys of ML providers
+- name: Create a key for the API keys of ML providers
   mlkeys.transit.vault_transit_key:
     name: ml-api-key
     type: aes256-gcm96
     derived: true
     auto_rotate_period: 90d
 
-- name: Replace its latest version when that is older than 30 days
+- name: Rotate the key when its latest version is older than 30 days
   mlkeys.transit.vault_transit_key:
     name: ml-api-key
     rotate_older_than: 30d
 
-- name: Let old versions neither decrypt nor encrypt any more
+- name: Stop old versions from decrypting and encrypting
   mlkeys.transit.vault_transit_key:
     name: ml-api-key
     min_decryption_version: 1
@@ -77,8 +78,8 @@ EXAMPLES = r"""
 RETURN = r"""
 key:
   description:
-    - The key after the run, or in check mode as it would be. V(null) when it does not exist.
-    - Holds no key material and no times; M(mlkeys.transit.vault_transit_key_info) shows those.
+    - The key after the run; in check mode, the predicted key. V(null) when it does not exist.
+    - It contains neither key material nor times. M(mlkeys.transit.vault_transit_key_info) returns the times.
   returned: success
   type: dict
   sample:
@@ -96,8 +97,9 @@ key:
     min_available_version: 0
 refused:
   description:
-    - V(true) when what the server has cannot be as asked, and nothing was tried. No run can change that.
-  returned: when it is so; the module fails then
+    - V(true) when the wanted state cannot be reached from the actual one. Nothing was changed, and running again does
+      not help.
+  returned: when the module fails for this reason
   type: bool
   sample: true
 """

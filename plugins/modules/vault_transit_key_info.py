@@ -19,7 +19,7 @@ requirements:
 options:
   name:
     description:
-      - Name of the key. All keys when it is not given, at one request each.
+      - Name of the key. By default, the module reads all keys of the engine, with one request for each.
     type: str
 extends_documentation_fragment:
   - mlkeys.transit._attributes
@@ -42,7 +42,7 @@ EXAMPLES = r"""
   mlkeys.transit.vault_transit_key_info:
   register: all_keys
 
-- name: Name the keys whose latest version is older than 90 days
+- name: Show the keys whose latest version is older than 90 days
   ansible.builtin.debug:
     msg: "{{ item.name }}"
   loop: "{{ all_keys.transit_keys }}"
@@ -55,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 transit_keys:
-  description: The keys, sorted by name. Empty when there is none of that name.
+  description: The keys, sorted by name. Empty when O(name) does not exist.
   returned: success
   type: list
   elements: dict
@@ -106,7 +106,7 @@ transit_keys:
     versions:
       description:
         - The versions that may still decrypt, oldest first.
-        - Empty for keys of type V(hmac), for which the server tells no times.
+        - Empty for keys of type V(hmac), for which the server does not report any times.
       type: list
       elements: dict
       returned: always
@@ -114,7 +114,7 @@ transit_keys:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, connection_spec, run
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import key_info
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_info import key_info
 
 
 def main() -> None:

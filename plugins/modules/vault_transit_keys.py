@@ -12,10 +12,12 @@ short_description: Manage many keys of Transit secrets engines
 description:
   - Creates, configures, rotates and deletes keys of Transit engines of HashiCorp Vault or OpenBao, with one login and
     one connection for all of them.
-  - Does for each listed key what M(mlkeys.transit.vault_transit_key) does, and leaves alone what is not listed.
-  - All keys are read and planned before the first one is written. That costs one request for each key that exists,
-    and one list for each engine of which more than one key is wanted. A token that may not list reads each key.
-  - When a run breaks off, the result tells what was done. Another run does the rest.
+  - Does the same as M(mlkeys.transit.vault_transit_key) for each listed key. Keys that are not listed are left
+    unchanged.
+  - The module reads and plans all keys before it writes the first one. This takes one request for each key that
+    exists, and one list request for each engine with more than one listed key. If the token may not list keys, the
+    module reads each key.
+  - When a run fails halfway, the result shows what was done. Run the task again to do the rest.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -23,12 +25,13 @@ requirements:
 options:
   on_error:
     description:
-      - What is done when some of the keys cannot be as asked. The module fails in either case and names each of them.
-      - V(fail) writes nothing at all when the plan of any key is impossible, and ends at the first key that the server
+      - What to do when the wanted state of some keys cannot be reached. The module fails in either case and names each
+        of these keys.
+      - V(fail) changes nothing when the plan of any key is impossible, and stops at the first key that the server
         refuses to write.
-      - V(continue) carries out all others before it fails.
-      - An option that does not exist or a value of the wrong type is refused before anything is read,
-        and a server that cannot be reached, is sealed or does not accept the token ends the run, whatever is said here.
+      - V(continue) applies the plans of all other keys before it fails.
+      - Regardless of this option, the module fails before it reads anything when an option does not exist or has a
+        value of the wrong type, and stops when the server is unreachable, is sealed or does not accept the token.
     type: str
     choices:
       - continue
@@ -45,7 +48,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - A key type that the server does not know is found out when the key is really created.
+      - Check mode does not detect a key type that the server does not support.
   diff_mode:
     support: full
     details:
@@ -53,7 +56,7 @@ attributes:
   idempotent:
     support: partial
     details:
-      - Idempotent but for O(keys[].rotate_older_than=0).
+      - Idempotent except with O(keys[].rotate_older_than=0).
 seealso:
   - module: mlkeys.transit.vault_transit_backend
   - module: mlkeys.transit.vault_transit_key
@@ -61,7 +64,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Keys for the API keys of ML providers
+- name: Create keys for the API keys of ML providers
   mlkeys.transit.vault_transit_keys:
     keys:
       - name: openai
@@ -73,7 +76,7 @@ EXAMPLES = r"""
       - name: signatures
         type: ed25519
 
-- name: Keys of several teams, where what is wrong with one does not keep the others waiting
+- name: Manage keys of several teams, and apply all other plans when one is impossible
   mlkeys.transit.vault_transit_keys:
     keys:
       - name: team-vision
@@ -95,7 +98,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: What became of each key, in the order in which they are listed. Also returned when the module fails.
+  description: The result for each key, in the order of O(keys). Also returned when the module fails.
   returned: when the keys were planned
   type: list
   elements: dict
@@ -132,23 +135,23 @@ results:
       returned: always
     action:
       description:
-        - The main thing that was done, or in check mode would be done.
+        - What the module did, or in check mode would do.
           V(rotated) and V(deleted) may include a change of the configuration.
-        - V(refused) for a key that cannot be as asked and for which nothing was written, V(failed) for one that the
-          server refused to write, V(skipped) for one that was not begun because of another one's error.
+        - V(refused) for a key whose wanted state cannot be reached and for which nothing was written, V(failed) for a
+          key that the server refused to write, V(skipped) for a key that was not begun because another key failed.
       type: str
       returned: always
       sample: created
     key:
       description:
-        - The key after the run, or in check mode as it would be, as M(mlkeys.transit.vault_transit_key) returns it.
-        - V(null) when it does not exist, and for a key that was not carried out.
+        - The key after the run, or in check mode the predicted key, as M(mlkeys.transit.vault_transit_key) returns it.
+        - V(null) when it does not exist, and when its plan was not applied.
       type: dict
       returned: always
     error:
-      description: What is wrong with it.
+      description: Why the key failed.
       type: str
-      returned: when something is
+      returned: when it failed
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -8,11 +8,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_transit_policy
 version_added: 0.1.0
-short_description: Manage policies that say who may use which key, and how
+short_description: Manage policies that grant the use of keys
 description:
-  - Writes a policy of HashiCorp Vault or OpenBao from what its tokens are for. It allows that and nothing else.
-  - No token gets the right to create keys by encrypting, and no path of it reaches further than it says.
-  - A policy that differs in white space alone is left as it is.
+  - Writes a policy of HashiCorp Vault or OpenBao from a list of grants. The policy allows exactly what the grants name.
+  - No grant allows a token to create keys by encrypting, and no rule covers more paths than needed.
+  - A policy that differs only in white space is left unchanged.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -20,7 +20,7 @@ requirements:
 options:
   name:
     description:
-      - Name of the policy. The server knows it in small letters.
+      - Name of the policy. The server converts it to lower case.
     type: str
     required: true
   state:
@@ -33,28 +33,29 @@ options:
     default: present
   grants:
     description:
-      - What tokens may do with keys.
+      - What tokens with this policy may do with keys.
     type: list
     elements: dict
     suboptions:
       key:
         description:
-          - Name of the key. All keys of the engine when it is not given.
+          - Name of the key. By default, the grant is for all keys of the engine.
         type: str
       backend:
         description:
-          - Where the key's engine is mounted, O(backend) when nothing is said.
+          - Where the key's engine is mounted. The default is O(backend).
         type: str
       allow:
         description:
-          - V(encrypt), V(decrypt), V(rewrap), V(hmac) and V(sign) are what the server calls so.
-          - V(verify) is what tells whether a stored value is still the same (C(hmac) and C(verify)). With V(encrypt)
-            and V(rewrap) it is what M(mlkeys.transit.vault_transit_vars) needs.
-          - V(read) is for M(mlkeys.transit.vault_transit_key_info), V(rotate) and V(trim) are those of the key.
-          - V(provision) creates and configures keys, and without O(grants[].key) the engine as well. It neither
-            encrypts, decrypts, rotates nor deletes.
-          - V(delete) deletes keys that allow it.
-          - V(backup) takes the key's material out and puts it back.
+          - V(encrypt), V(decrypt), V(rewrap), V(hmac) and V(sign) allow the server's operations of the same names.
+          - V(verify) allows to check whether a stored value is unchanged (C(hmac) and C(verify)).
+            M(mlkeys.transit.vault_transit_vars) needs it together with V(encrypt) and V(rewrap).
+          - V(read) allows M(mlkeys.transit.vault_transit_key_info). V(rotate) and V(trim) allow to rotate and to trim
+            the key.
+          - V(provision) allows to create and configure keys, and without O(grants[].key) the engine as well. It does
+            not allow to encrypt, decrypt, rotate or delete.
+          - V(delete) allows to delete keys that may be deleted.
+          - V(backup) allows to export a backup of the key, which contains the key material, and to restore it.
         type: list
         elements: str
         required: true
@@ -73,19 +74,19 @@ options:
           - verify
       secrets:
         description:
-          - Names of secrets, for V(decrypt), V(encrypt) and V(rewrap) alone. The token may then use the key for these
-            and for no others, one a request.
-          - The key has to be derived. It keeps secrets apart that were encrypted with their names as contexts, as
+          - Names of secrets, only for V(decrypt), V(encrypt) and V(rewrap). The token may then use the key for these
+            secrets only, one secret per request.
+          - The key must be derived, and the secrets must be encrypted with their names as contexts, as
             M(mlkeys.transit.vault_transit_vars) does.
         type: list
         elements: str
   rules:
     description:
-      - Rules in the server's own language, which go behind those of O(grants).
+      - Rules in the server's policy language, added after those of O(grants).
     type: str
   description:
     description:
-      - What the policy is for. It becomes a comment in it.
+      - What the policy is for, written to the policy as a comment.
     type: str
 extends_documentation_fragment:
   - mlkeys.transit._attributes
@@ -97,27 +98,27 @@ attributes:
   check_mode:
     support: full
     details:
-      - A mistake in O(rules) is found by the server when the policy is really written.
+      - Check mode does not detect mistakes in O(rules). The server reports them when the policy is written.
   diff_mode:
     support: full
   idempotent:
     support: full
 notes:
-  - The token needs C(read) and C(update) on C(sys/policies/acl/NAME), C(delete) to remove it, and for
-    O(grants[].secrets) C(read) on the key.
+  - The token needs C(read) and C(update) on C(sys/policies/acl/NAME), C(delete) to remove the policy, and C(read) on
+    the key for O(grants[].secrets).
 seealso:
   - module: mlkeys.transit.vault_transit_approle
 """
 
 EXAMPLES = r"""
-- name: What a developer needs to keep an encrypted vars file
+- name: Allow developers to maintain an encrypted vars file
   mlkeys.transit.vault_transit_policy:
     name: ml-keys-writer
     grants:
       - key: ml-api-key
         allow: [encrypt, rewrap, verify]
 
-- name: What a gateway needs, for two secrets of a derived key
+- name: Allow gateways to decrypt two secrets of a derived key
   mlkeys.transit.vault_transit_policy:
     name: llm-gateways
     description: The gateways decrypt their own keys
@@ -126,7 +127,7 @@ EXAMPLES = r"""
         allow: [decrypt]
         secrets: [openai_api_key, anthropic_api_key]
 
-- name: What provisions engine and keys, and may read its own token
+- name: Allow to provision the engine and its keys, and to look up the own token
   mlkeys.transit.vault_transit_policy:
     name: ml-keys-provisioner
     grants:
@@ -145,7 +146,7 @@ EXAMPLES = r"""
 RETURN = r"""
 policy:
   description:
-    - The policy after the run, or in check mode as it would be. V(null) when it does not exist.
+    - The policy after the run; in check mode, the predicted policy. V(null) when it does not exist.
   returned: success
   type: dict
   contains:

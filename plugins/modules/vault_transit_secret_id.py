@@ -8,13 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_transit_secret_id
 version_added: 0.1.0
-short_description: Give a machine a secret ID that only it will see
+short_description: Create a secret ID that only its machine can read
 description:
-  - Makes a secret ID of an AppRole of HashiCorp Vault or OpenBao where the machine's present one does not serve, or
-    not for long.
-  - The secret ID itself is never answered. The server keeps it for a while, for whoever comes first with the wrapping
-    token that this module returns. M(mlkeys.transit.vault_transit_unwrap) does so on the machine, and notices when
-    somebody was faster.
+  - Creates a secret ID of an AppRole of HashiCorp Vault or OpenBao when the machine's current secret ID is missing,
+    invalid or about to expire.
+  - The module never returns the secret ID itself. The server keeps it for a while, and the wrapping token that this
+    module returns unwraps it once. M(mlkeys.transit.vault_transit_unwrap) does this on the machine, and detects
+    whether somebody else has used the token before.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -27,13 +27,13 @@ options:
     required: true
   path:
     description:
-      - Where the auth method is mounted. This is not O(mount_point), which is the method that this module itself logs
-        in by.
+      - Where the auth method is mounted. This is not O(mount_point), the auth method that this module itself logs in
+        with.
     type: str
     default: approle
   state:
     description:
-      - V(present) sees to it that there is one. V(absent) destroys the one that O(accessor) names.
+      - Whether the machine has a valid secret ID. V(absent) destroys the secret ID of O(accessor).
     type: str
     choices:
       - absent
@@ -41,11 +41,12 @@ options:
     default: present
   accessor:
     description:
-      - The accessor of the machine's present secret ID, which is no secret. A new one is made when nothing is said.
+      - The accessor of the machine's current secret ID. The accessor is not secret. Without it, the module creates a
+        new secret ID.
     type: str
   renew_before:
     description:
-      - Make a new one when the present one ends within this time, for instance V(7d).
+      - Create a new secret ID when the current one expires within this time, for instance V(7d).
     type: str
     default: "0"
   wrap_ttl:
@@ -55,25 +56,25 @@ options:
     default: 5m
   ttl:
     description:
-      - How long it lives, when not as long as the role says.
+      - How long the secret ID lives. The default is the role's value.
     type: str
   num_uses:
     description:
-      - How often it can be used, when not as often as the role says.
+      - How often the secret ID can be used. The default is the role's value.
     type: int
   cidr_list:
     description:
-      - Networks that it can be used from, within those of the role. Best the one address of the machine.
+      - Networks from which the secret ID can be used, within those of the role. The machine's own address is best.
     type: list
     elements: str
   token_bound_cidrs:
     description:
-      - Networks that its tokens work from, within those of the role.
+      - Networks from which its tokens can be used, within those of the role.
     type: list
     elements: str
   metadata:
     description:
-      - What audit logs shall say of it, such as the name of the machine.
+      - Data for audit logs, such as the name of the machine.
     type: dict
 extends_documentation_fragment:
   - mlkeys.transit._attributes
@@ -86,21 +87,21 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows the accessor, and why there will be another.
+      - Shows the accessor, and the reason for a new secret ID.
   idempotent:
     support: partial
     details:
-      - When the O(accessor) of what was made is given the next time.
+      - Idempotent when O(accessor) is the accessor that the last run returned.
 notes:
   - The token needs C(update) on C(auth/PATH/role/NAME/secret-id), C(auth/PATH/role/NAME/secret-id-accessor/lookup) and
-    C(auth/PATH/role/NAME/secret-id-accessor/destroy), and C(read) on C(auth/PATH/role/NAME) for check mode.
+    C(auth/PATH/role/NAME/secret-id-accessor/destroy), and C(read) on C(auth/PATH/role/NAME) in check mode.
 seealso:
   - module: mlkeys.transit.vault_transit_approle
   - module: mlkeys.transit.vault_transit_unwrap
 """
 
 EXAMPLES = r"""
-- name: Make a secret ID for this machine
+- name: Create a secret ID for this machine
   mlkeys.transit.vault_transit_secret_id:
     role: llm-gateways
     metadata:
@@ -108,7 +109,7 @@ EXAMPLES = r"""
   register: wrapped
   no_log: true
 
-- name: Destroy one that is not wanted any more
+- name: Destroy a secret ID
   mlkeys.transit.vault_transit_secret_id:
     role: llm-gateways
     accessor: "{{ wrapped.secret_id.accessor }}"
@@ -118,53 +119,53 @@ EXAMPLES = r"""
 RETURN = r"""
 secret_id:
   description:
-    - What is known of the secret ID. V(null) in check mode where a new one would be made, and when it is gone.
-    - C(wrapping_token) is a secret as long as it was not used, so set C(no_log=true) on the task.
+    - The secret ID's properties. V(null) in check mode when a new one would be created, and when it does not exist.
+    - C(wrapping_token) is a secret until it is used, so set C(no_log=true) on the task.
   returned: success
   type: dict
   contains:
     accessor:
-      description: What to give as O(accessor) the next time.
+      description: The value for O(accessor) in the next run.
       type: str
       returned: always
     wrapping_token:
-      description: What the machine gets the secret ID with, once.
+      description: The token that unwraps the secret ID once.
       type: str
-      returned: when it was made
+      returned: when a secret ID was created
     wrapping_ttl:
-      description: For how many seconds.
+      description: For how many seconds the wrapping token is valid.
       type: int
-      returned: when it was made
+      returned: when a secret ID was created
     creation_path:
-      description: What the wrapped answer has to be an answer to.
+      description: The path that the wrapped response must come from.
       type: str
-      returned: when it was made
+      returned: when a secret ID was created
     expiration_time:
-      description: When it ends. The year 1 means never.
+      description: When the secret ID expires. The year 1 means never.
       type: str
-      returned: when it was there
+      returned: when the current secret ID is still valid
     num_uses:
-      description: How often it can still be used. V(0) for any number.
+      description: How often the secret ID can still be used. V(0) means no limit.
       type: int
-      returned: when it was there
+      returned: when the current secret ID is still valid
     metadata:
-      description: What audit logs say of it.
+      description: Its data for audit logs.
       type: dict
-      returned: when it was there
+      returned: when the current secret ID is still valid
   sample:
     accessor: 6b590572-900c-75d5-2def-78c11b09b148
     wrapping_token: s.EXAMPLE
     wrapping_ttl: 300
     creation_path: auth/approle/role/llm-gateways/secret-id
 reason:
-  description: Why it was made.
-  returned: when it was made
+  description: Why a new secret ID is created.
+  returned: when a secret ID was created
   type: str
-  sample: the present one ends in 3600 seconds
+  sample: the current secret ID expires in 3600 seconds
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle import reconcile_secret_id
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.secret_id import reconcile_secret_id
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec, run
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documentation says what the code does: options, defaults, variables, attributes, action group, return values."""
+"""The documentation matches the code: options, defaults, variables, attributes, action group, return values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
     ON_ONLY,
     Attribute,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.plan import key_state, mount_state
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend_plan import mount_state
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_plan import key_state
 
 from tests.support.collection import ROOT
 
@@ -154,7 +155,7 @@ def test_plugins_read_the_sources_that_users_of_hashi_vault_know(option: Option)
     variables = [source["name"] for source in facts["vars"]]
     assert variables[0] == f"ansible_hashi_vault_{option.name}"
     assert variables[1:] == (["ansible_hashi_vault_addr"] if option.name == "url" else [])
-    # An ini file is no place for credentials.
+    # Credentials do not belong in an ini file.
     credential = option.secret or option.name == "username"
     ini = [] if credential or option.name == "validate_certs" else [("hashi_vault_collection", option.name)]
     assert [(source["section"], source["key"]) for source in facts.get("ini", [])] == ini
@@ -176,7 +177,7 @@ KINDS = {"duration": "str", "list": "list", "dict": "dict", "str": "str", "int":
 
 def check_attribute(attribute: Attribute, facts: Doc) -> None:
     assert facts["type"] == KINDS[attribute.kind]
-    assert "default" not in facts, "what is not said is not touched"
+    assert "default" not in facts, "unset options are left unchanged"
     fixed = "can only be set when" in text(facts) or "cannot be changed" in text(facts)
     assert fixed is (attribute.change == AT_CREATION)
     assert ("never off again" in text(facts)) is (attribute.change == ON_ONLY)

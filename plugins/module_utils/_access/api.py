@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Who may do what: policies, roles of machines and their secret IDs, as methods. **Private** to the collection.
+"""Policies, roles by which machines log in, and their secret IDs, as methods. **Private** to the collection.
 
 API: https://openbao.org/api-docs/system/policies/ and https://openbao.org/api-docs/auth/approle/
 """
@@ -19,7 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 
 
 class Policies:
-    """The server's policies. It keeps a text as it is sent."""
+    """The server's policies. The server keeps a text as it is sent."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -54,17 +54,15 @@ class AppRoles:
         try:
             self._client.post(f"sys/auth/{self.path}", {"type": "approle"})
         except ServerError as error:
-            refused = error
-        else:
-            return True
-        if refused.says("path is already in use"):
-            return False
-        raise refused
+            if error.says("path is already in use"):
+                return False
+            raise
+        return True
 
     def read(self, role: str, *, exists: bool = False) -> Mapping[str, Any] | None:
         """The role's attributes, ``None`` when it does not exist.
 
-        With ``exists``, where nothing can be done without it, a standby is given the time to learn of it.
+        With ``exists``, where nothing can be done without it, a standby gets the time to learn of it.
 
         Raises:
             MountNotFound: no auth method is mounted there.
@@ -85,22 +83,18 @@ class AppRoles:
 
     def secret_id(self, role: str, accessor: str) -> Mapping[str, Any] | None:
         """What is known of a secret ID, ``None`` when there is none (any more)."""
+        body = {"secret_id_accessor": accessor}
         try:
-            found = self._client.post(
-                self._role(role) + "/secret-id-accessor/lookup", {"secret_id_accessor": accessor}, writes=False
-            ).data
+            return self._client.post(self._role(role) + "/secret-id-accessor/lookup", body, writes=False).data
         except NotFound:
             return None
         except ServerError as error:
-            refused = error
-        else:
-            return found
-        if refused.says("failed to find accessor entry"):
-            return None
-        raise refused
+            if error.says("failed to find accessor entry"):
+                return None
+            raise
 
     def wrapped_secret_id(self, role: str, body: Mapping[str, Any], wrap_ttl: int) -> Reply:
-        """Make a secret ID and leave it with the server, for whoever comes first with the token in the reply.
+        """Make a secret ID that the server keeps for the first who presents the token in the reply.
 
         Args:
             wrap_ttl: seconds for which the server keeps it.

@@ -9,12 +9,12 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any, Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State, fixed, refuse
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     APPROLE_ATTRIBUTES,
     AT_CREATION,
     Attribute,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.plan import State, fixed, refuse
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def approle_state(actual: Mapping[str, Any]) -> State:
 def plan_approle(
     name: str, wanted: Mapping[str, Any], actual: Mapping[str, Any] | None, *, enable: bool
 ) -> ApprolePlan:
-    """The steps that make the role ``name`` be as wanted.
+    """The steps from the actual role ``name`` to the wanted one.
 
     Args:
         wanted: attributes of `APPROLE_ATTRIBUTES`; ``None`` may be anything.
@@ -75,7 +75,7 @@ def plan_approle(
     after = {**current, **asked}
     if differing or before is None:
         reasons += _role_problems(after)
-    refuse(f"The role '{name}' cannot be as asked", reasons)
+    refuse(f"The role '{name}' cannot be created or changed as asked", reasons)
     write = asked if before is None else differing or None
     return ApprolePlan(before, after, enable=enable, write=write)
 
@@ -102,7 +102,7 @@ def _role_value(attribute: Attribute, value: Any) -> Any:
 
 
 def _network(text: str) -> str:
-    """A network in the server's form, which knows no single address. What is none is left for the server to refuse."""
+    """A network in the server's form, which has no single addresses. Other text is left for the server to refuse."""
     try:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:

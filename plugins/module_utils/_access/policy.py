@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""From what tokens are for to the server's policy. **Private** to the collection."""
+"""Policies from grants: read the actual policy, write the wanted one. **Private** to the collection."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.api import Policies
@@ -16,6 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     MountNotFound,
     PermissionDenied,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import (
     FOR_SECRETS,
@@ -31,57 +33,103 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_./-]*")
 _RAW_PATH = re.compile(r'\bpath\s+"((?:[^"\\]|\\.)*)"')
 
-Grants = Sequence[Mapping[str, Any]]
+
+@dataclass(frozen=True)
+class Grant:
+    """What a policy allows with one key of an engine.
+
+    Attributes:
+        backend: where the engine is mounted.
+        key: the key's name, ``None`` for all keys of the engine.
+        allow: names of `USES`.
+        secrets: the only secrets that the uses are allowed for, ``None`` for all.
+    """
+
+    backend: str
+    key: str | None
+    allow: tuple[str, ...]
+    secrets: tuple[str, ...] | None = None
 
 
-def reconcile_policy(client: Client, options: Mapping[str, Any], dry_run: bool, _now: float) -> Outcome:
-    """Make one policy be as the options of ``vault_transit_policy`` say."""
-    # The server knows it by small letters only.
+@dataclass(frozen=True)
+class PolicyRequest:
+    """What is wanted of one policy: the options of ``vault_transit_policy``, checked.
+
+    Attributes:
+        text: the whole policy.
+    """
+
+    name: str
+    present: bool = True
+    grants: tuple[Grant, ...] = ()
+    text: str = ""
+
+
+def policy_request(options: Mapping[str, Any]) -> PolicyRequest:
+    """The request that the options of ``vault_transit_policy`` make.
+
+    Raises:
+        InvalidOption: with everything that cannot be right.
+    """
+    # The server knows a policy by lower-case letters only.
     name = options["name"].lower()
-    policies = Policies(client)
     if options["state"] == "absent":
         _refuse(name, _name_problems(name))
-        return _remove(policies, name, dry_run)
-    grants = [
-        {**grant, "backend": (grant.get("backend") or options["backend"]).strip("/")}
-        for grant in options.get("grants") or ()
-    ]
+        return PolicyRequest(name, present=False)
+    grants = tuple(_grant(given, options["backend"]) for given in options.get("grants") or ())
     raw = (options.get("rules") or "").strip()
     rules = [rule for grant in grants for rule in _rules_of(grant)]
     _refuse(name, [*_name_problems(name), *_problems(grants, raw), *_overlaps(rules, raw)])
-    wanted = policy_text(rules, raw, options.get("description") or "")
-    actual = policies.read(name)
-    warnings = _check_derivation(client, grants)
-    changed = actual is None or not same_policy(actual, wanted)
-    if changed and not dry_run:
-        policies.write(name, wanted)
-    shown = wanted if changed else actual
-    return Outcome(changed, actual or "", shown, {"policy": {"name": name, "rules": shown}}, warnings)
+    return PolicyRequest(name, grants=grants, text=policy_text(rules, raw, options.get("description") or ""))
 
 
-def _remove(policies: Policies, name: str, dry_run: bool) -> Outcome:
+def _grant(given: Mapping[str, Any], backend: str) -> Grant:
+    secrets = given.get("secrets")
+    return Grant(
+        backend=(given.get("backend") or backend).strip("/"),
+        key=given.get("key"),
+        allow=tuple(given["allow"]),
+        secrets=None if secrets is None else tuple(secrets),
+    )
+
+
+def reconcile_policy(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
+    """Bring one policy to the state that the options of ``vault_transit_policy`` describe."""
+    request = policy_request(options)
+    policies = Policies(client)
+    if not request.present:
+        return _remove(policies, request.name, run)
+    actual = policies.read(request.name)
+    warnings = _check_derivation(client, request.grants)
+    changed = actual is None or not same_policy(actual, request.text)
+    if changed and not run.dry_run:
+        policies.write(request.name, request.text)
+    shown = request.text if changed else actual
+    return Outcome(changed, actual or "", shown, {"policy": {"name": request.name, "rules": shown}}, warnings)
+
+
+def _remove(policies: Policies, name: str, run: RunContext) -> Outcome:
     actual = policies.read(name)
-    if actual is not None and not dry_run:
+    if actual is not None and not run.dry_run:
         policies.delete(name)
     changed = actual is not None
     return Outcome(changed, actual or "", "", {"policy": None})
 
 
 def policy_text(rules: Sequence[Rule], raw: str, description: str) -> str:
-    """The whole policy: what the grants give, then what was written by hand."""
+    """The whole policy: the rules of the grants, then the rules written by hand."""
     parts = [hcl(rules, description)] if rules or description else []
     if raw:
         parts.append(f"{raw}\n")
     return "\n".join(parts)
 
 
-def _rules_of(grant: Mapping[str, Any]) -> list[Rule]:
-    secrets = grant.get("secrets") or ()
+def _rules_of(grant: Grant) -> list[Rule]:
     return [
         rule
-        for use in grant["allow"]
+        for use in grant.allow
         # What does not go together is refused later on, with everything else that is wrong.
-        for rule in grant_rules(use, grant["backend"], grant.get("key"), secrets if use in FOR_SECRETS else ())
+        for rule in grant_rules(use, grant.backend, grant.key, (grant.secrets or ()) if use in FOR_SECRETS else ())
     ]
 
 
@@ -93,7 +141,7 @@ def _name_problems(name: str) -> list[str]:
     return []
 
 
-def _problems(grants: Grants, raw: str) -> list[str]:
+def _problems(grants: Sequence[Grant], raw: str) -> list[str]:
     problems = []
     if not grants and not raw:
         problems.append("it would allow nothing: give grants or rules")
@@ -102,25 +150,24 @@ def _problems(grants: Grants, raw: str) -> list[str]:
     return problems
 
 
-def _grant_problems(grant: Mapping[str, Any]) -> list[str]:
+def _grant_problems(grant: Grant) -> list[str]:
     problems = []
-    if not grant["allow"]:
+    if not grant.allow:
         problems.append("allow is empty")
-    if any(sign in grant["backend"] for sign in '*+"') or not grant["backend"]:
-        problems.append(f"'{grant['backend']}' is not the path of an engine")
-    key = grant.get("key")
-    if key is not None and name_problem(key):
-        problems.append(f"{name_problem(key)}")
-    secrets = grant.get("secrets")
-    if secrets is not None and not all(secrets):
+    if any(sign in grant.backend for sign in '*+"') or not grant.backend:
+        problems.append(f"'{grant.backend}' is not the path of an engine")
+    problem = None if grant.key is None else name_problem(grant.key)
+    if problem:
+        problems.append(problem)
+    if grant.secrets is not None and not all(grant.secrets):
         problems.append("secrets holds an empty name")
-    if secrets == []:
+    if grant.secrets == ():
         problems.append("secrets is empty: leave it out to grant access to all secrets")
-    unrestricted = [use for use in grant["allow"] if use not in FOR_SECRETS]
-    if secrets and unrestricted:
+    unrestricted = [use for use in grant.allow if use not in FOR_SECRETS]
+    if grant.secrets and unrestricted:
         problems.append(
             f"{', '.join(unrestricted)} cannot be granted for single secrets, only {', '.join(FOR_SECRETS)} can: "
-            "put what is for the whole key into a grant of its own"
+            "put the uses of the whole key into a grant of its own"
         )
     return problems
 
@@ -128,7 +175,7 @@ def _grant_problems(grant: Mapping[str, Any]) -> list[str]:
 def _overlaps(rules: Sequence[Rule], raw: str) -> list[str]:
     granted = {rule.path for rule in rules}
     return [
-        f"rules and grants both have the path '{path}', and the server would take the last of them alone"
+        f"rules and grants both have the path '{path}', and the server would use the last of them alone"
         for path in dict.fromkeys(_RAW_PATH.findall(raw))
         if path in granted
     ]
@@ -139,16 +186,14 @@ def _refuse(name: str, problems: Sequence[str]) -> None:
         raise InvalidOption(f"Policy '{name}': {'; '.join(problems)}.")
 
 
-def _check_derivation(client: Client, grants: Grants) -> tuple[str, ...]:
+def _check_derivation(client: Client, grants: Sequence[Grant]) -> tuple[str, ...]:
     """Refuse to grant single secrets of a key that does not keep them apart.
 
     Raises:
         ChangeImpossible: the server would let a token decrypt everything that was encrypted with the key.
     """
     warnings = []
-    places = dict.fromkeys(
-        (grant["backend"], grant["key"]) for grant in grants if grant.get("secrets") and grant["key"]
-    )
+    places = dict.fromkeys((grant.backend, grant.key) for grant in grants if grant.secrets and grant.key)
     for backend, key in places:
         what = f"the key '{key}' of the engine '{backend}'"
         unknown = f"Whether {what} is derived is not known (%s). Only a derived key keeps its secrets apart."
@@ -163,7 +208,7 @@ def _check_derivation(client: Client, grants: Grants) -> tuple[str, ...]:
             warnings.append(unknown % "it does not exist")
         elif not actual.get("derived"):
             raise ChangeImpossible(
-                "The policy cannot be as asked",
+                "The policy cannot be written as asked",
                 [f"{what} is not derived and would not keep its secrets apart; grant the whole key"],
             )
     return tuple(warnings)

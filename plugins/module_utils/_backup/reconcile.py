@@ -37,17 +37,15 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     ServerUnreachable,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
-    checked_name,
-    creation_times,
-    foretold_warnings,
-    send_once,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import prediction_warnings, send_once
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.timestamps import creation_times
 
 
-def reconcile_backup(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
+def reconcile_backup(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """Bring a backup file in step with its key.
 
     Args:
@@ -56,10 +54,10 @@ def reconcile_backup(client: Client, options: Mapping[str, Any], dry_run: bool, 
     name, path = checked_name(options["name"]), str(options["path"])
     recipients = recipients_from(options["recipients"], keyring_from(options))
     stored = read_file(options["text"], path).header if options["text"] else None
-    transit = Transit(client, options["backend"], foretelling=dry_run and stored is None)
-    actual = transit.read_key(name, exists=not dry_run)
+    transit = Transit(client, options["backend"], predicting=run.dry_run and stored is None)
+    actual = transit.read_key(name, exists=not run.dry_run)
     if actual is None:
-        if dry_run and stored is None:
+        if run.dry_run and stored is None:
             return _foretold(name, transit, recipients)
         raise NotFound(
             f"The key '{name}' does not exist in the engine '{transit.backend}'. "
@@ -72,9 +70,9 @@ def reconcile_backup(client: Client, options: Mapping[str, Any], dry_run: bool, 
     _check_allowed(name, actual)
     # Whatever is wrong with the recipients shows now, before the key is taken out.
     recipients.seal(b"")
-    if dry_run:
+    if run.dry_run:
         return _backup_outcome(wanted, stored, reason, None)
-    taken = replace(wanted, taken=timestamp(now))
+    taken = replace(wanted, taken=timestamp(run.now))
     return _backup_outcome(wanted, stored, reason, _take(transit, taken, recipients))
 
 
@@ -88,7 +86,7 @@ def _foretold(name: str, transit: Transit, recipients: Recipients) -> Outcome:
         before=None,
         after={"recipients": list(recipients.names)},
         result=result,
-        warnings=(*foretold_warnings(transit), warning),
+        warnings=(*prediction_warnings(transit), warning),
     )
 
 
@@ -131,7 +129,7 @@ def _facts(actual: Mapping[str, Any]) -> Facts:
     return facts_of_key(actual, creation_times(actual))
 
 
-def reconcile_restore(client: Client, options: Mapping[str, Any], dry_run: bool, _now: float) -> Outcome:
+def reconcile_restore(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """Make a key out of a backup file.
 
     Args:
@@ -142,7 +140,7 @@ def reconcile_restore(client: Client, options: Mapping[str, Any], dry_run: bool,
     header = file.header
     name = checked_name(options.get("name") or header.key)
     backup = _opened(file.sealed, header, options)
-    transit = Transit(client, options["backend"], foretelling=dry_run)
+    transit = Transit(client, options["backend"], predicting=run.dry_run)
     force = bool(options["force"])
     if force and not transit.find_active():
         # A standby may not have heard of the newest versions, which would then be destroyed unseen.
@@ -153,7 +151,7 @@ def reconcile_restore(client: Client, options: Mapping[str, Any], dry_run: bool,
     actual = transit.read_key(name)
     before = _facts(actual) if actual else None
     nothing = reason_not_to_restore(name, header.facts, before, force=force, destroy=bool(options["destroy_versions"]))
-    if not nothing and not dry_run:
+    if not nothing and not run.dry_run:
         _restore(transit, name, backup, header.facts, force=force and actual is not None)
     facts = before if nothing and before else header.facts
     key = {"name": name, "backend": transit.backend, "type": header.type, **facts.counts}
@@ -162,7 +160,7 @@ def reconcile_restore(client: Client, options: Mapping[str, Any], dry_run: bool,
         before.counts if before else None,
         facts.counts,
         {"key": key, "reason": f"nothing to do: {nothing}" if nothing else ""},
-        foretold_warnings(transit),
+        prediction_warnings(transit),
     )
 
 

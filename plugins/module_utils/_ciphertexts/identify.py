@@ -20,8 +20,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     PermissionDenied,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item, Rewrapped, Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Rewrapped, Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 
 # What becomes of a ciphertext.
 KEPT = "kept"

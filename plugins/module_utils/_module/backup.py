@@ -69,5 +69,5 @@ def run_restore(module: AnsibleModule) -> None:
         module.fail_json(msg=f"There is no file {path}.")
     run(
         module,
-        lambda client, options, dry_run, now: reconcile_restore(client, {**options, "text": text}, dry_run, now),
+        lambda client, options, context: reconcile_restore(client, {**options, "text": text}, context),
     )

@@ -22,11 +22,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import connected
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, Option, settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import USES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, Attribute
 
-Reconcile = Callable[[Client, Mapping[str, Any], bool, float], Outcome]
+Reconcile = Callable[[Client, Mapping[str, Any], RunContext], Outcome]
 Spec = Dict[str, Dict[str, Any]]
 
 _KINDS = {"duration": "str", "list": "list", "dict": "dict", "str": "str", "int": "int", "bool": "bool"}
@@ -43,7 +44,7 @@ def backend_spec() -> Spec:
 
 
 def attribute_spec(attributes: Sequence[Attribute]) -> Spec:
-    """Options for the attributes of a key or a mount. None has a default: what is not said is not touched."""
+    """Options for the attributes of a key or a mount. None has a default: unset options are left unchanged."""
     spec: Spec = {}
     for attribute in attributes:
         spec[attribute.name] = {"type": _KINDS[attribute.kind], "no_log": False}
@@ -90,13 +91,13 @@ def _option_spec(option: Option) -> dict[str, Any]:
     if option.choices:
         spec["choices"] = list(option.choices)
     if option.name != "validate_certs":
-        # BAO_SKIP_VERIFY and VAULT_SKIP_VERIFY say the opposite; the settings know how to read them.
+        # BAO_SKIP_VERIFY and VAULT_SKIP_VERIFY mean the opposite; the settings know how to read them.
         spec["fallback"] = (env_fallback, list(option.all_environment))
     return spec
 
 
 def run(module: AnsibleModule, reconcile: Reconcile) -> None:
-    """Carry out ``reconcile`` with the module's options and end the module with what came of it."""
+    """Run ``reconcile`` with the module's options and end the module with its outcome."""
     outcome = outcome_of(module, reconcile, module.params)
     result = {"changed": outcome.changed, "diff": _diff(outcome), **outcome.result}
     if outcome.failure:
@@ -105,7 +106,7 @@ def run(module: AnsibleModule, reconcile: Reconcile) -> None:
 
 
 def outcome_of(module: AnsibleModule, reconcile: Reconcile, options: Mapping[str, Any]) -> Outcome:
-    """What ``reconcile`` makes of the options; ends the module when it fails."""
+    """The outcome of ``reconcile`` for the options; ends the module when it fails."""
     outcome, failure = _attempt(module, reconcile, options)
     # Outside of any except block, so that no traceback with server answers behind it gets into the result.
     if failure is not None:
@@ -123,7 +124,7 @@ def _attempt(
         with connected(settings, module.warn) as client:
             # A token from a file or a login has not passed through the argument spec.
             module.no_log_values.update(secret for secret in [client.token, *settings.auth.secrets] if secret)
-            outcome = reconcile(client, options, module.check_mode, time.time())
+            outcome = reconcile(client, options, RunContext(module.check_mode, time.time()))
             client.settle()
             return outcome, None
     except TransitError as error:
@@ -137,7 +138,7 @@ def _diff(outcome: Outcome) -> dict[str, Any] | list[dict[str, Any]]:
 
 
 def fail(module: AnsibleModule, failure: TransitError) -> None:
-    """End the module with the error's own words."""
+    """End the module with the error's message."""
     if isinstance(failure, LibraryMissing):
         module.fail_json(msg=missing_required_lib(failure.library))
     refused: dict[str, Any] = {"refused": True} if isinstance(failure, ChangeImpossible) else {}

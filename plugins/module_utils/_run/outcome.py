@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What a reconciler returns, and how its writes are carried out. **Private** to the collection."""
+"""What a reconciler returns, and how it carries out its writes. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Outcome:
     """What a run did, or would do.
 
     Attributes:
-        before: the diff's left side, ``after`` its right side; ``None`` for something that does not exist.
-        result: what is returned besides.
+        before: the diff's left side, ``after`` its right side; ``None`` for an object that does not exist.
+        result: the other return values.
         diffs: for a run over many objects, one diff for each that changes, instead of ``before`` and ``after``.
-        failure: why the run failed although there is a result to show, empty when it did not.
-        text: what the file that was asked for shall hold, ``None`` when it stays as it is.
+        failure: why the run failed although it has a result to show, empty when it did not fail.
+        text: the file's new text, ``None`` when the file stays as it is.
     """
 
     changed: bool
@@ -34,7 +34,7 @@ class Outcome:
 
 
 class Steps:
-    """Carries out writes one after the other; an error tells what had been done before it."""
+    """Carries out writes one after the other; an error reports which of them were done before it."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -43,8 +43,6 @@ class Steps:
         try:
             result = call()
         except TransitError as error:
-            failed = error
-        else:
-            self.done.append(what)
-            return result
-        raise failed.after(self.done)
+            raise error.after(self.done) from None
+        self.done.append(what)
+        return result

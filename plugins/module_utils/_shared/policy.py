@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Policies: what a token may do, from what it is for. Pure.
+"""Policies: the rules that each use of a key needs, and their text. Pure.
 
 This file is **private** to the collection, uses the standard library alone and imports nothing of the
 collection: the Python package ``mlkeys`` carries the same file.
 
-The rules were tried on running servers, each with a token that had nothing else. Sources: the documentation of
+The rules were tested on running servers, each with a token that had no other rights. Sources: the documentation of
 `policies <https://openbao.org/docs/concepts/policies/>`_ and of the `Transit API
 <https://openbao.org/api-docs/secret/transit/>`_.
 """
@@ -22,10 +22,10 @@ from .hcl import attributes, block, text
 
 CAPABILITIES = ("create", "read", "update", "patch", "delete", "list", "sudo", "deny")
 
-# The server has these itself, and they mean something else there.
+# The server's own policies, and names that it reserves.
 RESERVED = ("default", "root", "response-wrapping", "control-group")
 
-# One part of a path, whatever its name: a `*` would reach further, from `keys/NAME` to `keys/NAME/rotate`.
+# Any single part of a path. A `*` would also cover what is below: `keys/NAME/rotate` besides `keys/NAME`.
 ANY_KEY = "+"
 
 
@@ -44,10 +44,10 @@ class Rule:
     required: tuple[str, ...] = ()
 
     def union(self, other: Rule) -> Rule:
-        """Both at one path: what either allows.
+        """One rule that allows what either of the two allows.
 
         Raises:
-            ValueError: no single rule says that.
+            ValueError: no single rule can express it.
         """
         capabilities = tuple(name for name in CAPABILITIES if name in self.capabilities + other.capabilities)
         if self.allowed is None or other.allowed is None:
@@ -65,10 +65,10 @@ def _either(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Use:
-    """What a use of a key needs, each below the engine's path, with KEY for the key's name.
+    """The paths and capabilities that a use of a key needs, below the engine's path, with KEY for the key's name.
 
     Attributes:
-        engine: what it needs beside that where all keys of the engine are meant, with ENGINE for the engine's path.
+        engine: what the use also needs for all keys of the engine, with ENGINE for the engine's path.
         sent: the parameter that carries the value, where access can be granted for single secrets.
         versions: whether the version of the key can be chosen.
     """
@@ -80,7 +80,7 @@ class _Use:
 
 
 _USES: dict[str, _Use] = {
-    # The key's versions tell whether a backup is out of date, and what restoring one would destroy.
+    # The key's versions show whether a backup is out of date, and what restoring one would destroy.
     "backup": _Use((("keys/KEY", ("read",)), ("backup/KEY", ("read",)), ("restore/KEY", ("update",)))),
     "decrypt": _Use((("decrypt/KEY", ("update",)),), sent="ciphertext"),
     "delete": _Use((("keys/KEY", ("read", "delete")),)),
@@ -103,7 +103,7 @@ _USES: dict[str, _Use] = {
     "rotate": _Use((("keys/KEY", ("read",)), ("keys/KEY/rotate", ("update",)))),
     "sign": _Use((("sign/KEY", ("update",)),)),
     "trim": _Use((("keys/KEY", ("read",)), ("keys/KEY/trim", ("update",)))),
-    # A stored fingerprint is compared with one that is made anew.
+    # A stored fingerprint is compared with a new one.
     "verify": _Use((("hmac/KEY", ("update",)), ("verify/KEY", ("update",)))),
 }
 
@@ -114,21 +114,21 @@ FOR_SECRETS = tuple(name for name, use in _USES.items() if use.sent)
 
 
 def grant_rules(use: str, backend: str, key: str | None = None, secrets: Sequence[str] = ()) -> tuple[Rule, ...]:
-    """What a token needs to use a key so, and nothing more.
+    """The rules that a token needs for this use of a key, and no more.
 
     Args:
         use: one of `USES`.
         backend: the engine's path.
         key: the key's name, ``None`` for all keys of the engine.
-        secrets: names, which are contexts of a derived key. The use is then possible for these alone, one a request.
-            Under a key that is not derived the server ignores the context, and nothing would be kept apart.
+        secrets: names, which are contexts of a derived key. The use is then allowed for these alone, one per request.
+            Under a key that is not derived the server ignores the context, and the secrets would not be kept apart.
     """
     needed = _USES[use]
     allowed: dict[str, tuple[str, ...]] | None = None
     required: tuple[str, ...] = ()
     if secrets:
-        # The server compares a parameter as it is sent. `batch_input`, which would go round the restriction, is
-        # refused by not being there.
+        # The server compares a parameter as it is sent. `batch_input`, which would circumvent the restriction,
+        # is refused because it is not listed.
         contexts = tuple(base64.b64encode(name.encode("utf-8")).decode("ascii") for name in secrets)
         required = ("context", needed.sent)
         allowed = {needed.sent: (), "context": contexts, **({"key_version": ()} if needed.versions else {})}
@@ -142,7 +142,7 @@ def grant_rules(use: str, backend: str, key: str | None = None, secrets: Sequenc
 
 
 def merged(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """One rule for each path, by path. The server takes the last of two, so that a grant could take one away.
+    """One rule for each path, by path. Of two rules for a path the server uses the last one alone.
 
     Raises:
         ValueError: two rules for one path restrict different parameters.
@@ -154,7 +154,7 @@ def merged(rules: Iterable[Rule]) -> tuple[Rule, ...]:
 
 
 def hcl(rules: Iterable[Rule], description: str = "") -> str:
-    """The policy as its server reads it. The description becomes a comment.
+    """The policy in the server's language. The description becomes a comment.
 
     Raises:
         ValueError: as `merged`.
@@ -178,7 +178,7 @@ _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?:#|//)[^\n]*|/\*.*?\*/|[\w.+*/-]+|\S
 
 
 def same_policy(one: str, other: str) -> bool:
-    """Whether two texts differ in nothing but white space outside of what is quoted."""
+    """Whether two texts differ at most in white space outside of quotes."""
     return _tokens(one) == _tokens(other)
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What keys, engines and roles of machines are: their attributes, and when each may change.
+"""Keys, engines and roles: their attributes, and when each may change.
 
 This file is **private** to the collection, uses the standard library alone and imports nothing of the
 collection: the Python package ``mlkeys`` carries the same file.
@@ -16,13 +16,11 @@ import difflib
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Iterable, Mapping, Union
+from typing import Any, Iterable, Mapping
 
 AT_CREATION = "at creation only"
 ON_ONLY = "may be turned on, never off"
 ANY_TIME = "at any time"
-
-Scalar = Union[str, int, bool, None]
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Attribute:
     Attributes:
         kind: ``str``, ``bool``, ``int``, ``duration`` (seconds on the wire), ``list`` (of strings) or ``dict``.
         change: one of `AT_CREATION`, `ON_ONLY`, `ANY_TIME`.
-        default: what the server takes when nothing is said at creation.
+        default: the server's value when the creating call does not set one.
         at_creation: whether the creating call accepts it (the others need the configuring call).
         server: the only product that has it, empty when both do.
     """
@@ -168,7 +166,7 @@ APPROLE_ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("local_secret_ids", "bool", AT_CREATION, "Keep secret IDs out of replication.", default=False),
 )
 
-# The union of what both products document. Never a filter: a newer server knows more, and has the last word.
+# The union of what both products document. Never a filter: a newer server may know more types, and decides.
 KEY_TYPES: tuple[str, ...] = (
     "aes128-cbc",
     "aes128-cmac",
@@ -215,7 +213,7 @@ def parse_duration(value: str | int) -> int:
     """The seconds of a duration such as ``30d``, ``720h``, ``1h30m``, ``3600s`` or ``3600``.
 
     Raises:
-        ValueError: it is no duration, not a whole number of seconds, negative, or more than the server can hold.
+        ValueError: it is not a duration, not a whole number of seconds, negative, or more than the server can hold.
     """
     text = str(value).strip()
     # A float would round, and overflow where the number is only out of range.
@@ -238,9 +236,14 @@ def _duration_problem(text: str) -> str:
     return f"'{text}' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds"
 
 
+def is_name(text: str) -> bool:
+    """Whether a key or a role may have this name. The server answers another one with a bare 404."""
+    return _NAME.fullmatch(text) is not None
+
+
 def name_problem(name: str) -> str | None:
-    """What is wrong with a key's name, ``None`` when nothing is. The server answers a bad name with a bare 404."""
-    if _NAME.fullmatch(name):
+    """What is wrong with a key's name, ``None`` when nothing is."""
+    if is_name(name):
         return None
     return (
         f"'{name}' is not a key name: letters, digits, '_', '-' and '.', "
@@ -249,7 +252,7 @@ def name_problem(name: str) -> str | None:
 
 
 def ciphertext_version(text: str) -> int | None:
-    """The key version of a ciphertext or HMAC (``vault:vN:…``), ``None`` when the text has not that form."""
+    """The key version of a ciphertext or HMAC (``vault:vN:…``), ``None`` when the text does not have that form."""
     match = _CIPHERTEXT.fullmatch(text)
     return int(match.group(1)) if match else None
 

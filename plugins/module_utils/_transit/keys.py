@@ -3,7 +3,7 @@
 
 """Many keys in one run: all are read and planned before the first one is written. **Private** to the collection.
 
-A key that exists costs one request, and so does one that is created: what is missing is learnt from one list.
+A key that exists costs one request, and so does one that is created: one list shows which keys are missing.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     KeyRequest,
     apply_key,
-    foretold_warnings,
     key_request,
     plan_request,
+    prediction_warnings,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.plan import KeyPlan
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_plan import KeyPlan
 
 CONTINUE = "continue"
 FAIL = "fail"
@@ -41,7 +42,7 @@ CREATED = "created"
 CONFIGURED = "configured"
 ROTATED = "rotated"
 DELETED = "deleted"
-# It cannot be as asked, and nothing was written for it.
+# The wanted state cannot be reached, and nothing was written for it.
 REFUSED = "refused"
 # It was begun, and something went wrong.
 FAILED = "failed"
@@ -51,19 +52,16 @@ SKIPPED = "skipped"
 # These are about the server, and no other key would fare better.
 _END_THE_RUN = (NamespaceNotFound, NotReady, ServerUnreachable, Unauthenticated)
 
-# So many errors are told with their reasons, so many changes by name; the result holds all.
-_TOLD = 10
-
+# A message shows so many errors with their reasons and so many changes by name; the result holds all.
+_SHOWN = 10
 
 _NOTHING_TO_DO = KeyPlan(before=None, after=None)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One of the listed keys, what is planned for it and what became of it."""
+    """One of the listed keys, its plan and the result."""
 
-    backend: str
-    name: str
     request: KeyRequest
     plan: KeyPlan = _NOTHING_TO_DO
     action: str = SKIPPED
@@ -74,7 +72,19 @@ class Entry:
 
     @property
     def path(self) -> str:
-        return f"{self.backend}/keys/{self.name}"
+        return f"{self.request.backend}/keys/{self.request.name}"
+
+
+@dataclass(frozen=True)
+class KeysRequest:
+    """What is wanted of many keys: the options of ``vault_transit_keys``, checked.
+
+    Attributes:
+        go_on: bring all other keys to their wanted state when some cannot reach theirs.
+    """
+
+    entries: tuple[Entry, ...]
+    go_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,35 +101,35 @@ class _Engine:
     error: str = ""
 
 
-def reconcile_keys(client: Client, options: Mapping[str, Any], dry_run: bool, now: float) -> Outcome:
-    """Make the keys be as the options of ``vault_transit_keys`` say.
-
-    Args:
-        now: seconds since the epoch, for the age of versions.
-    """
-    entries = checked_entries(options["keys"], options["backend"])
-    engines = _engines(client, entries, dry_run)
-    entries = [_planned(entry, engines, now) for entry in entries]
-    go_on = options["on_error"] == CONTINUE
-    if go_on or not any(entry.error for entry in entries):
-        entries = [_foretold(entry) for entry in entries] if dry_run else _applied(entries, engines, now, go_on)
+def reconcile_keys(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
+    """Bring the keys to the state that the options of ``vault_transit_keys`` describe."""
+    request = keys_request(options)
+    engines = _engines(client, request.entries, run)
+    entries = [_planned(entry, engines, run) for entry in request.entries]
+    if request.go_on or not any(entry.error for entry in entries):
+        if run.dry_run:
+            entries = [_predicted(entry) for entry in entries]
+        else:
+            entries = _applied(entries, engines, run, go_on=request.go_on)
     return Outcome(
         any(entry.changed for entry in entries),
         result={"results": [_result(entry) for entry in entries]},
         warnings=tuple(f"{entry.path}: {warning}" for entry in entries for warning in entry.warnings)
-        + tuple(warning for engine in engines.values() for warning in foretold_warnings(engine.transit)),
+        + tuple(warning for engine in engines.values() for warning in prediction_warnings(engine.transit)),
         diffs=[_diff(entry) for entry in entries if entry.changed and not entry.error],
-        failure=failure_message(entries, dry_run),
+        failure=failure_message(entries, run),
     )
 
 
-def checked_entries(listed: Sequence[Mapping[str, Any]], backend: str) -> list[Entry]:
-    """The listed keys; those that cannot be right, whatever the server says, with the reason."""
-    places = [((given.get("backend") or backend).strip("/"), given["name"]) for given in listed]
+def keys_request(options: Mapping[str, Any]) -> KeysRequest:
+    """The request that the options of ``vault_transit_keys`` make; an entry that cannot be right has the reason."""
+    listed: Sequence[Mapping[str, Any]] = options["keys"]
+    places = [((given.get("backend") or options["backend"]).strip("/"), given["name"]) for given in listed]
     positions: dict[tuple[str, str], list[str]] = {}
     for number, place in enumerate(places, start=1):
         positions.setdefault(place, []).append(str(number))
-    return [_checked(given, place, positions[place]) for given, place in zip(listed, places)]
+    entries = tuple(_checked(given, place, positions[place]) for given, place in zip(listed, places))
+    return KeysRequest(entries, go_on=options["on_error"] == CONTINUE)
 
 
 def _checked(given: Mapping[str, Any], place: tuple[str, str], positions: Sequence[str]) -> Entry:
@@ -128,20 +138,20 @@ def _checked(given: Mapping[str, Any], place: tuple[str, str], positions: Sequen
         error = f"it is listed {len(positions)} times (entries {', '.join(positions)})"
     else:
         try:
-            return Entry(backend, name, key_request(given))
+            return Entry(key_request(given, backend))
         except TransitError as problem:
             error = _reason(problem)
-    return Entry(backend, name, KeyRequest(name), action=REFUSED, error=error)
+    return Entry(KeyRequest(backend, name), action=REFUSED, error=error)
 
 
-def _engines(client: Client, entries: Sequence[Entry], dry_run: bool) -> dict[str, _Engine]:
+def _engines(client: Client, entries: Sequence[Entry], run: RunContext) -> dict[str, _Engine]:
     """The engines of all entries by path, asked for their keys where that saves requests."""
-    wanted = dict.fromkeys([entry.backend for entry in entries if not entry.error], 0)
+    wanted = dict.fromkeys([entry.request.backend for entry in entries if not entry.error], 0)
     for entry in entries:
         if entry.request.present and not entry.error:
-            wanted[entry.backend] += 1
-    # For a single key, reading it costs the same and tells more.
-    engines = {backend: Transit(client, backend, foretelling=dry_run) for backend in wanted}
+            wanted[entry.request.backend] += 1
+    # For a single key, reading it costs the same and shows more.
+    engines = {backend: Transit(client, backend, predicting=run.dry_run) for backend in wanted}
     return {
         backend: _listed(engines[backend]) if number > 1 else _Engine(engines[backend])
         for backend, number in wanted.items()
@@ -152,23 +162,24 @@ def _listed(transit: Transit) -> _Engine:
     try:
         return _Engine(transit, frozenset(transit.key_names()))
     except PermissionDenied:
-        # Reading the keys one by one tells what is missing, and may be allowed where a list is not.
+        # Reading the keys one by one shows which are missing, and may be allowed where a list is not.
         return _Engine(transit)
     except MountNotFound as problem:
         return _Engine(transit, error=_reason(problem))
 
 
-def _planned(entry: Entry, engines: Mapping[str, _Engine], now: float) -> Entry:
+def _planned(entry: Entry, engines: Mapping[str, _Engine], run: RunContext) -> Entry:
     if entry.error:
         return entry
-    engine = engines[entry.backend]
+    engine = engines[entry.request.backend]
     if engine.error:
         return replace(entry, action=REFUSED, error=engine.error)
-    # A policy may cut a list short. Creating shows that: the server answers with the key that was there. Not deleting
-    # shows nothing, so a key that shall be gone is always read.
-    missing = entry.request.present and engine.names is not None and entry.name not in engine.names
+    name = entry.request.name
+    # A policy may cut a list short. Creating shows that: the server answers with the existing key. Not deleting shows
+    # nothing, so a key whose absence is wanted is always read.
+    missing = entry.request.present and engine.names is not None and name not in engine.names
     try:
-        plan = plan_request(entry.request, None if missing else engine.transit.read_key(entry.name), now)
+        plan = plan_request(entry.request, None if missing else engine.transit.read_key(name), run)
     except _END_THE_RUN:
         raise
     except TransitError as problem:
@@ -176,13 +187,13 @@ def _planned(entry: Entry, engines: Mapping[str, _Engine], now: float) -> Entry:
     return replace(entry, plan=plan, warnings=plan.warnings)
 
 
-def _foretold(entry: Entry) -> Entry:
+def _predicted(entry: Entry) -> Entry:
     if entry.error:
         return entry
     return replace(entry, action=_action(entry.plan), changed=entry.plan.changed, after=entry.plan.after)
 
 
-def _applied(entries: Sequence[Entry], engines: Mapping[str, _Engine], now: float, go_on: bool) -> list[Entry]:
+def _applied(entries: Sequence[Entry], engines: Mapping[str, _Engine], run: RunContext, *, go_on: bool) -> list[Entry]:
     applied = []
     ended = False
     for entry in entries:
@@ -190,21 +201,21 @@ def _applied(entries: Sequence[Entry], engines: Mapping[str, _Engine], now: floa
             applied.append(entry)
             continue
         try:
-            applied.append(_apply(entry, engines[entry.backend].transit, now))
+            applied.append(_apply(entry, engines[entry.request.backend].transit, run))
         except TransitError as problem:
             ended = not go_on or isinstance(problem, _END_THE_RUN)
             applied.append(replace(entry, action=FAILED, changed=problem.changed, error=_reason(problem)))
     return applied
 
 
-def _apply(entry: Entry, transit: Transit, now: float) -> Entry:
+def _apply(entry: Entry, transit: Transit, run: RunContext) -> Entry:
     if entry.plan.rotate:
         # Many keys were planned since this one was read, and somebody else may have rotated it.
-        entry = replace(entry, plan=plan_request(entry.request, transit.read_key(entry.name), now))
+        entry = replace(entry, plan=plan_request(entry.request, transit.read_key(entry.request.name), run))
     if not entry.plan.changed:
-        return _foretold(entry)
+        return _predicted(entry)
     after, warnings = apply_key(transit, entry.request, entry.plan)
-    return replace(_foretold(entry), after=after, warnings=entry.warnings + warnings)
+    return replace(_predicted(entry), after=after, warnings=entry.warnings + warnings)
 
 
 def _action(plan: KeyPlan) -> str:
@@ -224,8 +235,8 @@ def _reason(error: TransitError) -> str:
 
 def _result(entry: Entry) -> dict[str, Any]:
     result = {
-        "name": entry.name,
-        "backend": entry.backend,
+        "name": entry.request.name,
+        "backend": entry.request.backend,
         "changed": entry.changed,
         "action": entry.action,
         "key": entry.after,
@@ -242,20 +253,20 @@ def _diff(entry: Entry) -> dict[str, Any]:
     }
 
 
-def failure_message(entries: Sequence[Entry], dry_run: bool) -> str:
-    """What went wrong, with every bad entry by name, and what was done all the same. Empty when all went well."""
+def failure_message(entries: Sequence[Entry], run: RunContext) -> str:
+    """What went wrong, with every bad entry by name, and which keys changed. Empty when nothing went wrong."""
     bad = [entry for entry in entries if entry.error]
     if not bad:
         return ""
-    errors = [f"{entry.path}: {entry.error}" for entry in bad[:_TOLD]]
-    if len(bad) > _TOLD:
-        errors.append(f"for reasons in the result also {', '.join(entry.path for entry in bad[_TOLD:])}")
+    errors = [f"{entry.path}: {entry.error}" for entry in bad[:_SHOWN]]
+    if len(bad) > _SHOWN:
+        errors.append(f"for reasons in the result also {', '.join(entry.path for entry in bad[_SHOWN:])}")
     sentences = [f"{len(bad)} of {_keys(len(entries))} failed: {'; '.join(errors)}."]
     changed = [entry.path for entry in entries if entry.changed]
     if changed:
-        more = f" and {len(changed) - _TOLD} more" if len(changed) > _TOLD else ""
-        what = "Would be changed" if dry_run else "Changed"
-        sentences.append(f"{what}: {', '.join(changed[:_TOLD])}{more}.")
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        what = "Would be changed" if run.dry_run else "Changed"
+        sentences.append(f"{what}: {', '.join(changed[:_SHOWN])}{more}.")
     else:
         sentences.append("Nothing was changed.")
     skipped = sum(entry.action == SKIPPED for entry in entries)

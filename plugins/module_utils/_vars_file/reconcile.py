@@ -21,10 +21,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     NotFound,
     PermissionDenied,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item, Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     ADDED,
     IN_KV,
@@ -54,19 +56,19 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv impor
 Secrets = Mapping[str, bytes]
 
 
-def reconcile_vars(client: Client, options: Mapping[str, Any], dry_run: bool, _now: float) -> Outcome:
+def reconcile_vars(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
     """Bring an encrypted vars file, or a document of a KV engine, in step with the given secrets.
 
     Args:
         options: those of ``vault_transit_vars``, with the file's present text as ``text``.
     """
     if options["store"] == IN_KV:
-        return _reconcile_document(client, options, _place(options), dry_run)
+        return _reconcile_document(client, options, _place(options), run.dry_run)
     path = str(options["path"])
     file = parse(options["text"], path)
     if file.place is not None:
-        return _reconcile_document(client, options, file.place, dry_run)
-    outcome, edits = _reconcile(client, options, file, dry_run)
+        return _reconcile_document(client, options, file.place, run.dry_run)
+    outcome, edits = _reconcile(client, options, file, run.dry_run)
     return outcome if edits is None else replace(outcome, text=update(file, edits))
 
 

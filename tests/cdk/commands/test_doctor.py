@@ -163,19 +163,11 @@ def test_a_program_with_problems_is_no_reason_to_stop(doctor: Doctor, bao: Bao) 
     assert shown(found, "server", "ok")
 
 
-<<<<<<< HEAD
 def test_missing_settings_are_reported_all_at_once(doctor: Doctor) -> None:
     text = shown(doctor(status=1, ANSIBLE_HASHI_VAULT_AUTH_METHOD="approle"), "settings", "wrong")
-    assert "set BAO_ADDR or VAULT_ADDR" in text
+    assert "set url, BAO_ADDR or VAULT_ADDR" in text
     assert "auth_method approle requires role_id" in text
-    assert "must begin with https://" in shown(doctor(status=1, BAO_ADDR="127.0.0.1:8200"), "settings", "wrong")
-=======
-def test_settings_that_say_too_little_are_told_all_at_once(doctor: Doctor) -> None:
-    said = told(doctor(status=1, ANSIBLE_HASHI_VAULT_AUTH_METHOD="approle"), "settings", "wrong")
-    assert "set url, BAO_ADDR or VAULT_ADDR" in said
-    assert "auth_method approle requires role_id" in said
-    assert "must start with https://" in told(doctor(status=1, BAO_ADDR="127.0.0.1:8200"), "settings", "wrong")
->>>>>>> room-a
+    assert "must start with https://" in shown(doctor(status=1, BAO_ADDR="127.0.0.1:8200"), "settings", "wrong")
 
 
 def test_variables_that_differ_are_remarked_on_and_the_first_is_used(doctor: Doctor, bao: Bao) -> None:
@@ -269,13 +261,8 @@ def test_clocks_that_differ_are_remarked_on(doctor: Doctor, bao: Bao, monkeypatc
 
 def test_logins_that_are_refused_say_why(doctor: Doctor, bao: Bao) -> None:
     at = {"BAO_ADDR": bao.addr}
-<<<<<<< HEAD
     assert "does not accept the token" in shown(doctor(status=1, BAO_TOKEN="no-such-token", **at), "login", "wrong")
-    assert "set BAO_TOKEN or VAULT_TOKEN" in shown(doctor(status=1, **at), "login", "wrong")
-=======
-    assert "does not accept the token" in told(doctor(status=1, BAO_TOKEN="no-such-token", **at), "login", "wrong")
-    assert "set token, BAO_TOKEN or VAULT_TOKEN" in told(doctor(status=1, **at), "login", "wrong")
->>>>>>> room-a
+    assert "set token, BAO_TOKEN or VAULT_TOKEN" in shown(doctor(status=1, **at), "login", "wrong")
     with approle(bao, ITSELF) as role:
         refused = doctor(status=1, **at, **{**role.environment, "ANSIBLE_HASHI_VAULT_SECRET_ID": "no-such-secret"})
         assert "was refused" in shown(refused, "login", "wrong")

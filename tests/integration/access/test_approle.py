@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Roles of machines and their secret IDs against a real server, and what is taken out on the machine."""
+"""AppRole roles and their secret IDs against a real server, and unwrapping them on the machine."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_method_is_mounted_and_the_role_made_changed_and_deleted(bao: Bao, p
     assert bao.request("GET", f"auth/{path}/role/llm-gateways")[0] == 404
 
 
-def test_what_is_not_said_is_not_touched(bao: Bao, role: dict[str, Any]) -> None:
+def test_unset_options_are_left_unchanged(bao: Bao, role: dict[str, Any]) -> None:
     bao.done("POST", f"auth/{role['path']}/role/web", {"token_ttl": "2h", "token_policies": ["x"]})
     ledger = Ledger(bao)
     unchanged(bao, ROLE, name="web", path=role["path"])
@@ -104,7 +104,7 @@ def test_a_method_is_not_mounted_where_that_is_not_wanted(bao: Bao, path: str) -
         ({"name": "a/b"}, "'a/b' is not a role's name"),
     ],
 )
-def test_what_cannot_be_is_refused(bao: Bao, role: dict[str, Any], options: dict[str, Any], said: str) -> None:
+def test_impossible_options_are_refused(bao: Bao, role: dict[str, Any], options: dict[str, Any], said: str) -> None:
     assert said in refused(bao, ROLE, **{"name": "web", "path": role["path"], **options})
 
 
@@ -140,7 +140,7 @@ def unwrap(bao: Bao, made: ModuleResult, folder: Path, **more: Any) -> ModuleRes
 def test_a_machine_gets_a_secret_id_that_nobody_else_saw(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
     made = run(bao, SECRET_ID, **role, metadata={"host": "gateway-a"}, num_uses=7)
     assert made.changed
-    assert made["reason"] == "there is none"
+    assert made["reason"] == "the machine has no secret ID"
     assert set(made["secret_id"]) == {"accessor", "wrapping_token", "wrapping_ttl", "creation_path"}
     done = unwrap(bao, made, tmp_path)
     assert not done.failed, done.msg
@@ -158,7 +158,7 @@ def test_a_machine_gets_a_secret_id_that_nobody_else_saw(bao: Bao, role: dict[st
     assert known["secret_id"]["num_uses"] == 6
 
 
-def test_one_that_serves_stays_and_one_that_does_not_is_followed_by_another(bao: Bao, role: dict[str, Any]) -> None:
+def test_a_valid_secret_id_is_kept_and_an_invalid_one_is_replaced(bao: Bao, role: dict[str, Any]) -> None:
     made = run(bao, SECRET_ID, **role, ttl="1h")
     accessor = made["secret_id"]["accessor"]
     unchanged(bao, SECRET_ID, **role, accessor=accessor)
@@ -167,19 +167,19 @@ def test_one_that_serves_stays_and_one_that_does_not_is_followed_by_another(bao:
     assert (predicted.changed, predicted["secret_id"]) == (True, None)
     another = run(bao, SECRET_ID, **role, accessor=accessor, renew_before="2h")
     assert another.changed
-    assert another["reason"].startswith("the present one ends in 3")
+    assert another["reason"].startswith("the current secret ID expires in 3")
     assert another["diff"]["before"] == {"accessor": accessor}
     converge(bao, SECRET_ID, **role, accessor=accessor, state="absent")
     again = run(bao, SECRET_ID, **role, accessor=accessor)
-    assert again["reason"] == "the present one is used up, expired or destroyed"
+    assert again["reason"] == "the current secret ID is used up, expired or destroyed"
 
 
-def test_one_that_never_ends_is_never_near_its_end(bao: Bao, role: dict[str, Any]) -> None:
+def test_a_secret_id_that_never_expires_is_kept(bao: Bao, role: dict[str, Any]) -> None:
     made = run(bao, SECRET_ID, **role)
     unchanged(bao, SECRET_ID, **role, accessor=made["secret_id"]["accessor"], renew_before="3650d")
 
 
-def test_a_wrapping_token_serves_once(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
+def test_a_wrapping_token_works_once(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
     made = run(bao, SECRET_ID, **role)
     bao.done("POST", "sys/wrapping/unwrap", {"token": made["secret_id"]["wrapping_token"]})
     failed = unwrap(bao, made, tmp_path)
@@ -188,13 +188,13 @@ def test_a_wrapping_token_serves_once(bao: Bao, role: dict[str, Any], tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_its_time_passes(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
+def test_a_wrapping_token_expires(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
     made = run(bao, SECRET_ID, **role, wrap_ttl="1s")
     time.sleep(1.3)
     assert "already used, expired" in unwrap(bao, made, tmp_path).msg
 
 
-def test_another_answer_in_its_place_is_noticed_and_left_alone(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
+def test_a_replaced_wrapping_token_is_detected_and_not_used(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
     bao.done("POST", f"auth/{role['path']}/role/evil", {})
     made = run(bao, SECRET_ID, **role)
     other = run(bao, SECRET_ID, **{**role, "role": "evil"})
@@ -205,7 +205,7 @@ def test_another_answer_in_its_place_is_noticed_and_left_alone(bao: Bao, role: d
     bao.done("POST", "sys/wrapping/lookup", {"token": other["secret_id"]["wrapping_token"]})
 
 
-def test_check_mode_asks_and_does_not_use_it_up(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
+def test_check_mode_looks_the_token_up_and_does_not_use_it(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
     made = run(bao, SECRET_ID, **role)
     token = {"wrapping_token": made["secret_id"]["wrapping_token"]}
     files = [{"field": "secret_id", "path": str(tmp_path / "secret_id")}]
@@ -222,7 +222,7 @@ def test_where_files_cannot_be_made_the_token_is_kept(bao: Bao, role: dict[str, 
     assert not unwrap(bao, made, tmp_path).failed
 
 
-def test_a_part_that_the_answer_does_not_have_is_named(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
+def test_a_missing_field_of_the_answer_is_named(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:
     made = run(bao, SECRET_ID, **role)
     failed = unwrap(bao, made, tmp_path, files=[{"field": "sekret_id", "path": str(tmp_path / "x")}])
     assert "The wrapped data has no sekret_id, only secret_id, secret_id_accessor" in failed.msg
@@ -253,7 +253,7 @@ def test_tls_is_verified_on_the_machine_as_well(secure_bao: SecureBao, tmp_path:
         ({"role": "a/b"}, "'a/b' is not a role's name"),
     ],
 )
-def test_what_cannot_be_given_is_refused(bao: Bao, role: dict[str, Any], options: dict[str, Any], said: str) -> None:
+def test_invalid_options_are_refused(bao: Bao, role: dict[str, Any], options: dict[str, Any], said: str) -> None:
     for check in (True, False):
         failed = run(bao, SECRET_ID, check=check, **{**role, **options})
         assert failed.failed

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The documented policy for provisioning is enough for it, and for nothing else."""
+"""The documented policy for provisioning allows provisioning and nothing else."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_an_engine_and_its_keys_are_made_from_nothing(bao: Bao, engine: str, pro
         assert [found["name"] for found in info["transit_keys"]] == ["ml"]
 
 
-def test_it_may_not_do_anything_else(bao: Bao, engine: str, provisioner: str) -> None:
+def test_the_policy_allows_nothing_else(bao: Bao, engine: str, provisioner: str) -> None:
     run(bao, "vault_transit_backend", path=engine, token=provisioner)
     run(bao, "vault_transit_key", name="ml", backend=engine, token=provisioner, deletion_allowed=True)
     cases: list[tuple[dict[str, Any], str, str]] = [
@@ -84,7 +84,7 @@ def test_it_may_not_do_anything_else(bao: Bao, engine: str, provisioner: str) ->
     assert bao.request("POST", f"{engine}/keys/ml/trim", {"min_available_version": 1}, token=provisioner)[0] == 403
 
 
-def test_it_may_not_touch_other_engines(bao: Bao, engine: str, provisioner: str, mount: str) -> None:
+def test_the_policy_allows_no_other_engine(bao: Bao, engine: str, provisioner: str, mount: str) -> None:
     assert refused(bao, "vault_transit_backend", path=mount, token=provisioner) == denied("read", f"sys/mounts/{mount}")
     assert refused(bao, "vault_transit_key", name="ml", backend=mount, token=provisioner) == denied(
         "read", f"{mount}/keys/ml"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""vault_transit_policy against a real server: what it writes, what it leaves alone, and what it refuses."""
+"""vault_transit_policy against a real server: what it writes, leaves unchanged and refuses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def held(bao: Bao, name: str) -> str | None:
     return body["data"]["policy"] if status == 200 else None
 
 
-def test_it_is_written_changed_and_removed(bao: Bao, name: str) -> None:
+def test_a_policy_is_written_changed_and_removed(bao: Bao, name: str) -> None:
     grants: list[dict[str, Any]] = [{"key": "ml", "allow": ["encrypt", "verify"]}]
     made = converge(bao, MODULE, name=name, grants=grants, description="For CI\nand nobody else")
     assert made["policy"]["rules"] == held(bao, name) == made["diff"]["after"]
@@ -63,7 +63,7 @@ def test_rules_go_behind_grants(bao: Bao, name: str) -> None:
         '\n  path "a/b"\n{ capabilities = ["read", "list"] }',
     ],
 )
-def test_white_space_is_no_difference(bao: Bao, name: str, stored: str) -> None:
+def test_white_space_is_not_a_difference(bao: Bao, name: str, stored: str) -> None:
     bao.done("PUT", f"sys/policies/acl/{name}", {"policy": stored})
     result = unchanged(bao, MODULE, name=name, rules='path "a/b" { capabilities = ["read", "list"] }')
     assert result["policy"]["rules"] == held(bao, name) == stored
@@ -77,12 +77,12 @@ def test_white_space_is_no_difference(bao: Bao, name: str, stored: str) -> None:
         '# why\npath "a/b" { capabilities = ["read", "list"] }',
     ],
 )
-def test_anything_else_is(bao: Bao, name: str, stored: str) -> None:
+def test_anything_else_is_a_difference(bao: Bao, name: str, stored: str) -> None:
     bao.done("PUT", f"sys/policies/acl/{name}", {"policy": stored})
     converge(bao, MODULE, name=name, rules='path "a/b" { capabilities = ["read", "list"] }')
 
 
-def test_the_server_knows_small_letters_only(bao: Bao, name: str) -> None:
+def test_the_server_knows_lower_case_names_only(bao: Bao, name: str) -> None:
     made = converge(bao, MODULE, name=name.upper(), grants=[{"key": "ml", "allow": ["decrypt"]}])
     assert made["policy"]["name"] == name
     assert held(bao, name)
@@ -105,17 +105,17 @@ def test_the_server_knows_small_letters_only(bao: Bao, name: str) -> None:
         ({"grants": [{"key": "ml", "allow": ["decrypt"], "secrets": [""]}]}, "grant 1: secrets holds an empty name"),
         (
             {"grants": [{"key": "ml", "allow": ["decrypt"]}], "rules": 'path "transit/decrypt/ml" {}'},
-            "rules and grants both have the path 'transit/decrypt/ml', and the server would take the last of them",
+            "rules and grants both have the path 'transit/decrypt/ml', and the server would use the last of them",
         ),
     ],
 )
-def test_what_cannot_be_is_refused(bao: Bao, name: str, options: dict[str, Any], said: str) -> None:
+def test_impossible_options_are_refused(bao: Bao, name: str, options: dict[str, Any], said: str) -> None:
     message = refused(bao, MODULE, name=name, **options)
     assert message.startswith(f"Policy '{name}': ")
     assert said in message
 
 
-def test_all_that_is_wrong_is_said_at_once(bao: Bao) -> None:
+def test_all_problems_are_reported_at_once(bao: Bao) -> None:
     message = refused(bao, MODULE, name="root", grants=[{"key": "a/b", "allow": []}, {"backend": "", "allow": []}])
     for part in ("it is the server's own", "grant 1: allow is empty", "not a key name", "grant 2: allow is empty"):
         assert part in message
@@ -123,19 +123,19 @@ def test_all_that_is_wrong_is_said_at_once(bao: Bao) -> None:
 
 @pytest.mark.parametrize("name", ["root", "default", "Response-Wrapping", "control-group", "a b", "a?b", ""])
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_names_that_are_none_of_ours(bao: Bao, name: str, state: str) -> None:
+def test_reserved_and_invalid_names_are_refused(bao: Bao, name: str, state: str) -> None:
     rules = {"rules": 'path "a" { capabilities = ["read"] }'} if state == "present" else {}
     assert refused(bao, MODULE, name=name, state=state, **rules).startswith("Policy '")
 
 
-def test_what_the_server_says_of_rules_is_told(bao: Bao, name: str) -> None:
+def test_the_servers_error_about_rules_is_reported(bao: Bao, name: str) -> None:
     result = run(bao, MODULE, name=name, rules='path "a" { capabilities = ["rd"] }')
     assert result.failed
     assert 'invalid capability "rd"' in result.msg
     assert held(bao, name) is None
 
 
-def test_single_secrets_of_a_key_that_does_not_keep_them_apart_are_refused(bao: Bao, mount: str, name: str) -> None:
+def test_single_secrets_of_a_key_that_is_not_derived_are_refused(bao: Bao, mount: str, name: str) -> None:
     bao.done("POST", f"{mount}/keys/plain", {})
     bao.done("POST", f"{mount}/keys/derived", {"derived": True})
     grant = {"backend": mount, "allow": ["decrypt"], "secrets": ["openai_api_key"]}

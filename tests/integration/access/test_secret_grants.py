@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Access for single secrets of one key: what is granted works, and no way leads round the rest."""
+"""Access to single secrets of one key: granted secrets decrypt, and nothing circumvents the grant."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item, Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 
 from tests.integration.support.plays import encrypted, make_key
 from tests.integration.support.runs import Ledger
@@ -155,7 +156,7 @@ def test_no_other_use_leads_to_it(held: Held, use: str) -> None:
         assert held.send(json.dumps({**body, "context": b64(context)}), use=use)[0] in (403, 405)
 
 
-def test_the_method_cannot_be_talked_round(held: Held) -> None:
+def test_no_header_circumvents_the_grant(held: Held) -> None:
     whole = json.dumps({"ciphertext": held.ciphertexts[OTHER], "context": b64(OTHER)})
     for name, value in (("X-HTTP-Method-Override", "GET"), ("X-Vault-Namespace", ""), ("X-Vault-Policy-Override", "1")):
         held.keeps_the_other(*held.send(whole, **{name: value}))
@@ -218,7 +219,7 @@ def test_a_vars_file_is_kept_by_who_may_encrypt_one_secret(
     assert actions(file.converge({MINE: "sk-secret-1"}, **run))[MINE][0] == "kept"
 
 
-def test_a_token_that_may_nothing_is_told_so_after_a_few_tries(
+def test_a_token_without_rights_gets_an_error_after_a_few_tries(
     bao: Bao, mount: str, mint_token: Callable[[str], str]
 ) -> None:
     make_key(bao, mount)
@@ -231,7 +232,7 @@ def test_a_token_that_may_nothing_is_told_so_after_a_few_tries(
     assert len(ledger.requests) == 11
 
 
-def test_what_may_be_decrypted_is_among_what_may_not(bao: Bao, mount: str, held: Held) -> None:
+def test_allowed_items_among_refused_ones_are_decrypted(bao: Bao, mount: str, held: Held) -> None:
     items = [Item(text.encode(), name, context=name.encode()) for name, text in reversed(held.ciphertexts.items())]
     client = Client(Connection(url=bao.addr), print, held.token)
     found = Transit(client, mount).decrypt_each("ml", items)

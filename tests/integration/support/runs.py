@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 
 from tests.support.modules import ModuleResult, run_module
@@ -115,7 +116,7 @@ def refused(bao: Bao, module: str, **params: Any) -> str:
 
 
 def at_once(
-    bao: Bao, reconcile: Callable[[Client, Mapping[str, Any], bool, float], Outcome], options: Mapping[str, Any]
+    bao: Bao, reconcile: Callable[[Client, Mapping[str, Any], RunContext], Outcome], options: Mapping[str, Any]
 ) -> list[Outcome]:
     """What eight hosts that want the same at the same moment get."""
     hosts = 8
@@ -124,7 +125,8 @@ def at_once(
     def host(_number: int) -> Outcome:
         client = Client(Connection(url=bao.addr), warn=print, token=bao.token)
         ready.wait()
-        return reconcile(client, collections.defaultdict(lambda: None, options), False, time.time())  # noqa: FBT003
+        run = RunContext(dry_run=False, now=time.time())
+        return reconcile(client, collections.defaultdict(lambda: None, options), run)
 
     with ThreadPoolExecutor(hosts) as pool:
         return list(pool.map(host, range(hosts)))

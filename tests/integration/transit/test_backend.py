@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import reconcile_backend
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend
 
 from tests.integration.support.runs import Ledger, at_once, converge, refused, run, unchanged
 from tests.support.server import Bao
@@ -105,7 +105,7 @@ def test_an_engine_is_enabled_and_described(bao: Bao, path: str) -> None:
 
 
 @pytest.mark.parametrize(("options", "shown"), OPTIONS + AT_CREATION, ids=named)
-def test_an_engine_is_enabled_with_what_was_asked(
+def test_an_engine_is_enabled_with_the_set_options(
     bao: Bao, path: str, options: dict[str, Any], shown: dict[str, Any]
 ) -> None:
     result = converge(bao, MODULE, path=path, **options)
@@ -114,7 +114,7 @@ def test_an_engine_is_enabled_with_what_was_asked(
 
 
 @pytest.mark.parametrize(("options", "shown"), OPTIONS, ids=named)
-def test_only_what_was_asked_is_tuned(bao: Bao, path: str, options: dict[str, Any], shown: dict[str, Any]) -> None:
+def test_only_set_options_are_tuned(bao: Bao, path: str, options: dict[str, Any], shown: dict[str, Any]) -> None:
     rest = {"description": "theirs", "config": {"max_lease_ttl": "90d", "passthrough_request_headers": ["X-Their"]}}
     bao.done("POST", f"sys/mounts/{path}", {"type": "transit", **rest})
     bao.done("POST", f"{path}/config/keys", {"disable_upsert": True})
@@ -126,7 +126,7 @@ def test_only_what_was_asked_is_tuned(bao: Bao, path: str, options: dict[str, An
     assert shows(bao, path, {name: value for name, value in theirs.items() if name not in options})
 
 
-def test_all_is_tuned_back(bao: Bao, path: str) -> None:
+def test_every_option_is_tuned_back(bao: Bao, path: str) -> None:
     everything: dict[str, Any] = {}
     for options, _shown in OPTIONS:
         everything.update(options)
@@ -202,7 +202,7 @@ def nested(path: str) -> str:
 
 
 @pytest.mark.parametrize("outer", ["transit", "kv"])
-def test_within_an_engine_is_room_for_none(bao: Bao, path: str, outer: str) -> None:
+def test_an_engine_within_an_engine_is_refused(bao: Bao, path: str, outer: str) -> None:
     # Of such a path the server shows the outer engine, and tunes that.
     bao.done("POST", f"sys/mounts/{path}", {"type": outer})
     within = f"{path}/within"
@@ -213,7 +213,7 @@ def test_within_an_engine_is_room_for_none(bao: Bao, path: str, outer: str) -> N
     assert actual["description"] == ""
 
 
-def test_above_an_engine_is_room_for_none(bao: Bao, path: str) -> None:
+def test_an_engine_above_an_engine_is_refused(bao: Bao, path: str) -> None:
     bao.done("POST", f"sys/mounts/{path}/below", {"type": "transit"})
     result = run(bao, MODULE, path=path)
     assert result.failed
@@ -237,7 +237,7 @@ def test_a_deep_engine_in_a_namespace(bao: Bao) -> None:
         ({"plugin_version": "v9.9.9"}, "plugin not found in the catalog"),
     ],
 )
-def test_what_only_the_server_can_judge_is_told_in_its_words(
+def test_a_refusal_of_the_server_is_reported_in_its_words(
     bao: Bao, path: str, options: dict[str, Any], words: str
 ) -> None:
     bao.done("POST", f"sys/mounts/{path}", {"type": "transit"})
@@ -248,7 +248,7 @@ def test_what_only_the_server_can_judge_is_told_in_its_words(
     assert words in result.msg
 
 
-def test_durations_that_are_none_are_refused_unasked(bao: Bao, path: str) -> None:
+def test_invalid_durations_are_refused_without_a_request(bao: Bao, path: str) -> None:
     ledger = Ledger(bao)
     assert refused(bao, MODULE, path=path, default_lease_ttl="-1", max_lease_ttl="9223372037") == (
         "default_lease_ttl: '-1' is not a duration: write for instance 30d, 720h, 1h30m or a number of seconds; "
@@ -316,7 +316,7 @@ def test_an_engine_without_keys_is_disabled(bao: Bao, path: str) -> None:
     assert read(bao, path) is None
 
 
-def test_an_engine_with_keys_is_disabled_by_force_alone(bao: Bao, path: str) -> None:
+def test_an_engine_with_keys_is_disabled_only_with_force(bao: Bao, path: str) -> None:
     bao.done("POST", f"sys/mounts/{path}", {"type": "transit"})
     for number in range(7):
         bao.done("POST", f"{path}/keys/k{number}", {})
@@ -328,7 +328,7 @@ def test_an_engine_with_keys_is_disabled_by_force_alone(bao: Bao, path: str) -> 
     assert read(bao, path) is None
 
 
-def test_an_engine_that_is_not_there_is_absent(bao: Bao, path: str) -> None:
+def test_a_missing_engine_is_absent(bao: Bao, path: str) -> None:
     for force in (False, True):
         assert unchanged(bao, MODULE, path=path, state="absent", force=force)["backend"] is None
 
@@ -337,7 +337,9 @@ def test_an_engine_that_is_not_there_is_absent(bao: Bao, path: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_what_may_not_be_read_is_not_absent(bao: Bao, path: str, mint_token: Callable[[str], str], state: str) -> None:
+def test_an_engine_that_may_not_be_read_is_not_absent(
+    bao: Bao, path: str, mint_token: Callable[[str], str], state: str
+) -> None:
     bao.done("POST", f"sys/mounts/{path}", {"type": "transit"})
     blind = mint_token(f'path "{path}/*" {{ capabilities = ["read", "update", "list"] }}')
     assert refused(bao, MODULE, path=path, state=state, force=True, token=blind) == (
@@ -358,7 +360,7 @@ def test_keys_that_may_not_be_listed_protect_their_engine(
     assert read(bao, path) is not None
 
 
-def test_a_run_that_fails_halfway_says_what_it_did(bao: Bao, path: str, mint_token: Callable[[str], str]) -> None:
+def test_a_run_that_fails_halfway_reports_its_changes(bao: Bao, path: str, mint_token: Callable[[str], str]) -> None:
     mounter = mint_token(f'path "sys/mounts/{path}" {{ capabilities = ["read", "update"] }}')
     result = run(bao, MODULE, path=path, token=mounter)
     assert result.failed

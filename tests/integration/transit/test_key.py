@@ -100,7 +100,7 @@ def test_a_key_of_every_type_is_created_once(bao: Bao, mount: str, key_type: str
     ],
     ids=lambda options: ",".join(options) or "nothing",
 )
-def test_a_key_is_created_with_what_was_asked(
+def test_a_key_is_created_with_the_set_options(
     bao: Bao, mount: str, options: dict[str, Any], shown: dict[str, Any]
 ) -> None:
     result = converge(bao, MODULE, name="ml", backend=mount, **options)
@@ -111,12 +111,12 @@ def test_a_key_is_created_with_what_was_asked(
 
 
 @pytest.mark.parametrize("name", ["a", "A_1", "_x", "x_", "a.b-c", "ml-api-key", "0"])
-def test_every_name_that_the_server_routes_is_taken(bao: Bao, mount: str, name: str) -> None:
+def test_every_name_that_the_server_routes_is_accepted(bao: Bao, mount: str, name: str) -> None:
     assert converge(bao, MODULE, name=name, backend=mount)["key"]["name"] == name
 
 
 @pytest.mark.parametrize("name", ["-a", "a-", ".a", "a.", "a/b", "a b", "a/../b"])
-def test_a_name_that_the_server_does_not_route_is_refused_unasked(bao: Bao, mount: str, name: str) -> None:
+def test_a_name_that_the_server_does_not_route_is_refused_without_a_request(bao: Bao, mount: str, name: str) -> None:
     ledger = Ledger(bao)
     assert refused(bao, MODULE, name=name, backend=mount) == (
         f"'{name}' is not a key name: letters, digits, '_', '-' and '.', beginning and ending with a letter, digit or "
@@ -150,7 +150,7 @@ def test_the_engine_may_be_named_with_slashes_and_by_its_other_name(bao: Bao, mo
     ],
     ids=",".join,
 )
-def test_a_change_is_one_call(bao: Bao, mount: str, options: dict[str, Any], body: dict[str, Any]) -> None:
+def test_a_change_is_one_request(bao: Bao, mount: str, options: dict[str, Any], body: dict[str, Any]) -> None:
     make(bao, mount, rotations=2, auto_rotate_period=7200)
     ledger = Ledger(bao)
     result = converge(bao, MODULE, name="ml", backend=mount, **options)
@@ -167,13 +167,13 @@ def test_minimum_versions_go_down_again_together(bao: Bao, mount: str) -> None:
     converge(bao, MODULE, name="ml", backend=mount, min_decryption_version=1, min_encryption_version=0)
 
 
-def test_what_is_not_said_is_not_touched(bao: Bao, mount: str) -> None:
+def test_unset_options_are_left_unchanged(bao: Bao, mount: str) -> None:
     make(bao, mount, derived=True, exportable=True, auto_rotate_period=7200)
     bao.done("POST", f"{mount}/keys/ml/config", {"deletion_allowed": True})
     unchanged(bao, MODULE, name="ml", backend=mount)
 
 
-def test_all_that_cannot_be_is_refused_at_once_and_nothing_is_written(bao: Bao, mount: str) -> None:
+def test_all_impossible_changes_are_refused_at_once_and_nothing_is_written(bao: Bao, mount: str) -> None:
     make(bao, mount, type="rsa-2048", exportable=True, allow_plaintext_backup=True)
     assert refused(
         bao,
@@ -216,7 +216,7 @@ def test_all_that_cannot_be_is_refused_at_once_and_nothing_is_written(bao: Bao, 
     ],
     ids=lambda options: ",".join(options) if isinstance(options, dict) else "",
 )
-def test_a_key_that_cannot_be_is_not_created(bao: Bao, mount: str, options: dict[str, Any], reason: str) -> None:
+def test_an_impossible_key_is_not_created(bao: Bao, mount: str, options: dict[str, Any], reason: str) -> None:
     assert refused(bao, MODULE, name="ml", backend=mount, **options) == (
         f"Key 'ml' cannot be created as asked: {reason}. Nothing was changed."
     )
@@ -233,13 +233,15 @@ def test_a_key_that_cannot_be_is_not_created(bao: Bao, mount: str, options: dict
         ("9223372037", "'9223372037' is out of range: at most 9223372036 seconds."),
     ],
 )
-def test_what_is_no_duration_is_refused_unasked(bao: Bao, mount: str, option: str, value: str, problem: str) -> None:
+def test_an_invalid_duration_is_refused_without_a_request(
+    bao: Bao, mount: str, option: str, value: str, problem: str
+) -> None:
     ledger = Ledger(bao)
     assert refused(bao, MODULE, name="ml", backend=mount, **{option: value}) == f"{option}: {problem}"
     assert ledger.requests == []
 
 
-def test_trimmed_versions_are_no_minimum(bao: Bao, mount: str) -> None:
+def test_trimmed_versions_cannot_be_the_minimum(bao: Bao, mount: str) -> None:
     make(bao, mount, rotations=3)
     bao.done("POST", f"{mount}/keys/ml/config", {"min_decryption_version": 3, "min_encryption_version": 3})
     bao.done("POST", f"{mount}/keys/ml/trim", {"min_available_version": 3})
@@ -250,7 +252,7 @@ def test_trimmed_versions_are_no_minimum(bao: Bao, mount: str) -> None:
     unchanged(bao, MODULE, name="ml", backend=mount, min_decryption_version=3)
 
 
-def test_old_versions_are_destroyed_where_that_is_asked_for(bao: Bao, mount: str) -> None:
+def test_old_versions_are_destroyed_with_min_available_version(bao: Bao, mount: str) -> None:
     make(bao, mount, rotations=3)
     message = refused(bao, MODULE, name="ml", backend=mount, min_available_version=3)
     assert "min_available_version cannot be 3: min_decryption_version is 1, and what it lets through stays" in message
@@ -278,7 +280,7 @@ def test_a_soft_deleted_key_is_warned_of(bao: Bao, mount: str) -> None:
 # --- unknown types ---
 
 
-def test_the_server_has_the_last_word_on_types(bao: Bao, mount: str) -> None:
+def test_the_server_decides_on_types(bao: Bao, mount: str) -> None:
     ledger = Ledger(bao)
     predicted = run(bao, MODULE, check=True, name="ml", backend=mount, type="aes265-gcm96")
     assert predicted.changed
@@ -310,7 +312,7 @@ def test_a_type_of_the_other_product_is_passed_on_without_a_warning(bao: Bao, mo
         ({"type": "external-key", "external_key_ref": "kms:ml"}, "failed to fetch external key"),
     ],
 )
-def test_what_only_the_server_can_judge_is_told_in_its_words(
+def test_a_refusal_of_the_server_is_reported_in_its_words(
     bao: Bao, mount: str, options: dict[str, Any], words: str
 ) -> None:
     result = run(bao, MODULE, name="ml", backend=mount, **options)
@@ -325,7 +327,7 @@ def test_what_only_the_server_can_judge_is_told_in_its_words(
 
 
 @pytest.mark.parametrize("key_type", ["aes256-gcm96", "rsa-2048", "ecdsa-p256", "ed25519"])
-def test_a_key_is_rotated_only_at_the_age_that_was_asked(bao: Bao, mount: str, key_type: str) -> None:
+def test_a_key_is_rotated_only_at_the_requested_age(bao: Bao, mount: str, key_type: str) -> None:
     make(bao, mount, type=key_type)
     unchanged(bao, MODULE, name="ml", backend=mount, rotate_older_than="1h")
     result = converge(bao, MODULE, repeatable=False, name="ml", backend=mount, rotate_older_than="0")
@@ -335,7 +337,7 @@ def test_a_key_is_rotated_only_at_the_age_that_was_asked(bao: Bao, mount: str, k
     unchanged(bao, MODULE, name="ml", backend=mount, rotate_older_than="1h")
 
 
-def test_zero_rotates_at_every_run(bao: Bao, mount: str) -> None:
+def test_zero_rotates_in_every_run(bao: Bao, mount: str) -> None:
     make(bao, mount)
     for version in (2, 3):
         result = converge(bao, MODULE, repeatable=False, name="ml", backend=mount, rotate_older_than=0)
@@ -362,7 +364,7 @@ def test_a_new_version_may_become_the_minimum_in_the_same_run(bao: Bao, mount: s
 def test_a_key_without_times_cannot_be_rotated_by_age(bao: Bao, mount: str) -> None:
     make(bao, mount, type="hmac", key_size=32)
     assert refused(bao, MODULE, name="ml", backend=mount, rotate_older_than="1h") == (
-        "Key 'ml' cannot be changed as asked: the server does not tell the age of a key of type hmac. Nothing was "
+        "Key 'ml' cannot be changed as asked: the server does not report the age of a key of type hmac. Nothing was "
         "changed."
     )
 
@@ -382,7 +384,7 @@ def test_a_key_that_may_be_deleted_is_deleted(bao: Bao, mount: str) -> None:
     assert read(bao, mount) is None
 
 
-def test_a_protected_key_is_deleted_by_force_alone(bao: Bao, mount: str) -> None:
+def test_a_protected_key_is_deleted_only_with_force(bao: Bao, mount: str) -> None:
     make(bao, mount)
     assert refused(bao, MODULE, name="ml", backend=mount, state="absent") == (
         "Key 'ml' cannot be deleted: deletion_allowed is false on the server, which protects everything encrypted "
@@ -394,7 +396,7 @@ def test_a_protected_key_is_deleted_by_force_alone(bao: Bao, mount: str) -> None
     assert read(bao, mount) is None
 
 
-def test_a_key_that_is_not_there_is_absent(bao: Bao, mount: str) -> None:
+def test_a_missing_key_is_absent(bao: Bao, mount: str) -> None:
     for force in (False, True):
         result = unchanged(bao, MODULE, name="ml", backend=mount, state="absent", force=force)
         assert result["key"] is None

@@ -35,7 +35,7 @@ def test_an_engine_without_keys(bao: Bao, mount: str) -> None:
     assert info(bao, mount)["transit_keys"] == []
 
 
-def test_a_key_that_is_not_there(bao: Bao, mount: str) -> None:
+def test_a_missing_key(bao: Bao, mount: str) -> None:
     assert info(bao, mount, "nope")["transit_keys"] == []
 
 
@@ -109,7 +109,7 @@ def test_versions_below_the_minimum_are_not_listed(bao: Bao, mount: str) -> None
     assert [version["version"] for version in key["versions"]] == [2, 3]
 
 
-def test_a_missing_engine_is_not_an_empty_one(bao: Bao) -> None:
+def test_a_missing_engine_is_an_error(bao: Bao) -> None:
     for name, path in ((None, "nope/keys"), ("ml", "nope/keys/ml")):
         assert refused(bao, MODULE, backend="nope", name=name) == (
             f"No secrets engine is mounted for '{path}'. Enable it, or correct the engine's path."

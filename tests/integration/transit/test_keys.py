@@ -68,7 +68,7 @@ def errors(result: ModuleResult) -> dict[str, str]:
 # --- what it makes ---
 
 
-def test_each_key_becomes_what_its_entry_says_and_then_nothing_changes(bao: Bao, mount: str) -> None:
+def test_each_key_reaches_the_state_of_its_entry_and_then_nothing_changes(bao: Bao, mount: str) -> None:
     make(bao, mount, "same", "open", "old", "locked")
     make(bao, mount, "going")
     bao.done("POST", f"{mount}/keys/going/config", {"deletion_allowed": True})
@@ -150,7 +150,7 @@ def test_many_keys_cost_one_request_each_on_one_connection(bao: Bao, mount: str)
 # --- bad entries ---
 
 
-def test_a_bad_entry_keeps_all_from_being_written(bao: Bao, mount: str) -> None:
+def test_with_a_bad_entry_nothing_is_written(bao: Bao, mount: str) -> None:
     make(bao, mount, "taken")
     before = held(bao, mount)
 
@@ -175,7 +175,7 @@ def test_a_bad_entry_keeps_all_from_being_written(bao: Bao, mount: str) -> None:
     assert all(f"{mount}/keys/{name}: " in done.msg for name in errors(done))
 
 
-def test_the_rest_is_applied_where_that_is_asked_for_and_the_module_fails(bao: Bao, mount: str) -> None:
+def test_with_on_error_continue_the_rest_is_applied_and_the_module_fails(bao: Bao, mount: str) -> None:
     make(bao, mount, "taken", "open")
     entries: list[Entry] = [
         {"name": "taken", "type": "ed25519"},
@@ -201,9 +201,7 @@ def test_the_rest_is_applied_where_that_is_asked_for_and_the_module_fails(bao: B
 
 
 @pytest.mark.parametrize(("on_error", "made"), [("fail", {"a"}), ("continue", {"a", "z"})])
-def test_a_type_that_the_server_does_not_know_is_told_with_what_was_done(
-    bao: Bao, mount: str, on_error: str, made: set[str]
-) -> None:
+def test_an_unknown_type_is_reported_with_the_changes(bao: Bao, mount: str, on_error: str, made: set[str]) -> None:
     entries: list[Entry] = [{"name": "a"}, {"name": "odd", "type": "aes256-gcm"}, {"name": "z"}]
 
     done = keys(bao, mount, *entries, on_error=on_error)
@@ -236,7 +234,7 @@ def test_a_key_that_is_listed_twice_is_refused(bao: Bao, mount: str, on_error: s
         ({"name": "a", "key_size": "big"}, "big" if CORE >= (2, 19) else "key_size"),
     ],
 )
-def test_what_is_no_entry_is_refused_unasked(bao: Bao, mount: str, entry: Entry, message: str) -> None:
+def test_an_invalid_entry_is_refused_without_a_request(bao: Bao, mount: str, entry: Entry, message: str) -> None:
     ledger = Ledger(bao)
 
     done = keys(bao, mount, {"name": "good"}, entry, on_error="continue")
@@ -246,7 +244,7 @@ def test_what_is_no_entry_is_refused_unasked(bao: Bao, mount: str, entry: Entry,
     assert ledger.requests == []
 
 
-def test_an_engine_that_is_missing_is_told_for_its_keys_alone(bao: Bao, mount: str) -> None:
+def test_a_missing_engine_is_reported_for_its_keys_alone(bao: Bao, mount: str) -> None:
     done = keys(bao, mount, {"name": "lost", "backend": "nowhere"}, {"name": "good"}, on_error="continue")
 
     assert done.failed
@@ -257,7 +255,7 @@ def test_an_engine_that_is_missing_is_told_for_its_keys_alone(bao: Bao, mount: s
 
 
 @pytest.mark.parametrize("kind", ["kv", "pki"])
-def test_an_engine_of_another_kind_is_told_for_its_keys_alone(bao: Bao, mount: str, kind: str) -> None:
+def test_an_engine_of_another_kind_is_reported_for_its_keys_alone(bao: Bao, mount: str, kind: str) -> None:
     other = f"{mount}-{kind}"
     bao.done("POST", f"sys/mounts/{other}", {"type": kind})
     try:
@@ -275,8 +273,8 @@ def test_an_engine_of_another_kind_is_told_for_its_keys_alone(bao: Bao, mount: s
     assert set(held(bao, mount)) == {"good"}
     if kind == "kv":
         assert errors(done)["held"] == (
-            f"What is mounted at '{other}' is no Transit engine, going by its answer for 'keys/held'. "
-            "Correct the engine's path"
+            f"What is mounted at '{other}' does not look like a Transit engine: "
+            "its answer for 'keys/held' is not a key. Correct the engine's path"
         )
         assert errors(done)["new"].endswith(f" Already done: something was written to '{other}/keys/new'")
 
@@ -284,7 +282,7 @@ def test_an_engine_of_another_kind_is_told_for_its_keys_alone(bao: Bao, mount: s
 # --- a run that breaks off ---
 
 
-def test_a_run_that_breaks_off_tells_what_was_done_and_the_next_one_does_the_rest(bao: Bao, mount: str) -> None:
+def test_an_interrupted_run_reports_its_changes_and_the_next_one_does_the_rest(bao: Bao, mount: str) -> None:
     entries: list[Entry] = [{"name": name} for name in "abcdef"]
     with relay(bao.addr) as broken:
         broken.cuts = lambda request: (request.method, request.path) == ("POST", f"{mount}/keys/c")
@@ -364,7 +362,7 @@ def test_a_token_that_may_not_list_reads_each_key(bao: Bao, mount: str, mint_tok
     ("on_error", "made"),
     [("fail", {"denied", "mine", "not-mine"}), ("continue", {"denied", "mine", "next", "not-mine"})],
 )
-def test_a_key_that_the_policy_does_not_give_is_named_with_path_and_capability(
+def test_a_key_that_the_policy_does_not_allow_is_named_with_path_and_capability(
     bao: Bao, mount: str, mint_token: Callable[[str], str], on_error: str, made: set[str]
 ) -> None:
     make(bao, mount, "not-mine", "denied", "mine")
@@ -418,7 +416,7 @@ def test_the_examples_run_as_they_stand(bao: Bao, environment: Mapping[str, str]
     assert bao.token not in first.stdout
 
 
-def test_a_play_does_not_go_on_after_a_failure_although_the_rest_was_applied(
+def test_a_play_stops_after_a_failure_although_the_rest_was_applied(
     bao: Bao, mount: str, environment: Mapping[str, str], tmp_path: Path
 ) -> None:
     task = {

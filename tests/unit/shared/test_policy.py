@@ -22,7 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy impo
 from hypothesis import given
 from hypothesis import strategies as st
 
-# What each use shall be able to do with the key `ml`, as capability and path below the engine.
+# What each use allows with the key `ml`, as capability and path below the engine.
 DOES: dict[str, set[tuple[str, str]]] = {
     "backup": {("read", "keys/ml"), ("read", "backup/ml"), ("update", "restore/ml")},
     "decrypt": {("update", "decrypt/ml")},
@@ -55,7 +55,7 @@ def test_the_table_has_every_use() -> None:
 
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("key", ["ml", None])
-def test_a_use_is_what_it_says_and_nothing_else(use: str, key: str | None) -> None:
+def test_a_use_allows_its_operations_and_nothing_else(use: str, key: str | None) -> None:
     rules = grant_rules(use, "a/transit", key)
     for capability, path in EVERYTHING:
         assert allows(rules, capability, f"a/transit/{path}") is ((capability, path) in DOES[use]), (capability, path)
@@ -65,7 +65,7 @@ def test_a_use_is_what_it_says_and_nothing_else(use: str, key: str | None) -> No
 
 
 @pytest.mark.parametrize("use", USES)
-def test_no_path_reaches_further_than_it_says(use: str) -> None:
+def test_no_path_covers_more_than_needed(use: str) -> None:
     for key in ("ml", None):
         for rule in grant_rules(use, "transit", key):
             assert "*" not in rule.path
@@ -87,7 +87,7 @@ def test_all_keys_bring_the_list_and_for_provisioning_the_engine() -> None:
 
 
 @pytest.mark.parametrize("use", FOR_SECRETS)
-def test_single_secrets_are_told_apart_by_their_contexts(use: str) -> None:
+def test_single_secrets_are_distinguished_by_their_contexts(use: str) -> None:
     [rule] = grant_rules(use, "transit", "ml", ["openai", "käse"])
     value = "plaintext" if use == "encrypt" else "ciphertext"
     contexts = tuple(base64.b64encode(name.encode()).decode() for name in ("openai", "käse"))

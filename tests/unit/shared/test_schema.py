@@ -62,7 +62,7 @@ def test_a_duration_in_seconds(text: str | int, seconds: int) -> None:
         *("1.d", ".5h", "²d", "٣d", "30days", "forever", "system", "None", "1.5", "3600.5", True, False),
     ],
 )
-def test_what_is_no_duration_is_said_with_an_example(text: Any) -> None:
+def test_an_invalid_duration_is_refused_with_an_example(text: Any) -> None:
     with pytest.raises(ValueError, match=r"is not a duration: write for instance 30d, 720h, 1h30m or a number"):
         parse_duration(text)
 
@@ -113,7 +113,7 @@ def test_a_key_name_is_what_the_server_routes(name: str) -> None:
     assert (name_problem(name) is None) is routed
 
 
-def test_a_bad_key_name_is_told_with_the_rule() -> None:
+def test_a_bad_key_name_is_refused_with_the_rule() -> None:
     assert name_problem("a/b") == (
         "'a/b' is not a key name: letters, digits, '_', '-' and '.', beginning and ending with a letter, digit or '_'"
     )
@@ -223,7 +223,7 @@ def test_a_key_type_that_resembles_none_gets_them_all() -> None:
     assert unknown_type_hint("???") == f" Known types: {', '.join(KEY_TYPES)}."
 
 
-def test_nothing_is_meant_where_nothing_is_near() -> None:
+def test_there_is_no_suggestion_where_nothing_is_near() -> None:
     assert did_you_mean("zzz", ["token", "ldap"]) == ""
 
 

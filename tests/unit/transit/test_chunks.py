@@ -8,8 +8,8 @@ import itertools
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit import api
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import OPENBAO_MAX_STRINGS, chunks
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit import batch
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import OPENBAO_MAX_STRINGS, chunks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,7 +64,7 @@ def test_how_many_items_go_into_one_request(body: Body, items: int) -> None:
 
 
 def test_a_request_stays_below_the_size_that_servers_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "MAX_BODY_BYTES", 1000)
+    monkeypatch.setattr(batch, "MAX_BODY_BYTES", 1000)
     bodies: list[Body] = [{"plaintext": "x" * size} for size in (400, 400, 400, 5000, 10)]
     assert list(chunks(bodies, 10000)) == [[0, 1], [2], [3], [4]]
     assert list(chunks(bodies)) == [[0, 1], [2], [3], [4]]

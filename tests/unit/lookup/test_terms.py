@@ -10,29 +10,36 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import items_from
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.operations import lookup_request
+from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import decode_base64, items_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.chains import printed_with
+
 SECRET = "sk-never-to-be-shown"
-DEFAULTS: dict[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "operation": "encrypt",
+    "backend": "transit",
+    "key": "ml",
     "context": None,
     "associated_data": None,
     "key_version": 0,
     "encoding": "utf-8",
+    "kv_path": None,
+    "kv_mount": "secret",
 }
 
 
 def items(terms: Sequence[Any], **options: object) -> list[Item]:
-    return items_from(terms, {**DEFAULTS, **options})
+    return items_from(terms, lookup_request({**OPTIONS, **options}).defaults)
 
 
 def refusal(terms: Sequence[Any], **options: object) -> str:
     with pytest.raises(InvalidOption) as refused:
         items(terms, **options)
-    assert refused.value.__context__ is None
+    assert printed_with(refused.value) == []
     return refused.value.message
 
 
@@ -136,3 +143,11 @@ def test_no_refusal_repeats_a_value(secret: str, encoding: str) -> None:
     term = {"value": secret, "key_version": secret}
     said = refusal([term, {"value": [secret]}, {"value": {secret: secret}}], encoding=encoding)
     assert "Zq9" not in said
+
+
+def test_base64_is_strict_and_a_refusal_repeats_nothing() -> None:
+    assert decode_base64("eHg=") == b"xx"
+    for text in ("eHg", "eH g=", "e\u00e9Hg", SECRET):
+        with pytest.raises(ValueError, match=r"^not valid base64$") as refused:
+            decode_base64(text)
+        assert printed_with(refused.value) == []

@@ -1,33 +1,26 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""From wanted and actual state to the steps between them. Pure. **Private** to the collection.
-
-A plan is always made, also in check mode; its ``before`` and ``after`` are the diff. What cannot be reached is refused
-here, before the first write, with all reasons at once.
-"""
+"""From a wanted and an actual key to the steps between them. Pure. **Private** to the collection."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State, fixed, refuse
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     AT_CREATION,
     HMAC_KEY_SIZE,
     KEY_ATTRIBUTES,
     KEY_TYPES,
-    MOUNT_ATTRIBUTES,
     ON_ONLY,
     Attribute,
     did_you_mean,
     key_problems,
 )
 
-State = Dict[str, Any]
-
-# A key does not show what only one product has, so such an attribute can be sent but neither compared nor foretold.
+# A key does not show what only one product has, so such an attribute can be sent but neither compared nor predicted.
 _NOT_SHOWN = frozenset(attribute.name for attribute in KEY_ATTRIBUTES if attribute.server)
 
 
@@ -55,38 +48,8 @@ class KeyPlan:
         return self.create is not None or self.rotate or bool(self.configure) or self.trim is not None or self.delete
 
 
-@dataclass(frozen=True)
-class MountPlan:
-    """How a mount gets from ``before`` to ``after`` (``None``: it does not exist).
-
-    ``enable`` and ``tune`` are bodies; ``disable_upsert`` and ``cache_size`` are ``None`` where they stay as they are.
-    """
-
-    before: State | None
-    after: State | None
-    enable: State | None = None
-    tune: State = field(default_factory=dict)
-    disable_upsert: bool | None = None
-    cache_size: int | None = None
-    disable: bool = False
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def changed(self) -> bool:
-        return (
-            self.enable is not None
-            or bool(self.tune)
-            or self.disable_upsert is not None
-            or self.cache_size is not None
-            or self.disable
-        )
-
-
-# Keys
-
-
 def key_state(actual: Mapping[str, Any]) -> State:
-    """A key as the server shows it, reduced to what is declared and what can be foretold: no times, no key material."""
+    """A key as the server shows it, reduced to its attributes and versions: no times, no key material."""
     state: State = {"name": actual["name"]}
     for attribute in KEY_ATTRIBUTES:
         value = actual.get(attribute.name)
@@ -107,13 +70,13 @@ def plan_key(
     age: float | None = None,
     min_available_version: int | None = None,
 ) -> KeyPlan:
-    """The steps that make the key ``name`` be as wanted.
+    """The steps from the actual key ``name`` to the wanted one.
 
     Args:
         wanted: attributes of `KEY_ATTRIBUTES`; absent or ``None`` ones may be anything.
         actual: the key as the server shows it, ``None`` when it does not exist.
         rotate_older_than: seconds; the latest version is replaced when it is at least that old.
-        age: seconds since the latest version was made, ``None`` when the server does not tell.
+        age: seconds since the latest version was made, ``None`` when the server does not report it.
         min_available_version: older versions are destroyed.
 
     Raises:
@@ -122,7 +85,7 @@ def plan_key(
     asked = {
         attribute.name: wanted[attribute.name] for attribute in KEY_ATTRIBUTES if wanted.get(attribute.name) is not None
     }
-    # The server takes 0 for 1 here.
+    # The server reads 0 as 1 here.
     if asked.get("min_decryption_version") == 0:
         asked["min_decryption_version"] = 1
     if actual is None:
@@ -181,7 +144,7 @@ def _plan_existing_key(
     reasons = []
     if aging.rotate_older_than is not None:
         if aging.age is None:
-            reasons.append(f"the server does not tell the age of a key of type {before['type']}")
+            reasons.append(f"the server does not report the age of a key of type {before['type']}")
         else:
             rotate = aging.age >= aging.rotate_older_than
     latest = before["latest_version"] + (1 if rotate else 0)
@@ -211,10 +174,10 @@ def _plan_existing_key(
 
 
 def plan_key_absence(name: str, actual: Mapping[str, Any] | None, *, force: bool) -> KeyPlan:
-    """The steps that make the key be gone.
+    """The steps that delete the key.
 
     Raises:
-        ChangeImpossible: the server does not allow to delete it, and ``force`` was not given.
+        ChangeImpossible: the server does not allow its deletion, and ``force`` is not set.
     """
     if actual is None:
         return KeyPlan(before=None, after=None)
@@ -295,162 +258,3 @@ def _soft_deleted_warnings(name: str, actual: Mapping[str, Any]) -> list[str]:
     if not actual.get("soft_deleted"):
         return []
     return [f"Key '{name}' is soft-deleted: it neither encrypts nor decrypts until it is restored."]
-
-
-# Mounts
-
-
-def mount_state(actual: Mapping[str, Any]) -> State:
-    """A mount as ``sys/mounts`` shows it, reduced to `MOUNT_ATTRIBUTES`."""
-    config = actual.get("config") or {}
-    state: State = {}
-    for attribute in MOUNT_ATTRIBUTES:
-        value = actual.get(attribute.name, config.get(attribute.name))
-        state[attribute.name] = _plain(attribute, attribute.default if value is None else value)
-    return state
-
-
-def plan_mount(
-    path: str,
-    wanted: Mapping[str, Any],
-    actual: Mapping[str, Any] | None,
-    *,
-    upsert_disabled: bool | None,
-    cache_size: int | None,
-) -> MountPlan:
-    """The steps that make the engine at ``path`` be as wanted.
-
-    Args:
-        wanted: attributes of `MOUNT_ATTRIBUTES`, ``disable_upsert`` and ``cache_size``; ``None`` may be anything.
-        actual: the mount as the server shows it, ``None`` when there is none.
-        upsert_disabled: the engine's setting, ``None`` when not known because nothing is wanted of it.
-        cache_size: the same for the cache.
-
-    Raises:
-        ChangeImpossible: with every reason.
-    """
-    asked = {
-        attribute.name: _plain(attribute, wanted[attribute.name])
-        for attribute in MOUNT_ATTRIBUTES
-        if wanted.get(attribute.name) is not None
-    }
-    before = None
-    tune: State = {}
-    enable = None
-    if actual is None:
-        upsert_disabled, cache_size = False, 0
-        enable = _enable_body(asked)
-        current = mount_state({})
-    else:
-        if actual.get("type") != "transit":
-            refuse(
-                f"The engine at '{path}' cannot be a Transit engine",
-                [f"an engine of type '{actual.get('type')}' is mounted there; choose another path"],
-            )
-        before = current = mount_state(actual)
-        differing = {name: value for name, value in asked.items() if value != current[name]}
-        refuse(f"The engine at '{path}' cannot be changed as asked", _mount_problems(differing, current))
-        tune = differing
-    extras = _engine_settings(wanted, upsert_disabled, cache_size)
-    after = {**current, **asked}
-    for name, value in (("disable_upsert", upsert_disabled), ("cache_size", cache_size)):
-        if wanted.get(name) is not None:
-            after[name] = wanted[name]
-            if before is not None:
-                before = {**before, name: value}
-    return MountPlan(
-        before=before,
-        after=after,
-        enable=enable,
-        tune=tune,
-        disable_upsert=extras.get("disable_upsert"),
-        cache_size=extras.get("cache_size"),
-        warnings=tuple(_audit_warnings(asked)),
-    )
-
-
-def plan_mount_absence(
-    path: str, actual: Mapping[str, Any] | None, key_names: Sequence[str], *, force: bool
-) -> MountPlan:
-    """The steps that make the engine be gone.
-
-    Raises:
-        ChangeImpossible: it is no Transit engine, or holds keys and ``force`` was not given.
-    """
-    if actual is None:
-        return MountPlan(before=None, after=None)
-    reasons = []
-    if actual.get("type") != "transit":
-        reasons.append(f"it is of type '{actual.get('type')}', not transit")
-    elif key_names and not force:
-        reasons.append(
-            f"it holds keys ({_shortened(key_names)}) and disabling it destroys them for good; "
-            "delete them first, or give force: true"
-        )
-    refuse(f"The engine at '{path}' cannot be disabled", reasons)
-    return MountPlan(before=mount_state(actual), after=None, disable=True)
-
-
-def _enable_body(asked: State) -> State:
-    """Durations and lists belong into ``config``; at the top level the server drops them without a word."""
-    top = {"description", "options", "plugin_version", "local", "seal_wrap", "external_entropy_access"}
-    body = {name: value for name, value in asked.items() if name in top}
-    config = {name: value for name, value in asked.items() if name not in top}
-    if config:
-        body["config"] = config
-    return body
-
-
-def _mount_problems(differing: State, current: State) -> list[str]:
-    return [
-        fixed(attribute.name, current[attribute.name], differing[attribute.name])
-        for attribute in MOUNT_ATTRIBUTES
-        if attribute.name in differing and attribute.change == AT_CREATION
-    ]
-
-
-def _engine_settings(wanted: Mapping[str, Any], upsert_disabled: bool | None, cache_size: int | None) -> State:
-    differing: State = {}
-    if wanted.get("disable_upsert") not in (None, upsert_disabled):
-        differing["disable_upsert"] = wanted["disable_upsert"]
-    if wanted.get("cache_size") not in (None, cache_size):
-        differing["cache_size"] = wanted["cache_size"]
-    return differing
-
-
-def _audit_warnings(asked: State) -> list[str]:
-    shown = [
-        name
-        for name in ("audit_non_hmac_request_keys", "audit_non_hmac_response_keys")
-        if "plaintext" in asked.get(name, ())
-    ]
-    return [f"{name} with 'plaintext' writes every secret readable into the audit log." for name in shown]
-
-
-def _plain(attribute: Attribute, value: Any) -> Any:
-    if attribute.kind == "list":
-        return list(value)
-    if attribute.kind == "dict":
-        return dict(value or {})
-    return value
-
-
-def refuse(subject: str, reasons: Sequence[str]) -> None:
-    """Raise `ChangeImpossible` when there is any reason to."""
-    if reasons:
-        raise ChangeImpossible(subject, reasons)
-
-
-def fixed(name: str, before: Any, value: Any) -> str:
-    """The reason why an attribute cannot change."""
-    return f"{name} is {_text(before)} and cannot become {_text(value)} (it is set at creation)"
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "not set"
-    return str(value).lower() if isinstance(value, bool) else f"'{value}'" if isinstance(value, str) else str(value)
-
-
-def _shortened(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

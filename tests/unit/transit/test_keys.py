@@ -1,17 +1,16 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many keys in one run: what is asked of the server and in which order, and what is said when some cannot be had."""
+"""Many keys in one run: the requests and their order, and the messages when some keys fail."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 from unittest import mock
 
 import pytest
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     NotReady,
     ServerError,
@@ -19,29 +18,27 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys import (
     CONTINUE,
     FAIL,
-    checked_entries,
+    keys_request,
     reconcile_keys,
 )
 from ansible_collections.mlkeys.transit.plugins.modules import vault_transit_keys
 
 from tests.support.collection import ROOT
+from tests.unit.stand_in import Answer, Body, StandIn, refusal
 
 NOW = 1_800_000_000.0
 LOST = ServerUnreachable("The connection broke.")
-NOT_KNOWN = from_answer("POST", "transit/keys/x", 400, ["unknown key type x"])
-
-Answer: TypeAlias = "Mapping[str, Any] | TransitError"
+NOT_KNOWN = refusal("POST", "transit/keys/x", 400, "unknown key type x")
 
 
 def denied(method: str, path: str) -> ServerError:
-    return from_answer(method, path, 403, ["1 error occurred:\n\t* permission denied\n\n"])
+    return refusal(method, path, 403, "1 error occurred:\n\t* permission denied\n\n")
 
 
 def stored(name: str, **attributes: Any) -> dict[str, Any]:
@@ -50,55 +47,33 @@ def stored(name: str, **attributes: Any) -> dict[str, Any]:
     return {**key, "keys": {"1": int(NOW) - 3600}, **attributes}
 
 
-class Server(Client):
-    """A server that holds `keys` and remembers what it was asked.
+class Server(StandIn):
+    """A server that holds `keys`.
 
     Of writes it knows creation alone; the answers to others are prepared with `on`.
     """
 
     def __init__(self, *keys: Mapping[str, Any]) -> None:
-        super().__init__(Connection(url="http://127.0.0.1:1"), warn=lambda _text: None)
+        super().__init__()
         self.keys = {str(key["name"]): key for key in keys}
-        self.answers: dict[str, list[Answer]] = {}
-        self.asked: list[str] = []
+        self.prepared: dict[str, list[Answer]] = {}
 
     def on(self, request: str, *answers: Answer) -> Server:
         """Give these answers, one after the other, before its own ones."""
-        self.answers[request] = list(answers)
+        self.prepared[request] = list(answers)
         return self
 
-    @property
-    def written(self) -> list[str]:
-        return [request for request in self.asked if not request.startswith(("GET", "LIST"))]
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        query: Mapping[str, Any] | None = None,
-        repeatable: bool = True,
-        wrap_ttl: int = 0,
-    ) -> Reply:
-        assert query is None
-        assert wrap_ttl == 0
-        assert repeatable is not path.endswith("/rotate")
-        request = f"{method} {path}"
-        self.asked.append(request)
-        prepared = self.answers.get(request)
-        answer = prepared.pop(0) if prepared else self._own_answer(method, path, body)
-        if isinstance(answer, TransitError):
-            raise answer
-        return Reply(answer)
-
-    def _own_answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+    def answer(self, request: str, body: Body | None) -> Answer:
+        prepared = self.prepared.get(request)
+        if prepared:
+            return prepared.pop(0)
+        method, _, path = request.partition(" ")
         name = path.rpartition("/keys/")[2]
         if method == "LIST":
-            return {"keys": sorted(self.keys)} if self.keys else from_answer(method, path, 404, [])
+            return {"keys": sorted(self.keys)} if self.keys else refusal(method, path, 404)
         if method == "GET":
-            return self.keys.get(name) or from_answer(method, path, 404, [])
-        assert (method, "/" in name) == ("POST", False), f"{method} {path} was not expected"
+            return self.keys.get(name) or refusal(method, path, 404)
+        assert (method, "/" in name) == ("POST", False), f"{request} was not expected"
         return stored(name, **(body or {}))
 
 
@@ -111,7 +86,7 @@ def key(name: str, **options: Any) -> dict[str, Any]:
 
 def run(server: Server, *keys: Mapping[str, Any], on_error: str = FAIL, dry_run: bool = False) -> Outcome:
     options = {"keys": list(keys), "backend": "transit", "on_error": on_error}
-    return reconcile_keys(server, options, dry_run, NOW)
+    return reconcile_keys(server, options, RunContext(dry_run, NOW))
 
 
 def actions(outcome: Outcome) -> dict[str, str]:
@@ -125,7 +100,7 @@ def errors(outcome: Outcome) -> dict[str, str]:
 # --- what is asked of the server ---
 
 
-def test_what_is_missing_is_learnt_from_one_list_and_all_is_read_before_anything_is_written() -> None:
+def test_one_list_shows_missing_keys_and_all_keys_are_read_before_any_is_written() -> None:
     server = Server(stored("b"), stored("d", exportable=True)).on("POST transit/keys/d/config", stored("d"))
 
     outcome = run(server, key("a"), key("b"), key("c"), key("d", deletion_allowed=True))
@@ -179,7 +154,7 @@ def test_where_a_list_is_not_allowed_each_key_is_read() -> None:
     assert actions(outcome) == {"a": "kept", "b": "created"}
 
 
-def test_a_key_that_shall_be_gone_is_read_although_the_list_does_not_have_it() -> None:
+def test_an_absent_key_is_read_although_the_list_does_not_have_it() -> None:
     # A policy with a pagination limit cuts a list short.
     server = Server(stored("a"), stored("b"), stored("z", deletion_allowed=True))
     server.on("LIST transit/keys", {"keys": ["a", "b"]}).on("DELETE transit/keys/z", {})
@@ -190,7 +165,7 @@ def test_a_key_that_shall_be_gone_is_read_although_the_list_does_not_have_it() -
     assert actions(outcome) == {"a": "kept", "b": "kept", "z": "deleted"}
 
 
-def test_only_keys_that_shall_exist_are_worth_a_list() -> None:
+def test_only_present_keys_are_worth_a_list() -> None:
     server = Server()
 
     outcome = run(server, key("a", state="absent"), key("b", state="absent"), key("c"))
@@ -277,7 +252,7 @@ def test_every_bad_entry_is_named_and_nothing_is_written() -> None:
     )
 
 
-def test_the_others_are_applied_where_that_is_asked_for() -> None:
+def test_the_other_plans_are_applied_with_on_error_continue() -> None:
     server = Server(stored("taken"), stored("same"))
 
     outcome = run(server, key("a"), key("taken", type="hmac"), key("same"), key("b"), on_error=CONTINUE)
@@ -291,7 +266,7 @@ def test_the_others_are_applied_where_that_is_asked_for() -> None:
     )
 
 
-def test_check_mode_foretells_the_failure_of_both_kinds_of_run() -> None:
+def test_check_mode_predicts_the_failure_of_both_kinds_of_run() -> None:
     keys = [key("a"), key("taken", type="hmac")]
 
     strict = run(Server(stored("taken")), *keys, dry_run=True)
@@ -316,11 +291,12 @@ def test_a_key_that_is_listed_twice_is_refused_both_times(on_error: str, backend
 
 
 def test_the_same_name_in_two_engines_is_two_keys() -> None:
-    assert not any(entry.error for entry in checked_entries([key("a"), key("a", backend="other")], "transit"))
+    options = {"keys": [key("a"), key("a", backend="other")], "backend": "transit", "on_error": FAIL}
+    assert not any(entry.error for entry in keys_request(options).entries)
 
 
-def test_a_missing_engine_is_asked_once_and_told_for_each_of_its_keys() -> None:
-    server = Server().on("LIST gone/keys", from_answer("LIST", "gone/keys", 404, ["no handler for route 'gone/keys'"]))
+def test_a_missing_engine_is_asked_once_and_reported_for_each_of_its_keys() -> None:
+    server = Server().on("LIST gone/keys", refusal("LIST", "gone/keys", 404, "no handler for route 'gone/keys'"))
 
     outcome = run(server, key("a", backend="gone"), key("b", backend="gone"), key("c"), on_error=CONTINUE)
 
@@ -352,7 +328,7 @@ def test_of_many_bad_entries_all_are_named_and_some_with_their_reasons() -> None
         (CONTINUE, {"a": "created", "b": "failed", "c": "kept", "d": "created"}),
     ],
 )
-def test_what_the_server_refuses_ends_the_run_or_does_not(on_error: str, expected: dict[str, str]) -> None:
+def test_a_refused_write_ends_the_run_unless_it_continues(on_error: str, expected: dict[str, str]) -> None:
     server = Server(stored("c")).on("POST transit/keys/b", NOT_KNOWN)
 
     outcome = run(server, key("a"), key("b", type="aes256"), key("c"), key("d"), on_error=on_error)
@@ -367,7 +343,7 @@ def test_what_the_server_refuses_ends_the_run_or_does_not(on_error: str, expecte
 
 @pytest.mark.parametrize("on_error", [FAIL, CONTINUE])
 @pytest.mark.parametrize("error", [LOST, NotReady("It is sealed."), Unauthenticated("The token is gone.")])
-def test_a_server_that_is_gone_ends_any_run_and_what_was_done_is_told(on_error: str, error: TransitError) -> None:
+def test_an_unreachable_server_ends_any_run_and_the_changes_are_reported(on_error: str, error: TransitError) -> None:
     server = Server().on("POST transit/keys/c", error)
 
     outcome = run(server, *(key(name) for name in "abcdef"), on_error=on_error)
@@ -383,7 +359,7 @@ def test_a_server_that_is_gone_ends_any_run_and_what_was_done_is_told(on_error: 
 
 
 @pytest.mark.parametrize("request_", ["LIST transit/keys", "GET transit/keys/b"])
-def test_a_server_that_is_gone_before_all_is_planned_is_all_there_is_to_say(request_: str) -> None:
+def test_an_unreachable_server_before_all_is_planned_is_the_only_error(request_: str) -> None:
     server = Server(stored("b")).on(request_, LOST)
 
     with pytest.raises(ServerUnreachable) as caught:
@@ -439,7 +415,7 @@ def test_a_key_that_is_still_old_is_rotated_once() -> None:
     assert outcome.result["results"][0]["key"]["latest_version"] == 2
 
 
-def test_a_key_that_somebody_made_otherwise_in_the_meantime_is_an_error_of_that_key() -> None:
+def test_a_key_that_somebody_else_created_differently_is_an_error_of_that_key() -> None:
     server = Server().on("POST transit/keys/a", stored("a", type="hmac"))
 
     outcome = run(server, key("a", type="ed25519"), key("b"), on_error=CONTINUE)
@@ -448,7 +424,7 @@ def test_a_key_that_somebody_made_otherwise_in_the_meantime_is_an_error_of_that_
     assert errors(outcome) == {"a": "type is 'hmac' and cannot become 'ed25519' (it is set at creation)"}
 
 
-def test_what_is_told_of_a_key_is_what_the_server_has() -> None:
+def test_the_result_of_a_key_is_what_the_server_has() -> None:
     server = Server().on("POST transit/keys/a", stored("a", exportable=True))
 
     outcome = run(server, key("a"))
@@ -459,7 +435,7 @@ def test_what_is_told_of_a_key_is_what_the_server_has() -> None:
 
 @pytest.mark.parametrize("step", ["POST transit/keys/a/config", "DELETE transit/keys/a"])
 def test_a_key_that_somebody_deleted_in_the_meantime_is_gone(step: str) -> None:
-    gone = from_answer("POST", "x", 400, ["no existing key named a could be found"])
+    gone = refusal("POST", "x", 400, "no existing key named a could be found")
     server = Server(stored("a")).on("POST transit/keys/a/config", stored("a")).on(step, gone)
 
     outcome = run(server, key("a", state="absent", force=True))
@@ -482,7 +458,7 @@ def test_warnings_name_their_key() -> None:
 
 
 class _Specified(Exception):
-    """Ends the module where it says what its options are."""
+    """Ends the module when it declares its options."""
 
 
 def specified_entry() -> dict[str, Any]:
@@ -533,5 +509,5 @@ def test_an_entry_is_documented_as_the_single_key_is() -> None:
     # Every cross-reference leads to an option of the same entry, but for the default engine.
     references = [line for option in entry.values() for line in option["description"] if "O(" in line]
     assert [line for line in references if "O(keys[]." not in line] == [
-        "Where this key's engine is mounted. O(backend) when nothing is said."
+        "Where this key's engine is mounted. The default is O(backend)."
     ]

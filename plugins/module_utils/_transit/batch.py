@@ -1,0 +1,259 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Many items in as few requests as the server's limits allow. **Private** to the collection.
+
+API: https://openbao.org/api-docs/secret/transit/#encrypt-data (``batch_input``)
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterator, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    ItemsFailed,
+    PermissionDenied,
+    ServerError,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import NOT_GRANTED, meaning
+
+# OpenBao >= 2.4 counts every key and every text of a request's JSON (listener setting max_request_json_strings).
+OPENBAO_MAX_STRINGS = 1000
+# Vault >= 1.20.3 counts the elements of an array instead (max_json_array_element_count).
+VAULT_MAX_ITEMS = 10000
+# Both refuse bodies over 32 MiB (max_request_size).
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+_VAULT_BUILD = "+builtin.vault"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of a batch.
+
+    Attributes:
+        value: plaintext for encrypt, hmac and verify; ciphertext for decrypt and rewrap.
+        name: its name in messages. Never its content.
+        context: the context of a derived key.
+        associated_data: the data that AEAD binds the ciphertext to.
+        key_version: 0 for the latest.
+        hmac: for verify, the fingerprint to check.
+    """
+
+    value: bytes = field(repr=False)
+    name: str = ""
+    context: bytes | None = field(default=None, repr=False)
+    associated_data: bytes | None = field(default=None, repr=False)
+    key_version: int = 0
+    hmac: str = ""
+
+
+Fields = Callable[[Item], Dict[str, Any]]
+
+# After so many refusals the policy is not one for single secrets.
+_MAX_REFUSALS = 10
+
+
+class BatchRequests:
+    """Sends items to the engine at ``backend``, each request within the server's limits."""
+
+    def __init__(self, client: Client, backend: str) -> None:
+        self._client = client
+        self._backend = backend
+        self._max_items: int | None = None
+
+    def results(
+        self,
+        operation: str,
+        key: str,
+        items: Sequence[Item],
+        fields: Fields,
+        shared: Fields | None = None,
+        *,
+        tolerate: tuple[str, ...] = (),
+    ) -> list[Mapping[str, Any]]:
+        """What the server answers for each item, in the order of the items.
+
+        Args:
+            tolerate: an error that has one of these words is an answer like any other.
+
+        Raises:
+            ItemsFailed: with every item that failed.
+        """
+        results = self.answers(operation, key, items, fields, shared)
+        failures = [
+            (item_label(index, items[index].name), meaning(str(result["error"])))
+            for index, result in enumerate(results)
+            if result.get("error") and not any(words in result["error"] for words in tolerate)
+        ]
+        if failures:
+            raise ItemsFailed(operation, self._path(operation, key), len(items), failures)
+        return results
+
+    def answers(
+        self,
+        operation: str,
+        key: str,
+        items: Sequence[Item],
+        fields: Fields,
+        shared: Fields | None = None,
+    ) -> list[Mapping[str, Any]]:
+        """What the server answers for each item, in the order of the items. Some may be errors.
+
+        Args:
+            fields: the fields of an item.
+            shared: the fields that an item shares with its whole request. Items that differ in them are sent apart.
+        """
+        groups: dict[tuple[tuple[str, Any], ...], list[int]] = {}
+        for index, item in enumerate(items):
+            groups.setdefault(tuple(shared(item).items()) if shared else (), []).append(index)
+        answers: dict[int, Mapping[str, Any]] = {}
+        for facts, indexes in groups.items():
+            bodies = [fields(items[index]) for index in indexes]
+            for chunk in self._chunks(bodies):
+                chosen = [bodies[position] for position in chunk]
+                results = self._send_chunk(self._path(operation, key), chosen, dict(facts))
+                answers.update(zip([indexes[position] for position in chunk], results))
+        return [answers[index] for index in range(len(items))]
+
+    def _path(self, operation: str, key: str) -> str:
+        return f"{self._backend}/{operation}/{key}"
+
+    def _chunks(self, bodies: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
+        if self._max_items is None and _strings(bodies) > OPENBAO_MAX_STRINGS:
+            self._max_items = self._server_max_items()
+        return chunks(bodies, self._max_items)
+
+    def _server_max_items(self) -> int:
+        """Vault's limit when this certainly is Vault; 0 for OpenBao's, which is the narrower one."""
+        try:
+            # Readable for every token with a right below the mount.
+            mount = self._client.get("sys/internal/ui/mounts/" + self._backend).data
+        except ServerError:
+            return 0
+        return VAULT_MAX_ITEMS if str(mount.get("running_plugin_version", "")).endswith(_VAULT_BUILD) else 0
+
+    def _send_chunk(
+        self, path: str, bodies: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
+    ) -> list[Mapping[str, Any]]:
+        try:
+            return list(self._client.post(path, {"batch_input": bodies, **facts}, writes=False).data["batch_results"])
+        except ServerError as error:
+            refused = error
+        if isinstance(refused, PermissionDenied) and all("context" in body for body in bodies):
+            return self._one_by_one(path, bodies, refused)
+        if len(refused.item_errors) == len(bodies):
+            return [{"error": words} for words in refused.item_errors]
+        if len(bodies) > 1 and (refused.says("JSON input due to high complexity") or refused.status == 413):
+            # The server's limit was set lower than the default. It refuses before it does anything.
+            half = len(bodies) // 2
+            return self._send_chunk(path, bodies[:half], facts) + self._send_chunk(path, bodies[half:], facts)
+        raise refused
+
+    def _one_by_one(
+        self, path: str, bodies: Sequence[Mapping[str, Any]], refused: PermissionDenied
+    ) -> list[Mapping[str, Any]]:
+        """What the server answers for each item by itself: a policy for single secrets allows no batch."""
+        answers: list[Mapping[str, Any]] = []
+        allowed = False
+        for body in bodies:
+            try:
+                answers.append(self._client.post(path, body, writes=False).data)
+                allowed = True
+            except PermissionDenied:
+                answers.append({"error": NOT_GRANTED})
+            except ServerError as error:
+                answers.append({"error": "; ".join(error.reasons) or error.message})
+                allowed = True
+            if not allowed and len(answers) == _MAX_REFUSALS:
+                break
+        if not allowed:
+            raise refused
+        return answers
+
+
+def chunks(bodies: Sequence[Mapping[str, Any]], max_items: int | None = None) -> Iterator[list[int]]:
+    """Indexes of items that fit in one request. The server refuses a mix of items with and without context."""
+    for with_context in (True, False):
+        chunk: list[int] = []
+        strings = size = 0
+        for index, body in enumerate(bodies):
+            if ("context" in body) is not with_context:
+                continue
+            more_strings, more_bytes = _weight(body)
+            full = len(chunk) >= max_items if max_items else _ENVELOPE + strings + more_strings > OPENBAO_MAX_STRINGS
+            if chunk and (full or size + more_bytes > MAX_BODY_BYTES):
+                yield chunk
+                chunk, strings, size = [], 0, 0
+            chunk.append(index)
+            strings, size = strings + more_strings, size + more_bytes
+        if chunk:
+            yield chunk
+
+
+# The names batch_input and partial_failure_response_code (or key_version).
+_ENVELOPE = 2
+
+
+def _strings(bodies: Sequence[Mapping[str, Any]]) -> int:
+    return _ENVELOPE + sum(_weight(body)[0] for body in bodies)
+
+
+def _weight(body: Mapping[str, Any]) -> tuple[int, int]:
+    """How many strings and bytes an item is."""
+    strings = size = 0
+    # Plain loops: there may be a hundred thousand items.
+    for name, value in body.items():
+        text = isinstance(value, str)
+        strings += 2 if text else 1
+        size += len(name) + len(value if text else str(value)) + 6
+    return strings, size
+
+
+def _encoded(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+def _common_fields(item: Item) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if item.context is not None:
+        fields["context"] = _encoded(item.context)
+    if item.associated_data is not None:
+        fields["associated_data"] = _encoded(item.associated_data)
+    if item.key_version:
+        fields["key_version"] = item.key_version
+    return fields
+
+
+def plaintext_field(item: Item) -> dict[str, Any]:
+    return {"plaintext": _encoded(item.value), **_common_fields(item)}
+
+
+def ciphertext_field(item: Item) -> dict[str, Any]:
+    return {"ciphertext": item.value.decode("utf-8"), **_common_fields(item)}
+
+
+def input_field(item: Item) -> dict[str, Any]:
+    return {"input": _encoded(item.value)}
+
+
+def each_by_itself(_item: Item) -> dict[str, Any]:
+    # Otherwise one bad item makes the answer a 400 that holds the plaintext of the good ones.
+    return {"partial_failure_response_code": 200}
+
+
+def version_field(item: Item) -> dict[str, Any]:
+    # Here the server silently ignores an item's own version.
+    return {"key_version": item.key_version} if item.key_version else {}
+
+
+def verify_fields(item: Item) -> dict[str, Any]:
+    return {"input": _encoded(item.value), "hmac": item.hmac}
+
+
+def item_label(index: int, name: str) -> str:
+    """An item's name in messages."""
+    return f"item {index + 1} ({name})" if name else f"item {index + 1}"

@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Keys as they are, with the ages of their versions. **Private** to the collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_plan import key_state
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.timestamps import creation_times, timestamp
+
+
+@dataclass(frozen=True)
+class KeyInfoRequest:
+    """Which keys to read: the options of ``vault_transit_key_info``, checked.
+
+    Attributes:
+        backend: where the engine is mounted.
+        name: the one key, empty for all keys of the engine.
+    """
+
+    backend: str
+    name: str = ""
+
+
+def key_info_request(options: Mapping[str, Any]) -> KeyInfoRequest:
+    """The request that the options of ``vault_transit_key_info`` make.
+
+    Raises:
+        InvalidOption: a key cannot have this name.
+    """
+    name = options.get("name")
+    return KeyInfoRequest(options["backend"], checked_name(name) if name else "")
+
+
+def key_info(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
+    """One key, or all of an engine, with the ages of their versions."""
+    request = key_info_request(options)
+    transit = Transit(client, request.backend)
+    names = [request.name] if request.name else transit.key_names()
+    found = [transit.read_key(name) for name in names]
+    infos = [{"backend": transit.backend, **_details(actual, run.now)} for actual in found if actual is not None]
+    return Outcome(changed=False, result={"transit_keys": infos})
+
+
+def _details(actual: Mapping[str, Any], now: float) -> dict[str, Any]:
+    created = creation_times(actual)
+    versions = [
+        {
+            "version": version,
+            "creation_time": timestamp(created_at),
+            "age_seconds": max(0, int(now - created_at)),
+        }
+        for version, created_at in sorted(created.items())
+    ]
+    details = {
+        name: value
+        for name, value in actual.items()
+        if name.startswith("supports_") or name in ("imported_key", "soft_deleted", "kdf")
+    }
+    return {**key_state(actual), **details, "versions": versions}
