@@ -23,11 +23,11 @@ ROOMS: dict[str, set[str]] = {
     "_constructs": {"_errors", "_shared", "_providers", "_model"},
     "_analysis": {"_errors", "_providers", "_model", "_constructs"},
     "_targets": {"_errors", "_shared", "_model", "_constructs", "_analysis"},
-    "_synthesis": {"_errors", "_model", "_constructs", "_analysis", "_targets"},
+    "_synthesis": {"_errors", "_shared", "_model", "_constructs", "_analysis", "_targets"},
     "app": {"_model", "_synthesis"},
     "transit": {"_constructs"},
     "__init__": {"_errors", "_model", "_constructs", "app"},
-    "_system": {"_errors"},
+    "_system": {"_errors", "_shared"},
     "_devserver": {"_errors", "_shared", "_system"},
     "_lint": {"_providers"},
     "_import": {"_errors", "_shared", "_system"},
@@ -40,7 +40,10 @@ ROOMS: dict[str, set[str]] = {
 }
 #: These read programs, write files, run tools, and send requests; all others only decide.
 EDGES = {"_commands", "_system", "_devserver", "_cli", "__main__"}
-EDGE_FILES = {"_synthesis/program", "_synthesis/project", "_import/ansible_vault", "_import/sops_source"}
+EDGE_FILES = {
+    *("_synthesis/program", "_synthesis/project", "_import/ansible_vault", "_import/sops_source"),
+    *("_shared/folders", "_shared/replacing"),
+}
 TALKING = {"ansible", "click", "datetime", "hvac", "http", "io", "pathlib", "random", "secrets", "shutil", "socket",
            "subprocess", "tempfile", "time", "urllib", "uuid"}  # fmt: skip
 #: For the type of a path, for reading text as lines, for quoting addresses.

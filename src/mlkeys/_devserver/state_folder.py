@@ -24,9 +24,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlkeys._errors import DevServerError
+from mlkeys._shared.replacing import Attributes
+from mlkeys._system import replacing
 
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.02
+
+PRIVATE = Attributes(mode=0o600)
 
 
 def stop_detached(state: Path) -> bool:
@@ -80,9 +84,5 @@ def forget(state: Path) -> None:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, from the first moment and whole or not at all."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    new.replace(path)
+    with replacing.opened(path) as file:
+        file.replace(text.encode(), PRIVATE)

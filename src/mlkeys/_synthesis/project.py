@@ -7,13 +7,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mlkeys._constructs.host_config import HostConfig
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
+from mlkeys._shared.folders import Folder, folder_at
+from mlkeys._shared.replacing import File, NewFile
 from mlkeys._synthesis.synth import MANIFEST, Synthesis, synthesize
+
+# Generated files are for everybody whom the user's umask lets read them.
+_MODE = 0o666
 
 
 def synthesize_for(app: Root, outdir: Path) -> Synthesis:
@@ -50,33 +55,43 @@ def write(files: Mapping[str, str], outdir: Path) -> None:
     files, `differences` reports them.
     """
     stale = _files_of(outdir) - files.keys()
+    changed = [name for name in _manifest_last(files) if _read(outdir / name) != files[name]]
     try:
         outdir.mkdir(parents=True, exist_ok=True)
-        with _staging(outdir) as staged:
-            changed = [name for name in _manifest_last(files) if _read(outdir / name) != files[name]]
-            for name in changed:
-                (staged / name).parent.mkdir(parents=True, exist_ok=True)
-                (staged / name).write_text(files[name], encoding="utf-8", newline="")
+        with _staging(outdir) as folder, ExitStack() as stack:
+            staged = {}
             for name in changed:
                 (outdir / name).parent.mkdir(parents=True, exist_ok=True)
-                (staged / name).replace(outdir / name)
+                staged[name] = stack.enter_context(NewFile(folder, _MODE))
+                staged[name].write(files[name].encode(), flush=False)
+                # There may be more of them than a process may have open.
+                staged[name].close()
+            for name, new in staged.items():
+                _place(new, outdir / name)
         for name in stale:
             _remove(outdir, name)
     except OSError as problem:
         raise MlkeysError(f"cannot write to {outdir}: {problem.strerror}") from None
 
 
+def _place(new: NewFile, path: Path) -> None:
+    """Put a file at a path, in place of a link as well. What can be made again need not outlast a power cut."""
+    if path.is_symlink():
+        path.unlink()
+    with folder_at(str(path.parent)) as folder, File(folder, path.name) as file:
+        new.place(file, flush=False)
+
+
 @contextmanager
-def _staging(outdir: Path) -> Iterator[Path]:
-    """Create a folder for files on their way. (Importing `tempfile` would take as long as synthesis of a small app.)"""
-    folder = outdir / f".mlkeys-{os.getpid()}"
-    folder.mkdir(mode=0o700)
+def _staging(outdir: Path) -> Iterator[Folder]:
+    """A folder for files on their way. (`tempfile` would take as long to import as a small app takes to be made.)"""
+    path = outdir / f".mlkeys-{os.urandom(8).hex()}"
+    path.mkdir(mode=0o700)
     try:
-        yield folder
+        with folder_at(str(path)) as folder:
+            yield folder
     finally:
-        for path in sorted(folder.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-        folder.rmdir()
+        path.rmdir()
 
 
 def differences(files: Mapping[str, str], outdir: Path) -> list[str]:

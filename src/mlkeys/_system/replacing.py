@@ -1,18 +1,15 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Text files that are replaced in one step or not at all."""
+"""Text files that are replaced in one step or not at all, with messages for people."""
 
 from __future__ import annotations
 
-import os
-import stat
-import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
-
-_NEW_MODE = 0o600
+from mlkeys._shared import folders, replacing
 
 
 class ChangedMeanwhile(MlkeysError):
@@ -30,10 +27,9 @@ def read(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        problem = error.strerror or "it cannot be read"
+        raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
     except UnicodeDecodeError:
-        problem = "it is not UTF-8 text"
-    raise MlkeysError(f"{path}: {problem}.")
+        raise MlkeysError(f"{path}: it is not UTF-8 text.") from None
 
 
 def replace(path: Path, text: str, before: str | None) -> None:
@@ -46,21 +42,33 @@ def replace(path: Path, text: str, before: str | None) -> None:
         ChangedMeanwhile: it was changed.
         MlkeysError: it cannot be written. It is unchanged.
     """
-    real = Path(os.path.realpath(path))
-    check_unchanged(real, before)
-    problem = ""
     try:
-        temporary = _written_beside(real, text)
-        try:
-            os.replace(temporary, real)  # noqa: PTH105  both are names already
-        except OSError:
-            _remove(temporary)
-            raise
-        _flush_folder(real.parent)
+        with opened(path) as file:
+            if file.read() != (None if before is None else before.encode()):
+                raise _changed(path)
+            file.replace(text.encode())
+    except replacing.ChangedMeanwhile:
+        raise _changed(path) from None
+    except (folders.UnsafeLink, replacing.UnsafeFile) as error:
+        raise MlkeysError(f"{path} cannot be written: {error.strerror}.") from None
     except OSError as error:
         problem = error.strerror or "unknown error"
-    if problem:
-        raise MlkeysError(f"{path} cannot be written ({problem}). Check its folder's permissions and free space.")
+        raise MlkeysError(
+            f"{path} cannot be written ({problem}). Check its folder's permissions and free space."
+        ) from None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[replacing.File]:
+    """The file at a path, to be replaced. What killed runs left beside it is removed.
+
+    Raises:
+        OSError: it cannot be reached, or the way there is not safe.
+    """
+    with folders.opened(str(path)) as (folder, name):
+        replacing.sweep(folder)
+        with replacing.File(folder, name) as file:
+            yield file
 
 
 def check_unchanged(path: Path, before: str | None) -> None:
@@ -72,53 +80,8 @@ def check_unchanged(path: Path, before: str | None) -> None:
         ChangedMeanwhile: the file was changed since then.
     """
     if read(path) != before:
-        raise ChangedMeanwhile(f"{path} was changed in the meantime. Nothing was written; run the command again.")
+        raise _changed(path)
 
 
-def _written_beside(real: Path, text: str) -> str:
-    """The new text in a file of its own, in the same folder, which is on disk as far as the system knows."""
-    try:
-        status = real.stat()
-    except FileNotFoundError:
-        status = None
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            if status is not None and (status.st_uid, status.st_gid) != _owner(descriptor):
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-            os.fchmod(descriptor, _NEW_MODE if status is None else stat.S_IMODE(status.st_mode))
-            if status is not None:
-                _copy_attributes(real, descriptor)
-            os.fsync(descriptor)
-    except OSError:
-        _remove(temporary)
-        raise
-    return temporary
-
-
-def _owner(descriptor: int) -> tuple[int, int]:
-    status = os.fstat(descriptor)
-    return status.st_uid, status.st_gid
-
-
-def _copy_attributes(real: Path, descriptor: int) -> None:
-    """What else belongs to the file, such as its SELinux context, as far as one may set it."""
-    with suppress(OSError):
-        for name in os.listxattr(real):
-            with suppress(OSError):
-                os.setxattr(descriptor, name, os.getxattr(real, name))
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove(temporary: str) -> None:
-    with suppress(OSError):
-        os.unlink(temporary)  # noqa: PTH108  it is a name already
+def _changed(path: Path) -> ChangedMeanwhile:
+    return ChangedMeanwhile(f"{path} was changed in the meantime. Nothing was written; run the command again.")

@@ -61,7 +61,7 @@ def test_a_write_that_fails_leaves_everything_as_it_was(
     path = tmp_path / "a.yml"
     path.write_text("old")
 
-    def full(*_arguments: object) -> None:
+    def full(*_arguments: object, **_more: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, step, full)

@@ -1,0 +1,192 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Open folders, which are reached without being redirected. **Private**.
+
+Symbolic links are followed only where root or the caller owns them. Once a folder is open, its files are reached by its
+descriptor: whoever renames or links things above it in the meantime changes nothing.
+
+This file uses the standard library alone and imports nothing of the collection: the package `mlkeys` has it as well.
+All errors are `OSError`, with the reason as ``strerror``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import time
+from typing import Iterator
+
+# A folder may be searched without the right to read it, where the system has a way to open it for that alone.
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_LINKS = 40
+
+# Another run holds a folder for as long as a rename takes.
+_PATIENCE_SECONDS = 10.0
+_POLL_SECONDS = 0.02
+
+
+class UnsafeLink(OSError):
+    """Somebody else owns a link, and decides where it leads."""
+
+
+class Busy(OSError):
+    """Another run is writing in the folder."""
+
+
+class Folder:
+    """An open folder.
+
+    Attributes:
+        path: without links.
+        descriptor: may be good for nothing but reaching what is in the folder.
+    """
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self.descriptor = descriptor
+        self.path = path
+
+    def __enter__(self) -> Folder:  # noqa: PYI034  Python 3.8 has no `Self`
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        os.close(self.descriptor)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether nobody but root and the caller (and, unless that is root, the caller's groups) may change it."""
+        status = os.fstat(self.descriptor)
+        others = 0o022 if os.geteuid() == 0 else 0o002
+        return _is_trusted(status.st_uid) and not status.st_mode & others
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[int | None]:
+        """Keep other runs from writing here. Gives a descriptor of the folder, ``None`` if it cannot be read.
+
+        Raises:
+            Busy: another run does not finish.
+        """
+        try:
+            descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.descriptor)
+        except PermissionError:
+            yield None
+            return
+        try:
+            _lock(descriptor)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[tuple[Folder, str]]:
+    """The folder of the file at a path, and the name that the file has there, which is not that of a link.
+
+    Raises:
+        UnsafeLink: somebody else owns a link on the way.
+        FileNotFoundError: a folder on the way does not exist.
+    """
+    folder, name = _walked(path, keep_last=True)
+    with folder:
+        if not name:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        yield folder, name
+
+
+def folder_at(path: str) -> Folder:
+    """The folder at a path, with links followed as `opened` follows them. To be used as a context manager."""
+    return _walked(path, keep_last=False)[0]
+
+
+def _walked(path: str, *, keep_last: bool) -> tuple[Folder, str]:
+    """The folder at a path; or the one that its last part is in, and that part, empty if it only leads to a folder."""
+    folder, todo, links = _start(path), _parts(path), 0
+    try:
+        while todo:
+            part = todo.pop()
+            target = None if part == ".." else _link_target(folder, part)
+            if target is not None:
+                links += 1
+                _check_number(links)
+                todo += _parts(target)
+                if target.startswith("/"):
+                    folder = _moved(folder, _start(target))
+            elif keep_last and not todo and part != "..":
+                return folder, part
+            else:
+                below = os.path.dirname(folder.path) if part == ".." else os.path.join(folder.path, part)
+                folder = _moved(folder, Folder(os.open(part, _FOLDER, dir_fd=folder.descriptor), below))
+    except BaseException:
+        os.close(folder.descriptor)
+        raise
+    return folder, ""
+
+
+def _check_number(links: int) -> None:
+    if links > _MOST_LINKS:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _start(path: str) -> Folder:
+    if path.startswith("/"):
+        return Folder(os.open("/", _FOLDER), "/")
+    return Folder(os.open(".", _FOLDER), os.getcwd())
+
+
+def _moved(old: Folder, new: Folder) -> Folder:
+    os.close(old.descriptor)
+    return new
+
+
+def _parts(path: str) -> list[str]:
+    """The parts of a path, the first one last."""
+    return [part for part in reversed(path.split("/")) if part not in ("", ".")]
+
+
+def _link_target(folder: Folder, name: str) -> str | None:
+    """Where a link leads, ``None`` for what is not a link.
+
+    Raises:
+        UnsafeLink: it is a link that neither root nor the caller made.
+    """
+    try:
+        status = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISLNK(status.st_mode):
+        return None
+    if not _is_trusted(status.st_uid) or (status.st_nlink > 1 and not folder.is_ours):
+        path = os.path.join(folder.path, name)
+        raise UnsafeLink(errno.ELOOP, f"{path} is a link of the user with ID {status.st_uid}, and is not followed")
+    target = os.readlink(name, dir_fd=folder.descriptor)
+    again = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
+    if (_identity(again), again.st_ctime_ns) != (_identity(status), status.st_ctime_ns):
+        raise UnsafeLink(errno.ESTALE, f"{os.path.join(folder.path, name)} was changed while it was looked at")
+    return target
+
+
+def _lock(descriptor: int) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Busy(errno.EBUSY, "another run is writing in its folder") from None
+            time.sleep(_POLL_SECONDS)
+        except OSError:
+            # This file system has no locks.
+            return
+        else:
+            return
+
+
+def _is_trusted(uid: int) -> bool:
+    return uid in (0, os.geteuid())
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -1,0 +1,367 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files are replaced in one step or not at all, and nobody else gains anything by that."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import Attributes, File, NewFile
+
+ANOTHER = 12345
+ROUNDS = 200
+# Whoever is another user from the start cannot read this checkout.
+AS_ANOTHER = f"os.setgroups([]); os.setgid({ANOTHER}); os.setuid({ANOTHER})"
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[File]:
+    with folders.opened(str(path)) as (folder, name), File(folder, name) as file:
+        yield file
+
+
+def replace(path: Path, content: bytes = b"new", attributes: Attributes = replacing.KEEP) -> None:
+    with opened(path) as file:
+        file.replace(content, attributes)
+
+
+def set_attributes(path: Path, attributes: Attributes) -> None:
+    with opened(path) as file:
+        file.set(attributes)
+
+
+def facts(path: Path) -> tuple[object, ...]:
+    """All of a file that a neighbour might want to change."""
+    status = path.lstat()
+    return (status.st_ino, status.st_uid, status.st_gid, status.st_mode, status.st_nlink, path.read_bytes())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "app" / "m.env"
+
+
+@pytest.fixture(autouse=True)
+def folder(path: Path) -> Path:
+    path.parent.mkdir()
+    return path.parent
+
+
+def descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+def only(path: Path) -> bool:
+    return list(path.parent.iterdir()) == [path]
+
+
+# What a file is after that
+
+
+def test_a_new_file_is_its_creators_alone(path: Path) -> None:
+    replace(path)
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert only(path)
+
+
+def test_the_new_content_has_the_mode_the_owner_and_the_attributes_of_the_old(path: Path) -> None:
+    path.write_text("old")
+    if os.geteuid() == 0:
+        os.chown(path, 0, 23456)
+    path.chmod(0o2640)
+    os.setxattr(path, "user.note", b"kept")
+    before = path.stat()
+    replace(path)
+    after = path.stat()
+    assert after.st_ino != before.st_ino
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert os.getxattr(path, "user.note") == b"kept"
+    assert only(path)
+
+
+@as_root
+def test_attributes_that_are_given_take_their_place(path: Path) -> None:
+    path.write_text("old")
+    path.chmod(0o4755)
+    replace(path, attributes=Attributes(uid=ANOTHER))
+    status = path.stat()
+    # The right to run as the owner goes with the owner.
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (ANOTHER, 0, 0o755)
+    replace(path, attributes=Attributes(gid=23456, mode=0o4640))
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (ANOTHER, 23456, 0o4640)
+
+
+@as_root
+def test_attributes_alone_leave_the_file(path: Path) -> None:
+    path.write_text("old")
+    before = path.stat()
+    with opened(path) as file:
+        file.set(Attributes(uid=ANOTHER, mode=0o640))
+        assert file.read() == b"old"
+    after = path.stat()
+    assert (after.st_ino, after.st_uid, after.st_gid) == (before.st_ino, ANOTHER, before.st_gid)
+    assert stat.S_IMODE(after.st_mode) == 0o640
+
+
+@as_root
+def test_a_label_is_kept_or_given(path: Path) -> None:
+    try:
+        path.write_text("old")
+        os.setxattr(path, "security.selinux", b"system_u:object_r:etc_t:s0\0")
+    except OSError:
+        pytest.skip("this file system has no labels")
+    replace(path)
+    with opened(path) as file:
+        assert file.label() == "system_u:object_r:etc_t:s0"
+    replace(path, attributes=Attributes(label="system_u:object_r:tmp_t:s0"))
+    assert os.getxattr(path, "security.selinux") == b"system_u:object_r:tmp_t:s0\0"
+
+
+@as_root
+@pytest.mark.parametrize("owner", [0, ANOTHER])
+def test_rights_that_others_gave_to_their_file_do_not_open_the_new_one(path: Path, owner: int) -> None:
+    path.write_text("old")
+    read, nobody = 4, 0xFFFFFFFF
+    entries = [(0x01, 6, nobody), (0x02, read, ANOTHER), (0x04, 0, nobody), (0x10, read, nobody), (0x20, 0, nobody)]
+    access = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    os.setxattr(path, "user.note", b"harmless")
+    try:
+        os.setxattr(path, "system.posix_acl_access", access)
+    except OSError:
+        pytest.skip("this file system has no access control lists")
+    os.chown(path, owner, owner)
+    replace(path)
+    kept = {"user.note", "system.posix_acl_access"} if owner == 0 else {"user.note"}
+    assert set(os.listxattr(path)) == kept
+
+
+@as_root
+def test_who_may_not_give_files_away_keeps_the_new_one(path: Path) -> None:
+    path.write_text("old")
+    path.chmod(0o4664)
+    path.parent.chmod(0o777)
+    program = f"""
+from mlkeys._shared import folders, replacing
+import os; {AS_ANOTHER}
+with folders.opened("m.env") as (folder, name), replacing.File(folder, name) as file:
+    file.replace(b"new")
+"""
+    search = os.pathsep.join(sys.path)
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, cwd=path.parent, env={**os.environ, "PYTHONPATH": search}, check=True)
+    status = path.stat()
+    assert path.read_bytes() == b"new"
+    assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (ANOTHER, 0o664)
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("step", ["replace", "fsync", "fchmod"])
+def test_a_write_that_fails_leaves_everything_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    path.write_text("old")
+    before = descriptors()
+
+    def full(*_arguments: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, step, full)
+    with pytest.raises(OSError, match="No space left on device"):
+        replace(path)
+    assert path.read_bytes() == b"old"
+    assert only(path)
+    assert descriptors() == before
+
+
+def test_a_run_that_is_interrupted_leaves_everything_as_it_was(path: Path) -> None:
+    path.write_text("old")
+    with opened(path) as file, suppress(KeyboardInterrupt), NewFile(file.folder) as new:
+        new.write(b"new")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old"
+    assert only(path)
+
+
+@pytest.mark.parametrize("what", ["changed", "replaced", "removed", "made"])
+def test_a_file_that_is_not_what_it_was_is_left_alone(path: Path, what: str) -> None:
+    if what != "made":
+        path.write_text("old")
+    with opened(path) as file:
+        if what == "replaced":
+            path.rename(path.with_name("away"))
+        if what == "removed":
+            path.unlink()
+        else:
+            path.write_text("theirs")
+        with pytest.raises(replacing.ChangedMeanwhile):
+            file.replace(b"new")
+    assert what == "removed" or path.read_bytes() == b"theirs"
+    assert {entry.name for entry in path.parent.iterdir()} <= {"m.env", "away"}
+
+
+def test_a_new_file_that_somebody_swaps_is_noticed(path: Path) -> None:
+    with opened(path) as file, NewFile(file.folder) as new:
+        new.write(b"new")
+        [temporary] = path.parent.iterdir()
+        temporary.unlink()
+        temporary.write_text("theirs")
+        with pytest.raises(replacing.ChangedMeanwhile):
+            new.place(file)
+
+
+def test_what_killed_runs_left_is_swept_and_what_is_being_written_is_not(path: Path) -> None:
+    left, living = (path.with_name(f".mlkeys-{digit * 16}") for digit in "ab")
+    left.write_text("half of a fi")
+    left.chmod(0o400)
+    similar = [path.with_name(name) for name in (".mlkeys-abc", "mlkeys-" + "a" * 16, ".mlkeys-" + "g" * 16)]
+    for other in similar:
+        other.write_text("theirs")
+    with living.open("w") as file, folders.folder_at(str(path.parent)) as folder:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        replacing.sweep(folder)
+    assert set(path.parent.iterdir()) == {living, *similar}
+
+
+def test_a_file_that_is_being_written_is_not_swept(path: Path) -> None:
+    with opened(path) as file, NewFile(file.folder) as new:
+        replacing.sweep(file.folder)
+        new.write(b"new")
+        new.place(file)
+    assert path.read_bytes() == b"new"
+
+
+def test_many_files_wait_in_a_folder_of_their_own(path: Path, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        staging = stack.enter_context(folders.folder_at(str(tmp_path)))
+        file = stack.enter_context(opened(path))
+        new = stack.enter_context(NewFile(staging, 0o644))
+        new.write(b"new", flush=False)
+        new.close()
+        assert list(path.parent.iterdir()) == []
+        new.place(file, flush=False)
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path.parent]
+
+
+# Hostile neighbours
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A file of the caller's alone."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    victim.chmod(0o600)
+    return victim
+
+
+@pytest.fixture
+def theirs(path: Path) -> Path:
+    os.chown(path.parent, ANOTHER, ANOTHER)
+    return path
+
+
+@as_root
+def test_a_link_of_a_neighbour_is_refused(theirs: Path, victim: Path) -> None:
+    before = facts(victim)
+    theirs.symlink_to(victim)
+    os.chown(theirs, ANOTHER, ANOTHER, follow_symlinks=False)
+    with pytest.raises(folders.UnsafeLink):
+        replace(theirs, attributes=Attributes(uid=ANOTHER))
+    assert facts(victim) == before
+    assert theirs.is_symlink()
+
+
+@as_root
+def test_a_hard_link_of_a_neighbour_is_refused(theirs: Path, victim: Path) -> None:
+    theirs.hardlink_to(victim)
+    before = facts(victim)
+    with pytest.raises(replacing.UnsafeFile, match="other names"):
+        set_attributes(theirs, Attributes(uid=ANOTHER))
+    assert facts(victim) == before
+
+
+def test_a_hard_link_in_a_folder_of_ones_own_is_replaced(path: Path, victim: Path) -> None:
+    path.hardlink_to(victim)
+    replace(path)
+    assert (path.read_bytes(), victim.read_bytes()) == (b"new", b"mine")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_not_a_file_is_refused_and_holds_nobody_up(path: Path, make: Callable[[Path], None]) -> None:
+    make(path)
+    with pytest.raises(OSError, match=r"regular file|Is a directory"), opened(path):
+        pass
+
+
+RACE = f"""
+import os
+{AS_ANOTHER}
+victim = "../victim"
+ways = [
+    lambda name: os.symlink(victim, name),
+    lambda name: os.link(victim, name, follow_symlinks=False),
+    lambda name: os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o644)),
+]
+known, turn = set(), 0
+print("ready", flush=True)
+while True:
+    for name in os.listdir():
+        if name in known or name.endswith(".away"):
+            continue
+        if name != "m.env":
+            known.add(name)
+        turn += 1
+        try:
+            os.rename(name, name + ".away")
+            ways[turn % len(ways)](name)
+        except OSError:
+            continue
+"""
+
+
+@contextmanager
+def racing(folder: Path) -> Iterator[None]:
+    """A process of the folder's owner that puts other things in the place of every file that it sees there."""
+    with subprocess.Popen([sys.executable, "-c", RACE], cwd=folder, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            yield
+        finally:
+            process.kill()
+
+
+@as_root
+def test_a_racing_neighbour_gets_hold_of_nothing(theirs: Path, victim: Path) -> None:
+    victim.parent.chmod(0o711)
+    before = facts(victim)[:-2], victim.read_bytes()
+    done = refused = 0
+    with racing(theirs.parent):
+        for number in range(ROUNDS):
+            try:
+                with opened(theirs) as file:
+                    if file.status is not None:
+                        file.set(Attributes(uid=ANOTHER, mode=0o666))
+                    file.replace(b"secret %d" % number, Attributes(uid=ANOTHER, mode=0o640))
+            except OSError:
+                refused += 1
+            else:
+                done += 1
+            assert (facts(victim)[:-2], victim.read_bytes()) == before
+    assert done + refused == ROUNDS
+    assert refused
