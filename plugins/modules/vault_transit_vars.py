@@ -205,6 +205,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_on_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import vars_request
 
 
 def main() -> None:
@@ -228,7 +229,7 @@ def main() -> None:
         required_if=[("store", "file", ["path"]), ("store", "kv", ["kv_path"])],
         supports_check_mode=True,
     )
-    run_on_file(module, reconcile_vars)
+    run_on_file(module, vars_request, reconcile_vars)
 
 
 if __name__ == "__main__":

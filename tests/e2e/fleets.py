@@ -146,7 +146,7 @@ class Fleet:
             assert texts == list(self.file.ciphertexts().values()), path
             assert path.read_text(encoding="utf-8").startswith("# made by hand\n")
             assert path.stat().st_mode & 0o777 == 0o640
-        left = [path for path in self.folder.rglob("*") if path.name.endswith(".mlkeys-new")]
+        left = [path for path in self.folder.rglob("*") if path.name.startswith(".mlkeys-")]
         assert left == []
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.file import (
+    BackupFile,
     Facts,
     Header,
     facts_of_backup,
@@ -23,12 +24,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup.file import
     reason_to_take,
     timestamp,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._backup.sealing import (
-    Recipients,
-    keyring_from,
-    opened,
-    recipients_from,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._backup.requests import BackupRequest, RestoreRequest
+from ansible_collections.mlkeys.transit.plugins.module_utils._backup.sealing import Recipients, opened
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,
@@ -45,26 +42,21 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options im
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.timestamps import creation_times
 
 
-def reconcile_backup(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
-    """Bring a backup file in step with its key.
-
-    Args:
-        options: those of ``vault_transit_backup``, with the file's present text as ``text``.
-    """
-    name, path = checked_name(options["name"]), str(options["path"])
-    recipients = recipients_from(options["recipients"], keyring_from(options))
-    stored = read_file(options["text"], path).header if options["text"] else None
-    transit = Transit(client, options["backend"], predicting=run.dry_run and stored is None)
+def reconcile_backup(client: Client, request: BackupRequest, run: RunContext) -> Outcome:
+    """Bring a backup file in step with its key."""
+    name, recipients = request.name, request.recipients
+    stored = read_file(request.text, request.path).header if request.text else None
+    transit = Transit(client, request.backend, predicting=run.dry_run and stored is None)
     actual = transit.read_key(name, exists=not run.dry_run)
     if actual is None:
         if run.dry_run and stored is None:
-            return _foretold(name, transit, recipients)
+            return _predicted(name, transit, recipients)
         raise NotFound(
             f"The key '{name}' does not exist in the engine '{transit.backend}'. "
             "Create it (vault_transit_key), or correct its name."
         )
     wanted = Header(name, transit.backend, str(actual["type"]), _facts(actual), recipients=recipients.names)
-    reason = reason_to_take(path, stored, wanted, force=bool(options["force"]))
+    reason = reason_to_take(request.path, stored, wanted, force=request.force)
     if not reason:
         return _backup_outcome(wanted, stored, "", None)
     _check_allowed(name, actual)
@@ -76,8 +68,8 @@ def reconcile_backup(client: Client, options: Mapping[str, Any], run: RunContext
     return _backup_outcome(wanted, stored, reason, _take(transit, taken, recipients))
 
 
-def _foretold(name: str, transit: Transit, recipients: Recipients) -> Outcome:
-    """The prediction for a key that is not there: an earlier task may be about to create it."""
+def _predicted(name: str, transit: Transit, recipients: Recipients) -> Outcome:
+    """The prediction for a key that does not exist: an earlier task may be about to create it."""
     recipients.seal(b"")
     warning = f"The key '{name}' does not exist. Without check mode this fails unless an earlier task creates it."
     result = {"backup": None, "reason": "there is none yet"}
@@ -129,28 +121,22 @@ def _facts(actual: Mapping[str, Any]) -> Facts:
     return facts_of_key(actual, creation_times(actual))
 
 
-def reconcile_restore(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
-    """Make a key out of a backup file.
-
-    Args:
-        options: those of ``vault_transit_restore``, with the file's text as ``text``.
-    """
-    path = str(options["path"])
-    file = read_file(options["text"], path)
-    header = file.header
-    name = checked_name(options.get("name") or header.key)
-    backup = _opened(file.sealed, header, options)
-    transit = Transit(client, options["backend"], predicting=run.dry_run)
-    force = bool(options["force"])
+def reconcile_restore(client: Client, request: RestoreRequest, run: RunContext) -> Outcome:
+    """Make a key out of a backup file."""
+    file = read_file(request.text, request.path)
+    header, force = file.header, request.force
+    name = checked_name(request.name or header.key)
+    backup = _opened(file, request)
+    transit = Transit(client, request.backend, predicting=run.dry_run)
     if force and not transit.find_active():
         # A standby may not have heard of the newest versions, which would then be destroyed unseen.
         raise ServerUnreachable(
-            "The active node does not answer at the address that it gives, and no other knows for certain which "
-            "versions force would destroy. Nothing was changed. Give its address as url, or try again when it is there."
+            "The active node does not answer at the address that it gives, and no other node knows for certain which "
+            "versions force would destroy. Nothing was changed. Give its address as url, or try again when it answers."
         )
     actual = transit.read_key(name)
     before = _facts(actual) if actual else None
-    nothing = reason_not_to_restore(name, header.facts, before, force=force, destroy=bool(options["destroy_versions"]))
+    nothing = reason_not_to_restore(name, header.facts, before, force=force, destroy=request.destroy_versions)
     if not nothing and not run.dry_run:
         _restore(transit, name, backup, header.facts, force=force and actual is not None)
     facts = before if nothing and before else header.facts
@@ -164,10 +150,10 @@ def reconcile_restore(client: Client, options: Mapping[str, Any], run: RunContex
     )
 
 
-def _opened(sealed: str, header: Header, options: Mapping[str, Any]) -> str:
-    """The backup, of which the header says the truth."""
-    path = str(options["path"])
-    content = opened(sealed, keyring_from(options), path)
+def _opened(file: BackupFile, request: RestoreRequest) -> str:
+    """The backup, which is the one that the header describes."""
+    path, header = request.path, file.header
+    content = opened(file.sealed, request.keyring, path)
     backup, known = "", None
     with contextlib.suppress(ValueError):
         backup = content.decode("ascii")

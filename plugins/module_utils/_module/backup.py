@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import env_fallback
@@ -13,8 +13,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup.reconcile i
     reconcile_backup,
     reconcile_restore,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._backup.requests import backup_request, restore_request
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.sealing import misplaced_secrets
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import read_text, run_on_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import open_file, run_on_file, text_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, backend_spec, connection_spec, run
 
 
@@ -58,16 +59,14 @@ def run_backup(module: AnsibleModule) -> None:
     """Bring the file at the option ``path`` in step with the key."""
     # One that was taken for a recipient by mistake shall not show in what is told of the options.
     module.no_log_values.update(misplaced_secrets(module.params["recipients"]))
-    run_on_file(module, reconcile_backup)
+    run_on_file(module, backup_request, reconcile_backup)
 
 
 def run_restore(module: AnsibleModule) -> None:
     """Make a key out of the file at the option ``path``."""
-    path = os.path.realpath(module.params["path"])
-    text = read_text(module, path)
+    with contextlib.ExitStack() as opened:
+        file = open_file(module, opened, module.params["path"])
+        text = text_of(module, file)
     if text is None:
-        module.fail_json(msg=f"There is no file {path}.")
-    run(
-        module,
-        lambda client, options, context: reconcile_restore(client, {**options, "text": text}, context),
-    )
+        module.fail_json(msg=f"There is no file {file.path}.")
+    run(module, lambda client, options, context: reconcile_restore(client, restore_request(options, text), context))

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.files import read, search_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import find, replace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import NewFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import cannot_write, open_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
     Spec,
     backend_spec,
@@ -111,21 +112,31 @@ def _part(paths: Sequence[str], after: str) -> dict[str, Any]:
 
 
 def run_replacing(module: AnsibleModule) -> None:
-    """Put ciphertexts in the places of others. Each file is replaced in one step."""
+    """Put ciphertexts in the places of others, in the files at the option ``paths``. Each is replaced in one step."""
     replaced: dict[str, int] = {}
     texts: dict[str, str] = json.loads(module.params["texts"])
-    try:
-        for path in search_from(module.params).files():
-            content, count = replace(read(path), texts)
-            if not count:
-                continue
-            if not module.check_mode:
-                with NewFile(module, path, changed=bool(replaced)) as file:
-                    file.put(content)
+    for path in module.params["paths"]:
+        count = _replaced(module, path, texts, changed=bool(replaced))
+        if count:
             replaced[path] = count
-    except TransitError as error:
-        failure = error
-        failure.changed = bool(replaced)
-    else:
-        module.exit_json(changed=bool(replaced), replaced=replaced)
-    fail(module, failure)
+    module.exit_json(changed=bool(replaced), replaced=replaced)
+
+
+def _replaced(module: AnsibleModule, path: str, texts: Mapping[str, str], *, changed: bool) -> int:
+    """How many ciphertexts of a file have others in their places now.
+
+    Args:
+        changed: whether a file before has.
+    """
+    problem = None
+    with contextlib.ExitStack() as opened:
+        file = open_file(module, opened, path, changed=changed)
+        try:
+            content, count = replace(file.read() or b"", texts)
+            if count and not module.check_mode:
+                file.replace(content)
+        except OSError as error:
+            problem = error
+    if problem is not None:
+        cannot_write(module, path, problem, changed=changed)
+    return count

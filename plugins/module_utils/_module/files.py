@@ -9,93 +9,156 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping, NoReturn, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unwrap import Wrapped, checked_fields
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
-    Reconcile,
-    fail,
-    one_diff,
-    outcome_of,
-    run,
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes import (
+    AttributeChange,
+    attribute_change,
+    set_flags,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import fail, one_diff, outcome_of, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
 
-_NEW_MODE = "0600"
+Request = TypeVar("Request")
 
 
-def run_on_file(module: AnsibleModule, reconcile: Reconcile) -> None:
-    """Carry out ``reconcile`` for a text file at the option ``path``, whose text it gets as ``text``.
+def _end(module: AnsibleModule, msg: str, *, changed: bool = False) -> NoReturn:
+    """Fail. To be called outside of handlers, or Ansible would add their traceback."""
+    module.fail_json(msg=msg, changed=changed)
+
+
+def cannot_write(module: AnsibleModule, path: str, error: OSError, *, changed: bool = False) -> NoReturn:
+    """End the module with what stands in the way."""
+    _end(module, _unwritable(path, error), changed=changed)
+
+
+def _unwritable(path: str, error: OSError) -> str:
+    if isinstance(error, replacing.ChangedMeanwhile):
+        return f"{path} was changed by somebody else meanwhile. It was left as it is. Run again."
+    problem = error.strerror or "unknown error"
+    return f"{path} cannot be written ({problem}). Check its folder's permissions and free space."
+
+
+def run_on_file(
+    module: AnsibleModule,
+    request_from: Callable[[Mapping[str, Any], str], Request],
+    reconcile: Callable[[Client, Request, RunContext], Outcome],
+) -> None:
+    """Reconcile a text file at the option ``path``.
 
     Without a path it is a run like any other. The file is replaced in one step, when everything else is done, and keeps
     its owner, mode and SELinux context or gets the ones that are asked for.
+
+    Args:
+        request_from: makes the request out of the options and the file's text.
     """
     if not module.params["path"]:
-        run(module, reconcile)
-    # A link stays a link; what it points to is replaced.
-    path = os.path.realpath(module.params["path"])
-    text = read_text(module, path)
-    outcome = outcome_of(module, reconcile, {**module.params, "text": text or ""})
+        run(module, lambda client, options, context: reconcile(client, request_from(options, ""), context))
+    with contextlib.ExitStack() as opened:
+        file = open_file(module, opened, module.params["path"])
+        text = text_of(module, file)
+        attributes = attribute_change(module, file, module.params)
+        outcome = outcome_of(
+            module,
+            lambda client, options, context: reconcile(client, request_from(options, text or ""), context),
+            module.params,
+        )
+        # Line ends are the text's own.
+        content = None if outcome.text is None else outcome.text.encode("utf-8")
+        changed = put(module, file, content, attributes, changed=outcome.changed)
     diff = one_diff(outcome)
-    changed = outcome.changed
-    attributes = module.load_file_common_arguments({**module.params, "path": path})
-    if text is None and attributes["mode"] is None:
-        attributes["mode"] = _NEW_MODE
-    if outcome.text is not None:
-        with NewFile(module, path) as file:
-            # Line ends are the text's own.
-            file.put(outcome.text.encode("utf-8"))
-    if text is not None:
-        changed = module.set_fs_attributes_if_different(attributes, changed, diff)
-    elif outcome.text is not None:
-        # A new file's attributes are no difference to show, and check mode has none to compare.
-        module.set_fs_attributes_if_different(attributes, changed)
+    for side, shown in (("before", attributes.before), ("after", attributes.after)):
+        if shown and isinstance(diff[side], dict):
+            diff[side].update(shown)
     module.exit_json(changed=changed, diff=diff, **outcome.result)
 
 
 def run_writing(module: AnsibleModule) -> None:
     """Put a text into a file, without showing either side of the difference."""
-    path = os.path.realpath(module.params["path"])
+    path = module.params["path"]
     # In check mode the task that makes the folder may have made none either.
-    is_new = module.check_mode and not os.path.isdir(os.path.dirname(path))
-    before = None if is_new else read_text(module, path)
-    changed = before != module.params["content"]
-    attributes = module.load_file_common_arguments({**module.params, "path": path})
-    if changed and not module.check_mode:
-        with NewFile(module, path) as file:
-            file.put(module.params["content"].encode("utf-8"))
-    # A new file's attributes are no change of their own, and check mode has none to compare.
-    if before is not None:
-        changed = module.set_fs_attributes_if_different(attributes, changed)
-    elif not module.check_mode:
-        module.set_fs_attributes_if_different(attributes, changed)
-    module.exit_json(changed=changed, path=path)
+    if module.check_mode and not os.path.isdir(os.path.dirname(os.path.realpath(path))):
+        module.exit_json(changed=True, path=os.path.realpath(path))
+    with contextlib.ExitStack() as opened:
+        file = open_file(module, opened, path)
+        content = module.params["content"]
+        is_other = text_of(module, file) != content
+        attributes = attribute_change(module, file, module.params)
+        new = content.encode("utf-8") if is_other and not module.check_mode else None
+        changed = put(module, file, new, attributes, changed=is_other)
+    module.exit_json(changed=changed, path=file.path)
+
+
+def put(
+    module: AnsibleModule, file: File, content: bytes | None, attributes: AttributeChange, *, changed: bool
+) -> bool:
+    """Give a file a content, if there is another one, and its attributes. Returns whether anything has changed."""
+    # A new file's attributes are not a change of their own.
+    differs = changed or bool(attributes.after)
+    problem = None
+    try:
+        if content is not None:
+            file.replace(content, attributes.wanted)
+        elif attributes.after and not module.check_mode:
+            file.set(attributes.wanted)
+    except OSError as error:
+        problem = error
+    if problem is not None:
+        cannot_write(module, file.path, problem)
+    if file.status is None and content is None:
+        return differs
+    return set_flags(module, file, module.params, changed=differs)
 
 
 def run_unwrapping(module: AnsibleModule) -> None:
     """Put what is wrapped into files.
 
-    The token serves once. So everything that may fail without it is done before: the files are made, still empty.
+    The token can be used once. So everything that may fail without it is done before: the files are made, still empty.
     """
-    places = [dict(file, path=os.path.realpath(file["path"])) for file in module.params["files"]]
-    result = {"files": [place["path"] for place in places]}
+    places = module.params["files"]
     with contextlib.ExitStack() as opened:
-        prepared = (
-            [] if module.check_mode else [opened.enter_context(NewFile(module, place["path"])) for place in places]
-        )
+        files = [open_file(module, opened, place["path"]) for place in places] if not module.check_mode else []
+        prepared = [_prepared(module, opened, file, place) for file, place in zip(files, places)]
         found, failure = _unwrapped(module, places)
         if failure is not None:
             fail(module, failure)
-        for file, place in zip(prepared, places):
-            file.put(str(found[place["field"]]).encode("utf-8"))
-            given = {name: value for name, value in place.items() if name in ("owner", "group", "mode")}
-            attributes = module.load_file_common_arguments({**module.params, **given, "path": place["path"]})
-            module.set_fs_attributes_if_different(attributes, changed=True)
-    module.exit_json(changed=True, **result)
+        for new, file, place in zip(prepared, files, places):
+            _place(module, new, file, str(found[place["field"]]))
+    module.exit_json(changed=True, files=[os.path.realpath(place["path"]) for place in places])
+
+
+def _prepared(module: AnsibleModule, opened: contextlib.ExitStack, file: File, place: Mapping[str, Any]) -> NewFile:
+    """A file that is still empty and has all else that the one at its place should have."""
+    given = {name: value for name, value in place.items() if name in ("owner", "group", "mode")}
+    attributes = attribute_change(module, file, {**module.params, **given})
+    try:
+        new = opened.enter_context(NewFile(file.folder))
+        new.take(file, attributes.wanted)
+    except OSError as error:
+        problem = error
+    else:
+        return new
+    cannot_write(module, file.path, problem)
+
+
+def _place(module: AnsibleModule, new: NewFile, file: File, text: str) -> None:
+    problem = None
+    try:
+        new.write(text.encode("utf-8"))
+        new.place(file)
+    except OSError as error:
+        problem = error
+    if problem is not None:
+        cannot_write(module, file.path, problem, changed=True)
 
 
 def _unwrapped(module: AnsibleModule, places: list[dict[str, Any]]) -> tuple[Mapping[str, Any], TransitError | None]:
@@ -122,110 +185,34 @@ def _check_origin(made_at: str, expected: str) -> None:
         )
 
 
-class NewFile:
-    """What will take the place of a file, in one step or not at all.
+def open_file(module: AnsibleModule, opened: contextlib.ExitStack, path: str, *, changed: bool = False) -> File:
+    """The file at a path, which need not exist. Ends the module where it cannot be reached safely.
 
-    It lies beside that file, under a name that is always the same: what a run leaves that was killed is taken away by
-    the next one. A lock tells it from what another run is just writing.
+    Args:
+        opened: closes it.
+        changed: whether the run has changed something before.
     """
-
-    def __init__(self, module: AnsibleModule, path: str, *, changed: bool = False) -> None:
-        """
-        Args:
-            changed: whether the run has changed something before, for what it says when it fails.
-        """
-        self._module = module
-        self._path = path
-        self._changed = changed
-        folder, name = os.path.split(path)
-        self._temporary = os.path.join(folder, f".{name}.mlkeys-new")
-        self._descriptor = -1
-
-    def __enter__(self) -> NewFile:  # noqa: PYI034  Python 3.8 has no `Self`
-        problem = ""
-        try:
-            self._open()
-        except BlockingIOError:
-            problem = "another run is just writing it"
-        except OSError as error:
-            problem = error.strerror or "unknown error"
-        if problem:
-            self._fail(problem)
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        if self._descriptor < 0:
-            return
-        with contextlib.suppress(OSError):
-            os.unlink(self._temporary)
-        self._close()
-
-    def put(self, content: bytes) -> None:
-        """Write it, and put it in the place of the file, whose owner, mode and SELinux context it takes."""
-        problem = ""
-        try:
-            with open(self._descriptor, "wb", closefd=False) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            problem = error.strerror or "unknown error"
-        if problem:
-            self._fail(problem)
-        self._module.atomic_move(self._temporary, self._path)
-        self._close()
-
-    def _open(self) -> None:
-        try:
-            self._create()
-        except FileExistsError:
-            self._take_away()
-            self._create()
-
-    def _create(self) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._descriptor = os.open(self._temporary, flags, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def _take_away(self) -> None:
-        """Remove what a killed run left.
-
-        Raises:
-            BlockingIOError: the run is alive.
-        """
-        left = os.open(self._temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(self._temporary)
-        finally:
-            os.close(left)
-
-    def _close(self) -> None:
-        os.close(self._descriptor)
-        self._descriptor = -1
-
-    def _fail(self, problem: str) -> None:
-        self.__exit__()
-        self._module.fail_json(
-            msg=f"{self._path} cannot be written ({problem}). Check its folder's permissions and free space.",
-            changed=self._changed,
-        )
-
-
-def read_text(module: AnsibleModule, path: str) -> str | None:
-    """The file's text, ``None`` when there is no file."""
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        module.fail_json(msg=f"The folder {folder} does not exist. Create it first.")
-    problem = "it cannot be read"
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return file.read()
+        place, name = opened.enter_context(folders.opened(path))
+        if not module.check_mode:
+            replacing.sweep(place)
+        return opened.enter_context(File(place, name))
     except FileNotFoundError:
-        return None
+        msg = f"The folder {os.path.dirname(os.path.realpath(path))} does not exist. Create it first."
+    except folders.Busy as error:
+        msg = _unwritable(path, error)
     except OSError as error:
-        problem = error.strerror or problem
+        msg = f"{path}: {error.strerror or 'it cannot be read'}."
+    _end(module, msg, changed=changed)
+
+
+def text_of(module: AnsibleModule, file: File) -> str | None:
+    """The file's text, ``None`` when there is no file."""
+    try:
+        content = file.read()
+        return None if content is None else content.decode("utf-8")
+    except OSError as error:
+        problem = error.strerror or "it cannot be read"
     except UnicodeDecodeError:
         problem = "it is not UTF-8 text"
-    module.fail_json(msg=f"{path}: {problem}.")
-    return None
+    _end(module, f"{file.path}: {problem}.")

@@ -35,18 +35,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping, MutableMapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_reserved
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     Document,
     plain,
-    put,
-    put_below,
-    remove,
 )
 
 METADATA = "_transit"
@@ -54,13 +50,6 @@ FORMAT = 1
 
 IN_FILE = "file"
 IN_KV = "kv"
-
-KEPT = "kept"
-ADDED = "added"
-UPDATED = "updated"
-REWRAPPED = "rewrapped"
-REFRESHED = "refreshed"
-REMOVED = "removed"
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -82,24 +71,6 @@ class Entry:
     @property
     def version(self) -> int:
         return ciphertext_version(self.ciphertext) or 0
-
-
-@dataclass(frozen=True)
-class Fate:
-    """What happens to one entry, and why.
-
-    Attributes:
-        before: the stored key version, ``None`` for no entry.
-        after: the version it will have, ``None`` for none.
-        fingerprint: whether the fingerprint is written anew.
-    """
-
-    name: str
-    action: str
-    reason: str = ""
-    before: int | None = None
-    after: int | None = None
-    fingerprint: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,23 +101,6 @@ class VarsFile:
     entries: Mapping[str, Entry] = field(default_factory=dict, repr=False)
     plain: Mapping[Any, Any] = field(default_factory=dict, repr=False)
     place: Place | None = None
-
-
-@dataclass(frozen=True)
-class Edits:
-    """New values of entries, and the keys that they were made with.
-
-    Attributes:
-        ciphertexts: by name, in the order in which new ones are added.
-        fingerprints: by name.
-    """
-
-    backend: str
-    key: str
-    fingerprint_key: str
-    ciphertexts: Mapping[str, str] = field(repr=False)
-    fingerprints: Mapping[str, str] = field(repr=False)
-    removed: Sequence[str] = ()
 
 
 def fingerprint_input(name: str, value: bytes) -> bytes:
@@ -293,117 +247,6 @@ def check_ownership(file: VarsFile, backend: str, key: str, fingerprint_key: str
             f"{path} was written with {' and '.join(differing)}. Give what the file says, or move the file away and "
             "give all secrets to have them encrypted anew."
         )
-
-
-def decide(
-    entries: Mapping[str, Entry],
-    same: Mapping[str, str | None],
-    *,
-    version: int,
-    fingerprint_version: int,
-    purge: bool,
-) -> list[Fate]:
-    """What happens to each entry, in the order of the file, new ones after it sorted by name.
-
-    Args:
-        entries: what the file holds.
-        same: for each given secret that is stored, ``None`` when its value is the stored one, else why it has to be
-            written; for each that is not stored, the reason as well.
-        version: the key version that entries shall not be behind.
-        fingerprint_version: the same for fingerprints of given secrets.
-        purge: whether entries that were not given go away.
-    """
-    fates = []
-    for entry in entries.values():
-        if entry.name in same:
-            fates.append(_fate_of_given(entry, same[entry.name], version, fingerprint_version))
-        elif purge:
-            fates.append(Fate(entry.name, REMOVED, "not among secrets", before=entry.version))
-        else:
-            fates.append(_fate_of_stored(entry, version))
-    fates += [
-        Fate(name, ADDED, reason or "", after=version, fingerprint=True)
-        for name, reason in sorted(same.items())
-        if name not in entries
-    ]
-    return fates
-
-
-def _fate_of_given(entry: Entry, reason: str | None, version: int, fingerprint_version: int) -> Fate:
-    if reason is not None:
-        return Fate(entry.name, UPDATED, reason, entry.version, version, fingerprint=True)
-    stale = (ciphertext_version(entry.fingerprint) or 0) < fingerprint_version
-    fate = _fate_of_stored(entry, version)
-    if fate.action == KEPT and stale:
-        return Fate(
-            entry.name, REFRESHED, "fingerprint of an older version", entry.version, entry.version, fingerprint=True
-        )
-    return Fate(fate.name, fate.action, fate.reason, fate.before, fate.after, stale)
-
-
-def _fate_of_stored(entry: Entry, version: int) -> Fate:
-    if entry.version < version:
-        return Fate(entry.name, REWRAPPED, f"behind version {version}", entry.version, version)
-    return Fate(entry.name, KEPT, before=entry.version, after=entry.version)
-
-
-def summary(fates: Sequence[Fate], *, after: bool) -> dict[str, str]:
-    """One side of the diff: names, versions and reasons."""
-    shown = {}
-    for fate in fates:
-        version = fate.after if after else fate.before
-        if version is not None:
-            reason = f" ({fate.action}: {fate.reason})" if after and fate.action != KEPT else ""
-            shown[fate.name] = f"v{version}{reason}"
-    return shown
-
-
-def update(file: VarsFile, edits: Edits) -> str:
-    """The file's new text: new values in their old places, new entries after the last one, all else as it was."""
-    document = Document(file.text, file.path)
-    edit(document.content, file.entries, edits)
-    return document.text()
-
-
-def edit(content: MutableMapping[Any, Any], entries: Mapping[str, Entry], edits: Edits) -> None:
-    """The same for a loaded file, in place."""
-    stored = [name for name in content if name != METADATA]
-    put(content, edits.ciphertexts, after=stored[-1] if stored else None)
-    metadata = content.setdefault(METADATA, {})
-    metadata.update({"format": FORMAT, "backend": edits.backend, "key": edits.key})
-    if edits.fingerprint_key != edits.key:
-        metadata["fingerprint_key"] = edits.fingerprint_key
-    for name in edits.removed:
-        remove(content, name)
-    _put_block(metadata, "hmac", edits.fingerprints, edits.removed)
-    replaced = {name: digest(entries[name].ciphertext) for name in edits.ciphertexts if name in entries}
-    _put_block(metadata, "before", replaced, edits.removed)
-
-
-def _put_block(
-    metadata: MutableMapping[Any, Any], name: str, values: Mapping[str, str], removed: Sequence[str]
-) -> None:
-    """Bring a block of the metadata up to date; one that holds nothing goes."""
-    if name in metadata:
-        block = metadata[name]
-        put(block, values, after=list(block)[-1] if block else None)
-        _remove_from(metadata, name, removed)
-    elif values:
-        # Comments at the end of a file count as part of its last block, and that shall stay the last one.
-        others = [other for other in metadata if other != "hmac"]
-        block = type(metadata)()
-        put(block, values)
-        put(metadata, {name: block}, after=others[-1])
-
-
-def _remove_from(metadata: MutableMapping[Any, Any], name: str, removed: Sequence[str]) -> None:
-    block = metadata[name]
-    for gone in removed:
-        left = remove(block, gone)
-        if not block:
-            del metadata[name]
-            put_below(metadata, list(metadata)[-1], left)
-            return
 
 
 def _no_mapping(path: str) -> InvalidOption:

@@ -26,105 +26,80 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import (
     ADDED,
-    IN_KV,
     KEPT,
     REMOVED,
     REWRAPPED,
     UPDATED,
     Edits,
-    Entry,
-    Fate,
-    Place,
-    VarsFile,
-    check_ownership,
+    EntryChange,
     decide,
     edit,
-    encrypted,
-    fingerprint_input,
-    interpret,
-    name_problems,
-    parse,
-    pointing,
     summary,
     update,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    Entry,
+    Place,
+    VarsFile,
+    check_ownership,
+    encrypted,
+    fingerprint_input,
+    interpret,
+    parse,
+    pointing,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents, Stored
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import Secrets, VarsRequest
 
-Secrets = Mapping[str, bytes]
 
-
-def reconcile_vars(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
-    """Bring an encrypted vars file, or a document of a KV engine, in step with the given secrets.
-
-    Args:
-        options: those of ``vault_transit_vars``, with the file's present text as ``text``.
-    """
-    if options["store"] == IN_KV:
-        return _reconcile_document(client, options, _place(options), run.dry_run)
-    path = str(options["path"])
-    file = parse(options["text"], path)
+def reconcile_vars(client: Client, request: VarsRequest, run: RunContext) -> Outcome:
+    """Bring an encrypted vars file, or a document of a KV engine, in step with the given secrets."""
+    if request.place is not None:
+        return _reconcile_document(client, request, request.place, run)
+    file = parse(request.text, request.path)
     if file.place is not None:
-        return _reconcile_document(client, options, file.place, run.dry_run)
-    outcome, edits = _reconcile(client, options, file, run.dry_run)
+        return _reconcile_document(client, request, file.place, run)
+    outcome, edits = _reconcile(client, request, file, run)
     return outcome if edits is None else replace(outcome, text=update(file, edits))
 
 
-def _reconcile_document(client: Client, options: Mapping[str, Any], place: Place, dry_run: bool) -> Outcome:
-    """The same for a document of a KV engine, and for a file that points to it where there is to be one."""
+def _reconcile_document(client: Client, request: VarsRequest, place: Place, run: RunContext) -> Outcome:
+    """The same for a document of a KV engine, and for the file, if any, that should point to it."""
     pointer = None
-    if options.get("path"):
-        file = parse(options["text"], str(options["path"]))
+    if request.path:
+        file = parse(request.text, request.path)
         text = pointing(file, place)
         pointer = text if text != file.text else None
     stored, document = read_document(client, place)
-    outcome, edits = _reconcile(client, options, document, dry_run)
+    outcome, edits = _reconcile(client, request, document, run)
     if edits is not None:
         replace_document(client, document, stored, edits)
-    return replace(outcome, changed=outcome.changed or pointer is not None, text=None if dry_run else pointer)
+    return replace(outcome, changed=outcome.changed or pointer is not None, text=None if run.dry_run else pointer)
 
 
 def read_document(client: Client, place: Place) -> tuple[Stored, VarsFile]:
     """A document as it is stored, and its entries.
 
     Raises:
-        InvalidOption: it is no document of this kind.
+        InvalidOption: it is not a document of this kind.
     """
     stored = Documents(client, place.mount).read(place.path)
     return stored, replace(encrypted(interpret(dict(stored.content), str(place))), place=place)
 
 
 def replace_document(client: Client, document: VarsFile, stored: Stored, edits: Edits) -> None:
-    """Put a document with other entries in the place of what was read.
+    """Put a document with other entries in the place of the one that was read.
 
     Raises:
-        Overtaken: somebody else was faster.
+        Overtaken: somebody else wrote it in the meantime.
     """
     if document.place is None:
         raise ValueError("a file is not a document")
     content = deepcopy(dict(stored.content))
     edit(content, document.entries, edits)
     Documents(client, document.place.mount).replace(document.place.path, stored, content)
-
-
-def _place(options: Mapping[str, Any]) -> Place:
-    place = Place(str(options["kv_mount"]).strip("/"), str(options.get("kv_path") or "").strip("/"))
-    if not (place.mount and place.path):
-        raise InvalidOption("store: kv needs kv_mount and kv_path.")
-    return place
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A file, the secrets that it is to hold, and the keys for that; all of it checked."""
-
-    transit: Transit
-    key: str
-    fingerprint_key: str
-    file: VarsFile
-    secrets: Secrets = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -136,93 +111,87 @@ class VarsPlan:
         fingerprints: those of the given secrets, and those that are made anew.
     """
 
-    task: _Task
+    transit: Transit
+    request: VarsRequest
+    file: VarsFile
     version: int
-    fates: list[Fate]
+    changes: list[EntryChange]
     fingerprints: Mapping[str, str] = field(repr=False)
     warnings: tuple[str, ...] = ()
 
     def without_upkeep(self) -> VarsPlan:
-        """The same, but entries of the file whose values stay are left as they are, whatever version they have."""
-        fates = [
-            fate if fate.action in (ADDED, UPDATED, REMOVED) else Fate(fate.name, KEPT, "", fate.before, fate.before)
-            for fate in self.fates
+        """The same, but entries whose values stay are left as they are, whatever version they have."""
+        changes = [
+            change
+            if change.action in (ADDED, UPDATED, REMOVED)
+            else EntryChange(change.name, KEPT, "", change.before, change.before)
+            for change in self.changes
         ]
-        return replace(self, fates=fates)
+        return replace(self, changes=changes)
 
 
-def plan_vars(client: Client, options: Mapping[str, Any], file: VarsFile) -> VarsPlan:
-    """What has to be done for a file to hold the given secrets. Nothing is written.
-
-    Args:
-        options: those of ``vault_transit_vars``, less what says where the file is.
-    """
-    task = _task(client, options, file)
-    return _planned(task, options, _fingerprints(task.transit, task.fingerprint_key, task.secrets))
+def plan_vars(client: Client, request: VarsRequest, file: VarsFile) -> VarsPlan:
+    """What has to be done for a file to hold the given secrets. Nothing is written."""
+    transit = _owner(client, request, file)
+    return _planned(transit, request, file, _fingerprints(transit, request.fingerprint_key, request.secrets))
 
 
 def carry_out(plan: VarsPlan) -> Edits:
-    """Encrypt and rewrap what the plan says. The file is for the caller to write."""
-    task = plan.task
+    """Encrypt and rewrap what the plan says. The caller writes the file."""
     return Edits(
-        backend=task.transit.backend,
-        key=task.key,
-        fingerprint_key=task.fingerprint_key,
-        ciphertexts=_ciphertexts(task.transit, task.key, task.file, task.secrets, plan.fates, plan.version),
-        fingerprints={fate.name: plan.fingerprints[fate.name] for fate in plan.fates if fate.fingerprint},
-        removed=[fate.name for fate in plan.fates if fate.action == REMOVED],
+        backend=plan.transit.backend,
+        key=plan.request.key,
+        fingerprint_key=plan.request.fingerprint_key,
+        ciphertexts=_ciphertexts(plan),
+        fingerprints={change.name: plan.fingerprints[change.name] for change in plan.changes if change.fingerprint},
+        removed=[change.name for change in plan.changes if change.action == REMOVED],
     )
 
 
-def _reconcile(
-    client: Client, options: Mapping[str, Any], file: VarsFile, dry_run: bool
-) -> tuple[Outcome, Edits | None]:
-    task = _task(client, options, file)
-    if not task.secrets and not file.entries:
+def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunContext) -> tuple[Outcome, Edits | None]:
+    """The outcome but for what is written, and what has to be."""
+    transit = _owner(client, request, file)
+    if not request.secrets and not file.entries:
         return Outcome(changed=False, result={"entries": []}), None
     try:
-        fingerprints = _fingerprints(task.transit, task.fingerprint_key, task.secrets)
+        fingerprints = _fingerprints(transit, request.fingerprint_key, request.secrets)
     except (MountNotFound, NotFound):
-        if not dry_run or file.entries:
+        if not run.dry_run or file.entries:
             raise
-        return _foretold(task.key, task.secrets), None
-    plan = _planned(task, options, fingerprints)
-    changed = any(fate.action != KEPT for fate in plan.fates)
-    edits = carry_out(plan) if changed and not dry_run else None
-    result: dict[str, Any] = {"entries": [_entry_result(fate) for fate in plan.fates]}
-    if options.get("return_successors"):
+        return _predicted(request), None
+    plan = _planned(transit, request, file, fingerprints)
+    changed = any(change.action != KEPT for change in plan.changes)
+    edits = carry_out(plan) if changed and not run.dry_run else None
+    result: dict[str, Any] = {"entries": [_entry_result(change) for change in plan.changes]}
+    if request.return_successors:
         result["successors"] = _successors(file, edits.ciphertexts if edits is not None else {})
-    before, after = summary(plan.fates, after=False), summary(plan.fates, after=True)
+    before, after = summary(plan.changes, after=False), summary(plan.changes, after=True)
     return Outcome(changed, before, after, result, warnings=plan.warnings), edits
 
 
-def _task(client: Client, options: Mapping[str, Any], file: VarsFile) -> _Task:
-    key = checked_name(options["key"])
-    fingerprint_key = checked_name(options.get("fingerprint_key") or key)
-    transit = Transit(client, options["backend"])
-    secrets = _checked_secrets(options["secrets"])
-    if int(options.get("key_version") or 0) < 0:
-        raise InvalidOption("key_version must not be negative: it is a version of the key, or 0 for the latest.")
-    check_ownership(file, transit.backend, key, fingerprint_key, file.path)
-    return _Task(transit, key, fingerprint_key, file, secrets)
+def _owner(client: Client, request: VarsRequest, file: VarsFile) -> Transit:
+    """The engine whose key encrypts the file.
+
+    Raises:
+        InvalidOption: the file was written with another key.
+    """
+    transit = Transit(client, request.backend)
+    check_ownership(file, transit.backend, request.key, request.fingerprint_key, file.path)
+    return transit
 
 
-def _planned(task: _Task, options: Mapping[str, Any], fingerprints: dict[str, str]) -> VarsPlan:
-    transit, key, fingerprint_key, file = task.transit, task.key, task.fingerprint_key, task.file
-    same = _compare(transit, key, fingerprint_key, file, task.secrets, fingerprints)
+def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprints: Mapping[str, str]) -> VarsPlan:
+    same = _compare(transit, request, file, fingerprints)
     latest_fingerprint = max(ciphertext_version(text) or 0 for text in fingerprints.values())
     refreshed: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
-    if options.get("refresh_fingerprints"):
-        stale = _stale(file, task.secrets, latest_fingerprint)
-        refreshed, warnings = _fingerprints_anew(transit, key, fingerprint_key, stale)
+    if request.refresh_fingerprints:
+        stale = _stale(file, request.secrets, latest_fingerprint)
+        refreshed, warnings = _fingerprints_anew(transit, request, stale)
     same.update(dict.fromkeys(refreshed))
-    asked = int(options.get("key_version") or 0)
-    version = _wanted_version(transit, key, fingerprint_key, latest_fingerprint, asked)
-    fates = decide(
-        file.entries, same, version=version, fingerprint_version=latest_fingerprint, purge=bool(options["purge"])
-    )
-    return VarsPlan(task, version, fates, {**fingerprints, **refreshed}, warnings)
+    version = _wanted_version(transit, request, latest_fingerprint)
+    changes = decide(file.entries, same, version=version, fingerprint_version=latest_fingerprint, purge=request.purge)
+    return VarsPlan(transit, request, file, version, changes, {**fingerprints, **refreshed}, warnings)
 
 
 def _stale(file: VarsFile, secrets: Secrets, latest: int) -> list[Entry]:
@@ -232,17 +201,17 @@ def _stale(file: VarsFile, secrets: Secrets, latest: int) -> list[Entry]:
 
 
 def _fingerprints_anew(
-    transit: Transit, key: str, fingerprint_key: str, entries: list[Entry]
+    transit: Transit, request: VarsRequest, entries: list[Entry]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """New fingerprints of entries, as far as the token may decrypt them."""
-    values = _decrypt_if_allowed(transit, key, entries)
+    values = _decrypt_if_allowed(transit, request.key, entries)
     missing = [entry.name for entry in entries if entry.name not in values]
     warnings: tuple[str, ...] = ()
     if missing:
         warnings = (_not_refreshed(missing),)
     if not values:
         return {}, warnings
-    return _fingerprints(transit, fingerprint_key, values), warnings
+    return _fingerprints(transit, request.fingerprint_key, values), warnings
 
 
 def _not_refreshed(names: list[str]) -> str:
@@ -263,44 +232,29 @@ def _successors(file: VarsFile, ciphertexts: Mapping[str, str]) -> dict[str, str
     return successors
 
 
-def _foretold(key: str, secrets: Secrets) -> Outcome:
-    """The prediction for a key that is not there: an earlier task may be about to create it."""
-    fates = decide({}, dict.fromkeys(secrets, "new"), version=1, fingerprint_version=1, purge=False)
+def _predicted(request: VarsRequest) -> Outcome:
+    """The prediction for a key that does not exist: an earlier task may be about to create it."""
+    changes = decide({}, dict.fromkeys(request.secrets, "new"), version=1, fingerprint_version=1, purge=False)
+    warning = (
+        f"The key '{request.key}' does not exist. Without check mode this fails unless an earlier task creates it."
+    )
     return Outcome(
         changed=True,
-        after=summary(fates, after=True),
-        result={"entries": [_entry_result(fate) for fate in fates]},
-        warnings=(f"The key '{key}' does not exist. Without check mode this fails unless an earlier task creates it.",),
+        after=summary(changes, after=True),
+        result={"entries": [_entry_result(change) for change in changes]},
+        warnings=(warning,),
     )
 
 
-def _checked_secrets(given: Mapping[str, Any]) -> dict[str, bytes]:
-    problems = name_problems([str(name) for name in given])
-    problems += [f"the value of '{name}' must be text (quote it)" for name, value in given.items() if _no_text(value)]
-    problems += [f"the value of '{name}' is empty" for name, value in given.items() if value == ""]
-    if problems:
-        raise InvalidOption(f"secrets: {'; '.join(problems)}.")
-    return {name: value.encode("utf-8") for name, value in given.items()}
-
-
-def _no_text(value: Any) -> bool:
-    # What was no UTF-8 arrives with lone surrogates, which cannot be sent.
-    return not isinstance(value, str) or any("\ud800" <= char <= "\udfff" for char in value)
-
-
 def _compare(
-    transit: Transit,
-    key: str,
-    fingerprint_key: str,
-    file: VarsFile,
-    secrets: Secrets,
-    fingerprints: Mapping[str, str],
+    transit: Transit, request: VarsRequest, file: VarsFile, fingerprints: Mapping[str, str]
 ) -> dict[str, str | None]:
-    """For each given secret ``None`` when it is the stored one, else the reason to write it."""
+    """For each given secret ``None`` if it is the stored one, else the reason to write it."""
+    secrets = request.secrets
     stored = {name: entry for name, entry in file.entries.items() if name in secrets}
-    verified = _verified(transit, fingerprint_key, stored, secrets, fingerprints)
+    verified = _verified(transit, request, stored, fingerprints)
     unverifiable = [entry for name, entry in stored.items() if verified.get(name) is None]
-    plaintexts = _decrypt_if_allowed(transit, key, unverifiable)
+    plaintexts = _decrypt_if_allowed(transit, request.key, unverifiable)
     reasons: dict[str, str | None] = {}
     for name, value in secrets.items():
         if name not in stored:
@@ -315,13 +269,9 @@ def _compare(
 
 
 def _verified(
-    transit: Transit,
-    fingerprint_key: str,
-    stored: Mapping[str, Entry],
-    secrets: Secrets,
-    fingerprints: Mapping[str, str],
+    transit: Transit, request: VarsRequest, stored: Mapping[str, Entry], fingerprints: Mapping[str, str]
 ) -> dict[str, bool | None]:
-    """What the stored fingerprints tell: the same value, another one, or nothing."""
+    """Whether the value behind each stored fingerprint is the given one, ``None`` where that cannot be verified."""
     verified: dict[str, bool | None] = {}
     older: dict[str, Item] = {}
     for name, entry in stored.items():
@@ -329,9 +279,9 @@ def _verified(
             # Under one version the same value has always the same HMAC: there is nothing to ask.
             verified[name] = entry.fingerprint == fingerprints[name]
         elif entry.fingerprint:
-            older[name] = Item(fingerprint_input(name, secrets[name]), name, hmac=entry.fingerprint)
+            older[name] = Item(fingerprint_input(name, request.secrets[name]), name, hmac=entry.fingerprint)
     if older:
-        verified.update(zip(older, transit.verify(fingerprint_key, list(older.values()))))
+        verified.update(zip(older, transit.verify(request.fingerprint_key, list(older.values()))))
     return verified
 
 
@@ -359,9 +309,10 @@ def _fingerprints(transit: Transit, fingerprint_key: str, secrets: Secrets) -> d
     return dict(zip(names, transit.hmac(fingerprint_key, items)))
 
 
-def _wanted_version(transit: Transit, key: str, fingerprint_key: str, latest_fingerprint: int, asked: int) -> int:
-    """The version that no entry shall be behind. An HMAC tells the latest one without the right to read the key."""
-    if fingerprint_key == key:
+def _wanted_version(transit: Transit, request: VarsRequest, latest_fingerprint: int) -> int:
+    """The version that no entry should be behind. An HMAC shows the latest one without the right to read the key."""
+    key, asked = request.key, request.key_version
+    if request.fingerprint_key == key:
         latest = latest_fingerprint
     else:
         actual = transit.read_key(key, exists=True)
@@ -373,14 +324,13 @@ def _wanted_version(transit: Transit, key: str, fingerprint_key: str, latest_fin
     return asked or latest
 
 
-def _ciphertexts(
-    transit: Transit, key: str, file: VarsFile, secrets: Secrets, fates: list[Fate], version: int
-) -> dict[str, str]:
-    written = [fate.name for fate in fates if fate.action in (ADDED, UPDATED)]
-    rewrapped = [fate.name for fate in fates if fate.action == REWRAPPED]
+def _ciphertexts(plan: VarsPlan) -> dict[str, str]:
+    transit, key, version, secrets = plan.transit, plan.request.key, plan.version, plan.request.secrets
+    written = [change.name for change in plan.changes if change.action in (ADDED, UPDATED)]
+    rewrapped = [change.name for change in plan.changes if change.action == REWRAPPED]
     ciphertexts: dict[str, str] = {}
     if rewrapped:
-        items = [stored_item(file.entries[name], version) for name in rewrapped]
+        items = [stored_item(plan.file.entries[name], version) for name in rewrapped]
         ciphertexts.update(zip(rewrapped, transit.rewrap(key, items)))
     if written:
         items = [Item(secrets[name], name, context=name.encode("utf-8"), key_version=version) for name in written]
@@ -388,5 +338,5 @@ def _ciphertexts(
     return ciphertexts
 
 
-def _entry_result(fate: Fate) -> dict[str, Any]:
-    return {"name": fate.name, "action": fate.action, "reason": fate.reason, "version": fate.after}
+def _entry_result(change: EntryChange) -> dict[str, Any]:
+    return {"name": change.name, "action": change.action, "reason": change.reason, "version": change.after}

@@ -14,8 +14,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
 
 DOCUMENTATION = """
 name: killing
@@ -50,18 +50,18 @@ class CallbackModule(CallbackBase):
         if not number:
             return
         run, moves = os.getpid(), Path(os.environ["KILL_MOVES"])
-        name = "atomic_move"
-        really: Any = getattr(AnsibleModule, name)
+        name = "place"
+        really: Any = getattr(NewFile, name)
 
         # Workers are forked from this process, and run modules in theirs.
-        def move(module: AnsibleModule, source: str, target: str, *more: Any, **options: Any) -> None:
+        def move(new: NewFile, file: File, **options: Any) -> None:
             with moves.open("a", encoding="utf-8") as log:
-                log.write(f"{target}\n")
+                log.write(f"{file.path}\n")
             if len(moves.read_text(encoding="utf-8").splitlines()) == int(number):
                 kill(run)
-            really(module, source, target, *more, **options)
+            really(new, file, **options)
 
-        setattr(AnsibleModule, name, move)
+        setattr(NewFile, name, move)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         task = getattr(result, "task", None) or result._task

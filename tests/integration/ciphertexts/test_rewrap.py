@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import functools
 import json
 import os
@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import find
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import ciphertexts as _module_ciphertexts
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File
 
 from tests.integration.support.plays import Project, encrypted, make_key
 from tests.integration.support.runs import Ledger
@@ -336,17 +338,21 @@ def test_a_file_that_cannot_be_written_ends_the_run_and_the_next_one_goes_on(fle
     for name in ("a", "b", "c"):
         fleet.write(f"{name}.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
     fleet.rotate()
-    other_run = fleet.folder / ".b.env.mlkeys-new"
-    with other_run.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    really = File.replace
+
+    def full(file: File, content: bytes) -> None:
+        if file.name == "b.env":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        really(file, content)
+
+    with mock.patch.object(File, "replace", full):
         failed = fleet.run(contexts=list(VALUES))
     assert failed.failed
     assert failed.changed
-    assert f"{fleet.folder}/b.env cannot be written (another run is just writing it)" in failed.msg
+    assert f"{fleet.folder}/b.env cannot be written (No space left on device)" in failed.msg
     assert [b"vault:v2:" in content for content in fleet.contents().values() if content] == [True, False, False]
     done = fleet.run(contexts=list(VALUES))
     assert done["totals"] == {"rewrapped": 2, "kept": 1, "left": 0, "foreign": 0, "too_old": 0}
-    assert not other_run.exists()
 
 
 def test_the_documented_rights_are_enough(fleet: Fleet, old: dict[str, str], mint_token: Callable[[str], str]) -> None:

@@ -18,6 +18,9 @@ from tests.support.modules import ModuleResult, run_module
 from tests.support.server import Bao
 
 KEY = "ml-api-key"
+SECRETS = {"openai_api_key": "sk-first-secret", "anthropic_api_key": "sk-ant-second-secret"}
+# Action and reason of an entry to which nothing happens.
+KEPT = ("kept", "")
 
 
 def encoded(text: str) -> str:

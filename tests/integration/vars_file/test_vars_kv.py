@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file import entries, reconcile
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file import changes, reconcile
 
 from tests.integration.support.plays import VARS_PLUGIN, Project, approle, asked
 from tests.integration.support.runs import Ledger
@@ -102,7 +102,7 @@ def test_what_somebody_else_writes_meanwhile_stays(document: KvDocument) -> None
         document.bao.done("POST", f"{document.kv}/data/ml/keys", theirs)
         return real(*arguments, **options)
 
-    real = entries.edit
+    real = changes.edit
     with mock.patch.object(reconcile, "edit", meanwhile):
         failed = document.run({"openai_api_key": "sk-another-secret"})
     assert failed.msg == (

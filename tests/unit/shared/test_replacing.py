@@ -213,6 +213,17 @@ def test_a_file_that_is_not_what_it_was_is_left_alone(path: Path, what: str) -> 
     assert {entry.name for entry in path.parent.iterdir()} <= {"m.env", "away"}
 
 
+def test_a_link_in_the_place_of_the_new_file_is_not_followed(
+    path: Path, victim: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "urandom", bytes)
+    path.with_name(f".mlkeys-{bytes(8).hex()}").symlink_to(victim)
+    before = facts(victim)
+    with pytest.raises(FileExistsError):
+        replace(path)
+    assert facts(victim) == before
+
+
 def test_a_new_file_that_somebody_swaps_is_noticed(path: Path) -> None:
     with opened(path) as file, NewFile(file.folder) as new:
         new.write(b"new")

@@ -78,16 +78,20 @@ class Target:
     def planned(self, client: Client, secrets: Mapping[str, str], *, purge: bool) -> Planned:
         """The changes that make the file hold these secrets. Nothing is written, neither here nor on the server."""
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import plan_vars
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import (
+            VarsRequest,
+            checked_secrets,
+        )
 
-        options = {
-            "backend": self.backend,
-            "key": self.key,
-            "fingerprint_key": self.file.fingerprint_key or None,
-            "secrets": secrets,
-            "purge": purge,
-        }
-        plan = plan_vars(client, options, self.file).without_upkeep()
-        return Planned(tuple(Change(fate.name, fate.action, fate.reason, fate.after) for fate in plan.fates), plan)
+        request = VarsRequest(
+            backend=self.backend,
+            key=self.key,
+            fingerprint_key=self.file.fingerprint_key or self.key,
+            secrets=checked_secrets(secrets),
+            purge=purge,
+        )
+        plan = plan_vars(client, request, self.file).without_upkeep()
+        return Planned(tuple(Change(one.name, one.action, one.reason, one.after) for one in plan.changes), plan)
 
     def write(self, client: Client, planned: Planned) -> None:
         """Encrypt the new values, and replace the file or the document.
@@ -95,7 +99,7 @@ class Target:
         Raises:
             ChangedMeanwhile: the file or the document was changed after it was read.
         """
-        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import update
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import update
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Overtaken
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import (
             carry_out,

@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Owner, group, mode and SELinux context of files that modules write. **Private** to the collection.
+
+The options are those of ``ansible.builtin.files`` and mean the same. But they are applied through the file's
+descriptor, where Ansible goes by its path, which somebody else may redirect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import stat
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import Attributes, File
+
+
+def _end(module: AnsibleModule, msg: str) -> NoReturn:
+    module.fail_json(msg=msg)
+
+
+@dataclass(frozen=True)
+class AttributeChange:
+    """What the options make of a file's attributes.
+
+    Attributes:
+        wanted: those that are asked for and that the file does not have.
+        before: the diff's left side, ``after`` its right side. A new file shows none.
+    """
+
+    wanted: Attributes
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+def attribute_change(module: AnsibleModule, file: File, options: Mapping[str, Any]) -> AttributeChange:
+    """Compare what the options ask for with what the file has. Ends the module where they make no sense."""
+    asked = module.load_file_common_arguments({**options, "path": file.path})
+    if asked.get("attributes") is not None and not file.folder.is_ours:
+        _end(module, f"{file.path}: attributes cannot be set in a folder that others may write to.")
+    given = Attributes(
+        _number(module, asked["owner"], "user", lambda name: pwd.getpwnam(name).pw_uid),
+        _number(module, asked["group"], "group", lambda name: grp.getgrnam(name).gr_gid),
+        _mode(module, asked["mode"], file.status),
+        _label(module, asked["secontext"], file),
+    )
+    if file.status is None:
+        return AttributeChange(given)
+    had = Attributes(file.status.st_uid, file.status.st_gid, stat.S_IMODE(file.status.st_mode), file.label())
+    names = [name for name in _SHOWN if getattr(given, name) not in (None, getattr(had, name))]
+    return AttributeChange(
+        Attributes(**{name: getattr(given, name) for name in names}),
+        {_SHOWN[name][0]: _SHOWN[name][1](getattr(had, name)) for name in names},
+        {_SHOWN[name][0]: _SHOWN[name][1](getattr(given, name)) for name in names},
+    )
+
+
+# What they are called in a diff, and how they are written there, as by Ansible itself.
+_SHOWN: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "label": ("secontext", lambda label: (label or "").split(":", 3)),
+    "uid": ("owner", int),
+    "gid": ("group", int),
+    "mode": ("mode", "0{:03o}".format),
+}
+
+
+def set_flags(module: AnsibleModule, file: File, options: Mapping[str, Any], *, changed: bool) -> bool:
+    """Apply the option ``attributes``, for which there is a program only, and return whether anything has changed.
+
+    In a folder of others `attribute_change` has refused it.
+    """
+    if options.get("attributes") is None:
+        return changed
+    return bool(module.set_attributes_if_different(file.path, options["attributes"], changed))
+
+
+def _number(module: AnsibleModule, asked: Any, what: str, by_name: Callable[[str], int]) -> int | None:
+    if asked is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return int(asked)
+    with contextlib.suppress(KeyError):
+        return by_name(str(asked))
+    _end(module, f"There is no {what} '{asked}' on this machine.")
+
+
+def _mode(module: AnsibleModule, asked: Any, status: os.stat_result | None) -> int | None:
+    if asked is None:
+        return None
+    try:
+        mode = asked if isinstance(asked, int) else int(asked, 8)
+    except ValueError:
+        mode = _symbolic_mode(module, str(asked), status)
+    if mode != stat.S_IMODE(mode):
+        _end(module, f"mode: {asked} holds more than permissions.")
+    return mode
+
+
+def _symbolic_mode(module: AnsibleModule, asked: str, status: os.stat_result | None) -> int:
+    if status is None:
+        # What the letters add to or take from is the mode that a new file has by default.
+        umask = os.umask(0)
+        os.umask(umask)
+        status = os.stat_result((stat.S_IFREG | 0o666 & ~umask, *(0,) * 9))
+    with contextlib.suppress(ValueError):
+        # Ansible has no public name for it.
+        return int(module._symbolic_mode_to_octal(status, asked))  # noqa: SLF001
+    _end(module, f"mode: '{asked}' is neither an octal number nor a symbolic mode such as u=rw,g=r.")
+
+
+def _label(module: AnsibleModule, asked: list[str | None], file: File) -> str | None:
+    """The SELinux context that the file should have, ``None`` where there is none or nothing asks for one."""
+    if not module.selinux_enabled() or module.is_special_selinux_path(file.path)[0]:
+        return None
+    had = file.label()
+    parts = had.split(":", 3) if had else list(module.selinux_default_context(file.path))
+    merged = [given or part for given, part in zip([*asked, *[None] * len(parts)], parts)]
+    return ":".join(merged) if all(merged) else None

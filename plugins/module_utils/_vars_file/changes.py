@@ -1,0 +1,177 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What happens to each entry of an encrypted vars file, and the text that comes of it. Pure. **Private**."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping, MutableMapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
+    Document,
+    put,
+    put_below,
+    remove,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    FORMAT,
+    METADATA,
+    Entry,
+    VarsFile,
+)
+
+KEPT = "kept"
+ADDED = "added"
+UPDATED = "updated"
+REWRAPPED = "rewrapped"
+REFRESHED = "refreshed"
+REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class EntryChange:
+    """What happens to one entry, and why.
+
+    Attributes:
+        before: the stored key version, ``None`` for no entry.
+        after: the version it will have, ``None`` for none.
+        fingerprint: whether the fingerprint is written anew.
+    """
+
+    name: str
+    action: str
+    reason: str = ""
+    before: int | None = None
+    after: int | None = None
+    fingerprint: bool = False
+
+
+@dataclass(frozen=True)
+class Edits:
+    """New values of entries, and the keys that they were made with.
+
+    Attributes:
+        ciphertexts: by name, in the order in which new ones are added.
+        fingerprints: by name.
+    """
+
+    backend: str
+    key: str
+    fingerprint_key: str
+    ciphertexts: Mapping[str, str] = field(repr=False)
+    fingerprints: Mapping[str, str] = field(repr=False)
+    removed: Sequence[str] = ()
+
+
+def decide(
+    entries: Mapping[str, Entry],
+    same: Mapping[str, str | None],
+    *,
+    version: int,
+    fingerprint_version: int,
+    purge: bool,
+) -> list[EntryChange]:
+    """What happens to each entry, in the order of the file, new ones after it sorted by name.
+
+    Args:
+        entries: what the file holds.
+        same: for each given secret that is stored, ``None`` when its value is the stored one, else why it has to be
+            written; for each that is not stored, the reason as well.
+        version: the key version that entries shall not be behind.
+        fingerprint_version: the same for fingerprints of given secrets.
+        purge: whether entries that were not given go away.
+    """
+    changes = []
+    for entry in entries.values():
+        if entry.name in same:
+            changes.append(_change_of_given(entry, same[entry.name], version, fingerprint_version))
+        elif purge:
+            changes.append(EntryChange(entry.name, REMOVED, "not among secrets", before=entry.version))
+        else:
+            changes.append(_change_of_stored(entry, version))
+    changes += [
+        EntryChange(name, ADDED, reason or "", after=version, fingerprint=True)
+        for name, reason in sorted(same.items())
+        if name not in entries
+    ]
+    return changes
+
+
+def _change_of_given(entry: Entry, reason: str | None, version: int, fingerprint_version: int) -> EntryChange:
+    if reason is not None:
+        return EntryChange(entry.name, UPDATED, reason, entry.version, version, fingerprint=True)
+    stale = (ciphertext_version(entry.fingerprint) or 0) < fingerprint_version
+    change = _change_of_stored(entry, version)
+    if change.action == KEPT and stale:
+        return EntryChange(
+            entry.name, REFRESHED, "fingerprint of an older version", entry.version, entry.version, fingerprint=True
+        )
+    return EntryChange(change.name, change.action, change.reason, change.before, change.after, stale)
+
+
+def _change_of_stored(entry: Entry, version: int) -> EntryChange:
+    if entry.version < version:
+        return EntryChange(entry.name, REWRAPPED, f"behind version {version}", entry.version, version)
+    return EntryChange(entry.name, KEPT, before=entry.version, after=entry.version)
+
+
+def summary(changes: Sequence[EntryChange], *, after: bool) -> dict[str, str]:
+    """One side of the diff: names, versions and reasons."""
+    shown = {}
+    for change in changes:
+        version = change.after if after else change.before
+        if version is not None:
+            reason = f" ({change.action}: {change.reason})" if after and change.action != KEPT else ""
+            shown[change.name] = f"v{version}{reason}"
+    return shown
+
+
+def update(file: VarsFile, edits: Edits) -> str:
+    """The file's new text: new values in their old places, new entries after the last one, all else as it was."""
+    document = Document(file.text, file.path)
+    edit(document.content, file.entries, edits)
+    return document.text()
+
+
+def edit(content: MutableMapping[Any, Any], entries: Mapping[str, Entry], edits: Edits) -> None:
+    """The same for a loaded file, in place."""
+    stored = [name for name in content if name != METADATA]
+    put(content, edits.ciphertexts, after=stored[-1] if stored else None)
+    metadata = content.setdefault(METADATA, {})
+    metadata.update({"format": FORMAT, "backend": edits.backend, "key": edits.key})
+    if edits.fingerprint_key != edits.key:
+        metadata["fingerprint_key"] = edits.fingerprint_key
+    for name in edits.removed:
+        remove(content, name)
+    _put_block(metadata, "hmac", edits.fingerprints, edits.removed)
+    replaced = {name: digest(entries[name].ciphertext) for name in edits.ciphertexts if name in entries}
+    _put_block(metadata, "before", replaced, edits.removed)
+
+
+def _put_block(
+    metadata: MutableMapping[Any, Any], name: str, values: Mapping[str, str], removed: Sequence[str]
+) -> None:
+    """Bring a block of the metadata up to date; one that holds nothing goes."""
+    if name in metadata:
+        block = metadata[name]
+        put(block, values, after=list(block)[-1] if block else None)
+        _remove_from(metadata, name, removed)
+    elif values:
+        # Comments at the end of a file count as part of its last block, and that shall stay the last one.
+        others = [other for other in metadata if other != "hmac"]
+        block = type(metadata)()
+        put(block, values)
+        put(metadata, {name: block}, after=others[-1])
+
+
+def _remove_from(metadata: MutableMapping[Any, Any], name: str, removed: Sequence[str]) -> None:
+    block = metadata[name]
+    for gone in removed:
+        left = remove(block, gone)
+        if not block:
+            del metadata[name]
+            put_below(metadata, list(metadata)[-1], left)
+            return

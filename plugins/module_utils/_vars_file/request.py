@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""What a task asks for an encrypted vars file, checked. Pure. **Private** to the collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import IN_KV, Place, name_problems
+
+Secrets = Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class VarsRequest:
+    """The secrets that a vars file should hold, and the keys to encrypt them with.
+
+    Attributes:
+        path: of the file, empty for a document without one.
+        text: the file's present text.
+        place: the document of a KV engine that holds the entries, ``None`` for a file that holds them or points there.
+        key_version: the version that no entry should be behind, 0 for the latest.
+    """
+
+    backend: str
+    key: str
+    fingerprint_key: str
+    secrets: Secrets = field(default_factory=dict, repr=False)
+    path: str = ""
+    text: str = field(default="", repr=False)
+    place: Place | None = None
+    key_version: int = 0
+    purge: bool = False
+    refresh_fingerprints: bool = False
+    return_successors: bool = False
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            InvalidOption: a key has an invalid name, or there cannot be such a version.
+        """
+        for name in (self.key, self.fingerprint_key):
+            checked_name(name)
+        if self.key_version < 0:
+            raise InvalidOption("key_version must not be negative: it is a version of the key, or 0 for the latest.")
+
+
+def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
+    """The request that the options of ``vault_transit_vars`` make.
+
+    Args:
+        text: of the file at the option ``path``.
+
+    Raises:
+        InvalidOption: an option is invalid.
+    """
+    return VarsRequest(
+        backend=options["backend"],
+        key=options["key"],
+        fingerprint_key=options["fingerprint_key"] or options["key"],
+        secrets=checked_secrets(options["secrets"]),
+        path=str(options["path"] or ""),
+        text=text,
+        place=_place(options) if options["store"] == IN_KV else None,
+        key_version=int(options["key_version"]),
+        purge=bool(options["purge"]),
+        refresh_fingerprints=bool(options["refresh_fingerprints"]),
+        return_successors=bool(options["return_successors"]),
+    )
+
+
+def checked_secrets(given: Mapping[str, Any]) -> dict[str, bytes]:
+    """The secrets as they are encrypted.
+
+    Raises:
+        InvalidOption: a name or a value is invalid. The message shows no value.
+    """
+    problems = name_problems([str(name) for name in given])
+    problems += [
+        f"the value of '{name}' must be text (quote it)" for name, value in given.items() if not _is_text(value)
+    ]
+    problems += [f"the value of '{name}' is empty" for name, value in given.items() if value == ""]
+    if problems:
+        raise InvalidOption(f"secrets: {'; '.join(problems)}.")
+    return {name: value.encode("utf-8") for name, value in given.items()}
+
+
+def _is_text(value: Any) -> bool:
+    # Bytes that are not UTF-8 arrive as lone surrogates, which cannot be sent.
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _place(options: Mapping[str, Any]) -> Place:
+    place = Place(str(options["kv_mount"]).strip("/"), str(options["kv_path"] or "").strip("/"))
+    if not (place.mount and place.path):
+        raise InvalidOption("store: kv needs kv_mount and kv_path.")
+    return place
