@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options that say how to reach GnuPG. **Private** to the collection."""
+"""The options for GnuPG. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class ModuleDocFragment:
 options:
   gpg_binary:
     description:
-      - The program of GnuPG, by its name or path.
+      - Name or path of the GnuPG program.
     type: str
     default: gpg
   gpg_home:
     description:
-      - GnuPG's folder, its own default when nothing is said.
+      - GnuPG's home folder. If unset, GnuPG's own default.
     type: path
 """

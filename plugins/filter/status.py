@@ -79,7 +79,7 @@ _value:
       missing: {}
     problems:
       - severity: warning
-        text: "transit/ml-api-key: 1 ciphertext is behind v2: gateway-a:/srv/.env:3. Carry them over: mlkeys rotate."
+        text: "transit/ml-api-key: 1 ciphertext is behind v2: gateway-a:/srv/.env:3. Rewrap them: mlkeys rotate."
     healthy: false
     summary:
       - "transit/ml-api-key: v2, 3 d old, floor v1; ciphertexts: 1 at v1, 8 at v2"

@@ -134,9 +134,9 @@ from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypted_files import (
-    SUFFIXES,
     Decrypted,
     DecryptedFiles,
 )
@@ -203,7 +203,7 @@ def _files_of(base: str, entity: Any) -> list[str]:
     # A host's name may be anything, also a path that leads out of this folder.
     if os.sep in name or name.startswith("."):
         return []
-    beside = [os.path.join(folder, name + suffix) for suffix in SUFFIXES]
+    beside = [os.path.join(folder, name + suffix) for suffix in VARS_FILE_SUFFIXES]
     return [file for file in beside if os.path.isfile(file)] + _below(os.path.join(folder, name))
 
 
@@ -220,7 +220,7 @@ def _below(folder: str) -> list[str]:
 
 
 def _is_encrypted_vars(name: str) -> bool:
-    return name.endswith(SUFFIXES) and not name.startswith(".")
+    return name.endswith(VARS_FILE_SUFFIXES) and not name.startswith(".")
 
 
 def _all_files(base: str) -> Iterable[str]:

@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "__init__": {"_errors", "_model", "_constructs", "app"},
     "_system": {"_errors", "_shared"},
     "_devserver": {"_errors", "_shared", "_system"},
-    "_lint": {"_providers"},
+    "_lint": {"_shared", "_providers"},
     "_import": {"_errors", "_shared", "_system"},
     "_commands": {
         *("_errors", "_shared", "_model", "_constructs", "_analysis", "_targets", "_synthesis"),

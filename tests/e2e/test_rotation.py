@@ -183,7 +183,7 @@ def test_a_backup_is_kept_before_and_after_and_brings_everything_back(fleet: Fle
     ("variables", "message"),
     [
         ({}, "Set exportable: true and allow_plaintext_backup: true"),
-        ({"vault_transit_rotate_backup_recipients": []}, "a backup is never written but encrypted to somebody"),
+        ({"vault_transit_rotate_backup_recipients": []}, "a backup is only ever written encrypted to somebody"),
     ],
 )
 def test_a_key_that_cannot_be_backed_up_is_not_rotated(fleet: Fleet, variables: dict[str, Any], message: str) -> None:

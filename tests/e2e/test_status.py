@@ -56,7 +56,7 @@ def test_what_is_behind_lost_or_of_no_key_is_told(bao: Bao, fleet: Fleet) -> Non
     assert not report["healthy"]
     texts = {problem["severity"]: problem["text"] for problem in report["problems"]}
     assert re.search(
-        rf"{KEY}: 8 ciphertexts are behind v2: .* and 3 more. Carry them over: mlkeys rotate.", texts["warning"]
+        rf"{KEY}: 8 ciphertexts are behind v2: .* and 3 more. Rewrap them: mlkeys rotate.", texts["warning"]
     )
     assert any("its key material can be read" in problem["text"] for problem in report["problems"])
     assert any(f"of no key that is known: gateway-a:{fleet.files[0]}:2." in one["text"] for one in report["problems"])

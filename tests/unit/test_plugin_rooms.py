@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "callback": {"_connection", "_controller"},
     "filter": {"_shared", "_connection", "_controller", "_hosts", "_fleet"},
     "lookup": {"_lookup", "_controller"},
-    "vars": {"_connection", "_vars_file", "_controller"},
+    "vars": {"_shared", "_connection", "_vars_file", "_controller"},
 }
 
 #: Who may use what is outside of the collection and of the standard library, by file or by room.

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Backup files of keys: a header that everybody may read, then what only the recipients can. Pure.
+"""Backup files of keys: a header that everybody may read, then a part that only the recipients can. Pure.
 
-**Private** to the collection. What a backup needs, and what a restored one would destroy, is decided here from the
-facts of three things: a file's header, the backup itself, and the key as the server shows it.
+**Private** to the collection. Whether to take a backup, and what restoring one would destroy, is decided here from
+three things: a file's header, the backup itself, and the key as the server shows it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _COUNTS = ("latest_version", "min_decryption_version", "min_encryption_version",
 
 @dataclass(frozen=True)
 class Facts:
-    """What tells one state of a key from another, none of it secret.
+    """What distinguishes one state of a key from another, none of it secret.
 
     Attributes:
-        created: when versions were made, in seconds since the epoch, as far as that is known.
+        created: when versions were made, in seconds since the epoch, as far as known.
     """
 
     latest_version: int
@@ -52,7 +52,7 @@ class Facts:
         return range(max(1, self.min_available_version), self.latest_version + 1)
 
     def missing_in(self, other: Facts) -> list[int]:
-        """The versions that are not in the other one, or are others there under the same number."""
+        """The versions that the other one lacks, or has as different versions under the same numbers."""
         both = self.created.keys() & other.created.keys()
         others = {version for version in both if self.created[version] != other.created[version]}
         return [version for version in self.versions if version not in other.versions or version in others]
@@ -60,7 +60,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of the backup that it holds."""
+    """What a file says about its backup."""
 
     key: str
     backend: str
@@ -72,7 +72,7 @@ class Header:
 
 @dataclass(frozen=True)
 class BackupFile:
-    """A file, read.
+    """The content of a backup file.
 
     Attributes:
         sealed: the encrypted part.
@@ -83,15 +83,15 @@ class BackupFile:
 
 
 def facts_of_key(actual: Mapping[str, Any], created: Mapping[int, float]) -> Facts:
-    """The facts of a key as the server shows it."""
+    """The facts about a key as the server shows it."""
     return _facts(actual, {version: int(moment) for version, moment in created.items()})
 
 
 def facts_of_backup(backup: str) -> tuple[str, Facts]:
-    """The key's name, and the facts, out of a backup as the server makes it.
+    """The key's name and the facts about it, from a backup as the server makes it.
 
     Raises:
-        ValueError: it is no such backup. The message holds nothing of it.
+        ValueError: it is not such a backup. The message holds nothing of it.
     """
     try:
         content = json.loads(base64.b64decode(backup, validate=True))
@@ -100,13 +100,10 @@ def facts_of_backup(backup: str) -> tuple[str, Facts]:
         entries = {number + offset: entry for number, entry in enumerate(archive)}
         entries.update((int(version), entry) for version, entry in policy["keys"].items())
         created = {version: int(entry["creation_time"]) for version, entry in entries.items() if entry["creation_time"]}
-        found = str(policy["name"]), _facts(policy, created)
+        return str(policy["name"]), _facts(policy, created)
     except (binascii.Error, ValueError, KeyError, TypeError, AttributeError):
-        pass
-    else:
-        return found
-    # Not from within the handler: the parser's error holds the whole text.
-    raise ValueError("not a backup of a key")
+        # The parser's error holds the whole text.
+        raise ValueError("not a backup of a key") from None
 
 
 def _facts(source: Mapping[str, Any], created: Mapping[int, int]) -> Facts:
@@ -148,10 +145,10 @@ def file_text(header: Header, sealed: str) -> str:
 
 
 def read_file(text: str, path: str) -> BackupFile:
-    """A file, from its text.
+    """The backup file with this text.
 
     Raises:
-        InvalidOption: it is none, or damaged.
+        InvalidOption: it is not a backup file, or damaged.
     """
     head, _gap, sealed = text.partition("\n\n")
     fields: dict[str, list[str]] = {}
@@ -160,18 +157,20 @@ def read_file(text: str, path: str) -> BackupFile:
             name, _colon, value = line.partition(":")
             fields.setdefault(name, []).append(value.strip())
     if fields.get("format") != [FORMAT]:
-        raise InvalidOption(f"{path} is no backup that vault_transit_backup has written.")
+        raise InvalidOption(f"{path} is not a backup that vault_transit_backup has written.")
     try:
         facts = _facts({name: fields[name][0] for name in _COUNTS}, _created(fields["versions"][0]))
         single = {name: fields[name][0] for name in ("key", "backend", "type", "taken")}
         header = Header(**single, facts=facts, recipients=tuple(fields["recipient"]))
     except (KeyError, ValueError):
-        damaged = True
-    else:
-        damaged = not sealed.strip()
-    if damaged:
-        raise InvalidOption(f"{path} is damaged: its header or what follows it is not complete. Take another backup.")
+        raise _damaged(path) from None
+    if not sealed.strip():
+        raise _damaged(path)
     return BackupFile(header, sealed)
+
+
+def _damaged(path: str) -> InvalidOption:
+    return InvalidOption(f"{path} is damaged: its header or what follows it is incomplete. Take another backup.")
 
 
 def _created(text: str) -> dict[int, int]:
@@ -184,10 +183,10 @@ def _created(text: str) -> dict[int, int]:
 
 
 def reason_to_take(path: str, stored: Header | None, wanted: Header, *, force: bool) -> str:
-    """Why a backup is to be taken, empty when the file holds the one that would be taken.
+    """Why a backup has to be taken, empty if the file already holds the same.
 
     Raises:
-        ChangeImpossible: the file holds what would be lost by that.
+        ChangeImpossible: the file holds something that would be lost.
     """
     if stored is None:
         return "there is none yet"
@@ -197,7 +196,7 @@ def reason_to_take(path: str, stored: Header | None, wanted: Header, *, force: b
             f"'{wanted.backend}'; give another path, or remove it"
         )
         raise ChangeImpossible(f"{path} cannot be written", [other])
-    # Trimmed versions were to be destroyed, so that they need not stay in the backup.
+    # Trimmed versions were destroyed on purpose, so they need not stay in the backup.
     lost = [one for one in stored.facts.missing_in(wanted.facts) if one >= wanted.facts.min_available_version]
     if lost and not force:
         last = (
@@ -216,13 +215,13 @@ def reason_to_take(path: str, stored: Header | None, wanted: Header, *, force: b
 
 
 def reason_not_to_restore(name: str, backup: Facts, actual: Facts | None, *, force: bool, destroy: bool) -> str:
-    """Why there is nothing to do, empty when the backup is to be restored.
+    """Why there is nothing to do, empty if the backup has to be restored.
 
     Args:
-        destroy: whether versions of the key may go that the backup does not have.
+        destroy: whether versions of the key that the backup lacks may be destroyed.
 
     Raises:
-        ChangeImpossible: that would overwrite a key without a word that allows it.
+        ChangeImpossible: that would overwrite a key, and the options do not allow it.
     """
     if actual is None:
         return ""
@@ -230,7 +229,7 @@ def reason_not_to_restore(name: str, backup: Facts, actual: Facts | None, *, for
     more = backup.missing_in(actual)
     if not lost and not more:
         if not force or actual.counts == backup.counts:
-            return "the key is there with the same versions"
+            return "the key exists with the same versions"
         return ""
     reasons = []
     if not force:
@@ -239,7 +238,7 @@ def reason_not_to_restore(name: str, backup: Facts, actual: Facts | None, *, for
         reasons.append(f"it exists{has}{lacks}. To put the backup in its place, set force: true")
     if lost and not destroy:
         reasons.append(
-            f"the backup lacks {_named(lost)}, and all that was encrypted with it would be lost for good. Take a "
+            f"the backup lacks {_named(lost)}, and everything encrypted with it would be lost for good. Take a "
             "backup of the key as it is (vault_transit_backup, another path), and set destroy_versions: true as well"
         )
     if reasons:

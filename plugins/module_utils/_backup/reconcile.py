@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""From a key to an encrypted backup, and back. **Private** to the collection.
+"""Take an encrypted backup of a key, and restore it. **Private** to the collection.
 
-The key material is in memory alone, between the server's answer and what encrypts it, and the other way round.
+The key material is only in memory, between the server's answer and its encryption, or decryption and the request.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def reconcile_backup(client: Client, request: BackupRequest, run: RunContext) ->
     if not reason:
         return _backup_outcome(wanted, stored, "", None)
     _check_allowed(name, actual)
-    # Whatever is wrong with the recipients shows now, before the key is taken out.
+    # A problem with the recipients shows here, before the key leaves the server.
     recipients.seal(b"")
     if run.dry_run:
         return _backup_outcome(wanted, stored, reason, None)
@@ -83,14 +83,14 @@ def _predicted(name: str, transit: Transit, recipients: Recipients) -> Outcome:
 
 
 def _take(transit: Transit, header: Header, recipients: Recipients) -> str:
-    """The text of the file. Its header tells of what was got: the key may have been rotated since it was looked at."""
+    """The text of the file. Its header describes what came: the key may have been rotated since it was read."""
     backup = transit.backup_key(header.key)
     known = None
     with contextlib.suppress(ValueError):
         known = facts_of_backup(backup)
     if known is None or known[0] != header.key:
         raise ServerError(
-            f"What the server gives for a backup of the key '{header.key}' is none that could be restored and checked. "
+            f"The server's backup of the key '{header.key}' has an unknown form and could not be restored. "
             "Nothing was written."
         )
     return file_text(replace(header, facts=known[1]), recipients.seal(backup.encode("ascii")))
@@ -100,8 +100,8 @@ def _check_allowed(name: str, actual: Mapping[str, Any]) -> None:
     missing = [option for option in ("exportable", "allow_plaintext_backup") if not actual.get(option)]
     if missing:
         reason = (
-            f"it does not allow it. Set {' and '.join(f'{option}: true' for option in missing)} (vault_transit_key). "
-            "That cannot be undone: from then on, whoever may read its backup or export has the key itself, for ever"
+            f"it does not allow backups. Set {' and '.join(f'{option}: true' for option in missing)} (vault_transit_key). "
+            "That cannot be undone: from then on, whoever may read its backup or export it has the key itself, for ever"
         )
         raise ChangeImpossible(f"The key '{name}' cannot be backed up", [reason])
 
@@ -159,11 +159,11 @@ def _opened(file: BackupFile, request: RestoreRequest) -> str:
         backup = content.decode("ascii")
         known = facts_of_backup(backup)
     if known is None:
-        raise InvalidOption(f"{path} is damaged: what is encrypted in it is no backup of a key. Nothing was changed.")
+        raise InvalidOption(f"{path} is damaged: its encrypted content is not a backup of a key. Nothing was changed.")
     if known != (header.key, header.facts):
         raise InvalidOption(
-            f"{path}: its header does not tell of the backup that is in it, which is of the key '{known[0]}' up to "
-            f"version {known[1].latest_version}. Somebody has changed the one or the other. Nothing was changed."
+            f"{path}: its header does not describe the backup in it, which is of the key '{known[0]}' up to version "
+            f"{known[1].latest_version}. Somebody has changed one of them. Nothing was changed."
         )
     return backup
 
@@ -182,11 +182,11 @@ def _restore(transit: Transit, name: str, backup: str, wanted: Facts, *, force: 
             lambda: transit.restore_key(name, backup, force=force).data,
             is_done,
             "restored",
-            # What is there by now may be another key, which somebody else has made.
+            # By now somebody else may have made another key of this name.
             repeatable=not force,
         ),
     )
     actual = steps.run("", lambda: transit.read_key(name, exists=True))
     if actual is None or not is_done(actual):
-        strange = ServerError(f"The key '{name}' is not as its backup says. Read it (vault_transit_key_info).")
+        strange = ServerError(f"The key '{name}' differs from its backup. Read it (vault_transit_key_info).")
         raise strange.after(steps.done[:1])

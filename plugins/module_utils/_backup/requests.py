@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What a task asks for a backup or its restoration, checked. **Private** to the collection."""
+"""What a task wants to be backed up or restored. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BackupRequest:
 
 @dataclass(frozen=True)
 class RestoreRequest:
-    """A backup, and the key that it should become.
+    """A backup, and the key to restore from it.
 
     Attributes:
         name: of the key, empty for the one in the backup.

@@ -3,8 +3,8 @@
 
 """Encrypt to the public keys of people, and decrypt with a private one, in memory. **Private** to the collection.
 
-`age <https://age-encryption.org>`_ by its Python library, GnuPG by its program, over pipes: what is encrypted is never
-in a file, an argument or the environment.
+`age <https://age-encryption.org>`_ through its Python library, GnuPG through its program and pipes: the plaintext is
+never in a file, an argument or the environment.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _FINGERPRINT = re.compile(r"(?:[0-9A-F]{40}|[0-9A-F]{64})", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Keyring:
-    """How to reach keys.
+    """Where private keys are.
 
     Attributes:
         age_identity: the text of an age identity or an SSH private key.
-        age_identity_file: a file with that.
-        gpg_binary: the program, by its name or path.
-        gpg_home: GnuPG's folder, empty for its own default.
+        age_identity_file: a file with such a text.
+        gpg_binary: name or path of the program.
+        gpg_home: GnuPG's home folder, empty for its own default.
     """
 
     age_identity: str = field(default="", repr=False)
@@ -46,13 +46,13 @@ class Keyring:
 
 
 def keyring_from(options: Mapping[str, Any]) -> Keyring:
-    """The keys that options of a module name."""
+    """The keys that the options of a module name."""
     given = {name: str(options[name]) for name in Keyring.__dataclass_fields__ if options.get(name)}
     return Keyring(**given)
 
 
 def misplaced_secrets(recipients: Iterable[Any]) -> list[str]:
-    """Private keys among what should be public ones, to hide them from all that is shown."""
+    """Private keys among what should be public keys, to mask them in all output."""
     return [text for text in map(str, recipients) if _SECRET.search(text)]
 
 
@@ -61,7 +61,7 @@ class Recipients:
     """Who can decrypt.
 
     Attributes:
-        names: public keys, or fingerprints of them, as they are written down.
+        names: public keys or their fingerprints, as the header of a backup lists them.
     """
 
     names: tuple[str, ...]
@@ -72,8 +72,8 @@ class Recipients:
         """The content as text that only the recipients can read.
 
         Raises:
-            InvalidOption: a recipient does not serve.
-            LibraryMissing: the library of age is.
+            InvalidOption: a recipient is invalid.
+            LibraryMissing: the library of age is missing.
         """
         if self.by_gpg:
             return _gpg_encrypt(content, self.names, self.keyring)
@@ -84,17 +84,17 @@ def recipients_from(given: Sequence[Any], keyring: Keyring) -> Recipients:
     """The recipients: age's, SSH public keys, or full fingerprints of keys that GnuPG has.
 
     Raises:
-        InvalidOption: one of them is none of these, there is none, or they are not all of one kind.
+        InvalidOption: one of them is something else, there is none, or they are not all of one kind.
     """
     if misplaced_secrets(given):
         raise InvalidOption(
-            "recipients: one of them is a private key. Give the public one that belongs to it, and take the private "
-            "one for known to whoever can read this."
+            "recipients: one of them is a private key. Use the public key that belongs to it, and consider the private "
+            "key known to whoever can read this."
         )
     lines = [str(text).strip() for text in given]
     names = [_plain(line) for line in lines if line and not line.startswith("#")]
     if not names:
-        raise InvalidOption("recipients is empty: a backup is never written but encrypted to somebody.")
+        raise InvalidOption("recipients is empty: a backup is only ever written encrypted to somebody.")
     by_gpg = [_FINGERPRINT.fullmatch(name) is not None for name in names]
     unknown = [
         name
@@ -105,15 +105,17 @@ def recipients_from(given: Sequence[Any], keyring: Keyring) -> Recipients:
         raise InvalidOption(
             f"recipients: '{unknown[0]}' is neither a recipient of age (age1…), nor an SSH public key (ssh-ed25519 …, "
             "ssh-rsa …), nor the full fingerprint of a key that GnuPG has (40 or 64 hexadecimal digits). Names and "
-            "addresses are not taken: anybody can make a key with them."
+            "addresses are not accepted: anybody can make a key with them."
         )
     if len(set(by_gpg)) > 1:
-        raise InvalidOption("recipients: all of them must be GnuPG's, or none: the file is encrypted with one tool.")
+        raise InvalidOption(
+            "recipients: either all or none of them must be GnuPG's: the file is encrypted with one tool."
+        )
     return Recipients(tuple(sorted(set(names))), keyring, by_gpg[0])
 
 
 def _plain(line: str) -> str:
-    """Without the comment of an SSH key, and fingerprints in one way of writing."""
+    """A recipient without the comment of an SSH key, a fingerprint in upper case without blanks."""
     if line.startswith("ssh-"):
         return " ".join(line.split()[:2])
     joined = "".join(line.split())
@@ -121,14 +123,14 @@ def _plain(line: str) -> str:
 
 
 def opened(sealed: str, keyring: Keyring, path: str) -> bytes:
-    """What was encrypted.
+    """The plaintext.
 
     Args:
-        path: the file's, for messages.
+        path: of the file, for messages.
 
     Raises:
-        InvalidOption: it is damaged, or for others.
-        LibraryMissing: the library of age is.
+        InvalidOption: it is damaged, or encrypted to others.
+        LibraryMissing: the library of age is missing.
     """
     if sealed.startswith(_AGE):
         return _age_decrypt(sealed, keyring, path)
@@ -150,7 +152,7 @@ def _age_encrypt(content: bytes, names: Sequence[str]) -> str:
         except age.RecipientError:
             break
     if len(recipients) < len(names):
-        raise InvalidOption(f"recipients: '{names[len(recipients)]}' is mistyped or cut off: age does not take it.")
+        raise InvalidOption(f"recipients: '{names[len(recipients)]}' is mistyped or cut off: age does not accept it.")
     return str(age.encrypt(content, recipients, armored=True).decode("ascii"))
 
 
@@ -160,11 +162,11 @@ def _age_decrypt(sealed: str, keyring: Keyring, path: str) -> bytes:
     try:
         return bytes(age.decrypt(sealed.strip().encode("utf-8") + b"\n", identities))
     except age.DecryptError as error:
-        other = any("No matching keys" in str(word) for word in error.args)
-    if other:
+        is_for_others = any("No matching keys" in str(word) for word in error.args)
+    if is_for_others:
         raise InvalidOption(
-            f"{path} is encrypted to others: the age identity that was given is none of its recipients, which its "
-            "header names."
+            f"{path} is encrypted to others: the given age identity is not one of its recipients, which its header "
+            "lists."
         )
     raise InvalidOption(f"{path} is damaged: age cannot decrypt it. Take another backup.")
 
@@ -175,7 +177,7 @@ def _identities(age: Any, keyring: Keyring) -> list[Any]:
     if not text:
         if not keyring.age_identity_file:
             raise InvalidOption(
-                "The backup is encrypted with age: give age_identity_file (or set MLKEYS_AGE_IDENTITY_FILE), or "
+                "The backup is encrypted with age: set age_identity_file (MLKEYS_AGE_IDENTITY_FILE) or "
                 "age_identity (MLKEYS_AGE_IDENTITY)."
             )
         where = keyring.age_identity_file
@@ -196,22 +198,21 @@ def _identities(age: Any, keyring: Keyring) -> list[Any]:
 
 
 def _identity_file(path: str) -> str:
-    problem = "unknown error"
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
     except OSError as error:
-        problem = error.strerror or problem
+        problem = error.strerror or "unknown error"
+        raise InvalidOption(f"age_identity_file {path} cannot be read: {problem}.") from None
     except UnicodeDecodeError:
-        problem = "it is no text"
-    raise InvalidOption(f"age_identity_file {path} cannot be read: {problem}.")
+        raise InvalidOption(f"age_identity_file {path} cannot be read: it is not text.") from None
 
 
 # GnuPG
 
 
 def _gpg_encrypt(content: bytes, names: Sequence[str], keyring: Keyring) -> str:
-    # Whoever gives a whole fingerprint has said which key it is, and need not tell GnuPG that they trust its name.
+    # A full fingerprint identifies the key, so GnuPG need not trust the name on it.
     arguments = ["--trust-model", "always", "--armor", "--encrypt"]
     for name in names:
         arguments += ["--recipient", name]
@@ -221,7 +222,7 @@ def _gpg_encrypt(content: bytes, names: Sequence[str], keyring: Keyring) -> str:
     refused = re.search(r"^\[GNUPG:\] INV_RECP (\d+) (\S+)", said, re.MULTILINE)
     if refused:
         problem = _REFUSALS.get(refused.group(1), "it cannot be encrypted to")
-        raise InvalidOption(f"recipients: GnuPG does not take {refused.group(2)}: {problem}.")
+        raise InvalidOption(f"recipients: GnuPG does not accept {refused.group(2)}: {problem}.")
     raise InvalidOption(f"GnuPG ({keyring.gpg_binary}) did not encrypt. Try: gpg --encrypt --recipient {names[0]}")
 
 
@@ -241,12 +242,12 @@ def _gpg_decrypt(sealed: str, keyring: Keyring, path: str) -> bytes:
         return content
     if "[GNUPG:] ERROR pkdecrypt" in said:
         raise InvalidOption(
-            f"{path}: GnuPG could not use the private key. Unlock it (gpg-agent), or give its gpg_passphrase."
+            f"{path}: GnuPG could not use the private key. Unlock it (gpg-agent), or set gpg_passphrase."
         )
     if "[GNUPG:] NO_SECKEY" in said and "[GNUPG:] DECRYPTION_KEY" not in said:
         raise InvalidOption(
-            f"{path} is encrypted to others: GnuPG has the private key of none of its recipients, which its header "
-            "names. Check gpg_home."
+            f"{path} is encrypted to others: GnuPG has no private key of its recipients, which its header lists. Check "
+            "gpg_home."
         )
     raise InvalidOption(f"{path} is damaged: GnuPG cannot decrypt it. Take another backup.")
 
@@ -254,7 +255,7 @@ def _gpg_decrypt(sealed: str, keyring: Keyring, path: str) -> bytes:
 def _gpg(
     arguments: Sequence[str], content: bytes, keyring: Keyring, *, passphrase: str = ""
 ) -> tuple[bytes | None, str]:
-    """What the program wrote, ``None`` when it failed, and what it said of it."""
+    """The program's output, ``None`` if it failed, and its status messages."""
     program = shutil.which(keyring.gpg_binary)
     if program is None:
         raise InvalidOption(f"The program {keyring.gpg_binary} was not found. Install GnuPG, or set gpg_binary.")
@@ -280,7 +281,7 @@ def _gpg(
 
 @contextlib.contextmanager
 def _pipe(content: bytes) -> Iterator[int]:
-    """The reading end of a pipe that gives this, which is short enough to fit in."""
+    """The reading end of a pipe that holds this content, which is short enough to fit in."""
     reading, writing = os.pipe()
     try:
         with os.fdopen(writing, "wb") as file:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Which files are looked at. **Private** to the collection."""
+"""Which files are searched for ciphertexts. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import is_temporary
 
-# Of these nobody wants a file rewritten.
+# Files in these must not be rewritten.
 NEVER = (".git", ".hg", ".svn")
 
 
 @dataclass(frozen=True)
 class Search:
-    """Where to look.
+    """Where to search.
 
     Attributes:
         paths: files, folders and patterns (``/etc/mlkeys/*/agent.hcl``).
-        patterns: what files in folders are called.
-        exclude: what files and folders are called that are left out.
-        max_bytes: larger files are left out.
+        patterns: names of files in folders.
+        exclude: names of files and folders to leave out.
+        max_bytes: the size of the largest file to search.
     """
 
     paths: Sequence[str]
@@ -38,7 +39,7 @@ class Search:
         """The files, each once, sorted; links are followed to what they point to.
 
         Raises:
-            InvalidOption: a path that is no pattern is not there.
+            InvalidOption: a path that is not a pattern does not exist.
         """
         found: dict[str, None] = {}
         missing = []
@@ -52,7 +53,7 @@ class Search:
                 else:
                     missing.append(match)
         if missing:
-            raise InvalidOption(f"paths: there is no {', '.join(missing)}.")
+            raise InvalidOption(f"paths: {', '.join(missing)} {'does' if len(missing) == 1 else 'do'} not exist.")
         return sorted(path for path in found if self._is_wanted(path))
 
     def _below(self, folder: str) -> Iterator[str]:
@@ -66,12 +67,13 @@ class Search:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.exclude)
 
     def _is_wanted(self, path: str) -> bool:
-        if self._is_excluded(os.path.basename(path)):
+        name = os.path.basename(path)
+        if self._is_excluded(name) or is_temporary(name):
             return False
         try:
             status = os.stat(path)
         except OSError:
-            # A link that leads nowhere.
+            # A link whose target does not exist.
             return False
         return stat.S_ISREG(status.st_mode) and status.st_size <= self.max_bytes
 
@@ -94,9 +96,6 @@ def read(path: str) -> bytes:
     """
     try:
         with open(path, "rb") as file:
-            content = file.read()
+            return file.read()
     except OSError as error:
-        problem = error.strerror or "it cannot be read"
-    else:
-        return content
-    raise InvalidOption(f"{path}: {problem}.")
+        raise InvalidOption(f"{path}: {error.strerror or 'it cannot be read'}.") from None

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Ciphertexts in files of any text format: finding them, and putting others in their places. **Private**.
+"""Find and replace ciphertexts in files of any text format. **Private** to the collection.
 
-Files are bytes here: all of a file but the ciphertexts that change stays as it is, whatever its format and encoding.
+Files are bytes here: everything but the replaced ciphertexts stays as it is, whatever the format and encoding.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Iterator, Mapping
 # Some writers of JSON put a backslash before each slash, which means the same there.
 _CIPHERTEXT = re.compile(rb"(?<![A-Za-z0-9_])vault:v[1-9][0-9]{0,17}:(?:[A-Za-z0-9+/]+|\\/)+={0,2}")
 
-# What stands before a value and names it: `NAME=`, `NAME:`, `"NAME":`, `NAME = "`, `export NAME='`, `NAME: >-`.
+# The name before a value: `NAME=`, `NAME:`, `"NAME":`, `NAME = "`, `export NAME='`, `NAME: >-`.
 _NAME = re.compile(rb"([A-Za-z_][A-Za-z0-9_.-]*)[\"']?[ \t]*[:=]+[ \t]*(?:[|>][+-]?[ \t]*)?[\"']?$")
 
 _SHORTEST = 20
@@ -28,7 +28,7 @@ class Found:
 
     Attributes:
         line: counted from 1.
-        name: what it is called on its line, empty where it has no name there.
+        name: the name before it on its line, empty if there is none.
     """
 
     text: str
@@ -41,17 +41,17 @@ class Found:
 
 
 def version_of(ciphertext: str) -> int:
-    """The key version of what was found as a ciphertext."""
+    """The key version of a ciphertext that was found."""
     return int(ciphertext.split(":", 2)[1][1:])
 
 
 def digest(ciphertext: str) -> str:
-    """A short name for a ciphertext, by which it is known again when it is gone."""
+    """A short name for a ciphertext, to recognize copies of it after it was replaced."""
     return "sha256:" + hashlib.sha256(ciphertext.encode("utf-8")).hexdigest()[:32]
 
 
 def find(content: bytes) -> Iterator[Found]:
-    """The ciphertexts in a file's content, in their order. Fingerprints of an encrypted vars file are none."""
+    """The ciphertexts in a file's content, in their order, without the fingerprints of an encrypted vars file."""
     if b"vault:v" not in content:
         return
     line, seen = 1, 0
@@ -80,7 +80,7 @@ def replace(content: bytes, replacements: Mapping[str, str]) -> tuple[bytes, int
 def _matches(content: bytes) -> Iterator[re.Match[bytes]]:
     begin, end = _metadata(content)
     for match in _CIPHERTEXT.finditer(content):
-        # Whatever is shorter holds not even a nonce.
+        # Anything shorter cannot even hold a nonce.
         if len(match.group()) >= _SHORTEST and not begin <= match.start() < end:
             yield match
 
@@ -91,7 +91,7 @@ _OBJECT = re.compile(rb'"_transit"[ \t\r\n]*:[ \t\r\n]*\{')
 
 
 def _metadata(content: bytes) -> tuple[int, int]:
-    """Where the metadata of an encrypted vars file begin and end; nowhere in other files."""
+    """Where the metadata of an encrypted vars file begins and ends; an empty range in other files."""
     block = _BLOCK.search(content)
     if block:
         return block.start(), block.end()
@@ -99,7 +99,7 @@ def _metadata(content: bytes) -> tuple[int, int]:
     if not opened:
         return 0, 0
     depth, end = 1, opened.end()
-    # Neither names of variables nor fingerprints hold a brace.
+    # Neither variable names nor fingerprints contain braces.
     for brace in re.finditer(rb"[{}]", content[end:]):
         depth += 1 if brace.group() == b"{" else -1
         if not depth:

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""From ciphertexts that were found somewhere to what they are, and to their successors. **Private** to the collection.
+"""Find out whose ciphertexts are, and rewrap them. **Private** to the collection.
 
-A ciphertext tells its key version and nothing else. Which key it belongs to, and under which context, is found out by
-asking the server to rewrap it, which shows no plaintext and changes nothing: a derived key's contexts are the names of
-its secrets, and those are tried. What does not rewrap under any of them belongs to another key.
+A ciphertext shows its key version and nothing else. To find its key and its context, the server is asked to rewrap it,
+which shows no plaintext and changes nothing. The contexts of a derived key are the names of its secrets, and those are
+tried. A ciphertext that does not rewrap under any of them belongs to another key.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 
-# What becomes of a ciphertext.
+# What happens to a ciphertext.
 KEPT = "kept"
 REWRAPPED = "rewrapped"
 # It belongs to another key, or is damaged.
 FOREIGN = "foreign"
-# It does not decrypt any more, because it fell below the key's floor.
+# It no longer decrypts: its version is below the key's floor, `min_decryption_version`.
 TOO_OLD = "too old"
-# There were more than the limit of one run.
+# There are more than the limit of one run.
 LEFT = "left for the next run"
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """One ciphertext that was found, and what it is called there."""
+class FoundCiphertext:
+    """One ciphertext that was found, and the name that stands before it there."""
 
     text: str
     hint: str = ""
@@ -48,12 +48,12 @@ class Sighting:
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What is known of one ciphertext, and what shall take its place.
+class RewrapResult:
+    """What is known of one ciphertext, and what takes its place.
 
     Attributes:
-        name: of the secret, empty where it is not known.
-        successor: empty where it stays as it is.
+        name: of the secret, empty if it is not known.
+        successor: empty if it stays as it is.
         reason: why it cannot be rewrapped.
     """
 
@@ -65,13 +65,13 @@ class Fate:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which key's ciphertexts are to be at which version.
+    """Which key's ciphertexts should be at which version.
 
     Attributes:
         version: 0 for the latest.
-        names: of secrets that may have been encrypted, which are the contexts to try.
-        known: names of ciphertexts that are known.
-        successors: what took the place of ciphertexts, by their digests.
+        names: of secrets that may have been encrypted, to try as contexts.
+        known: names of secrets by their ciphertexts.
+        successors: what took the place of ciphertexts, by the digests of these.
         limit: how many may be rewrapped, ``None`` for any number.
     """
 
@@ -87,10 +87,10 @@ def wanted_from(options: Mapping[str, Any], known: Mapping[str, str]) -> Wanted:
     """What the options of a module ask for.
 
     Args:
-        known: names of the ciphertexts of encrypted vars files.
+        known: names of secrets by their ciphertexts in encrypted vars files.
 
     Raises:
-        InvalidOption: it cannot be.
+        InvalidOption: an option is invalid.
     """
     version, limit = int(options.get("key_version") or 0), options.get("limit")
     if version < 0:
@@ -109,7 +109,7 @@ def wanted_from(options: Mapping[str, Any], known: Mapping[str, str]) -> Wanted:
 
 
 def wanted_version(transit: Transit, wanted: Wanted) -> int:
-    """The version that no ciphertext shall be behind.
+    """The version that no ciphertext should be behind.
 
     Raises:
         InvalidOption: the key has no such version.
@@ -131,90 +131,94 @@ def wanted_version(transit: Transit, wanted: Wanted) -> int:
     return wanted.version or latest
 
 
-def decide(transit: Transit, sightings: Iterable[Sighting], wanted: Wanted, version: int) -> dict[str, Fate]:
-    """What becomes of each ciphertext, by its text.
+def decide(transit: Transit, found: Iterable[FoundCiphertext], wanted: Wanted, version: int) -> dict[str, RewrapResult]:
+    """What happens to each ciphertext, by its text.
 
-    Those at the wanted version or above stay, whoever they belong to: nobody is asked about them.
+    Those at the wanted version or above stay, whatever key they belong to: the server is not asked about them.
     """
-    fates: dict[str, Fate] = {}
-    pending: dict[str, Sighting] = {}
-    for sighting in sightings:
-        text = sighting.text
+    results: dict[str, RewrapResult] = {}
+    pending: dict[str, FoundCiphertext] = {}
+    for one in found:
+        text = one.text
         name = wanted.known.get(text, "")
         successor = wanted.successors.get(digest(text)) if wanted.successors else None
         if successor is not None:
-            fates[text] = Fate(REWRAPPED, name, successor)
-        elif sighting.version >= version:
-            fates[text] = Fate(KEPT, name)
+            results[text] = RewrapResult(REWRAPPED, name, successor)
+        elif one.version >= version:
+            results[text] = RewrapResult(KEPT, name)
         else:
-            pending[text] = sighting
+            pending[text] = one
     behind = list(pending.values())
     if wanted.limit is not None and len(behind) > wanted.limit:
-        fates.update((sighting.text, Fate(LEFT)) for sighting in behind[wanted.limit :])
+        results.update((one.text, RewrapResult(LEFT)) for one in behind[wanted.limit :])
         behind = behind[: wanted.limit]
-    fates.update(_rewrapped(transit, behind, wanted, version))
-    return fates
+    results.update(_rewrapped(transit, behind, wanted, version))
+    return results
 
 
-def identify(transit: Transit, sightings: Iterable[Sighting], wanted: Wanted, version: int) -> dict[str, Fate]:
-    """Whose each ciphertext is, by its text. Nothing takes its place; `REWRAPPED` says that it would."""
-    fates: dict[str, Fate] = {}
-    unknown: dict[str, Sighting] = {}
-    for sighting in sightings:
-        name = wanted.known.get(sighting.text)
+def identify(
+    transit: Transit, found: Iterable[FoundCiphertext], wanted: Wanted, version: int
+) -> dict[str, RewrapResult]:
+    """Whose each ciphertext is, by its text. Nothing takes its place; `REWRAPPED` means that it is behind."""
+    results: dict[str, RewrapResult] = {}
+    unknown: dict[str, FoundCiphertext] = {}
+    for one in found:
+        name = wanted.known.get(one.text)
         if name is None:
-            unknown[sighting.text] = sighting
+            unknown[one.text] = one
         else:
-            fates[sighting.text] = Fate(KEPT if sighting.version >= version else REWRAPPED, name)
-    for text, fate in _rewrapped(transit, list(unknown.values()), wanted, 0).items():
-        at_version = fate.action == REWRAPPED and unknown[text].version >= version
-        fates[text] = Fate(KEPT if at_version else fate.action, fate.name, reason=fate.reason)
-    return fates
+            results[one.text] = RewrapResult(KEPT if one.version >= version else REWRAPPED, name)
+    for text, result in _rewrapped(transit, list(unknown.values()), wanted, 0).items():
+        at_version = result.action == REWRAPPED and unknown[text].version >= version
+        results[text] = RewrapResult(KEPT if at_version else result.action, result.name, reason=result.reason)
+    return results
 
 
-def _rewrapped(transit: Transit, sightings: Sequence[Sighting], wanted: Wanted, version: int) -> dict[str, Fate]:
-    fates: dict[str, Fate] = {}
-    rest = list(sightings)
-    tried: dict[str, set[str]] = {sighting.text: set() for sighting in rest}
-    # First what each is likely to be, then every other name that there is.
+def _rewrapped(
+    transit: Transit, found: Sequence[FoundCiphertext], wanted: Wanted, version: int
+) -> dict[str, RewrapResult]:
+    results: dict[str, RewrapResult] = {}
+    rest = list(found)
+    tried: dict[str, set[str]] = {one.text: set() for one in rest}
+    # First the likely name of each, then every other name.
     rounds: list[str | None] = [None, *wanted.names]
     for common in rounds:
         attempts = []
-        for sighting in rest:
-            name = _likely_name(sighting, wanted) if common is None else common
-            if name not in tried[sighting.text]:
-                tried[sighting.text].add(name)
-                attempts.append((sighting, name))
+        for one in rest:
+            name = _likely_name(one, wanted) if common is None else common
+            if name not in tried[one.text]:
+                tried[one.text].add(name)
+                attempts.append((one, name))
         if not attempts:
             continue
-        items = [_item(sighting, name, version) for sighting, name in attempts]
-        for (sighting, name), answer in zip(attempts, transit.rewrap_each(wanted.key, items)):
-            fate = _fate(answer, name)
-            known = fates.get(sighting.text)
-            # Of several reasons the one that says most is that it is too old.
-            if known is None or fate.action != FOREIGN:
-                fates[sighting.text] = fate
-        rest = [sighting for sighting in rest if fates[sighting.text].action == FOREIGN]
-    return fates
+        items = [_item(one, name, version) for one, name in attempts]
+        for (one, name), answer in zip(attempts, transit.rewrap_each(wanted.key, items)):
+            result = _result(answer, name)
+            known = results.get(one.text)
+            # Of several reasons, "too old" is the most precise.
+            if known is None or result.action != FOREIGN:
+                results[one.text] = result
+        rest = [one for one in rest if results[one.text].action == FOREIGN]
+    return results
 
 
-def _likely_name(sighting: Sighting, wanted: Wanted) -> str:
-    known = wanted.known.get(sighting.text)
+def _likely_name(one: FoundCiphertext, wanted: Wanted) -> str:
+    known = wanted.known.get(one.text)
     if known is not None:
         return known
-    hint = sighting.hint.lower().replace("-", "_").replace(".", "_")
+    hint = one.hint.lower().replace("-", "_").replace(".", "_")
     return hint if hint in wanted.names else ""
 
 
-def _item(sighting: Sighting, name: str, version: int) -> Item:
-    # A key that is not derived takes no notice of a context.
+def _item(one: FoundCiphertext, name: str, version: int) -> Item:
+    # A key that is not derived ignores the context.
     context = name.encode("utf-8") if name else None
-    return Item(sighting.text.encode("ascii"), context=context, key_version=version)
+    return Item(one.text.encode("ascii"), context=context, key_version=version)
 
 
-def _fate(answer: Rewrapped, name: str) -> Fate:
+def _result(answer: Rewrapped, name: str) -> RewrapResult:
     if answer.text:
-        return Fate(REWRAPPED, name, answer.text)
+        return RewrapResult(REWRAPPED, name, answer.text)
     if answer.foreign:
-        return Fate(FOREIGN, reason=answer.reason)
-    return Fate(TOO_OLD, reason=answer.reason)
+        return RewrapResult(FOREIGN, reason=answer.reason)
+    return RewrapResult(TOO_OLD, reason=answer.reason)

@@ -57,7 +57,7 @@ def restore_spec() -> Spec:
 
 def run_backup(module: AnsibleModule) -> None:
     """Bring the file at the option ``path`` in step with the key."""
-    # One that was taken for a recipient by mistake shall not show in what is told of the options.
+    # A private key that was given as a recipient by mistake must not show in the invocation.
     module.no_log_values.update(misplaced_secrets(module.params["recipients"]))
     run_on_file(module, backup_request, reconcile_backup)
 
@@ -68,5 +68,5 @@ def run_restore(module: AnsibleModule) -> None:
         file = open_file(module, opened, module.params["path"])
         text = text_of(module, file)
     if text is None:
-        module.fail_json(msg=f"There is no file {file.path}.")
+        module.fail_json(msg=f"The file {file.path} does not exist.")
     run(module, lambda client, options, context: reconcile_restore(client, restore_request(options, text), context))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What is done with ciphertexts where they lie. Needs Python and nothing else there. **Private** to the collection."""
+"""The modules that find and replace ciphertexts on a host, which needs nothing but Python. **Private**."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import 
     fail,
 )
 
-# So many ciphertexts at a time keep a run's memory small, however many files there are.
+# This many ciphertexts at a time keep the memory of a run small, however many files there are.
 AT_ONCE = 20000
 
-# What a ciphertext may be, as it is told.
+# The states of a ciphertext in results.
 STATES = ("current", "behind", "too old", "foreign", "unknown")
 
 
 def _search_spec() -> Spec:
-    """The options that say where to look."""
+    """The options that set where to search."""
     return {
         "paths": {"type": "list", "elements": "str", "required": True},
         "patterns": {"type": "list", "elements": "str", "default": ["*"]},
@@ -39,7 +39,7 @@ def _search_spec() -> Spec:
 
 
 def _origin_spec() -> Spec:
-    """The options that say whose ciphertexts they are."""
+    """The options that set whose ciphertexts they are."""
     return {
         **backend_spec(),
         "key": {"type": "str", "no_log": False},
@@ -79,23 +79,21 @@ def rewrap_spec() -> Spec:
 
 
 def run_search(module: AnsibleModule) -> None:
-    """Tell which ciphertexts are in which files, a part of them at a time."""
-    found: dict[str, Any] = {}
-    failure: TransitError | None = None
+    """Report the ciphertexts in files, a part of the files at a time."""
     try:
         found = _part(search_from(module.params).files(), module.params["after"] or "")
     except TransitError as error:
         failure = error
-    if failure is not None:
-        fail(module, failure)
-    module.exit_json(changed=False, **found)
+    else:
+        module.exit_json(changed=False, **found)
+    fail(module, failure)
 
 
 def _part(paths: Sequence[str], after: str) -> dict[str, Any]:
-    """What is in the files behind one of them, and the last file where there are more; and how far it is.
+    """The ciphertexts in the files after one of them, the number of files seen, and the last file if more are left.
 
-    It is one text of JSON: Ansible looks into each value of a result and of the arguments, which takes longer than all
-    that is done here.
+    The ciphertexts are one JSON text: Ansible inspects each value of results and arguments, which would take longer
+    than the search itself.
     """
     found: list[dict[str, Any]] = []
     last = ""
@@ -112,7 +110,7 @@ def _part(paths: Sequence[str], after: str) -> dict[str, Any]:
 
 
 def run_replacing(module: AnsibleModule) -> None:
-    """Put ciphertexts in the places of others, in the files at the option ``paths``. Each is replaced in one step."""
+    """Replace ciphertexts by others in the files at the option ``paths``. Each file is replaced in one step."""
     replaced: dict[str, int] = {}
     texts: dict[str, str] = json.loads(module.params["texts"])
     for path in module.params["paths"]:
@@ -123,10 +121,10 @@ def run_replacing(module: AnsibleModule) -> None:
 
 
 def _replaced(module: AnsibleModule, path: str, texts: Mapping[str, str], *, changed: bool) -> int:
-    """How many ciphertexts of a file have others in their places now.
+    """Replace ciphertexts in one file, and return how many there were.
 
     Args:
-        changed: whether a file before has.
+        changed: whether the run has changed a file before.
     """
     problem = None
     with contextlib.ExitStack() as opened:

@@ -251,6 +251,10 @@ def name_problem(name: str) -> str | None:
     )
 
 
+# How the names of encrypted vars files end.
+VARS_FILE_SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
+
+
 def ciphertext_version(text: str) -> int | None:
     """The key version of a ciphertext or HMAC (``vault:vN:…``), ``None`` when the text does not have that form."""
     match = _CIPHERTEXT.fullmatch(text)

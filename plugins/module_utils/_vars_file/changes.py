@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What happens to each entry of an encrypted vars file, and the text that comes of it. Pure. **Private**."""
+"""Decide what happens to each entry of an encrypted vars file, and write it down. Pure. **Private**."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class EntryChange:
     """What happens to one entry, and why.
 
     Attributes:
-        before: the stored key version, ``None`` for no entry.
-        after: the version it will have, ``None`` for none.
-        fingerprint: whether the fingerprint is written anew.
+        before: the stored key version, ``None`` for a new entry.
+        after: the version that it gets, ``None`` for a removed entry.
+        fingerprint: whether it gets a new fingerprint.
     """
 
     name: str
@@ -74,15 +74,14 @@ def decide(
     fingerprint_version: int,
     purge: bool,
 ) -> list[EntryChange]:
-    """What happens to each entry, in the order of the file, new ones after it sorted by name.
+    """What happens to each entry, in the order of the file, then new ones sorted by name.
 
     Args:
         entries: what the file holds.
-        same: for each given secret that is stored, ``None`` when its value is the stored one, else why it has to be
-            written; for each that is not stored, the reason as well.
-        version: the key version that entries shall not be behind.
+        same: for each given secret, ``None`` if its value is the stored one, else the reason to write it.
+        version: the key version that entries should not be behind.
         fingerprint_version: the same for fingerprints of given secrets.
-        purge: whether entries that were not given go away.
+        purge: whether to remove entries that were not given.
     """
     changes = []
     for entry in entries.values():
@@ -154,13 +153,13 @@ def edit(content: MutableMapping[Any, Any], entries: Mapping[str, Entry], edits:
 def _put_block(
     metadata: MutableMapping[Any, Any], name: str, values: Mapping[str, str], removed: Sequence[str]
 ) -> None:
-    """Bring a block of the metadata up to date; one that holds nothing goes."""
+    """Update a block of the metadata, and remove it if it becomes empty."""
     if name in metadata:
         block = metadata[name]
         put(block, values, after=list(block)[-1] if block else None)
         _remove_from(metadata, name, removed)
     elif values:
-        # Comments at the end of a file count as part of its last block, and that shall stay the last one.
+        # Comments at the end of a file belong to its last block, so that must stay the last one.
         others = [other for other in metadata if other != "hmac"]
         block = type(metadata)()
         put(block, values)

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""A vars file's text as something that can be read and changed. **Private** to the collection.
+"""Read and change the text of a vars file. **Private** to the collection.
 
-YAML keeps its comments and order, by ruamel.yaml, and JSON its order. No message repeats a line: it may be a secret.
+YAML keeps its comments and order, thanks to ruamel.yaml, and JSON its order. No message repeats a line,
+which may hold a secret.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from typing import Any, Mapping, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
 
-# What stands before the first entry: byte order mark, directives, comments, blank lines. ruamel.yaml would drop some.
+# What precedes the first entry: byte order mark, directives, comments, blank lines. ruamel.yaml would drop some of it.
 _BLANK = r"(?:[ \t]*(?:#.*)?\r?\n)*"
 _PREAMBLE = re.compile("\ufeff?" + rf"(?:(?:%.*\r?\n)*{_BLANK}---[ \t]*(?:#.*)?\r?\n)?{_BLANK}")
 
-# The first line inside of a mapping inside of the file's.
+# The first line of a nested mapping.
 _INDENTED = re.compile(r"^\w+:[ \t]*\r?\n( +)\w+:", re.MULTILINE)
 
 
 class Document:
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
         content: its mapping, which may be changed.
@@ -35,10 +36,10 @@ class Document:
     def __init__(self, text: str, path: str) -> None:
         """
         Args:
-            path: what to call it. One that ends with ``.json`` makes it JSON.
+            path: names it in messages. A path that ends with ``.json`` makes it JSON.
 
         Raises:
-            InvalidOption: the text is no YAML or JSON, or no mapping.
+            InvalidOption: the text is not YAML or JSON, or not a mapping.
         """
         self._is_json = path.endswith(".json")
         indented = _INDENTED.search(text)
@@ -61,14 +62,14 @@ class Document:
 
 
 def _replace(mapping: MutableMapping[Any, Any], name: str, value: str) -> None:
-    """Give an entry another value, in the quotes of the old one."""
+    """Set the value of an entry, in the quotes of the old value."""
     old = mapping[name]
     quoted = type(old).__name__ in ("DoubleQuotedScalarString", "SingleQuotedScalarString")
     mapping[name] = type(old)(value) if quoted else value
 
 
 def remove(mapping: MutableMapping[Any, Any], name: str) -> str:
-    """Take an entry away if it is there. Comment lines below it, where nothing is left for them to stand beside."""
+    """Remove an entry if it exists. Returns the comment lines below it if no entry is left to hold them."""
     if name not in mapping:
         return ""
     names = list(mapping)
@@ -82,7 +83,7 @@ def remove(mapping: MutableMapping[Any, Any], name: str) -> str:
 
 
 def put(mapping: MutableMapping[Any, Any], values: Mapping[str, Any], after: Any = None) -> None:
-    """Give entries their values. New ones go behind ``after`` (``None``: in front), above the comments below that."""
+    """Set values of entries. New entries go after ``after`` (``None``: to the front), above the comments below that."""
     for name in values:
         if name in mapping:
             _replace(mapping, name, values[name])
@@ -102,7 +103,7 @@ def put(mapping: MutableMapping[Any, Any], values: Mapping[str, Any], after: Any
 
 
 def _take_below(mapping: Any, name: Any) -> str:
-    """The comment lines below an entry, which ruamel.yaml counts as the entry's own."""
+    """Take the comment lines below an entry, which ruamel.yaml attaches to the entry."""
     mapping, name = _innermost(mapping, name)
     tokens = mapping.ca.items.get(name) if hasattr(mapping, "ca") else None
     token = tokens[2] if tokens and len(tokens) > 2 else None
@@ -114,7 +115,7 @@ def _take_below(mapping: Any, name: Any) -> str:
 
 
 def put_below(mapping: Any, name: Any, below: str) -> None:
-    """Put comment lines below an entry, above the first one for ``None``."""
+    """Put comment lines below an entry, or above the first one for ``None``."""
     if not below:
         return
     from ruamel.yaml.error import CommentMark
@@ -134,7 +135,7 @@ def put_below(mapping: Any, name: Any, below: str) -> None:
 
 
 def _innermost(mapping: Any, name: Any) -> tuple[Any, Any]:
-    """What stands last in an entry: its own name, or the last one in the mapping that it holds."""
+    """The last name in an entry: its own, or the last one of the mapping that it holds."""
     while isinstance(mapping.get(name), MutableMapping) and mapping[name] and hasattr(mapping[name], "ca"):
         mapping = mapping[name]
         name = list(mapping)[-1]
@@ -153,16 +154,12 @@ def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _load_json(text: str, path: str) -> Any:
-    line = 1
     try:
         return json.loads(text if text.strip() else "{}", object_pairs_hook=_once)
     except _TwiceError:
-        line = 0
-    except ValueError as error:
-        line = getattr(error, "lineno", 1)
-    except RecursionError:
-        pass
-    raise InvalidOption(f"{path} is not JSON (line {line})." if line else f"{path}: a name is there twice.")
+        raise InvalidOption(f"{path} has an entry twice.") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidOption(f"{path} is not JSON (line {getattr(error, 'lineno', 1)}).") from None
 
 
 def _load_yaml(text: str, path: str) -> tuple[str, Any]:
@@ -176,23 +173,20 @@ def _load_yaml(text: str, path: str) -> tuple[str, Any]:
     body = text[len(preamble) :].replace("\r\n", "\n")
     if not body.strip() or (body.startswith("#") and "\n" not in body):
         return f"{text.rstrip()}\n" if text.strip() else "---\n", CommentedMap()
-    where, problem = "", "is not YAML"
     try:
         document = yaml.load(body)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {preamble.count(chr(10)) + mark.line + 1})" if mark else ""
-        if isinstance(error, DuplicateKeyError):
-            problem = "holds a name twice"
+        problem = "has an entry twice" if isinstance(error, DuplicateKeyError) else "is not YAML"
+        raise InvalidOption(f"{path} {problem}{where}.") from None
     except (YAMLError, *_WHAT_ODD_TEXT_RAISES):
-        pass
-    else:
-        # An empty mapping in braces goes on as one in lines.
-        return preamble, CommentedMap() if document == {} else document
-    raise InvalidOption(f"{path} {problem}{where}.")
+        raise InvalidOption(f"{path} is not YAML.") from None
+    # An empty mapping in braces becomes one in lines.
+    return preamble, CommentedMap() if document == {} else document
 
 
-# On hostile text ruamel.yaml also raises what its own parts raise.
+# On hostile text ruamel.yaml also raises errors of its internals.
 _WHAT_ODD_TEXT_RAISES = (
     ArithmeticError,
     AssertionError,
@@ -208,14 +202,14 @@ _WHAT_ODD_TEXT_RAISES = (
 def _yaml(indent: int = 2) -> Any:
     yaml = library("ruamel.yaml").YAML(typ="rt")
     yaml.preserve_quotes = True
-    # Never fold a ciphertext over lines.
+    # Never break a ciphertext over lines.
     yaml.width = 1_000_000
     yaml.indent(mapping=indent, sequence=indent + 2, offset=2)
     return yaml
 
 
 def plain(value: Any) -> Any:
-    """A loaded value without what ruamel.yaml keeps beside it."""
+    """A loaded value as plain data, without what ruamel.yaml attaches to it."""
     if isinstance(value, Mapping):
         return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Encrypted vars files: reading one, deciding what happens to each entry, writing it. **Private** to the collection.
+"""Encrypted vars files: what one holds, and whether it is valid. **Private** to the collection.
 
 Such a file is an ordinary vars file whose values are ciphertext::
 
@@ -13,14 +13,14 @@ Such a file is an ordinary vars file whose values are ciphertext::
       hmac:
         openai_api_key: vault:v3:Qm1...
 
-The HMAC of ``NAME\\0VALUE`` is the entry's fingerprint. It tells without the right to decrypt whether a plaintext is
-the stored one, and the name in it keeps equal values apart. Encryption is randomised, so without a fingerprint there
-would be no idempotence.
-Each entry is encrypted with its name as context: under a derived key it decrypts under that name alone.
-Where a ciphertext took the place of another one, ``before`` keeps the other one's digest, so that copies of it in other
-files are known, and follow.
+The HMAC of ``NAME\\0VALUE`` is the entry's fingerprint. It shows without the right to decrypt whether a plaintext is
+the stored one. The name in it makes the fingerprints of equal values differ. Encryption is randomised, so only
+fingerprints make idempotence possible.
+Each entry is encrypted with its name as context: with a derived key it decrypts under that name only.
+If a ciphertext replaced another one, ``before`` keeps the digest of that one, so that a rotation can replace copies of
+it in other files.
 
-The same may be a document in a KV engine. A file then only points there::
+A document in a KV engine may have the same content. A file then only points there::
 
     _transit:
       format: 1
@@ -28,7 +28,7 @@ The same may be a document in a KV engine. A file then only points there::
       kv_mount: secret
       kv_path: ml/llm_gateways
 
-Nothing here talks to a server or touches a file, and no message repeats a value.
+Nothing here contacts a server or opens a file, and no message repeats a value.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Entry:
     """One stored secret.
 
     Attributes:
-        fingerprint: empty where the file has none.
-        before: digest of the ciphertext that was there before, empty where there was none.
+        fingerprint: empty if the file has none.
+        before: digest of the ciphertext that this one replaced, empty if there was none.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a KV engine a document is."""
+    """The place of a document in a KV engine."""
 
     mount: str
     path: str
@@ -89,8 +89,8 @@ class VarsFile:
     """A parsed file, or a document of a KV engine.
 
     Attributes:
-        plain: what in it is not encrypted, by name.
-        place: where the entries are, when it only points there.
+        plain: entries that are not encrypted, by name.
+        place: the KV document with the entries, if the file only points there.
     """
 
     path: str
@@ -104,14 +104,14 @@ class VarsFile:
 
 
 def fingerprint_input(name: str, value: bytes) -> bytes:
-    """What the fingerprint of an entry is the HMAC of."""
+    """The input of the HMAC that is an entry's fingerprint."""
     return name.encode("utf-8") + b"\0" + value
 
 
 def name_problems(names: Sequence[str]) -> list[str]:
-    """What is wrong with names that are to become variables."""
+    """The problems of names for variables."""
     return [
-        f"'{name}' is not a name for a variable: letters, digits and '_', not beginning with a digit"
+        f"'{name}' is not a valid variable name: use letters, digits and '_', and do not begin with a digit"
         for name in names
         if not _VARIABLE_NAME.fullmatch(name)
     ] + [
@@ -125,7 +125,7 @@ def parse(text: str, path: str) -> VarsFile:
     """The file's content; an empty one for no text.
 
     Raises:
-        InvalidOption: it is no vars file of this kind, or holds something that is not encrypted.
+        InvalidOption: it is not an encrypted vars file, or holds a value that is not encrypted.
     """
     return encrypted(interpret(plain(Document(text, path).content), path, text))
 
@@ -134,7 +134,7 @@ def encrypted(file: VarsFile) -> VarsFile:
     """The same file.
 
     Raises:
-        InvalidOption: it holds something that is not encrypted.
+        InvalidOption: it holds a value that is not encrypted.
     """
     if file.plain:
         raise InvalidOption(plain_names_problem(file.plain, file.path))
@@ -142,10 +142,10 @@ def encrypted(file: VarsFile) -> VarsFile:
 
 
 def interpret(content: Any, path: str, text: str = "") -> VarsFile:
-    """What a loaded file holds. Values that are not encrypted are set apart.
+    """The content of a loaded file, with values that are not encrypted set apart.
 
     Raises:
-        InvalidOption: it is no vars file of this kind.
+        InvalidOption: it is not an encrypted vars file.
     """
     if not isinstance(content, dict):
         raise _no_mapping(path)
@@ -153,11 +153,11 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
     if not isinstance(metadata, dict) or not isinstance(metadata.get("hmac", {}), dict):
         raise InvalidOption(f"{path}: {METADATA} must be a mapping with format, backend, key and hmac.")
     if str(metadata.get("format", FORMAT)) != str(FORMAT):
-        raise InvalidOption(f"{path} has another format than {FORMAT}, the only one that this version knows.")
+        raise InvalidOption(f"{path} has an unknown format. This version knows only format {FORMAT}.")
     hmacs = metadata.get("hmac", {})
     damaged = [name for name, value in hmacs.items() if not _is_ciphertext(value)]
     if damaged:
-        raise InvalidOption(f"{path}: the hmac of {_listed(damaged)} is damaged. Take that line out of the file.")
+        raise InvalidOption(f"{path}: the hmac of {_listed(damaged)} is damaged. Remove that line from the file.")
     secrets = {name: value for name, value in content.items() if name != METADATA and _is_entry(name, value)}
     before = metadata.get("before", {})
     before = before if isinstance(before, dict) else {}
@@ -182,12 +182,12 @@ def _place(metadata: Mapping[str, Any], path: str) -> Place | None:
         return None
     place = Place(str(metadata.get("kv_mount") or "").strip("/"), str(metadata.get("kv_path") or "").strip("/"))
     if store != IN_KV or not (place.mount and place.path):
-        raise InvalidOption(f"{path}: {METADATA} must say store: kv, kv_mount and kv_path, or nothing of a store.")
+        raise InvalidOption(f"{path}: {METADATA} must set store: kv, kv_mount and kv_path together, or none of them.")
     return place
 
 
 def pointing(file: VarsFile, place: Place) -> str:
-    """The text of a file that points to a place; the file's own when it does.
+    """The text of a file that points to a place; its own text if it already does.
 
     Raises:
         InvalidOption: it holds entries of its own, or points elsewhere.
@@ -197,8 +197,8 @@ def pointing(file: VarsFile, place: Place) -> str:
     if file.entries or file.place is not None:
         held = f"points to '{file.place}'" if file.place is not None else f"holds {_listed(file.entries)}"
         raise InvalidOption(
-            f"{file.path} {held}, and would have to point to '{place}'. Move it away, and give all secrets to have "
-            "them encrypted anew."
+            f"{file.path} {held}, but should point to '{place}'. Move it away, and pass all secrets again to encrypt "
+            "them anew."
         )
     document = Document(file.text, file.path)
     metadata = document.content.setdefault(METADATA, {})
@@ -207,17 +207,16 @@ def pointing(file: VarsFile, place: Place) -> str:
 
 
 def plain_names_problem(names: Iterable[Any], path: str) -> str:
-    """What to say of a file that holds something that is not encrypted."""
+    """The message about values of a file that are not encrypted."""
     return (
         f"{path}: the value of {_listed(names)} is not ciphertext (vault:vN:...). If it is a plaintext secret, others "
-        "may have read it: replace it at its provider, take it out of the file, and give the new one as one of the "
-        "secrets."
+        "may have read it: replace it at its provider, remove it from the file, and pass the new value in secrets."
     )
 
 
 def _listed(names: Iterable[Any]) -> str:
-    """Names to show. What is none for a variable may be anything, so it is not shown."""
-    return ", ".join(name if _is_name(name) else "an entry without a variable's name" for name in names)
+    """Names to show. A name that no variable can have may be anything, so it is not shown."""
+    return ", ".join(name if _is_name(name) else "an entry without a valid name" for name in names)
 
 
 def _is_name(name: Any) -> bool:
@@ -244,8 +243,8 @@ def check_ownership(file: VarsFile, backend: str, key: str, fingerprint_key: str
         differing.append(f"fingerprint_key '{file.fingerprint_key or file.key}', not '{fingerprint_key}'")
     if differing:
         raise InvalidOption(
-            f"{path} was written with {' and '.join(differing)}. Give what the file says, or move the file away and "
-            "give all secrets to have them encrypted anew."
+            f"{path} was written with {' and '.join(differing)}. Use what the file names, or move the file away and "
+            "pass all secrets again to encrypt them anew."
         )
 
 

@@ -21,10 +21,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 
 @dataclass(frozen=True)
 class Stored:
-    """What is there.
+    """A document as it is stored.
 
     Attributes:
-        version: of the document, 0 when there never was one.
+        version: of the document, 0 if it never existed.
     """
 
     content: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -43,7 +43,7 @@ class Documents:
         self._mount = mount.strip("/")
 
     def read(self, path: str) -> Stored:
-        """The document at a path; an empty one where there is none or it was deleted.
+        """The document at a path, empty if it does not exist or was deleted.
 
         Raises:
             InvalidOption: the engine keeps no versions.
@@ -54,30 +54,25 @@ class Documents:
             return Stored(version=error.version)
         metadata = data.get("metadata")
         if not isinstance(metadata, Mapping) or "version" not in metadata:
-            raise InvalidOption(
-                f"What is mounted at '{self._mount}' is no KV engine of version 2, going by its answer."
-            )
+            raise InvalidOption(f"The engine mounted at '{self._mount}' does not look like a KV engine of version 2.")
         return Stored(data.get("data") or {}, int(metadata["version"]))
 
     def replace(self, path: str, stored: Stored, content: Mapping[str, Any]) -> None:
-        """Put other content in place of what was read, unless somebody else was faster.
+        """Replace what was read, unless somebody else wrote the document in the meantime.
 
         Raises:
-            Overtaken: the document is another one by now, and stays as it is.
+            Overtaken: somebody did. Nothing was written.
         """
         try:
             self._client.post(self._path(path), {"options": {"cas": stored.version}, "data": content})
         except ServerError as error:
-            refused = error
-        else:
-            return
-        if refused.says("check-and-set parameter did not match"):
+            if not error.says("check-and-set parameter did not match"):
+                raise
             raise Overtaken(
                 f"Somebody else wrote '{self._mount}/{path}' in the meantime, and that was left as it is. Run again.",
-                refused.status,
-                refused.reasons,
-            )
-        raise refused
+                error.status,
+                error.reasons,
+            ) from None
 
     def _path(self, path: str) -> str:
         return f"{self._mount}/data/{path.strip('/')}"

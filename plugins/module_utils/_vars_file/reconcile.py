@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""From given secrets and a stored file to the file's new text. **Private** to the collection.
+"""Bring an encrypted vars file in step with given secrets. **Private** to the collection.
 
 At most two requests decide (hmac, and verify for fingerprints of older versions), and at most two more do the work
-(encrypt, rewrap), for any number of secrets that fits into the server's limits. The token needs no right to decrypt.
+(encrypt, rewrap), for as many secrets as the server's limits allow. The token needs no right to decrypt.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class VarsPlan:
 
     Attributes:
         version: the key version that changed entries get.
-        fingerprints: those of the given secrets, and those that are made anew.
+        fingerprints: those of the given secrets, and those of stored ones that are refreshed.
     """
 
     transit: Transit
@@ -195,7 +195,7 @@ def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprint
 
 
 def _stale(file: VarsFile, secrets: Secrets, latest: int) -> list[Entry]:
-    """Entries that were not given, and whose fingerprints an old version of the key made."""
+    """Entries that were not given and have fingerprints of an older key version."""
     others = [entry for name, entry in file.entries.items() if name not in secrets]
     return [entry for entry in others if (ciphertext_version(entry.fingerprint) or 0) < latest]
 
@@ -203,7 +203,7 @@ def _stale(file: VarsFile, secrets: Secrets, latest: int) -> list[Entry]:
 def _fingerprints_anew(
     transit: Transit, request: VarsRequest, entries: list[Entry]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """New fingerprints of entries, as far as the token may decrypt them."""
+    """New fingerprints of entries, as far as the token may decrypt these."""
     values = _decrypt_if_allowed(transit, request.key, entries)
     missing = [entry.name for entry in entries if entry.name not in values]
     warnings: tuple[str, ...] = ()
@@ -217,12 +217,12 @@ def _fingerprints_anew(
 def _not_refreshed(names: list[str]) -> str:
     return (
         f"The fingerprints of {', '.join(names)} stay as they are, since the token may not decrypt. When the key's "
-        "min_decryption_version passes their version, they tell nothing any more."
+        "min_decryption_version passes their version, they cannot be verified any more."
     )
 
 
 def _successors(file: VarsFile, ciphertexts: Mapping[str, str]) -> dict[str, str]:
-    """What took the place of each ciphertext that is known to have been there, by its digest."""
+    """What replaced each ciphertext that the file is known to have held, by the digest of that."""
     successors = {}
     for entry in file.entries.values():
         if entry.name in ciphertexts:
@@ -249,7 +249,7 @@ def _predicted(request: VarsRequest) -> Outcome:
 def _compare(
     transit: Transit, request: VarsRequest, file: VarsFile, fingerprints: Mapping[str, str]
 ) -> dict[str, str | None]:
-    """For each given secret ``None`` if it is the stored one, else the reason to write it."""
+    """``None`` for each given secret that is the stored one, else the reason to write it."""
     secrets = request.secrets
     stored = {name: entry for name, entry in file.entries.items() if name in secrets}
     verified = _verified(transit, request, stored, fingerprints)
@@ -276,7 +276,7 @@ def _verified(
     older: dict[str, Item] = {}
     for name, entry in stored.items():
         if ciphertext_version(entry.fingerprint) == ciphertext_version(fingerprints[name]):
-            # Under one version the same value has always the same HMAC: there is nothing to ask.
+            # With one version of the key, the same value always has the same HMAC.
             verified[name] = entry.fingerprint == fingerprints[name]
         elif entry.fingerprint:
             older[name] = Item(fingerprint_input(name, request.secrets[name]), name, hmac=entry.fingerprint)
@@ -286,7 +286,7 @@ def _verified(
 
 
 def _decrypt_if_allowed(transit: Transit, key: str, entries: list[Entry]) -> dict[str, bytes]:
-    """Plaintexts of entries whose fingerprint tells nothing, as far as the token may and they do decrypt."""
+    """Plaintexts of entries, as far as the token may decrypt them and they do decrypt."""
     if not entries:
         return {}
     try:
@@ -297,13 +297,14 @@ def _decrypt_if_allowed(transit: Transit, key: str, entries: list[Entry]) -> dic
 
 
 def stored_item(entry: Entry, key_version: int = 0) -> Item:
+    """An entry as part of a request to decrypt or rewrap it."""
     return Item(
         entry.ciphertext.encode("utf-8"), entry.name, context=entry.name.encode("utf-8"), key_version=key_version
     )
 
 
 def _fingerprints(transit: Transit, fingerprint_key: str, secrets: Secrets) -> dict[str, str]:
-    """Fingerprints of all given secrets; with none given, one of nothing, for the version that it shows."""
+    """Fingerprints of all given secrets; if there are none, one of an empty value, for the version that it shows."""
     names = sorted(secrets) or [""]
     items = [Item(fingerprint_input(name, secrets.get(name, b"")), name) for name in names]
     return dict(zip(names, transit.hmac(fingerprint_key, items)))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""What a task asks for an encrypted vars file, checked. Pure. **Private** to the collection."""
+"""What a task wants an encrypted vars file to hold. Pure. **Private** to the collection."""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ciphertexts in the files of a host, of which the controller asks the server. **Private** to the collection.
+"""Ciphertexts in the files of a host, about which the controller asks the server. **Private** to the collection.
 
-The host needs neither a token nor a library: modules tell what is in its files and put other ciphertexts there, and all
-that goes to the server goes from here.
+The host needs neither a token nor a library: modules report what is in its files and put other ciphertexts there, and
+the controller sends all requests to the server.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identi
     KEPT,
     REWRAPPED,
     TOO_OLD,
-    Fate,
-    Sighting,
+    FoundCiphertext,
+    RewrapResult,
     Wanted,
     identify,
     wanted_from,
@@ -52,10 +52,10 @@ _SEARCH = ("paths", "patterns", "exclude", "max_bytes")
 
 @dataclass(frozen=True)
 class Origin:
-    """Whose ciphertexts they are.
+    """The key that ciphertexts may belong to.
 
     Attributes:
-        known: names of the ciphertexts of encrypted vars files.
+        known: names of the ciphertexts in encrypted vars files.
     """
 
     backend: str
@@ -64,8 +64,8 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Tells of ciphertexts whether they are those of one key, and behind which version."""
+class KeyMatcher:
+    """Finds the ciphertexts of one key, and those of them that are behind a version."""
 
     origin: Origin
     transit: Transit
@@ -78,8 +78,8 @@ class Part:
     """What some of the host's files hold.
 
     Attributes:
-        seen: how many files that and the parts before it are, of all `files`.
-        alone: whether there is no other part.
+        seen: the number of files in this part and those before it, out of all `files`.
+        alone: whether this is the only part.
     """
 
     found: list[dict[str, Any]]
@@ -89,7 +89,7 @@ class Part:
 
 
 class HostFailed(Exception):
-    """A module on the host failed; its result says why."""
+    """A module on the host failed; its result has the reason."""
 
     def __init__(self, result: Mapping[str, Any]) -> None:
         super().__init__("a module on the host failed")
@@ -103,7 +103,7 @@ def _problem(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _without_collector() -> Iterator[None]:
-    """No search for cycles: of many thousand ciphertexts none is in one, and it takes a quarter of the time."""
+    """No search for cycles: many thousand ciphertexts form none, and the search takes a quarter of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -119,13 +119,13 @@ class CiphertextAction(TransitAction):
     LOGS_IN = False
 
     SPEC: Callable[[], Spec]
-    """The options, which no module checks here before the server is asked."""
+    """The options. The action checks them, since it asks the server before a module runs."""
 
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
-        # Of the one above this only wants what every action does first.
+        # The parent class would run the module; this needs only what every action does first.
         result: dict[str, Any] = ActionBase.run(self, tmp, variables)
         try:
             options = self._checked(self._arguments(variables))
@@ -141,8 +141,8 @@ class CiphertextAction(TransitAction):
         """The task's result.
 
         Raises:
-            TransitError: what the server was asked for cannot be had.
-            HostFailed: the host could not be asked.
+            TransitError: a request to the server failed.
+            HostFailed: a module on the host failed.
         """
         raise NotImplementedError
 
@@ -162,7 +162,7 @@ class CiphertextAction(TransitAction):
         while True:
             result = self._on_host(INFO, asked, variables)
             alone = "after" not in asked and "after" not in result
-            # What is given away is not kept here as well.
+            # The caller keeps it; keeping it here as well would double the memory.
             yield Part(json.loads(result.pop("ciphertexts")), result["seen"], result["files"], alone)
             if "after" not in result:
                 return
@@ -175,7 +175,7 @@ class CiphertextAction(TransitAction):
         return result
 
     def _origins(self, options: Mapping[str, Any]) -> list[Origin]:
-        """Whose ciphertexts are meant, by the options and by the encrypted vars files.
+        """The keys that the options and the encrypted vars files name.
 
         Raises:
             InvalidOption: the options contradict each other.
@@ -204,28 +204,28 @@ class CiphertextAction(TransitAction):
             for place in places
         ]
 
-    def _judge(self, options: Mapping[str, Any], origin: Origin) -> Judge:
+    def _matcher(self, options: Mapping[str, Any], origin: Origin) -> KeyMatcher:
         transit = Transit(self._client(options), origin.backend)
         wanted = wanted_from({**options, "key": origin.key}, origin.known)
-        return Judge(origin, transit, wanted, wanted_version(transit, wanted))
+        return KeyMatcher(origin, transit, wanted, wanted_version(transit, wanted))
 
 
 _STATES = {KEPT: "current", REWRAPPED: "behind", FOREIGN: "foreign", TOO_OLD: "too old"}
 
 
 class InfoAction(CiphertextAction):
-    """Tells which ciphertexts a host has, and whose they are where that is asked for."""
+    """Reports which ciphertexts a host has, and whose they are if keys are given."""
 
     MODULE = INFO
     SPEC = staticmethod(info_spec)
 
     def _work(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        judges = [self._judge(options, origin) for origin in self._origins(options)]
+        matchers = [self._matcher(options, origin) for origin in self._origins(options)]
         states = set(options["states"] or STATES)
         rows: list[dict[str, Any]] = []
         counts: Counter[tuple[str, str, int, str]] = Counter()
         for part in self._search(options, variables):
-            verdicts = identified(sightings(part.found), judges)
+            verdicts = identified(found_ciphertexts(part.found), matchers)
             for one in part.found:
                 row = _row(one, verdicts.get(one["ciphertext"]))
                 counts[row["backend"], row["key"], row["version"], row["state"]] += 1
@@ -239,45 +239,47 @@ class InfoAction(CiphertextAction):
                 for (backend, key, version, state), count in sorted(counts.items())
             ],
             "keys": [
-                {"backend": judge.origin.backend, "name": judge.origin.key, "key_version": judge.version}
-                for judge in judges
+                {"backend": matcher.origin.backend, "name": matcher.origin.key, "key_version": matcher.version}
+                for matcher in matchers
             ],
         }
 
 
-def identified(found: Sequence[Sighting], judges: Sequence[Judge]) -> dict[str, tuple[Origin | None, Fate]]:
-    """Whose each ciphertext is, by its text. Empty where there is no key to ask for.
+def identified(
+    found: Sequence[FoundCiphertext], matchers: Sequence[KeyMatcher]
+) -> dict[str, tuple[Origin | None, RewrapResult]]:
+    """Whose each ciphertext is, by its text. Empty where no key is given.
 
-    A key takes what is below its floor for too old without looking whose it is: that counts only where no other key
-    knows the ciphertext, and names the key only where it is the only one to say so.
+    A key reports a ciphertext below its floor (`min_decryption_version`) as too old without checking whose it is. That
+    counts only if no other key knows the ciphertext, and names the key only if no other key reports the same.
     """
-    verdicts: dict[str, tuple[Origin | None, Fate]] = {}
+    verdicts: dict[str, tuple[Origin | None, RewrapResult]] = {}
     rest = list(found)
-    for judge in judges:
-        for text, fate in identify(judge.transit, rest, judge.wanted, judge.version).items():
+    for matcher in matchers:
+        for text, result in identify(matcher.transit, rest, matcher.wanted, matcher.version).items():
             before = verdicts.get(text)
-            if before is None or fate.action not in (FOREIGN, TOO_OLD):
-                verdicts[text] = (judge.origin, fate)
-            elif fate.action == TOO_OLD:
-                verdicts[text] = (None if before[1].action == TOO_OLD else judge.origin, fate)
+            if before is None or result.action not in (FOREIGN, TOO_OLD):
+                verdicts[text] = (matcher.origin, result)
+            elif result.action == TOO_OLD:
+                verdicts[text] = (None if before[1].action == TOO_OLD else matcher.origin, result)
         rest = [one for one in rest if verdicts[one.text][1].action in (FOREIGN, TOO_OLD)]
     return verdicts
 
 
-def _row(one: Mapping[str, Any], verdict: tuple[Origin | None, Fate] | None) -> dict[str, Any]:
-    origin, fate = verdict or (None, None)
-    ours = origin is not None and fate is not None and fate.action != FOREIGN
+def _row(one: Mapping[str, Any], verdict: tuple[Origin | None, RewrapResult] | None) -> dict[str, Any]:
+    origin, result = verdict or (None, None)
+    ours = origin is not None and result is not None and result.action != FOREIGN
     return {
         "path": one["path"],
         "line": one["line"],
         "name": one["name"],
         "version": version_of(one["ciphertext"]),
-        "state": _STATES[fate.action] if fate is not None else "unknown",
-        "secret": fate.name if fate is not None else "",
+        "state": _STATES[result.action] if result is not None else "unknown",
+        "secret": result.name if result is not None else "",
         "backend": origin.backend if ours and origin else "",
         "key": origin.key if ours and origin else "",
     }
 
 
-def sightings(found: Sequence[Mapping[str, Any]]) -> list[Sighting]:
-    return [Sighting(one["ciphertext"], one["name"]) for one in found]
+def found_ciphertexts(found: Sequence[Mapping[str, Any]]) -> list[FoundCiphertext]:
+    return [FoundCiphertext(one["ciphertext"], one["name"]) for one in found]

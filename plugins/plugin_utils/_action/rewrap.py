@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carry the ciphertexts in the files of a host to another key version. **Private** to the collection."""
+"""Rewrap the ciphertexts in the files of a host. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identi
     LEFT,
     REWRAPPED,
     TOO_OLD,
-    Fate,
+    RewrapResult,
     decide,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
@@ -28,20 +28,20 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts
     CiphertextAction,
     HostFailed,
     Part,
-    sightings,
+    found_ciphertexts,
 )
 
 REWRAP = "vault_transit_rewrap"
 
 _COUNTS = {KEPT: "kept", REWRAPPED: "rewrapped", FOREIGN: "foreign", TOO_OLD: "too_old", LEFT: "left"}
 
-# So many problems are told one by one; all are counted.
-_TOLD = 100
+# So many problems are listed; all are counted.
+_LISTED = 100
 
 
 @dataclass
 class _Report:
-    """What came of it, file by file."""
+    """The results, file by file."""
 
     counts: Counter[str] = field(default_factory=Counter)
     files: dict[str, Counter[str]] = field(default_factory=dict)
@@ -50,19 +50,19 @@ class _Report:
     after: dict[str, list[str]] = field(default_factory=dict)
     changed: bool = False
 
-    def add(self, found: Sequence[Mapping[str, Any]], fates: Mapping[str, Fate], *, diff: bool) -> None:
+    def add(self, found: Sequence[Mapping[str, Any]], results: Mapping[str, RewrapResult], *, diff: bool) -> None:
         for one in found:
-            fate = fates[one["ciphertext"]]
-            word = _COUNTS[fate.action]
+            result = results[one["ciphertext"]]
+            word = _COUNTS[result.action]
             self.counts[word] += 1
             self.files.setdefault(one["path"], Counter())[word] += 1
-            if fate.reason and len(self.problems) < _TOLD:
+            if result.reason and len(self.problems) < _LISTED:
                 place = {name: one[name] for name in ("path", "line", "name")}
-                self.problems.append({**place, "state": fate.action, "reason": fate.reason})
-            if diff and fate.action == REWRAPPED:
-                label = f"line {one['line']} {fate.name or one['name']}".rstrip()
+                self.problems.append({**place, "state": result.action, "reason": result.reason})
+            if diff and result.action == REWRAPPED:
+                label = f"line {one['line']} {result.name or one['name']}".rstrip()
                 self.before.setdefault(one["path"], []).append(f"{label}: v{version_of(one['ciphertext'])}")
-                self.after.setdefault(one["path"], []).append(f"{label}: v{version_of(fate.successor)}")
+                self.after.setdefault(one["path"], []).append(f"{label}: v{version_of(result.successor)}")
 
     def result(self, version: int) -> dict[str, Any]:
         files = [{"path": path, **_all_counts(counts)} for path, counts in self.files.items()]
@@ -73,14 +73,14 @@ def _all_counts(counts: Mapping[str, int]) -> dict[str, int]:
     return {word: counts.get(word, 0) for word in _COUNTS.values()}
 
 
-def _tell_progress(variables: Mapping[str, Any], report: _Report, part: Part) -> None:
+def _show_progress(variables: Mapping[str, Any], report: _Report, part: Part) -> None:
     host, number = variables["inventory_hostname"], sum(report.counts.values())
-    # Beside the output, which another program may read.
+    # Not to the standard output, which another program may read.
     Display().display(f"{REWRAP}: {host}: {number:,} ciphertexts in {part.seen:,} of {part.files:,} files", stderr=True)
 
 
 class RewrapAction(CiphertextAction):
-    """Finds, asks the server, and puts back, a part of the files at a time."""
+    """Finds ciphertexts, has the server rewrap them, and puts them back, a part of the files at a time."""
 
     MODULE = REWRAP
     SPEC = staticmethod(rewrap_spec)
@@ -90,20 +90,20 @@ class RewrapAction(CiphertextAction):
         if len(origins) != 1:
             named = "name several keys: run once for each" if origins else "name none"
             raise InvalidOption(f"key is missing, and vars_files {named}.")
-        judge = self._judge(options, origins[0])
-        transit, wanted, version = judge.transit, judge.wanted, judge.version
+        matcher = self._matcher(options, origins[0])
+        transit, wanted, version = matcher.transit, matcher.wanted, matcher.version
         report = _Report()
         try:
             for part in self._search(options, variables):
-                fates = decide(transit, sightings(part.found), wanted, version)
-                self._put(part.found, fates, report, variables)
+                results = decide(transit, found_ciphertexts(part.found), wanted, version)
+                self._put(part.found, results, report, variables)
                 if not part.alone:
-                    _tell_progress(variables, report, part)
+                    _show_progress(variables, report, part)
                 if wanted.limit is not None:
-                    used = sum(fate.action == REWRAPPED for fate in fates.values())
+                    used = sum(result.action == REWRAPPED for result in results.values())
                     wanted = replace(wanted, limit=max(0, wanted.limit - used))
-                # Two parts at once would be twice the memory.
-                del part, fates
+                # Two parts at once would need twice the memory.
+                del part, results
         except TransitError as error:
             error.changed = error.changed or report.changed
             raise
@@ -118,13 +118,13 @@ class RewrapAction(CiphertextAction):
     def _put(
         self,
         found: Sequence[Mapping[str, Any]],
-        fates: Mapping[str, Fate],
+        results: Mapping[str, RewrapResult],
         report: _Report,
         variables: dict[str, Any],
     ) -> None:
-        successors = {text: fate.successor for text, fate in fates.items() if fate.successor}
+        successors = {text: result.successor for text, result in results.items() if result.successor}
         if successors:
             paths = sorted({one["path"] for one in found if one["ciphertext"] in successors})
             done = self._on_host(REWRAP, {"paths": paths, "texts": json.dumps(successors)}, variables)
             report.changed = report.changed or bool(done["changed"])
-        report.add(found, fates, diff=bool(self._task.diff))
+        report.add(found, results, diff=bool(self._task.diff))

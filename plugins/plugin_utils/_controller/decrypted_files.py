@@ -17,8 +17,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load
 
-SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
-
 
 @dataclass
 class Decrypted:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What keys and the ciphertexts of a fleet look like, taken together. Pure. **Private** to the collection."""
+"""The state of keys and of all ciphertexts of a fleet. Pure. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from typing import Any, Iterable, Mapping, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.age import age_text
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.rotation import NOT_TRIED, missing_reason
 
-# What tasks of the playbook status.yml have told of a host, and of the encrypted vars files of the controller.
+# Results of the playbook status.yml for a host, and for the encrypted vars files of the controller.
 SEEN, SEEN_HERE = "vault_transit_seen", "vault_transit_seen_here"
 
-# How much is wrong.
+# Severities of problems.
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
-# The server looks once an hour which keys are due.
+# The server checks once an hour which keys are due.
 _SLACK = 2 * 3600
 
-# Of many places so many are told.
-_TOLD = 5
+# This many places of ciphertexts are listed.
+_LISTED = 5
 
 _RISKS = {
     "exportable": "its key material can be read from the server",
     "allow_plaintext_backup": "it can be backed up in plaintext, with its key material",
-    "deletion_allowed": "it can be deleted, and all that it encrypted with it",
+    "deletion_allowed": "it can be deleted, and with it everything that it encrypted",
 }
 
 
 @dataclass
 class _Key:
-    """One key, as the server tells it, and what there is of its ciphertexts."""
+    """One key as the server shows it, and its ciphertexts."""
 
-    told: Mapping[str, Any]
+    info: Mapping[str, Any]
     counts: Counter[int] = field(default_factory=Counter)
     places: dict[int, list[str]] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
-        return f"{self.told['backend']}/{self.told['name']}"
+        return f"{self.info['backend']}/{self.info['name']}"
 
     @property
     def latest(self) -> int:
-        return int(self.told["latest_version"])
+        return int(self.info["latest_version"])
 
     @property
     def floor(self) -> int:
-        return int(self.told["min_decryption_version"])
+        return int(self.info["min_decryption_version"])
 
     @property
     def ages(self) -> dict[int, int]:
-        return {int(one["version"]): int(one["age_seconds"]) for one in self.told["versions"]}
+        return {int(one["version"]): int(one["age_seconds"]) for one in self.info["versions"]}
 
     def state(self, version: int) -> str:
-        """What a ciphertext of this version is."""
+        """The state of a ciphertext of this version."""
         if version < self.floor:
             return "too old"
         return "current" if version >= self.latest else "behind"
@@ -71,12 +71,12 @@ class _Key:
 
 
 def status(keys: Iterable[Mapping[str, Any]], hosts: Iterable[Mapping[str, Any]], older_than: int) -> dict[str, Any]:
-    """The state of keys and of all ciphertexts, and what is wrong with it.
+    """The state of keys and of all ciphertexts, and the problems.
 
     Args:
-        keys: as ``vault_transit_key_info`` tells of them.
-        hosts: the variables of each host, with what ``vault_transit_ciphertext_info`` told of it.
-        older_than: seconds after which a key that the server does not rotate by itself has to be rotated.
+        keys: as ``vault_transit_key_info`` returns them.
+        hosts: the variables of each host, with the results of ``vault_transit_ciphertext_info``.
+        older_than: seconds after which a key is overdue that the server does not rotate by itself.
     """
     known = {(key["backend"], key["name"]): _Key(key) for key in keys}
     missing: dict[str, str] = {}
@@ -85,19 +85,19 @@ def status(keys: Iterable[Mapping[str, Any]], hosts: Iterable[Mapping[str, Any]]
     for variables in sorted(hosts, key=lambda one: str(one["inventory_hostname"])):
         host = str(variables["inventory_hostname"])
         answers = [variables.get(name) or {} for name in (SEEN_HERE, SEEN)]
-        found = [row for told in answers for row in told.get("ciphertexts", ())]
+        found = [row for answer in answers for row in answer.get("ciphertexts", ())]
         rows += [{"host": host, **row} for row in found]
         if "ciphertexts" not in answers[1] and (reason := missing_reason(variables, answers[1:])) is not None:
             missing[host] = reason
-        elif any("ciphertexts" in told for told in answers):
+        elif any("ciphertexts" in answer for answer in answers):
             seen.append(host)
-    nobodys: list[str] = []
+    unknown: list[str] = []
     lost: list[str] = []
     for row in rows:
         place = f"{row['host']}:{row['path']}:{row['line']}"
         key = known.get((row["backend"], row["key"]))
         if key is None:
-            (lost if row["state"] == "too old" else nobodys).append(place)
+            (lost if row["state"] == "too old" else unknown).append(place)
         else:
             key.add(row["version"], place)
             row["state"] = key.state(row["version"])
@@ -109,8 +109,8 @@ def status(keys: Iterable[Mapping[str, Any]], hosts: Iterable[Mapping[str, Any]]
     if lost:
         text = f"{_count(lost)} below the floors of several keys, and may be lost: {_some(lost)}."
         problems.append({"severity": WARNING, "text": text})
-    if nobodys:
-        problems.append({"severity": NOTE, "text": f"{_count(nobodys)} of no key that is known: {_some(nobodys)}."})
+    if unknown:
+        problems.append({"severity": NOTE, "text": f"{_count(unknown)} of no key that is known: {_some(unknown)}."})
     problems.sort(key=lambda problem: (ERROR, WARNING, NOTE).index(problem["severity"]))
     return {
         "keys": described,
@@ -129,16 +129,16 @@ def _unseen(host: str, why: str) -> dict[str, str]:
 
 
 def _described(key: _Key, older_than: int, *, complete: bool) -> dict[str, Any]:
-    told, ages = key.told, key.ages
-    period = int(told["auto_rotate_period"])
+    info, ages = key.info, key.ages
+    period = int(info["auto_rotate_period"])
     age = ages.get(key.latest)
     limit = period + _SLACK if period else older_than
     overdue = age is not None and bool(limit) and age > limit
     versions = sorted({*ages, *key.counts, key.latest})
     return {
-        "backend": told["backend"],
-        "name": told["name"],
-        "type": told["type"],
+        "backend": info["backend"],
+        "name": info["name"],
+        "type": info["type"],
         "latest_version": key.latest,
         "min_decryption_version": key.floor,
         "age_seconds": age,
@@ -162,25 +162,25 @@ def _problems(
 ) -> list[dict[str, str]]:
     found = []
 
-    def tell(severity: str, text: str) -> None:
+    def add(severity: str, text: str) -> None:
         found.append({"severity": severity, "text": f"{key.path}: {text}"})
 
     lost = key.below(key.floor)
     if lost:
-        tell(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt: {_some(lost)}.")
+        add(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt: {_some(lost)}.")
     gone = set(lost)
     behind = [place for place in key.below(key.latest) if place not in gone]
     if behind:
-        tell(WARNING, f"{_count(behind)} behind v{key.latest}: {_some(behind)}. Carry them over: mlkeys rotate.")
+        add(WARNING, f"{_count(behind)} behind v{key.latest}: {_some(behind)}. Rewrap them: mlkeys rotate.")
     if overdue and age is not None:
         limit = age_text(period or older_than)
-        due = f"the server was to rotate it every {limit}" if period else f"{limit} are allowed"
-        tell(WARNING, f"v{key.latest} is {age_text(age)} old, and {due}.")
+        due = f"the server should rotate it every {limit}" if period else f"{limit} are allowed"
+        add(WARNING, f"v{key.latest} is {age_text(age)} old, and {due}.")
     if complete and not lost and not behind and key.floor < key.latest and any(key.counts.values()):
-        tell(NOTE, f"the floor is v{key.floor}, and no ciphertext is behind v{key.latest}. Raise it: mlkeys rotate.")
+        add(NOTE, f"the floor is v{key.floor}, and no ciphertext is behind v{key.latest}. Raise it: mlkeys rotate.")
     for attribute, risk in _RISKS.items():
-        if key.told.get(attribute):
-            tell(NOTE, f"{risk} ({attribute}).")
+        if key.info.get(attribute):
+            add(NOTE, f"{risk} ({attribute}).")
     return found
 
 
@@ -200,5 +200,5 @@ def _count(places: Sequence[str]) -> str:
 
 
 def _some(places: Sequence[str]) -> str:
-    more = f" and {len(places) - _TOLD} more" if len(places) > _TOLD else ""
-    return ", ".join(places[:_TOLD]) + more
+    more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
+    return ", ".join(places[:_LISTED]) + more

@@ -20,8 +20,7 @@ from mlkeys._lint.findings import (
     is_allowed,
     place,
 )
-
-SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
+from mlkeys._shared.schema import VARS_FILE_SUFFIXES
 
 # Nonce and tag alone are 40 characters.
 _LOOSE = re.compile(r"vault:v[1-9][0-9]{0,17}:[A-Za-z0-9+/]{38,}={0,2}")
@@ -63,7 +62,7 @@ class KeyState:
 
 
 def is_vars_file(path: str) -> bool:
-    return path.endswith(SUFFIXES)
+    return path.endswith(VARS_FILE_SUFFIXES)
 
 
 def loose_ciphertexts(text: str, path: str) -> list[Finding]:

@@ -218,7 +218,7 @@ def test_an_editor_that_cannot_be_run(stored: Path, monkeypatch: pytest.MonkeyPa
         ("a: {b: c}\n", "line 1: a must be text"),
         ("a: one\nb:\n", "line 2: b has no value"),
         ("a: ''\n", "line 1: a has no value"),
-        ("a b: one\n", "line 1: 'a b' is not a name for a variable"),
+        ("a b: one\n", "line 1: 'a b' is not a valid variable name"),
         ("_transit: one\n", "line 1: '_transit' is reserved for the file itself"),
         ("a: one\na: two\n", "line 2: a is already defined in line 1"),
         ("a: one\nb: 'x\n", "The text is not YAML (line"),

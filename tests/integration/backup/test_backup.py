@@ -215,7 +215,7 @@ def test_mode_and_what_is_no_backup(backup: Backup) -> None:
     assert result["reason"] == ""
     assert backup.path.stat().st_mode & 0o777 == 0o600
     backup.path.write_text("a letter\n")
-    assert "is no backup that vault_transit_backup has written" in backup.refused(force=True)
+    assert "is not a backup that vault_transit_backup has written" in backup.refused(force=True)
     backup.path.write_bytes(b"\xff\xfe")
     assert "it is not UTF-8 text" in backup.refused(force=True)
 
@@ -254,13 +254,13 @@ def test_a_key_that_does_not_allow_it(bao: Bao, mount: str, tmp_path: Path, allo
 @pytest.mark.parametrize(
     ("recipients", "message"),
     [
-        ([], "recipients is empty: a backup is never written but encrypted to somebody"),
+        ([], "recipients is empty: a backup is only ever written encrypted to somebody"),
         (["", "# nobody"], "recipients is empty"),
         (["backup@example.com"], "is neither a recipient of age"),
         ([HOLDER.recipient[:-1]], "is mistyped or cut off"),
         (["ssh-ed25519 AAAA"], "is mistyped or cut off"),
         ([HOLDER.recipient, "A" * 40], "all of them must be GnuPG's, or none"),
-        (["A" * 40], "GnuPG does not take " + "A" * 40 + ": it has no key of that fingerprint"),
+        (["A" * 40], "GnuPG does not accept " + "A" * 40 + ": it has no key of that fingerprint"),
     ],
 )
 def test_a_recipient_that_does_not_serve(backup: Backup, recipients: list[str], message: str) -> None:
@@ -318,7 +318,7 @@ def test_every_type_comes_back_with_its_versions_and_floors(
     assert done.changed
     assert versions_of(other_bao, empty_engine, name) == versions_of(backup.bao, backup.mount, name)
     again = run(other_bao, RESTORE, **params)
-    assert again["reason"] == "nothing to do: the key is there with the same versions"
+    assert again["reason"] == "nothing to do: the key exists with the same versions"
 
 
 def test_every_ciphertext_decrypts_on_an_empty_server(backup: Backup, other_bao: Bao, empty_engine: str) -> None:
@@ -403,26 +403,26 @@ def test_what_cannot_be_opened_is_said_before_anything_is_written(backup: Backup
     assert "holds no age identity" in said(age_identity="nonsense")
     missing = str(tmp_path / "none")
     assert "cannot be read: No such file or directory" in said(age_identity=None, age_identity_file=missing)
-    assert f"There is no file {missing}" in said(path=missing)
+    assert f"The file {missing} does not exist." in said(path=missing)
     text = backup.path.read_text()
     head, gap, sealed = text.partition("\n\n")
     damaged = {
-        head: "is damaged: its header or what follows it is not complete",
+        head: "is damaged: its header or what follows it is incomplete",
         head + gap + sealed[:200] + "\n": "is damaged: age cannot decrypt it",
         head + gap + "no armor\n": "encrypted neither with age nor with GnuPG",
         text.replace("latest_version: 1\n", "latest_version: x\n"): "is damaged: its header",
         text.replace(
             "latest_version: 1\n", "latest_version: 2\n"
-        ): "its header does not tell of the backup that is in it",
+        ): "its header does not describe the backup in it",
         text.replace("key: ml\n", "key: other\n"): "which is of the key 'ml' up to version 1",
-        text.replace("format: mlkeys", "format: others"): "is no backup that vault_transit_backup has written",
+        text.replace("format: mlkeys", "format: others"): "is not a backup that vault_transit_backup has written",
     }
     for broken, message in damaged.items():
         backup.path.write_text(broken)
         assert message in said(), message
     other = pyrage.encrypt(b"no backup", [pyrage.x25519.Recipient.from_str(HOLDER.recipient)], armored=True).decode()
     backup.path.write_text(head + gap + other)
-    assert "what is encrypted in it is no backup of a key" in said()
+    assert "its encrypted content is not a backup of a key" in said()
 
 
 def test_a_key_that_is_there_is_not_overwritten_unasked(backup: Backup) -> None:

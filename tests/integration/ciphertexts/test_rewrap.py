@@ -294,7 +294,7 @@ def test_where_files_are_looked_for(fleet: Fleet, old: dict[str, str], tmp_path:
     assert [Path(one["path"]).name for one in globbed["ciphertexts"]] == ["b.yaml"]
     missing = fleet.run(INFO, paths=[str(fleet.folder / "none"), str(fleet.folder)])
     assert missing.failed
-    assert missing.msg == f"paths: there is no {fleet.folder / 'none'}."
+    assert missing.msg == f"paths: {fleet.folder / 'none'} does not exist."
 
 
 def test_links_stay_links(fleet: Fleet, old: dict[str, str], tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_a_document_that_was_deleted_begins_anew(document: KvDocument) -> None:
     ("stored", "said"),
     [
         ({"openai_api_key": "sk-plain"}, "the value of openai_api_key is not ciphertext"),
-        ({"_transit": {"format": 2}}, "has another format than 1"),
+        ({"_transit": {"format": 2}}, "has an unknown format. This version knows only format 1."),
         ({"_transit": {"backend": "other", "key": KEY}}, "was written with backend 'other'"),
     ],
 )
@@ -188,16 +188,14 @@ def test_the_file_only_points_there(pointed: KvDocument) -> None:
 def test_a_file_with_entries_of_its_own_is_not_overwritten(pointed: KvDocument, mount: str) -> None:
     file = VarsFile(pointed.bao, mount, pointed.path)
     file.converge(SECRETS)
-    assert "holds openai_api_key, anthropic_api_key, and would have to point to" in pointed.refused(SECRETS).replace(
+    assert "holds openai_api_key, anthropic_api_key, but should point to" in pointed.refused(SECRETS).replace(
         "anthropic_api_key, openai_api_key", "openai_api_key, anthropic_api_key"
     )
 
 
 def test_a_file_that_points_elsewhere_is_refused(pointed: KvDocument, mount: str) -> None:
     pointed.converge(SECRETS)
-    assert f"points to '{pointed.kv}/ml/keys', and would have to point to" in pointed.refused(
-        SECRETS, kv_path="ml/other"
-    )
+    assert f"points to '{pointed.kv}/ml/keys', but should point to" in pointed.refused(SECRETS, kv_path="ml/other")
 
 
 def test_a_file_that_points_there_is_followed(pointed: KvDocument, mount: str) -> None:

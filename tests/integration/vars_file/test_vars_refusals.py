@@ -26,12 +26,12 @@ SECRET = "sk-planted-secret"
         (f"openai_api_key: !!int {SECRET}\n", "is not YAML."),
         (f"OPENAI_API_KEY={SECRET}\n", "is not a vars file: it must hold a mapping of names to ciphertexts."),
         ("$ANSIBLE_VAULT;1.1;AES256\n3834\n", "is not a vars file: it must hold a mapping of names to ciphertexts."),
-        ("a: vault:v1:QUJD\na: vault:v1:QUJD\n", "holds a name twice (line 2)."),
+        ("a: vault:v1:QUJD\na: vault:v1:QUJD\n", "has an entry twice (line 2)."),
         ("a: vault:v1:cut off\n", "the value of a is not ciphertext"),
-        ("_transit: {format: 9}\n", "has another format than 1, the only one that this version knows."),
+        ("_transit: {format: 9}\n", "has an unknown format. This version knows only format 1."),
         ("_transit: {backend: elsewhere}\n", "was written with backend 'elsewhere', not '"),
         ("_transit: {key: other}\n", f"was written with key 'other', not '{KEY}' and fingerprint_key 'other', not "),
-        ("_transit: {fingerprint_key: other}\n", f"was written with fingerprint_key 'other', not '{KEY}'. Give what"),
+        ("_transit: {fingerprint_key: other}\n", f"was written with fingerprint_key 'other', not '{KEY}'. Use what"),
     ],
 )
 def test_a_file_that_it_did_not_write_is_refused_before_anything_is_asked(
@@ -55,7 +55,7 @@ def test_bytes_that_are_no_text(vars_file: VarsFile) -> None:
 @pytest.mark.parametrize(
     ("secrets", "message"),
     [
-        ({"open-ai": SECRET}, "secrets: 'open-ai' is not a name for a variable: letters, digits and '_', not beginn"),
+        ({"open-ai": SECRET}, "secrets: 'open-ai' is not a valid variable name: use letters, digits and '_', and"),
         ({"_transit": SECRET}, "secrets: '_transit' is reserved for the file itself."),
         ({"a": 5}, "secrets: the value of 'a' must be text (quote it)."),
         ({"a": None}, "secrets: the value of 'a' must be text (quote it)."),
@@ -146,7 +146,7 @@ def test_a_file_does_not_move_to_another_engine(vars_file: VarsFile) -> None:
     vars_file.run(SECRETS)
     with transit_mount(vars_file.bao) as other:
         vars_file.bao.done("POST", f"{other}/keys/{KEY}", {})
-        assert f"was written with backend '{vars_file.mount}', not '{other}'. Give what" in vars_file.refused(
+        assert f"was written with backend '{vars_file.mount}', not '{other}'. Use what" in vars_file.refused(
             SECRETS, backend=other
         )
 

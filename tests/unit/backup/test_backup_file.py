@@ -109,7 +109,7 @@ def test_a_backup_of_another_key_is_kept(other: dict[str, str], force: bool) -> 
         reason_to_take("f", header(facts(1), **other), header(facts(1)), force=force)
 
 
-SAME = "the key is there with the same versions"
+SAME = "the key exists with the same versions"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from tests.unit.vars_file.texts import PATH, SECRET, refusal, said_of, sealed
 
 NO_MAPPING = "is not a vars file: it must hold a mapping of names to ciphertexts."
 PLAIN = "is not ciphertext (vault:vN:...). If it is a plaintext secret, others may have read it: replace it"
-NAMELESS = f"the value of an entry without a variable's name {PLAIN}"
+NAMELESS = f"the value of an entry without a valid name {PLAIN}"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ NAMELESS = f"the value of an entry without a variable's name {PLAIN}"
         (f"a: !unsafe {sealed()}", f"the value of a {PLAIN}"),
         (f"a: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  {SECRET}", f"the value of a {PLAIN}"),
         ("a: " + "[" * 5_000 + "]" * 5_000, "is not YAML."),
-        (f"a: {sealed()}\na: {sealed(2)}", "holds a name twice (line 2)."),
+        (f"a: {sealed()}\na: {sealed(2)}", "has an entry twice (line 2)."),
         (f"1: {sealed()}", NAMELESS),
         (f"{{{SECRET}}}", NAMELESS),
         (f"[{SECRET}]: {sealed()}", NAMELESS),
@@ -68,9 +68,9 @@ NAMELESS = f"the value of an entry without a variable's name {PLAIN}"
         ("_transit: 3", "_transit must be a mapping with format, backend, key and hmac."),
         ("_transit:", "_transit must be a mapping with format, backend, key and hmac."),
         ("_transit: {hmac: 3}", "_transit must be a mapping with format, backend, key and hmac."),
-        ("_transit: {format: 2}", "has another format than 1, the only one that this version knows."),
-        (f"_transit: {{format: {SECRET}}}", "has another format than 1, the only one that this version knows."),
-        (f"_transit: {{hmac: {{a: {SECRET}}}}}", "the hmac of a is damaged. Take that line out of the file."),
+        ("_transit: {format: 2}", "has an unknown format. This version knows only format 1."),
+        (f"_transit: {{format: {SECRET}}}", "has an unknown format. This version knows only format 1."),
+        (f"_transit: {{hmac: {{a: {SECRET}}}}}", "the hmac of a is damaged. Remove that line from the file."),
     ],
 )
 def test_what_is_no_encrypted_vars_file_is_refused(text: str, message: str) -> None:
@@ -92,10 +92,10 @@ def test_what_is_no_encrypted_vars_file_is_refused(text: str, message: str) -> N
         ('{"a": 3}', f"the value of a {PLAIN}"),
         ('{"a": null}', f"the value of a {PLAIN}"),
         (f'{{"a": {{"b": "{SECRET}"}}}}', f"the value of a {PLAIN}"),
-        (f'{{"a": "{sealed()}", "a": "{sealed()}"}}', "a name is there twice."),
+        (f'{{"a": "{sealed()}", "a": "{sealed()}"}}', "has an entry twice."),
         (f'{{"{SECRET}": "{sealed()}"}}', NAMELESS),
         ('{"_transit": []}', "_transit must be a mapping with format, backend, key and hmac."),
-        ('{"_transit": {"format": "2"}}', "has another format than 1"),
+        ('{"_transit": {"format": "2"}}', "has an unknown format. This version knows only format 1."),
     ],
 )
 def test_json_is_held_to_the_same(text: str, message: str) -> None:
@@ -144,7 +144,7 @@ def test_what_is_not_encrypted_can_be_set_apart() -> None:
     file = interpret(content, PATH)
     assert file.entries == {"a": Entry("a", sealed(), sealed(2))}
     assert list(file.plain) == ["b", 3, SECRET]
-    assert f"{PATH}: the value of b, an entry without a variable's name, an " in plain_names_problem(file.plain, PATH)
+    assert f"{PATH}: the value of b, an entry without a valid name, an " in plain_names_problem(file.plain, PATH)
     assert SECRET not in plain_names_problem(file.plain, PATH)
 
 
@@ -160,12 +160,12 @@ def test_nothing_that_was_read_shows_in_a_representation() -> None:
         ("openai_api_key", None),
         ("_hidden", None),
         ("K2", None),
-        ("2fast", "is not a name for a variable"),
-        ("open-ai", "is not a name for a variable"),
-        ("", "is not a name for a variable"),
-        ("a b", "is not a name for a variable"),
-        ("schl\u00fcssel", "is not a name for a variable"),
-        ("line\n", "is not a name for a variable"),
+        ("2fast", "is not a valid variable name"),
+        ("open-ai", "is not a valid variable name"),
+        ("", "is not a valid variable name"),
+        ("a b", "is not a valid variable name"),
+        ("schl\u00fcssel", "is not a valid variable name"),
+        ("line\n", "is not a valid variable name"),
         ("_transit", "is reserved for the file itself"),
         ("No", "is reserved for YAML itself"),
         ("null", "is reserved for YAML itself"),

@@ -77,7 +77,7 @@ def _damaged(path: str, message: str) -> Finding:
 def _plain_value(path: str, text: str, name: Any, value: Any) -> Finding:
     # Anything but a variable's name might be a secret.
     is_name = isinstance(name, str) and name.isascii() and name.isidentifier()
-    subject = name if is_name else "an entry without a variable's name"
+    subject = name if is_name else "an entry without a valid name"
     where = (_line_of(text, name) if is_name else 1, 1)
     if isinstance(value, str) and value.strip().startswith("vault:v"):
         return finding(DAMAGED, path, f"the ciphertext of {subject} is damaged or cut off", where)

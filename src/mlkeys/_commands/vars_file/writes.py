@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
-from mlkeys._lint.ciphertexts import SUFFIXES, is_vars_file
+from mlkeys._lint.ciphertexts import is_vars_file
+from mlkeys._shared.schema import VARS_FILE_SUFFIXES
 from mlkeys._system import collection as _collection
 from mlkeys._system import replacing
 
@@ -124,7 +125,9 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
         MlkeysError: it is not an encrypted vars file, was written with another key, or no key is known.
     """
     if not is_vars_file(path.name):
-        raise MlkeysError(f"{path} is not a name for an encrypted vars file: it must end with {', '.join(SUFFIXES)}.")
+        raise MlkeysError(
+            f"{path} is not a name for an encrypted vars file: it must end with {', '.join(VARS_FILE_SUFFIXES)}."
+        )
     if not path.parent.is_dir():
         raise MlkeysError(f"The folder {path.parent} does not exist. Create it first.")
     _collection.load()
