@@ -411,9 +411,7 @@ def test_what_cannot_be_opened_is_said_before_anything_is_written(backup: Backup
         head + gap + sealed[:200] + "\n": "is damaged: age cannot decrypt it",
         head + gap + "no armor\n": "encrypted neither with age nor with GnuPG",
         text.replace("latest_version: 1\n", "latest_version: x\n"): "is damaged: its header",
-        text.replace(
-            "latest_version: 1\n", "latest_version: 2\n"
-        ): "its header does not describe the backup in it",
+        text.replace("latest_version: 1\n", "latest_version: 2\n"): "its header does not describe the backup in it",
         text.replace("key: ml\n", "key: other\n"): "which is of the key 'ml' up to version 1",
         text.replace("format: mlkeys", "format: others"): "is not a backup that vault_transit_backup has written",
     }
