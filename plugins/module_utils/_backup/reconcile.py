@@ -101,7 +101,8 @@ def _check_allowed(name: str, actual: Mapping[str, Any]) -> None:
     if missing:
         reason = (
             f"it does not allow backups. Set {' and '.join(f'{option}: true' for option in missing)} "
-            "(vault_transit_key). That cannot be undone: from then on, whoever may read its backup or export it has the key itself, for ever"
+            "(vault_transit_key). That cannot be undone: "
+            "from then on, whoever may read its backup or export it has the key itself, for ever"
         )
         raise ChangeImpossible(f"The key '{name}' cannot be backed up", [reason])
 
