@@ -430,7 +430,7 @@ def run_tests(session: nox.Session, core: str, *options: str) -> None:
     peer_collection(session)
     session.run(
         "pytest",
-        # One more worker than processors, since tests also wait for servers. A worker that is done takes tests from another.
+        # One more worker than processors, since tests also wait for servers. Idle workers take tests from others.
         *("-n", str((os.cpu_count() or 1) + 1), "--dist=worksteal"),
         *tests_of(session.posargs or KINDS_OF_TESTS),
         *options,
