@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""How Sphinx builds the site. `make docs` has antsibull-docs write the pages on the collection before."""
+"""Configure Sphinx. `make docs` runs antsibull-docs first, which writes the pages of the collection."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 nitpicky = True
-# Of the types in signatures, the standard library and private names have no page here.
+# Signatures mention types of the standard library and private names, which have no page here.
 nitpick_ignore_regex = [("py:.*", ".*")]
 default_role = "code"
-smartquotes = False  # it would make one dash of the two before an option
+smartquotes = False  # it would merge the two dashes before an option
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -58,7 +58,7 @@ html_use_index = True
 pygments_style = "default"
 pygments_dark_style = "github-dark"
 
-# What the pages on the collection say of Ansible itself. Its own index of links would have to be fetched.
+# The pages of the collection refer to these pages of Ansible. To use its link index, a build would need the web.
 ANSIBLE = "https://docs.ansible.com/ansible/latest/"
 ANSIBLE_PAGES = {
     "action_plugins": "plugins/action.html",
@@ -72,7 +72,7 @@ BUILTIN = "ansible_collections.ansible.builtin."
 def link_to_ansible(
     _app: Sphinx, _env: BuildEnvironment, wanted: pending_xref, shown: nodes.TextElement
 ) -> nodes.reference | None:
-    """A link to Ansible's own documentation, None when it is none of these."""
+    """Return a link to Ansible's documentation, or None for other targets."""
     target = str(wanted.get("reftarget", ""))
     page = ANSIBLE_PAGES.get(target)
     if target.startswith(BUILTIN):
@@ -83,19 +83,19 @@ def link_to_ansible(
 
 
 def fit_in(app: Sphinx, page: nodes.document) -> None:
-    """Make the pages on the collection like the others: the theme has a list of contents, and room for short titles."""
+    """Adapt the pages of the collection: the theme has its own table of contents, and room only for short titles."""
     if app.env.docname.startswith("collection/"):
         for contents in list(page.findall(nodes.topic)):
             if "contents" in contents["classes"]:
                 contents.parent.remove(contents)
-        # The first entry of a page's list of contents is what menus call it.
+        # Menus use the first entry of the table of contents of a page.
         entry = next(app.env.tocs[app.env.docname].findall(nodes.reference))
         name = entry.astext().removeprefix("mlkeys.transit.").partition(" -- ")[0]
         entry.children = [nodes.Text(name)]
 
 
 def show_help(_app: Sphinx, _context: Context, lines: list[str]) -> None:
-    """Show help texts as a terminal does: what keeps its columns there (after a \\b) keeps them, an asterisk is one."""
+    """Show help texts like a terminal: text after a \\b keeps its columns, and an asterisk is literal."""
     shown: list[str] = []
     columns = False
     for line in lines:
@@ -107,7 +107,7 @@ def show_help(_app: Sphinx, _context: Context, lines: list[str]) -> None:
 
 
 class PlaybookHead(SphinxDirective):
-    """What the comments at the head of a playbook say: text, and variables with what they mean."""
+    """Render the comments at the head of a playbook: text, and a list of variables."""
 
     required_arguments = 1
 
@@ -120,14 +120,14 @@ class PlaybookHead(SphinxDirective):
             if variable := re.fullmatch(r"#   (\w+) +(.+)", line):
                 lines += ["", f"``{variable[1]}``", f"   {variable[2]}"]
             elif line.startswith("#    "):
-                lines.append(f"   {line.removeprefix('#').strip()}")  # more on the variable above
+                lines.append(f"   {line.removeprefix('#').strip()}")  # continues the description of the variable above
             else:
                 lines.append(line.removeprefix("# "))
         return self.parse_text_to_nodes("\n".join(lines))
 
 
 def list_attributes(_app: Sphinx, kind: str, _name: str, documented: object, _options: Any, lines: list[str]) -> None:
-    """The keywords of what is described by a table of attributes: its signature does not show them."""
+    """List the keywords of classes with a table of attributes, because their signatures do not show them."""
     if kind != "class" or not (isinstance(documented, type) and issubclass(documented, Resource)):
         return
     lines += ["", "Keywords:", ""]
@@ -138,15 +138,15 @@ def list_attributes(_app: Sphinx, kind: str, _name: str, documented: object, _op
             "" if attribute.change == "at any time" else attribute.change,
             f"{attribute.server} only" if attribute.server else "",
         ]
-        said = ", ".join(filter(None, rules))
+        details = ", ".join(filter(None, rules))
         lines.append(
-            f"* ``{attribute.name}`` ({attribute.kind}): {attribute.description}{f' ({said})' if said else ''}"
+            f"* ``{attribute.name}`` ({attribute.kind}): {attribute.description}{f' ({details})' if details else ''}"
         )
     lines.append("")
 
 
 def setup(app: Sphinx) -> None:
-    """Called by Sphinx."""
+    """Register the extensions of this file. Sphinx calls it."""
     app.add_directive("playbook-head", PlaybookHead)
     app.connect("missing-reference", link_to_ansible)
     app.connect("doctree-read", fit_in)

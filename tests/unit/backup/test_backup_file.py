@@ -21,6 +21,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup.file import
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible, InvalidOption
 
+from tests.support.chains import printed_with
+
 ANN, BEN = "age1ann", "age1ben"
 
 
@@ -66,7 +68,7 @@ def test_a_backup_and_its_key_have_the_same_facts(oldest: int) -> None:
 def test_what_is_no_backup_does_not_show(text: str) -> None:
     with pytest.raises(ValueError, match=r"^not a backup of a key$") as caught:
         facts_of_backup(text)
-    assert caught.value.__context__ is None
+    assert printed_with(caught.value) == []
 
 
 @pytest.mark.parametrize(
