@@ -116,7 +116,7 @@ def test_the_state_is_shown_before_and_after_a_rotation(place: Place, tmp_path: 
         ("other", 2),
     }
     shown = mlkeys("status", cwd=place.folder, env=place.env)
-    assert re.search(rf"^{place.mount}/providers +v1 +0 min +never +v1 +3 at v1 *$", shown.stdout, re.MULTILINE)
+    assert re.search(rf"^{place.mount}/providers +v1 +\d+ min +never +v1 +3 at v1 *$", shown.stdout, re.MULTILINE)
     assert "gateway-a" not in shown.stdout
     assert re.search(
         r"^gateway-a +\S+/hosts/gateway-a/\.env:\d+ +openai_api_key +\S+/providers +v1 +current *$",
