@@ -7,11 +7,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: rotation_verdict
 version_added: 0.1.0
-short_description: Tell whether the floor of a key may be raised
+short_description: Check whether the floor of a key may be raised
 description:
-  - Takes the variables of hosts after the tasks of the playbook C(mlkeys.transit.rotate). Tells which hosts could not
-    be looked at, and which ciphertexts would not decrypt any more if the key's C(min_decryption_version) were raised.
-  - The playbook raises it only when there are none.
+  - Takes the variables of hosts after the tasks of the playbook C(mlkeys.transit.rotate). Returns which hosts could not
+    be looked at, and which ciphertexts would no longer decrypt if the key's floor (C(min_decryption_version)) were
+    raised.
+  - The playbook raises the floor only if there are none of both.
 author:
   - mlkeys contributors (@mlkeys)
 options:
@@ -23,7 +24,7 @@ options:
     required: true
   seen:
     description:
-      - The variable that holds the result of M(mlkeys.transit.vault_transit_ciphertext_info) for a host.
+      - The variable with the result of M(mlkeys.transit.vault_transit_ciphertext_info) for a host.
     type: str
     default: vault_transit_proof
 seealso:
@@ -31,14 +32,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: May the floor be raised?
+- name: Check whether the floor may be raised
   ansible.builtin.debug:
     msg: "{{ (groups['all'] | map('extract', hostvars) | mlkeys.transit.rotation_verdict).clean }}"
 """
 
 RETURN = r"""
 _value:
-  description: Whether it is C(clean), the hosts that are C(missing) with the reasons, what is C(behind), and a C(text).
+  description: Whether all is C(clean), the C(missing) hosts with reasons, the ciphertexts C(behind), and a C(text).
   type: dict
   sample:
     clean: false

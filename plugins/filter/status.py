@@ -7,10 +7,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: status
 version_added: 0.1.0
-short_description: Tell how keys and the ciphertexts of a fleet are
+short_description: Summarize the state of keys and of a fleet's ciphertexts
 description:
-  - Takes the variables of hosts after the tasks of the playbook C(mlkeys.transit.status), and what the server tells of
-    keys. Tells which versions the ciphertexts use, what is overdue, and what is wrong.
+  - Takes the variables of hosts after the tasks of the playbook C(mlkeys.transit.status), and the keys. Returns which
+    versions the ciphertexts use, what is overdue, and which problems there are.
 author:
   - mlkeys contributors (@mlkeys)
 options:
@@ -23,13 +23,13 @@ options:
     required: true
   keys:
     description:
-      - Keys as M(mlkeys.transit.vault_transit_key_info) tells of them.
+      - Keys as M(mlkeys.transit.vault_transit_key_info) returns them.
     type: list
     elements: dict
     required: true
   older_than:
     description:
-      - Days after which a key has to be rotated that the server does not rotate by itself.
+      - Days after which a key is overdue that the server does not rotate by itself.
     type: int
     default: 90
 seealso:
@@ -42,7 +42,7 @@ EXAMPLES = r"""
   mlkeys.transit.vault_transit_key_info:
   register: found
 
-- name: How are they?
+- name: Show their state
   ansible.builtin.debug:
     msg: "{{ (groups['all'] | map('extract', hostvars) | mlkeys.transit.status(found.transit_keys)).summary }}"
 """
@@ -50,9 +50,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The C(keys) with their versions and the ciphertexts of each, all C(ciphertexts) with their places, the C(hosts)
-      that were C(seen) and those that are C(missing), the C(problems) with their C(severity) (V(error), V(warning) or
-      V(note)), whether all is C(healthy), which notes do not change, and a C(summary) in words.
+    - The C(keys) with their versions and the number of ciphertexts of each, all C(ciphertexts) with their places, the
+      C(hosts) that were C(seen) and those that are C(missing), the C(problems) with their C(severity) (V(error),
+      V(warning) or V(note)), whether all is C(healthy) (notes do not change that), and a C(summary) in words.
   type: dict
   sample:
     keys:

@@ -10,14 +10,14 @@ module: vault_transit_backup
 version_added: 0.1.0
 short_description: Keep an encrypted backup of a key of the Transit secrets engine
 description:
-  - Takes a backup of a key out of the Transit engine of HashiCorp Vault or OpenBao and writes it to a file that only
-    its recipients can read, by age or GnuPG.
-  - What the server gives is the key itself with all of its versions, in plaintext. It is encrypted in memory and is
-    never in a file, an argument, a log or a result.
-  - The file begins with what everybody may know of the key. A run that finds the key's versions and floors, and the
-    recipients, as they were leaves it as it is.
-  - A file that holds versions that the server's key does not have (any more) is not overwritten, and neither is one of
-    another key.
+  - Takes a backup of a key of the Transit engine of HashiCorp Vault or OpenBao and writes it to a file that only its
+    recipients can read, encrypted with age or GnuPG.
+  - The server returns the key itself with all of its versions, in plaintext. It is encrypted in memory and never gets
+    into a file, an argument, a log or a result.
+  - The file begins with public facts about the key. If the key's versions, its floors (C(min_decryption_version) and
+    C(min_encryption_version)) and the recipients are the same as before, the file stays as it is.
+  - A file is not overwritten if it holds the backup of another key, or versions that the server's key does not have
+    (any more).
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -27,33 +27,34 @@ requirements:
 options:
   name:
     description:
-      - Name of the key. It has to allow backups, by C(exportable) and C(allow_plaintext_backup) (see
+      - Name of the key. It must allow backups with C(exportable) and C(allow_plaintext_backup) (see
         M(mlkeys.transit.vault_transit_key)), which cannot be undone.
     type: str
     required: true
   path:
     description:
       - The file. Its folder must exist.
+      - Symbolic links are followed only if root or the user that runs the module owns them.
     type: path
     required: true
   recipients:
     description:
       - Who can read the backup. Each is a recipient of age (C(age1…)), an SSH public key (C(ssh-ed25519 …),
-        C(ssh-rsa …)), or the full fingerprint of a public key that GnuPG has. The last cannot stand beside the others.
-      - Empty ones and those that begin with C(#) do not count, so that these may be the lines of a file.
-      - Without a recipient there is no backup.
+        C(ssh-rsa …)), or the full fingerprint of a public key that GnuPG has. Do not mix fingerprints with the others.
+      - Empty ones and those that begin with C(#) are ignored, so you can pass the lines of a file.
+      - At least one recipient is required.
     type: list
     elements: str
     required: true
   force:
     description:
-      - Take the backup anew even if nothing has changed, also where versions are lost by that which only the file has.
+      - Take the backup again even if nothing has changed, and even if versions that only the file has are lost.
     type: bool
     default: false
   mode:
     description:
-      - Permissions of the file, as in M(ansible.builtin.file). When nothing is said, V(0600) for a new one, and a file
-        that is there keeps its own.
+      - Permissions of the file, as in M(ansible.builtin.file). If unset, a new file gets V(0600), and an existing file
+        keeps its permissions.
     type: raw
 extends_documentation_fragment:
   - ansible.builtin.files
@@ -67,7 +68,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Encrypts nothing to each recipient, so that one that does not serve is found.
+      - Encrypts an empty text to the recipients, to find invalid ones.
   diff_mode:
     support: full
     details:
@@ -77,18 +78,18 @@ attributes:
     details:
       - Except with O(force).
 notes:
-  - The token needs C(read) on C(transit/keys/NAME) and on C(transit/backup/NAME). The latter gives the key away to
-    whoever has that token. V(backup) of O(mlkeys.transit.vault_transit_policy#module:grants[].allow) is that, with the
-    right to restore.
-  - Encryption does not tell who wrote a file. Keep it where nobody else can put another one in its place.
-  - Keep the private key of a recipient elsewhere than the backups, and try now and then whether it opens them.
+  - The token needs C(read) on C(transit/keys/NAME) and on C(transit/backup/NAME). With the latter, whoever
+    has the token has the key. V(backup) of O(mlkeys.transit.vault_transit_policy#module:grants[].allow) grants both,
+    and the right to restore.
+  - Encryption does not show who wrote a file. Keep it where nobody else can replace it.
+  - Keep the private keys of recipients away from the backups, and test regularly that they open them.
 seealso:
   - module: mlkeys.transit.vault_transit_restore
   - module: mlkeys.transit.vault_transit_key
 """
 
 EXAMPLES = r"""
-- name: Let the key be backed up, which cannot be undone
+- name: Allow backups of the key, which cannot be undone
   mlkeys.transit.vault_transit_key:
     name: ml-api-key
     exportable: true
@@ -106,8 +107,8 @@ EXAMPLES = r"""
 RETURN = r"""
 backup:
   description:
-    - What is in the file after the run, or in check mode would be. V(null) in check mode for a key that does not exist
-      yet.
+    - The content of the file after the run, or in check mode the predicted content. V(null) in check mode if the key
+      does not exist yet.
   returned: success
   type: dict
   contains:
@@ -124,11 +125,11 @@ backup:
       type: str
       returned: always
     latest_version:
-      description: The latest version in it.
+      description: The latest version in the backup.
       type: int
       returned: always
     min_available_version:
-      description: The oldest version in it. V(0) for all.
+      description: The oldest version in the backup. V(0) for all.
       type: int
       returned: always
     min_decryption_version:
@@ -155,7 +156,7 @@ backup:
     recipients:
       - age196juxdxgnag4m9f3vszdqvu3383j0uz0z0nudzpj9ezs68qy6fkqyzup0q
 reason:
-  description: Why the backup was taken. Empty when the file was left as it is.
+  description: Why the backup was taken. Empty if the file was left unchanged.
   returned: success
   type: str
   sample: the key has other versions

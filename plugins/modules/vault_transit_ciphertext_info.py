@@ -8,21 +8,21 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_transit_ciphertext_info
 version_added: 0.1.0
-short_description: Tell which ciphertexts are in the files of a host
+short_description: Find the ciphertexts in the files of a host
 description:
-  - Finds ciphertexts of the Transit engine (C(vault:vN:...)) in files of any text format, with the names that they
-    have there and their key versions.
-  - Where O(key), O(keys) or O(vars_files) are given, the controller asks the server whose each one is, in one request
-    for each key for the most part. No plaintext is seen.
-  - The host needs Python and nothing else.
+  - Finds ciphertexts of the Transit engine (C(vault:vN:...)) in files of any text format, with the names before them
+    and their key versions.
+  - If O(key), O(keys) or O(vars_files) are set, the controller asks the server which key each ciphertext belongs to.
+    Usually one request for each key is enough. No plaintext leaves the server.
+  - The host needs only Python.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
-  - hvac (on the controller, where O(key), O(keys) or O(vars_files) are given)
+  - hvac (on the controller, if O(key), O(keys) or O(vars_files) are set)
 options:
   keys:
     description:
-      - Several keys whose ciphertexts may be there, in place of O(key). Those of O(vars_files) are always among them.
+      - Several keys whose ciphertexts to look for, instead of O(key). The keys of O(vars_files) are always included.
     type: list
     elements: dict
     suboptions:
@@ -33,17 +33,17 @@ options:
         required: true
       backend:
         description:
-          - Path of its engine. That of O(backend) when it is not given.
+          - Path of its engine. If unset, O(backend).
         type: str
   states:
     description:
-      - Tell single ciphertexts only where they are in one of these states. All are counted.
+      - List only ciphertexts in these states. All are counted.
     type: list
     elements: str
     choices: [current, behind, too old, foreign, unknown]
   after:
     description:
-      - Filled in by the controller, which asks for a part of the files at a time.
+      - Set by the controller only, which asks for a part of the files at a time.
     type: str
 extends_documentation_fragment:
   - mlkeys.transit._attributes
@@ -61,14 +61,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Which ciphertexts are on the host, and whose are they?
+- name: Find the ciphertexts on the host, and those of them that belong to a key
   mlkeys.transit.vault_transit_ciphertext_info:
     paths: ["{{ gateway_root }}/etc"]
     key: ml-api-key
     contexts: [openai_api_key]
   register: found
 
-- name: Name the files with ciphertexts behind the key's latest version
+- name: Show the files with ciphertexts behind the key's latest version
   ansible.builtin.debug:
     msg: "{{ found.ciphertexts | selectattr('state', 'eq', 'behind') | map(attribute='path') | unique }}"
 """
@@ -89,30 +89,30 @@ ciphertexts:
       type: int
       returned: always
     name:
-      description: What it is called there, empty when it has no name on its line.
+      description: The name before it on its line, empty if there is none.
       type: str
       returned: always
     version:
-      description: The key version that it says itself.
+      description: Its key version.
       type: int
       returned: always
     state:
       description:
-        - V(current), V(behind) the wanted version, V(too old) for the key's C(min_decryption_version), V(foreign) for
-          one of another key, or V(unknown) where no key was given.
-        - A key does not tell whose a ciphertext below its floor is. It may be one of another key.
+        - V(current), V(behind) the wanted version, V(too old) for the key's C(min_decryption_version), V(foreign) for a
+          ciphertext of another key, or V(unknown) if no key is set.
+        - The server does not check whose a ciphertext below C(min_decryption_version) is. It may belong to another key.
       type: str
       returned: always
     secret:
-      description: Name of the secret, where it is known.
+      description: Name of the secret, if it is known.
       type: str
       returned: always
     backend:
-      description: Path of the engine whose it is.
+      description: Path of the engine of that key.
       type: str
       returned: always
     key:
-      description: Name of the key whose it is.
+      description: Name of the key that it belongs to.
       type: str
       returned: always
   sample:
@@ -125,7 +125,7 @@ ciphertexts:
       backend: transit
       key: ml-api-key
 counts:
-  description: How many ciphertexts there are of each key, version and state.
+  description: The number of ciphertexts of each key, version and state.
   returned: success
   type: list
   elements: dict
@@ -136,7 +136,7 @@ counts:
       state: behind
       count: 1
 keys:
-  description: The keys that were asked for, with the version of each that no ciphertext shall be behind.
+  description: The keys whose ciphertexts were looked for, with the version of each that no ciphertext should be behind.
   returned: success
   type: list
   elements: dict

@@ -8,19 +8,19 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_transit_file
 version_added: 0.1.0
-short_description: Write a file that holds secrets, and show nothing of it
+short_description: Write a file with secrets without showing them
 description:
-  - Writes a text into a file of the machine, in one step. The text is never shown, not by C(--diff) either.
-  - Where M(ansible.builtin.copy) and M(ansible.builtin.template) carry a text over by a temporary file on the
-    controller, this one takes it as an argument, which C(pipelining) hands over by a pipe.
-  - The secrets are readable on the machine from then on. P(mlkeys.transit.vault_transit_host#role) has ways to spare a
-    machine that.
+  - Writes a text to a file of the machine, in one step. The text is never shown, not even with C(--diff).
+  - M(ansible.builtin.copy) and M(ansible.builtin.template) put the text into a temporary file on the controller. This
+    module takes it as an argument, which C(pipelining) sends through a pipe.
+  - The secrets are then readable on the machine. P(mlkeys.transit.vault_transit_host#role) has ways to avoid that.
 author:
   - mlkeys contributors (@mlkeys)
 options:
   path:
     description:
       - The file. Its folder must exist.
+      - Symbolic links are followed only if root or the user that runs the module owns them.
     type: path
     required: true
   content:
@@ -43,15 +43,16 @@ attributes:
   check_mode:
     support: full
     details:
-      - A missing folder is no failure there, because a task before may only have foretold it.
+      - A missing folder is not an error in check mode, because an earlier task may only have predicted it.
   diff_mode:
     support: none
     details:
-      - Everything that differs may be secret.
+      - All of the content may be secret.
   idempotent:
     support: full
 notes:
-  - Options of connection and authentication are taken, so that defaults of the action group fit, and not used.
+  - The options for connection and authentication are accepted, so that defaults of the action group apply, but they are
+    not used.
 seealso:
   - plugin: mlkeys.transit.vault_transit
     plugin_type: lookup

@@ -8,11 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_transit_restore
 version_added: 0.1.0
-short_description: Make a key of the Transit secrets engine out of an encrypted backup
+short_description: Restore a key of the Transit secrets engine from an encrypted backup
 description:
-  - Decrypts a backup of M(mlkeys.transit.vault_transit_backup) in memory and makes a key of it in the Transit engine of
-    HashiCorp Vault or OpenBao, on the same server or another one. Its versions and floors are as they were.
-  - A key that is there with the same versions is left as it is. Any other is not touched, unless O(force) says so.
+  - Decrypts a backup of M(mlkeys.transit.vault_transit_backup) in memory and restores the key in a Transit engine of
+    HashiCorp Vault or OpenBao, on the same server or another one, with its versions and its floors
+    (C(min_decryption_version) and C(min_encryption_version)).
+  - A key that exists with the same versions is left unchanged. So is any other key of that name, unless O(force) is
+    set.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -27,38 +29,38 @@ options:
     required: true
   name:
     description:
-      - Name of the key to make, that of the key in the backup when nothing is said.
+      - Name of the restored key. If unset, the name of the key in the backup.
     type: str
   age_identity:
     description:
       - The private key that opens a backup of age, as C(age-keygen) writes it, or an SSH private key without a
         passphrase.
-      - If not specified, E(MLKEYS_AGE_IDENTITY) is taken.
-      - Where the module is sent to another machine, O(age_identity_file) is better. Without pipelining, Ansible puts
-        options into a temporary file there.
+      - If unset, the value of E(MLKEYS_AGE_IDENTITY).
+      - If the module runs on another machine, prefer O(age_identity_file). Without pipelining, Ansible writes options
+        to a temporary file there.
     type: str
   age_identity_file:
     description:
-      - A file with that. O(age_identity) goes before it.
-      - If not specified, E(MLKEYS_AGE_IDENTITY_FILE) is taken.
+      - A file with such a key. O(age_identity) takes precedence.
+      - If unset, the value of E(MLKEYS_AGE_IDENTITY_FILE).
     type: path
   gpg_passphrase:
     description:
-      - The passphrase of GnuPG's private key, where no C(gpg-agent) has it unlocked.
-      - If not specified, E(MLKEYS_GPG_PASSPHRASE) is taken.
+      - The passphrase of GnuPG's private key, unless a C(gpg-agent) has unlocked it.
+      - If unset, the value of E(MLKEYS_GPG_PASSPHRASE).
     type: str
   force:
     description:
-      - What the server calls so. The backup is put in the place of a key of that name which is there and differs. What
-        was set for that key (rotation period, floors, and so on) is then as it was when the backup was taken.
-      - Versions that the key has and the backup has not are destroyed by that, and nothing that was encrypted with them
-        can be decrypted any more. That needs O(destroy_versions) as well.
+      - Replace an existing key of that name that differs from the backup. Its settings (rotation period, floors, and so
+        on) are then as they were when the backup was taken.
+      - This destroys versions of the key that the backup lacks, and what was encrypted with them can no longer be
+        decrypted. It therefore needs O(destroy_versions) as well.
     type: bool
     default: false
   destroy_versions:
     description:
-      - With O(force), whether versions may be destroyed that the backup has not. These are the newer ones where the key
-        was rotated since, and all of them where the key is another one of the same name.
+      - With O(force), whether versions that the backup lacks may be destroyed. These are the newer ones if the key was
+        rotated since the backup, and all of them if the existing key is another key of the same name.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -72,7 +74,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Decrypts the backup all the same, in memory.
+      - Decrypts the backup in check mode as well, in memory.
   diff_mode:
     support: full
     details:
@@ -80,16 +82,16 @@ attributes:
   idempotent:
     support: full
 notes:
-  - It needs nothing of this collection to open a backup. The first lines of the file tell how to do it by hand.
+  - You can open a backup without this collection. The first lines of the file show how.
   - The token needs C(read) on C(transit/keys/NAME) and C(update) on C(transit/restore/NAME).
-  - A key of type V(hmac) whose versions were made at other times cannot be told from the backup's, since the server
-    tells no times of such keys.
+  - The server does not show when versions of a key of type V(hmac) were made, so a different key of this type with the
+    same version numbers is not recognized as different.
 seealso:
   - module: mlkeys.transit.vault_transit_backup
 """
 
 EXAMPLES = r"""
-- name: Let the key be backed up, which cannot be undone
+- name: Allow backups of the key, which cannot be undone
   mlkeys.transit.vault_transit_key:
     name: ml-api-key
     exportable: true
@@ -101,13 +103,13 @@ EXAMPLES = r"""
     path: "{{ backup_folder }}/ml-api-key.backup"
     recipients: ["{{ backup_recipient }}"]
 
-- name: Try whether it can be restored, under another name
+- name: Test the backup by restoring it under another name
   mlkeys.transit.vault_transit_restore:
     path: "{{ backup_folder }}/ml-api-key.backup"
     name: ml-api-key-tried
     age_identity_file: "{{ backup_identity_file }}"
 
-- name: Have the key back where it was, if it is gone
+- name: Restore the key if it is gone
   mlkeys.transit.vault_transit_restore:
     path: "{{ backup_folder }}/ml-api-key.backup"
     age_identity_file: "{{ backup_identity_file }}"
@@ -115,7 +117,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 key:
-  description: The key after the run, or in check mode as it would be.
+  description: The key after the run, or in check mode the predicted key.
   returned: success
   type: dict
   contains:
@@ -136,7 +138,7 @@ key:
       type: int
       returned: always
     min_available_version:
-      description: The oldest version that there is. V(0) for all.
+      description: The oldest available version. V(0) for all.
       type: int
       returned: always
     min_decryption_version:
@@ -156,10 +158,10 @@ key:
     min_encryption_version: 0
     min_available_version: 0
 reason:
-  description: Why there was nothing to do. Empty when the key was restored.
+  description: Why there was nothing to do. Empty if the key was restored.
   returned: success
   type: str
-  sample: "nothing to do: the key is there with the same versions"
+  sample: "nothing to do: the key exists with the same versions"
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -8,13 +8,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_transit_rewrap
 version_added: 0.1.0
-short_description: Carry the ciphertexts in the files of a host to another key version
+short_description: Rewrap the ciphertexts in the files of a host
 description:
-  - Finds ciphertexts of the Transit engine (C(vault:vN:...)) in files of any text format, has those behind the wanted
-    key version rewrapped by the server, and puts them back. Everything else in a file stays as it is, byte for byte.
-  - No plaintext leaves the server. All ciphertexts of a host go there in one request for the most part.
-  - It is the controller that asks the server. The host needs Python and nothing else, neither a token nor a library.
-  - Each file is replaced in one step, and keeps its owner, mode and SELinux context.
+  - Finds ciphertexts of the Transit engine (C(vault:vN:...)) in files of any text format, has the server rewrap those
+    behind the wanted key version, and puts them back. Everything else in a file stays as it is, byte for byte.
+  - No plaintext leaves the server. Usually one request is enough for all ciphertexts of a host.
+  - The controller sends the requests. The host needs only Python, neither a token nor a library.
+  - Each file is replaced in one step, and keeps its owner, mode and SELinux context. A file that somebody else changes
+    in the meantime is left as it is.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -22,18 +23,18 @@ requirements:
 options:
   limit:
     description:
-      - How many ciphertexts are rewrapped at most. The others wait for the next run.
+      - The maximum number of ciphertexts to rewrap. The others are left for the next run.
     type: int
   replacements:
     description:
-      - What took the place of ciphertexts, by their digests, as
-        RV(mlkeys.transit.vault_transit_vars#module:successors) tells. It is put in place without asking the server, so
-        that a host's file goes on holding what the vars file holds.
+      - What replaced ciphertexts, by the digests of these, as in
+        RV(mlkeys.transit.vault_transit_vars#module:successors). These are replaced without a request, so that the files
+        of a host keep holding the same ciphertexts as the vars file.
     type: dict
     default: {}
   texts:
     description:
-      - Filled in by the controller, when it knows what takes the place of what.
+      - Set by the controller only.
     type: json
     default: "{}"
 extends_documentation_fragment:
@@ -55,18 +56,17 @@ attributes:
 notes:
   - The token needs C(update) on C(transit/rewrap/KEY), and C(read) on C(transit/keys/KEY) or C(update) on
     C(transit/hmac/KEY).
-  - An encrypted vars file is better carried over by M(mlkeys.transit.vault_transit_vars), which also renews its
-    fingerprints.
-  - More than 20,000 ciphertexts are carried over a part at a time, so that memory stays small. After each part a line
-    on the standard error output tells how far it is.
-  - The server cannot rewrap what is bound to associated data. Such a ciphertext looks like one of another key.
+  - For encrypted vars files, use M(mlkeys.transit.vault_transit_vars), which also renews their fingerprints.
+  - More than 20,000 ciphertexts are rewrapped in parts, so that memory stays small. After each part, a line on standard
+    error shows the progress.
+  - The server cannot rewrap ciphertexts with associated data. They look like ciphertexts of another key.
 seealso:
   - module: mlkeys.transit.vault_transit_ciphertext_info
   - module: mlkeys.transit.vault_transit_vars
 """
 
 EXAMPLES = r"""
-- name: Carry what the host has to the key's latest version
+- name: Rewrap all ciphertexts of the host with the key's latest version
   mlkeys.transit.vault_transit_rewrap:
     paths:
       - "{{ gateway_root }}/etc"
@@ -77,13 +77,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 key_version:
-  description: The version that was wanted.
+  description: The wanted key version.
   returned: success
   type: int
   sample: 2
 totals:
   description:
-    - How many ciphertexts were C(rewrapped), C(kept) because they were there already, C(left) for the next run,
+    - How many ciphertexts were C(rewrapped), C(kept) because they had that version already, C(left) for the next run,
       C(foreign) (of another key), and C(too_old) for the key's C(min_decryption_version).
   returned: success
   type: dict
@@ -94,7 +94,7 @@ totals:
     foreign: 1
     too_old: 0
 files:
-  description: The same for each file that holds any.
+  description: The same numbers for each file with ciphertexts.
   returned: success
   type: list
   elements: dict
@@ -106,7 +106,7 @@ files:
       foreign: 1
       too_old: 0
 problems:
-  description: What could not be rewrapped, and why. The first hundred.
+  description: The first hundred ciphertexts that could not be rewrapped, with reasons.
   returned: success
   type: list
   elements: dict

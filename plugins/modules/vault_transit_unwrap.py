@@ -8,12 +8,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: vault_transit_unwrap
 version_added: 0.1.0
-short_description: Take a wrapped secret out on the machine that it is for
+short_description: Unwrap a secret on the machine that needs it
 description:
-  - Gives a wrapping token back to HashiCorp Vault or OpenBao and writes what the server kept for it into files of the
-    machine. Nobody else sees it, Ansible's controller least of all.
-  - A wrapping token serves once. When somebody else used it before, this fails and says so.
-  - It needs nothing on the machine but Python.
+  - Sends a wrapping token to HashiCorp Vault or OpenBao and writes the answer that it wraps to files of the machine.
+    Nobody else sees that answer, not even Ansible's controller.
+  - A wrapping token can be used once. If somebody else used it before, the module fails and reports that.
+  - The machine needs only Python.
 author:
   - mlkeys contributors (@mlkeys)
 options:
@@ -24,11 +24,12 @@ options:
     required: true
   creation_path:
     description:
-      - What the wrapped answer has to be an answer to. Any other is refused, and left where it is.
+      - The path of the request whose answer must be wrapped. A token that wraps another answer is refused and not used.
     type: str
   files:
     description:
-      - Where to put which part of the answer. The folders must exist.
+      - Which parts of the answer to write to which files. The folders must exist.
+      - Symbolic links are followed only if root or the user that runs the module owns them.
     type: list
     elements: dict
     required: true
@@ -65,30 +66,30 @@ attributes:
   check_mode:
     support: full
     details:
-      - Asks the server about the token, which stays good.
+      - Looks up the token, which stays valid.
   diff_mode:
     support: none
     details:
-      - Everything that differs is secret.
+      - All of the content is secret.
   idempotent:
     support: none
     details:
-      - A token serves once. Run it when there is a new one.
+      - A token can be used once. Run the module when there is a new one.
 notes:
-  - Options of authentication are taken, so that defaults of the action group fit, and not used. The wrapping token is
-    all it needs.
+  - The options for authentication are accepted, so that defaults of the action group apply, but not used. The wrapping
+    token is enough.
 seealso:
   - module: mlkeys.transit.vault_transit_secret_id
 """
 
 EXAMPLES = r"""
-- name: Make a secret ID for this machine
+- name: Create a wrapped secret ID for this machine
   mlkeys.transit.vault_transit_secret_id:
     role: llm-gateways
   register: wrapped
   no_log: true
 
-- name: Take it out on the machine
+- name: Unwrap it on the machine
   mlkeys.transit.vault_transit_unwrap:
     wrapping_token: "{{ wrapped.secret_id.wrapping_token }}"
     creation_path: auth/approle/role/llm-gateways/secret-id

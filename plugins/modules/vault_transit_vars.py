@@ -11,16 +11,17 @@ version_added: 0.1.0
 short_description: Write encrypted vars files with the Transit secrets engine
 description:
   - Encrypts secrets with a key of the Transit engine of HashiCorp Vault or OpenBao, and keeps the ciphertexts in a vars
-    file that is safe to commit. Without further ado its variables are the ciphertexts.
-  - A stored ciphertext stays as it is while its plaintext is the same. That is decided by a stored HMAC, with
+    file that is safe to commit. Without the vars plugin, its variables hold ciphertext.
+  - A stored ciphertext stays as it is as long as its plaintext is the same. A stored HMAC shows that, with
     C(transit/hmac) and C(transit/verify), so the token needs no right to decrypt.
-  - A ciphertext behind the wanted key version is rewrapped, also when its secret is not given. Its plaintext does not
-    leave the server then.
+  - A ciphertext behind the wanted key version is rewrapped, even if its secret is not given. Its plaintext does not
+    leave the server.
   - Every value is encrypted with its variable's name as context. Under a key with C(derived=true), a ciphertext pasted
     under another name does not decrypt. Under other keys the server ignores the context.
-  - All secrets go to the server in one request for each operation, as far as the server's limits allow.
-  - The file's comments, order and style are kept, and it is replaced in one step. With an entry goes only what stands
-    on its own lines. JSON is written anew.
+  - Each operation sends all secrets in one request, as far as the server's limits allow.
+  - The file keeps its comments, order and style, and is replaced in one step. Removing an entry removes only its own
+    lines. JSON is formatted anew.
+  - If somebody else changes the file in the meantime, it is left as it is, and the module fails.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -29,14 +30,16 @@ requirements:
 options:
   path:
     description:
-      - The vars file, by custom C(*.transit.yml). Its folder must exist.
-      - A name that ends with C(.json) makes it JSON, any other YAML.
-      - With O(store=kv) it may be left out. Else the file only points to the document, which is how the vars plugin
-        P(mlkeys.transit.vault_transit#vars) finds it. A file that points somewhere is followed, whatever O(store) says.
+      - The vars file, by convention C(*.transit.yml). Its folder must exist.
+      - A file whose name ends with C(.json) is JSON, any other YAML.
+      - Symbolic links are followed only if root or the user that runs the module owns them.
+      - With O(store=kv) the path is optional. The file then only points to the document, so that the vars plugin
+        P(mlkeys.transit.vault_transit#vars) finds it. A file that already points to a document is followed, whatever
+        O(store) is.
     type: path
   store:
     description:
-      - Where the ciphertexts are kept, in V(file) O(path), or in V(kv), a KV engine (version 2) of the server.
+      - Where to keep the ciphertexts. V(file) for the file O(path), V(kv) for a KV engine (version 2) of the server.
       - A document of a KV engine is replaced only if nobody else wrote it in the meantime.
     type: str
     choices:
@@ -70,32 +73,32 @@ options:
     default: false
   key_version:
     description:
-      - The version of the key that no entry shall be behind. V(0) for the latest.
-      - An entry of a newer version stays as it is.
+      - The version of the key that no entry should be behind. V(0) for the latest.
+      - Entries of a newer version stay as they are.
     type: int
     default: 0
   fingerprint_key:
     description:
-      - Name of the key for the HMACs, O(key) when nothing is said.
-      - With a key of its own, which need not be rotated, fingerprints outlive rotations of O(key).
-      - The token then needs to read O(key), to learn its latest version.
+      - Name of the key for the HMACs. If unset, O(key).
+      - With a separate key, which need not be rotated, fingerprints outlive rotations of O(key). The token then must be
+        able to read O(key), to learn its latest version.
     type: str
   refresh_fingerprints:
     description:
-      - Make the HMACs of entries that are not among O(secrets) anew where they are of an older key version. This
-        decrypts them, so the token needs C(update) on C(transit/decrypt/KEY).
+      - Renew the HMACs of entries that are not among O(secrets) if they are of an older key version. This decrypts the
+        entries, so the token needs C(update) on C(transit/decrypt/KEY).
       - Useful after a rotation, before the key's C(min_decryption_version) is raised.
     type: bool
     default: false
   return_successors:
     description:
-      - Whether the result tells what took the place of each ciphertext.
+      - Whether to return what replaced each ciphertext.
     type: bool
     default: false
   mode:
     description:
-      - Permissions of the file, as in M(ansible.builtin.file). When nothing is said, V(0600) for a new one, and a file
-        that is there keeps its own.
+      - Permissions of the file, as in M(ansible.builtin.file). If unset, a new file gets V(0600), and an existing file
+        keeps its permissions.
     type: raw
 extends_documentation_fragment:
   - ansible.builtin.files
@@ -115,11 +118,11 @@ attributes:
     support: full
 notes:
   - The token needs C(update) on C(transit/verify/KEY), C(transit/hmac/KEY) and C(transit/encrypt/KEY), and on
-    C(transit/rewrap/KEY) to carry entries to a new version. For O(store=kv) it also needs C(read), C(create) and
+    C(transit/rewrap/KEY) to rewrap entries. For O(store=kv) it also needs C(read), C(create) and
     C(update) on C(KV_MOUNT/data/KV_PATH).
-  - When the version of a fingerprint fell below the key's C(min_decryption_version), it tells nothing any more. A token
-    that may decrypt then compares by decrypting. Without that right the entry is written once anew, with the reason
-    C(fingerprint expired).
+  - A fingerprint whose version is below the key's C(min_decryption_version) cannot be verified any more. With a token
+    that may decrypt, the module then decrypts to compare. Without that right it writes the entry once more, with the
+    reason C(fingerprint expired).
 seealso:
   - module: mlkeys.transit.vault_transit_key
   - plugin: mlkeys.transit.vault_transit
@@ -135,12 +138,12 @@ EXAMPLES = r"""
       openai_api_key: "{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}"
       anthropic_api_key: "{{ lookup('ansible.builtin.env', 'ANTHROPIC_API_KEY') }}"
 
-- name: Carry all entries to the key's latest version
+- name: Rewrap all entries with the key's latest version
   mlkeys.transit.vault_transit_vars:
     path: "{{ inventory_dir }}/group_vars/all/keys.transit.yml"
     key: ml-api-key
 
-- name: Keep them in the server itself, and let a file beside the inventory point there
+- name: Keep them in a KV engine of the server, and let a file beside the inventory point there
   mlkeys.transit.vault_transit_vars:
     path: "{{ inventory_dir }}/group_vars/all/central.transit.yml"
     store: kv
@@ -160,7 +163,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 entries:
-  description: What happened to each entry, in the order of the file, new ones after that.
+  description: What happened to each entry, in the order of the file, then new ones.
   returned: success
   type: list
   elements: dict
@@ -171,11 +174,11 @@ entries:
       returned: always
     action:
       description:
-        - V(kept), V(added), V(updated) (encrypted anew), V(rewrapped), V(refreshed) (only its fingerprint), V(removed).
+        - V(kept), V(added), V(updated) (encrypted anew), V(rewrapped), V(refreshed) (fingerprint only), V(removed).
       type: str
       returned: always
     reason:
-      description: Why. Empty for an entry that was kept.
+      description: The reason. Empty for an entry that was kept.
       type: str
       returned: always
     version:
@@ -193,8 +196,8 @@ entries:
       version: 1
 successors:
   description:
-    - For O(mlkeys.transit.vault_transit_rewrap#module:replacements), what took the place of each ciphertext that is
-      known to have been there, by its digest. Where a value changed, that is the ciphertext of the new one.
+    - For O(mlkeys.transit.vault_transit_rewrap#module:replacements), what replaced each ciphertext that the file is
+      known to have held, by the digest of that. If a value changed, this is the ciphertext of the new value.
   returned: with O(return_successors)
   type: dict
   sample:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -37,14 +38,14 @@ def test_all_is_carried_over_the_floor_raised_and_a_second_run_changes_nothing(f
 
 TASKS = [
     "Read the key",
-    "See whether one of them is behind",
+    "Check which of their entries are behind",
     "Find the ciphertexts",
     "Rotate the key",
-    "Read the version that all is carried to",
-    "Carry the encrypted vars files over",
+    "Read the version to rewrap with",
+    "Rewrap the encrypted vars files",
     "Rewrap",
-    "Look again",
-    "Let older versions neither decrypt nor encrypt any more",
+    "Search again",
+    "Raise the floor",
     "Destroy the older versions",
 ]
 
@@ -82,7 +83,7 @@ def test_a_leaked_key_is_replaced_everywhere_in_the_same_run(fleet: Fleet) -> No
     secrets = {"openai_api_key": "{{ lookup('ansible.builtin.env', 'NEW_KEY') }}", "unknown_api_key": "x"}
     environment = {"NEW_KEY": new["openai_api_key"]}
     fleet.run(
-        env={**environment, "KILL_AFTER": "Carry the encrypted vars files over"},
+        env={**environment, "KILL_AFTER": "Rewrap the encrypted vars files"},
         status=-9,
         vault_transit_rotate_secrets=secrets,
     )
@@ -108,7 +109,7 @@ def test_a_limit_goes_step_by_step_and_the_floor_waits(fleet: Fleet) -> None:
     fleet.file.path.unlink()
     fleet.file.run(VALUES, key=KEY)
     shown = fleet.run(vault_transit_rotate_limit=1)
-    assert "ciphertexts are left by the limit" in shown
+    assert re.search(r"The limit left \d+ ciphertexts", shown)
     assert fleet.key()["min_decryption_version"] == 1
     fleet.run(vault_transit_rotate_limit=1)
     assert fleet.key() == DONE
@@ -195,4 +196,4 @@ def test_a_key_that_cannot_be_backed_up_is_not_rotated(fleet: Fleet, variables: 
 
 def test_a_key_that_is_not_there_is_said_so(fleet: Fleet) -> None:
     shown = fleet.run(status=2, vault_transit_rotate_key="nothing")
-    assert f"There is no key nothing in the engine {fleet.mount}." in shown
+    assert f"The key nothing does not exist in the engine {fleet.mount}." in shown

@@ -90,7 +90,7 @@ def _take(transit: Transit, header: Header, recipients: Recipients) -> str:
         known = facts_of_backup(backup)
     if known is None or known[0] != header.key:
         raise ServerError(
-            f"The server's backup of the key '{header.key}' has an unknown form and could not be restored. "
+            f"The server's backup of the key '{header.key}' cannot be read, so it could not be restored. "
             "Nothing was written."
         )
     return file_text(replace(header, facts=known[1]), recipients.seal(backup.encode("ascii")))
@@ -100,9 +100,8 @@ def _check_allowed(name: str, actual: Mapping[str, Any]) -> None:
     missing = [option for option in ("exportable", "allow_plaintext_backup") if not actual.get(option)]
     if missing:
         reason = (
-            f"it does not allow backups. Set {' and '.join(f'{option}: true' for option in missing)} "
-            "(vault_transit_key). That cannot be undone: "
-            "from then on, whoever may read its backup or export it has the key itself, for ever"
+            f"it forbids backups. Set {' and '.join(f'{option}: true' for option in missing)} (vault_transit_key). "
+            "That cannot be undone: from then on, whoever may read its backup or export it has the key itself, for ever"
         )
         raise ChangeImpossible(f"The key '{name}' cannot be backed up", [reason])
 

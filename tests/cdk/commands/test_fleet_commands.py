@@ -125,7 +125,7 @@ def test_the_state_is_shown_before_and_after_a_rotation(place: Place, tmp_path: 
     )
 
     dry = place.rotate("--now", "--dry-run", "--key", f"{place.mount}/providers")
-    assert "3 ciphertexts would be carried to v2, and then the floor would be raised to it." in dry
+    assert "3 ciphertexts would be rewrapped with v2, and then the floor would be raised to it." in dry
     assert place.key() == (1, 1)
     assert set(place.versions().values()) == {1}
 
