@@ -43,7 +43,7 @@ def problems_of(view: View) -> tuple[Problem, ...]:
     found += (_problem(element, text) for element, text in _duplicates(view))
     if not found:
         for stack in view.app.stacks:
-            _, cycle = view.in_order(view.in_stack(stack))
+            _, cycle = view.sorted(stack)
             if cycle:
                 names = ", ".join(element.node.path for element in cycle)
                 found.append(_problem(cycle[0], f"dependency cycle: {names}"))

@@ -143,11 +143,11 @@ def _name_problems(name: str) -> list[str]:
 def _free_id(key: KeyResource, name: str) -> str:
     """Return a free id below the key: a ciphertext may be decrypted in several places."""
     base = f"decrypt-{name}" if name else "decrypt"
-    number, id_ = 1, base
-    while key.node.child(id_) is not None:
-        number += 1
-        id_ = f"{base}-{number}"
-    return id_
+    while True:
+        number = key.uses[base] = key.uses.get(base, 0) + 1
+        id_ = base if number == 1 else f"{base}-{number}"
+        if key.node.child(id_) is None:
+            return id_
 
 
 def _encrypted(root: Construct, text: str) -> Encrypted | None:

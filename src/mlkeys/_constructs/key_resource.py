@@ -94,6 +94,8 @@ class KeyResource(Resource):
     }
     REQUIRED = ("backend", "name")
     RUNTIME = frozenset({"latest_version", "min_available_version"})
+    #: How often each name of a decryption was used.
+    uses: dict[str, int]
     #: Whether the program uses it to encrypt or decrypt.
     _encrypts = False
 
@@ -105,6 +107,7 @@ class KeyResource(Resource):
         **attributes: Unpack[KeyAttributes],
     ) -> None:
         super().__init__(scope, id_, attributes)
+        self.uses = {}
         self.node.add_validation(self._validate)
 
     @classmethod
@@ -126,6 +129,7 @@ class KeyResource(Resource):
             derived: whether the key is derived. Default: False.
         """
         made = cls._existing(scope, id_, {"name": name, "backend": backend, "derived": derived})
+        made.uses = {}
         made.node.add_validation(made._validate)  # noqa: SLF001  its own class
         return made
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Literal, Self, TypeAlias
 
 from mlkeys._model.attributes import choice_problem
@@ -42,7 +42,8 @@ class Policy(Element):
         super().__init__(place, own)
         self.policy_name = name or own
         self.description = description
-        self._rules: list[Rule] = []
+        # Without duplicates, in order.
+        self._rules: dict[Hashable, Rule] = {}
         if not _NAME.fullmatch(self.policy_name):
             # It is also the name of a file.
             self.node.add_problem(
@@ -80,14 +81,14 @@ class Policy(Element):
 
     def add(self, rule: Rule) -> None:
         """Add a rule."""
-        if rule not in self._rules:
-            self._rules.append(rule)
+        allowed = None if rule.allowed is None else tuple(sorted(rule.allowed.items()))
+        self._rules.setdefault((rule.path, rule.capabilities, allowed, rule.required), rule)
 
     def _validate(self) -> list[str]:
         if not self._rules:
             return ["the policy has no rules"]
         try:
-            merged(self._rules)
+            merged(self.rules)
         except ValueError as problem:
             return [str(problem)]
         return []
@@ -100,7 +101,7 @@ class Policy(Element):
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules, in the order of the program; several may be for one path."""
-        return tuple(self._rules)
+        return tuple(self._rules.values())
 
     def known(self, attribute: str, /) -> object | None:
         return self.policy_name if attribute == "name" else None
@@ -108,7 +109,7 @@ class Policy(Element):
     def texts(self) -> Iterable[tuple[str, str]]:
         yield "name", self.policy_name
         yield "description", self.description
-        for rule in self._rules:
+        for rule in self.rules:
             yield "path", rule.path
             for values in (rule.allowed or {}).values():
                 yield from (("parameters", value) for value in values)

@@ -49,7 +49,7 @@ class Node:
         self.path: str = f"{above}/{id_}" if above else id_
         self._children: dict[str, Construct] = {}
         # Most nodes have none of these; empty tuples instead of lists make a large tree a third smaller.
-        self._dependencies: tuple[Construct, ...] = ()
+        self._dependencies: dict[Construct, None] | None = None
         self._aspects: tuple[tuple[int, Aspect], ...] = ()
         self._metadata: tuple[tuple[str, object], ...] = ()
         self._validations: tuple[Validation, ...] = ()
@@ -136,11 +136,13 @@ class Node:
 
     @property
     def dependencies(self) -> tuple[Construct, ...]:
-        return self._dependencies
+        return tuple(self._dependencies or ())
 
     def add_dependency(self, *constructs: Construct) -> None:
         """Create this construct and everything below it after the others and everything below them."""
-        self._dependencies += tuple(c for c in constructs if c not in self._dependencies)
+        if self._dependencies is None:
+            self._dependencies = {}
+        self._dependencies |= dict.fromkeys(constructs)
 
     @property
     def metadata(self) -> tuple[tuple[str, object], ...]:

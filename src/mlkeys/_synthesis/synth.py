@@ -84,7 +84,7 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
             for path, address in target.addresses.items():
                 addresses.setdefault(path, {})["terraform"] = address
         entry["outputs"] = _outputs(view, stack)
-        entry["dependencies"] = sorted(other.node.id for other in needed_stacks(view, stack))
+        entry["dependencies"] = sorted(other.node.id for other in view.needed_stacks(stack))
         stacks[stack.node.id] = entry
     warnings = warnings_of(view.app)
     files["tree.json"] = _json({"version": "tree-0.1", "tree": tree_of(view.app, addresses)})
@@ -109,20 +109,8 @@ def _outputs(view: View, stack: Stack) -> dict[str, Any]:
             "sensitive": element.sensitive,
             **({"description": element.description} if element.description else {}),
         }
-        for element in view.in_stack(stack)
-        if isinstance(element, Output)
+        for element in view.of_kind(stack, Output)
     }
-
-
-def needed_stacks(view: View, stack: Stack) -> set[Stack]:
-    """Return the stacks that must be deployed before this one."""
-    found = {dependency for dependency in stack.node.dependencies if isinstance(dependency, Stack)}
-    for element in view.in_stack(stack):
-        for needed in view.needs(element):
-            other = view.stack_of[needed]
-            if other is not None and other is not stack:
-                found.add(other)
-    return found
 
 
 def _notes(app: Root) -> list[str]:

@@ -76,8 +76,7 @@ def play(
     host_play: HostPlay, values: Values, vars_files: Mapping[Element, str], files: Mapping[HostConfig, Any]
 ) -> Task:
     """Return the play for the hosts of a pattern."""
-    used = [element for config in host_play.configs for element in _files_used(config, values)]
-    used = list(dict.fromkeys(used))
+    used = _files_of_play(host_play, values)
     dests = [file.dest for config in host_play.configs for file in files[config]]
     tasks: list[Any] = [reading(vars_files[element]) for element in used]
     tasks += _making_folders(
@@ -100,17 +99,39 @@ def play(
     return {**head, "handlers": handlers} if handlers else head
 
 
+def _files_of_play(host_play: HostPlay, values: Values) -> list[EncryptedVars]:
+    """Return the files of ciphertexts that the configurations of a play need."""
+    used: dict[EncryptedVars, None] = {}
+    templates = False
+    for config in host_play.configs:
+        used |= dict.fromkeys(_files_referred_to(config, values))
+        if config.shape == "template" and not templates:
+            # All configurations of a play have the same hosts.
+            templates = True
+            used |= dict.fromkeys(_files_of_hosts(config, values))
+    return list(used)
+
+
 def _files_used(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
     """Yield the files of ciphertexts that a configuration needs: those it refers to, and those of its hosts."""
+    yield from _files_referred_to(config, values)
+    if config.shape == "template":
+        yield from _files_of_hosts(config, values)
+
+
+def _files_referred_to(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
     for _, text in config.texts():
         for pointer in values.view.pointers(text):
             source = pointer.element.source() if isinstance(pointer.element, Decrypted) else pointer.element
             if isinstance(source, Encrypted) and isinstance(source.node.scope, EncryptedVars):
                 yield source.node.scope
-    if config.shape == "template":
-        for element in values.view.in_stack(values.stack):
-            if isinstance(element, EncryptedVars) and (element.hosts is None or element.hosts in config.hosts):
-                yield element
+
+
+def _files_of_hosts(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
+    """Yield the files of ciphertexts whose variables the hosts of a configuration have."""
+    for file in values.view.of_kind(values.stack, EncryptedVars):
+        if file.hosts is None or file.hosts in config.hosts:
+            yield file
 
 
 def _tasks(

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from mlkeys._analysis.view import View
@@ -18,6 +20,7 @@ from mlkeys._model.reference import Target, parts
 from mlkeys._model.stack import Stack
 from mlkeys._targets.names import terraform_name
 from mlkeys._targets.overrides import overridden
+from mlkeys._targets.terraform.dependencies import Dependencies
 from mlkeys._targets.terraform.resources import body_of, kind_of
 from mlkeys._targets.terraform.secrets import Secrets
 from mlkeys._targets.terraform.text import Expression, escaped, template
@@ -42,6 +45,7 @@ class TerraformStack:
         self._stack = stack
         self._blocks: Json = {}
         self._secrets = Secrets(stack, self._address_of)
+        self._dependencies = Dependencies(view, f"{stack.node.path}/", self._address_of)
         #: Addresses of resources by the paths of their constructs.
         self.addresses: dict[str, str] = {}
         self.omitted: list[str] = []
@@ -52,6 +56,7 @@ class TerraformStack:
             self._add(element)
         if variables := self._secrets.variables(self._view.in_stack(self._stack)):
             _merge(self._blocks, {"variable": variables})
+        _merge(self._blocks, self._dependencies.blocks())
         head: Json = {
             "//": {"path": self._stack.node.path, "at": self._stack.node.location_text},
             "terraform": {
@@ -85,29 +90,18 @@ class TerraformStack:
 
     def _finish(self, element: Element, body: Json) -> None:
         """Add what any resource may have: lifecycle, dependencies, overrides."""
-        if isinstance(element, TransitSecretBackend) and self._guards_keys(element):
+        if isinstance(element, TransitSecretBackend) and self._view.known_text(element.path) in self._guarded:
             body["lifecycle"] = {"prevent_destroy": True}
-        explicit = {dependency for scope in element.node.scopes for dependency in scope.node.dependencies}
-        waited = [
-            address
-            for dependency in explicit
-            for below in dependency.node.walk()
-            if isinstance(below, Element) and (address := self._address_of(below)) is not None
-        ]
-        if waited:
-            body["depends_on"] = sorted(waited)
+        if addresses := self._dependencies.of(element):
+            body["depends_on"] = addresses
         if isinstance(element, Resource):
             overridden(element, "terraform", body)
 
-    def _guards_keys(self, backend: TransitSecretBackend) -> bool:
-        # Unmounting an engine destroys its keys, even those that the server refuses to delete.
-        path = self._view.known_text(str(backend.path))
-        return any(
-            isinstance(element, TransitSecretBackendKey)
-            and element.protected
-            and self._view.known_text(str(element.backend)) == path
-            for element in self._view.in_stack(self._stack)
-        )
+    @cached_property
+    def _guarded(self) -> frozenset[str | None]:
+        """Paths of engines with protected keys. Unmounting an engine destroys its keys, even protected ones."""
+        keys = self._view.of_kind(self._stack, TransitSecretBackendKey)
+        return frozenset(self._view.known_text(key.backend) for key in keys if key.protected)
 
     def _add_key_settings(self, backend: TransitSecretBackend) -> None:
         name = terraform_name(f"{self._name(backend)}/config-keys")
@@ -161,7 +155,7 @@ class TerraformStack:
         return self._view.text(str(element.known(attribute)))
 
 
-def _merge(into: Json, other: Json) -> None:
+def _merge(into: Json, other: Mapping[str, Any]) -> None:
     for key, value in other.items():
         if isinstance(value, dict) and isinstance(into.get(key), dict):
             _merge(into[key], value)
