@@ -76,7 +76,7 @@ def _element_problems(view: View, element: Element) -> Iterator[str]:
     if view.stack_of[element] is None:
         yield "this construct is outside of a stack"
     for field, text in element.texts():
-        yield from _text_problems(view, element, field, text)
+        yield from _text_problems(view, element, field, str(text))
 
 
 def _common_texts(construct: Construct) -> Iterator[tuple[str, str]]:

@@ -39,6 +39,6 @@ def grant(key: KeyResource, grantee: Grantee, verb: Verb, secrets: Sequence[str]
     policy = grantee.grants if isinstance(grantee, AppRole) else grantee
     if secrets and not key.derived:
         key.node.add_problem("secrets requires a derived key: set derived=True", call_site())
-    for rule in grant_rules(verb, key.backend, key.name, secrets):
+    for rule in grant_rules(verb, str(key.backend), str(key.name), secrets):
         policy.add(rule)
     return Grant(policy)

@@ -82,7 +82,7 @@ class Policy(Element):
     def add(self, rule: Rule) -> None:
         """Add a rule."""
         allowed = None if rule.allowed is None else tuple(sorted(rule.allowed.items()))
-        self._rules.setdefault((rule.path, rule.capabilities, allowed, rule.required), rule)
+        self._rules.setdefault((str(rule.path), rule.capabilities, allowed, rule.required), rule)
 
     def _validate(self) -> list[str]:
         if not self._rules:

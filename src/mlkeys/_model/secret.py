@@ -74,7 +74,7 @@ class Secret:
         return None
 
     def __str__(self) -> str:
-        return repr(self)
+        return self.__format__("")
 
     def __format__(self, _spec: str) -> NoReturn:
         raise MlkeysError(f"{self!r} cannot be formatted as text: pass it to encrypt() or EncryptedVars")

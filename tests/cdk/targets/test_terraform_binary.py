@@ -114,7 +114,7 @@ def test_whole_programs_are_deployed_without_a_trace_of_secrets(
     name: str, terraform: Terraform, tmp_path: Path
 ) -> None:
     for stack_name, configuration in configurations(name).items():
-        if "variable" not in configuration:  # a stack_name that sets `terraform_secrets` has some: see below
+        if "variable" not in configuration:  # a stack that sets `terraform_secrets` has some: see below
             folder = written(configuration, tmp_path / stack_name)
             terraform.deploy(folder)
             assert "terraform.tfstate" in kept(folder)
