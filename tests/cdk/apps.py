@@ -96,6 +96,13 @@ def tasks(part: Stack) -> list[dict[str, Any]]:
     return found
 
 
+def task_of(part: Stack, module: str) -> dict[str, Any]:
+    """Return the options of the only task that uses a module."""
+    (found,) = [task[module] for task in tasks(part) if module in task]
+    assert isinstance(found, dict)
+    return found
+
+
 def problems(part: Stack) -> list[str]:
     """Return the problems of the app, which must have some."""
     with pytest.raises(AppInvalid) as refusal:

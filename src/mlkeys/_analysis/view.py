@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from mlkeys._analysis.order import in_order, sorted_by
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
+from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Target, parts, targets
 from mlkeys._model.stack import Root, Stack
@@ -84,6 +85,21 @@ class View:
         if construct not in self._below:
             self._below[construct] = tuple(one for one in construct.node.walk() if isinstance(one, Element))
         return self._below[construct]
+
+    @cached_property
+    def _names_by_key(self) -> dict[tuple[str | None, str | None], set[str]]:
+        found: dict[tuple[str | None, str | None], set[str]] = {}
+        for element in self.elements:
+            if isinstance(element, Encrypted):
+                found.setdefault(self._identity(element.key), set()).add(element.name)
+        return found
+
+    def _identity(self, key: KeyResource) -> tuple[str | None, str | None]:
+        return self.known_text(str(key.backend)), self.known_text(str(key.name))
+
+    def names_under(self, key: KeyResource) -> set[str]:
+        """Return the names of the secrets that the app encrypts with a key."""
+        return self._names_by_key.get(self._identity(key), set())
 
     def pointer(self, target: Target) -> Pointer | None:
         """Resolve a reference; None when this app does not have its target."""

@@ -74,6 +74,8 @@ class Policy(Element):
                 self.node.add_problem(problem, at)
         if "${" in path or any(ord(character) < 32 for character in path):
             self.node.add_problem("a policy path cannot hold '${' or control characters", at)
+        if any(isinstance(values, str) for values in (parameters or {}).values()):
+            self.node.add_problem("the values of parameters must be lists of strings", at)
         allowed = {name: tuple(values) for name, values in parameters.items()} if parameters is not None else None
         ordered = tuple(name for name in CAPABILITIES if name in capabilities)
         self.add(Rule(path, ordered, allowed, tuple(allowed or ())))
@@ -111,5 +113,5 @@ class Policy(Element):
         yield "description", self.description
         for rule in self.rules:
             yield "path", rule.path
-            for values in (rule.allowed or {}).values():
-                yield from (("parameters", value) for value in values)
+            for name, values in (rule.allowed or {}).items():
+                yield from (("parameters", text) for text in (name, *values))

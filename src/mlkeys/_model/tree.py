@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from mlkeys._errors import MlkeysError
 from mlkeys._model.location import Location, call_site
+from mlkeys._providers.literals import shown
 
 T = TypeVar("T")
 Validation = Callable[[], Iterable[str]]
@@ -68,7 +69,7 @@ class Node:
             raise MlkeysError(f"[{child.path}] constructs cannot be added during synthesis")
         if not _ID.fullmatch(child.id):
             child.add_problem(
-                f"{child.id!r} is not a valid id: use letters, digits, '_', '-' and '.', beginning with a letter, "
+                f"{shown(child.id)} is not a valid id: use letters, digits, '_', '-' and '.', beginning with a letter, "
                 "digit or '_'"
             )
         first = self._children.setdefault(child.id, child.construct)
@@ -229,7 +230,7 @@ def where(scope: Construct | str, id_: str | None) -> tuple[Construct, str]:
         around = ambient.get()
         if around is None:
             raise MlkeysError(
-                f"{scope!r} is outside of a stack: run the program with 'mlkeys synth PROGRAM', "
+                f"{shown(scope)} is outside of a stack: run the program with 'mlkeys synth PROGRAM', "
                 "or put it inside of one: with Stack(App(), 'name'): …"
             )
         return around, scope

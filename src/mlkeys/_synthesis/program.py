@@ -14,6 +14,7 @@ from mlkeys._errors import AppInvalid, MlkeysError
 from mlkeys._model.location import Location, is_ours
 from mlkeys._model.stack import Root, Session, Stack, session
 from mlkeys._model.tree import ambient
+from mlkeys._providers.literals import hidden
 
 
 def load(program: Path) -> Root:
@@ -41,7 +42,7 @@ def load(program: Path) -> Root:
     except AppInvalid:
         raise
     except MlkeysError as problem:
-        raise MlkeysError(f"{_line(problem)}: {problem}") from None
+        raise MlkeysError(hidden(f"{_line(problem)}: {problem}")) from None
     finally:
         ambient.reset(in_stack)
         session.reset(in_session)

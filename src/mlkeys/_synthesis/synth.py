@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlkeys._analysis.checks import problems_of, warnings_of
+from mlkeys._analysis.checks import problems_of, warnings_of, without_secrets
 from mlkeys._analysis.view import View
 from mlkeys._constructs.output import Output
 from mlkeys._errors import AppInvalid, Problem
@@ -52,7 +52,7 @@ def synthesize(app: Root, *, sources: Mapping[str, str] | None = None, program_f
         view = View(app)
         problems = problems_of(view) or target_problems_of(view, sources or {})
         if problems:
-            raise AppInvalid(problems)
+            raise AppInvalid(without_secrets(view, problems))
         return _rendered(view, sources or {}, program_folder)
     finally:
         app.node.unlock()
@@ -86,7 +86,7 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
         entry["outputs"] = _outputs(view, stack)
         entry["dependencies"] = sorted(other.node.id for other in view.needed_stacks(stack))
         stacks[stack.node.id] = entry
-    warnings = warnings_of(view.app)
+    warnings = warnings_of(view)
     files["tree.json"] = _json({"version": "tree-0.1", "tree": tree_of(view.app, addresses)})
     manifest = {
         "format": FORMAT,

@@ -61,7 +61,7 @@ def files_of(config: HostConfig, values: Values, sources: Mapping[str, str]) -> 
     if config.shape == "template":
         return [HostFile(f"templates/{name}.j2", sources[config.content], config.dest, config.mode)]
     if isinstance(config.content, Agent):
-        agent = config.content
+        agent = agents.resolved(config.content, values)
         settings = header + agents.configuration(values, agent)
         return [
             HostFile(f"templates/{name}.hcl.j2", settings, agents.config_path(name, agent), "0640", "Settings"),
@@ -85,7 +85,8 @@ def play(
     for config in host_play.configs:
         comment = f"{config.node.path} {config.node.location_text}"
         tasks += [Commented(comment, task) for task in _tasks(config, values, files[config], vars_files)]
-    handlers = [_handler(service) for service in sorted({c.restart for c in host_play.configs if c.restart})]
+    restarted = {values.view.text(config.restart) for config in host_play.configs if config.restart}
+    handlers = [_handler(service) for service in sorted(restarted)]
     head: Task = {
         "name": f"Write files to {host_play.pattern}",
         "hosts": host_play.pattern,
@@ -140,7 +141,8 @@ def _tasks(
     for file in files:
         dest = file.dest if isinstance(file.dest, Template) else values.text(file.dest)
         options: Task = {"src": file.template.removeprefix("templates/"), "dest": dest, "mode": file.mode}
-        options |= {name: value for name, value in (("owner", config.owner), ("group", config.group)) if value}
+        names = {"owner": config.owner, "group": config.group}
+        options |= {name: values.view.text(value) for name, value in names.items() if value}
         task: Task = {"name": f"{file.word} {values.name(config)}", "ansible.builtin.template": options}
         if config.delivery == "plaintext":
             # A diff or result would show the plaintext.
@@ -149,7 +151,7 @@ def _tasks(
             if waited:
                 task["when"] = Template(f"not ansible_check_mode or ({' and '.join(dict.fromkeys(waited))})")
         if config.restart:
-            task["notify"] = f"Restart {config.restart}"
+            task["notify"] = f"Restart {values.view.text(config.restart)}"
         yield task
 
 

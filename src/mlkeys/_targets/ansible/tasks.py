@@ -62,7 +62,7 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
 
 def _resource(word: str, module: str, element: Resource, values: Values, defaults: Task | None = None) -> Task:
     options = {name: values.plain(value) for name, value in element.values.items()} | (defaults or {})
-    return {"name": f"{word} {values.name(element)}", module: overridden(element, "ansible", options)}
+    return {"name": f"{word} {values.name(element)}", module: overridden(element, "ansible", options, values.data)}
 
 
 def _protected(key: TransitSecretBackendKey, values: Values) -> Task:
@@ -116,7 +116,7 @@ def _cache(element: TransitSecretCacheConfig, values: Values) -> Task:
         # The module is that of the engine, and would set a missing option to its default.
         if pointer.element.known("disable_upsert") is not None:
             options["disable_upsert"] = pointer.element.known("disable_upsert")
-    return {"name": f"Cache {values.name(element)}", BACKEND: overridden(element, "ansible", options)}
+    return {"name": f"Cache {values.name(element)}", BACKEND: overridden(element, "ansible", options, values.data)}
 
 
 def file_of(element: EncryptedVars, values: Values) -> str:

@@ -11,8 +11,8 @@ from mlkeys._analysis.view import View
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.inventory import Template
-from mlkeys._constructs.raw import mapped
 from mlkeys._model.attributes import Value
+from mlkeys._model.data import mapped
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Target, parts

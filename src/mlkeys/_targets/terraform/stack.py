@@ -15,6 +15,7 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.raw import TerraformBlock
+from mlkeys._model.data import mapped
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.reference import Target, parts
 from mlkeys._model.stack import Stack
@@ -23,7 +24,7 @@ from mlkeys._targets.overrides import overridden
 from mlkeys._targets.terraform.dependencies import Dependencies
 from mlkeys._targets.terraform.resources import body_of, kind_of
 from mlkeys._targets.terraform.secrets import Secrets
-from mlkeys._targets.terraform.text import Expression, escaped, template
+from mlkeys._targets.terraform.text import Expression, escaped, template, unescaped
 
 PROVIDER_SOURCE = "registry.terraform.io/hashicorp/vault"
 # The first version with ephemeral endpoints; 6 may change anything.
@@ -75,7 +76,7 @@ class TerraformStack:
         if isinstance(element, Output):
             self._add_output(element)
         elif isinstance(element, TerraformBlock):
-            _merge(self._blocks, element.block(self._render))
+            _merge(self._blocks, self._render_data(element.data))
         elif isinstance(element, (Encrypted, Decrypted)):
             for group, type_, name, body in self._secrets.blocks(element, self._render):
                 self._put(element, group, type_, name, body)
@@ -95,7 +96,7 @@ class TerraformStack:
         if addresses := self._dependencies.of(element):
             body["depends_on"] = addresses
         if isinstance(element, Resource):
-            overridden(element, "terraform", body)
+            overridden(element, "terraform", body, self._render_data)
 
     @cached_property
     def _guarded(self) -> frozenset[str | None]:
@@ -138,6 +139,10 @@ class TerraformStack:
         if kind is None or self._view.stack_of[element] is not self._stack:
             return None
         return f"{kind.type}.{terraform_name(self._name(element))}"
+
+    def _render_data(self, data: Any) -> Any:
+        """Render references in plain data whose strings are templates already."""
+        return mapped(data, lambda text: unescaped(self._render(text)))
 
     def _render(self, text: str) -> str:
         return template(parts(text), self._meaning)
