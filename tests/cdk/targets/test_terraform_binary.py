@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from mlkeys import Construct
+from mlkeys import Construct, TerraformBlock
 from tests.cdk.apps import PROGRAMS, ROOT, SECRETS, configurations, files, key_in, stack
 
 BINARY = shutil.which("terraform") or shutil.which("tofu")
@@ -164,6 +164,21 @@ def test_with_state_secrets_the_state_holds_plaintext(terraform: Terraform, tmp_
     outputs = json.loads(terraform.run(folder, "output", "-json"))
     assert outputs["opened"] == {"sensitive": True, "type": "string", "value": PLAINTEXT}
     assert outputs["sealed"]["value"].startswith("vault:v1:")
+
+
+def test_a_real_project_with_state_imports_and_a_second_server(terraform: Terraform, tmp_path: Path) -> None:
+    s = stack()
+    keys = [key_in(s, f"k{number}") for number in range(2)]
+    TerraformBlock(s, "state", block={"terraform": {"backend": {"local": {"path": "here.tfstate"}}}})
+    TerraformBlock(s, "second", block={"provider": {"vault": {"alias": "second", "address": "https://second"}}})
+    for key in keys:
+        address = f"vault_transit_secret_backend_key.{key.node.id}"
+        TerraformBlock(s, f"moved-{key.node.id}", block={"moved": {"from": f"{address}_old", "to": address}})
+    folder = written(json.loads(files(s)["terraform/s/cdk.tf.json"]), tmp_path / "s")
+    terraform.run(folder, "init", "-input=false")
+    terraform.deploy(folder)
+    assert (folder / "here.tfstate").exists()
+    terraform.run(folder, "plan", "-input=false", "-detailed-exitcode")
 
 
 def test_a_large_scope_waits_for_a_large_scope(terraform: Terraform, tmp_path: Path) -> None:

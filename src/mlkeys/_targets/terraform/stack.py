@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -15,12 +14,14 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.raw import TerraformBlock
+from mlkeys._errors import AppInvalid, Problem
 from mlkeys._model.data import mapped
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.reference import Target, parts
 from mlkeys._model.stack import Stack
 from mlkeys._targets.names import terraform_name
 from mlkeys._targets.overrides import overridden
+from mlkeys._targets.terraform.blocks import ConflictError, Json, merge, with_defaults
 from mlkeys._targets.terraform.dependencies import Dependencies
 from mlkeys._targets.terraform.resources import body_of, kind_of
 from mlkeys._targets.terraform.secrets import Secrets
@@ -29,8 +30,6 @@ from mlkeys._targets.terraform.text import Expression, escaped, template, unesca
 PROVIDER_SOURCE = "registry.terraform.io/hashicorp/vault"
 # The first version with ephemeral endpoints; 6 may change anything.
 PROVIDER_VERSION = ">= 5.9.0, < 6.0.0"
-
-Json = dict[str, Any]
 
 
 def terraform_version(stack: Stack) -> str:
@@ -56,17 +55,22 @@ class TerraformStack:
         for element in self._view.in_stack(self._stack):
             self._add(element)
         if variables := self._secrets.variables(self._view.in_stack(self._stack)):
-            _merge(self._blocks, {"variable": variables})
-        _merge(self._blocks, self._dependencies.blocks())
-        head: Json = {
+            merge(self._blocks, {"variable": variables})
+        merge(self._blocks, self._dependencies.blocks())
+        defaults: Json = {
             "//": {"path": self._stack.node.path, "at": self._stack.node.location_text},
             "terraform": {
                 "required_version": terraform_version(self._stack),
                 "required_providers": {"vault": {"source": PROVIDER_SOURCE, "version": PROVIDER_VERSION}},
             },
-            "provider": {"vault": [self._provider()]},
+            "provider": {"vault": []},
         }
-        return {**head, **self._blocks}
+        configuration = with_defaults(self._blocks, defaults)
+        providers = configuration["provider"]["vault"]
+        own: Json = next((body for body in providers if "alias" not in body), {})
+        aliased = [body for body in providers if "alias" in body]
+        configuration["provider"]["vault"] = [{**self._provider(), **own}, *aliased]
+        return configuration
 
     def _provider(self) -> Json:
         given = {"address": self._stack.url, "namespace": self._stack.namespace}
@@ -76,7 +80,7 @@ class TerraformStack:
         if isinstance(element, Output):
             self._add_output(element)
         elif isinstance(element, TerraformBlock):
-            _merge(self._blocks, self._render_data(element.data))
+            self._add_blocks(element)
         elif isinstance(element, (Encrypted, Decrypted)):
             for group, type_, name, body in self._secrets.blocks(element, self._render):
                 self._put(element, group, type_, name, body)
@@ -88,6 +92,13 @@ class TerraformStack:
             self.addresses[element.node.path] = f"{kind.type}.{name}"
             if isinstance(element, TransitSecretBackend) and "disable_upsert" in element.values:
                 self._add_key_settings(element)
+
+    def _add_blocks(self, element: TerraformBlock) -> None:
+        try:
+            merge(self._blocks, self._render_data(element.data))
+        except ConflictError as conflict:
+            message = f"something else of the stack sets {conflict} as well, to another value"
+            raise AppInvalid((Problem(element.node.path, element.node.location_text, message),)) from None
 
     def _finish(self, element: Element, body: Json) -> None:
         """Add what any resource may have: lifecycle, dependencies, overrides."""
@@ -124,12 +135,12 @@ class TerraformStack:
             body["description"] = escaped(output.description)
         if output.sensitive:
             body["sensitive"] = True
-        _merge(self._blocks, {"output": {terraform_name(output.name): body}})
+        merge(self._blocks, {"output": {terraform_name(output.name): body}})
 
     def _put(self, element: Element, group: str, type_: str, name: str, body: Json) -> None:
         origin = {"//": {"path": element.node.path, "at": element.node.location_text}}
         entry = {type_: {name: {**origin, **body}}} if type_ else {name: {**origin, **body}}
-        _merge(self._blocks, {group: entry})
+        merge(self._blocks, {group: entry})
 
     def _name(self, element: Element) -> str:
         return element.node.path.removeprefix(f"{self._stack.node.path}/")
@@ -158,16 +169,6 @@ class TerraformStack:
         if address is not None and kind is not None:
             return Expression(f"{address}.{kind.attributes.get(attribute, attribute)}")
         return self._view.text(str(element.known(attribute)))
-
-
-def _merge(into: Json, other: Mapping[str, Any]) -> None:
-    for key, value in other.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        elif key in into and into[key] != value:
-            raise ValueError(f"two blocks set {key!r}")
-        else:
-            into[key] = value
 
 
 def text_of(configuration: Json) -> str:
