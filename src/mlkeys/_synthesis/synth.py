@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from mlkeys._model.aspects import visit_all
 from mlkeys._model.stack import Root, Stack
 from mlkeys._synthesis.tree_file import tree_of
 from mlkeys._targets.checks import target_problems_of
+from mlkeys._targets.json_text import json_text
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -87,7 +87,7 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
         entry["dependencies"] = sorted(other.node.id for other in view.needed_stacks(stack))
         stacks[stack.node.id] = entry
     warnings = warnings_of(view)
-    files["tree.json"] = _json({"version": "tree-0.1", "tree": tree_of(view.app, addresses)})
+    files["tree.json"] = json_text({"version": "tree-0.1", "tree": tree_of(view.app, addresses)})
     manifest = {
         "format": FORMAT,
         "stacks": stacks,
@@ -95,12 +95,8 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
         "warnings": [str(warning) for warning in warnings],
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(files.items())},
     }
-    files[MANIFEST] = _json(manifest)
+    files[MANIFEST] = json_text(manifest)
     return Synthesis(files, warnings)
-
-
-def _json(data: object) -> str:
-    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _outputs(view: View, stack: Stack) -> dict[str, Any]:

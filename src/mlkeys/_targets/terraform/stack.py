@@ -19,6 +19,7 @@ from mlkeys._model.data import mapped
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.reference import Target, parts
 from mlkeys._model.stack import Stack
+from mlkeys._targets.json_text import json_text
 from mlkeys._targets.names import terraform_name
 from mlkeys._targets.overrides import overridden
 from mlkeys._targets.terraform.blocks import ConflictError, Json, merge, with_defaults
@@ -173,4 +174,4 @@ class TerraformStack:
 
 def text_of(configuration: Json) -> str:
     """Return the text of a configuration."""
-    return json.dumps(configuration, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json_text(configuration)
