@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import runpy
 import sys
 import traceback
@@ -29,6 +30,8 @@ def load(program: Path) -> Root:
     if not path.is_file():
         raise MlkeysError(f"The program {program} does not exist. Create one with 'mlkeys init'.")
     flat, stack = _flat_app(path)
+    # The tree lives until the process ends. Searching it for garbage all the time would take a tenth of the whole.
+    gc.set_threshold(100_000, 50, 100)
     running = Session()
     before = list(sys.path)
     sys.path.insert(0, str(path.parent))
