@@ -12,7 +12,7 @@ from typing import Any, Unpack
 import pytest
 import yaml
 
-from mlkeys import App, AppInvalid, Stack
+from mlkeys import App, AppInvalid, Construct, Stack
 from mlkeys import transit as vault
 from mlkeys._constructs.key_resource import KeyChanges
 from mlkeys._model.stack import TargetName
@@ -49,7 +49,7 @@ def app_of(part: Stack) -> App:
     return root
 
 
-def key_in(scope: Stack, id_: str = "key", **attributes: Unpack[KeyChanges]) -> vault.TransitSecretBackendKey:
+def key_in(scope: Construct, id_: str = "key", **attributes: Unpack[KeyChanges]) -> vault.TransitSecretBackendKey:
     """Return a key in the engine `transit`."""
     return vault.TransitSecretBackendKey(scope, id_, backend="transit", name=id_, **attributes)
 
@@ -93,6 +93,13 @@ def plays(part: Stack, name: str = "site.yml") -> list[dict[str, Any]]:
 
 def tasks(part: Stack) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = plays(part)[0]["tasks"]
+    return found
+
+
+def task_of(part: Stack, module: str) -> dict[str, Any]:
+    """Return the options of the only task that uses a module."""
+    (found,) = [task[module] for task in tasks(part) if module in task]
+    assert isinstance(found, dict)
     return found
 
 

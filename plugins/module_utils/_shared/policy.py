@@ -49,18 +49,28 @@ class Rule:
         Raises:
             ValueError: no single rule can express it.
         """
-        capabilities = tuple(name for name in CAPABILITIES if name in self.capabilities + other.capabilities)
-        if self.allowed is None or other.allowed is None:
-            return Rule(self.path, capabilities)
-        if self.allowed.keys() != other.allowed.keys() or set(self.required) != set(other.required):
-            raise ValueError(f"two rules for '{self.path}' restrict different parameters")
-        allowed = {name: _either(self.allowed[name], other.allowed[name]) for name in self.allowed}
-        return Rule(self.path, capabilities, allowed, self.required)
+        return _union([self, other])
 
 
-def _either(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+def _union(rules: Sequence[Rule]) -> Rule:
+    first = rules[0]
+    allowed_somewhere = {name for rule in rules for name in rule.capabilities}
+    capabilities = tuple(name for name in CAPABILITIES if name in allowed_somewhere)
+    restrictions = [rule.allowed for rule in rules if rule.allowed is not None]
+    if len(restrictions) < len(rules):
+        return Rule(first.path, capabilities)
+    for rule, allowed in zip(rules, restrictions):
+        if allowed.keys() != restrictions[0].keys() or set(rule.required) != set(first.required):
+            raise ValueError(f"two rules for '{first.path}' restrict different parameters")
+    either = {name: _either([allowed[name] for allowed in restrictions]) for name in restrictions[0]}
+    return Rule(first.path, capabilities, either, first.required)
+
+
+def _either(alternatives: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     # No value means any value.
-    return tuple(dict.fromkeys((*some, *others))) if some and others else ()
+    if not all(alternatives):
+        return ()
+    return tuple(dict.fromkeys(value for values in alternatives for value in values))
 
 
 @dataclass(frozen=True)
@@ -147,10 +157,10 @@ def merged(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     Raises:
         ValueError: two rules for one path restrict different parameters.
     """
-    found: dict[str, Rule] = {}
+    found: dict[str, list[Rule]] = {}
     for rule in rules:
-        found[rule.path] = found[rule.path].union(rule) if rule.path in found else rule
-    return tuple(found[path] for path in sorted(found))
+        found.setdefault(rule.path, []).append(rule)
+    return tuple(same[0] if len(same) == 1 else _union(same) for _, same in sorted(found.items()))
 
 
 def hcl(rules: Iterable[Rule], description: str = "") -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 
 from mlkeys._analysis.view import View
 from mlkeys._constructs.approle import AppRole
@@ -19,10 +19,12 @@ from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._errors import Problem
 from mlkeys._model.element import Element, Resource
+from mlkeys._model.location import Location
 from mlkeys._model.reference import damage, targets
 from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct
-from mlkeys._providers.literals import secret_form
+from mlkeys._providers.literals import hidden, secret_form, secrets_in
+from mlkeys._shared.schema import did_you_mean
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
 
@@ -43,21 +45,41 @@ def problems_of(view: View) -> tuple[Problem, ...]:
     found += (_problem(element, text) for element, text in _duplicates(view))
     if not found:
         for stack in view.app.stacks:
-            _, cycle = view.in_order(view.in_stack(stack))
+            _, cycle = view.sorted(stack)
             if cycle:
                 names = ", ".join(element.node.path for element in cycle)
                 found.append(_problem(cycle[0], f"dependency cycle: {names}"))
     return tuple(dict.fromkeys(found))
 
 
-def warnings_of(app: Root) -> tuple[Problem, ...]:
+def without_secrets(view: View, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return problems that repeat no text of the program that looks like a secret."""
+    texts = [text for construct in view.app.node.walk() for _, text in _common_texts(construct)]
+    texts += [str(text) for element in view.elements for _, text in element.texts()]
+    secrets = {part for text in texts if (found := secrets_in(text)) for part in (text, *found)}
+    return tuple(
+        Problem(hidden(one.path, secrets), hidden(one.at, secrets), hidden(one.message, secrets)) for one in problems
+    )
+
+
+def warnings_of(view: View) -> tuple[Problem, ...]:
     """Return the warnings that are not acknowledged."""
     return tuple(
-        _problem(construct, f"warning {id_}: {text}")
-        for construct in app.node.walk()
-        for id_, text in construct.node.warnings
+        Problem(construct.node.path, location.seen_from(view.app.node.folder), f"warning {id_}: {text}")
+        for construct in view.app.node.walk()
+        for id_, text, location in _warnings(view, construct)
         if not any(("acknowledged", id_) in scope.node.metadata for scope in construct.node.scopes)
     )
+
+
+def _warnings(view: View, construct: Construct) -> Iterator[tuple[str, str, Location]]:
+    yield from ((id_, text, construct.node.location) for id_, text in construct.node.warnings)
+    if isinstance(construct, TransitSecretBackendKey) and construct.managed and construct.granted:
+        known = view.names_under(construct)
+        for name, location in construct.granted.items():
+            if name not in known:
+                text = f"the program grants the secret {name!r}, which none of its vars files has."
+                yield "unknown-secret", f"{text}{did_you_mean(name, known)}", location
 
 
 def _problem(construct: Construct, message: str) -> Problem:
@@ -76,7 +98,7 @@ def _element_problems(view: View, element: Element) -> Iterator[str]:
     if view.stack_of[element] is None:
         yield "this construct is outside of a stack"
     for field, text in element.texts():
-        yield from _text_problems(view, element, field, text)
+        yield from _text_problems(view, element, field, str(text))
 
 
 def _common_texts(construct: Construct) -> Iterator[tuple[str, str]]:

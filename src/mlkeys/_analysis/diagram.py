@@ -75,6 +75,9 @@ def _label(construct: Construct) -> str:
 def _arrows(view: View) -> Iterator[tuple[Construct, Construct]]:
     for construct in _constructs(view):
         if isinstance(construct, Element):
-            for needed in dict.fromkeys(view.needs(construct)):
+            for needed in dict.fromkeys(view.references(construct)):
                 if needed is not construct.node.scope:
                     yield construct, needed
+        for dependency in construct.node.dependencies:
+            if dependency.node.path:
+                yield construct, dependency

@@ -4,17 +4,21 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 
+from mlkeys._analysis.order import in_order, sorted_by
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
+from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Target, parts, targets
 from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct
+
+E = TypeVar("E", bound=Element)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,10 @@ class View:
 
     def __init__(self, app: Root) -> None:
         self.app = app
+        self._of_kind: dict[tuple[Stack, type[Element]], Any] = {}
+        self._below: dict[Construct, Sequence[Element]] = {}
+        self._sorted: dict[Stack, tuple[list[Element], list[Element]]] = {}
+        self._stacks: dict[Construct, set[Stack]] = {}
 
     @cached_property
     def elements(self) -> tuple[Element, ...]:
@@ -53,9 +61,45 @@ class View:
             found[construct] = construct if isinstance(construct, Stack) else found.get(scope) if scope else None
         return found
 
-    def in_stack(self, stack: Stack) -> Iterator[Element]:
-        """Yield the elements of a stack, in the order of the program."""
-        return (construct for construct in stack.node.walk() if isinstance(construct, Element))
+    @cached_property
+    def _by_stack(self) -> dict[Stack, list[Element]]:
+        found: dict[Stack, list[Element]] = {}
+        for element in self.elements:
+            if (stack := self.stack_of[element]) is not None:
+                found.setdefault(stack, []).append(element)
+        return found
+
+    def in_stack(self, stack: Stack) -> Sequence[Element]:
+        """Return the elements of a stack, in the order of the program."""
+        return self._by_stack.get(stack, ())
+
+    def of_kind(self, stack: Stack, kind: type[E]) -> Sequence[E]:
+        """Return the elements of a stack that are of a class, in the order of the program."""
+        if (stack, kind) not in self._of_kind:
+            self._of_kind[stack, kind] = tuple(one for one in self.in_stack(stack) if isinstance(one, kind))
+        found: Sequence[E] = self._of_kind[stack, kind]
+        return found
+
+    def below(self, construct: Construct) -> Sequence[Element]:
+        """Return the elements at and below a construct."""
+        if construct not in self._below:
+            self._below[construct] = tuple(one for one in construct.node.walk() if isinstance(one, Element))
+        return self._below[construct]
+
+    @cached_property
+    def _names_by_key(self) -> dict[tuple[str | None, str | None], set[str]]:
+        found: dict[tuple[str | None, str | None], set[str]] = {}
+        for element in self.elements:
+            if isinstance(element, Encrypted):
+                found.setdefault(self._identity(element.key), set()).add(element.name)
+        return found
+
+    def _identity(self, key: KeyResource) -> tuple[str | None, str | None]:
+        return self.known_text(str(key.backend)), self.known_text(str(key.name))
+
+    def names_under(self, key: KeyResource) -> set[str]:
+        """Return the names of the secrets that the app encrypts with a key."""
+        return self._names_by_key.get(self._identity(key), set())
 
     def pointer(self, target: Target) -> Pointer | None:
         """Resolve a reference; None when this app does not have its target."""
@@ -95,55 +139,47 @@ class View:
             raise ValueError(f"{text!r} is only known after deployment")
         return known
 
-    def needs(self, element: Element) -> list[Element]:
-        """Return what an element depends on: what it refers to, and its explicit dependencies."""
-        needed = [_made_by(pointer.element) for text in self._texts_of(element) for pointer in self.pointers(text)]
+    def references(self, element: Element) -> list[Element]:
+        """Return the elements that an element refers to. Its explicit dependencies are on its node and its scopes'."""
+        found = [_made_by(pointer.element) for text in self._texts_of(element) for pointer in self.pointers(text)]
         if isinstance(element, (EncryptedVars, Decrypted)):
-            needed.append(element.key)
-        for scope in element.node.scopes:
-            for dependency in scope.node.dependencies:
-                needed += [below for below in dependency.node.walk() if isinstance(below, Element)]
-        return [other for other in needed if other is not element]
+            found.append(element.key)
+        return [other for other in found if other is not element]
 
     def _texts_of(self, element: Element) -> Iterator[str]:
         # A file of ciphertexts is written in one step.
         parts_of_it = (element, *element.entries) if isinstance(element, EncryptedVars) else (element,)
         return (text for part in parts_of_it for _, text in part.texts())
 
-    def in_order(self, elements: Iterable[Element]) -> tuple[list[Element], list[Element]]:
-        """Sort elements so that each comes after what it depends on, else in the order of the program.
+    def sorted(self, stack: Stack) -> tuple[list[Element], list[Element]]:
+        """Sort the elements of a stack, see `in_order`."""
+        if stack not in self._sorted:
+            self._sorted[stack] = in_order(self.in_stack(stack), self.references, self.below)
+        return self._sorted[stack]
 
-        Returns:
-            The sorted elements, and those that are in a dependency cycle or behind one.
-        """
-        rest = list(elements)
-        inside = set(rest)
-        waiting = {element: {need for need in self.needs(element) if need in inside} for element in rest}
-        waiters: dict[Element, list[Element]] = {element: [] for element in rest}
-        for element, needs in waiting.items():
-            for need in needs:
-                waiters[need].append(element)
-        return _kahn(rest, waiting, waiters)
+    def needed_stacks(self, stack: Stack) -> set[Stack]:
+        """Return the stacks that must be deployed before a stack."""
+        found = {dependency for dependency in stack.node.dependencies if isinstance(dependency, Stack)}
+        for element in self.in_stack(stack):
+            found |= {other for need in self.references(element) if (other := self.stack_of[need]) is not None}
+        for construct in (*stack.node.scopes[:-1], *stack.node.walk()):
+            if construct.node.dependencies and self.below(construct):
+                for dependency in construct.node.dependencies:
+                    found |= self._stacks_below(dependency)
+        return found - {stack}
+
+    def _stacks_below(self, construct: Construct) -> set[Stack]:
+        if construct not in self._stacks:
+            others = {self.stack_of[element] for element in self.below(construct)}
+            self._stacks[construct] = {stack for stack in others if stack is not None}
+        return self._stacks[construct]
+
+    def stacks_in_order(self) -> tuple[list[Stack], list[Stack]]:
+        """Return the stacks, each after those that it needs, and those that are in a cycle or behind one."""
+        return sorted_by({stack: self.needed_stacks(stack) for stack in self.app.stacks})
 
 
 def _made_by(element: Element) -> Element:
     """Return the element whose creation creates this one."""
     scope = element.node.scope
     return scope if isinstance(element, Encrypted) and isinstance(scope, EncryptedVars) else element
-
-
-def _kahn(
-    elements: list[Element], waiting: dict[Element, set[Element]], waiters: dict[Element, list[Element]]
-) -> tuple[list[Element], list[Element]]:
-    rank = {element: number for number, element in enumerate(elements)}
-    ready = [rank[element] for element in elements if not waiting[element]]
-    ordered: list[Element] = []
-    while ready:
-        element = elements[heapq.heappop(ready)]
-        ordered.append(element)
-        for waiter in waiters[element]:
-            waiting[waiter].discard(element)
-            if not waiting[waiter]:
-                heapq.heappush(ready, rank[waiter])
-    done = set(ordered)
-    return ordered, [element for element in elements if element not in done]

@@ -62,7 +62,7 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         if cmd_name not in COMMANDS:
-            ctx.fail(unknown_problem(cmd_name, COMMANDS))
+            ctx.fail(unknown_problem(cmd_name, COMMANDS, "command"))
         name = PLACES.get(cmd_name, cmd_name)
         command = importlib.import_module(f"mlkeys._commands.{name}").command
         if not isinstance(command, click.Command):

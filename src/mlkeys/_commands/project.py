@@ -14,7 +14,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import write_app
-from mlkeys._synthesis.synth import Synthesis, needed_stacks
+from mlkeys._synthesis.synth import Synthesis
 
 program_argument = click.argument(
     "program", type=click.Path(dir_okay=False, path_type=Path), default=Path("app.py"), required=False
@@ -50,15 +50,9 @@ def chosen(app: Root, names: Sequence[str]) -> list[Stack]:
 
 def in_order(app: Root) -> list[Stack]:
     """The stacks, each after those that it depends on."""
-    view = View(app)
-    done: list[Stack] = []
-    rest = list(app.stacks)
-    while rest:
-        ready = [stack for stack in rest if needed_stacks(view, stack) <= set(done)]
-        if not ready:
-            raise MlkeysError(f"Dependency cycle between stacks: {', '.join(stack.node.id for stack in rest)}.")
-        done.append(ready[0])
-        rest.remove(ready[0])
+    done, cycle = View(app).stacks_in_order()
+    if cycle:
+        raise MlkeysError(f"Dependency cycle between stacks: {', '.join(stack.node.id for stack in cycle)}.")
     return done
 
 

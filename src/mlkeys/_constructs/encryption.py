@@ -13,6 +13,7 @@ from mlkeys._model.element import Element
 from mlkeys._model.reference import Reference, parts, targets
 from mlkeys._model.secret import Secret
 from mlkeys._model.tree import Construct
+from mlkeys._providers.literals import shown
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -40,6 +41,9 @@ class Encrypted(Element):
         return self._reference("ciphertext")
 
     def texts(self) -> Iterable[tuple[str, str]]:
+        yield "name", self.name
+        if isinstance(self.plaintext, Secret):
+            yield from self.plaintext.texts()
         # A literal is refused elsewhere, and no message may repeat it.
         if isinstance(self.plaintext, str) and any(targets(self.plaintext)):
             yield "plaintext", self.plaintext
@@ -125,7 +129,9 @@ def plaintext_problems(plaintext: object) -> list[str]:
     """Return why this cannot be encrypted, without repeating it."""
     advice = "Use Secret.env('NAME'), Secret.file(…), Secret.prompt(…) or Secret.kv(…)."
     if isinstance(plaintext, Secret):
-        problem = plaintext.problem()
+        if any(any(targets(text)) for _, text in plaintext.texts()):
+            return ["the source of a secret cannot hold a reference"]
+        problem = plaintext.type_problem() or plaintext.problem()
         return [problem] if problem else []
     if isinstance(plaintext, str):
         if any(targets(plaintext)):
@@ -136,18 +142,18 @@ def plaintext_problems(plaintext: object) -> list[str]:
 
 def _name_problems(name: str) -> list[str]:
     if not VARIABLE.fullmatch(name):
-        return [f"{name!r} is not a variable name (letters, digits and '_'): set one with encrypt(…, name='…')"]
+        return [f"{shown(name)} is not a variable name (letters, digits and '_'): set one with encrypt(…, name='…')"]
     return []
 
 
 def _free_id(key: KeyResource, name: str) -> str:
     """Return a free id below the key: a ciphertext may be decrypted in several places."""
     base = f"decrypt-{name}" if name else "decrypt"
-    number, id_ = 1, base
-    while key.node.child(id_) is not None:
-        number += 1
-        id_ = f"{base}-{number}"
-    return id_
+    while True:
+        number = key.uses[base] = key.uses.get(base, 0) + 1
+        id_ = base if number == 1 else f"{base}-{number}"
+        if key.node.child(id_) is None:
+            return id_
 
 
 def _encrypted(root: Construct, text: str) -> Encrypted | None:

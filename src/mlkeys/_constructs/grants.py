@@ -12,6 +12,7 @@ from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.location import call_site
+from mlkeys._providers.literals import shown
 from mlkeys._shared.policy import grant_rules
 
 Grantee: TypeAlias = AppRole | Policy
@@ -37,8 +38,13 @@ def grant(key: KeyResource, grantee: Grantee, verb: Verb, secrets: Sequence[str]
         )
         return Grant(Policy(key, f"refused-{verb}").allow("refused", "read"))
     policy = grantee.grants if isinstance(grantee, AppRole) else grantee
+    if isinstance(secrets, str):
+        key.node.add_problem(f"secrets must be a list of names, such as secrets=[{shown(secrets)}]", call_site())
+        secrets = [secrets]
     if secrets and not key.derived:
         key.node.add_problem("secrets requires a derived key: set derived=True", call_site())
-    for rule in grant_rules(verb, key.backend, key.name, secrets):
+    for name in secrets:
+        key.granted.setdefault(name, call_site())
+    for rule in grant_rules(verb, str(key.backend), str(key.name), secrets):
         policy.add(rule)
     return Grant(policy)

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.inventory import Group, Template
-from mlkeys._constructs.raw import texts_in
 from mlkeys._model.attributes import choice_problem
+from mlkeys._model.data import texts_in
 from mlkeys._model.element import Element
 from mlkeys._model.tree import Construct, where
 
@@ -113,6 +113,12 @@ class HostConfig(Element):
             self.node.add_problem(problem)
         if not self.hosts:
             self.node.add_problem("hosts is empty")
+        given = {"template": self.contents.get("template"), "owner": self.owner, "group": self.group}
+        for name, value in {**given, "restart": self.restart, "mode": self.mode}.items():
+            if value is not None and not isinstance(value, str):
+                self.node.add_problem(f"{name} must be a string, not a {type(value).__name__}")
+        if not isinstance(self.mode, str):
+            return
         if len(self.mode) not in (3, 4) or not set(self.mode) <= set("01234567"):
             self.node.add_problem(f"mode={self.mode!r} must be octal digits such as '0640'")
         if self.delivery == "plaintext" and self.mode[-1] != "0":
@@ -130,9 +136,15 @@ class HostConfig(Element):
 
     def texts(self) -> Iterable[tuple[str, str]]:
         yield "dest", self.dest.text if isinstance(self.dest, Template) else self.dest
+        given = {"mode": self.mode, "owner": self.owner, "group": self.group, "restart": self.restart}
+        yield from ((name, value) for name, value in given.items() if isinstance(value, str))
         if isinstance(self.content, Agent):
             agent = self.content
-            yield from (("content", text) for text in texts_in([list(agent.command), dict(agent.env), agent.user]))
+            yield from (("content", text) for text in texts_in([list(agent.command), dict(agent.env)]))
+            settings = {name: getattr(agent, name) for name in ("user", "address", "credentials", "binary")}
+            yield from ((f"agent.{name}", value) for name, value in settings.items() if isinstance(value, str))
             yield "content", agent.role.name
-        elif self.shape != "template":
+        elif self.shape == "template":
+            yield "template", str(self.content)
+        else:
             yield from (("content", text) for text in texts_in(self.content))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from mlkeys._constructs.raw import texts_in
+from mlkeys._model.data import texts_in
 from mlkeys._model.element import Element
 from mlkeys._model.tree import Construct, where
 from mlkeys._providers.literals import shown
@@ -46,15 +46,17 @@ class Group(Element):
     runtime_fields = frozenset({"vars"})
 
     def __init__(
-        self, scope: Construct, id_: str, *, hosts: Mapping[str, Mapping[str, Data]], variables: Mapping[str, Data]
+        self, scope: Construct, id_: str, *, hosts: Mapping[str, Mapping[str, Data]], variables: object
     ) -> None:
         super().__init__(scope, id_)
         self.name = id_
         self.hosts = {name: dict(given) for name, given in hosts.items()}
-        self.variables = dict(variables)
+        self.variables: dict[str, Data] = dict(variables) if isinstance(variables, Mapping) else {}
+        if not isinstance(variables, Mapping):
+            self.node.add_problem("variables must be a dictionary")
         if not _GROUP.fullmatch(id_) or id_ in _OWN_GROUPS:
             self.node.add_problem(
-                f"{id_!r} is not a group name: use letters, digits and '_', and none of {', '.join(_OWN_GROUPS)}"
+                f"{shown(id_)} is not a group name: use letters, digits and '_', and none of {', '.join(_OWN_GROUPS)}"
             )
         for name in hosts:
             if not _HOST.fullmatch(name):
@@ -86,8 +88,12 @@ class Inventory(Construct):
             hosts: host names, or host variables by host name.
             variables: variables of the group. Default: none.
         """
-        named = hosts if isinstance(hosts, Mapping) else {host: {} for host in hosts}
-        return Group(self, name, hosts=named, variables=variables or {})
+        listed = [hosts] if isinstance(hosts, str) else hosts
+        named = listed if isinstance(listed, Mapping) else {host: {} for host in listed}
+        group = Group(self, name, hosts=named, variables=variables or {})
+        if isinstance(hosts, str):
+            group.node.add_problem("hosts must be a list of host names")
+        return group
 
     def local(self, name: str, hosts: Sequence[str], *, variables: Mapping[str, Data] | None = None) -> Group:
         """Add a group whose hosts all are the deploying machine, for tests.

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal, Required, Self, TypeAlias, TypedDict, Unpack
 
 from mlkeys._model.attributes import Value
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
+from mlkeys._model.location import Location
 from mlkeys._model.reference import Reference, targets
 from mlkeys._model.tree import Construct
 from mlkeys._providers.literals import shown
@@ -94,6 +95,10 @@ class KeyResource(Resource):
     }
     REQUIRED = ("backend", "name")
     RUNTIME = frozenset({"latest_version", "min_available_version"})
+    #: How often each name of a decryption was used.
+    uses: dict[str, int]
+    #: Names of secrets in grants, with the line of the first.
+    granted: dict[str, Location]
     #: Whether the program uses it to encrypt or decrypt.
     _encrypts = False
 
@@ -105,7 +110,12 @@ class KeyResource(Resource):
         **attributes: Unpack[KeyAttributes],
     ) -> None:
         super().__init__(scope, id_, attributes)
+        self._prepare()
         self.node.add_validation(self._validate)
+
+    def _prepare(self) -> None:
+        self.uses = {}
+        self.granted = {}
 
     @classmethod
     def from_existing(
@@ -126,6 +136,7 @@ class KeyResource(Resource):
             derived: whether the key is derived. Default: False.
         """
         made = cls._existing(scope, id_, {"name": name, "backend": backend, "derived": derived})
+        made._prepare()  # noqa: SLF001
         made.node.add_validation(made._validate)  # noqa: SLF001  its own class
         return made
 
@@ -157,6 +168,10 @@ class KeyResource(Resource):
     def protected(self) -> bool:
         """Whether the server refuses to delete it."""
         return self.values.get("deletion_allowed") is not True
+
+    def texts(self) -> Iterable[tuple[str, str]]:
+        yield from super().texts()
+        yield from (("secrets", name) for name in self.granted)
 
     def _validate(self) -> list[str]:
         problems = key_problems({name: _plain(value) for name, value in self.values.items()})

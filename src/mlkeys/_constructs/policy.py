@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Literal, Self, TypeAlias
 
 from mlkeys._model.attributes import choice_problem
@@ -42,7 +42,8 @@ class Policy(Element):
         super().__init__(place, own)
         self.policy_name = name or own
         self.description = description
-        self._rules: list[Rule] = []
+        # Without duplicates, in order.
+        self._rules: dict[Hashable, Rule] = {}
         if not _NAME.fullmatch(self.policy_name):
             # It is also the name of a file.
             self.node.add_problem(
@@ -73,6 +74,8 @@ class Policy(Element):
                 self.node.add_problem(problem, at)
         if "${" in path or any(ord(character) < 32 for character in path):
             self.node.add_problem("a policy path cannot hold '${' or control characters", at)
+        if any(isinstance(values, str) for values in (parameters or {}).values()):
+            self.node.add_problem("the values of parameters must be lists of strings", at)
         allowed = {name: tuple(values) for name, values in parameters.items()} if parameters is not None else None
         ordered = tuple(name for name in CAPABILITIES if name in capabilities)
         self.add(Rule(path, ordered, allowed, tuple(allowed or ())))
@@ -80,14 +83,14 @@ class Policy(Element):
 
     def add(self, rule: Rule) -> None:
         """Add a rule."""
-        if rule not in self._rules:
-            self._rules.append(rule)
+        allowed = None if rule.allowed is None else tuple(sorted(rule.allowed.items()))
+        self._rules.setdefault((str(rule.path), rule.capabilities, allowed, rule.required), rule)
 
     def _validate(self) -> list[str]:
         if not self._rules:
             return ["the policy has no rules"]
         try:
-            merged(self._rules)
+            merged(self.rules)
         except ValueError as problem:
             return [str(problem)]
         return []
@@ -100,7 +103,7 @@ class Policy(Element):
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules, in the order of the program; several may be for one path."""
-        return tuple(self._rules)
+        return tuple(self._rules.values())
 
     def known(self, attribute: str, /) -> object | None:
         return self.policy_name if attribute == "name" else None
@@ -108,7 +111,7 @@ class Policy(Element):
     def texts(self) -> Iterable[tuple[str, str]]:
         yield "name", self.policy_name
         yield "description", self.description
-        for rule in self._rules:
+        for rule in self.rules:
             yield "path", rule.path
-            for values in (rule.allowed or {}).values():
-                yield from (("parameters", value) for value in values)
+            for name, values in (rule.allowed or {}).items():
+                yield from (("parameters", text) for text in (name, *values))

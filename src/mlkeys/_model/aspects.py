@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from mlkeys._errors import MlkeysError
+from mlkeys._model.location import raised_at
 from mlkeys._model.tree import Aspect, Construct
 
 _ROUNDS = 100
@@ -20,8 +21,17 @@ def visit_all(root: Construct) -> None:
             return
         for _, _, aspect, construct in sorted(due, key=lambda entry: entry[:2]):
             visited.add((id(aspect), id(construct)))
-            aspect.visit(construct)
+            _visit(aspect, construct)
     raise MlkeysError(f"aspects still add constructs after {_ROUNDS} rounds")
+
+
+def _visit(aspect: Aspect, construct: Construct) -> None:
+    """Let an aspect visit a construct, and report its error like any other problem, with its line."""
+    try:
+        aspect.visit(construct)
+    except MlkeysError as problem:
+        where = raised_at(problem) or construct.node.location
+        construct.node.add_problem(f"the aspect {type(aspect).__name__} failed: {problem}", where)
 
 
 def _all(root: Construct) -> list[tuple[int, Aspect, Construct]]:

@@ -23,10 +23,10 @@ def checked(attribute: Attribute, value: object) -> Value:
     return _CHECKS[attribute.kind](attribute.name, value)
 
 
-def unknown_problem(word: str, known: Iterable[str]) -> str:
-    """Return the message about a keyword that does not exist."""
+def unknown_problem(word: str, known: Iterable[str], kind: str = "keyword") -> str:
+    """Return the message about a name that does not exist."""
     names = sorted(known)
-    return f"unknown keyword {word!r}.{_hint(word, names)}"
+    return f"unknown {kind} {word!r}.{_hint(word, names)}"
 
 
 def choice_problem(name: str, value: str, choices: Sequence[str]) -> str | None:

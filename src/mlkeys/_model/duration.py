@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlkeys._providers.literals import hidden
 from mlkeys._shared.schema import parse_duration
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
@@ -31,7 +32,10 @@ class Duration:
         Raises:
             ValueError: it is not a duration.
         """
-        return cls(parse_duration(text))
+        try:
+            return cls(parse_duration(text))
+        except ValueError as problem:
+            raise ValueError(hidden(str(problem))) from None
 
     @classmethod
     def minutes(cls, count: int) -> Duration:

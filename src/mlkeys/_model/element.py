@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from mlkeys._model.attributes import Value, checked, unknown_problem
+from mlkeys._model.data import texts_in
 from mlkeys._model.location import call_site
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
@@ -93,6 +94,9 @@ class Resource(Element):
                 yield from ((name, text) for text in value)
             elif isinstance(value, Mapping):
                 yield from ((name, text) for pair in value.items() for text in pair)
+        for _, path, value in self.overrides:
+            yield "override", path
+            yield from (("override", text) for text in texts_in(value))
 
     def add_override(self, path: str, value: object, /, *, target: Target | None = None) -> None:
         """Set an option of the generated task or resource that this package has no keyword for.

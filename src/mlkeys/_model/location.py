@@ -33,6 +33,16 @@ def call_site() -> Location:
     return Location(frame.f_code.co_filename, frame.f_lineno)
 
 
+def raised_at(problem: BaseException) -> Location | None:
+    """Return the innermost line of the user's code that led to an exception."""
+    found, trace = None, problem.__traceback__
+    while trace is not None:
+        if not is_ours(trace.tb_frame.f_code.co_filename):
+            found = Location(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+
+
 def is_ours(file: str) -> bool:
     """Whether a file belongs to this package."""
     # "<string>" is where dataclasses keep the code they generate.

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -69,12 +70,28 @@ class Secret:
         """A name for the ciphertext of the secret, None when the source suggests none."""
         return None
 
+    def texts(self) -> Iterable[tuple[str, str]]:
+        """Return every string that the program gives, with the name of its field."""
+        fields: tuple[str, ...] = type(self).__slots__
+        given = ((name, getattr(self, name)) for name in fields)
+        return ((name, value) for name, value in given if isinstance(value, str))
+
+    def type_problem(self) -> str | None:
+        """Return which field has the wrong type, None when none has."""
+        fields: tuple[str, ...] = type(self).__slots__
+        for name in fields:
+            value, wanted = getattr(self, name), int if name == "length" else str
+            if not isinstance(value, wanted):
+                kind = "an integer" if wanted is int else "a string"
+                return f"the {name} of a secret must be {kind}, not a {type(value).__name__}"
+        return None
+
     def problem(self) -> str | None:
         """Return what is wrong with the source, None when nothing is."""
         return None
 
     def __str__(self) -> str:
-        return repr(self)
+        return self.__format__("")
 
     def __format__(self, _spec: str) -> NoReturn:
         raise MlkeysError(f"{self!r} cannot be formatted as text: pass it to encrypt() or EncryptedVars")

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from mlkeys._errors import MlkeysError
 from mlkeys._model.location import Location, call_site
+from mlkeys._providers.literals import shown
 
 T = TypeVar("T")
 Validation = Callable[[], Iterable[str]]
@@ -49,7 +50,7 @@ class Node:
         self.path: str = f"{above}/{id_}" if above else id_
         self._children: dict[str, Construct] = {}
         # Most nodes have none of these; empty tuples instead of lists make a large tree a third smaller.
-        self._dependencies: tuple[Construct, ...] = ()
+        self._dependencies: dict[Construct, None] | None = None
         self._aspects: tuple[tuple[int, Aspect], ...] = ()
         self._metadata: tuple[tuple[str, object], ...] = ()
         self._validations: tuple[Validation, ...] = ()
@@ -68,7 +69,7 @@ class Node:
             raise MlkeysError(f"[{child.path}] constructs cannot be added during synthesis")
         if not _ID.fullmatch(child.id):
             child.add_problem(
-                f"{child.id!r} is not a valid id: use letters, digits, '_', '-' and '.', beginning with a letter, "
+                f"{shown(child.id)} is not a valid id: use letters, digits, '_', '-' and '.', beginning with a letter, "
                 "digit or '_'"
             )
         first = self._children.setdefault(child.id, child.construct)
@@ -136,11 +137,13 @@ class Node:
 
     @property
     def dependencies(self) -> tuple[Construct, ...]:
-        return self._dependencies
+        return tuple(self._dependencies or ())
 
     def add_dependency(self, *constructs: Construct) -> None:
         """Create this construct and everything below it after the others and everything below them."""
-        self._dependencies += tuple(c for c in constructs if c not in self._dependencies)
+        if self._dependencies is None:
+            self._dependencies = {}
+        self._dependencies |= dict.fromkeys(constructs)
 
     @property
     def metadata(self) -> tuple[tuple[str, object], ...]:
@@ -227,7 +230,7 @@ def where(scope: Construct | str, id_: str | None) -> tuple[Construct, str]:
         around = ambient.get()
         if around is None:
             raise MlkeysError(
-                f"{scope!r} is outside of a stack: run the program with 'mlkeys synth PROGRAM', "
+                f"{shown(scope)} is outside of a stack: run the program with 'mlkeys synth PROGRAM', "
                 "or put it inside of one: with Stack(App(), 'name'): …"
             )
         return around, scope

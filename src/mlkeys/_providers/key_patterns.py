@@ -62,6 +62,10 @@ class Form:
         """Whether a text holds something that may be such a secret."""
         return self._sign.search(text) is not None
 
+    def signed(self, text: str) -> Iterator[str]:
+        """Yield what may be such secrets."""
+        return (found.group() for found in self._sign.finditer(text))
+
     def _stands_alone(self, text: str, start: int, end: int) -> bool:
         before, behind = text[start - 1 : start], text[end : end + 1]
         escaped = start > 1 and text[start - 2] == "\\" and before in "nrt"

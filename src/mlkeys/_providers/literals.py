@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from mlkeys._providers.key_patterns import marked
 
 _SHOWN_CHARACTERS = 60
@@ -12,6 +15,19 @@ _SHOWN_CHARACTERS = 60
 def secret_form(text: str) -> str | None:
     """Return the kind of secret that a text seems to hold (`an API key`), None when it holds none."""
     return next((form.what for form in marked(text) if form.is_signed(text)), None)
+
+
+def secrets_in(text: str) -> list[str]:
+    """Return the parts of a text that look like secrets."""
+    return [found for form in marked(text) for found in form.signed(text)]
+
+
+def hidden(message: str, secrets: Iterable[str] = ()) -> str:
+    """Return a message without what looks like a secret, and without the given ones, in whatever case."""
+    # The longest first: one may be part of another.
+    for secret in sorted({*secrets, *secrets_in(message)}, key=len, reverse=True):
+        message = re.sub(re.escape(secret), "(hidden)", message, flags=re.IGNORECASE)
+    return message
 
 
 def shown(value: object) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import runpy
 import sys
 import traceback
@@ -14,6 +15,7 @@ from mlkeys._errors import AppInvalid, MlkeysError
 from mlkeys._model.location import Location, is_ours
 from mlkeys._model.stack import Root, Session, Stack, session
 from mlkeys._model.tree import ambient
+from mlkeys._providers.literals import hidden
 
 
 def load(program: Path) -> Root:
@@ -28,6 +30,8 @@ def load(program: Path) -> Root:
     if not path.is_file():
         raise MlkeysError(f"The program {program} does not exist. Create one with 'mlkeys init'.")
     flat, stack = _flat_app(path)
+    # The tree lives until the process ends. Searching it for garbage all the time would take a tenth of the whole.
+    gc.set_threshold(100_000, 50, 100)
     running = Session()
     before = list(sys.path)
     sys.path.insert(0, str(path.parent))
@@ -41,7 +45,7 @@ def load(program: Path) -> Root:
     except AppInvalid:
         raise
     except MlkeysError as problem:
-        raise MlkeysError(f"{_line(problem)}: {problem}") from None
+        raise MlkeysError(hidden(f"{_line(problem)}: {problem}")) from None
     finally:
         ambient.reset(in_stack)
         session.reset(in_session)

@@ -71,7 +71,7 @@ def write(files: Mapping[str, str], outdir: Path) -> None:
         for name in stale:
             _remove(outdir, name)
     except OSError as problem:
-        raise MlkeysError(f"cannot write to {outdir}: {problem.strerror}") from None
+        raise MlkeysError(f"{outdir} cannot be written: {problem.strerror}") from None
 
 
 def _place(new: NewFile, path: Path) -> None:

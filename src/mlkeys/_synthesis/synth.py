@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlkeys._analysis.checks import problems_of, warnings_of
+from mlkeys._analysis.checks import problems_of, warnings_of, without_secrets
 from mlkeys._analysis.view import View
 from mlkeys._constructs.output import Output
 from mlkeys._errors import AppInvalid, Problem
@@ -18,6 +17,7 @@ from mlkeys._model.aspects import visit_all
 from mlkeys._model.stack import Root, Stack
 from mlkeys._synthesis.tree_file import tree_of
 from mlkeys._targets.checks import target_problems_of
+from mlkeys._targets.json_text import json_text
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -52,7 +52,7 @@ def synthesize(app: Root, *, sources: Mapping[str, str] | None = None, program_f
         view = View(app)
         problems = problems_of(view) or target_problems_of(view, sources or {})
         if problems:
-            raise AppInvalid(problems)
+            raise AppInvalid(without_secrets(view, problems))
         return _rendered(view, sources or {}, program_folder)
     finally:
         app.node.unlock()
@@ -84,10 +84,10 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
             for path, address in target.addresses.items():
                 addresses.setdefault(path, {})["terraform"] = address
         entry["outputs"] = _outputs(view, stack)
-        entry["dependencies"] = sorted(other.node.id for other in needed_stacks(view, stack))
+        entry["dependencies"] = sorted(other.node.id for other in view.needed_stacks(stack))
         stacks[stack.node.id] = entry
-    warnings = warnings_of(view.app)
-    files["tree.json"] = _json({"version": "tree-0.1", "tree": tree_of(view.app, addresses)})
+    warnings = warnings_of(view)
+    files["tree.json"] = json_text({"version": "tree-0.1", "tree": tree_of(view.app, addresses)})
     manifest = {
         "format": FORMAT,
         "stacks": stacks,
@@ -95,12 +95,8 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
         "warnings": [str(warning) for warning in warnings],
         "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(files.items())},
     }
-    files[MANIFEST] = _json(manifest)
+    files[MANIFEST] = json_text(manifest)
     return Synthesis(files, warnings)
-
-
-def _json(data: object) -> str:
-    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _outputs(view: View, stack: Stack) -> dict[str, Any]:
@@ -109,20 +105,8 @@ def _outputs(view: View, stack: Stack) -> dict[str, Any]:
             "sensitive": element.sensitive,
             **({"description": element.description} if element.description else {}),
         }
-        for element in view.in_stack(stack)
-        if isinstance(element, Output)
+        for element in view.of_kind(stack, Output)
     }
-
-
-def needed_stacks(view: View, stack: Stack) -> set[Stack]:
-    """Return the stacks that must be deployed before this one."""
-    found = {dependency for dependency in stack.node.dependencies if isinstance(dependency, Stack)}
-    for element in view.in_stack(stack):
-        for needed in view.needs(element):
-            other = view.stack_of[needed]
-            if other is not None and other is not stack:
-                found.add(other)
-    return found
 
 
 def _notes(app: Root) -> list[str]:

@@ -4,16 +4,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mlkeys._model.element import Resource, Target
 
 
-def overridden(resource: Resource, target: Target, body: dict[str, Any]) -> dict[str, Any]:
-    """Return the body with the overrides of a resource for a target."""
+def overridden(
+    resource: Resource, target: Target, body: dict[str, Any], render: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """Return the body with the overrides of a resource for a target.
+
+    Args:
+        render: renders the references in plain data.
+    """
     for for_target, path, value in resource.overrides:
         if for_target in (None, target):
-            _put(body, path.split("."), value)
+            _put(body, path.split("."), render(value))
     return body
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,16 +187,16 @@ def test_a_name_that_ansible_reserves_is_refused(name: str) -> None:
 
 def test_a_reference_that_was_cut_apart_or_encoded_is_refused() -> None:
     s = stack()
-    engine = vault.TransitSecretBackend(s, "engine", path="p")
-    vault.TransitSecretBackend(s, "cut", path=engine.path[:-1])
-    vault.TransitSecretBackend(s, "encoded", path="q", description=__import__("json").dumps({"a": engine.path}))
-    vault.TransitSecretBackend(s, "upper", path=engine.path.upper())
+    text = f"{vault.TransitSecretBackend(s, 'engine', path='p').path}/{key_in(s).latest_version}"
+    vault.TransitSecretBackend(s, "cut", path=text[:-1])
+    vault.TransitSecretBackend(s, "encoded", path="q", description=json.dumps({"a": text}))
+    vault.TransitSecretBackend(s, "upper", path=text[1:].upper())
     found = problems(s)
     assert sum("cut apart or encoded" in text for text in found) == 3
 
 
 def test_a_value_of_deployment_cannot_be_computed_with() -> None:
-    with pytest.raises(MlkeysError, match="has no value while files are made"):
+    with pytest.raises(MlkeysError, match="has no value before deployment"):
         key_in(stack()).latest_version.apply(int)
 
 

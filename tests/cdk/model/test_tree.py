@@ -141,7 +141,7 @@ def test_a_layered_graph_is_ordered_in_reasonable_time() -> None:
     for above, below in itertools.pairwise(layers):
         for key in below:
             key.node.add_dependency(*above)
-    ordered, cycle = View(app_of(s)).in_order(View(app_of(s)).in_stack(s))
+    ordered, cycle = View(app_of(s)).sorted(s)
     assert not cycle
     assert [element.node.id for element in ordered] == [key.node.id for layer in layers for key in layer]
 

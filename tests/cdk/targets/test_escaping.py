@@ -25,6 +25,7 @@ from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.content import SHAPE_OF
 from mlkeys._targets.ansible.jinja import Expression as JinjaExpression
 from mlkeys._targets.ansible.yaml import document
+from mlkeys._targets.json_text import json_text
 from mlkeys._targets.terraform.text import Expression, template
 from tests.cdk import readers
 from tests.cdk.apps import files, stack
@@ -144,6 +145,18 @@ def test_text_in_terraform_is_read_back(reader: Callable[[Sequence[str]], list[s
         unicodedata.normalize("NFC", text) for text in (*collected, *(f"{text}VALUE{text}" for text in collected))
     ]
     assert [unicodedata.normalize("NFC", text) for text in found] == wanted
+
+
+SCALARS = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.floats())
+DATA = st.recursive(
+    SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(), inner, max_size=4))
+)
+
+
+@quickly
+@given(DATA)
+def test_json_is_the_same_as_that_of_the_standard_library(data: Any) -> None:
+    assert json_text(data) == json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 @quickly

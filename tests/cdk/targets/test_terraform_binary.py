@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.cdk.apps import PROGRAMS, ROOT, SECRETS, configurations
+from mlkeys import Construct, TerraformBlock
+from tests.cdk.apps import PROGRAMS, ROOT, SECRETS, configurations, files, key_in, stack
 
 BINARY = shutil.which("terraform") or shutil.which("tofu")
 
@@ -112,9 +113,9 @@ def holders(folder: Path, text: str) -> set[str]:
 def test_whole_programs_are_deployed_without_a_trace_of_secrets(
     name: str, terraform: Terraform, tmp_path: Path
 ) -> None:
-    for stack, configuration in configurations(name).items():
+    for stack_name, configuration in configurations(name).items():
         if "variable" not in configuration:  # a stack that sets `terraform_secrets` has some: see below
-            folder = written(configuration, tmp_path / stack)
+            folder = written(configuration, tmp_path / stack_name)
             terraform.deploy(folder)
             assert "terraform.tfstate" in kept(folder)
             assert not holders(folder, "vault:v") | holders(folder, PLAINTEXT)
@@ -163,6 +164,37 @@ def test_with_state_secrets_the_state_holds_plaintext(terraform: Terraform, tmp_
     outputs = json.loads(terraform.run(folder, "output", "-json"))
     assert outputs["opened"] == {"sensitive": True, "type": "string", "value": PLAINTEXT}
     assert outputs["sealed"]["value"].startswith("vault:v1:")
+
+
+def test_a_real_project_with_state_imports_and_a_second_server(terraform: Terraform, tmp_path: Path) -> None:
+    s = stack()
+    keys = [key_in(s, f"k{number}") for number in range(2)]
+    TerraformBlock(s, "state", block={"terraform": {"backend": {"local": {"path": "here.tfstate"}}}})
+    TerraformBlock(s, "second", block={"provider": {"vault": {"alias": "second", "address": "https://second"}}})
+    for key in keys:
+        address = f"vault_transit_secret_backend_key.{key.node.id}"
+        TerraformBlock(s, f"moved-{key.node.id}", block={"moved": {"from": f"{address}_old", "to": address}})
+    folder = written(json.loads(files(s)["terraform/s/cdk.tf.json"]), tmp_path / "s")
+    terraform.run(folder, "init", "-input=false")
+    terraform.deploy(folder)
+    assert (folder / "here.tfstate").exists()
+    terraform.run(folder, "plan", "-input=false", "-detailed-exitcode")
+
+
+def test_a_large_scope_waits_for_a_large_scope(terraform: Terraform, tmp_path: Path) -> None:
+    s = stack()
+    first, second = Construct(s, "first"), Construct(s, "second")
+    for number in range(40):
+        key_in(first, f"a{number}")
+        key_in(second, f"b{number}")
+    second.node.add_dependency(first)
+    folder = written(json.loads(files(s)["terraform/s/cdk.tf.json"]), tmp_path / "s")
+    terraform.run(folder, "init", "-input=false")
+    terraform.deploy(folder)
+    order = [asked["values"]["name"] for asked in terraform.asked if asked["verb"] == "apply"]
+    assert {name[0] for name in order[:40]} == {"a"}
+    assert len(order) == 80
+    terraform.run(folder, "plan", "-input=false", "-detailed-exitcode")
 
 
 def misspelt(configuration: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ def test_when_writing_fails_everything_is_as_it_was(tmp_path: Path) -> None:
     write(FILES, tmp_path)
     before = tree(tmp_path)
     # `a/b.txt` would have to be a file and a folder.
-    with pytest.raises(MlkeysError, match="cannot write to"):
+    with pytest.raises(MlkeysError, match="cannot be written"):
         write({**FILES, "c.txt": "changed\n", "a/b.txt/c": "x"} | {"a/b.txt": "changed"}, tmp_path)
     assert tree(tmp_path) == before
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from dataclasses import replace
 
 from mlkeys._analysis.view import View
 from mlkeys._constructs.encryption import Encrypted
@@ -19,8 +20,12 @@ from mlkeys._targets.ansible.values import Values
 
 def problems_of(view: View, config: HostConfig, agent: Agent) -> Iterable[str]:
     """Return the problems of an agent."""
-    if not agent.command:
-        yield "agent: command is empty"
+    if not agent.command or isinstance(agent.command, str):
+        yield "agent: command must be a list, the program and its arguments"
+    for name in ("user", "address", "credentials", "binary"):
+        value = getattr(agent, name)
+        if not isinstance(value, str) and (value is not None or name != "address"):
+            yield f"agent: {name} must be a string, not a {type(value).__name__}"
     for name, ciphertext in agent.env.items():
         if not name.isidentifier():
             yield f"agent: {name!r} is not a valid name for an environment variable"
@@ -38,6 +43,19 @@ def _encrypted(view: View, text: str) -> Encrypted | None:
         return None
     pointer = view.pointer(found[0])
     return pointer.element if pointer is not None and isinstance(pointer.element, Encrypted) else None
+
+
+def resolved(agent: Agent, values: Values) -> Agent:
+    """Return the agent with the references in its settings replaced; those in `env` are ciphertexts and stay."""
+    text = values.view.text
+    return replace(
+        agent,
+        command=[text(word) for word in agent.command],
+        user=text(agent.user),
+        address=text(agent.address or values.stack.url or ""),
+        credentials=text(agent.credentials),
+        binary=text(agent.binary),
+    )
 
 
 def config_path(name: str, agent: Agent) -> str:
@@ -77,12 +95,11 @@ def configuration(values: Values, agent: Agent) -> str:
         "remove_secret_id_file_after_reading": False,
     }
     method = attributes({"type": "approle", "mount_path": mount_path})
-    command = [values.view.text(word) for word in agent.command]
     blocks = [
-        block("vault", attributes({"address": agent.address or values.stack.url or ""})),
+        block("vault", attributes({"address": agent.address or ""})),
         block("auto_auth", block("method", method, block("config =", attributes(login)))),
         block("template_config", attributes({"exit_on_retry_failure": True})),
-        block("exec", attributes({"command": command, "restart_on_secret_changes": "never"})),
+        block("exec", attributes({"command": list(agent.command), "restart_on_secret_changes": "never"})),
         *(_variable(values, name, ciphertext) for name, ciphertext in sorted(agent.env.items())),
     ]
     # The remaining references are ciphertexts, which need no escapes in HCL.

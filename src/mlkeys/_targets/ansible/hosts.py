@@ -61,7 +61,7 @@ def files_of(config: HostConfig, values: Values, sources: Mapping[str, str]) -> 
     if config.shape == "template":
         return [HostFile(f"templates/{name}.j2", sources[config.content], config.dest, config.mode)]
     if isinstance(config.content, Agent):
-        agent = config.content
+        agent = agents.resolved(config.content, values)
         settings = header + agents.configuration(values, agent)
         return [
             HostFile(f"templates/{name}.hcl.j2", settings, agents.config_path(name, agent), "0640", "Settings"),
@@ -76,8 +76,7 @@ def play(
     host_play: HostPlay, values: Values, vars_files: Mapping[Element, str], files: Mapping[HostConfig, Any]
 ) -> Task:
     """Return the play for the hosts of a pattern."""
-    used = [element for config in host_play.configs for element in _files_used(config, values)]
-    used = list(dict.fromkeys(used))
+    used = _files_of_play(host_play, values)
     dests = [file.dest for config in host_play.configs for file in files[config]]
     tasks: list[Any] = [reading(vars_files[element]) for element in used]
     tasks += _making_folders(
@@ -86,7 +85,8 @@ def play(
     for config in host_play.configs:
         comment = f"{config.node.path} {config.node.location_text}"
         tasks += [Commented(comment, task) for task in _tasks(config, values, files[config], vars_files)]
-    handlers = [_handler(service) for service in sorted({c.restart for c in host_play.configs if c.restart})]
+    restarted = {values.view.text(config.restart) for config in host_play.configs if config.restart}
+    handlers = [_handler(service) for service in sorted(restarted)]
     head: Task = {
         "name": f"Write files to {host_play.pattern}",
         "hosts": host_play.pattern,
@@ -100,17 +100,39 @@ def play(
     return {**head, "handlers": handlers} if handlers else head
 
 
+def _files_of_play(host_play: HostPlay, values: Values) -> list[EncryptedVars]:
+    """Return the files of ciphertexts that the configurations of a play need."""
+    used: dict[EncryptedVars, None] = {}
+    templates = False
+    for config in host_play.configs:
+        used |= dict.fromkeys(_files_referred_to(config, values))
+        if config.shape == "template" and not templates:
+            # All configurations of a play have the same hosts.
+            templates = True
+            used |= dict.fromkeys(_files_of_hosts(config, values))
+    return list(used)
+
+
 def _files_used(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
     """Yield the files of ciphertexts that a configuration needs: those it refers to, and those of its hosts."""
+    yield from _files_referred_to(config, values)
+    if config.shape == "template":
+        yield from _files_of_hosts(config, values)
+
+
+def _files_referred_to(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
     for _, text in config.texts():
         for pointer in values.view.pointers(text):
             source = pointer.element.source() if isinstance(pointer.element, Decrypted) else pointer.element
             if isinstance(source, Encrypted) and isinstance(source.node.scope, EncryptedVars):
                 yield source.node.scope
-    if config.shape == "template":
-        for element in values.view.in_stack(values.stack):
-            if isinstance(element, EncryptedVars) and (element.hosts is None or element.hosts in config.hosts):
-                yield element
+
+
+def _files_of_hosts(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
+    """Yield the files of ciphertexts whose variables the hosts of a configuration have."""
+    for file in values.view.of_kind(values.stack, EncryptedVars):
+        if file.hosts is None or file.hosts in config.hosts:
+            yield file
 
 
 def _tasks(
@@ -119,7 +141,8 @@ def _tasks(
     for file in files:
         dest = file.dest if isinstance(file.dest, Template) else values.text(file.dest)
         options: Task = {"src": file.template.removeprefix("templates/"), "dest": dest, "mode": file.mode}
-        options |= {name: value for name, value in (("owner", config.owner), ("group", config.group)) if value}
+        names = {"owner": config.owner, "group": config.group}
+        options |= {name: values.view.text(value) for name, value in names.items() if value}
         task: Task = {"name": f"{file.word} {values.name(config)}", "ansible.builtin.template": options}
         if config.delivery == "plaintext":
             # A diff or result would show the plaintext.
@@ -128,7 +151,7 @@ def _tasks(
             if waited:
                 task["when"] = Template(f"not ansible_check_mode or ({' and '.join(dict.fromkeys(waited))})")
         if config.restart:
-            task["notify"] = f"Restart {config.restart}"
+            task["notify"] = f"Restart {values.view.text(config.restart)}"
         yield task
 
 

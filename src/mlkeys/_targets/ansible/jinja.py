@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from mlkeys._constructs.inventory import Template
 from mlkeys._model.reference import Target
@@ -75,9 +76,7 @@ def in_file(text: str) -> str:
 def joined(pieces: Sequence[str | Expression]) -> list[str | Expression]:
     """Join neighbouring texts."""
     done: list[str | Expression] = []
-    for piece in pieces:
-        if isinstance(piece, str) and done and isinstance(done[-1], str):
-            done[-1] += piece
-        else:
-            done.append(piece)
+    for is_text, group in groupby(pieces, lambda piece: isinstance(piece, str)):
+        found = list(group)
+        done += ["".join(map(str, found))] if is_text else found
     return done

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlkeys._analysis.view import View
@@ -58,7 +58,7 @@ class AnsibleProject:
         self._sources = sources
         self._values = Values(view, stack, program_folder)
         self._on_hosts = Values(view, stack, program_folder, on_hosts=True)
-        self._elements, _ = view.in_order(view.in_stack(stack))
+        self._elements, _ = view.sorted(stack)
         self._vars_files: dict[Element, str] = {
             element: file_of(element, self._values) for element in self._elements if isinstance(element, EncryptedVars)
         }
@@ -112,11 +112,11 @@ class AnsibleProject:
     def _reads_kv(self) -> bool:
         return any(isinstance(entry.plaintext, KvSecret) for entry in self._entries())
 
-    def _entries(self) -> list[Encrypted]:
-        return [element for element in self._view.in_stack(self._stack) if isinstance(element, Encrypted)]
+    def _entries(self) -> Sequence[Encrypted]:
+        return self._view.of_kind(self._stack, Encrypted)
 
-    def _groups(self) -> list[Group]:
-        return [element for element in self._view.in_stack(self._stack) if isinstance(element, Group)]
+    def _groups(self) -> Sequence[Group]:
+        return self._view.of_kind(self._stack, Group)
 
     def _inventory(self) -> Any:
         groups = {

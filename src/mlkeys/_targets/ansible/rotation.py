@@ -34,14 +34,13 @@ def variables(
     encrypted = [element for element in elements if isinstance(element, EncryptedVars)]
     if not encrypted:
         return {}
-    paths: dict[str, list[Any]] = {}
+    paths: dict[str, dict[Any, None]] = {}
     for config, files in host_files.items():
         if config.delivery == "plaintext":
             continue
         for group in config.hosts:
-            known = paths.setdefault(group.name, [])
-            dests = [file.dest if isinstance(file.dest, Template) else values.text(file.dest) for file in files]
-            known += [dest for dest in dests if dest not in known]
+            dests = (file.dest if isinstance(file.dest, Template) else values.text(file.dest) for file in files)
+            paths.setdefault(group.name, {}).update(dict.fromkeys(dests))
     found: dict[str, Any] = {
         "vault_transit_backends": [{"path": path} for path in _backends(elements, encrypted, values)],
         "vault_transit_vars_files": [
@@ -55,7 +54,7 @@ def variables(
         "vault_transit_rotate_floors_file": Template(f"{{{{ inventory_dir }}}}/../{FLOORS_FILE}"),
     }
     if paths:
-        found["vault_transit_paths_of_groups"] = paths
+        found["vault_transit_paths_of_groups"] = {name: list(known) for name, known in paths.items()}
         chosen = "group_names | select('in', vault_transit_paths_of_groups)"
         code = f"{chosen} | map('extract', vault_transit_paths_of_groups) | flatten | unique"
         found["vault_transit_host_paths"] = Template(f"{{{{ {code} }}}}")

@@ -62,7 +62,7 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
 
 def _resource(word: str, module: str, element: Resource, values: Values, defaults: Task | None = None) -> Task:
     options = {name: values.plain(value) for name, value in element.values.items()} | (defaults or {})
-    return {"name": f"{word} {values.name(element)}", module: overridden(element, "ansible", options)}
+    return {"name": f"{word} {values.name(element)}", module: overridden(element, "ansible", options, values.data)}
 
 
 def _protected(key: TransitSecretBackendKey, values: Values) -> Task:
@@ -84,7 +84,7 @@ def has_floor(element: Element, values: Values) -> bool:
     """Whether rotations of this project raise the floor (`min_decryption_version`) of a key."""
     if not isinstance(element, TransitSecretBackendKey) or not _is_made_here(element, values):
         return False
-    return any(isinstance(one, EncryptedVars) and one.key is element for one in values.view.in_stack(values.stack))
+    return element in values.keys_of_files
 
 
 def floors() -> Task:
@@ -116,7 +116,7 @@ def _cache(element: TransitSecretCacheConfig, values: Values) -> Task:
         # The module is that of the engine, and would set a missing option to its default.
         if pointer.element.known("disable_upsert") is not None:
             options["disable_upsert"] = pointer.element.known("disable_upsert")
-    return {"name": f"Cache {values.name(element)}", BACKEND: overridden(element, "ansible", options)}
+    return {"name": f"Cache {values.name(element)}", BACKEND: overridden(element, "ansible", options, values.data)}
 
 
 def file_of(element: EncryptedVars, values: Values) -> str:
@@ -144,7 +144,7 @@ def _encrypting(element: EncryptedVars, values: Values) -> Iterator[Task]:
     # Check mode creates no key either.
     only = [_exists(element.key, values)] if _is_made_here(element.key, values) else []
     generated = [entry for entry in element.entries if isinstance(entry.plaintext, GeneratedSecret)]
-    given = [entry for entry in element.entries if entry not in generated]
+    given = [entry for entry in element.entries if not isinstance(entry.plaintext, GeneratedSecret)]
     for entry in generated:
         yield {
             "name": f"Random secret {values.name(entry)}, if missing",

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from mlkeys._analysis.view import View
+from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.inventory import Template
-from mlkeys._constructs.raw import mapped
 from mlkeys._model.attributes import Value
+from mlkeys._model.data import mapped
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Target, parts
@@ -33,6 +35,11 @@ class Values:
         self.stack = stack
         self._program_folder = program_folder
         self._on_hosts = on_hosts
+
+    @cached_property
+    def keys_of_files(self) -> frozenset[Element]:
+        """The keys of the encrypted vars files of the stack."""
+        return frozenset(file.key for file in self.view.of_kind(self.stack, EncryptedVars))
 
     def text(self, text: str) -> str | Template:
         """Return a text as the value of an option."""

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from mlkeys._constructs.inventory import Template
@@ -21,6 +22,8 @@ from mlkeys._shared.yaml_words import needs_quotes
 _WIDTH = 110
 _WORD = re.compile(r"[^ ]+ *| +")
 
+# Text that needs no escapes in double quotes.
+_UNESCAPED = re.compile(r"[ !#-\[\]-~]*")
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*|/")
 # What YAML 1.1 (or a reader of it) reads as a number, a merge or a default.
 _NOT_TEXT = re.compile(r"(?i:\.nan|[-+]?\.inf|<<|=)|[-+.0-9][0-9_.:eExXoOa-fA-F+-]*")
@@ -106,6 +109,7 @@ def _text(text: str, indent: str) -> str:
     return text if _is_plain(text) else _quoted(text, indent)
 
 
+@lru_cache(maxsize=1024)
 def _is_plain(text: str) -> bool:
     if len(text) > _WIDTH or not _PLAIN.fullmatch(text):
         return False
@@ -114,6 +118,8 @@ def _is_plain(text: str) -> bool:
 
 def _quoted(text: str, indent: str) -> str:
     """Return a text in double quotes; a long one continues on the next line after a backslash."""
+    if len(text) <= _WIDTH and _UNESCAPED.fullmatch(text):
+        return f'"{text}"'
     lines = [""]
     for word in _words(text):
         if lines[-1] and len(lines[-1]) + len(word) > _WIDTH:

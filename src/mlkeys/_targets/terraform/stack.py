@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import Any
 
 from mlkeys._analysis.view import View
@@ -13,20 +14,23 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.raw import TerraformBlock
+from mlkeys._errors import AppInvalid, Problem
+from mlkeys._model.data import mapped
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.reference import Target, parts
 from mlkeys._model.stack import Stack
+from mlkeys._targets.json_text import json_text
 from mlkeys._targets.names import terraform_name
 from mlkeys._targets.overrides import overridden
+from mlkeys._targets.terraform.blocks import ConflictError, Json, merge, with_defaults
+from mlkeys._targets.terraform.dependencies import Dependencies
 from mlkeys._targets.terraform.resources import body_of, kind_of
 from mlkeys._targets.terraform.secrets import Secrets
-from mlkeys._targets.terraform.text import Expression, escaped, template
+from mlkeys._targets.terraform.text import Expression, escaped, template, unescaped
 
 PROVIDER_SOURCE = "registry.terraform.io/hashicorp/vault"
 # The first version with ephemeral endpoints; 6 may change anything.
 PROVIDER_VERSION = ">= 5.9.0, < 6.0.0"
-
-Json = dict[str, Any]
 
 
 def terraform_version(stack: Stack) -> str:
@@ -42,6 +46,7 @@ class TerraformStack:
         self._stack = stack
         self._blocks: Json = {}
         self._secrets = Secrets(stack, self._address_of)
+        self._dependencies = Dependencies(view, f"{stack.node.path}/", self._address_of)
         #: Addresses of resources by the paths of their constructs.
         self.addresses: dict[str, str] = {}
         self.omitted: list[str] = []
@@ -51,16 +56,22 @@ class TerraformStack:
         for element in self._view.in_stack(self._stack):
             self._add(element)
         if variables := self._secrets.variables(self._view.in_stack(self._stack)):
-            _merge(self._blocks, {"variable": variables})
-        head: Json = {
+            merge(self._blocks, {"variable": variables})
+        merge(self._blocks, self._dependencies.blocks())
+        defaults: Json = {
             "//": {"path": self._stack.node.path, "at": self._stack.node.location_text},
             "terraform": {
                 "required_version": terraform_version(self._stack),
                 "required_providers": {"vault": {"source": PROVIDER_SOURCE, "version": PROVIDER_VERSION}},
             },
-            "provider": {"vault": [self._provider()]},
+            "provider": {"vault": []},
         }
-        return {**head, **self._blocks}
+        configuration = with_defaults(self._blocks, defaults)
+        providers = configuration["provider"]["vault"]
+        own: Json = next((body for body in providers if "alias" not in body), {})
+        aliased = [body for body in providers if "alias" in body]
+        configuration["provider"]["vault"] = [{**self._provider(), **own}, *aliased]
+        return configuration
 
     def _provider(self) -> Json:
         given = {"address": self._stack.url, "namespace": self._stack.namespace}
@@ -70,7 +81,7 @@ class TerraformStack:
         if isinstance(element, Output):
             self._add_output(element)
         elif isinstance(element, TerraformBlock):
-            _merge(self._blocks, element.block(self._render))
+            self._add_blocks(element)
         elif isinstance(element, (Encrypted, Decrypted)):
             for group, type_, name, body in self._secrets.blocks(element, self._render):
                 self._put(element, group, type_, name, body)
@@ -83,31 +94,27 @@ class TerraformStack:
             if isinstance(element, TransitSecretBackend) and "disable_upsert" in element.values:
                 self._add_key_settings(element)
 
+    def _add_blocks(self, element: TerraformBlock) -> None:
+        try:
+            merge(self._blocks, self._render_data(element.data))
+        except ConflictError as conflict:
+            message = f"something else of the stack sets {conflict} as well, to another value"
+            raise AppInvalid((Problem(element.node.path, element.node.location_text, message),)) from None
+
     def _finish(self, element: Element, body: Json) -> None:
         """Add what any resource may have: lifecycle, dependencies, overrides."""
-        if isinstance(element, TransitSecretBackend) and self._guards_keys(element):
+        if isinstance(element, TransitSecretBackend) and self._view.known_text(element.path) in self._guarded:
             body["lifecycle"] = {"prevent_destroy": True}
-        explicit = {dependency for scope in element.node.scopes for dependency in scope.node.dependencies}
-        waited = [
-            address
-            for dependency in explicit
-            for below in dependency.node.walk()
-            if isinstance(below, Element) and (address := self._address_of(below)) is not None
-        ]
-        if waited:
-            body["depends_on"] = sorted(waited)
+        if addresses := self._dependencies.of(element):
+            body["depends_on"] = addresses
         if isinstance(element, Resource):
-            overridden(element, "terraform", body)
+            overridden(element, "terraform", body, self._render_data)
 
-    def _guards_keys(self, backend: TransitSecretBackend) -> bool:
-        # Unmounting an engine destroys its keys, even those that the server refuses to delete.
-        path = self._view.known_text(str(backend.path))
-        return any(
-            isinstance(element, TransitSecretBackendKey)
-            and element.protected
-            and self._view.known_text(str(element.backend)) == path
-            for element in self._view.in_stack(self._stack)
-        )
+    @cached_property
+    def _guarded(self) -> frozenset[str | None]:
+        """Paths of engines with protected keys. Unmounting an engine destroys its keys, even protected ones."""
+        keys = self._view.of_kind(self._stack, TransitSecretBackendKey)
+        return frozenset(self._view.known_text(key.backend) for key in keys if key.protected)
 
     def _add_key_settings(self, backend: TransitSecretBackend) -> None:
         name = terraform_name(f"{self._name(backend)}/config-keys")
@@ -129,12 +136,12 @@ class TerraformStack:
             body["description"] = escaped(output.description)
         if output.sensitive:
             body["sensitive"] = True
-        _merge(self._blocks, {"output": {terraform_name(output.name): body}})
+        merge(self._blocks, {"output": {terraform_name(output.name): body}})
 
     def _put(self, element: Element, group: str, type_: str, name: str, body: Json) -> None:
         origin = {"//": {"path": element.node.path, "at": element.node.location_text}}
         entry = {type_: {name: {**origin, **body}}} if type_ else {name: {**origin, **body}}
-        _merge(self._blocks, {group: entry})
+        merge(self._blocks, {group: entry})
 
     def _name(self, element: Element) -> str:
         return element.node.path.removeprefix(f"{self._stack.node.path}/")
@@ -144,6 +151,10 @@ class TerraformStack:
         if kind is None or self._view.stack_of[element] is not self._stack:
             return None
         return f"{kind.type}.{terraform_name(self._name(element))}"
+
+    def _render_data(self, data: Any) -> Any:
+        """Render references in plain data whose strings are templates already."""
+        return mapped(data, lambda text: unescaped(self._render(text)))
 
     def _render(self, text: str) -> str:
         return template(parts(text), self._meaning)
@@ -161,16 +172,6 @@ class TerraformStack:
         return self._view.text(str(element.known(attribute)))
 
 
-def _merge(into: Json, other: Json) -> None:
-    for key, value in other.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        elif key in into and into[key] != value:
-            raise ValueError(f"two blocks set {key!r}")
-        else:
-            into[key] = value
-
-
 def text_of(configuration: Json) -> str:
     """Return the text of a configuration."""
-    return json.dumps(configuration, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json_text(configuration)

@@ -27,6 +27,11 @@ def escaped(text: str) -> str:
     return text.replace("${", "$${").replace("%{", "%%{")
 
 
+def unescaped(template: str) -> str:
+    """Return a template with its escapes removed, for text that is a template already."""
+    return template.replace("$${", "${").replace("%%{", "%{")
+
+
 def template(pieces: Sequence[str | Target], meaning: Callable[[Target], str | Expression]) -> str:
     """Render text and references as one template.
 

@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Nested plain data: mappings, lists and scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+
+def texts_in(data: object) -> Iterable[str]:
+    """Yield every string in nested data, keys included."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, Mapping):
+        for name, value in data.items():
+            yield str(name)
+            yield from texts_in(value)
+    elif isinstance(data, (list, tuple)):
+        for value in data:
+            yield from texts_in(value)
+
+
+def mapped(data: Any, change: Callable[[str], Any]) -> Any:
+    """Return the data with each string changed; keys stay."""
+    if isinstance(data, str):
+        return change(data)
+    if isinstance(data, Mapping):
+        return {str(name): mapped(value, change) for name, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [mapped(value, change) for value in data]
+    return data

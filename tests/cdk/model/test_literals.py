@@ -1,0 +1,211 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""A key written into a program is refused wherever it stands, and nothing repeats it, in whatever case."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+
+from mlkeys import (
+    Agent,
+    Annotations,
+    AnsibleTask,
+    App,
+    Construct,
+    Duration,
+    EncryptedVars,
+    HostConfig,
+    Inventory,
+    MlkeysError,
+    Secret,
+    Stack,
+    Template,
+    TerraformBlock,
+    export,
+)
+from mlkeys import transit as vault
+from mlkeys._synthesis.synth import synthesize
+from tests.cdk.apps import app_of, key_in, stack
+from tests.cdk.model.test_shared_schema import CLASSES, WITHOUT_KEYWORDS, keywords_of
+
+CANARY = "sk-proj-CANARYcanary0123456789abcdef"
+#: A keyword may take any of these.
+FORMS: dict[str, Any] = {
+    "text": CANARY,
+    "list": [CANARY],
+    "value": {"a": CANARY},
+    "name": {CANARY: "a"},
+    "nested": {"a": [{"b": f"x {CANARY}"}]},
+    "bytes": CANARY.encode(),
+    "template": Template(f"{{{{ x }}}}{CANARY}"),
+}
+#: What a construct needs besides the keyword in question.
+REQUIRED: dict[str, dict[str, Any]] = {
+    "mlkeys.AnsibleTask": {"task": {"ansible.builtin.debug": {"msg": "x"}}},
+    "mlkeys.TerraformBlock": {"block": {"locals": {"a": 1}}},
+    "mlkeys.HostConfig": {"dest": "/etc/x"},
+    "mlkeys.transit.TransitSecretBackendKey": {"backend": "transit", "name": "k"},
+    "mlkeys.transit.TransitSecretCacheConfig": {"backend": "transit", "size": 10},
+    "mlkeys.transit.AppRole": {"token_policies": ["default"]},
+}
+CONTENTS = {"env", "json", "yaml", "toml", "exports", "template", "agent"}
+CONSTRUCTS = {
+    name: kind
+    for name, kind in CLASSES.items()
+    if issubclass(kind, Construct) and kind not in {*WITHOUT_KEYWORDS, Construct, App, Inventory}
+}
+
+
+def in_constructor(name: str, keyword: str, form: str) -> Callable[[Stack], object]:
+    def plant(s: Stack) -> object:
+        given = dict(REQUIRED.get(name, {}))
+        if name == "mlkeys.EncryptedVars":
+            given["key"] = key_in(s, "other")
+        if name == "mlkeys.HostConfig":
+            given["hosts"] = Inventory(s, "i").group("web", ["h"])
+            given |= {} if keyword in CONTENTS else {"environment_file": {"A": "b"}}
+        given[keyword] = FORMS[form]
+        place = app_of(s) if name == "mlkeys.Stack" else s
+        construct: Any = CONSTRUCTS[name]
+        made = construct(place, "planted", **given)
+        return made.allow("a", "read") if isinstance(made, vault.Policy) else made
+
+    return plant
+
+
+def agent(keyword: str, s: Stack, value: object) -> object:
+    key, role = key_in(s, "other"), vault.AppRole(s, "r", token_policies=["default"])
+    given: dict[str, Any] = {
+        "command": ["x"],
+        "env": {"A": key.encrypt(Secret.env("A")).ciphertext},
+        "role": role,
+        "address": "a",
+    }
+    web = Inventory(s, "i").group("web", ["h"])
+    return HostConfig(s, "f", hosts=web, dest="/etc/f.service", agent=Agent(**{**given, keyword: value}))
+
+
+def encrypted(source: Callable[[Any], Secret], name: str | None, s: Stack, value: object) -> object:
+    return key_in(s).encrypt(source(value), name=name)
+
+
+def granted(verb: str, s: Stack, value: object) -> object:
+    return getattr(key_in(s, derived=True), f"grant_{verb}")(vault.Policy(s, "p"), secrets=value)
+
+
+def unknown(keyword: object) -> Any:
+    return {str(keyword): 1}
+
+
+def methods() -> Iterator[tuple[str, Callable[[Stack, Any], object]]]:
+    """Arguments of methods and functions."""
+    yield "encrypt name", lambda s, v: key_in(s).encrypt(Secret.env("A"), name=v)
+    yield "encrypt", lambda s, v: key_in(s).encrypt(v, name="x")
+    for source in (Secret.env, Secret.file, Secret.prompt):
+        yield f"Secret.{source.__name__}", partial(encrypted, source, "x")
+        yield f"Secret.{source.__name__} unnamed", partial(encrypted, source, None)
+    yield "Secret.kv path", lambda s, v: key_in(s).encrypt(Secret.kv(v, "field"))
+    yield "Secret.kv field", lambda s, v: key_in(s).encrypt(Secret.kv("path", v))
+    yield "Secret.kv mount", lambda s, v: key_in(s).encrypt(Secret.kv("path", "field", mount=v))
+    yield "Secret.generated", lambda s, v: key_in(s).encrypt(Secret.generated(characters=v), name="x")
+    yield "vars name", lambda s, v: EncryptedVars(s, "v", key=key_in(s)).add(v, Secret.env("A"))
+    yield "vars secret", lambda s, v: EncryptedVars(s, "v", key=key_in(s)).add("a", v)
+    yield "decrypt", lambda s, v: key_in(s).decrypt(v)
+    yield "context", lambda s, v: key_in(s).decrypt("vault:v1:x", context=v)
+    yield from ((f"grant_{verb}", partial(granted, verb)) for verb in ("encrypt", "decrypt", "rewrap"))
+    yield "override", lambda s, v: key_in(s).add_override("description", v)
+    yield "override path", lambda s, v: key_in(s).add_override(f"a.{v}", 1)
+    yield "override for one", lambda s, v: key_in(s).add_override("x.y", v, target="terraform")
+    yield "configure", lambda s, v: key_in(s).configure(type=v)
+    yield "unknown keyword", lambda s, v: key_in(s).configure(**unknown(v))
+    yield "allow path", lambda s, v: vault.Policy(s, "p").allow(v, "read")
+    yield "allow capability", lambda s, v: vault.Policy(s, "p").allow("a", v)
+    yield "allow parameters", lambda s, v: vault.Policy(s, "p").allow("a", "read", parameters={"x": v})
+    yield "allow parameter", lambda s, v: vault.Policy(s, "p").allow("a", "read", parameters={v: []})
+    yield "group name", lambda s, v: Inventory(s, "i").group(v, ["h"])
+    yield "group hosts", lambda s, v: Inventory(s, "i").group("web", v)
+    yield "group variables", lambda s, v: Inventory(s, "i").group("web", ["h"], variables={"a": v})
+    yield "group variable", lambda s, v: Inventory(s, "i").group("web", ["h"], variables={v: 1})
+    yield "id", Construct
+    yield "id alone", lambda _, v: Construct(v)
+    yield "output", lambda s, v: export("o", v, scope=s)
+    yield "output name", lambda s, v: export(v, "x", scope=s)
+    yield "output description", lambda s, v: export("o", "x", scope=s, description=v)
+    yield "note", lambda s, v: Annotations.of(s).info(v)
+    yield "warning", lambda s, v: Annotations.of(s).warning("w", v)
+    yield "error", lambda s, v: Annotations.of(s).error(v)
+    yield "metadata", lambda s, v: s.node.add_metadata("info", v)
+    yield "duration", lambda s, v: vault.AppRole(s, "r", token_policies=["default"], token_ttl=Duration.parse(v))
+    yield from ((f"agent {name}", partial(agent, name)) for name in sorted(keywords_of(Agent)))
+
+
+def in_method(plant: Callable[[Stack, Any], object], form: str) -> Callable[[Stack], object]:
+    return lambda s: plant(s, FORMS[form])
+
+
+PLACES = {
+    f"{name} {keyword} {form}": in_constructor(name, keyword, form)
+    for name, kind in CONSTRUCTS.items()
+    for keyword in sorted(keywords_of(kind))
+    for form in FORMS
+} | {f"{name} {form}": in_method(plant, form) for name, plant in methods() for form in FORMS}
+
+
+def outcome(plant: Callable[[Stack], object]) -> tuple[str, Mapping[str, str]]:
+    """What is shown of an app with the canary in it, and its files when it is not refused."""
+    s = stack("s")
+    vault.TransitSecretBackend(s, "engine", path="other")
+    try:
+        plant(s)
+        made = synthesize(app_of(s), sources={"a.j2": ""})
+    except MlkeysError as refusal:
+        return str(refusal), {}
+    except (TypeError, AttributeError, KeyError, ValueError) as mistake:
+        # Python itself refuses a value of a wrong type, and nothing is written.
+        return f"{type(mistake).__name__}: {mistake}", {}
+    return "\n".join(map(str, made.warnings)), made.files
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_literal_is_refused_or_left_out_and_never_repeated(place: str) -> None:
+    shown, files = outcome(PLACES[place])
+    assert "canary" not in shown.lower(), shown
+    assert not [name for name, text in files.items() if "canary" in f"{name}\n{text}".lower()]
+
+
+#: Keywords that take no text, so that a text there is a mistake of another kind.
+TEXTS = [place for place in PLACES if place.endswith(" text")]
+
+
+@pytest.mark.parametrize("place", TEXTS)
+def test_a_literal_as_text_is_refused(place: str) -> None:
+    shown, files = outcome(PLACES[place])
+    assert shown
+    assert not files
+
+
+def test_a_form_of_each_kind_is_found_in_nested_data() -> None:
+    for construct, keyword in ((AnsibleTask, "task"), (TerraformBlock, "block")):
+        s = stack()
+        construct(s, "c", **{keyword: {"a": [{"b": (CANARY,)}]}})
+        with pytest.raises(MlkeysError, match="an API key"):
+            synthesize(app_of(s))
+
+
+def test_a_literal_as_target_is_refused() -> None:
+    wrong: Any = CANARY
+    app = App(targets=[wrong])
+    key_in(Stack(app, "s"))
+    with pytest.raises(MlkeysError) as refusal:
+        synthesize(app)
+    assert "canary" not in str(refusal.value).lower()
+
+
+def test_every_public_construct_is_walked() -> None:
+    assert len(CONSTRUCTS) == 11
+    assert inspect.isclass(CONSTRUCTS["mlkeys.Stack"])

@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Names in grants, and texts where lists belong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mlkeys import Agent, Annotations, EncryptedVars, HostConfig, Inventory, Secret, Stack
+from mlkeys import transit as vault
+from tests.cdk.apps import app_of, files, key_in, plays, problems, stack, task_of, terraform
+
+TEXT: Any = "abc"
+
+
+def granted(s: Stack) -> None:
+    key_in(s, derived=True).grant_decrypt(vault.Policy(s, "p"), secrets=TEXT)
+
+
+def hosts(s: Stack) -> None:
+    Inventory(s, "i").group("web", TEXT)
+
+
+def parameters(s: Stack) -> None:
+    vault.Policy(s, "p").allow("a", "read", parameters={"x": TEXT})
+
+
+def command(s: Stack) -> None:
+    key, role = key_in(s), vault.AppRole(s, "r", token_policies=["default"])
+    env = {"A": key.encrypt(Secret.env("A")).ciphertext}
+    web = Inventory(s, "i").group("web", ["h"])
+    HostConfig(s, "f", hosts=web, dest="/etc/f.service", agent=Agent(TEXT, env, role, address="https://a"))
+
+
+def policies(s: Stack) -> None:
+    vault.AppRole(s, "r", token_policies=TEXT)
+
+
+@pytest.mark.parametrize(
+    ("plant", "message"),
+    [
+        (granted, "secrets must be a list of names, such as secrets=['abc']"),
+        (hosts, "hosts must be a list"),
+        (parameters, "the values of parameters must be lists"),
+        (command, "command must be a list"),
+        (policies, "token_policies must be a list"),
+    ],
+)
+def test_a_text_where_a_list_belongs_is_refused(plant: Callable[[Stack], None], message: str) -> None:
+    s = stack()
+    plant(s)
+    assert any(message in text for text in problems(s))
+
+
+def warnings(s: Stack) -> list[str]:
+    found: list[str] = json.loads(files(s)["manifest.json"])["warnings"]
+    return found
+
+
+def test_a_grant_on_a_secret_that_no_file_has_is_a_warning_with_its_line() -> None:
+    s = stack()
+    key = key_in(s, derived=True)
+    EncryptedVars(s, "v", key=key, secrets={"openai_api_key": Secret.env("A")})
+    policy = vault.Policy(s, "p")
+    key.grant_decrypt(policy, secrets=["openai_api_key"])
+    assert warnings(s) == []
+    key.grant_decrypt(policy, secrets=["openai_api_kee"])
+    line = __import__("inspect").currentframe().f_lineno - 1
+    (warning,) = warnings(s)
+    assert warning.startswith(f"[s/key] (model/test_names.py:{line}) warning unknown-secret:")
+    assert "the program grants the secret 'openai_api_kee', which none of its vars files has." in warning
+    assert "Did you mean 'openai_api_key'?" in warning
+    Annotations.of(key).acknowledge("unknown-secret")
+    assert warnings(s) == []
+
+
+def test_the_secrets_of_a_key_are_known_by_whatever_construct_names_it() -> None:
+    s = stack()
+    key = key_in(s, derived=True)
+    same = vault.TransitSecretBackendKey.from_existing(s, "same", name="key", derived=True)
+    EncryptedVars(s, "v", key=same, secrets={"a": Secret.env("A")})
+    key.grant_decrypt(vault.Policy(s, "p"), secrets=["a"])
+    same.grant_decrypt(vault.Policy(s, "q"), secrets=["kept elsewhere"])
+    assert warnings(s) == []
+
+
+def test_references_in_overrides_and_names_are_rendered() -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="p")
+    key = key_in(s)
+    key.add_override("note", [f"of {engine.path}"])
+    web = Inventory(s, "i").group("web", ["h"])
+    HostConfig(s, "c", hosts=web, dest="/etc/a", json={"a": 1}, owner=f"{key.name}", restart=f"{key.name}")
+    assert task_of(s, "mlkeys.transit.vault_transit_key")["note"] == ["of p"]
+    body = terraform(s)["resource"]["vault_transit_secret_backend_key"]["key"]
+    assert body["note"] == ["of ${vault_mount.engine.path}"]
+    play = plays(s)[1]
+    task = play["tasks"][-1]
+    assert (task["ansible.builtin.template"]["owner"], task["notify"]) == ("key", "Restart key")
+    assert play["handlers"][0]["name"] == "Restart key"
+    assert app_of(s).node.path == ""

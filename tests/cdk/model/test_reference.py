@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""References resolve or raise: no comparison silently sees something else than the value."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mlkeys import Construct, MlkeysError, Secret, export
+from mlkeys import transit as vault
+from mlkeys._analysis.view import View
+from tests.cdk.apps import app_of, files, key_in, problems, stack, terraform
+
+#: Ways to look into a text, with their results for `prod-openai`.
+WAYS: dict[str, tuple[Callable[[Any], object], object]] = {
+    "startswith": (lambda name: name.startswith("prod-"), True),
+    "in": (lambda name: "prod-" in name, True),
+    "==": (lambda name: name == "prod-openai", True),
+    "reversed ==": (lambda name: "prod-openai" == name, True),  # noqa: SIM300
+    "!=": (lambda name: name != "prod-openai", False),
+    "<": (lambda name: name < "q", True),
+    "slice": (lambda name: name[:5], "prod-"),
+    "len": (len, 11),
+    "set": (lambda name: name in {"prod-openai", "x"}, True),
+    "list": (lambda name: name in ["prod-openai", "x"], True),
+    "dict": ({"prod-openai": 1}.get, 1),
+    "iteration": (lambda name: [*name][:2], ["p", "r"]),
+    "upper": (lambda name: name.upper(), "PROD-OPENAI"),
+    "split": (lambda name: name.split("-"), ["prod", "openai"]),
+    "replace": (lambda name: name.replace("-", "_"), "prod_openai"),
+    "padding": (lambda name: f"{name:>12}", " prod-openai"),
+    "%": (lambda name: name % (), "prod-openai"),
+    "apply": (lambda name: name.apply(len), 11),
+}
+#: Functions of C that look at the characters of a text, which no class can forbid.
+OF_C: dict[str, tuple[Callable[[Any], object], object]] = {
+    "regular expression": (lambda name: bool(re.match("prod-", name)), True),
+    "fnmatch": (lambda name: fnmatch.fnmatchcase(name, "prod-*"), True),
+    "in another": (lambda name: name in "a prod-openai b", True),
+    "json": (json.dumps, '"prod-openai"'),
+}
+PASSING_ON: dict[str, Callable[[Any], str]] = {
+    "f-string": lambda name: f"a {name} b",
+    "+": lambda name: "a " + name + " b",
+    "%s": lambda name: "a %s b" % name,  # noqa: UP031
+    "format": "a {} b".format,
+    "str": lambda name: "a " + str(name) + " b",
+}
+
+
+@pytest.mark.parametrize("way", [*WAYS, *OF_C])
+def test_a_known_value_is_seen_by_whoever_looks(way: str) -> None:
+    look, wanted = {**WAYS, **OF_C}[way]
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="prod-openai")
+    # A value that is itself a reference, or holds one, is looked up.
+    second = vault.TransitSecretBackendKey(s, "k", backend=engine.path, name=f"{engine.path}")
+    for reference in (engine.path, second.backend, second.name):
+        assert look(reference) == wanted
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_looking_into_a_value_of_deployment_is_an_error_that_names_it(way: str) -> None:
+    key = key_in(stack())
+    with pytest.raises(MlkeysError, match=re.escape("<s/key.latest_version> has no value before deployment")):
+        WAYS[way][0](key.latest_version)
+
+
+def test_a_value_of_deployment_is_itself_and_is_true() -> None:
+    key = key_in(stack())
+    first, again = key.latest_version, key.latest_version
+    assert first == again
+    assert first
+
+
+@pytest.mark.parametrize("way", PASSING_ON)
+def test_a_reference_in_a_text_is_a_dependency(way: str) -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="p")
+    key_in(s, "k").configure(type="aes256-gcm96")
+    vault.TransitSecretBackend(s, "other", path="o", description=PASSING_ON[way](engine.path))
+    export("version", PASSING_ON[way](key_in(s).latest_version), scope=s)
+    assert terraform(s)["resource"]["vault_mount"]["other"]["description"] == "a ${vault_mount.engine.path} b"
+    assert "a ${vault_transit_secret_backend_key.key.latest_version} b" in files(s)["terraform/s/cdk.tf.json"]
+    (other,) = [one for one in View(app_of(s)).elements if one.node.path == "s/other"]
+    assert engine in View(app_of(s)).references(other)
+
+
+class Guard:
+    """Closes keys whose names pass a test."""
+
+    def __init__(self, look: Callable[[vault.TransitSecretBackendKey], object]) -> None:
+        self.look = look
+
+    def visit(self, construct: Construct) -> None:
+        if isinstance(construct, vault.TransitSecretBackendKey) and self.look(construct):
+            construct.configure(deletion_allowed=False)
+
+
+def test_an_aspect_may_look_at_names() -> None:
+    s = stack()
+    for name in ("prod-a", "dev-a"):
+        key_in(s, name, deletion_allowed=True)
+    s.node.add_aspect(Guard(lambda key: key.name.startswith("prod-")))
+    keys = terraform(s)["resource"]["vault_transit_secret_backend_key"].values()
+    assert {body["name"]: body["deletion_allowed"] for body in keys} == {"prod-a": False, "dev-a": True}
+
+
+def test_an_error_of_an_aspect_names_construct_and_line() -> None:
+    s = stack()
+    key_in(s)
+    s.node.add_aspect(Guard(lambda key: key.latest_version == "3"))
+    line = __import__("inspect").currentframe().f_lineno - 1
+    (found,) = problems(s)
+    assert found.startswith(f"[s/key] (model/test_reference.py:{line}) the aspect Guard failed: <s/key.latest_version>")
+
+
+@pytest.mark.parametrize("text", [str, "{}".format, "%s".__mod__, lambda secret: f"{secret}"])
+def test_a_secret_does_not_become_text(text: Callable[[Secret], str]) -> None:
+    with pytest.raises(MlkeysError, match="cannot be formatted as text"):
+        text(Secret.env("OPENAI_API_KEY"))
