@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 import string
+from collections.abc import Iterator
+from typing import Any
 
 HEX = "0123456789abcdef"
 LETTERS = string.ascii_letters
@@ -49,3 +52,49 @@ def private_key(kind: str = "", line_end: str = "\n") -> str:
     body = base64.b64encode(_random.randbytes(96)).decode()
     lines = [f"-----BEGIN {kind}PRIVATE KEY-----", body[:64], body[64:], f"-----END {kind}PRIVATE KEY-----"]
     return line_end.join(lines)
+
+
+def like(expression: str) -> str:
+    """A text that an expression matches: random, but long where it may be long."""
+    parser: Any = vars(re)["_parser"]
+    for _ in range(10_000):
+        text = "".join(_pieces(parser.parse(expression)))
+        if re.fullmatch(expression, text) and text[-1] not in "-_":
+            return text
+    raise ValueError(f"{expression} matches none of many texts")
+
+
+def _pieces(parsed: Any) -> Iterator[str]:
+    for operator, argument in parsed:
+        name = str(operator)
+        if name == "LITERAL":
+            yield chr(argument)
+        elif name == "IN":
+            yield _random.choice(_members(argument))
+        elif name in ("MAX_REPEAT", "MIN_REPEAT"):
+            least, most, inner = argument
+            for _ in range(_random.randint(least, min(int(most), least + 40))):
+                yield from _pieces(inner)
+        elif name == "SUBPATTERN":
+            yield from _pieces(argument[-1])
+        elif name == "BRANCH":
+            yield from _pieces(_random.choice(argument[1]))
+        elif name not in ("ASSERT", "ASSERT_NOT", "AT"):
+            raise NotImplementedError(f"{name} in an expression of the table")
+
+
+def _members(parts: Any) -> str:
+    found = ""
+    for operator, argument in parts:
+        name = str(operator)
+        if name == "NEGATE":
+            return ' =:"'
+        if name == "LITERAL":
+            found += chr(argument)
+        elif name == "RANGE":
+            found += "".join(map(chr, range(argument[0], argument[1] + 1)))
+        else:
+            found += {"CATEGORY_WORD": ALNUM + "_", "CATEGORY_SPACE": " ", "CATEGORY_DIGIT": string.digits}[
+                str(argument)
+            ]
+    return found

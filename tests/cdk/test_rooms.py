@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
     "_import": {"_errors", "_shared", "_system"},
     "_commands": {
         *("_errors", "_shared", "_model", "_constructs", "_analysis", "_targets", "_synthesis"),
-        *("_system", "_devserver", "_lint", "_import"),
+        *("_providers", "_system", "_devserver", "_lint", "_import"),
     },
     "_cli": {"_commands"},
     "__main__": {"_cli"},

@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import sys
+import tomllib
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 
@@ -16,9 +19,23 @@ from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
 from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
 from mlkeys._lint.modes import mode_findings
 from mlkeys._lint.secrets import secrets_in
+from mlkeys._providers.key_patterns import Form, Patterns, built_in, forms_of
 from mlkeys._system.worktree import Looked, Skipped, Worktree
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
+
+
+class Options(TypedDict):
+    """The options of the command."""
+
+    output: str
+    server: bool
+    staged: bool
+    exclude: tuple[str, ...]
+    baseline: Path | None
+    update_baseline: bool
+    patterns: tuple[Path, ...]
+    notes: bool
 
 
 class _CouldNotCheck(click.ClickException):
@@ -44,19 +61,16 @@ def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> No
     "--baseline", type=click.Path(dir_okay=False, path_type=Path), help="Hide the findings that this file lists."
 )
 @click.option("--update-baseline", is_flag=True, help="Write the current findings to the --baseline file.")
+@click.option(
+    "--patterns",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also search for the rules in this TOML file, in the format of gitleaks; repeatable.",
+)
 @click.option("--notes", is_flag=True, help="Also show notes.")
 @click.option("--rules", is_flag=True, is_eager=True, expose_value=False, callback=_list_rules, help="List the rules.")
-def command(
-    paths: tuple[Path, ...],
-    output: str,
-    baseline: Path | None,
-    exclude: tuple[str, ...],
-    *,
-    server: bool,
-    staged: bool,
-    update_baseline: bool,
-    notes: bool,
-) -> None:
+def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     """Find plaintext secrets, and problems in encrypted vars files.
 
     Checks PATHS, which are files or folders (default: the current folder). In a git work tree, ignored files are
@@ -74,24 +88,26 @@ def command(
       mlkeys lint
       mlkeys lint --staged                                before a commit
       mlkeys lint --format sarif > mlkeys.sarif           for a code host
+      mlkeys lint --patterns ours.toml                    also find our own tokens
       mlkeys lint --server inventories                    check that everything still decrypts
       mlkeys lint --baseline known.json --update-baseline accept the current findings
     """
-    if update_baseline and baseline is None:
+    baseline = options["baseline"]
+    if options["update_baseline"] and baseline is None:
         raise click.UsageError("--update-baseline needs --baseline FILE.")
-    tree = Worktree(paths or (Path(),), exclude)
-    checked = _Checked()
+    tree = Worktree(paths or (Path(),), options["exclude"])
     try:
-        for one in tree.staged() if staged else tree.files():
+        checked = _Checked(_patterns(options["patterns"]))
+        for one in tree.staged() if options["staged"] else tree.files():
             checked.at(one)
-        checked.at_ciphertexts(server=server)
+        checked.at_ciphertexts(server=options["server"])
         found = in_order(checked.found)
         if baseline is not None:
-            found = _unknown(found, baseline, update=update_baseline)
+            found = _unknown(found, baseline, update=options["update_baseline"])
     except MlkeysError as problem:
         raise _CouldNotCheck(str(problem)) from None
-    shown = found if notes else [one for one in found if one.rule.level != NOTE]
-    _show(shown, checked, output, hidden=len(found) - len(shown))
+    shown = found if options["notes"] else [one for one in found if one.rule.level != NOTE]
+    _show(shown, checked, options["output"], hidden=len(found) - len(shown))
     if any(one.rule.level != NOTE for one in found):
         sys.exit(1)
     sys.exit(2 if checked.unread else 0)
@@ -100,7 +116,8 @@ def command(
 class _Checked:
     """The checked files and the findings. Only files with ciphertexts are kept in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, patterns: Patterns) -> None:
+        self._patterns = patterns
         self.files = 0
         self.skipped: list[str] = []
         self.unread = 0
@@ -113,7 +130,7 @@ class _Checked:
             self.unread += 1
             return
         self.files += 1
-        secrets = secrets_in(file.text, file.path)
+        secrets = secrets_in(file.text, file.path, self._patterns)
         self.found += secrets
         self.found += mode_findings(
             file.path,
@@ -142,6 +159,23 @@ class _Checked:
         for file in self._with_ciphertexts:
             if file.path not in managed or file.path in others:
                 self.found += loose_ciphertexts(file.text, file.path)
+
+
+def _patterns(files: Sequence[Path]) -> Patterns:
+    """The built-in patterns, and those of the user's files.
+
+    Raises:
+        MlkeysError: a file cannot be read or used.
+    """
+    forms: list[Form] = []
+    for path in files:
+        try:
+            forms += forms_of(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
+        except ValueError as error:
+            raise MlkeysError(f"{path}: {error}.") from None
+    return Patterns((*built_in().forms, *forms)) if forms else built_in()
 
 
 def _may_be_managed(file: Looked) -> bool:

@@ -15,12 +15,18 @@ from mlkeys._import.values import NOTHING, TEXT, Value, refuse
 if TYPE_CHECKING:
     from dotenv.parser import Binding
 
-#: python-dotenv and shells replace these.
-REFERENCE = re.compile(r"\$\{")
+#: Shells, readers of such files and secret managers replace these: ${NAME}, $NAME, $(command), `command`, and
+#: references such as op://vault/item/field or vault:path#field. A `vault:v1:...` is a ciphertext.
+REFERENCE = re.compile(
+    r"\$[({A-Za-z_]|`[^`]+`"
+    r"|\A\s*(?:op|vault|bao|bws|doppler|infisical|akv|awssm|gcpsm|secretref|keyring|ref\+[a-z0-9]+)://"
+    r"|\A\s*vault:(?!v[0-9]+:)\S|\A\s*secretref:|\A\s*arn:aws[a-z-]*:(?:secretsmanager|ssm):"
+    r"|\A\s*projects/[^/\s]+/secrets/|\A\s*os\.environ/"
+)
 
 
 def dotenv_values(text: str, path: str) -> list[Value]:
-    """The variables of a `.env` file.
+    """The variables of a `.env` file. Of a name that is assigned several times, the last value counts.
 
     Raises:
         MlkeysError: a line is not an assignment, or python-dotenv is not installed.
@@ -31,8 +37,15 @@ def dotenv_values(text: str, path: str) -> list[Value]:
 
     bindings = [binding for binding in parse_stream(io.StringIO(text)) if binding.error or binding.key is not None]
     refuse(path, [f"line {_line(binding)} is not an assignment (NAME=value)" for binding in bindings if binding.error])
+    last = {binding.key: binding for binding in bindings}
     return [
-        Value((str(binding.key),), binding.value or "", NOTHING if binding.value is None else TEXT, _line(binding))
+        Value(
+            (str(binding.key),),
+            binding.value or "",
+            NOTHING if binding.value is None else TEXT,
+            _line(binding),
+            replaced=binding is not last[binding.key],
+        )
         for binding in bindings
     ]
 

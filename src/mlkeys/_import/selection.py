@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlkeys._import.values import SCALARS, TEXT, Source, Value, refuse
+from mlkeys._import.values import NOTHING, SCALARS, TEXT, Source, Value, refuse
 from mlkeys._shared.schema import did_you_mean
 from mlkeys._shared.yaml_words import is_reserved
 
@@ -29,6 +29,7 @@ class Wishes:
         prefix: prepended to all other variable names.
         flatten: import nested values, as parent_child.
         as_text: import numbers, booleans and dates as they are written.
+        skip_empty: skip values that are empty.
         literal: import text with references and templates as it is.
     """
 
@@ -38,6 +39,7 @@ class Wishes:
     prefix: str = ""
     flatten: bool = False
     as_text: bool = False
+    skip_empty: bool = False
     literal: bool = False
 
 
@@ -79,6 +81,12 @@ def select(source: Source, wishes: Wishes) -> Selection:
     return Selection({name: values[0] for name, values in named.items()}, tuple(left_out))
 
 
+def is_wanted(path: Sequence[str], wishes: Wishes) -> bool:
+    """Whether a value may be imported, by its names alone: others need not be decrypted."""
+    names = {".".join(path[:length]) for length in range(1, len(path) + 1)}
+    return not names & set(wishes.skip) and (not wishes.only or bool(names & set(wishes.only)))
+
+
 def _unmatched(values: Sequence[Value], wishes: Wishes) -> Iterator[str]:
     known = {name for value in values for name in _names(value)}
     for option, names in (("--only", wishes.only), ("--skip", wishes.skip), ("--rename", tuple(wishes.renamed))):
@@ -95,8 +103,12 @@ def _names(value: Value) -> Iterator[str]:
 
 def _left_out(value: Value, wishes: Wishes) -> str:
     names = set(_names(value))
+    if value.replaced:
+        return "assigned again later"
     if names & set(wishes.skip):
         return "--skip"
+    if wishes.skip_empty and value.kind in (TEXT, NOTHING) and not value.text:
+        return "--skip-empty"
     if wishes.only:
         return "" if names & set(wishes.only) else "not in --only"
     return "" if value.was_secret else "not encrypted in the source; import it with --only"

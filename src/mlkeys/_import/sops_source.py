@@ -6,12 +6,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
+from mlkeys._import.dotenv_source import dotenv_values
 from mlkeys._import.values import Members, Number, Value, walk, without_default_section
+from mlkeys._import.yaml_source import yaml_values
 
 _NO_KEY = 128
+_SEALED = "ENC["
+_FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}
 _MEANINGS = {
     2: "the file cannot be read",
     51: "its checksum is wrong because it was changed by hand",
@@ -28,6 +34,8 @@ def sops_values(path: Path, input_type: str | None) -> list[Value]:
     Raises:
         MlkeysError: sops is not installed, or could not decrypt the file.
     """
+    form = input_type or _FORMATS.get(path.suffix, "")
+    sealed = _sealed(path, form)
     kind = ["--input-type", input_type] if input_type else []
     # All versions have --decrypt.
     command = ["sops", "--decrypt", *kind, "--output-type", "json", str(path.absolute())]
@@ -38,7 +46,53 @@ def sops_values(path: Path, input_type: str | None) -> list[Value]:
     if done.returncode:
         raise MlkeysError(_meaning(path, done.returncode, done.stderr))
     values = list(walk(_parsed(done.stdout, path)))
-    return without_default_section(values) if path.suffix == ".ini" or input_type == "ini" else values
+    if form == "ini":
+        values = without_default_section(values)
+    if form == "dotenv":
+        values = [replace(value, text=_unquoted(value.text)) for value in values]
+    return [replace(value, was_secret=sealed.get(value.path, True)) for value in values]
+
+
+def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:
+    """Which values are encrypted in the file, by path, as far as its format shows it. Empty values never are.
+
+    Raises:
+        MlkeysError: the file has several YAML documents, of which sops gives the first one only.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    if form == "dotenv":
+        pairs = [line.partition("=") for line in text.splitlines()]
+        return {(name.strip(),): value.startswith(_SEALED) for name, _, value in pairs if value}
+    if form == "json":
+        return _marked(walk(_parsed(text.encode(), path)))
+    if form != "yaml":
+        return {}
+    import yaml
+
+    try:
+        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    except yaml.YAMLError:
+        return {}
+    if len(documents) > 1:
+        raise MlkeysError(
+            f"{path} has {len(documents)} YAML documents, and sops gives only the first one as JSON. "
+            "Nothing was written. Split it into files with one document each."
+        )
+    return _marked(yaml_values(text, str(path), lambda inner, _path, _line: inner, encrypted=True))
+
+
+def _marked(values: Iterable[Value]) -> dict[tuple[str, ...], bool]:
+    return {value.path: value.text.startswith(_SEALED) for value in values if value.text}
+
+
+def _unquoted(text: str) -> str:
+    """A value as readers of .env files take it: sops keeps the quotes around it."""
+    if len(text) < 2 or text[0] != text[-1] or text[0] not in "'\"":
+        return text
+    return dotenv_values(f"X={text}\n", "")[0].text
 
 
 def _meaning(path: Path, status: int, stderr: bytes) -> str:

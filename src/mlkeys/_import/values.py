@@ -16,6 +16,7 @@ NUMBER = "a number"
 TRUTH = "true or false"
 DATE = "a date"
 NOTHING = "nothing"
+SEALED = "a value that was not decrypted"
 
 #: The kinds that --as-text imports as they are written.
 SCALARS = (NUMBER, TRUTH, DATE)
@@ -31,6 +32,7 @@ class Value:
         kind: `TEXT`, another of these constants, or a description.
         line: its line; 0 if unknown.
         was_secret: whether it was encrypted in the source.
+        replaced: whether a later line of the source gives its name another value.
     """
 
     path: tuple[str, ...]
@@ -38,6 +40,7 @@ class Value:
     kind: str = TEXT
     line: int = 0
     was_secret: bool = True
+    replaced: bool = False
 
     @property
     def name(self) -> str:
@@ -53,12 +56,14 @@ class Source:
     """A source and its values.
 
     Attributes:
+        advice: what to do with the source after the import.
         reference: finds what users of the source replace in a value, such as templates; None for nothing.
     """
 
     path: str
     values: tuple[Value, ...]
     reference: re.Pattern[str] | None = None
+    advice: str = ""
 
 
 class Number(str):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
-from mlkeys._import.values import DATE, NOTHING, NUMBER, TEXT, TRUTH, Value
+from mlkeys._import.values import DATE, NOTHING, NUMBER, SEALED, TEXT, TRUTH, Value
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 #: Ansible replaces these.
 TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
-#: Decrypts an inline vault, given its text and its line.
-Decrypt = Callable[[str, int], str]
+#: Decrypts an inline vault, given its text, its path and its line; None for one that is not wanted.
+Decrypt = Callable[[str, tuple[str, ...], int], str | None]
 
 _KINDS = {"str": TEXT, "int": NUMBER, "float": NUMBER, "bool": TRUTH, "timestamp": DATE, "null": NOTHING}
 _VAULT_TAGS = ("!vault", "!vault-encrypted")
@@ -101,7 +101,8 @@ def _name(key: Node) -> str:
 def _scalar(node: ScalarNode, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool) -> Value:
     line = _line(node)
     if node.tag in _VAULT_TAGS:
-        return Value(path, decrypt(node.value, line), TEXT, line)
+        text = decrypt(node.value, path, line)
+        return Value(path, text or "", TEXT if text is not None else SEALED, line)
     if node.tag == "!unsafe":
         return Value(path, node.value, TEXT, line, encrypted)
     kind = _KINDS.get(node.tag.removeprefix("tag:yaml.org,2002:"), f"something tagged {node.tag}")

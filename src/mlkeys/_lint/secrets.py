@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from mlkeys._lint.encoded import decoded_texts, decoded_value
 from mlkeys._lint.findings import (
     ALLOWED,
     CREDENTIAL,
@@ -19,11 +21,13 @@ from mlkeys._lint.findings import (
     is_allowed,
     place,
 )
-from mlkeys._providers import key_patterns as forms
+from mlkeys._providers.key_patterns import CREDENTIAL as A_CREDENTIAL
+from mlkeys._providers.key_patterns import PRIVATE_KEY as A_PRIVATE_KEY
+from mlkeys._providers.key_patterns import PROVIDER, Form, Patterns, built_in
 
-_RULES = {forms.PROVIDER: PROVIDER_KEY, forms.CREDENTIAL: CREDENTIAL, forms.PRIVATE_KEY: PRIVATE_KEY}
+_RULES = {PROVIDER: PROVIDER_KEY, A_CREDENTIAL: CREDENTIAL, A_PRIVATE_KEY: PRIVATE_KEY}
 
-_ANYWHERE = ("example", "placeholder", "redacted", "changeme", "notreal", "dummy")
+_ANYWHERE = ("example", "placeholder", "redacted", "changeme", "notreal", "dummy", "canary")
 # Too short to be meaningful in the middle of random text.
 _AT_A_BEGINNING = ("fake", "your", "test", "demo", "mock", "sample", "not-", "no-real")
 # The fixed prefix of a shape, which may be shown.
@@ -32,40 +36,63 @@ _SAME = re.compile(r"(.)\1{5}")
 _STEPS = 8
 
 
-def secrets_in(text: str, path: str) -> list[Finding]:
-    """The secrets that a text holds."""
-    chosen = forms.marked(text)
-    if not chosen:
-        return []
+@dataclass(frozen=True)
+class _Found:
+    """A secret and its place. `end` is behind it, or behind what it is encoded in."""
+
+    form: Form
+    secret: str
+    start: int
+    end: int
+    encoded: bool = False
+
+
+def secrets_in(text: str, path: str, patterns: Patterns | None = None) -> list[Finding]:
+    """The secrets in a text."""
     # `splitlines` would shift the offsets.
     lines = text.split("\n") if ALLOWED in text else []
-    found = []
-    for form, start, end in _found(text, chosen):
-        line, column = place(text, start)
+    findings = []
+    for found in _found(text, patterns or built_in()):
+        line, column = place(text, found.start)
         if not is_allowed(lines, line):
-            secret = text[start:end]
-            message = f"{form.what}{_shown(secret, form)} in plain text"
-            found.append(finding(_RULES[form.kind], path, message, (line, column), secret))
-    return in_order(found)
+            how = "in base64" if found.encoded else "in plain text"
+            message = f"{found.form.what}{_shown(found.secret, found.form)} {how}"
+            findings.append(finding(_RULES[found.form.kind], path, message, (line, column), found.secret))
+    return in_order(findings)
 
 
-def _found(text: str, chosen: list[forms.Form]) -> Iterator[tuple[forms.Form, int, int]]:
-    taken: list[tuple[int, int]] = []
-    for form in chosen:
+def _found(text: str, patterns: Patterns) -> Iterator[_Found]:
+    taken: list[_Found] = []
+    for found in (*_plain(text, patterns), *_encoded(text, patterns)):
+        # The first matching form of the table is the most specific one.
+        if any(found.start < other.end and other.start < found.end for other in taken):
+            continue
+        if found.form.kind == A_PRIVATE_KEY or not is_placeholder(found.secret):
+            taken.append(found)
+            yield found
+
+
+def _plain(text: str, patterns: Patterns) -> Iterator[_Found]:
+    for form in patterns.marked(text.lower()):
         for start, end in form.spans(text):
-            # The first matching form of the table is the most specific one.
-            if any(start < other_end and other_start < end for other_start, other_end in taken):
-                continue
-            if form.kind == forms.PRIVATE_KEY or not is_placeholder(text[start:end]):
-                taken.append((start, end))
-                yield form, start, end
+            yield _Found(form, text[start:end], start, end)
 
 
-def _shown(secret: str, form: forms.Form) -> str:
+def _encoded(text: str, patterns: Patterns) -> Iterator[_Found]:
+    for decoded in decoded_texts(text, patterns):
+        for found in _plain(decoded.text, patterns):
+            yield replace(found, start=decoded.place(found.start), end=decoded.place(found.end) + 1, encoded=True)
+    for form in patterns.marked(text.lower()):
+        for start, end in form.encoded_spans(text):
+            if value := decoded_value(text[start:end], form):
+                yield _Found(form, value, start, end, encoded=True)
+
+
+def _shown(secret: str, form: Form) -> str:
     """The prefix that all secrets of a kind have, which may be shown."""
     beginning = _BEGINNING.match(secret)
     return (
-        f" ({beginning.group()}…)" if beginning and form.shape.startswith(beginning.group().replace(".", r"\.")) else ""
+        f" ({beginning.group()}…)" if beginning and form.regex.startswith(beginning.group().replace(".", r"\.")) else ""
     )
 
 

@@ -20,21 +20,24 @@ _MARKS = (
 _MOST = 0.7
 
 
-def decoded(data: bytes) -> str | None:
-    """The text, with replacement characters for what is not valid; None for binary data.
+def decoded(data: bytes, errors: str = "replace") -> str | None:
+    """The text, None for binary data.
+
+    Args:
+        errors: what to do about invalid bytes, as for `bytes.decode`.
 
     UTF-16 and UTF-32 are recognised by their byte order mark, UTF-16 also by its zero bytes.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return data.decode(encoding, errors="replace")
+            return data.decode(encoding, errors=errors)
     beginning = data[:_LOOKED_AT]
     if b"\0" not in beginning:
-        return data.decode("utf-8", errors="replace")
+        return data.decode("utf-8", errors=errors)
     for encoding, text, zeros in (
         ("utf-16-le", beginning[::2], beginning[1::2]),
         ("utf-16-be", beginning[1::2], beginning[::2]),
     ):
         if zeros and zeros.count(0) >= _MOST * len(zeros) and b"\0" not in text:
-            return data.decode(encoding, errors="replace")
+            return data.decode(encoding, errors=errors)
     return None

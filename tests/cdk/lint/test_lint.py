@@ -340,6 +340,19 @@ def test_a_baseline_hides_what_is_known_wherever_it_moves_to() -> None:
     assert "needs --baseline" in lint("--update-baseline", status=2).stderr
 
 
+def test_rules_of_the_user_are_searched_for_as_well() -> None:
+    rule = "[[rules]]\nid = 'acme'\ndescription = 'an Acme token'\nregex = 'acme-[0-9]{8}'\nkeywords = ['acme-']\n"
+    written("ours.toml", rule)
+    written("a.env", f"A=acme-90817263\nB={keys.openai()}\n")
+    assert listed() == ["MLK101 a.env:2"]
+    assert listed("--patterns", "ours.toml") == ["MLK102 a.env:1", "MLK101 a.env:2"]
+    written("ours.toml", rule.replace("keywords", "words"))
+    assert "ours.toml: rule acme has no keywords" in lint("--patterns", "ours.toml", status=2).stderr
+    written("ours.toml", "[[rules]\n")
+    lint("--patterns", "ours.toml", status=2)
+    assert "nowhere.toml: No such file" in lint("--patterns", "nowhere.toml", status=2).stderr
+
+
 def test_sarif_is_valid_and_points_into_the_file() -> None:
     secret = keys.openai()
     written("a b/ü.env", f"é {secret}\n")

@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import random
+import re
 import string
+import tomllib
 from collections.abc import Callable
 
 import pytest
@@ -14,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkeys._lint.findings import Finding
-from mlkeys._lint.secrets import secrets_in
-from mlkeys._providers import key_patterns as forms
+from mlkeys._lint.secrets import is_placeholder, secrets_in
+from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns, built_in, forms_of, marked
 from tests.cdk import keys
+from tests.cdk.apps import ROOT
 from tests.cdk.keys import ALNUM, BASE32, HEX, LETTERS, URL, some
 
 UUID = "-".join(some(HEX, length) for length in (8, 4, 4, 4, 12))
@@ -122,7 +126,7 @@ def test_a_secret_is_found_wherever_it_stands(what: str, secret: str) -> None:
 @pytest.mark.parametrize(("what", "text", "secret"), BY_ITS_NAME, ids=lambda value: value[:24])
 def test_a_secret_without_a_form_is_found_by_the_name_before_it(what: str, text: str, secret: str) -> None:
     (one,) = found(text.format(secret))
-    assert one.message == f"{what} in plain text"
+    assert re.fullmatch(rf"{re.escape(what)}( \(\S+…\))? in plain text", one.message)
     assert one.column == text.format(secret).index(secret) + 1
     assert not found(f"checksum: {secret}")
 
@@ -136,7 +140,8 @@ OF_ANY_LENGTH = ("a private key", "a short-lived Amazon Bedrock API key")
 )
 def test_what_is_longer_or_shorter_than_the_shape_is_something_else(secret: str) -> None:
     core = secret.rstrip("=")
-    assert not found(f"x{core}")
+    form = next(form for form in built_in().forms if any(form.spans(secret)))
+    assert bool(found(f"x{core}")) is form.anywhere
     assert not found(f"{core}{some(ALNUM, 400)}")
     assert not found(core[: len(core) // 2])
 
@@ -249,9 +254,172 @@ def test_no_text_is_too_odd(text: str) -> None:
     assert found(text) == []
 
 
-def test_every_form_is_among_those_of_this_test() -> None:
-    tried = {what for what, _ in STANDING_ALONE} | {what for what, _, _ in BY_ITS_NAME}
-    assert tried == {form.what for form in forms.FORMS if form.shape}
+SEARCHED = [form for form in built_in().forms if form.regex]
+
+
+def fake(form: Form) -> str:
+    """A text with a secret of this form."""
+    while True:
+        secret = keys.like(form.regex)
+        match = re.fullmatch(form.regex, secret)
+        assert match
+        if form.kind == PRIVATE_KEY or not is_placeholder(match.groups()[0] if match.groups() else secret):
+            return f"{keys.like(form.near)}_key: {secret}" if form.near else secret
+
+
+@pytest.mark.parametrize("form", SEARCHED, ids=lambda form: form.what)
+def test_fakes_of_every_rule_in_the_table_are_found(form: Form) -> None:
+    for _ in range(20):
+        text = fake(form)
+        assert len(found(text)) == 1, text
+        assert form in marked(text), text
+
+
+def test_every_rule_says_where_it_comes_from() -> None:
+    text = (ROOT / "src/mlkeys/_providers/key_patterns.toml").read_text()
+    rules = tomllib.loads(text)["rules"]
+    assert len({rule["id"] for rule in rules}) == len(rules) == len(built_in().forms)
+    for rule in rules:
+        assert rule["source"].startswith("https://")
+        assert rule["provider"]
+        assert isinstance(rule["date"], dt.date)
+
+
+@pytest.mark.parametrize(
+    ("what", "secret"),
+    [
+        ("an OpenAI API key", f"sk-None-{some(ALNUM, 20)}T3BlbkFJ{some(ALNUM, 20)}"),
+        ("an OpenAI API key", f"sk-my-service-{some(ALNUM, 20)}T3BlbkFJ{some(ALNUM, 20)}"),
+        ("a Kimi API key", f"sk-kimi-{some(ALNUM, 64)}"),
+        ("a SiliconFlow API key", f"sk-{some(string.ascii_lowercase, 48)}"),
+        ("a RunPod API key", f"rpa_{some(string.ascii_uppercase + string.digits, 40)}{some(ALNUM, 6)}"),
+        ("a Vercel API key", f"vck_{some(ALNUM, 56)}"),
+        ("a Tavily API key", f"tvly-dev-{some(ALNUM, 32)}"),
+        ("a Firecrawl API key", f"fc-{some(HEX, 32)}"),
+        ("a Z.ai API key", f"ZAI_API_KEY={some(HEX, 32)}.{some(ALNUM, 16)}"),
+        ("an Ollama API key", f"OLLAMA_API_KEY={some(HEX, 32)}.{some(ALNUM, 24)}"),
+        ("an ElevenLabs API key", f"ELEVENLABS_API_KEY={some(HEX, 32)}"),
+        ("an ElevenLabs API key", f"headers = {{'xi-api-key': '{some(HEX, 32)}'}}"),
+        ("a master or salt key of a LiteLLM gateway", f"  master_key: sk-{some(ALNUM, 13)}"),
+        ("a master or salt key of a LiteLLM gateway", f"LITELLM_SALT_KEY=sk-{some(ALNUM, 40)}"),
+        ("a virtual key of a LiteLLM gateway", f'OpenAI(api_key="sk-{some(ALNUM, 22)}")'),
+    ],
+)
+def test_keys_of_other_providers_and_gateways(what: str, secret: str) -> None:
+    (one,) = found(secret)
+    assert one.message.startswith(f"{what} ") or one.message.startswith("a key of a LiteLLM gateway ")
+
+
+#: A value on another line than the provider's name.
+SPREAD = [
+    "model_list:\n  - litellm_params:\n      model: mistral/large\n      api_key: {}\n",
+    "mistral:\n  api_key: {}\n",
+    "client = Mistral(\n    timeout=5,\n    api_key='{}',\n)\n",
+    '{{"mistral": {{\n  "apiKey": "{}"\n}}}}\n',
+    "env:\n  - name: MISTRAL_API_KEY\n    value: {}\n",
+    '[{{"name": "MISTRAL_API_KEY", "value": "{}"}}]\n',
+    '{{\n "name": "MISTRAL_API_KEY",\n "value": "{}"\n}}\n',
+]
+
+
+@pytest.mark.parametrize("text", SPREAD)
+def test_a_name_on_another_line_of_the_paragraph_counts(text: str) -> None:
+    secret = some(ALNUM, 32)
+    (one,) = found(text.format(secret))
+    assert one.message == "a Mistral API key in plain text"
+    assert one.line == text[: text.index("{}")].count("\n") + 1
+    # A blank line ends a paragraph.
+    assert bool(found(text.format(secret).replace("\n", "\n\n"))) is ("\n" not in text[:-1])
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "a%3D",
+        "Bearer%20",
+        r"a\u003d",
+        r"\u0022",
+        "\x1b[32m",
+        r"\e[1;31m",
+        r"\x1b[0m",
+        "key_",
+        "a\\n",
+        "&quot;",
+        r"\x3d",
+    ],
+)
+@pytest.mark.parametrize("make", [keys.openai, keys.hugging_face, keys.anthropic, lambda: f"sk-{some(HEX, 32)}"])
+def test_encoded_characters_and_colours_are_not_a_part_of_a_secret(before: str, make: Callable[[], str]) -> None:
+    (one,) = found(f"x {before}{make()}\x1b[0m")
+    assert one.column == len(before) + 3
+
+
+def test_letters_before_a_vague_form_are_a_part_of_it() -> None:
+    assert not found(f"x{keys.hugging_face()}")
+    assert not found(f"this.{some(ALNUM, 24)}")
+
+
+# Base64
+
+
+@pytest.mark.parametrize("shift", range(3))
+@pytest.mark.parametrize(
+    "make", [keys.openai, keys.anthropic, keys.cask, keys.private_key], ids=lambda make: make.__name__
+)
+def test_a_secret_in_base64_is_found(make: Callable[[], str], shift: int) -> None:
+    # What only the middle of a key shows may be broken by the end of a line.
+    for wrapped in (0, 64, 76) if make is not keys.cask else (0,):
+        text = base64.b64encode(f"{'=' * shift}{make()}\n".encode()).decode()
+        lines = [text[at : at + wrapped] for at in range(0, len(text), wrapped)] if wrapped else [text]
+        data = "\n    ".join(lines)
+        (one,) = found(f"data:\n  A: b2s=\n  B: {data}\n  C: b2s=\n")
+        assert one.message.endswith(" in base64")
+        assert one.line == 3
+
+
+def test_a_secret_without_a_form_is_found_in_base64_by_its_name() -> None:
+    value = base64.b64encode(some(ALNUM, 32).encode()).decode()
+    (one,) = found(f"data:\n  MISTRAL_API_KEY: {value}\n")
+    assert (one.line, one.message) == (2, "a Mistral API key in base64")
+    assert not found(f"data:\n  MISTRAL_API_KEY: {base64.b64encode(b'nothing that is a key').decode()}\n")
+
+
+def test_placeholders_in_base64_are_not_found() -> None:
+    assert not found(base64.b64encode(f"sk-proj-FAKE{some(URL, 70)}T3BlbkFJ{some(URL, 74)}".encode()).decode())
+
+
+@given(st.binary(max_size=400))
+def test_other_data_in_base64_is_not_reported(data: bytes) -> None:
+    assert found(base64.b64encode(data).decode()) == []
+
+
+# Rules of others
+
+
+def test_rules_of_gitleaks_can_be_read() -> None:
+    rules = """
+[[rules]]
+id = "acme"
+description = "an Acme token"
+regex = 'acme-(?i)[a-z]{4}-([0-9]{6})'
+secretGroup = 1
+keywords = ["ACME-"]
+"""
+    patterns = Patterns((*built_in().forms, *forms_of(tomllib.loads(rules))))
+    (one,) = secrets_in("token: acme-ABcd-918273", "f", patterns)
+    assert (one.column, one.rule.name, one.message) == (18, "credential", "an Acme token in plain text")
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ({"id": "a", "regex": "x"}, "rule a has no keywords"),
+        ({"id": "b", "regex": "(", "keywords": ["k"]}, "the expression of rule b cannot be read"),
+    ],
+)
+def test_a_rule_that_cannot_be_used_is_refused(rule: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        list(forms_of({"rules": [rule]}))
 
 
 def test_every_form_is_marked() -> None:
@@ -259,6 +427,6 @@ def test_every_form_is_marked() -> None:
     rng = random.Random(1)  # noqa: S311
     for what, secret in STANDING_ALONE:
         padding = "".join(rng.choice("ab_s.k-") for _ in range(100))
-        assert what in {form.what for form in forms.marked(f"{padding} {secret} {padding}")}
+        assert what in {form.what for form in marked(f"{padding} {secret} {padding}")}
     for what, text, secret in BY_ITS_NAME:
-        assert what in {form.what for form in forms.marked(f"this.some_service_client_{text.format(secret)}")}
+        assert what in {form.what for form in marked(f"this.some_service_client_{text.format(secret)}")}

@@ -144,7 +144,7 @@ def test_another_value_is_taken_on_request_only(bao: Bao, importing: Importing) 
         ("A=1\nEMPTY=\nNOTHING\n", ["EMPTY (line 2) is empty", "NOTHING (line 3) contains nothing", "--skip EMPTY"]),
         ("A=x${B}\n", ["A (line 1) refers to something else", "--literal"]),
         ("A=1\na=2\n", ["A (line 1), a (line 2): all of them would become a", "--rename"]),
-        ("A=1\nA=2\n", ["A (line 1), A (line 2)"]),
+        ("A=1\nB=$(pass show b)\n", ["B (line 2) refers to something else", "--literal"]),
         ("1A=1\nNULL=2\n", ["1A (line 1) would become '1a'", "NULL (line 2) would become 'null'", "--rename 1A=NEW"]),
         ("A=1\nB='x\nC=\"y\n", ["line 2 is not an assignment", "line 3 is not an assignment"]),
     ],
@@ -159,6 +159,83 @@ def test_all_decisions_are_asked_for_at_once(importing: Importing, text: str, re
     for words in reasons:
         assert words in done.stderr
     assert not TARGET.exists()
+
+
+REFERENCES = [
+    "$(pass show openai)",
+    "`pass show openai`",
+    "$HF_PROD",
+    "Bearer $HF_PROD",
+    "'${HF_PROD}'",
+    '"op://Private/OpenAI/credential"',
+    "vault:secret/data/ml#openai",
+    "vault://secret/ml",
+    "ref+awssecrets://ml/openai",
+    "arn:aws:secretsmanager:eu-west-1:1:secret:ml",
+    "projects/1/secrets/openai/versions/latest",
+    "os.environ/OPENAI_API_KEY",
+]
+LITERALS = [
+    "pa$$5",
+    "a$1b",
+    "postgresql://user:pass@host/db",
+    "https://example.com/x",
+    "a`b",
+    "vaults:x",
+    "100%",
+    "opera://x",
+]
+
+
+@pytest.mark.parametrize("value", REFERENCES)
+def test_a_reference_is_not_taken_for_the_secret(bao: Bao, importing: Importing, value: str) -> None:
+    Path(".env").write_text(f"OPENAI_API_KEY={value}\n")
+    assert "refers to something else" in importing("dotenv", ".env", status=1).stderr
+    assert not TARGET.exists()
+    importing("dotenv", ".env", "--literal")
+    assert decrypted(bao, TARGET) == {"openai_api_key": value.strip("\"'")}
+
+
+def test_what_only_resembles_a_reference_is_a_value(bao: Bao, importing: Importing) -> None:
+    Path(".env").write_text("".join(f"V{number}={value}\n" for number, value in enumerate(LITERALS)))
+    importing("dotenv", ".env")
+    assert decrypted(bao, TARGET) == {f"v{number}": value for number, value in enumerate(LITERALS)}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize("before", ["", "# my keys\n", "export ", "\n"])
+def test_a_dotenv_file_in_another_encoding(bao: Bao, importing: Importing, encoding: str, before: str) -> None:
+    Path(".env").write_bytes(f"{before}HF_TOKEN=ü-hf\n".encode(encoding))
+    importing("dotenv", ".env")
+    assert decrypted(bao, TARGET) == {"hf_token": "ü-hf"}
+
+
+def test_a_file_that_is_not_unicode_is_refused(importing: Importing) -> None:
+    Path(".env").write_bytes("A=ü\n".encode("latin-1"))
+    assert ".env: it is not UTF-8 text." in importing("dotenv", ".env", status=1).stderr
+    Path(".env").write_bytes(b"A=\0\1\2\3\n")
+    assert ".env: it is not text." in importing("dotenv", ".env", status=1).stderr
+
+
+def test_the_last_of_several_values_is_imported_and_the_others_are_shown(bao: Bao, importing: Importing) -> None:
+    Path(".env").write_text("A=first\nB=other\nA=second\nA=last\n")
+    done = importing("dotenv", ".env")
+    assert decrypted(bao, TARGET) == {"a": "last", "b": "other"}
+    assert done.stdout.count("assigned again later") == 2
+
+
+def test_empty_values_can_be_skipped_at_once(bao: Bao, importing: Importing) -> None:
+    Path(".env").write_text("A=one\nB=\nC\nD=''\n")
+    done = importing("dotenv", ".env", "--skip-empty")
+    assert decrypted(bao, TARGET) == {"a": "one"}
+    assert done.stdout.count("--skip-empty") == 3
+
+
+def test_a_dotenv_file_from_standard_input(bao: Bao, mount: str) -> None:
+    arguments = ["import", "dotenv", "-", "--to", str(TARGET), "--key", KEY, "--backend", mount]
+    done = CliRunner().invoke(main, arguments, input=ENV)
+    assert done.exit_code == 0, done.output
+    assert decrypted(bao, TARGET) == SECRETS
 
 
 def test_what_was_decided_is_done(bao: Bao, importing: Importing) -> None:
@@ -275,6 +352,28 @@ def test_passwords_by_label_and_from_the_configuration(
     assert decrypted(bao, TARGET)["c"] == OPENAI
 
 
+def test_only_what_is_wanted_is_decrypted(bao: Bao, importing: Importing) -> None:
+    Path("one").write_text("first\n")
+    text = f"plain: x\n{inline('a', OPENAI, 'first', 'dev')}{inline('b', OTHER, 'second', 'prod')}"
+    Path("vars.yml").write_text(text)
+    password = ("--vault-id", "dev@one")
+    assert (
+        "none of the vault passwords decrypts it" in importing("ansible-vault", "vars.yml", *password, status=1).stderr
+    )
+    assert not TARGET.exists()
+    importing("ansible-vault", "vars.yml", *password, "--only", "a")
+    importing("ansible-vault", "vars.yml", *password, "--skip", "b", to=Path("b.transit.yml"))
+    assert decrypted(bao, TARGET) == decrypted(bao, Path("b.transit.yml")) == {"a": OPENAI}
+
+
+def test_advice_about_the_source_can_be_followed(importing: Importing, password: list[str]) -> None:
+    Path("vars.yml").write_text(inline("a", f"{OPENAI}\n"))
+    done = importing("ansible-vault", "vars.yml", *password)
+    assert "ansible-vault edit" not in done.stderr
+    assert "delete the !vault entries" in done.stderr
+    assert "A newline ends a and is a part of the value" in done.stderr
+
+
 def test_a_password_that_is_missing_or_wrong(importing: Importing, password: list[str]) -> None:
     Path("vars.yml").write_text(f"x: 1\n{inline('a', OPENAI, 'another')}")
     done = importing("ansible-vault", "vars.yml", *password, status=1)
@@ -381,10 +480,11 @@ def recipient(monkeypatch: pytest.MonkeyPatch) -> str:
     return str(identity.to_public())
 
 
-def sealed(name: str, text: str, recipient: str) -> str:
+def sealed(name: str, text: str, recipient: str, *options: str) -> str:
     """A file that the real sops has encrypted."""
     Path(name).write_text(text)
-    subprocess.run(["sops", "encrypt", "--age", recipient, "--in-place", name], check=True, capture_output=True)  # noqa: S607
+    command = ["sops", "encrypt", "--age", recipient, *options, "--in-place", name]
+    subprocess.run(command, check=True, capture_output=True)
     assert "ENC[AES256_GCM" in Path(name).read_text()
     return name
 
@@ -426,6 +526,38 @@ def test_nested_values_and_numbers_of_sops(bao: Bao, importing: Importing, recip
     sealed("s.ini", "[openai]\nkey = one\n", recipient)
     importing("sops", "s.ini", "--flatten", to=Path("b.transit.json"))
     assert decrypted(bao, Path("b.transit.json")) == {"openai_key": "one"}
+
+
+def test_several_documents_are_refused(importing: Importing, recipient: str) -> None:
+    sealed("s.yaml", "a: one\n---\nb: two\n", recipient)
+    assert "s.yaml has 2 YAML documents" in importing("sops", "s.yaml", status=1).stderr
+    assert not TARGET.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("s.yaml", f"key: {OPENAI}\nplain: text\nnested:\n  key: {OTHER}\n  port: 80\n"),
+        ("s.json", json.dumps({"key": OPENAI, "plain": "text", "nested": {"key": OTHER, "port": 80}})),
+        ("s.env", f"key={OPENAI}\nplain=text\n"),
+    ],
+)
+def test_what_sops_left_in_plain_text_is_skipped(
+    bao: Bao, importing: Importing, recipient: str, name: str, text: str
+) -> None:
+    sealed(name, text, recipient, "--encrypted-regex", "^key$")
+    done = importing("sops", name, "--flatten")
+    nested = {"nested_key": OTHER} if "nested" in text else {}
+    assert decrypted(bao, TARGET) == {"key": OPENAI, **nested}
+    assert done.stdout.count("not encrypted in the source") == (2 if nested else 1)
+    importing("sops", name, "--only", "plain", to=Path("b.transit.yml"))
+    assert decrypted(bao, Path("b.transit.yml")) == {"plain": "text"}
+
+
+def test_quotes_of_a_dotenv_file_are_not_a_part_of_the_value(bao: Bao, importing: Importing, recipient: str) -> None:
+    sealed("s.env", "A=\"x y\"\nB='z'\nC=it's\n", recipient)
+    importing("sops", "s.env")
+    assert decrypted(bao, TARGET) == {"a": "x y", "b": "z", "c": "it's"}
 
 
 def test_the_name_need_not_show_the_format(bao: Bao, importing: Importing, recipient: str) -> None:

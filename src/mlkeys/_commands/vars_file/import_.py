@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,15 @@ import click
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
-from mlkeys._import.selection import Selection, Wishes, select
+from mlkeys._import.selection import Selection, Wishes, is_wanted, select
 from mlkeys._import.values import Source, refuse
-from mlkeys._system import collection, replacing
+from mlkeys._system import collection
+from mlkeys._system.decoding import decoded
 
 _REFUSED = "refused"
-Read = Callable[[], Source]
+Read = Callable[[Wishes], Source]
 
+_ABOUT_SEALED = "When everything works with the new file, remove the values from the old one ({how})."
 _ABOUT_PLAIN_TEXT = (
     "It still contains them in plain text: delete them there. If they were ever in a commit, a backup or a message, "
     "replace them at their providers."
@@ -68,6 +71,7 @@ _OPTIONS = (
     click.option("--prefix", default="", metavar="TEXT", help="Prefix for variable names."),
     click.option("--flatten", is_flag=True, help="Import nested values, as parent_child and parent_0."),
     click.option("--as-text", is_flag=True, help="Import numbers, booleans and dates as text."),
+    click.option("--skip-empty", is_flag=True, help="Skip values that are empty."),
     click.option("--literal", is_flag=True, help="Import references and templates as literal text."),
     click.option("--replace", is_flag=True, help="Overwrite entries of FILE that have another value."),
     click.option("--dry-run", is_flag=True, help="Show what would be imported, without writing anything."),
@@ -114,21 +118,20 @@ def ansible_vault(
 
     vault = AnsibleVault(vault_id, vault_password_file, ask=ask_vault_pass)
 
-    def read() -> Source:
+    def read(wishes: Wishes) -> Source:
         text = _text(source)
         encrypted = vault.is_encrypted(text)
         if encrypted:
             text = vault.decrypt(text, str(source))
 
-        def decrypt(inner: str, line: int) -> str:
-            return vault.decrypt(inner, f"{source}, line {line}")
+        def decrypt(inner: str, path: tuple[str, ...], line: int) -> str | None:
+            return vault.decrypt(inner, f"{source}, line {line}") if is_wanted(path, wishes) else None
 
-        return Source(str(source), tuple(yaml_values(text, str(source), decrypt, encrypted=encrypted)), TEMPLATE)
+        values = tuple(yaml_values(text, str(source), decrypt, encrypted=encrypted))
+        how = f"ansible-vault edit {source}" if encrypted else "delete the !vault entries in an editor"
+        return Source(str(source), values, TEMPLATE, _ABOUT_SEALED.format(how=how))
 
-    advice = (
-        f"When everything works with the new file, remove the values from the old one (ansible-vault edit {source})."
-    )
-    _import(read, advice, options)
+    _import(read, options)
 
 
 @command.command("sops")
@@ -152,22 +155,21 @@ def sops(source: Path, input_type: str | None, **options: Any) -> None:
     """
     from mlkeys._import.sops_source import sops_values
 
-    def read() -> Source:
-        return Source(str(source), tuple(sops_values(source, input_type)))
+    def read(_wishes: Wishes) -> Source:
+        values = tuple(sops_values(source, input_type))
+        return Source(str(source), values, advice=_ABOUT_SEALED.format(how=f"sops edit {source}"))
 
-    _import(
-        read,
-        f"When everything works with the new file, remove the values from the old one (sops edit {source}).",
-        options,
-    )
+    _import(read, options)
 
 
 @command.command("dotenv")
-@_source
+@click.argument("source", type=click.Path(dir_okay=False, exists=True, allow_dash=True, path_type=Path))
 @_importing
 @failing_plainly
 def dotenv(source: Path, **options: Any) -> None:
-    """Import from SOURCE, a .env file.
+    """Import from SOURCE, a .env file, or - for standard input.
+
+    Of a name that is assigned several times, the last value is imported.
 
     \b
     Examples:
@@ -176,27 +178,34 @@ def dotenv(source: Path, **options: Any) -> None:
     """
     from mlkeys._import.dotenv_source import REFERENCE, dotenv_values
 
-    def read() -> Source:
-        return Source(str(source), tuple(dotenv_values(_text(source), str(source))), REFERENCE)
+    def read(_wishes: Wishes) -> Source:
+        return Source(str(source), tuple(dotenv_values(_text(source), str(source))), REFERENCE, _ABOUT_PLAIN_TEXT)
 
-    _import(read, _ABOUT_PLAIN_TEXT, options)
+    _import(read, options)
 
 
 def _text(source: Path) -> str:
-    text = replacing.read(source)
+    """The text of a file in any Unicode encoding, or of standard input for `-`."""
+    try:
+        data = sys.stdin.buffer.read() if str(source) == "-" else source.read_bytes()
+        text = decoded(data, errors="strict")
+    except OSError as error:
+        raise MlkeysError(f"{source}: {error.strerror or 'it cannot be read'}.") from None
+    except UnicodeDecodeError:
+        raise MlkeysError(f"{source}: it is not UTF-8 text.") from None
     if text is None:
-        raise MlkeysError(f"{source} does not exist.")
+        raise MlkeysError(f"{source}: it is not text.")
     return text
 
 
-def _import(read: Read, advice: str, options: Mapping[str, Any]) -> None:
-    """Read, decide, encrypt and report; `advice` is what to do with the source afterwards."""
+def _import(read: Read, options: Mapping[str, Any]) -> None:
+    """Read, decide, encrypt and report."""
     # A core dump would contain the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     dry_run, may_replace = options["dry_run"], options["replace"]
     wishes = _wishes(options)
     aim = target(options["file"], options["key"], options["backend"])
-    source = read()
+    source = read(wishes)
     selection = select(source, wishes)
     changes: list[Change] = []
     if selection.chosen:
@@ -211,7 +220,7 @@ def _import(read: Read, advice: str, options: Mapping[str, Any]) -> None:
     if dry_run:
         click.echo("Nothing was written (--dry-run).", err=True)
     elif changes:
-        click.echo(_farewell(source, selection, aim, advice), err=True)
+        click.echo(_farewell(source, selection, aim), err=True)
 
 
 def _wishes(options: Mapping[str, Any]) -> Wishes:
@@ -228,6 +237,7 @@ def _wishes(options: Mapping[str, Any]) -> Wishes:
         prefix=options["prefix"],
         flatten=options["flatten"],
         as_text=options["as_text"],
+        skip_empty=options["skip_empty"],
         literal=options["literal"],
     )
 
@@ -249,9 +259,12 @@ def _report(source: Source, selection: Selection, changes: Sequence[Change], tit
         click.echo(f"Nothing was imported from {source.path}.", err=True)
 
 
-def _farewell(source: Source, selection: Selection, aim: Target, advice: str) -> str:
+def _farewell(source: Source, selection: Selection, aim: Target) -> str:
     """What to do with the source now, which is left to the user."""
     left = len(selection.left_out)
     kept = f" {left} of its values {'was' if left == 1 else 'were'} skipped, and exist only there."
+    texts = {name: value.text for name, value in selection.chosen.items()}
+    ending = [name for name, text in texts.items() if text.find("\n") == len(text) - 1]
+    lines = f" A newline ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
     done = f"{aim.path} now holds {len(selection.chosen)} values from {source.path}, which is unchanged."
-    return f"{done}{kept if left else ''} {advice}"
+    return f"{done}{kept if left else ''}{lines} {source.advice}"

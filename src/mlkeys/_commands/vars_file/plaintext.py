@@ -85,5 +85,5 @@ def _problem(value: Value, found: Mapping[str, Value], name_problems: NameProble
     return "" if value.kind in (TEXT, *SCALARS) else f"{name} must be text (quote it)"
 
 
-def _no_vault(_text: str, line: int) -> NoReturn:
+def _no_vault(_text: str, _path: tuple[str, ...], line: int) -> NoReturn:
     raise MlkeysError(f"The text contains an Ansible Vault value in line {line}: enter the plaintext.")
