@@ -26,6 +26,8 @@ from mlkeys._model.tree import Construct
 from mlkeys._providers.literals import hidden, secret_form, secrets_in
 from mlkeys._shared.schema import did_you_mean
 
+#: How many unknown names of a key are reported one by one.
+_SHOWN_NAMES = 5
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
 
 
@@ -76,10 +78,13 @@ def _warnings(view: View, construct: Construct) -> Iterator[tuple[str, str, Loca
     yield from ((id_, text, construct.node.location) for id_, text in construct.node.warnings)
     if isinstance(construct, TransitSecretBackendKey) and construct.managed and construct.granted:
         known = view.names_under(construct)
-        for name, location in construct.granted.items():
-            if name not in known:
-                text = f"the program grants the secret {name!r}, which none of its vars files has."
-                yield "unknown-secret", f"{text}{did_you_mean(name, known)}", location
+        missing = [name for name in construct.granted if name not in known]
+        for name in missing[:_SHOWN_NAMES]:
+            text = f"the program grants the secret {name!r}, which none of its vars files has."
+            yield "unknown-secret", f"{text}{did_you_mean(name, known)}", construct.granted[name]
+        if more := missing[_SHOWN_NAMES:]:
+            text = f"the program grants {len(more)} more secrets which none of its vars files has."
+            yield "unknown-secret", text, construct.granted[more[0]]
 
 
 def _problem(construct: Construct, message: str) -> Problem:

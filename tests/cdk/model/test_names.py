@@ -78,6 +78,14 @@ def test_a_grant_on_a_secret_that_no_file_has_is_a_warning_with_its_line() -> No
     assert warnings(s) == []
 
 
+def test_many_unknown_secrets_are_counted() -> None:
+    s = stack()
+    key_in(s, derived=True).grant_decrypt(vault.Policy(s, "p"), secrets=[f"s{number}" for number in range(20)])
+    found = warnings(s)
+    assert len(found) == 6
+    assert "grants 15 more secrets" in found[-1]
+
+
 def test_the_secrets_of_a_key_are_known_by_whatever_construct_names_it() -> None:
     s = stack()
     key = key_in(s, derived=True)
