@@ -50,7 +50,7 @@ options:
       - Name of the key.
       - If the token may read the key, O(operation=encrypt) first checks that it exists, so that a mistyped name does
         not create a key.
-      - Required unless O(kv_path) is set. The document names the key that encrypted it.
+      - Required unless O(operation=read). With O(kv_path), O(key) and O(backend) must be those that the document names.
     type: str
   kv_path:
     description:

@@ -51,14 +51,13 @@ def decrypted_content(bao: Bao, held: dict[str, Any]) -> dict[str, str]:
 class KvDocument:
     """A document of a KV engine, and a vars file that points to it."""
 
-    def __init__(self, bao: Bao, mount: str, pointer: Path) -> None:
+    def __init__(self, bao: Bao, mount: str, pointer: Path, engine: str) -> None:
         self._bao, self.data = bao, f"{mount}/data/ml/keys"
         self.name = f"{mount}/ml/keys"
         self.rules = f'path "{self.data}" {{ capabilities = ["read", "create", "update"] }}'
-        self.pointer, self.text = (
-            pointer,
-            f"_transit:\n  format: 1\n  store: kv\n  kv_mount: {mount}\n  kv_path: ml/keys\n",
-        )
+        place = f"  store: kv\n  kv_mount: {mount}\n  kv_path: ml/keys\n"
+        self.pointer = pointer
+        self.text = f"_transit:\n  format: 1\n{place}  backend: {engine}\n  key: {KEY}\n"
         pointer.write_text(self.text)
 
     def content(self) -> dict[str, Any]:
@@ -75,7 +74,7 @@ def kv_document(bao: Bao, mount: str, pointer: Path) -> Iterator[KvDocument]:
     path = f"kv-{mount}"
     bao.done("POST", f"sys/mounts/{path}", {"type": "kv", "options": {"version": "2"}})
     try:
-        yield KvDocument(bao, path, pointer)
+        yield KvDocument(bao, path, pointer, mount)
     finally:
         bao.done("DELETE", f"sys/mounts/{path}")
 

@@ -12,9 +12,16 @@ from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
     MountNotFound,
     NotFound,
     ServerError,
+    UnexpectedAnswer,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
+    APPROLE_ATTRIBUTES,
+    malformed,
+    path_problem,
 )
 
 
@@ -42,12 +49,19 @@ def _policy_path(name: str) -> str:
     return f"sys/policies/acl/{name}"
 
 
+def _checked_path(path: str) -> str:
+    problem = path_problem(path.strip("/"))
+    if problem:
+        raise InvalidOption(f"{problem}.")
+    return path.strip("/")
+
+
 class AppRoles:
     """The auth method AppRole, mounted at ``auth/PATH``."""
 
     def __init__(self, client: Client, path: str) -> None:
         self._client = client
-        self.path = path.strip("/")
+        self.path = _checked_path(path)
 
     def enable(self) -> bool:
         """Mount the method. ``False``: something is mounted there already."""
@@ -68,9 +82,13 @@ class AppRoles:
             MountNotFound: no auth method is mounted there.
         """
         try:
-            return self._client.get(self._role(role), answers=() if exists else (NotFound, MountNotFound)).data
+            reply = self._client.get(self._role(role), answers=() if exists else (NotFound, MountNotFound))
         except NotFound:
             return None
+        wrong = malformed(APPROLE_ATTRIBUTES, reply.data)
+        if wrong:
+            raise UnexpectedAnswer(reply.path, wrong)
+        return reply.data
 
     def write(self, role: str, body: Mapping[str, Any]) -> None:
         self._client.post(self._role(role), body)
@@ -79,7 +97,7 @@ class AppRoles:
         self._client.delete(self._role(role))
 
     def role_id(self, role: str) -> str:
-        return str(self._client.get(self._role(role) + "/role-id").data["role_id"])
+        return self._client.get(self._role(role) + "/role-id").text("role_id")
 
     def secret_id(self, role: str, accessor: str) -> Mapping[str, Any] | None:
         """What is known of a secret ID, ``None`` when there is none (any more)."""

@@ -11,7 +11,7 @@ from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.api import AppRoles
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle import checked_role
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, NotFound
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
@@ -98,12 +98,13 @@ def reconcile_secret_id(client: Client, options: Mapping[str, Any], run: RunCont
 
 def _make(roles: AppRoles, request: SecretIdRequest) -> dict[str, Any]:
     """Make a secret ID; what is returned is all but the secret ID itself."""
-    wrap = roles.wrapped_secret_id(request.role, request.properties, request.wrap_ttl).wrap
+    reply = roles.wrapped_secret_id(request.role, request.properties, request.wrap_ttl)
+    wrap = Reply(reply.wrap, path=reply.path)
     return {
-        "accessor": str(wrap.get("wrapped_accessor") or ""),
-        "wrapping_token": str(wrap["token"]),
-        "wrapping_ttl": int(wrap["ttl"]),
-        "creation_path": str(wrap["creation_path"]),
+        "accessor": wrap.text("wrapped_accessor"),
+        "wrapping_token": wrap.text("token"),
+        "wrapping_ttl": wrap.number("ttl"),
+        "creation_path": wrap.text("creation_path"),
     }
 
 

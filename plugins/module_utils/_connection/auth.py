@@ -118,7 +118,8 @@ def _login(client: Client, auth: Auth, now: float) -> Lease:
 
 def _lease(answer: Mapping[str, Any], now: float) -> Lease:
     """The lease in the answer to a login or a renewal."""
-    duration = int(answer.get("lease_duration") or 0)
+    seconds = answer.get("lease_duration")
+    duration = seconds if isinstance(seconds, int) else 0
     return Lease(
         str(answer.get("client_token") or ""),
         created=True,

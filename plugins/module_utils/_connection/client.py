@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, Mapping, Tuple, Type, Union
+from typing import Any, Callable, Iterator, Mapping, Tuple, Type, TypeVar, Union
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
@@ -24,6 +24,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     TransitError,
     Unauthenticated,
+    UnexpectedAnswer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import (
@@ -34,17 +35,55 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transpo
 )
 
 Warn = Callable[[str], None]
+Kind = TypeVar("Kind")
 Answers = Union[Type[TransitError], Tuple[Type[TransitError], ...]]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The content of a successful response. Its data may be secret, so it does not show in the representation."""
+    """The content of a successful response. Its data may be secret, so it does not show in the representation.
+
+    Attributes:
+        path: of the request, for messages.
+    """
 
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     auth: Mapping[str, Any] = field(default_factory=dict, repr=False)
     wrap: Mapping[str, Any] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
+    path: str = field(default="", compare=False)
+
+    def text(self, name: str) -> str:
+        """A text of the data.
+
+        Raises:
+            UnexpectedAnswer: it is missing or something else, here as in the other methods.
+        """
+        return self._checked(name, self.data.get(name), str)
+
+    def number(self, name: str, default: int | None = None) -> int:
+        found = self.data.get(name)
+        return self._checked(name, default if found is None else found, int)
+
+    def texts(self, name: str) -> list[str]:
+        """A list of texts, empty where the data has none."""
+        return [self._checked(name, text, str) for text in self._checked(name, self.data.get(name) or [], list)]
+
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        """A mapping, empty where the data has none."""
+        return self._checked(name, self.data.get(name) or {}, dict)
+
+    def mappings(self, name: str, count: int) -> list[Mapping[str, Any]]:
+        """So many mappings."""
+        found = self._checked(name, self.data.get(name), list)
+        if len(found) != count:
+            raise UnexpectedAnswer(self.path, name)
+        return [self._checked(name, one, dict) for one in found]
+
+    def _checked(self, name: str, value: Any, kind: type[Kind]) -> Kind:
+        if isinstance(value, kind):
+            return value
+        raise UnexpectedAnswer(self.path, name)
 
 
 class Client:
@@ -174,7 +213,7 @@ class Client:
             active_only = not repeatable and self._transport.turn_to_active()
             content, failure = self._transport.send(request, follow=repeatable or active_only, alone=active_only)
             if failure is None:
-                return _reply(content)
+                return _reply(content, path)
             if failure.resend:
                 continue
             if not (repeatable or failure.error.not_applied):
@@ -231,10 +270,12 @@ class Client:
         return missing and is_standby(self._transport.ask_leader()[1])
 
 
-def _reply(content: Mapping[str, Any]) -> Reply:
+def _reply(content: Mapping[str, Any], path: str) -> Reply:
+    outer = Reply(content, path=path)
     return Reply(
-        data=content.get("data") or {},
-        auth=content.get("auth") or {},
-        wrap=content.get("wrap_info") or {},
-        warnings=tuple(content.get("warnings") or ()),
+        data=outer.mapping("data"),
+        auth=outer.mapping("auth"),
+        wrap=outer.mapping("wrap_info"),
+        warnings=tuple(outer.texts("warnings")),
+        path=path,
     )

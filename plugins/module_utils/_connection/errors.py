@@ -12,6 +12,7 @@
      +- ItemsFailed           some items of a batch failed (each by position and name, never by content)
      +- ServerUnreachable     no response: address, refused, timeout, TLS, proxy
      +- ServerError           an unsuccessful response
+         +- UnexpectedAnswer      a response whose content neither Vault nor OpenBao sends
          +- Unauthenticated       token missing, expired or revoked; or login refused
          +- PermissionDenied      a policy does not allow it
          +- NotFound              key (or other object) missing
@@ -104,6 +105,14 @@ class ServerError(TransitError):
 
     def says(self, text: str) -> bool:
         return any(text in reason for reason in self.reasons)
+
+
+class UnexpectedAnswer(ServerError):
+    def __init__(self, path: str, field: str) -> None:
+        super().__init__(
+            f"The server's answer to '{path}' is not one of Vault or OpenBao: '{field}' is missing or malformed. "
+            "Check url, and what is mounted at that path."
+        )
 
 
 class Unauthenticated(ServerError):

@@ -13,6 +13,7 @@ import os
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
+from urllib.parse import quote, unquote
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
@@ -137,7 +138,7 @@ class Transport:
         try:
             response = self._adapter.request(
                 request.method,
-                "/v1/" + request.path,
+                "/v1/" + _url_path(request.path),
                 headers=headers,
                 raise_exception=False,
                 json=request.body,
@@ -172,7 +173,7 @@ class Transport:
 
     def _refusal(self, request: Request, response: Any, content: Mapping[str, Any]) -> Failure:
         status = response.status_code
-        reasons = [messages.scrubbed(str(reason), request.body) for reason in content.get("errors") or ()]
+        reasons = [messages.scrubbed(str(reason), request.body) for reason in _list(content.get("errors"))]
         error = messages.from_answer(request.method, request.path, status, reasons, self._connection.namespace)
         error.item_errors = _item_errors(content, request.body)
         error.version = _version(content)
@@ -186,6 +187,18 @@ class Transport:
             resend,
             response.headers.get("Retry-After"),
         )
+
+
+def _url_path(path: str) -> str:
+    """The path as a part of a URL, where it cannot become more than a path, nor lead to another one.
+
+    Raises:
+        InvalidOption: it has '.' or '..' as a name, which the libraries below resolve.
+    """
+    if any(name in (".", "..") for name in unquote(path).split("/")):
+        raise InvalidOption(f"'{path}' is not a path on the server: no name in it can be '.' or '..'.")
+    # A user name is quoted already, since it may hold a slash.
+    return quote(path, safe="/%")
 
 
 # Sessions and TLS
@@ -303,14 +316,23 @@ def _foreign(address: str, response: Any) -> TransitError:
 
 def _item_errors(content: Mapping[str, Any], body: Any) -> tuple[str, ...]:
     """The errors of a refused batch's items alone: the good items beside them hold plaintext."""
-    results = (content.get("data") or {}).get("batch_results") or ()
-    return tuple(messages.scrubbed(str(result.get("error") or ""), body) for result in results)
+    results = _mapping(content.get("data")).get("batch_results")
+    errors = (str(_mapping(result).get("error") or "") for result in _list(results))
+    return tuple(messages.scrubbed(error, body) for error in errors)
 
 
 def _version(content: Mapping[str, Any]) -> int:
     """For a deleted secret, its version: the next one has to know it."""
-    metadata = (content.get("data") or {}).get("metadata") or {}
-    return int(metadata.get("version") or 0)
+    version = _mapping(_mapping(content.get("data")).get("metadata")).get("version")
+    return version if isinstance(version, int) else 0
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 # Connections that fail

@@ -18,6 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     InvalidOption,
     ServerUnreachable,
     TransitError,
+    UnexpectedAnswer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer, known_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
@@ -40,7 +41,10 @@ class Wrapped:
         Raises:
             TokenUsed: the token was used already, has expired, or is not a wrapping token.
         """
-        return str(self._ask("lookup", {"token": self.token}, with_token=False)["creation_path"])
+        found = self._ask("lookup", {"token": self.token}, with_token=False).get("creation_path")
+        if not isinstance(found, str):
+            raise UnexpectedAnswer("sys/wrapping/lookup", "creation_path")
+        return found
 
     def unwrap(self) -> Mapping[str, Any]:
         """The wrapped answer. Uses the token up.
@@ -61,7 +65,7 @@ class Wrapped:
             if 200 <= status < 300:
                 data = content.get("data")
                 return data if isinstance(data, dict) else {}
-            reasons = [str(reason) for reason in content.get("errors") or ()]
+            reasons = _reasons(content)
             if any("wrapping token" in reason for reason in reasons):
                 raise TokenUsed(
                     "The wrapping token is invalid: already used, expired, or not a wrapping token. If this machine "
@@ -104,6 +108,11 @@ def _content(text: bytes) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _reasons(content: Mapping[str, Any]) -> list[str]:
+    errors = content.get("errors")
+    return [str(reason) for reason in errors] if isinstance(errors, list) else []
 
 
 def _problem(error: Exception) -> str:

@@ -16,7 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item, item_label
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import interpret
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import check_document, interpret
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
 
@@ -54,14 +54,13 @@ def lookup_request(options: Mapping[str, Any]) -> LookupRequest:
         raise InvalidOption("kv_path goes with the operations decrypt and read alone.")
     if not in_kv and operation == "read":
         raise InvalidOption("operation read needs kv_path: the path of the document to read.")
-    if not in_kv and not options.get("key"):
+    if operation != "read" and not options.get("key"):
         raise InvalidOption("key is missing: the name of the key.")
     as_base64 = options["encoding"] == "base64"
     return LookupRequest(
         operation=operation,
         backend=options["backend"],
-        # The document names its key itself.
-        key="" if in_kv else checked_name(options["key"]),
+        key="" if operation == "read" else checked_name(options["key"]),
         base64=as_base64,
         kv_mount=options["kv_mount"],
         kv_path=options.get("kv_path") or "",
@@ -123,8 +122,9 @@ def _stored(client: Client, names: Sequence[Any], request: LookupRequest) -> lis
     if not names:
         return []
     items = [stored_item(file.entries[name]) for name in names]
-    values = Transit(client, file.backend).decrypt(file.key, items)
-    return _texts(values, items, request, f"{file.backend}/decrypt/{file.key}")
+    transit = Transit(client, request.backend)
+    check_document(file, transit.backend, request.key)
+    return _texts(transit.decrypt(request.key, items), items, request, f"{transit.backend}/decrypt/{request.key}")
 
 
 def _texts(values: Sequence[bytes], items: Sequence[Item], request: LookupRequest, path: str) -> list[str]:

@@ -204,9 +204,28 @@ MIN_AUTO_ROTATE_SECONDS = 3600
 MAX_DURATION_SECONDS = (2**63 - 1) // 10**9
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+# Names between slashes in a path of the server. Neither can lead elsewhere ('..') or end the path ('?', '#', '%').
+_SEGMENT = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.~@+=,:-]+"
+_PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
+# Vault and OpenBao keep these mounts for themselves.
+_OWN_MOUNTS = ("audit", "auth", "cubbyhole", "identity", "sys")
 _CIPHERTEXT = re.compile(r"vault:v([1-9][0-9]{0,17}):[A-Za-z0-9+/]+={0,2}")
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(w|d|h|m|s)")
 _SECONDS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+_WIRE = {"duration": int, "bool": bool, "int": int, "str": str, "list": list, "dict": dict}
+
+
+def malformed(attributes: Iterable[Attribute], values: Mapping[str, Any]) -> str:
+    """The first attribute whose value is not of its kind as the server sends it, empty when there is none."""
+    for attribute in attributes:
+        value = values.get(attribute.name)
+        if value is not None and not isinstance(value, _WIRE[attribute.kind]):
+            return attribute.name
+        if isinstance(value, list) and not all(isinstance(one, str) for one in value):
+            return attribute.name
+    return ""
 
 
 def parse_duration(value: str | int) -> int:
@@ -249,6 +268,24 @@ def name_problem(name: str) -> str | None:
         f"'{name}' is not a key name: letters, digits, '_', '-' and '.', "
         "beginning and ending with a letter, digit or '_'"
     )
+
+
+def path_problem(path: str) -> str | None:
+    """What is wrong with a path on the server (a mount, a document of a KV engine), ``None`` when nothing is."""
+    if _PATH.fullmatch(path):
+        return None
+    return (
+        f"'{path}' is not a path on the server: names of letters, digits and '_.~@+=,:-', separated by '/', "
+        "none of them '.' or '..'"
+    )
+
+
+def mount_problem(path: str) -> str | None:
+    """What is wrong with the path of a mounted engine, ``None`` when nothing is."""
+    first, *others = path.split("/")
+    if first in _OWN_MOUNTS or "sys" in others:
+        return f"'{path}' cannot be an engine's path: the server keeps '{', '.join(_OWN_MOUNTS)}' for itself"
+    return path_problem(path)
 
 
 # How the names of encrypted vars files end.

@@ -12,7 +12,7 @@ API: https://openbao.org/api-docs/secret/transit/ and https://developer.hashicor
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
@@ -23,10 +23,17 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     PermissionDenied,
     ServerError,
     TransitError,
+    UnexpectedAnswer,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
+    KEY_ATTRIBUTES,
+    MOUNT_ATTRIBUTES,
+    malformed,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import (
     BatchRequests,
     Item,
+    ItemResult,
     ciphertext_field,
     each_by_itself,
     input_field,
@@ -39,6 +46,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_error
     is_foreign,
     meaning,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount, checked_name
 
 
 @dataclass(frozen=True)
@@ -64,9 +72,12 @@ class Transit:
         Args:
             predicting: in check mode, an engine that is missing may be one that an earlier task would have enabled.
                 Then it has no keys, and `is_predicted` is set.
+
+        Raises:
+            InvalidOption: no engine can be mounted there. The methods raise it for what cannot be a key's name.
         """
         self._client = client
-        self.backend = backend.strip("/")
+        self.backend = checked_mount(backend)
         self._predicting = predicting
         self.is_predicted = False
         self._batches = BatchRequests(client, self.backend)
@@ -80,9 +91,13 @@ class Transit:
         Durations are in seconds, and 0 for the server's default, which ``/tune`` would show as a number instead.
         """
         try:
-            mount = self._client.get("sys/mounts/" + self.backend, answers=() if exists else MountNotFound).data
+            reply = self._client.get("sys/mounts/" + self.backend, answers=() if exists else MountNotFound)
         except MountNotFound:
             return None
+        mount = reply.data
+        wrong = malformed(MOUNT_ATTRIBUTES, {**reply.mapping("config"), **mount})
+        if wrong:
+            raise UnexpectedAnswer(reply.path, wrong)
         return mount if "/" not in self.backend else {**mount, "path": self._mounted_at()}
 
     def _mounted_at(self) -> str:
@@ -110,7 +125,7 @@ class Transit:
         self._client.post(self.backend + "/config/keys", {"disable_upsert": disabled})
 
     def cache_size(self) -> int:
-        return int(self._client.get(self.backend + "/cache-config").data.get("size") or 0)
+        return self._client.get(self.backend + "/cache-config").number("size", 0)
 
     def set_cache_size(self, size: int) -> None:
         self._client.post(self.backend + "/cache-config", {"size": size})
@@ -119,7 +134,7 @@ class Transit:
 
     def key_names(self) -> list[str]:
         try:
-            return list(self._client.list(self.backend + "/keys").data.get("keys") or ())
+            return self._client.list(self.backend + "/keys").texts("keys")
         except NotFound:
             return []
         except MountNotFound:
@@ -134,7 +149,7 @@ class Transit:
         With ``exists``, where nothing can be done without it, a standby gets the time to learn of it.
         """
         try:
-            data = self._client.get(f"{self.backend}/keys/{name}", answers=() if exists else NotFound).data
+            data = self._client.get(self._key_path(name), answers=() if exists else NotFound).data
         except NotFound as error:
             if error.reasons:
                 raise
@@ -145,14 +160,14 @@ class Transit:
             self.is_predicted = True
             return None
         if _is_key(data):
-            return data
+            return {**data, "name": name}
         raise self._not_transit(name)
 
     def create_key(self, name: str, body: Mapping[str, Any]) -> Reply:
         """Make the key. On a key that exists the server answers with that key, silently and unchanged."""
-        reply = self._client.post(f"{self.backend}/keys/{name}", body)
+        reply = self._client.post(self._key_path(name), body)
         if _is_key(reply.data):
-            return reply
+            return replace(reply, data={**reply.data, "name": name})
         raise self._not_transit(name).after([f"something was written to '{self.backend}/keys/{name}'"])
 
     def _not_transit(self, name: str) -> TransitError:
@@ -163,19 +178,19 @@ class Transit:
         )
 
     def configure_key(self, name: str, body: Mapping[str, Any]) -> Reply:
-        return self._client.post(f"{self.backend}/keys/{name}/config", body)
+        return self._key_reply(name, self._client.post(self._key_path(name) + "/config", body))
 
     def rotate_key(self, name: str) -> Reply:
         """Add a version. Not sent again here when an answer is lost: the rotation may have been done."""
-        return self._client.post(f"{self.backend}/keys/{name}/rotate", {}, repeatable=False)
+        return self._key_reply(name, self._client.post(self._key_path(name) + "/rotate", {}, repeatable=False))
 
     def trim_key(self, name: str, oldest: int) -> None:
         """Destroy all versions that are older. There is no way back."""
-        self._client.post(f"{self.backend}/keys/{name}/trim", {"min_available_version": oldest})
+        self._client.post(self._key_path(name) + "/trim", {"min_available_version": oldest})
 
     def backup_key(self, name: str) -> str:
         """The key with all of its versions, in plaintext."""
-        return str(self._client.get(f"{self.backend}/backup/{name}").data["backup"])
+        return self._client.get(f"{self.backend}/backup/{checked_name(name)}").text("backup")
 
     def restore_key(self, name: str, backup: str, *, force: bool) -> Reply:
         """Make a key from a backup. Not sent again here when an answer is lost.
@@ -184,7 +199,7 @@ class Transit:
             force: replace an existing key, with all its versions, also those that the backup does not have.
         """
         body = {"backup": backup, **({"force": True} if force else {})}
-        path = f"{self.backend}/restore/{name}"
+        path = f"{self.backend}/restore/{checked_name(name)}"
         try:
             return self._client.post(path, body, repeatable=False)
         except ServerError as error:
@@ -208,51 +223,56 @@ class Transit:
         return self._client.find_active()
 
     def delete_key(self, name: str) -> None:
-        self._client.delete(f"{self.backend}/keys/{name}")
+        self._client.delete(self._key_path(name))
+
+    def _key_reply(self, name: str, reply: Reply) -> Reply:
+        if _is_key(reply.data):
+            return replace(reply, data={**reply.data, "name": name})
+        raise UnexpectedAnswer(reply.path, "latest_version")
+
+    def _key_path(self, name: str) -> str:
+        return f"{self.backend}/keys/{checked_name(name)}"
 
     # Values, many in one request
 
     def encrypt(self, key: str, items: Sequence[Item]) -> list[str]:
         """Ciphertexts, in the order of the items."""
         results = self._batches.results("encrypt", key, items, plaintext_field, each_by_itself)
-        return [str(result["ciphertext"]) for result in results]
+        return [result.text("ciphertext") for result in results]
 
     def decrypt(self, key: str, items: Sequence[Item]) -> list[bytes]:
         """Plaintexts, in the order of the items."""
         results = self._batches.results("decrypt", key, items, ciphertext_field, each_by_itself)
-        return [base64.b64decode(result["plaintext"]) for result in results]
+        return [_plaintext(result) for result in results]
 
     def decrypt_each(self, key: str, items: Sequence[Item]) -> list[bytes | str]:
         """For each item its plaintext, or as text the reason why it has none."""
         results = self._batches.answers("decrypt", key, items, ciphertext_field, each_by_itself)
-        return [
-            meaning(str(result["error"])) if result.get("error") else base64.b64decode(result["plaintext"])
-            for result in results
-        ]
+        return [meaning(result.error) if result.error else _plaintext(result) for result in results]
 
     def rewrap(self, key: str, items: Sequence[Item]) -> list[str]:
         """New ciphertexts of the same plaintexts, which stay on the server. Not possible with associated data."""
         results = self._batches.results("rewrap", key, items, ciphertext_field)
-        return [str(result["ciphertext"]) for result in results]
+        return [result.text("ciphertext") for result in results]
 
     def rewrap_each(self, key: str, items: Sequence[Item]) -> list[Rewrapped]:
         """For each item its new ciphertext, or the reason why there is none."""
         return [
-            Rewrapped(reason=meaning(str(result["error"])), foreign=is_foreign(str(result["error"])))
-            if result.get("error")
-            else Rewrapped(str(result["ciphertext"]))
+            Rewrapped(reason=meaning(result.error), foreign=is_foreign(result.error))
+            if result.error
+            else Rewrapped(result.text("ciphertext"))
             for result in self._batches.answers("rewrap", key, items, ciphertext_field, None)
         ]
 
     def hmac(self, key: str, items: Sequence[Item]) -> list[str]:
         """Fingerprints (sha2-256) of plaintexts. A context has no part in them."""
         results = self._batches.results("hmac", key, items, input_field, version_field)
-        return [str(result["hmac"]) for result in results]
+        return [result.text("hmac") for result in results]
 
     def verify(self, key: str, items: Sequence[Item]) -> list[bool | None]:
         """Whether each fingerprint belongs to its plaintext; ``None`` where the server cannot know (any more)."""
         results = self._batches.results("verify", key, items, verify_fields, tolerate=UNVERIFIABLE)
-        return [None if result.get("error") else bool(result.get("valid")) for result in results]
+        return [None if result.error else bool(result.fields.get("valid")) for result in results]
 
     def check_key_exists(self, key: str) -> None:
         """Refuse to go on when the key is known to be missing: an encrypt would create it if the token may.
@@ -274,5 +294,20 @@ class Transit:
             )
 
 
+def _plaintext(result: ItemResult) -> bytes:
+    try:
+        return base64.b64decode(result.text("plaintext"), validate=True)
+    except ValueError:
+        raise UnexpectedAnswer(result.path, "plaintext") from None
+
+
 def _is_key(data: Mapping[str, Any]) -> bool:
-    return "latest_version" in data
+    """Whether this describes a key: with a version, and with attributes of the kinds that a server sends."""
+    numbers = (data.get("latest_version"), data.get("min_available_version") or 0)
+    versions = data.get("keys") or {}
+    return (
+        not malformed(KEY_ATTRIBUTES, data)
+        and all(isinstance(number, int) for number in numbers)
+        and isinstance(versions, dict)
+        and all(str(version).isdecimal() for version in versions)
+    )

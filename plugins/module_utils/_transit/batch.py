@@ -17,8 +17,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ItemsFailed,
     PermissionDenied,
     ServerError,
+    UnexpectedAnswer,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import NOT_GRANTED, meaning
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 
 # OpenBao >= 2.4 counts every key and every text of a request's JSON (listener setting max_request_json_strings).
 OPENBAO_MAX_STRINGS = 1000
@@ -51,6 +53,30 @@ class Item:
     hmac: str = ""
 
 
+@dataclass(frozen=True)
+class ItemResult:
+    """What the server answers for one item. It may be secret, so it does not show in the representation."""
+
+    path: str
+    fields: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def error(self) -> str:
+        """The server's words when the item failed, else empty."""
+        return str(self.fields.get("error") or "")
+
+    def text(self, name: str) -> str:
+        """A field.
+
+        Raises:
+            UnexpectedAnswer: it is not a text.
+        """
+        found = self.fields.get(name)
+        if isinstance(found, str):
+            return found
+        raise UnexpectedAnswer(self.path, name)
+
+
 Fields = Callable[[Item], Dict[str, Any]]
 
 # After so many refusals the policy is not one for single secrets.
@@ -74,7 +100,7 @@ class BatchRequests:
         shared: Fields | None = None,
         *,
         tolerate: tuple[str, ...] = (),
-    ) -> list[Mapping[str, Any]]:
+    ) -> list[ItemResult]:
         """What the server answers for each item, in the order of the items.
 
         Args:
@@ -85,9 +111,9 @@ class BatchRequests:
         """
         results = self.answers(operation, key, items, fields, shared)
         failures = [
-            (item_label(index, items[index].name), meaning(str(result["error"])))
+            (item_label(index, items[index].name), meaning(result.error))
             for index, result in enumerate(results)
-            if result.get("error") and not any(words in result["error"] for words in tolerate)
+            if result.error and not any(words in result.error for words in tolerate)
         ]
         if failures:
             raise ItemsFailed(operation, self._path(operation, key), len(items), failures)
@@ -100,7 +126,7 @@ class BatchRequests:
         items: Sequence[Item],
         fields: Fields,
         shared: Fields | None = None,
-    ) -> list[Mapping[str, Any]]:
+    ) -> list[ItemResult]:
         """What the server answers for each item, in the order of the items. Some may be errors.
 
         Args:
@@ -110,7 +136,7 @@ class BatchRequests:
         groups: dict[tuple[tuple[str, Any], ...], list[int]] = {}
         for index, item in enumerate(items):
             groups.setdefault(tuple(shared(item).items()) if shared else (), []).append(index)
-        answers: dict[int, Mapping[str, Any]] = {}
+        answers: dict[int, ItemResult] = {}
         for facts, indexes in groups.items():
             bodies = [fields(items[index]) for index in indexes]
             for chunk in self._chunks(bodies):
@@ -120,7 +146,7 @@ class BatchRequests:
         return [answers[index] for index in range(len(items))]
 
     def _path(self, operation: str, key: str) -> str:
-        return f"{self._backend}/{operation}/{key}"
+        return f"{self._backend}/{operation}/{checked_name(key)}"
 
     def _chunks(self, bodies: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
         if self._max_items is None and _strings(bodies) > OPENBAO_MAX_STRINGS:
@@ -136,17 +162,17 @@ class BatchRequests:
             return 0
         return VAULT_MAX_ITEMS if str(mount.get("running_plugin_version", "")).endswith(_VAULT_BUILD) else 0
 
-    def _send_chunk(
-        self, path: str, bodies: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
-    ) -> list[Mapping[str, Any]]:
+    def _send_chunk(self, path: str, bodies: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> list[ItemResult]:
         try:
-            return list(self._client.post(path, {"batch_input": bodies, **facts}, writes=False).data["batch_results"])
+            reply = self._client.post(path, {"batch_input": bodies, **facts}, writes=False)
         except ServerError as error:
             refused = error
+        else:
+            return [ItemResult(path, result) for result in reply.mappings("batch_results", len(bodies))]
         if isinstance(refused, PermissionDenied) and all("context" in body for body in bodies):
             return self._one_by_one(path, bodies, refused)
         if len(refused.item_errors) == len(bodies):
-            return [{"error": words} for words in refused.item_errors]
+            return [ItemResult(path, {"error": words}) for words in refused.item_errors]
         if len(bodies) > 1 and (refused.says("JSON input due to high complexity") or refused.status == 413):
             # The server's limit was set lower than the default. It refuses before it does anything.
             half = len(bodies) // 2
@@ -155,18 +181,18 @@ class BatchRequests:
 
     def _one_by_one(
         self, path: str, bodies: Sequence[Mapping[str, Any]], refused: PermissionDenied
-    ) -> list[Mapping[str, Any]]:
+    ) -> list[ItemResult]:
         """What the server answers for each item by itself: a policy for single secrets allows no batch."""
-        answers: list[Mapping[str, Any]] = []
+        answers: list[ItemResult] = []
         allowed = False
         for body in bodies:
             try:
-                answers.append(self._client.post(path, body, writes=False).data)
+                answers.append(ItemResult(path, self._client.post(path, body, writes=False).data))
                 allowed = True
             except PermissionDenied:
-                answers.append({"error": NOT_GRANTED})
+                answers.append(ItemResult(path, {"error": NOT_GRANTED}))
             except ServerError as error:
-                answers.append({"error": "; ".join(error.reasons) or error.message})
+                answers.append(ItemResult(path, {"error": "; ".join(error.reasons) or error.message}))
                 allowed = True
             if not allowed and len(answers) == _MAX_REFUSALS:
                 break

@@ -12,6 +12,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import St
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     MOUNT_ATTRIBUTES,
     Attribute,
+    mount_problem,
     name_problem,
     parse_duration,
 )
@@ -27,6 +28,19 @@ def checked_name(name: str) -> str:
     if problem:
         raise InvalidOption(f"{problem}.")
     return name
+
+
+def checked_mount(path: str) -> str:
+    """The path of an engine, without slashes around it.
+
+    Raises:
+        InvalidOption: no engine can be mounted there.
+    """
+    bare = path.strip("/")
+    problem = mount_problem(bare)
+    if problem:
+        raise InvalidOption(f"{problem}.")
+    return bare
 
 
 def wanted_attributes(options: Mapping[str, Any], attributes: Sequence[Attribute]) -> State:

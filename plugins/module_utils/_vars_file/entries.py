@@ -27,6 +27,11 @@ A document in a KV engine may have the same content. A file then only points the
       store: kv
       kv_mount: secret
       kv_path: ml/llm_gateways
+      backend: transit
+      key: ml-api-key
+
+It names engine and key as well, which the document must match. Otherwise whoever writes the document could choose where
+the reader's token goes.
 
 Nothing here contacts a server or opens a file, and no message repeats a value.
 """
@@ -35,10 +40,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
+    ciphertext_version,
+    mount_problem,
+    name_problem,
+    path_problem,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_reserved
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     Document,
@@ -158,13 +168,14 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
     damaged = [name for name, value in hmacs.items() if not _is_ciphertext(value)]
     if damaged:
         raise InvalidOption(f"{path}: the hmac of {_listed(damaged)} is damaged. Remove that line from the file.")
+    _check_places(metadata, path)
     secrets = {name: value for name, value in content.items() if name != METADATA and _is_entry(name, value)}
     before = metadata.get("before", {})
     before = before if isinstance(before, dict) else {}
     return VarsFile(
         path,
         text,
-        backend=str(metadata.get("backend") or ""),
+        backend=str(metadata.get("backend") or "").strip("/"),
         key=str(metadata.get("key") or ""),
         fingerprint_key=str(metadata.get("fingerprint_key") or ""),
         entries={
@@ -174,6 +185,24 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
         plain={name: value for name, value in content.items() if name != METADATA and name not in secrets},
         place=_place(metadata, path),
     )
+
+
+def _check_places(metadata: Mapping[str, Any], path: str) -> None:
+    """Refuse places on the server that cannot be: whoever writes the file must not choose what is requested there."""
+    for name, problem_of in _PLACES.items():
+        value = str(metadata.get(name) or "").strip("/")
+        problem = problem_of(value) if value else None
+        if problem:
+            raise InvalidOption(f"{path}: {METADATA}.{name}: {problem}.")
+
+
+_PLACES: Mapping[str, Callable[[str], str | None]] = {
+    "backend": mount_problem,
+    "key": name_problem,
+    "fingerprint_key": name_problem,
+    "kv_mount": mount_problem,
+    "kv_path": path_problem,
+}
 
 
 def _place(metadata: Mapping[str, Any], path: str) -> Place | None:
@@ -186,15 +215,19 @@ def _place(metadata: Mapping[str, Any], path: str) -> Place | None:
     return place
 
 
-def pointing(file: VarsFile, place: Place) -> str:
+def pointing(file: VarsFile, place: Place, backend: str, key: str, fingerprint_key: str) -> str:
     """The text of a file that points to a place; its own text if it already does.
 
+    It names the engine and the key too: whoever can write the document must not choose what decrypts it.
+
     Raises:
-        InvalidOption: it holds entries of its own, or points elsewhere.
+        InvalidOption: it holds entries of its own, points elsewhere, or names another key.
     """
     if file.place == place:
-        return file.text
-    if file.entries or file.place is not None:
+        check_ownership(file, backend, key, fingerprint_key, file.path)
+        if file.backend and file.key:
+            return file.text
+    elif file.entries or file.place is not None:
         held = f"points to '{file.place}'" if file.place is not None else f"holds {_listed(file.entries)}"
         raise InvalidOption(
             f"{file.path} {held}, but should point to '{place}'. Move it away, and pass all secrets again to encrypt "
@@ -203,7 +236,29 @@ def pointing(file: VarsFile, place: Place) -> str:
     document = Document(file.text, file.path)
     metadata = document.content.setdefault(METADATA, {})
     metadata.update({"format": FORMAT, "store": IN_KV, "kv_mount": place.mount, "kv_path": place.path})
+    metadata.update({"backend": backend, "key": key})
+    if fingerprint_key != key:
+        metadata["fingerprint_key"] = fingerprint_key
     return document.text()
+
+
+def check_document(document: VarsFile, backend: str, key: str) -> None:
+    """Refuse a document that names another engine or key than the file or the task that leads to it.
+
+    Raises:
+        InvalidOption: it does, or nothing else names them.
+    """
+    if not (backend and key):
+        raise InvalidOption(
+            f"{document.path}: what points to this document must name its engine and key. Run vault_transit_vars "
+            "again, with path."
+        )
+    for name, claimed, expected in (("backend", document.backend, backend), ("key", document.key, key)):
+        if claimed != expected:
+            raise InvalidOption(
+                f"{document.path} names {name} '{claimed}', but what points to it names '{expected}'. Somebody may "
+                "have changed the document. Nothing was decrypted."
+            )
 
 
 def plain_names_problem(names: Iterable[Any], path: str) -> str:

@@ -17,6 +17,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     NotFound,
     ServerError,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import path_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Documents:
 
     def __init__(self, client: Client, mount: str) -> None:
         self._client = client
-        self._mount = mount.strip("/")
+        self._mount = checked_mount(mount)
 
     def read(self, path: str) -> Stored:
         """The document at a path, empty if it does not exist or was deleted.
@@ -49,13 +51,13 @@ class Documents:
             InvalidOption: the engine keeps no versions.
         """
         try:
-            data = self._client.get(self._path(path), answers=NotFound).data
+            reply = self._client.get(self._path(path), answers=NotFound)
         except NotFound as error:
             return Stored(version=error.version)
-        metadata = data.get("metadata")
-        if not isinstance(metadata, Mapping) or "version" not in metadata:
+        version = reply.mapping("metadata").get("version")
+        if not isinstance(version, int):
             raise InvalidOption(f"The engine mounted at '{self._mount}' does not look like a KV engine of version 2.")
-        return Stored(data.get("data") or {}, int(metadata["version"]))
+        return Stored(reply.mapping("data"), version)
 
     def replace(self, path: str, stored: Stored, content: Mapping[str, Any]) -> None:
         """Replace what was read, unless somebody else wrote the document in the meantime.
@@ -75,4 +77,7 @@ class Documents:
             ) from None
 
     def _path(self, path: str) -> str:
+        problem = path_problem(path.strip("/"))
+        if problem:
+            raise InvalidOption(f"{problem}.")
         return f"{self._mount}/data/{path.strip('/')}"

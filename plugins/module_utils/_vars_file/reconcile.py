@@ -70,7 +70,7 @@ def _reconcile_document(client: Client, request: VarsRequest, place: Place, run:
     pointer = None
     if request.path:
         file = parse(request.text, request.path)
-        text = pointing(file, place)
+        text = pointing(file, place, request.backend, request.key, request.fingerprint_key)
         pointer = text if text != file.text else None
     stored, document = read_document(client, place)
     outcome, edits = _reconcile(client, request, document, run)

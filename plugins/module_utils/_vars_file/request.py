@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import path_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount, checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import IN_KV, Place, name_problems
 
 Secrets = Mapping[str, bytes]
@@ -59,7 +60,7 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         InvalidOption: an option is invalid.
     """
     return VarsRequest(
-        backend=options["backend"],
+        backend=checked_mount(options["backend"]),
         key=options["key"],
         fingerprint_key=options["fingerprint_key"] or options["key"],
         secrets=checked_secrets(options["secrets"]),
@@ -98,4 +99,7 @@ def _place(options: Mapping[str, Any]) -> Place:
     place = Place(str(options["kv_mount"]).strip("/"), str(options["kv_path"] or "").strip("/"))
     if not (place.mount and place.path):
         raise InvalidOption("store: kv needs kv_mount and kv_path.")
-    return place
+    problem = path_problem(place.path)
+    if problem:
+        raise InvalidOption(f"kv_path: {problem}.")
+    return Place(checked_mount(place.mount), place.path)

@@ -11,7 +11,11 @@ from typing import Any, Callable
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile, interpret
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    VarsFile,
+    check_document,
+    interpret,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
 
 # Returns a client that is logged in, or raises TransitError.
@@ -30,7 +34,10 @@ def load(path: str, connect: Connect) -> VarsFile:
     file = _from_disk(path)
     if file.place is not None:
         stored = Documents(connect(), file.place.mount).read(file.place.path)
-        file = interpret(stored.content, f"{path} ({file.place})")
+        document = interpret(dict(stored.content), f"{path} ({file.place})")
+        if document.entries:
+            check_document(document, file.backend, file.key)
+        file = document
     if file.entries and not (file.backend and file.key):
         raise InvalidOption(f"{file.path} does not name the key that encrypted it. Write it with vault_transit_vars.")
     return file

@@ -136,16 +136,17 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
 
     before = replacing.read(path)
     with _collection.in_plain_words():
-        file = parse(before or "", str(path))
+        named = file = parse(before or "", str(path))
         stored = None
         if file.place is not None:
             with _collection.connected() as client:
                 stored, file = read_document(client, file.place)
-        chosen_key, chosen_backend = key or file.key, (backend or file.backend or "transit").strip("/")
+        # A document does not choose its key: what points to it does, or the user.
+        chosen_key, chosen_backend = key or named.key, (backend or named.backend or "transit").strip("/")
         if not chosen_key:
             why = "does not name its key" if before else "does not exist yet"
             raise MlkeysError(f"{path} {why}: name the key with --key.")
-        check_ownership(file, chosen_backend, chosen_key, file.fingerprint_key or chosen_key, str(path))
+        check_ownership(file, chosen_backend, chosen_key, named.fingerprint_key or chosen_key, str(path))
     return Target(path, before, file, chosen_backend, chosen_key, stored)
 
 

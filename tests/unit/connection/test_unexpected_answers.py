@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever a server answers, the result is an error with a sentence, never one of Python's."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle import reconcile_approle
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import reconcile_policy
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.secret_id import reconcile_secret_id
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import auth
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Reply, _reply
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError, UnexpectedAnswer
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import Request, Transport
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import reconcile_key
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_info import key_info
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.stand_in import StandIn
+
+NOW = RunContext(dry_run=False, now=1_700_000_000.0)
+
+# Names of fields that something reads, so that more than their absence is tried.
+NAMES = (
+    *(
+        "keys",
+        "1",
+        "name",
+        "type",
+        "latest_version",
+        "min_decryption_version",
+        "derived",
+        "auto_rotate_period",
+        "config",
+    ),
+    *(
+        "path",
+        "options",
+        "size",
+        "disable_upsert",
+        "backup",
+        "batch_results",
+        "ciphertext",
+        "plaintext",
+        "hmac",
+        "error",
+    ),
+    *("valid", "policy", "role_id", "token_policies", "token_ttl", "secret_id_bound_cidrs", "expiration_time"),
+    *("data", "metadata", "version", "token", "ttl", "wrapped_accessor", "creation_path", "creation_time"),
+)
+SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from(["", "x", "1"])
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=8,
+)
+ANSWERS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=8) | st.fixed_dictionaries(
+    {"latest_version": st.just(1), "name": st.just("k"), "type": st.just("aes256-gcm96")},
+    optional={name: VALUES for name in NAMES if name not in ("latest_version", "name", "type")},
+)
+
+
+class Odd(StandIn):
+    """Answers everything with the same content."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.content = content
+
+    def answer(self, _request: str, _body: object) -> Mapping[str, Any]:
+        return self.content
+
+    def request(self, _method: str, path: str, **_arguments: Any) -> Reply:
+        return _reply({"data": self.content, "auth": self.content, "wrap_info": self.content}, path)
+
+
+ITEMS = [Item(b"vault:v1:AAAA", "one")]
+KEY = {"backend": "transit", "name": "k", "state": "present", "derived": True, "min_decryption_version": 1}
+ROLE = {"path": "approle", "name": "r", "state": "present", "enable": True, "token_ttl": 5, "token_policies": ["p"]}
+GRANT = {"key": "k", "allow": ["decrypt"], "secrets": ["a"]}
+WORK: dict[str, Callable[[Odd], object]] = {
+    "key": lambda client: reconcile_key(client, {**KEY, "rotate_older_than": "1d"}, NOW),
+    "key info": lambda client: key_info(client, {"backend": "transit", "name": "k"}, NOW),
+    "all keys": lambda client: key_info(client, {"backend": "transit"}, NOW),
+    "backend": lambda client: reconcile_backend(
+        client,
+        {"path": "transit", "state": "present", "cache_size": 3, "disable_upsert": True, "max_lease_ttl": "1d"},
+        NOW,
+    ),
+    "policy": lambda client: reconcile_policy(
+        client, {"name": "p", "state": "present", "backend": "transit", "grants": [GRANT]}, NOW
+    ),
+    "approle": lambda client: reconcile_approle(client, ROLE, NOW),
+    "secret id": lambda client: reconcile_secret_id(
+        client, {"path": "approle", "role": "r", "accessor": "a", "state": "present", "renew_before": "1d"}, NOW
+    ),
+    "encrypt": lambda client: Transit(client, "transit").encrypt("k", ITEMS),
+    "decrypt": lambda client: Transit(client, "transit").decrypt("k", ITEMS),
+    "decrypt each": lambda client: Transit(client, "transit").decrypt_each("k", ITEMS),
+    "rewrap each": lambda client: Transit(client, "transit").rewrap_each("k", ITEMS),
+    "verify": lambda client: Transit(client, "transit").verify("k", ITEMS),
+    "hmac": lambda client: Transit(client, "transit").hmac("k", ITEMS),
+    "backup": lambda client: Transit(client, "transit").backup_key("k"),
+    "document": lambda client: Documents(client, "secret").read("x"),
+    "login": lambda client: auth.renew(client, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", WORK)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(content=ANSWERS)
+def test_any_answer_gives_a_result_or_a_sentence(name: str, content: dict[str, Any]) -> None:
+    with contextlib.suppress(TransitError):
+        WORK[name](Odd(content))
+
+
+@pytest.mark.parametrize("results", [None, {}, [], [1], [{}, {}], [{"ciphertext": 1}], "text"])
+def test_results_that_are_no_results_name_the_path_and_the_field(results: object) -> None:
+    with pytest.raises(UnexpectedAnswer, match=r"answer to 'transit/encrypt/k' .* is missing or malformed"):
+        Transit(Odd({"batch_results": results}), "transit").encrypt("k", ITEMS)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    content=st.dictionaries(st.sampled_from(["data", "errors", "auth", "wrap_info", "warnings"]), VALUES, max_size=5),
+    status=st.sampled_from([200, 204, 400, 403, 404, 500]),
+)
+def test_any_body_gives_a_reply_or_an_error(content: dict[str, Any], status: int) -> None:
+    transport = Transport(Connection("http://127.0.0.1:1"), "")
+    body = json.dumps(content).encode()
+    response = SimpleNamespace(status_code=status, content=body, headers={}, json=lambda: content)
+    found, failure = transport._read(Request("POST", "transit/encrypt/k", {"batch_input": []}), response)
+    if failure is None:
+        with contextlib.suppress(UnexpectedAnswer):
+            _reply(found, "transit/encrypt/k")
