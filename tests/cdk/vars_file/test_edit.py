@@ -222,6 +222,10 @@ def test_an_editor_that_cannot_be_run(stored: Path, monkeypatch: pytest.MonkeyPa
         ("_transit: one\n", "line 1: '_transit' is reserved for the file itself"),
         ("a: one\na: two\n", "line 2: a is already defined in line 1"),
         ("a: one\nb: 'x\n", "The text is not YAML (line"),
+        ("a: one\nb: @two\n", "(line 2). Put a value that begins with @ in quotes."),
+        ("a: %one\n", "(line 1). Put a value that begins with % in quotes."),
+        ("a: `one\n", "(line 1). Put a value that begins with ` in quotes."),
+        ("a: *one\n", "(line 1). Put a value that begins with * in quotes."),
         ("- a\n", "The text must contain a mapping"),
         ("a: !vault x\n", "an Ansible Vault value in line 1"),
         ("a: !!binary aGk=\n", "line 1: a must be text"),
@@ -231,6 +235,45 @@ def test_an_invalid_text_is_refused_with_its_lines(edit: Edit, text: str, reason
     done = edit(f"text = {text!r}", status=1)
     assert reason in done.stderr
     assert not FILE.exists()
+
+
+@pytest.mark.parametrize("script", ["text = ''", "text = '# all gone\\n'", "text = text[: text.index('openai')]"])
+def test_most_entries_are_not_removed_without_a_confirmation(edit: Edit, stored: Path, script: str) -> None:
+    before = stored.read_bytes()
+    done = edit(script, status=1)
+    assert "removes" in done.stderr
+    assert "of 3 entries" in done.stderr
+    assert stored.read_bytes() == before
+
+
+def test_most_entries_are_removed_when_that_is_confirmed(bao: Bao, stored: Path, tmp_path: Path) -> None:
+    script = editor("text = 'number: \"12\"\\n'")
+    before = stored.read_bytes()
+    for answer, status in (("\n", 1), ("y\n", 0)):
+        with on_a_terminal(COMMAND, tmp_path, {"EDITOR": script}) as terminal:
+            terminal.wait_for("Remove them? [y/N]")
+            terminal.type(answer)
+            if status:
+                terminal.wait_for("Edit again?")
+                terminal.type("n\n")
+            assert terminal.wait() == status, terminal.shown
+        assert (stored.read_bytes() == before) is bool(status)
+    assert decrypted(bao, stored) == {"number": "12"}
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("code", "--wait"), ("/usr/bin/code -n", "--wait"), ("subl", "--wait"), ("gvim", "--nofork"), ("kate", "--block")],
+)
+def test_an_editor_that_returns_at_once_is_named_with_its_option(
+    stored: Path, monkeypatch: pytest.MonkeyPatch, command: str, option: str
+) -> None:
+    monkeypatch.setenv("EDITOR", command)
+    done = CliRunner().invoke(main, ["edit", str(stored)])
+    assert done.exit_code == 1
+    assert f"Set EDITOR='{command} {option}'." in done.stderr
+    monkeypatch.setenv("EDITOR", f"no-such-folder/{command} {option}")
+    assert "cannot be run" in CliRunner().invoke(main, ["edit", str(stored)]).stderr
 
 
 def test_problems_can_be_fixed_and_nothing_is_lost(bao: Bao, edit: Edit, stored: Path, tmp_path: Path) -> None:

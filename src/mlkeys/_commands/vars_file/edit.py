@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -19,6 +20,9 @@ from mlkeys._system import collection
 from mlkeys._system.editor import Guard, Stopped, chosen_editor, guarding
 from mlkeys._system.private_folder import folder_in_memory, private_folder
 from mlkeys._system.replacing import ChangedMeanwhile, check_unchanged
+
+# Removing one entry of two is an edit like any other.
+_FEW = 2
 
 
 @click.command("edit")
@@ -38,7 +42,7 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     While the editor is open, the plaintext is in a private file in memory (in XDG_RUNTIME_DIR or /dev/shm, if it is a
     tmpfs). The file is then overwritten and removed, even if a signal ends this command. Memory may be swapped to disk,
     so encrypt the swap space. Only changed values are encrypted. The other ciphertexts, the comments and the order of
-    FILE are kept.
+    FILE are kept. Removing most of the entries needs a confirmation.
 
     Set the editor with VISUAL or EDITOR. Vim runs without swap, backup, undo and viminfo files. Files that other
     editors create beside the plaintext are removed with it; files that they create elsewhere are not.
@@ -126,6 +130,8 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
             after = parsed(_taken(buffer), name_problems)
             if after == before:
                 return ()
+            with guard.waiting():
+                _check_removals(before, after)
             check_unchanged(aim.path, aim.before)
             return _written(aim, after, guard)
         except ChangedMeanwhile:
@@ -135,6 +141,23 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
         with guard.waiting():
             if not _asks_again(reason):
                 raise MlkeysError(f"{reason}\n{aim.path} is unchanged.")
+
+
+def _check_removals(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Ask before most of the entries are removed: the editor may have lost them.
+
+    Raises:
+        MlkeysError: the user, or nobody, agreed.
+    """
+    removed = [name for name in before if name not in after]
+    if len(removed) < _FEW or 2 * len(removed) <= len(before):
+        return
+    reason = f"The edited text removes {len(removed)} of {len(before)} entries: {', '.join(removed)}."
+    if not sys.stdin.isatty():
+        raise MlkeysError(f"{reason} Without a terminal to confirm this, remove them in several steps.")
+    click.secho(reason, fg="red", err=True)
+    if not click.confirm("Remove them?", default=False, err=True):
+        raise MlkeysError("They are not removed.")
 
 
 def _written(aim: Target, secrets: dict[str, str], guard: Guard) -> tuple[Change, ...]:
