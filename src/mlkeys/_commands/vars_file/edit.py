@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.vars_file.plaintext import parsed, rendered
+from mlkeys._commands.vars_file.plaintext import merged, parsed, rendered
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
@@ -23,6 +23,8 @@ from mlkeys._system.replacing import ChangedMeanwhile, check_unchanged
 
 # Removing one entry of two is an edit like any other.
 _FEW = 2
+# Whoever loses the race to write a file so many times gives up.
+_ATTEMPTS = 3
 
 
 @click.command("edit")
@@ -132,8 +134,7 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
                 return ()
             with guard.waiting():
                 _check_removals(before, after)
-            check_unchanged(aim.path, aim.before)
-            return _written(aim, after, guard)
+            return _merged_and_written(aim, before, after, guard)
         except ChangedMeanwhile:
             raise
         except MlkeysError as problem:
@@ -160,7 +161,30 @@ def _check_removals(before: Mapping[str, str], after: Mapping[str, str]) -> None
         raise MlkeysError("They are not removed.")
 
 
-def _written(aim: Target, secrets: dict[str, str], guard: Guard) -> tuple[Change, ...]:
+def _merged_and_written(
+    aim: Target, before: Mapping[str, str], after: dict[str, str], guard: Guard
+) -> tuple[Change, ...]:
+    """Write the edited secrets, with the entries that were changed in the file meanwhile.
+
+    Raises:
+        ChangedMeanwhile: the file keeps changing.
+        MlkeysError: an entry was changed on both sides, or something cannot be read or written.
+    """
+    secrets = after
+    for _ in range(_ATTEMPTS):
+        try:
+            check_unchanged(aim.path, aim.before)
+            return _written(aim, secrets, guard)
+        except ChangedMeanwhile as changed:
+            failure = changed
+        with guard.waiting():
+            aim = target(aim.path, aim.key, aim.backend)
+            secrets = merged(before, after, _decrypted(aim))
+        click.echo(f"{aim.path} was changed in the meantime: the changes are merged.", err=True)
+    raise failure
+
+
+def _written(aim: Target, secrets: Mapping[str, str], guard: Guard) -> tuple[Change, ...]:
     # A new login: editing may have taken longer than a token lives.
     with collection.connected() as client:
         with guard.waiting():
