@@ -22,6 +22,7 @@ Decrypt = Callable[[str, tuple[str, ...], int], str | None]
 
 _KINDS = {"str": TEXT, "int": NUMBER, "float": NUMBER, "bool": TRUTH, "timestamp": DATE, "null": NOTHING}
 _VAULT_TAGS = ("!vault", "!vault-encrypted")
+_SPECIAL = "@`%*"
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -49,13 +50,22 @@ def yaml_values(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -> l
         if isinstance(root, yaml.MappingNode):
             return list(_mapping(root, (), decrypt, encrypted, ()))
     except yaml.MarkedYAMLError as error:
-        where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
-        raise MlkeysError(f"{path} is not YAML{where}.") from None
+        mark = error.problem_mark
+        where = f" (line {mark.line + 1})" if mark else ""
+        hint = _hint(text, mark.line, mark.column) if mark else ""
+        raise MlkeysError(f"{path} is not YAML{where}.{hint}") from None
     except (yaml.YAMLError, RecursionError):
         raise MlkeysError(f"{path} is not YAML.") from None
     except _Circle:
         raise MlkeysError(f"{path} contains a value that contains itself.") from None
     raise MlkeysError(f"{path} must contain a mapping of names to values.")
+
+
+def _hint(text: str, line: int, column: int) -> str:
+    """What to do about a value that begins with one of YAML's own characters. It shows this character only."""
+    lines = text.split("\n")
+    character = lines[line][column : column + 1] if line < len(lines) else ""
+    return f" Put a value that begins with {character} in quotes." if character and character in _SPECIAL else ""
 
 
 def _values(

@@ -27,6 +27,17 @@ _VIM_ARGUMENTS = ("-n", "-i", "NONE", "-c", "set nobackup nowritebackup noundofi
 # The terminal sends these to the editor as well, which handles them itself.
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 _PATIENCE_SECONDS = 3.0
+# Graphical editors that return at once, and the options that make them wait.
+_RETURNING = {
+    **dict.fromkeys(
+        ("code", "code-insiders", "codium", "vscodium", "cursor", "windsurf", "zed", "zeditor"), ("--wait", "-w")
+    ),
+    **dict.fromkeys(("subl", "sublime_text", "atom", "mate", "pulsar"), ("--wait", "-w")),
+    **dict.fromkeys(("gvim", "mvim"), ("--nofork", "-f")),
+    "kate": ("--block", "-b"),
+    "gedit": ("--wait", "-w"),
+    "gnome-text-editor": ("--standalone", "-s"),
+}
 
 
 class Stopped(BaseException):
@@ -63,6 +74,7 @@ class Guard:
             MlkeysError: the editor cannot be run.
             Stopped: a signal arrived. The editor was ended.
         """
+        _check_waits(editor)
         # Temporary files of the editor are then beside the file, and are wiped with it.
         own = {**environ, "TMPDIR": str(file.parent)}
         problem = ""
@@ -145,6 +157,22 @@ def _argv(editor: str, file: Path) -> list[str]:
         return ["sh", "-c", f'{editor} "$@"', editor, *_private_options(editor.split(maxsplit=1)[0]), str(file)]
     words = shlex.split(editor)
     return [*words, *_private_options(words[0] if words else ""), str(file)]
+
+
+def _check_waits(editor: str) -> None:
+    """Refuse graphical editors that return before the file is closed.
+
+    Raises:
+        MlkeysError: the editor needs an option for that.
+    """
+    with suppress(ValueError):
+        words = shlex.split(editor)
+        name = Path(words[0]).name if words else ""
+        if name in _RETURNING and not set(words) & set(_RETURNING[name]):
+            option = _RETURNING[name][0]
+            raise MlkeysError(
+                f"The editor '{editor}' returns before the file is closed. Set EDITOR='{editor} {option}'."
+            )
 
 
 def _private_options(program: str) -> tuple[str, ...]:

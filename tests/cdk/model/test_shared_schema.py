@@ -50,7 +50,7 @@ def test_a_wheel_has_its_content(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for name in SHARED:
             assert archive.read(f"mlkeys/_shared/{name}") == (ORIGINALS / name).read_bytes()
-        assert "mlkeys/py.typed" in archive.namelist()
+        assert {"mlkeys/py.typed", "mlkeys/_providers/key_patterns.toml"} <= set(archive.namelist())
         assert "mlkeys/_targets/ansible/project.py" in archive.namelist()
 
 

@@ -161,7 +161,7 @@ def test_a_document_that_the_file_points_to(bao: Bao, mount: str, edit: Edit, do
     assert FILE.read_text() == document.text
 
 
-def test_a_document_that_somebody_else_wrote_meanwhile_stays(
+def test_a_document_that_somebody_else_wrote_meanwhile_is_merged(
     edit: Edit, document: KvDocument, bao: Bao, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = document.content()
@@ -169,9 +169,12 @@ def test_a_document_that_somebody_else_wrote_meanwhile_stays(
     monkeypatch.setenv("THEIR_TOKEN", bao.token)
     request = f"urllib.request.Request('{bao.addr}/v1/{document.data}', {json.dumps({'data': theirs}).encode()!r}"
     write = f"{request}, {{'X-Vault-Token': os.environ['THEIR_TOKEN']}})"
-    done = edit(f"import urllib.request; urllib.request.urlopen({write}); text += 'new: 007\\n'", status=1)
-    assert f"Somebody else wrote '{document.name}' in the meantime" in done.output
-    assert document.content() == theirs
+    edit(f"import urllib.request; urllib.request.urlopen({write}); text += 'new: 007\\n'")
+    merged = document.content()
+    assert document.decrypted() == {**{name: SECRETS[name] for name in ("openai_api_key", "private")}, "new": "007"}
+    assert {name: merged[name] for name in theirs if name != "_transit"} == {
+        name: value for name, value in theirs.items() if name != "_transit"
+    }
 
 
 def test_the_editor_sees_every_value_as_it_is(edit: Edit, stored: Path) -> None:
@@ -222,6 +225,10 @@ def test_an_editor_that_cannot_be_run(stored: Path, monkeypatch: pytest.MonkeyPa
         ("_transit: one\n", "line 1: '_transit' is reserved for the file itself"),
         ("a: one\na: two\n", "line 2: a is already defined in line 1"),
         ("a: one\nb: 'x\n", "The text is not YAML (line"),
+        ("a: one\nb: @two\n", "(line 2). Put a value that begins with @ in quotes."),
+        ("a: %one\n", "(line 1). Put a value that begins with % in quotes."),
+        ("a: `one\n", "(line 1). Put a value that begins with ` in quotes."),
+        ("a: *one\n", "(line 1). Put a value that begins with * in quotes."),
         ("- a\n", "The text must contain a mapping"),
         ("a: !vault x\n", "an Ansible Vault value in line 1"),
         ("a: !!binary aGk=\n", "line 1: a must be text"),
@@ -231,6 +238,45 @@ def test_an_invalid_text_is_refused_with_its_lines(edit: Edit, text: str, reason
     done = edit(f"text = {text!r}", status=1)
     assert reason in done.stderr
     assert not FILE.exists()
+
+
+@pytest.mark.parametrize("script", ["text = ''", "text = '# all gone\\n'", "text = text[: text.index('openai')]"])
+def test_most_entries_are_not_removed_without_a_confirmation(edit: Edit, stored: Path, script: str) -> None:
+    before = stored.read_bytes()
+    done = edit(script, status=1)
+    assert "removes" in done.stderr
+    assert "of 3 entries" in done.stderr
+    assert stored.read_bytes() == before
+
+
+def test_most_entries_are_removed_when_that_is_confirmed(bao: Bao, stored: Path, tmp_path: Path) -> None:
+    script = editor("text = 'number: \"12\"\\n'")
+    before = stored.read_bytes()
+    for answer, status in (("\n", 1), ("y\n", 0)):
+        with on_a_terminal(COMMAND, tmp_path, {"EDITOR": script}) as terminal:
+            terminal.wait_for("Remove them? [y/N]")
+            terminal.type(answer)
+            if status:
+                terminal.wait_for("Edit again?")
+                terminal.type("n\n")
+            assert terminal.wait() == status, terminal.shown
+        assert (stored.read_bytes() == before) is bool(status)
+    assert decrypted(bao, stored) == {"number": "12"}
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("code", "--wait"), ("/usr/bin/code -n", "--wait"), ("subl", "--wait"), ("gvim", "--nofork"), ("kate", "--block")],
+)
+def test_an_editor_that_returns_at_once_is_named_with_its_option(
+    stored: Path, monkeypatch: pytest.MonkeyPatch, command: str, option: str
+) -> None:
+    monkeypatch.setenv("EDITOR", command)
+    done = CliRunner().invoke(main, ["edit", str(stored)])
+    assert done.exit_code == 1
+    assert f"Set EDITOR='{command} {option}'." in done.stderr
+    monkeypatch.setenv("EDITOR", f"no-such-folder/{command} {option}")
+    assert "cannot be run" in CliRunner().invoke(main, ["edit", str(stored)]).stderr
 
 
 def test_problems_can_be_fixed_and_nothing_is_lost(bao: Bao, edit: Edit, stored: Path, tmp_path: Path) -> None:
@@ -268,12 +314,36 @@ def move(bao: Bao, old: str, new: str) -> None:
     wait_until(lambda: bao.request("GET", f"{new}/keys/{KEY}")[0] == 200)
 
 
-def test_a_file_that_somebody_else_changed_stays_theirs(edit: Edit, stored: Path, runtime: Path) -> None:
+def theirs_meanwhile(stored: Path, their_text: str) -> str:
+    """A script that puts another text into the file while the editor is open."""
+    return f"pathlib.Path({str(stored.absolute())!r}).write_text({their_text!r})"
+
+
+def test_changes_of_somebody_else_are_merged_entry_by_entry(bao: Bao, mount: str, edit: Edit, stored: Path) -> None:
+    mine = stored.read_text()
+    edit("text = text.replace('one', 'three') + 'theirs: also\\n'")
     theirs = stored.read_text().replace("number:", "# theirs\nnumber:", 1)
-    done = edit(
-        f"pathlib.Path({str(stored.absolute())!r}).write_text({theirs!r}); text += 'mine: secret-of-mine\\n'", 1
-    )
-    assert "keys.transit.yml was changed in the meantime. Nothing was written" in done.stderr
+    stored.write_text(mine)
+    done = edit(f"{theirs_meanwhile(stored, theirs)}; text = text.replace(\"'12'\", \"'13'\") + 'mine: as-well\\n'")
+    assert "the changes are merged" in done.stderr
+    assert decrypted(bao, stored) == {
+        **SECRETS,
+        "private": "three\ntwo\n",
+        "theirs": "also",
+        "number": "13",
+        "mine": "as-well",
+    }
+    assert "# theirs\nnumber:" in stored.read_text()
+
+
+def test_an_entry_that_both_sides_changed_stays_theirs(edit: Edit, stored: Path, runtime: Path) -> None:
+    mine = stored.read_text()
+    edit("text = text.replace('one', 'three')")
+    theirs = stored.read_text()
+    stored.write_text(mine)
+    script = "text = text.replace('one', 'secret-of-mine')"
+    done = edit(f"{theirs_meanwhile(stored, theirs)}; {script}", 1)
+    assert "Somebody else changed the same entries in the meantime: private." in done.stderr
     assert stored.read_text() == theirs
     Path("an editor.py").unlink()
     holds_none(Path(), {"mine": "secret-of-mine"})

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkeys import MlkeysError
-from mlkeys._commands.vars_file.plaintext import parsed, rendered
+from mlkeys._commands.vars_file.plaintext import merged, parsed, rendered
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,20}", fullmatch=True)
 # All that the server can give: UTF-8 has no halves of characters.
@@ -67,3 +67,30 @@ def test_problems_are_reported_without_the_values() -> None:
     with pytest.raises(MlkeysError) as raised:
         parsed("a: [very-secret]\nb:\nvery-secret\n", no_problems)
     assert "very-secret" not in str(raised.value)
+
+
+SIDES = st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["1", "2", "3"]))
+
+
+@given(SIDES, SIDES, SIDES)
+def test_both_sides_are_merged_or_an_entry_is_named(
+    before: dict[str, str], mine: dict[str, str], theirs: dict[str, str]
+) -> None:
+    assert merged(before, before, theirs) == theirs
+    assert merged(before, mine, before) == mine
+    assert merged(before, mine, mine) == mine
+    conflicts = {
+        name
+        for name in "abcd"
+        if len({side.get(name) for side in (mine, theirs)}) == 2
+        and before.get(name) not in (mine.get(name), theirs.get(name))
+    }
+    if conflicts:
+        with pytest.raises(MlkeysError) as raised:
+            merged(before, mine, theirs)
+        assert set(str(raised.value).partition("meantime: ")[2].rstrip(".").split(", ")) == conflicts
+        return
+    found = merged(before, mine, theirs)
+    for name in "abcd":
+        changed = mine if mine.get(name) != before.get(name) else theirs
+        assert found.get(name) == changed.get(name)

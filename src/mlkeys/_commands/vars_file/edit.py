@@ -7,18 +7,24 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.vars_file.plaintext import parsed, rendered
+from mlkeys._commands.vars_file.plaintext import merged, parsed, rendered
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
 from mlkeys._system.editor import Guard, Stopped, chosen_editor, guarding
 from mlkeys._system.private_folder import folder_in_memory, private_folder
 from mlkeys._system.replacing import ChangedMeanwhile, check_unchanged
+
+# Removing one entry of two is an edit like any other.
+_FEW = 2
+# Whoever loses the race to write a file so many times gives up.
+_ATTEMPTS = 3
 
 
 @click.command("edit")
@@ -38,7 +44,7 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     While the editor is open, the plaintext is in a private file in memory (in XDG_RUNTIME_DIR or /dev/shm, if it is a
     tmpfs). The file is then overwritten and removed, even if a signal ends this command. Memory may be swapped to disk,
     so encrypt the swap space. Only changed values are encrypted. The other ciphertexts, the comments and the order of
-    FILE are kept.
+    FILE are kept. Removing most of the entries needs a confirmation.
 
     Set the editor with VISUAL or EDITOR. Vim runs without swap, backup, undo and viminfo files. Files that other
     editors create beside the plaintext are removed with it; files that they create elsewhere are not.
@@ -126,8 +132,9 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
             after = parsed(_taken(buffer), name_problems)
             if after == before:
                 return ()
-            check_unchanged(aim.path, aim.before)
-            return _written(aim, after, guard)
+            with guard.waiting():
+                _check_removals(before, after)
+            return _merged_and_written(aim, before, after, guard)
         except ChangedMeanwhile:
             raise
         except MlkeysError as problem:
@@ -137,7 +144,47 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
                 raise MlkeysError(f"{reason}\n{aim.path} is unchanged.")
 
 
-def _written(aim: Target, secrets: dict[str, str], guard: Guard) -> tuple[Change, ...]:
+def _check_removals(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Ask before most of the entries are removed: the editor may have lost them.
+
+    Raises:
+        MlkeysError: the user, or nobody, agreed.
+    """
+    removed = [name for name in before if name not in after]
+    if len(removed) < _FEW or 2 * len(removed) <= len(before):
+        return
+    reason = f"The edited text removes {len(removed)} of {len(before)} entries: {', '.join(removed)}."
+    if not sys.stdin.isatty():
+        raise MlkeysError(f"{reason} Without a terminal to confirm this, remove them in several steps.")
+    click.secho(reason, fg="red", err=True)
+    if not click.confirm("Remove them?", default=False, err=True):
+        raise MlkeysError("They are not removed.")
+
+
+def _merged_and_written(
+    aim: Target, before: Mapping[str, str], after: dict[str, str], guard: Guard
+) -> tuple[Change, ...]:
+    """Write the edited secrets, with the entries that were changed in the file meanwhile.
+
+    Raises:
+        ChangedMeanwhile: the file keeps changing.
+        MlkeysError: an entry was changed on both sides, or something cannot be read or written.
+    """
+    secrets = after
+    for _ in range(_ATTEMPTS):
+        try:
+            check_unchanged(aim.path, aim.before)
+            return _written(aim, secrets, guard)
+        except ChangedMeanwhile as changed:
+            failure = changed
+        with guard.waiting():
+            aim = target(aim.path, aim.key, aim.backend)
+            secrets = merged(before, after, _decrypted(aim))
+        click.echo(f"{aim.path} was changed in the meantime: the changes are merged.", err=True)
+    raise failure
+
+
+def _written(aim: Target, secrets: Mapping[str, str], guard: Guard) -> tuple[Change, ...]:
     # A new login: editing may have taken longer than a token lives.
     with collection.connected() as client:
         with guard.waiting():

@@ -87,3 +87,21 @@ def _problem(value: Value, found: Mapping[str, Value], name_problems: NameProble
 
 def _no_vault(_text: str, _path: tuple[str, ...], line: int) -> NoReturn:
     raise MlkeysError(f"The text contains an Ansible Vault value in line {line}: enter the plaintext.")
+
+
+def merged(before: Mapping[str, str], mine: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
+    """The changes of both sides, entry by entry, in the order of their side.
+
+    Raises:
+        MlkeysError: both sides changed an entry, in different ways.
+    """
+    conflicts = [
+        name
+        for name in dict.fromkeys((*mine, *theirs))
+        if mine.get(name) != theirs.get(name) and before.get(name) not in (mine.get(name), theirs.get(name))
+    ]
+    if conflicts:
+        raise MlkeysError(f"Somebody else changed the same entries in the meantime: {', '.join(conflicts)}.")
+    names = dict.fromkeys((*theirs, *mine))
+    chosen = {name: (theirs if mine.get(name) == before.get(name) else mine).get(name) for name in names}
+    return {name: value for name, value in chosen.items() if value is not None}
