@@ -83,7 +83,16 @@ class Odd(StandIn):
     def answer(self, _request: str, _body: object) -> Mapping[str, Any]:
         return self.content
 
-    def request(self, _method: str, path: str, **_arguments: Any) -> Reply:
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        repeatable: bool = True,
+        wrap_ttl: int = 0,
+    ) -> Reply:
         return _reply({"data": self.content, "auth": self.content, "wrap_info": self.content}, path)
 
 
