@@ -137,7 +137,7 @@ class Fleet:
             for name in ("latest_version", "min_decryption_version", "min_encryption_version", "min_available_version")
         }
 
-    def carried_through(self, version: int = 2, values: Mapping[str, str] | None = None) -> None:
+    def check_rotated(self, version: int = 2, values: Mapping[str, str] | None = None) -> None:
         """Every copy holds what the vars file holds, that is of the version, and decrypts."""
         assert set(self.file.versions().values()) == {version}
         assert self.file.plaintexts(KEY) == (VALUES if values is None else values)

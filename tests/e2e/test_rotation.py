@@ -20,13 +20,13 @@ def rotations(ledger: Ledger) -> int:
     return sum(path.endswith("/rotate") for _operation, path in ledger.requests)
 
 
-def test_all_is_carried_over_the_floor_raised_and_a_second_run_changes_nothing(fleet: Fleet) -> None:
-    foretold = fleet.run("--check")
-    assert "changed: [localhost]" in foretold
+def test_all_is_rewrapped_the_floor_raised_and_a_second_run_changes_nothing(fleet: Fleet) -> None:
+    predicted = fleet.run("--check")
+    assert "changed: [localhost]" in predicted
     assert fleet.key()["latest_version"] == 1
     ledger = Ledger(fleet.bao)
     fleet.run()
-    fleet.carried_through()
+    fleet.check_rotated()
     assert fleet.key() == DONE
     assert rotations(ledger) == 1
     # One for the vars file; the hosts are only looked at twice, for what they get is known.
@@ -59,7 +59,7 @@ def test_a_run_that_is_killed_after_a_task_is_finished_by_the_next(fleet: Fleet,
     assert fleet.file.plaintexts(KEY) == VALUES
     unfinished = rotations(ledger)
     fleet.run(**trim, vault_transit_rotate_older_than="90d" if unfinished else 0)
-    fleet.carried_through()
+    fleet.check_rotated()
     assert fleet.key() == {**DONE, "min_available_version": 2}
     assert rotations(ledger) == 1
 
@@ -71,9 +71,9 @@ def test_a_run_that_is_killed_between_writing_and_renaming_is_finished_by_the_ne
     assert len((fleet.folder / "moves").read_text(encoding="utf-8").splitlines()) >= number
     assert any(path.name.startswith(".mlkeys-") for path in fleet.folder.rglob("*"))
     assert fleet.file.plaintexts(KEY) == VALUES
-    # Demanded again, but the one before it is not carried through yet.
+    # Another one is due, but the one before it is unfinished.
     fleet.run()
-    fleet.carried_through()
+    fleet.check_rotated()
     assert fleet.key() == DONE
     assert rotations(ledger) == 1
 
@@ -88,7 +88,7 @@ def test_a_leaked_key_is_replaced_everywhere_in_the_same_run(fleet: Fleet) -> No
         vault_transit_rotate_secrets=secrets,
     )
     fleet.run(env=environment, vault_transit_rotate_secrets=secrets)
-    fleet.carried_through(values=new)
+    fleet.check_rotated(values=new)
     assert fleet.key() == DONE
 
 
@@ -98,7 +98,7 @@ def test_a_host_that_cannot_be_reached_is_named_and_keeps_the_floor_down(fleet: 
     assert "these hosts could not be looked at: gateway-b (unreachable)" in shown
     assert fleet.key() == {**DONE, "min_decryption_version": 1, "min_encryption_version": 0}
     fleet.run()
-    fleet.carried_through()
+    fleet.check_rotated()
     assert fleet.key() == DONE
 
 
@@ -118,7 +118,7 @@ def test_a_limit_goes_step_by_step_and_the_floor_waits(fleet: Fleet) -> None:
 def test_hosts_go_one_after_the_other_where_that_is_asked_for(fleet: Fleet) -> None:
     shown = fleet.run(vault_transit_rotate_serial=1)
     assert shown.count("TASK [Rewrap]") == len(HOSTS)
-    fleet.carried_through()
+    fleet.check_rotated()
 
 
 def test_without_the_right_to_raise_the_floor_all_else_is_done(fleet: Fleet, mint_token: Callable[[str], str]) -> None:
@@ -128,7 +128,7 @@ def test_without_the_right_to_raise_the_floor_all_else_is_done(fleet: Fleet, min
     policy += f'path "{fleet.mount}/keys/{KEY}/rotate" {{ capabilities = ["update"] }}\n'
     shown = fleet.run(env={"BAO_TOKEN": mint_token(policy)}, status=2)
     assert f"capability 'update' on '{fleet.mount}/keys/{KEY}/config'" in shown
-    fleet.carried_through()
+    fleet.check_rotated()
     more = policy + f'path "{fleet.mount}/keys/{KEY}/config" {{ capabilities = ["update"] }}\n'
     fleet.run(env={"BAO_TOKEN": mint_token(more)})
     assert fleet.key() == DONE
@@ -141,7 +141,7 @@ def test_the_documented_rights_are_enough_and_do_not_decrypt(fleet: Fleet, mint_
     token = mint_token(policy.replace('"transit/', f'"{fleet.mount}/'))
     shown = fleet.run(env={"BAO_TOKEN": token}, vault_transit_rotate_trim=True)
     assert "since the token may not decrypt" in " ".join(shown.split())
-    fleet.carried_through()
+    fleet.check_rotated()
     assert fleet.key() == {**DONE, "min_available_version": 2}
     fleet.run(playbook="status", env={"BAO_TOKEN": token})
 
@@ -176,7 +176,7 @@ def test_a_backup_is_kept_before_and_after_and_brings_everything_back(fleet: Fle
         fleet.bao, "vault_transit_restore", path=str(path), backend=fleet.mount, age_identity=HOLDER.identity
     )
     assert restored.changed, restored.msg
-    fleet.carried_through()
+    fleet.check_rotated()
     assert fleet.key() == DONE
 
 

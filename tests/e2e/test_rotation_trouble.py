@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands in the way of a rotation is told, loses nothing, and the next run finishes."""
+"""What stands in the way of a rotation is reported and loses nothing, and the next run finishes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_full_disk(fleet: Fleet) -> None:
         assert fleet.file.plaintexts(KEY) == VALUES
         (folder / "filler").unlink()
         fleet.run()
-        fleet.carried_through()
+        fleet.check_rotated()
     assert fleet.key() == DONE
 
 
@@ -61,7 +61,7 @@ def test_a_disk_that_cannot_be_written(fleet: Fleet) -> None:
         assert fleet.key()["min_decryption_version"] == 1
         subprocess.run([_MOUNT, "-o", "remount,rw", str(folder)], check=True)
         fleet.run()
-        fleet.carried_through()
+        fleet.check_rotated()
     assert fleet.key() == DONE
 
 
@@ -72,7 +72,7 @@ def test_a_host_that_is_lost_half_way(fleet: Fleet, task: str) -> None:
     assert "these hosts could not be looked at: gateway-b (unreachable)" in " ".join(shown.split())
     assert fleet.key() == {**DONE, "min_decryption_version": 1, "min_encryption_version": 0}
     fleet.run()
-    fleet.carried_through()
+    fleet.check_rotated()
     assert fleet.key() == DONE
 
 
@@ -84,7 +84,7 @@ def test_a_token_that_ends_in_the_middle(fleet: Fleet, uses: int) -> None:
     assert fleet.file.plaintexts(KEY) == VALUES
     begun = fleet.key()["latest_version"] == 2
     fleet.run(vault_transit_rotate_older_than="90d" if begun else 0)
-    fleet.carried_through()
+    fleet.check_rotated()
     assert fleet.key() == DONE
 
 
@@ -108,5 +108,5 @@ def test_through_standbys(tmp_path: Path) -> None:
             server: Any = _Members(cluster)
             fleet = make_fleet(Bao(node.address, cluster.token, node.folder / "audit.log", server), mount, folder)
             fleet.run()
-            fleet.carried_through()
+            fleet.check_rotated()
             assert fleet.key() == DONE

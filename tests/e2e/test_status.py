@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook status: what there is on a fleet, told and changed by nothing."""
+"""The playbook status: it reports the state of a fleet and changes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.integration.support.runs import Ledger
 from tests.support.server import Bao
 
 
-def told(fleet: Fleet, **options: Any) -> dict[str, Any]:
+def reported(fleet: Fleet, **options: Any) -> dict[str, Any]:
     fleet.run(playbook="status", **options)
     report: dict[str, Any] = json.loads(fleet.report.read_text(encoding="utf-8"))
     assert "vault:v" not in fleet.report.read_text(encoding="utf-8")
@@ -29,9 +29,9 @@ def used(report: dict[str, Any], key: str = KEY) -> dict[int, tuple[int, str]]:
     return {one["version"]: (one["ciphertexts"], one["state"]) for one in described["versions"]}
 
 
-def test_each_ciphertext_of_the_fleet_is_told_with_its_key_and_version(fleet: Fleet) -> None:
+def test_each_ciphertext_of_the_fleet_is_reported_with_its_key_and_version(fleet: Fleet) -> None:
     ledger = Ledger(fleet.bao)
-    report = told(fleet)
+    report = reported(fleet)
     assert [
         path for operation, path in ledger.requests if operation not in ("read", "list") and "/rewrap/" not in path
     ] == []
@@ -44,13 +44,13 @@ def test_each_ciphertext_of_the_fleet_is_told_with_its_key_and_version(fleet: Fl
     assert len(set(places)) == 10
 
 
-def test_what_is_behind_lost_or_of_no_key_is_told(bao: Bao, fleet: Fleet) -> None:
+def test_what_is_behind_lost_or_of_no_key_is_reported(bao: Bao, fleet: Fleet) -> None:
     make_key(bao, fleet.mount, "other")
     bao.done("POST", f"{fleet.mount}/keys/other/config", {"exportable": True})
     theirs = encrypted(bao, fleet.mount, {"x_api_key": "y"}, "other")["x_api_key"]
     fleet.files[0].write_text(f"X_API_KEY={theirs}\nY=vault:v1:{'A' * 60}\n", encoding="utf-8")
     bao.done("POST", f"{fleet.mount}/keys/{KEY}/rotate")
-    report = told(fleet, vault_transit_status_contexts=["x_api_key"])
+    report = reported(fleet, vault_transit_status_contexts=["x_api_key"])
     assert used(report) == {1: (8, "behind"), 2: (0, "current")}
     assert used(report, "other") == {1: (1, "current")}
     assert not report["healthy"]
@@ -61,7 +61,7 @@ def test_what_is_behind_lost_or_of_no_key_is_told(bao: Bao, fleet: Fleet) -> Non
     assert any("its key material can be read" in problem["text"] for problem in report["problems"])
     assert any(f"of no key that is known: gateway-a:{fleet.files[0]}:2." in one["text"] for one in report["problems"])
     bao.done("POST", f"{fleet.mount}/keys/{KEY}/config", {"min_decryption_version": 2})
-    report = told(fleet, vault_transit_status_contexts=["x_api_key"])
+    report = reported(fleet, vault_transit_status_contexts=["x_api_key"])
     assert used(report) == {1: (9, "too old"), 2: (0, "current")}
     assert report["problems"][0]["severity"] == "error"
     assert "below the floor v2, which nobody can decrypt" in report["problems"][0]["text"]
@@ -69,7 +69,7 @@ def test_what_is_behind_lost_or_of_no_key_is_told(bao: Bao, fleet: Fleet) -> Non
 
 def test_a_host_that_cannot_be_reached_is_named(fleet: Fleet) -> None:
     with fleet.without("gateway-b"):
-        report = told(fleet)
+        report = reported(fleet)
     assert report["hosts"] == {"seen": ["gateway-a", "localhost"], "missing": {"gateway-b": "unreachable"}}
     assert report["problems"][0] == {"severity": "error", "text": "gateway-b could not be looked at: unreachable."}
 
@@ -80,4 +80,4 @@ def test_a_token_that_lists_reads_and_rewraps_is_enough(fleet: Fleet, mint_token
         path "{fleet.mount}/keys/+" {{ capabilities = ["read"] }}
         path "{fleet.mount}/rewrap/+" {{ capabilities = ["update"] }}
     """
-    assert told(fleet, env={"BAO_TOKEN": mint_token(policy)})["healthy"]
+    assert reported(fleet, env={"BAO_TOKEN": mint_token(policy)})["healthy"]

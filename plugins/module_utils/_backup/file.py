@@ -100,10 +100,13 @@ def facts_of_backup(backup: str) -> tuple[str, Facts]:
         entries = {number + offset: entry for number, entry in enumerate(archive)}
         entries.update((int(version), entry) for version, entry in policy["keys"].items())
         created = {version: int(entry["creation_time"]) for version, entry in entries.items() if entry["creation_time"]}
-        return str(policy["name"]), _facts(policy, created)
+        found = str(policy["name"]), _facts(policy, created)
     except (binascii.Error, ValueError, KeyError, TypeError, AttributeError):
-        # The parser's error holds the whole text.
-        raise ValueError("not a backup of a key") from None
+        pass
+    else:
+        return found
+    # Outside of the handler: the parser's error holds the key material, and must not live on as this one's context.
+    raise ValueError("not a backup of a key")
 
 
 def _facts(source: Mapping[str, Any], created: Mapping[int, int]) -> Facts:

@@ -156,7 +156,7 @@ RESTORE = "vault_transit_restore"
 
 
 def wait_for_another_second() -> None:
-    """The server tells when versions were made in whole seconds."""
+    """The server shows in whole seconds when versions were made."""
     time.sleep(1.1)
 
 
@@ -259,7 +259,7 @@ def test_a_key_that_does_not_allow_it(bao: Bao, mount: str, tmp_path: Path, allo
         (["backup@example.com"], "is neither a recipient of age"),
         ([HOLDER.recipient[:-1]], "is mistyped or cut off"),
         (["ssh-ed25519 AAAA"], "is mistyped or cut off"),
-        ([HOLDER.recipient, "A" * 40], "all of them must be GnuPG's, or none"),
+        ([HOLDER.recipient, "A" * 40], "either all or none of them must be GnuPG's"),
         (["A" * 40], "GnuPG does not accept " + "A" * 40 + ": it has no key of that fingerprint"),
     ],
 )
@@ -290,9 +290,9 @@ def test_a_library_that_is_missing_is_named(backup: Backup, monkeypatch: pytest.
 
 def test_a_key_that_is_not_there(bao: Bao, mount: str, tmp_path: Path) -> None:
     backup = Backup(bao, mount, tmp_path / "ml.backup")
-    foretold = backup.run(check=True)
-    assert foretold.changed
-    assert "fails unless an earlier task creates it" in foretold.warnings[0]
+    predicted = backup.run(check=True)
+    assert predicted.changed
+    assert "fails unless an earlier task creates it" in predicted.warnings[0]
     assert "The key 'ml' does not exist" in backup.run().msg
     assert not backup.path.exists()
     assert "No secrets engine is mounted" in backup.run(backend=f"{mount}-none").msg
@@ -385,7 +385,7 @@ def test_gnupg_serves(backup: Backup, gpg: GpgHolder) -> None:
     assert versions_of(backup.bao, backup.mount, "by-hand") == versions_of(backup.bao, backup.mount)
     with gpg_holder() as stranger:
         message = refused(backup.bao, RESTORE, **{**params, "name": "none", "gpg_home": stranger.home})
-    assert "GnuPG has the private key of none of its recipients" in message
+    assert "GnuPG has no private key of its recipients" in message
     text = backup.path.read_text()
     backup.path.write_text(text[:-200] + "\n-----END PGP MESSAGE-----\n")
     message = refused(backup.bao, RESTORE, **{**params, **gpg.options, "name": "none"})
@@ -398,7 +398,7 @@ def test_what_cannot_be_opened_is_said_before_anything_is_written(backup: Backup
     def said(**more: Any) -> str:
         return refused(backup.bao, RESTORE, **backup.restore(**{"name": "none", **more}))
 
-    assert "give age_identity_file (or set MLKEYS_AGE_IDENTITY_FILE)" in said(age_identity=None)
+    assert "set age_identity_file (MLKEYS_AGE_IDENTITY_FILE)" in said(age_identity=None)
     assert "is encrypted to others" in said(**age_holder().options)
     assert "holds no age identity" in said(age_identity="nonsense")
     missing = str(tmp_path / "none")
@@ -433,7 +433,7 @@ def test_a_key_that_is_there_is_not_overwritten_unasked(backup: Backup) -> None:
         in message
     )
     message = refused(bao, RESTORE, **backup.restore(force=True))
-    assert "all that was encrypted with it would be lost for good" in message
+    assert "everything encrypted with it would be lost for good" in message
     assert "set destroy_versions: true as well" in message
     assert "force: true" in refused(bao, RESTORE, **backup.restore(destroy_versions=True))
     done = converge(bao, RESTORE, **backup.restore(force=True, destroy_versions=True))
@@ -455,7 +455,7 @@ def test_a_newer_backup_needs_force_alone_and_so_does_another_floor(backup: Back
     assert versions_of(bao, backup.mount)["min_decryption_version"] == 1
 
 
-def test_another_key_of_the_same_name_is_told_from_it(backup: Backup) -> None:
+def test_another_key_of_the_same_name_is_recognized(backup: Backup) -> None:
     backup.taken()
     backup.remove()
     wait_for_another_second()
@@ -467,9 +467,9 @@ def test_another_key_of_the_same_name_is_told_from_it(backup: Backup) -> None:
 def test_an_engine_that_is_not_there(backup: Backup) -> None:
     backup.taken()
     params = backup.restore(backend=f"{backup.mount}-none")
-    foretold = run(backup.bao, RESTORE, check=True, **params)
-    assert foretold.changed
-    assert "is not enabled" in foretold.warnings[0]
+    predicted = run(backup.bao, RESTORE, check=True, **params)
+    assert predicted.changed
+    assert "is not enabled" in predicted.warnings[0]
     result = run(backup.bao, RESTORE, **params)
     assert result.failed
     assert "No secrets engine is mounted" in result.msg

@@ -72,7 +72,7 @@ def test_fingerprints_move_up_without_the_secrets_where_that_is_asked_for(vars_f
     successors = {digest(old[name]): new[name] for name in SECRETS}
     assert moved["successors"] == vars_file.run(return_successors=True)["successors"] == successors
     vars_file.configure(min_decryption_version=2, min_encryption_version=2)
-    # They tell as much as before.
+    # They can still be verified.
     assert set(actions(vars_file.converge(SECRETS)).values()) == {KEPT}
     assert vars_file.ciphertexts() == new
 

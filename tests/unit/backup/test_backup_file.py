@@ -76,7 +76,7 @@ def test_what_is_no_backup_does_not_show(text: str) -> None:
     [
         (None, header(facts(1)), "there is none yet"),
         (header(facts(2)), header(facts(2)), ""),
-        # The server tells no times of what is below the floor, nor of keys of type hmac.
+        # The server shows no times of versions below the floor, nor of keys of type hmac.
         (header(facts(2)), header(Facts(2, 1, 0, 0)), ""),
         (header(facts(1)), header(facts(2)), "the key has other versions"),
         (header(facts(2)), header(facts(2, oldest=2)), "the key has other versions"),
@@ -126,7 +126,7 @@ SAME = "the key exists with the same versions"
         (facts(2), facts(2, made=1_600_000_000), "", {"force", "destroy"}),
     ],
 )
-def test_what_a_restore_needs_to_be_told(backup: Facts, actual: Facts | None, words: str, needs: set[str]) -> None:
+def test_what_a_restore_needs_to_be_allowed(backup: Facts, actual: Facts | None, words: str, needs: set[str]) -> None:
     for given in ({"force", "destroy"}, {"force"}, {"destroy"}, set[str]()):
         said = {"force": "force" in given, "destroy": "destroy" in given}
         if given >= needs:

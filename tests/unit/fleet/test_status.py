@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is overdue, lost and harmless, decided from what keys and hosts tell."""
+"""What is overdue, lost and harmless, decided from what is known of keys and hosts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def host(*versions: int, name: str = "a", **row: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("told", "overdue"),
+    ("info", "overdue"),
     [
         (key(age=LIMIT), False),
         (key(age=LIMIT + 1), True),
@@ -47,8 +47,8 @@ def host(*versions: int, name: str = "a", **row: Any) -> dict[str, Any]:
         (key(age=DAY + 7201, period=DAY), True),
     ],
 )
-def test_a_key_is_overdue_by_its_age_or_by_its_period(told: dict[str, Any], overdue: bool) -> None:
-    report = status([told], [], LIMIT)
+def test_a_key_is_overdue_by_its_age_or_by_its_period(info: dict[str, Any], overdue: bool) -> None:
+    report = status([info], [], LIMIT)
     assert report["keys"][0]["overdue"] is overdue
     assert report["healthy"] is not overdue
 
@@ -58,7 +58,7 @@ def test_no_age_is_too_old_where_none_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "hosts", "expected"),
+    ("info", "hosts", "expected"),
     [
         (key(), [host(1)], []),
         (key(2), [host(1, 2)], ["warning"]),
@@ -81,8 +81,8 @@ def test_no_age_is_too_old_where_none_is_given() -> None:
         (key(), [host(1, backend="", key="", state="too old")], ["warning"]),
     ],
 )
-def test_how_much_is_wrong(told: dict[str, Any], hosts: list[dict[str, Any]], expected: list[str]) -> None:
-    assert [problem["severity"] for problem in status([told], hosts, LIMIT)["problems"]] == expected
+def test_how_much_is_wrong(info: dict[str, Any], hosts: list[dict[str, Any]], expected: list[str]) -> None:
+    assert [problem["severity"] for problem in status([info], hosts, LIMIT)["problems"]] == expected
 
 
 def test_versions_tell_how_many_ciphertexts_they_have() -> None:
@@ -100,7 +100,7 @@ def test_versions_tell_how_many_ciphertexts_they_have() -> None:
     )
 
 
-def test_of_many_places_a_few_are_told() -> None:
+def test_of_many_places_a_few_are_listed() -> None:
     text = status([key(2)], [host(*[1] * 7)], LIMIT)["problems"][0]["text"]
     assert text.startswith(
         "transit/ml: 7 ciphertexts are behind v2: a:/x:1, a:/x:2, a:/x:3, a:/x:4, a:/x:5 and 2 more."
@@ -122,13 +122,13 @@ def test_the_controller_has_its_vars_files_and_may_hold_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("info", "reason"),
     [
         ({}, "left out of this run"),
         ({"unreachable": True}, "unreachable"),
-        ({"failed": True, "msg": "paths: there is no /x."}, "failed: paths: there is no /x"),
+        ({"failed": True, "msg": "paths: /x does not exist."}, "failed: paths: /x does not exist"),
     ],
 )
-def test_it_is_told_why_a_host_was_not_looked_at(told: dict[str, Any], reason: str) -> None:
-    variables = {"inventory_hostname": "a", "vault_transit_host_paths": ["/x"], "vault_transit_seen": told}
+def test_a_host_that_was_not_looked_at_has_a_reason(info: dict[str, Any], reason: str) -> None:
+    variables = {"inventory_hostname": "a", "vault_transit_host_paths": ["/x"], "vault_transit_seen": info}
     assert status([], [variables], LIMIT)["hosts"]["missing"] == {"a": reason}
