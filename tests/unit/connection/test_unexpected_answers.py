@@ -93,6 +93,7 @@ class Odd(StandIn):
         repeatable: bool = True,
         wrap_ttl: int = 0,
     ) -> Reply:
+        del method, body, query, repeatable, wrap_ttl
         return _reply({"data": self.content, "auth": self.content, "wrap_info": self.content}, path)
 
 
