@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable
 
 import yaml
@@ -30,7 +31,7 @@ def load(path: str, connect: Connect) -> VarsFile:
     file = _from_disk(path)
     if file.place is not None:
         stored = Documents(connect(), file.place.mount).read(file.place.path)
-        file = interpret(stored.content, f"{path} ({file.place})")
+        file = replace(interpret(stored.content, f"{path} ({file.place})"), place=file.place)
     if file.entries and not (file.backend and file.key):
         raise InvalidOption(f"{file.path} does not name the key that encrypted it. Write it with vault_transit_vars.")
     return file
