@@ -65,6 +65,7 @@ def _origin_spec() -> Spec:
         "contexts": {"type": "list", "elements": "str", "default": []},
         "vars_files": {"type": "list", "elements": "str", "default": []},
         "key_version": {"type": "int", "default": 0, "no_log": False},
+        "other_backends": {"type": "list", "elements": "str", "default": []},
     }
 
 
@@ -80,7 +81,6 @@ def info_spec() -> Spec:
             "no_log": False,
             "options": {"name": {"type": "str", "required": True}, "backend": {"type": "str"}},
         },
-        "other_backends": {"type": "list", "elements": "str", "default": []},
         "states": {"type": "list", "elements": "str", "choices": list(STATES)},
         "after": {"type": "json"},
     }

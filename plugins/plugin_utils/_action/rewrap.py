@@ -154,9 +154,8 @@ class RewrapAction(CiphertextAction):
     def _work(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         files = self._vars_files(options)
         matcher = self._only_matcher(options, files)
-        others = OtherKeys(
-            lambda: self._client(options), [matcher.origin.backend], [matcher.place], list(matcher.wanted.names)
-        )
+        engines = [matcher.origin.backend, *options["other_backends"]]
+        others = OtherKeys(lambda: self._client(options), engines, [matcher.place], matcher.wanted.names)
         report = _Report()
         try:
             self._rewrap(options, variables, matcher, others, report)
