@@ -93,7 +93,7 @@ def reconcile_key(client: Client, options: Mapping[str, Any], run: RunContext) -
 
 
 def rotation_locks(requests: Iterable[KeyRequest], run: RunContext) -> list[str]:
-    """The locks to hold from reading the age of keys until they are rotated, so that one of two runs finds them young."""
+    """The locks to hold from reading the age of keys until they are rotated: a second run finds them young."""
     aging = [request for request in requests if request.rotate_older_than is not None]
     return [] if run.dry_run else [f"rotate {request.backend.strip('/')}/{request.name}" for request in aging]
 

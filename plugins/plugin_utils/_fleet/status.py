@@ -130,7 +130,11 @@ class _Found:
         host = str(variables["inventory_hostname"])
         answers = [variables.get(name) or {} for name in (SEEN_HERE, SEEN)]
         for answer in answers:
-            for name, rows in (("ciphertexts", self.rows), ("unread", self.unread), ("not_searched", self.not_searched)):
+            for name, rows in (
+                ("ciphertexts", self.rows),
+                ("unread", self.unread),
+                ("not_searched", self.not_searched),
+            ):
                 rows += [{"host": host, **row} for row in answer.get(name, ())]
         # The discovery of encrypted vars files has places of its own.
         self.unread += [{"host": host, **row} for row in (variables.get(PROJECT) or {}).get("unread", ())]
