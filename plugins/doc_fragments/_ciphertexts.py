@@ -14,9 +14,9 @@ options:
     description:
       - Files and folders of the host, and patterns such as V(/etc/mlkeys/*/agent.hcl). Paths that are not patterns must
         exist.
-      - Files may have any text format and any size. Ciphertexts are found as they are, escaped as in JSON, YAML, XML and
-        URLs, folded over several lines, and encoded in base64. Fingerprints in encrypted vars files do not count as
-        ciphertexts.
+      - Files may have any text format and any size. Ciphertexts are found as they are, escaped as in JSON, YAML, XML
+        and URLs, folded over several lines, and encoded in base64. Fingerprints in encrypted vars files do not count
+        as ciphertexts.
       - Links to files and folders are followed. Folders of version control such as C(.git) are left out.
       - Binary files and text in UTF-16 are searched, but never changed. Compressed files are named and not searched.
     type: list
@@ -66,8 +66,8 @@ options:
     default: 0
   other_backends:
     description:
-      - Further Transit engines. What is not of O(key) is tried with the other keys of its engine and of these, as far as
-        the token may list them and rewrap with them. A key that rewraps it owns it.
+      - Further Transit engines. What is not of O(key) is tried with the other keys of its engine and of these, as far
+        as the token may list them and rewrap with them. A key that rewraps it owns it.
     type: list
     elements: str
     default: []
