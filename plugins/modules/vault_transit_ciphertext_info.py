@@ -44,7 +44,7 @@ options:
   after:
     description:
       - Set by the controller only, which asks for a part of the files at a time.
-    type: str
+    type: json
 extends_documentation_fragment:
   - mlkeys.transit._attributes
   - mlkeys.transit._attributes.actiongroup_vault
@@ -98,9 +98,10 @@ ciphertexts:
       returned: always
     state:
       description:
-        - V(current), V(behind) the wanted version, V(too old) for the key's C(min_decryption_version), V(foreign) for a
-          ciphertext of another key, or V(unknown) if no key is set.
-        - The server does not check whose a ciphertext below C(min_decryption_version) is. It may belong to another key.
+        - V(current), V(behind) the wanted version, V(too old) for the key's C(min_decryption_version), V(foreign) if
+          another key is proven to own it, or V(unknown) if no key owns it or none is set.
+        - The server does not check whose a ciphertext below C(min_decryption_version) is. Unless C(secret) names it, it
+          may belong to another key.
       type: str
       returned: always
     secret:
@@ -115,6 +116,23 @@ ciphertexts:
       description: Name of the key that it belongs to.
       type: str
       returned: always
+    form:
+      description: How it is written there, V(plain), or escaped or encoded as in V(json) and V(base64).
+      type: str
+      returned: always
+    problem:
+      description: Why it cannot be replaced there, empty where it can.
+      type: str
+      returned: always
+    reason:
+      description: Why no key owns it.
+      type: str
+      returned: always
+    tried:
+      description: The keys and contexts that do not own it.
+      type: list
+      elements: str
+      returned: always
   sample:
     - path: /srv/assistant/.env
       line: 7
@@ -124,6 +142,32 @@ ciphertexts:
       secret: openai_api_key
       backend: transit
       key: ml-api-key
+unread:
+  description: Places that could not be searched, or whose ciphertexts cannot be replaced.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - path: /srv/assistant/private
+      reason: Permission denied
+      kind: denied
+not_searched:
+  description: Compressed files.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+files:
+  description: How many files were searched.
+  returned: success
+  type: int
+  sample: 12
+skipped:
+  description: How many files and folders the options leave out, by reason.
+  returned: success
+  type: dict
+  sample:
+    version control: 1
 counts:
   description: The number of ciphertexts of each key, version and state.
   returned: success
