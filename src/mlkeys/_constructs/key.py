@@ -112,5 +112,8 @@ class TransitSecretBackendKey(KeyResource):
         return grant(self, grantee, "verify")
 
     def grant_rotate(self, grantee: Grantee) -> Grant:
-        """Allow a role or policy to rotate the key and read its versions."""
+        """Allow a role or policy to rotate the key with `mlkeys rotate`: to rewrap, raise the floor and trim, not to decrypt.
+
+        It can also list and read the keys of the engine, and rewrap with them, to identify the ciphertexts of other keys.
+        """
         return grant(self, grantee, "rotate")
