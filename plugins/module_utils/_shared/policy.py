@@ -155,7 +155,7 @@ def grant_rules(use: str, backend: str, key: str | None = None, secrets: Sequenc
         Rule(
             f"{backend}/{path.replace('KEY', key or ANY_KEY)}",
             capabilities,
-            {name: () for name in needed.parameters[path]} if path in needed.parameters else allowed,
+            dict.fromkeys(needed.parameters[path], ()) if path in needed.parameters else allowed,
             required,
         )
         for path, capabilities in needed.rules
