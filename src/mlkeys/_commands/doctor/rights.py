@@ -185,6 +185,4 @@ def verdicts(
             advice = "Remove it from the token's policies."
             yield Check("rights", "remark", f"{capability} on {path}: {leads_to}", advice, stack)
     if not lacking.get(""):
-        yield Check(
-            "rights", "ok", f"enough on {len({need.path for need in applying} - set(dangers))} paths", stack=stack
-        )
+        yield Check("rights", "ok", f"enough on {len({need.path for need in applying})} paths", stack=stack)

@@ -97,12 +97,12 @@ def show_rows(name: str, rows: Sequence[Row], console: Console) -> None:
     heading, columns = _LISTS[name]
     shown = rows[:LISTED]
     used = {title: field for title, field in columns.items() if any(row.get(field) for row in shown)}
-    table = Table(box=None, pad_edge=False, title=f"{heading}: {len(rows)}", title_justify="left", title_style="bold")
+    table = Table(box=None, pad_edge=False)
     for title in used:
         table.add_column(title, overflow="fold")
     for row in shown:
         table.add_row(*(_cell(field, row.get(field)) for field in used.values()))
-    console.print()
+    console.print(f"\n{heading}: {len(rows)}", style="bold")
     console.print(table)
     if len(rows) > len(shown):
         console.print(f"and {len(rows) - len(shown)} more; --json lists all")
