@@ -216,13 +216,24 @@ def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place:
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (["rotate", "--key", "transit/nothing"], 1, "there is no 'transit/nothing'"),
+        (
+            ["rotate", "--key", "transit/others"],
+            1,
+            "transit/others: the program encrypts nothing with this key. Did you",
+        ),
         (["rotate", "-i", "hosts.yml"], 1, "name them with --key ENGINE/NAME"),
         (["rotate", "-i", "hosts.yml", "--key", "ml"], 1, "include the engine, as in transit/ml"),
         (["rotate", "--serial", "some"], 2, "give a number of hosts, or a percentage"),
         (["rotate", "--backup-dir", "."], 2, "--backup-dir and --backup-recipient must be used together"),
         (["rotate", "--backup-recipient", "age1"], 2, "--backup-dir and --backup-recipient must be used together"),
         (["rotate", "--replace", "a b"], 1, "this is not the name of a secret"),
+        (
+            ["rotate", "--replace", "openai_api_kee"],
+            1,
+            "of this name. Did you mean 'openai_api_key'? No key was rotated",
+        ),
+        (["rotate", "--key", "transit/other", "--replace", "openai_api_key"], 1, "no secret of this name."),
+        (["rotate", "--keep-floor", "--trim"], 2, "--keep-floor and --trim exclude one another"),
         (["rotate", "nothing.py"], 1, "Give a program, or an inventory"),
         (["status", "-i", "hosts.yml", "--stack", "app"], 1, "--stack cannot be used with --inventory"),
         (["status", "--html", "no/folder/status.html"], 1, "no/folder/status.html cannot be written"),
@@ -232,3 +243,25 @@ def test_impossible_requests_are_refused(tmp_path: Path, arguments: list[str], s
     (tmp_path / "app.py").write_text(PROGRAM.format(mount="transit"))
     (tmp_path / "hosts.yml").write_text("all: {}\n")
     assert says in mlkeys(*arguments, cwd=tmp_path, status=status).stderr
+
+
+def test_a_state_that_could_not_be_determined_shows_why(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n")
+    nobody = {"BAO_ADDR": "http://127.0.0.1:1", "BAO_TOKEN": "a-token"}
+    shown = mlkeys("status", "-i", "hosts.yml", cwd=tmp_path, env=nobody, status=1).stderr
+    assert re.search(
+        r"^Error: The state of hosts\.yml could not be determined: .*connection refused", shown, re.MULTILINE
+    )
+    # What Ansible itself complains of is on its standard error.
+    empty = {**nobody, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}
+    shown = mlkeys("status", "-i", "hosts.yml", cwd=tmp_path, env=empty, status=1).stderr
+    assert re.search(r"could not be determined: .*mlkeys\.transit\.status", shown)
+
+
+def test_what_trimming_destroys_has_to_be_known_and_agreed_to(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n")
+    nobody = {"BAO_ADDR": "http://127.0.0.1:1", "BAO_TOKEN": "a-token"}
+    arguments = ("rotate", "-i", "hosts.yml", "--key", "transit/ml", "--trim-anyway", "--yes")
+    shown = mlkeys(*arguments, cwd=tmp_path, env=nobody, status=1).stderr
+    assert "what transit/ml of hosts.yml would lose could not be determined" in shown
+    assert "Nothing was changed." in shown

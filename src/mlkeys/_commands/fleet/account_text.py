@@ -129,7 +129,7 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
     elif after >= account.target:
         found = [f"{floor} was raised from v{before} to v{after}." if after != before else f"{floor} is v{after}."]
     else:
-        found = [f"{floor} stays at v{after}:"]
+        found = [f"The floor (min_decryption_version) of {account.key} stays at v{after}:"]
     if account.trimmed:
         destroyed = "would be destroyed" if wanted.dry_run else "are destroyed"
         found.append(f"The versions below v{account.target} {destroyed}.")

@@ -11,7 +11,6 @@ from typing import TypedDict
 
 from mlkeys._commands.fleet.targets import Fleet, Key
 from mlkeys._errors import MlkeysError
-from mlkeys._model.attributes import unknown_problem
 from mlkeys._shared.schema import did_you_mean
 
 
@@ -65,9 +64,10 @@ def chosen(fleets: Sequence[Fleet], names: Sequence[str], replaced: Sequence[str
             raise MlkeysError("An inventory does not define keys: name them with --key ENGINE/NAME.")
         return [Rotation(fleets[0], _key(name), tuple(replaced)) for name in names]
     known = [Rotation(fleet, key) for fleet in fleets for key in fleet.keys]
+    keys = sorted({str(rotation.key) for rotation in known})
     for name in names:
-        if name not in {str(rotation.key) for rotation in known}:
-            raise MlkeysError(f"--key {name}: {unknown_problem(name, {str(rotation.key) for rotation in known})}")
+        if name not in keys:
+            raise MlkeysError(f"--key {name}: the program encrypts nothing with this key.{_hint(name, keys)}")
     wanted = [rotation for rotation in known if not names or str(rotation.key) in names]
     return _holding(wanted, replaced) if replaced else wanted
 
@@ -86,6 +86,10 @@ def _holding(rotations: Sequence[Rotation], replaced: Sequence[str]) -> list[Rot
         for one in rotations
     ]
     return [one for one in held if one.replaced]
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    return did_you_mean(name, known) or (f" Choose from: {', '.join(known)}." if known else "")
 
 
 def _key(text: str) -> Key:
