@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts import InfoAction
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.info import InfoAction
 
 
 class ActionModule(InfoAction):

@@ -142,6 +142,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypt
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, marked
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import below
 
 display = Display()
 
@@ -204,24 +205,8 @@ def _files_of(base: str, entity: Any) -> list[str]:
     if os.sep in name or name.startswith("."):
         return []
     beside = [os.path.join(folder, name + suffix) for suffix in VARS_FILE_SUFFIXES]
-    return [file for file in beside if os.path.isfile(file)] + _below(os.path.join(folder, name))
-
-
-def _below(folder: str) -> list[str]:
-    found = []
-    places = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        # A link may point to one of its own parents.
-        folders[:] = [] if real in places else sorted(name for name in folders if not name.startswith("."))
-        places.add(real)
-        found += [os.path.join(place, name) for name in sorted(names) if _is_encrypted_vars(name)]
-    return found
-
-
-def _is_encrypted_vars(name: str) -> bool:
-    return name.endswith(VARS_FILE_SUFFIXES) and not name.startswith(".")
+    return [file for file in beside if os.path.isfile(file)] + below(os.path.join(folder, name))
 
 
 def _all_files(base: str) -> Iterable[str]:
-    return [file for folder in ("group_vars", "host_vars") for file in _below(os.path.join(base, folder))]
+    return [file for folder in ("group_vars", "host_vars") for file in below(os.path.join(base, folder))]

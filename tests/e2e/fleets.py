@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import find
 
 from tests.integration.support.plays import make_key
 from tests.integration.support.vars_files import VarsFile
+from tests.support.ciphertexts import find
 from tests.support.collection import collections_path
 from tests.support.server import Bao
 

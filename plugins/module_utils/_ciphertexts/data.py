@@ -26,6 +26,8 @@ BINARY = "binary"
 ENCODING = "encoding"
 COMPRESSED = "compressed"
 FAILED = "failed"
+# The user sets the size of the largest file.
+LARGE = "large"
 
 # These block only where the user asks for it.
 STRICT_ONLY = frozenset({COMPRESSED})

@@ -4,20 +4,27 @@
 """Find out whose ciphertexts are, and rewrap them. **Private** to the collection.
 
 A ciphertext shows its key version and nothing else. To find its key and its context, the server is asked to rewrap it,
-which shows no plaintext and changes nothing. The contexts of a derived key are the names of its secrets, and those are
-tried. A ciphertext that does not rewrap under any of them belongs to another key.
+which shows no plaintext and changes nothing. The contexts of a derived key are the names of its secrets: what the file
+calls the ciphertext, then every known name. Only a key that rewraps a ciphertext owns it. What no key rewraps is
+unknown: the server cannot distinguish another key from another context, associated data, or damage.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Container, Iterable, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest, version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
+    FoundCiphertext,
+    digest,
+    is_ciphertext,
+    version_of,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     NotFound,
     PermissionDenied,
+    ServerError,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Rewrapped, Transit
@@ -27,24 +34,18 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options im
 # What happens to a ciphertext.
 KEPT = "kept"
 REWRAPPED = "rewrapped"
-# It belongs to another key, or is damaged.
+# Another key owns it.
 FOREIGN = "foreign"
-# It no longer decrypts: its version is below the key's floor, `min_decryption_version`.
+# It no longer decrypts: its version is below the key's floor, `min_decryption_version`. The key does not check then
+# whose it is: it has a name where an encrypted vars file of the key holds it, and may belong to another key elsewhere.
 TOO_OLD = "too old"
 # There are more than the limit of one run.
 LEFT = "left for the next run"
+# No key that was tried owns it.
+UNKNOWN = "unknown"
 
-
-@dataclass(frozen=True)
-class FoundCiphertext:
-    """One ciphertext that was found, and the name that stands before it there."""
-
-    text: str
-    hint: str = ""
-
-    @property
-    def version(self) -> int:
-        return version_of(self.text)
+# So many contexts are named.
+_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,21 @@ class RewrapResult:
         name: of the secret, empty if it is not known.
         successor: empty if it stays as it is.
         reason: why it cannot be rewrapped.
+        owner: the engine and the key that own it, where that is another key.
+        tried: the keys, each with the contexts, that do not own it.
     """
 
     action: str
     name: str = ""
     successor: str = ""
     reason: str = ""
+    owner: tuple[str, str] = ("", "")
+    tried: tuple[str, ...] = ()
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is known whose it is."""
+        return self.action != UNKNOWN and (self.action != TOO_OLD or bool(self.name))
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,7 @@ class Wanted:
         names: of secrets that may have been encrypted, to try as contexts.
         known: names of secrets by their ciphertexts.
         successors: what took the place of ciphertexts, by the digests of these.
+        replaced: what takes the place of all ciphertexts of a secret, by its name.
         limit: how many may be rewrapped, ``None`` for any number.
     """
 
@@ -80,7 +91,22 @@ class Wanted:
     names: Sequence[str] = ()
     known: Mapping[str, str] = field(default_factory=dict)
     successors: Mapping[str, str] = field(default_factory=dict)
+    replaced: Mapping[str, str] = field(default_factory=dict)
     limit: int | None = None
+
+
+@dataclass(frozen=True)
+class KeyState:
+    """What the server shows of a key.
+
+    Attributes:
+        version: that no ciphertext should be behind.
+        derived: whether contexts matter. ``True`` where the token may not read the key.
+    """
+
+    version: int
+    latest: int
+    derived: bool = True
 
 
 def wanted_from(options: Mapping[str, Any], known: Mapping[str, str]) -> Wanted:
@@ -97,24 +123,21 @@ def wanted_from(options: Mapping[str, Any], known: Mapping[str, str]) -> Wanted:
         raise InvalidOption("key_version must not be negative: it is a version of the key, or 0 for the latest.")
     if limit is not None and limit < 0:
         raise InvalidOption("limit must not be negative.")
+    successors = options.get("replacements") or {}
+    if not all(is_ciphertext(str(text)) for text in successors.values()):
+        raise InvalidOption("replacements: each value must be a ciphertext (vault:vN:...).")
     names = dict.fromkeys([*known.values(), *(options.get("contexts") or ())])
-    return Wanted(
-        checked_name(options["key"]),
-        version,
-        tuple(names),
-        known,
-        options.get("replacements") or {},
-        limit,
-    )
+    return Wanted(checked_name(options["key"]), version, tuple(names), known, successors, limit=limit)
 
 
-def wanted_version(transit: Transit, wanted: Wanted) -> int:
-    """The version that no ciphertext should be behind.
+def key_state(transit: Transit, wanted: Wanted) -> KeyState:
+    """The key, and the version that no ciphertext should be behind.
 
     Raises:
         InvalidOption: the key has no such version.
         NotFound: the key does not exist.
     """
+    derived = True
     try:
         actual = transit.read_key(wanted.key, exists=True)
     except PermissionDenied:
@@ -123,70 +146,148 @@ def wanted_version(transit: Transit, wanted: Wanted) -> int:
     else:
         if actual is None:
             raise NotFound(f"The key '{wanted.key}' does not exist in the engine '{transit.backend}'.")
-        latest = int(actual["latest_version"])
+        latest, derived = int(actual["latest_version"]), bool(actual.get("derived", True))
     if wanted.version > latest:
         raise InvalidOption(
             f"key_version {wanted.version} does not exist: the latest version of key '{wanted.key}' is {latest}."
         )
-    return wanted.version or latest
+    return KeyState(wanted.version or latest, latest, derived)
 
 
-def decide(transit: Transit, found: Iterable[FoundCiphertext], wanted: Wanted, version: int) -> dict[str, RewrapResult]:
+def decide(
+    transit: Transit,
+    found: Iterable[FoundCiphertext],
+    wanted: Wanted,
+    key: KeyState,
+    unproven: Container[str] = (),
+) -> dict[str, RewrapResult]:
     """What happens to each ciphertext, by its text.
 
-    Those at the wanted version or above stay, whatever key they belong to: the server is not asked about them.
+    Encrypted vars files of the key vouch for copies of the ciphertexts that they hold. The server is asked about all
+    others, also about those at the wanted version: another key may have that version, too.
+
+    Args:
+        unproven: nothing vouches for these.
     """
     results: dict[str, RewrapResult] = {}
     pending: dict[str, FoundCiphertext] = {}
+    behind = 0
     for one in found:
         text = one.text
-        name = wanted.known.get(text, "")
+        if text in results or text in pending:
+            continue
         successor = wanted.successors.get(digest(text)) if wanted.successors else None
-        if successor is not None:
-            results[text] = RewrapResult(REWRAPPED, name, successor)
-        elif one.version >= version:
-            results[text] = RewrapResult(KEPT, name)
+        if successor is not None and successor != text and version_of(successor) >= key.version:
+            results[text] = RewrapResult(REWRAPPED, wanted.known.get(text, ""), successor)
+        elif text in wanted.known and text not in unproven and key.version <= one.version <= key.latest:
+            results[text] = _exchanged(one, RewrapResult(KEPT, wanted.known[text]), wanted, key)
+        elif one.version < key.version and wanted.limit is not None and behind >= wanted.limit:
+            results[text] = RewrapResult(LEFT)
         else:
+            behind += one.version < key.version
             pending[text] = one
-    behind = list(pending.values())
-    if wanted.limit is not None and len(behind) > wanted.limit:
-        results.update((one.text, RewrapResult(LEFT)) for one in behind[wanted.limit :])
-        behind = behind[: wanted.limit]
-    results.update(_rewrapped(transit, behind, wanted, version))
+    for text, result in _asked(transit, list(pending.values()), wanted, key, key.version).items():
+        one = pending[text]
+        at_version = result.action == REWRAPPED and one.version >= key.version
+        answer = replace(result, action=KEPT, successor="") if at_version else result
+        results[text] = _exchanged(one, answer, wanted, key)
     return results
+
+
+def _exchanged(one: FoundCiphertext, result: RewrapResult, wanted: Wanted, key: KeyState) -> RewrapResult:
+    """The same, but for a secret whose ciphertexts are all replaced."""
+    if not wanted.replaced or result.action not in (KEPT, REWRAPPED):
+        return result
+    # Under a key that is not derived, nothing but the name at the place shows what it is.
+    names = [result.name] if key.derived or result.name in wanted.replaced else _hints(one)
+    new = next((wanted.replaced[name] for name in names if name in wanted.replaced), "")
+    return replace(result, action=REWRAPPED, successor=new) if new and new != one.text else result
 
 
 def identify(
-    transit: Transit, found: Iterable[FoundCiphertext], wanted: Wanted, version: int
+    transit: Transit,
+    found: Iterable[FoundCiphertext],
+    wanted: Wanted,
+    key: KeyState,
+    unproven: Container[str] = (),
 ) -> dict[str, RewrapResult]:
     """Whose each ciphertext is, by its text. Nothing takes its place; `REWRAPPED` means that it is behind."""
     results: dict[str, RewrapResult] = {}
-    unknown: dict[str, FoundCiphertext] = {}
+    pending: dict[str, FoundCiphertext] = {}
     for one in found:
         name = wanted.known.get(one.text)
-        if name is None:
-            unknown[one.text] = one
+        if name is None or one.version > key.latest or one.text in unproven:
+            pending[one.text] = one
         else:
-            results[one.text] = RewrapResult(KEPT if one.version >= version else REWRAPPED, name)
-    for text, result in _rewrapped(transit, list(unknown.values()), wanted, 0).items():
-        at_version = result.action == REWRAPPED and unknown[text].version >= version
-        results[text] = RewrapResult(KEPT if at_version else result.action, result.name, reason=result.reason)
+            results[one.text] = RewrapResult(KEPT if one.version >= key.version else REWRAPPED, name)
+    for text, result in _asked(transit, list(pending.values()), wanted, key, 0).items():
+        at_version = result.action == REWRAPPED and pending[text].version >= key.version
+        results[text] = replace(result, action=KEPT if at_version else result.action, successor="")
     return results
 
 
+def find_owners(
+    transit: Transit, found: Sequence[FoundCiphertext], wanted: Wanted, *, derived: bool
+) -> tuple[set[str], str]:
+    """Which ciphertexts a key owns, and what was tried."""
+    place = f"{transit.backend}/{wanted.key}"
+    try:
+        answers = _rewrapped(transit, found, wanted, 0, derived=derived)
+    except ServerError:
+        return set(), f"{place} (not allowed to rewrap with it)"
+    return {text for text, result in answers.items() if result.action == REWRAPPED}, place
+
+
+def _asked(
+    transit: Transit, found: Sequence[FoundCiphertext], wanted: Wanted, key: KeyState, version: int
+) -> dict[str, RewrapResult]:
+    """What the server makes of ciphertexts; those that it does not rewrap have a reason."""
+    readable = [one for one in found if is_ciphertext(one.text)]
+    results = {
+        one.text: RewrapResult(UNKNOWN, reason=one.problem or "it is not a whole ciphertext")
+        for one in found
+        if not is_ciphertext(one.text)
+    }
+    answers = _rewrapped(transit, readable, wanted, version, derived=key.derived)
+    for one in readable:
+        answer = answers[one.text]
+        if answer.action == TOO_OLD and one.text in wanted.known:
+            answer = replace(answer, name=wanted.known[one.text])
+        elif answer.action != REWRAPPED:
+            answer = replace(answer, tried=(_tried(transit, one, wanted, key),))
+        if answer.action == UNKNOWN and one.version > key.latest:
+            answer = replace(answer, reason=_too_new(one.version, key.latest))
+        results[one.text] = answer
+    return results
+
+
+def _too_new(version: int, latest: int) -> str:
+    return f"version {version} does not exist in this key (latest {latest}): another key, or the key was created anew"
+
+
+def _tried(transit: Transit, one: FoundCiphertext, wanted: Wanted, key: KeyState) -> str:
+    place = f"{transit.backend}/{wanted.key}"
+    names = list(dict.fromkeys([*_likely(one, wanted), *wanted.names])) if key.derived else []
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{place} as {', '.join(names[:_LISTED])}{more}" if names else place
+
+
 def _rewrapped(
-    transit: Transit, found: Sequence[FoundCiphertext], wanted: Wanted, version: int
+    transit: Transit, found: Sequence[FoundCiphertext], wanted: Wanted, version: int, *, derived: bool
 ) -> dict[str, RewrapResult]:
     results: dict[str, RewrapResult] = {}
+    likely = {one.text: _likely(one, wanted) for one in found}
     rest = list(found)
     tried: dict[str, set[str]] = {one.text: set() for one in rest}
-    # First the likely name of each, then every other name.
-    rounds: list[str | None] = [None, *wanted.names]
+    # First what the file calls each, then every other name.
+    rounds: list[int | str] = [0, 1, *wanted.names] if derived else [0]
+    if not any(likely.values()) and not (derived and wanted.names):
+        rounds = [""]
     for common in rounds:
         attempts = []
         for one in rest:
-            name = _likely_name(one, wanted) if common is None else common
-            if name not in tried[one.text]:
+            name = _attempt(likely[one.text], common, derived=derived)
+            if name is not None and name not in tried[one.text]:
                 tried[one.text].add(name)
                 attempts.append((one, name))
         if not attempts:
@@ -196,18 +297,32 @@ def _rewrapped(
             result = _result(answer, name)
             known = results.get(one.text)
             # Of several reasons, "too old" is the most precise.
-            if known is None or result.action != FOREIGN:
+            if known is None or result.action != UNKNOWN:
                 results[one.text] = result
-        rest = [one for one in rest if results[one.text].action == FOREIGN]
-    return results
+        rest = [one for one in rest if one.text not in results or results[one.text].action == UNKNOWN]
+    nothing = RewrapResult(UNKNOWN, reason="the key is derived, and no context is known to try")
+    return {one.text: results.get(one.text, nothing) for one in found}
 
 
-def _likely_name(one: FoundCiphertext, wanted: Wanted) -> str:
+def _attempt(likely: Sequence[str], common: int | str, *, derived: bool) -> str | None:
+    """The name to try in a round, ``None`` for none."""
+    if isinstance(common, str):
+        return common
+    if common < len(likely):
+        return likely[common]
+    # A key that is not derived needs no name.
+    return None if derived or common else ""
+
+
+def _likely(one: FoundCiphertext, wanted: Wanted) -> list[str]:
     known = wanted.known.get(one.text)
-    if known is not None:
-        return known
-    hint = one.hint.lower().replace("-", "_").replace(".", "_")
-    return hint if hint in wanted.names else ""
+    return [known] if known is not None else _hints(one)
+
+
+def _hints(one: FoundCiphertext) -> list[str]:
+    """What the file calls it: as a variable, and as it stands there."""
+    name = one.name.lower().replace("-", "_").replace(".", "_")
+    return list(dict.fromkeys(hint for hint in (name, one.name) if hint))
 
 
 def _item(one: FoundCiphertext, name: str, version: int) -> Item:
@@ -220,5 +335,5 @@ def _result(answer: Rewrapped, name: str) -> RewrapResult:
     if answer.text:
         return RewrapResult(REWRAPPED, name, answer.text)
     if answer.foreign:
-        return RewrapResult(FOREIGN, reason=answer.reason)
+        return RewrapResult(UNKNOWN, reason=answer.reason)
     return RewrapResult(TOO_OLD, reason=answer.reason)

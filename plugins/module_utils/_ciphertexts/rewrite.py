@@ -9,11 +9,11 @@ All other bytes stay. The caller puts the target in the place of the source when
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.containers import Contained, Occurrence
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import is_ciphertext
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import Bookmark, is_ciphertext
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurrences import occurrences
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Piece, Reader, Sizes
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import BINARY_REASON, has_nul
@@ -21,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens
 
 # So much of what follows is looked at to see where a new ciphertext ends.
 _FOLLOWING = 64
+_CHUNK = 1 << 20
 
 
 class RewriteError(ValueError):
@@ -35,11 +36,13 @@ class Rewritten:
         replaced: how many ciphertexts were replaced, by their forms.
         left: how many were not.
         problems: how many of those have a replacement and cannot be replaced.
+        end: where the end that was given is in the target.
     """
 
     replaced: Mapping[str, int]
     left: int = 0
     problems: int = 0
+    end: Bookmark | None = None
 
     @property
     def total(self) -> int:
@@ -67,12 +70,16 @@ def rewrite(
     replacements: Mapping[str, str],
     *,
     expected: int | None = None,
+    begin: Bookmark | None = None,
+    end: Bookmark | None = None,
     sizes: Sizes | None = None,
 ) -> Rewritten:
     """Write a copy of a stream with other ciphertexts in place of some.
 
     Args:
         replacements: the new ciphertexts, by the old.
+        begin: nothing before it is replaced. The source must allow to go to any place then.
+        end: nothing behind it is replaced.
         expected: how many are to be replaced; ``None`` for any number.
 
     Raises:
@@ -84,22 +91,42 @@ def rewrite(
         raise RewriteError(BINARY_REASON)
     replaced: Counter[str] = Counter()
     tokens = problems = 0
-    reader = Reader(source, None, sizes)
+    if begin is not None:
+        source.seek(0)
+        _copy(source, target, begin.offset)
+        source.seek(0)
+    reader = Reader(source, begin, sizes)
+    moved = None
     for piece in reader.pieces():
         if piece.found is None:
             target.write(memoryview(piece.text)[piece.begin : piece.end])
-            continue
-        new, forms = _replaced(piece, piece.found, replacements)
-        target.write(new)
-        replaced.update(forms)
-        tokens += len(piece.found.tokens)
-        problems += sum(1 for token in piece.found.tokens if token.problem and token.text in replacements)
+        else:
+            new, forms = _replaced(piece, piece.found, replacements)
+            target.write(new)
+            replaced.update(forms)
+            tokens += len(piece.found.tokens)
+            problems += sum(1 for token in piece.found.tokens if token.problem and token.text in replacements)
+        if end is not None and reader.offset >= end.offset:
+            moved = replace(end, offset=target.tell())
+            source.seek(reader.offset)
+            _copy(source, target, None)
+            break
     total = sum(replaced.values())
     if total and reader.has_nul:
         raise RewriteError(BINARY_REASON)
     if expected is not None and total != expected:
         raise RewriteError(f"{total} ciphertexts were replaced, not {expected}: the file has changed since it was read")
-    return Rewritten(dict(replaced), tokens - total, problems)
+    return Rewritten(dict(replaced), tokens - total, problems, moved)
+
+
+def _copy(source: BinaryIO, target: BinaryIO, count: int | None) -> None:
+    """Copy so many bytes, or all that is left."""
+    while count is None or count:
+        chunk = source.read(_CHUNK if count is None else min(_CHUNK, count))
+        if not chunk:
+            return
+        target.write(chunk)
+        count = None if count is None else count - len(chunk)
 
 
 def _replaced(piece: Piece, found: Occurrence, replacements: Mapping[str, str]) -> tuple[bytes, list[str]]:

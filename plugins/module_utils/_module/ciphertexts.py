@@ -7,12 +7,27 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any, Mapping, Sequence
+import os
+from typing import Any, Dict, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.files import read, search_from
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import find, replace
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
+    FAILED,
+    LARGE,
+    MISSING,
+    STRICT_ONLY,
+    Bookmark,
+    FileResult,
+    Unread,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import (
+    RewriteError,
+    Rewritten,
+    rewrite,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import scan_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Places, Walk, walk
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import cannot_write, open_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
     Spec,
@@ -20,6 +35,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import 
     connection_spec,
     fail,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile, is_temporary
+
+INFO = "vault_transit_ciphertext_info"
+REWRAP = "vault_transit_rewrap"
 
 # This many ciphertexts at a time keep the memory of a run small, however many files there are.
 AT_ONCE = 20000
@@ -34,7 +53,7 @@ def _search_spec() -> Spec:
         "paths": {"type": "list", "elements": "str", "required": True},
         "patterns": {"type": "list", "elements": "str", "default": ["*"]},
         "exclude": {"type": "list", "elements": "str", "default": []},
-        "max_bytes": {"type": "int", "default": 10 * 1024 * 1024},
+        "max_bytes": {"type": "int"},
     }
 
 
@@ -46,6 +65,7 @@ def _origin_spec() -> Spec:
         "contexts": {"type": "list", "elements": "str", "default": []},
         "vars_files": {"type": "list", "elements": "str", "default": []},
         "key_version": {"type": "int", "default": 0, "no_log": False},
+        "other_backends": {"type": "list", "elements": "str", "default": []},
     }
 
 
@@ -62,7 +82,7 @@ def info_spec() -> Spec:
             "options": {"name": {"type": "str", "required": True}, "backend": {"type": "str"}},
         },
         "states": {"type": "list", "elements": "str", "choices": list(STATES)},
-        "after": {"type": "str"},
+        "after": {"type": "json"},
     }
 
 
@@ -73,68 +93,165 @@ def rewrap_spec() -> Spec:
         **_search_spec(),
         **_origin_spec(),
         "limit": {"type": "int"},
+        "replace": {"type": "list", "elements": "str", "default": []},
         "replacements": {"type": "dict", "default": {}},
+        "strict": {"type": "bool", "default": False},
         "texts": {"type": "json", "default": "{}"},
+        "parts": {"type": "json", "default": "{}"},
     }
 
 
+State = Dict[str, Any]
+
+
+def _end(module: AnsibleModule, **result: Any) -> None:
+    """End with a result that Ansible leaves as it is.
+
+    Ansible replaces what looks like one of its secrets in results, and a short one may be part of a ciphertext. These
+    modules use none: what they are given of connection and authentication is left out of the result.
+    """
+    module.no_log_values.clear()
+    given = {name: module.params[name] for name in _search_spec()}
+    module.exit_json(invocation={"module_args": given}, **result)
+
+
 def run_search(module: AnsibleModule) -> None:
-    """Report the ciphertexts in files, a part of the files at a time."""
+    """Report the ciphertexts in files, a part of them at a time."""
     try:
-        found = _part(search_from(module.params).files(), module.params["after"] or "")
+        found = _part(_walked(module.params), json.loads(module.params["after"] or "{}"), module.params["max_bytes"])
     except TransitError as error:
         failure = error
     else:
-        module.exit_json(changed=False, **found)
+        _end(module, changed=False, **found)
     fail(module, failure)
 
 
-def _part(paths: Sequence[str], after: str) -> dict[str, Any]:
-    """The ciphertexts in the files after one of them, the number of files seen, and the last file if more are left.
-
-    The ciphertexts are one JSON text: Ansible inspects each value of results and arguments, which would take longer
-    than the search itself.
+def _walked(options: Mapping[str, Any]) -> Walk:
     """
+    Raises:
+        InvalidOption: a path that is not a pattern does not exist.
+    """
+    paths = [os.path.expanduser(path) for path in options["paths"]]
+    found = walk(Places(paths, options["patterns"] or ("*",), options["exclude"] or ()))
+    missing = [one.path for one in found.unread if one.kind == MISSING and one.path in paths]
+    if missing:
+        raise InvalidOption(f"paths: {', '.join(missing)} {'does' if len(missing) == 1 else 'do'} not exist.")
+    return found
+
+
+def _part(places: Walk, after: Mapping[str, Any], largest: int | None) -> dict[str, Any]:
+    """The ciphertexts in the files from a place on, and the place where to go on if more are left.
+
+    They are one JSON text: Ansible inspects each value of results and arguments, which would take longer than the
+    search itself.
+
+    Args:
+        after: ``path``, the last file of the part before, and where its search ended.
+    """
+    paths = [path for path in places.files if not is_temporary(os.path.basename(path))]
     found: list[dict[str, Any]] = []
-    last = ""
+    unread = [] if after else list(places.unread)
+    last: State = {}
     for seen, path in enumerate(paths):
-        if path <= after:
+        if after and (path < after["path"] or (path == after["path"] and not after["bookmark"])):
             continue
         if len(found) >= AT_ONCE:
-            return {"ciphertexts": json.dumps(found), "seen": seen, "files": len(paths), "after": last}
-        found += [
-            {"path": path, "line": one.line, "name": one.name, "ciphertext": one.text} for one in find(read(path))
-        ]
-        last = path
-    return {"ciphertexts": json.dumps(found), "seen": len(paths), "files": len(paths)}
+            return {**_rows(found, unread), "seen": seen, "files": len(paths), "after": json.dumps(last)}
+        went_on = after if after and path == after["path"] else {}
+        state = _state(path)
+        result = _searched(path, went_on, state, largest, AT_ONCE - len(found))
+        found += [{"path": path, **one.as_result()} for one in result.found]
+        if result.unread is not None:
+            unread.append(result.unread)
+        last = {"path": path, "bookmark": result.bookmark and result.bookmark.as_result(), "state": state}
+        if result.bookmark is not None:
+            return {**_rows(found, unread), "seen": seen, "files": len(paths), "after": json.dumps(last)}
+    skipped = dict(places.skipped)
+    return {**_rows(found, unread), "seen": len(paths), "files": len(paths), "skipped": skipped}
+
+
+def _searched(path: str, after: Mapping[str, Any], state: Sequence[int], largest: int | None, most: int) -> FileResult:
+    if after and list(state) != list(after["state"]):
+        return FileResult(path, (), Unread(path, "it changed while it was read", FAILED))
+    if largest is not None and state and state[0] > largest:
+        return FileResult(path, (), Unread(path, f"larger than max_bytes ({largest})", LARGE))
+    return scan_file(path, most=most, bookmark=Bookmark.from_result(after["bookmark"]) if after else None)
+
+
+def _state(path: str) -> list[int]:
+    """What changes with a file's content."""
+    with contextlib.suppress(OSError):
+        status = os.stat(path)
+        return [status.st_size, status.st_mtime_ns, status.st_ino]
+    return []
+
+
+def _rows(found: Sequence[Mapping[str, Any]], unread: Sequence[Unread]) -> dict[str, Any]:
+    return {
+        "ciphertexts": json.dumps(found),
+        "unread": [one.as_result() for one in unread if one.kind not in STRICT_ONLY],
+        "not_searched": [one.as_result() for one in unread if one.kind in STRICT_ONLY],
+    }
 
 
 def run_replacing(module: AnsibleModule) -> None:
-    """Replace ciphertexts by others in the files at the option ``paths``. Each file is replaced in one step."""
+    """Replace ciphertexts by others in the files at the option ``paths``. Each file is replaced in one step.
+
+    The option ``parts`` has for a path where the part of the file begins and ends to which the ciphertexts belong.
+    """
     replaced: dict[str, int] = {}
+    problems: dict[str, str] = {}
+    moved: dict[str, Any] = {}
     texts: dict[str, str] = json.loads(module.params["texts"])
+    parts: dict[str, Any] = json.loads(module.params["parts"])
     for path in module.params["paths"]:
-        count = _replaced(module, path, texts, changed=bool(replaced))
-        if count:
-            replaced[path] = count
-    module.exit_json(changed=bool(replaced), replaced=replaced)
+        part = parts.get(path) or {}
+        try:
+            done = _replaced(module, path, texts, part, changed=bool(replaced))
+        except RewriteError as error:
+            problems[path] = error.args[0]
+            continue
+        if done.total:
+            replaced[path] = done.total
+        if done.end is not None:
+            place = done.end if done.total and not module.check_mode else Bookmark.from_result(part["end"])
+            moved[path] = {"path": path, "bookmark": place.as_result(), "state": _state(path)}
+    _end(module, changed=bool(replaced), replaced=replaced, problems=problems, moved=json.dumps(moved))
 
 
-def _replaced(module: AnsibleModule, path: str, texts: Mapping[str, str], *, changed: bool) -> int:
-    """Replace ciphertexts in one file, and return how many there were.
+def _replaced(
+    module: AnsibleModule, path: str, texts: Mapping[str, str], part: Mapping[str, Any], *, changed: bool
+) -> Rewritten:
+    """Replace ciphertexts in one file.
 
     Args:
         changed: whether the run has changed a file before.
+
+    Raises:
+        RewriteError: it cannot be rewritten, and is as it was.
     """
-    problem = None
+    begin, end = (Bookmark.from_result(part[name]) if part.get(name) else None for name in ("begin", "end"))
     with contextlib.ExitStack() as opened:
         file = open_file(module, opened, path, changed=changed)
         try:
-            content, count = replace(file.read() or b"", texts)
-            if count and not module.check_mode:
-                file.replace(content)
+            return _rewritten(file, texts, (begin, end), dry_run=module.check_mode)
         except OSError as error:
             problem = error
-    if problem is not None:
-        cannot_write(module, path, problem, changed=changed)
-    return count
+    return cannot_write(module, path, problem, changed=changed)
+
+
+def _rewritten(
+    file: File, texts: Mapping[str, str], bounds: tuple[Bookmark | None, Bookmark | None], *, dry_run: bool
+) -> Rewritten:
+    begin, end = bounds
+    with file.stream() as source:
+        if dry_run:
+            with open(os.devnull, "wb") as nowhere:
+                return rewrite(source, nowhere, texts, begin=begin, end=end)
+        with NewFile(file.folder) as new:
+            with new.stream() as target:
+                done = rewrite(source, target, texts, begin=begin, end=end)
+            if done.total:
+                new.take(file)
+                new.place(file)
+            return done

@@ -19,7 +19,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass
-from typing import ContextManager, Protocol
+from typing import BinaryIO, ContextManager, Iterator, Protocol
 
 _NEW_MODE = 0o600
 
@@ -147,6 +147,15 @@ class File:
             file.seek(0)
             return file.read()
 
+    def stream(self) -> BinaryIO:
+        """Its content from the beginning, unbuffered. The file stays open meanwhile."""
+        if self.status is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if self._descriptor < 0:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        return open(self._descriptor, "rb", buffering=0, closefd=False)
+
     def label(self) -> str | None:
         """Its SELinux context, ``None`` where there is none."""
         return _label(self._descriptor)
@@ -251,8 +260,18 @@ class NewFile:
         Args:
             flush: whether it is on the disk afterwards, as far as the system knows.
         """
-        with open(self._descriptor, "wb", closefd=False) as file:
+        with self.stream(flush=flush) as file:
             file.write(content)
+
+    @contextlib.contextmanager
+    def stream(self, *, flush: bool = True) -> Iterator[BinaryIO]:
+        """A stream to write the content to.
+
+        Args:
+            flush: as for `write`.
+        """
+        with open(self._descriptor, "wb", closefd=False) as file:
+            yield file
             file.flush()
             if flush:
                 os.fsync(self._descriptor)

@@ -14,53 +14,47 @@ import contextlib
 import gc
 import json
 import os
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import FoundCiphertext
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identify import (
-    FOREIGN,
-    KEPT,
-    REWRAPPED,
-    TOO_OLD,
-    FoundCiphertext,
-    RewrapResult,
+    KeyState,
     Wanted,
-    identify,
+    key_state,
     wanted_from,
-    wanted_version,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import STATES, info_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import INFO
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load
-
-INFO = "vault_transit_ciphertext_info"
 
 _SEARCH = ("paths", "patterns", "exclude", "max_bytes")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The key that ciphertexts may belong to.
+    """The key that ciphertexts may belong to, and what its encrypted vars files hold.
 
     Attributes:
-        known: names of the ciphertexts in encrypted vars files.
+        known: names of the ciphertexts.
+        successors: what took the place of ciphertexts, by the digests of these.
     """
 
     backend: str
     key: str
     known: Mapping[str, str]
+    successors: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,23 @@ class KeyMatcher:
     origin: Origin
     transit: Transit
     wanted: Wanted
-    version: int
+    key: KeyState
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.origin.backend, self.origin.key
+
+
+@dataclass
+class Position:
+    """How far a search is: the last file and the place in it, as the module reports them. ``None`` at the end."""
+
+    after: dict[str, Any] | None = None
+
+    def part_of(self, path: str) -> dict[str, Any] | None:
+        """The bookmark in a file, ``None`` where none of it or all of it is searched."""
+        bookmark = self.after["bookmark"] if self.after and self.after["path"] == path else None
+        return bookmark if bookmark is None else dict(bookmark)
 
 
 @dataclass(frozen=True)
@@ -80,12 +90,19 @@ class Part:
     Attributes:
         seen: the number of files in this part and those before it, out of all `files`.
         alone: whether this is the only part.
+        begin: where it begins.
+        end: where it ends. Whoever rewrites the last file sets it to where that is afterwards.
     """
 
     found: list[dict[str, Any]]
     seen: int
     files: int
     alone: bool
+    begin: Position
+    end: Position
+    unread: list[dict[str, str]] = field(default_factory=list)
+    not_searched: list[dict[str, str]] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
 
 
 class HostFailed(Exception):
@@ -158,15 +175,27 @@ class CiphertextAction(TransitAction):
 
     def _search(self, options: Mapping[str, Any], variables: dict[str, Any]) -> Iterator[Part]:
         """The ciphertexts of the host's files, a part of them at a time."""
-        asked: dict[str, Any] = {name: options[name] for name in _SEARCH}
+        asked: dict[str, Any] = {name: options[name] for name in _SEARCH if options[name] is not None}
+        place = Position()
         while True:
+            if place.after is not None:
+                asked["after"] = json.dumps(place.after)
             result = self._on_host(INFO, asked, variables)
-            alone = "after" not in asked and "after" not in result
+            begin, place = place, Position(json.loads(result["after"]) if "after" in result else None)
             # The caller keeps it; keeping it here as well would double the memory.
-            yield Part(json.loads(result.pop("ciphertexts")), result["seen"], result["files"], alone)
-            if "after" not in result:
+            yield Part(
+                json.loads(result.pop("ciphertexts")),
+                result["seen"],
+                result["files"],
+                begin.after is None and place.after is None,
+                begin,
+                place,
+                result["unread"],
+                result["not_searched"],
+                result.get("skipped", {}),
+            )
+            if place.after is None:
                 return
-            asked["after"] = result["after"]
 
     def _on_host(self, module: str, arguments: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         result = self._run_module(module, dict(arguments), variables, logs_in=False)
@@ -174,15 +203,12 @@ class CiphertextAction(TransitAction):
             raise HostFailed(result)
         return result
 
-    def _origins(self, options: Mapping[str, Any]) -> list[Origin]:
+    def _origins(self, options: Mapping[str, Any], files: Sequence[VarsFile]) -> list[Origin]:
         """The keys that the options and the encrypted vars files name.
 
         Raises:
             InvalidOption: the options contradict each other.
-            TransitError: a file cannot be read.
         """
-        paths = [self._loader.path_dwim(path) for path in options["vars_files"]]
-        files = [load(path, lambda: self._client(options)) for path in paths]
         backend = options["backend"].strip("/")
         if options["key"] and options.get("keys"):
             raise InvalidOption("key and keys exclude each other.")
@@ -191,95 +217,32 @@ class CiphertextAction(TransitAction):
         else:
             named = [((one["backend"] or backend).strip("/"), one["name"]) for one in options.get("keys") or ()]
             places = list(dict.fromkeys([*named, *((file.backend, file.key) for file in files if file.entries)]))
-        return [
-            Origin(
-                *place,
-                {
-                    entry.ciphertext: entry.name
-                    for file in files
-                    if (file.backend, file.key) == place
-                    for entry in file.entries.values()
-                },
-            )
-            for place in places
-        ]
+        return [_origin(place, files) for place in places]
+
+    def _vars_files(self, options: Mapping[str, Any]) -> list[VarsFile]:
+        """
+        Raises:
+            TransitError: a file cannot be read.
+        """
+        paths = [self._loader.path_dwim(path) for path in options["vars_files"]]
+        return [load(path, lambda: self._client(options)) for path in paths]
 
     def _matcher(self, options: Mapping[str, Any], origin: Origin) -> KeyMatcher:
         transit = Transit(self._client(options), origin.backend)
         wanted = wanted_from({**options, "key": origin.key}, origin.known)
-        return KeyMatcher(origin, transit, wanted, wanted_version(transit, wanted))
+        return KeyMatcher(origin, transit, wanted, key_state(transit, wanted))
 
 
-_STATES = {KEPT: "current", REWRAPPED: "behind", FOREIGN: "foreign", TOO_OLD: "too old"}
-
-
-class InfoAction(CiphertextAction):
-    """Reports which ciphertexts a host has, and whose they are if keys are given."""
-
-    MODULE = INFO
-    SPEC = staticmethod(info_spec)
-
-    def _work(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        matchers = [self._matcher(options, origin) for origin in self._origins(options)]
-        states = set(options["states"] or STATES)
-        rows: list[dict[str, Any]] = []
-        counts: Counter[tuple[str, str, int, str]] = Counter()
-        for part in self._search(options, variables):
-            verdicts = identified(found_ciphertexts(part.found), matchers)
-            for one in part.found:
-                row = _row(one, verdicts.get(one["ciphertext"]))
-                counts[row["backend"], row["key"], row["version"], row["state"]] += 1
-                if row["state"] in states:
-                    rows.append(row)
-        return {
-            "changed": False,
-            "ciphertexts": rows,
-            "counts": [
-                {"backend": backend, "key": key, "version": version, "state": state, "count": count}
-                for (backend, key, version, state), count in sorted(counts.items())
-            ],
-            "keys": [
-                {"backend": matcher.origin.backend, "name": matcher.origin.key, "key_version": matcher.version}
-                for matcher in matchers
-            ],
-        }
-
-
-def identified(
-    found: Sequence[FoundCiphertext], matchers: Sequence[KeyMatcher]
-) -> dict[str, tuple[Origin | None, RewrapResult]]:
-    """Whose each ciphertext is, by its text. Empty where no key is given.
-
-    A key reports a ciphertext below its floor (`min_decryption_version`) as too old without checking whose it is. That
-    counts only if no other key knows the ciphertext, and names the key only if no other key reports the same.
-    """
-    verdicts: dict[str, tuple[Origin | None, RewrapResult]] = {}
-    rest = list(found)
-    for matcher in matchers:
-        for text, result in identify(matcher.transit, rest, matcher.wanted, matcher.version).items():
-            before = verdicts.get(text)
-            if before is None or result.action not in (FOREIGN, TOO_OLD):
-                verdicts[text] = (matcher.origin, result)
-            elif result.action == TOO_OLD:
-                verdicts[text] = (None if before[1].action == TOO_OLD else matcher.origin, result)
-        rest = [one for one in rest if verdicts[one.text][1].action in (FOREIGN, TOO_OLD)]
-    return verdicts
-
-
-def _row(one: Mapping[str, Any], verdict: tuple[Origin | None, RewrapResult] | None) -> dict[str, Any]:
-    origin, result = verdict or (None, None)
-    ours = origin is not None and result is not None and result.action != FOREIGN
-    return {
-        "path": one["path"],
-        "line": one["line"],
-        "name": one["name"],
-        "version": version_of(one["ciphertext"]),
-        "state": _STATES[result.action] if result is not None else "unknown",
-        "secret": result.name if result is not None else "",
-        "backend": origin.backend if ours and origin else "",
-        "key": origin.key if ours and origin else "",
-    }
+def _origin(place: tuple[str, str], files: Sequence[VarsFile]) -> Origin:
+    entries = [entry for file in files if (file.backend, file.key) == place for entry in file.entries.values()]
+    return Origin(
+        *place,
+        {entry.ciphertext: entry.name for entry in entries},
+        {entry.before: entry.ciphertext for entry in entries if entry.before},
+    )
 
 
 def found_ciphertexts(found: Sequence[Mapping[str, Any]]) -> list[FoundCiphertext]:
-    return [FoundCiphertext(one["ciphertext"], one["name"]) for one in found]
+    return [
+        FoundCiphertext(one["text"], one["line"], one["name"], one["form"], one.get("problem", "")) for one in found
+    ]

@@ -12,31 +12,46 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Sequence
 
 from ansible.utils.display import Display
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import FAILED, version_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identify import (
     FOREIGN,
     KEPT,
     LEFT,
     REWRAPPED,
     TOO_OLD,
+    UNKNOWN,
     RewrapResult,
     decide,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import rewrap_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import REWRAP, rewrap_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts import (
     CiphertextAction,
     HostFailed,
+    KeyMatcher,
     Part,
     found_ciphertexts,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.owners import OtherKeys
 
-REWRAP = "vault_transit_rewrap"
-
-_COUNTS = {KEPT: "kept", REWRAPPED: "rewrapped", FOREIGN: "foreign", TOO_OLD: "too_old", LEFT: "left"}
+# It belongs to the key, and its place in the file cannot hold another one.
+_STUCK = "stuck"
+_COUNTS = {
+    KEPT: "kept",
+    REWRAPPED: "rewrapped",
+    FOREIGN: "foreign",
+    TOO_OLD: "too_old",
+    LEFT: "left",
+    UNKNOWN: "unknown",
+    _STUCK: "stuck",
+}
+_OPEN = (TOO_OLD, UNKNOWN, _STUCK)
 
 # So many problems are listed; all are counted.
 _LISTED = 100
+# So many are named in a message.
+_NAMED = 10
 
 
 @dataclass
@@ -46,27 +61,78 @@ class _Report:
     counts: Counter[str] = field(default_factory=Counter)
     files: dict[str, Counter[str]] = field(default_factory=dict)
     problems: list[dict[str, Any]] = field(default_factory=list)
+    unread: list[dict[str, str]] = field(default_factory=list)
+    not_searched: list[dict[str, str]] = field(default_factory=list)
     before: dict[str, list[str]] = field(default_factory=dict)
     after: dict[str, list[str]] = field(default_factory=dict)
     changed: bool = False
 
-    def add(self, found: Sequence[Mapping[str, Any]], results: Mapping[str, RewrapResult], *, diff: bool) -> None:
+    def add(
+        self,
+        found: Sequence[Mapping[str, Any]],
+        results: Mapping[str, RewrapResult],
+        refused: Mapping[str, str],
+        *,
+        diff: bool,
+    ) -> None:
+        """
+        Args:
+            refused: why files could not be rewritten.
+        """
         for one in found:
-            result = results[one["ciphertext"]]
+            result = results[one["text"]]
+            reason = one.get("problem") or refused.get(one["path"], "")
+            if result.action == REWRAPPED and reason:
+                result = replace(result, action=_STUCK, reason=reason)
             word = _COUNTS[result.action]
             self.counts[word] += 1
             self.files.setdefault(one["path"], Counter())[word] += 1
-            if result.reason and len(self.problems) < _LISTED:
-                place = {name: one[name] for name in ("path", "line", "name")}
-                self.problems.append({**place, "state": result.action, "reason": result.reason})
+            if result.action in _OPEN and len(self.problems) < _LISTED:
+                self.problems.append(_problem(one, result))
             if diff and result.action == REWRAPPED:
                 label = f"line {one['line']} {result.name or one['name']}".rstrip()
-                self.before.setdefault(one["path"], []).append(f"{label}: v{version_of(one['ciphertext'])}")
+                self.before.setdefault(one["path"], []).append(f"{label}: v{version_of(one['text'])}")
                 self.after.setdefault(one["path"], []).append(f"{label}: v{version_of(result.successor)}")
 
     def result(self, version: int) -> dict[str, Any]:
         files = [{"path": path, **_all_counts(counts)} for path, counts in self.files.items()]
-        return {"key_version": version, "files": files, "totals": _all_counts(self.counts), "problems": self.problems}
+        return {
+            "key_version": version,
+            "files": files,
+            "totals": _all_counts(self.counts),
+            "problems": self.problems,
+            "unread": self.unread,
+            "not_searched": self.not_searched,
+        }
+
+    def open_points(self) -> list[str]:
+        """What is not rewrapped, or not known not to need it."""
+        points = []
+        number = sum(self.counts[_COUNTS[action]] for action in _OPEN)
+        if number:
+            places = [f"{one['path']}:{one['line']} ({one['state']}: {one['reason']})" for one in self.problems]
+            noun = "ciphertext was" if number == 1 else "ciphertexts were"
+            points.append(f"{number} {noun} not rewrapped: {_some(places, number)}.")
+        if self.unread:
+            places = [f"{one['path']} ({one['reason']})" for one in self.unread]
+            points.append(f"Not searched, or not changed: {_some(places, len(places))}.")
+        return points
+
+
+def _some(places: Sequence[str], number: int) -> str:
+    shown = places[:_NAMED]
+    return ", ".join(shown) + (f" and {number - len(shown)} more" if number > len(shown) else "")
+
+
+def _problem(one: Mapping[str, Any], result: RewrapResult) -> dict[str, Any]:
+    place = {name: one[name] for name in ("path", "line", "name")}
+    return {
+        **place,
+        "version": version_of(one["text"]),
+        "state": result.action,
+        "reason": result.reason,
+        "tried": list(result.tried),
+    }
 
 
 def _all_counts(counts: Mapping[str, int]) -> dict[str, int]:
@@ -86,45 +152,87 @@ class RewrapAction(CiphertextAction):
     SPEC = staticmethod(rewrap_spec)
 
     def _work(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        origins = self._origins(options)
-        if len(origins) != 1:
-            named = "name several keys: run once for each" if origins else "name none"
-            raise InvalidOption(f"key is missing, and vars_files {named}.")
-        matcher = self._matcher(options, origins[0])
-        transit, wanted, version = matcher.transit, matcher.wanted, matcher.version
+        files = self._vars_files(options)
+        matcher = self._only_matcher(options, files)
+        engines = [matcher.origin.backend, *options["other_backends"]]
+        others = OtherKeys(lambda: self._client(options), engines, [matcher.place], matcher.wanted.names)
         report = _Report()
         try:
-            for part in self._search(options, variables):
-                results = decide(transit, found_ciphertexts(part.found), wanted, version)
-                self._put(part.found, results, report, variables)
-                if not part.alone:
-                    _show_progress(variables, report, part)
-                if wanted.limit is not None:
-                    used = sum(result.action == REWRAPPED for result in results.values())
-                    wanted = replace(wanted, limit=max(0, wanted.limit - used))
-                # Two parts at once would need twice the memory.
-                del part, results
+            self._rewrap(options, variables, matcher, others, report)
         except TransitError as error:
             error.changed = error.changed or report.changed
             raise
         except HostFailed as failure:
             failure.result["changed"] = bool(failure.result.get("changed")) or report.changed
             raise
-        result = {"changed": report.changed, **report.result(version)}
+        result = {"changed": report.changed, **report.result(matcher.key.version)}
         if self._task.diff:
             result["diff"] = {"before": report.before, "after": report.after}
+        points = report.open_points()
+        if points and options["strict"]:
+            result.update(failed=True, msg=" ".join(points))
+        elif points:
+            result["warnings"] = points
         return result
 
-    def _put(
+    def _only_matcher(self, options: Mapping[str, Any], files: Sequence[VarsFile]) -> KeyMatcher:
+        origins = self._origins(options, files)
+        if len(origins) != 1:
+            named = "name several keys: run once for each" if origins else "name none"
+            raise InvalidOption(f"key is missing, and vars_files {named}.")
+        matcher = self._matcher(options, origins[0])
+        # From the files, never from results of other tasks: Ansible masks what looks like a secret in these.
+        successors = {**origins[0].successors, **matcher.wanted.successors}
+        current = {name: text for text, name in origins[0].known.items()}
+        missing = [name for name in options["replace"] if name not in current]
+        if missing:
+            raise InvalidOption(f"replace: the vars_files of key '{origins[0].key}' do not hold {', '.join(missing)}.")
+        replaced = {name: current[name] for name in options["replace"]}
+        return replace(matcher, wanted=replace(matcher.wanted, successors=successors, replaced=replaced))
+
+    def _rewrap(
         self,
-        found: Sequence[Mapping[str, Any]],
-        results: Mapping[str, RewrapResult],
-        report: _Report,
+        options: Mapping[str, Any],
         variables: dict[str, Any],
+        matcher: KeyMatcher,
+        others: OtherKeys,
+        report: _Report,
     ) -> None:
-        successors = {text: result.successor for text, result in results.items() if result.successor}
-        if successors:
-            paths = sorted({one["path"] for one in found if one["ciphertext"] in successors})
-            done = self._on_host(REWRAP, {"paths": paths, "texts": json.dumps(successors)}, variables)
+        wanted = matcher.wanted
+        for part in self._search(options, variables):
+            candidates = found_ciphertexts(part.found)
+            results = others.place(candidates, decide(matcher.transit, candidates, wanted, matcher.key))
+            report.unread += part.unread
+            report.not_searched += part.not_searched
+            self._put(part, results, report, variables)
+            if not part.alone:
+                _show_progress(variables, report, part)
+            if wanted.limit is not None:
+                used = sum(result.action == REWRAPPED for result in results.values())
+                wanted = replace(wanted, limit=max(0, wanted.limit - used))
+            # Two parts at once would need twice the memory.
+            del part, candidates, results
+
+    def _put(self, part: Part, results: Mapping[str, RewrapResult], report: _Report, variables: dict[str, Any]) -> None:
+        expected = Counter(
+            one["path"] for one in part.found if results[one["text"]].successor and not one.get("problem")
+        )
+        refused: dict[str, str] = {}
+        if expected:
+            texts = {text: result.successor for text, result in results.items() if result.successor}
+            bounds = {
+                path: {"begin": part.begin.part_of(path), "end": part.end.part_of(path)} for path in sorted(expected)
+            }
+            parts = {path: place for path, place in bounds.items() if place["begin"] or place["end"]}
+            arguments = {"paths": sorted(expected), "texts": json.dumps(texts), "parts": json.dumps(parts)}
+            done = self._on_host(REWRAP, arguments, variables)
             report.changed = report.changed or bool(done["changed"])
-        report.add(found, results, diff=bool(self._task.diff))
+            refused = dict(done["problems"])
+            for path, number in expected.items():
+                if path not in refused and done["replaced"].get(path, 0) < number:
+                    refused[path] = "it changed since it was read"
+            moved = json.loads(done["moved"])
+            if part.end.after and part.end.after["path"] in moved:
+                part.end.after = moved[part.end.after["path"]]
+            report.unread += [{"path": path, "reason": reason, "kind": FAILED} for path, reason in refused.items()]
+        report.add(part.found, results, refused, diff=bool(self._task.diff))

@@ -39,6 +39,15 @@ def decrypted(value: Any) -> Any:
     return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
+def connected(options: Mapping[str, Any]) -> Client:
+    """A client of the run's session.
+
+    Raises:
+        TransitError: there is none.
+    """
+    return run_sessions().client(settings_from(options, os.environ), display.warning)
+
+
 def run(options: Mapping[str, Any], work: Callable[[Client], Result]) -> Result:
     """The result of ``work``, with a client of the run's session.
 
@@ -46,8 +55,7 @@ def run(options: Mapping[str, Any], work: Callable[[Client], Result]) -> Result:
         AnsibleError: anything failed. Its message holds no value.
     """
     try:
-        settings = settings_from(options, os.environ)
-        return work(run_sessions().client(settings, display.warning))
+        return work(connected(options))
     except LibraryMissing as error:
         raise AnsibleError(missing_required_lib(error.library)) from None
     except TransitError as error:

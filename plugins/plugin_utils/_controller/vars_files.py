@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable
 
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile, interpret
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Place, VarsFile, interpret
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
 
 # Returns a client that is logged in, or raises TransitError.
@@ -30,10 +31,23 @@ def load(path: str, connect: Connect) -> VarsFile:
     file = _from_disk(path)
     if file.place is not None:
         stored = Documents(connect(), file.place.mount).read(file.place.path)
-        file = interpret(stored.content, f"{path} ({file.place})")
+        file = replace(interpret(stored.content, f"{path} ({file.place})"), place=file.place)
     if file.entries and not (file.backend and file.key):
         raise InvalidOption(f"{file.path} does not name the key that encrypted it. Write it with vault_transit_vars.")
     return file
+
+
+def load_document(mount: str, path: str, connect: Connect) -> VarsFile:
+    """A document in a KV engine to which no file points.
+
+    Raises:
+        TransitError: it cannot be read, or holds something else.
+    """
+    stored = Documents(connect(), mount).read(path)
+    file = interpret(stored.content, f"{mount}/{path}")
+    if file.entries and not (file.backend and file.key):
+        raise InvalidOption(f"{file.path} does not name the key that encrypted it. Write it with vault_transit_vars.")
+    return replace(file, place=Place(mount, path))
 
 
 def _from_disk(path: str) -> VarsFile:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import gzip
 import json
 import os
 import stat
@@ -16,13 +17,13 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import find
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import ciphertexts as _module_ciphertexts
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
 
 from tests.integration.support.plays import Project, encrypted, make_key
 from tests.integration.support.runs import Ledger
 from tests.integration.support.vars_files import VarsFile
+from tests.support.ciphertexts import find
 from tests.support.modules import ModuleResult, by_action, run_module
 from tests.support.server import Bao
 
@@ -35,6 +36,11 @@ VALUES = {"openai_api_key": "sk-canary-one", "anthropic_api_key": "sk-ant-canary
 def on_the_controller() -> Iterator[None]:
     with by_action():
         yield
+
+
+def totals(**counts: int) -> dict[str, int]:
+    words = ("kept", "rewrapped", "foreign", "too_old", "left", "unknown", "stuck")
+    return {word: counts.get(word, 0) for word in words}
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def of_many_formats(fleet: Fleet, texts: Mapping[str, str]) -> None:
     fleet.write("settings.toml", f"[a]\nkey = '{three}'\nother='''{one}'''")
     fleet.write("keys.json", json.dumps({"a": {"b": [one, two]}}).replace("/", "\\/"))
     fleet.write("x.service", f'[Service]\nEnvironment="OPENAI_API_KEY={one}" HF_TOKEN={three}\n', 0o644)
-    fleet.write("binary.dat", f"\x00\x01{two}\x02")
+    fleet.write("mixed.dat", f"\xff\xfe{two}\xff")
     fleet.write("plain.txt", "nothing here: vault:v1:\n")
 
 
@@ -126,7 +132,7 @@ def test_only_ciphertexts_change_and_they_say_the_same(fleet: Fleet, old: dict[s
     assert fleet.contents() == before
     done = fleet.run(contexts=list(VALUES))
     assert (predicted.changed, done.changed) == (True, True)
-    assert predicted["totals"] == done["totals"] == {"rewrapped": 11, "kept": 0, "left": 0, "foreign": 0, "too_old": 0}
+    assert predicted["totals"] == done["totals"] == totals(rewrapped=11)
     assert predicted["diff"] == done["diff"]
     successors = fleet.successors(old, before)
     assert fleet.contents() == swapped(before, successors)
@@ -161,7 +167,7 @@ def test_names_that_lines_give_need_one_request_and_others_one_for_each_context(
     fleet.write("b.txt", "\n".join(old.values()))
     ledger = Ledger(fleet.bao)
     done = fleet.run(contexts=list(VALUES))
-    assert done["totals"] == {"rewrapped": 3, "kept": 3, "left": 0, "foreign": 0, "too_old": 0}
+    assert done["totals"] == totals(rewrapped=3, kept=3)
     assert len(ledger.requests) == 2 + len(VALUES)
 
 
@@ -173,11 +179,14 @@ def test_ciphertexts_of_other_keys_are_told_and_left_alone(bao: Bao, fleet: Flee
     fleet.rotate()
     before = path.read_text()
     done = fleet.run(contexts=list(VALUES))
-    assert done["totals"] == {"rewrapped": 1, "kept": 0, "left": 0, "foreign": 2, "too_old": 0}
-    assert [(one["line"], one["name"], one["state"]) for one in done["problems"]] == [
-        (1, "OPENAI_API_KEY", "foreign"),
-        (2, "HF", "foreign"),
-    ]
+    assert done["totals"] == totals(rewrapped=1, foreign=1, unknown=1)
+    [problem] = done["problems"]
+    assert (problem["line"], problem["name"], problem["state"]) == (2, "HF", "unknown")
+    assert f"{fleet.mount}/other" in problem["tried"]
+    assert f"{path}:2 (unknown" in done["warnings"][0]
+    strict = fleet.run(contexts=list(VALUES), strict=True)
+    assert strict.failed
+    assert f"{path}:2 (unknown" in strict.msg
     head, _mine, tail = before.partition(old["openai_api_key"])
     assert path.read_text().startswith(f"{head}vault:v2:")
     assert path.read_text().endswith(tail)
@@ -230,7 +239,7 @@ def test_a_vars_file_among_the_files_keeps_its_fingerprints(fleet: Fleet) -> Non
     before = file.fingerprints()
     fleet.rotate()
     done = fleet.run(contexts=list(VALUES))
-    assert done["totals"] == {"rewrapped": 3, "kept": 0, "left": 0, "foreign": 0, "too_old": 0}
+    assert done["totals"] == totals(rewrapped=3)
     assert file.fingerprints() == before
     assert file.plaintexts("ml") == VALUES
 
@@ -266,16 +275,100 @@ def test_many_files_go_a_part_at_a_time_and_it_is_told_how_far_it_is(
         fleet.write(f"{number}.env", "".join(f"{name.upper()}={text}\n" for name, text in old.items()))
     fleet.rotate()
     done = fleet.run(contexts=list(VALUES))
-    assert done["totals"]["rewrapped"] == 30
+    assert done["totals"] == totals(rewrapped=30), done["problems"]
     assert len(done["files"]) == 10
     told = capsys.readouterr().err.splitlines()
     assert told == [
-        f"vault_transit_rewrap: localhost: {files * 3} ciphertexts in {files} of 10 files" for files in (2, 4, 6, 8, 10)
+        f"vault_transit_rewrap: localhost: {number} ciphertexts in {files} of 10 files"
+        for number, files in ((4, 1), (8, 2), (12, 3), (16, 5), (20, 6), (24, 7), (28, 9), (30, 10))
     ]
     monkeypatch.undo()
     assert not fleet.run(contexts=list(VALUES)).changed
     # Where all is one part, there is nothing to tell.
     assert not capsys.readouterr().err
+
+
+def test_one_large_file_goes_a_part_at_a_time_and_all_else_in_it_stays(
+    fleet: Fleet, old: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_module_ciphertexts, "AT_ONCE", 4)
+    for _number in range(8):
+        fleet.rotate()
+    path = fleet.write("big.txt", "".join(f"# {'x' * 999}\n{text} {text}\n" for text in list(old.values()) * 7))
+    fleet.rotate()
+    before = fleet.contents()
+    assert fleet.run(check=True, contexts=list(VALUES))["totals"] == totals(rewrapped=42)
+    assert fleet.contents() == before
+    done = fleet.run(contexts=list(VALUES))
+    assert done["totals"] == totals(rewrapped=42), done["problems"]
+    # v1 becomes v10: a character longer.
+    assert path.stat().st_size == len(before[str(path)]) + 42
+    texts = [one.text for one in find(path.read_bytes())]
+    pairs = zip((one.text for one in find(before[str(path)])), texts, strict=True)
+    content = before[str(path)]
+    for was, became in pairs:
+        content = content.replace(was.encode(), became.encode(), 1)
+    assert path.read_bytes() == content
+    assert not fleet.run(contexts=list(VALUES)).changed
+
+
+def test_the_file_shows_the_contexts_itself(fleet: Fleet) -> None:
+    """Names of variables, as they are written, and names that nothing else knows."""
+    file = VarsFile(fleet.bao, fleet.mount, fleet.folder / "keys.transit.yml")
+    file.run(VALUES, key="ml")
+    written = encrypted(fleet.bao, fleet.mount, {"TENANT-7": "sk-seven"})["TENANT-7"]
+    fleet.write("a.json", json.dumps({"TENANT-7": written}))
+    fleet.rotate()
+    done = fleet.run()
+    assert done["totals"] == totals(rewrapped=4), done["problems"]
+    assert file.plaintexts("ml") == VALUES
+    assert "warnings" not in done
+
+
+def test_all_copies_of_a_secret_become_what_the_vars_file_holds(fleet: Fleet, tmp_path: Path) -> None:
+    file = VarsFile(fleet.bao, fleet.mount, tmp_path / "keys.transit.yml")
+    file.run(VALUES, key="ml")
+    old = file.ciphertexts()
+    # A copy that the file does not know, and one of a value before the last one.
+    other = encrypted(fleet.bao, fleet.mount, {"hf_token": "hf_older"})["hf_token"]
+    path = fleet.write("a.env", f"HF_TOKEN={other}\nX={old['hf_token']}\nOPENAI_API_KEY={old['openai_api_key']}\n")
+    fleet.rotate()
+    file.run({**VALUES, "hf_token": "hf_canary_new"}, key="ml")
+    new = file.ciphertexts()
+    done = fleet.run(key=None, vars_files=[str(file.path)], replace=["hf_token"])
+    assert done["totals"] == totals(rewrapped=3)
+    assert [one.text for one in find(path.read_bytes())] == [new["hf_token"], new["hf_token"], new["openai_api_key"]]
+    wrong = fleet.run(key=None, vars_files=[str(file.path)], replace=["hf_tokne"])
+    assert "do not hold hf_tokne" in wrong.msg
+    assert "must be a ciphertext" in fleet.run(replacements={"sha256:0": "vault:v1:****"}).msg
+
+
+def test_what_was_not_searched_is_named(fleet: Fleet, old: dict[str, str]) -> None:
+    line = f"OPENAI_API_KEY={old['openai_api_key']}\n"
+    fleet.write("a.env", line)
+    large = fleet.write("large.env", line + "#" * 2000)
+    (fleet.folder / "a.env.gz").write_bytes(gzip.compress(line.encode()))
+    binary = fleet.write("a.db", f"\0{line}")
+    fleet.rotate()
+    before = binary.read_bytes()
+    done = fleet.run(max_bytes=1000)
+    assert [(one["path"], one["kind"]) for one in done["unread"]] == [(str(binary), "binary"), (str(large), "large")]
+    assert [one["path"] for one in done["not_searched"]] == [f"{fleet.folder}/a.env.gz"]
+    assert done["totals"] == totals(rewrapped=1, stuck=1)
+    assert f"{large} (larger than max_bytes" in " ".join(done["warnings"])
+    assert binary.read_bytes() == before
+    found = fleet.run(INFO, states=["unknown"])
+    [row] = found["ciphertexts"]
+    assert (row["path"], row["state"], row["problem"]) == (str(binary), "behind", "binary file holds a ciphertext")
+
+
+def test_a_short_secret_of_the_connection_is_not_searched_in_ciphertexts(fleet: Fleet, old: dict[str, str]) -> None:
+    path = fleet.write("a.env", "".join(f"{name.upper()}={text}\n" for name, text in old.items()))
+    fleet.rotate()
+    # Ansible masks such a value in results of modules.
+    assert fleet.run(password="v").changed
+    assert b"*" not in path.read_bytes()
+    assert len(find(path.read_bytes())) == 3
 
 
 def test_where_files_are_looked_for(fleet: Fleet, old: dict[str, str], tmp_path: Path) -> None:
@@ -338,21 +431,21 @@ def test_a_file_that_cannot_be_written_ends_the_run_and_the_next_one_goes_on(fle
     for name in ("a", "b", "c"):
         fleet.write(f"{name}.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
     fleet.rotate()
-    really = File.replace
+    really = NewFile.take
 
-    def full(file: File, content: bytes) -> None:
+    def full(new: NewFile, file: File) -> None:
         if file.name == "b.env":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        really(file, content)
+        really(new, file)
 
-    with mock.patch.object(File, "replace", full):
+    with mock.patch.object(NewFile, "take", full):
         failed = fleet.run(contexts=list(VALUES))
     assert failed.failed
     assert failed.changed
     assert f"{fleet.folder}/b.env cannot be written (No space left on device)" in failed.msg
     assert [b"vault:v2:" in content for content in fleet.contents().values() if content] == [True, False, False]
     done = fleet.run(contexts=list(VALUES))
-    assert done["totals"] == {"rewrapped": 2, "kept": 1, "left": 0, "foreign": 0, "too_old": 0}
+    assert done["totals"] == totals(rewrapped=2, kept=1)
 
 
 def test_the_documented_rights_are_enough(fleet: Fleet, old: dict[str, str], mint_token: Callable[[str], str]) -> None:
@@ -376,37 +469,46 @@ def test_whose_they_are_is_told(bao: Bao, fleet: Fleet, old: dict[str, str]) -> 
     theirs = encrypted(bao, fleet.mount, {"x": "y"}, "other")["x"]
     fleet.rotate()
     new = encrypted(bao, fleet.mount, {"hf_token": "hf"})["hf_token"]
-    path = fleet.write("a.env", f"A={old['openai_api_key']}\nB={theirs}\n\nC={new}\n")
+    unknown = encrypted(bao, fleet.mount, {"tenant-7": "z"}, "other")["tenant-7"]
+    path = fleet.write("a.env", f"A={old['openai_api_key']}\nX={theirs}\n\nC={new}\nD={unknown}\n")
     raw = fleet.run(INFO, key=None)
-    assert [one["state"] for one in raw["ciphertexts"]] == ["unknown"] * 3
+    assert [one["state"] for one in raw["ciphertexts"]] == ["unknown"] * 4
     found = fleet.run(INFO, contexts=list(VALUES))
     assert found["keys"] == [{"backend": fleet.mount, "name": "ml", "key_version": 2}]
     ours = {"backend": fleet.mount, "key": "ml"}
+    others = {"backend": fleet.mount, "key": "other"}
     nobody = {"backend": "", "key": ""}
+    row = {"path": str(path), "form": "plain", "problem": "", "reason": "", "tried": []}
+    tried = found["ciphertexts"][3].pop("tried")
+    assert tried == [f"{fleet.mount}/ml as d, D, {', '.join(VALUES)}", f"{fleet.mount}/other"]
+    assert "another key, another context" in found["ciphertexts"][3].pop("reason")
     assert found["ciphertexts"] == [
+        {**row, "line": 1, "name": "A", "version": 1, "state": "behind", "secret": "openai_api_key", **ours},
+        {**row, "line": 2, "name": "X", "version": 1, "state": "foreign", "secret": "", **others},
+        {**row, "line": 4, "name": "C", "version": 2, "state": "current", "secret": "hf_token", **ours},
         {
-            "path": str(path),
-            "line": 1,
-            "name": "A",
+            **{name: row[name] for name in ("path", "form", "problem")},
+            "line": 5,
+            "name": "D",
             "version": 1,
-            "state": "behind",
-            "secret": "openai_api_key",
-            **ours,
+            "state": "unknown",
+            "secret": "",
+            **nobody,
         },
-        {"path": str(path), "line": 2, "name": "B", "version": 1, "state": "foreign", "secret": "", **nobody},
-        {"path": str(path), "line": 4, "name": "C", "version": 2, "state": "current", "secret": "hf_token", **ours},
     ]
     assert found["counts"] == [
-        {**nobody, "version": 1, "state": "foreign", "count": 1},
+        {**nobody, "version": 1, "state": "unknown", "count": 1},
         {**ours, "version": 1, "state": "behind", "count": 1},
         {**ours, "version": 2, "state": "current", "count": 1},
+        {**others, "version": 1, "state": "foreign", "count": 1},
     ]
+    assert found["files"] == 1
     few = fleet.run(INFO, contexts=list(VALUES), states=["foreign"])
-    assert [one["name"] for one in few["ciphertexts"]] == ["B"]
+    assert [one["name"] for one in few["ciphertexts"]] == ["X"]
     assert few["counts"] == found["counts"]
     bao.done("POST", f"{fleet.mount}/keys/ml/config", {"min_decryption_version": 2})
     states = [one["state"] for one in fleet.run(INFO, contexts=list(VALUES))["ciphertexts"]]
-    assert states == ["too old", "too old", "current"]
+    assert states == ["too old", "foreign", "current", "too old"]
 
 
 def test_of_several_keys_each_is_told_its_own(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
@@ -421,14 +523,14 @@ def test_of_several_keys_each_is_told_its_own(bao: Bao, fleet: Fleet, old: dict[
     def told() -> list[tuple[str, str, str]]:
         return [(row["key"], row["state"], row["secret"]) for row in fleet.run(INFO, **asked)["ciphertexts"]]
 
-    assert told() == [("ml", "current", "hf_token"), ("other", "current", "x"), ("", "foreign", "")]
+    assert told() == [("ml", "current", "hf_token"), ("other", "current", "x"), ("third", "foreign", "")]
     # A key does not look at what is below its floor, but another may know it.
     fleet.rotate()
     bao.done("POST", f"{fleet.mount}/keys/ml/config", {"min_decryption_version": 2})
-    assert told() == [("ml", "too old", ""), ("other", "current", "x"), ("ml", "too old", "")]
+    assert told() == [("ml", "too old", ""), ("other", "current", "x"), ("third", "foreign", "")]
     fleet.rotate("other")
     bao.done("POST", f"{fleet.mount}/keys/other/config", {"min_decryption_version": 2})
-    assert told() == [("", "too old", "")] * 3
+    assert told() == [("", "too old", ""), ("", "too old", ""), ("third", "foreign", "")]
     assert "Unsupported parameters: nothing." in fleet.run(INFO, **asked, nothing=1).msg
     assert "exclude each other" in fleet.run(INFO, **{**asked, "key": "ml"}).msg
 

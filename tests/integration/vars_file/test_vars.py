@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 
 from tests.integration.support.runs import Ledger
 from tests.integration.support.vars_files import KEPT, KEY, SECRETS, VarsFile, actions, encoded

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 
 from tests.integration.support.vars_files import KEPT, KEY, SECRETS, VarsFile, actions
 from tests.support.server import Bao

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import digest
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     METADATA,
     Entry,

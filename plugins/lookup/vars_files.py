@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: vars_files
+version_added: 0.1.0
+short_description: Find the encrypted vars files of a project
+description:
+  - Finds the files that M(mlkeys.transit.vault_transit_vars) writes, C(*.transit.yml), C(*.transit.yaml) and
+    C(*.transit.json), beside the inventories, the playbook and the working directory, and in C(group_vars),
+    C(host_vars), C(vars) and C(roles) there. Adds the files that C(vault_transit_vars_files) and
+    C(vault_transit_host_vars_files) of any host declare, and the documents of a KV engine to which files point.
+  - Decrypts nothing.
+author:
+  - mlkeys contributors (@mlkeys)
+requirements:
+  - hvac (for documents of a KV engine)
+options:
+  _terms:
+    description: Not used.
+    type: list
+    elements: str
+  key:
+    description:
+      - Returns the files of this key apart from those of other keys. If unset, all files are returned together.
+    type: str
+  backend:
+    description:
+      - Path where the Transit engine of O(key) is mounted.
+    type: str
+    default: transit
+  declared:
+    description:
+      - Paths that take the place of C(vault_transit_vars_files).
+    type: list
+    elements: str
+  replace:
+    description:
+      - Names of secrets. The lookup fails if none of the files of O(key) holds one of them.
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment:
+  - mlkeys.transit._auth
+  - mlkeys.transit._auth.plugins
+  - mlkeys.transit._connection
+  - mlkeys.transit._connection.plugins
+notes:
+  - A declared file that does not exist is an error.
+seealso:
+  - module: mlkeys.transit.vault_transit_vars
+"""
+
+EXAMPLES = r"""
+- name: Show the encrypted vars files of a key
+  ansible.builtin.debug:
+    msg: "{{ lookup('mlkeys.transit.vars_files', key='ml-api-key').files | map(attribute='path') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One dictionary.
+  type: list
+  elements: dict
+  contains:
+    files:
+      description: The encrypted vars files, each with C(path), C(backend), C(key), the C(names) of its entries and their lowest version C(oldest).
+      type: list
+      elements: dict
+    others:
+      description: Those of other keys than O(key).
+      type: list
+      elements: dict
+    unread:
+      description: What could not be read, with the C(reason).
+      type: list
+      elements: dict
+"""
+
+import os
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connected, connection_options
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load, load_document
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
+    Declared,
+    FoundFile,
+    declared,
+    missing_problem,
+    of_key,
+    replace_problem,
+)
+
+
+class LookupModule(LookupBase):
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
+        facts = variables or {}
+        configured = templated_variables(str(self._load_name), facts, self._templar)
+        self.set_options(var_options=configured, direct=kwargs)
+        options = connection_options(self.get_option)
+        named = declared(_hosts(facts), self.get_option("declared"))
+        files, unread = _read(_places(facts, named), lambda: connected(options))
+        key, backend = self.get_option("key"), self.get_option("backend")
+        if not key:
+            return [{"files": [file.as_result() for file in files], "others": [], "unread": unread}]
+        own = of_key(files, backend, key)
+        problem = replace_problem(own, self.get_option("replace"), f"{backend}/{key}")
+        if problem:
+            raise AnsibleError(problem)
+        others = [file for file in files if file not in own]
+        return [
+            {
+                "files": [file.as_result() for file in own],
+                "others": [file.as_result() for file in others],
+                "unread": unread,
+            }
+        ]
+
+
+def _hosts(variables: dict[str, Any]) -> list[Any]:
+    hosts = variables["hostvars"]
+    names = dict.fromkeys([variables["inventory_hostname"], *(variables.get("groups") or {}).get("all", ())])
+    return [hosts[name] for name in names]
+
+
+def _places(variables: dict[str, Any], named: list[Declared]) -> tuple[list[Declared], list[dict[str, str]]]:
+    """The files by path, and what could not be read on the way to them.
+
+    Raises:
+        AnsibleError: a declared one does not exist.
+    """
+    unread: list[dict[str, str]] = []
+
+    def note(error: OSError) -> None:
+        unread.append(_unread(str(error.filename), error.strerror or "it cannot be read"))
+
+    missing = [one for one in named if one.path and not _is_there(one.path)]
+    if missing:
+        raise AnsibleError(missing_problem(missing))
+    found = {os.path.realpath(one.path) if one.path else str(one.place): one for one in named}
+    sources = [*(variables.get("ansible_inventory_sources") or ()), variables.get("playbook_dir") or "", os.getcwd()]
+    for path in beside([source for source in sources if source], note):
+        found.setdefault(os.path.realpath(path), Declared(path, ""))
+    return list(found.values()), unread
+
+
+def _is_there(path: str) -> bool:
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        # It is reported when it is read.
+        return True
+    return True
+
+
+def _read(
+    places: tuple[list[Declared], list[dict[str, str]]], connect: Connect
+) -> tuple[list[FoundFile], list[dict[str, str]]]:
+    named, unread = places
+    files = []
+    for one in named:
+        try:
+            file = load(one.path, connect) if one.path else load_document(*one.place, connect)
+        except TransitError as error:
+            unread.append(_unread(one.path or "/".join(one.place), error.message.rstrip(".")))
+            continue
+        if file.entries:
+            names = sorted(file.entries)
+            oldest = min(entry.version for entry in file.entries.values())
+            path = os.path.abspath(one.path) if one.path else ""
+            files.append(FoundFile(path, file.backend, file.key, file.fingerprint_key, names, oldest, one.place))
+    return files, unread
+
+
+def _unread(path: str, reason: str) -> dict[str, str]:
+    return {"path": path, "reason": reason, "kind": "failed"}

@@ -1,0 +1,190 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Report which ciphertexts the files of a host hold. **Private** to the collection."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import replace
+from typing import Any, Container, Iterator, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import FoundCiphertext, version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identify import (
+    FOREIGN,
+    KEPT,
+    REWRAPPED,
+    TOO_OLD,
+    UNKNOWN,
+    RewrapResult,
+    identify,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import INFO, STATES, info_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts import (
+    CiphertextAction,
+    KeyMatcher,
+    found_ciphertexts,
+)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.owners import OtherKeys
+
+_STATES = {KEPT: "current", REWRAPPED: "behind", FOREIGN: "foreign", TOO_OLD: "too old", UNKNOWN: "unknown"}
+
+
+class InfoAction(CiphertextAction):
+    """Reports which ciphertexts a host has, and whose they are if keys are given."""
+
+    MODULE = INFO
+    SPEC = staticmethod(info_spec)
+
+    def _work(self, options: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        vars_files = self._vars_files(options)
+        matchers = [self._matcher(options, origin) for origin in self._origins(options, vars_files)]
+        others = self._others(options, matchers, vars_files)
+        report = _Report(set(options["states"] or STATES))
+        for found in self._found(options, variables, vars_files, report):
+            candidates = found_ciphertexts(found)
+            unproven = _held_by(options["vars_files"], found)
+            verdicts = identified(candidates, matchers, unproven)
+            if matchers:
+                results = {text: result for text, (_place, result) in verdicts.items()}
+                for text, result in others.place(candidates, results).items():
+                    verdicts[text] = (verdicts[text][0], result)
+            report.add(found, verdicts)
+        keys = [
+            {"backend": matcher.origin.backend, "name": matcher.origin.key, "key_version": matcher.key.version}
+            for matcher in matchers
+        ]
+        return {"changed": False, **report.result(), "keys": keys}
+
+    def _others(
+        self, options: Mapping[str, Any], matchers: Sequence[KeyMatcher], vars_files: Sequence[VarsFile]
+    ) -> OtherKeys:
+        names = [*options["contexts"], *(name for file in vars_files for name in file.entries)]
+        backends = [*(matcher.origin.backend for matcher in matchers), *options["other_backends"]]
+        given = [matcher.place for matcher in matchers]
+        return OtherKeys(lambda: self._client(options), backends, given, list(dict.fromkeys(names)))
+
+    def _found(
+        self,
+        options: Mapping[str, Any],
+        variables: dict[str, Any],
+        vars_files: Sequence[VarsFile],
+        report: _Report,
+    ) -> Iterator[list[dict[str, Any]]]:
+        for part in self._search(options, variables):
+            report.files = part.files
+            report.unread += part.unread
+            report.not_searched += part.not_searched
+            report.skipped.update(part.skipped)
+            yield part.found
+            del part
+        stored = list(_stored(options, vars_files))
+        if stored:
+            yield stored
+
+
+def _stored(options: Mapping[str, Any], vars_files: Sequence[VarsFile]) -> Iterator[dict[str, Any]]:
+    """The entries of documents in a KV engine to which files point that are searched."""
+    searched = {os.path.realpath(path) for path in options["paths"]}
+    for path, file in zip(options["vars_files"], vars_files):
+        if file.place is not None and os.path.realpath(path) in searched:
+            for entry in file.entries.values():
+                yield {"path": file.path, "line": 0, "name": entry.name, "text": entry.ciphertext, "form": "plain"}
+
+
+def _held_by(paths: Sequence[str], found: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The ciphertexts that are in encrypted vars files, which cannot vouch for themselves."""
+    files = {os.path.realpath(path) for path in paths}
+    return {one["text"] for one in found if one["path"] in files or not one["line"]} if files else set()
+
+
+class _Report:
+    def __init__(self, states: set[str]) -> None:
+        self.files = 0
+        self.unread: list[dict[str, str]] = []
+        self.not_searched: list[dict[str, str]] = []
+        self.skipped: dict[str, int] = {}
+        self._states = states
+        self._rows: list[dict[str, Any]] = []
+        self._counts: Counter[tuple[str, str, int, str]] = Counter()
+
+    def add(
+        self,
+        found: Sequence[Mapping[str, Any]],
+        verdicts: Mapping[str, tuple[tuple[str, str], RewrapResult]],
+    ) -> None:
+        for one in found:
+            row = _row(one, verdicts.get(one["text"]))
+            self._counts[row["backend"], row["key"], row["version"], row["state"]] += 1
+            if row["state"] in self._states or (row["state"] == "behind" and row["problem"]):
+                self._rows.append(row)
+
+    def result(self) -> dict[str, Any]:
+        counts = [
+            {"backend": backend, "key": key, "version": version, "state": state, "count": count}
+            for (backend, key, version, state), count in sorted(self._counts.items())
+        ]
+        return {
+            "ciphertexts": self._rows,
+            "counts": counts,
+            "files": self.files,
+            "unread": self.unread,
+            "not_searched": self.not_searched,
+            "skipped": self.skipped,
+        }
+
+
+def identified(
+    found: Sequence[FoundCiphertext], matchers: Sequence[KeyMatcher], unproven: Container[str] = ()
+) -> dict[str, tuple[tuple[str, str], RewrapResult]]:
+    """Whose each ciphertext is, by its text. Empty where no key is given.
+
+    A key reports a ciphertext below its floor (`min_decryption_version`) as too old without checking whose it is. That
+    names the key only if no other key reports the same.
+    """
+    verdicts: dict[str, tuple[tuple[str, str], RewrapResult]] = {}
+    rest = list(found)
+    for matcher in matchers:
+        answers = identify(matcher.transit, rest, matcher.wanted, matcher.key, unproven)
+        for text, result in answers.items():
+            verdicts[text] = _verdict(verdicts.get(text), (matcher.place, result))
+        rest = [one for one in rest if not verdicts[one.text][1].is_placed]
+    return verdicts
+
+
+def _verdict(
+    before: tuple[tuple[str, str], RewrapResult] | None, now: tuple[tuple[str, str], RewrapResult]
+) -> tuple[tuple[str, str], RewrapResult]:
+    """What two keys report together."""
+    if before is None or now[1].is_placed:
+        return now
+    tried = (*before[1].tried, *now[1].tried)
+    if before[1].action == now[1].action == TOO_OLD:
+        return ("", ""), replace(now[1], tried=tried)
+    place, result = before if before[1].action == TOO_OLD else now
+    return place, replace(result, tried=tried)
+
+
+def _row(one: Mapping[str, Any], verdict: tuple[tuple[str, str], RewrapResult] | None) -> dict[str, Any]:
+    place, result = verdict or (("", ""), RewrapResult(UNKNOWN))
+    if result.action == FOREIGN:
+        place = result.owner
+    elif result.action == UNKNOWN:
+        place = ("", "")
+    return {
+        "path": one["path"],
+        "line": one["line"],
+        "name": one["name"],
+        "form": one["form"],
+        "problem": one.get("problem", ""),
+        "version": version_of(one["text"]),
+        "state": _STATES[result.action],
+        "secret": result.name,
+        "backend": place[0],
+        "key": place[1],
+        "reason": result.reason,
+        "tried": list(result.tried),
+    }

@@ -1,0 +1,296 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The account of a key's rotation: what was searched, what was found, and what blocks. Pure. **Private**.
+
+The floor (`min_decryption_version`) may be raised when nothing blocks: every place was searched to its end, every
+ciphertext has an owner, and those of the key are at the target. Versions may be trimmed when nothing is open at all,
+not even what a user accepts.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Iterable, Mapping, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import missing_reason
+
+# Results of the playbook rotate.yml for a host: of the searches before and after, and of the rewrap.
+SEEN, PROOF, REWRAPPED = "vault_transit_seen", "vault_transit_proof", "vault_transit_rewrapped"
+
+# States of vault_transit_ciphertext_info.
+BEHIND, TOO_OLD, UNKNOWN = "behind", "too old", "unknown"
+
+# So many places are named in a message. The account has all.
+_LISTED = 10
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the account is about.
+
+    Attributes:
+        target: the version that no ciphertext should be behind.
+        floor: the key's present `min_decryption_version`.
+        available: the oldest version that is not trimmed.
+        floor_since: when the version of the floor was created, empty if that is not known.
+        files: the encrypted vars files of the key.
+        unread: places on the controller that the discovery could not read.
+        is_final: whether everything is rewrapped, so that nothing may be behind.
+        strict: whether files that were not searched for being compressed block.
+        unused: whether the key may have no ciphertexts at all.
+        recover: whether ciphertexts below the floor are rewrapped.
+    """
+
+    backend: str
+    key: str
+    target: int
+    floor: int = 1
+    available: int = 0
+    floor_since: str = ""
+    files: Sequence[str] = ()
+    unread: Sequence[Mapping[str, Any]] = ()
+    accept_unknown: Sequence[str] = ()
+    accept_unread: Sequence[str] = ()
+    is_final: bool = True
+    strict: bool = False
+    unused: bool = False
+    recover: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.backend}/{self.key}"
+
+
+class Acceptance:
+    """What a user takes responsibility for: patterns of paths, or of hosts and paths."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = patterns
+        self._used: set[str] = set()
+
+    def covers(self, place: Mapping[str, Any]) -> bool:
+        names = (str(place["path"]), f"{place['host']}:{place['path']}")
+        matching = {one for one in self._patterns for name in names if fnmatch.fnmatchcase(name, one)}
+        self._used |= matching
+        return bool(matching)
+
+    @property
+    def unused(self) -> list[str]:
+        return [one for one in self._patterns if one not in self._used]
+
+
+@dataclass
+class _Findings:
+    """What the searches report, by what follows from it."""
+
+    counts: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    files: int = 0
+    behind: list[dict[str, Any]] = field(default_factory=list)
+    lost: list[dict[str, Any]] = field(default_factory=list)
+    unknown: list[dict[str, Any]] = field(default_factory=list)
+    unread: list[dict[str, Any]] = field(default_factory=list)
+    not_searched: list[dict[str, Any]] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+    left: int = 0
+
+    def add(self, host: str, found: Mapping[str, Any], scope: Scope) -> None:
+        self.files += int(found.get("files", 0))
+        for one in found.get("counts", ()):
+            place = f"{one['backend']}/{one['key']}" if one["key"] else ""
+            self.counts[place, int(one["version"]), one["state"]] += int(one["count"])
+        self.unread += [{"host": host, **one} for one in found.get("unread", ())]
+        self.not_searched += [{"host": host, **one} for one in found.get("not_searched", ())]
+        for row in found.get("ciphertexts", ()):
+            self._sort({"host": host, **row}, scope)
+
+    def _sort(self, row: dict[str, Any], scope: Scope) -> None:
+        if row["state"] == BEHIND and (scope.is_final or row["problem"]):
+            self.behind.append(row)
+        elif row["state"] == TOO_OLD and row["secret"]:
+            self.lost.append(row)
+        elif row["state"] in (TOO_OLD, UNKNOWN):
+            self.unknown.append(row)
+
+    def of(self, name: str) -> int:
+        return sum(count for (place, _version, _state), count in self.counts.items() if place == name)
+
+
+def account(
+    scope: Scope, here: Mapping[str, Any], controller: str, hosts: Iterable[Mapping[str, Any]], seen: str = PROOF
+) -> dict[str, Any]:
+    """The account.
+
+    Args:
+        here: the result of the search of the encrypted vars files.
+        controller: the name of the host that holds these.
+        hosts: the variables of each host.
+        seen: the variable with the result of ``vault_transit_ciphertext_info`` for a host.
+    """
+    findings = _Findings(unread=[{"host": controller, **one} for one in scope.unread])
+    findings.add(controller, here, scope)
+    for variables in hosts:
+        host = str(variables["inventory_hostname"])
+        results = [variables.get(name) or {} for name in dict.fromkeys((seen, REWRAPPED, SEEN))]
+        reason = missing_reason(variables, results)
+        if reason is not None:
+            findings.missing[host] = reason
+        elif not results[0].get("failed"):
+            findings.add(host, results[0], scope)
+        findings.left += int((results[1].get("totals") or {}).get("left", 0))
+    return _account(scope, findings)
+
+
+def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
+    unknown, unread = Acceptance(scope.accept_unknown), Acceptance(scope.accept_unread)
+    accepted_unknown = [row for row in findings.unknown if unknown.covers(row)]
+    places = [*findings.unread, *findings.not_searched]
+    accepted_unread = [row for row in places if unread.covers(row)]
+    open_unknown = [row for row in findings.unknown if row not in accepted_unknown]
+    open_unread = [row for row in findings.unread if row not in accepted_unread]
+    if scope.strict:
+        open_unread += [row for row in findings.not_searched if row not in accepted_unread]
+    refused = _refused(scope, findings, open_unknown)
+    blocking = [
+        *refused,
+        *_blocking(scope, findings, open_unknown, open_unread),
+        *(
+            f"accepted: {pattern} matches nothing that is {what}"
+            for what, patterns in (("unknown", unknown.unused), ("unread", unread.unused))
+            for pattern in patterns
+        ),
+    ]
+    open_points = (findings.unknown, places, findings.missing, findings.left, findings.behind, findings.lost, blocking)
+    result: dict[str, Any] = {
+        "key": scope.name,
+        "target": scope.target,
+        "files": findings.files,
+        "ciphertexts": [
+            {"key": place, "version": version, "state": state, "count": count}
+            for (place, version, state), count in sorted(findings.counts.items())
+        ],
+        "unknown": [_unknown_row(row) for row in findings.unknown],
+        "unread": findings.unread,
+        "not_searched": findings.not_searched,
+        "hosts": [{"host": host, "reason": reason} for host, reason in findings.missing.items()],
+        "left": findings.left,
+        "behind": [_row(row) for row in findings.behind],
+        "lost": [_row(row) for row in findings.lost],
+        "accepted": [_place(row) for row in (*accepted_unknown, *accepted_unread)],
+        "refused": refused,
+        "blocking": blocking,
+        "clean": not any(open_points),
+        "floor": {"before": scope.floor, "after": scope.floor},
+        "trimmed": False,
+    }
+    return {**result, "summary": summary(result)}
+
+
+def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a rotation cannot begin with."""
+    reasons = []
+    if not scope.unused and not findings.of(scope.name) and not findings.missing and not findings.lost:
+        reasons.append(
+            f"no ciphertext of {scope.name} was found: declare the encrypted vars files (vault_transit_vars_files) and "
+            "the files of hosts (vault_transit_host_paths), or correct the name of the key"
+        )
+    own = [row for row in unknown if row["path"] in scope.files]
+    if own:
+        reasons.append(f"these entries of encrypted vars files do not decrypt: {_some(own, reasons=True)}")
+    trimmed = [row for row in findings.lost if row["version"] < scope.available]
+    if trimmed:
+        reasons.append(
+            f"these ciphertexts have versions below {scope.available}, which are trimmed: {_some(trimmed)}. Only a "
+            "backup of the key, a newer revision of the file, or the secret itself brings them back"
+        )
+    below = [row for row in findings.lost if row["version"] >= scope.available]
+    if below and not scope.recover:
+        since = f" (version {scope.floor} was created at {scope.floor_since})" if scope.floor_since else ""
+        reasons.append(
+            f"these ciphertexts are below the floor v{scope.floor}{since}: {_some(below)}. Rewrap them: "
+            "mlkeys rotate --recover"
+        )
+    return reasons
+
+
+def _blocking(
+    scope: Scope,
+    findings: _Findings,
+    unknown: Sequence[Mapping[str, Any]],
+    unread: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """What keeps the floor where it is."""
+    reasons = []
+    if findings.missing:
+        hosts = ", ".join(f"{host} ({reason})" for host, reason in findings.missing.items())
+        reasons.append(f"these hosts could not be looked at: {hosts}")
+    # The limit of a run leaves some behind, which is no fault.
+    if findings.behind and not findings.left:
+        reasons.append(f"these ciphertexts are still behind: {_some(findings.behind, reasons=True)}")
+    # The floor does not touch what is at the target or above it.
+    below = [row for row in unknown if row["version"] < scope.target and row["path"] not in scope.files]
+    if below:
+        reasons.append(f"nobody knows whose these ciphertexts are: {_some(below, reasons=True)}")
+    if unread:
+        places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in unread]
+        reasons.append(f"these places were not searched, or cannot be changed: {_listed(places)}")
+    return reasons
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("host", "path", "line", "version", "name", "secret", "problem")}
+
+
+def _unknown_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("host", "path", "line", "version", "name", "reason", "tried")
+    return {name: row[name] for name in names}
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    line = f":{row['line']}" if row.get("line") else ""
+    return f"{row['host']}:{row['path']}{line}"
+
+
+def _some(rows: Sequence[Mapping[str, Any]], *, reasons: bool = False) -> str:
+    shown = []
+    for row in rows[:_LISTED]:
+        why = row.get("problem") or row.get("reason", "") if reasons else ""
+        name = f"v{row['version']} {row['name']}".rstrip()
+        shown.append(f"{_place(row)} ({name}{': ' if why else ''}{why})")
+    return _listed(shown, len(rows))
+
+
+def _listed(places: Sequence[str], total: int | None = None) -> str:
+    number = len(places) if total is None else total
+    shown = places[:_LISTED]
+    return ", ".join(shown) + (f" and {number - len(shown)} more" if number > len(shown) else "")
+
+
+def summary(found: Mapping[str, Any]) -> list[str]:
+    """The account in words."""
+    counts = [
+        f"{one['count']} of {one['key'] or 'no known key'} at v{one['version']} ({one['state']})"
+        for one in found["ciphertexts"]
+    ]
+    lines = [f"{found['key']}: {found['files']} files searched; ciphertexts: {', '.join(counts) or 'none'}."]
+    for title, rows in (
+        ("Nobody knows whose these are", found["unknown"]),
+        ("Not searched", [*found["unread"], *found["not_searched"]]),
+    ):
+        if rows:
+            lines.append(f"{title}: {_listed([_described(row) for row in rows])}.")
+    if found["accepted"]:
+        lines.append(f"Accepted: {_listed(found['accepted'])}.")
+    lines += [f"Blocks: {reason}." for reason in found["blocking"]]
+    if found["clean"]:
+        lines.append("Nothing is open.")
+    return lines
+
+
+def _described(row: Mapping[str, Any]) -> str:
+    tried = f"; tried: {', '.join(row['tried'])}" if row.get("tried") else ""
+    name = f" {row['name']}" if row.get("name") else ""
+    return f"{_place(row)}{name} ({row['reason']}{tried})"
