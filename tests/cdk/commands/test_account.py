@@ -38,7 +38,7 @@ BLOCKED: dict[str, Any] = {
     **CLEAN,
     "unknown": [UNKNOWN],
     "unread": [UNREAD],
-    "blocking": ["a:/srv/closed was not read: Permission denied."],
+    "blocking": ["these places were not searched: a:/srv/closed (Permission denied)"],
     "clean": False,
     "floor": {"before": 1, "after": 1},
 }
@@ -89,12 +89,13 @@ def test_a_rotation_is_finished_when_it_did_what_was_asked_for(
 
 
 def test_a_clean_account_shows_what_was_read_and_the_new_floor() -> None:
-    text = shown(account(replaced={"openai_api_key": "everywhere"}))
+    text = shown(account(replaced={"openai_api_key": "everywhere", "hf_token": "incomplete"}))
     assert "Account of transit/ml" in text
     assert "3 files were read." in text
     row = next(line for line in text.splitlines() if "current" in line)
     assert row.split() == ["transit/ml", "v2", "current", "7"]
     assert "openai_api_key was replaced everywhere." in text
+    assert "hf_token was not replaced everywhere." in text
     assert "was raised from v1 to v2." in text
     assert "mlkeys rotate" not in text
 
@@ -102,7 +103,7 @@ def test_a_clean_account_shows_what_was_read_and_the_new_floor() -> None:
 def test_what_blocks_is_named_with_the_command_that_accepts_it() -> None:
     text = shown(Account(BLOCKED))
     assert "stays at v1:" in text
-    assert "- a:/srv/closed was not read: Permission denied." in text
+    assert "- These places were not searched: a:/srv/closed (Permission denied)." in text
     for cell in ("/srv/[x].env", "SESSION", "session, x", "Permission denied"):
         assert cell in text
     assert "  mlkeys rotate -i inventory.yml --now --accept-unread a:/srv/closed\n" in text
@@ -134,8 +135,8 @@ def test_long_lists_are_cut_and_say_so() -> None:
 def test_hosts_versions_below_the_floor_and_trimming_have_their_own_advice() -> None:
     behind = account(
         hosts=[{"host": "b", "reason": "unreachable"}],
-        ciphertexts=[{"key": "transit/ml", "version": 1, "state": "too old", "count": 1}],
-        blocking=["b was not looked at."],
+        lost=[{"host": "a", "path": "/srv/.env", "line": 1, "version": 1, "name": "openai_api_key"}],
+        blocking=["these are below the floor: a:/srv/.env:1. Rewrap them: mlkeys rotate --recover"],
         clean=False,
         floor={"before": 2, "after": 2},
         target=3,
@@ -143,8 +144,16 @@ def test_hosts_versions_below_the_floor_and_trimming_have_their_own_advice() -> 
     text = shown(behind, Wanted(trim=True))
     assert "Make the hosts reachable" in text
     assert "  mlkeys rotate -i inventory.yml --now --recover\n" in text
+    assert "Ciphertexts below the floor: 1" in text
+    assert "- These are below the floor: a:/srv/.env:1." in text
     assert "No version was destroyed." in text
-    assert "  mlkeys rotate -i inventory.yml --now --trim-anyway\n" in text
+    # What blocks comes first.
+    assert "--trim-anyway" not in text
+    accepted = account(accepted=["a:/srv/old.env"], clean=False)
+    assert "  mlkeys rotate -i inventory.yml --now --trim-anyway\n" in shown(accepted, Wanted(trim=True))
+    # Versions that were trimmed do not come back.
+    trimmed = account(lost=behind.rows("lost"), blocking=["these were trimmed"], floor={"before": 1, "after": 1})
+    assert "--recover" not in shown(trimmed)
 
 
 def test_the_same_command_again_is_no_dry_run_and_trims_once() -> None:

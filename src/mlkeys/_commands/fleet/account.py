@@ -14,9 +14,6 @@ from typing import Any
 #: The name under which the playbook sets it.
 STATISTIC = "vault_transit_account"
 
-#: States of ciphertexts that are not at the version that all are carried to.
-BEHIND, TOO_OLD, UNKNOWN = "behind", "too old", "unknown"
-
 Row = Mapping[str, Any]
 
 
@@ -65,11 +62,11 @@ class Account:
     @property
     def blocking(self) -> list[str]:
         """Why the floor has to stay where it is, in sentences."""
-        return [str(sentence) for sentence in self.document.get("blocking") or ()]
+        return [_sentence(str(text)) for text in self.document.get("blocking") or ()]
 
     @property
     def replaced(self) -> dict[str, str]:
-        """Where each replaced secret was replaced: `everywhere` or `nowhere`."""
+        """Where each replaced secret was replaced: `everywhere`, `incomplete` or `nowhere`."""
         return {str(name): str(where) for name, where in (self.document.get("replaced") or {}).items()}
 
     @property
@@ -78,13 +75,17 @@ class Account:
         return self.rows("ciphertexts")
 
     def rows(self, name: str) -> list[Row]:
-        """One of the lists of the account: `unknown`, `unread`, `hosts`, `behind`, `accepted`, `not_searched`."""
+        """One of the lists of the account: `unknown`, `unread`, `hosts`, `behind`, `lost`, `accepted`, …"""
         return [row if isinstance(row, Mapping) else {"path": str(row)} for row in self.document.get(name) or ()]
 
-    def states(self) -> set[str]:
-        return {str(row.get("state")) for row in self.ciphertexts} | {
-            str(row.get("state")) for row in self.rows("behind")
-        }
+    @property
+    def recoverable(self) -> bool:
+        """Whether ciphertexts are below the floor, and their versions still exist."""
+        return any("--recover" in sentence for sentence in self.blocking)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def account_in(stats: Mapping[str, Any]) -> Account | None:
@@ -134,6 +135,7 @@ def losses(account: Account) -> list[str]:
     described = [
         *(f"{_line(row)}: v{row.get('version', '?')}, not identified" for row in account.rows("unknown")),
         *(f"{_line(row)}: behind" for row in account.rows("behind")),
+        *(f"{_line(row)}: below the floor" for row in account.rows("lost")),
         *(f"{place(row)}: not read: {row.get('reason', 'no reason given')}" for row in account.rows("unread")),
         *(f"{row.get('host', '?')}: not looked at: {row.get('reason', '?')}" for row in account.rows("hosts")),
         *(f"{_line(row)}: accepted" for row in account.rows("accepted")),
@@ -151,7 +153,7 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
     steps: list[tuple[str, tuple[str, ...]]] = []
     if account.rows("hosts"):
         steps.append(("Make the hosts reachable, or take them out of the inventory, and run it for all of them.", ()))
-    if TOO_OLD in account.states():
+    if account.recoverable:
         steps.append(("Bring back the ciphertexts below the floor, while their versions still exist.", ("--recover",)))
     unknown = account.rows("unknown")
     if unknown:
@@ -168,9 +170,12 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
         )
     if not steps and (account.left or account.rows("behind")):
         steps.append(("Run it again to rewrap the rest.", ()))
-    if wanted.trim and not account.clean and not account.trimmed:
+    if wanted.trim and not account.clean and not account.trimmed and not account.blocking:
         steps.append(
-            ("Only a clean account allows to trim. To destroy the old versions in spite of it:", ("--trim-anyway",))
+            (
+                "Only a completely clean account allows to trim. To trim all the same:",
+                ("--trim-anyway",),
+            )
         )
     return steps
 

@@ -19,17 +19,18 @@ _WIDE = 250
 LISTED = 10
 _STYLES = {"current": "green", "behind": "yellow", "too old": "red", "unknown": "red"}
 
-#: The lists of an account: title, and the columns with their names in the rows.
-_LISTS: dict[str, tuple[str, dict[str, str]]] = {
-    "unknown": (
-        "Ciphertexts that no key could be found for",
-        {"host": "host", "place": "path", "line": "line", "version": "version", "name": "name", "tried": "tried"},
-    ),
-    "behind": ("Ciphertexts that are behind", {"host": "host", "place": "path", "line": "line", "version": "version"}),
-    "unread": ("Places that were not read", {"host": "host", "place": "path", "reason": "reason"}),
-    "hosts": ("Hosts that were not looked at", {"host": "host", "reason": "reason"}),
-    "not_searched": ("Compressed files that were not searched", {"host": "host", "place": "path"}),
-    "accepted": ("Accepted by name", {"host": "host", "place": "path", "line": "line", "reason": "reason"}),
+#: A column may have another title than its name in the rows.
+_TITLES = {"path": "place", "problem": "reason"}
+_PLACE = ("host", "path", "line")
+#: The lists of an account: heading, and the names of the columns in the rows.
+_LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "unknown": ("Ciphertexts that no key could be found for", (*_PLACE, "version", "name", "tried", "reason")),
+    "lost": ("Ciphertexts below the floor", (*_PLACE, "version", "name")),
+    "behind": ("Ciphertexts that are behind", (*_PLACE, "version", "name", "problem")),
+    "unread": ("Places that were not read", ("host", "path", "reason")),
+    "hosts": ("Hosts that were not looked at", ("host", "reason")),
+    "not_searched": ("Compressed files that were not searched", ("host", "path")),
+    "accepted": ("Accepted by name", ("host", "path")),
 }
 
 
@@ -53,7 +54,9 @@ def show_account(account: Account, wanted: Wanted, words: Sequence[str], console
     for name in _LISTS:
         show_rows(name, account.rows(name), console)
     for secret, where in account.replaced.items():
-        console.print(f"{secret} was replaced {where}.", style="" if where == "everywhere" else "red")
+        everywhere = where == "everywhere"
+        verb = f"would {'' if everywhere else 'not '}be" if wanted.dry_run else f"was{'' if everywhere else ' not'}"
+        console.print(f"{secret} {verb} replaced everywhere.", style="" if everywhere else "red")
     console.print()
     done = finished(account, wanted)
     for sentence in _result(account, wanted):
@@ -96,12 +99,12 @@ def show_rows(name: str, rows: Sequence[Row], console: Console) -> None:
         return
     heading, columns = _LISTS[name]
     shown = rows[:LISTED]
-    used = {title: field for title, field in columns.items() if any(row.get(field) for row in shown)}
+    used = [name for name in columns if any(row.get(name) for row in shown)]
     table = Table(box=None, pad_edge=False)
-    for title in used:
-        table.add_column(title, overflow="fold")
+    for column in used:
+        table.add_column(_TITLES.get(column, column), overflow="fold")
     for row in shown:
-        table.add_row(*(_cell(field, row.get(field)) for field in used.values()))
+        table.add_row(*(_cell(column, row.get(column)) for column in used))
     console.print(f"\n{heading}: {len(rows)}", style="bold")
     console.print(table)
     if len(rows) > len(shown):
@@ -139,10 +142,10 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
 
 
 def show_losses(account: Account, console: Console) -> None:
-    """Show what may be lost if the old versions are trimmed although the account is not clean."""
+    """Show what may be lost if the old versions are trimmed although the account is not completely clean."""
     found = losses(account)
     console.print(f"Trimming {account.key} destroys the versions below v{account.target} permanently.", style="bold")
-    console.print("What the following hold under these versions is lost:")
+    console.print("If the following need these versions, they are lost:")
     for text in found[:LISTED]:
         console.print(f"- {text}")
     if len(found) > LISTED:

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO, Unpack
 
@@ -97,7 +98,8 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.option(
     "--trim-anyway",
     is_flag=True,
-    help="Raise the floor and trim although the account is not clean. Shows what may be lost, and asks.",
+    help="Trim although something was accepted, or cannot be identified. Lists what may be lost, and asks. What keeps "
+    "the floor where it is has to be accepted first.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation of --trim-anyway.")
 @click.option(
@@ -165,7 +167,7 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
     environment = _new_values(options["replaced"])
     if options["trim_anyway"] and not options["dry_run"]:
         _confirm_losses(list(rotations.values()), options, environment)
-    wanted = wanted_of(options)
+    wanted = _wanted(options)
 
     def run(name: str, show: TextIO) -> Run:
         ran = _run(rotations[name], options, environment, show, dry_run=options["dry_run"])
@@ -183,7 +185,7 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
         raise MlkeysError(f"Not finished: {', '.join(failed)}. Fix the errors and rerun; completed steps are kept.")
 
 
-def wanted_of(options: Options) -> Wanted:
+def _wanted(options: Options) -> Wanted:
     """What makes a rotation with these options finished."""
     return Wanted(
         floor=not options["keep_floor"],
@@ -214,13 +216,17 @@ def _details(run: Run) -> Mapping[str, object]:
 
 def _show(done: Mapping[str, Run], wanted: Wanted) -> None:
     console = output()
-    words = ["mlkeys", *sys.argv[1:]]
     for name, run in done.items():
         account = account_in(run.stats)
         if account is None:
             console.print(f"\nThe run of {name} ended without an account, so nothing is known to be done.", style="red")
         else:
-            show_account(account, wanted, words, console)
+            show_account(account, wanted, _words(), console)
+
+
+def _words() -> list[str]:
+    """The words of this command."""
+    return ["mlkeys", *sys.argv[1:]]
 
 
 def _confirm_losses(rotations: Sequence[Rotation], options: Options, environment: Mapping[str, str]) -> None:
@@ -240,6 +246,9 @@ def _confirm_losses(rotations: Sequence[Rotation], options: Options, environment
             raise MlkeysError(
                 f"--trim-anyway: what {rotation} would lose could not be determined. Nothing was changed."
             )
+        if account.blocking:
+            show_account(account, replace(_wanted(options), dry_run=True), _words(), console)
+            raise MlkeysError(f"--trim-anyway: the floor of {rotation} would stay where it is. Nothing was changed.")
         if not account.clean:
             losing = True
             show_losses(account, console)
