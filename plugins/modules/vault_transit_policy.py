@@ -50,8 +50,14 @@ options:
           - V(encrypt), V(decrypt), V(rewrap), V(hmac) and V(sign) allow the server's operations of the same names.
           - V(verify) allows to check whether a stored value is unchanged (C(hmac) and C(verify)).
             M(mlkeys.transit.vault_transit_vars) needs it together with V(encrypt) and V(rewrap).
-          - V(read) allows M(mlkeys.transit.vault_transit_key_info). V(rotate) and V(trim) allow to rotate and to trim
+          - V(read) allows M(mlkeys.transit.vault_transit_key_info).
+          - V(rotate) allows everything that C(mlkeys rotate) and C(mlkeys status) do - to read and rotate the key, to
+            rewrap its ciphertexts, to set its C(min_decryption_version) and C(min_encryption_version) and no other
+            attribute, and to trim it. To identify the ciphertexts of other keys, it also allows to list and read the
+            keys of the engine, and to rewrap with them, which shows no plaintext.
+          - With V(encrypt) in addition, a rotation can replace a leaked secret. With V(backup), it can keep a backup of
             the key.
+          - V(trim) allows to trim the key, and nothing else.
           - V(provision) allows to create and configure keys, and without O(grants[].key) the engine as well. It does
             not allow to encrypt, decrypt, rotate or delete.
           - V(delete) allows to delete keys that may be deleted.
@@ -126,6 +132,13 @@ EXAMPLES = r"""
       - key: ml-api-key
         allow: [decrypt]
         secrets: [openai_api_key, anthropic_api_key]
+
+- name: Allow to rotate a key, and to report the state of the engine
+  mlkeys.transit.vault_transit_policy:
+    name: ml-keys-rotator
+    grants:
+      - key: ml-api-key
+        allow: [rotate]
 
 - name: Allow to provision the engine and its keys, and to look up the own token
   mlkeys.transit.vault_transit_policy:

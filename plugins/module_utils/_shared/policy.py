@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Iterable, Mapping, Sequence
 
 from .hcl import attributes, block, text
@@ -27,6 +27,9 @@ RESERVED = ("default", "root", "response-wrapping", "control-group")
 
 # Any single part of a path. A `*` would also cover what is below: `keys/NAME/rotate` besides `keys/NAME`.
 ANY_KEY = "+"
+
+# The versions of a key below which the server neither decrypts nor encrypts.
+FLOORS = ("min_decryption_version", "min_encryption_version")
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,16 @@ class _Use:
 
     Attributes:
         engine: what the use also needs for all keys of the engine, with ENGINE for the engine's path.
+        beside: what the use needs of the engine's other keys even for a single key, with ENGINE for the engine's path.
+        parameters: for paths of `rules`, the only parameters that requests may have.
         sent: the parameter that carries the value, where access can be granted for single secrets.
         versions: whether the version of the key can be chosen.
     """
 
     rules: tuple[tuple[str, tuple[str, ...]], ...]
     engine: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    beside: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sent: str = ""
     versions: bool = False
 
@@ -110,7 +117,26 @@ _USES: dict[str, _Use] = {
     ),
     "read": _Use((("keys/KEY", ("read",)),), engine=(("ENGINE/keys", ("list",)),)),
     "rewrap": _Use((("rewrap/KEY", ("update",)),), sent="ciphertext", versions=True),
-    "rotate": _Use((("keys/KEY", ("read",)), ("keys/KEY/rotate", ("update",)))),
+    # The whole life of a rotation, without decrypt.
+    "rotate": _Use(
+        (
+            ("keys/KEY", ("read",)),
+            ("keys/KEY/config", ("update",)),
+            ("keys/KEY/rotate", ("update",)),
+            ("keys/KEY/trim", ("update",)),
+            ("hmac/KEY", ("update",)),
+            ("rewrap/KEY", ("update",)),
+            ("verify/KEY", ("update",)),
+        ),
+        # A ciphertext that another key can rewrap belongs to that key, and may stay as it is.
+        beside=(
+            ("ENGINE/keys", ("list",)),
+            (f"ENGINE/keys/{ANY_KEY}", ("read",)),
+            (f"ENGINE/rewrap/{ANY_KEY}", ("update",)),
+        ),
+        # `exportable` and `allow_plaintext_backup` could never be turned off again.
+        parameters={"keys/KEY/config": FLOORS},
+    ),
     "sign": _Use((("sign/KEY", ("update",)),)),
     "trim": _Use((("keys/KEY", ("read",)), ("keys/KEY/trim", ("update",)))),
     # A stored fingerprint is compared with a new one.
@@ -134,21 +160,30 @@ def grant_rules(use: str, backend: str, key: str | None = None, secrets: Sequenc
             Under a key that is not derived the server ignores the context, and the secrets would not be kept apart.
     """
     needed = _USES[use]
-    allowed: dict[str, tuple[str, ...]] | None = None
-    required: tuple[str, ...] = ()
-    if secrets:
-        # The server compares a parameter as it is sent. `batch_input`, which would circumvent the restriction,
-        # is refused because it is not listed.
-        contexts = tuple(base64.b64encode(name.encode("utf-8")).decode("ascii") for name in secrets)
-        required = ("context", needed.sent)
-        allowed = {needed.sent: (), "context": contexts, **({"key_version": ()} if needed.versions else {})}
+    allowed, required = _only(needed, secrets)
     rules = [
-        Rule(f"{backend}/{path.replace('KEY', key or ANY_KEY)}", capabilities, allowed, required)
+        Rule(
+            f"{backend}/{path.replace('KEY', key or ANY_KEY)}",
+            capabilities,
+            dict.fromkeys(needed.parameters[path], ()) if path in needed.parameters else allowed,
+            required,
+        )
         for path, capabilities in needed.rules
     ]
-    if key is None:
-        rules += [Rule(path.replace("ENGINE", backend), capabilities) for path, capabilities in needed.engine]
-    return tuple(rules)
+    more = (*needed.beside, *(needed.engine if key is None else ()))
+    rules += [Rule(path.replace("ENGINE", backend), capabilities) for path, capabilities in more]
+    return merged(rules) if needed.beside else tuple(rules)
+
+
+def _only(needed: _Use, secrets: Sequence[str]) -> tuple[Mapping[str, tuple[str, ...]] | None, tuple[str, ...]]:
+    """The parameters that requests for these secrets may have, and those that they must have."""
+    if not secrets:
+        return None, ()
+    # The server compares a parameter as it is sent. `batch_input`, which would circumvent the restriction,
+    # is refused because it is not listed.
+    contexts = tuple(base64.b64encode(name.encode("utf-8")).decode("ascii") for name in secrets)
+    allowed = {needed.sent: (), "context": contexts, **({"key_version": ()} if needed.versions else {})}
+    return allowed, ("context", needed.sent)
 
 
 def merged(rules: Iterable[Rule]) -> tuple[Rule, ...]:

@@ -33,7 +33,7 @@ class Run:
         reported: whether the run wrote its report; a run without one has failed.
         refused: how many of the failures are about changes that no run can make.
         stats: what the playbook set with `ansible.builtin.set_stats`.
-        output: what it printed, unless that was shown at once.
+        output: what it printed, errors included, unless that was shown at once.
     """
 
     status: int = 0
@@ -80,7 +80,7 @@ def ansible_playbook(
     Args:
         generated: whether the project is generated, so that its own configuration is used and no other.
         extra: further environment variables.
-        show: where to show the output. None to collect it, and to drop the errors.
+        show: where to show the output. None to collect it.
 
     Raises:
         MlkeysError: it cannot be run.
@@ -118,7 +118,7 @@ def _carry_out(
             {**made, REPORT_VARIABLE: str(pipe.writing)},
             cwd=folder,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if show is None else None,
+            stderr=subprocess.STDOUT if show is None else None,
             pass_fds=(pipe.writing,),
         ) as process,
     ):

@@ -44,7 +44,13 @@ def run_stacks(
 
 
 def run_each(
-    names: Sequence[str], run: Callable[[str, TextIO], Run], *, kind: str, as_json: bool, go_on: bool = False
+    names: Sequence[str],
+    run: Callable[[str, TextIO], Run],
+    *,
+    kind: str,
+    as_json: bool,
+    go_on: bool = False,
+    details: Callable[[Run], Mapping[str, object]] | None = None,
 ) -> dict[str, Run]:
     """Run a playbook for each name, and stop at a failure unless `go_on` is set. Show a report at the end.
 
@@ -52,6 +58,7 @@ def run_each(
 
     Args:
         kind: what the names stand for.
+        details: what else the JSON reports of a run.
     """
     console = terminal()
     done: dict[str, Run] = {}
@@ -61,7 +68,10 @@ def run_each(
         if done[name].status and not go_on:
             break
     if as_json:
-        click.echo(json.dumps({f"{kind}s": report(names, done)}))
+        rows = report(names, done)
+        if details is not None:
+            rows = [{**row, **details(done[name])} for name, row in zip(names, rows, strict=True) if name in done]
+        click.echo(json.dumps({f"{kind}s": rows}))
     else:
         _show(names, done, kind, console)
     return done

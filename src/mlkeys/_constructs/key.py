@@ -112,5 +112,10 @@ class TransitSecretBackendKey(KeyResource):
         return grant(self, grantee, "verify")
 
     def grant_rotate(self, grantee: Grantee) -> Grant:
-        """Allow a role or policy to rotate the key and read its versions."""
+        """Allow a role or policy to run `mlkeys rotate` and `mlkeys status` for the key, without decrypting.
+
+        The rights include to raise `min_decryption_version` and `min_encryption_version` (and to change nothing else of
+        the key), and to trim. To identify the ciphertexts of other keys, they include to list and read the keys of the
+        engine, and to rewrap with them.
+        """
         return grant(self, grantee, "rotate")

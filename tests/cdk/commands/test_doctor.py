@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from mlkeys._cli import main
 from mlkeys._commands.doctor import environment, machine, server
 from mlkeys._commands.doctor.check import Check
+from mlkeys._shared.policy import grant_rules, hcl
 from mlkeys._system import collection
 from tests.cdk.command import plain
 from tests.integration.conftest import SecureBao
@@ -331,6 +332,24 @@ def test_what_a_token_lacks_is_named(doctor: Doctor, bao: Bao, mount: str, mint_
         assert need in text
     assert f"{mount}-new/encrypt" not in text
     assert "--show-secrets" in shown(found, "rights", "remark")
+
+
+def test_a_token_that_rotates_is_checked_for_the_rest_of_a_rotation(
+    doctor: Doctor, bao: Bao, mount: str, mint_token: Callable[[str], str]
+) -> None:
+    written(mount)
+    bao.done("POST", f"{mount}/keys/ml", {"derived": True})
+    rotating = f'{USE}path "ENGINE/keys/ml/rotate" {{ capabilities = ["update"] }}\n'.replace("ENGINE", mount)
+    text = shown(doctor(BAO_ADDR=bao.addr, BAO_TOKEN=mint_token(rotating)), "rights", "remark")
+    for need in (
+        f"update on {mount}/keys/ml/config (only min_decryption_version, min_encryption_version)",
+        f"update on {mount}/rewrap/+",
+        f"list on {mount}/keys;",
+    ):
+        assert need in text
+    assert f"{mount}/rewrap/ml" not in text
+    everything = USE.replace("ENGINE", mount) + hcl(grant_rules("rotate", mount, "ml"))
+    assert not shown(doctor(BAO_ADDR=bao.addr, BAO_TOKEN=mint_token(everything)), "rights", "remark")
 
 
 def test_what_a_token_has_too_much_of_is_named(

@@ -42,13 +42,15 @@ def test_grants_allow_their_use_and_nothing_else(bao: Bao, mount: str) -> None:
         "decrypt two": ("decrypt/key", sealed["two"]),
         "rewrap": ("rewrap/key", sealed["one"]),
         "rotate": ("keys/key/rotate", {}),
+        "raise the floor": ("keys/key/config", {"min_decryption_version": "1"}),
         "delete": ("keys/key/config", {"deletion_allowed": "true"}),
+        "export": ("keys/key/config", {"min_decryption_version": "1", "exportable": "true"}),
     }
     for policy, allowed in (
         ("only-encrypt", {"encrypt one"}),
         ("only-decrypt", {"decrypt one"}),
         ("only-rewrap", {"rewrap"}),
-        ("only-rotate", {"rotate"}),
+        ("only-rotate", {"rotate", "rewrap", "raise the floor"}),
     ):
         with policy_token(bao, files(s)[f"ansible/s/policies/{policy}.hcl"]) as token:
             worked = {

@@ -32,11 +32,17 @@ DOES: dict[str, set[tuple[str, str]]] = {
     "provision": {("read", "keys/ml"), ("update", "keys/ml"), ("update", "keys/ml/config")},
     "read": {("read", "keys/ml")},
     "rewrap": {("update", "rewrap/ml")},
-    "rotate": {("read", "keys/ml"), ("update", "keys/ml/rotate")},
+    "rotate": {
+        ("read", "keys/ml"),
+        *(("update", f"keys/ml/{what}") for what in ("config", "rotate", "trim")),
+        *(("update", f"{what}/ml") for what in ("hmac", "rewrap", "verify")),
+    },
     "sign": {("update", "sign/ml")},
     "trim": {("read", "keys/ml"), ("update", "keys/ml/trim")},
     "verify": {("update", "hmac/ml"), ("update", "verify/ml")},
 }
+# What it allows with the engine's other keys as well: to identify their ciphertexts.
+BESIDE: dict[str, set[tuple[str, str]]] = {"rotate": {("read", "keys/ml"), ("update", "rewrap/ml")}}
 EVERYTHING = set.union(*DOES.values()) | {(capability, "keys/ml/rotate") for capability in CAPABILITIES}
 
 
@@ -61,7 +67,8 @@ def test_a_use_allows_its_operations_and_nothing_else(use: str, key: str | None)
         assert allows(rules, capability, f"a/transit/{path}") is ((capability, path) in DOES[use]), (capability, path)
     # Another key's only where all keys are meant.
     for capability, path in DOES[use]:
-        assert allows(rules, capability, f"a/transit/{path.replace('ml', 'other')}") is (key is None)
+        expected = key is None or (capability, path) in BESIDE.get(use, set())
+        assert allows(rules, capability, f"a/transit/{path.replace('ml', 'other')}") is expected, (capability, path)
 
 
 @pytest.mark.parametrize("use", USES)
@@ -84,6 +91,15 @@ def test_all_keys_bring_the_list_and_for_provisioning_the_engine() -> None:
         "transit/cache-config": ("read", "update"),
     }
     assert Rule("transit/keys", ("list",)) in grant_rules("read", "transit")
+
+
+@pytest.mark.parametrize("key", ["ml", None])
+def test_a_rotator_configures_nothing_but_the_two_floors(key: str | None) -> None:
+    rules = {rule.path: rule for rule in grant_rules("rotate", "transit", key)}
+    config = rules.pop(f"transit/keys/{key or '+'}/config")
+    assert config.allowed == {"min_decryption_version": (), "min_encryption_version": ()}
+    assert all(rule.allowed is None for rule in rules.values())
+    assert rules["transit/keys"].capabilities == ("list",)
 
 
 @pytest.mark.parametrize("use", FOR_SECRETS)

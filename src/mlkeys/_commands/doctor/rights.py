@@ -33,12 +33,29 @@ class Need:
         always: needed whether or not the object exists.
         to_make: needed in addition while the object does not exist.
         about: why a missing capability is not a failure; empty if it is one.
+        parameters: the only parameters that it is needed with; empty if they do not matter.
+        updating: only tokens that may update this path need it; empty if all do.
     """
 
     path: str
     always: frozenset[str] = frozenset()
     to_make: frozenset[str] = frozenset()
     about: str = ""
+    parameters: tuple[str, ...] = ()
+    updating: str = ""
+
+    def applies(self, granted: Mapping[str, frozenset[str]]) -> bool:
+        """Whether a token with these capabilities needs it."""
+        return not self.updating or "update" in granted[self.updating]
+
+    def missing(self, granted: Mapping[str, frozenset[str]], present: Mapping[str, bool]) -> str:
+        """The capabilities that a token lacks here, in words; empty if it lacks none."""
+        wanted = self.always | (frozenset() if present.get(self.path, True) else self.to_make)
+        lacking = wanted - granted[self.path]
+        if not lacking:
+            return ""
+        only = f" (only {', '.join(self.parameters)})" if self.parameters else ""
+        return f"{', '.join(sorted(lacking))} on {self.path}{only}"
 
 
 def needs_of(view: View, stack: Stack) -> Iterator[Need]:
@@ -49,6 +66,7 @@ def needs_of(view: View, stack: Stack) -> Iterator[Need]:
         if isinstance(element, EncryptedVars):
             for use in ("encrypt", "verify", "rewrap"):
                 yield from _using(view, element.key, use)
+            yield from _rotating(view, element.key)
         if isinstance(element, Encrypted) and isinstance(element.plaintext, KvSecret):
             yield Need(f"{element.plaintext.mount}/data/{element.plaintext.path}", _READ)
     readers = {element: list(_decrypted_by(view, element)) for element in view.in_stack(stack)}
@@ -62,6 +80,19 @@ def _using(view: View, key: KeyResource, use: str, about: str = "") -> Iterator[
     """The rights of a use, as the policies grant them that this package writes."""
     for rule in grant_rules(use, view.text(str(key.backend)), view.text(str(key.name))):
         yield Need(rule.path, frozenset(rule.capabilities), about=about)
+
+
+def _rotating(view: View, key: KeyResource) -> Iterator[Need]:
+    """What `mlkeys rotate` needs besides. A token that may not rotate is not meant for it, and needs none of it."""
+    backend, name = view.text(str(key.backend)), view.text(str(key.name))
+    for rule in grant_rules("rotate", backend, name):
+        yield Need(
+            rule.path,
+            frozenset(rule.capabilities),
+            about="Only 'mlkeys rotate' and 'mlkeys status' need it. The grant 'rotate' includes it.",
+            parameters=tuple(rule.allowed or ()),
+            updating=f"{backend}/keys/{name}/rotate",
+        )
 
 
 def _provisioned(path: str, backend: str, key: str | None = None, *, makes: bool = True) -> Need:
@@ -139,10 +170,10 @@ def verdicts(
     if all("root" in capabilities for capabilities in granted.values()):
         return
     lacking: dict[str, list[str]] = {}
-    for need in dict.fromkeys(needs):
-        wanted = need.always | (frozenset() if present.get(need.path, True) else need.to_make)
-        if missing := wanted - granted[need.path]:
-            lacking.setdefault(need.about, []).append(f"{', '.join(sorted(missing))} on {need.path}")
+    applying = [need for need in dict.fromkeys(needs) if need.applies(granted)]
+    for need in applying:
+        if missing := need.missing(granted, present):
+            lacking.setdefault(need.about, []).append(missing)
     for about, found in sorted(lacking.items()):
         lacks = f"lacks {'; '.join(found)}"
         if about:
@@ -154,4 +185,4 @@ def verdicts(
             advice = "Remove it from the token's policies."
             yield Check("rights", "remark", f"{capability} on {path}: {leads_to}", advice, stack)
     if not lacking.get(""):
-        yield Check("rights", "ok", f"enough on {len(granted) - len(dangers)} paths", stack=stack)
+        yield Check("rights", "ok", f"enough on {len({need.path for need in applying})} paths", stack=stack)

@@ -7,51 +7,22 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TextIO, TypedDict, Unpack
+from typing import TextIO, Unpack
 
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.fleet.targets import Fleet, Key, for_fleets
+from mlkeys._commands.fleet.account import Wanted, account_in, finished
+from mlkeys._commands.fleet.account_text import output, show_account, show_losses
+from mlkeys._commands.fleet.rotation import Options, Rotation, chosen, variables_of
+from mlkeys._commands.fleet.targets import Fleet, for_fleets
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.project import json_option
-from mlkeys._commands.stacks import run_each
+from mlkeys._commands.stacks import run_each, terminal
 from mlkeys._errors import MlkeysError
-from mlkeys._model.attributes import unknown_problem
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """One key of one fleet."""
-
-    fleet: Fleet
-    key: Key
-
-    def __str__(self) -> str:
-        return f"{self.key} of {self.fleet.name}"
-
-    @property
-    def variables(self) -> dict[str, object]:
-        return {"vault_transit_rotate_key": self.key.name, "vault_transit_rotate_backend": self.key.backend}
-
-
-class Options(TypedDict):
-    """The options; `limit` selects hosts, `at_most` limits ciphertexts."""
-
-    older_than: int
-    now: bool
-    replaced: tuple[str, ...]
-    limit: str | None
-    at_most: int | None
-    serial: str | None
-    keep_floor: bool
-    trim: bool
-    backup_dir: Path | None
-    backup_recipients: tuple[str, ...]
-    dry_run: bool
 
 
 def _serial(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -82,10 +53,31 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
     "replaced",
     multiple=True,
     metavar="SECRET",
-    help="Replace a leaked secret everywhere, and rotate now; repeatable. The new value is read from the environment "
-    "(OPENAI_API_KEY for openai_api_key), or prompted for.",
+    help="Replace a leaked secret everywhere, and rotate the keys that encrypt it now; repeatable. The new value is "
+    "read from the environment (OPENAI_API_KEY for openai_api_key), or prompted for.",
+)
+@click.option(
+    "--context",
+    "contexts",
+    multiple=True,
+    metavar="NAME",
+    help="Also identify ciphertexts by this name of a secret, the context of a derived key; repeatable.",
 )
 @click.option("--limit", metavar="PATTERN", help="Only these hosts. The floor is not raised until all hosts are done.")
+@click.option(
+    "--accept-unknown",
+    multiple=True,
+    metavar="PATH|GLOB",
+    help="Accept the ciphertexts in these files that cannot be identified: they may be lost. With or without a host, "
+    "as in 'gateway-a:/srv/*.env'; repeatable.",
+)
+@click.option(
+    "--accept-unread",
+    multiple=True,
+    metavar="PATH|GLOB",
+    help="Accept that these files and folders are not read: their ciphertexts may be lost; repeatable.",
+)
+@click.option("--strict", is_flag=True, help="Do not raise the floor while compressed files have not been searched.")
 @click.option(
     "--at-most",
     metavar="COUNT",
@@ -101,7 +93,19 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.option(
     "--trim",
     is_flag=True,
-    help="Delete the key versions below the floor permanently. Ciphertexts of these versions are lost.",
+    help="Delete the key versions below the floor permanently, if the account is clean and nothing had to be accepted.",
+)
+@click.option(
+    "--trim-anyway",
+    is_flag=True,
+    help="Trim although something was accepted, or cannot be identified. Lists what may be lost, and asks. What keeps "
+    "the floor where it is has to be accepted first.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation of --trim-anyway.")
+@click.option(
+    "--recover",
+    is_flag=True,
+    help="Also rewrap ciphertexts below the floor, for example of an old branch: lowers the floor while it does.",
 )
 @click.option(
     "--backup-dir",
@@ -117,7 +121,9 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
     metavar="RECIPIENT",
     help="Who can decrypt the backups: an age or SSH public key, or the fingerprint of a GnuPG key; repeatable.",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would be done, without changing anything.")
+@click.option(
+    "--dry-run", is_flag=True, help="Predict what would be done and what would block, without changing anything."
+)
 @json_option
 @failing_plainly
 @for_fleets
@@ -125,91 +131,148 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
     """Rotate keys and rewrap their ciphertexts everywhere.
 
     Rotates each key that is old enough, rewraps its ciphertexts in the encrypted vars files and in the files of the
-    hosts, verifies that none is left, and then raises the floor (min_decryption_version), below which the server
-    decrypts nothing. If a run is interrupted, run the command again to finish it. The floor is not raised while a host
-    is unreachable.
+    hosts, looks at all of them again, and then raises the floor (min_decryption_version), below which the server
+    decrypts nothing. If a run is interrupted, run the command again to finish it.
+
+    At the end, it shows an account: what was read, which ciphertexts were found, which could not be identified, and
+    which places and hosts could not be read. As long as one of these may hold a ciphertext of the key, the floor stays
+    where it is, and the command exits with 1. Accept a ciphertext or a place by name to take responsibility for it.
 
     The hosts are those of PROGRAM (app.py) or of an inventory (see the playbook mlkeys.transit.rotate for its
     variables). They need neither a token nor additional libraries.
 
     \b
     Examples:
-      mlkeys rotate --dry-run
+      mlkeys rotate --dry-run                        predict the account
       mlkeys rotate                                  keys older than 90 days, for cron
       mlkeys rotate --key transit/ml-api-key --now
       mlkeys rotate --replace openai_api_key         after a leak
       mlkeys rotate -i inventory.yml --key transit/ml-api-key --serial 25%
+      mlkeys rotate --accept-unread '/srv/archive/*'
+      mlkeys rotate --recover                        after an old branch came back
       mlkeys rotate --backup-dir backups --backup-recipient age1...
     """
     if bool(options["backup_dir"]) is not bool(options["backup_recipients"]):
         raise click.UsageError(
             "--backup-dir and --backup-recipient must be used together: backups are always encrypted."
         )
-    rotations = {str(rotation): rotation for rotation in _chosen(fleets, keys)}
+    if options["keep_floor"] and (options["trim"] or options["trim_anyway"]):
+        raise click.UsageError(
+            "--keep-floor and --trim exclude one another: only versions below the floor are trimmed."
+        )
+    _named(options["replaced"])
+    rotations = {str(rotation): rotation for rotation in chosen(fleets, keys, options["replaced"])}
     if not rotations:
         raise MlkeysError("No key to rotate: the program encrypts nothing.")
     environment = _new_values(options["replaced"])
-    variables = _variables(options)
-    arguments = ["--check", "--diff"] if options["dry_run"] else []
+    if options["trim_anyway"] and not options["dry_run"]:
+        _confirm_losses(list(rotations.values()), options, environment)
+    wanted = _wanted(options)
 
     def run(name: str, show: TextIO) -> Run:
-        rotation = rotations[name]
-        return rotation.fleet.run(
-            "rotate",
-            {**rotation.variables, **variables},
-            arguments,
-            limit=options["limit"],
-            show=show,
-            extra=environment,
-        )
+        ran = _run(rotations[name], options, environment, show, dry_run=options["dry_run"])
+        account = account_in(ran.stats)
+        # A run that ended well did what its account shows, and nothing else.
+        if account is None or not finished(account, wanted):
+            ran.status = ran.status or 1
+        return ran
 
     # A failure of one key must not hold up the others.
-    done = run_each(list(rotations), run, kind="key", as_json=as_json, go_on=True)
+    done = run_each(list(rotations), run, kind="key", as_json=as_json, go_on=True, details=_details)
+    if not as_json:
+        _show(done, wanted)
     if failed := [name for name, ran in done.items() if ran.status]:
         raise MlkeysError(f"Not finished: {', '.join(failed)}. Fix the errors and rerun; completed steps are kept.")
 
 
-def _chosen(fleets: Sequence[Fleet], names: Sequence[str]) -> list[Rotation]:
-    if not fleets[0].generated:
-        if not names:
-            raise MlkeysError("An inventory does not define keys: name them with --key ENGINE/NAME.")
-        return [Rotation(fleets[0], _key(name)) for name in names]
-    known = [Rotation(fleet, key) for fleet in fleets for key in fleet.keys]
-    for name in names:
-        if name not in {str(rotation.key) for rotation in known}:
-            raise MlkeysError(f"--key {name}: {unknown_problem(name, {str(rotation.key) for rotation in known})}")
-    return [rotation for rotation in known if not names or str(rotation.key) in names]
+def _wanted(options: Options) -> Wanted:
+    """What makes a rotation with these options finished."""
+    return Wanted(
+        floor=not options["keep_floor"],
+        trim=options["trim"] or options["trim_anyway"],
+        limited=options["at_most"] is not None,
+        dry_run=options["dry_run"],
+    )
 
 
-def _key(text: str) -> Key:
-    backend, slash, name = text.strip("/").rpartition("/")
-    if not slash:
-        raise MlkeysError(f"--key {text}: include the engine, as in transit/{text}.")
-    return Key(backend, name)
+def _run(
+    rotation: Rotation, options: Options, environment: Mapping[str, str], show: TextIO | None, *, dry_run: bool
+) -> Run:
+    return rotation.fleet.run(
+        "rotate",
+        variables_of(rotation, options),
+        ["--check", "--diff"] if dry_run else [],
+        limit=options["limit"],
+        show=show,
+        extra=environment,
+    )
 
 
-def _variables(options: Options) -> dict[str, object]:
-    given: dict[str, object] = {
-        "older_than": 0 if options["now"] or options["replaced"] else f"{options['older_than']}d",
-        "limit": options["at_most"],
-        "serial": options["serial"],
-        "floor": False if options["keep_floor"] else None,
-        "trim": True if options["trim"] else None,
-        "secrets": {name: f"{{{{ lookup('ansible.builtin.env', '{name.upper()}') }}}}" for name in options["replaced"]}
-        or None,
-        # The playbook runs in another folder.
-        "backup_dir": str(folder.resolve()) if (folder := options["backup_dir"]) else None,
-        "backup_recipients": list(options["backup_recipients"]) or None,
-    }
-    return {f"vault_transit_rotate_{name}": value for name, value in given.items() if value is not None}
+def _details(run: Run) -> Mapping[str, object]:
+    """What the report of a key has in JSON besides the counts."""
+    account = account_in(run.stats)
+    return {"account": account.document if account is not None else None}
+
+
+def _show(done: Mapping[str, Run], wanted: Wanted) -> None:
+    console = output()
+    for name, run in done.items():
+        account = account_in(run.stats)
+        if account is None:
+            console.print(f"\nThe run of {name} ended without an account, so nothing is known to be done.", style="red")
+        else:
+            show_account(account, wanted, _words(), console)
+
+
+def _words() -> list[str]:
+    """The words of this command."""
+    return ["mlkeys", *sys.argv[1:]]
+
+
+def _confirm_losses(rotations: Sequence[Rotation], options: Options, environment: Mapping[str, str]) -> None:
+    """Ask before versions are destroyed that something may still need.
+
+    Raises:
+        MlkeysError: it is not known what would be lost, or nobody agreed.
+    """
+    console = terminal()
+    losing = False
+    for rotation in rotations:
+        console.print(f"Predicting what trimming {rotation} destroys …", style="dim")
+        ran = _run(rotation, options, environment, None, dry_run=True)
+        account = account_in(ran.stats)
+        if account is None:
+            click.echo(ran.output, err=True)
+            raise MlkeysError(
+                f"--trim-anyway: what {rotation} would lose could not be determined. Nothing was changed."
+            )
+        if account.blocking:
+            show_account(account, replace(_wanted(options), dry_run=True), _words(), console)
+            raise MlkeysError(f"--trim-anyway: the floor of {rotation} would stay where it is. Nothing was changed.")
+        if not account.clean:
+            losing = True
+            show_losses(account, console)
+    if not losing or options["yes"]:
+        return
+    if not sys.stdin.isatty():
+        raise MlkeysError(
+            "--trim-anyway asks before it destroys anything, which needs a terminal. Nothing was changed. To agree "
+            "without a terminal, also give --yes."
+        )
+    if not click.confirm("Destroy the old versions, and lose these ciphertexts?", default=False, err=True):
+        raise MlkeysError("Nothing was changed.")
+
+
+def _named(secrets: Sequence[str]) -> None:
+    for name in secrets:
+        if not name.isidentifier():
+            raise MlkeysError(f"--replace {name}: this is not the name of a secret.")
 
 
 def _new_values(names: Sequence[str]) -> dict[str, str]:
     """The new values of leaked secrets, as environment variables."""
     values = {}
     for name in names:
-        if not name.isidentifier():
-            raise MlkeysError(f"--replace {name}: this is not the name of a secret.")
         variable = name.upper()
         if not os.environ.get(variable):
             if not sys.stdin.isatty():

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import click
 
 from mlkeys._commands.errors import failing_plainly, write_file
+from mlkeys._commands.fleet.account_text import output, show_rows
 from mlkeys._commands.fleet.status_page import page
-from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place
+from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, reason_in
 from mlkeys._commands.fleet.targets import Fleet, for_fleets
 from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import terminal
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-_WIDE = 250
 _STYLES = {
     "current": "green",
     "behind": "yellow",
@@ -89,7 +89,7 @@ def command(
     if as_json:
         click.echo(json.dumps({"fleets": [{"name": one.name, **one.report} for one in found]}))
     else:
-        _show(found, every=every)
+        _show(found, every=every, fail=fail)
     sys.exit(2 if fail and not all(one.healthy for one in found) else 0)
 
 
@@ -100,24 +100,27 @@ def _checked(fleet: Fleet, limit: str | None, older_than: int) -> FleetStatus:
         file = Path(folder) / "report.json"
         variables = {"vault_transit_status_file": str(file), "vault_transit_status_older_than": older_than}
         run = fleet.run("status", variables, limit=limit, show=None)
-        if not file.exists():
-            click.echo(run.output, err=True)
-            raise MlkeysError(f"The state of {fleet.name} could not be determined.")
-        return FleetStatus(fleet.name, json.loads(file.read_text(encoding="utf-8")))
+        try:
+            report = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            click.echo(run.output.rstrip(), err=True)
+            raise MlkeysError(f"The state of {fleet.name} could not be determined: {reason_in(run.output)}") from None
+        return FleetStatus(fleet.name, report)
 
 
-def _show(found: Sequence[FleetStatus], *, every: bool) -> None:
-    from rich.console import Console
-
-    # Without a terminal, lines are not wrapped.
-    width = None if sys.stdout.isatty() else _WIDE
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
+def _show(found: Sequence[FleetStatus], *, every: bool, fail: bool) -> None:
+    console = output()
     for number, fleet in enumerate(found):
         if len(found) > 1:
             console.print(("\n" if number else "") + fleet.name, style="bold")
         _show_keys(fleet.keys, console)
         _show_ciphertexts(fleet, console, every=every)
+        show_rows("unknown", fleet.unknown, console)
+        show_rows("unread", fleet.unread, console)
         _show_problems(fleet, console)
+    if not fail and not all(fleet.healthy for fleet in found):
+        # The exit code is 0, and what was shown must not be mistaken for success.
+        console.print("Problems were found. With --fail, this command exits with 2 because of them.", style="yellow")
 
 
 def _show_keys(keys: Sequence[KeyStatus], console: Console) -> None:
@@ -159,6 +162,9 @@ def _show_problems(fleet: FleetStatus, console: Console) -> None:
     console.print()
     for problem in fleet.problems:
         console.print(_styled((f"{problem['severity']}: ", _STYLES[problem["severity"]]), (problem["text"], "")))
+    for one in fleet.too_old:
+        for sentence in one.sentences:
+            console.print(sentence, style=_STYLES["error"])
     hosts = "1 host" if len(fleet.seen) == 1 else f"{len(fleet.seen)} hosts"
     if fleet.healthy:
         console.print(f"Nothing is overdue on {hosts}.", style="green")

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,12 +26,17 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """One key: a row of the table, or a bar of the page."""
+    """One key: a row of the table, or a bar of the page.
+
+    Attributes:
+        oldest: the oldest version that exists on the server; older ones were trimmed.
+    """
 
     path: str
     kind: str
     latest: int
     floor: int
+    oldest: int
     age: str
     rotated_every: str
     overdue: bool
@@ -43,6 +50,37 @@ class KeyStatus:
     def used(self) -> list[Version]:
         """The versions in use."""
         return [version for version in self.versions if version.ciphertexts]
+
+
+@dataclass(frozen=True, slots=True)
+class TooOld:
+    """Ciphertexts of a key that are below its floor (`min_decryption_version`), such as those of an old branch."""
+
+    key: KeyStatus
+    rows: Sequence[Mapping[str, Any]]
+
+    @property
+    def sentences(self) -> list[str]:
+        """Which they are, since when, and what to do."""
+        oldest = self.key.oldest
+        return [
+            *self._about(
+                [row for row in self.rows if row["version"] >= oldest], "Bring them back: mlkeys rotate --recover."
+            ),
+            *self._about(
+                [row for row in self.rows if row["version"] < oldest],
+                "Their versions were destroyed (trimmed): only a backup of the key, or the original secrets, can help.",
+            ),
+        ]
+
+    def _about(self, rows: Sequence[Mapping[str, Any]], remedy: str) -> list[str]:
+        if not rows:
+            return []
+        versions = ", ".join(f"v{number}" for number in sorted({row["version"] for row in rows}))
+        are = "1 ciphertext is" if len(rows) == 1 else f"{len(rows)} ciphertexts are"
+        at = next((version.age for version in self.key.versions if version.number == self.key.floor), "")
+        since = f", at the earliest since v{self.key.floor} was made {at} ago" if at else ""
+        return [f"{self.key.path}: {are} at {versions}, below the floor v{self.key.floor}{since}. {remedy}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +111,28 @@ class FleetStatus:
         return dict(self.report["hosts"]["missing"])
 
     @property
+    def unread(self) -> list[Mapping[str, Any]]:
+        """The places that could not be read."""
+        return list(self.report.get("unread") or ())
+
+    @property
+    def unknown(self) -> list[Mapping[str, Any]]:
+        """The ciphertexts that no key could be found for."""
+        return list(self.report.get("unknown") or ())
+
+    @property
     def healthy(self) -> bool:
-        return bool(self.report["healthy"])
+        return bool(self.report["healthy"]) and not self.unread and not self.unknown
+
+    @property
+    def too_old(self) -> list[TooOld]:
+        """The keys with ciphertexts below their floors."""
+        rows = [row for row in self.ciphertexts if row["state"] == "too old" and row["key"]]
+        return [
+            TooOld(key, tuple(found))
+            for key in self.keys
+            if (found := [row for row in rows if f"{row['backend']}/{row['key']}" == key.path])
+        ]
 
     def by_host(self) -> dict[str, list[Mapping[str, Any]]]:
         """The ciphertexts of each host."""
@@ -92,6 +150,7 @@ def _key(row: Mapping[str, Any]) -> KeyStatus:
         kind=row["type"],
         latest=row["latest_version"],
         floor=row["min_decryption_version"],
+        oldest=row.get("min_available_version") or 0,
         age=age_text(row["age_seconds"]),
         rotated_every=age_text(period) if period else "",
         overdue=row["overdue"],
@@ -111,3 +170,14 @@ def _key(row: Mapping[str, Any]) -> KeyStatus:
 def place(row: Mapping[str, Any]) -> str:
     """The file and the line of a ciphertext."""
     return f"{row['path']}:{row['line']}"
+
+
+_ERROR = re.compile(r"^(?:fatal|failed|ERROR|\[ERROR\]).*$", re.MULTILINE)
+_MESSAGE = re.compile(r'"msg": ("(?:[^"\\]|\\.)*")')
+
+
+def reason_in(output: str) -> str:
+    """The reason in what a failed playbook printed."""
+    messages = [json.loads(text) for text in _MESSAGE.findall("\n".join(_ERROR.findall(output)))]
+    lines = messages or _ERROR.findall(output) or [line for line in output.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "the playbook printed nothing."

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TextIO, TypeVar
 
@@ -49,15 +49,19 @@ class Fleet:
     """Hosts, and how Ansible finds them.
 
     Attributes:
-        keys: the keys of its ciphertexts, as far as a program declares them.
+        keys: the keys of its ciphertexts and the names of the secrets, as far as a program declares them.
         generated: whether Ansible uses the configuration of the folder and no other.
     """
 
     name: str
     folder: Path
     inventories: Sequence[str] = ()
-    keys: Sequence[Key] = ()
+    keys: Mapping[Key, frozenset[str]] = field(default_factory=dict)
     generated: bool = False
+
+    def secrets_of(self, key: Key) -> frozenset[str]:
+        """The names of the secrets that a program encrypts with the key."""
+        return self.keys.get(key, frozenset())
 
     def run(
         self,
@@ -85,7 +89,13 @@ class Fleet:
         only = [] if limit is None else ["--limit", f"localhost,{limit}"]
         argv = [*given, "--extra-vars", json.dumps({**everywhere, **variables}), *arguments, *only]
         return ansible_playbook(
-            self.folder, f"mlkeys.transit.{playbook}", argv, show=show, generated=self.generated, extra=extra
+            self.folder,
+            f"mlkeys.transit.{playbook}",
+            argv,
+            show=show,
+            generated=self.generated,
+            # Both playbooks work on ciphertext, so that their token needs no permission to decrypt.
+            extra={**(extra or {}), "MLKEYS_TRANSIT_VARS_DISABLED": "1"},
         )
 
 
@@ -129,7 +139,10 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
     ]
 
 
-def _keys(view: View, stack: Stack) -> list[Key]:
-    files = [element for element in view.in_stack(stack) if isinstance(element, EncryptedVars)]
-    found = [Key(view.text(str(file.key.backend)), view.text(str(file.key.name))) for file in files]
-    return list(dict.fromkeys(found))
+def _keys(view: View, stack: Stack) -> dict[Key, frozenset[str]]:
+    found: dict[Key, frozenset[str]] = {}
+    for file in view.in_stack(stack):
+        if isinstance(file, EncryptedVars):
+            key = Key(view.text(str(file.key.backend)), view.text(str(file.key.name)))
+            found[key] = found.get(key, frozenset()) | {entry.name for entry in file.entries}
+    return found

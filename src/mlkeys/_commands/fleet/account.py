@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The account of a rotation: what it read, what it found, and what keeps the floor where it is. Pure.
+
+The playbook `mlkeys.transit.rotate` sets it with `ansible.builtin.set_stats`, and shows it in its own output as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: The name under which the playbook sets it.
+STATISTIC = "vault_transit_account"
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account of one key.
+
+    Attributes:
+        document: everything, as the playbook set it.
+    """
+
+    document: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        return str(self.document["key"])
+
+    @property
+    def target(self) -> int:
+        """The version that all ciphertexts are carried to."""
+        return int(self.document["target"])
+
+    @property
+    def files(self) -> int:
+        return int(self.document["files"])
+
+    @property
+    def clean(self) -> bool:
+        return bool(self.document["clean"])
+
+    @property
+    def trimmed(self) -> bool:
+        return bool(self.document.get("trimmed"))
+
+    @property
+    def left(self) -> int:
+        """How many ciphertexts wait for the next run, because of a limit."""
+        return int(self.document.get("left") or 0)
+
+    @property
+    def floor(self) -> tuple[int, int]:
+        """The key's `min_decryption_version` before and after the run."""
+        floor = self.document["floor"]
+        return int(floor["before"]), int(floor["after"])
+
+    @property
+    def blocking(self) -> list[str]:
+        """Why the floor has to stay where it is, in sentences."""
+        return [_sentence(str(text)) for text in self.document.get("blocking") or ()]
+
+    @property
+    def replaced(self) -> dict[str, str]:
+        """Where each replaced secret was replaced: `everywhere`, `incomplete` or `nowhere`."""
+        return {str(name): str(where) for name, where in (self.document.get("replaced") or {}).items()}
+
+    @property
+    def ciphertexts(self) -> list[Row]:
+        """Numbers of ciphertexts, by key, version and state."""
+        return self.rows("ciphertexts")
+
+    def rows(self, name: str) -> list[Row]:
+        """One of the lists of the account: `unknown`, `unread`, `hosts`, `behind`, `lost`, `accepted`, …"""
+        return [row if isinstance(row, Mapping) else {"path": str(row)} for row in self.document.get(name) or ()]
+
+    @property
+    def recoverable(self) -> bool:
+        """Whether ciphertexts are below the floor, and their versions still exist."""
+        return any("--recover" in sentence for sentence in self.blocking)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def account_in(stats: Mapping[str, Any]) -> Account | None:
+    """The account among what a run set; None if the run has none, or one that is not complete."""
+    document = stats.get(STATISTIC)
+    if not isinstance(document, Mapping):
+        return None
+    account = Account(document)
+    try:
+        _ = (account.key, account.target, account.files, account.clean, account.floor)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return account
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a rotation was asked for, as far as it decides whether the rotation is finished."""
+
+    floor: bool = True
+    trim: bool = False
+    limited: bool = False
+    dry_run: bool = False
+
+
+def finished(account: Account, wanted: Wanted) -> bool:
+    """Whether the run did all that it was asked for, or a dry run predicts that it would."""
+    if wanted.limited and account.left:
+        # The limit was asked for as well: the next run goes on.
+        return not any(account.rows(name) for name in ("unknown", "unread", "hosts"))
+    if not wanted.floor:
+        return True
+    _, after = account.floor
+    raised = not account.blocking if wanted.dry_run else after >= account.target
+    trimmed = account.trimmed or account.clean or not wanted.trim or wanted.dry_run
+    return raised and trimmed
+
+
+def place(row: Row) -> str:
+    """A row's file and line, with its host, as the accepting options expect it."""
+    path = str(row.get("path", ""))
+    return f"{row['host']}:{path}" if row.get("host") and path else path or str(row.get("host", ""))
+
+
+def losses(account: Account) -> list[str]:
+    """What may need the old versions, if they are trimmed anyway."""
+    described = [
+        *(f"{_line(row)}: v{row.get('version', '?')}, not identified" for row in account.rows("unknown")),
+        *(f"{_line(row)}: behind" for row in account.rows("behind")),
+        *(f"{_line(row)}: below the floor" for row in account.rows("lost")),
+        *(f"{place(row)}: not read: {row.get('reason', 'no reason given')}" for row in account.rows("unread")),
+        *(f"{row.get('host', '?')}: not looked at: {row.get('reason', '?')}" for row in account.rows("hosts")),
+        *(f"{_line(row)}: accepted" for row in account.rows("accepted")),
+        *(f"{place(row)}: compressed, not searched" for row in account.rows("not_searched")),
+    ]
+    return list(dict.fromkeys(described))
+
+
+def _line(row: Row) -> str:
+    return f"{place(row)}:{row['line']}" if row.get("line") else place(row)
+
+
+def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]]:
+    """The next steps: a sentence, and the options to add to the same command."""
+    steps: list[tuple[str, tuple[str, ...]]] = []
+    if account.rows("hosts"):
+        steps.append(("Make the hosts reachable, or take them out of the inventory, and run it for all of them.", ()))
+    if account.recoverable:
+        steps.append(("Bring back the ciphertexts below the floor, while their versions still exist.", ("--recover",)))
+    unknown = account.rows("unknown")
+    if unknown:
+        steps.append(
+            ("If an unidentified ciphertext belongs to this key under another name, name it.", ("--context", "NAME"))
+        )
+        steps.append(("If you know that it is not of this key, accept it.", _accepting("--accept-unknown", unknown)))
+    if account.rows("unread"):
+        steps.append(
+            (
+                "Let the run read the places (become), or accept them.",
+                _accepting("--accept-unread", account.rows("unread")),
+            )
+        )
+    if not steps and (account.left or account.rows("behind")):
+        steps.append(("Run it again to rewrap the rest.", ()))
+    if wanted.trim and not account.clean and not account.trimmed and not account.blocking:
+        steps.append(
+            (
+                "Only a completely clean account allows to trim. To trim all the same:",
+                ("--trim-anyway",),
+            )
+        )
+    return steps
+
+
+#: More patterns than this are not a command to type.
+_PATTERNS = 3
+
+
+def _accepting(option: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    places = list(dict.fromkeys(place(row) for row in rows))
+    words = [word for name in places[:_PATTERNS] for word in (option, _escaped(name))]
+    return (*words, *((option, "…") if len(places) > _PATTERNS else ()))
+
+
+def _escaped(path: str) -> str:
+    """The path as a glob that matches only itself."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
+
+
+def again(words: Iterable[str], options: Sequence[str]) -> list[str]:
+    """The words of the same command with more options, and not as a dry run."""
+    kept = [word for word in words if word not in ("--dry-run", "--json", *(o for o in options if o == "--recover"))]
+    if "--trim-anyway" in options:
+        kept = [word for word in kept if word != "--trim"]
+    return [*kept, *options]

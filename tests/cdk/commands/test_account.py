@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The account of a rotation: when the rotation is finished, what people see of it, and what they are to type next."""
+
+from __future__ import annotations
+
+import fnmatch
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from mlkeys._commands.fleet.account import Account, Wanted, account_in, advice, again, finished, losses
+from mlkeys._commands.fleet.account_text import LISTED, show_account, show_losses
+
+CLEAN: dict[str, Any] = {
+    "key": "transit/ml",
+    "target": 2,
+    "files": 3,
+    "ciphertexts": [{"key": "transit/ml", "version": 2, "state": "current", "count": 7}],
+    "unknown": [],
+    "unread": [],
+    "not_searched": [],
+    "hosts": [],
+    "left": 0,
+    "behind": [],
+    "accepted": [],
+    "blocking": [],
+    "clean": True,
+    "floor": {"before": 1, "after": 2},
+    "trimmed": False,
+    "replaced": {},
+}
+UNKNOWN = {"host": "a", "path": "/srv/[x].env", "line": 2, "version": 1, "name": "SESSION", "tried": ["session", "x"]}
+UNREAD = {"host": "a", "path": "/srv/closed", "reason": "Permission denied", "kind": "folder"}
+BLOCKED: dict[str, Any] = {
+    **CLEAN,
+    "unknown": [UNKNOWN],
+    "unread": [UNREAD],
+    "blocking": ["these places were not searched: a:/srv/closed (Permission denied)"],
+    "clean": False,
+    "floor": {"before": 1, "after": 1},
+}
+WORDS = ["mlkeys", "rotate", "-i", "inventory.yml", "--now"]
+
+
+def account(**changed: Any) -> Account:
+    return Account({**CLEAN, **changed})
+
+
+def shown(of: Account, wanted: Wanted | None = None) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=250, soft_wrap=True, markup=False, highlight=False)
+    show_account(of, wanted or Wanted(), WORDS, console)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "stats", [{}, {"vault_transit_account": None}, {"vault_transit_account": {"key": "transit/ml", "clean": True}}]
+)
+def test_half_an_account_is_none(stats: dict[str, Any]) -> None:
+    assert account_in(stats) is None
+    assert account_in({"vault_transit_account": CLEAN}) == Account(CLEAN)
+
+
+@pytest.mark.parametrize(
+    ("changed", "wanted", "expected"),
+    [
+        ({}, Wanted(), True),
+        ({"floor": {"before": 1, "after": 1}}, Wanted(), False),
+        ({"floor": {"before": 1, "after": 1}}, Wanted(floor=False), True),
+        ({"floor": {"before": 1, "after": 1}, "left": 3}, Wanted(limited=True), True),
+        ({"floor": {"before": 1, "after": 1}, "left": 3}, Wanted(), False),
+        ({"floor": {"before": 1, "after": 1}, "left": 3, "unread": [UNREAD]}, Wanted(limited=True), False),
+        ({"floor": {"before": 1, "after": 1}, "left": 3, "hosts": [{"host": "b"}]}, Wanted(limited=True), False),
+        ({"trimmed": True}, Wanted(trim=True), True),
+        ({"clean": False}, Wanted(trim=True), False),
+        ({"clean": False}, Wanted(), True),
+        ({"clean": False, "trimmed": True}, Wanted(trim=True), True),
+        ({"floor": {"before": 1, "after": 1}}, Wanted(dry_run=True), True),
+        ({"floor": {"before": 1, "after": 1}, "blocking": ["x"]}, Wanted(dry_run=True), False),
+    ],
+)
+def test_a_rotation_is_finished_when_it_did_what_was_asked_for(
+    changed: dict[str, Any], wanted: Wanted, *, expected: bool
+) -> None:
+    assert finished(account(**changed), wanted) is expected
+
+
+def test_a_clean_account_shows_what_was_read_and_the_new_floor() -> None:
+    text = shown(account(replaced={"openai_api_key": "everywhere", "hf_token": "incomplete"}))
+    assert "Account of transit/ml" in text
+    assert "3 files were read." in text
+    row = next(line for line in text.splitlines() if "current" in line)
+    assert row.split() == ["transit/ml", "v2", "current", "7"]
+    assert "openai_api_key was replaced everywhere." in text
+    assert "hf_token was not replaced everywhere." in text
+    assert "was raised from v1 to v2." in text
+    assert "mlkeys rotate" not in text
+
+
+def test_what_blocks_is_named_with_the_command_that_accepts_it() -> None:
+    text = shown(Account(BLOCKED))
+    assert "stays at v1:" in text
+    assert "- These places were not searched: a:/srv/closed (Permission denied)." in text
+    for cell in ("/srv/[x].env", "SESSION", "session, x", "Permission denied"):
+        assert cell in text
+    assert "  mlkeys rotate -i inventory.yml --now --accept-unread a:/srv/closed\n" in text
+    assert "  mlkeys rotate -i inventory.yml --now --accept-unknown 'a:/srv/[[]x].env'\n" in text
+
+
+def test_the_pattern_that_is_advised_matches_the_place_alone() -> None:
+    [pattern] = [words[1] for _, words in advice(Account(BLOCKED), Wanted()) if words[:1] == ("--accept-unknown",)]
+    assert fnmatch.fnmatchcase("a:/srv/[x].env", pattern)
+    assert not fnmatch.fnmatchcase("a:/srv/x.env", pattern)
+
+
+def test_a_dry_run_predicts() -> None:
+    assert "Predicted account of transit/ml" in shown(Account(BLOCKED), Wanted(dry_run=True))
+    assert "would stay at v1:" in shown(Account(BLOCKED), Wanted(dry_run=True))
+    raised = account(floor={"before": 1, "after": 1})
+    assert "would be raised from v1 to v2." in shown(raised, Wanted(dry_run=True))
+
+
+def test_long_lists_are_cut_and_say_so() -> None:
+    rows = [{**UNREAD, "path": f"/srv/{number:02}"} for number in range(LISTED + 5)]
+    text = shown(Account({**BLOCKED, "unread": rows}))
+    assert f"Places that were not read: {LISTED + 5}" in text
+    assert "/srv/09" in text
+    assert "/srv/10" not in text
+    assert "and 5 more" in text
+
+
+def test_hosts_versions_below_the_floor_and_trimming_have_their_own_advice() -> None:
+    behind = account(
+        hosts=[{"host": "b", "reason": "unreachable"}],
+        lost=[{"host": "a", "path": "/srv/.env", "line": 1, "version": 1, "name": "openai_api_key"}],
+        blocking=["these are below the floor: a:/srv/.env:1. Rewrap them: mlkeys rotate --recover"],
+        clean=False,
+        floor={"before": 2, "after": 2},
+        target=3,
+    )
+    text = shown(behind, Wanted(trim=True))
+    assert "Make the hosts reachable" in text
+    assert "  mlkeys rotate -i inventory.yml --now --recover\n" in text
+    assert "Ciphertexts below the floor: 1" in text
+    assert "- These are below the floor: a:/srv/.env:1." in text
+    assert "No version was destroyed." in text
+    # What blocks comes first.
+    assert "--trim-anyway" not in text
+    accepted = account(accepted=["a:/srv/old.env"], clean=False)
+    assert "  mlkeys rotate -i inventory.yml --now --trim-anyway\n" in shown(accepted, Wanted(trim=True))
+    # Versions that were trimmed do not come back.
+    trimmed = account(lost=behind.rows("lost"), blocking=["these were trimmed"], floor={"before": 1, "after": 1})
+    assert "--recover" not in shown(trimmed)
+
+
+def test_the_same_command_again_is_no_dry_run_and_trims_once() -> None:
+    assert again(["mlkeys", "rotate", "--trim", "--dry-run"], ("--trim-anyway",)) == [
+        "mlkeys",
+        "rotate",
+        "--trim-anyway",
+    ]
+
+
+def test_what_trimming_may_lose_is_listed() -> None:
+    found = losses(Account({**BLOCKED, "accepted": [{"host": "a", "path": "/srv/old"}], "not_searched": ["/x.gz"]}))
+    assert found == [
+        "a:/srv/[x].env:2: v1, not identified",
+        "a:/srv/closed: not read: Permission denied",
+        "a:/srv/old: accepted",
+        "/x.gz: compressed, not searched",
+    ]
+    stream = io.StringIO()
+    show_losses(Account(BLOCKED), Console(file=stream, width=250, markup=False))
+    assert "destroys the versions below v2 permanently" in stream.getvalue()
+    assert "a:/srv/[x].env:2: v1, not identified" in stream.getvalue()

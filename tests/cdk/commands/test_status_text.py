@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What `mlkeys status` says of ciphertexts below the floor, and of a playbook that failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlkeys._commands.fleet.status_text import FleetStatus, reason_in
+
+KEY: dict[str, Any] = {
+    "backend": "transit",
+    "name": "ml",
+    "type": "aes256-gcm96",
+    "latest_version": 4,
+    "min_decryption_version": 3,
+    "min_available_version": 2,
+    "age_seconds": 60,
+    "auto_rotate_period": 0,
+    "overdue": False,
+    "versions": [{"version": 3, "age_seconds": 5 * 86400, "ciphertexts": 0, "state": "behind"}],
+}
+
+
+def fleet(**changed: Any) -> FleetStatus:
+    rows = [
+        {"host": "a", "path": "/x", "line": 1, "backend": "transit", "key": "ml", "version": version, "state": state}
+        for version, state in ((1, "too old"), (2, "too old"), (2, "too old"), (4, "current"))
+    ]
+    hosts = {"seen": ["a"], "missing": {}}
+    report = {"keys": [KEY], "ciphertexts": rows, "problems": [], "hosts": hosts, "healthy": True, **changed}
+    return FleetStatus("app", report)
+
+
+def test_an_old_branch_is_shown_with_its_versions_since_when_and_the_remedy() -> None:
+    [one] = fleet().too_old
+    kept, destroyed = one.sentences
+    assert "2 ciphertexts are at v2, below the floor v3, at the earliest since v3 was made 5 d ago" in kept
+    assert kept.endswith("mlkeys rotate --recover.")
+    assert "1 ciphertext is at v1" in destroyed
+    assert "only a backup of the key, or the original secrets" in destroyed
+    assert "--recover" not in destroyed
+
+
+@pytest.mark.parametrize("name", ["unread", "unknown"])
+def test_what_was_not_read_or_not_identified_is_a_problem(name: str) -> None:
+    assert fleet().healthy
+    assert not fleet(**{name: [{"host": "a", "path": "/x"}]}).healthy
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        (
+            'ok: [a]\nfatal: [localhost]: FAILED! => {"changed": false, "msg": "No \\"key\\" here."}\n\nPLAY RECAP',
+            'No "key" here.',
+        ),
+        (
+            "ERROR! the playbook: mlkeys.transit.status could not be found\n",
+            "the playbook: mlkeys.transit.status could",
+        ),
+        ("[ERROR]: Unable to parse inventory.yml\nOrigin: x\n", "Unable to parse inventory.yml"),
+        ("one\ntwo\n\n", "two"),
+        ("", "printed nothing"),
+    ],
+)
+def test_the_reason_of_a_failure_is_taken_from_its_output(output: str, reason: str) -> None:
+    assert reason in reason_in(output)

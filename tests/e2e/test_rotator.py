@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A token that has only the grant to rotate: it runs the whole life of a rotation, and can do nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
+
+from tests.e2e.fleets import DONE, KEY, Fleet
+from tests.integration.support.plays import encrypted, make_key
+from tests.support.collection import ROOT
+from tests.support.server import Bao
+
+_BLOCK = re.compile(r'path "([^"]+)"\s*\{(.*?)\}(?:\s*\})?$', re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def rotator(fleet: Fleet, mint_token: Callable[[str], str]) -> str:
+    return mint_token(hcl(grant_rules("rotate", fleet.mount, KEY)))
+
+
+def test_it_rotates_trims_and_reports_beside_a_key_of_others(bao: Bao, fleet: Fleet, rotator: str) -> None:
+    make_key(bao, fleet.mount, "other")
+    theirs = encrypted(bao, fleet.mount, {"x_api_key": "y"}, "other")["x_api_key"]
+    with fleet.files[0].open("a", encoding="utf-8") as file:
+        file.write(f"X_API_KEY={theirs}\n")
+    env = {"BAO_TOKEN": rotator}
+    fleet.run(env=env, vault_transit_rotate_trim=True, vault_transit_rotate_contexts=["x_api_key"])
+    assert fleet.key() == {**DONE, "min_available_version": 2}
+    assert theirs in fleet.files[0].read_text(encoding="utf-8")
+    fleet.run(playbook="status", env=env)
+
+
+@pytest.mark.parametrize("attribute", ["exportable", "allow_plaintext_backup", "deletion_allowed"])
+def test_it_changes_no_other_attribute_of_the_key(fleet: Fleet, rotator: str, attribute: str) -> None:
+    path = f"{fleet.mount}/keys/{KEY}/config"
+    for body in ({attribute: True}, {attribute: True, "min_decryption_version": 1}):
+        assert fleet.bao.request("POST", path, body, rotator)[0] == 403
+    assert (
+        fleet.bao.request("POST", path, {"min_decryption_version": 1, "min_encryption_version": 1}, rotator)[0] == 200
+    )
+
+
+@pytest.mark.parametrize("operation", ["decrypt", "encrypt", "backup", "export/encryption-key", "datakey/plaintext"])
+def test_it_sees_no_plaintext_and_no_key_material(fleet: Fleet, rotator: str, operation: str) -> None:
+    method = "GET" if operation.startswith(("backup", "export")) else "POST"
+    assert fleet.bao.request(method, f"{fleet.mount}/{operation}/{KEY}", None, rotator)[0] == 403
+
+
+def rights(policy: str) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """The capabilities and the allowed parameters of each path."""
+    found = {}
+    for path, body in _BLOCK.findall(re.sub(r"#.*", "", policy)):
+        capabilities, _, allowed = body.partition("allowed_parameters")
+        parameters = re.findall(r'"(\w+)"\s*=', allowed)
+        found[path] = (frozenset(re.findall(r'"(\w+)"', capabilities)), frozenset(parameters))
+    return found
+
+
+def test_the_documented_policy_is_what_the_grant_writes() -> None:
+    block = (ROOT / "README.md").read_text(encoding="utf-8").partition("# rotator.hcl\n")[2].partition("```")[0]
+    granted = rights(hcl(grant_rules("rotate", "transit", "ml-api-key")))
+    assert granted["transit/keys/ml-api-key/config"][1] == {"min_decryption_version", "min_encryption_version"}
+    assert len(granted) == 10
+    assert rights(block) == granted
