@@ -22,7 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import
 SEEN, PROOF, REWRAPPED = "vault_transit_seen", "vault_transit_proof", "vault_transit_rewrapped"
 
 # States of vault_transit_ciphertext_info.
-BEHIND, TOO_OLD, UNKNOWN = "behind", "too old", "unknown"
+CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
 
 # So many places are named in a message. The account has all.
 _LISTED = 10
@@ -108,8 +108,10 @@ class _Findings:
             self._sort({"host": host, **row}, scope)
 
     def _sort(self, row: dict[str, Any], scope: Scope) -> None:
-        if row["state"] == BEHIND and (scope.is_final or row["problem"]):
-            self.behind.append(row)
+        if row["state"] in (CURRENT, BEHIND):
+            # Before the rewrap, what can be rewrapped is not behind for long, and what cannot soon will be.
+            if row["version"] < scope.target and (scope.is_final or row["problem"]):
+                self.behind.append(row)
         elif row["state"] == TOO_OLD and row["secret"]:
             self.lost.append(row)
         elif row["state"] in (TOO_OLD, UNKNOWN):
