@@ -194,14 +194,14 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
 def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, Any]]) -> list[str]:
     """What a rotation cannot begin with."""
     reasons = []
-    if not scope.unused and not findings.of(scope.name) and not findings.missing and not findings.lost:
+    own = [row for row in unknown if row["path"] in scope.files]
+    if own:
+        reasons.append(f"these entries of encrypted vars files do not decrypt: {_some(own, reasons=True)}")
+    elif not (scope.unused or findings.of(scope.name) or findings.missing or findings.lost):
         reasons.append(
             f"no ciphertext of {scope.name} was found: declare the encrypted vars files (vault_transit_vars_files) and "
             "the files of hosts (vault_transit_host_paths), or correct the name of the key"
         )
-    own = [row for row in unknown if row["path"] in scope.files]
-    if own:
-        reasons.append(f"these entries of encrypted vars files do not decrypt: {_some(own, reasons=True)}")
     trimmed = [row for row in findings.lost if row["version"] < scope.available]
     if trimmed:
         reasons.append(
