@@ -37,7 +37,8 @@ options:
         type: str
   states:
     description:
-      - List only ciphertexts in these states. All are counted.
+      - List only ciphertexts in one of these states, and those that cannot be replaced in their file (C(problem)). All
+        are counted.
     type: list
     elements: str
     choices: [current, behind, too old, foreign, unknown]
