@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cdk.command import mlkeys, mlkeys_on_terminal
+from tests.cdk.command import mlkeys, mlkeys_on_terminal, plain
 from tests.integration.support.backups import age_holder
 from tests.support.server import Bao
 
@@ -80,6 +81,11 @@ class Place:
         data = self.bao.done("GET", f"{self.mount}/keys/{name}")["data"]
         return data["latest_version"], data["min_decryption_version"]
 
+    def available(self) -> int:
+        """The oldest version that exists, 0 if none was trimmed."""
+        found: int = self.bao.done("GET", f"{self.mount}/keys/providers")["data"]["min_available_version"]
+        return found
+
     def opened(self) -> set[str]:
         """What the hosts' files hold, decrypted."""
         texts = [
@@ -125,7 +131,8 @@ def test_the_state_is_shown_before_and_after_a_rotation(place: Place, tmp_path: 
     )
 
     dry = place.rotate("--now", "--dry-run", "--key", f"{place.mount}/providers")
-    assert "3 ciphertexts would be carried to v2, and then the floor would be raised to it." in dry
+    assert f"Predicted account of {place.mount}/providers" in dry
+    assert f"The floor (min_decryption_version) of {place.mount}/providers would be raised from v1 to v2." in dry
     assert place.key() == (1, 1)
     assert set(place.versions().values()) == {1}
 
@@ -133,10 +140,10 @@ def test_the_state_is_shown_before_and_after_a_rotation(place: Place, tmp_path: 
     place.rotate()
     assert place.key() == (1, 1)
     done = mlkeys("rotate", "--now", "--json", cwd=place.folder, env=place.env)
-    assert {(key["name"], key["state"]) for key in json.loads(done.stdout)["keys"]} == {
-        (f"{place.mount}/providers of app", "done"),
-        (f"{place.mount}/other of app", "done"),
-    }
+    assert {
+        (key["name"], key["state"], key["account"]["clean"], key["account"]["floor"]["after"])
+        for key in json.loads(done.stdout)["keys"]
+    } == {(f"{place.mount}/providers of app", "done", True, 2), (f"{place.mount}/other of app", "done", True, 2)}
     assert place.key() == place.key("other") == (2, 2)
     assert set(place.versions().values()) == {2}
     assert place.status()["healthy"]
@@ -243,6 +250,42 @@ def test_impossible_requests_are_refused(tmp_path: Path, arguments: list[str], s
     (tmp_path / "app.py").write_text(PROGRAM.format(mount="transit"))
     (tmp_path / "hosts.yml").write_text("all: {}\n")
     assert says in mlkeys(*arguments, cwd=tmp_path, status=status).stderr
+
+
+def test_what_nobody_can_identify_holds_the_floor_until_it_is_accepted_by_name(place: Place) -> None:
+    stray = place.project / "hosts" / "gateway-a" / ".env"
+    with stray.open("a") as file:
+        file.write(f"SESSION='vault:v1:{'A' * 60}'\n")
+    key = ("--key", f"{place.mount}/providers")
+    shown = place.rotate(*key, "--now", "--dry-run", status=1)
+    assert "would stay at v1:" in shown
+    assert place.key() == (1, 1)
+    shown = place.rotate(*key, "--now", status=1)
+    assert place.key() == (2, 1)
+    assert re.search(r"^gateway-a +\S+/hosts/gateway-a/\.env:\d+ +v1 +SESSION ", shown, re.MULTILINE), shown
+    [advised] = re.findall(r"^  mlkeys rotate (.* --accept-unknown .*)$", shown, re.MULTILINE)
+    shown = place.rotate(*shlex.split(advised))
+    assert place.key() == (2, 2)
+    assert "Accepted by name: 1" in shown
+    # It may be lost, so that nothing is trimmed unless somebody agrees.
+    accepting = (*key, "--accept-unknown", "gateway-a:*/hosts/gateway-a/.env")
+    [advised] = re.findall(
+        r"^  mlkeys rotate (.* --trim-anyway)$", place.rotate(*accepting, "--trim", status=1), re.MULTILINE
+    )
+    assert "needs a terminal. Nothing was changed." in place.rotate(*shlex.split(advised), status=1)
+    assert place.available() == 0
+    question = "Destroy the old versions, and lose these ciphertexts?"
+    for answer, status, available in (("n", 1, 0), ("y", 0, 2)):
+        shown = mlkeys_on_terminal(
+            "rotate",
+            *shlex.split(advised),
+            cwd=place.folder,
+            env=place.env,
+            answers={question: answer},
+            status=status,
+        )
+        assert "hosts/gateway-a/.env" in plain(shown)[: plain(shown).index(question)].replace("\r\n", "")
+        assert place.available() == available
 
 
 def test_a_state_that_could_not_be_determined_shows_why(tmp_path: Path) -> None:

@@ -14,14 +14,14 @@ from mlkeys._commands.fleet.account import Account, Row, Wanted, advice, again, 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_WIDE = 250
+_WIDE = 1000
 #: This many rows of each kind are shown. --json has all of them.
 LISTED = 10
 _STYLES = {"current": "green", "behind": "yellow", "too old": "red", "unknown": "red"}
 
 #: A column may have another title than its name in the rows.
 _TITLES = {"path": "place", "problem": "reason"}
-_PLACE = ("host", "path", "line")
+_PLACE = ("host", "path")
 #: The lists of an account: heading, and the names of the columns in the rows.
 _LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "unknown": ("Ciphertexts that no key could be found for", (*_PLACE, "version", "name", "tried", "reason")),
@@ -104,19 +104,22 @@ def show_rows(name: str, rows: Sequence[Row], console: Console) -> None:
     for column in used:
         table.add_column(_TITLES.get(column, column), overflow="fold")
     for row in shown:
-        table.add_row(*(_cell(column, row.get(column)) for column in used))
+        table.add_row(*(_cell(row, column) for column in used))
     console.print(f"\n{heading}: {len(rows)}", style="bold")
     console.print(table)
     if len(rows) > len(shown):
         console.print(f"and {len(rows) - len(shown)} more; --json lists all")
 
 
-def _cell(name: str, value: object) -> str:
+def _cell(row: Row, column: str) -> str:
+    value = row.get(column)
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     if value is None:
         return ""
-    return f"v{value}" if name == "version" else str(value)
+    if column == "path" and row.get("line"):
+        return f"{value}:{row['line']}"
+    return f"v{value}" if column == "version" else str(value)
 
 
 def _result(account: Account, wanted: Wanted) -> list[str]:
