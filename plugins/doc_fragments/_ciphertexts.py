@@ -14,8 +14,11 @@ options:
     description:
       - Files and folders of the host, and patterns such as V(/etc/mlkeys/*/agent.hcl). Paths that are not patterns must
         exist.
-      - Files may have any text format. Fingerprints in encrypted vars files do not count as ciphertexts.
-      - Links to files are followed. Folders of version control such as C(.git) are left out.
+      - Files may have any text format and any size. Ciphertexts are found as they are, escaped as in JSON, YAML, XML
+        and URLs, folded over several lines, and encoded in base64. Fingerprints in encrypted vars files do not count
+        as ciphertexts.
+      - Links to files and folders are followed. Folders of version control such as C(.git) are left out.
+      - Binary files and text in UTF-16 are searched, but never changed. Compressed files are named and not searched.
     type: list
     elements: str
     required: true
@@ -33,24 +36,26 @@ options:
     default: []
   max_bytes:
     description:
-      - The size of the largest file to search. Larger files are left out.
+      - The size of the largest file to search. Larger files are named among those that were not searched.
+      - If unset, files of any size are searched.
     type: int
-    default: 10485760
   key:
     description:
       - Name of the key whose ciphertexts to look for. If unset, the key that O(vars_files) name.
-      - Ciphertexts of other keys do not rewrap, and are left unchanged.
+      - The server rewraps a ciphertext only with the key and the context that it was encrypted with. That proves whose
+        it is. Those of other keys are left unchanged.
     type: str
   contexts:
     description:
-      - Names of secrets that may have been encrypted with a derived key. Each is tried as the context.
+      - Names of secrets that may have been encrypted with a derived key. Each is tried as the context, after what the
+        file itself calls the ciphertext (V(openai_api_key) and V(OPENAI_API_KEY) for C(OPENAI_API_KEY=)).
     type: list
     elements: str
     default: []
   vars_files:
     description:
-      - Encrypted vars files on the controller. The names in them are tried as contexts as well, and the ciphertexts in
-        them are recognized without a request.
+      - Encrypted vars files on the controller. The names in them are tried as contexts as well, and copies of the
+        ciphertexts in them are recognized without a request.
     type: list
     elements: str
     default: []
@@ -59,4 +64,11 @@ options:
       - The version of the key that no ciphertext should be behind. V(0) for the latest.
     type: int
     default: 0
+  other_backends:
+    description:
+      - Further Transit engines. What is not of O(key) is tried with the other keys of its engine and of these, as far
+        as the token may list them and rewrap with them. A key that rewraps it owns it.
+    type: list
+    elements: str
+    default: []
 """

@@ -9,8 +9,8 @@ name: rotation_account
 version_added: 0.1.0
 short_description: Show whether the floor of a key may be raised
 description:
-  - Takes the variables of hosts after the tasks of the playbook C(mlkeys.transit.rotate). Shows what was searched, which
-    ciphertexts were found, whose they are, and what keeps the floor (C(min_decryption_version)) where it is.
+  - Takes the variables of hosts after the tasks of the playbook C(mlkeys.transit.rotate). Shows what was searched,
+    which ciphertexts were found, whose they are, and what keeps the floor (C(min_decryption_version)) where it is.
   - The playbook raises the floor only if nothing blocks.
 author:
   - mlkeys contributors (@mlkeys)
@@ -49,9 +49,12 @@ seealso:
 EXAMPLES = r"""
 - name: Show what keeps the floor where it is
   ansible.builtin.debug:
-    msg: >-
-      {{ (groups['all'] | map('extract', hostvars)
-          | mlkeys.transit.rotation_account({'backend': 'transit', 'key': 'ml-api-key', 'target': 2}, found)).blocking }}
+    msg: "{{ (groups['all'] | map('extract', hostvars) | mlkeys.transit.rotation_account(scope, found)).blocking }}"
+  vars:
+    scope:
+      backend: transit
+      key: ml-api-key
+      target: 2
 """
 
 RETURN = r"""

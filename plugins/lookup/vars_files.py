@@ -20,7 +20,8 @@ requirements:
   - hvac (for documents of a KV engine)
 options:
   _terms:
-    description: Not used.
+    description:
+      - Further files and folders of inventories and playbooks, beside which to search.
     type: list
     elements: str
   key:
@@ -67,7 +68,9 @@ _raw:
   elements: dict
   contains:
     files:
-      description: The encrypted vars files, each with C(path), C(backend), C(key), the C(names) of its entries and their lowest version C(oldest).
+      description:
+        - The encrypted vars files, each with C(path), C(backend), C(key), the C(names) of its entries and the C(oldest)
+          of their versions.
       type: list
       elements: dict
     others:
@@ -107,7 +110,7 @@ class LookupModule(LookupBase):
         self.set_options(var_options=configured, direct=kwargs)
         options = connection_options(self.get_option)
         named = declared(_hosts(facts), self.get_option("declared"))
-        files, unread = _read(_places(facts, named), lambda: connected(options))
+        files, unread = _read(_places(facts, named, terms), lambda: connected(options))
         key, backend = self.get_option("key"), self.get_option("backend")
         if not key:
             return [{"files": [file.as_result() for file in files], "others": [], "unread": unread}]
@@ -131,7 +134,9 @@ def _hosts(variables: dict[str, Any]) -> list[Any]:
     return [hosts[name] for name in names]
 
 
-def _places(variables: dict[str, Any], named: list[Declared]) -> tuple[list[Declared], list[dict[str, str]]]:
+def _places(
+    variables: dict[str, Any], named: list[Declared], further: list[Any]
+) -> tuple[list[Declared], list[dict[str, str]]]:
     """The files by path, and what could not be read on the way to them.
 
     Raises:
@@ -146,7 +151,8 @@ def _places(variables: dict[str, Any], named: list[Declared]) -> tuple[list[Decl
     if missing:
         raise AnsibleError(missing_problem(missing))
     found = {os.path.realpath(one.path) if one.path else str(one.place): one for one in named}
-    sources = [*(variables.get("ansible_inventory_sources") or ()), variables.get("playbook_dir") or "", os.getcwd()]
+    inventories = variables.get("ansible_inventory_sources") or ()
+    sources = [*map(str, further), *inventories, variables.get("playbook_dir") or "", os.getcwd()]
     for path in beside([source for source in sources if source], note):
         found.setdefault(os.path.realpath(path), Declared(path, ""))
     return list(found.values()), unread

@@ -44,7 +44,7 @@ options:
   after:
     description:
       - Filled in by the controller, which asks for a part of the files at a time.
-    type: str
+    type: json
 extends_documentation_fragment:
   - mlkeys.transit._attributes
   - mlkeys.transit._attributes.actiongroup_vault
@@ -99,8 +99,9 @@ ciphertexts:
     state:
       description:
         - V(current), V(behind) the wanted version, V(too old) for the key's C(min_decryption_version), V(foreign) for
-          one of another key, or V(unknown) where no key was given.
-        - A key does not tell whose a ciphertext below its floor is. It may be one of another key.
+          one that another key is proven to own, or V(unknown) where no key owns it or none was given.
+        - A key does not check whose a ciphertext below its floor (C(min_decryption_version)) is. Unless C(secret) names
+          it, it may be one of another key.
       type: str
       returned: always
     secret:
@@ -115,6 +116,23 @@ ciphertexts:
       description: Name of the key whose it is.
       type: str
       returned: always
+    form:
+      description: How it is written there, V(plain), or escaped or encoded as in V(json) and V(base64).
+      type: str
+      returned: always
+    problem:
+      description: Why it cannot be replaced there, empty where it can.
+      type: str
+      returned: always
+    reason:
+      description: Why no key owns it.
+      type: str
+      returned: always
+    tried:
+      description: The keys and contexts that do not own it.
+      type: list
+      elements: str
+      returned: always
   sample:
     - path: /srv/assistant/.env
       line: 7
@@ -124,6 +142,32 @@ ciphertexts:
       secret: openai_api_key
       backend: transit
       key: ml-api-key
+unread:
+  description: Places that could not be searched, or whose ciphertexts cannot be replaced.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - path: /srv/assistant/private
+      reason: Permission denied
+      kind: denied
+not_searched:
+  description: Compressed files.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+files:
+  description: How many files were searched.
+  returned: success
+  type: int
+  sample: 12
+skipped:
+  description: How many files and folders the options leave out, by reason.
+  returned: success
+  type: dict
+  sample:
+    version control: 1
 counts:
   description: How many ciphertexts there are of each key, version and state.
   returned: success

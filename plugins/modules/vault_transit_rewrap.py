@@ -36,6 +36,23 @@ options:
       - Filled in by the controller, when it knows what takes the place of what.
     type: json
     default: "{}"
+  parts:
+    description:
+      - Filled in by the controller, for files that hold more ciphertexts than are rewrapped at a time.
+    type: json
+    default: "{}"
+  replace:
+    description:
+      - Names of secrets whose ciphertexts, whatever their values, are replaced by those that O(vars_files) hold.
+    type: list
+    elements: str
+    default: []
+  strict:
+    description:
+      - Whether to fail when a ciphertext can be neither rewrapped nor proven to belong to another key, or when a file
+        could not be searched. If V(false), that is a warning.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - mlkeys.transit._attributes
   - mlkeys.transit._attributes.actiongroup_vault
@@ -59,7 +76,7 @@ notes:
     fingerprints.
   - More than 20,000 ciphertexts are carried over a part at a time, so that memory stays small. After each part a line
     on the standard error output tells how far it is.
-  - The server cannot rewrap what is bound to associated data. Such a ciphertext looks like one of another key.
+  - The server cannot rewrap what is bound to associated data. Such a ciphertext is unknown.
 seealso:
   - module: mlkeys.transit.vault_transit_ciphertext_info
   - module: mlkeys.transit.vault_transit_vars
@@ -84,7 +101,8 @@ key_version:
 totals:
   description:
     - How many ciphertexts were C(rewrapped), C(kept) because they were there already, C(left) for the next run,
-      C(foreign) (of another key), and C(too_old) for the key's C(min_decryption_version).
+      C(foreign) (proven to be of another key), C(unknown) (no key that was tried owns them), C(too_old) for the key's
+      C(min_decryption_version), and C(stuck) where their place in the file cannot hold another one.
   returned: success
   type: dict
   sample:
@@ -92,7 +110,9 @@ totals:
     kept: 0
     left: 0
     foreign: 1
+    unknown: 1
     too_old: 0
+    stuck: 0
 files:
   description: The same for each file that holds any.
   returned: success
@@ -104,7 +124,9 @@ files:
       kept: 0
       left: 0
       foreign: 1
+      unknown: 1
       too_old: 0
+      stuck: 0
 problems:
   description: What could not be rewrapped, and why. The first hundred.
   returned: success
@@ -114,9 +136,26 @@ problems:
     - path: /srv/assistant/.env
       line: 9
       name: OTHER_KEY
-      state: foreign
+      version: 1
+      state: unknown
       reason: >-
         it does not decrypt: another key, another context or associated data, or the ciphertext is damaged
+      tried: ["transit/ml-api-key as other_key, OTHER_KEY, openai_api_key", "transit/other-key"]
+unread:
+  description: Places that could not be searched, or whose ciphertexts cannot be replaced.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - path: /srv/assistant/cache.db
+      reason: binary file holds a ciphertext
+      kind: binary
+not_searched:
+  description: Compressed files.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -73,6 +74,7 @@ class Fleet:
             "ANSIBLE_CALLBACKS_ENABLED": "killing,mlkeys.transit.session",
             "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_SHOW_CUSTOM_STATS": "1",
             "BAO_ADDR": self.bao.addr,
             "BAO_TOKEN": self.bao.token,
             "KILL_MOVES": str(self.folder / "moves"),
@@ -94,6 +96,33 @@ class Fleet:
         assert "Traceback" not in shown
         assert "canary" not in shown
         return shown
+
+    def account(self, *arguments: str, status: int = 0, **variables: object) -> dict[str, Any]:
+        """Run the playbook rotate, and return the account that it sets."""
+        shown = self.run(*arguments, status=status, **variables)
+        account: dict[str, Any] = json.loads(shown.partition("RUN: ")[2].partition("\n")[0])["vault_transit_account"]
+        return account
+
+    def declare(self, host: str, **variables: object) -> None:
+        """Give a host variables of its own."""
+        path = self.folder / "host_vars" / f"{host}.yml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(variables), encoding="utf-8")
+
+    def encrypt(self, value: str, context: str = "", key: str = KEY, **more: str) -> str:
+        """A ciphertext, made without the product."""
+        fields = {"plaintext": value, **({"context": context} if context else {}), **more}
+        body = {name: base64.b64encode(text.encode()).decode() for name, text in fields.items()}
+        ciphertext: str = self.bao.done("POST", f"{self.mount}/encrypt/{key}", body)["data"]["ciphertext"]
+        return ciphertext
+
+    def decrypt(self, ciphertext: str, context: str = "", key: str = KEY, **more: str) -> str | None:
+        """Its value, ``None`` if it does not decrypt."""
+        fields = {**({"context": context} if context else {}), **more}
+        body = {name: base64.b64encode(text.encode()).decode() for name, text in fields.items()}
+        path = f"{self.mount}/decrypt/{key}"
+        status, answer = self.bao.request("POST", path, {"ciphertext": ciphertext, **body})
+        return base64.b64decode(answer["data"]["plaintext"]).decode() if status == 200 else None
 
     @contextmanager
     def without(self, host: str) -> Iterator[None]:

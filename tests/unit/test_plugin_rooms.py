@@ -28,15 +28,15 @@ ROOMS: dict[str, set[str]] = {
     "module_utils/_vars_file": {"_shared", "_connection", "_run", "_transit", "_ciphertexts"},
     "module_utils/_lookup": {"_shared", "_connection", "_run", "_transit", "_vars_file"},
     "module_utils/_module": {"_shared", "_connection", "_run", "_transit", "_ciphertexts", "_backup"},
-    "plugin_utils/_controller": {"_connection", "_transit", "_vars_file"},
-    "plugin_utils/_action": {"_connection", "_transit", "_ciphertexts", "_module", "_controller"},
+    "plugin_utils/_controller": {"_shared", "_connection", "_transit", "_vars_file"},
+    "plugin_utils/_action": {"_connection", "_transit", "_ciphertexts", "_vars_file", "_module", "_controller"},
     "plugin_utils/_hosts": {"_shared", "_connection", "_vars_file"},
     "plugin_utils/_fleet": {"_shared"},
     "modules": {"_shared", "_transit", "_access", "_vars_file", "_module"},
     "action": {"_action"},
     "callback": {"_connection", "_controller"},
     "filter": {"_shared", "_connection", "_controller", "_hosts", "_fleet"},
-    "lookup": {"_lookup", "_controller"},
+    "lookup": {"_connection", "_lookup", "_controller", "_fleet"},
     "vars": {"_shared", "_connection", "_vars_file", "_controller"},
 }
 

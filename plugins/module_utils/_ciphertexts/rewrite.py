@@ -89,34 +89,45 @@ def rewrite(
     checked(replacements)
     if has_nul(source):
         raise RewriteError(BINARY_REASON)
-    replaced: Counter[str] = Counter()
-    tokens = problems = 0
     if begin is not None:
         source.seek(0)
         _copy(source, target, begin.offset)
         source.seek(0)
     reader = Reader(source, begin, sizes)
+    tally = _Tally()
     moved = None
     for piece in reader.pieces():
-        if piece.found is None:
-            target.write(memoryview(piece.text)[piece.begin : piece.end])
-        else:
-            new, forms = _replaced(piece, piece.found, replacements)
-            target.write(new)
-            replaced.update(forms)
-            tokens += len(piece.found.tokens)
-            problems += sum(1 for token in piece.found.tokens if token.problem and token.text in replacements)
+        target.write(tally.written(piece, replacements))
         if end is not None and reader.offset >= end.offset:
             moved = replace(end, offset=target.tell())
             source.seek(reader.offset)
             _copy(source, target, None)
             break
-    total = sum(replaced.values())
+    total = sum(tally.replaced.values())
     if total and reader.has_nul:
         raise RewriteError(BINARY_REASON)
     if expected is not None and total != expected:
         raise RewriteError(f"{total} ciphertexts were replaced, not {expected}: the file has changed since it was read")
-    return Rewritten(dict(replaced), tokens - total, problems, moved)
+    return Rewritten(dict(tally.replaced), tally.tokens - total, tally.problems, moved)
+
+
+class _Tally:
+    """What was done with pieces."""
+
+    def __init__(self) -> None:
+        self.replaced: Counter[str] = Counter()
+        self.tokens = 0
+        self.problems = 0
+
+    def written(self, piece: Piece, replacements: Mapping[str, str]) -> bytes | memoryview:
+        """What takes the place of a piece."""
+        if piece.found is None:
+            return memoryview(piece.text)[piece.begin : piece.end]
+        new, forms = _replaced(piece, piece.found, replacements)
+        self.replaced.update(forms)
+        self.tokens += len(piece.found.tokens)
+        self.problems += sum(1 for token in piece.found.tokens if token.problem and token.text in replacements)
+        return new
 
 
 def _copy(source: BinaryIO, target: BinaryIO, count: int | None) -> None:

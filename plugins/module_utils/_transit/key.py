@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -20,6 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, unknown_type_hint
@@ -81,13 +82,20 @@ def reconcile_key(client: Client, options: Mapping[str, Any], run: RunContext) -
     """Bring one key to the state that the options of ``vault_transit_key`` describe."""
     request = key_request(options, options["backend"])
     transit = Transit(client, request.backend, predicting=run.dry_run and request.present)
-    plan = plan_request(request, transit.read_key(request.name), run)
-    after: Mapping[str, Any] | None = plan.after
-    warnings = plan.warnings + prediction_warnings(transit)
-    if plan.changed and not run.dry_run:
-        after, more = apply_key(transit, request, plan)
-        warnings += more
+    with exclusive_all(rotation_locks([request], run)):
+        plan = plan_request(request, transit.read_key(request.name), run)
+        after: Mapping[str, Any] | None = plan.after
+        warnings = plan.warnings + prediction_warnings(transit)
+        if plan.changed and not run.dry_run:
+            after, more = apply_key(transit, request, plan)
+            warnings += more
     return Outcome(plan.changed, plan.before, after, {"key": after}, warnings)
+
+
+def rotation_locks(requests: Iterable[KeyRequest], run: RunContext) -> list[str]:
+    """The locks to hold from reading the age of keys until they are rotated: a second run finds them young."""
+    aging = [request for request in requests if request.rotate_older_than is not None]
+    return [] if run.dry_run else [f"rotate {request.backend.strip('/')}/{request.name}" for request in aging]
 
 
 def prediction_warnings(transit: Transit) -> tuple[str, ...]:

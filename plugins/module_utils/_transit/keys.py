@@ -23,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     Unauthenticated,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
@@ -31,6 +32,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import
     key_request,
     plan_request,
     prediction_warnings,
+    rotation_locks,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_plan import KeyPlan
 
@@ -105,12 +107,13 @@ def reconcile_keys(client: Client, options: Mapping[str, Any], run: RunContext) 
     """Bring the keys to the state that the options of ``vault_transit_keys`` describe."""
     request = keys_request(options)
     engines = _engines(client, request.entries, run)
-    entries = [_planned(entry, engines, run) for entry in request.entries]
-    if request.go_on or not any(entry.error for entry in entries):
-        if run.dry_run:
-            entries = [_predicted(entry) for entry in entries]
-        else:
-            entries = _applied(entries, engines, run, go_on=request.go_on)
+    with exclusive_all(rotation_locks([entry.request for entry in request.entries if not entry.error], run)):
+        entries = [_planned(entry, engines, run) for entry in request.entries]
+        if request.go_on or not any(entry.error for entry in entries):
+            if run.dry_run:
+                entries = [_predicted(entry) for entry in entries]
+            else:
+                entries = _applied(entries, engines, run, go_on=request.go_on)
     return Outcome(
         any(entry.changed for entry in entries),
         result={"results": [_result(entry) for entry in entries]},

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.age import age_text
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import NOT_TRIED, missing_reason
 
 # Results of the playbook status.yml for a host, and for the encrypted vars files of the controller.
 SEEN, SEEN_HERE = "vault_transit_seen", "vault_transit_seen_here"
+PROJECT = "vault_transit_project"
 
 # Severities of problems.
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -79,47 +80,86 @@ def status(keys: Iterable[Mapping[str, Any]], hosts: Iterable[Mapping[str, Any]]
         older_than: seconds after which a key is overdue that the server does not rotate by itself.
     """
     known = {(key["backend"], key["name"]): _Key(key) for key in keys}
-    missing: dict[str, str] = {}
-    seen: list[str] = []
-    rows: list[dict[str, Any]] = []
+    found = _Found()
     for variables in sorted(hosts, key=lambda one: str(one["inventory_hostname"])):
-        host = str(variables["inventory_hostname"])
-        answers = [variables.get(name) or {} for name in (SEEN_HERE, SEEN)]
-        found = [row for answer in answers for row in answer.get("ciphertexts", ())]
-        rows += [{"host": host, **row} for row in found]
-        if "ciphertexts" not in answers[1] and (reason := missing_reason(variables, answers[1:])) is not None:
-            missing[host] = reason
-        elif any("ciphertexts" in answer for answer in answers):
-            seen.append(host)
-    unknown: list[str] = []
-    lost: list[str] = []
-    for row in rows:
-        place = f"{row['host']}:{row['path']}:{row['line']}"
-        key = known.get((row["backend"], row["key"]))
-        if key is None:
-            (lost if row["state"] == "too old" else unknown).append(place)
-        else:
-            key.add(row["version"], place)
+        found.add(variables)
+    unknown = [row for row in found.rows if not _is_placed(row, known)]
+    for row in found.rows:
+        if row not in unknown:
+            key = known[row["backend"], row["key"]]
+            key.add(row["version"], _place(row))
             row["state"] = key.state(row["version"])
-    described = [_described(key, older_than, complete=not missing) for key in known.values()]
+    complete = not (found.missing or found.unread)
+    described = [_described(key, older_than, complete=complete) for key in known.values()]
     problems = [
-        *(_unseen(host, why) for host, why in missing.items()),
+        *(_unseen(host, why) for host, why in found.missing.items()),
+        *found.problems(),
         *(problem for one in described for problem in one.pop("problems")),
     ]
-    if lost:
-        text = f"{_count(lost)} below the floors of several keys, and may be lost: {_some(lost)}."
+    foreign = [_place(row) for row in unknown if row["state"] == "foreign"]
+    nobodys = [_place(row) for row in unknown if row["state"] != "foreign"]
+    if nobodys:
+        text = f"{_count(nobodys)} of no key that is known, or bound to an unknown context: {_some(nobodys)}."
         problems.append({"severity": WARNING, "text": text})
-    if unknown:
-        problems.append({"severity": NOTE, "text": f"{_count(unknown)} of no key that is known: {_some(unknown)}."})
+    if foreign:
+        problems.append({"severity": NOTE, "text": f"{_count(foreign)} of keys that are not listed: {_some(foreign)}."})
     problems.sort(key=lambda problem: (ERROR, WARNING, NOTE).index(problem["severity"]))
     return {
         "keys": described,
-        "ciphertexts": rows,
-        "hosts": {"seen": seen, "missing": missing},
+        "ciphertexts": found.rows,
+        "unread": found.unread,
+        "not_searched": found.not_searched,
+        "hosts": {"seen": found.seen, "missing": found.missing},
         "problems": problems,
         "healthy": all(problem["severity"] == NOTE for problem in problems),
         "summary": [*map(_line, described), *(f"{one['severity']}: {one['text']}" for one in problems)],
     }
+
+
+@dataclass
+class _Found:
+    """What the searches of all hosts report."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    unread: list[dict[str, Any]] = field(default_factory=list)
+    not_searched: list[dict[str, Any]] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def add(self, variables: Mapping[str, Any]) -> None:
+        host = str(variables["inventory_hostname"])
+        answers = [variables.get(name) or {} for name in (SEEN_HERE, SEEN)]
+        for answer in answers:
+            for name, rows in (
+                ("ciphertexts", self.rows),
+                ("unread", self.unread),
+                ("not_searched", self.not_searched),
+            ):
+                rows += [{"host": host, **row} for row in answer.get(name, ())]
+        # The discovery of encrypted vars files has places of its own.
+        self.unread += [{"host": host, **row} for row in (variables.get(PROJECT) or {}).get("unread", ())]
+        reason = missing_reason(variables, answers[1:])
+        if reason is not None:
+            self.missing[host] = reason
+        elif any("ciphertexts" in answer for answer in answers):
+            self.seen.append(host)
+
+    def problems(self) -> Iterator[dict[str, str]]:
+        for severity, rows in ((ERROR, self.unread), (NOTE, self.not_searched)):
+            if rows:
+                places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in rows]
+                yield {"severity": severity, "text": f"Not searched: {_some(places)}."}
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return f"{row['host']}:{row['path']}:{row['line']}"
+
+
+def _is_placed(row: Mapping[str, Any], known: Mapping[tuple[str, str], _Key]) -> bool:
+    """Whether it is proven to belong to a known key. Below its floor, a key does not check what is whose."""
+    if (row["backend"], row["key"]) not in known or row["state"] == "unknown":
+        return False
+    return row["state"] != "too old" or bool(row.get("secret"))
 
 
 def _unseen(host: str, why: str) -> dict[str, str]:

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import reconcile_key
 
 from tests.integration.support.runs import Ledger, at_once, converge, refused, run, unchanged
@@ -342,6 +345,25 @@ def test_zero_rotates_in_every_run(bao: Bao, mount: str) -> None:
     for version in (2, 3):
         result = converge(bao, MODULE, repeatable=False, name="ml", backend=mount, rotate_older_than=0)
         assert result["key"]["latest_version"] == version
+
+
+@pytest.mark.parametrize("module", ["vault_transit_key", "vault_transit_keys"])
+def test_of_two_runs_by_age_the_second_finds_the_key_young(bao: Bao, mount: str, module: str) -> None:
+    make(bao, mount)
+    time.sleep(3.1)
+    wanted = {"name": "ml", "rotate_older_than": "3s"}
+    options: dict[str, Any] = wanted if module == MODULE else {"keys": [wanted]}
+    with ThreadPoolExecutor() as threads:
+        # As another run does, from reading the age until the key is rotated.
+        with exclusive(f"rotate {mount}/ml"):
+            waiting = threads.submit(run, bao, module, backend=mount, **options)
+            time.sleep(0.5)
+            assert not waiting.done()
+            bao.done("POST", f"{mount}/keys/ml/rotate", {})
+        assert not waiting.result().changed
+    found = read(bao, mount)
+    assert found is not None
+    assert found["latest_version"] == 2
 
 
 def test_a_new_version_may_become_the_minimum_in_the_same_run(bao: Bao, mount: str) -> None:

@@ -9,12 +9,15 @@ import json
 
 import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import Found, find, replace, version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import FoundCiphertext, version_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import RewriteError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.ciphertexts import find, replace
+
 OLD = "vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w=="
-NEW = "vault:v12:b/9dd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf"
+NEW = "vault:v12:b/9dd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w="
 ESCAPED = NEW.replace("/", "\\/")
 
 ciphertexts = st.builds(
@@ -32,19 +35,19 @@ ciphertexts = st.builds(
         (f'export OPENAI_API_KEY="{OLD}"\n', "OPENAI_API_KEY", 1),
         (f"openai_api_key: {OLD}\n", "openai_api_key", 1),
         (f'  api_key:   "{OLD}"  # context\r\n', "api_key", 1),
-        (f"a:\n  key: >-\n    {OLD}\n", "", 3),
+        (f"a:\n  key: >-\n    {OLD}\n", "key", 3),
         (f'{{"a": {{"api-key": "{OLD}"}}}}', "api-key", 1),
         (f"[providers.gemini]\napi_key = '{OLD}'\n", "api_key", 2),
         (f'Environment="OPENAI_API_KEY={OLD}"\n', "OPENAI_API_KEY", 1),
         (f'contents = "{{{{ with secret \\"t/decrypt/k\\" \\"ciphertext={OLD}\\" }}}}"\n', "ciphertext", 1),
         (f"- {OLD}\n", "", 1),
         (OLD, "", 1),
-        (f"\x00\xff{OLD}\x00", "", 1),
+        (f"\xfe\xff{OLD}\xff", "", 1),
         (f"key := {OLD}", "key", 1),
     ],
 )
 def test_it_is_found_with_its_name_and_its_line(text: str, name: str, line: int) -> None:
-    assert list(find(text.encode("latin-1"))) == [Found(OLD, line, name)]
+    assert list(find(text.encode("latin-1"))) == [FoundCiphertext(OLD, line, name)]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,6 @@ def test_it_is_found_with_its_name_and_its_line(text: str, name: str, line: int)
         "vault:v0:" + "A" * 40,
         "vault:v1:short==",
         "vault:v1-" + "A" * 40,
-        "myvault:v1:" + "A" * 40,
         "VAULT:V1:" + "A" * 40,
         "vault:v1: " + "A" * 40,
     ],
@@ -63,6 +65,21 @@ def test_it_is_found_with_its_name_and_its_line(text: str, name: str, line: int)
 def test_what_is_none_is_not_found(text: str) -> None:
     assert list(find(text.encode())) == []
     assert replace(text.encode(), {text: NEW}) == (text.encode(), 0)
+
+
+def test_letters_before_it_do_not_hide_it() -> None:
+    assert [found.text for found in find(b"my" + OLD.encode())] == [OLD]
+
+
+def test_in_a_binary_file_it_is_found_and_stays() -> None:
+    [found] = find(f"\0{OLD}\n".encode())
+    assert (found.text, found.problem) == (OLD, "binary file holds a ciphertext")
+
+
+@pytest.mark.parametrize("wrong", ["", "********", NEW[:-3] + "*" * 3, f"{NEW} ", NEW.partition(":")[2]])
+def test_nothing_but_a_ciphertext_takes_its_place(wrong: str) -> None:
+    with pytest.raises(RewriteError):
+        replace(OLD.encode(), {OLD: wrong})
 
 
 def test_slashes_with_a_backslash_are_slashes_and_stay_so() -> None:
@@ -103,7 +120,11 @@ def test_fingerprints_of_a_vars_file_are_no_ciphertexts(text: str) -> None:
     assert NEW not in str(loaded["_transit"])
 
 
-@given(st.lists(st.tuples(st.binary(max_size=20), ciphertexts), max_size=6), st.binary(max_size=20))
+# Control characters make a file one of a binary format.
+others = st.binary(max_size=20).map(lambda raw: raw.translate(None, bytes(range(32))))
+
+
+@given(st.lists(st.tuples(others, ciphertexts), max_size=6), others)
 def test_all_other_bytes_stay(pieces: list[tuple[bytes, str]], end: bytes) -> None:
     # A blank on both sides, or a neighbour could be part of one.
     content = b"".join(before + b" " + text.encode() + b" " for before, text in pieces) + end

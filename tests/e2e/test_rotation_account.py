@@ -1,0 +1,228 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account of a rotation: what nobody looked at, and what nobody knows, keeps the floor, by name."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.fleets import DONE, KEY, VALUES, Fleet
+from tests.integration.support.vars_files import VarsFile
+from tests.support.ciphertexts import find
+
+UNTOUCHED = {**DONE, "latest_version": 1, "min_decryption_version": 1, "min_encryption_version": 0}
+HELD = {**DONE, "min_decryption_version": 1, "min_encryption_version": 0}
+
+
+def texts(path: Path) -> list[str]:
+    return [one.text for one in find(path.read_bytes())]
+
+
+def test_files_that_nobody_declares_are_found_and_rewrapped(fleet: Fleet) -> None:
+    own = fleet.folder / "group_vars" / "gateways"
+    own.mkdir(parents=True)
+    more = VarsFile(fleet.bao, fleet.mount, own / "more.transit.yml")
+    more.run({"further_key": "sk-canary-further"}, key=KEY)
+    account = fleet.account(vault_transit_rotate_vars_files=None, vault_transit_rotate_trim=True)
+    fleet.carried_through()
+    assert set(more.versions().values()) == {2}
+    assert (account["clean"], account["trimmed"]) == (True, True)
+    assert account["floor"] == {"before": 1, "after": 2}
+    assert account["files"] == 2 + len(fleet.files)
+    assert account["ciphertexts"] == [{"key": f"{fleet.mount}/{KEY}", "version": 2, "state": "current", "count": 11}]
+    assert fleet.key() == {**DONE, "min_available_version": 2}
+
+
+@pytest.mark.parametrize("variable", ["vault_transit_vars_files", "vault_transit_host_vars_files"])
+def test_a_declared_file_that_does_not_exist_is_an_error(fleet: Fleet, variable: str) -> None:
+    path = str(fleet.folder / "secret" / "keys.transit.yml")
+    of_hosts = variable == "vault_transit_host_vars_files"
+    fleet.declare("gateway-a" if of_hosts else "localhost", **{variable: [path if of_hosts else {"path": path}]})
+    shown = " ".join(fleet.run(status=2, vault_transit_rotate_vars_files=None).split())
+    assert f"{path} ({variable} of" in shown
+    assert fleet.key() == UNTOUCHED
+
+
+def test_nothing_found_is_an_error(fleet: Fleet) -> None:
+    fleet.bao.done("POST", f"{fleet.mount}/keys/unused")
+    account = fleet.account(status=2, vault_transit_rotate_key="unused")
+    assert f"no ciphertext of {fleet.mount}/unused was found" in account["refused"][0]
+    fleet.run(vault_transit_rotate_key="unused", vault_transit_rotate_unused=True)
+
+
+def test_what_no_key_owns_keeps_the_floor_until_it_is_accepted_and_a_trim_even_then(fleet: Fleet) -> None:
+    bound = fleet.encrypt("sk-canary-bound", "session", associated_data="tenant-7")
+    other = fleet.encrypt("sk-canary-tenant", "tenant-7")
+    fleet.bao.done("POST", f"{fleet.mount}/keys/theirs")
+    theirs = fleet.encrypt("sk-canary-theirs", key="theirs")
+    path = fleet.folder / "gateway-a" / "odd.env"
+    path.write_text(f"SESSION={bound}\nX={other}\nTHEIRS={theirs}\n", encoding="utf-8")
+    account = fleet.account(status=2, vault_transit_rotate_trim=True)
+    assert fleet.key() == HELD
+    assert [(one["host"], one["path"], one["line"]) for one in account["unknown"]] == [
+        ("gateway-a", str(path), 1),
+        ("gateway-a", str(path), 2),
+    ]
+    assert any(f"{fleet.mount}/{KEY} as x, X, hf_token" in one for one in account["unknown"][1]["tried"])
+    assert f"{fleet.mount}/theirs" in account["unknown"][1]["tried"]
+    assert {"key": f"{fleet.mount}/theirs", "version": 1, "state": "foreign", "count": 1} in account["ciphertexts"]
+    accepting = {"vault_transit_rotate_accept_unknown": ["gateway-a:*/odd.env"], "vault_transit_rotate_trim": True}
+    account = fleet.account(status=2, **accepting)
+    assert (account["blocking"], account["clean"], account["trimmed"]) == ([], False, False)
+    assert account["accepted"] == [f"gateway-a:{path}:1", f"gateway-a:{path}:2"]
+    assert fleet.key() == DONE
+    account = fleet.account(**accepting, vault_transit_rotate_trim_anyway=True)
+    assert account["trimmed"]
+    assert texts(path) == [bound, other, theirs]
+    assert fleet.decrypt(theirs, key="theirs") == "sk-canary-theirs"
+
+
+def test_a_context_that_is_given_places_it(fleet: Fleet) -> None:
+    path = fleet.folder / "gateway-a" / "odd.env"
+    path.write_text(f"X={fleet.encrypt('sk-canary-tenant', 'tenant-7')}\n", encoding="utf-8")
+    fleet.run(vault_transit_rotate_contexts=["tenant-7"], vault_transit_rotate_trim=True)
+    [text] = texts(path)
+    assert fleet.decrypt(text, "tenant-7") == "sk-canary-tenant"
+    assert fleet.key() == {**DONE, "min_available_version": 2}
+
+
+def test_a_place_that_cannot_be_read_keeps_the_floor_until_it_is_accepted(fleet: Fleet) -> None:
+    path = fleet.folder / "gateway-b" / "etc" / "lost"
+    path.symlink_to(fleet.folder / "unmounted")
+    account = fleet.account(status=2)
+    assert account["unread"][0]["path"] == str(path)
+    assert fleet.key() == HELD
+    wrong = fleet.account(status=2, vault_transit_rotate_accept_unread=["*/typo"])
+    assert "accepted: */typo matches nothing that is unread" in wrong["blocking"]
+    account = fleet.account(vault_transit_rotate_accept_unread=[str(path)])
+    assert account["accepted"] == [f"gateway-b:{path}"]
+    assert fleet.key() == DONE
+
+
+def test_hosts_that_a_limit_leaves_out_keep_the_floor(fleet: Fleet) -> None:
+    fleet.declare("gateway-b", vault_transit_host_services=[{"name": "gw"}], vault_transit_host_paths=[])
+    shown = fleet.run("--limit", "localhost,gateway-a", status=2, vault_transit_rotate_trim=True)
+    assert "these hosts could not be looked at: gateway-b (left out of this run)" in " ".join(shown.split())
+    assert fleet.key() == HELD
+
+
+def test_check_mode_predicts_what_blocks(fleet: Fleet) -> None:
+    path = fleet.folder / "gateway-a" / "odd.env"
+    path.write_text(f"X={fleet.encrypt('sk-canary-tenant', 'tenant-7')}\n", encoding="utf-8")
+    (fleet.folder / "gateway-b" / "cache.db").write_bytes(b"\0" + fleet.files[0].read_bytes())
+    with fleet.without("gateway-b"):
+        predicted = fleet.account("--check", status=2)
+        assert fleet.key() == UNTOUCHED
+        done = fleet.account(status=2)
+    assert predicted["blocking"] == done["blocking"]
+    assert predicted["target"] == done["target"] == 2
+    predicted, done = fleet.account("--check", status=2), fleet.account(status=2)
+    assert predicted["blocking"] == done["blocking"]
+    assert "cache.db" in done["blocking"][0]
+
+
+def test_short_values_are_replaced_without_a_trace_of_masking(fleet: Fleet) -> None:
+    values = {**VALUES, "pin": "1234", **{f"secret_{number}": f"sk-canary-{number}" for number in range(20)}}
+    fleet.file.run(values, key=KEY)
+    for path in fleet.files:
+        lines = [f"{name.upper()}='{text}'\n" for name, text in fleet.file.ciphertexts().items()]
+        path.write_text("# made by hand\n" + "".join(lines), encoding="utf-8")
+    environment = {"NEW": "7"}
+    fleet.run(
+        env=environment, vault_transit_rotate_secrets={"pin": "{{ lookup('ansible.builtin.env', 'NEW') | string }}"}
+    )
+    fleet.carried_through(values={**values, "pin": "7"})
+    assert fleet.key() == DONE
+
+
+def test_a_secret_that_no_file_holds_is_not_replaced_and_nothing_is_rotated(fleet: Fleet) -> None:
+    shown = fleet.run(status=2, vault_transit_rotate_secrets={"openia_api_key": "sk-x"})
+    assert "Did you mean 'openai_api_key'?" in " ".join(shown.split())
+    assert fleet.key() == UNTOUCHED
+
+
+def test_a_server_that_came_back_empty_is_noticed(fleet: Fleet) -> None:
+    fleet.run()
+    fleet.bao.done("POST", f"{fleet.mount}/keys/{KEY}/config", {"deletion_allowed": True})
+    fleet.bao.done("DELETE", f"{fleet.mount}/keys/{KEY}")
+    fleet.bao.done("POST", f"{fleet.mount}/keys/{KEY}", {"derived": True})
+    account = fleet.account(status=2)
+    assert "version 2 does not exist in this key (latest 1)" in account["refused"][0]
+    # The numbers alone would fit now.
+    fleet.bao.done("POST", f"{fleet.mount}/keys/{KEY}/rotate")
+    fleet.bao.done("POST", f"{fleet.mount}/keys/{KEY}/rotate")
+    account = fleet.account(status=2)
+    assert f"localhost:{fleet.file.path}" in account["refused"][0]
+    assert fleet.key()["min_decryption_version"] == 1
+
+
+def test_an_old_branch_comes_back(fleet: Fleet) -> None:
+    before = {path: path.read_bytes() for path in [fleet.file.path, *fleet.files]}
+    fleet.run()
+    for path, content in before.items():
+        path.write_bytes(content)
+    account = fleet.account(status=2, vault_transit_rotate_older_than="90d")
+    assert "below the floor v2" in account["refused"][0]
+    assert "mlkeys rotate --recover" in account["refused"][0]
+    fleet.run(vault_transit_rotate_older_than="90d", vault_transit_rotate_recover=True, vault_transit_rotate_trim=True)
+    fleet.carried_through()
+    assert fleet.key() == {**DONE, "min_available_version": 2}
+    for path, content in before.items():
+        path.write_bytes(content)
+    account = fleet.account(status=2, vault_transit_rotate_recover=True)
+    assert "versions below 2, which are trimmed" in account["refused"][0]
+
+
+def test_every_form_is_put_back_as_it_was(fleet: Fleet) -> None:
+    folder = fleet.folder / "gateway-a"
+    text = fleet.encrypt("sk-canary-form", "openai_api_key")
+    escaped = text.replace("/", "\\/").replace("+", "\\u002b").replace(":", "\\u003a")
+    (folder / "a.json").write_text(f'{{"openai_api_key": "{escaped}"}}\n')
+    (folder / "url").write_text(f"https://x/?openai_api_key={urllib.parse.quote(text, safe='')}\n")
+    secret = {"kind": "Secret", "data": {"openai_api_key": base64.b64encode(text.encode()).decode()}}
+    (folder / "secret.json").write_text(json.dumps(secret))
+    big = folder / "big.env"
+    big.write_text("#" * 11_000_000 + f"\nOPENAI_API_KEY='{text}'\n")
+    elsewhere = fleet.folder / "elsewhere"
+    elsewhere.mkdir()
+    (folder / "conf.d").symlink_to("../elsewhere")
+    (elsewhere / "x.env").write_text(f"OPENAI_API_KEY={text}\n")
+    fleet.run(vault_transit_rotate_trim=True)
+    stored = json.loads((folder / "secret.json").read_text())["data"]["openai_api_key"]
+    values = [
+        json.loads((folder / "a.json").read_text())["openai_api_key"],
+        urllib.parse.unquote((folder / "url").read_text().rpartition("=")[2].strip()),
+        base64.b64decode(stored).decode(),
+        *texts(big),
+        *texts(elsewhere / "x.env"),
+    ]
+    assert [value.partition(":")[2][:3] for value in values] == ["v2:"] * 5
+    assert [fleet.decrypt(value, "openai_api_key") for value in values] == ["sk-canary-form"] * 5
+    assert big.read_bytes().count(b"#") == 11_000_000
+    assert fleet.key() == {**DONE, "min_available_version": 2}
+
+
+def test_status_names_what_nobody_read_and_does_not_call_lost_what_nobody_knows(fleet: Fleet) -> None:
+    fleet.run()
+    (fleet.folder / "gateway-a" / "lost").symlink_to("nowhere")
+    path = fleet.folder / "gateway-b" / "odd.env"
+    fleet.bao.done("POST", f"sys/mounts/{fleet.mount}-other", {"type": "transit"})
+    fleet.bao.done("POST", f"{fleet.mount}-other/keys/{KEY}")
+    body = {"plaintext": base64.b64encode(b"sk-canary-x").decode()}
+    other = fleet.bao.done("POST", f"{fleet.mount}-other/encrypt/{KEY}", body)["data"]["ciphertext"]
+    path.write_text(f"X={other}\n", encoding="utf-8")
+    fleet.run(playbook="status")
+    report = json.loads(fleet.report.read_text(encoding="utf-8"))
+    fleet.bao.done("DELETE", f"sys/mounts/{fleet.mount}-other")
+    assert not report["healthy"]
+    problems = [(one["severity"], one["text"]) for one in report["problems"]]
+    assert [severity for severity, _text in problems] == ["error", "warning"]
+    assert f"gateway-a:{fleet.folder}/gateway-a/lost" in problems[0][1]
+    assert "of no key that is known" in problems[1][1]
+    assert f"gateway-b:{path}:1" in problems[1][1]

@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The account of a rotation: what keeps the floor, what is accepted, and what a trim would destroy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import SEEN, Scope, account
+
+FILE = "/project/keys.transit.yml"
+OURS = {"backend": "transit", "key": "k", "version": 2, "state": "current", "count": 1}
+
+
+def row(state: str = "unknown", path: str = "/srv/.env", **more: Any) -> dict[str, Any]:
+    values = {
+        "line": 7,
+        "version": 1,
+        "name": "X",
+        "secret": "",
+        "problem": "",
+        "reason": "why",
+        "tried": ["transit/k"],
+    }
+    return {"path": path, "state": state, **values, **more}
+
+
+def found(*rows: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    return {"ciphertexts": list(rows), "counts": [OURS], "files": 1, "unread": [], "not_searched": [], **more}
+
+
+def host(name: str = "a", result: Mapping[str, Any] | None = None, **variables: Any) -> dict[str, Any]:
+    declared = {"vault_transit_host_paths": ["/srv"]}
+    proof = {} if result is None else {"vault_transit_proof": result}
+    return {"inventory_hostname": name, **declared, **proof, **variables}
+
+
+def made(*hosts: Mapping[str, Any], here: Mapping[str, Any] | None = None, **scope: Any) -> dict[str, Any]:
+    about = Scope(**{"backend": "transit", "key": "k", "target": 2, "files": [FILE], **scope})
+    return account(about, here or found(), "localhost", hosts)
+
+
+def test_all_that_is_at_the_target_is_clean() -> None:
+    result = made(host(result=found()))
+    assert (result["clean"], result["blocking"], result["files"]) == (True, [], 2)
+    assert result["ciphertexts"] == [{"key": "transit/k", "version": 2, "state": "current", "count": 2}]
+    assert result["summary"][-1] == "Nothing is open."
+
+
+@pytest.mark.parametrize(
+    ("result", "named"),
+    [
+        (found(row()), "nobody knows whose these ciphertexts are: a:/srv/.env:7 (v1 X: why)"),
+        (found(row("too old")), "nobody knows whose these ciphertexts are: a:/srv/.env:7"),
+        (found(row(version=0, reason="cut")), "a:/srv/.env:7 (v0 X: cut)"),
+        (found(row("behind")), "these ciphertexts are still behind: a:/srv/.env:7"),
+        (found(row("behind", problem="binary")), "a:/srv/.env:7 (v1 X: binary)"),
+        (
+            found(unread=[{"path": "/srv/x", "reason": "Permission denied", "kind": "denied"}]),
+            "a:/srv/x (Permission den",
+        ),
+    ],
+)
+def test_what_is_not_proven_holds_the_floor_by_its_place(result: Mapping[str, Any], named: str) -> None:
+    one = made(host(result=result))
+    [reason] = one["blocking"]
+    assert named in reason
+    assert not one["clean"]
+
+
+def test_what_is_unknown_at_the_target_does_not_hold_the_floor_and_is_open() -> None:
+    result = made(host(result=found(row(version=2))))
+    assert (result["blocking"], result["clean"]) == ([], False)
+    [unknown] = result["unknown"]
+    assert (unknown["path"], unknown["tried"]) == ("/srv/.env", ["transit/k"])
+
+
+def test_in_an_encrypted_vars_file_of_the_key_what_is_unknown_always_counts() -> None:
+    result = made(here=found(row(path=FILE, version=5)))
+    [reason] = result["refused"]
+    assert f"localhost:{FILE}:7 (v5 X: why)" in reason
+    assert result["blocking"] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({}, "left out of this run"),
+        ({"vault_transit_proof": {"unreachable": True}}, "unreachable"),
+        ({"vault_transit_proof": {"failed": True, "msg": "No sudo."}}, "failed: No sudo"),
+        ({"vault_transit_rewrapped": {"failed": True, "msg": "Disk full."}}, "failed: Disk full"),
+        ({"vault_transit_seen": {"failed": True, "msg": "No sudo."}}, "failed: No sudo"),
+        ({"vault_transit_seen": found()}, "left out of this run"),
+    ],
+)
+@pytest.mark.parametrize("declares", ["paths", "files", "services", "vars_files"])
+def test_a_host_that_declares_something_and_was_not_searched_holds_the_floor(
+    variables: dict[str, Any], reason: str, declares: str
+) -> None:
+    one = {"inventory_hostname": "b", f"vault_transit_host_{declares}": ["x"], **variables}
+    result = made(one)
+    assert result["hosts"] == [{"host": "b", "reason": reason}]
+    assert result["blocking"] == [f"these hosts could not be looked at: b ({reason})"]
+
+
+def test_a_host_that_declares_nothing_that_could_hold_a_ciphertext_does_not() -> None:
+    skipped = {"vault_transit_proof": {"skipped": True}, "vault_transit_host_vars_files": ["x"]}
+    assert made({"inventory_hostname": "a"}, {"inventory_hostname": "b", **skipped})["clean"]
+
+
+def test_what_is_accepted_by_name_holds_nothing_but_a_trim() -> None:
+    unread = [{"path": "/srv/x", "reason": "Permission denied", "kind": "denied"}]
+    hosts = [host(result=found(row(), unread=unread)), host("b", found(row(path="/srv/b")))]
+    for unknown in (["/srv/*"], ["a:/srv/.env", "b:*"]):
+        result = made(*hosts, accept_unknown=unknown, accept_unread=["a:/srv/x"])
+        assert (result["blocking"], result["clean"]) == ([], False)
+        assert result["accepted"] == ["a:/srv/.env:7", "b:/srv/b:7", "a:/srv/x"]
+    assert made(*hosts, accept_unknown=["a:*"], accept_unread=["*"])["blocking"] == [
+        "nobody knows whose these ciphertexts are: b:/srv/b:7 (v1 X: why)"
+    ]
+
+
+def test_what_accepts_nothing_is_an_error() -> None:
+    result = made(host(result=found()), accept_unknown=["/srv/typo"], accept_unread=["/x"])
+    assert result["blocking"] == [
+        "accepted: /srv/typo matches nothing that is unknown",
+        "accepted: /x matches nothing that is unread",
+    ]
+
+
+def test_compressed_files_are_named_and_hold_the_floor_only_where_that_is_asked_for() -> None:
+    packed = found(not_searched=[{"path": "/srv/a.gz", "reason": "compressed (gzip)", "kind": "compressed"}])
+    result = made(host(result=packed))
+    assert (result["blocking"], result["clean"]) == ([], False)
+    assert "a:/srv/a.gz (compressed (gzip))" in result["summary"][1]
+    assert made(host(result=packed), strict=True)["blocking"]
+    assert not made(host(result=packed), strict=True, accept_unread=["*.gz"])["blocking"]
+
+
+def test_before_the_rewrap_only_what_cannot_be_rewrapped_is_behind() -> None:
+    rows = [row("behind"), row("behind", path="/srv/db", problem="binary")]
+    result = account(
+        Scope("transit", "k", 2, is_final=False), found(), "localhost", [host(**{SEEN: found(*rows)})], SEEN
+    )
+    assert [one["path"] for one in result["behind"]] == ["/srv/db"]
+
+
+def test_what_the_limit_of_a_run_leaves_is_no_fault_and_not_clean() -> None:
+    left = {"vault_transit_rewrapped": {"totals": {"left": 3}}}
+    result = made(host(result=found(row("behind")), **left))
+    assert (result["left"], result["blocking"], result["clean"]) == (3, [], False)
+
+
+def test_nothing_found_is_no_success() -> None:
+    nothing = {**found(), "counts": []}
+    [reason] = made(here=nothing)["refused"]
+    assert "no ciphertext of transit/k was found" in reason
+    assert not made(here=nothing, unused=True)["blocking"]
+    # Of the ciphertexts of other keys there may be any number.
+    assert made(here={**found(), "counts": [{**OURS, "key": "other"}]})["refused"]
+    # The hosts that were not searched may hold some.
+    assert not made(host(), here=nothing)["refused"]
+
+
+def test_an_old_branch_is_told_what_helps() -> None:
+    lost = found(row("too old", FILE, secret="x", version=3))
+    [reason] = made(here=lost, floor=4, available=2, floor_since="2026-01-02T03:04:05Z")["refused"]
+    assert f"localhost:{FILE}:7" in reason
+    assert "below the floor v4 (version 4 was created at 2026-01-02T03:04:05Z)" in reason
+    assert reason.endswith("mlkeys rotate --recover")
+    assert not made(here=lost, floor=4, available=2, recover=True)["refused"]
+    for recover in (False, True):
+        [reason] = made(here=lost, floor=4, available=4, recover=recover)["refused"]
+        assert "versions below 4, which are trimmed" in reason
+        assert "--recover" not in reason
+
+
+def test_of_many_places_a_message_names_ten() -> None:
+    rows = [row(path=f"/srv/{number}") for number in range(14)]
+    result = made(host(result=found(*rows)))
+    assert result["blocking"][0].endswith("and 4 more")
+    assert len(result["unknown"]) == 14

@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which encrypted vars files a project has: by variables, by names, and by key."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
+    Declared,
+    FoundFile,
+    declared,
+    missing_problem,
+    of_key,
+    replace_problem,
+)
+
+
+def test_variables_of_all_hosts_declare_files_each_once() -> None:
+    hosts = [
+        {
+            "inventory_hostname": "localhost",
+            "vault_transit_vars_files": [
+                {"path": "/a.transit.yml", "key": "k"},
+                {"path": "/kv.transit.yml", "store": "kv", "kv_path": "x"},
+                {"store": "kv", "kv_path": "ml/keys"},
+            ],
+        },
+        {"inventory_hostname": "a", "vault_transit_host_vars_files": ["/a.transit.yml", "/b.transit.yml"]},
+        {"inventory_hostname": "b"},
+    ]
+    found = declared(hosts, None)
+    assert [(one.path, one.place) for one in found] == [
+        ("/a.transit.yml", ("", "")),
+        ("/kv.transit.yml", ("", "")),
+        ("", ("secret", "ml/keys")),
+        ("/b.transit.yml", ("", "")),
+    ]
+    assert found[3].by == "vault_transit_host_vars_files of a"
+    assert [one.path for one in declared(hosts, ["/c.transit.yml"])] == [
+        "/c.transit.yml",
+        "/a.transit.yml",
+        "/b.transit.yml",
+    ]
+
+
+def test_a_message_about_missing_files_names_path_and_variable() -> None:
+    text = missing_problem([Declared("/secret/keys.transit.yml", "vault_transit_vars_files of localhost")])
+    assert "/secret/keys.transit.yml (vault_transit_vars_files of localhost)" in text
+
+
+def file(path: str, *names: str, key: str = "k", backend: str = "transit") -> FoundFile:
+    return FoundFile(path, backend, key, "", names, 1)
+
+
+def test_files_are_those_of_the_key_in_its_engine() -> None:
+    files = [file("/a"), file("/b", key="other"), file("/c", backend="ml"), file("/d", backend="/transit/")]
+    assert [one.path for one in of_key(files, "transit", "k")] == ["/a", "/d"]
+
+
+def test_a_secret_that_no_file_holds_cannot_be_replaced() -> None:
+    files = [file("/a", "openai_api_key"), file("/b", "hf_token")]
+    assert not replace_problem(files, ["hf_token", "openai_api_key"], "transit/k")
+    text = replace_problem(files, ["hf_token", "openia_api_key"], "transit/k")
+    assert "'openia_api_key'. Did you mean 'openai_api_key'?" in text
+    assert "hf_token'" not in text
+
+
+def test_files_are_found_beside_inventories_and_below_their_folders(tmp_path: Path) -> None:
+    wanted = [
+        "keys.transit.yml",
+        "group_vars/all/keys.transit.yaml",
+        "group_vars/gateways.transit.yml",
+        "host_vars/a/deep/keys.transit.json",
+        "roles/x/vars/keys.transit.yml",
+        "vars/keys.transit.yml",
+    ]
+    for name in [*wanted, "files/keys.transit.yml", "group_vars/all/.keys.transit.yml", "group_vars/all/keys.yml"]:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    (tmp_path / "inventory.yml").write_text("")
+    (tmp_path / "group_vars/all/loop").symlink_to(tmp_path / "group_vars")
+    (tmp_path / "host_vars/linked.transit.yml").symlink_to(tmp_path / "keys.transit.yml")
+    problems: list[OSError] = []
+    for sources in ([str(tmp_path / "inventory.yml")], [str(tmp_path)], [str(tmp_path), "a,b,", str(tmp_path)]):
+        found = [os.path.relpath(path, tmp_path) for path in beside(sources, problems.append)]
+        assert sorted(found) == sorted(wanted)
+    assert problems == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    folder = tmp_path / "group_vars"
+    folder.mkdir(mode=0o000)
+    problems: list[OSError] = []
+    beside([str(tmp_path)], problems.append)
+    assert [error.filename for error in problems] == [str(folder)]
