@@ -152,7 +152,8 @@ def test_the_state_is_shown_before_and_after_a_rotation(place: Place, tmp_path: 
     found = place.status("--fail", status=2)
     assert [problem["severity"] for problem in found["problems"]] == ["warning"]
     page = tmp_path / "status.html"
-    mlkeys("status", "--html", page, cwd=place.folder, env=place.env)
+    shown = mlkeys("status", "--html", page, cwd=place.folder, env=place.env)
+    assert "With --fail, this command exits with 2" in shown.stdout.splitlines()[-1]
     assert_self_contained(page.read_text(), "3 ciphertexts are behind v3")
 
 

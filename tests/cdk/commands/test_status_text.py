@@ -42,6 +42,10 @@ def test_an_old_branch_is_shown_with_its_versions_since_when_and_the_remedy() ->
     assert "1 ciphertext is at v1" in destroyed
     assert "only a backup of the key, or the original secrets" in destroyed
     assert "--recover" not in destroyed
+    unknown = {name: value for name, value in KEY.items() if name != "min_available_version"}
+    [either] = fleet(keys=[unknown]).too_old[0].sentences
+    assert "--recover" in either
+    assert "only a backup of the key" in either
 
 
 @pytest.mark.parametrize("name", ["unread", "unknown"])

@@ -31,6 +31,7 @@ _STYLES = {
     "current": "green",
     "behind": "yellow",
     "too old": "red",
+    "unknown": "red",
     "error": "red",
     "warning": "yellow",
     "note": "blue",

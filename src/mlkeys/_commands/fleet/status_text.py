@@ -29,14 +29,14 @@ class KeyStatus:
     """One key: a row of the table, or a bar of the page.
 
     Attributes:
-        oldest: the oldest version that exists on the server; older ones were trimmed.
+        oldest: the oldest version that exists on the server, as older ones were trimmed; None if that is not known.
     """
 
     path: str
     kind: str
     latest: int
     floor: int
-    oldest: int
+    oldest: int | None
     age: str
     rotated_every: str
     overdue: bool
@@ -52,6 +52,10 @@ class KeyStatus:
         return [version for version in self.versions if version.ciphertexts]
 
 
+_RECOVER = "Bring them back: mlkeys rotate --recover."
+_TRIMMED = "Once their versions are destroyed (trimmed), only a backup of the key, or the original secrets, can help."
+
+
 @dataclass(frozen=True, slots=True)
 class TooOld:
     """Ciphertexts of a key that are below its floor (`min_decryption_version`), such as those of an old branch."""
@@ -63,15 +67,11 @@ class TooOld:
     def sentences(self) -> list[str]:
         """Which they are, since when, and what to do."""
         oldest = self.key.oldest
-        return [
-            *self._about(
-                [row for row in self.rows if row["version"] >= oldest], "Bring them back: mlkeys rotate --recover."
-            ),
-            *self._about(
-                [row for row in self.rows if row["version"] < oldest],
-                "Their versions were destroyed (trimmed): only a backup of the key, or the original secrets, can help.",
-            ),
-        ]
+        if oldest is None:
+            return self._about(self.rows, f"{_RECOVER} {_TRIMMED}")
+        kept = [row for row in self.rows if row["version"] >= oldest]
+        destroyed = [row for row in self.rows if row["version"] < oldest]
+        return [*self._about(kept, _RECOVER), *self._about(destroyed, _TRIMMED)]
 
     def _about(self, rows: Sequence[Mapping[str, Any]], remedy: str) -> list[str]:
         if not rows:
@@ -150,7 +150,7 @@ def _key(row: Mapping[str, Any]) -> KeyStatus:
         kind=row["type"],
         latest=row["latest_version"],
         floor=row["min_decryption_version"],
-        oldest=row.get("min_available_version") or 0,
+        oldest=row.get("min_available_version"),
         age=age_text(row["age_seconds"]),
         rotated_every=age_text(period) if period else "",
         overdue=row["overdue"],
