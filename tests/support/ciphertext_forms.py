@@ -99,7 +99,9 @@ def _unpadded(text: str) -> str:
 
 
 def _of_shell(text: str) -> str:
-    return subprocess.run(["sh"], input=f'{text}printf %s "$KEY"', capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["/bin/sh"], input=f'{text}printf %s "$KEY"', capture_output=True, text=True, check=True
+    ).stdout
 
 
 FORMS = {
