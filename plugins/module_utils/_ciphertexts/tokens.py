@@ -37,6 +37,8 @@ _SUSPECT = re.compile(
     rb"vault[\\%&#;:uUxX0-9a-fA-F]{2,30}v[1-9][0-9]{0,17}[\\%&#;:uUxX0-9a-fA-F]{2,30}[A-Za-z0-9+/\\%&#;]{20}"
 )
 
+# With a nonce and a tag, in base64.
+_SHORTEST_PAYLOAD = 40
 _PLAIN = re.compile(rb"vault:v[1-9][0-9]{0,17}:([A-Za-z0-9+/]+)(={0,2})")
 _PAYLOAD = re.compile(PAYLOAD)
 _PADS = re.compile(PAD + b"{1,2}")
@@ -140,11 +142,12 @@ def suspect_at(text: bytes, begin: int) -> Direct | None:
 
 def _composed(text: bytes, begin: int, payload: int, reach: int) -> Direct | None:
     prefix = plain(text[begin:payload])
-    parts = list(_parts(text, payload, begin + reach))
+    indentation = text[text.rfind(b"\n", max(0, begin - 200), begin) + 1 : begin]
+    parts = list(_parts(text, payload, begin + reach, b"" if indentation.strip() else indentation))
     best = None
     for part in parts:
         is_whole = part.length % 4 == 0 and len(prefix) + part.length >= SHORTEST
-        if is_whole and (best is None or part.joined):
+        if is_whole and (best is None or part.joined or best.length < _SHORTEST_PAYLOAD):
             best = part
     if best is not None:
         return _direct(text, begin, best.end, prefix + plain(text[payload : best.end]))
@@ -156,10 +159,14 @@ def _composed(text: bytes, begin: int, payload: int, reach: int) -> Direct | Non
     return None
 
 
-def _parts(text: bytes, place: int, limit: int) -> Iterator[_Part]:
-    """A payload up to each of its joints. Padding ends it."""
+def _parts(text: bytes, place: int, limit: int, indentation: bytes) -> Iterator[_Part]:
+    """A payload up to each of its joints. Padding ends it.
+
+    Args:
+        indentation: of the lines of the block that the token begins; empty where it begins none.
+    """
     length = pads = 0
-    strong = True
+    strong, is_aligned = True, False
     leading = _JOINT.match(text, place, limit)
     if leading is not None:
         strong, place = _is_strong(leading), leading.end()
@@ -180,11 +187,12 @@ def _parts(text: bytes, place: int, limit: int) -> Iterator[_Part]:
         length, pads = length + len(body) + added, pads + added
         if pads > 2:
             return
-        yield _Part(end, length, strong or bool(added) or _is_random(body))
+        yield _Part(end, length, strong or is_aligned or bool(added) or _is_random(body))
         joint = _JOINT.match(text, end, limit)
         if joint is None or (pads and length % 4 == 0):
             return
         strong, place = _is_strong(joint), joint.end()
+        is_aligned = bool(indentation) and joint.group().endswith(b"\n" + indentation)
 
 
 def _is_strong(joint: Match[bytes]) -> bool:
