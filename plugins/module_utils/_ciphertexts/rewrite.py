@@ -19,9 +19,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import BINARY_REASON, has_nul
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import SPLIT_START, START, token_at
 
-# So much of what follows is looked at to see where a new ciphertext ends.
-_FOLLOWING = 64
 _CHUNK = 1 << 20
+# So much around a new ciphertext is looked at to see whether it is read as what it is.
+_BEFORE, _BEHIND = 256, 64
 
 
 class RewriteError(ValueError):
@@ -158,15 +158,17 @@ def _replaced(piece: Piece, found: Occurrence, replacements: Mapping[str, str]) 
     if not forms:
         return new, forms
     wanted = [token.text if token.problem else replacements.get(token.text, token.text) for token in found.tokens]
-    text = new + piece.text[piece.end : piece.end + _FOLLOWING]
-    again = _read_again(text, found)
-    if again is None or again.end != len(new) or [token.text for token in again.tokens] != wanted:
+    begin = min(piece.begin, _BEFORE)
+    end = begin + len(new)
+    text = piece.text[piece.begin - begin : piece.begin] + new + piece.text[piece.end : piece.end + _BEHIND]
+    again = _read_again(text, begin, found)
+    if again is None or again.end != end or [token.text for token in again.tokens] != wanted:
         raise RewriteError(f"line {piece.line}: what follows a ciphertext would become part of the new one")
     return new, forms
 
 
-def _read_again(text: bytes, found: Occurrence) -> Occurrence | None:
+def _read_again(text: bytes, begin: int, found: Occurrence) -> Occurrence | None:
     if isinstance(found, Contained):
-        return next(occurrences(text, 0, len(text), 0, len(text) + 1), None)
-    start = START.match(text) or SPLIT_START.match(text)
+        return next(occurrences(text, begin, len(text), begin, len(text) + 1), None)
+    start = START.match(text, begin) or SPLIT_START.match(text, begin)
     return token_at(text, start, len(text) + 1) if start else None
