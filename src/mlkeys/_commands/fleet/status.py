@@ -21,6 +21,7 @@ from mlkeys._commands.fleet.targets import Fleet, for_fleets
 from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import terminal
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.printable import all_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,7 +104,8 @@ def _checked(fleet: Fleet, limit: str | None, older_than: int) -> FleetStatus:
         if not file.exists():
             click.echo(run.output, err=True)
             raise MlkeysError(f"The state of {fleet.name} could not be determined.")
-        return FleetStatus(fleet.name, json.loads(file.read_text(encoding="utf-8")))
+        # Paths on hosts are whatever their users made them.
+        return FleetStatus(fleet.name, all_printable(json.loads(file.read_text(encoding="utf-8"))))
 
 
 def _show(found: Sequence[FleetStatus], *, every: bool) -> None:
