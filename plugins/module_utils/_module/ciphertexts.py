@@ -14,6 +14,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.files 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.find import find, replace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import cannot_write, open_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import succeed
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
     Spec,
     backend_spec,
@@ -85,7 +86,7 @@ def run_search(module: AnsibleModule) -> None:
     except TransitError as error:
         failure = error
     else:
-        module.exit_json(changed=False, **found)
+        succeed(module, changed=False, **found)
     fail(module, failure)
 
 
@@ -117,7 +118,7 @@ def run_replacing(module: AnsibleModule) -> None:
         count = _replaced(module, path, texts, changed=bool(replaced))
         if count:
             replaced[path] = count
-    module.exit_json(changed=bool(replaced), replaced=replaced)
+    succeed(module, changed=bool(replaced), replaced=replaced)
 
 
 def _replaced(module: AnsibleModule, path: str, texts: Mapping[str, str], *, changed: bool) -> int:

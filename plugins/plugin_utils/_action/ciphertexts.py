@@ -43,6 +43,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spelling_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load
 
 INFO = "vault_transit_ciphertext_info"
@@ -127,6 +128,9 @@ class CiphertextAction(TransitAction):
         variables = task_vars or {}
         # The parent class would run the module; this needs only what every action does first.
         result: dict[str, Any] = ActionBase.run(self, tmp, variables)
+        problem = spelling_problem(self.MODULE, self._task.args)
+        if problem:
+            return {**result, "failed": True, "msg": problem}
         try:
             options = self._checked(self._arguments(variables))
             with _without_collector():
