@@ -74,9 +74,9 @@ options:
   decrypt:
     description:
       - When to decrypt. Otherwise the variables hold ciphertext, and the server is not contacted.
-      - V(runs) decrypts for commands that run tasks. Commands that only look get ciphertext, because they print variables
-        or do nothing with them. These are C(ansible-inventory), C(ansible-doc), C(ansible-lint), C(--syntax-check),
-        C(--list-hosts), C(--list-tasks) and C(--list-tags).
+      - V(runs) decrypts for commands that run tasks. Commands that only look get ciphertext, because they print
+        variables or do nothing with them. These are C(ansible-inventory), C(ansible-doc), C(ansible-lint),
+        C(--syntax-check), C(--list-hosts), C(--list-tasks) and C(--list-tags).
       - V(always) decrypts for these too, so that C(ansible-inventory --list) prints every secret.
       - V(never) decrypts for no command. C(mlkeys rotate) and C(mlkeys status) use it, unless the
         environment variable is set.
