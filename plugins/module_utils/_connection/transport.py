@@ -10,13 +10,12 @@ half-failed batch decrypt holds the plaintext of the good half.
 from __future__ import annotations
 
 import json
-import os
-import ssl
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 from urllib.parse import quote, unquote
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import check_files, session_adapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
     INDEX,
     Members,
@@ -33,12 +32,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerUnreachable,
     TransitError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
     TooLarge,
     Watch,
     content_of,
-    watched_adapter,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
@@ -94,12 +91,12 @@ class Transport:
     def __init__(self, connection: Connection, token: str) -> None:
         self._connection = connection
         self._watch = Watch()
-        self._adapter = _adapter(connection, self._watch)
+        self._adapter = session_adapter(connection, self._watch)
         self._forward = True
         self.members = Members(connection.addresses)
         self.index: str | None = None
         _check_retries(connection.retries)
-        _check_files(connection)
+        check_files(connection)
         self.token = token
 
     @property
@@ -238,58 +235,6 @@ def _url_path(path: str) -> str:
         raise InvalidOption(f"'{path}' is not a path on the server: no name in it can be '.' or '..'.")
     # A user name is quoted already, since it may hold a slash.
     return quote(path, safe="/%")
-
-
-# Sessions and TLS
-
-
-def _adapter(connection: Connection, watch: Watch) -> Any:
-    hvac = library("hvac")
-    if connection.verify is False:
-        import urllib3
-
-        # validate_certs: false was requested; a warning for each request would only bury the others.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    adapter = hvac.adapters.RawAdapter(
-        base_uri=connection.addresses[0],
-        token="",
-        cert=connection.client_certificate,
-        verify=connection.verify,
-        timeout=connection.timeout,
-        proxies=connection.proxies,
-        namespace=connection.namespace or None,
-        allow_redirects=False,
-    )
-    # Otherwise requests reads ~/.netrc before each request, and sends the credentials that it finds there.
-    adapter.session.auth = _unchanged
-    for scheme in ("http://", "https://"):
-        adapter.session.mount(scheme, watched_adapter(watch))
-    return adapter
-
-
-def _unchanged(request: Any) -> Any:
-    return request
-
-
-def _check_files(connection: Connection) -> None:
-    """Refuse files that TLS cannot use. Later, its errors do not name the file, or are not requests' own."""
-    problems = []
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if isinstance(connection.verify, str):
-        kind = "capath" if os.path.isdir(connection.verify) else "cafile"
-        try:
-            context.load_verify_locations(**{kind: connection.verify})
-        except OSError:
-            problems.append(messages.unreadable_ca(connection.verify))
-    if connection.client_certificate is not None:
-        certificate, key = connection.client_certificate
-        try:
-            # Without a password, an encrypted key would make it prompt on the terminal.
-            context.load_cert_chain(certificate, key, password="")
-        except OSError:
-            problems.append(messages.unreadable_certificate(certificate, key))
-    if problems:
-        raise InvalidOption(f"{'; '.join(problems)}.")
 
 
 # Retries
