@@ -36,7 +36,7 @@ options:
     type: bool
   timeout:
     description:
-      - Seconds to wait for a response, and the longest pause before a retry. Defaults to V(30).
+      - Seconds in which a response must be complete, and the longest pause before a retry. Defaults to V(30).
       - Can also be set by E(ANSIBLE_HASHI_VAULT_TIMEOUT).
     type: int
   retries:

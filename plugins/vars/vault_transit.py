@@ -71,6 +71,26 @@ options:
         section: vars_mlkeys_transit
     env:
       - name: MLKEYS_TRANSIT_VARS_UNENCRYPTED
+  decrypt:
+    description:
+      - When to decrypt. Otherwise the variables hold ciphertext, and the server is not contacted.
+      - V(runs) decrypts for commands that run tasks. Commands that only look get ciphertext, because they print
+        variables or do nothing with them. These are C(ansible-inventory), C(ansible-doc), C(ansible-lint),
+        C(--syntax-check), C(--list-hosts), C(--list-tasks) and C(--list-tags).
+      - V(always) decrypts for these too, so that C(ansible-inventory --list) prints every secret.
+      - V(never) decrypts for no command. C(mlkeys rotate) and C(mlkeys status) use it, unless the
+        environment variable is set.
+    type: str
+    choices:
+      - always
+      - never
+      - runs
+    default: runs
+    ini:
+      - key: decrypt
+        section: vars_mlkeys_transit
+    env:
+      - name: MLKEYS_TRANSIT_VARS_DECRYPT
   template:
     description:
       - Whether to evaluate templates in decrypted values. Leave it off for API keys, which can contain braces.
@@ -102,7 +122,8 @@ notes:
   - Ansible passes no variables to vars plugins, so configure connection and authentication by environment or ini.
   - With O(stage=inventory), set P(ansible.builtin.host_group_vars#vars) to the same stage. Otherwise it returns the
     ciphertext again for every task.
-  - Nothing is decrypted for C(--syntax-check), C(--list-hosts), C(--list-tasks) and C(--list-tags).
+  - Whoever runs tasks can print variables, for instance with C(ansible all -m debug -a var=hostvars). O(decrypt=never)
+    prevents it for a run that needs no secrets.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
 """
@@ -143,6 +164,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypt
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, marked
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import below
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import stored_variables
 
 display = Display()
 
@@ -153,10 +175,12 @@ _files: dict[str, DecryptedFiles] = {}
 class VarsModule(BaseVarsPlugin):
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
         super().get_vars(loader, path, entities)
-        if self.get_option("disabled") or _only_lists():
+        if self.get_option("disabled"):
             return {}
-        run_sessions().share()
         wanted = [file for entity in _as_list(entities) for file in _files_of(self._basedir, entity)]
+        if not _decrypts(self.get_option("decrypt")):
+            return {name: as_in_any_file(text) for name, text in stored_variables(wanted).items()}
+        run_sessions().share()
         if not wanted:
             return {}
         files = _files.setdefault("run", DecryptedFiles(self._client))
@@ -189,9 +213,13 @@ class VarsModule(BaseVarsPlugin):
             display.warning(problem)
 
 
-def _only_lists() -> bool:
-    """Whether this run does nothing with the values."""
-    return any(context.CLIARGS.get(name) for name in ("syntax", "listhosts", "listtasks", "listtags"))
+def _decrypts(when: str) -> bool:
+    """Whether this command gets plaintext."""
+    if when != "runs":
+        return when == "always"
+    only_looks = any(context.CLIARGS.get(name) for name in ("syntax", "listhosts", "listtasks", "listtags"))
+    # What runs tasks has an option for how many at a time. ansible-inventory, for one, has not.
+    return "forks" in context.CLIARGS and not only_looks
 
 
 def _as_list(entities: Any) -> list[Any]:

@@ -19,7 +19,7 @@ WITH_CODE = ("module_utils", "plugin_utils", "modules", "action", "callback", "f
 #: What each room may import of the others. A new room needs a row here.
 ROOMS: dict[str, set[str]] = {
     "module_utils/_shared": set(),
-    "module_utils/_connection": set(),
+    "module_utils/_connection": {"_shared"},
     "module_utils/_run": {"_connection"},
     "module_utils/_transit": {"_shared", "_connection", "_run"},
     "module_utils/_access": {"_shared", "_connection", "_run", "_transit"},
@@ -29,7 +29,9 @@ ROOMS: dict[str, set[str]] = {
     "module_utils/_lookup": {"_shared", "_connection", "_run", "_transit", "_vars_file"},
     "module_utils/_module": {"_shared", "_connection", "_run", "_transit", "_ciphertexts", "_backup"},
     "plugin_utils/_controller": {"_shared", "_connection", "_transit", "_vars_file"},
-    "plugin_utils/_action": {"_connection", "_transit", "_ciphertexts", "_vars_file", "_module", "_controller"},
+    "plugin_utils/_action": {
+        *("_shared", "_connection", "_transit", "_ciphertexts", "_vars_file", "_module", "_controller"),
+    },
     "plugin_utils/_hosts": {"_shared", "_connection", "_vars_file"},
     "plugin_utils/_fleet": {"_shared"},
     "modules": {"_shared", "_transit", "_access", "_vars_file", "_module"},
@@ -42,7 +44,9 @@ ROOMS: dict[str, set[str]] = {
 
 #: Who may use what is outside of the collection and of the standard library, by file or by room.
 OUTSIDE: dict[str, set[str]] = {
-    "module_utils/_connection/transport": {"hvac", "requests", "urllib3"},
+    "module_utils/_connection/adapter": {"hvac", "urllib3"},
+    "module_utils/_connection/limits": {"requests", "urllib3"},
+    "module_utils/_connection/transport": {"requests", "urllib3"},
     "module_utils/_connection/unwrap": {"ansible"},
     "module_utils/_vars_file/document": {"ruamel"},
     "module_utils/_backup/sealing": {"pyrage"},
@@ -54,6 +58,7 @@ OUTSIDE: dict[str, set[str]] = {
 
 PURE = (
     "_shared/age",
+    "_shared/printable",
     "_shared/schema",
     "_shared/policy",
     "_shared/shapes",

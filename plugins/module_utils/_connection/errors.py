@@ -27,6 +27,8 @@ from __future__ import annotations
 
 from typing import Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import printable
+
 
 class TransitError(Exception):
     """Base of all.
@@ -42,6 +44,8 @@ class TransitError(Exception):
     unfinished = False
 
     def __init__(self, message: str) -> None:
+        # It may quote a file, a name or a server's words.
+        message = printable(message)
         super().__init__(message)
         self.message = message
 

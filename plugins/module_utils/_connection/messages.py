@@ -20,6 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     Unauthenticated,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 
 # HTTP statuses
 
@@ -140,11 +141,18 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def cannot_reach(address: str, problem: str) -> str:
-    return f"Cannot reach the server at {address}: {problem}"
+    return f"Cannot reach the server at {without_login(address)}: {problem}"
 
 
 def no_response(seconds: int) -> str:
     return f"no response within {seconds} seconds. {_CHECK_URL}"
+
+
+def too_large(address: str) -> str:
+    return (
+        f"The answer of the server at {without_login(address)} has no end: more than 64 MiB were received. Check url, "
+        "or ask for less at once."
+    )
 
 
 def connection_lost(text: str) -> str:
@@ -183,16 +191,16 @@ _SIGNS: Sequence[tuple[str, str]] = (
 
 def redirected(address: str, target: str) -> str:
     return (
-        f"The server at {address} redirects to '{target}'; the redirect was not followed. "
-        "Check url and the api_addr of the servers."
+        f"The server at {without_login(address)} redirects to '{without_login(target)}'; the redirect was not "
+        "followed. Check url and the api_addr of the servers."
     )
 
 
 def foreign_server(address: str, status: int, content_type: str, beginning: bytes) -> str:
     """For a response that neither Vault nor OpenBao sends."""
     if b"HTTP request to an HTTPS server" in beginning:
-        return f"The server at {address} expects HTTPS. Start url with https://."
-    return f"The server at {address} is not Vault or OpenBao (HTTP {status}, {content_type}). Check url."
+        return f"The server at {without_login(address)} expects HTTPS. Start url with https://."
+    return f"The server at {without_login(address)} is not Vault or OpenBao (HTTP {status}, {content_type}). Check url."
 
 
 def no_member(last: str) -> str:

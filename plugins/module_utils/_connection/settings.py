@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 
 AUTH_METHODS = ("token", "approle", "userpass", "ldap", "jwt", "kubernetes", "cert", "none")
 
@@ -202,7 +203,7 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
     if not addresses:
         problems.append("url is not set: set url, BAO_ADDR or VAULT_ADDR")
     problems += [
-        f"url '{address}' must start with https:// or http://"
+        f"url '{without_login(address)}' must start with https:// or http://"
         for address in addresses
         if not address.startswith(("http://", "https://"))
     ]

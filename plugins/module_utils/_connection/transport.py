@@ -9,13 +9,13 @@ half-failed batch decrypt holds the plaintext of the good half.
 
 from __future__ import annotations
 
-import os
-import ssl
+import json
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 from urllib.parse import quote, unquote
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import check_files, session_adapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
     INDEX,
     Members,
@@ -32,7 +32,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerUnreachable,
     TransitError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
+    TooLarge,
+    Watch,
+    content_of,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 # Seconds. A member that does not name the active node at once is not worth waiting for.
@@ -48,6 +52,15 @@ class Request:
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     query: Mapping[str, Any] | None = None
     wrap_ttl: int = 0
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response that is complete. Its body may be secret, so it does not show in the representation."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,12 +90,13 @@ class Transport:
 
     def __init__(self, connection: Connection, token: str) -> None:
         self._connection = connection
-        self._adapter = _adapter(connection)
+        self._watch = Watch()
+        self._adapter = session_adapter(connection, self._watch)
         self._forward = True
         self.members = Members(connection.addresses)
         self.index: str | None = None
         _check_retries(connection.retries)
-        _check_files(connection)
+        check_files(connection)
         self.token = token
 
     @property
@@ -100,10 +114,8 @@ class Transport:
         timeout = min(self._connection.timeout, _PROBE_SECONDS)
         self._adapter.base_uri = self.members.address
         try:
-            response = self._adapter.request(
-                "GET", "/v1/sys/leader", headers=dict(headers or {}), raise_exception=False, timeout=timeout
-            )
-        except requests.exceptions.RequestException:
+            response = self._exchange("GET", "/v1/sys/leader", timeout, headers=dict(headers or {}))
+        except (requests.exceptions.RequestException, TooLarge):
             return 0, {}
         return response.status_code, (_json(response) or {}) if response.status_code == 200 else {}
 
@@ -136,14 +148,16 @@ class Transport:
         if request.wrap_ttl:
             headers["X-Vault-Wrap-TTL"] = str(request.wrap_ttl)
         try:
-            response = self._adapter.request(
+            response = self._exchange(
                 request.method,
                 "/v1/" + _url_path(request.path),
+                self._connection.timeout,
                 headers=headers,
-                raise_exception=False,
                 json=request.body,
                 params=request.query,
             )
+        except TooLarge:
+            return {}, Failure(ServerUnreachable(messages.too_large(here)), temporary=False)
         except requests.exceptions.RequestException as error:
             temporary = _is_temporary(error)
             return {}, Failure(_unreachable(self._connection, here, error), temporary, temporary)
@@ -158,7 +172,29 @@ class Transport:
         redirected.not_applied = alone
         return {}, Failure(redirected, temporary=standby, elsewhere=standby)
 
-    def _read(self, request: Request, response: Any) -> tuple[Mapping[str, Any], Failure | None]:
+    def _exchange(self, method: str, path: str, seconds: float, **options: Any) -> Response:
+        """The whole response, within so many seconds.
+
+        Raises:
+            TooLarge: it does not end.
+        """
+        import requests
+
+        try:
+            with self._watch.running(seconds):
+                response = self._adapter.request(
+                    method, path, raise_exception=False, timeout=seconds, stream=True, **options
+                )
+                content = content_of(response)
+        except requests.exceptions.RequestException:
+            if not self._watch.passed:
+                raise
+        if self._watch.passed:
+            # The connection was shut down, which looks like the end of the response, or like a lost connection.
+            raise requests.exceptions.ReadTimeout
+        return Response(response.status_code, response.headers, content)
+
+    def _read(self, request: Request, response: Response) -> tuple[Mapping[str, Any], Failure | None]:
         status = response.status_code
         content = _json(response)
         if content is not None and _is_health(request, content):
@@ -171,7 +207,7 @@ class Transport:
             return content, None
         return {}, self._refusal(request, response, content)
 
-    def _refusal(self, request: Request, response: Any, content: Mapping[str, Any]) -> Failure:
+    def _refusal(self, request: Request, response: Response, content: Mapping[str, Any]) -> Failure:
         status = response.status_code
         reasons = [messages.scrubbed(str(reason), request.body) for reason in _list(content.get("errors"))]
         error = messages.from_answer(request.method, request.path, status, reasons, self._connection.namespace)
@@ -199,56 +235,6 @@ def _url_path(path: str) -> str:
         raise InvalidOption(f"'{path}' is not a path on the server: no name in it can be '.' or '..'.")
     # A user name is quoted already, since it may hold a slash.
     return quote(path, safe="/%")
-
-
-# Sessions and TLS
-
-
-def _adapter(connection: Connection) -> Any:
-    hvac = library("hvac")
-    if connection.verify is False:
-        import urllib3
-
-        # validate_certs: false was requested; a warning for each request would only bury the others.
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    adapter = hvac.adapters.RawAdapter(
-        base_uri=connection.addresses[0],
-        token="",
-        cert=connection.client_certificate,
-        verify=connection.verify,
-        timeout=connection.timeout,
-        proxies=connection.proxies,
-        namespace=connection.namespace or None,
-        allow_redirects=False,
-    )
-    # Otherwise requests reads ~/.netrc before each request, and sends the credentials that it finds there.
-    adapter.session.auth = _unchanged
-    return adapter
-
-
-def _unchanged(request: Any) -> Any:
-    return request
-
-
-def _check_files(connection: Connection) -> None:
-    """Refuse files that TLS cannot use. Later, its errors do not name the file, or are not requests' own."""
-    problems = []
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if isinstance(connection.verify, str):
-        kind = "capath" if os.path.isdir(connection.verify) else "cafile"
-        try:
-            context.load_verify_locations(**{kind: connection.verify})
-        except OSError:
-            problems.append(messages.unreadable_ca(connection.verify))
-    if connection.client_certificate is not None:
-        certificate, key = connection.client_certificate
-        try:
-            # Without a password, an encrypted key would make it prompt on the terminal.
-            context.load_cert_chain(certificate, key, password="")
-        except OSError:
-            problems.append(messages.unreadable_certificate(certificate, key))
-    if problems:
-        raise InvalidOption(f"{'; '.join(problems)}.")
 
 
 # Retries
@@ -283,13 +269,13 @@ def pauses(retries: Mapping[str, Any]) -> Iterator[float]:
 # Responses
 
 
-def _json(response: Any) -> Mapping[str, Any] | None:
+def _json(response: Response) -> Mapping[str, Any] | None:
     """The body as a mapping; empty for no body; ``None`` for a body that is not a mapping."""
     if not response.content:
         return {}
     try:
-        content = response.json()
-    except ValueError:
+        content = json.loads(response.content)
+    except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
@@ -307,7 +293,7 @@ def _is_from_server(method: str, status: int, content: Mapping[str, Any]) -> boo
     return "errors" in content or "data" in content
 
 
-def _foreign(address: str, response: Any) -> TransitError:
+def _foreign(address: str, response: Response) -> TransitError:
     content_type = response.headers.get("Content-Type", "no content type")
     return ServerUnreachable(
         messages.foreign_server(address, response.status_code, content_type, response.content[:200])

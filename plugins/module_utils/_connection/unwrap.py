@@ -20,8 +20,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
     UnexpectedAnswer,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import TooLarge, content_within
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer, known_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 
 
 class TokenUsed(TransitError):
@@ -60,7 +62,7 @@ class Wrapped:
         for address in self.connection.addresses:
             status, content, problem = self._send(f"{address}/v1/{path}", body, with_token=with_token)
             if problem:
-                failed.append(f"{address}: {problem}")
+                failed.append(f"{without_login(address)}: {problem}")
                 continue
             if 200 <= status < 300:
                 data = content.get("data")
@@ -84,7 +86,7 @@ class Wrapped:
             headers["X-Vault-Namespace"] = self.connection.namespace
         verify = self.connection.verify
         try:
-            answer = open_url(
+            response: Any = open_url(
                 url,
                 data=json.dumps(body),
                 headers=headers,
@@ -95,11 +97,17 @@ class Wrapped:
                 use_netrc=False,
                 follow_redirects="all",
             )
+            status = response.status
         except urllib.error.HTTPError as error:
-            return error.code, _content(error.read()), ""
+            status, response = error.code, error
         except (OSError, ValueError) as error:
             return 0, {}, _problem(error)
-        return answer.status, _content(answer.read()), ""
+        try:
+            return status, _content(content_within(response, self.connection.timeout)), ""
+        except TooLarge:
+            return 0, {}, "its answer has no end"
+        except OSError as error:
+            return 0, {}, _problem(error)
 
 
 def _content(text: bytes) -> Mapping[str, Any]:

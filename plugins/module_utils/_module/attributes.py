@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import Attributes, File
 
 
 def _end(module: AnsibleModule, msg: str) -> NoReturn:
-    module.fail_json(msg=msg)
+    give_up(module, msg)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup.reconcile i
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.requests import backup_request, restore_request
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.sealing import misplaced_secrets
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import open_file, run_on_file, text_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, backend_spec, connection_spec, run
 
 
@@ -68,5 +69,5 @@ def run_restore(module: AnsibleModule) -> None:
         file = open_file(module, opened, module.params["path"])
         text = text_of(module, file)
     if text is None:
-        module.fail_json(msg=f"The file {file.path} does not exist.")
+        give_up(module, f"The file {file.path} does not exist.")
     run(module, lambda client, options, context: reconcile_restore(client, restore_request(options, text), context))

@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes 
     attribute_change,
     set_flags,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up, succeed, worth_masking
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import fail, one_diff, outcome_of, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
@@ -33,7 +34,7 @@ Request = TypeVar("Request")
 
 def _end(module: AnsibleModule, msg: str, *, changed: bool = False) -> NoReturn:
     """Fail. To be called outside of handlers, or Ansible would add their traceback."""
-    module.fail_json(msg=msg, changed=changed)
+    give_up(module, msg, changed=changed)
 
 
 def cannot_write(module: AnsibleModule, path: str, error: OSError, *, changed: bool = False) -> NoReturn:
@@ -79,7 +80,7 @@ def run_on_file(
     for side, shown in (("before", attributes.before), ("after", attributes.after)):
         if shown and isinstance(diff[side], dict):
             diff[side].update(shown)
-    module.exit_json(changed=changed, diff=diff, **outcome.result)
+    succeed(module, changed=changed, diff=diff, **outcome.result)
 
 
 def run_writing(module: AnsibleModule) -> None:
@@ -87,7 +88,7 @@ def run_writing(module: AnsibleModule) -> None:
     path = module.params["path"]
     # In check mode the task that makes the folder may have made none either.
     if module.check_mode and not os.path.isdir(os.path.dirname(os.path.realpath(path))):
-        module.exit_json(changed=True, path=os.path.realpath(path))
+        succeed(module, changed=True, path=os.path.realpath(path))
     with contextlib.ExitStack() as opened:
         file = open_file(module, opened, path)
         content = module.params["content"]
@@ -95,7 +96,7 @@ def run_writing(module: AnsibleModule) -> None:
         attributes = attribute_change(module, file, module.params)
         new = content.encode("utf-8") if is_other and not module.check_mode else None
         changed = put(module, file, new, attributes, changed=is_other)
-    module.exit_json(changed=changed, path=file.path)
+    succeed(module, changed=changed, path=file.path)
 
 
 def put(
@@ -133,7 +134,7 @@ def run_unwrapping(module: AnsibleModule) -> None:
             fail(module, failure)
         for new, file, place in zip(prepared, files, places):
             _place(module, new, file, str(found[place["field"]]))
-    module.exit_json(changed=True, files=[os.path.realpath(place["path"]) for place in places])
+    succeed(module, changed=True, files=[os.path.realpath(place["path"]) for place in places])
 
 
 def _prepared(module: AnsibleModule, opened: contextlib.ExitStack, file: File, place: Mapping[str, Any]) -> NewFile:
@@ -170,7 +171,7 @@ def _unwrapped(module: AnsibleModule, places: list[dict[str, Any]]) -> tuple[Map
         _check_origin(wrapped.creation_path(), module.params["creation_path"] or "")
         if not module.check_mode:
             found = wrapped.unwrap()
-            module.no_log_values.update(value for value in found.values() if value and isinstance(value, str))
+            module.no_log_values.update(worth_masking(value for value in found.values() if isinstance(value, str)))
             checked_fields(places, found)
     except TransitError as error:
         return {}, error

@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import connected
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, Option, settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up, succeed, worth_masking
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import USES
@@ -101,8 +102,8 @@ def run(module: AnsibleModule, reconcile: Reconcile) -> None:
     outcome = outcome_of(module, reconcile, module.params)
     result = {"changed": outcome.changed, "diff": _diff(outcome), **outcome.result}
     if outcome.failure:
-        module.fail_json(msg=outcome.failure, **result)
-    module.exit_json(**result)
+        give_up(module, outcome.failure, **result)
+    succeed(module, **result)
 
 
 def outcome_of(module: AnsibleModule, reconcile: Reconcile, options: Mapping[str, Any]) -> Outcome:
@@ -123,7 +124,7 @@ def _attempt(
         settings = settings_from(module.params, os.environ)
         with connected(settings, module.warn) as client:
             # A token from a file or a login has not passed through the argument spec.
-            module.no_log_values.update(secret for secret in [client.token, *settings.auth.secrets] if secret)
+            module.no_log_values.update(worth_masking([client.token, *settings.auth.secrets]))
             outcome = reconcile(client, options, RunContext(module.check_mode, time.time()))
             client.settle()
             return outcome, None
@@ -140,9 +141,9 @@ def _diff(outcome: Outcome) -> dict[str, Any] | list[dict[str, Any]]:
 def fail(module: AnsibleModule, failure: TransitError) -> None:
     """End the module with the error's message."""
     if isinstance(failure, LibraryMissing):
-        module.fail_json(msg=missing_required_lib(failure.library))
+        give_up(module, missing_required_lib(failure.library))
     refused: dict[str, Any] = {"refused": True} if isinstance(failure, ChangeImpossible) else {}
-    module.fail_json(msg=failure.message, changed=failure.changed, **refused)
+    give_up(module, failure.message, changed=failure.changed, **refused)
 
 
 def one_diff(outcome: Outcome) -> dict[str, Any]:

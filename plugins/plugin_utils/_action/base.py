@@ -16,6 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process 
     load_in_process,
     run_in_process,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spelling_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
 
 
@@ -48,6 +49,9 @@ class TransitAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
+        problem = spelling_problem(self.MODULE, self._task.args)
+        if problem:
+            return {**result, "failed": True, "msg": problem}
         result.update(self._run_module(self.MODULE, self._arguments(variables), variables, logs_in=self.LOGS_IN))
         return result
 

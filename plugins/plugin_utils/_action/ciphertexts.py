@@ -37,6 +37,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import 
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spelling_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load
 
 _SEARCH = ("paths", "patterns", "exclude", "max_bytes")
@@ -144,6 +145,9 @@ class CiphertextAction(TransitAction):
         variables = task_vars or {}
         # The parent class would run the module; this needs only what every action does first.
         result: dict[str, Any] = ActionBase.run(self, tmp, variables)
+        problem = spelling_problem(self.MODULE, self._task.args)
+        if problem:
+            return {**result, "failed": True, "msg": problem}
         try:
             options = self._checked(self._arguments(variables))
             with _without_collector():

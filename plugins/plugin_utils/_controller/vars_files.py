@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
-from typing import Any, Callable
+from typing import Any, Callable, Iterable
 
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    TransitError,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Place,
     VarsFile,
@@ -56,6 +60,15 @@ def load_document(mount: str, path: str, connect: Connect) -> VarsFile:
     if file.entries and not (file.backend and file.key):
         raise InvalidOption(f"{file.path} does not name the key that encrypted it. Write it with vault_transit_vars.")
     return replace(file, place=Place(mount, path))
+
+
+def stored_variables(paths: Iterable[str]) -> dict[str, str]:
+    """The ciphertexts of files, as they are stored. A file that is not valid has none: a run reports what is wrong."""
+    found: dict[str, str] = {}
+    for path in paths:
+        with contextlib.suppress(TransitError):
+            found.update((entry.name, entry.ciphertext) for entry in _from_disk(path).entries.values())
+    return found
 
 
 def _from_disk(path: str) -> VarsFile:

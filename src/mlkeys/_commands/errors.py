@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 import click
 
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.printable import printable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,7 +26,7 @@ def failing_plainly(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*arguments, **options)
         except MlkeysError as problem:
-            raise click.ClickException(str(problem)) from None
+            raise click.ClickException(printable(str(problem))) from None
 
     return guarded
 

@@ -20,6 +20,7 @@ from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
 from mlkeys._lint.modes import mode_findings
 from mlkeys._lint.secrets import secrets_in
 from mlkeys._providers.key_patterns import Form, Patterns, built_in, forms_of
+from mlkeys._shared.printable import printable
 from mlkeys._system.worktree import Looked, Skipped, Worktree
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
@@ -208,6 +209,6 @@ def _show(found: list[Finding], checked: _Checked, output: str, *, hidden: int) 
         for line in reports.advice(found):
             click.echo(line, err=True)
         for reason in checked.skipped:
-            click.secho(f"Not checked: {reason}.", fg="yellow", err=True)
+            click.secho(printable(f"Not checked: {reason}."), fg="yellow", err=True)
         aside = f" Show {hidden} more with --notes." if hidden else ""
         click.echo(reports.counts(found, checked.files) + aside, err=True)

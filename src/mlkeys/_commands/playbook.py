@@ -19,6 +19,7 @@ from typing import Any, TextIO
 
 from mlkeys._commands.ansible_environment import environment
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.printable import all_printable
 from mlkeys._system.processes import ChildProcess, exit_status
 
 #: Where the callback of the collection writes its report to.
@@ -55,7 +56,7 @@ class Run:
     def take(self, report: str) -> None:
         """Take the counts from the report of the callback `mlkeys.transit.report`."""
         try:
-            document = json.loads(report)
+            document = all_printable(json.loads(report))
             hosts = list(document["hosts"].values())
             self.ok, self.changed, self.unreachable, self.failed = (
                 sum(int(host[name]) for host in hosts) for name in ("ok", "changed", "unreachable", "failed")

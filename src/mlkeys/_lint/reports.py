@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mlkeys._lint.findings import ERROR, LEVELS, NOTE, RULES, Finding, Rule
+from mlkeys._shared.printable import printable
 
 SARIF_VERSION = "2.1.0"
 _SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -18,7 +19,7 @@ _FORMAT = 1
 
 
 def line(one: Finding) -> str:
-    return f"{one.path}:{one.line}:{one.column}: {one.rule.id}: {one.message}"
+    return printable(f"{one.path}:{one.line}:{one.column}: {one.rule.id}: {one.message}")
 
 
 def advice(findings: Iterable[Finding]) -> list[str]:

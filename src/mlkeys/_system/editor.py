@@ -16,14 +16,15 @@ from pathlib import Path
 from types import FrameType
 
 from mlkeys._errors import MlkeysError
+from mlkeys._system import vim
 from mlkeys._system.processes import STOPPING, ending_with_parent, holding_signals
 from mlkeys._system.terminal import in_foreground
 
 # The characters for which git runs an editor through a shell, less those that only separate words.
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?\[#~=%\n]")
 _VIM = re.compile(r"g?vim|nvim|rvim|vim\.\w+")
-# No swap, viminfo, backup and undo files, whatever the user's settings are.
-_VIM_ARGUMENTS = ("-n", "-i", "NONE", "-c", "set nobackup nowritebackup noundofile noswapfile")
+# Editors that were tried: they leave nothing behind.
+_TRIED = re.compile(r"vi|nano|rnano|pico")
 # The terminal sends these to the editor as well, which handles them itself.
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 _PATIENCE_SECONDS = 3.0
@@ -54,6 +55,15 @@ def chosen_editor(environ: Mapping[str, str]) -> str:
     return (not dumb and environ.get("VISUAL")) or environ.get("EDITOR") or "vi"
 
 
+def is_known(editor: str) -> bool:
+    """Whether one of its words is an editor that keeps nothing, as far as that was tried."""
+    try:
+        names = [Path(word).name for word in shlex.split(editor)]
+    except ValueError:
+        return False
+    return any(_VIM.fullmatch(name) or _TRIED.fullmatch(name) for name in names)
+
+
 class Guard:
     """Handles signals while there is plaintext in a file.
 
@@ -76,7 +86,7 @@ class Guard:
         """
         _check_waits(editor)
         # Temporary files of the editor are then beside the file, and are wiped with it.
-        own = {**environ, "TMPDIR": str(file.parent)}
+        own = {**vim.keeping_nothing(environ, file.parent), "TMPDIR": str(file.parent)}
         problem = ""
         try:
             argv = _argv(editor, file)
@@ -179,4 +189,4 @@ def _private_options(program: str) -> tuple[str, ...]:
     # vi may be any of several programs: follow the links to see which one.
     real = os.path.realpath(shutil.which(program) or program)
     known = any(_VIM.fullmatch(Path(name).name) for name in (program, real))
-    return _VIM_ARGUMENTS if known else ()
+    return vim.ARGUMENTS if known else ()

@@ -511,12 +511,17 @@ _LINE = "openai_api_key: sk-typed"
 EDITORS = {
     "sh": ('sh -c \'read line; echo "$line" >> "$1"\' sh', "$", f"{_LINE}\n"),
     "vim": ("vim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
+    "env": ("env vim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
+    "wrapper": ("./wrapper", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
+    "nvim": ("env nvim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "vi": ("vi", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "nano": ("nano -t", "secrets.yml", f"\x1b/{_LINE}\n\x18"),
 }
+# The first word is not the editor: only the environment reaches it.
+_PROGRAMS = {"env": "vim", "wrapper": "vim"}
 
 
-@pytest.mark.parametrize("name", [name for name in EDITORS if shutil.which(name)])
+@pytest.mark.parametrize("name", [name for name in EDITORS if shutil.which(_PROGRAMS.get(name, name))])
 def test_a_real_editor_on_a_terminal(bao: Bao, mount: str, tmp_path: Path, runtime: Path, name: str) -> None:
     command, shown, typed = EDITORS[name]
     home = tmp_path / "home"
@@ -525,6 +530,9 @@ def test_a_real_editor_on_a_terminal(bao: Bao, mount: str, tmp_path: Path, runti
     (home / ".vimrc").write_text(
         "set backup writebackup undofile viminfo='100,<1000 backupdir=~ undodir=~ directory=~ backupskip=\n"
     )
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text('#!/bin/sh\nexec vim "$@"\n')
+    wrapper.chmod(0o755)
     (home / ".nanorc").write_text("set backup\nset backupdir ~\nset historylog\n")
     environment = {"VISUAL": command if name != "sh" else "", "EDITOR": command, "HOME": str(home)}
     argv = [*COMMAND, "--key", KEY, "--backend", mount]
@@ -536,6 +544,8 @@ def test_a_real_editor_on_a_terminal(bao: Bao, mount: str, tmp_path: Path, runti
         terminal.type(typed)
         assert terminal.wait() == 0, terminal.shown
     assert decrypted(bao, FILE) == {"openai_api_key": "sk-typed"}
+    unknown = "does not know the editor" in terminal.shown
+    assert unknown is (name in ("sh", "wrapper"))
     if name != "nano":
         assert {path.name for path in home.iterdir()} - {".ansible"} == {".vimrc", ".nanorc"}
         holds_none(tmp_path, {"typed": "sk-typed"})

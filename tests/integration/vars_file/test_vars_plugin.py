@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible import context
 from ansible.errors import AnsibleParserError
 from ansible.inventory.group import Group
 from ansible.inventory.host import Host
@@ -57,6 +58,7 @@ def get_vars(bao: Bao, mount: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     plugin = vars_loader.get("mlkeys.transit.vault_transit")
     code = __import__(type(plugin).__module__, fromlist=["_files"])
     monkeypatch.setattr(code, "_files", {})
+    monkeypatch.setattr(context, "CLIARGS", {"forks": 5})
 
     def get(*entities: Host | Group) -> dict[str, Any]:
         found: dict[str, Any] = plugin.get_vars(DataLoader(), str(tmp_path), list(entities))
@@ -463,6 +465,43 @@ def test_listing_a_playbook_makes_no_request(bao: Bao, project: Project, look: s
     project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
     ledger = Ledger(bao)
     project.run(look, env=VARS_PLUGIN)
+    assert ledger.requests == []
+
+
+def test_looking_at_an_inventory_gives_ciphertext(
+    bao: Bao, project: Project, put: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Without a request, and also from a file that Ansible itself does not read; plaintext only on demand."""
+    put("group_vars/gateways.transit.yml", hf=SECRET)
+    ledger = Ledger(bao)
+    program = str(Path(sys.executable).parent / "ansible-inventory")
+    environment = {
+        **os.environ,
+        **project.environment,
+        **VARS_PLUGIN,
+        "ANSIBLE_COLLECTIONS_PATH": str(collections_path()),
+    }
+
+    def looked(**further: str) -> str:
+        argv = [program, "-i", "inventory.yml", "--playbook-dir", ".", "--list"]
+        done = subprocess.run(
+            argv, cwd=tmp_path, env={**environment, **further}, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        variables: dict[str, Any] = json.loads(done.stdout)["_meta"]["hostvars"]["gateway1"]
+        return str(variables["hf"])
+
+    assert looked().startswith("vault:v1:")
+    assert ledger.requests == []
+    assert SECRET in looked(MLKEYS_TRANSIT_VARS_DECRYPT="always")
+
+
+def test_decryption_can_be_switched_off_for_a_run(bao: Bao, project: Project, put: Callable[..., Path]) -> None:
+    put("group_vars/gateways/keys.transit.yml", openai=SECRET)
+    project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
+    ledger = Ledger(bao)
+    done = project.run("--limit", "gateway1", env={**VARS_PLUGIN, "MLKEYS_TRANSIT_VARS_DECRYPT": "never"})
+    assert [text.startswith("vault:v1:") for text in messages(done.stdout)] == [True]
     assert ledger.requests == []
 
 

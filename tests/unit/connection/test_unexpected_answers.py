@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection import 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Reply, _reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError, UnexpectedAnswer
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import Request, Transport
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import Request, Response, Transport
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend
@@ -151,7 +150,7 @@ def test_results_that_are_no_results_name_the_path_and_the_field(results: object
 def test_any_body_gives_a_reply_or_an_error(content: dict[str, Any], status: int) -> None:
     transport = Transport(Connection("http://127.0.0.1:1"), "")
     body = json.dumps(content).encode()
-    response = SimpleNamespace(status_code=status, content=body, headers={}, json=lambda: content)
+    response = Response(status, {}, body)
     found, failure = transport._read(Request("POST", "transit/encrypt/k", {"batch_input": []}), response)
     if failure is None:
         with contextlib.suppress(UnexpectedAnswer):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mlkeys._commands.doctor.check import Check
+from mlkeys._shared.printable import without_login
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, Option
@@ -30,10 +31,10 @@ def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator
 
 def connection(settings: Connection, source: str) -> Iterator[Check]:
     """The address, and whether the connection is secure."""
-    yield Check("address", "ok", f"{', '.join(_without_login(url) for url in settings.addresses)} ({source})")
+    yield Check("address", "ok", f"{', '.join(without_login(url) for url in settings.addresses)} ({source})")
     for url in settings.addresses:
         if url.startswith("http://") and not _is_loopback(urlsplit(url).hostname or ""):
-            found = f"{_without_login(url)} is not encrypted: tokens and plaintext are sent in the clear"
+            found = f"{without_login(url)} is not encrypted: tokens and plaintext are sent in the clear"
             yield Check("address", "remark", found, "Enable TLS on the server, and use https:// in the address.")
     if settings.verify is False:
         found = "certificates are not verified: an attacker on the network can impersonate the server"
@@ -44,11 +45,6 @@ def connection(settings: Connection, source: str) -> Iterator[Check]:
 def origin(option: Option, environ: Mapping[str, str]) -> str:
     """The source of an option's value that no program sets."""
     return next((name for name in option.all_environment if environ.get(name)), "ansible.cfg")
-
-
-def _without_login(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _is_loopback(host: str) -> bool:

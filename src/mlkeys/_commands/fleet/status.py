@@ -22,6 +22,7 @@ from mlkeys._commands.fleet.targets import Fleet, for_fleets
 from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import terminal
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.printable import all_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -106,7 +107,8 @@ def _checked(fleet: Fleet, limit: str | None, older_than: int) -> FleetStatus:
         except (OSError, ValueError):
             click.echo(run.output.rstrip(), err=True)
             raise MlkeysError(f"The state of {fleet.name} could not be determined: {reason_in(run.output)}") from None
-        return FleetStatus(fleet.name, report)
+        # Paths on hosts are whatever their users made them.
+        return FleetStatus(fleet.name, all_printable(report))
 
 
 def _show(found: Sequence[FleetStatus], *, every: bool, fail: bool) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from mlkeys._model.stack import Stack
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_CIPHERTEXT_ONLY = {"MLKEYS_TRANSIT_VARS_DECRYPT": "never"}
 
 _inventory_option = click.option(
     "--inventory",
@@ -88,14 +91,15 @@ class Fleet:
         everywhere = {"vault_transit_hosts": "all"} if self.generated else {}
         only = [] if limit is None else ["--limit", f"localhost,{limit}"]
         argv = [*given, "--extra-vars", json.dumps({**everywhere, **variables}), *arguments, *only]
+        # These playbooks work on ciphertext: their runs need no secret, and can show none.
+        unset = {name: value for name, value in _CIPHERTEXT_ONLY.items() if name not in os.environ}
         return ansible_playbook(
             self.folder,
             f"mlkeys.transit.{playbook}",
             argv,
             show=show,
             generated=self.generated,
-            # Both playbooks work on ciphertext, so that their token needs no permission to decrypt.
-            extra={**(extra or {}), "MLKEYS_TRANSIT_VARS_DISABLED": "1"},
+            extra={**unset, **(extra or {})},
         )
 
 

@@ -17,7 +17,7 @@ from mlkeys._commands.vars_file.plaintext import merged, parsed, rendered
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
-from mlkeys._system.editor import Guard, Stopped, chosen_editor, guarding
+from mlkeys._system.editor import Guard, Stopped, chosen_editor, guarding, is_known
 from mlkeys._system.private_folder import folder_in_memory, private_folder
 from mlkeys._system.replacing import ChangedMeanwhile, check_unchanged
 
@@ -123,6 +123,12 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import name_problems
 
     editor = chosen_editor(os.environ)
+    if not is_known(editor):
+        click.echo(
+            f"Warning: mlkeys does not know the editor '{editor}'. Check that it keeps no backup, undo or recovery "
+            "files.",
+            err=True,
+        )
     _put(buffer, rendered(before, str(aim.path)))
     while True:
         status = guard.edit(editor, buffer, os.environ)

@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The session that requests are sent with, and its TLS. **Private** to the collection."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import Any
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import Watch, watched_adapter
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+
+
+def session_adapter(connection: Connection, watch: Watch) -> Any:
+    """hvac's adapter, whose connections are shown to ``watch``."""
+    hvac = library("hvac")
+    if connection.verify is False:
+        import urllib3
+
+        # validate_certs: false was requested; a warning for each request would only bury the others.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    adapter = hvac.adapters.RawAdapter(
+        base_uri=connection.addresses[0],
+        token="",
+        cert=connection.client_certificate,
+        verify=connection.verify,
+        timeout=connection.timeout,
+        proxies=connection.proxies,
+        namespace=connection.namespace or None,
+        allow_redirects=False,
+    )
+    # Otherwise requests reads ~/.netrc before each request, and sends the credentials that it finds there.
+    adapter.session.auth = _unchanged
+    for scheme in ("http://", "https://"):
+        adapter.session.mount(scheme, watched_adapter(watch))
+    return adapter
+
+
+def _unchanged(request: Any) -> Any:
+    return request
+
+
+def check_files(connection: Connection) -> None:
+    """Refuse files that TLS cannot use. Later, its errors do not name the file, or are not requests' own."""
+    problems = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if isinstance(connection.verify, str):
+        kind = "capath" if os.path.isdir(connection.verify) else "cafile"
+        try:
+            context.load_verify_locations(**{kind: connection.verify})
+        except OSError:
+            problems.append(messages.unreadable_ca(connection.verify))
+    if connection.client_certificate is not None:
+        certificate, key = connection.client_certificate
+        try:
+            # Without a password, an encrypted key would make it prompt on the terminal.
+            context.load_cert_chain(certificate, key, password="")
+        except OSError:
+            problems.append(messages.unreadable_certificate(certificate, key))
+    if problems:
+        raise InvalidOption(f"{'; '.join(problems)}.")

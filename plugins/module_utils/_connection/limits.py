@@ -1,0 +1,147 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""End a response that takes too long or has no end. **Private** to the collection.
+
+The timeouts of Python's libraries apply to each single read. A server that sends a byte now and then stays below them
+for ever. So a timer shuts the connection down when the time for the whole response is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from typing import Any, Iterable, Iterator
+
+# Bytes. The servers themselves refuse requests of more than 32 MiB, and answers to those are little longer.
+MAX_RESPONSE = 64 * 1024 * 1024
+
+_CHUNK = 64 * 1024
+
+
+class TooLarge(Exception):
+    """A response is longer than `MAX_RESPONSE`."""
+
+
+class Watch:
+    """Watches the connection of one request at a time.
+
+    Attributes:
+        passed: whether the last request was ended because its time was over.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: Any = None
+        self._over = False
+        self.passed = False
+
+    @contextlib.contextmanager
+    def running(self, seconds: float) -> Iterator[None]:
+        """Shut the connection down when the block takes longer."""
+        self.passed, self._over, self._socket = False, False, None
+        timer = threading.Timer(seconds, self._end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            with self._lock:
+                self._socket = None
+
+    def watch(self, connected: Any) -> None:
+        """Watch this socket."""
+        with self._lock:
+            self._socket = connected
+            if self._over:
+                self._shut_down()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._over = True
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        # Without a connection, the attempt to make one has a limit of its own.
+        if self._socket is not None:
+            self.passed = True
+            # TLS within TLS has no socket of its own, and the method of a TLS socket is not for other threads.
+            plain = getattr(self._socket, "socket", self._socket)
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(plain, socket.SHUT_RDWR)
+
+
+def watched_adapter(watch: Watch) -> Any:
+    """An adapter for a session of `requests` that shows each connection to ``watch``."""
+    import requests
+    import urllib3
+
+    pools = {
+        "http": _watched_pool(urllib3.connectionpool.HTTPConnectionPool, watch),
+        "https": _watched_pool(urllib3.connectionpool.HTTPSConnectionPool, watch),
+    }
+    adapter: Any = requests.adapters.HTTPAdapter()
+    adapter.poolmanager.pool_classes_by_scheme = pools
+    usual = adapter.proxy_manager_for
+
+    def proxy_manager_for(*arguments: Any, **options: Any) -> Any:
+        manager = usual(*arguments, **options)
+        manager.pool_classes_by_scheme = pools
+        return manager
+
+    adapter.proxy_manager_for = proxy_manager_for
+    return adapter
+
+
+def _watched_pool(pool: Any, watch: Watch) -> Any:
+    """A class of pools whose connections are watched from the moment that a response is awaited."""
+    usual = pool.ConnectionCls
+
+    def getresponse(self: Any, *arguments: Any, **options: Any) -> Any:
+        watch.watch(self.sock)
+        return usual.getresponse(self, *arguments, **options)
+
+    watched = type(usual.__name__, (usual,), {"getresponse": getresponse})
+    return type(pool.__name__, (pool,), {"ConnectionCls": watched})
+
+
+def content_of(response: Any) -> bytes:
+    """The body of a streamed response of `requests`.
+
+    Raises:
+        TooLarge: it is longer than `MAX_RESPONSE`.
+    """
+    with response:  # What is left of it must not be the next answer.
+        return _joined(response.iter_content(_CHUNK))
+
+
+def _joined(chunks: Iterable[bytes]) -> bytes:
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > MAX_RESPONSE:
+            raise TooLarge
+    return bytes(content)
+
+
+def content_within(response: Any, seconds: float) -> bytes:
+    """The body of a response of Python's own HTTP client.
+
+    Raises:
+        TimeoutError: it was not complete after so many seconds.
+        TooLarge: it is longer than `MAX_RESPONSE`.
+    """
+    return _joined(_chunks(response, time.monotonic() + seconds))
+
+
+def _chunks(response: Any, end: float) -> Iterator[bytes]:
+    while True:
+        chunk = response.read1(_CHUNK)
+        if not chunk:
+            return
+        yield chunk
+        if time.monotonic() > end:
+            raise TimeoutError("timed out")

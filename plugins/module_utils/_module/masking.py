@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""End a module, with secrets masked by their option. **Private** to the collection.
+
+Ansible masks the values of secret options wherever they occur in a result. A token ``root`` or a secret ``1`` would
+turn names, versions and ciphertexts into asterisks. So such values are masked where the options are shown, and nowhere
+else.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Mapping, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
+
+MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+# A shorter value occurs in other texts by chance.
+SHORTEST = 8
+# So do these, which are no secrets by any means, but may be given as one.
+COMMON = frozenset(("password", "passw0rd", "changeme", "localhost", "username", "plaintext", "ciphertext"))
+
+
+def worth_masking(values: Iterable[str]) -> set[str]:
+    """Those of the secrets that no other text has by chance."""
+    return {value for value in values if len(value) >= SHORTEST and value.lower() not in COMMON}
+
+
+def masked(options: Mapping[str, Any], spec: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Options as they may be shown."""
+    facts = dict(spec)
+    for option in spec.values():
+        facts.update(dict.fromkeys(option.get("aliases") or (), option))
+    return {name: _masked(name, value, facts.get(name, {})) for name, value in options.items()}
+
+
+def _masked(name: str, value: Any, option: Mapping[str, Any]) -> Any:
+    if value is None or value in ("", {}, []):
+        return value
+    if option.get("no_log") is True:
+        return MASK
+    if name in ("url", "proxies"):
+        return _without_logins(value)
+    inner = option.get("options")
+    if inner and isinstance(value, Mapping):
+        return masked(value, inner)
+    if inner and isinstance(value, list):
+        return [masked(one, inner) if isinstance(one, Mapping) else one for one in value]
+    return value
+
+
+def _without_logins(value: Any) -> Any:
+    if isinstance(value, str):
+        return ",".join(without_login(url) for url in value.split(","))
+    if isinstance(value, Mapping):
+        return {name: _without_logins(url) for name, url in value.items()}
+    return [_without_logins(url) for url in value] if isinstance(value, (list, tuple)) else value
+
+
+def succeed(module: AnsibleModule, **result: Any) -> NoReturn:
+    _mask(module)
+    module.exit_json(**result)
+
+
+def give_up(module: AnsibleModule, msg: str, **result: Any) -> NoReturn:
+    _mask(module)
+    module.fail_json(msg=msg, **result)
+
+
+def _mask(module: AnsibleModule) -> None:
+    # Ansible shows the options from here, as far as it shows them at all.
+    module.params = masked(module.params, module.argument_spec)
+    module.no_log_values = worth_masking(module.no_log_values)

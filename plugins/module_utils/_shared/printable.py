@@ -1,0 +1,37 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Texts of others, as a terminal may show them.
+
+This file is **private** to the collection, uses the standard library alone and imports nothing of the
+collection: the Python package ``mlkeys`` carries the same file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def printable(text: str) -> str:
+    """The text with control characters as escapes: a name could otherwise move the cursor, or hide other lines."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode("ascii") for char in text
+    )
+
+
+def all_printable(value: Any) -> Any:
+    """The same data with all of its texts printable."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {all_printable(name): all_printable(inner) for name, inner in value.items()}
+    return [all_printable(inner) for inner in value] if isinstance(value, list) else value
+
+
+def without_login(url: str) -> str:
+    """The URL without a user and password that it may have: an error must not repeat them."""
+    scheme, slashes, rest = url.rpartition("//")
+    place = rest if slashes else url
+    return f"{scheme}{slashes}{place.rpartition('@')[2]}"

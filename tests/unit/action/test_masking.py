@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a result shows of options: nothing of secret ones, nothing of misspelt ones, all of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import (
+    MASK,
+    give_up,
+    masked,
+    succeed,
+    worth_masking,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import known_options, spelling_problem
+
+MODULES = sorted(path.stem for path in (Path(__file__).parents[3] / "plugins" / "modules").glob("*.py"))
+
+
+def test_short_and_common_values_are_not_worth_masking() -> None:
+    assert worth_masking(["1", "root", "", "seven77", "Password", "sk-long-enough"]) == {"sk-long-enough"}
+
+
+def test_secret_options_are_masked_by_their_name() -> None:
+    spec = {
+        **connection_spec(),
+        "files": {"type": "list", "options": {"secret": {"no_log": True}, "path": {}}},
+        "renamed": {"no_log": True, "aliases": ["other"]},
+        "place": {"no_log": False},
+    }
+    options = {
+        "token": "root",
+        "password": "",
+        "secret_id": None,
+        "url": "https://user:hunter2@host:8200,http://host",
+        "proxies": {"https": "http://user:hunter2@proxy"},
+        "files": [{"secret": "1", "path": "root"}],
+        "other": "x",
+        "place": "root",
+    }
+    assert masked(options, spec) == {
+        "token": MASK,
+        "password": "",
+        "secret_id": None,
+        "url": "https://host:8200,http://host",
+        "proxies": {"https": "http://proxy"},
+        "files": [{"secret": MASK, "path": "root"}],
+        "other": MASK,
+        "place": "root",
+    }
+
+
+class Ended(Exception):
+    pass
+
+
+def test_both_ends_of_a_module_mask() -> None:
+    def end(**_result: Any) -> None:
+        raise Ended
+
+    finishing: list[Callable[[AnsibleModule], object]] = [succeed, lambda one: give_up(one, "failed")]
+    for finish in finishing:
+        made = SimpleNamespace(
+            params={"token": "root", "name": "root-key"},
+            argument_spec=connection_spec(),
+            no_log_values={"root", "s.a-long-token"},
+            exit_json=end,
+            fail_json=end,
+        )
+        with pytest.raises(Ended):
+            finish(cast("AnsibleModule", made))
+        assert made.params == {"token": MASK, "name": "root-key"}
+        assert made.no_log_values == {"s.a-long-token"}
+
+
+# Misspelt options
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_options_of_each_module_are_known(module: str) -> None:
+    assert {"url", "cacert"} <= known_options(module)
+    assert spelling_problem(module, [*known_options(module), "_ansible_verbosity"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "said"),
+    [
+        ("vault_transit_vars", ["secret"], "does not have the option 'secret'. Did you mean 'secrets'?"),
+        ("vault_transit_key", ["Token"], "does not have the option 'Token'. Did you mean 'token'?"),
+        ("vault_transit_file", ["contents", "owner"], "option 'contents'. Did you mean 'content'?"),
+        ("vault_transit_key", ["zzzzz", "\x1b["], "options 'zzzzz' and '\\x1b['. Nothing was done."),
+    ],
+)
+def test_a_misspelt_option_is_named(module: str, given: list[str], said: str) -> None:
+    assert said in spelling_problem(module, given)

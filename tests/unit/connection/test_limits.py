@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers whose answers do not end, and what errors show of addresses and names."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import limits
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    ServerUnreachable,
+    TransitError,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unwrap import Wrapped
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import (
+    all_printable,
+    printable,
+    without_login,
+)
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+GOOD = HEAD + b'Content-Length: 18\r\n\r\n{"data": {"a": 1}}'
+
+Send = Callable[[bytes], None]
+
+
+@contextlib.contextmanager
+def server(behave: Callable[[Send], None]) -> Iterator[str]:
+    """A server that answers every request by ``behave``, until the client goes away."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer(connection: socket.socket) -> None:
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                behave(connection.sendall)
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def dripping(*beginning: bytes) -> Callable[[Send], None]:
+    def behave(send: Send) -> None:
+        for part in beginning:
+            send(part)
+        while True:
+            send(b" ")
+            time.sleep(0.1)
+
+    return behave
+
+
+DRIPPING = {
+    "body": dripping(HEAD, b"\r\n", b'{"data": '),
+    "body with length": dripping(HEAD, b"Content-Length: 100000\r\n\r\n"),
+    "headers": dripping(HEAD, b"X-Other:"),
+    "status": dripping(b"HTTP/1.1 200"),
+}
+
+
+@pytest.mark.parametrize("behave", DRIPPING.values(), ids=DRIPPING)
+def test_a_server_that_drips_is_ended_by_timeout(behave: Callable[[Send], None]) -> None:
+    start = time.monotonic()
+    with server(behave) as url, pytest.raises(ServerUnreachable, match="no response within 1 seconds"):
+        Client(Connection(url=url, timeout=1), print).request("GET", "a")
+    assert time.monotonic() - start < 10
+
+
+def test_the_next_request_has_time_of_its_own() -> None:
+    behaviours: Iterator[Callable[[Send], None]] = iter([DRIPPING["body"], lambda send: send(GOOD)])
+
+    def behave(send: Send) -> None:
+        next(behaviours)(send)
+
+    with server(behave) as url:
+        client = Client(Connection(url=url, timeout=1), print)
+        with pytest.raises(ServerUnreachable):
+            client.request("GET", "a")
+        assert client.request("GET", "a").data == {"a": 1}
+
+
+def test_an_answer_without_end_is_not_read_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_RESPONSE", 1_000_000)
+    sent = []
+
+    def endless(send: Send) -> None:
+        send(HEAD + b'\r\n{"data": "')
+        while True:
+            send(b"k" * 100_000)
+            sent.append(100_000)
+
+    with server(endless) as url, pytest.raises(ServerUnreachable, match="has no end"):
+        Client(Connection(url=url, timeout=20), print).request("GET", "a")
+    assert sum(sent) < 20_000_000
+
+
+def test_unwrapping_has_both_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(DRIPPING["body"]) as url, pytest.raises(ServerUnreachable, match="no response in time"):
+        Wrapped(Connection(url=url, timeout=1), "s.token").unwrap()
+    monkeypatch.setattr(limits, "MAX_RESPONSE", 10)
+    with server(lambda send: send(GOOD)) as url, pytest.raises(ServerUnreachable, match="its answer has no end"):
+        Wrapped(Connection(url=url, timeout=20), "s.token").unwrap()
+
+
+def test_a_connection_that_was_not_made_yet_is_not_ended() -> None:
+    """Then its own limit ends it, and it is certain that nothing was sent."""
+    watch = limits.Watch()
+    with watch.running(0.01):
+        time.sleep(0.1)
+        assert not watch.passed
+        one, other = socket.socketpair()
+        with one, other:
+            watch.watch(SimpleNamespace(socket=one))
+            assert watch.passed
+            assert other.recv(1) == b""
+
+
+# What errors show
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://user:p@ss@host:1", "http://host:1"),
+        ("https://user:p/w@host", "https://host"),
+        ("user:password@host", "host"),
+        ("https://host:8200", "https://host:8200"),
+    ],
+)
+def test_a_url_without_login(url: str, shown: str) -> None:
+    assert without_login(url) == shown
+
+
+def test_no_error_repeats_the_login_of_a_url() -> None:
+    def refused(call: Callable[[], object]) -> str:
+        with pytest.raises(TransitError) as error:
+            call()
+        return error.value.message
+
+    with server(lambda send: send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")) as url:
+        address = url.replace("//", "//user:hunter2@")
+        elsewhere = Connection(url="http://user:hunter2@127.0.0.1:1", timeout=1)
+        messages = [
+            refused(lambda: Client(Connection(url=address), print).request("GET", "a")),
+            refused(lambda: Client(elsewhere, print).request("GET", "a")),
+            refused(lambda: Wrapped(elsewhere, "s.token").unwrap()),
+            refused(lambda: settings_from({"url": "ftp://user:hunter2@host"}, {})),
+        ]
+    assert [message for message in messages if "hunter2" in message or "user" in message] == []
+    assert all("127.0.0.1" in message or "ftp://host" in message for message in messages)
+
+
+def test_control_characters_are_shown_as_escapes() -> None:
+    assert printable("a\x1b[2Jb\r\x07\x9b\u202ec\nd é 鍵") == "a\\x1b[2Jb\\r\\x07\\x9b\\u202ec\nd é 鍵"
+    assert all_printable({"\x1b": ["\x07", {"a": 1}]}) == {"\\x1b": ["\\x07", {"a": 1}]}
+    assert InvalidOption("the file \x1b]0;x\x07").message == "the file \\x1b]0;x\\x07"
