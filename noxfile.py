@@ -83,6 +83,8 @@ mlkeys dev -- python "$collection/examples/llm_gateway/demo.py" --throwaway
 # Interpreters that the machine does not have are left out, not fetched. Those of pyenv are taken themselves: its
 # stand-ins of the same names are there for each version, and fail for all but the selected one.
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+# Without bytecode each of thousands of processes compiles all that it imports, which takes longer than what it does.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 interpreters = sorted(Path.home().glob(".pyenv/versions/3.*/bin"))
 os.environ["PATH"] = os.pathsep.join([*map(str, interpreters), os.environ["PATH"]])
 
