@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from tests.e2e.machines import SECRETS, SHA, Site, changed, everything, running_site, service
-from tests.support.hosts import needed
+from tests.support.hosts import missing_requirements
 
-pytestmark = pytest.mark.skipif(bool(needed()), reason=needed())
+pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,9 @@ from tests.support.canary import (
     recorders,
     temporary_folders,
 )
-from tests.support.hosts import needed
+from tests.support.hosts import missing_requirements
 
-pytestmark = pytest.mark.skipif(bool(needed()), reason=needed())
+pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
 
 # Those that the hosts get, in plain letters as keys of providers are. The lines of another one show otherwise in logs.
 KEYS = {name: SECRETS[name] for name in ("openai_api_key", "hf_token")}

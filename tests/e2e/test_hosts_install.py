@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.machines import SHA, Site, changed, running_site, service
-from tests.support.hosts import Host, needed
+from tests.support.hosts import Host, missing_requirements
 
-pytestmark = pytest.mark.skipif(bool(needed()), reason=needed())
+pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import rendered
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import systemd_word
 
-from tests.support.hosts import Hosts, needed
+from tests.support.hosts import Hosts, missing_requirements
 from tests.support.shapes import CHARACTERS_ONLY, collected
 
-pytestmark = pytest.mark.skipif(bool(needed()), reason=needed())
+pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
 
 # Tells its environment and its arguments.
 PROGRAM = 'env -0 > /tmp/environment; printf "%s\\0" "$@" > /tmp/words'
