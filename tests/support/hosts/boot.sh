@@ -74,6 +74,15 @@ add_agent() {
     fi
 }
 
+# Plays send the same modules again and again. See kept_bytecode.py.
+keep_bytecode() {
+    mkdir -m 1777 "$base/kept-bytecode"
+    mkdir -p "$root/var/cache/kept-bytecode" "$root/usr/lib/python3/dist-packages"
+    mount --bind "$base/kept-bytecode" "$root/var/cache/kept-bytecode"
+    cp "${0%/*}/kept_bytecode.py" "$root/usr/lib/python3/dist-packages/kept_bytecode.py"
+    echo "import kept_bytecode" > "$root/usr/lib/python3/dist-packages/kept_bytecode.pth"
+}
+
 set_name() {
     hostname "$name"
     echo "$name" > "$root/etc/hostname"
@@ -136,6 +145,7 @@ mount_devices
 mount_empty_folders
 mount_visible
 add_agent
+keep_bytecode
 set_name
 add_user
 configure_sshd
