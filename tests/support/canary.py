@@ -107,8 +107,7 @@ class Watcher:
             # An empty one is looked at again, when it has been written.
             if data := _content(path):
                 self.seen_files.add(path)
-                name_of_file = os.path.basename(path)
-                self.leaks |= {f"{name} in temporary {name_of_file}" for name in leaks(data, self.secrets)}
+                self.leaks |= {f"{name} in temporary {Path(path).name}" for name in leaks(data, self.secrets)}
 
 
 def _content(path: str) -> bytes:
@@ -163,15 +162,15 @@ def leaking_files(root: Path, secrets: Mapping[str, str]) -> set[str]:
 
 
 def descendants(ancestor: int) -> Iterator[Path]:
-    """Folders of a process's children, their children, and so on. Those of a host's first process are all of the host."""
+    """Folders of a process's children, their children, and so on. A host's first process has all of the host's."""
     parents = [ancestor]
     while parents:
         tasks = f"/proc/{parents.pop()}/task"
-        with contextlib.suppress(OSError):
-            for thread in os.listdir(tasks):
-                # A thread may have ended since.
+        with contextlib.suppress(OSError), os.scandir(tasks) as threads:
+            for thread in threads:
+                # It may have ended since.
                 with contextlib.suppress(OSError):
-                    found = _content(f"{tasks}/{thread}/children").split()
+                    found = _content(f"{thread.path}/children").split()
                     parents += map(int, found)
                     yield from (Path("/proc", child.decode("ascii")) for child in found)
 
