@@ -85,6 +85,8 @@ mlkeys dev -- python "$collection/examples/llm_gateway/demo.py" --throwaway
 # Skip interpreters that the machine does not have instead of downloading them. Use the interpreters of pyenv directly:
 # its shims exist for every version, but only the selected one works.
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+# Without bytecode each of thousands of processes compiles all that it imports, which takes longer than what it does.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 interpreters = sorted(Path.home().glob(".pyenv/versions/3.*/bin"))
 os.environ["PATH"] = os.pathsep.join([*map(str, interpreters), os.environ["PATH"]])
 

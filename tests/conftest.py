@@ -29,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(("ANSIBLE_", "BAO_", "VAULT_")):
             del os.environ[name]
+    # Without bytecode each process of a test compiles all that it imports, which takes longer than what it does.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     scratch = config.stash[_scratch] = Path(tempfile.mkdtemp(prefix="mlkeys-tests-"))
     home = scratch / "home"
     home.mkdir()

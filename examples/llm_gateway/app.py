@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The gateways of this folder as a program: it makes the variables and playbooks that are written by hand beside it.
+"""The gateways of this folder as a program. It generates the variables and playbooks that this folder has by hand.
 
 Run it with: mlkeys deploy app.py
 """
@@ -20,7 +20,7 @@ key = vault.TransitSecretBackendKey(
     auto_rotate_period=Duration.days(90),
 )
 
-# Three gateways that are folders of this machine. For real hosts say group() in place of local(), without gateway_root.
+# Three gateways that are folders on this machine. For real hosts, use group() instead of local(), without gateway_root.
 gateways = Inventory("hosts").local(
     "llm_gateways",
     ["gateway-a", "gateway-b", "gateway-c"],
@@ -81,7 +81,7 @@ HostConfig(
     dest=Template("{{ gateway_root }}/srv/assistant/settings.toml"),
 )
 
-# What the gateways log in as: it may decrypt these six, each under its own name, and do nothing else.
+# The gateways log in with this role. It can decrypt these six secrets, each under its own name, and nothing else.
 auth = vault.AppRoleAuth("approle", path="approle")
 role = vault.AppRole(
     "gateway",

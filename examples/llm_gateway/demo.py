@@ -4,7 +4,7 @@
 """Show the example at work on a real server: provision, encrypt, template, run again, rotate.
 
 The server is the one that BAO_ADDR or VAULT_ADDR names, with the token of BAO_TOKEN, VAULT_TOKEN or ~/.vault-token.
-Every command is printed before it runs, so that each step can be repeated by hand from the same folder.
+It prints every command before it runs it, so that you can repeat each step by hand from the same folder.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ import click
 
 EXAMPLE = Path(__file__).resolve().parent
 COLLECTION = EXAMPLE.parents[1]
-# Where Ansible has installed the collection; a checkout lies anywhere else.
+# Whether this is an installed collection, and not a checkout.
 INSTALLED = COLLECTION.parts[-3:] == ("ansible_collections", "mlkeys", "transit")
-# What was installed is not to be written to.
+# It never writes to an installed collection.
 BASE = Path.cwd() if INSTALLED else COLLECTION
 KEY = "ml-api-key"
 OWN_SERVER_ENGINE = "mlkeys-demo"
@@ -37,7 +37,7 @@ CHILD_END_SECONDS = 5
 
 Select = Callable[[Iterable[str]], Iterable[str]]
 
-# Stand-ins for keys that the environment does not have. No provider accepts them.
+# Placeholders for keys that the environment does not set. No provider accepts them.
 FAKE_PROVIDER_KEYS = {
     "OPENAI_API_KEY": "sk-FAKE-openai-no-real-key-0001",
     "ANTHROPIC_API_KEY": "sk-ant-FAKE-anthropic-no-real-key-0002",
@@ -52,7 +52,7 @@ RECAP = re.compile(r"(?P<host>\S+)\s+: ok=(?P<ok>\d+)\s+changed=(?P<changed>\d+)
 
 
 class ExpectationFailed(Exception):
-    """Something that the demonstration claims is not so."""
+    """Something that the demonstration claims is not true."""
 
 
 def expect(holds: bool, sentence: str) -> None:
@@ -75,21 +75,21 @@ def shortened(text: str) -> str:
 
 
 def recorded(lines: Iterable[str], record: list[str]) -> Iterator[str]:
-    """The lines as they come, each also put on record."""
+    """Yield the lines as they come, and record each of them."""
     for line in lines:
         record.append(line)
         yield line
 
 
 def nothing(lines: Iterable[str]) -> Iterator[str]:
-    """None of the lines, all of them read."""
+    """Read all lines, and yield none."""
     for _line in lines:
         pass
     yield from ()
 
 
 def let_end(child: subprocess.Popen[str]) -> None:
-    """Wait for a child that the terminal has interrupted as well, and end it when it stays."""
+    """Wait for a child that the terminal has interrupted too, and terminate it if it does not end."""
     try:
         child.wait(timeout=CHILD_END_SECONDS)
     except subprocess.TimeoutExpired:
@@ -102,7 +102,7 @@ def changed_counts(output: str) -> dict[str, int]:
 
 
 def changes(lines: Iterable[str]) -> Iterator[str]:
-    """What a person wants to see of a run: which tasks changed something where, and the recap."""
+    """Summarise a run: which tasks changed something on which hosts, and the recap."""
     task = ""
     changed: Counter[str] = Counter()
     for line in lines:
@@ -118,7 +118,7 @@ def changes(lines: Iterable[str]) -> Iterator[str]:
 
 
 def as_typed(command: Sequence[str]) -> str:
-    """The command for a shell, with the quotes that a person would choose."""
+    """The command for a shell, with quotes as a person writes them."""
     return " ".join(
         f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word) for word in command
     )
@@ -132,10 +132,11 @@ class Demonstration:
         self.engine = engine
         self.environment = environment
         self.inventory = work / "inventory.yml"
+        self.example_file = relative(work / "hosts/gateway-a/srv/assistant/.env")
         self.engine_arguments = ["-e", f"ml_keys_engine={engine}"] if engine != "transit" else []
 
     def run(self, command: Sequence[str], select: Select = nothing) -> str:
-        """Run a command in the base folder, print what `select` takes of its output, and return all of it."""
+        """Run a command in the base folder, print what `select` yields of its output, and return all of it."""
         click.secho(f"\n$ {as_typed(command)}", fg="cyan")
         output: list[str] = []
         with subprocess.Popen(
@@ -149,14 +150,17 @@ class Demonstration:
                 raise
         if child.returncode != 0:
             click.echo("".join(output))
-            raise ExpectationFailed(f"{command[0]} ended with {child.returncode}; its output is above.")
+            raise ExpectationFailed(f"{command[0]} failed with exit code {child.returncode}. See its output above.")
         return "".join(output)
 
     def run_site(self) -> dict[str, int]:
-        """Run the playbook, show its changes, and return how many there were on each host."""
+        """Run the playbook, show its changes, and return their number on each host."""
         command = ["ansible-playbook", "-i", relative(self.inventory), "mlkeys.transit.site", *self.engine_arguments]
         counts = changed_counts(self.run(command, changes))
-        expect(len(counts) == 4, f"The playbook was to reach localhost and three gateways, not {sorted(counts)}.")
+        expect(
+            len(counts) == 4,
+            f"The playbook reached {', '.join(sorted(counts))} instead of localhost and three gateways.",
+        )
         return counts
 
     def ad_hoc(self, host: str, module: str, arguments: str, *options: str) -> str:
@@ -170,25 +174,34 @@ class Demonstration:
     def one_version(self, files: Mapping[str, str]) -> int:
         """The key version that all ciphertexts in all files share."""
         found = set[int]().union(*map(versions, files.values()))
-        expect(len(found) == 1, f"All ciphertexts were to have one key version, but they have {sorted(found)}.")
+        expect(len(found) == 1, f"The ciphertexts have different key versions: {sorted(found)}.")
         return found.pop()
 
     def steps(self) -> None:
-        title("1. Enable the engine, make the key, encrypt, and template ciphertext into the gateways' files")
+        before = self.provision()
+        self.show_a_file(before)
+        self.decrypt_a_value()
+        self.run_again(before)
+        self.rotate()
+        self.move_to_the_new_version(before)
+
+    def provision(self) -> dict[str, str]:
+        title("1. Enable the engine, create the key, encrypt, and template ciphertext into the gateways' files")
         self.run_site()
-        before = self.host_files()
-        expect(len(before) == 9, f"The gateways were to have nine files, but have {len(before)}.")
-        expect(all(map(versions, before.values())), "Each file was to hold ciphertext, but one holds none.")
-        old = self.one_version(before)
-        for path, text in before.items():
+        files = self.host_files()
+        expect(len(files) == 9, f"The gateways have {len(files)} files instead of nine.")
+        expect(all(map(versions, files.values())), "One of the files holds no ciphertext.")
+        for path, text in files.items():
             for name in FAKE_PROVIDER_KEYS:
                 expect(self.environment[name] not in text, f"{path} holds the plaintext of {name}.")
+        return files
 
-        title("2. One finished file: ciphertext only")
-        shown = relative(self.work / "hosts/gateway-a/srv/assistant/.env")
-        click.echo(f"\n{shown} (ciphertexts shortened here)")
-        click.echo(indented(shortened(before[shown])))
+    def show_a_file(self, files: Mapping[str, str]) -> None:
+        title("2. One of the files: ciphertext only")
+        click.echo(f"\n{self.example_file} (ciphertext shortened here)")
+        click.echo(indented(shortened(files[self.example_file])))
 
+    def decrypt_a_value(self) -> None:
         title("3. Decrypt one value with the lookup: is it the right key?")
         backend = "" if self.engine == "transit" else f"backend='{self.engine}', "
         lookup = (
@@ -203,42 +216,46 @@ class Demonstration:
         )
         end = self.environment["OPENAI_API_KEY"][-4:]
         answer = json.loads(output.partition("=>")[2] or "{}").get("msg")
-        expect(answer == [end, True], "The decrypted OPENAI_API_KEY was to be the encrypted one, but is not.")
+        expect(answer == [end, True], "The decrypted OPENAI_API_KEY differs from the encrypted one.")
         click.echo(f"  It ends in {end} and is the same as OPENAI_API_KEY of the environment.")
 
+    def run_again(self, before: Mapping[str, str]) -> None:
         title("4. The same playbook again: nothing changes")
-        expect(not any(self.run_site().values()), "The second run was to change nothing, but it did.")
-        expect(self.host_files() == before, "The second run was to leave all files as they were, but one differs.")
+        expect(not any(self.run_site().values()), "The second run reports changes.")
+        expect(self.host_files() == before, "The second run changed a file.")
 
+    def rotate(self) -> None:
         title("5. Rotate the key")
         output = self.ad_hoc(
             "localhost",
             "mlkeys.transit.vault_transit_key",
             f"name={KEY} backend={self.engine} rotate_older_than=0",
         )
-        expect("CHANGED" in output, "The key was to be rotated, but the module reports no change.")
+        expect("CHANGED" in output, "The module did not rotate the key.")
 
-        title("6. The same playbook once more: ciphertexts move to the new version, nothing else changes")
+    def move_to_the_new_version(self, before: Mapping[str, str]) -> None:
+        title("6. The same playbook once more: ciphertext moves to the new version, nothing else changes")
+        old = self.one_version(before)
         self.run_site()
         after = self.host_files()
         new = self.one_version(after)
-        expect(new == old + 1, f"Ciphertexts were to move from v{old} to v{old + 1}, but they are at v{new}.")
+        expect(new == old + 1, f"The ciphertext is at v{new} instead of v{old + 1}.")
         expect(
             {path: without_ciphertext(text) for path, text in before.items()}
             == {path: without_ciphertext(text) for path, text in after.items()},
-            "Only ciphertexts were to change, but another line did.",
+            "Something else than ciphertext changed.",
         )
-        click.echo(f"\n{shown}, lines that differ (ciphertexts shortened here)")
-        for old_line, new_line in zip(before[shown].splitlines(), after[shown].splitlines(), strict=True):
+        click.echo(f"\n{self.example_file}, lines that differ (ciphertext shortened here)")
+        lines = (files[self.example_file].splitlines() for files in (before, after))
+        for old_line, new_line in zip(*lines, strict=True):
             if old_line != new_line:
                 click.echo(f"  - {shortened(old_line)}\n  + {shortened(new_line)}")
-        click.echo(
-            f"\nAll {len(after)} files moved from v{old} to v{new}. They are in {relative(self.work / 'hosts')}."
-        )
+        place = relative(self.work / "hosts")
+        click.echo(f"\nAll {len(after)} files moved from v{old} to v{new}. They are in {place}.")
 
 
 def relative(path: Path) -> str:
-    """The path as a person in the base folder would type it."""
+    """The path relative to the base folder."""
     return os.path.relpath(path, BASE)
 
 
@@ -251,19 +268,19 @@ def indented(text: str) -> str:
 
 
 def server_address(environment: Mapping[str, str]) -> str:
-    """The server that the modules will talk to, without credentials that a URL may carry."""
+    """The server that the modules talk to, without any credentials in its URL."""
     names = ("ANSIBLE_HASHI_VAULT_ADDR", "BAO_ADDR", "VAULT_ADDR")
     address = next((environment[name] for name in names if environment.get(name)), "")
-    expect(bool(address), "No server is known: set BAO_ADDR or VAULT_ADDR, or type make demo.")
+    expect(bool(address), "No server is configured: set BAO_ADDR or VAULT_ADDR, or run make demo.")
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def fresh_copy(work: Path) -> None:
-    """Put the example into an empty work folder. A folder that is not an earlier copy is left alone."""
+    """Copy the example to the work folder, which must be empty or an earlier copy."""
     marker = work / "inventory.yml"
     ours = not work.exists() or marker.exists() or not any(work.iterdir())
-    expect(ours, f"{work} holds something else; choose another folder.")
+    expect(ours, f"{work} contains other files; choose another folder.")
     shutil.rmtree(work, ignore_errors=True)
     for part in ("inventory.yml", "group_vars", "host_vars", "templates"):
         source = EXAMPLE / part
@@ -275,7 +292,7 @@ def fresh_copy(work: Path) -> None:
 
 
 def collections_path() -> Path:
-    """A folder in which Ansible finds the collection mlkeys.transit: where it is, or by a link to the checkout."""
+    """A folder in which Ansible finds the collection mlkeys.transit, for a checkout by a link."""
     if INSTALLED:
         return COLLECTION.parents[2]
     path = COLLECTION / ".cache/collections"
@@ -287,10 +304,10 @@ def collections_path() -> Path:
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the commands: this one, the collection's place, stand-ins for missing provider keys."""
+    """The environment of the commands: this one, the collections path, and placeholders for missing provider keys."""
     missing = [name for name in FAKE_PROVIDER_KEYS if not environment.get(name)]
     if missing:
-        click.echo(f"Not set, so stand-ins are used: {', '.join(missing)}.")
+        click.echo(f"Using placeholders for unset keys: {', '.join(missing)}.")
     return {
         **environment,
         "ANSIBLE_COLLECTIONS_PATH": relative(collections_path()),
@@ -304,9 +321,11 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Show the LLM gateway example at work on a real server.")
     work = BASE / ("mlkeys-demo" if INSTALLED else ".cache/demo")
-    parser.add_argument("--work", type=Path, default=work, help=f"work folder, made anew ({relative(work)})")
+    parser.add_argument("--work", type=Path, default=work, help=f"work folder, replaced by each run ({relative(work)})")
     parser.add_argument("--engine", help="path of the Transit engine to use")
-    parser.add_argument("--throwaway", action="store_true", help="the server is thrown away after the demonstration")
+    parser.add_argument(
+        "--throwaway", action="store_true", help="the server is temporary, so nothing needs to be cleaned up"
+    )
     return parser.parse_args()
 
 
@@ -314,21 +333,21 @@ def demonstrate(arguments: argparse.Namespace) -> None:
     server = server_address(os.environ)
     engine = arguments.engine or ("transit" if arguments.throwaway else OWN_SERVER_ENGINE)
     work = arguments.work.resolve()
-    click.echo(f"Server: {server}{' (thrown away at the end)' if arguments.throwaway else ''}")
+    click.echo(f"Server: {server}{' (temporary)' if arguments.throwaway else ''}")
     if not arguments.throwaway:
-        click.echo(f"This makes there: a Transit engine at {engine}/ with disable_upsert, and in it the key {KEY}.")
+        click.echo(f"This creates a Transit engine at {engine}/ with disable_upsert, and in it the key {KEY}.")
     fresh_copy(work)
     click.echo(f"Work folder: {relative(work)}")
     environment = child_environment(os.environ)
     click.echo(
-        f"Commands run in {BASE}, after: "
+        f"All commands run in {BASE}, after: "
         f"export ANSIBLE_COLLECTIONS_PATH={environment['ANSIBLE_COLLECTIONS_PATH']} "
         f"PATH={relative(Path(sys.executable).parent)}:$PATH"
     )
     Demonstration(work, engine, environment).steps()
     if not arguments.throwaway:
         click.echo(
-            f"\nTo remove the engine {engine}/ with every key in it from {server}:\n"
+            f"\nTo remove the engine {engine}/ and all its keys from {server}, run:\n"
             f"  ansible localhost -m mlkeys.transit.vault_transit_backend -a 'path={engine} state=absent force=true'"
         )
 

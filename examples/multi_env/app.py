@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""One description for three environments, and rules that hold for all of them. Run it with: mlkeys deploy app.py"""
+"""One description for three environments, and rules that apply to all of them. Run it with: mlkeys deploy app.py"""
 
 from mlkeys import Annotations, App, Construct, Duration, Secret, Stack, export
 from mlkeys import transit as vault
@@ -31,7 +31,7 @@ class ModelKeys(Stack):
 
 
 class Protect:
-    """Keys outlive mistakes in prod, and can be thrown away elsewhere."""
+    """An aspect: protect keys from deletion in prod only."""
 
     def __init__(self, *, deletable: bool) -> None:
         self.deletable = deletable
@@ -42,7 +42,7 @@ class Protect:
 
 
 class MustRotate:
-    """A rule: no key without a rotation, unless somebody has said why."""
+    """A rule: warn about keys that never rotate. A stack can acknowledge the warning."""
 
     def visit(self, construct: Construct) -> None:
         if isinstance(construct, vault.TransitSecretBackendKey) and "auto_rotate_period" not in construct.values:

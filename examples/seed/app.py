@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""An engine, a key, and an API key that is encrypted with it. Run it with: mlkeys deploy app.py"""
+"""An engine, a key, and an API key encrypted with it. Run it with: mlkeys deploy app.py"""
 
 from mlkeys import Secret, export
 from mlkeys import transit as vault

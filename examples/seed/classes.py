@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The same as app.py with classes, for programs that grow. Run it with: mlkeys deploy classes.py"""
+"""The same as app.py with classes, for larger programs. Run it with: mlkeys deploy classes.py"""
 
 from mlkeys import App, Construct, Secret, Stack, export
 from mlkeys import transit as vault
 
 
 class MlKeys(Stack):
-    """An engine, a key, and an API key that is encrypted with it."""
+    """An engine, a key, and an API key encrypted with it."""
 
     def __init__(self, scope: Construct, name: str) -> None:
         super().__init__(scope, name)

@@ -7,18 +7,18 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: host_grants
 version_added: 0.1.0
-short_description: Work out from the inventory what each AppRole has to be granted
+short_description: Derive from the inventory what each AppRole must be granted
 description:
-  - Takes the variables of hosts and tells for each AppRole which secrets its hosts need, by the services that they run.
-  - That is what the hosts' policy has to allow, and nothing else.
-  - The role P(mlkeys.transit.vault_transit#role) does so for roles with C(grant_hosts).
+  - Takes the variables of hosts, and returns the secrets that the services on the hosts of each AppRole need.
+  - A policy with these grants allows the hosts to decrypt their own secrets, and nothing else.
+  - The role P(mlkeys.transit.vault_transit#role) applies this filter to AppRoles with C(grant_hosts).
 author:
   - mlkeys contributors (@mlkeys)
 options:
   _input:
     description:
-      - The variables of each host, of which C(vault_transit_host_approle), C(vault_transit_host_services),
-        C(vault_transit_host_key) and C(vault_transit_host_backend) count.
+      - The variables of each host. The filter uses C(vault_transit_host_approle), C(vault_transit_host_services),
+        C(vault_transit_host_key) and C(vault_transit_host_backend).
     type: list
     elements: dict
     required: true
@@ -38,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Grants for M(mlkeys.transit.vault_transit_policy), by the names of AppRoles.
+  description: Maps the name of each AppRole to its grants for M(mlkeys.transit.vault_transit_policy).
   type: dict
   sample:
     llm-gateways:
@@ -59,8 +59,7 @@ def host_grants(hosts: Any) -> dict[str, list[dict[str, Any]]]:
     try:
         return grants_by_role(hosts)
     except InvalidOption as error:
-        message = error.message
-    raise AnsibleFilterError(message)
+        raise AnsibleFilterError(error.message) from None
 
 
 class FilterModule:

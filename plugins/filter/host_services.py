@@ -7,12 +7,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: host_services
 version_added: 0.1.0
-short_description: Work out what has to lie where on a host, for services that need secrets
+short_description: Derive the files that services with secrets need on a host
 description:
   - Takes the services of a host as P(mlkeys.transit.vault_transit_host#role) describes them, and the encrypted vars
     files that their secrets are in.
-  - Gives for each service the configuration of its agent, which holds ciphertext, and the files that it needs.
-  - Everything that is wrong with any service is said at once.
+  - Returns for each service the configuration of its agent, which holds ciphertext, and the files that it needs.
+  - Reports all problems of all services at once.
 author:
   - mlkeys contributors (@mlkeys)
 options:
@@ -24,19 +24,19 @@ options:
     required: true
   documents:
     description:
-      - Encrypted vars files, each a dictionary with its C(path) and its C(content). Of the same name in several of them
-        the last one counts.
+      - Encrypted vars files, each a dictionary with C(path) and C(content).
+      - The last file that has a secret wins.
     type: list
     elements: dict
     required: true
   backend:
     description:
-      - Where the engine is mounted, when a service does not say it.
+      - The path at which the engine is mounted, for services that do not set one.
     type: str
     default: transit
   key:
     description:
-      - The key, when a service does not say it.
+      - The key, for services that do not set one.
     type: str
     default: ""
   approle:
@@ -46,17 +46,17 @@ options:
     default: ""
   approle_path:
     description:
-      - Where its auth method is mounted.
+      - The path at which the AppRole auth method is mounted.
     type: str
     default: approle
   url:
     description:
-      - The server's address, for agents.
+      - The address at which agents reach the server.
     type: str
     default: ""
   ca_cert:
     description:
-      - The file on the host by which they know the server.
+      - The file on the host with the CA certificates that agents verify the server with.
     type: str
     default: ""
   namespace:
@@ -66,12 +66,12 @@ options:
     default: ""
   secret_id_kept:
     description:
-      - Whether agents find a secret ID on the host, or a token for one which they use up.
+      - Whether the host keeps a secret ID. Otherwise each start of an agent uses up a wrapping token.
     type: bool
     default: true
-  foretold:
+  predicted:
     description:
-      - Let the name of a secret stand for its ciphertext where there is none yet, as in check mode.
+      - Whether to use placeholders for ciphertext that does not exist yet, as in check mode.
     type: bool
     default: false
 """
@@ -98,7 +98,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: For each service what the role needs to know. This is private to the role.
+  description: What the role needs to know about each service. This is private to the role.
   type: list
   elements: dict
 """
@@ -121,14 +121,14 @@ _DEFAULTS: dict[str, Any] = {
     "ca_cert": "",
     "namespace": "",
     "secret_id_kept": True,
-    "foretold": False,
+    "predicted": False,
 }
 
 
 def host_services(services: Any, documents: Any, **host: Any) -> Any:
     unknown = sorted(set(host) - set(_DEFAULTS))
     if unknown:
-        raise AnsibleFilterError(f"host_services: {', '.join(unknown)} is not known.")
+        raise AnsibleFilterError(f"host_services: {', '.join(unknown)} is not an option.")
     settings: dict[str, Any] = {
         name: (boolean if isinstance(default, bool) else str)(host.get(name, default))
         for name, default in _DEFAULTS.items()
@@ -136,8 +136,7 @@ def host_services(services: Any, documents: Any, **host: Any) -> Any:
     try:
         return as_no_template(described(decrypted(services), decrypted(documents), Host(**settings)))
     except InvalidOption as error:
-        message = error.message
-    raise AnsibleFilterError(message)
+        raise AnsibleFilterError(error.message) from None
 
 
 class FilterModule:

@@ -7,10 +7,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: quoted
 version_added: 0.1.0
-short_description: Write a value as it has to stand in a file of some kind
+short_description: Quote a value for a file of some format
 description:
-  - Puts quotes around a text, and escapes what would mean something else to the file's readers, whatever the text is.
-  - Numbers and flags are written without quotes.
+  - Quotes a string, and escapes all characters that have a special meaning to programs that read the file.
+  - Numbers and booleans stay without quotes.
 author:
   - mlkeys contributors (@mlkeys)
 options:
@@ -21,10 +21,11 @@ options:
     required: true
   shape:
     description:
-      - V(dotenv) is for the library C(python-dotenv). Values without quotes, backslashes and C(${) read the same
-        everywhere.
+      - The format of the file.
+      - V(dotenv) is for the library C(python-dotenv). Other readers read values without quotes, backslashes and C(${)
+        the same way.
       - V(environment_file) is for C(EnvironmentFile=) of systemd, and for shells.
-      - V(shell) is for shells alone.
+      - V(shell) is for shells only.
     type: str
     required: true
     choices:
@@ -49,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The value with its quotes.
+  description: The quoted value.
   type: str
   sample: "'sk-not-a-real-key'"
 """
@@ -57,19 +58,18 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES, Unfit, quoted
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES, UnsupportedValue, quoted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import decrypted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 
 
 def in_quotes(value: Any, shape: str) -> Any:
     if shape not in SHAPES:
-        raise AnsibleFilterError(f"quoted: the shape is one of {', '.join(SHAPES)}.")
+        raise AnsibleFilterError(f"quoted: shape must be one of {', '.join(SHAPES)}.")
     try:
         return marked(quoted(shape, decrypted(value)), template=False)
-    except Unfit as error:
-        message = f"quoted: {error}."
-    raise AnsibleFilterError(message)
+    except UnsupportedValue as error:
+        raise AnsibleFilterError(f"quoted: {error}.") from None
 
 
 class FilterModule:

@@ -7,23 +7,24 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: shaped
 version_added: 0.1.0
-short_description: Write data as a file of some kind
+short_description: Format data as a file
 description:
-  - Gives the text of a file that holds the data, with every value quoted as the file's readers want it, whatever it is.
+  - Returns the text of a file that holds the data, with every value quoted as programs that read such files need it.
 author:
   - mlkeys contributors (@mlkeys)
 options:
   _input:
     description:
-      - The data. V(dotenv), V(environment_file), V(shell) and V(toml) take a dictionary.
+      - The data. O(shape=dotenv), O(shape=environment_file), O(shape=shell) and O(shape=toml) need a dictionary.
     type: raw
     required: true
   shape:
     description:
-      - V(dotenv) is for the library C(python-dotenv). Values without quotes, backslashes and C(${) read the same
-        everywhere.
+      - The format of the file.
+      - V(dotenv) is for the library C(python-dotenv). Other readers read values without quotes, backslashes and C(${)
+        the same way.
       - V(environment_file) is for C(EnvironmentFile=) of systemd, and for shells.
-      - V(shell) is for shells alone, and exports.
+      - V(shell) is for shells only. It exports the variables.
     type: str
     required: true
     choices:
@@ -35,8 +36,9 @@ options:
       - yaml
   secrets:
     description:
-      - Values by their names. They go where the data holds a dictionary with C(secret) and a name alone. Without this
-        option such a dictionary stands for itself.
+      - Maps names of secrets to their values.
+      - Each dictionary in the data whose only entry is C(secret) with such a name is replaced by the value. Without
+        this option, such dictionaries remain as they are.
     type: dict
 """
 
@@ -63,7 +65,12 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES, Unfit, quoted, rendered
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import (
+    SHAPES,
+    UnsupportedValue,
+    quoted,
+    rendered,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import decrypted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import SECRET, is_secret
@@ -71,21 +78,20 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets impo
 
 def shaped(data: Any, shape: str, secrets: Any = None) -> Any:
     if shape not in SHAPES:
-        raise AnsibleFilterError(f"shaped: the shape is one of {', '.join(SHAPES)}.")
+        raise AnsibleFilterError(f"shaped: shape must be one of {', '.join(SHAPES)}.")
     known = decrypted(secrets or {})
 
     def leaf(value: Any) -> str | None:
         if secrets is None or not is_secret(value):
             return None
         if value[SECRET] not in known:
-            raise Unfit(f"there is no secret of the name '{value[SECRET]}'")
+            raise UnsupportedValue(f"there is no secret '{value[SECRET]}'")
         return quoted(shape, known[value[SECRET]])
 
     try:
         return marked(rendered(shape, decrypted(data), leaf), template=False)
-    except Unfit as error:
-        message = f"shaped: {error}."
-    raise AnsibleFilterError(message)
+    except UnsupportedValue as error:
+        raise AnsibleFilterError(f"shaped: {error}.") from None
 
 
 class FilterModule:

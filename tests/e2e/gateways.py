@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The LLM gateway example in a folder of a test's own, and its files read with their own parsers."""
+"""Copies of the LLM gateway example, and parsers for its files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.server import Bao
 KEY = "ml-api-key"
 GATEWAYS = ("gateway-a", "gateway-b", "gateway-c")
 
-# Values that go wrong where quoting, templating or encoding does.
+# Values that reveal errors in quoting, templating and encoding.
 PROVIDER_KEYS = {
     "OPENAI_API_KEY": 'sk-canary-openai-Qz7\'"quoted" & +/=',
     "ANTHROPIC_API_KEY": "sk-ant-canary-Wx4{{ 7 * 7 }}{% raw %}",
@@ -37,7 +37,7 @@ _CIPHERTEXT = re.compile(r"vault:v(\d+):[A-Za-z0-9+/]+=*")
 
 
 def copy_of_example(work: Path) -> Path:
-    """Copy the example; the path of its inventory."""
+    """Copy the example and return the path of its inventory."""
     shutil.copytree(ROOT / "examples/llm_gateway", work)
     return work / "inventory.yml"
 
@@ -48,7 +48,7 @@ def server_environment(bao: Bao) -> dict[str, str]:
 
 @contextlib.contextmanager
 def free_engine_path(bao: Bao) -> Iterator[str]:
-    """A path where no engine is yet; whatever is there at the end goes."""
+    """A path without an engine. An engine that is there at the end of the block is removed."""
     path = f"gateways-{secrets.token_hex(4)}"
     try:
         yield path
@@ -57,12 +57,12 @@ def free_engine_path(bao: Bao) -> Iterator[str]:
 
 
 def changes(output: str) -> list[str]:
-    """Every change that a run reports, one for each item of a loop, in no particular order."""
+    """All changes that a run reports, sorted, with one line for each item of a loop."""
     return sorted(line for line in output.splitlines() if line.startswith("changed: "))
 
 
 def host_files(work: Path) -> dict[str, str]:
-    """Path below the work folder to text, of every file on the gateways."""
+    """The text of every file on the gateways, by its path below the work folder."""
     paths = sorted(path for path in (work / "hosts").rglob("*") if path.is_file())
     return {str(path.relative_to(work)): path.read_text(encoding="utf-8") for path in paths}
 
@@ -76,7 +76,7 @@ def without_ciphertext(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def decrypted(bao: Bao, engine: str, ciphertext: str, context: str) -> str:
-    """What the server says a ciphertext holds, asked without the code under test."""
+    """The plaintext of a ciphertext, from the server and not from the code under test."""
     answer = bao.done(
         "POST",
         f"{engine}/decrypt/{KEY}",
@@ -86,7 +86,7 @@ def decrypted(bao: Bao, engine: str, ciphertext: str, context: str) -> str:
 
 
 def ciphertexts_of(root: Path) -> dict[str, dict[str, str]]:
-    """File name to {variable's name: ciphertext} of one gateway, each file read with its format's own parser."""
+    """The ciphertexts of one gateway by file and variable, read with a parser for each format."""
     config: dict[str, Any] = yaml.safe_load((root / "etc/litellm/config.yaml").read_text(encoding="utf-8"))
     models = [model["litellm_params"]["api_key"] for model in config["model_list"]]
     names = ["openai_api_key", "anthropic_api_key", "gemini_api_key", "mistral_api_key", "hf_token"]

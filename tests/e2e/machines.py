@@ -23,13 +23,15 @@ from tests.support.server import Bao, running_bao
 SECRETS = {"openai_api_key": "sk-hosts-canary-Wq1", "hf_token": "hf_hosts-canary-'\"$ Wq2", "db_password": "it's\nmine"}
 SHA = {name: hashlib.sha256(value.encode()).hexdigest() for name, value in SECRETS.items()}
 
-# Says what it has got, and goes on.
-PROGRAM = 'echo "got $(printf %s "$KEY" | sha256sum)"; exec sleep 3600'
+HOSTS = ("one", "two")
+
+# Reports what it has got, and goes on as a program by whose name it is found.
+REPORT = 'echo "got $(printf %s "$KEY" | sha256sum)"; exec'
 
 
 @dataclass
 class Site:
-    """A server, two hosts, and what runs on them."""
+    """A server, two hosts, and the services that run on them."""
 
     bao: Bao
     hosts: Hosts
@@ -45,10 +47,11 @@ class Site:
         env: Mapping[str, str] | None = None,
         **variables: Any,
     ) -> subprocess.CompletedProcess[str]:
-        """Make the server and the hosts be as these services need it.
+        """Configure the server and the hosts as these services need it.
 
         Args:
-            playbook: of those in the folder: "site" for the server and the hosts, "hosts" for these alone, "rotate".
+            playbook: one of those in the folder: "site" for the server and the hosts, "server" or "hosts" for one
+                of them, "rotate".
             variables: further ones, or others in place of those that are given here.
         """
         gateways = {
@@ -67,9 +70,7 @@ class Site:
             "vault_transit_connection": self.bao.login,
             "vault_transit_keys": [{"name": "ml", "derived": True}],
             "vault_transit_backends": [{"path": "transit"}],
-            "vault_transit_vars_files": [
-                {"path": str(self.folder / "keys.transit.yml"), "key": "ml", "secrets": SECRETS}
-            ],
+            "vault_transit_vars_files": self.vars_files(SECRETS),
             "vault_transit_approles": [{"name": "gateways", "grant_hosts": True, "token_no_default_policy": True}],
             **variables,
         }
@@ -85,16 +86,25 @@ class Site:
             assert secret not in done.stdout + done.stderr
         return done
 
+    def vars_files(self, secrets: Mapping[str, str]) -> list[dict[str, object]]:
+        """The variable of the role, for a file that holds these secrets."""
+        return [{"path": str(self.folder / "keys.transit.yml"), "key": "ml", "secrets": dict(secrets)}]
+
+    def secret_ids(self) -> list[str]:
+        """Accessors of all secret IDs of the hosts."""
+        status, answer = self.bao.request("LIST", "auth/approle/role/gateways/secret-id")
+        return [] if status == 404 else list(answer["data"]["keys"])
+
     def log(self, host: str, service: str) -> str:
         if host == "one":
             return self.hosts[host].run("journalctl", "--no-pager", "-o", "cat", "-u", service).stdout
         return self.hosts[host].run("cat", f"/var/log/mlkeys/{service}.log", check=False).stdout
 
     def got(self, host: str, service: str) -> list[str]:
-        """What the program has said of its secret each time that it began."""
+        """SHA-256 of the secret that the program reported, once for each of its starts."""
         deadline = time.monotonic() + 10
         while not (found := re.findall(r"got (\w+)", self.log(host, service))) and time.monotonic() < deadline:
-            time.sleep(0.1)
+            time.sleep(0.05)
         return found
 
 
@@ -121,33 +131,35 @@ ROTATION = """
 
 @contextlib.contextmanager
 def running_site(folder: Path) -> Iterator[Site]:
-    """Until the end, with its data in the folder."""
+    """A site that keeps its data in the folder, until the end of the block."""
     # A short name: sockets of ssh are below it, and the paths of those are limited to about 100 characters.
     with (
         tempfile.TemporaryDirectory(prefix="hosts-") as short,
         running_bao(folder / "bao") as bao,
-        Hosts(folder / "hosts", ["one", "two"], systemd=["one"]) as hosts,
+        Hosts(folder / "hosts", HOSTS, systemd=["one"]) as hosts,
     ):
-        for name, plays in {"site": SERVER + GATEWAYS, "hosts": GATEWAYS, "rotate": ROTATION}.items():
+        playbooks = {"site": SERVER + GATEWAYS, "server": SERVER, "hosts": GATEWAYS, "rotate": ROTATION}
+        for name, plays in playbooks.items():
             (Path(short) / f"{name}.yml").write_text(plays, encoding="utf-8")
         yield Site(bao, hosts, Path(short))
 
 
-def service(name: str, **more: Any) -> dict[str, Any]:
+def service(name: str, goes_on_as: str = "sleep 3600", **more: Any) -> dict[str, Any]:
     return {
         "name": name,
-        "command": ["/bin/sh", "-c", PROGRAM],
+        "command": ["/bin/sh", "-c", f"{REPORT} {goes_on_as}"],
         "environment": {"KEY": "openai_api_key"},
         **more,
     }
 
 
 def everything(site: Site, name: str) -> set[str]:
+    """Paths of all that a host has written."""
     files = site.hosts[name].files
     return {
         str(path.relative_to(files))
         for place in WRITTEN
         for path in (files / place).rglob("*")
-        # What was removed shows as something of its own where a lower layer had it.
+        # The overlay shows a removed file of a lower layer as a device.
         if not path.is_char_device()
     }

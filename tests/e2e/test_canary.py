@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No planted secret, in any encoding, in what a run prints, leaves on disk, writes for a moment, or has in its argv."""
+"""No planted secret, in any encoding, in what a run prints, leaves on disk, writes temporarily, or has in its argv."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import subprocess
@@ -37,7 +38,7 @@ WRONG_TOKEN = "s.canary-wrong-token-Lm8"
 
 @dataclass
 class Canary:
-    """A copy of the example with every recorder of Ansible turned on, all of it below one folder."""
+    """A copy of the example with every recorder of Ansible turned on, everything below one folder."""
 
     bao: Bao
     engine: str
@@ -67,18 +68,33 @@ class Canary:
         return done
 
     def assert_silent(self) -> None:
-        """Everything that runs have printed and left behind."""
+        """No secret is in anything that runs have printed and left behind."""
         assert leaking_files(self.root, self.secrets) == set()
 
 
-@pytest.fixture
-def canary(bao: Bao) -> Iterator[Canary]:
+@contextlib.contextmanager
+def canary_of(bao: Bao) -> Iterator[Canary]:
     # A short name: newer Ansible puts a socket below it, and the path of one is limited to about 100 characters.
     with tempfile.TemporaryDirectory(prefix="canary-") as folder, free_engine_path(bao) as engine:
         root = Path(folder)
         copy_of_example(root / "work")
         secrets = {**PROVIDER_KEYS, "BAO_TOKEN": bao.token, "the wrong token": WRONG_TOKEN}
         yield Canary(bao, engine, root, secrets)
+
+
+@pytest.fixture
+def canary(bao: Bao) -> Iterator[Canary]:
+    """A copy that nothing has been done with."""
+    with canary_of(bao) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def provisioned(bao: Bao) -> Iterator[Canary]:
+    """A copy whose playbook has run. Several tests go on with it."""
+    with canary_of(bao) as made:
+        assert made.play().returncode == 0
+        yield made
 
 
 def test_forms_are_found_wherever_they_begin() -> None:
@@ -92,8 +108,8 @@ def test_forms_are_found_wherever_they_begin() -> None:
     assert leaks(b"vault:v1:AAAA", secret) == set()
 
 
-def test_provisioning_rerun_rotation_and_check_mode_are_silent(canary: Canary) -> None:
-    assert canary.play().returncode == 0
+def test_provisioning_rerun_rotation_and_check_mode_are_silent(provisioned: Canary) -> None:
+    canary = provisioned
     assert canary.play().returncode == 0
     canary.bao.done("POST", f"{canary.engine}/keys/{KEY}/rotate")
     assert canary.play(args=("--check",)).returncode == 0
@@ -106,7 +122,8 @@ def test_provisioning_rerun_rotation_and_check_mode_are_silent(canary: Canary) -
     canary.assert_silent()
 
 
-def test_decrypting_with_the_lookup_is_silent(canary: Canary) -> None:
+def test_decrypting_with_the_lookup_is_silent(provisioned: Canary) -> None:
+    canary = provisioned
     playbook = canary.root / "decrypt.yml"
     playbook.write_text(
         f"""
@@ -121,7 +138,6 @@ def test_decrypting_with_the_lookup_is_silent(canary: Canary) -> None:
           context='another') }}}}"
 """
     )
-    canary.play()
 
     done = canary.play(playbook)
 
@@ -130,17 +146,17 @@ def test_decrypting_with_the_lookup_is_silent(canary: Canary) -> None:
     canary.assert_silent()
 
 
-@pytest.mark.parametrize("sent", [False, True], ids=["here", "sent"])
+@pytest.mark.parametrize("sent", [False, True], ids=["in process", "sent"])
 @pytest.mark.parametrize("tool", ["age", "gpg"])
-def test_backups_are_silent(canary: Canary, tool: str, sent: bool) -> None:
-    bao, holder = canary.bao, age_holder()
-    assert canary.play().returncode == 0
+def test_backups_are_silent(provisioned: Canary, tool: str, sent: bool) -> None:
+    canary, bao, holder = provisioned, provisioned.bao, age_holder()
+    twin = f"restored-{tool}{'-sent' if sent else ''}"
     bao.done("POST", f"{canary.engine}/keys/{KEY}/config", {"exportable": True, "allow_plaintext_backup": True})
     canary.secrets.update(key_material(raw_backup(bao, canary.engine, KEY)), identity=holder.identity)
     with gpg_holder("canary-passphrase-Tq5") as gpg:
         canary.secrets["passphrase"] = gpg.passphrase
         recipient = holder.recipient if tool == "age" else gpg.recipient
-        common = f"{{backend: '{{{{ ml_keys_engine }}}}', path: {canary.root}/key.backup, gpg_home: {gpg.home}}}"
+        common = f"{{backend: '{{{{ ml_keys_engine }}}}', path: {canary.root}/{twin}.backup, gpg_home: {gpg.home}}}"
         playbook = canary.root / "backup.yml"
         playbook.write_text(
             f"""
@@ -154,13 +170,13 @@ def test_backups_are_silent(canary: Canary, tool: str, sent: bool) -> None:
     mlkeys.transit.vault_transit_restore: {common}
   tasks:
     - mlkeys.transit.vault_transit_backup: {{name: {KEY}, recipients: [{recipient}]}}
-    - mlkeys.transit.vault_transit_restore: {{name: restored}}
-    - mlkeys.transit.vault_transit_backup: {{name: restored, recipients: [{recipient}]}}
+    - mlkeys.transit.vault_transit_restore: {{name: {twin}}}
+    - mlkeys.transit.vault_transit_backup: {{name: {twin}, recipients: [{recipient}]}}
       ignore_errors: true
-    - mlkeys.transit.vault_transit_key: {{name: restored, backend: '{{{{ ml_keys_engine }}}}', rotate_older_than: '0'}}
-    - mlkeys.transit.vault_transit_restore: {{name: restored}}
+    - mlkeys.transit.vault_transit_key: {{name: {twin}, backend: '{{{{ ml_keys_engine }}}}', rotate_older_than: '0'}}
+    - mlkeys.transit.vault_transit_restore: {{name: {twin}}}
       ignore_errors: true
-    - mlkeys.transit.vault_transit_restore: {{name: restored, force: true, destroy_versions: true}}
+    - mlkeys.transit.vault_transit_restore: {{name: {twin}, force: true, destroy_versions: true}}
 """
         )
         identity = {"MLKEYS_AGE_IDENTITY": holder.identity, "MLKEYS_GPG_PASSPHRASE": gpg.passphrase}
@@ -182,7 +198,7 @@ def test_modules_in_processes_of_their_own_are_silent(canary: Canary) -> None:
 - hosts: localhost
   gather_facts: false
   environment:
-    # With an environment of its own a task is not carried out inside Ansible.
+    # A task with an environment of its own does not run in process.
     ANY: thing
   roles:
     - mlkeys.transit.vault_transit
@@ -193,7 +209,7 @@ def test_modules_in_processes_of_their_own_are_silent(canary: Canary) -> None:
 
     assert done.returncode == 0, done.stdout
     assert "changed=3" in done.stdout
-    # Newer versions do not say it.
+    # Newer versions do not report it.
     assert CORE > (2, 19) or "Pipelining is enabled." in done.stdout
     canary.assert_silent()
 
@@ -208,7 +224,7 @@ def wrong_token_in_a_variable(canary: Canary) -> dict[str, str]:
     return {"CANARY_TOKEN": WRONG_TOKEN}
 
 
-def vars_file_that_is_no_yaml(canary: Canary) -> dict[str, str]:
+def vars_file_that_is_not_yaml(canary: Canary) -> dict[str, str]:
     (canary.work / "group_vars/llm_gateways/keys.transit.yml").unlink(missing_ok=True)
     broken = canary.work / "keys.transit.yml"
     broken.write_text("openai_api_key: [vault:v1:\n", encoding="utf-8")
@@ -252,7 +268,7 @@ def template_with_an_undefined_variable(canary: Canary) -> dict[str, str]:
     [
         wrong_token,
         wrong_token_in_a_variable,
-        vars_file_that_is_no_yaml,
+        vars_file_that_is_not_yaml,
         unknown_option_beside_the_secrets,
         secrets_of_the_wrong_type,
         secret_that_is_a_list,

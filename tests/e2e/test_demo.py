@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""examples/llm_gateway/demo.py as its users run it, each of its claims checked without it."""
+"""examples/llm_gateway/demo.py as its users run it, with independent checks of its claims."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run_demo(
     )
 
 
-def test_what_it_claims_is_so(bao: Bao, engine: str, tmp_path: Path) -> None:
+def test_its_claims_are_true(bao: Bao, engine: str, tmp_path: Path) -> None:
     work = tmp_path / "work"
 
     done = run_demo(demo_environment(bao), "--throwaway", "--engine", engine, "--work", str(work))
@@ -75,7 +75,7 @@ def test_what_it_claims_is_so(bao: Bao, engine: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The collection where Ansible installs it, and nobody may write."""
+    """The collection where Ansible installs it."""
     collection = tmp_path / "collections/ansible_collections/mlkeys/transit"
     for part in ("examples", "meta", "playbooks", "plugins", "roles", "galaxy.yml"):
         source, target = ROOT / part, collection / part
@@ -87,7 +87,7 @@ def installed(tmp_path: Path) -> Path:
     return collection
 
 
-def test_where_it_is_installed_it_works_in_the_current_folder_and_says_how_to_remove_what_it_made(
+def test_an_installed_one_works_in_the_current_folder_and_explains_how_to_clean_up(
     bao: Bao, engine: str, installed: Path, tmp_path: Path
 ) -> None:
     bao.done("POST", f"sys/mounts/{engine}", {"type": "transit"})
@@ -96,7 +96,7 @@ def test_where_it_is_installed_it_works_in_the_current_folder_and_says_how_to_re
         bao.done("POST", f"{engine}/keys/{KEY}/rotate")
     environment = demo_environment(bao)
     del environment["HF_TOKEN"]
-    # The bytecode of plugins is Ansible's doing.
+    # Ansible would write the bytecode of plugins beside them.
     environment |= {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "other"), "PYTHONDONTWRITEBYTECODE": "1"}
     before = sorted(installed.rglob("*"))
     (tmp_path / "current").mkdir()
@@ -107,9 +107,9 @@ def test_where_it_is_installed_it_works_in_the_current_folder_and_says_how_to_re
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(installed.rglob("*")) == before
     assert len(host_files(tmp_path / "current/mlkeys-demo")) == 9
-    said_first = done.stdout.split("== 1.")[0]
-    assert f"a Transit engine at {engine}/" in said_first
-    assert "Not set, so stand-ins are used: HF_TOKEN." in said_first
+    introduction = done.stdout.split("== 1.")[0]
+    assert f"a Transit engine at {engine}/" in introduction
+    assert "Using placeholders for unset keys: HF_TOKEN." in introduction
     assert "moved from v3 to v4" in done.stdout
     remove = shlex.split(done.stdout.splitlines()[-1])
     assert remove[:4] == ["ansible", "localhost", "-m", "mlkeys.transit.vault_transit_backend"]
@@ -126,41 +126,41 @@ def with_ansible(environment: dict[str, str]) -> dict[str, str]:
     }
 
 
-def test_a_broken_expectation_ends_it_with_one_sentence(bao: Bao, engine: str, tmp_path: Path) -> None:
+def test_a_failed_expectation_ends_it_with_one_sentence(bao: Bao, engine: str, tmp_path: Path) -> None:
     bao.done("POST", f"sys/mounts/{engine}", {"type": "transit"})
     bao.done("POST", f"{engine}/keys/{KEY}", {"derived": False})
 
     done = run_demo(demo_environment(bao), "--engine", engine, "--work", str(tmp_path / "work"))
 
     assert done.returncode == 1
-    assert done.stderr == "\nFailed: ansible-playbook ended with 2; its output is above.\n"
+    assert done.stderr == "\nFailed: ansible-playbook failed with exit code 2. See its output above.\n"
     assert "derived" in done.stdout
     assert "Traceback" not in done.stdout
 
 
-def test_without_a_server_it_says_what_to_set(bao: Bao, tmp_path: Path) -> None:
+def test_without_a_server_it_names_the_variables_to_set(bao: Bao, tmp_path: Path) -> None:
     environment = demo_environment(bao)
     del environment["BAO_ADDR"]
 
     done = run_demo(environment, "--work", str(tmp_path / "work"))
 
     assert done.returncode == 1
-    assert done.stderr == "\nFailed: No server is known: set BAO_ADDR or VAULT_ADDR, or type make demo.\n"
+    assert done.stderr == "\nFailed: No server is configured: set BAO_ADDR or VAULT_ADDR, or run make demo.\n"
     assert not (tmp_path / "work").exists()
 
 
-def test_it_leaves_a_folder_alone_that_is_not_its_own(bao: Bao, tmp_path: Path) -> None:
+def test_it_refuses_a_folder_with_other_files(bao: Bao, tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("kept", encoding="utf-8")
 
     done = run_demo(demo_environment(bao), "--work", str(tmp_path))
 
     assert done.returncode == 1
-    assert "holds something else" in done.stderr
+    assert "contains other files; choose another folder" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
 
 
 def test_an_interrupt_stops_it_and_all_that_it_started(bao: Bao, engine: str, tmp_path: Path) -> None:
-    # A test run in the background may have been told to ignore interrupts, which children inherit.
+    # A test run in the background may ignore interrupts, which children inherit.
     demo = subprocess.Popen(
         [
             "/usr/bin/env",
@@ -192,7 +192,7 @@ def test_an_interrupt_stops_it_and_all_that_it_started(bao: Bao, engine: str, tm
 
 
 def left_running(word: str) -> list[str]:
-    """The command lines of living processes that hold the word; the workers of Ansible have that of their parent."""
+    """The command lines of running processes that contain the word. Workers of Ansible have that of their parent."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

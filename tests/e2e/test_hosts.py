@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role for hosts on real ones."""
+"""The role for hosts on real ones. A play takes seconds, so a test follows its services through several changes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.machines import SECRETS, SHA, Site, changed, everything, running_site, service
-from tests.support.hosts import needed
+from tests.e2e.machines import HOSTS, SECRETS, SHA, Site, changed, everything, running_site, service
+from tests.support.hosts import missing_requirements
 
-pytestmark = pytest.mark.skipif(bool(needed()), reason=needed())
+pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
+
+FILES: list[dict[str, Any]] = [
+    {"dest": "/etc/plain.env", "shape": "dotenv", "content": {"A": {"secret": "hf_token"}}},
+    {"dest": "/etc/plain.yaml", "shape": "yaml", "content": {"b": [{"secret": "db_password"}, "x"]}},
+    {"dest": "/etc/plain.json", "shape": "json", "content": {"c": 1}},
+]
 
 
 @pytest.fixture(scope="module")
@@ -24,162 +30,181 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield made
 
 
-def test_a_secret_id_that_is_not_kept_serves_once(site: Site) -> None:
-    services = [service("once")]
-    run: dict[str, Any] = {"vault_transit_host_secret_id_kept": False}
-    site.play(services, **run)
-    for host in ("one", "two"):
-        assert site.got(host, "once") == [SHA["openai_api_key"]]
-        listed = site.hosts[host].run("ls", "-A", "/etc/mlkeys/once", "/etc/mlkeys/once/once").stdout.split()
-        assert "secret_id" not in listed
-        assert "wrapping_token" not in listed
-    assert changed(site.play(services, **run)) == {"localhost": 0, "one": 0, "two": 0}
+def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None:
+    before = {name: everything(site, name) for name in HOSTS}
+    once = service("once")
+    plain = service("plain", mode="plaintext", files=FILES, environment={"KEY": "hf_token"})
+    used_up: dict[str, Any] = {"vault_transit_host_secret_id_kept": False}
+
+    done = site.play([once, plain], "--diff", "-v", **used_up)
+    assert "are stored in plaintext on the disk of one, because its mode is plaintext" in one_line(done.stdout)
+    for name in HOSTS:
+        check_used_up_secret_id(site, name)
+        check_plaintext(site, name)
+    assert changed(site.play([once, plain], **used_up)) == {"localhost": 0, "one": 0, "two": 0}
+
+    # Without a secret ID of its own, a service that has ended needs a run of the role. The other service moves its
+    # secrets into memory: links take the places of its files.
+    memory = {**plain, "mode": "credential"}
+    toml = [{"dest": "/etc/gone.toml", "shape": "toml", "content": {"a": {"secret": "db_password"}}}]
+    gone = service("gone", mode="credential", files=toml, user="once")
     site.hosts["two"].run("/etc/mlkeys/once/service", "stop")
-    again = site.play(services, playbook="hosts", **run)
-    assert (changed(again)["one"], changed(again)["two"] > 0) == (0, True)
-    assert site.got("two", "once") == [SHA["openai_api_key"]] * 2
-    accessors = site.bao.done("LIST", "auth/approle/role/gateways/secret-id")["data"]["keys"]
-    assert len(accessors) == 2
-    # From one way to the other, and the first leaves nothing.
-    site.play(services, playbook="hosts")
-    for host in ("one", "two"):
-        listed = site.hosts[host].run("ls", "-A", "/etc/mlkeys/once").stdout.split()
-        assert "secret_id" in listed
-        assert "once" not in listed
-    assert len(site.bao.done("LIST", "auth/approle/role/gateways/secret-id")["data"]["keys"]) == 2
+    left_alone = written_at(site, "one", "/etc/mlkeys/once")
+    site.play([once, memory, gone], **used_up)
+    assert written_at(site, "one", "/etc/mlkeys/once") == left_alone
+    assert [len(site.got(name, "once")) for name in HOSTS] == [1, 2]
+    assert set(site.got("two", "once")) == {SHA["openai_api_key"]}
+    assert len(site.secret_ids()) == 3 * len(HOSTS)
+    for name in HOSTS:
+        check_memory(site, name)
 
-
-def test_plaintext_is_written_only_when_it_is_asked_for(site: Site) -> None:
-    files = [
-        {"dest": "/etc/plain.env", "shape": "dotenv", "content": {"A": {"secret": "hf_token"}}},
-        {"dest": "/etc/plain.yaml", "shape": "yaml", "content": {"b": [{"secret": "db_password"}, "x"]}},
-        {"dest": "/etc/plain.json", "shape": "json", "content": {"c": 1}},
-    ]
-    services = [service("plain", mode="plaintext", files=files, environment={"KEY": "hf_token"})]
-    done = site.play(services, "--diff", "-v")
-    assert "lie readable on the disk of one, because its mode is plaintext" in done.stdout
-    for name in ("one", "two"):
-        host = site.hosts[name]
-        assert site.got(name, "plain") == [SHA["hf_token"]]
-        modes = host.run("stat", "-c", "%a %U %G", "/etc/plain.env", "/etc/plain.yaml", "/etc/plain.json").stdout
-        assert modes.splitlines() == ["600 plain plain", "600 plain plain", "640 root plain"]
-        assert yaml.safe_load(host.run("cat", "/etc/plain.yaml").stdout) == {"b": [SECRETS["db_password"], "x"]}
-    assert changed(site.play(services, playbook="hosts")) == {"one": 0, "two": 0}
-    # In memory instead: links take their places, and the agents need a right to decrypt.
-    services[0]["mode"] = "credential"
-    site.play(services)
-    for name in ("one", "two"):
-        host = site.hosts[name]
-        assert host.run("readlink", "/etc/plain.env").stdout.strip() == "/run/mlkeys/plain/etc/plain.env"
-        assert yaml.safe_load(host.run("cat", "/etc/plain.yaml").stdout) == {"b": [SECRETS["db_password"], "x"]}
-        assert host.run("stat", "-L", "-c", "%a %U", "/etc/plain.yaml").stdout.split() == ["400", "plain"]
-        assert host.run("stat", "-f", "-L", "-c", "%T", "/etc/plain.yaml").stdout.strip() == "tmpfs"
-        host.run(*(["systemctl", "stop", "plain"] if name == "one" else ["/etc/mlkeys/plain/service", "stop"]))
-        assert "plain" not in host.run("ls", "-A", "/run/mlkeys").stdout
-        assert "environment" not in host.run("ls", "-A", "/etc/mlkeys/plain").stdout
-    # And back, with one file less.
-    services[0].update(mode="plaintext", files=files[:1])
-    site.play(services, playbook="hosts")
-    for name in ("one", "two"):
+    # With a secret ID, and the other service back on the disk with fewer files.
+    site.play([once, {**plain, "files": FILES[:1]}], playbook="hosts")
+    assert len(site.secret_ids()) == 2 * len(HOSTS)
+    for name in HOSTS:
+        check_kept_secret_id(site, name)
         found = site.hosts[name].run("sh", "-c", "ls /etc/plain.*; test -L /etc/plain.env || cat /etc/plain.env").stdout
         assert "plain.yaml" not in found
         assert "A=" in found
 
-
-def test_what_is_absent_leaves_nothing(site: Site) -> None:
-    before = {name: everything(site, name) for name in ("one", "two")}
-    files = [{"dest": "/etc/gone.toml", "shape": "toml", "content": {"a": {"secret": "db_password"}}}]
-    services = [service("gone"), service("gone2", mode="credential", files=files, user="gone")]
-    site.play(services)
-    gone = [{"name": name, "state": "absent"} for name in ("gone", "gone2", "once", "plain")]
-    foretold = site.play(gone, "--check", playbook="hosts")
-    assert changed(foretold) == changed(site.play(gone, playbook="hosts"))
-    for name in ("one", "two"):
+    absent = [{"name": name, "state": "absent"} for name in ("once", "gone", "plain")]
+    predicted = site.play(absent, "--check", playbook="hosts")
+    assert changed(predicted) == changed(site.play(absent, playbook="hosts"))
+    for name in HOSTS:
         left = everything(site, name) - before[name]
-        assert not {path for path in left if "mlkeys" in path or "gone" in path or "plain" in path}
-        assert site.hosts[name].run("getent", "passwd", "gone", "once", "plain", check=False).stdout == ""
-        assert site.hosts[name].run("getent", "group", "gone", "once", "plain", check=False).stdout == ""
-    assert site.bao.request("LIST", "auth/approle/role/gateways/secret-id")[0] == 404
-    assert changed(site.play(gone[:2], playbook="hosts")) == {"one": 0, "two": 0}
+        assert not {path for path in left if re.search("mlkeys|once|plain|gone", path)}
+        assert site.hosts[name].run("getent", "passwd", "once", "plain", "gone", check=False).stdout == ""
+        assert site.hosts[name].run("getent", "group", "once", "plain", "gone", check=False).stdout == ""
+    assert site.secret_ids() == []
+    assert changed(site.play(absent[:2], playbook="hosts")) == {"one": 0, "two": 0}
 
 
-def test_only_what_has_changed_is_restarted(site: Site) -> None:
-    services = [service("first"), service("second", environment={"KEY": "hf_token"})]
-    site.play(services, limit="two")
-    secrets = {**SECRETS, "hf_token": "hf_another-canary-Wq3"}
-    files = [{"path": str(site.folder / "keys.transit.yml"), "key": "ml", "secrets": secrets}]
-    more: dict[str, Any] = {"vault_transit_vars_files": files}
-    site.play(services, limit="two", **more)
-    assert site.got("two", "first") == [SHA["openai_api_key"]]
-    assert site.got("two", "second")[1:] == [hashlib.sha256(secrets["hf_token"].encode()).hexdigest()]
-    assert changed(site.play(services, limit="two", **more)) == {"localhost": 0, "two": 0}
-    # What a run has left undone the next one does, although nothing differs any more.
-    site.hosts["two"].run("sh", "-c", "echo other > /etc/mlkeys/first/started")
-    assert changed(site.play(services, limit="two", playbook="hosts", **more)) == {"two": 2}
-    assert site.got("two", "first") == [SHA["openai_api_key"]] * 2
+def one_line(text: str) -> str:
+    """The text without the line breaks that Ansible may add."""
+    return re.sub(r"\s+", " ", text)
 
 
-def test_a_rotation_reaches_services_and_starts_those_anew_that_have_another_secret(site: Site) -> None:
+def written_at(site: Site, name: str, folder: str) -> str:
+    """Every file of a folder, with the time when it was last written."""
+    return site.hosts[name].run("find", folder, "-type", "f", "-printf", "%p %T@\\n").stdout
+
+
+def check_used_up_secret_id(site: Site, name: str) -> None:
+    """The service started with a secret ID that is not on the host any more."""
+    assert site.got(name, "once") == [SHA["openai_api_key"]]
+    listed = site.hosts[name].run("ls", "-A", "/etc/mlkeys/once", "/etc/mlkeys/once/once").stdout.split()
+    assert "secret_id" not in listed
+    assert "wrapping_token" not in listed
+
+
+def check_kept_secret_id(site: Site, name: str) -> None:
+    """The host keeps a secret ID, and nothing of the other way to log in is left."""
+    listed = site.hosts[name].run("ls", "-A", "/etc/mlkeys/once").stdout.split()
+    assert "secret_id" in listed
+    assert "once" not in listed
+
+
+def check_plaintext(site: Site, name: str) -> None:
+    """The files are on the disk, and only those without secrets are for others than the service."""
+    host = site.hosts[name]
+    assert site.got(name, "plain") == [SHA["hf_token"]]
+    modes = host.run("stat", "-c", "%a %U %G", "/etc/plain.env", "/etc/plain.yaml", "/etc/plain.json").stdout
+    assert modes.splitlines() == ["600 plain plain", "600 plain plain", "640 root plain"]
+    assert yaml.safe_load(host.run("cat", "/etc/plain.yaml").stdout) == {"b": [SECRETS["db_password"], "x"]}
+
+
+def check_memory(site: Site, name: str) -> None:
+    """The files with secrets are in memory until the service stops."""
+    host = site.hosts[name]
+    assert host.run("readlink", "/etc/plain.env").stdout.strip() == "/run/mlkeys/plain/etc/plain.env"
+    assert yaml.safe_load(host.run("cat", "/etc/plain.yaml").stdout) == {"b": [SECRETS["db_password"], "x"]}
+    assert host.run("stat", "-L", "-c", "%a %U", "/etc/plain.yaml").stdout.split() == ["400", "plain"]
+    assert host.run("stat", "-f", "-L", "-c", "%T", "/etc/plain.yaml").stdout.strip() == "tmpfs"
+    host.run(*(["systemctl", "stop", "plain"] if name == "one" else ["/etc/mlkeys/plain/service", "stop"]))
+    assert "plain" not in host.run("ls", "-A", "/run/mlkeys").stdout
+    assert "environment" not in host.run("ls", "-A", "/etc/mlkeys/plain").stdout
+
+
+def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(site: Site) -> None:
     services = [service("turned"), service("left", environment={"KEY": "hf_token"})]
+    secrets = dict(SECRETS)
     site.play(services)
-    site.play(services, playbook="rotate", vault_transit_rotate_key="ml", vault_transit_rotate_older_than=0)
-    for name in ("one", "two"):
+
+    secrets["hf_token"] = "hf_another-canary-Wq3"
+    site.play(services, vault_transit_vars_files=site.vars_files(secrets))
+    for name in HOSTS:
+        assert site.got(name, "turned") == [SHA["openai_api_key"]]
+        assert site.got(name, "left") == [SHA["hf_token"], sha256(secrets["hf_token"])]
+
+    # A rotation changes the ciphertexts alone.
+    rotation: dict[str, Any] = {"vault_transit_rotate_key": "ml", "vault_transit_rotate_older_than": 0}
+    site.play(services, playbook="rotate", **rotation)
+    for name in HOSTS:
         agents = ["/etc/mlkeys/turned/agent.hcl", "/etc/mlkeys/left/agent.hcl"]
         assert re.findall(r"vault:v(\d+):", site.hosts[name].run("cat", *agents).stdout) == ["2", "2"]
-        assert site.got(name, "turned") == [SHA["openai_api_key"]]
+        assert (len(site.got(name, "turned")), len(site.got(name, "left"))) == (1, 2)
     assert site.bao.done("GET", "transit/keys/ml")["data"]["min_decryption_version"] == 2
+
+    # Unless it brings a new secret.
     leaked = {"openai_api_key": "sk-hosts-canary-Wq9"}
-    rotation: dict[str, Any] = {"vault_transit_rotate_key": "ml", "vault_transit_rotate_older_than": 0}
+    secrets |= leaked
     site.play(services, playbook="rotate", vault_transit_rotate_secrets=leaked, **rotation)
-    for name in ("one", "two"):
-        begun = [SHA["openai_api_key"], hashlib.sha256(leaked["openai_api_key"].encode()).hexdigest()]
-        assert site.got(name, "turned") == begun
-    files = [{"path": str(site.folder / "keys.transit.yml"), "key": "ml", "secrets": {**SECRETS, **leaked}}]
-    assert changed(site.play(services, vault_transit_vars_files=files)) == {"localhost": 0, "one": 0, "two": 0}
+    for name in HOSTS:
+        assert site.got(name, "turned") == [SHA["openai_api_key"], sha256(secrets["openai_api_key"])]
+
+    # What a run has left undone the next one does, although no file differs any more.
+    starts = {name: len(site.got(name, "left")) for name in HOSTS}
+    site.hosts["two"].run("sh", "-c", "echo other > /etc/mlkeys/left/started")
+    last = site.play(services, vault_transit_vars_files=site.vars_files(secrets))
+    assert changed(last) == {"localhost": 0, "one": 0, "two": 2}
+    assert [len(site.got(name, "left")) for name in HOSTS] == [starts["one"], starts["two"] + 1]
+    assert [len(site.got(name, "turned")) for name in HOSTS] == [2, 2]
 
 
-def test_what_is_wrong_is_said_before_anything_is_changed(site: Site) -> None:
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# The program bao is in none of these folders.
+HIDING = r"""
+mv /etc/sudoers.d/ops /etc/sudoers.d/.ops
+printf 'Defaults secure_path=/usr/bin:/bin\nops ALL=(ALL) NOPASSWD: ALL\n' > /etc/sudoers.d/path
+"""
+UNIT = "/etc/systemd/system/foreign.service"
+
+
+def test_problems_are_reported_before_anything_is_changed(site: Site) -> None:
     before = everything(site, "two")
+    site.play([], playbook="server")
     wrong = [
         service("bad", environment={"KEY": "openai_api_ky"}),
         service("worse", files=[{"dest": "/x", "shape": "json", "content": {"secret": "hf_token"}}]),
     ]
-    done = site.play(wrong, limit="two", status=2)
+    refused: dict[str, Any] = {"limit": "two", "playbook": "hosts", "status": 2}
+    done = site.play(wrong, **refused)
     assert "The service 'bad': the secret 'openai_api_ky' is not in" in done.stdout
     assert "Did you mean 'openai_api_key'?" in done.stdout
-    assert "The service 'worse': the file '/x': an agent puts secrets into the environment alone" in done.stdout
-    refused = site.play([{"nam": "x"}], limit="two", status=2, playbook="hosts")
-    assert "missing required arguments: name found in vault_transit_host_services" in refused.stdout
-    elsewhere = site.play(
-        [service("x")], limit="two", status=2, playbook="hosts", vault_transit_host_approle="elsewhere"
-    )
+    assert "The service 'worse': the file '/x': an agent passes secrets in the environment only" in done.stdout
+    misspelled = site.play([{"nam": "x"}], **refused)
+    assert "missing required arguments: name found in vault_transit_host_services" in misspelled.stdout
+    elsewhere = site.play([service("x")], vault_transit_host_approle="elsewhere", **refused)
     assert "There is no AppRole 'elsewhere' in 'approle'" in elsewhere.stdout
     assert everything(site, "two") - before == set()
 
 
-HIDING = """
-mv /etc/sudoers.d/ops /etc/sudoers.d/.ops
-printf 'Defaults secure_path=/usr/bin:/bin\\nops ALL=(ALL) NOPASSWD: ALL\\n' > /etc/sudoers.d/path
-"""
-
-
-def test_a_program_that_is_not_there_is_said_with_all_ways_to_get_one(site: Site) -> None:
-    host = site.hosts["two"]
-    host.run("sh", "-c", HIDING)
+def test_a_unit_of_somebody_else_is_left_alone_and_a_missing_program_is_named(site: Site) -> None:
+    one, two = (site.hosts[name] for name in HOSTS)
+    one.run("sh", "-c", f"printf '[Service]\nExecStart=/bin/true\n' > {UNIT}")
+    two.run("sh", "-c", HIDING)
     try:
-        done = site.play([service("x")], limit="two", status=2)
+        done = site.play([service("foreign")], status=2)
     finally:
-        host.run("sh", "-c", "mv /etc/sudoers.d/.ops /etc/sudoers.d/ops; rm /etc/sudoers.d/path")
-    said = re.sub(r"\s+", " ", done.stdout)
-    assert "There is neither bao nor vault on the PATH of this host." in said
-    assert "vault_transit_host_binary" in said
-    assert "vault_transit_host_install to true" in said
-
-
-def test_a_unit_of_somebody_else_is_left_alone(site: Site) -> None:
-    unit = "/etc/systemd/system/foreign.service"
-    site.hosts["one"].run("sh", "-c", f"printf '[Service]\nExecStart=/bin/true\n' > {unit}")
-    done = site.play([service("foreign")], limit="one", status=2)
-    assert "somebody else made" in done.stdout
+        two.run("sh", "-c", "mv /etc/sudoers.d/.ops /etc/sudoers.d/ops; rm /etc/sudoers.d/path")
+    reported = one_line(done.stdout)
+    assert "This host has a unit foreign.service in /etc/systemd/system that" in reported
+    # With all ways to get one.
+    assert "There is neither bao nor vault on the PATH of this host." in reported
+    assert "vault_transit_host_binary" in reported
+    assert "vault_transit_host_install to true" in reported
     site.play([{"name": "foreign", "state": "absent"}], limit="one", playbook="hosts")
-    assert "ExecStart=/bin/true" in site.hosts["one"].run("cat", unit).stdout
+    assert "ExecStart=/bin/true" in one.run("cat", UNIT).stdout

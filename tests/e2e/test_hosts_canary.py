@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Over the whole path a key is nowhere but in the memory of the process that it is for.
+"""A key is in the memory of its own process and nowhere else, on the whole path from the controller to a host.
 
-From the controller through the server to hosts: what Ansible prints, logs, caches and keeps, all files of the hosts,
-their processes' arguments and environments, their journal and logs, and the server's logs. The controller's token stays
-there, and what a host logs in with is on that host alone.
+The test looks at what Ansible prints, logs, caches and keeps, at all files of the hosts, the arguments and environments
+of their processes, their journal and logs, and at the server's logs. The controller's token stays on the controller.
+What a host logs in with is on that host alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.machines import SECRETS, SHA, Site, running_site, service
+from tests.e2e.machines import HOSTS, SECRETS, SHA, Site, running_site, service
 from tests.support.canary import (
     Watcher,
     holders,
@@ -25,11 +25,11 @@ from tests.support.canary import (
     recorders,
     temporary_folders,
 )
-from tests.support.hosts import needed
+from tests.support.hosts import missing_requirements
 
-pytestmark = pytest.mark.skipif(bool(needed()), reason=needed())
+pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
 
-# Those that the hosts get, in plain letters as keys of providers are. The lines of another one show otherwise in logs.
+# Secrets that the hosts get, in plain letters as keys of providers are. One with line breaks looks different in logs.
 KEYS = {name: SECRETS[name] for name in ("openai_api_key", "hf_token")}
 
 
@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def unseen(site: Site) -> dict[str, str]:
-    """What is to be nowhere: the keys, and the controller's token."""
+    """What must be nowhere: the keys, and the controller's token."""
     return {**KEYS, "the token": site.bao.token}
 
 
@@ -56,42 +56,44 @@ def play(site: Site, services: list[dict[str, Any]], *args: str) -> None:
     (root / f"output-{len(list(root.iterdir()))}").write_text(done.stdout + done.stderr, encoding="utf-8")
 
 
-def test_a_key_is_in_the_environment_of_its_program_and_nowhere_else(site: Site) -> None:
-    services = [service("app"), service("other", environment={"KEY": "hf_token"})]
-    play(site, services, "--check")
-    play(site, services)
-    site.bao.done("POST", "transit/keys/ml/rotate")
-    play(site, services)
-    for name in ("one", "two"):
+def test_a_key_is_in_the_memory_of_its_program_and_nowhere_else(site: Site) -> None:
+    other = service("other", goes_on_as="tail -f /dev/null", environment={"KEY": "hf_token"})
+    programs = {"sleep": {"openai_api_key"}, "tail": {"hf_token"}}
+
+    play(site, [service("app"), other], "--check")
+    play(site, [service("app"), other])
+    for name in HOSTS:
         host = site.hosts[name]
-        assert site.got(name, "app") == [SHA["openai_api_key"]] * 2
+        assert site.got(name, "app") == [SHA["openai_api_key"]]
         assert list((host.files / "tmp").rglob("AnsiballZ_*")), "no module was kept on the host"
         assert leaks_of_host(host, unseen(site)) == set()
-        assert holders(host, unseen(site)) == {"sleep": set(KEYS)}
+        assert holders(host, unseen(site)) == programs
     check_controller_and_server(site)
     check_secret_ids(site)
 
-
-def test_a_credential_is_in_memory_alone(site: Site) -> None:
+    # Rotated, and with one of the services in the other mode: its files are in memory.
+    site.bao.done("POST", "transit/keys/ml/rotate")
     files = [{"dest": "/etc/app.yaml", "shape": "yaml", "content": {"key": {"secret": "hf_token"}}}]
-    services = [service("app", mode="credential", files=files, environment={"KEY": "openai_api_key"})]
-    # Another test may have left a service that has the other key in its environment.
-    play(site, [*services, service("other", state="absent")])
-    for name in ("one", "two"):
+    play(site, [service("app", mode="credential", files=files), other])
+    for name in HOSTS:
         host = site.hosts[name]
-        found = leaks_of_host(host, unseen(site))
-        wanted = {"openai_api_key in run/mlkeys/app/environment"}
-        assert {leak for leak in found if not leak.startswith("hf_token in run/mlkeys/app/etc/app.yaml")} == wanted
-        assert holders(host, KEYS) == {"sleep": {"openai_api_key"}}
+        assert site.got(name, "app") == [SHA["openai_api_key"]] * 2
+        assert site.got(name, "other") == [SHA["hf_token"]] * 2
+        assert leaks_of_host(host, unseen(site)) == {
+            "openai_api_key in run/mlkeys/app/environment",
+            "hf_token in run/mlkeys/app/etc/app.yaml",
+        }
+        assert holders(host, unseen(site)) == programs
     check_controller_and_server(site)
+    check_secret_ids(site)
 
 
 def check_secret_ids(site: Site) -> None:
     """Each is on its own host, in its own file."""
     file = "upper/etc/mlkeys/app/secret_id"
-    found = {name: (site.hosts[name].files / file).read_text(encoding="ascii").strip() for name in ("one", "two")}
+    found = {name: (site.hosts[name].files / file).read_text(encoding="ascii").strip() for name in HOSTS}
     assert len(set(found.values())) == 2
-    for name in ("one", "two"):
+    for name in HOSTS:
         assert leaks_of_host(site.hosts[name], found) == {f"{name} in {file}"}
         assert holders(site.hosts[name], found) == {}
     assert leaking_files(site.folder, found) == set()
@@ -103,7 +105,7 @@ def check_controller_and_server(site: Site) -> None:
     assert leaking_files(site.folder, unseen(site)) == set()
     log = site.bao.audit_log.read_bytes()
     assert leaks(log, {**SECRETS, **unseen(site)}) == set()
-    # This one shows the token of a server for tests when it starts.
+    # A server for tests prints its token when it starts.
     assert leaks((site.bao.audit_log.parent / "server.log").read_bytes(), SECRETS) == set()
     entries = [json.loads(line) for line in log.splitlines()]
     decrypted = [

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts that have no agent's program get one from the package index, when they are told to."""
+"""Hosts without an agent's program get one from the package index on request."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.machines import SHA, Site, changed, running_site, service
-from tests.support.hosts import Host, needed
+from tests.e2e.machines import HOSTS, SHA, Site, changed, running_site, service
+from tests.support.hosts import Host, missing_requirements
 
-pytestmark = pytest.mark.skipif(bool(needed()), reason=needed())
+pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def know_package_index(host: Host) -> None:
-    """What this user's settings of pip say of it, and the environment, is said there to root."""
+    """Give root on the host the settings of pip that this user and the environment have."""
     settings = configparser.ConfigParser(interpolation=None)
     settings.read(Path.home() / ".config/pip/pip.conf")
     if not settings.has_section("global"):
@@ -43,17 +43,17 @@ def know_package_index(host: Host) -> None:
         settings.write(file)
 
 
-def test_the_program_is_installed_serves_and_goes_with_the_last_service(site: Site) -> None:
+def test_the_program_is_installed_and_removed_with_the_last_service(site: Site) -> None:
     services = [service("app")]
     run: dict[str, Any] = {"vault_transit_host_install": True}
     site.play(services, **run)
-    for name in ("one", "two"):
+    for name in HOSTS:
         assert site.got(name, "app") == [SHA["openai_api_key"]]
-        # The program itself, whatever has started it.
+        # The path of the running program, whatever started it.
         running = site.hosts[name].run("sh", "-c", "readlink /proc/[0-9]*/exe; true").stdout
         assert "/opt/mlkeys/lib/python3" in running
-    assert changed(site.play(services, **run)) == {"localhost": 0, "one": 0, "two": 0}
+    assert changed(site.play(services, playbook="hosts", **run)) == {"one": 0, "two": 0}
 
-    site.play([{"name": "app", "state": "absent"}])
-    for name in ("one", "two"):
+    site.play([{"name": "app", "state": "absent"}], playbook="hosts")
+    for name in HOSTS:
         assert not (site.hosts[name].files / "upper/opt/mlkeys").exists()

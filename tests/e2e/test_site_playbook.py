@@ -67,59 +67,45 @@ def site(bao: Bao, tmp_path: Path) -> Iterator[Site]:
         yield Site(bao, engine, work, copy_of_example(work))
 
 
-def test_check_mode_changes_nothing_and_predicts_the_run(site: Site) -> None:
+def test_runs_change_what_check_mode_predicts_and_nothing_twice(site: Site) -> None:
     before = sorted(site.work.rglob("*"))
 
-    foretold = site.play("--check", "--diff")
+    predicted = site.play("--check", "--diff")
 
-    assert foretold.returncode == 0, foretold.stdout + foretold.stderr
-    assert "+OPENAI_API_KEY='(new ciphertext of openai_api_key)'" in foretold.stdout
+    assert predicted.returncode == 0, predicted.stdout + predicted.stderr
+    assert "+OPENAI_API_KEY='(new ciphertext of openai_api_key)'" in predicted.stdout
     assert sorted(site.work.rglob("*")) == before
     assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400
     done = site.changes()
-    assert changes(foretold.stdout) == done
+    assert changes(predicted.stdout) == done
     # Engine, key and vars file; then two folders and three files on each gateway.
     assert len(done) == 3 + 3 * (2 + 3)
-    assert site.changes("--check", "--diff") == []
-
-
-def test_second_run_changes_nothing(site: Site) -> None:
-    site.changes()
     files = host_files(site.work)
-
+    assert site.changes("--check", "--diff") == []
     assert site.changes() == []
     assert host_files(site.work) == files
 
-
-def test_rotation_moves_the_ciphertexts_and_nothing_else(site: Site) -> None:
-    site.changes()
-    before = host_files(site.work)
+    # A rotation moves the ciphertexts, and nothing else.
     site.bao.done("POST", f"{site.engine}/keys/{KEY}/rotate")
-
-    predicted = site.changes("--check")
-    assert host_files(site.work) == before
-    done = site.changes()
-    assert predicted == done
-    assert len(done) == 1 + 3 * 3
-
+    moves = site.changes("--check")
+    assert host_files(site.work) == files
+    assert site.changes() == moves
+    assert len(moves) == 1 + 3 * 3
     after = host_files(site.work)
-    assert without_ciphertext(after) == without_ciphertext(before)
-    assert all(versions(text) == {1} for text in before.values())
+    assert without_ciphertext(after) == without_ciphertext(files)
+    assert all(versions(text) == {1} for text in files.values())
     assert all(versions(text) == {2} for text in after.values())
-    assert site.changes() == []
 
-
-def test_a_changed_provider_key_changes_only_its_own_ciphertext(site: Site) -> None:
-    site.changes()
-    before = ciphertexts_of(site.work / "hosts/gateway-a")["config.yaml"]
+    # Nor does another provider key, whose own ciphertext is the only one that changes.
+    old = ciphertexts_of(site.work / "hosts/gateway-a")["config.yaml"]
     environment = {**server_environment(site.bao), "HF_TOKEN": "hf_a-new-one"}
-
-    done = run_playbook(SITE, inventory=site.inventory, extra_vars={"ml_keys_engine": site.engine}, env=environment)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    after = ciphertexts_of(site.work / "hosts/gateway-a")["config.yaml"]
-    assert {name for name in before if before[name] != after[name]} == {"hf_token"}
-    assert decrypted(site.bao, site.engine, after["hf_token"], "hf_token") == "hf_a-new-one"
+    last = run_playbook(SITE, inventory=site.inventory, extra_vars={"ml_keys_engine": site.engine}, env=environment)
+    assert last.returncode == 0, last.stdout + last.stderr
+    new = ciphertexts_of(site.work / "hosts/gateway-a")["config.yaml"]
+    assert {name for name in old if old[name] != new[name]} == {"hf_token"}
+    assert decrypted(site.bao, site.engine, new["hf_token"], "hf_token") == "hf_a-new-one"
+    different = [path for path, text in host_files(site.work).items() if text != after[path]]
+    assert len(changes(last.stdout)) == 1 + len(different)
 
 
 def test_by_collection_name_every_file_holds_what_its_format_and_the_server_can_read(site: Site) -> None:
@@ -173,7 +159,7 @@ def test_a_missing_provider_key_is_named_and_nothing_is_made(site: Site) -> None
     done = run_playbook(SITE, inventory=site.inventory, extra_vars={"ml_keys_engine": site.engine}, env=environment)
 
     assert done.returncode != 0
-    # Before core 2.19 the lookup says which variable it is, and leaves the hint out.
+    # Before core 2.19 the lookup names the variable, and leaves the hint out.
     assert re.search("(Set|undefined variable:) HF_TOKEN", done.stdout + done.stderr)
     assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is written for systemd, read by systemd itself: a real one starts a real unit."""
+"""Files for systemd, read by a real systemd that starts a real unit."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import rendered
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import systemd_word
 
-from tests.support.hosts import Hosts, needed
+from tests.support.hosts import Hosts, missing_requirements
 from tests.support.shapes import CHARACTERS_ONLY, collected
 
-pytestmark = pytest.mark.skipif(bool(needed()), reason=needed())
+pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
 
-# Tells its environment and its arguments.
+# Writes down its environment and its arguments.
 PROGRAM = 'env -0 > /tmp/environment; printf "%s\\0" "$@" > /tmp/words'
 UNIT = """
 [Service]
@@ -26,10 +26,10 @@ ExecStart={words}
 """
 
 
-def test_a_service_gets_the_environment_and_the_words_that_were_meant(tmp_path: Path) -> None:
+def test_a_service_gets_its_environment_and_its_words_unchanged(tmp_path: Path) -> None:
     texts = [text for data in collected(CHARACTERS_ONLY, 12) for text in data.values()]
     variables = {f"X{number}": text for number, text in enumerate(texts)}
-    # What a role refuses in a command.
+    # The role refuses these characters in a command.
     words = [re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", text) for text in texts]
     with Hosts(tmp_path, ["one"], systemd=["one"]) as hosts:
         files = hosts["one"].files

@@ -26,10 +26,10 @@ def run_playbook(
     cwd: Path | None = None,
     timeout: float = 300.0,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a playbook, given by path or as `mlkeys.transit.NAME`; the caller judges its status.
+    """Run a playbook, given by path or as `mlkeys.transit.NAME`. The caller checks its exit code.
 
-    Nothing is read from or left in the user's Ansible folders. Extra vars go through a file: the arguments
-    of a process are no place for a secret.
+    It neither reads nor writes the user's Ansible folders. Extra vars, which may be secret, are passed in a file: other
+    users can read the arguments of a process.
     """
     with tempfile.TemporaryDirectory(prefix="playbook-") as scratch:
         config = Path(scratch, "ansible.cfg")
@@ -47,7 +47,7 @@ def run_playbook(
             "ANSIBLE_LOCAL_TEMP": str(Path(scratch, "local")),
             "ANSIBLE_REMOTE_TEMP": str(Path(scratch, "remote")),
             "ANSIBLE_NOCOLOR": "1",
-            # Discovery may find another Python, without the libraries of this environment.
+            # Discovery may find another Python, which lacks the libraries of this environment.
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
         }
         return subprocess.run(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tries everything that can be asked of a server with tokens that have one policy each.
+"""Tries every request of a table on a server, with tokens that have one policy each.
 
 python -m tests.support.rights FOLDER-OF-THE-SERVER TABLE
 """
@@ -26,7 +26,7 @@ _SECRETS = {"OPENAI": "openai_api_key", "ANTHROPIC": "anthropic_api_key"}
 
 
 class Server:
-    """One that was started with a folder."""
+    """A server that was started with a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._address = (folder / "address").read_text(encoding="ascii").strip()
@@ -42,12 +42,12 @@ class Server:
         return answer
 
     def token(self, policy: str) -> str:
-        """One that may do what the policy says and nothing else."""
+        """A token that has the policy and no other."""
         created = self.done("POST", "auth/token/create", {"policies": [policy], "no_default_policy": True})
         return str(created["auth"]["client_token"])
 
     def values(self) -> dict[str, str]:
-        """What stands in a table for something of this server. Its key has an old version now, which can be trimmed."""
+        """Values of this server for the words of a table. Rotates the key, so that an old version can be trimmed."""
         self.done("POST", f"transit/keys/{_KEY}/rotate", {})
         floor = {"min_decryption_version": 2, "min_encryption_version": 2}
         self.done("POST", f"transit/keys/{_KEY}/config", floor)
@@ -61,8 +61,8 @@ class Server:
             found[f"{word}_CONTEXT"], found[word] = context, str(answer["data"]["ciphertext"])
         return found
 
-    def begin_anew(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Put back what a token may have deleted, trimmed or made, and give it a secret ID that it may destroy."""
+    def reset(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Restore what a token may have deleted, trimmed or created, and create a secret ID that it may destroy."""
         self.done("POST", f"transit/restore/{_KEY}", {"backup": values["BACKUP"], "force": True})
         self.done("DELETE", "sys/mounts/new")
         made = self.done("POST", f"auth/approle/role/{_APPROLE}/secret-id", {})
@@ -78,13 +78,13 @@ def _filled(body: Any, values: Mapping[str, str]) -> Any:
 
 
 def differences(server: Server, table: Mapping[str, Any]) -> Iterator[str]:
-    """Where a policy allows more or less than the table says, and where what it allows does not work."""
+    """Report where a policy allows more or less than the table, and where an allowed request fails."""
     values = server.values()
     defaults = {"method": "POST", "body": None, "answers": _DONE}
     requests = {name: {**defaults, **request} for name, request in table["requests"].items()}
     for policy, groups in table["allowed"].items():
         wanted = {name for group in groups for name in ([group] if isinstance(group, str) else group)}
-        known, token = server.begin_anew(values), server.token(policy)
+        known, token = server.reset(values), server.token(policy)
         answers = {
             name: server.ask(request["method"], request["path"], _filled(request["body"], known), token)[0]
             for name, request in requests.items()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real OpenBao for tests, and plain HTTP to arrange and inspect its state without the code under test.
 
-For playbooks there is a command line, whose server stays until it is stopped:
+For playbooks there is a command line, whose server runs until it is stopped:
 
     python -m tests.support.server start FOLDER
     python -m tests.support.server start FOLDER --program vault
@@ -45,11 +45,11 @@ class Bao:
     def request(
         self, method: str, path: str, json: object = None, token: str | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """One call of the API, with the root token unless another is given."""
+        """Call the API, with the root token unless another is given."""
         return self.server.request(method, path, json, token)
 
     def done(self, method: str, path: str, json: object = None) -> dict[str, Any]:
-        """A call that has to succeed; what it answered."""
+        """Call the API and return the answer. Fails if the call does not succeed."""
         status, body = self.request(method, path, json)
         if status >= 400:
             raise AssertionError(f"{method} {path}: {status} {body}")
@@ -74,7 +74,7 @@ def _audit(state: Path) -> str:
 
 @contextlib.contextmanager
 def transit_mount(bao: Bao) -> Iterator[str]:
-    """A Transit engine at a path of its own."""
+    """A Transit engine at an unused path, until the end of the block."""
     path = f"transit-{secrets.token_hex(4)}"
     bao.done("POST", f"sys/mounts/{path}", {"type": "transit"})
     try:
@@ -85,7 +85,7 @@ def transit_mount(bao: Bao) -> Iterator[str]:
 
 @contextlib.contextmanager
 def policy_token(bao: Bao, policy: str) -> Iterator[str]:
-    """A token that may do what the HCL `policy` says, and nothing else."""
+    """A token that has the HCL `policy` and no other, until the end of the block."""
     name = f"test-{secrets.token_hex(4)}"
     bao.done("PUT", f"sys/policies/acl/{name}", {"policy": policy})
     created = bao.done("POST", "auth/token/create", {"policies": [name], "no_default_policy": True, "ttl": "1h"})
@@ -110,14 +110,14 @@ def main() -> None:
             stop_detached(folder)
         return
     if given.in_network_of is not None:
-        # Where the server is then, nobody else can reach it.
+        # Only hosts of that network can reach the server then.
         pid = (given.in_network_of / "pid").read_text(encoding="ascii").strip()
         own = [sys.executable, "-m", "tests.support.server", "start", str(folder)]
         os.execvp("nsenter", ["nsenter", f"--net=/proc/{pid}/ns/net", *own])  # noqa: S606, S607
     program = shutil.which(given.program) if given.program else None
     if given.program and program is None:
         parser.error(f"there is no {given.program} on the PATH")
-    # Vault has its audit devices made by its API.
+    # Vault creates audit devices by its API only.
     audit = _audit(folder) if program is None else ""
     DevServer(folder, extra_config=audit, detached=True, program=program).start()
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Readers of every shape of file: the programs that such files are for."""
+"""Readers of every shape of file, and texts that are hard to quote."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_character(char: str) -> bool:
     return not ("\ufdd0" <= char <= "\ufdef" or ord(char) & 0xFFFE == 0xFFFE)
 
 
-# Everything that means something to one of the readers, between all other characters.
+# Texts with a special meaning to one of the readers. They are mixed with all other characters.
 _PIECES = [
     *("'", '"', "`", "\\", "\\\\", "\\'", '\\"', "\\n", "\n", "\r", "\r\n", "\t", " ", "$", "${", "${A}", "${A:-b}"),
     *("$$", "$A", "$(x)", "}", "#", " #", "=", "%", "%h", ";", "!", "~", "{{", "}}", "{% x %}", "\x7f", "\x85", "\xa0"),
@@ -32,7 +32,7 @@ _PIECES = [
 ]
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\0")
 TEXTS = st.lists(st.one_of(st.sampled_from(_PIECES), st.text(CHARACTERS, max_size=4)), max_size=8).map("".join)
-# Longer than what means something to a shell itself.
+# Names are longer than those of a shell's own variables.
 VARIABLES = st.dictionaries(st.from_regex(r"X[A-Z0-9_]{1,8}", fullmatch=True), TEXTS, min_size=8, max_size=30)
 CHARACTERS_ONLY = VARIABLES.map(lambda data: {name: "".join(filter(is_character, text)) for name, text in data.items()})
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 def collected(strategy: st.SearchStrategy[T], count: int) -> list[T]:
-    """As much as tests of it try, all of it at once: for readers that take a while to start."""
+    """Examples of the strategy, all at once: for readers that take a while to start."""
     found: list[T] = []
 
     @settings(max_examples=count, database=None)
@@ -52,7 +52,7 @@ def collected(strategy: st.SearchStrategy[T], count: int) -> list[T]:
     return found
 
 
-# By which some programs come to know the environment of their own, here as in a service.
+# The program with which systemd reads files of variables for user sessions.
 SYSTEMD = Path("/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator")
 
 
@@ -64,7 +64,7 @@ def read_dotenv(text: str) -> dict[str, str | None]:
 
 
 def read_by_shell(text: str) -> dict[str, str]:
-    """What a shell has in its environment after it has read the file."""
+    """The environment of a shell that has read the file."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "file").write_bytes(text.encode())
         script = ["/bin/sh", "-c", "set -a; . ./file; exec env -0"]
@@ -74,7 +74,7 @@ def read_by_shell(text: str) -> dict[str, str]:
 
 
 def read_by_rules_of_systemd(text: str) -> dict[str, str]:
-    """As `parse_env_file_internal` of systemd's sources does, for what this writes: whole values in quotes."""
+    """Read like `parse_env_file_internal` of systemd, limited to what the collection writes: whole values in quotes."""
     found = {}
     pattern = re.compile(r"""(\w+)=(?:'([^']*)'|"((?:[^"\\]|\\.)*)"|(\w+|-?[\d.e+-]+))\n""", re.DOTALL)
     end = 0
@@ -90,7 +90,7 @@ def read_by_rules_of_systemd(text: str) -> dict[str, str]:
 
 
 def read_by_systemd(text: str) -> dict[str, str]:
-    """By the program of systemd that reads such files, which alone also fills in variables where `$` is not doubled."""
+    """Read with systemd's own program. Unlike services, it also expands variables where `$` is not doubled."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "environment.d", "x.conf")
         path.parent.mkdir()
@@ -103,7 +103,7 @@ def read_by_systemd(text: str) -> dict[str, str]:
 
 
 def _of_c(text: str) -> str:
-    """What systemd shows in C's escapes."""
+    """Undo the C escapes in systemd's output."""
     if not text.startswith('"'):
         return text
     escapes = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "s": " "}
@@ -115,7 +115,7 @@ def _of_c(text: str) -> str:
 
 
 def read_like_litellm(text: str) -> Any:
-    """As its proxy loads a configuration: opened as text, read by this library. The package itself is very large."""
+    """Read as LiteLLM's proxy loads its configuration, without the package, which is very large."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "config.yaml")
         path.write_bytes(text.encode())

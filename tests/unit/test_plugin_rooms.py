@@ -161,9 +161,9 @@ OWN_TEXTS = {
     "module_utils/_transit/options": "ValueError",
     "module_utils/_vars_file/entries": "ValueError",
     "module_utils/_lookup/terms": "ValueError",
-    "plugin_utils/_hosts/services": "Unfit",
-    "filter/quoted": "Unfit",
-    "filter/shaped": "Unfit",
+    "plugin_utils/_hosts/services": "UnsupportedValue",
+    "filter/quoted": "UnsupportedValue",
+    "filter/shaped": "UnsupportedValue",
 }
 
 

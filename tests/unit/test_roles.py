@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What READMEs, argument specs and defaults of roles, and the code that reads variables, say of these: the same."""
+"""READMEs, argument specs and defaults of roles agree with each other and with the code that reads the variables."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ def readme(role: str) -> str:
 
 
 def documented(role: str) -> dict[str, str]:
-    """The variables of the table in the README, each with what it says of the default."""
+    """The variables in the table of the README, and the text for the default of each."""
     table = readme(role).partition("| variable | default | meaning |\n")[2].partition("\n\n")[0]
     found: dict[str, str] = {}
     for row in table.splitlines()[1:]:
         names, defaults = (cell.strip() for cell in row.split("|")[1:3])
         variables = re.findall(r"`(\w+)`", names)
-        said = defaults.split(", ") if len(variables) > 1 else [defaults]
-        assert len(said) == len(variables), row
-        found.update(zip(variables, said, strict=True))
+        texts = defaults.split(", ") if len(variables) > 1 else [defaults]
+        assert len(texts) == len(variables), row
+        found.update(zip(variables, texts, strict=True))
     return found
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_the_readme_names_the_variables_of_the_argument_spec_and_their_defaults(role: str) -> None:
-    spec, said = argument_spec(role), documented(role)
+    spec, texts = argument_spec(role), documented(role)
 
-    assert list(said) == list(spec)
-    for name, text in said.items():
+    assert list(texts) == list(spec)
+    for name, text in texts.items():
         default = spec[name].get("default")
         if default in ("", None) or "{{" in str(default):
-            # There is none, or it is put into words.
+            # There is no default, or the README describes it.
             assert not text.startswith("`"), name
         else:
             assert yaml.safe_load(text.strip("`")) == yaml.safe_load(str(default)), name
@@ -84,28 +84,30 @@ def test_choices_of_a_service_are_those_of_the_code_and_of_the_readme() -> None:
     assert sorted(re.findall(r"`(\w+)`", shapes[1])) == list(SHAPES)
 
 
-class Noted(dict[str, Any]):
-    """Notes which of its entries are asked for."""
+class Recorded(dict[str, Any]):
+    """Records which of its entries are read."""
 
     def __init__(self, **entries: Any) -> None:
         super().__init__(entries)
-        self.asked: set[str] = set()
+        self.read: set[str] = set()
 
     def get(self, key: str, default: Any = None) -> Any:
-        self.asked.add(key)
+        self.read.add(key)
         return super().get(key, default)
 
     def __getitem__(self, key: str) -> Any:
-        self.asked.add(key)
+        self.read.add(key)
         return super().__getitem__(key)
 
 
-def test_every_option_of_a_service_and_no_other_is_asked_for() -> None:
-    file = Noted(dest="/etc/app.json", shape="json", content={})
-    service = Noted(name="app", mode="plaintext", command=["/usr/bin/app"], files=[file])
-    host = Host("transit", "ml", "web", "approle", "http://127.0.0.1:8200", "", "", secret_id_kept=True, foretold=False)
+def test_the_code_reads_every_option_of_a_service_and_no_other() -> None:
+    file = Recorded(dest="/etc/app.json", shape="json", content={})
+    service = Recorded(name="app", mode="plaintext", command=["/usr/bin/app"], files=[file])
+    host = Host(
+        "transit", "ml", "web", "approle", "http://127.0.0.1:8200", "", "", secret_id_kept=True, predicted=False
+    )
 
     described([service], [], host)
 
-    assert service.asked == set(SERVICE)
-    assert file.asked == set(FILE)
+    assert service.read == set(SERVICE)
+    assert file.read == set(FILE)

@@ -3,8 +3,8 @@
 
 """Data as a file that programs read: how each value is quoted, whoever writes the file. Pure.
 
-There are three writers. Ansible knows each value. A template of the Python package knows the texts around those that
-Ansible puts in later. An agent on a host decrypts: `agent_code` makes its template quote whatever comes out.
+There are three writers. Ansible knows each value. A template of the Python package knows the text around the values
+that Ansible inserts later. An agent on a host decrypts: `agent_code` is template code that quotes the plaintext.
 
 This file is **private** to the collection, uses the standard library alone and imports nothing of the
 collection: the Python package ``mlkeys`` carries the same file.
@@ -23,26 +23,26 @@ from .yaml_words import needs_quotes
 SHAPES = ("dotenv", "environment_file", "json", "shell", "toml", "yaml")
 
 Leaf = Callable[[Any], Optional[str]]
-"""What stands in the file for a value, quotes included; ``None`` for a value that stands for itself."""
+"""Returns the text that replaces a value, quotes included; ``None`` to write the value itself."""
 
 Literal = Callable[[str], str]
-"""How a text is written in the language of the template that is made."""
+"""Escapes text in the language of the template that is made."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
-# Line breaks and the like, which some readers take for the end of a line, leave out or refuse.
+# Line breaks and the like, which some readers treat as the end of a line, drop or refuse.
 _UNSEEN = re.compile("[\x7f-\xa0\xad\u2028\u2029\ufeff\ufffe\uffff]")
 
-# Code points that will never be characters. systemd takes them for damage.
+# Code points that will never be characters. systemd refuses them as invalid.
 _NONCHARACTERS = re.compile(
     f"[\ufdd0-\ufdef{''.join(chr(end + 0xFFFE) + chr(end + 0xFFFF) for end in range(0, 0x110000, 0x10000))}]"
 )
 
 
-class Unfit(ValueError):
-    """The data does not fit into the shape. The text shows names, and no value."""
+class UnsupportedValue(ValueError):
+    """The shape cannot hold the data. The text shows names, but no values."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class _Quotes:
     """One way to quote a text.
 
     Attributes:
-        replaced: what is written in place of what, one after the other.
-        unfit: characters of which it can hold none.
+        replaced: pairs of a text and its replacement, applied in this order.
+        unsupported: characters that it cannot hold.
     """
 
     mark: str
     replaced: tuple[tuple[str, str], ...] = ()
-    unfit: str = ""
+    unsupported: str = ""
 
     def around(self, text: str) -> str:
         for old, new in self.replaced:
@@ -64,23 +64,23 @@ class _Quotes:
         return f"{self.mark}{text}{self.mark}"
 
 
-# Of these the first that can hold the text. Single quotes come first: most readers take all in them as it is.
+# The first that can hold the text is used. Single quotes come first: most readers read their content literally.
 _QUOTES: dict[str, tuple[_Quotes, ...]] = {
-    # By the rules of python-dotenv, which fills in ${NAME:-DEFAULT} in all kinds of quotes. So a default is the way to
-    # write a "$" before a brace, and a backslash that is not the beginning of something.
+    # By the rules of python-dotenv, which expands ${NAME:-DEFAULT} in all kinds of quotes. So a default is the way to
+    # write a "$" before a brace, and a backslash that does not begin an escape.
     "dotenv": (
-        _Quotes("'", (("${", "${:-$}{"),), unfit="'\\\r"),
+        _Quotes("'", (("${", "${:-$}{"),), unsupported="'\\\r"),
         _Quotes('"', (("${", "${:-$}{"), ("\\", "${:-\\\\}"), ('"', '\\"'), ("\r", "\\r"), ("\n", "\\n"))),
     ),
-    # By those of systemd. A shell reads the same in both.
+    # By the rules of systemd. A shell reads both the same way.
     "environment_file": (
-        _Quotes("'", unfit="'"),
+        _Quotes("'", unsupported="'"),
         _Quotes('"', (("\\", "\\\\"), ('"', '\\"'), ("`", "\\`"), ("$", "\\$"))),
     ),
     "shell": (_Quotes("'", (("'", "'\\''"),)),),
 }
 
-# These have JSON's escapes. Code of an agent's template for each, of which `$v` is the text.
+# These have JSON's escapes. Each is code of an agent's template, in which `$v` is the text.
 _AGENT_ESCAPES = {
     "json": "{{ toJSON $v }}",
     "toml": '{{ toJSON $v | replaceAll "\\u007f" "\\\\u007f" }}',
@@ -94,55 +94,55 @@ def _itself(_value: Any) -> str | None:
 
 
 def rendered(shape: str, data: Any, leaf: Leaf = _itself, literal: Literal = str) -> str:
-    """The text of a file, or of a template of it.
+    """The text of a file, or of a template for it.
 
     Raises:
-        Unfit: the data does not fit into the shape.
+        UnsupportedValue: the shape cannot hold the data.
     """
     return _WRITERS[shape](data, _Writer(shape, leaf, literal))
 
 
 def quoted(shape: str, value: Any) -> str:
-    """A single value as it stands in a file of this shape: a text, a number, a flag, and nothing where there can be.
+    """A single value as it stands in a file of this shape: a text, a number, a boolean, or null where the shape has it.
 
     Raises:
-        Unfit: there is no way to write it.
+        UnsupportedValue: the shape has no way to write it.
     """
     if isinstance(value, str):
         return _quoted_text(shape, str(value))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)) and math.isfinite(value):
-        # "1e+22" is no number for YAML, "1.0e+22" is one for all.
+        # YAML reads "1e+22" as a string. All read "1.0e+22" as a number.
         return re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value))
     if value is None and shape in ("json", "yaml"):
         return "null"
-    raise Unfit(f"{_kind(value)} has no place in such a file")
+    raise UnsupportedValue(f"{_kind(value)} cannot be written to a file of the shape {shape}")
 
 
 def _quoted_text(shape: str, text: str) -> str:
     if any("\ud800" <= char <= "\udfff" for char in text):
-        raise Unfit("what is no text has no place in such a file")
+        raise UnsupportedValue("the value contains a lone surrogate, which is not text")
     if shape not in _QUOTES:
         return _UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", json.dumps(text, ensure_ascii=False))
     if "\0" in text:
-        raise Unfit("no variable of an environment can hold the character NUL")
+        raise UnsupportedValue("an environment variable cannot hold the character NUL")
     if shape == "environment_file" and _NONCHARACTERS.search(text):
-        raise Unfit("systemd reads no text with code points that are no characters")
+        raise UnsupportedValue("systemd refuses text with code points that are not characters")
     *others, last = _QUOTES[shape]
-    quotes = next((one for one in others if not set(one.unfit) & set(text)), last)
+    quotes = next((one for one in others if not set(one.unsupported) & set(text)), last)
     return quotes.around(text)
 
 
 def agent_code(shape: str) -> str:
-    """Code of an agent's template that writes the text ``$v`` with its quotes, whatever it is."""
+    """Code of an agent's template that writes the text ``$v`` with quotes."""
     if shape not in _QUOTES:
         return _AGENT_ESCAPES[shape]
     *others, last = _QUOTES[shape]
     code = _agent_replacing(last)
     for quotes in reversed(others):
-        unfit = agent_text(f"[{re.escape(quotes.unfit)}]")
-        code = f"{{{{ if regexMatch {unfit} $v }}}}{code}{{{{ else }}}}{_agent_replacing(quotes)}{{{{ end }}}}"
+        unsupported = agent_text(f"[{re.escape(quotes.unsupported)}]")
+        code = f"{{{{ if regexMatch {unsupported} $v }}}}{code}{{{{ else }}}}{_agent_replacing(quotes)}{{{{ end }}}}"
     return code
 
 
@@ -152,7 +152,7 @@ def _agent_replacing(quotes: _Quotes) -> str:
 
 
 def agent_text(text: str) -> str:
-    """A text inside of an agent's code."""
+    """A string literal inside an agent's code."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -160,7 +160,7 @@ _AGENT_OPENING = re.compile(r"\{(?=\{|\Z)")
 
 
 def agent_literal(text: str) -> str:
-    """A text outside of an agent's code."""
+    """Text outside of an agent's code."""
     return _AGENT_OPENING.sub('{{ "{" }}', text)
 
 
@@ -174,7 +174,7 @@ class _Writer:
         return self.literal(_quoted_text(self.shape, name))
 
     def value(self, value: Any) -> str | None:
-        """What stands for a value that is no list or mapping, or that stands for something else."""
+        """The text for a scalar, or for a value that is replaced; ``None`` for other lists and mappings."""
         found = self.leaf(value)
         if found is not None:
             return found
@@ -193,10 +193,12 @@ def _variables(data: Any, writer: _Writer) -> str:
     lines = []
     for name, value in _mapping(writer.shape, data).items():
         if not _NAME.fullmatch(name):
-            raise Unfit(f"{name!r} is no name for a variable of the environment")
+            raise UnsupportedValue(f"{name!r} is not a valid name of an environment variable")
         written = writer.value(value) if value is not None else None
         if written is None:
-            raise Unfit(f"{name} is {_kind(value)}: a variable of the environment is text, a number or a flag")
+            raise UnsupportedValue(
+                f"{name} is {_kind(value)}: an environment variable is a string, a number or a boolean"
+            )
         lines.append(f"{'export ' if writer.shape == 'shell' else ''}{name}={written}\n")
     return "".join(lines)
 
@@ -288,12 +290,12 @@ def _toml_value(name: str, value: Any, writer: _Writer) -> str:
         return written
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_toml_value(name, inner, writer) for inner in value)}]"
-    raise Unfit(f"{name}: TOML has no place for {'null' if value is None else 'a table in a list'}")
+    raise UnsupportedValue(f"{name}: TOML cannot hold {'null' if value is None else 'a table in a list'}")
 
 
 def _mapping(shape: str, data: Any) -> Mapping[str, Any]:
     if not isinstance(data, Mapping) or not all(isinstance(name, str) for name in data):
-        raise Unfit(f"{shape} takes a dictionary with texts as names")
+        raise UnsupportedValue(f"{shape} needs a dictionary whose names are strings")
     return data
 
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The configuration of an agent: how it logs in, and what it decrypts for whom. Pure. **Private** to the collection.
+"""The configuration of an agent: how it logs in, what it decrypts and for whom. Pure. **Private** to the collection.
 
-The language is HCL. What an agent decrypts goes through templates of its own, which stand in it as texts.
+The language is HCL. The agent writes what it decrypts by templates, which are strings in its configuration.
 Documentation: https://openbao.org/docs/agent-and-proxy/agent/
 """
 
@@ -24,8 +24,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets impo
 
 _HEAD = "# Managed by Ansible, role mlkeys.transit.vault_transit_host. It holds ciphertext, and no key.\n"
 
-# An agent asks again for what it got, after a while. A ciphertext always decrypts to the same, and a service shall not
-# end because a server that it does not need any more is away.
+# An agent requests its secrets again after a while. A ciphertext always decrypts to the same text, and a service must
+# not end because a server that it no longer needs is away.
 _NEVER = "87600h"
 
 Seal = Callable[[str], Sealed]
@@ -36,8 +36,8 @@ class Login:
     """Where the server is, and how the agent logs in.
 
     Attributes:
-        folder: of the host, with the files that it needs for that.
-        kept: whether it finds a secret ID there, or a token for one which it uses up.
+        folder: on the host, with the files that it logs in with.
+        kept: whether the folder keeps a secret ID. Otherwise it holds a wrapping token, which the agent uses up.
     """
 
     url: str
@@ -64,7 +64,7 @@ class Rendered:
 
 
 def supervising(login: Login, command: Sequence[str], environment: Mapping[str, str | Sealed]) -> str:
-    """For an agent that starts a program with secrets in its environment, and goes on as its parent."""
+    """The configuration of an agent that starts a program with secrets in its environment, and stays its parent."""
     templates = [
         block(
             f"env_template {text(name)}",
@@ -77,7 +77,7 @@ def supervising(login: Login, command: Sequence[str], environment: Mapping[str, 
 
 
 def writing(login: Login, files: Iterable[Rendered], seal: Seal) -> str:
-    """For an agent that writes files, and ends."""
+    """The configuration of an agent that writes files, and ends."""
     templates = [
         block(
             "template",
@@ -132,7 +132,7 @@ def _of_file(file: Rendered, seal: Seal) -> str:
 
 
 def _decrypting(secret: Sealed, code: str) -> str:
-    """What makes the agent decrypt, and write by the code, in which ``$v`` is the plaintext."""
+    """Code of a template that decrypts, and then writes by the given code, in which ``$v`` is the plaintext."""
     call = [
         f"{secret.backend}/decrypt/{secret.key}",
         f"ciphertext={secret.ciphertext}",

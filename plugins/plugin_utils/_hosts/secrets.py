@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which secrets the services of hosts need, by what their variables say. Pure. **Private** to the collection."""
+"""Which secrets the services of hosts need, derived from their variables. Pure. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ APPROLE = "vault_transit_host_approle"
 BACKEND = "vault_transit_host_backend"
 KEY = "vault_transit_host_key"
 
-# With this one Ansible decrypts, and the host needs no right to.
+# In this mode Ansible decrypts, and the host needs no right to.
 PLAINTEXT = "plaintext"
 
-# A mapping with this single entry stands for a secret, wherever a value can stand.
+# A mapping with only this entry stands for a secret, wherever a value can stand.
 SECRET = "secret"
 
 
@@ -64,40 +64,40 @@ class Sealed:
     """A secret as a host gets it.
 
     Attributes:
-        foretold: whether the ciphertext is none yet.
+        predicted: whether a text stands for a ciphertext that does not exist yet.
     """
 
     name: str
     ciphertext: str
     backend: str
     key: str
-    foretold: bool = False
+    predicted: bool = False
 
     @property
     def context(self) -> str:
-        """What the server wants to decrypt it, in base64. A key that is not derived needs none, and takes it."""
+        """The context that decryption needs, in base64. A key that is not derived ignores it."""
         return base64.b64encode(self.name.encode("utf-8")).decode("ascii")
 
 
 def encrypted_files(documents: Iterable[Mapping[str, Any]]) -> list[VarsFile]:
-    """Encrypted vars files as Ansible has read them: the ``path`` of each, and its ``content``.
+    """Parse encrypted vars files that Ansible has read: the ``path`` of each, and its ``content``.
 
     Raises:
-        InvalidOption: one of them is none.
+        InvalidOption: one of them is not an encrypted vars file.
     """
     return [interpret(dict(document["content"]), str(document["path"])) for document in documents]
 
 
-def sealed(name: str, files: Sequence[VarsFile], backend: str, key: str, *, foretold: bool) -> Sealed:
-    """A secret by its name, from the last of the files that have it.
+def sealed(name: str, files: Sequence[VarsFile], backend: str, key: str, *, predicted: bool) -> Sealed:
+    """Find a secret by its name, in the last of the files that have it.
 
     Args:
         backend: the engine that the host's policy is for.
         key: the key that it is for.
-        foretold: whether a name stands for a ciphertext that is not there yet.
+        predicted: whether a text stands for a ciphertext that does not exist yet.
 
     Raises:
-        InvalidOption: no file has it, it is no ciphertext, or another key encrypted it. The text shows no value.
+        InvalidOption: no file has it, it is not ciphertext, or another key encrypted it. The text shows no value.
     """
     for file in reversed(files):
         if name in file.plain:
@@ -105,11 +105,11 @@ def sealed(name: str, files: Sequence[VarsFile], backend: str, key: str, *, fore
         if name in file.entries:
             _check_key(name, file, backend, key)
             return Sealed(name, file.entries[name].ciphertext, backend, key)
-    if foretold:
-        return Sealed(name, f"(new ciphertext of {name})", backend, key, foretold=True)
+    if predicted:
+        return Sealed(name, f"(new ciphertext of {name})", backend, key, predicted=True)
     searched = ", ".join(file.path for file in files)
     known = [entry for file in files for entry in file.entries]
-    where = f"is not in {searched}" if searched else "is nowhere: vault_transit_host_vars_files is empty"
+    where = f"is not in {searched}" if searched else "is in no file: vault_transit_host_vars_files is empty"
     raise InvalidOption(f"the secret '{name}' {where}{did_you_mean(name, known).rstrip('.')}")
 
 
@@ -117,19 +117,19 @@ def _check_key(name: str, file: VarsFile, backend: str, key: str) -> None:
     written = (file.backend or backend, file.key or key)
     if written != (backend, key):
         raise InvalidOption(
-            f"the secret '{name}' of {file.path} was encrypted with the key '{written[1]}' of '{written[0]}', and the "
-            f"host's variables say '{key}' of '{backend}', which is what its policy is for"
+            f"the secret '{name}' of {file.path} was encrypted with the key '{written[1]}' of '{written[0]}', but the "
+            f"host's variables, and with them its policy, name the key '{key}' of '{backend}'"
         )
 
 
 def grants_by_role(hosts: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """What each AppRole has to be granted so that its hosts can decrypt what their services name, and nothing else.
+    """The grants by which the hosts of each AppRole can decrypt what their services name, and nothing else.
 
     Args:
         hosts: the variables of each host.
 
     Raises:
-        InvalidOption: a host does not say enough.
+        InvalidOption: a service names no key.
     """
     needed: dict[str, dict[tuple[str, str], set[str]]] = {}
     for variables in hosts:
@@ -140,8 +140,8 @@ def grants_by_role(hosts: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[st
             if service.get("mode") == PLAINTEXT or service.get("state") == "absent":
                 continue
             place = (
-                _said(service, variables, "backend", BACKEND, "transit"),
-                _said(service, variables, "key", KEY, ""),
+                _setting(service, variables, "backend", BACKEND, "transit"),
+                _setting(service, variables, "key", KEY, ""),
             )
             if not place[1]:
                 raise InvalidOption(
@@ -152,7 +152,7 @@ def grants_by_role(hosts: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[st
     return {role: _grants(places) for role, places in sorted(needed.items())}
 
 
-def _said(service: Mapping[str, Any], variables: Mapping[str, Any], name: str, variable: str, default: str) -> str:
+def _setting(service: Mapping[str, Any], variables: Mapping[str, Any], name: str, variable: str, default: str) -> str:
     return str(service.get(name) or variables.get(variable) or default)
 
 

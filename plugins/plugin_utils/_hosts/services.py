@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what variables say of the services of a host to what has to lie where on it. Pure. **Private**."""
+"""From the variables that describe the services of a host to the files that it needs for them. Pure. **Private**."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import Unfit, quoted, rendered
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import UnsupportedValue, quoted, rendered
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, supervising, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import (
@@ -40,16 +40,20 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]+")
 _MODE = re.compile(r"0?[0-7]{3}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"(?:/[^/\x00-\x1f\x7f]+)+")
-# What means the same to all that a unit's settings go through.
+# Characters that have no special meaning in any setting of a unit.
 _PLAIN_PATH = re.compile(r"[\w/.@:+,~-]+", re.ASCII)
 
-# Says where in memory that a program has begun, and becomes it.
+# Notes in memory that the program begins, and becomes it.
 _BEGIN = 'true > "$0"; exec "$@"'
 
 
 @dataclass(frozen=True)
 class Host:
-    """What holds for all services of a host."""
+    """Settings of all services of a host.
+
+    Attributes:
+        predicted: whether a text stands for each ciphertext that does not exist yet, as in check mode.
+    """
 
     backend: str
     key: str
@@ -59,13 +63,13 @@ class Host:
     ca_cert: str
     namespace: str
     secret_id_kept: bool
-    foretold: bool
+    predicted: bool
 
 
 def described(
     services: Iterable[Mapping[str, Any]], documents: Iterable[Mapping[str, Any]], host: Host
 ) -> list[dict[str, Any]]:
-    """What a host needs for each of its services.
+    """Work out what a host needs for each of its services.
 
     Args:
         services: as users describe them.
@@ -80,7 +84,7 @@ def described(
         name = str(service.get("name") or "")
         one = _Service(service, files, host)
         if name in names:
-            one.problems.append("there are two of this name")
+            one.problems.append("another service has the same name")
         names.add(name)
         found.append(one.described())
         problems += [f"The service '{name}': {problem}" for problem in one.problems]
@@ -90,7 +94,7 @@ def described(
 
 
 class _Service:
-    """One service, and what is wrong with it."""
+    """One service, and the problems of its options."""
 
     def __init__(self, given: Mapping[str, Any], files: Sequence[VarsFile], host: Host) -> None:
         self.problems: list[str] = []
@@ -113,7 +117,7 @@ class _Service:
         given = self._given
         place = {"name": self.name, "folder": self.folder, "runtime": self.runtime}
         if not _SERVICE.fullmatch(self.name) or self.name.endswith(".service"):
-            self.problems.append("its name is to be letters, digits, '_', '-' and '.', without '.service'")
+            self.problems.append("its name must consist of letters, digits, '_', '-' and '.', without '.service'")
         if given.get("state") == "absent":
             return {**place, "state": "absent", "user": self.user}
         self._check()
@@ -143,7 +147,7 @@ class _Service:
                 {"value": secret.ciphertext, "name": secret.name, "context": secret.name}
                 for secret in self._secrets.values()
             ],
-            "foretold": any(secret.foretold for secret in self._secrets.values()),
+            "predicted": any(secret.predicted for secret in self._secrets.values()),
             "backend": self.backend,
             "key": self.key,
         }
@@ -157,85 +161,87 @@ class _Service:
         self.problems += [*self._problems_of_command(), *self._problems_of_names(), *self._problems_of_files()]
         secrets = secrets_of(self._given)
         if self.mode not in MODES:
-            self.problems.append(f"mode is one of {', '.join(MODES)}")
+            self.problems.append(f"mode must be one of {', '.join(MODES)}")
         if secrets and not self.key:
             self.problems.append("it names no key: set vault_transit_host_key")
         if self.mode != PLAINTEXT:
             self.problems += self._problems_of_login(secrets)
         for name in secrets if self.key else ():
             try:
-                self._secrets[name] = sealed(name, self._sources, self.backend, self.key, foretold=self._host.foretold)
+                self._secrets[name] = sealed(
+                    name, self._sources, self.backend, self.key, predicted=self._host.predicted
+                )
             except InvalidOption as error:
                 self.problems.append(error.message)
 
     def _problems_of_login(self, secrets: Sequence[str]) -> Iterator[str]:
         if not secrets:
-            yield "it names no secret, and so needs nothing that decrypts"
+            yield "it names no secret: set environment, or files with secrets in them"
         if not self._host.approle:
-            yield "nothing says as what its agent logs in: set vault_transit_host_approle"
+            yield "its agent needs an AppRole to log in as: set vault_transit_host_approle"
         if not self._host.url.startswith(("http://", "https://")):
             yield "its agent needs the server's address: set vault_transit_host_url"
 
     def _problems_of_command(self) -> Iterator[str]:
         if not self.command:
             if self.mode != PLAINTEXT or self._given.get("environment") or self._given.get("plain_environment"):
-                yield "command is missing: the program to start, and its arguments"
+                yield "command is missing: set the program to start, and its arguments"
         elif len(self.command) == 1 and re.search(r"\s", self.command[0]):
-            yield f"command is a list of words, and '{self.command[0]}' looks like a whole line"
+            yield f"command must be a list of words, but '{self.command[0]}' looks like a whole line"
         elif not self.command[0].startswith("/"):
-            yield f"command begins with the path of a program, and '{self.command[0]}' is none"
+            yield f"command must begin with the absolute path of a program, not with '{self.command[0]}'"
         if any(re.search(r"[\x00-\x08\x0b-\x1f\x7f]", word) for word in self.command):
-            yield "command holds a control character"
+            yield "command contains a control character"
 
     def _problems_of_names(self) -> Iterator[str]:
         given = self._given
         secret, plain = (given.get(name) or {} for name in ("environment", "plain_environment"))
-        yield from _misnamed((*secret, *plain), _VARIABLE, "name for a variable of the environment")
+        yield from _misnamed((*secret, *plain), _VARIABLE, "a valid name of an environment variable")
         for name in sorted(set(secret) & set(plain)):
-            yield f"{name} is in environment and in plain_environment"
-        yield from _misnamed({self.user, self.group}, _ACCOUNT, "name for a user or a group")
+            yield f"{name} is both in environment and in plain_environment"
+        yield from _misnamed({self.user, self.group}, _ACCOUNT, "a valid name of a user or a group")
         units = (unit for name in ("after", "wants", "restart_units") for unit in given.get(name) or ())
-        yield from _misnamed(units, _UNIT, "name of a unit")
+        yield from _misnamed(units, _UNIT, "a valid name of a unit")
         for path in (given.get("working_directory"), *(given.get("write_paths") or ())):
             if path and not (_is_path(str(path)) and _PLAIN_PATH.fullmatch(str(path))):
-                yield f"'{path}' is no path from the root without blanks and signs"
+                yield f"'{path}' is not an absolute path without spaces and special characters"
         if re.search(r"[\x00-\x1f\x7f]", str(given.get("description") or "")):
-            yield "description is to be one line"
+            yield "description must be a single line"
 
     def _problems_of_files(self) -> Iterator[str]:
         for name, value in (self._given.get("plain_environment") or {}).items():
             try:
                 quoted("environment_file", value)
-            except Unfit as problem:
+            except UnsupportedValue as problem:
                 yield f"plain_environment: {name}: {problem}"
         paths = set()
         for file in self._given.get("files") or ():
             dest = str(file.get("dest") or "")
             yield from (f"the file '{dest}': {problem}" for problem in self._problems_of_file(file, dest))
             if dest in paths:
-                yield f"the file '{dest}' is there twice"
+                yield f"the file '{dest}' is listed twice"
             paths.add(dest)
 
     def _problems_of_file(self, file: Mapping[str, Any], dest: str) -> Iterator[str]:
         if not _is_path(dest):
-            yield "dest is to be a path from the root"
+            yield "dest must be an absolute path"
         try:
             rendered(str(file.get("shape")), file.get("content"), lambda value: "''" if is_secret(value) else None)
-        except Unfit as problem:
+        except UnsupportedValue as problem:
             yield str(problem)
         has_secrets = bool(names_in(file.get("content")))
         mode = str(file.get("mode") or "")
         if mode and not _MODE.fullmatch(mode):
-            yield "mode is to be octal digits such as '0640', in quotes"
+            yield "mode must be octal digits in quotes, such as '0640'"
         elif has_secrets and mode and mode[-1] != "0":
-            yield f"with mode {mode} everybody on the host could read the secrets in it"
+            yield f"with mode {mode}, every user of the host could read its secrets"
         if has_secrets and self.mode == AGENT:
-            yield "an agent puts secrets into the environment alone: name them in environment, or use mode: credential"
+            yield "an agent passes secrets in the environment only: move them to environment, or set mode to credential"
         if has_secrets and self.mode == CREDENTIAL and (file.get("owner") or file.get("group")):
-            yield "in mode credential it belongs to the user of the service"
+            yield "in mode credential, it always belongs to the user of the service: remove owner and group"
 
     def _files(self) -> Iterator[_File]:
-        """The files, those included by which a program gets its environment."""
+        """All files, including the one that the program gets its environment from."""
         if self._environment_file():
             path = self._environment_file()
             yield _File(path, path, "environment_file", self._environment(), "0400", self.user, self.group)
@@ -267,7 +273,7 @@ class _Service:
         return f"{self.runtime if in_memory else self.folder}/environment"
 
     def _held(self) -> list[str]:
-        """What belongs into the folder of the service, besides the script that starts it."""
+        """Names of what belongs in the folder of the service, besides the script that starts it."""
         held = ["placed", "started"]
         if self.mode != PLAINTEXT:
             held += ["agent.hcl", "role_id", "accessor", "secret_id" if self._host.secret_id_kept else "once"]
@@ -276,7 +282,7 @@ class _Service:
         return held
 
     def _agent(self, files: Iterable[_File]) -> str:
-        """The agent's configuration, empty for none."""
+        """The agent's configuration; empty if there is no agent."""
         if self.mode == PLAINTEXT:
             return ""
         host = self._host
@@ -308,7 +314,7 @@ class _File:
     """A file of a service.
 
     Attributes:
-        real: where it is, when there is only a link to it at its path.
+        real: where the file is. If this differs from its path, there is a link at the path.
     """
 
     path: str
@@ -333,7 +339,7 @@ def _plain(value: Any) -> str:
 
 
 def _misnamed(names: Iterable[Any], pattern: re.Pattern[str], what: str) -> list[str]:
-    return [f"'{name}' is no {what}" for name in names if not pattern.fullmatch(str(name))]
+    return [f"'{name}' is not {what}" for name in names if not pattern.fullmatch(str(name))]
 
 
 def _is_path(path: str) -> bool:
@@ -341,7 +347,7 @@ def _is_path(path: str) -> bool:
 
 
 def _fingerprint(shown: Mapping[str, Any]) -> str:
-    """Differs whenever a service has to be started anew. There is nothing secret in what it is made of."""
+    """A hash that changes whenever a service has to restart. Nothing that goes into it is secret."""
     return hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode("utf-8")).hexdigest()
 
 
@@ -349,7 +355,7 @@ _CONTROL = {"\n": "\\n", "\t": "\\t"}
 
 
 def systemd_word(word: str) -> str:
-    """A word of a command line in a unit: https://www.freedesktop.org/software/systemd/man/systemd.service.html."""
+    """Quote a word of a command line in a unit: https://www.freedesktop.org/software/systemd/man/systemd.service.html."""
     for old, new in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$"), *_CONTROL.items()):
         word = word.replace(old, new)
     return f'"{word}"'

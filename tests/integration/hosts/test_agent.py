@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Configurations of agents, by real agents: whatever a secret holds, its reader gets it, and nothing else."""
+"""Configurations of agents, run by real agents: readers get each secret unchanged, and nothing else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEY = "ml"
 
 @dataclass(frozen=True)
 class Machine:
-    """What an agent finds, and what it may decrypt."""
+    """The files of an agent, and the AppRole that it logs in as."""
 
     bao: Bao
     mount: str
@@ -74,7 +74,7 @@ class Machine:
 
 @contextlib.contextmanager
 def machine_with(bao: Bao, mount: str, folder: Path, **role: object) -> Iterator[Machine]:
-    """One that may decrypt some secrets and nothing else, by the policy that the collection writes."""
+    """A machine that may decrypt some secrets and nothing else, by a policy that the collection writes."""
     bao.done("POST", f"{mount}/keys/{KEY}", {"derived": True})
     names = [f"s{number}" for number in range(400)]
     with approle(bao, hcl(grant_rules("decrypt", mount, KEY, names)), **role) as made:
@@ -88,7 +88,7 @@ def machine(bao: Bao, mount: str, tmp_path: Path) -> Iterator[Machine]:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_whatever_a_secret_holds_its_reader_gets_it(machine: Machine, shape: str) -> None:
+def test_readers_get_any_secret_unchanged(machine: Machine, shape: str) -> None:
     texts = ["".join(filter(is_character, text)) for text in collected(TEXTS, 60)]
     values = {f"s{number}": text for number, text in enumerate(texts)}
     sealed = machine.seal(values)
@@ -123,7 +123,7 @@ def supervised(machine: Machine, configuration: str) -> Iterator[subprocess.Pope
         agent.wait(60)
 
 
-def test_a_program_gets_secrets_in_its_environment_whatever_they_hold(machine: Machine) -> None:
+def test_a_program_gets_any_secret_unchanged_in_its_environment(machine: Machine) -> None:
     values = {f"s{number}": text for number, text in enumerate(collected(TEXTS, 150))}
     sealed = machine.seal(values)
     environment: dict[str, str | Sealed] = {f"X{name}": secret for name, secret in sealed.items()}
@@ -141,7 +141,7 @@ def test_a_program_gets_secrets_in_its_environment_whatever_they_hold(machine: M
     assert not [name for name in found if name.startswith(("BAO_", "VAULT_"))]
 
 
-def test_what_is_not_granted_does_not_start(machine: Machine) -> None:
+def test_an_agent_does_not_write_secrets_that_are_not_granted(machine: Machine) -> None:
     sealed = machine.seal({"s0": "mine", "theirs": "not-mine-canary"})
     seen = machine.folder / "seen"
     file = Rendered(str(seen), "json", {"a": {"secret": "s0"}, "b": {"secret": "theirs"}}, "0400")
@@ -157,14 +157,14 @@ def test_what_is_not_granted_does_not_start(machine: Machine) -> None:
     assert "not-mine-canary" not in machine.log
 
 
-def test_a_secret_id_that_is_wrong_ends_what_only_writes(machine: Machine) -> None:
+def test_a_wrong_secret_id_ends_an_agent_that_only_writes(machine: Machine) -> None:
     login = machine.login()
     (machine.folder / "secret_id").write_text("wrong")
     file = Rendered(str(machine.folder / "seen"), "json", {"secret": "s0"}, "0400")
     assert machine.run(writing(login, [file], machine.seal({"s0": "x"}).__getitem__)) != 0
 
 
-def test_a_service_goes_on_when_its_agent_cannot_log_in_any_more(bao: Bao, mount: str, tmp_path: Path) -> None:
+def test_a_service_continues_when_its_agent_can_no_longer_log_in(bao: Bao, mount: str, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     words = ["/bin/sh", "-c", ': > "$0"; exec sleep 60', str(seen)]
     with machine_with(bao, mount, tmp_path, token_ttl="2s", token_max_ttl="2s") as machine:
@@ -207,7 +207,7 @@ def test_a_wrapped_secret_id_is_used_up(bao: Bao, machine: Machine, namespace: b
         assert machine.run(configuration) == 0, machine.log
         assert json.loads((machine.folder / "seen").read_text()) == {"a": "mine"}
         assert not token.exists()
-        # One that is for something else is not taken.
+        # The agent refuses a token that wraps something else.
         token.write_text(wrapped(bao, f"{prefix}sys/wrapping/wrap"))
         assert machine.run(configuration) != 0
     finally:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A file of secrets is written, kept, and never shown."""
+"""A file with secrets is written and kept, and its content is never shown."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role vault_transit: what it makes, where it runs, what it says of bad variables, which names it uses."""
+"""The role vault_transit: what it manages, where it runs, how it refuses bad variables, which names it uses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MODULE_OF = {
     "vault_transit_policies": "vault_transit_policy",
     "vault_transit_approles": "vault_transit_approle",
 }
-# What the role makes of an entry besides handing it to the module.
+# Options of an entry that the role handles itself.
 OF_THE_ROLE = {"vault_transit_approles": {"grant_hosts"}}
 
 # Variables of the role ansible-community.ansible-vault; one of them is the token of a seal.
@@ -80,7 +80,7 @@ def playbook(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def engine(mount: str, bao: Bao) -> str:
-    """The path of an engine that is not there yet."""
+    """The path of an engine that does not exist yet."""
     bao.done("DELETE", f"sys/mounts/{mount}")
     return mount
 
@@ -111,9 +111,7 @@ def apply(
     return run_playbook(playbook, inventory=inventory, extra_vars=wanted, args=args)
 
 
-def test_it_makes_what_is_described_and_then_nothing_more(
-    bao: Bao, engine: str, playbook: Path, tmp_path: Path
-) -> None:
+def test_a_second_run_changes_nothing(bao: Bao, engine: str, playbook: Path, tmp_path: Path) -> None:
     file = tmp_path / "keys.transit.yml"
     wanted = variables(bao, engine, file)
 
@@ -136,7 +134,7 @@ def test_it_makes_what_is_described_and_then_nothing_more(
     assert written["_transit"]["key"] == "ml-api-key"
 
 
-def test_check_mode_predicts_and_makes_nothing(bao: Bao, engine: str, playbook: Path, tmp_path: Path) -> None:
+def test_check_mode_predicts_and_changes_nothing(bao: Bao, engine: str, playbook: Path, tmp_path: Path) -> None:
     file = tmp_path / "keys.transit.yml"
 
     done = apply(playbook, variables(bao, engine, file), "--check", "--diff")
@@ -148,7 +146,7 @@ def test_check_mode_predicts_and_makes_nothing(bao: Bao, engine: str, playbook: 
     assert bao.request("GET", f"sys/mounts/{engine}")[0] == 400
 
 
-def test_it_talks_to_the_server_once_whatever_the_number_of_hosts(
+def test_it_talks_to_the_server_once_for_any_number_of_hosts(
     bao: Bao, engine: str, playbook: Path, tmp_path: Path
 ) -> None:
     wanted = variables(bao, engine, tmp_path / "keys.transit.yml")
@@ -207,7 +205,7 @@ def test_an_option_of_the_connection_reaches_every_module(
         ("vault_transit_connection", "http://here", "vault_transit_connection"),
     ],
 )
-def test_bad_variables_are_refused_before_anything_is_made(
+def test_bad_variables_are_refused_before_anything_changes(
     bao: Bao, engine: str, playbook: Path, tmp_path: Path, name: str, value: object, message: str
 ) -> None:
     done = apply(playbook, variables(bao, engine, tmp_path / "keys.transit.yml", **{name: value}))
@@ -258,7 +256,7 @@ def documented_options(module: str) -> dict[str, Any]:
 
 
 def module_options(module: str) -> dict[str, Any]:
-    """The options of a module, less those of the connection; of the module for many keys, those of each."""
+    """The options of a module without those of the connection. For the module for many keys, the options of a key."""
     if module == "vault_transit_keys":
         suboptions: dict[str, Any] = documented_options(module)["keys"]["suboptions"]
         return suboptions
@@ -272,7 +270,7 @@ def comparable(option: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("variable", MODULE_OF)
-def test_argument_specs_say_what_the_modules_say(variable: str) -> None:
+def test_argument_specs_agree_with_the_modules(variable: str) -> None:
     module = {name: comparable(facts) for name, facts in module_options(MODULE_OF[variable]).items()}
     options = argument_spec(ROLE.name)[variable]["options"]
     own = OF_THE_ROLE.get(variable, set())
@@ -283,7 +281,7 @@ def test_argument_specs_say_what_the_modules_say(variable: str) -> None:
 
 
 @pytest.mark.parametrize("variable", [name for name in MODULE_OF if name != "vault_transit_keys"])
-def test_every_option_is_handed_to_its_module(variable: str) -> None:
+def test_every_option_is_passed_to_its_module(variable: str) -> None:
     (block,) = yaml.safe_load((ROLE / "tasks/main.yml").read_text(encoding="utf-8"))
     module = f"mlkeys.transit.{MODULE_OF[variable]}"
     arguments = next(task[module] for task in block["block"] if module in task)
@@ -351,7 +349,7 @@ all:
 
 
 def decrypted_by(bao: Bao, mount: str, role: str, ciphertexts: Mapping[str, str]) -> set[str]:
-    """Which secrets somebody who logs in as a host of the AppRole can decrypt."""
+    """The secrets that a host of the AppRole can decrypt."""
     place = f"auth/approle-{mount}"
     login = {
         "role_id": bao.done("GET", f"{place}/role/{role}/role-id")["data"]["role_id"],
@@ -367,7 +365,7 @@ def decrypted_by(bao: Bao, mount: str, role: str, ciphertexts: Mapping[str, str]
     return found
 
 
-def test_each_approle_gets_what_its_hosts_name_and_nothing_else(
+def test_each_approle_can_decrypt_what_its_hosts_name_and_nothing_else(
     bao: Bao, mount: str, playbook: Path, tmp_path: Path
 ) -> None:
     role, other = f"gateways-{mount}", f"others-{mount}"
@@ -394,7 +392,7 @@ def test_each_approle_gets_what_its_hosts_name_and_nothing_else(
         assert (found["token_policies"], found["token_ttl"]) == (["base", role], 3600)
         text = bao.done("GET", f"sys/policies/acl/{role}")["data"]["policy"]
         assert text.count("path ") == 1
-        # For what lies there in the clear nothing has to be decrypted.
+        # Hosts do not decrypt plaintext files.
         assert decrypted_by(bao, mount, role, ciphertexts) == {"openai_api_key", "anthropic_api_key"}
         assert decrypted_by(bao, mount, other, ciphertexts) == {"mistral_api_key"}
         wanted["vault_transit_approles"] = [{"name": name, **common, "state": "absent"} for name in (role, other)]

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes down which task changed which host, for scenarios that compare check mode with the run that follows.
+"""Records which task changed which host, for scenarios that compare check mode with the run that follows.
 
-Each run makes a file in the folder `changes` of MOLECULE_EPHEMERAL_DIRECTORY.
+Each run creates a file in the folder `changes` of MOLECULE_EPHEMERAL_DIRECTORY.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ansible.plugins.callback import CallbackBase
 DOCUMENTATION = """
 name: changes
 type: notification
-short_description: Writes down which task changed which host
+short_description: Records which task changed which host
 description:
   - For tests.
 """

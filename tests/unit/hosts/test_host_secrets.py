@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which secrets hosts need, by what their variables say of their services."""
+"""The secrets that hosts need, derived from the variables that describe their services."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def test_the_secrets_of_a_service_are_those_of_its_environment_and_its_files() -
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "stands"),
     [({"secret": "a"}, True), ({"secret": "a", "b": 1}, False), ({"secret": 1}, False), ("secret", False), ({}, False)],
 )
-def test_what_stands_for_a_secret(value: Any, said: bool) -> None:
-    assert is_secret(value) is said
+def test_only_a_dictionary_with_a_name_as_secret_stands_for_one(value: Any, stands: bool) -> None:
+    assert is_secret(value) is stands
 
 
 def test_hosts_of_a_role_add_up_and_roles_are_kept_apart() -> None:
@@ -50,7 +50,7 @@ def test_hosts_of_a_role_add_up_and_roles_are_kept_apart() -> None:
     assert grants_by_role(hosts) == {"batch": [grant("z")], "web": [grant("a", "b", "c")]}
 
 
-def test_keys_are_told_apart() -> None:
+def test_grants_of_different_keys_and_engines_are_kept_apart() -> None:
     hosts = [
         host(service("a"), service("b", key="other"), service("c", backend="t2")),
         host(service("d"), vault_transit_host_backend="t3", vault_transit_host_key="k3"),
@@ -63,13 +63,13 @@ def test_keys_are_told_apart() -> None:
     ]
 
 
-def test_what_ansible_decrypts_or_takes_away_needs_no_right() -> None:
+def test_plaintext_and_absent_services_need_no_grant() -> None:
     assert grants_by_role([host(service("a", mode="plaintext"), service("b", state="absent"))]) == {}
     assert grants_by_role([host(service())]) == {"web": []}
 
 
 def test_a_service_without_a_key_is_named() -> None:
     hosts = [{**host(service("a")), "vault_transit_host_key": "", "inventory_hostname": "gateway-a"}]
-    said = "The service 's' of the host 'gateway-a' names no key: set vault_transit_host_key"
-    with pytest.raises(InvalidOption, match=said):
+    problem = "The service 's' of the host 'gateway-a' names no key: set vault_transit_host_key"
+    with pytest.raises(InvalidOption, match=problem):
         grants_by_role(hosts)

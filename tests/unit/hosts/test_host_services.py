@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has to lie where on a host, by what its variables say of its services."""
+"""The files that a host needs, derived from the variables that describe its services."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOST: dict[str, Any] = {
     "ca_cert": "",
     "namespace": "",
     "secret_id_kept": True,
-    "foretold": False,
+    "predicted": False,
 }
 
 
@@ -74,7 +74,7 @@ def test_a_secret_id_that_is_not_kept_is_unwrapped_by_the_agent() -> None:
     assert "remove_secret_id_file_after_reading = true" in agent
 
 
-def test_as_credentials_secrets_are_in_memory_and_links_lead_there() -> None:
+def test_in_mode_credential_secrets_are_in_memory_and_links_point_there() -> None:
     files = [*content(api_key={"secret": "b"}), {"dest": "/etc/app/plain.json", "shape": "json", "content": {"x": 1}}]
     found = described_one(mode="credential", files=files)
     assert found["links"] == [{"path": "/etc/app/config.yaml", "target": "/run/mlkeys/app/etc/app/config.yaml"}]
@@ -91,7 +91,7 @@ def test_as_credentials_secrets_are_in_memory_and_links_lead_there() -> None:
     assert "exec {" not in found["agent"]
 
 
-def test_variables_without_secrets_are_no_credential() -> None:
+def test_variables_without_secrets_are_not_kept_in_memory() -> None:
     found = described_one(
         mode="credential", environment={}, plain_environment={"A": "x"}, files=content(k={"secret": "a"})
     )
@@ -119,24 +119,24 @@ def test_plaintext_files_alone_need_no_program() -> None:
     assert (found["user"], found["words"], found["decrypted"][0]["owner"]) == ("root", "", "root")
 
 
-def test_what_is_absent_needs_a_name_alone() -> None:
+def test_an_absent_service_needs_only_a_name() -> None:
     found = described([{"name": "app", "state": "absent"}], [], Host(**{**HOST, "approle": "", "url": ""}))
     assert found == [
         {"name": "app", "state": "absent", "folder": "/etc/mlkeys/app", "runtime": "/run/mlkeys/app", "user": "root"}
     ]
 
 
-def test_the_last_file_that_has_a_secret_counts() -> None:
+def test_the_last_file_that_has_a_secret_wins() -> None:
     other = {"path": "other", "content": {"a": "vault:v2:BBBB"}}
     assert "vault:v2:BBBB" in described_one([document("a"), other])["agent"]
     assert "vault:v2:BBBB" not in described_one([other, document("a")])["agent"]
 
 
-def test_in_check_mode_names_stand_for_what_is_not_there_yet() -> None:
-    assert "ciphertext=(new ciphertext of a)" in described_one([], foretold=True)["agent"]
+def test_in_check_mode_names_stand_for_ciphertext_that_does_not_exist_yet() -> None:
+    assert "ciphertext=(new ciphertext of a)" in described_one([], predicted=True)["agent"]
 
 
-def test_every_change_of_what_a_service_gets_shows() -> None:
+def test_every_change_of_what_a_service_gets_changes_its_fingerprint() -> None:
     changes: list[dict[str, Any]] = [
         {}, {"plain_environment": {"X": "y"}}, {"command": ["/usr/bin/app", "x"]}, {"environment": {"A": "b"}},
         {"documents": [{"path": "p", "content": {"a": "vault:v1:CCCC"}}]}, {"user": "other"}, {"mode": "plaintext"},
@@ -149,42 +149,42 @@ def test_every_change_of_what_a_service_gets_shows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "said"),
+    ("service", "named"),
     [
-        ({"name": "a/b"}, "its name is to be letters"),
+        ({"name": "a/b"}, "its name must consist of letters"),
         ({"name": "a.service"}, "without '.service'"),
-        ({"name": ".."}, "its name is to be letters"),
-        ({"mode": "file"}, "mode is one of agent, credential, plaintext"),
+        ({"name": ".."}, "its name must consist of letters"),
+        ({"mode": "file"}, "mode must be one of agent, credential, plaintext"),
         ({"command": []}, "command is missing"),
         ({"command": ["/usr/bin/app -x"]}, "'/usr/bin/app -x' looks like a whole line"),
-        ({"command": ["app"]}, "command begins with the path of a program, and 'app' is none"),
+        ({"command": ["app"]}, "command must begin with the absolute path of a program, not with 'app'"),
         ({"command": ["/usr/bin/app", "\0"]}, "a control character"),
-        ({"environment": {"A-B": "a"}}, "'A-B' is no name for a variable"),
-        ({"plain_environment": {"A": "x"}}, "A is in environment and in plain_environment"),
-        ({"plain_environment": {"B": ["x"]}}, "plain_environment: B: a list has no place"),
+        ({"environment": {"A-B": "a"}}, "'A-B' is not a valid name of an environment variable"),
+        ({"plain_environment": {"A": "x"}}, "A is both in environment and in plain_environment"),
+        ({"plain_environment": {"B": ["x"]}}, "plain_environment: B: a list cannot be written"),
         ({"environment": {}}, "it names no secret"),
         ({"environment": {"A": "c"}}, "the secret 'c' is not in keys.transit.yml"),
         ({"environment": {"A": "aa"}, "documents": [document("aaa")]}, "Did you mean 'aaa'?"),
-        ({"documents": []}, "the secret 'a' is nowhere: vault_transit_host_vars_files is empty"),
-        ({"user": "a b"}, "'a b' is no name for a user"),
-        ({"after": ["a b"]}, "'a b' is no name of a unit"),
-        ({"working_directory": "srv"}, "'srv' is no path from the root"),
-        ({"write_paths": ["/var/%h"]}, "'/var/%h' is no path"),
-        ({"description": "a\nb"}, "description is to be one line"),
-        ({"files": content(k={"secret": "a"})}, "an agent puts secrets into the environment alone"),
-        ({"files": [{"dest": "x", "shape": "yaml", "content": 1}]}, "dest is to be a path from the root"),
-        ({"files": [{"dest": "/a/../b", "shape": "yaml", "content": 1}]}, "dest is to be a path from the root"),
-        ({"files": [{"dest": "/a", "shape": "toml", "content": 1}]}, "the file '/a': toml takes a dictionary"),
+        ({"documents": []}, "the secret 'a' is in no file: vault_transit_host_vars_files is empty"),
+        ({"user": "a b"}, "'a b' is not a valid name of a user"),
+        ({"after": ["a b"]}, "'a b' is not a valid name of a unit"),
+        ({"working_directory": "srv"}, "'srv' is not an absolute path"),
+        ({"write_paths": ["/var/%h"]}, "'/var/%h' is not an absolute path without spaces and special characters"),
+        ({"description": "a\nb"}, "description must be a single line"),
+        ({"files": content(k={"secret": "a"})}, "an agent passes secrets in the environment only"),
+        ({"files": [{"dest": "x", "shape": "yaml", "content": 1}]}, "dest must be an absolute path"),
+        ({"files": [{"dest": "/a/../b", "shape": "yaml", "content": 1}]}, "dest must be an absolute path"),
+        ({"files": [{"dest": "/a", "shape": "toml", "content": 1}]}, "the file '/a': toml needs a dictionary"),
         ({"files": [{"dest": "/a", "shape": "json", "content": 1, "mode": "rw"}]}, "octal digits"),
-        ({"files": [{"dest": "/a", "shape": "json", "content": 1}] * 2}, "the file '/a' is there twice"),
-        ({"mode": "plaintext", "files": [{**content(k={"secret": "a"})[0], "mode": "0644"}]}, "everybody on the host"),
+        ({"files": [{"dest": "/a", "shape": "json", "content": 1}] * 2}, "the file '/a' is listed twice"),
+        ({"mode": "plaintext", "files": [{**content(k={"secret": "a"})[0], "mode": "0644"}]}, "every user"),
         ({"mode": "credential", "files": [{**content(k={"secret": "a"})[0], "owner": "x"}]}, "belongs to the user"),
         ({"approle": ""}, "set vault_transit_host_approle"),
         ({"url": ""}, "set vault_transit_host_url"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_refused(service: dict[str, Any], said: str) -> None:
-    assert said in problem(**service)
+def test_invalid_options_are_refused_by_name(service: dict[str, Any], named: str) -> None:
+    assert named in problem(**service)
 
 
 def test_a_service_without_a_key_is_named() -> None:
@@ -193,29 +193,28 @@ def test_a_service_without_a_key_is_named() -> None:
         described([given], [document("a")], Host(**{**HOST, "key": ""}))
 
 
-def test_a_key_that_the_policy_is_not_for_is_refused_and_both_are_said() -> None:
-    said = problem([document("a", key="other", backend="t2")])
-    assert "of keys.transit.yml was encrypted with the key 'other' of 't2'" in said
-    assert "the host's variables say 'ml' of 'transit'" in said
+def test_a_secret_of_another_key_than_the_policy_is_refused_with_both_keys() -> None:
+    message = problem([document("a", key="other", backend="t2")])
+    assert "of keys.transit.yml was encrypted with the key 'other' of 't2'" in message
+    assert "the host's variables, and with them its policy, name the key 'ml' of 'transit'" in message
     assert described_one([document("a", key="other")], key="other")["key"] == "other"
 
 
-def test_a_value_that_is_no_ciphertext_is_refused_and_not_shown() -> None:
-    said = problem([{"path": "keys", "content": {"a": "sk-oops-plaintext", "_transit": METADATA}}])
-    assert "keys: the value of a is not ciphertext" in said
-    assert "sk-oops" not in said
+def test_a_value_that_is_not_ciphertext_is_refused_and_not_shown() -> None:
+    message = problem([{"path": "keys", "content": {"a": "sk-oops-plaintext", "_transit": METADATA}}])
+    assert "keys: the value of a is not ciphertext" in message
+    assert "sk-oops" not in message
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     services: list[dict[str, Any]] = [
         {"name": "x", "command": ["y"], "environment": {"A-": "a"}},
         {"name": "x", "mode": "plaintext"},
     ]
     with pytest.raises(InvalidOption) as refused:
         described(services, [], Host(**HOST))
-    said = refused.value.message
-    for one in ("'y' is none", "'A-' is no name", "'a' is nowhere", "The service 'x': there are two of this name"):
-        assert one in said
+    for one in ("'y'", "'A-' is not", "'a' is in no file", "The service 'x': another service has the same name"):
+        assert one in refused.value.message
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=20))
@@ -223,5 +222,5 @@ def test_words_of_units_are_read_back(word: str) -> None:
     """Quotes and backslashes as in C, which a POSIX shell's double quotes have too, but for line breaks and tabs."""
     written = systemd_word(word)
     assert "\n" not in written
-    undone = written.replace("%%", "%").replace("$$", "$").replace("\\\\", "\0").replace("\\n", "\n")
-    assert shlex.split(undone.replace("\\t", "\t").replace("\0", "\\\\")) == [word]
+    unescaped = written.replace("%%", "%").replace("$$", "$").replace("\\\\", "\0").replace("\\n", "\n")
+    assert shlex.split(unescaped.replace("\\t", "\t").replace("\0", "\\\\")) == [word]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import (
     SHAPES,
-    Unfit,
+    UnsupportedValue,
     agent_literal,
     quoted,
     rendered,
@@ -99,24 +99,24 @@ def test_plain_values_look_plain(shape: str) -> None:
 @pytest.mark.parametrize(
     ("shape", "data", "said"),
     [
-        ("dotenv", ["A"], "dotenv takes a dictionary"),
-        ("dotenv", {"A-B": "x"}, "'A-B' is no name for a variable of the environment"),
-        ("shell", {"É": "x"}, "'É' is no name for a variable of the environment"),
-        ("environment_file", {"A": ["x"]}, "A is a list: a variable of the environment is text, a number or a flag"),
+        ("dotenv", ["A"], "dotenv needs a dictionary"),
+        ("dotenv", {"A-B": "x"}, "'A-B' is not a valid name of an environment variable"),
+        ("shell", {"É": "x"}, "'É' is not a valid name of an environment variable"),
+        ("environment_file", {"A": ["x"]}, "A is a list: an environment variable is a string, a number or a boolean"),
         ("environment_file", {"A": None}, "A is null"),
-        ("dotenv", {"A": "x\0"}, "no variable of an environment can hold the character NUL"),
-        ("environment_file", {"A": "x\U0001ffff"}, "systemd reads no text with code points that are no characters"),
-        ("json", {"A": float("nan")}, "a float has no place"),
-        ("yaml", {"A": b"x"}, "a bytes has no place"),
-        ("json", "\ud800", "what is no text has no place"),
-        ("toml", [], "toml takes a dictionary"),
-        ("toml", {"a": None}, "a: TOML has no place for null"),
-        ("toml", {"a": [{}]}, "a: TOML has no place for a table in a list"),
-        ("toml", {"b": {1: 2}}, "toml takes a dictionary with texts as names"),
+        ("dotenv", {"A": "x\0"}, "an environment variable cannot hold the character NUL"),
+        ("environment_file", {"A": "x\U0001ffff"}, "systemd refuses text with code points that are not characters"),
+        ("json", {"A": float("nan")}, "a float cannot be written to a file of the shape json"),
+        ("yaml", {"A": b"x"}, "a bytes cannot be written to a file of the shape yaml"),
+        ("json", "\ud800", "a lone surrogate, which is not text"),
+        ("toml", [], "toml needs a dictionary"),
+        ("toml", {"a": None}, "a: TOML cannot hold null"),
+        ("toml", {"a": [{}]}, "a: TOML cannot hold a table in a list"),
+        ("toml", {"b": {1: 2}}, "toml needs a dictionary whose names are strings"),
     ],
 )
-def test_what_does_not_fit_is_refused(shape: str, data: Any, said: str) -> None:
-    with pytest.raises(Unfit, match=re.escape(said)):
+def test_unsupported_values_are_refused(shape: str, data: Any, said: str) -> None:
+    with pytest.raises(UnsupportedValue, match=re.escape(said)):
         rendered(shape, data)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlkeys._shared.shapes import Unfit, quoted, rendered
+from mlkeys._shared.shapes import UnsupportedValue, quoted, rendered
 from mlkeys._targets.ansible.jinja import Expression, in_file
 from mlkeys._targets.ansible.values import Values
 
@@ -42,7 +42,7 @@ def problem_of(keyword: str, data: Any) -> str | None:
     """Return why the data cannot be written in the shape, None when it can."""
     try:
         rendered(_shape_of(keyword), data)
-    except Unfit as problem:
+    except UnsupportedValue as problem:
         return str(problem)
     return None
 

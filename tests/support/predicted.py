@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compares what check mode said with what the run that followed did, task by task and host by host.
+"""Compares what check mode predicted with what the following run changed, task by task and host by host.
 
-    python -m tests.support.foretold FOLDER
+    python -m tests.support.predicted FOLDER
 
-The folder is where the callback `changes` has written.
+The callback `changes` writes the files of the folder.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ Changes = collections.Counter[tuple[str, str]]
 
 
 def differences(runs: Sequence[dict[str, Any]]) -> list[str]:
-    """Of each run in check mode and the next real one of the same playbook."""
+    """Compare each run in check mode with the next real run of the same playbook."""
     found, compared = [], 0
-    for number, foretold in enumerate(runs):
-        if not foretold["check"]:
+    for number, check in enumerate(runs):
+        if not check["check"]:
             continue
         following = runs[number + 1 :]
-        real = next((run for run in following if run["playbook"] == foretold["playbook"] and not run["check"]), None)
+        real = next((run for run in following if run["playbook"] == check["playbook"] and not run["check"]), None)
         if real is None:
             continue
         compared += 1
-        said, done = (_counted(run["changed"]) for run in (foretold, real))
-        found += [f"{host}: '{task}' was foretold and did not change" for host, task in (said - done).elements()]
-        found += [f"{host}: '{task}' changed and was not foretold" for host, task in (done - said).elements()]
+        predicted, done = (_counted(run["changed"]) for run in (check, real))
+        found += [f"{host}: '{task}' was predicted and did not change" for host, task in (predicted - done).elements()]
+        found += [f"{host}: '{task}' changed and was not predicted" for host, task in (done - predicted).elements()]
         if not done:
-            found.append(f"{real['playbook']} changed nothing, so there is nothing to compare")
+            found.append(f"{real['playbook']} changed nothing, so nothing could be compared")
     return found if compared else ["there was no run in check mode before a real one"]
 
 

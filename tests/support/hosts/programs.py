@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What hosts need of this machine, and the programs that are downloaded where it lacks them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.support.collection import ROOT
+
+PYTHON = "/usr/bin/python3"
+
+# Program to the Debian packages that it comes from.
+_PROGRAMS = {
+    "/usr/sbin/sshd": ("openssh-server", "openssh-sftp-server", "libwrap0"),
+    "/usr/bin/sudo": ("sudo",),
+}
+_DOWNLOADS = ROOT / ".cache" / "hosts"
+_APT_SECONDS = 300
+
+
+class DownloadError(Exception):
+    """A program that hosts need could not be downloaded."""
+
+
+def missing_requirements() -> str:
+    """What this machine lacks to have hosts, as a sentence; empty if nothing."""
+    if platform.system() != "Linux" or os.geteuid() != 0:
+        return "hosts need root on Linux"
+    missing = [name for name in ("unshare", "nsenter", "dpkg", "ssh-keygen", "ip") if shutil.which(name) is None]
+    missing += [PYTHON] if not Path(PYTHON).exists() else []
+    return f"hosts need {', '.join(missing)}" if missing else ""
+
+
+def extra_files() -> Path:
+    """A folder that holds the programs which this machine lacks, at the paths where they would be installed."""
+    with _locked(_DOWNLOADS):
+        missing = [name for program, names in _PROGRAMS.items() if not Path(program).exists() for name in names]
+        extra = _DOWNLOADS / f"{'-'.join(missing) or 'nothing'}"
+        if extra.exists():
+            return extra
+        packages, unpacked = _DOWNLOADS / "packages", _DOWNLOADS / "new"
+        for folder in (packages, unpacked):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        if missing:
+            _download(missing, packages)
+        for package in packages.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", str(package), str(unpacked)], check=True)  # noqa: S607
+        # This machine may have links of these names. Folders would hide what the links point to.
+        for name in ("bin", "lib", "sbin", "usr/share", "usr/include", "var"):
+            shutil.rmtree(unpacked / name, ignore_errors=True)
+        shutil.rmtree(packages)
+        unpacked.rename(extra)
+        return extra
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other test processes from downloading at the same time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _download(names: Sequence[str], folder: Path) -> None:
+    """Packages from Debian, without installing them: nothing on this machine changes."""
+    options = ["-qq", "-o", "APT::Sandbox::User=root"]
+    download = ["apt-get", *options, "download", *names]
+    if subprocess.run(download, cwd=folder, capture_output=True, timeout=_APT_SECONDS, check=False).returncode == 0:
+        return
+    update = ["apt-get", *options, "update"]
+    subprocess.run(update, capture_output=True, timeout=_APT_SECONDS, check=False)
+    done = subprocess.run(download, cwd=folder, capture_output=True, text=True, timeout=_APT_SECONDS, check=False)
+    if done.returncode:
+        raise DownloadError(f"apt-get cannot download {', '.join(names)}:\n{done.stderr[-2000:]}")
