@@ -152,7 +152,7 @@ def _rotated_fleet(bench: Bench, hosts: int) -> Run:
     run = bench.run(bench.shared, folder, approle=True, playbook="mlkeys.transit.rotate", arguments=given)
     for path in files:
         if path.read_text(encoding="utf-8").count("vault:v2:") != 10:
-            raise AssertionError(f"{path}: not all ciphertexts were carried over")
+            raise AssertionError(f"{path}: not all ciphertexts were rewrapped")
     if bench.raw.call("GET", f"transit/keys/{key}")["min_decryption_version"] != 2:
         raise AssertionError("the floor was not raised")
     return run

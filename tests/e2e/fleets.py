@@ -27,7 +27,7 @@ VALUES = {"openai_api_key": "sk-canary-one", "hf_token": "hf_canary-two"}
 HOSTS = ("gateway-a", "gateway-b")
 KEY = "ml-api-key"
 
-# The key when it was rotated once and that was carried through.
+# The key when it was rotated once and every ciphertext was rewrapped.
 DONE = {"latest_version": 2, "min_decryption_version": 2, "min_encryption_version": 2, "min_available_version": 0}
 
 

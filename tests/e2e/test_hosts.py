@@ -152,7 +152,7 @@ def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(s
     for name in HOSTS:
         assert site.got(name, "turned") == [SHA["openai_api_key"], sha256(secrets["openai_api_key"])]
 
-    # What a run has left undone the next one does, although no file differs any more.
+    # The next run does what an earlier one left out, although no file differs any more.
     starts = {name: len(site.got(name, "left")) for name in HOSTS}
     site.hosts["two"].run("sh", "-c", "echo other > /etc/mlkeys/left/started")
     last = site.play(services, vault_transit_vars_files=site.vars_files(secrets))

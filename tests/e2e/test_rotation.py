@@ -19,9 +19,9 @@ def rotations(ledger: Ledger) -> int:
     return sum(path.endswith("/rotate") for _operation, path in ledger.requests)
 
 
-def test_all_is_carried_over_the_floor_raised_and_a_second_run_changes_nothing(fleet: Fleet) -> None:
-    foretold = fleet.run("--check")
-    assert "changed: [localhost]" in foretold
+def test_all_is_rewrapped_the_floor_raised_and_a_second_run_changes_nothing(fleet: Fleet) -> None:
+    predicted = fleet.run("--check")
+    assert "changed: [localhost]" in predicted
     assert fleet.key()["latest_version"] == 1
     ledger = Ledger(fleet.bao)
     fleet.run()
@@ -70,7 +70,7 @@ def test_a_run_that_is_killed_between_writing_and_renaming_is_finished_by_the_ne
     assert len((fleet.folder / "moves").read_text(encoding="utf-8").splitlines()) >= number
     assert any(path.name.startswith(".mlkeys-") for path in fleet.folder.rglob("*"))
     assert fleet.file.plaintexts(KEY) == VALUES
-    # Demanded again, but the one before it is not carried through yet.
+    # Demanded again, but the one before it is not finished yet.
     fleet.run()
     fleet.check_rotated()
     assert fleet.key() == DONE

@@ -44,7 +44,7 @@ def test_each_ciphertext_of_the_fleet_is_reported_with_its_key_and_version(fleet
     assert len(set(places)) == 10
 
 
-def test_what_is_behind_lost_or_of_no_key_is_reported(bao: Bao, fleet: Fleet) -> None:
+def test_outdated_lost_or_of_no_key_is_reported(bao: Bao, fleet: Fleet) -> None:
     make_key(bao, fleet.mount, "other")
     bao.done("POST", f"{fleet.mount}/keys/other/config", {"exportable": True})
     theirs = encrypted(bao, fleet.mount, {"x_api_key": "y"}, "other")["x_api_key"]

@@ -18,7 +18,7 @@ from tests.support.collection import ROOT
 
 #: A phrase, and what to write instead. `_` between words stands for anything that separates words.
 PHRASES = {
-    r"told|tell|tells|telling": "report, show, state, say which",
+    r"told|tell(?!\(\))|tells|telling": "report, show, state, say which",
     r"foretold|foretell|foretells|foretelling": "predict",
     r"(?<!there_)(?:is|are|was|were)_no(?!_longer|_more|_log)": "is not a",
     r"(?:is|are|was|were)_to_be": "must be, will be",

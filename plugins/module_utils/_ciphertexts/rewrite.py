@@ -56,7 +56,7 @@ def checked(replacements: Mapping[str, str]) -> Mapping[str, str]:
     """The replacements.
 
     Raises:
-        RewriteError: one is no ciphertext.
+        RewriteError: one is not a ciphertext.
     """
     wrong = sum(1 for new in replacements.values() if not is_ciphertext(new))
     if wrong:
@@ -80,10 +80,10 @@ def rewrite(
         replacements: the new ciphertexts, by the old.
         begin: nothing before it is replaced. The source must allow to go to any place then.
         end: nothing behind it is replaced.
-        expected: how many are to be replaced; ``None`` for any number.
+        expected: how many must be replaced; ``None`` for any number.
 
     Raises:
-        RewriteError: a replacement is no ciphertext or would not be read as it is written, the source is binary, or
+        RewriteError: a replacement is not a ciphertext or would not be read as it is written, the source is binary, or
             another number of ciphertexts was replaced than expected.
     """
     checked(replacements)

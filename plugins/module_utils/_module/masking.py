@@ -19,7 +19,7 @@ MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 # A shorter value occurs in other texts by chance.
 SHORTEST = 8
-# So do these, which are no secrets by any means, but may be given as one.
+# So do these, which are not secrets at all, but may be given as one.
 COMMON = frozenset(("password", "passw0rd", "changeme", "localhost", "username", "plaintext", "ciphertext"))
 
 

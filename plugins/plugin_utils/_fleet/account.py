@@ -229,7 +229,7 @@ def _blocking(
     if findings.missing:
         hosts = ", ".join(f"{host} ({reason})" for host, reason in findings.missing.items())
         reasons.append(f"these hosts could not be looked at: {hosts}")
-    # The limit of a run leaves some behind, which is no fault.
+    # The limit of a run leaves some behind, which is not an error.
     if findings.behind and not findings.left:
         reasons.append(f"these ciphertexts are still behind: {_some(findings.behind, reasons=True)}")
     # The floor does not touch what is at the target or above it.

@@ -156,7 +156,7 @@ def test_hosts_versions_below_the_floor_and_trimming_have_their_own_advice() -> 
     assert "--recover" not in shown(trimmed)
 
 
-def test_the_same_command_again_is_no_dry_run_and_trims_once() -> None:
+def test_the_same_command_again_is_not_dry_run_and_trims_once() -> None:
     assert again(["mlkeys", "rotate", "--trim", "--dry-run"], ("--trim-anyway",)) == [
         "mlkeys",
         "rotate",

@@ -157,7 +157,7 @@ def test_an_old_terraform_is_remarked_on_where_it_matters(tmp_path: Path, monkey
 # --- the program and the settings ---
 
 
-def test_a_program_with_problems_is_no_reason_to_stop(doctor: Doctor, bao: Bao) -> None:
+def test_a_program_with_problems_is_not_reason_to_stop(doctor: Doctor, bao: Bao) -> None:
     written("")
     found = doctor(status=1, BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
     assert "path is empty" in shown(found, "program", "wrong")

@@ -84,7 +84,7 @@ def test_changes_of_keys_by_hand_are_found(bao: Bao, mount: str, tmp_path: Path)
     assert "deploy cannot change: first." in messages
     assert reason in place.run("deploy", "--stack", "first", status=1)[0]
 
-    # A server that gives no answer is no drift.
+    # A server that gives no answer is not drift.
     _, messages = place.run("diff", "--fail", "--stack", "first", status=1, token="wrong")
     assert "Not compared: first." in messages
     assert "deploy cannot change" not in messages

@@ -299,7 +299,7 @@ def test_a_large_notebook_is_read() -> None:
     assert [one.split(":")[0] for one in listed()] == ["MLK101 notebook.ipynb"]
 
 
-def test_a_file_that_is_not_read_is_no_success() -> None:
+def test_a_file_that_is_not_read_is_not_success() -> None:
     os.mkfifo("pipe")
     lint()
     assert "Not checked: pipe: not a regular file." in lint("pipe", status=2).stderr

@@ -234,7 +234,7 @@ def test_each_secret_of_a_text_is_found_once() -> None:
         keys.cask,
     ],
 )
-def test_real_keys_are_hardly_ever_mistaken_for_placeholders(make: Callable[[], str]) -> None:
+def test_real_keys_are_hardly_ever_mismistaken_for_placeholders(make: Callable[[], str]) -> None:
     assert sum(not found(make()) for _ in range(500)) <= 1
 
 

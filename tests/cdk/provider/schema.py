@@ -105,7 +105,7 @@ class _Source:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        # Of the two classes of a nested block, the first is the one that tells its attributes.
+        # Of the two classes of a nested block, the first is the one that has its attributes.
         self._classes: dict[str, str] = {}
         for found in _CLASS.finditer(text):
             self._classes.setdefault(found[1], found[0])

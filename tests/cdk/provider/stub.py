@@ -29,7 +29,7 @@ Values = dict[str, Any]
 _UNKNOWN = msgpack.ExtType(0, b"\0")
 _LIST = 2
 
-_telling = threading.Lock()
+_recording = threading.Lock()
 
 
 class Stub:
@@ -67,12 +67,12 @@ class Stub:
         if request.type_name == "vault_transit_secret_backend_key":
             self._keys.add(f"{planned['backend']}/{planned['name']}")
             planned["id"] = f"{planned['backend']}/keys/{planned['name']}"
-        _tell("apply", request.type_name, config)
+        _record("apply", request.type_name, config)
         response.new_state.msgpack = msgpack.packb(planned)
 
     def _read(self, request: Any, response: Any) -> None:
         state = _unpacked(request.config) or {}
-        _tell("read", request.type_name, state)
+        _record("read", request.type_name, state)
         if not self._knows(f"{state['backend']}/{state['key']}", response):
             return
         if request.type_name == "vault_transit_encrypt":
@@ -83,7 +83,7 @@ class Stub:
 
     def _open(self, request: Any, response: Any) -> None:
         result = _unpacked(request.config) or {}
-        _tell("open", request.type_name, result)
+        _record("open", request.type_name, result)
         if not self._knows(result["path"].replace("/encrypt/", "/"), response):
             return
         plaintext = base64.b64decode(json.loads(result["data_json"])["plaintext"]).decode()
@@ -176,10 +176,10 @@ def _unpacked(value: Any) -> Values | None:
     return found
 
 
-def _tell(verb: str, type_: str, values: Mapping[str, Any]) -> None:
+def _record(verb: str, type_: str, values: Mapping[str, Any]) -> None:
     given = {name: value for name, value in values.items() if value is not None}
     # Terraform asks for several things at once.
-    with _telling:
+    with _recording:
         print(json.dumps({"verb": verb, "type": type_, "values": given}), flush=True)  # noqa: T201  its way to speak
 
 

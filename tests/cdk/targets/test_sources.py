@@ -123,8 +123,8 @@ def test_missing_secrets_are_named_before_anything_is_changed(tmp_path: Path) ->
     stderr = mlkeys("deploy", cwd=tmp_path, env={"EMPTY": ""}, status=1).stderr
     assert stderr.splitlines()[-5:] == [
         "Error: Nothing was deployed: secrets are missing.",
-        "  [app/taken/from_file] (app.py:6) secrets/token is no file that can be read",
-        "  [app/taken/asked] (app.py:6) nobody can answer 'What is {{ it }}?': the standard input is no terminal",
+        "  [app/taken/from_file] (app.py:6) secrets/token is not a readable file",
+        "  [app/taken/asked] (app.py:6) cannot prompt for 'What is {{ it }}?': standard input is not a terminal",
         "  [app/taken/from_kv] (app.py:6) the environment variable EMPTY is empty",
         "  [app/taken/b] (app.py:6) the environment variable UNSET is not set",
     ]

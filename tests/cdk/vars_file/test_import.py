@@ -188,7 +188,7 @@ LITERALS = [
 
 
 @pytest.mark.parametrize("value", REFERENCES)
-def test_a_reference_is_not_taken_for_the_secret(bao: Bao, importing: Importing, value: str) -> None:
+def test_a_reference_is_not_mistaken_for_the_secret(bao: Bao, importing: Importing, value: str) -> None:
     Path(".env").write_text(f"OPENAI_API_KEY={value}\n")
     assert "refers to something else" in importing("dotenv", ".env", status=1).stderr
     assert not TARGET.exists()

@@ -18,7 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options
 
 from tests.integration.support.plays import (
     CALLBACK,
-    TOLD,
+    INVOCATION_SHOWN,
     AppRole,
     Project,
     approle,
@@ -142,7 +142,7 @@ def test_which_tasks_run_in_process(
     check = {"ansible.builtin.assert": {"that": ["(out.results | default([out]))[0].transit_keys[0].name == 'ml'"]}}
     project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task, check]}]))
     ledger = Ledger(bao)
-    done = project.run("-vvvv", env={**TOLD, "ANSIBLE_BECOME_PLUGINS": str(tmp_path / "become_plugins")})
+    done = project.run("-vvvv", env={**INVOCATION_SHOWN, "ANSIBLE_BECOME_PLUGINS": str(tmp_path / "become_plugins")})
     assert ("AnsiballZ_vault_transit_key_info" not in done.stdout) is in_process
     assert asked(ledger)["login"] == 1
     assert live_tokens(bao, role) == 0
@@ -161,7 +161,7 @@ def test_a_token_passed_to_a_module_is_not_shown(bao: Bao, mount: str, tmp_path:
     hidden = f"{task}  environment: {{X: y}}\n  no_log: true\n"
     project.play(task + f"{task}  environment: {{X: y}}\n" + hidden)
     with relay(bao.addr) as server:
-        done = project.run("-vvvv", env={**TOLD, "BAO_ADDR": server.url})
+        done = project.run("-vvvv", env={**INVOCATION_SHOWN, "BAO_ADDR": server.url})
         [token] = {request.token for request in server.passed if request.token}
     assert '"token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"' in done.stdout
     assert "censored" in done.stdout

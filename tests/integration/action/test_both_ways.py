@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.integration.support.backups import age_holder
-from tests.integration.support.plays import CALLBACK, TOLD, Project, make_key, may_use
+from tests.integration.support.plays import CALLBACK, INVOCATION_SHOWN, Project, make_key, may_use
 from tests.integration.support.relay import Passed, relay
 from tests.support.server import Bao, policy_token, transit_mount
 
@@ -201,7 +201,7 @@ def carried_out(bao: Bao, folder: Path, *, sent: bool) -> tuple[list[dict[str, A
         tasks = tasks_of(words, folder, sent=sent)
         project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
         # A process for each case takes long.
-        done = project.run("-vvvv", env={**TOLD, "ANSIBLE_PIPELINING": "true"}, timeout=400)
+        done = project.run("-vvvv", env={**INVOCATION_SHOWN, "ANSIBLE_PIPELINING": "true"}, timeout=400)
         text = (folder / "results.json").read_text(encoding="utf-8")
         for secret in (token, SECRET, "hf_both_ways", HOLDER.identity, "wrong-identity-both-ways"):
             assert secret not in text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.support.plays import TOLD, Project
+from tests.integration.support.plays import INVOCATION_SHOWN, Project
 from tests.support.server import Bao
 
 CANARY = "canary-misspelt-Qz7"
@@ -17,7 +17,7 @@ CANARY = "canary-misspelt-Qz7"
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["in process", "in a process of its own"])
 def test_a_short_secret_turns_nothing_into_asterisks(bao: Bao, mount: str, tmp_path: Path, *, elsewhere: bool) -> None:
     bao.done("POST", f"{mount}/keys/ml-1", {})
-    project = Project(tmp_path, {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, **TOLD})
+    project = Project(tmp_path, {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, **INVOCATION_SHOWN})
     project.hosts(1)
     project.play(
         f"""
@@ -45,7 +45,13 @@ def test_a_short_secret_turns_nothing_into_asterisks(bao: Bao, mount: str, tmp_p
 
 def test_a_misspelt_option_shows_no_value(bao: Bao, mount: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    environment = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, "ANSIBLE_LOG_PATH": str(log), "CANARY": CANARY, **TOLD}
+    environment = {
+        "BAO_ADDR": bao.addr,
+        "BAO_TOKEN": bao.token,
+        "ANSIBLE_LOG_PATH": str(log),
+        "CANARY": CANARY,
+        **INVOCATION_SHOWN,
+    }
     project = Project(tmp_path, environment)
     project.hosts(1)
     project.play(

@@ -86,7 +86,7 @@ class Backup:
         return run(self.bao, "vault_transit_backup", check=check, **given)
 
     def taken(self, **params: Any) -> ModuleResult:
-        """Foretold, taken, and found to be up to date."""
+        """Predicted, taken, and found to be up to date."""
         ledger, before = Ledger(self.bao), self.state()
         predicted = self.run(check=True, **params)
         assert predicted.changed, predicted.msg
@@ -206,7 +206,7 @@ def test_what_is_encrypted_is_what_the_server_gave(backup: Backup) -> None:
     backup.bao.done("POST", f"{backup.mount}/restore/by-hand", {"backup": opened.decode()})
 
 
-def test_mode_and_what_is_no_backup(backup: Backup) -> None:
+def test_mode_and_what_is_not_backup(backup: Backup) -> None:
     backup.taken(mode="0640")
     assert backup.path.stat().st_mode & 0o777 == 0o640
     backup.kept()
@@ -263,7 +263,7 @@ def test_a_key_that_does_not_allow_it(bao: Bao, mount: str, tmp_path: Path, allo
         (["A" * 40], "GnuPG does not accept " + "A" * 40 + ": it has no key of that fingerprint"),
     ],
 )
-def test_a_recipient_that_does_not_serve(backup: Backup, recipients: list[str], message: str) -> None:
+def test_a_recipient_that_is_invalid(backup: Backup, recipients: list[str], message: str) -> None:
     assert message in backup.refused(recipients=recipients)
 
 
@@ -275,7 +275,7 @@ def test_a_private_key_among_the_recipients_is_refused_and_does_not_show(backup:
     assert secret not in json.dumps(result)
 
 
-def test_without_recipients_or_tools_there_is_no_backup(backup: Backup) -> None:
+def test_without_recipients_or_tools_there_is_not_backup(backup: Backup) -> None:
     assert "missing required arguments: recipients" in backup.refused(recipients=None)
     assert "The program no-gpg was not found. Install GnuPG" in backup.refused(
         recipients=["A" * 40], gpg_binary="no-gpg"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ciphertexts in files of any format: told whose they are, and carried to another key version byte for byte."""
+"""Ciphertexts in files of any format: identified, and rewrapped with another key version byte for byte."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_only_ciphertexts_change_and_they_say_the_same(fleet: Fleet, old: dict[s
     assert (again.changed, again["totals"]["kept"]) == (False, 11)
 
 
-def test_the_diff_tells_lines_names_and_versions(fleet: Fleet, old: dict[str, str]) -> None:
+def test_the_diff_shows_lines_names_and_versions(fleet: Fleet, old: dict[str, str]) -> None:
     path = fleet.write("a.env", f"# x\nOPENAI_API_KEY='{old['openai_api_key']}'\nX={old['hf_token']}\n")
     fleet.rotate()
     done = fleet.run(contexts=list(VALUES))
@@ -171,7 +171,7 @@ def test_names_that_lines_give_need_one_request_and_others_one_for_each_context(
     assert len(ledger.requests) == 2 + len(VALUES)
 
 
-def test_ciphertexts_of_other_keys_are_told_and_left_alone(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
+def test_ciphertexts_of_other_keys_are_reported_and_left_alone(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
     make_key(bao, fleet.mount, "other")
     theirs = encrypted(bao, fleet.mount, {"openai_api_key": "sk-theirs"}, "other")["openai_api_key"]
     damaged = old["hf_token"][:-8] + "AAAAAAA="
@@ -193,7 +193,7 @@ def test_ciphertexts_of_other_keys_are_told_and_left_alone(bao: Bao, fleet: Flee
     assert (fleet.run(contexts=list(VALUES)).changed, path.stat().st_mode & 0o777) == (False, 0o640)
 
 
-def test_what_fell_below_the_floor_is_told_as_such(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
+def test_what_fell_below_the_floor_is_reported_as_such(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
     fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
     fleet.rotate()
     bao.done("POST", f"{fleet.mount}/keys/ml/config", {"min_decryption_version": 2})
@@ -267,7 +267,7 @@ def test_a_pinned_version_is_not_passed(fleet: Fleet, old: dict[str, str]) -> No
     assert "key_version 9 does not exist" in fleet.run(contexts=list(VALUES), key_version=9).msg
 
 
-def test_many_files_go_a_part_at_a_time_and_it_is_told_how_far_it_is(
+def test_many_files_go_a_part_at_a_time_and_progress_is_shown(
     fleet: Fleet, old: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(_module_ciphertexts, "AT_ONCE", 4)
@@ -277,14 +277,14 @@ def test_many_files_go_a_part_at_a_time_and_it_is_told_how_far_it_is(
     done = fleet.run(contexts=list(VALUES))
     assert done["totals"] == totals(rewrapped=30), done["problems"]
     assert len(done["files"]) == 10
-    told = capsys.readouterr().err.splitlines()
-    assert told == [
+    shown = capsys.readouterr().err.splitlines()
+    assert shown == [
         f"vault_transit_rewrap: localhost: {number} ciphertexts in {files} of 10 files"
         for number, files in ((4, 1), (8, 2), (12, 3), (16, 5), (20, 6), (24, 7), (28, 9), (30, 10))
     ]
     monkeypatch.undo()
     assert not fleet.run(contexts=list(VALUES)).changed
-    # Where all is one part, there is nothing to tell.
+    # Where all is one part, there is nothing to show.
     assert not capsys.readouterr().err
 
 
@@ -464,7 +464,7 @@ def test_the_documented_rights_are_enough(fleet: Fleet, old: dict[str, str], min
 # What is where
 
 
-def test_whose_they_are_is_told(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
+def test_whose_they_are_is_reported(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
     make_key(bao, fleet.mount, "other")
     theirs = encrypted(bao, fleet.mount, {"x": "y"}, "other")["x"]
     fleet.rotate()
@@ -511,7 +511,7 @@ def test_whose_they_are_is_told(bao: Bao, fleet: Fleet, old: dict[str, str]) -> 
     assert states == ["too old", "foreign", "current", "too old"]
 
 
-def test_of_several_keys_each_is_told_its_own(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
+def test_of_several_keys_each_gets_its_own(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
     for name in ("other", "third"):
         make_key(bao, fleet.mount, name)
     theirs = encrypted(bao, fleet.mount, {"x": "y"}, "other")["x"]
@@ -520,17 +520,17 @@ def test_of_several_keys_each_is_told_its_own(bao: Bao, fleet: Fleet, old: dict[
     keys = [{"name": "ml"}, {"name": "other", "backend": f"/{fleet.mount}/"}]
     asked: dict[str, Any] = {"key": None, "keys": keys, "contexts": ["hf_token", "x"]}
 
-    def told() -> list[tuple[str, str, str]]:
+    def states() -> list[tuple[str, str, str]]:
         return [(row["key"], row["state"], row["secret"]) for row in fleet.run(INFO, **asked)["ciphertexts"]]
 
-    assert told() == [("ml", "current", "hf_token"), ("other", "current", "x"), ("third", "foreign", "")]
+    assert states() == [("ml", "current", "hf_token"), ("other", "current", "x"), ("third", "foreign", "")]
     # A key does not look at what is below its floor, but another may know it.
     fleet.rotate()
     bao.done("POST", f"{fleet.mount}/keys/ml/config", {"min_decryption_version": 2})
-    assert told() == [("ml", "too old", ""), ("other", "current", "x"), ("third", "foreign", "")]
+    assert states() == [("ml", "too old", ""), ("other", "current", "x"), ("third", "foreign", "")]
     fleet.rotate("other")
     bao.done("POST", f"{fleet.mount}/keys/other/config", {"min_decryption_version": 2})
-    assert told() == [("", "too old", ""), ("", "too old", ""), ("third", "foreign", "")]
+    assert states() == [("", "too old", ""), ("", "too old", ""), ("third", "foreign", "")]
     assert "Unsupported parameters: nothing." in fleet.run(INFO, **asked, nothing=1).msg
     assert "exclude each other" in fleet.run(INFO, **{**asked, "key": "ml"}).msg
 

@@ -23,8 +23,8 @@ from tests.support.server import Bao
 _KINDS = ("login", "revoke-self", "renew-self", "lookup-self", "decrypt", "encrypt")
 
 CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "mlkeys.transit.session"}
-# Since ansible-core 2.21 modules tell their options only where that is asked for.
-TOLD = {"ANSIBLE_INJECT_INVOCATION": "true"}
+# Since ansible-core 2.21 modules show their options only if this is set.
+INVOCATION_SHOWN = {"ANSIBLE_INJECT_INVOCATION": "true"}
 VARS_PLUGIN = {"ANSIBLE_VARS_ENABLED": "host_group_vars,mlkeys.transit.vault_transit"}
 
 

@@ -21,7 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import
 from tests.support.modules import ModuleResult, run_module
 from tests.support.server import Bao
 
-# What carries a run's own login is no work on what the run is about (it may name its user at its end), and some things
+# What carries a run's own login is not work on what the run is about (it may name its user at its end), and some things
 # can only be asked by an update.
 WRITES_NOTHING = re.compile(r"auth/(token/(lookup|renew|revoke)-self|.+/login(/[^/]+)?|.+/secret-id-accessor/lookup)")
 
@@ -66,7 +66,7 @@ def run(
 
 
 def outcome(result: ModuleResult) -> dict[str, Any]:
-    """What a run says it did: all that it returned but the echo of its options, warnings, and what nobody foretells."""
+    """What a run says it did: all that it returned but the echo of its options, warnings, and what nobody predicts."""
     return {name: value for name, value in result.items() if name not in ("invocation", "warnings", "successors")}
 
 

@@ -111,7 +111,7 @@ def test_any_text_is_kept_as_it_is(vars_file: VarsFile) -> None:
     assert vars_file.plaintexts() == odd
 
 
-def test_nothing_at_all_is_no_file(vars_file: VarsFile) -> None:
+def test_nothing_at_all_is_not_file(vars_file: VarsFile) -> None:
     done = vars_file.converge({})
     assert done["entries"] == []
     assert not vars_file.path.exists()

@@ -76,7 +76,7 @@ def test_who_may_not_decrypt_never_asks_to(vars_file: VarsFile, mint_token: Mint
     assert "decrypt" not in asked(vars_file, ledger)
 
 
-def test_without_rotation_there_is_no_need_to_rewrap_or_verify(vars_file: VarsFile, mint_token: Mint) -> None:
+def test_without_rotation_there_is_not_need_to_rewrap_or_verify(vars_file: VarsFile, mint_token: Mint) -> None:
     token = mint_token(update_on(vars_file.mount, f"encrypt/{KEY}", f"hmac/{KEY}"))
     vars_file.converge(SECRETS, token=token)
     vars_file.converge({**SECRETS, "openai_api_key": "sk-rolled-secret"}, token=token)
@@ -116,7 +116,7 @@ def with_marks(mount: str) -> str:
 
 def test_a_fingerprint_key_of_its_own_has_its_documented_policy(vars_file: VarsFile, mint_token: Mint) -> None:
     options = yaml.safe_load(vault_transit_vars.DOCUMENTATION)["options"]
-    assert "The token then needs to read O(key)" in " ".join(options["fingerprint_key"]["description"])
+    assert "The token then must be able to read O(key)" in " ".join(options["fingerprint_key"]["description"])
     token = mint_token(with_marks(vars_file.mount))
     vars_file.converge(SECRETS, token=token, fingerprint_key=MARKS)
     vars_file.rotate()

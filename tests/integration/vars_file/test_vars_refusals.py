@@ -47,7 +47,7 @@ def test_a_file_that_it_did_not_write_is_refused_before_anything_is_asked(
     assert capfd.readouterr().err == ""
 
 
-def test_bytes_that_are_no_text(vars_file: VarsFile) -> None:
+def test_bytes_that_are_not_text(vars_file: VarsFile) -> None:
     vars_file.path.write_bytes(b"a: \xff\xfe")
     assert vars_file.refused(SECRETS) == f"{vars_file.path}: it is not UTF-8 text."
 
@@ -71,7 +71,7 @@ def test_secrets_that_cannot_be_right(vars_file: VarsFile, secrets: dict[str, ob
     assert vars_file.requests(ledger) == []
 
 
-def test_secrets_that_are_no_mapping(vars_file: VarsFile) -> None:
+def test_secrets_that_are_not_mapping(vars_file: VarsFile) -> None:
     result = vars_file.run(SECRET)
     assert result.failed
     assert SECRET not in json.dumps(result)

@@ -65,7 +65,7 @@ def test_a_backup_and_its_key_have_the_same_facts(oldest: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["canary!", "Y2FuYXJ5", base64.b64encode(b'{"policy": {"canary": 1}}').decode()])
-def test_what_is_no_backup_does_not_show(text: str) -> None:
+def test_what_is_not_backup_does_not_show(text: str) -> None:
     with pytest.raises(ValueError, match=r"^not a backup of a key$") as caught:
         facts_of_backup(text)
     assert printed_with(caught.value) == []

@@ -111,7 +111,7 @@ FILES = [
 
 
 @pytest.mark.parametrize("text", FILES)
-def test_fingerprints_of_a_vars_file_are_no_ciphertexts(text: str) -> None:
+def test_fingerprints_of_a_vars_file_are_not_ciphertexts(text: str) -> None:
     assert [found.name for found in find(text.encode())] == ["a", "c"]
     changed, count = replace(text.encode(), {OLD: NEW, FINGERPRINT: NEW})
     assert count == 2

@@ -138,7 +138,7 @@ def test_what_only_begins_like_compressed_is_text(tmp_path: Path) -> None:
     assert stored.unread.kind == "binary"
 
 
-def test_what_is_no_file_that_can_be_read_is_named_and_not_opened(tmp_path: Path) -> None:
+def test_what_is_not_file_that_can_be_read_is_named_and_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     kinds = [("pipe", "special"), (".", "special"), ("gone", "missing")]
     for name, kind in kinds:
@@ -164,7 +164,7 @@ SIZES = [None, Sizes(window=50, reach=1000, context=300), Sizes(window=1, reach=
 
 @pytest.mark.parametrize("sizes", SIZES, ids=["large windows", "small windows", "single bytes"])
 @pytest.mark.parametrize("text", FILES)
-def test_fingerprints_of_a_vars_file_are_no_ciphertexts(text: str, sizes: Sizes | None) -> None:
+def test_fingerprints_of_a_vars_file_are_not_ciphertexts(text: str, sizes: Sizes | None) -> None:
     assert [found.name for found in Scan(io.BytesIO(text.encode()), sizes=sizes)] == ["a", "c"]
     target = io.BytesIO()
     texts = {OLD: NEW, FINGERPRINT: NEW}

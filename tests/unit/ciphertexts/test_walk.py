@@ -104,7 +104,7 @@ def test_what_is_not_there_is_named(tree: Path) -> None:
     }
 
 
-def test_what_is_no_file_is_named_and_not_opened(tree: Path) -> None:
+def test_what_is_not_file_is_named_and_not_opened(tree: Path) -> None:
     os.mkfifo(tree / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         here = Path.cwd()
@@ -153,7 +153,7 @@ def test_what_may_not_be_read_is_named(tree: Path) -> None:
     ]
 
 
-def test_names_that_are_no_text_are_found(tree: Path) -> None:
+def test_names_that_are_not_text_are_found(tree: Path) -> None:
     with open(os.fsencode(tree / "sub") + b"/\xff.env", "wb"):  # noqa: PTH123
         pass
     walked = walk(Places([str(tree)]))

@@ -204,7 +204,7 @@ def test_a_response_of_another_server_is_rejected(
     assert error.message == f"The server at {server.url} " + NOT_OURS.format(status=given_answer[0], kind=kind)
 
 
-def test_a_missing_key_is_not_mistaken_for_another_server(server: Scripted) -> None:
+def test_a_missing_key_is_not_mismistaken_for_another_server(server: Scripted) -> None:
     server.answers = [answer(404, {"errors": []})]
     assert failure(lambda: client(server.url).get("transit/keys/ml")).__class__ is NotFound
 

@@ -53,7 +53,7 @@ def test_an_ordinary_path_is_one(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["sys", "sys/policies/acl", "auth/token", "team/sys", "identity", "cubbyhole"])
-def test_the_server_s_own_places_are_no_engines(path: str) -> None:
+def test_the_server_s_own_places_are_not_engines(path: str) -> None:
     assert path_problem(path) is None
     assert mount_problem(path)
 

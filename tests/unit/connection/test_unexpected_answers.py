@@ -137,7 +137,7 @@ def test_any_answer_gives_a_result_or_a_sentence(name: str, content: dict[str, A
 
 
 @pytest.mark.parametrize("results", [None, {}, [], [1], [{}, {}], [{"ciphertext": 1}], "text"])
-def test_results_that_are_no_results_name_the_path_and_the_field(results: object) -> None:
+def test_results_that_are_not_results_name_the_path_and_the_field(results: object) -> None:
     with pytest.raises(UnexpectedAnswer, match=r"answer to 'transit/encrypt/k' .* is missing or malformed"):
         Transit(Odd({"batch_results": results}), "transit").encrypt("k", ITEMS)
 

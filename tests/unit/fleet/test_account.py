@@ -147,13 +147,13 @@ def test_before_the_rewrap_only_what_cannot_be_rewrapped_is_behind() -> None:
     assert [one["path"] for one in result["behind"]] == ["/srv/db"]
 
 
-def test_what_the_limit_of_a_run_leaves_is_no_fault_and_not_clean() -> None:
+def test_what_the_limit_of_a_run_leaves_is_not_fault_and_not_clean() -> None:
     left: dict[str, Any] = {"vault_transit_rewrapped": {"totals": {"left": 3}}}
     result = made({**host(result=found(row("behind"))), **left})
     assert (result["left"], result["blocking"], result["clean"]) == (3, [], False)
 
 
-def test_nothing_found_is_no_success() -> None:
+def test_nothing_found_is_not_success() -> None:
     nothing = {**found(), "counts": []}
     [reason] = made(here=nothing)["refused"]
     assert "no ciphertext of transit/k was found" in reason
@@ -164,7 +164,7 @@ def test_nothing_found_is_no_success() -> None:
     assert not made(host(), here=nothing)["refused"]
 
 
-def test_an_old_branch_is_told_what_helps() -> None:
+def test_an_old_branch_shows_what_helps() -> None:
     lost = found(row("too old", FILE, secret="x", version=3))
     [reason] = made(here=lost, floor=4, available=2, floor_since="2026-01-02T03:04:05Z")["refused"]
     assert f"localhost:{FILE}:7" in reason

@@ -85,7 +85,7 @@ def test_how_much_is_wrong(info: dict[str, Any], hosts: list[dict[str, Any]], ex
     assert [problem["severity"] for problem in status([info], hosts, LIMIT)["problems"]] == expected
 
 
-def test_versions_tell_how_many_ciphertexts_they_have() -> None:
+def test_versions_show_how_many_ciphertexts_they_have() -> None:
     report = status([key(3, floor=2, age=DAY, period=30 * DAY)], [host(1, 1, 3), host(2, name="b")], LIMIT)
     assert [(one["version"], one["ciphertexts"], one["state"]) for one in report["keys"][0]["versions"]] == [
         (1, 2, "too old"),

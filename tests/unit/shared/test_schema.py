@@ -223,7 +223,7 @@ def test_a_key_type_that_resembles_none_gets_them_all() -> None:
     assert unknown_type_hint("???") == f" Known types: {', '.join(KEY_TYPES)}."
 
 
-def test_there_is_no_suggestion_where_nothing_is_near() -> None:
+def test_there_is_not_suggestion_where_nothing_is_near() -> None:
     assert did_you_mean("zzz", ["token", "ldap"]) == ""
 
 

@@ -123,5 +123,5 @@ def test_unsupported_values_are_refused(shape: str, data: Any, said: str) -> Non
 @pytest.mark.parametrize(
     ("text", "written"), [("a", "a"), ("{", '{{ "{" }}'), ("{{x}}", '{{ "{" }}{x}}'), ("{x}{", '{x}{{ "{" }}')]
 )
-def test_text_is_no_code_of_an_agent(text: str, written: str) -> None:
+def test_text_is_not_code_of_an_agent(text: str, written: str) -> None:
     assert agent_literal(text) == written

@@ -127,7 +127,7 @@ def test_fingerprints_of_each_version_are_a_request_of_their_own() -> None:
     ]
 
 
-def test_no_items_are_no_request() -> None:
+def test_no_items_are_not_request() -> None:
     server = FakeServer()
     assert transit(server).encrypt("ml", []) == []
     assert not server.sent

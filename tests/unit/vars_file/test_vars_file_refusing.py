@@ -73,7 +73,7 @@ NAMELESS = f"the value of an entry without a valid name {PLAIN}"
         (f"_transit: {{hmac: {{a: {SECRET}}}}}", "the hmac of a is damaged. Remove that line from the file."),
     ],
 )
-def test_what_is_no_encrypted_vars_file_is_refused(text: str, message: str) -> None:
+def test_what_is_not_encrypted_vars_file_is_refused(text: str, message: str) -> None:
     said = refusal(text)
     assert said.startswith(PATH)
     assert message in said

@@ -12,7 +12,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templates" / "look.sh.j2"
+TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templates" / "inspect.sh.j2"
 
 
 def look(folder: Path) -> list[str]:
