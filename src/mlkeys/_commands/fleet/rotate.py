@@ -152,14 +152,7 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
       mlkeys rotate --recover                        after an old branch came back
       mlkeys rotate --backup-dir backups --backup-recipient age1...
     """
-    if bool(options["backup_dir"]) is not bool(options["backup_recipients"]):
-        raise click.UsageError(
-            "--backup-dir and --backup-recipient must be used together: backups are always encrypted."
-        )
-    if options["keep_floor"] and (options["trim"] or options["trim_anyway"]):
-        raise click.UsageError(
-            "--keep-floor and --trim exclude one another: only versions below the floor are trimmed."
-        )
+    _check(options)
     _named(options["replaced"])
     rotations = {str(rotation): rotation for rotation in chosen(fleets, keys, options["replaced"])}
     if not rotations:
@@ -183,6 +176,18 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
         _show(done, wanted)
     if failed := [name for name, ran in done.items() if ran.status]:
         raise MlkeysError(f"Not finished: {', '.join(failed)}. Fix the errors and rerun; completed steps are kept.")
+
+
+def _check(options: Options) -> None:
+    """Refuse options that contradict one another."""
+    if bool(options["backup_dir"]) is not bool(options["backup_recipients"]):
+        raise click.UsageError(
+            "--backup-dir and --backup-recipient must be used together: backups are always encrypted."
+        )
+    if options["keep_floor"] and (options["trim"] or options["trim_anyway"]):
+        raise click.UsageError(
+            "--keep-floor and --trim exclude one another: only versions below the floor are trimmed."
+        )
 
 
 def _wanted(options: Options) -> Wanted:
