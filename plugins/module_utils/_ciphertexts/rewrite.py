@@ -53,7 +53,7 @@ def checked(replacements: Mapping[str, str]) -> Mapping[str, str]:
     """The replacements.
 
     Raises:
-        RewriteError: one is no ciphertext.
+        RewriteError: one is not a ciphertext.
     """
     wrong = sum(1 for new in replacements.values() if not is_ciphertext(new))
     if wrong:
@@ -73,10 +73,10 @@ def rewrite(
 
     Args:
         replacements: the new ciphertexts, by the old.
-        expected: how many are to be replaced; ``None`` for any number.
+        expected: how many must be replaced; ``None`` for any number.
 
     Raises:
-        RewriteError: a replacement is no ciphertext or would not be read as it is written, the source is binary, or
+        RewriteError: a replacement is not a ciphertext or would not be read as it is written, the source is binary, or
             another number of ciphertexts was replaced than expected.
     """
     checked(replacements)

@@ -42,7 +42,7 @@ _BREAK = re.compile(BREAK)
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # All that may belong to a run. It is looked for backwards, and then read forwards.
 _BROAD = _ALPHABET + b"-_\\%&#; \t\r\n"
-# So much tells whether a needle is the beginning of a ciphertext, and so much is shown of one.
+# So much decides whether a needle begins a ciphertext, and so much is shown of one.
 _SHORT_SAMPLE = 256
 _SAMPLE = 4096
 _USUAL_WIDTHS = (60, 64, 72, 76)
@@ -187,7 +187,7 @@ class Runs:
         if not self._wrapped[0] <= own <= self._wrapped[1]:
             self._wrapped = self._equal_lines()
         first, last = self._wrapped
-        # Where a part was settled by itself, the lines are no one text.
+        # Where a part was settled by itself, the lines are not one text.
         return alone if lines[first].begin < floor else (lines[first].begin, lines[last].end)
 
     def _equal_lines(self) -> tuple[int, int]:

@@ -155,7 +155,7 @@ def test_what_cannot_be_replaced_safely_is_named_and_stays(text: str, problem: s
         "vault_v1_ vault/v1/secret vault-v1: vault: v1: x",
     ],
 )
-def test_what_is_no_ciphertext_is_not_found(text: str) -> None:
+def test_other_texts_are_not_found(text: str) -> None:
     assert found_in(text.encode()) == []
 
 
@@ -218,7 +218,7 @@ def test_lines_that_are_base64_each_are_not_one_text() -> None:
     assert [form.read(f"k={line}") for line in changed.decode().split("\n")] == [NEW, same[1], NEW, same[3]]
 
 
-def test_a_word_below_base64_is_no_part_of_it() -> None:
+def test_a_word_below_base64_is_not_part_of_it() -> None:
     for payload in (bytes(36), bytes(45)):
         line = base64.b64encode(token(1, payload).encode()).decode()
         assert "=" not in line

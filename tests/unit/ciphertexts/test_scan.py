@@ -138,7 +138,7 @@ def test_what_only_begins_like_compressed_is_text(tmp_path: Path) -> None:
     assert stored.unread.kind == "binary"
 
 
-def test_what_is_no_file_that_can_be_read_is_named_and_not_opened(tmp_path: Path) -> None:
+def test_other_than_regular_files_are_named_and_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     kinds = [("pipe", "special"), (".", "special"), ("gone", "missing")]
     for name, kind in kinds:
@@ -164,7 +164,7 @@ SIZES = [None, Sizes(window=50, reach=1000, context=300), Sizes(window=1, reach=
 
 @pytest.mark.parametrize("sizes", SIZES, ids=["large windows", "small windows", "single bytes"])
 @pytest.mark.parametrize("text", FILES)
-def test_fingerprints_of_a_vars_file_are_no_ciphertexts(text: str, sizes: Sizes | None) -> None:
+def test_fingerprints_of_a_vars_file_are_not_ciphertexts(text: str, sizes: Sizes | None) -> None:
     assert [found.name for found in Scan(io.BytesIO(text.encode()), sizes=sizes)] == ["a", "c"]
     target = io.BytesIO()
     texts = {OLD: NEW, FINGERPRINT: NEW}
@@ -174,7 +174,7 @@ def test_fingerprints_of_a_vars_file_are_no_ciphertexts(text: str, sizes: Sizes 
     assert NEW not in str(loaded["_transit"])
 
 
-def test_fingerprints_inside_of_another_file_are_none_either() -> None:
+def test_fingerprints_inside_of_another_file_are_not_ciphertexts_either() -> None:
     indented = "data:\n  keys.yml: |\n    " + FILES[0].replace("\n", "\n    ") + f"\n  other: {FINGERPRINT}\n"
     assert [found.name for found in Scan(io.BytesIO(indented.encode()))] == ["a", "c", "other"]
     encoded = json.dumps({"data": {"keys.yml": base64.b64encode(FILES[3].encode()).decode()}})
