@@ -42,7 +42,7 @@ _BREAK = re.compile(BREAK)
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # All that may belong to a run. It is looked for backwards, and then read forwards.
 _BROAD = _ALPHABET + b"-_\\%&#; \t\r\n"
-# This much shows whether a needle is the beginning of a ciphertext, and this much of one is shown.
+# So much decides whether a needle begins a ciphertext, and so much is shown of one.
 _SHORT_SAMPLE = 256
 _SAMPLE = 4096
 _USUAL_WIDTHS = (60, 64, 72, 76)

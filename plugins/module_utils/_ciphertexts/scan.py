@@ -127,7 +127,7 @@ class Scan:
 
 
 def has_nul(stream: BinaryIO) -> bool:
-    """Whether there is a NUL in a stream's file, wherever it is read just now. ``False`` for anything but a file."""
+    """Whether there is a NUL in a stream's file, wherever it is read just now. ``False`` where there is no file."""
     try:
         descriptor = stream.fileno()
         offset = 0

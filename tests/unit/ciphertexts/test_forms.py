@@ -155,7 +155,7 @@ def test_what_cannot_be_replaced_safely_is_named_and_stays(text: str, problem: s
         "vault_v1_ vault/v1/secret vault-v1: vault: v1: x",
     ],
 )
-def test_what_is_not_ciphertext_is_not_found(text: str) -> None:
+def test_other_texts_are_not_found(text: str) -> None:
     assert found_in(text.encode()) == []
 
 

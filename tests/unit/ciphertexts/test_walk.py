@@ -9,7 +9,9 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Places, Walk, walk
@@ -20,7 +22,7 @@ WALK = """\
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Places, walk
-print(json.dumps(walk(Places(sys.argv[2:])).as_result()))
+print(json.dumps(walk(Places(*json.loads(sys.argv[2]))).as_result()))
 """
 
 
@@ -104,7 +106,7 @@ def test_what_is_not_there_is_named(tree: Path) -> None:
     }
 
 
-def test_what_is_not_file_is_named_and_not_opened(tree: Path) -> None:
+def test_other_than_regular_files_are_named_and_not_opened(tree: Path) -> None:
     os.mkfifo(tree / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         here = Path.cwd()
@@ -122,35 +124,41 @@ def test_what_is_not_file_is_named_and_not_opened(tree: Path) -> None:
     assert {one.reason for one in walked.unread} == {"a named pipe", "a socket", "a character device"}
 
 
-def test_what_may_not_be_read_is_named(tree: Path) -> None:
-    for name in ("closed", "listed"):
-        (tree / name / "inner").mkdir(parents=True)
-        (tree / name / "inner" / "x.env").write_text("")
-    (tree / "closed").chmod(0o000)
-    (tree / "listed").chmod(0o600)
-    collections = str(ROOT / ".cache" / "collections")
+@pytest.fixture
+def closed(tree: Path) -> Iterator[Path]:
+    """The tree with a folder that may not be listed, and one whose entries may not be reached."""
+    folders = [tree / "closed", tree / "listed"]
+    for folder, mode in zip(folders, (0o000, 0o600), strict=True):
+        (folder / "inner").mkdir(parents=True)
+        (folder / "inner" / "x.env").write_text("")
+        folder.chmod(mode)
+    yield tree
+    for folder in folders:
+        folder.chmod(0o700)
+
+
+def walk_without_rights(places: list[str], patterns: list[str]) -> dict[str, Any]:
     drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+    command = [sys.executable, "-c", WALK, str(ROOT / ".cache" / "collections"), json.dumps([places, patterns])]
     prefix = drop if os.geteuid() == 0 else []
-    places = [str(tree), f"{tree}/closed/inner", f"{tree}/closed/*/x.env", f"{tree}/c*/inner/x.env"]
-    try:
-        command = [*prefix, sys.executable, "-c", WALK, collections, *places]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    finally:
-        for name in ("closed", "listed"):
-            (tree / name).chmod(0o700)
-    result = json.loads(done.stdout)
-    kinds = {os.path.relpath(one["path"], tree): one["kind"] for one in result["unread"]}
-    assert kinds == {
-        "closed": "denied",
-        "closed/inner": "denied",
-        "listed/inner": "denied",
-    }
-    assert [os.path.relpath(path, tree) for path in result["files"]] == [
-        ".hidden/d.env",
-        "a.env",
-        "sub/b.env",
-        "sub/deep/c.yml",
-    ]
+    done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_what_may_not_be_read_is_named(closed: Path) -> None:
+    places = [str(closed), f"{closed}/closed/inner", f"{closed}/closed/*/x.env", f"{closed}/c*/inner/x.env"]
+    result = walk_without_rights(places, ["*"])
+    kinds = {os.path.relpath(one["path"], closed): one["kind"] for one in result["unread"]}
+    assert kinds == {"closed": "denied", "closed/inner": "denied", "listed/inner": "denied"}
+    files = [os.path.relpath(path, closed) for path in result["files"]]
+    assert files == [".hidden/d.env", "a.env", "sub/b.env", "sub/deep/c.yml"]
+
+
+def test_what_may_be_a_folder_is_named_whatever_files_are_searched(closed: Path) -> None:
+    result = walk_without_rights([str(closed)], ["*.none"])
+    kinds = {os.path.relpath(one["path"], closed): one["kind"] for one in result["unread"]}
+    assert kinds == {"closed": "denied", "listed/inner": "denied"}
 
 
 def test_names_that_are_not_text_are_found(tree: Path) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -168,7 +169,7 @@ class Scripted:
         self.headers.append(headers)
         response = requests.Response()
         response.status_code, content, named = self.answers.pop(0)
-        response._content = json.dumps(content).encode()
+        response.raw = io.BytesIO(json.dumps(content).encode())
         response.headers.update(named)
         return response
 
