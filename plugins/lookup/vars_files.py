@@ -40,7 +40,7 @@ options:
     elements: str
   replace:
     description:
-      - Names of secrets. The lookup fails if none of the files of O(key) holds one of them.
+      - Names of secrets. It is a problem if none of the files of O(key) holds one of them.
     type: list
     elements: str
     default: []
@@ -50,7 +50,7 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
-  - A declared file that does not exist is an error.
+  - A declared file that does not exist is a problem.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
 """
@@ -77,6 +77,10 @@ _raw:
       description: Those of other keys than O(key).
       type: list
       elements: dict
+    problems:
+      description: What has to be corrected before the files can be relied on, as sentences.
+      type: list
+      elements: str
     unread:
       description: What could not be read, with the C(reason).
       type: list
@@ -86,7 +90,6 @@ _raw:
 import os
 from typing import Any
 
-from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connected, connection_options
@@ -110,19 +113,19 @@ class LookupModule(LookupBase):
         self.set_options(var_options=configured, direct=kwargs)
         options = connection_options(self.get_option)
         named = declared(_hosts(facts), self.get_option("declared"))
-        files, unread = _read(_places(facts, named, terms), lambda: connected(options))
+        missing = [one for one in named if one.path and not _is_there(one.path)]
+        places = _places(facts, [one for one in named if one not in missing], terms)
+        files, unread = _read(places, lambda: connected(options))
         key, backend = self.get_option("key"), self.get_option("backend")
-        if not key:
-            return [{"files": [file.as_result() for file in files], "others": [], "unread": unread}]
-        own = of_key(files, backend, key)
-        problem = replace_problem(own, self.get_option("replace"), f"{backend}/{key}")
-        if problem:
-            raise AnsibleError(problem)
-        others = [file for file in files if file not in own]
+        own = of_key(files, backend, key) if key else files
+        problems = [missing_problem(missing)] if missing else []
+        if key:
+            problems.append(replace_problem(own, self.get_option("replace"), f"{backend}/{key}"))
         return [
             {
                 "files": [file.as_result() for file in own],
-                "others": [file.as_result() for file in others],
+                "others": [file.as_result() for file in files if file not in own],
+                "problems": [problem for problem in problems if problem],
                 "unread": unread,
             }
         ]
@@ -137,19 +140,12 @@ def _hosts(variables: dict[str, Any]) -> list[Any]:
 def _places(
     variables: dict[str, Any], named: list[Declared], further: list[Any]
 ) -> tuple[list[Declared], list[dict[str, str]]]:
-    """The files by path, and what could not be read on the way to them.
-
-    Raises:
-        AnsibleError: a declared one does not exist.
-    """
+    """The files by path, and what could not be read on the way to them."""
     unread: list[dict[str, str]] = []
 
     def note(error: OSError) -> None:
         unread.append(_unread(str(error.filename), error.strerror or "it cannot be read"))
 
-    missing = [one for one in named if one.path and not _is_there(one.path)]
-    if missing:
-        raise AnsibleError(missing_problem(missing))
     found = {os.path.realpath(one.path) if one.path else str(one.place): one for one in named}
     inventories = variables.get("ansible_inventory_sources") or ()
     sources = [*map(str, further), *inventories, variables.get("playbook_dir") or "", os.getcwd()]

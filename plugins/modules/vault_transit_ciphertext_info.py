@@ -37,7 +37,8 @@ options:
         type: str
   states:
     description:
-      - Tell single ciphertexts only where they are in one of these states. All are counted.
+      - Lists only ciphertexts in one of these states, and those that their file does not let replace (C(problem)). All
+        are counted.
     type: list
     elements: str
     choices: [current, behind, too old, foreign, unknown]

@@ -119,7 +119,7 @@ class _Report:
         for one in found:
             row = _row(one, verdicts.get(one["text"]))
             self._counts[row["backend"], row["key"], row["version"], row["state"]] += 1
-            if row["state"] in self._states or (row["state"] == "behind" and row["problem"]):
+            if row["state"] in self._states or (row["problem"] and row["state"] != "foreign"):
                 self._rows.append(row)
 
     def result(self) -> dict[str, Any]:

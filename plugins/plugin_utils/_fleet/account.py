@@ -22,7 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import
 SEEN, PROOF, REWRAPPED = "vault_transit_seen", "vault_transit_proof", "vault_transit_rewrapped"
 
 # States of vault_transit_ciphertext_info.
-BEHIND, TOO_OLD, UNKNOWN = "behind", "too old", "unknown"
+CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
 
 # So many places are named in a message. The account has all.
 _LISTED = 10
@@ -108,8 +108,10 @@ class _Findings:
             self._sort({"host": host, **row}, scope)
 
     def _sort(self, row: dict[str, Any], scope: Scope) -> None:
-        if row["state"] == BEHIND and (scope.is_final or row["problem"]):
-            self.behind.append(row)
+        if row["state"] in (CURRENT, BEHIND):
+            # Before the rewrap, what can be rewrapped is not behind for long, and what cannot soon will be.
+            if row["version"] < scope.target and (scope.is_final or row["problem"]):
+                self.behind.append(row)
         elif row["state"] == TOO_OLD and row["secret"]:
             self.lost.append(row)
         elif row["state"] in (TOO_OLD, UNKNOWN):
@@ -192,14 +194,14 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
 def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, Any]]) -> list[str]:
     """What a rotation cannot begin with."""
     reasons = []
-    if not scope.unused and not findings.of(scope.name) and not findings.missing and not findings.lost:
+    own = [row for row in unknown if row["path"] in scope.files]
+    if own:
+        reasons.append(f"these entries of encrypted vars files do not decrypt: {_some(own, reasons=True)}")
+    elif not (scope.unused or findings.of(scope.name) or findings.missing or findings.lost):
         reasons.append(
             f"no ciphertext of {scope.name} was found: declare the encrypted vars files (vault_transit_vars_files) and "
             "the files of hosts (vault_transit_host_paths), or correct the name of the key"
         )
-    own = [row for row in unknown if row["path"] in scope.files]
-    if own:
-        reasons.append(f"these entries of encrypted vars files do not decrypt: {_some(own, reasons=True)}")
     trimmed = [row for row in findings.lost if row["version"] < scope.available]
     if trimmed:
         reasons.append(
