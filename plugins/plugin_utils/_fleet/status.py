@@ -181,6 +181,7 @@ def _described(key: _Key, older_than: int, *, complete: bool) -> dict[str, Any]:
         "type": info["type"],
         "latest_version": key.latest,
         "min_decryption_version": key.floor,
+        "min_available_version": info.get("min_available_version", 0),
         "age_seconds": age,
         "auto_rotate_period": period,
         "overdue": overdue,
