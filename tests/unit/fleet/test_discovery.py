@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
-import pytest
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
@@ -93,10 +93,18 @@ def test_files_are_found_beside_inventories_and_below_their_folders(tmp_path: Pa
     assert problems == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
-def test_a_folder_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
-    folder = tmp_path / "group_vars"
-    folder.mkdir(mode=0o000)
-    problems: list[OSError] = []
-    beside([str(tmp_path)], problems.append)
+def test_a_folder_that_cannot_be_read_is_a_problem() -> None:
+    # Root reads every folder, and nobody else reads those that pytest makes.
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        folder = Path(place, "group_vars")
+        folder.mkdir(mode=0o000)
+        problems: list[OSError] = []
+        os.seteuid(user or 65534)
+        try:
+            beside([place], problems.append)
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o700)
     assert [error.filename for error in problems] == [str(folder)]
