@@ -97,7 +97,7 @@ class Fleet:
         assert "canary" not in shown
         return shown
 
-    def account(self, *arguments: str, status: int | None = 0, **variables: object) -> dict[str, Any]:
+    def account(self, *arguments: str, status: int | None = 0, **variables: Any) -> dict[str, Any]:
         """Run the playbook rotate, and return the account that it sets."""
         shown = self.run(*arguments, status=status, **variables)
         account: dict[str, Any] = json.loads(shown.partition("RUN: ")[2].partition("\n")[0])["vault_transit_account"]

@@ -8,6 +8,7 @@ import base64
 import json
 import urllib.parse
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,10 @@ def test_what_no_key_owns_keeps_the_floor_until_it_is_accepted_and_a_trim_even_t
     assert any(f"{fleet.mount}/{KEY} as x, X, hf_token" in one for one in account["unknown"][1]["tried"])
     assert f"{fleet.mount}/theirs" in account["unknown"][1]["tried"]
     assert {"key": f"{fleet.mount}/theirs", "version": 1, "state": "foreign", "count": 1} in account["ciphertexts"]
-    accepting = {"vault_transit_rotate_accept_unknown": ["gateway-a:*/odd.env"], "vault_transit_rotate_trim": True}
+    accepting: dict[str, Any] = {
+        "vault_transit_rotate_accept_unknown": ["gateway-a:*/odd.env"],
+        "vault_transit_rotate_trim": True,
+    }
     account = fleet.account(status=2, **accepting)
     assert (account["blocking"], account["clean"], account["trimmed"]) == ([], False, False)
     assert account["accepted"] == [f"gateway-a:{path}:1", f"gateway-a:{path}:2"]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_nothing_is_lost(fleet: Fleet, seed: int) -> None:
     for one in moved:
         one.path.unlink()
         tree.held.remove(one)
-    accepted = {
+    accepted: dict[str, Any] = {
         "vault_transit_rotate_accept_unknown": [path for path in unknown if os.path.lexists(path)],
         "vault_transit_rotate_accept_unread": [path for path in unread if os.path.lexists(path)],
     }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside
@@ -20,7 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
 
 
 def test_variables_of_all_hosts_declare_files_each_once() -> None:
-    hosts = [
+    hosts: list[dict[str, Any]] = [
         {
             "inventory_hostname": "localhost",
             "vault_transit_vars_files": [
