@@ -54,15 +54,15 @@ def test_outdated_lost_or_of_no_key_is_reported(bao: Bao, fleet: Fleet) -> None:
     assert used(report) == {1: (8, "behind"), 2: (0, "current")}
     assert used(report, "other") == {1: (1, "current")}
     assert not report["healthy"]
-    texts = {problem["severity"]: problem["text"] for problem in report["problems"]}
-    assert re.search(
-        rf"{KEY}: 8 ciphertexts are behind v2: .* and 3 more. Rewrap them: mlkeys rotate.", texts["warning"]
-    )
+    behind = rf"{KEY}: 8 ciphertexts are behind v2: .* and 3 more. Rewrap them: mlkeys rotate."
+    assert any(re.search(behind, one["text"]) for one in report["problems"] if one["severity"] == "warning")
     assert any("its key material can be read" in problem["text"] for problem in report["problems"])
-    assert any(f"of no key that is known: gateway-a:{fleet.files[0]}:2." in one["text"] for one in report["problems"])
+    nobodys = [one["text"] for one in report["problems"] if "of no key that is known" in one["text"]]
+    assert f"gateway-a:{fleet.files[0]}:2." in nobodys[0]
     bao.done("POST", f"{fleet.mount}/keys/{KEY}/config", {"min_decryption_version": 2})
     report = reported(fleet, vault_transit_status_contexts=["x_api_key"])
-    assert used(report) == {1: (9, "too old"), 2: (0, "current")}
+    # What nobody knows may be of another key.
+    assert used(report) == {1: (8, "too old"), 2: (0, "current")}
     assert report["problems"][0]["severity"] == "error"
     assert "below the floor v2, which nobody can decrypt" in report["problems"][0]["text"]
 

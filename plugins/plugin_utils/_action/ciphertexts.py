@@ -200,6 +200,8 @@ class CiphertextAction(TransitAction):
             )
             if place.after is None:
                 return
+            # Modules that ran in this process are cycles, and hold what they were given.
+            gc.collect()
 
     def _on_host(self, module: str, arguments: Mapping[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         result = self._run_module(module, dict(arguments), variables, logs_in=False)

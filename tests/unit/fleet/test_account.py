@@ -142,14 +142,13 @@ def test_compressed_files_are_named_and_hold_the_floor_only_where_that_is_asked_
 def test_before_the_rewrap_only_what_cannot_be_rewrapped_is_behind() -> None:
     rows = [row("behind"), row("behind", path="/srv/db", problem="binary")]
     result = account(
-        Scope("transit", "k", 2, is_final=False), found(), "localhost", [{**host(), SEEN: found(*rows)}], SEEN
+        Scope("transit", "k", 2, is_final=False), found(), "localhost", [host(vault_transit_seen=found(*rows))], SEEN
     )
     assert [one["path"] for one in result["behind"]] == ["/srv/db"]
 
 
-def test_what_the_limit_of_a_run_leaves_is_not_fault_and_not_clean() -> None:
-    left: dict[str, Any] = {"vault_transit_rewrapped": {"totals": {"left": 3}}}
-    result = made({**host(result=found(row("behind"))), **left})
+def test_what_the_limit_of_a_run_leaves_is_not_an_error_and_not_clean() -> None:
+    result = made(host(result=found(row("behind")), vault_transit_rewrapped={"totals": {"left": 3}}))
     assert (result["left"], result["blocking"], result["clean"]) == (3, [], False)
 
 
