@@ -85,6 +85,16 @@ _raw:
       description: What could not be read, with the C(reason).
       type: list
       elements: dict
+  sample:
+    - files:
+        - path: /srv/project/group_vars/llm_gateways/keys.transit.yml
+          backend: transit
+          key: ml-api-key
+          names: [openai_api_key]
+          oldest: 1
+      others: []
+      problems: []
+      unread: []
 """
 
 import os

@@ -157,7 +157,10 @@ not_searched:
   returned: success
   type: list
   elements: dict
-  sample: []
+  sample:
+    - path: /srv/assistant/app.log.gz
+      reason: compressed (gzip), not searched
+      kind: compressed
 files:
   description: How many files were searched.
   returned: success

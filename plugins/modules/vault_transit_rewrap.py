@@ -155,7 +155,10 @@ not_searched:
   returned: success
   type: list
   elements: dict
-  sample: []
+  sample:
+    - path: /srv/assistant/app.log.gz
+      reason: compressed (gzip), not searched
+      kind: compressed
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -13,9 +13,9 @@ from typing import Iterator, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.containers import (
     Contained,
     Occurrence,
-    container_at,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import Hit, hits
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.runs import Runs
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import (
     SPLIT_START,
     START,
@@ -29,14 +29,14 @@ WIDE = "UTF-{} text is not supported"
 # Base64 in base64 in base64 is not looked into.
 _DEEPEST = 3
 # So much of UTF-16 is looked at for one ciphertext.
-_WIDE_SAMPLE = 16384
+_WIDE_SAMPLE = 4096
 
 _NAME_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 _QUOTES = b"\"'`\\"
 # What may stand between a name's sign and its value: `ENC(`, `bearer-`, `!vault_`.
 _AFFIX = _NAME_CHARACTERS + b"!({[@/"
 _LONGEST_NAME = 100
-_BLOCK_MARK = re.compile(rb"[|>][+-]?[0-9]?[ \t\r]*$")
+_BLOCK_MARK = re.compile(rb"(?<=[: \t])[|>][+-]?[0-9]?[ \t\r]*$")
 _TAG = re.compile(rb"<([A-Za-z_][A-Za-z0-9_.:-]{0,100})((?:\s[^<>]{0,150})?)>\s{0,50}$")
 _ATTRIBUTE = re.compile(rb"\b(?:name|key|id)=[\"']([^\"']{1,100})[\"']")
 
@@ -49,7 +49,7 @@ def occurrences(text: bytes, begin: int, end: int, floor: int, reach: int, depth
         reach: how far from its needle an occurrence may reach.
         depth: how many times the text was encoded in base64.
     """
-    search = partial(_searched, reach=reach, depth=depth + 1)
+    runs = Runs(text, reach, partial(_searched, reach=reach, depth=depth + 1))
     # Base64 without ciphertexts is looked into once.
     examined = floor
     for hit in hits(text, begin, end):
@@ -59,7 +59,7 @@ def occurrences(text: bytes, begin: int, end: int, floor: int, reach: int, depth
         if hit.width > 1:
             found = _wide(text, hit)
         elif hit.needle.levels:
-            found, examined = container_at(text, hit, max(floor, examined), reach, search)
+            found, examined = runs.container(hit, max(floor, examined))
         else:
             start = START.match(text, hit.place) or SPLIT_START.match(text, hit.place)
             found = token_at(text, start, reach) if start else suspect_at(text, hit.place)
@@ -116,7 +116,7 @@ def _name_before(line: bytes) -> str:
         if tag is not None:
             named = _ATTRIBUTE.search(tag.group(2))
             return (named or tag).group(1).decode("ascii", "replace")
-        line = line.rstrip(_AFFIX).rstrip(_QUOTES)
+        line = line.rstrip(_AFFIX).rstrip(_QUOTES).rstrip(b" \t")
         if not line.endswith((b":", b"=")):
             return ""
     line = line.rstrip(b":=").rstrip(b" \t").rstrip(_QUOTES)

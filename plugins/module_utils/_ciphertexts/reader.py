@@ -92,8 +92,9 @@ class Reader:
                     yield from self._occurrence(found)
                     floor = found.end
                 searched = max(end, floor)
-            dropped = len(self._text) if at_end else max(0, searched - margin)
-            yield from self._until(len(self._text) if at_end else min(dropped + self._sizes.context, searched))
+            # What is found next may begin as far before its needle.
+            yield from self._until(len(self._text) if at_end else searched - self._sizes.reach)
+            dropped = max(0, self.offset - self._base - self._sizes.context)
             self._drop(dropped)
             searched, floor = searched - dropped, max(0, floor - dropped)
 

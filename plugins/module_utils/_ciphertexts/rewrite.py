@@ -19,8 +19,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import BINARY_REASON, has_nul
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import SPLIT_START, START, token_at
 
-# So much of what follows is looked at to see where a new ciphertext ends.
-_FOLLOWING = 64
+# So much around a new ciphertext is looked at to see whether it is read as what it is.
+_BEFORE, _BEHIND = 256, 64
 _CHUNK = 1 << 20
 
 
@@ -56,7 +56,7 @@ def checked(replacements: Mapping[str, str]) -> Mapping[str, str]:
     """The replacements.
 
     Raises:
-        RewriteError: one is no ciphertext.
+        RewriteError: one is not a ciphertext.
     """
     wrong = sum(1 for new in replacements.values() if not is_ciphertext(new))
     if wrong:
@@ -78,12 +78,12 @@ def rewrite(
 
     Args:
         replacements: the new ciphertexts, by the old.
+        expected: how many must be replaced; ``None`` for any number.
         begin: nothing before it is replaced. The source must allow to go to any place then.
         end: nothing behind it is replaced.
-        expected: how many are to be replaced; ``None`` for any number.
 
     Raises:
-        RewriteError: a replacement is no ciphertext or would not be read as it is written, the source is binary, or
+        RewriteError: a replacement is not a ciphertext or would not be read as it is written, the source is binary, or
             another number of ciphertexts was replaced than expected.
     """
     checked(replacements)
@@ -158,15 +158,17 @@ def _replaced(piece: Piece, found: Occurrence, replacements: Mapping[str, str]) 
     if not forms:
         return new, forms
     wanted = [token.text if token.problem else replacements.get(token.text, token.text) for token in found.tokens]
-    text = new + piece.text[piece.end : piece.end + _FOLLOWING]
-    again = _read_again(text, found)
-    if again is None or again.end != len(new) or [token.text for token in again.tokens] != wanted:
+    begin = min(piece.begin, _BEFORE)
+    end = begin + len(new)
+    text = piece.text[piece.begin - begin : piece.begin] + new + piece.text[piece.end : piece.end + _BEHIND]
+    again = _read_again(text, begin, found)
+    if again is None or again.end != end or [token.text for token in again.tokens] != wanted:
         raise RewriteError(f"line {piece.line}: what follows a ciphertext would become part of the new one")
     return new, forms
 
 
-def _read_again(text: bytes, found: Occurrence) -> Occurrence | None:
+def _read_again(text: bytes, begin: int, found: Occurrence) -> Occurrence | None:
     if isinstance(found, Contained):
-        return next(occurrences(text, 0, len(text), 0, len(text) + 1), None)
-    start = START.match(text) or SPLIT_START.match(text)
+        return next(occurrences(text, begin, len(text), begin, len(text) + 1), None)
+    start = START.match(text, begin) or SPLIT_START.match(text, begin)
     return token_at(text, start, len(text) + 1) if start else None

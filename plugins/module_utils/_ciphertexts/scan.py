@@ -127,7 +127,7 @@ class Scan:
 
 
 def has_nul(stream: BinaryIO) -> bool:
-    """Whether there is a NUL in a stream's file, wherever it is read just now. ``False`` for what is no file."""
+    """Whether there is a NUL in a stream's file, wherever it is read just now. ``False`` where there is no file."""
     try:
         descriptor = stream.fileno()
         offset = 0
@@ -147,7 +147,10 @@ def open_file(path: str) -> BinaryIO:
         OSError: it cannot be opened.
         IsADirectoryError: it is not a regular file. Nothing was read of it.
     """
-    # A pipe would wait for its writer.
+    # To open a device may do something to it.
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise IsADirectoryError(path)
+    # A pipe that has come since would wait for its writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

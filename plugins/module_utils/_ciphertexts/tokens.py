@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Iterator, Mapping, Match, NamedTuple
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import SHORTEST, is_ciphertext
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import SHORTEST
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.written import (
     COLON,
     JOINT,
@@ -38,6 +37,8 @@ _SUSPECT = re.compile(
     rb"vault[\\%&#;:uUxX0-9a-fA-F]{2,30}v[1-9][0-9]{0,17}[\\%&#;:uUxX0-9a-fA-F]{2,30}[A-Za-z0-9+/\\%&#;]{20}"
 )
 
+# With a nonce and a tag, in base64.
+_SHORTEST_PAYLOAD = 40
 _PLAIN = re.compile(rb"vault:v[1-9][0-9]{0,17}:([A-Za-z0-9+/]+)(={0,2})")
 _PAYLOAD = re.compile(PAYLOAD)
 _PADS = re.compile(PAD + b"{1,2}")
@@ -50,6 +51,8 @@ _GLUED = re.compile(rb"[ \t\r\n]{0,20}[\"'\\][\s\"'\\+.,~&()|$nr]{0,60}([A-Za-z0
 _URL = re.compile(rb"[?&](?:[^\s\"'<>?]{0,200}&)?[A-Za-z0-9_.~\[\]-]{1,100}=$")
 # Behind one of these a token is never part of something with a length.
 _USUAL = b" \t\r\n=:\"'`>(,[{;/"
+# What stands before the length of a text in msgpack, pickle and CBOR.
+_TAGGED = re.compile(rb"(?:[\xc4\xd9\x8c]|(?<![0-9A-Za-z_])[xXU])[^\x80-\xff]$")
 _PHP = re.compile(rb"s:([0-9]{1,9}):\\{0,8}\"[^\"]*$")
 _NETSTRING = re.compile(rb"(?<![0-9])([0-9]{1,9}):$")
 # NUL is left out: a file that holds one is binary whatever else it holds.
@@ -96,12 +99,16 @@ class Direct:
         return Spelling(self._written, in_url=self._in_url).write(new), [self.token.form]
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A token up to one of its joints."""
+class _Part(NamedTuple):
+    """A payload up to one of its joints.
 
-    text: str
+    Attributes:
+        length: without what is not of the payload.
+        joined: whether it continues the parts before it for certain.
+    """
+
     end: int
+    length: int
     joined: bool
 
 
@@ -135,45 +142,61 @@ def suspect_at(text: bytes, begin: int) -> Direct | None:
 
 def _composed(text: bytes, begin: int, payload: int, reach: int) -> Direct | None:
     prefix = plain(text[begin:payload])
-    parts = list(_parts(text, payload, begin + reach))
+    indentation = text[text.rfind(b"\n", max(0, begin - 200), begin) + 1 : begin]
+    parts = list(_parts(text, payload, begin + reach, b"" if indentation.strip() else indentation))
     best = None
     for part in parts:
-        if is_ciphertext(prefix + part.text) and (best is None or part.joined):
+        is_whole = part.length % 4 == 0 and len(prefix) + part.length >= SHORTEST
+        if is_whole and (best is None or part.joined or best.length < _SHORTEST_PAYLOAD):
             best = part
     if best is not None:
-        return _direct(text, begin, best.end, prefix + best.text)
+        return _direct(text, begin, best.end, prefix + plain(text[payload : best.end]))
     end = parts[0].end if parts else payload
-    found = prefix + parts[0].text if parts else prefix
+    found = prefix + plain(text[payload:end])
     problem = TOO_LONG if parts and parts[-1].end >= begin + reach else CUT
     if len(found) >= SHORTEST or _is_glued(text, end):
         return Direct(begin, end, Token(found, form_of(text[begin:end]), problem), text[begin:end])
     return None
 
 
-def _parts(text: bytes, place: int, limit: int) -> Iterator[_Part]:
-    """A payload up to each of its joints; ``joined`` where a part continues the ones before it for certain."""
-    raw = ""
-    joined = True
-    strong = True
+def _parts(text: bytes, place: int, limit: int, indentation: bytes) -> Iterator[_Part]:
+    """A payload up to each of its joints. Padding ends it.
+
+    Args:
+        indentation: of the lines of the block that the token begins; empty where it begins none.
+    """
+    length = pads = 0
+    strong, is_aligned = True, False
+    leading = _JOINT.match(text, place, limit)
+    if leading is not None:
+        strong, place = _is_strong(leading), leading.end()
     while True:
         begin = place
         piece = _PAYLOAD.match(text, place, limit)
         place = _end_of(text, piece.start(), piece.end()) if piece else place
-        body = plain(text[begin:place])
-        pads = _PADS.match(text, place, limit)
-        end = pads.end() if pads else place
-        if end == begin or (raw.endswith("=") and body):
+        padding = _PADS.match(text, place, limit)
+        end = padding.end() if padding else place
+        if end == begin or (pads and place > begin):
             return
         if not strong and not _LINE_END.match(text, end):
             return
-        raw += plain(text[begin:end])
-        joined = strong or bool(pads) or _is_random(body)
-        yield _Part(raw, end, joined)
-        joint = _JOINT.match(text, end, limit)
-        if joint is None or (len(raw) % 4 == 0 and raw.endswith("=")):
+        body = plain(text[begin:place])
+        if not strong and not length and not _is_random(body):
             return
-        strong = _STRONG.fullmatch(joint.group()) is not None
-        place = joint.end()
+        added = len(plain(text[place:end]))
+        length, pads = length + len(body) + added, pads + added
+        if pads > 2:
+            return
+        yield _Part(end, length, strong or is_aligned or bool(added) or _is_random(body))
+        joint = _JOINT.match(text, end, limit)
+        if joint is None or (pads and length % 4 == 0):
+            return
+        strong, place = _is_strong(joint), joint.end()
+        is_aligned = bool(indentation) and joint.group().endswith(b"\n" + indentation)
+
+
+def _is_strong(joint: Match[bytes]) -> bool:
+    return _STRONG.fullmatch(joint.group()) is not None
 
 
 def _end_of(text: bytes, begin: int, end: int) -> int:
@@ -208,7 +231,9 @@ def _problem(before: bytes, length: int) -> str:
     """Why another length may not fit behind what stands before a token."""
     if not before:
         return ""
-    if before[-1] not in _USUAL and (before[-1] == length or _has_msgpack(before, length)):
+    if before[-1] == length and before[-1] not in _USUAL and _TAGGED.search(before):
+        return PREFIXED
+    if b"\xd9" in before and _has_msgpack(before, length):
         return PREFIXED
     if before.endswith(b":"):
         number = _NETSTRING.search(before)

@@ -194,6 +194,8 @@ class _Walker:
         self._note(Unread(path, kind, SPECIAL))
 
     def _is_excluded(self, path: str) -> bool:
+        if not self._places.exclude:
+            return False
         names = {os.path.basename(path.rstrip("/")), os.path.basename(os.path.realpath(path))}
         return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self._places.exclude)
 

@@ -30,7 +30,7 @@ def _escapes(hexadecimal: bytes, decimal: bytes, entity: bytes, itself: bytes) -
 _PAYLOAD_ESCAPE = _escapes(_HEX, _DECIMAL, rb"(?:plus|sol)", rb"[+/]")
 _COLON_ESCAPE = _escapes(rb"3[aA]", rb"58", rb"colon", rb":")
 _PAD_ESCAPE = _escapes(rb"3[dD]", rb"61", rb"equals", rb"=")
-# The two characters of base64 that are no letters.
+# The two characters of base64 beside letters and digits.
 SIGN_ESCAPE = _escapes(rb"2[bBfF]", rb"4[37]", rb"(?:plus|sol)", rb"[+/]")
 
 COLON = b"(?::|" + _COLON_ESCAPE + b")"

@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files are searched. Whatever is not, and was not left out by the user, is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Places, Walk, walk
+
+from tests.support.collection import ROOT
+
+WALK = """\
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Places, walk
+print(json.dumps(walk(Places(*json.loads(sys.argv[2]))).as_result()))
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    tree = tmp_path / "tree"
+    for name in ("a.env", "sub/b.env", "sub/deep/c.yml", ".hidden/d.env", ".git/config", "sub/.svn/e"):
+        path = tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tree
+
+
+def names(walked: Walk, tree: Path) -> list[str]:
+    return [os.path.relpath(path, tree) for path in walked.files]
+
+
+def unread(walked: Walk, tree: Path) -> dict[str, str]:
+    assert all(one.reason for one in walked.unread)
+    return {os.path.relpath(one.path, tree): one.kind for one in walked.unread}
+
+
+def test_folders_files_and_patterns(tree: Path) -> None:
+    everything = walk(Places([str(tree)]))
+    assert names(everything, tree) == [".hidden/d.env", "a.env", "sub/b.env", "sub/deep/c.yml"]
+    assert (everything.unread, everything.skipped) == ((), {"version control": 2})
+    assert names(walk(Places([f"{tree}/a.env", f"{tree}/sub/deep/", f"{tree}/a.env"])), tree) == [
+        "a.env",
+        "sub/deep/c.yml",
+    ]
+    assert names(walk(Places([f"{tree}/*.env", f"{tree}/*/deep/c.yml"])), tree) == ["a.env", "sub/deep/c.yml"]
+    assert names(walk(Places([f"{tree}/*"])), tree) == ["a.env", "sub/b.env", "sub/deep/c.yml"]
+    assert names(walk(Places([f"{tree}/.h*/d.???"])), tree) == [".hidden/d.env"]
+    assert names(walk(Places([f"{tree}/.git"])), tree) == [".git/config"]
+
+
+def test_a_pattern_of_nothing_is_listed(tree: Path) -> None:
+    walked = walk(Places([f"{tree}/*.none", f"{tree}/none/*/x", f"{tree}/*/deep"]))
+    assert walked.unmatched == (f"{tree}/*.none", f"{tree}/none/*/x")
+    assert (names(walked, tree), walked.unread) == (["sub/deep/c.yml"], ())
+
+
+def test_a_name_with_the_signs_of_a_pattern_is_a_name_if_it_exists(tree: Path) -> None:
+    (tree / "[a]").write_text("")
+    assert names(walk(Places([f"{tree}/[a]"])), tree) == ["[a]"]
+
+
+def test_what_the_user_leaves_out_is_counted(tree: Path) -> None:
+    (tree / "link.env").symlink_to("sub/deep/c.yml")
+    walked = walk(Places([str(tree), f"{tree}/a.env"], patterns=["*.env"], exclude=["sub", "a.*"]))
+    assert names(walked, tree) == [".hidden/d.env", "sub/deep/c.yml"]
+    assert walked.skipped == {"version control": 1, "excluded": 3}
+    walked = walk(Places([str(tree)], patterns=["*.yml"]))
+    assert names(walked, tree) == ["sub/deep/c.yml"]
+    assert walked.skipped == {"version control": 2, "not of a searched name": 4}
+
+
+def test_links_are_followed_and_each_folder_is_read_once(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "f.env").write_text("")
+    (tmp_path / "elsewhere" / "back").symlink_to(tree)
+    (tree / "conf.d").symlink_to("../elsewhere")
+    (tree / "again").symlink_to("../elsewhere")
+    (tree / "self").symlink_to(".")
+    (tree / "file").symlink_to("../elsewhere/f.env")
+    walked = walk(Places([str(tree), str(tree / "conf.d")]))
+    assert names(walked, tree) == ["../elsewhere/f.env", ".hidden/d.env", "a.env", "sub/b.env", "sub/deep/c.yml"]
+    assert walked.unread == ()
+
+
+def test_what_is_not_there_is_named(tree: Path) -> None:
+    (tree / "dangling").symlink_to("gone")
+    (tree / "loop").symlink_to("loop")
+    walked = walk(Places([str(tree), f"{tree}/none", f"{tree}/a.env/none", f"{tree}/sub/dangling", f"{tree}/dangling"]))
+    assert unread(walked, tree) == {
+        "a.env/none": "missing",
+        "dangling": "dangling",
+        "loop": "dangling",
+        "none": "missing",
+        "sub/dangling": "missing",
+    }
+
+
+def test_other_than_regular_files_are_named_and_not_opened(tree: Path) -> None:
+    os.mkfifo(tree / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        here = Path.cwd()
+        os.chdir(tree)  # the path of a socket is short
+        try:
+            listener.bind("socket")
+        finally:
+            os.chdir(here)
+    walked = walk(Places([str(tree), "/dev/null", f"{tree}/pip*"]))
+    assert unread(walked, tree) == {
+        "pipe": "special",
+        "socket": "special",
+        os.path.relpath("/dev/null", tree): "special",
+    }
+    assert {one.reason for one in walked.unread} == {"a named pipe", "a socket", "a character device"}
+
+
+@pytest.fixture
+def closed(tree: Path) -> Iterator[Path]:
+    """The tree with a folder that may not be listed, and one whose entries may not be reached."""
+    folders = [tree / "closed", tree / "listed"]
+    for folder, mode in zip(folders, (0o000, 0o600), strict=True):
+        (folder / "inner").mkdir(parents=True)
+        (folder / "inner" / "x.env").write_text("")
+        folder.chmod(mode)
+    yield tree
+    for folder in folders:
+        folder.chmod(0o700)
+
+
+def walk_without_rights(places: list[str], patterns: list[str]) -> dict[str, Any]:
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
+    command = [sys.executable, "-c", WALK, str(ROOT / ".cache" / "collections"), json.dumps([places, patterns])]
+    prefix = drop if os.geteuid() == 0 else []
+    done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_what_may_not_be_read_is_named(closed: Path) -> None:
+    places = [str(closed), f"{closed}/closed/inner", f"{closed}/closed/*/x.env", f"{closed}/c*/inner/x.env"]
+    result = walk_without_rights(places, ["*"])
+    kinds = {os.path.relpath(one["path"], closed): one["kind"] for one in result["unread"]}
+    assert kinds == {"closed": "denied", "closed/inner": "denied", "listed/inner": "denied"}
+    files = [os.path.relpath(path, closed) for path in result["files"]]
+    assert files == [".hidden/d.env", "a.env", "sub/b.env", "sub/deep/c.yml"]
+
+
+def test_what_may_be_a_folder_is_named_whatever_files_are_searched(closed: Path) -> None:
+    result = walk_without_rights([str(closed)], ["*.none"])
+    kinds = {os.path.relpath(one["path"], closed): one["kind"] for one in result["unread"]}
+    assert kinds == {"closed": "denied", "listed/inner": "denied"}
+
+
+def test_names_that_are_not_text_are_found(tree: Path) -> None:
+    with open(os.fsencode(tree / "sub") + b"/\xff.env", "wb"):  # noqa: PTH123
+        pass
+    walked = walk(Places([str(tree)]))
+    assert [os.fsencode(path).endswith(b"/\xff.env") for path in walked.files].count(True) == 1
+    assert json.loads(json.dumps(walked.as_result())) == walked.as_result()
