@@ -23,8 +23,6 @@ from mlkeys._system.terminal import in_foreground
 # The characters for which git runs an editor through a shell, less those that only separate words.
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?\[#~=%\n]")
 _VIM = re.compile(r"g?vim|nvim|rvim|vim\.\w+")
-# Editors that were tried: they leave nothing behind.
-_TRIED = re.compile(r"vi|nano|rnano|pico")
 # The terminal sends these to the editor as well, which handles them itself.
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 _PATIENCE_SECONDS = 3.0
@@ -56,12 +54,12 @@ def chosen_editor(environ: Mapping[str, str]) -> str:
 
 
 def is_known(editor: str) -> bool:
-    """Whether one of its words is an editor that keeps nothing, as far as that was tried."""
+    """Whether one of its words is Vim or Neovim, which have settings to keep nothing."""
     try:
-        names = [Path(word).name for word in shlex.split(editor)]
+        words = shlex.split(editor)
     except ValueError:
         return False
-    return any(_VIM.fullmatch(name) or _TRIED.fullmatch(name) for name in names)
+    return any(_is_vim(word) for word in words)
 
 
 class Guard:
@@ -186,7 +184,10 @@ def _check_waits(editor: str) -> None:
 
 
 def _private_options(program: str) -> tuple[str, ...]:
+    return vim.ARGUMENTS if _is_vim(program) else ()
+
+
+def _is_vim(program: str) -> bool:
     # vi may be any of several programs: follow the links to see which one.
     real = os.path.realpath(shutil.which(program) or program)
-    known = any(_VIM.fullmatch(Path(name).name) for name in (program, real))
-    return vim.ARGUMENTS if known else ()
+    return any(_VIM.fullmatch(Path(name).name) for name in (program, real))
