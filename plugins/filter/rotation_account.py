@@ -47,6 +47,12 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Search a vars file
+  mlkeys.transit.vault_transit_ciphertext_info:
+    paths: ["{{ playbook_dir }}"]
+    key: ml-api-key
+  register: found
+
 - name: Show what keeps the floor where it is
   ansible.builtin.debug:
     msg: "{{ (groups['all'] | map('extract', hostvars) | mlkeys.transit.rotation_account(scope, found)).blocking }}"

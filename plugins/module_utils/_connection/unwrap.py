@@ -8,6 +8,7 @@ This runs on machines that have Python and nothing else, so it uses Ansible's ow
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.error
 from dataclasses import dataclass, field
@@ -103,7 +104,8 @@ class Wrapped:
         except (OSError, ValueError) as error:
             return 0, {}, _problem(error)
         try:
-            return status, _content(content_within(response, self.connection.timeout)), ""
+            with contextlib.closing(response):
+                return status, _content(content_within(response, self.connection.timeout)), ""
         except TooLarge:
             return 0, {}, "its answer has no end"
         except OSError as error:

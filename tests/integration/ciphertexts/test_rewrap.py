@@ -531,7 +531,7 @@ def test_of_several_keys_each_gets_its_own(bao: Bao, fleet: Fleet, old: dict[str
     fleet.rotate("other")
     bao.done("POST", f"{fleet.mount}/keys/other/config", {"min_decryption_version": 2})
     assert states() == [("", "too old", ""), ("", "too old", ""), ("third", "foreign", "")]
-    assert "Unsupported parameters: nothing." in fleet.run(INFO, **asked, nothing=1).msg
+    assert "does not have the option 'nothing'" in fleet.run(INFO, **asked, nothing=1).msg
     assert "exclude each other" in fleet.run(INFO, **{**asked, "key": "ml"}).msg
 
 
