@@ -55,7 +55,7 @@ def rights(policy: str) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
     """The capabilities and the allowed parameters of each path."""
     found = {}
     for path, body in _BLOCK.findall(re.sub(r"#.*", "", policy)):
-        capabilities, _, allowed = body.partition("allowed_parameters")
+        capabilities, _word, allowed = body.partition("allowed_parameters")
         parameters = re.findall(r'"(\w+)"\s*=', allowed)
         found[path] = (frozenset(re.findall(r'"(\w+)"', capabilities)), frozenset(parameters))
     return found

@@ -12,8 +12,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
-Body: TypeAlias = "Mapping[str, Any]"
-Answer: TypeAlias = "Mapping[str, Any] | TransitError | None"
+Body: TypeAlias = Mapping[str, Any]
+Answer: TypeAlias = Mapping[str, Any] | TransitError | None
 
 
 def refusal(method: str, path: str, status: int, *reasons: str) -> ServerError:

@@ -117,13 +117,15 @@ def _end(module: AnsibleModule, **result: Any) -> None:
 
 def run_search(module: AnsibleModule) -> None:
     """Report the ciphertexts in files, a part of them at a time."""
+    failure: TransitError | None = None
+    found: dict[str, Any] = {}
     try:
         found = _part(_walked(module.params), json.loads(module.params["after"] or "{}"), module.params["max_bytes"])
     except TransitError as error:
         failure = error
-    else:
-        _end(module, changed=False, **found)
-    fail(module, failure)
+    if failure is not None:
+        fail(module, failure)
+    _end(module, changed=False, **found)
 
 
 def _walked(options: Mapping[str, Any]) -> Walk:

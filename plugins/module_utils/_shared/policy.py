@@ -195,7 +195,7 @@ def merged(rules: Iterable[Rule]) -> tuple[Rule, ...]:
     found: dict[str, list[Rule]] = {}
     for rule in rules:
         found.setdefault(rule.path, []).append(rule)
-    return tuple(same[0] if len(same) == 1 else _union(same) for _, same in sorted(found.items()))
+    return tuple(same[0] if len(same) == 1 else _union(same) for _path, same in sorted(found.items()))
 
 
 def hcl(rules: Iterable[Rule], description: str = "") -> str:

@@ -80,7 +80,7 @@ def test_a_key_or_an_engine_that_is_not_there(mount: str) -> None:
     assert missing == ("MLK301", 1, f"the key 'other' does not exist in the engine '{mount}'")
     assert denied[0] == "MLK301"
     assert "'read' on 'nowhere/keys/ml'" in denied[2]
-    assert bad[0] == "MLK301"
+    assert bad[0] == "MLK201"
     assert "is not a key name" in bad[2]
 
 

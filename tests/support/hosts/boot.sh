@@ -15,6 +15,7 @@
 #   address  and
 #   port     of sshd
 set -eu
+: "${base:?}" "${name:?}" "${first:?}" "${extra?}" "${visible?}" "${folder:?}" "${user:?}" "${address:?}" "${port:?}"
 
 root=$base/root
 search_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

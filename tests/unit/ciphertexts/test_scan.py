@@ -13,9 +13,10 @@ import lzma
 import os
 import sqlite3
 import tracemalloc
+import typing
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import cast
 
 import pytest
 import yaml
@@ -33,7 +34,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan i
 
 from tests.support.ciphertext_forms import FORMS, token
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 OLD = token(9, bytes(range(200, 245)))
@@ -257,7 +258,7 @@ def test_memory_is_flat_without_ciphertexts(line: bytes) -> None:
     count = 50_000_000 // len(line) // 1000 * 1000
     tracemalloc.start()
     try:
-        assert list(Scan(cast("BinaryIO", Generated(line, count)))) == []
+        assert list(Scan(cast("typing.BinaryIO", Generated(line, count)))) == []
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -269,10 +270,10 @@ def test_memory_is_flat_with_many_ciphertexts() -> None:
     count = 12_000
     tracemalloc.start()
     try:
-        assert sum(found.text == OLD for found in Scan(cast("BinaryIO", Generated(line, count)))) == count
+        assert sum(found.text == OLD for found in Scan(cast("typing.BinaryIO", Generated(line, count)))) == count
         sink = Sink()
-        source = cast("BinaryIO", Generated(line, count))
-        assert rewrite(source, cast("BinaryIO", sink), {OLD: NEW}).total == count
+        source = cast("typing.BinaryIO", Generated(line, count))
+        assert rewrite(source, cast("typing.BinaryIO", sink), {OLD: NEW}).total == count
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

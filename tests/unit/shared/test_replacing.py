@@ -28,7 +28,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for an
 
 @contextmanager
 def opened(path: Path) -> Iterator[File]:
-    with folders.opened(str(path)) as (folder, name), File(folder, name) as file:
+    with folders.opened(str(path)) as place, File(*place) as file:
         yield file
 
 

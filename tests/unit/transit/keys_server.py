@@ -56,7 +56,7 @@ class Server(StandIn):
         prepared = self.prepared.get(request)
         if prepared:
             return prepared.pop(0)
-        method, _, path = request.partition(" ")
+        method, _blank, path = request.partition(" ")
         name = path.rpartition("/keys/")[2]
         if method == "LIST":
             return {"keys": sorted(self.keys)} if self.keys else refusal(method, path, 404)
