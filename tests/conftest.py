@@ -65,3 +65,11 @@ def mint_token(bao: Bao) -> Iterator[Callable[[str], str]]:
     """A function from a policy in HCL to a token that it holds for."""
     with contextlib.ExitStack() as tokens:
         yield lambda policy: tokens.enter_context(policy_token(bao, policy))
+
+
+@pytest.fixture(autouse=True)
+def sessions_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test leaves of a run's logins, the next one in this process begins without."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+
+    monkeypatch.setattr(session, "_of_this_run", [])
