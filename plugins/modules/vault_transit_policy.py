@@ -53,8 +53,8 @@ options:
           - V(read) allows M(mlkeys.transit.vault_transit_key_info).
           - V(rotate) allows everything that C(mlkeys rotate) and C(mlkeys status) do - to read and rotate the key, to
             rewrap its ciphertexts, to set its C(min_decryption_version) and C(min_encryption_version) and no other
-            attribute, and to trim it. To identify the ciphertexts of other keys, it also allows to list and read the
-            keys of the engine, and to rewrap with them, which shows no plaintext.
+            attribute, and to trim it. To identify the ciphertexts of other keys, it also allows the token to list and
+            read the keys of the engine, and to rewrap with them, which shows no plaintext.
           - With V(encrypt) in addition, a rotation can replace a leaked secret. With V(backup), it can keep a backup of
             the key.
           - V(trim) allows to trim the key, and nothing else.

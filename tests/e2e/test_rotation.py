@@ -54,7 +54,7 @@ def test_a_run_that_is_killed_after_a_task_is_finished_by_the_next(fleet: Fleet,
     ledger = Ledger(fleet.bao)
     trim: dict[str, Any] = {"vault_transit_rotate_trim": True}
     fleet.run(env={"KILL_AFTER": task}, status=-9, **trim)
-    # Everything decrypts at any moment.
+    # Everything can be decrypted at all times.
     assert fleet.file.plaintexts(KEY) == VALUES
     unfinished = rotations(ledger)
     fleet.run(**trim, vault_transit_rotate_older_than="90d" if unfinished else 0)

@@ -85,7 +85,11 @@ def test_the_map_shows_each_room_and_its_imports(title: str) -> None:
     assert dict(rows) == {room: names or "nothing" for room, names in shown.items()}
 
 
-def test_the_map_names_files_that_exist() -> None:
-    paths = re.findall(r"`((?:plugins|src|roles|tests|docs|extensions|meta)/[\w./-]+)`", section("Where changes go"))
-    assert len(paths) >= 10
-    assert [path for path in paths if not (ROOT / path).exists()] == []
+def test_the_map_names_files_that_exist_and_places_in_them() -> None:
+    row = r"^\| ([^|]+) \| `([\w./-]+)` \| `([^`]+)` \| ([^|]*)\|$"
+    rows = re.findall(row, section("Where changes go"), re.MULTILINE)
+    assert len(rows) == 10
+    for change, start, place, then in rows:
+        assert place in (ROOT / start).read_text(encoding="utf-8"), change
+        paths = re.findall(r"`((?:plugins|src|roles|tests|docs|extensions|meta)/[\w./-]+)`", then)
+        assert [path for path in paths if not (ROOT / path).exists()] == [], change

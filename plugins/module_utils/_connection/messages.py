@@ -150,8 +150,8 @@ def no_response(seconds: int) -> str:
 
 def too_large(address: str) -> str:
     return (
-        f"The answer of the server at {without_login(address)} has no end: more than 64 MiB were received. Check url, "
-        "or ask for less at once."
+        f"The answer of the server at {without_login(address)} is too large: more than 64 MiB were received. Check "
+        "url, or ask for less at once."
     )
 
 

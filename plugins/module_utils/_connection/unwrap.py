@@ -107,7 +107,7 @@ class Wrapped:
             with contextlib.closing(response):
                 return status, _content(content_within(response, self.connection.timeout)), ""
         except TooLarge:
-            return 0, {}, "its answer has no end"
+            return 0, {}, "its answer is too large"
         except OSError as error:
             return 0, {}, _problem(error)
 

@@ -51,7 +51,7 @@ def lookup_request(options: Mapping[str, Any]) -> LookupRequest:
     operation = options["operation"]
     in_kv = bool(options.get("kv_path"))
     if in_kv and operation not in ("decrypt", "read"):
-        raise InvalidOption("kv_path goes with the operations decrypt and read alone.")
+        raise InvalidOption("kv_path can only be used with the operations decrypt and read.")
     if not in_kv and operation == "read":
         raise InvalidOption("operation read needs kv_path: the path of the document to read.")
     if operation != "read" and not options.get("key"):

@@ -157,7 +157,7 @@ def _load_json(text: str, path: str) -> Any:
     try:
         return json.loads(text if text.strip() else "{}", object_pairs_hook=_once)
     except _TwiceError:
-        raise InvalidOption(f"{path} has an entry twice.") from None
+        raise InvalidOption(f"{path} contains a duplicate entry.") from None
     except (ValueError, RecursionError) as error:
         raise InvalidOption(f"{path} is not JSON (line {getattr(error, 'lineno', 1)}).") from None
 
@@ -178,7 +178,7 @@ def _load_yaml(text: str, path: str) -> tuple[str, Any]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {preamble.count(chr(10)) + mark.line + 1})" if mark else ""
-        problem = "has an entry twice" if isinstance(error, DuplicateKeyError) else "is not YAML"
+        problem = "contains a duplicate entry" if isinstance(error, DuplicateKeyError) else "is not YAML"
         raise InvalidOption(f"{path} {problem}{where}.") from None
     except (YAMLError, *_WHAT_ODD_TEXT_RAISES):
         raise InvalidOption(f"{path} is not YAML.") from None

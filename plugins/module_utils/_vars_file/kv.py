@@ -71,7 +71,8 @@ class Documents:
             if not error.says("check-and-set parameter did not match"):
                 raise
             raise Overtaken(
-                f"Somebody else wrote '{self._mount}/{path}' in the meantime, and that was left as it is. Run again.",
+                f"Somebody else wrote '{self._mount}/{path}' while this run was working. Their version was kept. "
+                "Run again.",
                 error.status,
                 error.reasons,
             ) from None

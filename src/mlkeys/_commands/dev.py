@@ -48,7 +48,7 @@ def command(
     stop: bool,
     argv: tuple[str, ...],
 ) -> None:
-    """Run an OpenBao development server, for the time of COMMAND or until Ctrl-C.
+    """Run an OpenBao development server while COMMAND runs, or until Ctrl-C.
 
     The server listens on 127.0.0.1 only and keeps its data in memory. BAO_ADDR and BAO_TOKEN (and VAULT_ADDR,
     VAULT_TOKEN) point COMMAND to it. The server stops when COMMAND exits, and mlkeys exits with the status of

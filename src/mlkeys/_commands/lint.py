@@ -75,8 +75,8 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     """Find plaintext secrets, and problems in encrypted vars files.
 
     Checks PATHS, which are files or folders (default: the current folder). In a git work tree, ignored files are
-    skipped unless you name them, and so are binary files. Of a secret, only the prefix is shown that all secrets of its
-    kind have.
+    skipped unless you name them, and so are binary files. For each secret, only the prefix common to its kind is
+    shown.
 
     The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there.
 

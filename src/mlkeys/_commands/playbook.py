@@ -100,7 +100,7 @@ def ansible_playbook(
     done.seconds = time.monotonic() - start
     if not done.status and not done.reported:
         raise MlkeysError(
-            f"{playbook} ended without a report, so nothing is known of what it did. Is the collection mlkeys.transit "
+            f"{playbook} ended without a report, so it is unknown what it did. Is the collection mlkeys.transit "
             "of the same version as this command? 'mlkeys doctor' shows both."
         )
     return done

@@ -106,7 +106,7 @@ def test_what_somebody_else_writes_meanwhile_stays(document: KvDocument) -> None
     with mock.patch.object(reconcile, "edit", meanwhile):
         failed = document.run({"openai_api_key": "sk-another-secret"})
     assert failed.msg == (
-        f"Somebody else wrote '{document.kv}/ml/keys' in the meantime, and that was left as it is. Run again."
+        f"Somebody else wrote '{document.kv}/ml/keys' while this run was working. Their version was kept. Run again."
     )
     assert document.variables() == theirs["data"]
     document.converge({"openai_api_key": "sk-another-secret"})
@@ -252,7 +252,7 @@ def test_the_lookup_reads_names_from_there(document: KvDocument, tmp_path: Path)
     done = project.run()
     shown = done.stdout + done.stderr
     assert f"There is no openai_api_ky in '{document.kv}/ml/keys'. Did you mean 'openai_api_key'?" in shown
-    assert "kv_path goes with the operations decrypt and read alone." in shown
+    assert "kv_path can only be used with the operations decrypt and read." in shown
     assert "key is missing" in shown
     assert f"names key '{KEY}', but what points to it names 'other'" in shown
     assert SECRETS["openai_api_key"] not in shown.replace("'" + SECRETS["openai_api_key"] + "'", "")

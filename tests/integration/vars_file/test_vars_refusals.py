@@ -26,7 +26,7 @@ SECRET = "sk-planted-secret"
         (f"openai_api_key: !!int {SECRET}\n", "is not YAML."),
         (f"OPENAI_API_KEY={SECRET}\n", "is not a vars file: it must hold a mapping of names to ciphertexts."),
         ("$ANSIBLE_VAULT;1.1;AES256\n3834\n", "is not a vars file: it must hold a mapping of names to ciphertexts."),
-        ("a: vault:v1:QUJD\na: vault:v1:QUJD\n", "has an entry twice (line 2)."),
+        ("a: vault:v1:QUJD\na: vault:v1:QUJD\n", "contains a duplicate entry (line 2)."),
         ("a: vault:v1:cut off\n", "the value of a is not ciphertext"),
         ("_transit: {format: 9}\n", "has an unknown format. This version knows only format 1."),
         ("_transit: {backend: elsewhere}\n", "was written with backend 'elsewhere', not '"),

@@ -61,15 +61,15 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
     "contexts",
     multiple=True,
     metavar="NAME",
-    help="Also identify ciphertexts by this name of a secret, the context of a derived key; repeatable.",
+    help="Also try this secret name, the context of a derived key, to identify ciphertexts; repeatable.",
 )
 @click.option("--limit", metavar="PATTERN", help="Only these hosts. The floor is not raised until all hosts are done.")
 @click.option(
     "--accept-unknown",
     multiple=True,
     metavar="PATH|GLOB",
-    help="Accept the ciphertexts in these files that cannot be identified: they may be lost. With or without a host, "
-    "as in 'gateway-a:/srv/*.env'; repeatable.",
+    help="Accept the ciphertexts in these files that cannot be identified: they may be lost. Prefix a host to limit "
+    "it, as in 'gateway-a:/srv/*.env'; repeatable.",
 )
 @click.option(
     "--accept-unread",
@@ -98,8 +98,8 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.option(
     "--trim-anyway",
     is_flag=True,
-    help="Trim although something was accepted, or cannot be identified. Lists what may be lost, and asks. What keeps "
-    "the floor where it is has to be accepted first.",
+    help="Trim although something was accepted, or cannot be identified. Lists what may be lost, and asks. First "
+    "accept whatever keeps the floor from rising.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation of --trim-anyway.")
 @click.option(
@@ -224,7 +224,7 @@ def _show(done: Mapping[str, Run], wanted: Wanted) -> None:
     for name, run in done.items():
         account = account_in(run.stats)
         if account is None:
-            console.print(f"\nThe run of {name} ended without an account, so nothing is known to be done.", style="red")
+            console.print(f"\nThe run of {name} ended without an account, so it is unknown what was done.", style="red")
         else:
             show_account(account, wanted, _words(), console)
 

@@ -47,7 +47,7 @@ _STYLES = {
     type=click.IntRange(0),
     default=90,
     show_default=True,
-    help="Age at which keys are overdue that the server does not rotate; 0 for never.",
+    help="Age at which keys without automatic rotation are overdue; 0 means never.",
 )
 @click.option("--all", "every", is_flag=True, help="Show all ciphertexts, not only those with problems.")
 @click.option(
