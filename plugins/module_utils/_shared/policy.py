@@ -46,14 +46,6 @@ class Rule:
     allowed: Mapping[str, tuple[str, ...]] | None = None
     required: tuple[str, ...] = ()
 
-    def union(self, other: Rule) -> Rule:
-        """One rule that allows what either of the two allows.
-
-        Raises:
-            ValueError: no single rule can express it.
-        """
-        return _union([self, other])
-
 
 def _union(rules: Sequence[Rule]) -> Rule:
     first = rules[0]
