@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from mlkeys._devserver.server import DevServer, _binary
 from tests.integration.support.processes import free_port, listens, started
-from tests.integration.support.tls import Authority
+from tests.integration.support.tls import Authority, Pair
 from tests.support.modules import by_action
 from tests.support.server import Bao, running_bao
 
@@ -28,11 +29,21 @@ def both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class SecureBao:
-    """A server that also listens with TLS, under a certificate of a private authority."""
+    """A server that also listens with TLS, under certificates of a private authority, and at a socket.
+
+    Attributes:
+        port: of the listener with TLS.
+        named_port: of one whose certificate is for the name `named.test` alone.
+        client_port: of one that requires a certificate of its clients.
+        socket: the path of the Unix socket.
+    """
 
     bao: Bao
-    port: int
     authority: Authority
+    port: int
+    named_port: int
+    client_port: int
+    socket: Path
 
     @property
     def url(self) -> str:
@@ -50,19 +61,32 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="session")
 def secure_bao(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SecureBao]:
-    pair = authority.issue("server", ip="127.0.0.1")
-    port = free_port()
-    listener = f"""
+    pair, named = authority.issue("server", ip="127.0.0.1"), authority.issue("named")
+    port, named_port, client_port = free_port(), free_port(), free_port()
+    # The path of a socket is at most 107 bytes long.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "bao.sock")
+        listeners = (
+            _tls_listener(port, pair, authority)
+            + _tls_listener(named_port, named, authority)
+            + _tls_listener(client_port, pair, authority, "tls_require_and_verify_client_cert = true")
+            + f'listener "unix" {{\n  address = {json.dumps(str(path))}\n  tls_disable = true\n}}\n'
+        )
+        with running_bao(tmp_path_factory.mktemp("secure"), listeners) as bao:
+            bao.done("POST", "sys/mounts/transit", {"type": "transit"})
+            yield SecureBao(bao, authority, port, named_port, client_port, path)
+
+
+def _tls_listener(port: int, pair: Pair, authority: Authority, more: str = "") -> str:
+    return f"""
 listener "tcp" {{
   address = "127.0.0.1:{port}"
   tls_cert_file = {json.dumps(str(pair.certificate))}
   tls_key_file = {json.dumps(str(pair.key))}
   tls_client_ca_file = {json.dumps(str(authority.certificate))}
+  {more}
 }}
 """
-    with running_bao(tmp_path_factory.mktemp("secure"), listener) as bao:
-        bao.done("POST", "sys/mounts/transit", {"type": "transit"})
-        yield SecureBao(bao, port, authority)
 
 
 @pytest.fixture(scope="session")

@@ -62,9 +62,11 @@ class StandIn(Client):
         query: Body | None = None,
         repeatable: bool = True,
         wrap_ttl: int = 0,
+        login: bool = False,
     ) -> Reply:
         assert query is None
         assert wrap_ttl == 0
+        assert not login
         assert repeatable is not path.endswith("/rotate")
         self.requests.append((f"{method} {path}", body))
         answer = self.answer(f"{method} {path}", body)

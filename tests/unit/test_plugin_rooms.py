@@ -47,6 +47,7 @@ OUTSIDE: dict[str, set[str]] = {
     "module_utils/_connection/adapter": {"hvac", "urllib3"},
     "module_utils/_connection/limits": {"requests", "urllib3"},
     "module_utils/_connection/transport": {"requests", "urllib3"},
+    "module_utils/_connection/unix_sockets": {"requests", "urllib3"},
     "module_utils/_connection/unwrap": {"ansible"},
     "module_utils/_vars_file/document": {"ruamel"},
     "module_utils/_backup/sealing": {"pyrage"},

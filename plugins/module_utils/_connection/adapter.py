@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import os
 import ssl
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import Watch, watched_adapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unix_sockets import (
+    SCHEME,
+    base_of,
+    socket_adapter,
+)
 
 
 def session_adapter(connection: Connection, watch: Watch) -> Any:
@@ -25,7 +30,7 @@ def session_adapter(connection: Connection, watch: Watch) -> Any:
         # validate_certs: false was requested; a warning for each request would only bury the others.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     adapter = hvac.adapters.RawAdapter(
-        base_uri=connection.addresses[0],
+        base_uri=base_of(connection.addresses[0]),
         token="",
         cert=connection.client_certificate,
         verify=connection.verify,
@@ -37,12 +42,28 @@ def session_adapter(connection: Connection, watch: Watch) -> Any:
     # Otherwise requests reads ~/.netrc before each request, and sends the credentials that it finds there.
     adapter.session.auth = _unchanged
     for scheme in ("http://", "https://"):
-        adapter.session.mount(scheme, watched_adapter(watch))
+        adapter.session.mount(scheme, watched_adapter(watch, _before_tls(connection)))
+    adapter.session.mount(SCHEME, socket_adapter(watch))
     return adapter
 
 
 def _unchanged(request: Any) -> Any:
     return request
+
+
+def _before_tls(connection: Connection) -> Callable[[Any], None]:
+    """What requests cannot set: it is set on each of urllib3's connections before they are made."""
+
+    def prepare(made: Any) -> None:
+        if connection.server_name:
+            made.server_hostname = connection.server_name
+        if connection.ca_data:
+            made.ca_certs, made.ca_cert_data = None, connection.ca_data
+        elif connection.verify is True:
+            # The certificates that requests brings do not have those that the system trusts in addition.
+            made.ca_cert_dir = ssl.get_default_verify_paths().capath
+
+    return prepare
 
 
 def check_files(connection: Connection) -> None:
@@ -55,6 +76,11 @@ def check_files(connection: Connection) -> None:
             context.load_verify_locations(**{kind: connection.verify})
         except OSError:
             problems.append(messages.unreadable_ca(connection.verify))
+    if connection.ca_data:
+        try:
+            context.load_verify_locations(cadata=connection.ca_data)
+        except (OSError, ValueError):
+            problems.append(messages.UNREADABLE_CA_DATA)
     if connection.client_certificate is not None:
         certificate, key = connection.client_certificate
         try:

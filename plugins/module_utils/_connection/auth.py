@@ -65,7 +65,7 @@ def log_in(client: Client, auth: Auth, now: float) -> Lease:
     if not auth.token_validate:
         return lease
     try:
-        client.get("auth/token/lookup-self")
+        client.get("auth/token/lookup-self", login=True)
     except TransitError:
         if lease.created and auth.token_revoke:
             revoke(client, lambda _problem: None)
@@ -79,13 +79,13 @@ def renew(client: Client, now: float) -> Lease:
     Raises:
         TransitError: the server does not renew it.
     """
-    return _lease(client.post("auth/token/renew-self", {}).auth, now)
+    return _lease(client.post("auth/token/renew-self", {}, login=True).auth, now)
 
 
 def revoke(client: Client, warn: Warn) -> None:
     """Revoke the client's token. One that cannot be revoked (a batch token, no default policy) expires by itself."""
     try:
-        client.post("auth/token/revoke-self", {})
+        client.post("auth/token/revoke-self", {}, login=True)
     except ServerError:
         pass
     except TransitError as error:
@@ -97,7 +97,7 @@ def _login(client: Client, auth: Auth, now: float) -> Lease:
     below, body = _LOGINS[auth.method](auth)
     path = f"auth/{auth.mount_point or auth.method}/{below}"
     try:
-        lease = _lease(client.post(path, body).auth, now)
+        lease = _lease(client.post(path, body, login=True).auth, now)
     except MountNotFound:
         raise Unauthenticated(
             f"No auth method is mounted at 'auth/{auth.mount_point or auth.method}'. Check mount_point."

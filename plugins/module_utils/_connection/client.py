@@ -122,14 +122,17 @@ class Client:
     def may_retry(self) -> bool:
         return bool(self._connection.retries)
 
-    def get(self, path: str, query: Mapping[str, Any] | None = None, *, answers: Answers = ()) -> Reply:
+    def get(
+        self, path: str, query: Mapping[str, Any] | None = None, *, answers: Answers = (), login: bool = False
+    ) -> Reply:
         """Read.
 
         Args:
+            login: whether it is about the token itself, which lives in the namespace of the login.
             answers: the errors for something missing that are an answer like any other. For other ones, a standby that
                 may lag behind is asked again for a while.
         """
-        return self._patiently(lambda: self.request("GET", path, query=query), answers)
+        return self._patiently(lambda: self.request("GET", path, query=query, login=login), answers)
 
     def list(self, path: str) -> Reply:
         # Nothing to list is an answer.
@@ -143,6 +146,7 @@ class Client:
         repeatable: bool = True,
         writes: bool = True,
         wrap_ttl: int = 0,
+        login: bool = False,
     ) -> Reply:
         """Write, or have something computed.
 
@@ -152,8 +156,11 @@ class Client:
             writes: ``False`` for what changes nothing on the server.
             wrap_ttl: seconds for which the server keeps the answer for the holder of the wrapping token that it
                 returns instead.
+            login: whether it is a login or about the token itself, which lives in the namespace of the login.
         """
-        reply = self._patiently(lambda: self.request("POST", path, body=body, repeatable=repeatable, wrap_ttl=wrap_ttl))
+        reply = self._patiently(
+            lambda: self.request("POST", path, body=body, repeatable=repeatable, wrap_ttl=wrap_ttl, login=login)
+        )
         self._wrote = self._wrote or writes
         return reply
 
@@ -198,6 +205,7 @@ class Client:
         query: Mapping[str, Any] | None = None,
         repeatable: bool = True,
         wrap_ttl: int = 0,
+        login: bool = False,
     ) -> Reply:
         """The reply of the server.
 
@@ -206,7 +214,7 @@ class Client:
             ServerError: the response was not a success.
         """
         left = pauses(self._connection.retries)
-        request = Request(method, path, body, query, wrap_ttl)
+        request = Request(method, path, body, query, wrap_ttl, login)
         members = self._transport.members
         members.begin()
         while True:

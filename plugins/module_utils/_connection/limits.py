@@ -13,7 +13,7 @@ import contextlib
 import socket
 import threading
 import time
-from typing import Any, Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 # Bytes. The servers themselves refuse requests of more than 32 MiB, and answers to those are little longer.
 MAX_RESPONSE = 64 * 1024 * 1024
@@ -74,14 +74,18 @@ class Watch:
                 socket.socket.shutdown(plain, socket.SHUT_RDWR)
 
 
-def watched_adapter(watch: Watch) -> Any:
-    """An adapter for a session of `requests` that shows each connection to ``watch``."""
+def watched_adapter(watch: Watch, prepare: Callable[[Any], None]) -> Any:
+    """An adapter for a session of `requests` that shows each connection to ``watch``.
+
+    Args:
+        prepare: is called with each of urllib3's TLS connections before it is made.
+    """
     import requests
     import urllib3
 
     pools = {
-        "http": _watched_pool(urllib3.connectionpool.HTTPConnectionPool, watch),
-        "https": _watched_pool(urllib3.connectionpool.HTTPSConnectionPool, watch),
+        "http": watched_pool(urllib3.connectionpool.HTTPConnectionPool, watch, lambda _made: None),
+        "https": watched_pool(urllib3.connectionpool.HTTPSConnectionPool, watch, prepare),
     }
     adapter: Any = requests.adapters.HTTPAdapter()
     adapter.poolmanager.pool_classes_by_scheme = pools
@@ -96,7 +100,7 @@ def watched_adapter(watch: Watch) -> Any:
     return adapter
 
 
-def _watched_pool(pool: Any, watch: Watch) -> Any:
+def watched_pool(pool: Any, watch: Watch, prepare: Callable[[Any], None]) -> Any:
     """A class of pools whose connections are watched from the moment that a response is awaited."""
     usual = pool.ConnectionCls
 
@@ -104,7 +108,11 @@ def _watched_pool(pool: Any, watch: Watch) -> Any:
         watch.watch(self.sock)
         return usual.getresponse(self, *arguments, **options)
 
-    watched = type(usual.__name__, (usual,), {"getresponse": getresponse})
+    def connect(self: Any) -> Any:
+        prepare(self)
+        return usual.connect(self)
+
+    watched = type(usual.__name__, (usual,), {"getresponse": getresponse, "connect": connect})
     return type(pool.__name__, (pool,), {"ConnectionCls": watched})
 
 

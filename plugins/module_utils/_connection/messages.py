@@ -175,6 +175,8 @@ def known_problem(text: str) -> str:
 
 
 _SIGNS: Sequence[tuple[str, str]] = (
+    ("at a socket: No such file", "there is no socket at this path"),
+    ("at a socket: Permission denied", "you may not write to this socket"),
     ("CERTIFICATE_VERIFY_FAILED", "its TLS certificate could not be verified"),
     ("WRONG_VERSION_NUMBER", "it does not use TLS"),
     ("Connection refused", "connection refused"),
@@ -210,17 +212,37 @@ def no_member(last: str) -> str:
 # TLS
 
 
-def tls_problem(text: str) -> str:
+def tls_problem(text: str, server_name: str = "") -> str:
+    """Why a TLS connection could not be made, by signs in the library's text.
+
+    Args:
+        server_name: the name that the certificate must have, if it was set.
+    """
     if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text or "record layer failure" in text:
         return "it does not use TLS. Start url with http://, or correct the port."
     if "CERTIFICATE_VERIFY_FAILED" in text or "doesn't match" in text:
         reason = text.rpartition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" :()'\"")[:200]
+        if "mismatch" in reason or "doesn't match" in text:
+            return (
+                f"its TLS certificate could not be verified: it is for another name ({reason or 'name mismatch'}). "
+                + (
+                    f"Correct tls_server_name '{server_name}' (BAO_TLS_SERVER_NAME, VAULT_TLS_SERVER_NAME)."
+                    if server_name
+                    else "Use a name of the certificate in url, or set tls_server_name (BAO_TLS_SERVER_NAME, "
+                    "VAULT_TLS_SERVER_NAME) to one."
+                )
+            )
+        if "expired" in reason or "not yet valid" in reason:
+            return f"its TLS certificate could not be verified ({reason}). Renew it, and check the clocks."
         return (
             f"its TLS certificate could not be verified ({reason}). "
             "Set ca_cert (BAO_CACERT, VAULT_CACERT) to the certificate of the CA that signed it."
         )
     if "certificate required" in text.lower() or "alert" in text.lower():
-        return "the server rejected the TLS client certificate or requires one (auth_method cert)."
+        return (
+            "the server rejected the TLS client certificate or requires one. Set client_cert and client_key "
+            "(BAO_CLIENT_CERT and BAO_CLIENT_KEY, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY)."
+        )
     return "the TLS handshake failed."
 
 
@@ -228,8 +250,11 @@ def unreadable_ca(path: str) -> str:
     return f"ca_cert {path} is not a readable file of PEM certificates"
 
 
+UNREADABLE_CA_DATA = "ca_cert_bytes (BAO_CACERT_BYTES, VAULT_CACERT_BYTES) is not a text of PEM certificates"
+
+
 def unreadable_certificate(certificate: str, key: str) -> str:
     return (
-        f"cert_auth_public_key {certificate} and cert_auth_private_key {key} are not a readable PEM certificate and "
+        f"The client certificate {certificate} and its key {key} are not a readable PEM certificate and "
         "its key without a password"
     )

@@ -15,6 +15,7 @@ from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import parse_duration
 
 AUTH_METHODS = ("token", "approle", "userpass", "ldap", "jwt", "kubernetes", "cert", "none")
 
@@ -51,15 +52,30 @@ def _option(name: str, *, own: bool = True, **facts: Any) -> Option:
     return Option(name, environment=("ANSIBLE_HASHI_VAULT_" + name.upper(),) if own else (), **facts)
 
 
+# Not settings of a run: another machine has others.
+_OF_THE_MACHINE = ("HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
 OPTIONS: tuple[Option, ...] = (
-    Option("url", kind="raw", environment=("ANSIBLE_HASHI_VAULT_ADDR",), late=("BAO_ADDR", "VAULT_ADDR")),
+    Option(
+        "url",
+        kind="raw",
+        environment=("ANSIBLE_HASHI_VAULT_ADDR",),
+        late=("BAO_AGENT_ADDR", "VAULT_AGENT_ADDR", "BAO_ADDR", "VAULT_ADDR"),
+    ),
     _option("namespace", late=("BAO_NAMESPACE", "VAULT_NAMESPACE")),
+    _option("auth_namespace"),
     _option("ca_cert", aliases=("cacert",), late=("BAO_CACERT", "VAULT_CACERT")),
+    _option("ca_cert_bytes", late=("BAO_CACERT_BYTES", "VAULT_CACERT_BYTES")),
+    _option("ca_path", late=("BAO_CAPATH", "VAULT_CAPATH", *_OF_THE_MACHINE[1:])),
+    _option("client_cert", late=("BAO_CLIENT_CERT", "VAULT_CLIENT_CERT")),
+    _option("client_key", late=("BAO_CLIENT_KEY", "VAULT_CLIENT_KEY")),
+    _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME")),
     _option("validate_certs", own=False, kind="bool", late=("BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY")),
-    _option("timeout", kind="int"),
-    _option("retries", kind="raw"),
+    _option("timeout", kind="int", late=("BAO_CLIENT_TIMEOUT", "VAULT_CLIENT_TIMEOUT")),
+    _option("retries", kind="raw", late=("BAO_MAX_RETRIES", "VAULT_MAX_RETRIES")),
     _option("retry_action", choices=("ignore", "warn"), default="warn"),
-    _option("proxies", kind="raw"),
+    _option("rate_limit", late=("BAO_RATE_LIMIT", "VAULT_RATE_LIMIT")),
+    _option("proxies", kind="raw", late=("BAO_PROXY_ADDR", "VAULT_PROXY_ADDR", "BAO_HTTP_PROXY", "VAULT_HTTP_PROXY")),
     _option("auth_method", choices=AUTH_METHODS, default="token"),
     _option("mount_point"),
     _option("token", secret=True, late=("BAO_TOKEN", "VAULT_TOKEN")),
@@ -93,18 +109,26 @@ class Connection:
 
     Attributes:
         url: the address, or those of a cluster's members, separated by commas.
+        auth_namespace: where the auth method is mounted, ``None`` for ``namespace``.
         verify: ``True`` for the system's CA certificates, a path to others, ``False`` not to verify.
+        ca_data: CA certificates as PEM text, instead of the system's.
+        server_name: the name that the server's certificate must have, empty for that of the address.
         retries: keyword arguments of `urllib3.util.Retry`; empty for no retries.
         timeout: seconds for one request.
+        rate: requests for each second, and how many at once; ``None`` for no limit.
     """
 
     url: str
     namespace: str = ""
+    auth_namespace: str | None = None
     verify: bool | str = True
+    ca_data: str = ""
+    server_name: str = ""
     client_certificate: tuple[str, str] | None = None
     timeout: int = DEFAULT_TIMEOUT
     retries: Mapping[str, Any] = field(default_factory=dict, hash=False)
     warn_on_retry: bool = True
+    rate: tuple[float, int] | None = None
     proxies: Mapping[str, str] | None = field(default=None, hash=False)
 
     @property
@@ -148,6 +172,8 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
         InvalidOption: options are missing or invalid; all of them are named at once.
     """
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
+    if values["auth_method"] == "cert" and not values["cert_auth_public_key"]:
+        values["cert_auth_public_key"], values["cert_auth_private_key"] = values["client_cert"], values["client_key"]
     problems = _problems(values)
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
@@ -160,8 +186,7 @@ def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]
     for option in OPTIONS:
         if any(name in given for name in (option.name, *option.aliases)):
             continue
-        # HOME is not a setting: another machine has another one.
-        value = _environment_value(option, {**environment, "HOME": ""})
+        value = _environment_value(option, {**environment, **dict.fromkeys(_OF_THE_MACHINE, "")})
         if value is not None:
             found[option.name] = value
     return found
@@ -182,6 +207,14 @@ def _environment_value(option: Option, environment: Mapping[str, str]) -> Any:
     return None
 
 
+def _seconds(text: str) -> int | str:
+    """Whole seconds of a number or a duration such as ``2s``, which the server's client takes; others unchanged."""
+    try:
+        return parse_duration(text)
+    except ValueError:
+        return text
+
+
 _FALSE = ("0", "f", "false", "n", "no", "off")
 _TRUE = ("1", "t", "true", "y", "yes", "on")
 
@@ -193,7 +226,7 @@ def _from_environment(option: Option, text: str) -> Any:
     if option.kind == "bool":
         return text.lower() not in _FALSE
     if option.kind == "int":
-        return int(text) if text.isdigit() else text
+        return _seconds(text)
     return text
 
 
@@ -203,9 +236,9 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
     if not addresses:
         problems.append("url is not set: set url, BAO_ADDR or VAULT_ADDR")
     problems += [
-        f"url '{without_login(address)}' must start with https:// or http://"
+        f"url '{without_login(address)}' must start with https://, http:// or unix://"
         for address in addresses
-        if not address.startswith(("http://", "https://"))
+        if not address.startswith(("http://", "https://", "unix:///"))
     ]
     method = values["auth_method"]
     if method not in AUTH_METHODS:
@@ -213,10 +246,12 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
     missing = [name for name in _REQUIRED.get(method, ()) if not values[name]]
     if missing:
         problems.append(f"auth_method {method} requires {' and '.join(missing)}")
+    if bool(values["client_cert"]) != bool(values["client_key"]):
+        problems.append("client_cert and client_key must be set together")
     timeout = values["timeout"]
     if timeout is not None and (not isinstance(timeout, int) or timeout < 1):
         problems.append("timeout must be a number of seconds, at least 1")
-    for name, parse in (("retries", _retries), ("proxies", _proxies)):
+    for name, parse in (("retries", _retries), ("proxies", _proxies), ("rate_limit", _rate)):
         try:
             parse(values[name])
         except (TypeError, ValueError):
@@ -226,27 +261,48 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
 
 _MEANINGS = {
     "retries": "retries must be a number, or a dictionary of the arguments of urllib3.util.Retry",
+    "rate_limit": "rate_limit must be requests for each second, or those and a burst, such as 10:20",
     "proxies": "proxies must be a URL, or a dictionary of URL scheme to proxy URL",
 }
 
 
 def _connection(values: Mapping[str, Any]) -> Connection:
-    verify: bool | str = values["validate_certs"] is not False
-    if verify and values["ca_cert"]:
-        verify = str(values["ca_cert"])
-    certificate = None
-    if values["auth_method"] == "cert":
-        certificate = (values["cert_auth_public_key"], values["cert_auth_private_key"])
+    auth_namespace = values["auth_namespace"]
+    verify, ca_data = _authorities(values)
     return Connection(
         url=",".join(_addresses(values["url"])),
         namespace=str(values["namespace"] or "").strip("/"),
+        auth_namespace=None if auth_namespace is None else str(auth_namespace).strip("/"),
         verify=verify,
-        client_certificate=certificate,
+        ca_data=ca_data,
+        server_name=str(values["tls_server_name"] or ""),
+        client_certificate=_client_certificate(values),
         timeout=values["timeout"] or DEFAULT_TIMEOUT,
         retries=_retries(values["retries"]),
         warn_on_retry=values["retry_action"] == "warn",
+        rate=_rate(values["rate_limit"]),
         proxies=_proxies(values["proxies"]),
     )
+
+
+def _authorities(values: Mapping[str, Any]) -> tuple[bool | str, str]:
+    """How to verify, and CA certificates as text, in the order of the server's own client."""
+    if values["validate_certs"] is False:
+        return False, ""
+    if values["ca_cert"]:
+        return str(values["ca_cert"]), ""
+    if values["ca_cert_bytes"]:
+        return True, str(values["ca_cert_bytes"])
+    return str(values["ca_path"]) if values["ca_path"] else True, ""
+
+
+def _client_certificate(values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Its path and that of its key. That of the login wins: a connection has one."""
+    if values["auth_method"] == "cert":
+        return str(values["cert_auth_public_key"]), str(values["cert_auth_private_key"])
+    if values["client_cert"]:
+        return str(values["client_cert"]), str(values["client_key"])
+    return None
 
 
 def _auth(values: Mapping[str, Any]) -> Auth:
@@ -273,8 +329,28 @@ def _auth(values: Mapping[str, Any]) -> Auth:
 def _addresses(value: Any) -> list[str]:
     """``https://a:8200``, ``https://a:8200,https://b:8200``, or a list of them, without repetitions."""
     texts = value if isinstance(value, (list, tuple)) else str(value or "").split(",")
-    addresses = [str(text).strip().rstrip("/") for text in texts]
-    return list(dict.fromkeys(address for address in addresses if address))
+    return list(dict.fromkeys(address for address in map(_address, texts) if address))
+
+
+def _address(text: Any) -> str:
+    """An address without what people copy with it: a slash at its end, the API's version, capitals in its scheme."""
+    scheme, separator, rest = str(text).strip().partition("://")
+    address = (scheme.lower() + separator + rest if separator else scheme).rstrip("/")
+    return address[: -len("/v1")].rstrip("/") if separator and rest.rstrip("/").endswith("/v1") else address
+
+
+def _rate(value: Any) -> tuple[float, int] | None:
+    """``10`` or ``10:20``: requests for each second, and how many at once; ``None`` for no limit."""
+    if value is None or value == "":
+        return None
+    first, _colon, second = str(value).partition(":")
+    rate = float(first)
+    if not 0 < rate < 1e6:
+        raise ValueError
+    burst = int(second or max(1, int(rate)))
+    if burst < 1:
+        raise ValueError
+    return rate, burst
 
 
 def _retries(value: Any) -> dict[str, Any]:

@@ -37,7 +37,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits 
     Watch,
     content_of,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import Pace
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unix_sockets import base_of
 
 # Seconds. A member that does not name the active node at once is not worth waiting for.
 _PROBE_SECONDS = 5
@@ -45,13 +47,18 @@ _PROBE_SECONDS = 5
 
 @dataclass(frozen=True)
 class Request:
-    """A request to send. Its body may be secret, so it does not show in the representation."""
+    """A request to send. Its body may be secret, so it does not show in the representation.
+
+    Attributes:
+        login: whether it is about the token itself, which lives in the namespace of the login.
+    """
 
     method: str
     path: str
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     query: Mapping[str, Any] | None = None
     wrap_ttl: int = 0
+    login: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,7 @@ class Transport:
         self._connection = connection
         self._watch = Watch()
         self._adapter = session_adapter(connection, self._watch)
+        self._pace = Pace(connection.rate)
         self._forward = True
         self.members = Members(connection.addresses)
         self.index: str | None = None
@@ -112,7 +120,7 @@ class Transport:
         import requests
 
         timeout = min(self._connection.timeout, _PROBE_SECONDS)
-        self._adapter.base_uri = self.members.address
+        self._turn_to(self.members.address)
         try:
             response = self._exchange("GET", "/v1/sys/leader", timeout, headers=dict(headers or {}))
         except (requests.exceptions.RequestException, TooLarge):
@@ -143,7 +151,9 @@ class Transport:
         """
         import requests
 
-        here = self._adapter.base_uri = self.members.address
+        here = self._turn_to(self.members.address)
+        self._adapter.namespace = self._namespace_of(request) or None
+        self._pace.wait()
         headers = consistency_headers(self.index, forward=self._forward, active_only=alone)
         if request.wrap_ttl:
             headers["X-Vault-Wrap-TTL"] = str(request.wrap_ttl)
@@ -171,6 +181,14 @@ class Transport:
         redirected = ServerUnreachable(messages.redirected(here, target))
         redirected.not_applied = alone
         return {}, Failure(redirected, temporary=standby, elsewhere=standby)
+
+    def _turn_to(self, address: str) -> str:
+        self._adapter.base_uri = base_of(address)
+        return address
+
+    def _namespace_of(self, request: Request) -> str:
+        inner, of_login = self._connection.namespace, self._connection.auth_namespace
+        return of_login if request.login and of_login is not None else inner
 
     def _exchange(self, method: str, path: str, seconds: float, **options: Any) -> Response:
         """The whole response, within so many seconds.
@@ -210,7 +228,7 @@ class Transport:
     def _refusal(self, request: Request, response: Response, content: Mapping[str, Any]) -> Failure:
         status = response.status_code
         reasons = [messages.scrubbed(str(reason), request.body) for reason in _list(content.get("errors"))]
-        error = messages.from_answer(request.method, request.path, status, reasons, self._connection.namespace)
+        error = messages.from_answer(request.method, request.path, status, reasons, self._namespace_of(request))
         error.item_errors = _item_errors(content, request.body)
         error.version = _version(content)
         error.not_applied = certainly_not_applied(status, reasons)
@@ -356,7 +374,7 @@ def _problem(connection: Connection, error: Any) -> str:
     import requests
 
     if isinstance(error, requests.exceptions.SSLError):
-        return messages.tls_problem(str(error))
+        return messages.tls_problem(str(error), connection.server_name)
     if isinstance(error, requests.exceptions.ProxyError):
         return messages.PROXY
     if isinstance(error, requests.exceptions.Timeout):

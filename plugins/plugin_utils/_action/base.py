@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import with_configuration, with_token
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import (
@@ -52,7 +53,11 @@ class TransitAction(ActionBase):
         problem = spelling_problem(self.MODULE, self._task.args)
         if problem:
             return {**result, "failed": True, "msg": problem}
-        result.update(self._run_module(self.MODULE, self._arguments(variables), variables, logs_in=self.LOGS_IN))
+        try:
+            arguments = self._arguments(variables)
+        except InvalidOption as error:
+            return {**result, "failed": True, "msg": error.message}
+        result.update(self._run_module(self.MODULE, arguments, variables, logs_in=self.LOGS_IN))
         return result
 
     def _arguments(self, variables: dict[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Mapping
 
 from ansible import constants
+from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, environment_options
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
+    OPTIONS,
+    Option,
+    environment_options,
+)
 
 # Its documentation names the sources of every option, for everything on the controller.
 LOOKUP = "mlkeys.transit.vault_transit"
@@ -32,6 +39,9 @@ def controller_options(variables: Mapping[str, Any], templar: Any, environment: 
 
     Args:
         environment: that of the task, which wins over the controller's own environment and ini.
+
+    Raises:
+        InvalidOption: one of them has a value that it cannot have.
     """
     # Loading the plugin is what reads its documentation.
     load_name = lookup_loader.get(LOOKUP).load_name
@@ -39,9 +49,27 @@ def controller_options(variables: Mapping[str, Any], templar: Any, environment: 
     found: dict[str, Any] = {}
     others: dict[str, Any] = {}
     for option in OPTIONS:
-        value, origin = constants.config.get_config_value_and_origin(
-            option.name, plugin_type="lookup", plugin_name=load_name, variables=chosen
-        )
+        try:
+            value, origin = constants.config.get_config_value_and_origin(
+                option.name, plugin_type="lookup", plugin_name=load_name, variables=chosen
+            )
+        except AnsibleError:
+            raise InvalidOption(_problem(option, chosen)) from None
         if value is not None and origin != "default":
             (found if str(origin).startswith("var: ") else others)[option.name] = value
     return {**others, **environment_options(found, environment), **found}
+
+
+_KINDS = {"int": "a whole number", "bool": "true or false"}
+
+
+def _problem(option: Option, variables: Mapping[str, Any]) -> str:
+    """Which source of an option has which value, and what it can be. Only texts are secret, and any text is valid."""
+    sources = {
+        f"ansible_hashi_vault_{option.name}": variables.get(f"ansible_hashi_vault_{option.name}"),
+        **{name: os.environ.get(name) for name in option.all_environment},
+    }
+    source, value = next(((name, value) for name, value in sources.items() if value), ("ansible.cfg", None))
+    shown = "" if value is None or option.secret else f" is '{value}', but"
+    meaning = f"one of {', '.join(option.choices)}" if option.choices else _KINDS.get(option.kind, "valid")
+    return f"{option.name} ({source}){shown} must be {meaning}."

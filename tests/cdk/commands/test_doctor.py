@@ -164,6 +164,23 @@ def test_a_program_with_problems_is_not_reason_to_stop(doctor: Doctor, bao: Bao)
     assert shown(found, "server", "ok")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "meaning"),
+    [
+        ("ANSIBLE_HASHI_VAULT_AUTH_METHOD", "app-role", "but must be one of token, approle"),
+        ("ANSIBLE_HASHI_VAULT_TIMEOUT", "abc", "but must be a whole number."),
+        ("BAO_CLIENT_TIMEOUT", "abc", "timeout must be a number of seconds"),
+    ],
+)
+def test_a_value_that_a_setting_cannot_have_is_one_sentence(
+    doctor: Doctor, bao: Bao, variable: str, value: str, meaning: str
+) -> None:
+    text = shown(doctor(status=1, BAO_ADDR=bao.addr, **{variable: value}), "settings", "wrong")
+    assert meaning in text
+    if variable != "BAO_CLIENT_TIMEOUT":
+        assert f"({variable}) is '{value}'" in text
+
+
 def test_missing_settings_are_reported_all_at_once(doctor: Doctor) -> None:
     text = shown(doctor(status=1, ANSIBLE_HASHI_VAULT_AUTH_METHOD="approle"), "settings", "wrong")
     assert "set url, BAO_ADDR or VAULT_ADDR" in text

@@ -423,8 +423,8 @@ def test_a_client_certificate_that_cannot_be_read(secure_bao: SecureBao, tmp_pat
     result = run("cert", options, url=secure_bao.url, ca_cert=secure_bao.ca_cert)
     assert result.failed
     assert result.msg == (
-        f"cert_auth_public_key {file} and cert_auth_private_key {file} are not a readable PEM certificate and "
-        "its key without a password."
+        f"The client certificate {file} and its key {file} are not a readable PEM certificate and its key without a "
+        "password."
     )
 
 

@@ -64,15 +64,15 @@ def test_no_url(module: str) -> None:
 
 @each_module
 def test_a_url_without_a_scheme(module: str) -> None:
-    assert failing(module, url="127.0.0.1:8200") == "url '127.0.0.1:8200' must start with https:// or http://."
+    assert failing(module, url="127.0.0.1:8200") == "url '127.0.0.1:8200' must start with https://, http:// or unix://."
 
 
 @each_module
 def test_all_invalid_options_are_reported_at_once(module: str) -> None:
     assert failing(module, url="bao", auth_method="ldap", timeout=-1, retries="x", proxies=[1]) == (
-        "url 'bao' must start with https:// or http://; auth_method ldap requires username and password; timeout must "
-        "be a number of seconds, at least 1; retries must be a number, or a dictionary of the arguments of "
-        "urllib3.util.Retry; proxies must be a URL, or a dictionary of URL scheme to proxy URL."
+        "url 'bao' must start with https://, http:// or unix://; auth_method ldap requires username and password; "
+        "timeout must be a number of seconds, at least 1; retries must be a number, or a dictionary of the arguments "
+        "of urllib3.util.Retry; proxies must be a URL, or a dictionary of URL scheme to proxy URL."
     )
 
 
@@ -170,7 +170,9 @@ def test_an_unknown_ca(secure_bao: SecureBao, module: str) -> None:
 def test_a_certificate_for_another_host(secure_bao: SecureBao, module: str) -> None:
     url = f"https://localhost:{secure_bao.port}"
     message = failing(module, url=url, ca_cert=secure_bao.ca_cert)
-    assert message.startswith(f"Cannot reach the server at {url}: its TLS certificate could not be verified (")
+    assert message.startswith(
+        f"Cannot reach the server at {url}: its TLS certificate could not be verified: it is for another"
+    )
     assert "Hostname mismatch, certificate is not valid for 'localhost'" in message
 
 

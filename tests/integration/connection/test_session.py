@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
@@ -280,11 +281,8 @@ def test_a_token_near_its_end(
 ) -> None:
     late = 0.0
 
-    class Time:
-        time = staticmethod(lambda: time.time() + late)
-        sleep = staticmethod(time.sleep)  # the listeners of earlier tests in this process go on
-
-    monkeypatch.setattr(session, "time", Time)
+    # The listeners of earlier tests in this process go on, and sleep.
+    monkeypatch.setattr(session, "time", SimpleNamespace(time=lambda: time.time() + late, sleep=time.sleep))
     monkeypatch.setattr(session, "_at_exit", lambda _end: None)
     with approle(bao, may_use(mount), **options) as short:
         auth = Auth(method="approle", mount_point=short.mount, role_id=short.role_id, secret_id=short.secret_id)

@@ -201,7 +201,7 @@ def test_encrypting_does_not_create_a_missing_key(bao: Bao, engine: str, lookup:
         ({"url": "http://127.0.0.1:9"}, "Cannot reach the server at http://127.0.0.1:9: connection refused. Check url"),
         ({"token": "s.unknown-planted-secret"}, "The server does not accept the token: it is wrong, expired, revoked"),
         ({"token": ""}, "No token: set token, BAO_TOKEN or VAULT_TOKEN"),
-        ({"url": "127.0.0.1"}, "url '127.0.0.1' must start with https:// or http://."),
+        ({"url": "127.0.0.1"}, "url '127.0.0.1' must start with https://, http:// or unix://."),
         ({"key": "a/b"}, "'a/b' is not a key name: letters, digits"),
         ({"namespace": "nowhere"}, "The namespace 'nowhere' does not exist on this server."),
     ],
@@ -248,8 +248,8 @@ def sources_of(name: str, addr: str = "", *, ini: bool = True, late: Sequence[st
 
 OPTIONS: dict[str, tuple[list[Source], list[str], Read, object]] = {
     "url": (
-        sources_of("url", "addr", late=("BAO_ADDR", "VAULT_ADDR")),
-        [f"https://source-{n}.test:8200" for n in range(6)],
+        sources_of("url", "addr", late=("BAO_AGENT_ADDR", "VAULT_AGENT_ADDR", "BAO_ADDR", "VAULT_ADDR")),
+        [f"https://source-{n}.test:8200" for n in range(8)],
         lambda settings: settings.connection.url,
         "",
     ),
@@ -272,8 +272,8 @@ OPTIONS: dict[str, tuple[list[Source], list[str], Read, object]] = {
         True,
     ),
     "timeout": (
-        sources_of("timeout"),
-        [str(n) for n in range(5, 9)],
+        sources_of("timeout", late=("BAO_CLIENT_TIMEOUT", "VAULT_CLIENT_TIMEOUT")),
+        [str(n) for n in range(5, 11)],
         lambda settings: str(settings.connection.timeout),
         "30",
     ),
@@ -314,6 +314,8 @@ def test_the_strongest_source_wins(
     # What other options need, so that only the option under test matters.
     direct = {"url": "https://other.test", "role_id": "r", "jwt": "j", "token": "t"}
     direct.pop(option, None)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
     variables: dict[str, str] = {}
     ini = configparser.ConfigParser()
     ini["hashi_vault_collection"] = {}

@@ -354,7 +354,7 @@ def test_the_forms_of_url(url: object, addresses: tuple[str, ...]) -> None:
 def test_an_invalid_address_is_named() -> None:
     with pytest.raises(InvalidOption) as error:
         settings_from({"url": f"{A},b:8200"}, {})
-    assert error.value.message == "url 'b:8200' must start with https:// or http://."
+    assert error.value.message == "url 'b:8200' must start with https://, http:// or unix://."
 
 
 def test_no_address_at_all() -> None:

@@ -14,6 +14,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
     OPTIONS,
     Option,
     Settings,
+    environment_options,
     settings_from,
 )
 
@@ -30,7 +31,9 @@ CREDENTIALS: dict[str, dict[str, str]] = {
     "cert": {"cert_auth_public_key": "/c.pem", "cert_auth_private_key": "/k.pem"},
 }
 
-TEXT_OPTIONS = [option for option in OPTIONS if option.kind == "str" and not option.choices and option.name != "url"]
+TEXT_OPTIONS = [
+    option for option in OPTIONS if option.kind == "str" and not option.choices and option.name != "rate_limit"
+]
 
 
 def settings(options: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> Settings:
@@ -39,19 +42,21 @@ def settings(options: dict[str, Any] | None = None, environment: dict[str, str] 
 
 def shown(option: Option, made: Settings) -> object:
     """The setting that an option became."""
-    if option.name == "ca_cert":
+    if option.name in ("ca_cert", "ca_path"):
         return made.connection.verify
-    if option.name == "cert_auth_public_key":
+    if option.name in ("cert_auth_public_key", "client_cert"):
         return (made.connection.client_certificate or ("", ""))[0]
-    if option.name == "cert_auth_private_key":
+    if option.name in ("cert_auth_private_key", "client_key"):
         return (made.connection.client_certificate or ("", ""))[1]
-    part = made.connection if option.name == "namespace" else made.auth
-    return getattr(part, option.name)
+    field = {"ca_cert_bytes": "ca_data", "tls_server_name": "server_name"}.get(option.name, option.name)
+    return getattr(made.connection if hasattr(made.connection, field) else made.auth, field)
 
 
 @pytest.mark.parametrize("option", TEXT_OPTIONS, ids=lambda option: str(option.name))
 def test_the_option_comes_first_then_each_variable_in_its_order(option: Option) -> None:
     base = {"auth_method": "cert", **CREDENTIALS["cert"]} if option.name.startswith("cert_") else {}
+    if option.name in ("client_cert", "client_key"):
+        base = {"client_cert": "/c.pem", "client_key": "/k.pem"}
     base.pop(option.name, None)
     environment = {variable: f"from-{variable}" for variable in option.all_environment}
     assert shown(option, settings({**base, option.name: "given"}, environment)) == "given"
@@ -63,9 +68,11 @@ def test_the_option_comes_first_then_each_variable_in_its_order(option: Option) 
             left[variable] = ""
 
 
-def test_the_url_comes_from_ansible_then_openbao_then_vault() -> None:
+def test_the_url_comes_from_ansible_then_the_agent_then_openbao_then_vault() -> None:
     left = {
         "ANSIBLE_HASHI_VAULT_ADDR": "https://ansible",
+        "BAO_AGENT_ADDR": "https://bao-agent",
+        "VAULT_AGENT_ADDR": "https://vault-agent",
         "BAO_ADDR": "https://bao",
         "VAULT_ADDR": "https://vault",
     }
@@ -83,9 +90,11 @@ def test_the_names_of_all_variables() -> None:
         assert option.environment == (
             "ANSIBLE_HASHI_VAULT_ADDR" if option.name == "url" else f"ANSIBLE_HASHI_VAULT_{option.name.upper()}",
         )
-        openbao = [name for name in option.late if name.startswith("BAO_")]
-        vault = [name.replace("BAO_", "VAULT_", 1) for name in openbao]
-        assert option.late in ((*openbao, *vault), ("HOME",))
+        of_servers = [name for name in option.late if name not in ("HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")]
+        # The server's own client reads a variable of OpenBao's, then the same of Vault's, then the next.
+        openbao = of_servers[::2]
+        assert of_servers[1::2] == [name.replace("BAO_", "VAULT_", 1) for name in openbao]
+        assert all(name.startswith("BAO_") for name in openbao)
 
 
 @pytest.mark.parametrize(
@@ -218,9 +227,9 @@ def test_all_problems_are_reported_at_once() -> None:
             {"url": "bao.example.com", "auth_method": "ldap", "timeout": -1, "retries": "x", "proxies": 1}, {}
         )
     assert error.value.message == (
-        "url 'bao.example.com' must start with https:// or http://; auth_method ldap requires username and password; "
-        "timeout must be a number of seconds, at least 1; retries must be a number, or a dictionary of the arguments "
-        "of urllib3.util.Retry; proxies must be a URL, or a dictionary of URL scheme to proxy URL."
+        "url 'bao.example.com' must start with https://, http:// or unix://; auth_method ldap requires username and "
+        "password; timeout must be a number of seconds, at least 1; retries must be a number, or a dictionary of the "
+        "arguments of urllib3.util.Retry; proxies must be a URL, or a dictionary of URL scheme to proxy URL."
     )
 
 
@@ -279,3 +288,106 @@ def test_defaults() -> None:
     assert made.auth.kubernetes_token_path == "/var/run/secrets/kubernetes.io/serviceaccount/token"
     assert not made.auth.token_validate
     assert made.auth.token_revoke
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("HTTPS://Bao.example.com:8200", "https://Bao.example.com:8200"),
+        ("https://bao.example.com:8200/v1", "https://bao.example.com:8200"),
+        ("https://bao.example.com:8200/v1/", "https://bao.example.com:8200"),
+        ("https://example.com/bao/", "https://example.com/bao"),
+        ("unix:///run/bao.sock", "unix:///run/bao.sock"),
+        ("unix:///run/v1", "unix:///run"),
+    ],
+)
+def test_what_people_copy_with_an_address(given: str, address: str) -> None:
+    assert settings({"url": given}).connection.url == address
+
+
+@pytest.mark.parametrize("given", ["unix://run/bao.sock", "ftp://bao", "bao.example.com:8200"])
+def test_an_address_of_another_kind(given: str) -> None:
+    with pytest.raises(InvalidOption, match="must start with https://, http:// or unix://"):
+        settings({"url": given})
+
+
+AUTHORITIES = {"ca_cert": "/file.pem", "ca_cert_bytes": "PEM", "ca_path": "/folder"}
+
+
+@pytest.mark.parametrize(
+    ("names", "verify", "text"),
+    [
+        (("ca_cert", "ca_cert_bytes", "ca_path"), "/file.pem", ""),
+        (("ca_cert_bytes", "ca_path"), True, "PEM"),
+        (("ca_path",), "/folder", ""),
+        ((), True, ""),
+    ],
+)
+def test_certificates_of_authorities_in_the_order_of_the_servers_client(
+    names: tuple[str, ...], verify: bool | str, text: str
+) -> None:
+    chosen = {name: AUTHORITIES[name] for name in names}
+    for made in (
+        settings(chosen),
+        settings({}, {f"ANSIBLE_HASHI_VAULT_{name.upper()}": chosen[name] for name in names}),
+    ):
+        assert (made.connection.verify, made.connection.ca_data) == (verify, text)
+    unverified = settings({**chosen, "validate_certs": False}).connection
+    assert (unverified.verify, unverified.ca_data) == (False, "")
+
+
+def test_a_client_certificate_without_its_key() -> None:
+    for option in ("client_cert", "client_key"):
+        with pytest.raises(InvalidOption, match="client_cert and client_key must be set together"):
+            settings({option: "/one.pem"})
+
+
+def test_the_certificate_of_the_connection_also_logs_in() -> None:
+    both = {"client_cert": "/c.pem", "client_key": "/k.pem"}
+    assert settings({"auth_method": "cert", **both}).connection.client_certificate == ("/c.pem", "/k.pem")
+    of_login = {"cert_auth_public_key": "/login.pem", "cert_auth_private_key": "/login.key"}
+    assert settings({"auth_method": "cert", **both, **of_login}).connection.client_certificate == (
+        "/login.pem",
+        "/login.key",
+    )
+
+
+@pytest.mark.parametrize(("given", "namespace"), [(None, None), ("", None), ("/", ""), ("org/", "org"), ("a/b", "a/b")])
+def test_the_namespace_of_the_login(given: str | None, namespace: str | None) -> None:
+    assert settings({"auth_namespace": given, "namespace": "team"}).connection.auth_namespace == namespace
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("90", 90), ("2s", 2), ("1m30s", 90)])
+def test_the_timeout_of_the_servers_client_is_a_duration(given: str, seconds: int) -> None:
+    assert settings({}, {"BAO_CLIENT_TIMEOUT": given}).connection.timeout == seconds
+
+
+@pytest.mark.parametrize("given", ["abc", "0.5s", "-1"])
+def test_a_timeout_that_is_not_a_number_of_seconds(given: str) -> None:
+    with pytest.raises(InvalidOption, match="timeout must be a number of seconds, at least 1"):
+        settings({}, {"BAO_CLIENT_TIMEOUT": given})
+
+
+@pytest.mark.parametrize(
+    ("given", "rate"), [(None, None), ("", None), ("10", (10.0, 10)), ("0.5", (0.5, 1)), ("10:20", (10.0, 20))]
+)
+def test_the_forms_of_a_rate_limit(given: str | None, rate: tuple[float, int] | None) -> None:
+    assert settings({"rate_limit": given}).connection.rate == rate
+    assert settings({}, {"VAULT_RATE_LIMIT": given or ""}).connection.rate == rate
+
+
+@pytest.mark.parametrize("given", ["fast", "0", "-1", "nan", "inf", "10:0", "10:1.5", "1:2:3"])
+def test_an_invalid_rate_limit(given: str) -> None:
+    with pytest.raises(InvalidOption, match="rate_limit must be requests for each second"):
+        settings({"rate_limit": given})
+
+
+def test_what_belongs_to_the_machine_is_not_sent_to_another_one() -> None:
+    environment = {
+        "HOME": "/root",
+        "SSL_CERT_FILE": "/etc/ssl/cert.pem",
+        "SSL_CERT_DIR": "/etc/ssl",
+        "BAO_CAPATH": "/ca",
+    }
+    assert settings({}, {"SSL_CERT_FILE": "/etc/ssl/cert.pem"}).connection.verify == "/etc/ssl/cert.pem"
+    assert environment_options({}, environment) == {"ca_path": "/ca"}

@@ -91,8 +91,9 @@ class Odd(StandIn):
         query: Mapping[str, Any] | None = None,
         repeatable: bool = True,
         wrap_ttl: int = 0,
+        login: bool = False,
     ) -> Reply:
-        del method, body, query, repeatable, wrap_ttl
+        del method, body, query, repeatable, wrap_ttl, login
         return _reply({"data": self.content, "auth": self.content, "wrap_info": self.content}, path)
 
 

@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Keep below the rate of requests that was set. **Private** to the collection."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+
+class Pace:
+    """Lets so many requests through for each second, and at first some at once, as the server's own client does.
+
+    Args:
+        rate: requests for each second, and how many at once; ``None`` for no limit.
+    """
+
+    def __init__(self, rate: tuple[float, int] | None) -> None:
+        self._rate, self._burst = rate or (0.0, 0)
+        self._left = float(self._burst)
+        self._last = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Return when the next request may be sent."""
+        if not self._rate:
+            return
+        with self._lock:
+            pause = self._take(time.monotonic())
+        if pause > 0:
+            time.sleep(pause)
+
+    def _take(self, now: float) -> float:
+        """Take the place of one request, and return the seconds until it is its turn."""
+        if self._last:
+            self._left = min(float(self._burst), self._left + (now - self._last) * self._rate)
+        self._last = now
+        self._left -= 1
+        return max(0.0, -self._left / self._rate)
