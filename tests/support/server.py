@@ -57,7 +57,8 @@ class Bao:
 
     def audit_entries(self) -> list[dict[str, Any]]:
         """Every audited request so far (`type: request`), oldest first; secrets in it are HMACs."""
-        lines = self.audit_log.read_text(encoding="utf-8").splitlines()
+        # The server may be writing the last line.
+        lines = self.audit_log.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
         return [entry for entry in map(json.loads, lines) if entry["type"] == "request"]
 
 

@@ -34,6 +34,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transpo
     pauses,
 )
 
+# How often to send a request again that lost against another one.
+_CONFLICTS = 5
+
 Warn = Callable[[str], None]
 Kind = TypeVar("Kind")
 Answers = Union[Type[TransitError], Tuple[Type[TransitError], ...]]
@@ -213,7 +216,7 @@ class Client:
             ServerUnreachable: there was no response, or one that neither Vault nor OpenBao sends.
             ServerError: the response was not a success.
         """
-        left = pauses(self._connection.retries)
+        left, conflicts = pauses(self._connection.retries), _CONFLICTS
         request = Request(method, path, body, query, wrap_ttl, login)
         members = self._transport.members
         members.begin()
@@ -223,6 +226,11 @@ class Client:
             if failure is None:
                 return _reply(content, path)
             if failure.resend:
+                continue
+            if failure.conflict and repeatable and conflicts:
+                # Another request won. In another order, both would have succeeded.
+                conflicts -= 1
+                time.sleep(POLL_SECONDS)
                 continue
             if not (repeatable or failure.error.not_applied):
                 raise failure.error

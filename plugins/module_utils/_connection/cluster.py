@@ -115,7 +115,7 @@ def forbids_forwarding(reasons: Sequence[str]) -> bool:
 
 def is_temporary(status: int, reasons: Sequence[str]) -> bool:
     """Whether a response means that the same request may succeed later."""
-    return status in (412, 429, 502, 503) or _changes_leader(reasons)
+    return status in (412, 429, 502, 503) or _changes_leader(reasons) or is_conflict(reasons)
 
 
 def may_serve_elsewhere(status: int, reasons: Sequence[str]) -> bool:
@@ -129,6 +129,11 @@ def certainly_not_applied(status: int, reasons: Sequence[str]) -> bool:
     if status == 503:
         return "is sealed" in words or "not initialized" in words
     return status < 500 or "active cluster node not found" in words
+
+
+def is_conflict(reasons: Sequence[str]) -> bool:
+    """Whether another request changed the same at the same time, so that this one failed."""
+    return any("transaction commit failed" in reason for reason in reasons)
 
 
 def _changes_leader(reasons: Sequence[str]) -> bool:

@@ -23,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster
     consistency_headers,
     forbids_forwarding,
     is_active,
+    is_conflict,
     is_standby,
     is_temporary,
     may_serve_elsewhere,
@@ -78,6 +79,7 @@ class Failure:
         temporary: whether the same request may succeed later.
         elsewhere: whether another member of the cluster may serve it now.
         resend: whether it was refused for a header that is not sent any more.
+        conflict: whether another request changed the same at the same time.
     """
 
     error: TransitError
@@ -85,6 +87,7 @@ class Failure:
     elsewhere: bool = False
     resend: bool = False
     retry_after: str | None = None
+    conflict: bool = False
 
 
 class Transport:
@@ -240,6 +243,7 @@ class Transport:
             may_serve_elsewhere(status, reasons),
             resend,
             response.headers.get("Retry-After"),
+            is_conflict(reasons),
         )
 
 

@@ -188,10 +188,15 @@ each_login_with_secrets = pytest.mark.parametrize(
 
 @pytest.fixture
 def key(server: Bao) -> Iterator[None]:
-    """The key that the policy allows, deleted afterwards."""
+    """The key that the policy allows. It does not exist before, also if another test made it, and not afterwards."""
+    delete(server, "ml")
     yield
-    server.request("POST", "transit/keys/ml/config", {"deletion_allowed": True})
-    server.request("DELETE", "transit/keys/ml")
+    delete(server, "ml")
+
+
+def delete(server: Bao, key: str) -> None:
+    server.request("POST", f"transit/keys/{key}/config", {"deletion_allowed": True})
+    server.request("DELETE", f"transit/keys/{key}")
 
 
 def accessors(server: Bao) -> set[str]:

@@ -463,3 +463,22 @@ def test_invalid_retries(retries: dict[str, object]) -> None:
         client("http://127.0.0.1:1", retries=retries)
     assert error.value.message == ("retries: invalid arguments for urllib3.util.Retry. Check their names and values.")
     assert printed_with(error.value) == []
+
+
+CONFLICT = answer(500, {"errors": ["transaction commit failed"]})
+
+
+def test_a_request_that_lost_against_another_one_is_sent_again(server: Scripted) -> None:
+    server.answers = [CONFLICT, CONFLICT, GOOD]
+    assert client(server.url).post("transit/config/keys", {}).data == {"ok": True}
+    assert len(server.asked) == 3
+
+
+def test_but_not_for_ever_and_not_what_must_not_happen_twice(server: Scripted) -> None:
+    server.answers = [CONFLICT]
+    with pytest.raises(ServerError, match="transaction commit failed"):
+        client(server.url).post("transit/config/keys", {})
+    assert len(server.asked) == 6
+    with pytest.raises(ServerError, match="transaction commit failed"):
+        client(server.url).post("transit/keys/ml/rotate", {}, repeatable=False)
+    assert len(server.asked) == 7
