@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from typing import Any, Callable, Mapping, NoReturn, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
@@ -30,6 +31,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared import fold
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
 
 Request = TypeVar("Request")
+
+# For so long a run that finds that another one was first begins again.
+_PATIENCE_SECONDS = 120.0
+_LOOKS = 50
 
 
 def _end(module: AnsibleModule, msg: str, *, changed: bool = False) -> NoReturn:
@@ -64,8 +69,38 @@ def run_on_file(
     """
     if not module.params["path"]:
         run(module, lambda client, options, context: reconcile(client, request_from(options, ""), context))
+    last = time.monotonic() + _PATIENCE_SECONDS
+    done = None
+    while done is None:
+        done = _tried(module, request_from, reconcile, is_last=time.monotonic() > last)
+    outcome, attributes, changed = done
+    diff = one_diff(outcome)
+    for side, shown in (("before", attributes.before), ("after", attributes.after)):
+        if shown and isinstance(diff[side], dict):
+            diff[side].update(shown)
+    succeed(module, changed=changed, diff=diff, **outcome.result)
+
+
+def _tried(
+    module: AnsibleModule,
+    request_from: Callable[[Mapping[str, Any], str], Request],
+    reconcile: Callable[[Client, Request, RunContext], Outcome],
+    *,
+    is_last: bool,
+) -> tuple[Outcome, AttributeChange, bool] | None:
+    """The outcome, what changed of the file's attributes, and whether anything did. ``None`` if another run was first.
+
+    Args:
+        is_last: whether that ends the module.
+    """
     with contextlib.ExitStack() as opened:
         file = open_file(module, opened, module.params["path"])
+        try:
+            if not module.check_mode:
+                file.wait_for_others()
+        except replacing.ChangedMeanwhile:
+            if not is_last:
+                return None
         text = text_of(module, file)
         attributes = attribute_change(module, file, module.params)
         outcome = outcome_of(
@@ -75,12 +110,11 @@ def run_on_file(
         )
         # Line ends are the text's own.
         content = None if outcome.text is None else outcome.text.encode("utf-8")
-        changed = put(module, file, content, attributes, changed=outcome.changed)
-    diff = one_diff(outcome)
-    for side, shown in (("before", attributes.before), ("after", attributes.after)):
-        if shown and isinstance(diff[side], dict):
-            diff[side].update(shown)
-    succeed(module, changed=changed, diff=diff, **outcome.result)
+        try:
+            changed = put(module, file, content, attributes, changed=outcome.changed, may_retry=not is_last)
+        except replacing.ChangedMeanwhile:
+            return None
+        return outcome, attributes, changed
 
 
 def run_writing(module: AnsibleModule) -> None:
@@ -100,17 +134,31 @@ def run_writing(module: AnsibleModule) -> None:
 
 
 def put(
-    module: AnsibleModule, file: File, content: bytes | None, attributes: AttributeChange, *, changed: bool
+    module: AnsibleModule,
+    file: File,
+    content: bytes | None,
+    attributes: AttributeChange,
+    *,
+    changed: bool,
+    may_retry: bool = False,
 ) -> bool:
-    """Give a file a content, if there is another one, and its attributes. Returns whether anything has changed."""
+    """Give a file a content, if there is another one, and its attributes. Returns whether anything has changed.
+
+    Raises:
+        ChangedMeanwhile: with ``may_retry``, if another run was first.
+    """
     # A new file's attributes are not a change of their own.
     differs = changed or bool(attributes.after)
-    problem = None
+    problem: OSError | None = None
     try:
         if content is not None:
             file.replace(content, attributes.wanted)
         elif attributes.after and not module.check_mode:
             file.set(attributes.wanted)
+    except replacing.ChangedMeanwhile as error:
+        if may_retry:
+            raise
+        problem = error
     except OSError as error:
         problem = error
     if problem is not None:
@@ -197,7 +245,7 @@ def open_file(module: AnsibleModule, opened: contextlib.ExitStack, path: str, *,
         place, name = opened.enter_context(folders.opened(path))
         if not module.check_mode:
             replacing.sweep(place)
-        return opened.enter_context(File(place, name))
+        return _opened(opened, place, name)
     except FileNotFoundError:
         msg = f"The folder {os.path.dirname(os.path.realpath(path))} does not exist. Create it first."
     except folders.Busy as error:
@@ -205,6 +253,13 @@ def open_file(module: AnsibleModule, opened: contextlib.ExitStack, path: str, *,
     except OSError as error:
         msg = f"{path}: {error.strerror or 'it cannot be read'}."
     _end(module, msg, changed=changed)
+
+
+def _opened(opened: contextlib.ExitStack, place: folders.Folder, name: str) -> File:
+    for _look in range(_LOOKS):
+        with contextlib.suppress(replacing.ChangedMeanwhile):
+            return opened.enter_context(File(place, name))
+    return opened.enter_context(File(place, name))
 
 
 def text_of(module: AnsibleModule, file: File) -> str | None:

@@ -10,9 +10,10 @@ else.
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping, NoReturn
+from typing import Any, Iterable, Iterator, Mapping, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.warnings import get_deprecation_messages, get_warning_messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -21,6 +22,9 @@ MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 SHORTEST = 8
 # So do these, which are not secrets at all, but may be given as one.
 COMMON = frozenset(("password", "passw0rd", "changeme", "localhost", "username", "plaintext", "ciphertext"))
+
+# With so many secrets, Ansible may search for all of them.
+_FEW = 20
 
 
 def worth_masking(values: Iterable[str]) -> set[str]:
@@ -60,16 +64,52 @@ def _without_logins(value: Any) -> Any:
 
 
 def succeed(module: AnsibleModule, **result: Any) -> NoReturn:
-    _mask(module)
+    _mask(module, result)
     module.exit_json(**result)
 
 
 def give_up(module: AnsibleModule, msg: str, **result: Any) -> NoReturn:
-    _mask(module)
+    _mask(module, {**result, "msg": msg})
     module.fail_json(msg=msg, **result)
 
 
-def _mask(module: AnsibleModule) -> None:
+def _mask(module: AnsibleModule, result: Mapping[str, Any]) -> None:
     # Ansible shows the options from here, as far as it shows them at all.
     module.params = masked(module.params, module.argument_spec)
     module.no_log_values = worth_masking(module.no_log_values)
+    if len(module.no_log_values) > _FEW:
+        shown = [result, module.params, get_warning_messages(), get_deprecation_messages()]
+        module.no_log_values = occurring(module.no_log_values, shown)
+
+
+def occurring(secrets: Iterable[str], shown: Any) -> set[str]:
+    """Those of the secrets that occur in what is shown, and perhaps more.
+
+    Ansible searches every text for every secret: a minute for ten thousand of each.
+    """
+    # Keys have their randomness at the end.
+    by_end: dict[str, list[str]] = {}
+    for secret in secrets:
+        by_end.setdefault(secret[-SHORTEST:], []).append(secret)
+    found: set[str] = set()
+    for text in {text for text in _texts(shown) if len(text) >= SHORTEST}:
+        for place in range(len(text) - SHORTEST + 1):
+            found.update(by_end.pop(text[place : place + SHORTEST], ()))
+    return found
+
+
+def _texts(shown: Any) -> Iterator[str]:
+    todo = [shown]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, Mapping):
+            todo += one.keys()
+            todo += one.values()
+        elif isinstance(one, (list, tuple, set)):
+            todo += one
+        elif isinstance(one, bytes):
+            yield one.decode("utf-8", "surrogateescape")
+        elif one is not None:
+            yield str(one)

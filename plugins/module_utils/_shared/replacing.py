@@ -18,6 +18,7 @@ import fcntl
 import os
 import re
 import stat
+import time
 from dataclasses import dataclass
 from typing import BinaryIO, ContextManager, Iterator, Protocol
 
@@ -31,6 +32,10 @@ _TEMPORARY = re.compile(r"\.mlkeys-[0-9a-f]{16}")
 _LABEL = "security.selinux"
 # These describe the content, which is new.
 _NOT_COPIED = ("security.capability", "security.evm", "security.ima", _LABEL)
+
+# Whoever may read a file may lock it. A run that waited for so long goes on: it replaces nothing that has changed.
+_PATIENCE_SECONDS = 30.0
+_POLL_SECONDS = 0.02
 
 _CANNOT_FLUSH = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 
@@ -176,6 +181,24 @@ class File:
             new.write(content)
             new.take(self, attributes)
             new.place(self)
+
+    def wait_for_others(self) -> None:
+        """Wait until no other run that does this has the file open, as far as this file system has locks.
+
+        Raises:
+            ChangedMeanwhile: it is not what it was when it was opened.
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while self._descriptor >= 0 and time.monotonic() < deadline:
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_POLL_SECONDS)
+            except OSError:
+                break
+            else:
+                break
+        self.check_unchanged()
 
     def check_unchanged(self) -> None:
         """

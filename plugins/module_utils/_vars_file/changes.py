@@ -12,6 +12,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     Document,
+    is_json,
     put,
     put_below,
     remove,
@@ -22,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     Entry,
     VarsFile,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import edited, lines_of
 
 KEPT = "kept"
 ADDED = "added"
@@ -130,6 +132,13 @@ def summary(changes: Sequence[EntryChange], *, after: bool) -> dict[str, str]:
 
 def update(file: VarsFile, edits: Edits) -> str:
     """The file's new text: new values in their old places, new entries after the last one, all else as it was."""
+    lines = None if is_json(file.path) else lines_of(file.text)
+    text = None
+    if lines is not None:
+        blocks = _blocks(file.entries, edits)
+        text = edited(lines, _settings(edits), edits.ciphertexts, blocks, edits.removed)
+    if text is not None:
+        return text
     document = Document(file.text, file.path)
     edit(document.content, file.entries, edits)
     return document.text()
@@ -140,14 +149,21 @@ def edit(content: MutableMapping[Any, Any], entries: Mapping[str, Entry], edits:
     stored = [name for name in content if name != METADATA]
     put(content, edits.ciphertexts, after=stored[-1] if stored else None)
     metadata = content.setdefault(METADATA, {})
-    metadata.update({"format": FORMAT, "backend": edits.backend, "key": edits.key})
-    if edits.fingerprint_key != edits.key:
-        metadata["fingerprint_key"] = edits.fingerprint_key
+    metadata.update(_settings(edits))
     for name in edits.removed:
         remove(content, name)
-    _put_block(metadata, "hmac", edits.fingerprints, edits.removed)
+    for name, values in _blocks(entries, edits).items():
+        _put_block(metadata, name, values, edits.removed)
+
+
+def _settings(edits: Edits) -> dict[str, Any]:
+    own = {} if edits.fingerprint_key == edits.key else {"fingerprint_key": edits.fingerprint_key}
+    return {"format": FORMAT, "backend": edits.backend, "key": edits.key, **own}
+
+
+def _blocks(entries: Mapping[str, Entry], edits: Edits) -> dict[str, Mapping[str, str]]:
     replaced = {name: digest(entries[name].ciphertext) for name in edits.ciphertexts if name in entries}
-    _put_block(metadata, "before", replaced, edits.removed)
+    return {"hmac": edits.fingerprints, "before": replaced}
 
 
 def _put_block(

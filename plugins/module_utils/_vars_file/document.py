@@ -17,6 +17,7 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of
 
 # What precedes the first entry: byte order mark, directives, comments, blank lines. ruamel.yaml would drop some of it.
 _BLANK = r"(?:[ \t]*(?:#.*)?\r?\n)*"
@@ -24,6 +25,20 @@ _PREAMBLE = re.compile("\ufeff?" + rf"(?:(?:%.*\r?\n)*{_BLANK}---[ \t]*(?:#.*)?\
 
 # The first line of a nested mapping.
 _INDENTED = re.compile(r"^\w+:[ \t]*\r?\n( +)\w+:", re.MULTILINE)
+
+
+def is_json(path: str) -> bool:
+    return path.endswith(".json")
+
+
+def content_of(text: str, path: str) -> Any:
+    """The mapping of a file, as plain data.
+
+    Raises:
+        InvalidOption: as for `Document`.
+    """
+    lines = None if is_json(path) else lines_of(text)
+    return plain(Document(text, path).content) if lines is None else lines.content
 
 
 class Document:
@@ -41,7 +56,7 @@ class Document:
         Raises:
             InvalidOption: the text is not YAML or JSON, or not a mapping.
         """
-        self._is_json = path.endswith(".json")
+        self._is_json = is_json(path)
         indented = _INDENTED.search(text)
         self._indent = len(indented.group(1)) if indented else 2
         self._line_end = "\r\n" if "\r\n" in text else "\n"

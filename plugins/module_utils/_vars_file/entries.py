@@ -52,7 +52,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_reserved
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     Document,
-    plain,
+    content_of,
 )
 
 METADATA = "_transit"
@@ -137,7 +137,7 @@ def parse(text: str, path: str) -> VarsFile:
     Raises:
         InvalidOption: it is not an encrypted vars file, or holds a value that is not encrypted.
     """
-    return encrypted(interpret(plain(Document(text, path).content), path, text))
+    return encrypted(interpret(content_of(text, path), path, text))
 
 
 def encrypted(file: VarsFile) -> VarsFile:

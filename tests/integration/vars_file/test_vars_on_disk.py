@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import grp
+import multiprocessing
 import os
 import pwd
 import stat
@@ -15,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import files
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
 
@@ -131,19 +133,67 @@ def test_a_folder_that_another_run_holds_is_named(vars_file: VarsFile, monkeypat
     vars_file.converge(SECRETS)
 
 
-def test_what_somebody_else_wrote_meanwhile_is_not_lost(vars_file: VarsFile) -> None:
-    vars_file.run(SECRETS)
-    really = File.replace
+THEIRS = "theirs: vault:v1:QUJDREVG\n"
+
+
+def interfering(vars_file: VarsFile, times: int) -> Callable[..., None]:
+    """A replacement before which somebody else writes the file, the first times."""
+    really, left = File.replace, [None] * times
 
     def late(file: File, *arguments: Any) -> None:
-        vars_file.path.write_text("theirs: vault:v1:QUJDREVG\n", encoding="utf-8")
+        if left:
+            left.pop()
+            vars_file.path.write_text(vars_file.text() + THEIRS.replace("theirs", f"theirs{len(left)}"), "utf-8")
         really(file, *arguments)
 
-    with mock.patch.object(File, "replace", late):
+    return late
+
+
+def decrypted(vars_file: VarsFile) -> str:
+    return vars_file.decrypt("openai_api_key", vars_file.ciphertexts()["openai_api_key"])
+
+
+def test_what_others_write_meanwhile_is_kept_beside_the_own(vars_file: VarsFile) -> None:
+    vars_file.run(SECRETS)
+    with mock.patch.object(File, "replace", interfering(vars_file, 2)):
+        done = vars_file.run({"openai_api_key": "sk-rolled-secret"})
+    assert (done.failed, done.changed) == (False, True)
+    assert [vars_file.ciphertexts()[name] for name in ("theirs0", "theirs1")] == ["vault:v1:QUJDREVG"] * 2
+    assert decrypted(vars_file) == "sk-rolled-secret"
+
+
+def test_a_file_that_never_rests_is_left_as_it_is(vars_file: VarsFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    vars_file.run(SECRETS)
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0)
+    with mock.patch.object(File, "replace", interfering(vars_file, 9)):
         failed = vars_file.run({"openai_api_key": "sk-rolled-secret"})
     assert failed.failed
     assert failed.msg == f"{vars_file.path} was changed by somebody else meanwhile. It was left as it is. Run again."
-    assert vars_file.text() == "theirs: vault:v1:QUJDREVG\n"
+    assert "theirs8" in vars_file.text()
+    assert decrypted(vars_file) == SECRETS["openai_api_key"]
+
+
+@pytest.mark.parametrize("writers", [2, 8])
+def test_writers_of_one_file_lose_nothing_of_each_other(vars_file: VarsFile, writers: int) -> None:
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+    running = [context.Process(target=add, args=(vars_file, number, results)) for number in range(writers)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(60)
+    assert [results.get() for _process in running] == [None] * writers
+    assert vars_file.plaintexts() == {name: value for number in range(writers) for name, value in own(number).items()}
+
+
+def own(number: int) -> dict[str, str]:
+    return {f"w{number}_{turn}": f"sk-secret-of-{number}-{turn}" for turn in range(6)}
+
+
+def add(vars_file: VarsFile, number: int, results: multiprocessing.SimpleQueue[str | None]) -> None:
+    """Add the secrets of one writer, one at a time, and say what failed."""
+    failed = [str(done.msg) for name, value in own(number).items() if (done := vars_file.run({name: value})).failed]
+    results.put(failed[0] if failed else None)
 
 
 @as_root

@@ -15,6 +15,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking imp
     MASK,
     give_up,
     masked,
+    occurring,
     succeed,
     worth_masking,
 )
@@ -26,6 +27,17 @@ MODULES = sorted(path.stem for path in (Path(__file__).parents[3] / "plugins" / 
 
 def test_short_and_common_values_are_not_worth_masking() -> None:
     assert worth_masking(["1", "root", "", "seven77", "Password", "sk-long-enough"]) == {"sk-long-enough"}
+
+
+def test_of_many_secrets_only_those_that_show_are_searched_for() -> None:
+    secrets = {f"sk-secret-number-{number:04}" for number in range(500)}
+    shown = {
+        "a": ["x sk-secret-number-0001 y", {"sk-secret-number-0002": b"\xff sk-secret-number-0003"}],
+        "b": (None, 1),
+    }
+    found = occurring(secrets, [shown, "ends with sk-secret-number-0004", "cut: k-secret-number-00"])
+    assert found == {f"sk-secret-number-{number:04}" for number in (1, 2, 3, 4)}
+    assert occurring({"11111111", "22222222"}, {"number": 311111111}) == {"11111111"}
 
 
 def test_secret_options_are_masked_by_their_name() -> None:

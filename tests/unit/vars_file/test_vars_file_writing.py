@@ -8,16 +8,21 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file import changes
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document, plain
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     METADATA,
     Entry,
+    interpret,
     name_problems,
     parse,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -128,6 +133,64 @@ def test_entries_come_and_go_and_all_other_lines_stay(
     for name, (comment, line) in zip(names, parts, strict=True):
         assert comment in result
         assert (line.replace("{}", sealed()).rstrip() in result) or name in removed
+
+
+@given(documents(), PREAMBLES.filter(lambda text: "%" not in text), ENDS, st.data())
+def test_a_file_that_is_changed_line_by_line_is_what_the_library_makes_of_it(
+    document: tuple[list[str], list[tuple[str, str]], str, bool], preamble: str, end: str, data: st.DataObject
+) -> None:
+    names, parts, indent, first = document
+    chosen = data.draw(st.sets(st.sampled_from(names)))
+    removed = sorted(data.draw(st.sets(st.sampled_from(names))) - chosen)
+    added = [name for name in data.draw(NAMES) if name not in names]
+    hmacs = {name: sealed(1, "SE1B") for name in names}
+    text = written(preamble, parts, [sealed()] * len(names), metadata(hmacs, indent), end, first)
+    new = {name: sealed(2) for name in [*sorted(chosen), *added]}
+
+    assert lines_of(text) is not None
+    by_lines = changed(parse(text, PATH), new, new, removed)
+    with mock.patch(f"{changes.__name__}.lines_of", return_value=None):
+        by_library = changed(parse(text, PATH), new, new, removed)
+
+    assert interpret(plain(Document(text, PATH).content), PATH, text) == parse(text, PATH)
+    assert content_lines(by_lines) == content_lines(by_library)
+    # The library moves comments of what is removed. Here they stay where they are.
+    assert sorted(comment_lines(by_lines)) == sorted(comment_lines(by_library))
+
+
+def content_lines(text: str) -> list[str]:
+    lines = (re.sub(r" *(#.*)?$", "", line) for line in text.splitlines())
+    return [line for line in lines if line]
+
+
+def comment_lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip().startswith("#")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a: {sealed()}\n  more\n",
+        f"a: {sealed()}\na: {sealed()}\n",
+        f"a: {sealed()}\r\n",
+        f"a: {sealed()}\n\x07\n",
+        f"a: {sealed()}\n---\nb: {sealed()}\n",
+        f"null: {sealed()}\n",
+        f"a: {sealed()}#b\n",
+        f"a: {sealed()}\n_transit:\n",
+        f"a: {sealed()}\n_transit:\n  hmac:\n",
+        f"a: {sealed()}\n_transit:\n  key: on\n",
+        f"a: {sealed()}\n_transit:\n  key: 1\n",
+        f"a: {sealed()}\n_transit:\n   hmac:\n     a: {sealed()}\n    b: {sealed()}\n",
+        f"a: {sealed()}\n_transit:\n  hmac:\n    a: {sealed()}\n      b: {sealed()}\n",
+        f"_transit: {sealed()}\n",
+        f"\ta: {sealed()}\n",
+        "a: 1\n",
+        "# nothing\n",
+    ],
+)
+def test_what_may_mean_something_else_is_left_to_the_library(text: str) -> None:
+    assert lines_of(text) is None
 
 
 def test_a_comment_stays_with_its_entry() -> None:

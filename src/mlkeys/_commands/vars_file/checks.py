@@ -49,11 +49,11 @@ def checked(files: Mapping[str, str], *, server: bool) -> tuple[list[Finding], s
 def _read(path: str, text: str) -> tuple[VarsFile | None, list[Finding]]:
     """The file and its findings; None and no findings for a file of another kind."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document, plain
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import METADATA, interpret
 
     try:
-        content = plain(Document(text, path).content)
+        content = content_of(text, path)
         if not is_vars_file(path) and METADATA not in content:
             return None, []
         file = interpret(content, path, text)
