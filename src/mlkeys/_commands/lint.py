@@ -6,22 +6,21 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 import click
 
+from mlkeys._commands.scanning import Scanned, scanned, scanned_history, scanned_text
 from mlkeys._errors import MlkeysError
 from mlkeys._lint import reports
 from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
 from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
-from mlkeys._lint.modes import mode_findings
-from mlkeys._lint.secrets import secrets_in
 from mlkeys._providers.key_patterns import Form, Patterns, built_in, forms_of
 from mlkeys._shared.printable import printable
-from mlkeys._system.worktree import Looked, Skipped, Worktree
+from mlkeys._system.worktree import Looked, Worktree
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
 
@@ -32,6 +31,7 @@ class Options(TypedDict):
     output: str
     server: bool
     staged: bool
+    history: bool
     exclude: tuple[str, ...]
     baseline: Path | None
     update_baseline: bool
@@ -57,6 +57,7 @@ def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> No
 @click.option("--format", "output", type=click.Choice(["text", "json", "sarif"]), default="text", help="Output format.")
 @click.option("--server", is_flag=True, help="Also compare ciphertext versions with the keys on the server.")
 @click.option("--staged", is_flag=True, help="Check what git would commit instead of the files.")
+@click.option("--history", is_flag=True, help="Check every version of the files in git, not the files themselves.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Skip paths such as 'tests/*'; repeatable.")
 @click.option(
     "--baseline", type=click.Path(dir_okay=False, path_type=Path), help="Hide the findings that this file lists."
@@ -78,6 +79,9 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     skipped unless you name them, and so are binary files. For each secret, only the prefix common to its kind is
     shown.
 
+    --history checks each version of each file in all commits of all branches and tags, for secrets only, and shows the
+    first commit with each secret. Removing a secret from a file does not remove it there: replace it at its provider.
+
     The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there.
 
     Exits with 1 if there are findings other than notes. Otherwise exits with 2 if a file could not be checked, which is
@@ -88,6 +92,7 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     Examples:
       mlkeys lint
       mlkeys lint --staged                                before a commit
+      mlkeys lint --history                               before a repository is published
       mlkeys lint --format sarif > mlkeys.sarif           for a code host
       mlkeys lint --patterns ours.toml                    also find our own tokens
       mlkeys lint --server inventories                    check that everything still decrypts
@@ -96,11 +101,13 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     baseline = options["baseline"]
     if options["update_baseline"] and baseline is None:
         raise click.UsageError("--update-baseline needs --baseline FILE.")
+    if options["history"] and (options["staged"] or options["server"]):
+        raise click.UsageError("--history checks secrets in commits: use it without --staged and --server.")
     tree = Worktree(paths or (Path(),), options["exclude"])
     try:
-        checked = _Checked(_patterns(options["patterns"]))
-        for one in tree.staged() if options["staged"] else tree.files():
-            checked.at(one)
+        checked = _Checked()
+        for one in _scanned(tree, _patterns(options["patterns"]), options):
+            checked.add(one)
         checked.at_ciphertexts(server=options["server"])
         found = in_order(checked.found)
         if baseline is not None:
@@ -114,34 +121,33 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     sys.exit(2 if checked.unread else 0)
 
 
+def _scanned(tree: Worktree, patterns: Patterns, options: Options) -> Iterator[Scanned]:
+    if options["history"]:
+        return scanned_history(tree, patterns)
+    if options["staged"]:
+        return (scanned_text(file, patterns) for file in tree.staged())
+    return scanned(tree, patterns)
+
+
 class _Checked:
     """The checked files and the findings. Only files with ciphertexts are kept in memory."""
 
-    def __init__(self, patterns: Patterns) -> None:
-        self._patterns = patterns
+    def __init__(self) -> None:
         self.files = 0
         self.skipped: list[str] = []
         self.unread = 0
         self.found: list[Finding] = []
         self._with_ciphertexts: list[Looked] = []
 
-    def at(self, file: Looked | Skipped) -> None:
-        if isinstance(file, Skipped):
-            self.skipped.append(f"{file.path}: {file.reason}")
+    def add(self, one: Scanned) -> None:
+        if one.skipped is not None:
+            self.skipped.append(f"{one.skipped.path}: {one.skipped.reason}")
             self.unread += 1
             return
         self.files += 1
-        secrets = secrets_in(file.text, file.path, self._patterns)
-        self.found += secrets
-        self.found += mode_findings(
-            file.path,
-            file.mode,
-            checked_out_as=file.checked_out_as,
-            encrypted=is_vars_file(file.path),
-            secrets=bool(secrets),
-        )
-        if is_vars_file(file.path) or "vault:v" in file.text:
-            self._with_ciphertexts.append(file)
+        self.found += one.findings
+        if one.file is not None:
+            self._with_ciphertexts.append(one.file)
 
     def at_ciphertexts(self, *, server: bool) -> None:
         """Check the ciphertexts of encrypted vars files, all at once, and those in other files."""

@@ -15,14 +15,15 @@ from mlkeys._import.values import NOTHING, TEXT, Value, refuse
 if TYPE_CHECKING:
     from dotenv.parser import Binding
 
-#: Shells, readers of such files and secret managers replace these: ${NAME}, $NAME, $(command), `command`, and
-#: references such as op://vault/item/field or vault:path#field. A `vault:v1:...` is a ciphertext.
-REFERENCE = re.compile(
-    r"\$[({A-Za-z_]|`[^`]+`"
-    r"|\A\s*(?:op|vault|bao|bws|doppler|infisical|akv|awssm|gcpsm|secretref|keyring|ref\+[a-z0-9]+)://"
+#: References that secret managers and gateways replace, such as op://vault/item/field or vault:path#field. A
+#: `vault:v1:...` is a ciphertext.
+STORED = (
+    r"\A\s*(?:op|vault|bao|bws|doppler|infisical|akv|awssm|gcpsm|secretref|keyring|ref\+[a-z0-9]+)://"
     r"|\A\s*vault:(?!v[0-9]+:)\S|\A\s*secretref:|\A\s*arn:aws[a-z-]*:(?:secretsmanager|ssm):"
     r"|\A\s*projects/[^/\s]+/secrets/|\A\s*os\.environ/"
 )
+#: Shells and readers of such files also replace ${NAME}, $NAME, $(command) and `command`.
+REFERENCE = re.compile(rf"\$[({{A-Za-z_]|`[^`]+`|{STORED}")
 
 
 def dotenv_values(text: str, path: str) -> list[Value]:

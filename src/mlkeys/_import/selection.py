@@ -129,7 +129,8 @@ def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str]:
         return value.place, f"{value.place} contains {value.kind}, which is not a secret: use {skip}"
     if not value.text:
         return value.place, f"{value.place} is empty: use {skip}"
-    if source.reference is not None and source.reference.search(value.text) and not wishes.literal:
+    refers = value.reference or (source.reference is not None and source.reference.search(value.text))
+    if refers and not wishes.literal:
         return value.place, (
             f"{value.place} refers to something else, which would not be resolved: use --literal to import it as it "
             f"is, or {skip}"

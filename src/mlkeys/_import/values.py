@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlkeys._errors import MlkeysError
@@ -33,6 +33,7 @@ class Value:
         line: its line; 0 if unknown.
         was_secret: whether it was encrypted in the source.
         replaced: whether a later line of the source gives its name another value.
+        reference: whether the text stands for something else.
     """
 
     path: tuple[str, ...]
@@ -41,6 +42,7 @@ class Value:
     line: int = 0
     was_secret: bool = True
     replaced: bool = False
+    reference: bool = False
 
     @property
     def name(self) -> str:
@@ -90,6 +92,25 @@ def walk(content: Any, path: tuple[str, ...] = ()) -> Iterable[Value]:
         yield Value(path, content)
     else:
         yield Value(path, "", NOTHING)
+
+
+def named_apart(values: Iterable[tuple[str, Value]]) -> list[Value]:
+    """Values by their own name if it has one value only, otherwise by the name of their owner and their own.
+
+    Args:
+        values: each with the name of its owner, such as a service.
+    """
+    listed = list(values)
+    texts: dict[tuple[str, ...], set[str]] = {}
+    for _, value in listed:
+        if not value.replaced:
+            texts.setdefault(value.path, set()).add(value.text)
+    found: dict[tuple[tuple[str, ...], str], Value] = {}
+    for owner, value in listed:
+        is_shared = len(texts.get(value.path, ())) == 1
+        apart = value if is_shared else replace(value, path=(owner, *value.path))
+        found.setdefault((apart.path, apart.text), apart)
+    return list(found.values())
 
 
 def without_default_section(values: Sequence[Value]) -> list[Value]:

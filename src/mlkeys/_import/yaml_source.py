@@ -40,15 +40,22 @@ def yaml_values(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -> l
     Raises:
         MlkeysError: it is not a vars file. The message never contains a part of the text.
     """
+    documents = yaml_documents(text, path, decrypt, encrypted=encrypted)
+    if len(documents) > 1:
+        raise MlkeysError(f"{path} has {len(documents)} YAML documents, and must have one.")
+    return documents[0] if documents else []
+
+
+def yaml_documents(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -> list[list[Value]]:
+    """The values of each document that is not empty, as `yaml_values` gives them."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        root = yaml.compose(text, Loader=loader)
-        if root is None:
-            return []
-        if isinstance(root, yaml.MappingNode):
-            return list(_mapping(root, (), decrypt, encrypted, ()))
+        roots = [root for root in yaml.compose_all(text, Loader=loader) if not _is_nothing(root)]
+        mappings = [root for root in roots if isinstance(root, yaml.MappingNode)]
+        if len(mappings) == len(roots):
+            return [list(_mapping(root, (), decrypt, encrypted, ())) for root in mappings]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" (line {mark.line + 1})" if mark else ""
@@ -59,6 +66,11 @@ def yaml_values(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -> l
     except _Circle:
         raise MlkeysError(f"{path} contains a value that contains itself.") from None
     raise MlkeysError(f"{path} must contain a mapping of names to values.")
+
+
+def _is_nothing(root: Node) -> bool:
+    """Whether a document is empty, as after a --- at the end."""
+    return bool(root.tag == "tag:yaml.org,2002:null" and not root.value)
 
 
 def _hint(text: str, line: int, column: int) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from mlkeys._lint.sieve import Rows
 from mlkeys._providers.key_patterns import Form, Patterns, any_of
 
 _ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
@@ -53,9 +54,15 @@ def _marks(patterns: Patterns) -> tuple[re.Pattern[str], dict[str, int]]:
     return any_of(map(re.escape, steps)) if steps else re.compile(r"(?!)"), steps
 
 
-def decoded_texts(text: str, patterns: Patterns) -> Iterator[Decoded]:
-    """What a text contains in base64, wherever that may contain a secret."""
+def decoded_texts(text: str, patterns: Patterns, rows: Rows) -> Iterator[Decoded]:
+    """What a text contains in base64, wherever that may contain a secret.
+
+    Args:
+        rows: its long rows of letters and digits.
+    """
     expression, steps = _marks(patterns)
+    if not expression.search(rows.encoded):
+        return
     end = 0
     for found in expression.finditer(text):
         if found.start() < end:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -21,6 +21,7 @@ from mlkeys._lint.findings import (
     is_allowed,
     place,
 )
+from mlkeys._lint.sieve import Rows, long_rows, sieve_of
 from mlkeys._providers.key_patterns import CREDENTIAL as A_CREDENTIAL
 from mlkeys._providers.key_patterns import PRIVATE_KEY as A_PRIVATE_KEY
 from mlkeys._providers.key_patterns import PROVIDER, Form, Patterns, built_in
@@ -62,8 +63,10 @@ def secrets_in(text: str, path: str, patterns: Patterns | None = None) -> list[F
 
 
 def _found(text: str, patterns: Patterns) -> Iterator[_Found]:
+    rows = long_rows(text)
+    forms = sieve_of(patterns).forms_in(text, rows)
     taken: list[_Found] = []
-    for found in (*_plain(text, patterns), *_encoded(text, patterns)):
+    for found in (*_plain(text, forms), *_encoded(text, rows, forms, patterns)):
         # The first matching form of the table is the most specific one.
         if any(found.start < other.end and other.start < found.end for other in taken):
             continue
@@ -72,17 +75,17 @@ def _found(text: str, patterns: Patterns) -> Iterator[_Found]:
             yield found
 
 
-def _plain(text: str, patterns: Patterns) -> Iterator[_Found]:
-    for form in patterns.marked(text.lower()):
+def _plain(text: str, forms: Sequence[Form]) -> Iterator[_Found]:
+    for form in forms:
         for start, end in form.spans(text):
             yield _Found(form, text[start:end], start, end)
 
 
-def _encoded(text: str, patterns: Patterns) -> Iterator[_Found]:
-    for decoded in decoded_texts(text, patterns):
-        for found in _plain(decoded.text, patterns):
+def _encoded(text: str, rows: Rows, forms: Sequence[Form], patterns: Patterns) -> Iterator[_Found]:
+    for decoded in decoded_texts(text, patterns, rows):
+        for found in _plain(decoded.text, patterns.marked(decoded.text.lower())):
             yield replace(found, start=decoded.place(found.start), end=decoded.place(found.end) + 1, encoded=True)
-    for form in patterns.marked(text.lower()):
+    for form in forms:
         for start, end in form.encoded_spans(text):
             if value := decoded_value(text[start:end], form):
                 yield _Found(form, value, start, end, encoded=True)

@@ -16,6 +16,9 @@ PROVIDER = "provider"
 CREDENTIAL = "credential"
 PRIVATE_KEY = "private key"
 
+#: Characters, more than any mark looks at.
+FAR_ENOUGH = 40
+
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 # An encoded character, or a colour of a terminal, whose last letter is not a part of what follows.
 _ESCAPE = re.compile(
@@ -48,6 +51,8 @@ class Form:
         prefixes: how secrets begin.
         anywhere: whether a secret may follow other letters immediately.
         group: of the regex; 0 for all of it.
+        inside: whether the marks are a part of the secret, in a row of at least 20 letters, digits, `_` and `-`.
+        unbroken: whether the secret has at least 20 letters and digits in a row.
     """
 
     what: str
@@ -60,6 +65,8 @@ class Form:
     prefixes: tuple[str, ...] = ()
     anywhere: bool = False
     group: int = 0
+    inside: bool = False
+    unbroken: bool = False
 
     @cached_property
     def _value(self) -> re.Pattern[str]:
@@ -119,7 +126,7 @@ class Form:
         return character != "" and (character in _WORD or character in self.glue)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Patterns:
     """Forms, most specific first, and one expression that shows which of them a text may contain."""
 
@@ -134,7 +141,7 @@ class Patterns:
 
     def marked(self, lower: str) -> list[Form]:
         """The forms that a text in lower case may contain: nearly always none."""
-        here = {lower[found.start() : found.start() + _FAR_ENOUGH] for found in self._any_mark.finditer(lower)}
+        here = {lower[found.start() : found.start() + FAR_ENOUGH] for found in self._any_mark.finditer(lower)}
         return [form for form, mark in self._by_mark if any(mark.search(piece) for piece in here)] if here else []
 
 
@@ -173,6 +180,8 @@ def forms_of(content: Mapping[str, Any]) -> Iterator[Form]:
             prefixes=tuple(rule.get("prefixes", ())),
             anywhere=bool(rule.get("anywhere", False)),
             group=int(rule.get("secretGroup", 0)),
+            inside=bool(rule.get("inside", False)),
+            unbroken=bool(rule.get("unbroken", False)),
         )
         try:
             form.is_signed("")
@@ -195,7 +204,3 @@ def any_of(marks: Iterable[str]) -> re.Pattern[str]:
     for mark in sorted(marks, key=len, reverse=True):
         by_letter.setdefault(mark[0], []).append(mark[1:])
     return re.compile("|".join(f"{letter}(?:{'|'.join(rest)})" for letter, rest in by_letter.items()))
-
-
-# Characters, more than any mark looks at.
-_FAR_ENOUGH = 40

@@ -7,7 +7,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -16,13 +15,10 @@ from pathlib import Path
 
 from mlkeys._errors import MlkeysError
 from mlkeys._system.decoding import decoded
-
-#: Bytes. Notebooks and data files may be large, but must fit into memory.
-LARGEST = 64 * 1024 * 1024
+from mlkeys._system.git import LARGEST, REGULAR_MODES, committed, contents_of, git
 
 # Used where git cannot list a folder.
 _IGNORED_FOLDERS = {".git", ".hg", ".svn", ".nox", ".tox", ".venv", "__pycache__", "node_modules"}
-_REGULAR_MODES = (b"100644", b"100755")
 _TOO_LARGE = f"larger than {LARGEST // (1024 * 1024)} MiB"
 
 
@@ -49,6 +45,20 @@ class Skipped:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file to check.
+
+    Attributes:
+        shown: its path in messages.
+        named: whether the user gave its name, and not that of a folder.
+    """
+
+    path: str
+    shown: str
+    named: bool
+
+
 class _Repository:
     """A git work tree."""
 
@@ -62,7 +72,7 @@ class _Repository:
     @cached_property
     def permissions(self) -> int:
         """The permissions that git gives to a file: those of its index, and those that the umask allows."""
-        index = self.root / os.fsdecode(_git(self.root, "rev-parse", "--git-path", "index").rstrip(b"\n"))
+        index = self.root / os.fsdecode(git(self.root, "rev-parse", "--git-path", "index").rstrip(b"\n"))
         given = 0o666 & ~_umask()
         try:
             return given | stat.S_IMODE(index.stat().st_mode)
@@ -75,7 +85,7 @@ class _Repository:
         return sorted({*others, *(name for name in self.tracked if name.startswith(inside))})
 
     def _listed(self, *arguments: str) -> dict[str, None]:
-        listed = _git(self.root, "ls-files", "-z", *arguments)
+        listed = git(self.root, "ls-files", "-z", *arguments)
         return dict.fromkeys(os.fsdecode(name) for name in listed.split(b"\0") if name)
 
 
@@ -88,8 +98,8 @@ class Worktree:
         self._repositories: dict[Path, _Repository] = {}
         self._places: dict[str, tuple[_Repository | None, str]] = {}
 
-    def files(self) -> Iterator[Looked | Skipped]:
-        """The files, each once. A file given by name is checked even if git ignores it."""
+    def listed(self) -> Iterator[Listed]:
+        """The files, each once, without their contents. A file given by name is checked even if git ignores it."""
         seen: set[str] = set()
         for given in self._paths:
             if not given.exists():
@@ -99,32 +109,57 @@ class Worktree:
                 shown = os.path.normpath(path)
                 if shown not in seen and not self._excluded(shown):
                     seen.add(shown)
-                    looked = self._look(path, shown, named=named)
-                    if looked is not None:
-                        yield looked
+                    yield Listed(path, shown, named)
+
+    def files(self) -> Iterator[Looked | Skipped]:
+        """The files with their contents."""
+        return (looked for one in self.listed() if (looked := self.look(one)) is not None)
 
     def staged(self) -> Iterator[Looked | Skipped]:
         """The files of the index that differ from the last commit, as the index holds them."""
-        here = Path.cwd().resolve()
-        root = _root(here)
-        if root is None:
-            raise MlkeysError("--staged checks what git would commit, and this is not a git work tree.")
+        root, here = self._root_for("--staged checks what git would commit")
         given = [os.path.relpath(path.absolute(), root) for path in self._paths]
-        listed = _git(root, "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--diff-filter=ACMT",
-                      "--", *given).split(b"\0")  # fmt: skip
+        listed = git(root, "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--diff-filter=ACMT",
+                     "--", *given).split(b"\0")  # fmt: skip
         blobs = {}
         for about, name in zip(listed[::2], listed[1::2], strict=False):
             _, kind, _, blob, _ = about.split(b" ")
             shown = os.path.relpath(root / os.fsdecode(name), here)
-            if kind in _REGULAR_MODES and not self._excluded(shown):
+            if kind in REGULAR_MODES and not self._excluded(shown):
                 blobs[shown] = (blob, int(kind[-3:], 8))
-        contents = _contents(root, [blob for blob, _ in blobs.values()])
+        contents = dict(contents_of(root, [blob for blob, _ in blobs.values()]))
         for shown, (blob, mode) in blobs.items():
             data = contents[blob]
             if data is None:
                 yield Skipped(shown, _TOO_LARGE)
             elif (text := decoded(data)) is not None:
                 yield Looked(shown, text, mode, 0o666)
+
+    def history(self) -> Iterator[tuple[str, Looked | Skipped]]:
+        """Each content that a file ever had in a commit of any branch or tag, once, and the first commit with it."""
+        root, here = self._root_for("--history checks the commits")
+        given = [os.path.relpath(path.absolute(), root) for path in self._paths]
+        if git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
+            yield "", Skipped("older commits", "this clone is shallow; run git fetch --unshallow")
+        places: dict[bytes, tuple[str, str]] = {}
+        for commit, blob, name in committed(root, given):
+            shown = os.path.relpath(root / os.fsdecode(name), here)
+            if blob not in places and not self._excluded(shown):
+                places[blob] = commit, shown
+        for blob, data in contents_of(root, list(places)):
+            commit, shown = places[blob]
+            if data is None:
+                yield commit, Skipped(f"{shown} in commit {commit}", _TOO_LARGE)
+            elif (text := decoded(data)) is not None:
+                yield commit, Looked(shown, text, 0, 0o777)
+
+    def _root_for(self, purpose: str) -> tuple[Path, Path]:
+        """The work tree of the current folder, and this folder."""
+        here = Path.cwd().resolve()
+        root = _root(here)
+        if root is None:
+            raise MlkeysError(f"{purpose}, and this is not a git work tree.")
+        return root, here
 
     def _excluded(self, shown: str) -> bool:
         return any(fnmatch(shown, pattern) for pattern in self._exclude)
@@ -161,11 +196,12 @@ class Worktree:
             self._repositories[root] = repository
         return self._repositories[root]
 
-    def _look(self, path: str, shown: str, *, named: bool) -> Looked | Skipped | None:
+    def look(self, listed: Listed) -> Looked | Skipped | None:
         """The file's content; None for anything but a text file. In folders, links are not followed.
 
         A file given by name is checked even if it is binary.
         """
+        path, shown, named = listed.path, listed.shown, listed.named
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if named else os.O_NOFOLLOW))
         except OSError as problem:
@@ -194,38 +230,6 @@ class Worktree:
 
 def _root(folder: Path) -> Path | None:
     return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
-
-
-def _git(folder: Path, *arguments: str, stdin: bytes = b"") -> bytes:
-    command = ["git", "-C", str(folder), "-c", "core.quotePath=false", *arguments]
-    try:
-        done = subprocess.run(command, input=stdin, capture_output=True, check=False)
-    except OSError as problem:
-        raise MlkeysError(f"git {arguments[0]} failed in {folder}: {problem.strerror}") from None
-    if done.returncode:
-        reason = done.stderr.decode(errors="replace").strip()
-        raise MlkeysError(f"git {arguments[0]} failed in {folder}: {reason}")
-    return done.stdout
-
-
-def _contents(root: Path, blobs: Sequence[bytes]) -> dict[bytes, bytes | None]:
-    """The content of each blob, None for one that is too large."""
-    sizes = [line.split(b" ") for line in _git(root, "cat-file", "--batch-check", stdin=_lines(blobs)).splitlines()]
-    found: dict[bytes, bytes | None] = {blob: None for blob, *_ in sizes}
-    wanted = [blob for blob, _, size in sizes if int(size) <= LARGEST]
-    answer = _git(root, "cat-file", "--batch", stdin=_lines(wanted)) if wanted else b""
-    at = 0
-    for _ in wanted:
-        head, _, _ = answer[at:].partition(b"\n")
-        blob, _, size = head.split(b" ")
-        begin = at + len(head) + 1
-        found[blob] = answer[begin : begin + int(size)]
-        at = begin + int(size) + 1
-    return found
-
-
-def _lines(blobs: Sequence[bytes]) -> bytes:
-    return b"".join(blob + b"\n" for blob in dict.fromkeys(blobs))
 
 
 def _umask() -> int:

@@ -8,18 +8,16 @@ import importlib
 import importlib.resources
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from mlkeys._cli import main
 from mlkeys._lint.findings import RULES
-from mlkeys._system.worktree import LARGEST
+from mlkeys._system.git import LARGEST
 from tests.cdk import keys
 from tests.cdk.apps import ROOT
+from tests.cdk.lint.linting import git, lint, listed, written
 
 CIPHERTEXT = f"vault:v1:{keys.some(keys.ALNUM, 80)}"
 OTHER = f"vault:v2:{keys.some(keys.ALNUM, 80)}"
@@ -37,46 +35,10 @@ _transit:
 """
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder, for which git's settings of this machine do not count."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    return tmp_path
-
-
-def lint(*arguments: str, status: int = 0) -> Result:
-    done = CliRunner().invoke(main, ["lint", *arguments])
-    assert done.exit_code == status, (done.output, done.exception)
-    return done
-
-
-def listed(*arguments: str) -> list[str]:
-    """Rule and place of each finding."""
-    done = CliRunner().invoke(main, ["lint", "--notes", "--format", "json", *arguments])
-    found = json.loads(done.stdout)["findings"]
-    assert done.exit_code == (1 if any(one["level"] != "note" for one in found) else 0)
-    return [f"{one['rule']} {one['path']}:{one['line']}" for one in found]
-
-
-def written(name: str, text: str, mode: int = 0o600) -> Path:
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(mode)
-    return path
-
-
 def large(name: str) -> None:
     """A file that is not read. It takes no space on the disk."""
     Path(name).touch()
     os.truncate(name, LARGEST + 1)
-
-
-def git(*arguments: str) -> str:
-    identity = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
-    return subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True).stdout  # noqa: S607
 
 
 def check_schema(log: object) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from mlkeys._lint.findings import Finding
 from mlkeys._lint.secrets import is_placeholder, secrets_in
+from mlkeys._lint.sieve import long_rows, sieve_of
 from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns, built_in, forms_of, marked
 from tests.cdk import keys
 from tests.cdk.apps import ROOT
@@ -273,6 +274,13 @@ def test_fakes_of_every_rule_in_the_table_are_found(form: Form) -> None:
         text = fake(form)
         assert len(found(text)) == 1, text
         assert form in marked(text), text
+
+
+@given(st.lists(st.one_of(_tokens(), st.sampled_from(SEARCHED).map(fake)), max_size=8), st.sampled_from(" \n=:/."))
+def test_the_sieve_loses_nothing(tokens: list[str], between: str) -> None:
+    text = between.join(tokens)
+    kept = sieve_of(built_in()).forms_in(text, long_rows(text))
+    assert [form for form in SEARCHED if any(form.spans(text)) and form not in kept] == []
 
 
 def test_every_rule_says_where_it_comes_from() -> None:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import stat
@@ -19,45 +18,19 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from click.testing import CliRunner, Result
 
 from mlkeys._cli import main
-from tests.cdk import keys
 from tests.cdk.command import mlkeys
-from tests.cdk.stores import KEY, KvDocument, content, decrypted, holds_none, kv_document, make_key, token_for
+from tests.cdk.stores import KEY, KvDocument, content, decrypted, holds_none, kv_document, token_for
 from tests.cdk.terminals import on_a_terminal
+from tests.cdk.vars_file.importing import ANTHROPIC, OPENAI, OTHER, TARGET, Importing, sealed
 from tests.support.server import Bao
 
-OPENAI, ANTHROPIC, OTHER = keys.openai(), keys.anthropic(), "correct horse"
 ENV = f"# Keys\n\nOPENAI_API_KEY={OPENAI}\nexport ANTHROPIC_API_KEY='{ANTHROPIC}'\nOther-Key=\"{OTHER}\"\n"
 SECRETS = {"openai_api_key": OPENAI, "anthropic_api_key": ANTHROPIC, "other_key": OTHER}
-TARGET = Path("keys.transit.yml")
 
 
 @pytest.fixture(autouse=True)
-def login(
-    bao: Bao, mount: str, mint_token: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A key, and a token that may encrypt with it but not decrypt."""
-    make_key(bao, mount)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BAO_ADDR", bao.addr)
-    monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "encrypt", "hmac", "verify"))
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-
-
-@pytest.fixture
-def importing(mount: str) -> Callable[..., Result]:
-    def run(source: str, *arguments: str, status: int = 0, to: Path = TARGET) -> Result:
-        """One run. Its output contains no secret."""
-        where = [] if to.exists() else ["--key", KEY, "--backend", mount]
-        done = CliRunner().invoke(main, ["import", source, *arguments, "--to", str(to), *where])
-        assert done.exit_code == status, (done.output, done.exception)
-        for secret in (OPENAI, ANTHROPIC, OTHER):
-            assert secret not in done.output
-        return done
-
-    return run
-
-
-Importing = Callable[..., Result]
+def login(import_login: None) -> None:
+    """For all tests here."""
 
 
 def actions(done: Result) -> dict[str, str]:
@@ -471,24 +444,6 @@ def test_a_source_that_is_not_a_vars_file(importing: Importing, password: list[s
 # SOPS
 
 
-@pytest.fixture
-def recipient(monkeypatch: pytest.MonkeyPatch) -> str:
-    identity = importlib.import_module("pyrage").x25519.Identity.generate()
-    Path("age.txt").write_text(f"{identity}\n")
-    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(Path("age.txt").absolute()))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(Path("config").absolute()))
-    return str(identity.to_public())
-
-
-def sealed(name: str, text: str, recipient: str, *options: str) -> str:
-    """A file that the real sops has encrypted."""
-    Path(name).write_text(text)
-    command = ["sops", "encrypt", "--age", recipient, *options, "--in-place", name]
-    subprocess.run(command, check=True, capture_output=True)
-    assert "ENC[AES256_GCM" in Path(name).read_text()
-    return name
-
-
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -636,7 +591,9 @@ def test_refusals_of_the_server_are_reported_and_nothing_is_written(
     assert list(Path().iterdir()) == [Path(".env")]
 
 
-@pytest.mark.parametrize("source", ["ansible-vault", "dotenv", "sops"])
+@pytest.mark.parametrize(
+    "source", ["ansible-vault", "compose", "dotenv", "file", "kubernetes", "kv", "litellm", "sops"]
+)
 def test_each_source_teaches_by_example(source: str) -> None:
     shown = CliRunner().invoke(main, ["import", source, "--help"]).output
     assert f"mlkeys import {source} " in shown.partition("Examples:")[2]

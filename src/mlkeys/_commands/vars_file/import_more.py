@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Sources of `mlkeys import` that are not files of secrets by themselves: a KV engine, and files of other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.vars_file.import_run import ABOUT_PLAIN_TEXT, importing, run_import, text_of
+from mlkeys._errors import MlkeysError
+from mlkeys._import.compose_source import REFERENCE as OF_COMPOSE
+from mlkeys._import.compose_source import compose_values
+from mlkeys._import.kubernetes_source import REFERENCE as OF_KUBERNETES
+from mlkeys._import.kubernetes_source import kubernetes_values
+from mlkeys._import.kv_source import kv_values
+from mlkeys._import.litellm_source import PREFIX, litellm_configuration
+from mlkeys._import.litellm_source import REFERENCE as OF_LITELLM
+from mlkeys._import.selection import Wishes
+from mlkeys._import.values import Source, Value
+from mlkeys._system import collection, replacing
+
+_file = click.argument("source", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+_file_or_input = click.argument("source", type=click.Path(dir_okay=False, exists=True, allow_dash=True, path_type=Path))
+
+
+@click.command("kv", short_help="Import a secret in a KV engine.")
+@click.argument("path", metavar="PATH")
+@importing
+@failing_plainly
+def kv(path: str, **options: Any) -> None:
+    """Import from PATH, a secret in a KV engine, as in the API: secret/data/ml for version 2, secret/ml for version 1.
+
+    The token also needs the capability read on PATH. Each field of the secret becomes a variable. The newest version is
+    imported.
+
+    \b
+    Examples:
+      mlkeys import kv secret/data/ml --to group_vars/all/keys.transit.yml --key ml-api-key
+      mlkeys import kv secret/data/ml --to keys.transit.yml --only openai --rename openai=openai_api_key
+    """
+
+    def read(_wishes: Wishes) -> Source:
+        where = path.strip("/")
+        advice = f"When everything works with the new file, delete the old secret: bao delete {where}"
+        return Source(path, tuple(kv_values(_stored(where))), advice=advice)
+
+    run_import(read, options)
+
+
+def _stored(path: str) -> Mapping[str, Any]:
+    """What a KV engine has at a path.
+
+    Raises:
+        MlkeysError: nothing, or it cannot be read.
+    """
+    collection.load()
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import NotFound
+
+    with collection.connected() as client:
+        try:
+            return client.get(path, answers=NotFound).data
+        except NotFound:
+            pass
+    raise MlkeysError(
+        f"There is no secret at {path}, or its newest version is deleted. In version 2 of the engine, the path of "
+        "secret/ml is secret/data/ml."
+    )
+
+
+@click.command("compose", short_help="Import the environment of services of Docker Compose.")
+@_file
+@importing
+@failing_plainly
+def compose(source: Path, **options: Any) -> None:
+    """Import from SOURCE, a file of Docker Compose: the environment of each of its services.
+
+    A variable that has different values in several services is named after the service, too (--flatten). Values with
+    ${NAME} are filled in by Compose, and refused without --literal. Import files of env_file: with 'mlkeys import
+    dotenv'.
+
+    \b
+    Examples:
+      mlkeys import compose compose.yaml --to keys.transit.yml --key ml-api-key --only OPENAI_API_KEY
+    """
+
+    def read(_wishes: Wishes) -> Source:
+        return Source(str(source), tuple(compose_values(text_of(source), str(source))), OF_COMPOSE, ABOUT_PLAIN_TEXT)
+
+    run_import(read, options)
+
+
+@click.command("kubernetes", short_help="Import Secrets of Kubernetes.")
+@_file_or_input
+@importing
+@failing_plainly
+def kubernetes(source: Path, **options: Any) -> None:
+    """Import from SOURCE, a file with Secrets of Kubernetes in YAML or JSON, or - for standard input.
+
+    Values of data are decoded; those of stringData come first. A key that has different values in several Secrets is
+    named after the Secret, too (--flatten). Other objects in the file are ignored.
+
+    \b
+    Examples:
+      mlkeys import kubernetes secret.yaml --to keys.transit.yml --key ml-api-key
+      kubectl get secret ml -o yaml | mlkeys import kubernetes - --to keys.transit.yml
+    """
+
+    def read(_wishes: Wishes) -> Source:
+        values = tuple(kubernetes_values(text_of(source), str(source)))
+        return Source(str(source), values, OF_KUBERNETES, ABOUT_PLAIN_TEXT)
+
+    run_import(read, options)
+
+
+@click.command("file", short_help="Import a file as one secret.")
+@_file_or_input
+@importing
+@failing_plainly
+def file(source: Path, **options: Any) -> None:
+    """Import SOURCE as a whole, as one secret: the JSON file of a service account, or a private key (PEM).
+
+    The variable is named after the file, such as account_json, unless you --rename it.
+
+    \b
+    Examples:
+      mlkeys import file account.json --to keys.transit.yml --key ml-api-key
+      mlkeys import file tls.pem --to keys.transit.yml --rename tls.pem=gateway_private_key
+    """
+
+    def read(_wishes: Wishes) -> Source:
+        name = "stdin" if str(source) == "-" else source.name
+        return Source(str(source), (Value((name,), text_of(source)),), advice=ABOUT_PLAIN_TEXT)
+
+    run_import(read, options)
+
+
+@click.command("litellm", short_help="Import a configuration of LiteLLM.")
+@_file
+@importing
+@failing_plainly
+def litellm(source: Path, **options: Any) -> None:
+    """Import from SOURCE, a configuration of LiteLLM, and replace the secrets in it by references.
+
+    Values of names such as api_key, master_key, password and database_url are secrets, and so is everything under
+    environment_variables. They are named after their provider or model, as in mistral_api_key, and replaced by
+    os.environ/MISTRAL_API_KEY. Everything else in SOURCE stays as it is. Give LiteLLM these environment variables.
+
+    \b
+    Examples:
+      mlkeys import litellm config.yaml --to keys.transit.yml --key ml-api-key
+    """
+    configuration = litellm_configuration(_kept(source), str(source))
+
+    def read(_wishes: Wishes) -> Source:
+        return Source(str(source), configuration.values, OF_LITELLM, _ABOUT_COMMITS)
+
+    def refer(variables: Mapping[tuple[str, ...], str]) -> str:
+        named = {path: name.upper() for path, name in variables.items()}
+        replacing.replace(source, configuration.with_references(named), configuration.text)
+        return f"which now refers to them as {PREFIX}NAME: {', '.join(sorted(set(named.values())))}."
+
+    run_import(read, options, refer)
+
+
+_ABOUT_COMMITS = "If the old file was ever in a commit, a backup or a message, replace the secrets at their providers."
+
+
+def _kept(source: Path) -> str:
+    text = replacing.read(source)
+    if text is None:
+        raise MlkeysError(f"{source} does not exist.")
+    return text
+
+
+COMMANDS = (compose, file, kubernetes, kv, litellm)

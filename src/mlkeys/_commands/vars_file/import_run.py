@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the sources of `mlkeys import` have in common: options, and the way from values to an encrypted vars file."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlkeys._commands.vars_file.writes import Change, Target, show, target
+from mlkeys._errors import MlkeysError
+from mlkeys._import.selection import Selection, Wishes, select
+from mlkeys._import.values import Source, refuse
+from mlkeys._system import collection
+from mlkeys._system.decoding import decoded
+
+_REFUSED = "refused"
+Read = Callable[[Wishes], Source]
+After = Callable[[Mapping[tuple[str, ...], str]], str]
+
+ABOUT_SEALED = "When everything works with the new file, remove the values from the old one ({how})."
+ABOUT_PLAIN_TEXT = (
+    "It still contains them in plain text: delete them there. If they were ever in a commit, a backup or a message, "
+    "replace them at their providers."
+)
+
+
+_OPTIONS = (
+    click.option(
+        "--to",
+        "file",
+        required=True,
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="The encrypted vars file (*.transit.yml, .yaml or .json). Created if needed.",
+    ),
+    click.option("--key", metavar="NAME", help="The key to encrypt with. Default: the key of FILE."),
+    click.option("--backend", metavar="PATH", help="Path of the Transit engine. Default: that of FILE, or transit."),
+    click.option("--only", multiple=True, metavar="NAME", help="Import only this value or mapping; repeatable."),
+    click.option("--skip", multiple=True, metavar="NAME", help="Do not import this value or mapping; repeatable."),
+    click.option(
+        "--rename", multiple=True, metavar="OLD=NEW", help="Name the variable for the value OLD NEW; repeatable."
+    ),
+    click.option("--prefix", default="", metavar="TEXT", help="Prefix for variable names."),
+    click.option("--flatten", is_flag=True, help="Import nested values, as parent_child and parent_0."),
+    click.option("--as-text", is_flag=True, help="Import numbers, booleans and dates as text."),
+    click.option("--skip-empty", is_flag=True, help="Skip values that are empty."),
+    click.option("--literal", is_flag=True, help="Import references and templates as literal text."),
+    click.option("--replace", is_flag=True, help="Overwrite entries of FILE that have another value."),
+    click.option("--dry-run", is_flag=True, help="Show what would be imported, without writing anything."),
+)
+
+
+def importing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every source."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def text_of(source: Path) -> str:
+    """The text of a file in any Unicode encoding, or of standard input for `-`."""
+    try:
+        data = sys.stdin.buffer.read() if str(source) == "-" else source.read_bytes()
+        text = decoded(data, errors="strict")
+    except OSError as error:
+        raise MlkeysError(f"{source}: {error.strerror or 'it cannot be read'}.") from None
+    except UnicodeDecodeError:
+        raise MlkeysError(f"{source}: it is not UTF-8 text.") from None
+    if text is None:
+        raise MlkeysError(f"{source}: it is not text.")
+    return text
+
+
+def run_import(read: Read, options: Mapping[str, Any], after: After | None = None) -> None:
+    """Read, decide, encrypt and report.
+
+    Args:
+        after: called when the entries are in the file, with the names of the values and their variables. It returns
+            what it did.
+    """
+    # A core dump would contain the plaintext.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    dry_run, may_replace = options["dry_run"], options["replace"]
+    wishes = _wishes(options)
+    aim = target(options["file"], options["key"], options["backend"])
+    source = read(wishes)
+    selection = select(source, wishes)
+    changes: list[Change] = []
+    if selection.chosen:
+        with collection.connected() as client:
+            aim.check_key(client)
+            planned = aim.planned(client, selection.secrets, purge=False)
+            changes = [_decided(one, may_replace) for one in planned.changes if one.name in selection.chosen]
+            refuse(str(aim.path), [] if dry_run else [change.reason for change in changes if change.action == _REFUSED])
+            if not dry_run and any(change.action != "kept" for change in changes):
+                aim.write(client, planned)
+    _report(source, selection, changes, f"{source.path} -> {aim.path}")
+    if dry_run:
+        click.echo("Nothing was written (--dry-run).", err=True)
+    elif changes:
+        done = after({value.path: name for name, value in selection.chosen.items()}) if after else "which is unchanged."
+        click.echo(_farewell(source, selection, aim, done), err=True)
+
+
+def _wishes(options: Mapping[str, Any]) -> Wishes:
+    renamed = {}
+    for pair in options["rename"]:
+        old, separator, new = pair.rpartition("=")
+        if not (old and separator and new):
+            raise click.UsageError(f"--rename takes OLD=NEW, not '{pair}'.")
+        renamed[old] = new
+    return Wishes(
+        only=options["only"],
+        skip=options["skip"],
+        renamed=renamed,
+        prefix=options["prefix"],
+        flatten=options["flatten"],
+        as_text=options["as_text"],
+        skip_empty=options["skip_empty"],
+        literal=options["literal"],
+    )
+
+
+def _decided(change: Change, may_replace: bool) -> Change:
+    """A change, refused if it would overwrite another value without --replace."""
+    if change.action != "updated" or may_replace:
+        return change
+    why = "has another value" if change.reason == "the value changed" else f"may have another value ({change.reason})"
+    return replace(change, action=_REFUSED, reason=f"{change.name} exists and {why}: use --replace to overwrite it")
+
+
+def _report(source: Source, selection: Selection, changes: Sequence[Change], title: str) -> None:
+    rows = [(change, selection.chosen[change.name].name) for change in changes]
+    rows += [(Change("", "skipped", reason, None), value.name) for value, reason in selection.left_out]
+    if rows:
+        show(rows, title)
+    if not changes:
+        click.echo(f"Nothing was imported from {source.path}.", err=True)
+
+
+def _farewell(source: Source, selection: Selection, aim: Target, state: str) -> str:
+    """What to do with the source now, which is left to the user."""
+    left = len(selection.left_out)
+    kept = f" {left} of its values {'was' if left == 1 else 'were'} skipped, and exist only there."
+    texts = {name: value.text for name, value in selection.chosen.items()}
+    ending = [name for name, text in texts.items() if text.find("\n") == len(text) - 1]
+    lines = f" A newline ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
+    done = f"{aim.path} now holds {len(selection.chosen)} values from {source.path}, {state}"
+    return f"{done}{kept if left else ''}{lines} {source.advice}"

@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Which forms a text may contain, several times faster than by a search for all of them.
+
+Nearly all secrets are long rows of letters and digits, and a tenth of a text is in such rows. The other forms are found
+by words that are searched for one by one, which is the fastest search that Python has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from mlkeys._providers.key_patterns import FAR_ENOUGH, Form, Patterns, any_of
+
+_SHORTEST = 20
+_KEPT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+# What is kept becomes an a, which shows the rows to the search for a constant text.
+_SHAPE = bytes(97 if byte in _KEPT else 32 for byte in range(256))
+_LONG = b"a" * _SHORTEST
+_UNBROKEN = re.compile(rf"(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{{{_SHORTEST}}}")
+# A mark that is a constant, as far as its lookahead.
+_CONSTANT = re.compile(r"((?:[a-z0-9_ -]|\\[ .-])+)(?:\(\?=.*)?")
+# A row in base64 has both cases, and what is worth a search in it is longer than a secret.
+_SHORTEST_ENCODED = 27
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of at least 20 letters, digits, `_` and `-` in a text, one a line.
+
+    Attributes:
+        encoded: those of them that may be base64.
+    """
+
+    all: str
+    encoded: str
+
+
+def long_rows(text: str) -> Rows:
+    data = text.encode("utf-8", errors="replace")
+    shape = data.translate(_SHAPE) + b" "
+    rows = []
+    at = shape.find(_LONG)
+    while at >= 0:
+        end = shape.find(b" ", at + _SHORTEST)
+        rows.append(data[at:end])
+        at = shape.find(_LONG, end)
+    encoded = [row for row in rows if len(row) >= _SHORTEST_ENCODED and not row.islower()]
+    return Rows(b"\n".join(rows).decode("ascii"), b"\n".join(encoded).decode("ascii"))
+
+
+class Sieve:
+    """The forms of patterns, by where their marks have to be."""
+
+    def __init__(self, patterns: Patterns) -> None:
+        self._forms = patterns.forms
+        self._inside = _Marks(form for form in self._forms if form.inside)
+        rest = [form for form in self._forms if not form.inside]
+        self._beside = _Words(form for form in rest if form.unbroken and _is_constant(form))
+        self._words = _Words(form for form in rest if not form.unbroken and _is_constant(form))
+        self._others = _Marks(form for form in rest if not _is_constant(form))
+
+    def forms_in(self, text: str, rows: Rows) -> list[Form]:
+        """The forms that a text may contain, most specific first."""
+        lower = text.lower()
+        found = self._words.found(lower) | self._others.found(lower)
+        if rows.all:
+            found |= self._inside.found(rows.all.lower())
+            if _UNBROKEN.search(rows.all):
+                found |= self._beside.found(lower)
+        return [form for form in self._forms if id(form) in found] if found else []
+
+
+def _is_constant(form: Form) -> bool:
+    return all(map(_CONSTANT.fullmatch, form.marks))
+
+
+class _Words:
+    """Forms whose marks begin with constant words, each of which is searched for once."""
+
+    def __init__(self, forms: Iterable[Form]) -> None:
+        self._forms: dict[str, set[int]] = {}
+        for form in forms:
+            for mark in form.marks:
+                self._forms.setdefault(_CONSTANT.sub(r"\1", mark).replace("\\", ""), set()).add(id(form))
+
+    def found(self, lower: str) -> set[int]:
+        return {form for word, forms in self._forms.items() if word in lower for form in forms}
+
+
+class _Marks:
+    """Forms, and one expression for the marks of all."""
+
+    def __init__(self, forms: Iterable[Form]) -> None:
+        self._by_mark = [(id(form), re.compile("|".join(form.marks))) for form in forms]
+        marks = {mark for _, expression in self._by_mark for mark in expression.pattern.split("|")}
+        self._any = any_of(sorted(marks)) if marks else None
+
+    def found(self, lower: str) -> set[int]:
+        if self._any is None:
+            return set()
+        here = {lower[found.start() : found.start() + FAR_ENOUGH] for found in self._any.finditer(lower)}
+        return {form for form, mark in self._by_mark if any(mark.search(piece) for piece in here)} if here else set()
+
+
+@cache
+def sieve_of(patterns: Patterns) -> Sieve:
+    return Sieve(patterns)

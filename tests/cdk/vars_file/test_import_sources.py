@@ -1,0 +1,363 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys import` from a KV engine and from files of other programs. And: after an import of any source, Ansible shows
+what the old tool showed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from mlkeys._cli import main
+from tests.cdk import keys
+from tests.cdk.stores import KEY, decrypted, token_for
+from tests.cdk.vars_file.importing import ANTHROPIC, OPENAI, OTHER, TARGET, Importing, sealed
+from tests.support.server import Bao
+
+PEM = keys.private_key() + "\n"
+
+
+@pytest.fixture(autouse=True)
+def login(import_login: None) -> None:
+    """For all tests here."""
+
+
+# KV
+
+
+@pytest.fixture
+def kv(bao: Bao, mount: str, mint_token: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An engine of each version, and a token that may also read them."""
+    for version in "12":
+        bao.done("POST", f"sys/mounts/kv{version}-{mount}", {"type": "kv", "options": {"version": version}})
+    rules = f'path "kv1-{mount}/*" {{ capabilities = ["read"] }}\npath "kv2-{mount}/*" {{ capabilities = ["read"] }}'
+    monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "encrypt", "hmac", "verify", rules=rules))
+    yield mount
+    for version in "12":
+        bao.done("DELETE", f"sys/mounts/kv{version}-{mount}")
+
+
+def test_a_secret_of_a_kv_engine_of_each_version(bao: Bao, importing: Importing, kv: str) -> None:
+    bao.done("POST", f"kv1-{kv}/ml", {"openai": OPENAI, "data": OTHER})
+    bao.done("POST", f"kv2-{kv}/data/ml", {"data": {"openai": "an older one"}})
+    bao.done("POST", f"kv2-{kv}/data/ml", {"data": {"Anthropic-Key": ANTHROPIC, "data": {"key": "x"}, "port": 1.50}})
+    importing("kv", f"kv1-{kv}/ml")
+    done = importing("kv", f"/kv2-{kv}/data/ml", status=1)
+    assert "port is a number: use --as-text" in done.stderr
+    done = importing("kv", f"kv2-{kv}/data/ml", "--flatten", "--as-text", "--rename", "data.key=x")
+    assert f"bao delete kv2-{kv}/data/ml" in done.stderr
+    assert decrypted(bao, TARGET) == {
+        "openai": OPENAI,
+        "data": OTHER,
+        "anthropic_key": ANTHROPIC,
+        "x": "x",
+        "port": "1.5",
+    }
+
+
+def test_a_secret_of_a_kv_engine_that_is_not_there(bao: Bao, importing: Importing, kv: str) -> None:
+    bao.done("POST", f"kv2-{kv}/data/ml", {"data": {"a": "1"}})
+    bao.done("DELETE", f"kv2-{kv}/data/ml")
+    for path in (f"kv2-{kv}/data/ml", f"kv2-{kv}/data/other", f"kv1-{kv}/other"):
+        assert f"There is no secret at {path}" in importing("kv", path, status=1).stderr
+    assert "permission denied" in importing("kv", "sys/mounts", status=1).stderr.lower()
+    assert not TARGET.exists()
+
+
+# Docker Compose
+
+COMPOSE = """
+x-common: &common
+  LOG_LEVEL: info
+services:
+  gateway:
+    image: litellm
+    environment:
+      <<: *common
+      OPENAI_API_KEY: {openai}
+      PASSWORD: pa$$word
+      DB: one
+  worker:
+    environment:
+      - OPENAI_API_KEY={openai}
+      - DB=two=2
+      - "HF_TOKEN= hf "
+  plain: {{image: x}}
+"""
+
+
+def test_the_environment_of_services(bao: Bao, importing: Importing) -> None:
+    Path("compose.yaml").write_text(COMPOSE.format(openai=OPENAI))
+    assert "use --flatten to import them as gateway_db" in importing("compose", "compose.yaml", status=1).stderr
+    done = importing("compose", "compose.yaml", "--flatten", "--skip", "LOG_LEVEL")
+    assert decrypted(bao, TARGET) == {
+        "openai_api_key": OPENAI,
+        "password": "pa$word",
+        "gateway_db": "one",
+        "worker_db": "two=2",
+        "hf_token": " hf ",
+    }
+    assert "in plain text: delete them there" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["${KEY}", "$KEY", "$$${KEY:-x}", "op://a/b/c"])
+def test_what_compose_fills_in_is_not_the_secret(bao: Bao, importing: Importing, value: str) -> None:
+    Path("compose.yaml").write_text(json.dumps({"services": {"a": {"environment": {"KEY": value}}}}))
+    assert "KEY (line 1) refers to something else" in importing("compose", "compose.yaml", status=1).stderr
+    importing("compose", "compose.yaml", "--literal")
+    assert decrypted(bao, TARGET) == {"key": value}
+
+
+def test_a_variable_from_the_shell_has_no_value(importing: Importing) -> None:
+    Path("compose.yaml").write_text("services: {a: {environment: [A, B=]}, b: {environment: {C: , D: 1.0, E: yes}}}\n")
+    stderr = importing("compose", "compose.yaml", status=1).stderr
+    for words in ("A (line 1) contains nothing", "B (line 1) is empty", "C (line 1) contains nothing", "D (line 1) is"):
+        assert words in stderr
+    Path("compose.yaml").write_text("services: {a: {image: x}}\n")
+    assert "has no environment:" in importing("compose", "compose.yaml", status=1).stderr
+
+
+# Kubernetes
+
+
+def coded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def a_secret(name: str, **parts: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, **parts}
+
+
+def test_secrets_of_kubernetes(bao: Bao, importing: Importing) -> None:
+    one = a_secret("ml", data={"OPENAI_API_KEY": coded(OPENAI), "a": coded("hidden"), "same": coded("x")})
+    one["stringData"] = {"a": ANTHROPIC}
+    two = a_secret("db", data={"tls.key": coded(PEM), "same": coded("x"), "a": coded("of db")})
+    Path("all.yaml").write_text(yaml.safe_dump_all([one, {"kind": "ConfigMap", "data": {"x": "y"}}, two]) + "---\n")
+    done = importing("kubernetes", "all.yaml", "--flatten")
+    assert decrypted(bao, TARGET) == {
+        "openai_api_key": OPENAI,
+        "ml_a": ANTHROPIC,
+        "db_a": "of db",
+        "same": "x",
+        "tls_key": PEM,
+    }
+    assert "hidden" not in done.output
+    listed = {"apiVersion": "v1", "kind": "List", "items": [one, two]}
+    arguments = ["import", "kubernetes", "-", "--to", "b.transit.yml", "--key", KEY, "--flatten"]
+    arguments += ["--backend", yaml.safe_load(TARGET.read_text())["_transit"]["backend"]]
+    assert CliRunner().invoke(main, arguments, input=json.dumps(listed)).exit_code == 0
+    assert decrypted(bao, Path("b.transit.yml")) == decrypted(bao, TARGET)
+
+
+def test_what_is_not_a_readable_secret_of_kubernetes(importing: Importing) -> None:
+    data = {"binary": base64.b64encode(b"\xff\xfe").decode(), "wrong": "no base64!", "empty": ""}
+    Path("s.yaml").write_text(yaml.safe_dump(a_secret("s", data=data)))
+    stderr = importing("kubernetes", "s.yaml", status=1).stderr
+    for words in ("contains binary data", "contains data that is not base64", "is empty"):
+        assert words in stderr
+    Path("s.yaml").write_text("kind: SealedSecret\n---\nkind: ConfigMap\n")
+    assert (
+        "contains no Secret of Kubernetes, but ConfigMap, SealedSecret"
+        in importing("kubernetes", "s.yaml", status=1).stderr
+    )
+
+
+# LiteLLM
+
+LITELLM = """\
+# The gateway
+model_list:
+  - model_name: gpt-4o   # the good one
+    litellm_params: {{model: openai/gpt-4o, api_key: {openai}}}
+  - model_name: gpt-4o-mini
+    litellm_params:
+      model: openai/gpt-4o-mini
+      api_key: "{openai}"  # the same key
+      max_tokens: 100
+  - model_name: claude
+    litellm_params:
+      model: anthropic/claude
+      api_key: &shared {anthropic}
+  - model_name: claude-old
+    litellm_params:
+      model: anthropic/claude-2
+      api_key: *shared
+  - model_name: claude-other
+    litellm_params:
+      model: anthropic/claude-3
+      api_key: 'another-key'
+  - model_name: claude-other
+    litellm_params:
+      model: anthropic/claude-3
+      api_key: |
+        a-third-key
+      # after the block
+  - model_name: later
+    litellm_params: {{model: mistral/large, api_key: os.environ/MISTRAL_API_KEY}}
+general_settings:
+  master_key: sk-1234
+  database_url: postgresql://a:b@c/d
+environment_variables:
+  HF_TOKEN: hf-value
+litellm_settings:
+  drop_params: true
+"""
+
+
+def litellm_shows(text: str, environment: dict[str, str]) -> Any:
+    """The configuration as LiteLLM reads it: it replaces what begins with os.environ/."""
+
+    def filled(content: Any) -> Any:
+        if isinstance(content, dict):
+            return {name: filled(inner) for name, inner in content.items()}
+        if isinstance(content, list):
+            return [filled(inner) for inner in content]
+        if isinstance(content, str) and content.startswith("os.environ/"):
+            return environment.get(content.removeprefix("os.environ/"), content)
+        return content
+
+    return filled(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff"], ids=["plain", "with a mark"])
+def test_secrets_of_litellm_are_replaced_by_references_in_place(bao: Bao, importing: Importing, start: str) -> None:
+    source = Path("config.yaml")
+    before = start + LITELLM.format(openai=OPENAI, anthropic=ANTHROPIC)
+    source.write_text(before)
+    importing("litellm", "config.yaml", "--dry-run")
+    assert source.read_text() == before
+    done = importing("litellm", "config.yaml")
+    secrets = decrypted(bao, TARGET)
+    assert secrets == {
+        "openai_api_key": OPENAI,
+        "anthropic_api_key": ANTHROPIC,
+        "claude_other_api_key": "another-key",
+        "claude_other_api_key_2": "a-third-key\n",
+        "litellm_master_key": "sk-1234",
+        "database_url": "postgresql://a:b@c/d",
+        "hf_token": "hf-value",
+    }
+    after = source.read_text()
+    assert "os.environ/NAME: ANTHROPIC_API_KEY, CLAUDE_OTHER_API_KEY" in done.stderr
+    environment = {name.upper(): value for name, value in secrets.items()}
+    assert litellm_shows(after, environment) == litellm_shows(before, {})
+    assert not any(value.strip() in after for value in secrets.values())
+    assert [line.partition("#")[2] for line in after.splitlines()] == [
+        line.partition("#")[2] for line in before.splitlines() if "a-third-key" not in line
+    ]
+    # Nothing is left to import.
+    assert "contains no secret that is written in it" in importing("litellm", "config.yaml", status=1).stderr
+
+
+def test_chosen_names_are_those_of_the_references(bao: Bao, importing: Importing) -> None:
+    source = Path("config.yaml")
+    source.write_text(LITELLM.format(openai=OPENAI, anthropic=ANTHROPIC))
+    chosen = ("--only", "openai_api_key", "--only", "hf_token", "--rename", "hf_token=hub", "--prefix", "dev_")
+    importing("litellm", "config.yaml", *chosen)
+    assert decrypted(bao, TARGET) == {"dev_openai_api_key": OPENAI, "hub": "hf-value"}
+    assert source.read_text().count("os.environ/DEV_OPENAI_API_KEY") == 2
+    assert "HF_TOKEN: os.environ/HUB" in source.read_text()
+    assert ANTHROPIC in source.read_text()
+
+
+# A file as one secret
+
+
+@pytest.mark.parametrize("text", [json.dumps({"private_key": PEM}, indent=1), PEM, "x", "\n{{ x }} ${y}\r\n"])
+def test_a_file_as_one_secret(bao: Bao, importing: Importing, text: str) -> None:
+    Path("Account-1.json").write_text(text, newline="")
+    done = importing("file", "Account-1.json")
+    assert decrypted(bao, TARGET) == {"account_1_json": text}
+    assert "delete them there" in done.stderr
+    importing("file", "Account-1.json", "--rename", "Account-1.json=key")
+    assert decrypted(bao, TARGET)["key"] == text
+    Path("empty").touch()
+    assert "empty is empty" in importing("file", "empty", status=1).stderr
+
+
+# Round trips
+
+
+def shown_by_ansible(bao: Bao) -> dict[str, str]:
+    """The variables of the target as a play sees them, with the vars plugin."""
+    Path("group_vars").mkdir()
+    TARGET.rename("group_vars/all.transit.yml")
+    names = [name for name in yaml.safe_load(Path("group_vars/all.transit.yml").read_text()) if name != "_transit"]
+    expression = "{{ {" + ", ".join(f"'{name}': {name}" for name in names) + "} | to_json | b64encode }}"
+    Path("inventory").write_text("localhost ansible_connection=local\n")
+    done = subprocess.run(
+        ["ansible", "-i", "inventory", "all", "-m", "ansible.builtin.debug", "-a", f"msg={expression}"],  # noqa: S607
+        env={
+            **os.environ,
+            "BAO_TOKEN": bao.token,
+            "ANSIBLE_VARS_ENABLED": "host_group_vars,mlkeys.transit.vault_transit",
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline",
+        },
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    message = done.stdout.split('"msg": "')[1].split('"')[0]
+    shown: dict[str, str] = json.loads(base64.b64decode(message))
+    return shown
+
+
+def output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_ansible_shows_what_every_old_tool_showed(bao: Bao, importing: Importing, kv: str, recipient: str) -> None:
+    """A program of each kind reads its file; where there is none here, the definition of the format does."""
+    old: dict[str, str] = {}
+    tricky = 'it\'s "quoted" $x {{ no template }} \\n ü'
+
+    bao.done("POST", f"kv2-{kv}/data/ml", {"data": {"openai": OPENAI, "odd": tricky}})
+    old |= {f"kv_{name}": value for name, value in bao.done("GET", f"kv2-{kv}/data/ml")["data"]["data"].items()}
+    importing("kv", f"kv2-{kv}/data/ml", "--prefix", "kv_")
+
+    Path(".env").write_text(f'OPENAI={OPENAI}\nODD=\'it\\\'s "quoted" ü\'\nLINES="a\\nb"\n')
+    dotenv = [sys.executable, "-c", "import dotenv, json; print(json.dumps(dotenv.dotenv_values('.env')))"]
+    old |= {f"env_{name.lower()}": value for name, value in json.loads(output(*dotenv)).items()}
+    importing("dotenv", ".env", "--prefix", "env_")
+
+    Path("password").write_text("x\n")
+    Path("vault.yml").write_text(yaml.safe_dump({"openai": OPENAI, "odd": tricky, "lines": "a\nb\n"}))
+    output("ansible-vault", "encrypt", "--vault-password-file", "password", "vault.yml")
+    viewed = yaml.safe_load(output("ansible-vault", "view", "--vault-password-file", "password", "vault.yml"))
+    old |= {f"av_{name}": value for name, value in viewed.items()}
+    importing("ansible-vault", "vault.yml", "--vault-password-file", "password", "--literal", "--prefix", "av_")
+
+    sealed("s.yaml", yaml.safe_dump({"openai": OPENAI, "odd": tricky, "in": {"ner": "x"}}), recipient)
+    opened = yaml.safe_load(output("sops", "decrypt", "s.yaml"))
+    old |= {"sops_openai": opened["openai"], "sops_odd": opened["odd"], "sops_in_ner": opened["in"]["ner"]}
+    importing("sops", "s.yaml", "--flatten", "--prefix", "sops_")
+
+    Path("compose.yaml").write_text(f"services:\n  a:\n    environment:\n      OPENAI: {OPENAI}\n      ODD: a$$b\n")
+    old |= {"compose_openai": OPENAI, "compose_odd": "a$b"}
+    importing("compose", "compose.yaml", "--prefix", "compose_")
+
+    Path("secret.yaml").write_text(yaml.safe_dump(a_secret("s", data={"openai": coded(OPENAI), "pem": coded(PEM)})))
+    data = yaml.safe_load(Path("secret.yaml").read_text())["data"]
+    old |= {f"k8s_{name}": base64.b64decode(value).decode() for name, value in data.items()}
+    importing("kubernetes", "secret.yaml", "--prefix", "k8s_")
+
+    Path("config.yaml").write_text(LITELLM.format(openai=OPENAI, anthropic=ANTHROPIC))
+    configured = litellm_shows(Path("config.yaml").read_text(), {})
+    old |= {"llm_openai_api_key": configured["model_list"][0]["litellm_params"]["api_key"]}
+    importing("litellm", "config.yaml", "--prefix", "llm_", "--only", "openai_api_key")
+
+    Path("account.json").write_text(json.dumps({"private_key": PEM}, indent=1))
+    old |= {"file_account_json": Path("account.json").read_text()}
+    importing("file", "account.json", "--prefix", "file_")
+
+    assert shown_by_ansible(bao) == old
