@@ -49,11 +49,6 @@ _RESERVED = frozenset(
         "folders_found",
         "force_keys",
         "outputs",
-        "server_headers",
-        "server_object",
-        "server_object_created_once",
-        "server_object_found",
-        "server_object_path",
     ]
 ) | frozenset(KV_VARIABLES)
 

@@ -18,7 +18,7 @@ from mlkeys._model.element import Element
 from mlkeys._model.secret import KvSecret, PromptSecret
 from mlkeys._model.stack import Stack
 from mlkeys._shared.policy import hcl
-from mlkeys._targets.ansible import hosts, rotation, server_object
+from mlkeys._targets.ansible import hosts, rotation
 from mlkeys._targets.ansible.login import KV_COLLECTION, KV_VARIABLES
 from mlkeys._targets.ansible.tasks import (
     FLOORS_FILE,
@@ -42,6 +42,8 @@ OUTPUT_MARK = "mlkeys-outputs:"
 _CONFIG = """\
 [defaults]
 inventory = inventory
+# Logs in once for all tasks, and revokes the token at the end.
+callbacks_enabled = mlkeys.transit.session
 
 [connection]
 # Passes arguments of modules through a pipe, so that they are not written to a temporary file.
@@ -96,9 +98,6 @@ class AnsibleProject:
             files[f"policies/{name}.hcl"] = self._view.text(hcl(policy.rules, policy.description))
         for made in host_files.values():
             files |= {file.template: file.text for file in made}
-        if any(server_object.path_of(element, self._values) for element in self._elements):
-            files[server_object.TASK_FILE] = document(server_object.TASKS)
-            files[server_object.ABSENT_FILE] = document(server_object.ABSENT_TASKS)
         if any(output.sensitive for output in self._outputs):
             files["outputs.yml"] = document([self._sensitive_outputs()], origin)
         return files
@@ -135,10 +134,7 @@ class AnsibleProject:
         return {name: self._values.text(value) for name, value in given.items() if value is not None}
 
     def _head(self, name: str) -> Task:
-        head: Task = {"name": name, "hosts": "localhost", "gather_facts": False}
-        if any(server_object.path_of(element, self._values) for element in self._elements):
-            head["vars"] = dict(server_object.PLAY_VARIABLES)
-        return head
+        return {"name": name, "hosts": "localhost", "gather_facts": False}
 
     def _site(self, host_files: Mapping[HostConfig, Any]) -> list[Any]:
         used = self._used_here(self._outputs_for(sensitive=False))

@@ -7,16 +7,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from mlkeys._constructs.approle import AppRole
+from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.secret import GeneratedSecret
 from mlkeys._shared.schema import KEY_ATTRIBUTES, ON_ONLY
-from mlkeys._targets.ansible import server_object
+from mlkeys._targets.ansible.jinja import literal
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import terraform_name
@@ -27,6 +30,8 @@ Task = dict[str, Any]
 BACKEND = "mlkeys.transit.vault_transit_backend"
 KEY = "mlkeys.transit.vault_transit_key"
 VARS = "mlkeys.transit.vault_transit_vars"
+POLICY = "mlkeys.transit.vault_transit_policy"
+APPROLE = "mlkeys.transit.vault_transit_approle"
 
 #: Minimum versions of keys (`min_decryption_version`, the floor) after rotations.
 FLOORS_FILE = "floors.json"
@@ -48,16 +53,38 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
         yield from _encrypting(element, values)
     elif isinstance(element, AnsibleTask):
         yield {"name": f"Task {values.name(element)}", **values.raw(element.data)}
-    elif (path := server_object.path_of(element, values)) is not None:
-        yield {
-            "name": f"{type(element).__name__} {values.name(element)}",
-            "ansible.builtin.include_tasks": server_object.TASK_FILE,
-            "vars": {
-                "server_object_path": path,
-                "server_object": server_object.body_of(element, values),
-                **({"server_object_created_once": True} if server_object.created_once(element) else {}),
-            },
-        }
+    else:
+        yield from _access(element, values)
+
+
+def _access(element: Element, values: Values) -> Iterator[Task]:
+    """Yield the task of a policy, an auth method or a role."""
+    if isinstance(element, Policy):
+        yield {"name": f"Policy {values.name(element)}", POLICY: _policy(element, values)}
+    elif isinstance(element, AppRoleAuth):
+        yield _resource("Auth method", APPROLE, element, values)
+    elif isinstance(element, AppRole):
+        yield _role(element, values)
+
+
+def _policy(element: Policy, values: Values) -> Task:
+    name = values.view.text(str(element.name))
+    # The lookup strips the last newline, and the module adds it again.
+    text = f"lookup('ansible.builtin.file', {literal(f'policies/{name}.hcl')})"
+    return {"name": name, "rules": Template(f"{{{{ {text} }}}}")}
+
+
+def _role(element: AppRole, values: Values) -> Task:
+    path = values.view.text(str(element.backend))
+    methods = values.view.of_kind(values.stack, AppRoleAuth)
+    made_here = any(values.view.text(str(method.path)) == path for method in methods)
+    options: Task = {"name": values.plain(element.values["name"]), "path": values.plain(element.values["backend"])}
+    if not made_here:
+        # Only what the program names is made.
+        options["enable"] = False
+    options |= {name: values.plain(value) for name, value in element.values.items() if name not in ("name", "backend")}
+    options["token_policies"] = sorted({values.view.text(name) for name in element.policies})
+    return {"name": f"AppRole {values.name(element)}", APPROLE: overridden(element, "ansible", options, values.data)}
 
 
 def _resource(word: str, module: str, element: Resource, values: Values, defaults: Task | None = None) -> Task:
@@ -201,9 +228,12 @@ def absent_tasks_of(element: Element, values: Values) -> Iterator[Task]:
             "name": f"Ciphertexts {values.name(element)}",
             "ansible.builtin.file": {"path": path_template(file_of(element, values)), "state": "absent"},
         }
-    elif (path := server_object.path_of(element, values)) is not None:
-        yield {
-            "name": f"{type(element).__name__} {values.name(element)}",
-            "ansible.builtin.include_tasks": server_object.ABSENT_FILE,
-            "vars": {"server_object_path": path},
-        }
+    elif isinstance(element, Policy):
+        options = {"name": values.view.text(str(element.name)), "state": "absent"}
+        yield {"name": f"Policy {values.name(element)}", POLICY: options}
+    elif isinstance(element, AppRoleAuth):
+        options = {"path": values.plain(element.values["path"]), "state": "absent"}
+        yield {"name": f"Auth method {values.name(element)}", APPROLE: options}
+    elif isinstance(element, AppRole):
+        options = {"name": values.plain(element.values["name"]), "path": values.plain(element.values["backend"])}
+        yield {"name": f"AppRole {values.name(element)}", APPROLE: {**options, "state": "absent"}}
