@@ -29,13 +29,13 @@ Task = dict[str, Any]
 
 BACKEND = "mlkeys.transit.vault_transit_backend"
 KEY = "mlkeys.transit.vault_transit_key"
+KEYS = "mlkeys.transit.vault_transit_keys"
 VARS = "mlkeys.transit.vault_transit_vars"
 POLICY = "mlkeys.transit.vault_transit_policy"
 APPROLE = "mlkeys.transit.vault_transit_approle"
 
 #: Minimum versions of keys (`min_decryption_version`, the floor) after rotations.
 FLOORS_FILE = "floors.json"
-_FLOORS = ("min_decryption_version", "min_encryption_version")
 
 
 def tasks_of(element: Element, values: Values) -> Iterator[Task]:
@@ -45,10 +45,7 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
     if isinstance(element, TransitSecretBackend):
         yield {**_resource("Engine", BACKEND, element, values), "register": values.register(element)}
     elif isinstance(element, TransitSecretCacheConfig):
-        yield {**_cache(element, values), **_unless_new(element.values["backend"], values)}
-    elif isinstance(element, TransitSecretBackendKey):
-        task = _resource("Key", KEY, element, values, _protected(element, values))
-        yield {**task, **_unless_new(element.values["backend"], values), "register": values.register(element)}
+        yield {**_cache(element, values), **unless_new(element.values["backend"], values)}
     elif isinstance(element, EncryptedVars):
         yield from _encrypting(element, values)
     elif isinstance(element, AnsibleTask):
@@ -87,29 +84,23 @@ def _role(element: AppRole, values: Values) -> Task:
     return {"name": f"AppRole {values.name(element)}", APPROLE: overridden(element, "ansible", options, values.data)}
 
 
-def _resource(word: str, module: str, element: Resource, values: Values, defaults: Task | None = None) -> Task:
-    options = {name: values.plain(value) for name, value in element.values.items()} | (defaults or {})
+def _resource(word: str, module: str, element: Resource, values: Values) -> Task:
+    options = {name: values.plain(value) for name, value in element.values.items()}
     return {"name": f"{word} {values.name(element)}", module: overridden(element, "ansible", options, values.data)}
 
 
-def _protected(key: TransitSecretBackendKey, values: Values) -> Task:
+def _protected(key: TransitSecretBackendKey) -> Task:
     """Return options of a key that the program does not set, but which must not change unnoticed."""
-    kept: Task = {
+    return {
         attribute.name: attribute.default
         for attribute in KEY_ATTRIBUTES
         if attribute.change == ON_ONLY and attribute.name not in key.values
     }
-    if has_floor(key, values) and not set(_FLOORS) & set(key.values):
-        place = f"{key.backend}/{key.name}"
-        floor = Template(f"{{{{ floors[{values.expression(place)}] | default(omit) }}}}")
-        decryption, encryption = _FLOORS
-        kept |= {decryption: Commented("Rotations raise both.", floor), encryption: floor}
-    return kept
 
 
 def has_floor(element: Element, values: Values) -> bool:
     """Whether rotations of this project raise the floor (`min_decryption_version`) of a key."""
-    if not isinstance(element, TransitSecretBackendKey) or not _is_made_here(element, values):
+    if not isinstance(element, TransitSecretBackendKey) or not is_made_here(element, values):
         return False
     return element in values.keys_of_files
 
@@ -120,21 +111,34 @@ def floors() -> Task:
     return {"floors": Template(f"{{{{ {text} | from_json if {is_there(FLOORS_FILE)} else {{}} }}}}")}
 
 
-def _unless_new(backend: object, values: Values) -> Task:
+def key_options(key: TransitSecretBackendKey, values: Values) -> Task:
+    """Return the options of a key."""
+    options = {name: values.plain(value) for name, value in key.values.items()} | _protected(key)
+    return overridden(key, "ansible", options, values.data)
+
+
+def unless_new(backend: object, values: Values) -> Task:
     """Return the condition that skips a task in check mode when the engine does not exist yet."""
     for pointer in values.view.pointers(str(backend)):
-        if isinstance(pointer.element, TransitSecretBackend) and _is_made_here(pointer.element, values):
-            return {"when": _exists(pointer.element, values)}
+        if isinstance(pointer.element, TransitSecretBackend) and is_made_here(pointer.element, values):
+            return {"when": exists(pointer.element, values)}
     return {}
 
 
-def _is_made_here(element: Resource, values: Values) -> bool:
+def is_made_here(element: Resource, values: Values) -> bool:
     return element.managed and values.view.stack_of[element] is values.stack
 
 
-def _exists(element: Resource, values: Values) -> Template:
-    before = f"{values.register(element)}.diff.before"
-    return Template(f"not ansible_check_mode or {before} | default({{}}) | length > 0")
+def exists(element: Resource, values: Values) -> Template:
+    """Return the condition that an element exists when check mode comes to what needs it."""
+    if isinstance(element, TransitSecretBackendKey):
+        return existed(values.key_result(element))
+    return Template(f"not ansible_check_mode or {values.register(element)}.diff.before | default({{}}) | length > 0")
+
+
+def existed(result: str) -> Template:
+    """Return the same condition for the result of a key."""
+    return Template(f"not ansible_check_mode or {result}.action | default('created') != 'created'")
 
 
 def _cache(element: TransitSecretCacheConfig, values: Values) -> Task:
@@ -169,7 +173,7 @@ def _encrypting(element: EncryptedVars, values: Values) -> Iterator[Task]:
         "mode": "0644",
     }
     # Check mode creates no key either.
-    only = [_exists(element.key, values)] if _is_made_here(element.key, values) else []
+    only = [exists(element.key, values)] if is_made_here(element.key, values) else []
     generated = [entry for entry in element.entries if isinstance(entry.plaintext, GeneratedSecret)]
     given = [entry for entry in element.entries if not isinstance(entry.plaintext, GeneratedSecret)]
     for entry in generated:
