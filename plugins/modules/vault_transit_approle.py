@@ -12,6 +12,7 @@ short_description: Manage the AppRole roles that machines log in with
 description:
   - Creates, changes and deletes a role of the AppRole auth method of HashiCorp Vault or OpenBao, and enables the auth
     method where it is missing.
+  - Without a name, it enables, describes or disables the auth method alone.
   - Unset options are left unchanged.
 author:
   - mlkeys contributors (@mlkeys)
@@ -20,9 +21,8 @@ requirements:
 options:
   name:
     description:
-      - Name of the role.
+      - Name of the role. If unset, the module manages the auth method at O(path), and no role.
     type: str
-    required: true
   path:
     description:
       - Where the auth method is mounted. This is not O(mount_point), the auth method that this module itself logs in
@@ -34,10 +34,15 @@ options:
       - Enable the auth method at O(path) when nothing is mounted there.
     type: bool
     default: true
+  description:
+    description:
+      - What the auth method is for, for a method that the module enables. Without O(name), also for one that exists.
+    type: str
   state:
     description:
       - Whether the role exists. V(absent) deletes the role and all of its secret IDs, and leaves the auth method
         enabled.
+      - Without O(name), V(absent) disables the auth method. A method that holds roles is not disabled.
     type: str
     choices:
       - absent
@@ -118,6 +123,9 @@ attributes:
 notes:
   - The token needs C(read) and C(update) on C(auth/PATH/role/NAME) and C(create) for a new role, C(read) on
     C(auth/PATH/role/NAME/role-id), and C(update) with C(sudo) on C(sys/auth/PATH) to enable the auth method.
+  - Without O(name) it needs C(read) and C(update) with C(sudo) on C(sys/auth/PATH). To change the description it also
+    needs C(update) with C(sudo) on C(sys/auth/PATH/tune). To disable the auth method it needs C(read) and C(delete)
+    with C(sudo) on C(sys/auth/PATH), and C(list) on C(auth/PATH/role).
 seealso:
   - module: mlkeys.transit.vault_transit_policy
   - module: mlkeys.transit.vault_transit_secret_id
@@ -135,6 +143,10 @@ EXAMPLES = r"""
     token_bound_cidrs: [10.20.0.0/16]
   register: llm_gateways
 
+- name: Enable the auth method, without a role
+  mlkeys.transit.vault_transit_approle:
+    description: Logins of machines
+
 - name: Show the role ID for the gateways' configuration
   ansible.builtin.debug:
     msg: "{{ llm_gateways.approle.role_id }}"
@@ -148,7 +160,7 @@ EXAMPLES = r"""
 RETURN = r"""
 approle:
   description:
-    - The role after the run; in check mode, the predicted role. V(null) when it does not exist.
+    - The role after the run; in check mode, the predicted role. V(null) when it does not exist, and without O(name).
   returned: success
   type: dict
   contains:
@@ -195,7 +207,8 @@ def main() -> None:
         argument_spec={
             **connection_spec(),
             **attribute_spec(APPROLE_ATTRIBUTES),
-            "name": {"type": "str", "required": True},
+            "name": {"type": "str"},
+            "description": {"type": "str"},
             "path": {"type": "str", "default": "approle"},
             "enable": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},

@@ -23,6 +23,14 @@ author:
 requirements:
   - hvac
 options:
+  floors:
+    description:
+      - Versions to keep O(keys[].min_decryption_version) and O(keys[].min_encryption_version) at, by the path of the
+        engine and the name of a key, for instance V({"transit/ml-api-key": 3}).
+      - It applies to listed keys that set neither of the two. The playbook C(mlkeys.transit.rotate) keeps such a
+        dictionary in a file (C(vault_transit_rotate_floors_file)), so that nobody lowers a floor behind its back.
+    type: dict
+    default: {}
   on_error:
     description:
       - What to do when the wanted state of some keys cannot be reached. The module fails in either case and names each
@@ -152,6 +160,13 @@ results:
       description: Why the key failed.
       type: str
       returned: when it failed
+refused:
+  description:
+    - V(true) when the wanted state of the keys that failed cannot be reached from their actual one. Running again does
+      not help.
+  returned: when the module fails for this reason alone
+  type: bool
+  sample: true
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -171,6 +186,7 @@ def main() -> None:
             **connection_spec(),
             **backend_spec(),
             "keys": {"type": "list", "elements": "dict", "required": True, "no_log": False, "options": entry_spec},
+            "floors": {"type": "dict", "default": {}},
             "on_error": {"type": "str", "choices": [CONTINUE, FAIL], "default": FAIL},
         },
         supports_check_mode=True,

@@ -17,12 +17,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.benchmarks.collection import Bench, key_rows, lookup_rows, template_rows
+from tests.benchmarks.deployment import deployment_rows
 from tests.benchmarks.generator import generator_rows
 from tests.benchmarks.report import Row, page
 from tests.benchmarks.rotation import rotation_rows
 from tests.support.server import running_bao
 
-ON_SERVER = {"template": template_rows, "lookup": lookup_rows, "keys": key_rows, "rotation": rotation_rows}
+ON_SERVER = {
+    "template": template_rows,
+    "lookup": lookup_rows,
+    "keys": key_rows,
+    "rotation": rotation_rows,
+    "deployment": deployment_rows,
+}
 
 
 def main() -> None:

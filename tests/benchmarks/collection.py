@@ -41,7 +41,7 @@ class Bench:
         self.bao = bao
         self.folder = folder
         self.raw = Raw(bao.addr, bao.token)
-        self._collections = collections
+        self.collections = collections
         self._prepare()
         own = Path(sys.executable).parent / "ansible-playbook"
         self.ours = Side("ours", own, f"[defaults]\ncollections_path = {collections}\n")

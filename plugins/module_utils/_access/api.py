@@ -63,10 +63,33 @@ class AppRoles:
         self._client = client
         self.path = _checked_path(path)
 
-    def enable(self) -> bool:
-        """Mount the method. ``False``: something is mounted there already."""
+    def mount(self) -> Mapping[str, Any] | None:
+        """What is mounted there, ``None`` for nothing."""
         try:
-            self._client.post(f"sys/auth/{self.path}", {"type": "approle"})
+            return self._client.get(f"sys/auth/{self.path}", answers=MountNotFound).data
+        except MountNotFound:
+            return None
+
+    def describe(self, description: str) -> None:
+        """Change what the mount is described as."""
+        self._client.post(f"sys/auth/{self.path}/tune", {"description": description})
+
+    def disable(self) -> None:
+        """Unmount the method. This deletes its roles."""
+        self._client.delete(f"sys/auth/{self.path}")
+
+    def names(self) -> list[str]:
+        """The names of its roles."""
+        try:
+            return self._client.list(f"auth/{self.path}/role").texts("keys")
+        except NotFound:
+            return []
+
+    def enable(self, description: str = "") -> bool:
+        """Mount the method. ``False``: something is mounted there already."""
+        body = {"type": "approle", **({"description": description} if description else {})}
+        try:
+            self._client.post(f"sys/auth/{self.path}", body)
         except ServerError as error:
             if error.says("path is already in use"):
                 return False

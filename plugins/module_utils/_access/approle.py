@@ -14,6 +14,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle_pla
     approle_state,
     plan_approle,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.auth_method import reconcile_auth_method
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, MountNotFound
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
@@ -29,7 +30,7 @@ class AppRoleRequest:
 
     Attributes:
         path: where the auth method is mounted.
-        enable: mount the auth method where it is missing.
+        enable: mount the auth method where it is missing, with the ``description``.
         wanted: attributes of `APPROLE_ATTRIBUTES`, durations in seconds. Those that are missing may be anything.
     """
 
@@ -37,6 +38,7 @@ class AppRoleRequest:
     name: str
     present: bool = True
     enable: bool = False
+    description: str = ""
     wanted: State = field(default_factory=dict)
 
 
@@ -50,7 +52,8 @@ def approle_request(options: Mapping[str, Any]) -> AppRoleRequest:
     if options["state"] == "absent":
         return AppRoleRequest(options["path"], name, present=False)
     wanted = wanted_attributes(options, APPROLE_ATTRIBUTES)
-    return AppRoleRequest(options["path"], name, enable=bool(options["enable"]), wanted=wanted)
+    described = options["description"] or ""
+    return AppRoleRequest(options["path"], name, enable=bool(options["enable"]), description=described, wanted=wanted)
 
 
 def checked_role(name: str) -> str:
@@ -65,7 +68,9 @@ def checked_role(name: str) -> str:
 
 
 def reconcile_approle(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
-    """Bring one role to the state that the options of ``vault_transit_approle`` describe."""
+    """Bring one role, or without a name its auth method, to the state that ``vault_transit_approle`` describes."""
+    if options["name"] is None:
+        return reconcile_auth_method(client, options, run)
     request = approle_request(options)
     roles = AppRoles(client, request.path)
     try:
@@ -80,7 +85,7 @@ def reconcile_approle(client: Client, options: Mapping[str, Any], run: RunContex
         before = None if actual is None else approle_state(actual)
         plan = ApprolePlan(before, None, delete=actual is not None)
     if plan.changed and not run.dry_run:
-        _apply(roles, request.name, plan)
+        _apply(roles, request, plan)
     result = None
     if plan.after is not None:
         # A role that is only predicted has none yet.
@@ -89,14 +94,14 @@ def reconcile_approle(client: Client, options: Mapping[str, Any], run: RunContex
     return Outcome(plan.changed, plan.before, plan.after, {"approle": result})
 
 
-def _apply(roles: AppRoles, name: str, plan: ApprolePlan) -> None:
+def _apply(roles: AppRoles, request: AppRoleRequest, plan: ApprolePlan) -> None:
     if plan.delete:
-        roles.delete(name)
+        roles.delete(request.name)
         return
     steps = Steps()
     # Somebody else may have mounted it in the same moment: the result is the same.
-    if plan.enable and roles.enable():
+    if plan.enable and roles.enable(request.description):
         steps.done.append("the auth method was enabled")
     write = plan.write
     if write is not None:
-        steps.run("the role was written", lambda: roles.write(name, write))
+        steps.run("the role was written", lambda: roles.write(request.name, write))

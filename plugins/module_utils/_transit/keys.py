@@ -14,6 +14,7 @@ from typing import Any, Mapping, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     ChangeImpossible,
+    InvalidOption,
     MountNotFound,
     NamespaceNotFound,
     NotReady,
@@ -54,6 +55,8 @@ SKIPPED = "skipped"
 # These are about the server, and no other key would fare better.
 _END_THE_RUN = (NamespaceNotFound, NotReady, ServerUnreachable, Unauthenticated)
 
+_FLOORS = ("min_decryption_version", "min_encryption_version")
+
 # A message shows so many errors with their reasons and so many changes by name; the result holds all.
 _SHOWN = 10
 
@@ -62,7 +65,11 @@ _NOTHING_TO_DO = KeyPlan(before=None, after=None)
 
 @dataclass(frozen=True)
 class Entry:
-    """One of the listed keys, its plan and the result."""
+    """One of the listed keys, its plan and the result.
+
+    Attributes:
+        impossible: whether the error is one that no further run can change.
+    """
 
     request: KeyRequest
     plan: KeyPlan = _NOTHING_TO_DO
@@ -70,6 +77,7 @@ class Entry:
     changed: bool = False
     after: Mapping[str, Any] | None = None
     error: str = ""
+    impossible: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
@@ -116,7 +124,7 @@ def reconcile_keys(client: Client, options: Mapping[str, Any], run: RunContext) 
                 entries = _applied(entries, engines, run, go_on=request.go_on)
     return Outcome(
         any(entry.changed for entry in entries),
-        result={"results": [_result(entry) for entry in entries]},
+        result={"results": [_result(entry) for entry in entries], **_refusal(entries)},
         warnings=tuple(f"{entry.path}: {warning}" for entry in entries for warning in entry.warnings)
         + tuple(warning for engine in engines.values() for warning in prediction_warnings(engine.transit)),
         diffs=[_diff(entry) for entry in entries if entry.changed and not entry.error],
@@ -131,8 +139,26 @@ def keys_request(options: Mapping[str, Any]) -> KeysRequest:
     positions: dict[tuple[str, str], list[str]] = {}
     for number, place in enumerate(places, start=1):
         positions.setdefault(place, []).append(str(number))
-    entries = tuple(_checked(given, place, positions[place]) for given, place in zip(listed, places))
+    floors: Mapping[str, Any] = options.get("floors") or {}
+    entries = tuple(
+        _checked(_floored(given, place, floors), place, positions[place]) for given, place in zip(listed, places)
+    )
     return KeysRequest(entries, go_on=options["on_error"] == CONTINUE)
+
+
+def _floored(given: Mapping[str, Any], place: tuple[str, str], floors: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options of a key, with the known floor where they name none.
+
+    Raises:
+        InvalidOption: the floor is not a version.
+    """
+    name = "/".join(place)
+    if name not in floors or any(given.get(option) is not None for option in _FLOORS):
+        return given
+    floor = str(floors[name])
+    if not floor.isdigit():
+        raise InvalidOption(f"floors: '{name}' must be the number of a version.")
+    return {**given, **dict.fromkeys(_FLOORS, int(floor))}
 
 
 def _checked(given: Mapping[str, Any], place: tuple[str, str], positions: Sequence[str]) -> Entry:
@@ -186,7 +212,8 @@ def _planned(entry: Entry, engines: Mapping[str, _Engine], run: RunContext) -> E
     except _END_THE_RUN:
         raise
     except TransitError as problem:
-        return replace(entry, action=REFUSED, error=_reason(problem))
+        impossible = isinstance(problem, ChangeImpossible)
+        return replace(entry, action=REFUSED, error=_reason(problem), impossible=impossible)
     return replace(entry, plan=plan, warnings=plan.warnings)
 
 
@@ -234,6 +261,11 @@ def _action(plan: KeyPlan) -> str:
 
 def _reason(error: TransitError) -> str:
     return "; ".join(error.reasons) if isinstance(error, ChangeImpossible) else error.message.rstrip(".")
+
+
+def _refusal(entries: Sequence[Entry]) -> dict[str, bool]:
+    bad = [entry for entry in entries if entry.error]
+    return {"refused": True} if bad and all(entry.impossible for entry in bad) else {}
 
 
 def _result(entry: Entry) -> dict[str, Any]:

@@ -29,16 +29,16 @@ class Report:
 
     def __init__(self) -> None:
         self._refused = 0
-        self._refused_items = 0
+        self._refused_items: list[bool] = []
 
     def add_failure(self, result: Mapping[str, Any]) -> None:
         """Count a failed task, as refused when no further run can change the answer."""
         # A loop fails once as a whole, after its items.
-        items, self._refused_items = self._refused_items, 0
-        self._refused += bool(result.get("refused")) or items > 0
+        items, self._refused_items = self._refused_items, []
+        self._refused += all(items) if items else bool(result.get("refused"))
 
     def add_item_failure(self, result: Mapping[str, Any]) -> None:
-        self._refused_items += bool(result.get("refused"))
+        self._refused_items.append(bool(result.get("refused")))
 
     def document(self, stats: Any) -> dict[str, Any]:
         """The report: counts by host, refusals, and what tasks set for the whole run."""

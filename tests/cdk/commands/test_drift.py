@@ -74,7 +74,7 @@ def test_changes_of_keys_by_hand_are_found(bao: Bao, mount: str, tmp_path: Path)
 
     place.by_hand("providers", exportable=True)
     reason = (
-        "Key 'providers' cannot be changed as asked: exportable is on and cannot be turned off again: put new secrets "
+        f"1 of 2 keys failed: {mount}/keys/providers: exportable is on and cannot be turned off again: put new secrets "
         "under a new key, or accept it with exportable: true. Nothing was changed."
     )
     shown, messages = place.run("diff", "--fail", status=2)

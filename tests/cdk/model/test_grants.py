@@ -87,11 +87,11 @@ def test_an_agent_needs_no_more_than_its_role_was_granted(fresh: Bao, tmp_path: 
     (tmp_path / "app.py").write_text(program)
     env = {"BAO_ADDR": fresh.addr, "BAO_TOKEN": fresh.token, "ML_API_KEY": PLAINTEXT}
     mlkeys("deploy", cwd=tmp_path, env=env)
-    # An auth method is created once; a changed description is not an error.
     (tmp_path / "app.py").write_text(
         program.replace('AppRoleAuth("approle")', 'AppRoleAuth("approle", description="new")')
     )
-    assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) == 0
+    assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) == 1
+    assert fresh.done("GET", "sys/auth/approle")["data"]["description"] == "new"
     assert (tmp_path / "plain.env").read_text().endswith(f"KEY='{PLAINTEXT}'\n")
     assert (tmp_path / "plain.env").stat().st_mode & 0o777 == 0o600
     (tmp_path / "role_id").write_text(fresh.done("GET", "auth/approle/role/host/role-id")["data"]["role_id"])

@@ -103,7 +103,7 @@ def test_references_in_overrides_and_names_are_rendered() -> None:
     key.add_override("note", [f"of {engine.path}"])
     web = Inventory(s, "i").group("web", ["h"])
     HostConfig(s, "c", hosts=web, dest="/etc/a", json={"a": 1}, owner=f"{key.name}", restart=f"{key.name}")
-    assert task_of(s, "mlkeys.transit.vault_transit_key")["note"] == ["of p"]
+    assert task_of(s, "mlkeys.transit.vault_transit_keys")["note"] == ["of p"]
     body = terraform(s)["resource"]["vault_transit_secret_backend_key"]["key"]
     assert body["note"] == ["of ${vault_mount.engine.path}"]
     play = plays(s)[1]

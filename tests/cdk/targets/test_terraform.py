@@ -12,7 +12,7 @@ import pytest
 from mlkeys import App, AppInvalid, Construct, Duration, Secret, Stack, export
 from mlkeys import transit as vault
 from mlkeys._synthesis.synth import synthesize
-from tests.cdk.apps import files, key_in, problems, stack, terraform
+from tests.cdk.apps import files, key_in, problems, stack, tasks, terraform
 from tests.cdk.readers import terraform_template
 
 
@@ -176,4 +176,5 @@ def test_existing_objects_are_not_created() -> None:
     key.grant_encrypt(policy)
     assert set(terraform(s)["resource"]) == {"vault_policy"}
     assert 'path "theirs/encrypt/theirs"' in terraform(s)["resource"]["vault_policy"]["policy"]["policy"]
-    assert "mlkeys.transit" not in files(s)["ansible/s/site.yml"]
+    (task,) = tasks(s)
+    assert task["mlkeys.transit.vault_transit_policy"]["name"] == "policy"

@@ -275,3 +275,40 @@ def test_the_documented_rights_are_enough_for_secret_ids(
     accessor = run(bao, SECRET_ID, **role, token=token)["secret_id"]["accessor"]
     unchanged(bao, SECRET_ID, **role, token=token, accessor=accessor)
     converge(bao, SECRET_ID, **role, token=token, accessor=accessor, state="absent")
+
+
+# The auth method alone
+
+
+def test_the_method_alone_is_mounted_described_and_unmounted(bao: Bao, path: str) -> None:
+    converge(bao, ROLE, path=path, description="Machines")
+    converge(bao, ROLE, path=path, description="Machines of the gateway")
+    assert bao.done("GET", f"sys/auth/{path}")["data"]["description"] == "Machines of the gateway"
+    unchanged(bao, ROLE, path=path)
+    converge(bao, ROLE, path=path, state="absent")
+    unchanged(bao, ROLE, path=path, state="absent")
+
+
+def test_a_method_with_roles_is_not_unmounted(bao: Bao, role: dict[str, Any]) -> None:
+    assert refused(bao, ROLE, path=role["path"], state="absent") == (
+        f"The auth method at '{role['path']}' cannot be disabled: it holds roles (web) and disabling it deletes them; "
+        "delete them first. Nothing was changed."
+    )
+
+
+def test_a_method_of_another_kind_is_refused(bao: Bao, path: str) -> None:
+    bao.done("POST", f"sys/auth/{path}", {"type": "userpass"})
+    said = "an auth method of type 'userpass' is mounted there; choose another path. Nothing was changed."
+    assert refused(bao, ROLE, path=path).endswith(said)
+    assert refused(bao, ROLE, path=path, state="absent").endswith(said)
+
+
+def test_the_documented_rights_are_enough_for_the_method(bao: Bao, path: str, mint_token: Callable[[str], str]) -> None:
+    token = mint_token(
+        f'path "sys/auth/{path}" {{ capabilities = ["read", "update", "delete", "sudo"] }}\n'
+        f'path "sys/auth/{path}/tune" {{ capabilities = ["update", "sudo"] }}\n'
+        f'path "auth/{path}/role" {{ capabilities = ["list"] }}\n'
+    )
+    steps: tuple[dict[str, Any], ...] = ({"description": "a"}, {"description": "b"}, {"state": "absent"})
+    for options in steps:
+        converge(bao, ROLE, path=path, token=token, **options)

@@ -435,3 +435,28 @@ def test_a_play_stops_after_a_failure_although_the_rest_was_applied(
     assert f"1 of 2 keys failed: {mount}/keys/b/d: " in done.stdout
     assert set(held(bao, mount)) == {"good"}
     assert json.dumps(bao.token) not in done.stdout
+
+
+def test_floors_hold_for_keys_that_set_none(bao: Bao, mount: str) -> None:
+    names = ("raised", "own", "other")
+    for name in names:
+        bao.done("POST", f"{mount}/keys/{name}", {})
+        bao.done("POST", f"{mount}/keys/{name}/rotate", {})
+    listed: list[dict[str, Any]] = [{"name": "raised"}, {"name": "own", "min_decryption_version": 1}, {"name": "other"}]
+    floors = {f"{mount}/raised": 2, f"{mount}/own": 2, "elsewhere/other": 2}
+    converge(bao, mount, *listed, floors=floors)
+    found = [bao.done("GET", f"{mount}/keys/{name}")["data"] for name in names]
+    assert [key["min_decryption_version"] for key in found] == [2, 1, 1]
+    assert [key["min_encryption_version"] for key in found] == [2, 0, 0]
+    failed = keys(bao, mount, *listed, floors={f"{mount}/raised": "many"})
+    assert failed.msg.startswith(f"floors: '{mount}/raised' must be the number of a version.")
+
+
+def test_a_state_that_no_run_reaches_is_marked(bao: Bao, mount: str) -> None:
+    for name in ("a", "b"):
+        bao.done("POST", f"{mount}/keys/{name}", {"exportable": True})
+    wanted: list[dict[str, Any]] = [{"name": "a", "exportable": False}, {"name": "b"}]
+    assert keys(bao, mount, *wanted, check=True)["refused"] is True
+    # A server that refuses a write may accept it tomorrow.
+    mixed = [*wanted, {"name": "c", "type": "no-such-type"}]
+    assert "refused" not in keys(bao, mount, *mixed, on_error="continue")

@@ -121,6 +121,7 @@ def _made(view: View, element: Element) -> Iterator[Need]:
     elif isinstance(element, AppRole):
         path = f"auth/{view.text(str(element.backend))}/role/{view.text(str(element.name))}"
         yield Need(path, _READ, frozenset({"create"}))
+        yield Need(f"{path}/role-id", _READ)
 
 
 def _decrypted_by(view: View, element: Element) -> Iterator[Decrypted]:

@@ -12,6 +12,7 @@ from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Template
 from mlkeys._model.element import Element
 from mlkeys._targets.ansible import agent as agents
+from mlkeys._targets.ansible.bulk import KEYS_RESULT, SECRETS
 from mlkeys._targets.ansible.content import problem_of
 from mlkeys._targets.ansible.login import KV_VARIABLES
 from mlkeys._targets.ansible.sources import problem_of_template
@@ -49,22 +50,19 @@ _RESERVED = frozenset(
         "folders_found",
         "force_keys",
         "outputs",
-        "server_headers",
-        "server_object",
-        "server_object_created_once",
-        "server_object_found",
-        "server_object_path",
     ]
 ) | frozenset(KV_VARIABLES)
+
+_PREFIXES = ("ansible_", KEYS_RESULT, SECRETS)
 
 
 def ansible_problems(view: View, element: Element, sources: Mapping[str, str]) -> Iterator[str]:
     """Return the problems of an element."""
-    if isinstance(element, Encrypted) and (element.name in _RESERVED or element.name.startswith("ansible_")):
+    if isinstance(element, Encrypted) and (element.name in _RESERVED or element.name.startswith(_PREFIXES)):
         yield f"{element.name!r} is reserved in Ansible: choose another name"
     if isinstance(element, Group):
         for name in element.variables:
-            if not name.isidentifier() or name in _RESERVED:
+            if not name.isidentifier() or name in _RESERVED or name.startswith((KEYS_RESULT, SECRETS)):
                 yield f"{name!r} is not a valid name for a variable of hosts"
     if isinstance(element, HostConfig):
         yield from _host_config(view, element, sources)

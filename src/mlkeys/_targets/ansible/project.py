@@ -18,7 +18,8 @@ from mlkeys._model.element import Element
 from mlkeys._model.secret import KvSecret, PromptSecret
 from mlkeys._model.stack import Stack
 from mlkeys._shared.policy import hcl
-from mlkeys._targets.ansible import hosts, rotation, server_object
+from mlkeys._targets.ansible import hosts, rotation
+from mlkeys._targets.ansible.bulk import Plan
 from mlkeys._targets.ansible.login import KV_COLLECTION, KV_VARIABLES
 from mlkeys._targets.ansible.tasks import (
     FLOORS_FILE,
@@ -30,7 +31,6 @@ from mlkeys._targets.ansible.tasks import (
     is_there,
     path_template,
     reading,
-    tasks_of,
 )
 from mlkeys._targets.ansible.values import Values, prompt_variable
 from mlkeys._targets.ansible.yaml import Commented, document
@@ -42,6 +42,8 @@ OUTPUT_MARK = "mlkeys-outputs:"
 _CONFIG = """\
 [defaults]
 inventory = inventory
+# Logs in once for all tasks, and revokes the token at the end.
+callbacks_enabled = mlkeys.transit.session
 
 [connection]
 # Passes arguments of modules through a pipe, so that they are not written to a temporary file.
@@ -59,6 +61,8 @@ class AnsibleProject:
         self._values = Values(view, stack, program_folder)
         self._on_hosts = Values(view, stack, program_folder, on_hosts=True)
         self._elements, _ = view.sorted(stack)
+        self._plan = Plan(view, self._elements, self._values)
+        self._values.key_places = self._on_hosts.key_places = self._plan.key_places
         self._vars_files: dict[Element, str] = {
             element: file_of(element, self._values) for element in self._elements if isinstance(element, EncryptedVars)
         }
@@ -96,9 +100,6 @@ class AnsibleProject:
             files[f"policies/{name}.hcl"] = self._view.text(hcl(policy.rules, policy.description))
         for made in host_files.values():
             files |= {file.template: file.text for file in made}
-        if any(server_object.path_of(element, self._values) for element in self._elements):
-            files[server_object.TASK_FILE] = document(server_object.TASKS)
-            files[server_object.ABSENT_FILE] = document(server_object.ABSENT_TASKS)
         if any(output.sensitive for output in self._outputs):
             files["outputs.yml"] = document([self._sensitive_outputs()], origin)
         return files
@@ -135,19 +136,12 @@ class AnsibleProject:
         return {name: self._values.text(value) for name, value in given.items() if value is not None}
 
     def _head(self, name: str) -> Task:
-        head: Task = {"name": name, "hosts": "localhost", "gather_facts": False}
-        if any(server_object.path_of(element, self._values) for element in self._elements):
-            head["vars"] = dict(server_object.PLAY_VARIABLES)
-        return head
+        return {"name": name, "hosts": "localhost", "gather_facts": False}
 
     def _site(self, host_files: Mapping[HostConfig, Any]) -> list[Any]:
         used = self._used_here(self._outputs_for(sensitive=False))
-        tasks: list[Any] = []
-        for element in self._elements:
-            comment = f"{element.node.path} {element.node.location_text}"
-            tasks += [Commented(comment, task) for task in tasks_of(element, self._values)]
-            if element in used:
-                tasks.append(reading(self._vars_files[element]))
+        read_again = {element: reading(self._vars_files[element]) for element in used}
+        tasks = list(self._plan.tasks(self._values, read_again))
         play = self._head(f"Configure the server for stack {self._stack.node.id}")
         if self._reads_kv():
             play["vars"] = {**play.get("vars", {}), **KV_VARIABLES}
@@ -161,6 +155,8 @@ class AnsibleProject:
         }
         if placeholders:
             play["vars"] = {**play.get("vars", {}), **placeholders}
+        if secrets := self._plan.variables(self._values):
+            play["vars"] = {**play.get("vars", {}), **secrets}
         if prompts := self._prompts():
             play["vars_prompt"] = prompts
         play["tasks"] = [*tasks, *self._writing_outputs()]

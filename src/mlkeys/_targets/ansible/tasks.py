@@ -7,16 +7,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from mlkeys._constructs.approle import AppRole
+from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.secret import GeneratedSecret
 from mlkeys._shared.schema import KEY_ATTRIBUTES, ON_ONLY
-from mlkeys._targets.ansible import server_object
+from mlkeys._targets.ansible.jinja import literal
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import terraform_name
@@ -26,11 +29,13 @@ Task = dict[str, Any]
 
 BACKEND = "mlkeys.transit.vault_transit_backend"
 KEY = "mlkeys.transit.vault_transit_key"
+KEYS = "mlkeys.transit.vault_transit_keys"
 VARS = "mlkeys.transit.vault_transit_vars"
+POLICY = "mlkeys.transit.vault_transit_policy"
+APPROLE = "mlkeys.transit.vault_transit_approle"
 
 #: Minimum versions of keys (`min_decryption_version`, the floor) after rotations.
 FLOORS_FILE = "floors.json"
-_FLOORS = ("min_decryption_version", "min_encryption_version")
 
 
 def tasks_of(element: Element, values: Values) -> Iterator[Task]:
@@ -40,49 +45,62 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
     if isinstance(element, TransitSecretBackend):
         yield {**_resource("Engine", BACKEND, element, values), "register": values.register(element)}
     elif isinstance(element, TransitSecretCacheConfig):
-        yield {**_cache(element, values), **_unless_new(element.values["backend"], values)}
-    elif isinstance(element, TransitSecretBackendKey):
-        task = _resource("Key", KEY, element, values, _protected(element, values))
-        yield {**task, **_unless_new(element.values["backend"], values), "register": values.register(element)}
+        yield {**_cache(element, values), **unless_new(element.values["backend"], values)}
     elif isinstance(element, EncryptedVars):
         yield from _encrypting(element, values)
     elif isinstance(element, AnsibleTask):
         yield {"name": f"Task {values.name(element)}", **values.raw(element.data)}
-    elif (path := server_object.path_of(element, values)) is not None:
-        yield {
-            "name": f"{type(element).__name__} {values.name(element)}",
-            "ansible.builtin.include_tasks": server_object.TASK_FILE,
-            "vars": {
-                "server_object_path": path,
-                "server_object": server_object.body_of(element, values),
-                **({"server_object_created_once": True} if server_object.created_once(element) else {}),
-            },
-        }
+    else:
+        yield from _access(element, values)
 
 
-def _resource(word: str, module: str, element: Resource, values: Values, defaults: Task | None = None) -> Task:
-    options = {name: values.plain(value) for name, value in element.values.items()} | (defaults or {})
+def _access(element: Element, values: Values) -> Iterator[Task]:
+    """Yield the task of a policy, an auth method or a role."""
+    if isinstance(element, Policy):
+        yield {"name": f"Policy {values.name(element)}", POLICY: _policy(element, values)}
+    elif isinstance(element, AppRoleAuth):
+        yield _resource("Auth method", APPROLE, element, values)
+    elif isinstance(element, AppRole):
+        yield _role(element, values)
+
+
+def _policy(element: Policy, values: Values) -> Task:
+    name = values.view.text(str(element.name))
+    # The lookup strips the last newline, and the module adds it again.
+    text = f"lookup('ansible.builtin.file', {literal(f'policies/{name}.hcl')})"
+    return {"name": name, "rules": Template(f"{{{{ {text} }}}}")}
+
+
+def _role(element: AppRole, values: Values) -> Task:
+    path = values.view.text(str(element.backend))
+    methods = values.view.of_kind(values.stack, AppRoleAuth)
+    made_here = any(values.view.text(str(method.path)) == path for method in methods)
+    options: Task = {"name": values.plain(element.values["name"]), "path": values.plain(element.values["backend"])}
+    if not made_here:
+        # Only what the program names is made.
+        options["enable"] = False
+    options |= {name: values.plain(value) for name, value in element.values.items() if name not in ("name", "backend")}
+    options["token_policies"] = sorted({values.view.text(name) for name in element.policies})
+    return {"name": f"AppRole {values.name(element)}", APPROLE: overridden(element, "ansible", options, values.data)}
+
+
+def _resource(word: str, module: str, element: Resource, values: Values) -> Task:
+    options = {name: values.plain(value) for name, value in element.values.items()}
     return {"name": f"{word} {values.name(element)}", module: overridden(element, "ansible", options, values.data)}
 
 
-def _protected(key: TransitSecretBackendKey, values: Values) -> Task:
+def _protected(key: TransitSecretBackendKey) -> Task:
     """Return options of a key that the program does not set, but which must not change unnoticed."""
-    kept: Task = {
+    return {
         attribute.name: attribute.default
         for attribute in KEY_ATTRIBUTES
         if attribute.change == ON_ONLY and attribute.name not in key.values
     }
-    if has_floor(key, values) and not set(_FLOORS) & set(key.values):
-        place = f"{key.backend}/{key.name}"
-        floor = Template(f"{{{{ floors[{values.expression(place)}] | default(omit) }}}}")
-        decryption, encryption = _FLOORS
-        kept |= {decryption: Commented("Rotations raise both.", floor), encryption: floor}
-    return kept
 
 
 def has_floor(element: Element, values: Values) -> bool:
     """Whether rotations of this project raise the floor (`min_decryption_version`) of a key."""
-    if not isinstance(element, TransitSecretBackendKey) or not _is_made_here(element, values):
+    if not isinstance(element, TransitSecretBackendKey) or not is_made_here(element, values):
         return False
     return element in values.keys_of_files
 
@@ -93,21 +111,34 @@ def floors() -> Task:
     return {"floors": Template(f"{{{{ {text} | from_json if {is_there(FLOORS_FILE)} else {{}} }}}}")}
 
 
-def _unless_new(backend: object, values: Values) -> Task:
+def key_options(key: TransitSecretBackendKey, values: Values) -> Task:
+    """Return the options of a key."""
+    options = {name: values.plain(value) for name, value in key.values.items()} | _protected(key)
+    return overridden(key, "ansible", options, values.data)
+
+
+def unless_new(backend: object, values: Values) -> Task:
     """Return the condition that skips a task in check mode when the engine does not exist yet."""
     for pointer in values.view.pointers(str(backend)):
-        if isinstance(pointer.element, TransitSecretBackend) and _is_made_here(pointer.element, values):
-            return {"when": _exists(pointer.element, values)}
+        if isinstance(pointer.element, TransitSecretBackend) and is_made_here(pointer.element, values):
+            return {"when": exists(pointer.element, values)}
     return {}
 
 
-def _is_made_here(element: Resource, values: Values) -> bool:
+def is_made_here(element: Resource, values: Values) -> bool:
     return element.managed and values.view.stack_of[element] is values.stack
 
 
-def _exists(element: Resource, values: Values) -> Template:
-    before = f"{values.register(element)}.diff.before"
-    return Template(f"not ansible_check_mode or {before} | default({{}}) | length > 0")
+def exists(element: Resource, values: Values) -> Template:
+    """Return the condition that an element exists when check mode comes to what needs it."""
+    if isinstance(element, TransitSecretBackendKey):
+        return existed(values.key_result(element))
+    return Template(f"not ansible_check_mode or {values.register(element)}.diff.before | default({{}}) | length > 0")
+
+
+def existed(result: str) -> Template:
+    """Return the same condition for the result of a key."""
+    return Template(f"not ansible_check_mode or {result}.action | default('created') != 'created'")
 
 
 def _cache(element: TransitSecretCacheConfig, values: Values) -> Task:
@@ -142,7 +173,7 @@ def _encrypting(element: EncryptedVars, values: Values) -> Iterator[Task]:
         "mode": "0644",
     }
     # Check mode creates no key either.
-    only = [_exists(element.key, values)] if _is_made_here(element.key, values) else []
+    only = [exists(element.key, values)] if is_made_here(element.key, values) else []
     generated = [entry for entry in element.entries if isinstance(entry.plaintext, GeneratedSecret)]
     given = [entry for entry in element.entries if not isinstance(entry.plaintext, GeneratedSecret)]
     for entry in generated:
@@ -201,9 +232,12 @@ def absent_tasks_of(element: Element, values: Values) -> Iterator[Task]:
             "name": f"Ciphertexts {values.name(element)}",
             "ansible.builtin.file": {"path": path_template(file_of(element, values)), "state": "absent"},
         }
-    elif (path := server_object.path_of(element, values)) is not None:
-        yield {
-            "name": f"{type(element).__name__} {values.name(element)}",
-            "ansible.builtin.include_tasks": server_object.ABSENT_FILE,
-            "vars": {"server_object_path": path},
-        }
+    elif isinstance(element, Policy):
+        options = {"name": values.view.text(str(element.name)), "state": "absent"}
+        yield {"name": f"Policy {values.name(element)}", POLICY: options}
+    elif isinstance(element, AppRoleAuth):
+        options = {"path": values.plain(element.values["path"]), "state": "absent"}
+        yield {"name": f"Auth method {values.name(element)}", APPROLE: options}
+    elif isinstance(element, AppRole):
+        options = {"name": values.plain(element.values["name"]), "path": values.plain(element.values["backend"])}
+        yield {"name": f"AppRole {values.name(element)}", APPROLE: {**options, "state": "absent"}}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +36,8 @@ class Values:
         self.stack = stack
         self._program_folder = program_folder
         self._on_hosts = on_hosts
+        #: The variable with the results of keys that a task makes together, and the place of each among them.
+        self.key_places: Mapping[Element, tuple[str, int]] = {}
 
     @cached_property
     def keys_of_files(self) -> frozenset[Element]:
@@ -93,11 +96,16 @@ class Values:
         if isinstance(element, Decrypted):
             return Expression(self._decrypting(element), plaintext=True)
         if pointer.runtime:
-            name = self.register(element)
-            answer = f"hostvars['localhost'].{name}" if self._on_hosts else name
             # In check mode nothing is known of what does not exist yet.
-            return Expression(f"({answer}.key | default({{}})).{attribute} | default('(known after deployment)')")
+            key = f"({self.key_result(element)}.key | default({{}}, true))"
+            return Expression(f"{key}.{attribute} | default('(known after deployment)')")
         return self.view.text(str(element.known(attribute)))
+
+    def key_result(self, key: Element) -> str:
+        """Return an expression for the result of a key, undefined where the task was skipped."""
+        name, number = self.key_places[key]
+        variable = f"hostvars['localhost'].{name}" if self._on_hosts else name
+        return f"{variable}.results[{number}]"
 
     def register(self, element: Element) -> str:
         """Return the variable that holds the result of a task."""

@@ -1,0 +1,251 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""One task for many elements: a task costs far more than the requests that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlkeys._analysis.segments import BARRIER, Segment, segments
+from mlkeys._analysis.view import View
+from mlkeys._constructs.approle import AppRole
+from mlkeys._constructs.auth import AppRoleAuth
+from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
+from mlkeys._constructs.encrypted_vars import EncryptedVars
+from mlkeys._constructs.inventory import Template
+from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.policy import Policy
+from mlkeys._constructs.raw import AnsibleTask
+from mlkeys._model.element import Element, Resource
+from mlkeys._shared.schema import KEY_ATTRIBUTES
+from mlkeys._targets.ansible.tasks import (
+    KEYS,
+    POLICY,
+    VARS,
+    Task,
+    existed,
+    has_floor,
+    key_options,
+    tasks_of,
+    unless_new,
+)
+from mlkeys._targets.ansible.values import Values
+from mlkeys._targets.ansible.yaml import Commented
+from mlkeys._targets.names import variable_name
+
+# In the order in which they are made.
+_KINDS: tuple[type[Element], ...] = (
+    TransitSecretBackend,
+    TransitSecretCacheConfig,
+    TransitSecretBackendKey,
+    EncryptedVars,
+    Policy,
+    AppRoleAuth,
+    AppRole,
+)
+_KEYS, _VARS, _POLICIES = (_KINDS.index(kind) for kind in (TransitSecretBackendKey, EncryptedVars, Policy))
+
+#: Options of one of many keys. All others are options of the whole task.
+_OF_A_KEY = frozenset({attribute.name for attribute in KEY_ATTRIBUTES}) | {
+    *("name", "backend", "state", "force", "rotate_older_than", "min_available_version"),
+}
+
+_PATH = "{{ playbook_dir }}/"
+#: Prefixes of variables of the tasks.
+KEYS_RESULT = "keys_result_"
+SECRETS = "secrets_of_"
+
+
+@dataclass(frozen=True, slots=True)
+class KeysTask:
+    """Keys that one task makes."""
+
+    register: str
+    keys: Sequence[TransitSecretBackendKey]
+
+
+class Plan:
+    """Which elements of a stack are made together, and in which order."""
+
+    def __init__(self, view: View, elements: Iterable[Element], values: Values) -> None:
+        self._segments = segments(elements, _kind_of, view.references, view.below, _VARS)
+        self._keys: dict[int, list[KeysTask]] = {}
+        self.key_places: dict[Element, tuple[str, int]] = {}
+        number = 0
+        for segment in self._segments:
+            for keys in _together(segment.of_kind.get(_KEYS, ()), values):
+                number += 1
+                made = KeysTask(f"{KEYS_RESULT}{number}", keys)
+                self._keys.setdefault(id(segment), []).append(made)
+                self.key_places |= {key: (made.register, place) for place, key in enumerate(keys)}
+
+    def tasks(self, values: Values, read_again: Mapping[Element, Task]) -> Iterator[Any]:
+        """Yield the tasks.
+
+        Args:
+            read_again: tasks that follow those of an element.
+        """
+        for segment in self._segments:
+            yield from self._tasks_of(segment, values, read_again)
+
+    def variables(self, values: Values) -> dict[str, Any]:
+        """Return variables of the play that the tasks use."""
+        return {
+            f"{SECRETS}{_variable(file, values)}": Commented(_comment(file), _task(file, values)[VARS]["secrets"])
+            for segment in self._segments
+            for files in self._files(segment, values)
+            for file in files
+            if len(files) > 1
+        }
+
+    def _tasks_of(self, segment: Segment, values: Values, read_again: Mapping[Element, Task]) -> Iterator[Any]:
+        for kind, elements in sorted(segment.of_kind.items()):
+            if kind == _KEYS:
+                yield from (_keys_task(made, values) for made in self._keys[id(segment)])
+            elif kind == _POLICIES and len(elements) > 1:
+                yield _policies_task(elements, values)
+            else:
+                together = {file for files in self._files(segment, values) for file in files if len(files) > 1}
+                for element in elements:
+                    if element not in together:
+                        yield from (Commented(_comment(element), task) for task in tasks_of(element, values))
+                if kind == _VARS:
+                    yield from (
+                        _files_task(files, values, self.key_places)
+                        for files in self._files(segment, values)
+                        if len(files) > 1
+                    )
+            yield from _reading(read_again, elements)
+
+    def _files(self, segment: Segment, values: Values) -> list[list[EncryptedVars]]:
+        """Return the files of ciphertexts that one task each writes, by the task that makes their keys."""
+        found: dict[str, list[EncryptedVars]] = {}
+        for file in segment.of_kind.get(_VARS, ()):
+            if isinstance(file, EncryptedVars) and len(list(tasks_of(file, values))) == 1:
+                register, _ = self.key_places.get(file.key, ("", 0))
+                found.setdefault(register, []).append(file)
+        return list(found.values())
+
+
+def _kind_of(element: Element) -> int | None:
+    if isinstance(element, AnsibleTask):
+        return BARRIER
+    if isinstance(element, Resource) and not element.managed:
+        return None
+    return next((number for number, kind in enumerate(_KINDS) if isinstance(element, kind)), None)
+
+
+def _comment(element: Element) -> str:
+    return f"{element.node.path} {element.node.location_text}"
+
+
+def _together(keys: Iterable[Element], values: Values) -> list[list[TransitSecretBackendKey]]:
+    """Group keys by what holds for a whole task: its condition, and options that a program overrides."""
+    found: dict[str, list[TransitSecretBackendKey]] = {}
+    for key in keys:
+        if isinstance(key, TransitSecretBackendKey):
+            overrides = [
+                (path, given)
+                for target, path, given in key.overrides
+                if target != "terraform" and path.partition(".")[0] not in _OF_A_KEY
+            ]
+            condition = unless_new(key.values["backend"], values)
+            found.setdefault(repr((condition, overrides)), []).append(key)
+    return list(found.values())
+
+
+def _keys_task(made: KeysTask, values: Values) -> Task:
+    options = [key_options(key, values) for key in made.keys]
+    entries = [
+        Commented(_comment(key), {name: value for name, value in given.items() if name in _OF_A_KEY})
+        for key, given in zip(made.keys, options, strict=True)
+    ]
+    whole = {name: value for name, value in options[0].items() if name not in _OF_A_KEY}
+    shown = [values.name(key) for key in made.keys]
+    # A prediction shows all differences, and not only that there is one which cannot be overcome.
+    going_on = Template("{{ 'continue' if ansible_check_mode else 'fail' }}")
+    # Rotations raise them.
+    floors = {"floors": Template("{{ floors }}")} if any(has_floor(key, values) for key in made.keys) else {}
+    return {
+        "name": f"Key {shown[0]}" if len(shown) == 1 else f"{len(shown)} keys",
+        KEYS: {"keys": entries, **floors, "on_error": going_on, **whole},
+        **unless_new(made.keys[0].values["backend"], values),
+        "register": made.register,
+    }
+
+
+def _task(element: Element, values: Values) -> Task:
+    (task,) = tasks_of(element, values)
+    return task
+
+
+def _variable(file: EncryptedVars, values: Values) -> str:
+    return variable_name(values.name(file))
+
+
+def _files_task(files: Sequence[EncryptedVars], values: Values, places: Mapping[Element, tuple[str, int]]) -> Task:
+    """Return one task for many files of ciphertexts, whose keys one task makes.
+
+    Few of its texts are templates, and its items are small: Ansible compiles each template, and copies all items for
+    each of them. It also shows items at -v, so that they must not hold a secret.
+    """
+    items: list[Task] = []
+    for file in files:
+        options = dict(_task(file, values)[VARS])
+        path = options.pop("path").text.removeprefix(_PATH)
+        del options["secrets"]
+        item: Task = {"file": Template(path) if "{" in path else path, "secrets": _variable(file, values), **options}
+        if file.key in places:
+            item["key_place"] = places[file.key][1]
+        items.append(item)
+    shared = {
+        name: value
+        for name, value in items[0].items()
+        if name not in ("file", "secrets", "key_place") and all(item.get(name) == value for item in items)
+    }
+    items = [{name: value for name, value in item.items() if name not in shared} for item in items]
+    single = sorted({name for item in items for name in item} - {"file", "secrets", "key_place"})
+    task: Task = {
+        "name": f"{len(items)} files of ciphertexts",
+        VARS: {
+            "path": Template(f"{_PATH}{{{{ item.file }}}}"),
+            **{name: Template(f"{{{{ item.{name} | default(omit) }}}}") for name in single},
+            **shared,
+            "secrets": Template(f"{{{{ lookup('ansible.builtin.vars', '{SECRETS}' ~ item.secrets) }}}}"),
+        },
+        "loop": items,
+        "loop_control": {"label": Template("{{ item.file }}")},
+    }
+    register, _ = places.get(files[0].key, ("", 0))
+    if register:
+        task["when"] = existed(f"{register}.results[item.key_place]")
+    return task
+
+
+def _policies_task(policies: Sequence[Element], values: Values) -> Task:
+    """Return one task for many policies, which are all in files under their names."""
+    return {
+        "name": f"{len(policies)} policies",
+        POLICY: {
+            "name": Template("{{ item }}"),
+            "rules": Template("{{ lookup('ansible.builtin.file', 'policies/' ~ item ~ '.hcl') }}"),
+        },
+        "loop": [Commented(_comment(policy), _task(policy, values)[POLICY]["name"]) for policy in policies],
+    }
+
+
+def _reading(read_again: Mapping[Element, Task], elements: Iterable[Element]) -> list[Task]:
+    tasks = [read_again[element] for element in elements if element in read_again]
+    if len(tasks) < 2:
+        return tasks
+    module = "ansible.builtin.include_vars"
+    return [
+        {
+            "name": f"Read {len(tasks)} files of ciphertexts",
+            module: {"file": Template("{{ item }}")},
+            "loop": [task[module]["file"] for task in tasks],
+            "when": Template("not ansible_check_mode or item is file"),
+        }
+    ]

@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""One task makes many elements, in an order that respects what each needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mlkeys import AnsibleTask, Construct, EncryptedVars, Secret, Stack
+from mlkeys import transit as vault
+from tests.cdk.apps import key_in, plays, stack, tasks
+from tests.cdk.command import changes, mlkeys
+from tests.support.server import Bao
+
+KEYS, VARS = "mlkeys.transit.vault_transit_keys", "mlkeys.transit.vault_transit_vars"
+
+
+def names(part: Stack) -> list[str]:
+    return [task["name"] for task in tasks(part)]
+
+
+def test_keys_files_and_policies_take_one_task_each() -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="transit")
+    for number in range(3):
+        key = vault.TransitSecretBackendKey(s, f"k{number}", backend=engine.path, name=f"k{number}")
+        key.encrypt(Secret.env(f"KEY_{number}"))
+        key.grant_decrypt(vault.Policy(s, f"p{number}"))
+    assert names(s) == ["Engine engine", "3 keys", "3 files of ciphertexts", "3 policies"]
+    _, keys, files, policies = tasks(s)
+    assert [key["name"] for key in keys[KEYS]["keys"]] == ["k0", "k1", "k2"]
+    assert [(item["key"], item["key_place"]) for item in files["loop"]] == [("k0", 0), ("k1", 1), ("k2", 2)]
+    assert policies["loop"] == ["p0", "p1", "p2"]
+    # Items are shown at -v. The secrets are in variables, by the name that the item has.
+    for item in files["loop"]:
+        assert set(item) == {"file", "key", "key_place", "secrets"}
+        assert f"secrets_of_{item['secrets']}" in plays(s)[0]["vars"]
+
+
+def test_what_needs_another_of_its_kind_comes_later() -> None:
+    s = stack()
+    first, second = key_in(s, "first"), key_in(s, "second")
+    here = EncryptedVars(s, "here", key=first, secrets={"a": Secret.env("A")})
+    EncryptedVars(s, "copied", key=second, secrets={"b": first.decrypt(here["a"])})
+    EncryptedVars(s, "free", key=second, secrets={"c": Secret.env("C")})
+    assert names(s) == [
+        "2 keys", "Ciphertexts here", "Read inventory/group_vars/all/here.transit.yml", "2 files of ciphertexts",
+    ]  # fmt: skip
+
+
+def test_nothing_that_comes_after_a_task_of_the_program_is_made_before_it() -> None:
+    s = stack()
+    key_in(s, "first")
+    AnsibleTask(s, "between", task={"ansible.builtin.debug": {"msg": "a"}})
+    key_in(s, "second")
+    key_in(s, "third")
+    assert names(s) == ["Key first", "Task between", "2 keys"]
+
+
+def test_a_dependency_of_scopes_is_kept() -> None:
+    s = stack()
+    late, early = Construct(s, "late"), Construct(s, "early")
+    vault.TransitSecretBackend(late, "engine", path="late")
+    for number in range(2):
+        vault.Policy(early, f"p{number}").allow("a", "read")
+    late.node.add_dependency(early)
+    assert names(s) == ["2 policies", "Engine late/engine"]
+
+
+def test_an_option_of_the_whole_task_separates_a_key() -> None:
+    s = stack()
+    for name in ("one", "two"):
+        key_in(s, name)
+    key_in(s, "other").add_override("namespace", "team", target="ansible")
+    plain, other = tasks(s)
+    assert len(plain[KEYS]["keys"]) == 2
+    assert (other[KEYS]["namespace"], [key["name"] for key in other[KEYS]["keys"]]) == ("team", ["other"])
+
+
+PROGRAM = """
+from mlkeys import App, Secret, Stack, export
+from mlkeys import transit as vault
+
+app = App()
+with Stack(app, "s"):
+    engine = vault.TransitSecretBackend("engine", path="{mount}")
+    for number in range(3):
+        key = vault.TransitSecretBackendKey(f"k{{number}}", backend=engine.path, name=f"k{{number}}", derived=True)
+        made = key.encrypt(Secret.env(f"KEY_{{number}}"))
+        export(f"version_{{number}}", key.latest_version)
+        export(f"made_{{number}}", made)
+"""
+
+
+def test_many_keys_are_deployed_and_one_that_is_wrong_is_named(bao: Bao, mount: str, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(PROGRAM.format(mount=mount))
+    plaintexts = {f"KEY_{number}": f"FAKE {{{{ {number} }}}} '\"\\" for number in range(3)}
+    env = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, **plaintexts}
+    # The engine is there, the keys are not: nothing else can be predicted.
+    assert changes(mlkeys("diff", cwd=tmp_path, env=env).stdout) > 0
+    assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) > 0
+    assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) == 0
+    shown = json.loads(mlkeys("output", "--json", cwd=tmp_path, env=env).stdout)
+    assert [shown[f"version_{number}"] for number in range(3)] == [1, 1, 1]
+    bao.done("POST", f"{mount}/keys/k1/config", {"exportable": True})
+    bao.done("POST", f"{mount}/keys/k2/rotate", {})
+    different = mlkeys("diff", "--fail", cwd=tmp_path, env=env, status=2)
+    assert f"1 of 3 keys failed: {mount}/keys/k1: exportable is on and cannot be turned off again" in different.stdout
+    assert "deploy cannot change: s." in different.stderr
