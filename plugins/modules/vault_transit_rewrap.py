@@ -151,7 +151,8 @@ unread:
       reason: binary file holds a ciphertext
       kind: binary
 not_searched:
-  description: Compressed files.
+  description:
+    - Compressed files, and places that hold no data (sockets, named pipes, devices, and links to nothing).
   returned: success
   type: list
   elements: dict

@@ -12,10 +12,11 @@ from typing import Any, Dict, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
+    DANGLING,
     FAILED,
     LARGE,
     MISSING,
-    STRICT_ONLY,
+    NOT_SEARCHED,
     Bookmark,
     FileResult,
     Unread,
@@ -136,7 +137,7 @@ def _walked(options: Mapping[str, Any]) -> Walk:
     """
     paths = [os.path.expanduser(path) for path in options["paths"]]
     found = walk(Places(paths, options["patterns"] or ("*",), options["exclude"] or ()))
-    missing = [one.path for one in found.unread if one.kind == MISSING and one.path in paths]
+    missing = [one.path for one in found.unread if one.kind in (MISSING, DANGLING) and one.path in paths]
     if missing:
         raise InvalidOption(f"paths: {', '.join(missing)} {'does' if len(missing) == 1 else 'do'} not exist.")
     return found
@@ -192,8 +193,8 @@ def _state(path: str) -> list[int]:
 def _rows(found: Sequence[Mapping[str, Any]], unread: Sequence[Unread]) -> dict[str, Any]:
     return {
         "ciphertexts": json.dumps(found),
-        "unread": [one.as_result() for one in unread if one.kind not in STRICT_ONLY],
-        "not_searched": [one.as_result() for one in unread if one.kind in STRICT_ONLY],
+        "unread": [one.as_result() for one in unread if one.kind not in NOT_SEARCHED],
+        "not_searched": [one.as_result() for one in unread if one.kind in NOT_SEARCHED],
     }
 
 
