@@ -153,7 +153,8 @@ unread:
       reason: Permission denied
       kind: denied
 not_searched:
-  description: Compressed files.
+  description:
+    - Compressed files, and places that hold no data (sockets, named pipes, devices, and links to nothing).
   returned: success
   type: list
   elements: dict

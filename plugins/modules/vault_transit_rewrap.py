@@ -74,7 +74,7 @@ notes:
   - The token needs C(update) on C(transit/rewrap/KEY), and C(read) on C(transit/keys/KEY) or C(update) on
     C(transit/hmac/KEY).
   - For encrypted vars files, use M(mlkeys.transit.vault_transit_vars), which also renews their fingerprints.
-  - More than 20,000 ciphertexts are rewrapped in parts, so that memory stays small. After each part, a line on standard
+  - More than 10,000 ciphertexts are rewrapped in parts, so that memory stays small. After each part, a line on standard
     error shows the progress.
   - The server cannot rewrap ciphertexts with associated data. Such a ciphertext is unknown.
 seealso:
@@ -151,7 +151,8 @@ unread:
       reason: binary file holds a ciphertext
       kind: binary
 not_searched:
-  description: Compressed files.
+  description:
+    - Compressed files, and places that hold no data (sockets, named pipes, devices, and links to nothing).
   returned: success
   type: list
   elements: dict

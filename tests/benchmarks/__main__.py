@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`python -m tests.benchmarks --peer VENV --report FILE`: measure everything and write the page.
 
-With `--only GROUP` only some rows, and no page: a page holds the rows of one run.
+With `--only GROUP` only some rows, which take the place of the same ones on the page.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.benchmarks.collection import Bench, key_rows, lookup_rows, template_rows
 from tests.benchmarks.deployment import deployment_rows
 from tests.benchmarks.generator import generator_rows
-from tests.benchmarks.report import Row, page
+from tests.benchmarks.report import Row, page, renewed
 from tests.benchmarks.rotation import rotation_rows
 from tests.support.server import running_bao
 
@@ -52,6 +52,8 @@ def main() -> None:
     if "generator" in chosen:
         rows += shown(generator_rows())
     if arguments.only:
+        if arguments.report.exists():
+            arguments.report.write_text(renewed(arguments.report.read_text("utf-8"), rows), encoding="utf-8")
         return
     arguments.report.parent.mkdir(exist_ok=True)
     arguments.report.write_text(page(rows, versions(arguments.peer), os.cpu_count() or 1), encoding="utf-8")

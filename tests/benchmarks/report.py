@@ -43,9 +43,21 @@ def page(rows: Sequence[Row], versions: Mapping[str, str], processors: int) -> s
         "| --- | --- | --- | --- | --- | --- |",
     ]
     # REUSE-IgnoreEnd
-    lines += [
-        f"| {row.work} | {row.ours} | {row.other} | {'' if row.ratio is None else f'{row.ratio:.1f}'} | {row.required} "
-        f"| {'yes' if row.holds else '**no**'} |"
-        for row in rows
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *map(_line, rows)]) + "\n"
+
+
+def renewed(old: str, rows: Sequence[Row]) -> str:
+    """Return a page with these rows in place of those of the same tasks. What is new comes last."""
+    lines = {_task(line): line for line in old.splitlines() if line.startswith("| ")}
+    lines.update({row.work: _line(row) for row in rows})
+    head = [line for line in old.splitlines() if not line.startswith("| ")]
+    return "\n".join([*head, *lines.values()]) + "\n"
+
+
+def _task(line: str) -> str:
+    return line.split(" | ", maxsplit=1)[0].removeprefix("| ")
+
+
+def _line(row: Row) -> str:
+    ratio = "" if row.ratio is None else f"{row.ratio:.1f}"
+    return f"| {row.work} | {row.ours} | {row.other} | {ratio} | {row.required} | {'yes' if row.holds else '**no**'} |"

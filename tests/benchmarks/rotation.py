@@ -20,6 +20,7 @@ from tests.benchmarks.report import Row
 FILES = 1000
 PER_FILE = 100
 FLEET = 200
+LARGE = 1_000_000
 
 _FOUND = re.compile(rb"vault:v\d+:[A-Za-z0-9+/]+=*")
 
@@ -51,7 +52,7 @@ class Place:
 
 def rotation_rows(bench: Bench) -> list[Row]:
     """Measure one host with very many ciphertexts, and very many hosts."""
-    return [*_rewrap_rows(bench), _fleet_row(bench)]
+    return [*_rewrap_rows(bench), _large_row(bench), _fleet_row(bench)]
 
 
 def _rewrap_rows(bench: Bench) -> list[Row]:
@@ -93,6 +94,38 @@ def _rewrap_rows(bench: Bench) -> list[Row]:
             holds=large.mebibytes <= 1.2 * small.mebibytes,
         ),
     ]
+
+
+def _large_row(bench: Bench) -> Row:
+    """Measure one file with very many ciphertexts, and one with a tenth of them."""
+    key = f"{KEY}-large"
+    bench.raw.create_keys([key])
+    ciphertexts = bench.raw.encrypt(key, [f"sk-not-real-{number:032}" for number in range(LARGE)])
+    few, many = (_rewrapped_file(bench, key, ciphertexts[:count]) for count in (LARGE // 10, LARGE))
+    return Row(
+        f"peak memory of the whole process for {LARGE // 10:,} and for {LARGE:,} ciphertexts in one file, of 200 MB",
+        f"{few.mebibytes:.0f} MiB, {many.mebibytes:.0f} MiB",
+        f"{few.seconds:.0f} s, {many.seconds:.0f} s",
+        "flat: at most 1.2 times",
+        ratio=many.mebibytes / few.mebibytes,
+        holds=many.mebibytes <= 1.2 * few.mebibytes,
+    )
+
+
+def _rewrapped_file(bench: Bench, key: str, ciphertexts: list[str]) -> Run:
+    """Rewrap one file, and check that all of it has the new version."""
+    folder = bench.folder / f"large-{len(ciphertexts)}"
+    folder.mkdir()
+    path = folder / "large.env"
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"PROVIDER_{place:07}_KEY='{text}' # {'x' * 50}\n" for place, text in enumerate(ciphertexts))
+    version = _rotate(bench, key)
+    run = _rewrap(bench, Place(folder, 1), key)
+    with path.open(encoding="utf-8") as file:
+        if sum(f"='vault:v{version}:" in line for line in file) != len(ciphertexts):
+            raise AssertionError(f"{path}: not all ciphertexts are at v{version}")
+    path.unlink()
+    return run
 
 
 def _rotate(bench: Bench, key: str) -> int:

@@ -20,7 +20,7 @@ import yaml
 from tests.integration.support.plays import make_key
 from tests.integration.support.vars_files import VarsFile
 from tests.support.ciphertexts import find
-from tests.support.collection import collections_path
+from tests.support.collection import ROOT, collections_path
 from tests.support.server import Bao
 
 VALUES = {"openai_api_key": "sk-canary-one", "hf_token": "hf_canary-two"}
@@ -78,6 +78,8 @@ class Fleet:
             "BAO_ADDR": self.bao.addr,
             "BAO_TOKEN": self.bao.token,
             "KILL_MOVES": str(self.folder / "moves"),
+            # The callbacks are part of the tests.
+            "PYTHONPATH": str(ROOT),
             **(env or {}),
         }
         argv = ["-i", str(self.folder / "inventory.yml"), "-e", json.dumps(settings), *arguments]

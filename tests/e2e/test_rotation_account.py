@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from tests.integration.support.vars_files import VarsFile
 from tests.support.ciphertexts import find
 
 UNTOUCHED = {**DONE, "latest_version": 1, "min_decryption_version": 1, "min_encryption_version": 0}
+# Nobody can read the first page of a process.
+UNREADABLE = Path("/proc/1/mem")
 HELD = {**DONE, "min_decryption_version": 1, "min_encryption_version": 0}
 
 
@@ -96,8 +99,8 @@ def test_a_context_that_is_given_places_it(fleet: Fleet) -> None:
 
 
 def test_a_place_that_cannot_be_read_keeps_the_floor_until_it_is_accepted(fleet: Fleet) -> None:
-    path = fleet.folder / "gateway-b" / "etc" / "lost"
-    path.symlink_to(fleet.folder / "unmounted")
+    path = UNREADABLE
+    (fleet.folder / "gateway-b" / "etc" / "lost").symlink_to(path)
     account = fleet.account(status=2)
     assert account["unread"][0]["path"] == str(path)
     assert fleet.key() == HELD
@@ -106,6 +109,23 @@ def test_a_place_that_cannot_be_read_keeps_the_floor_until_it_is_accepted(fleet:
     account = fleet.account(vault_transit_rotate_accept_unread=[str(path)])
     assert account["accepted"] == [f"gateway-b:{path}"]
     assert fleet.key() == DONE
+
+
+def test_what_holds_nothing_is_named_and_keeps_no_floor(fleet: Fleet) -> None:
+    host = fleet.folder / "gateway-b"
+    os.mkfifo(host / "pipe")
+    (host / "lost").symlink_to("unmounted")
+    trim: dict[str, Any] = {"vault_transit_rotate_trim": True}
+    account = fleet.account(status=2, **trim)
+    assert [(one["path"], one["kind"]) for one in account["not_searched"]] == [
+        (f"{host}/lost", "dangling"),
+        (f"{host}/pipe", "special"),
+    ]
+    assert (account["blocking"], account["unread"], account["trimmed"]) == ([], [], False)
+    assert fleet.key() == DONE
+    # What a link leads to may come back, so only a trim waits for it.
+    (host / "lost").unlink()
+    assert fleet.account(**trim)["trimmed"]
 
 
 def test_hosts_that_a_limit_leaves_out_keep_the_floor(fleet: Fleet) -> None:
@@ -213,7 +233,7 @@ def test_every_form_is_put_back_as_it_was(fleet: Fleet) -> None:
 
 def test_status_names_what_nobody_read_and_does_not_call_lost_what_nobody_knows(fleet: Fleet) -> None:
     fleet.run()
-    (fleet.folder / "gateway-a" / "lost").symlink_to("nowhere")
+    (fleet.folder / "gateway-a" / "lost").symlink_to(UNREADABLE)
     path = fleet.folder / "gateway-b" / "odd.env"
     fleet.bao.done("POST", f"sys/mounts/{fleet.mount}-other", {"type": "transit"})
     fleet.bao.done("POST", f"{fleet.mount}-other/keys/{KEY}")
@@ -226,6 +246,6 @@ def test_status_names_what_nobody_read_and_does_not_call_lost_what_nobody_knows(
     assert not report["healthy"]
     problems = [(one["severity"], one["text"]) for one in report["problems"]]
     assert [severity for severity, _text in problems] == ["error", "warning"]
-    assert f"gateway-a:{fleet.folder}/gateway-a/lost" in problems[0][1]
+    assert f"gateway-a:{UNREADABLE}" in problems[0][1]
     assert "of no key that is known" in problems[1][1]
     assert f"gateway-b:{path}:1" in problems[1][1]

@@ -11,12 +11,13 @@ import os
 import random
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
-from tests.e2e.fleets import KEY, VALUES, Fleet
+from tests.e2e.fleets import HOSTS, KEY, VALUES, Fleet
+from tests.support import ciphertext_forms
 
 #: How a file holds a ciphertext, and how it is read out of the file again.
 Form = tuple[Callable[[str, str], bytes], Callable[[bytes], str]]
@@ -85,18 +86,30 @@ FORMS: dict[str, Form] = {
         lambda content: _text(gzip.decompress(content)),
     ),
 }
+
+
+def _without_name(form: ciphertext_forms.Form) -> Form:
+    return lambda _name, text: form.write(text, len(text)).encode(), lambda content: form.read(content.decode())
+
+
+#: With the forms that have a name of their own for what they hold.
+ALL_FORMS: dict[str, Form] = {
+    **FORMS,
+    **{f"{name}, without a name": _without_name(form) for name, form in ciphertext_forms.FORMS.items()},
+}
 _FOLDERS = ("", "etc", "etc/deep/er", "linked")
 
 
 class Tree:
     """What was put on the hosts of a fleet."""
 
-    def __init__(self, fleet: Fleet, seed: int, number: int = 24) -> None:
+    def __init__(self, fleet: Fleet, seed: int, number: int = 40) -> None:
         self._fleet = fleet
         self._random = random.Random(seed)  # noqa: S311  nothing secret
         for name, derived in (("theirs", False), ("theirs-derived", True)):
             fleet.bao.done("POST", f"{fleet.mount}/keys/{name}", {"derived": derived})
         self.held = [self._hold(place) for place in range(number)]
+        self._link()
         self._odd()
 
     def _hold(self, number: int) -> Held:
@@ -104,8 +117,8 @@ class Tree:
         key, context, data, name = self._owner(number)
         more = {"associated_data": data} if data else {}
         text = self._fleet.encrypt(value, context, key, **more)
-        form = self._random.choice(sorted(FORMS))
-        write, read = FORMS[form]
+        form = self._random.choice(sorted(ALL_FORMS))
+        write, read = ALL_FORMS[form]
         path = self._folder().resolve() / f"{number}.{form}"
         path.write_bytes(write(name, text))
         return Held(path, read, value, key, context, data)
@@ -128,7 +141,7 @@ class Tree:
         )
 
     def _folder(self) -> Path:
-        host = self._fleet.folder / self._random.choice(("gateway-a", "gateway-b"))
+        host = self._fleet.folder / self._random.choice(HOSTS)
         name = self._random.choice(_FOLDERS)
         folder = host / name
         if name == "linked" and not folder.exists():
@@ -138,8 +151,18 @@ class Tree:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def _link(self) -> None:
+        """Other names for some of the files: links, and names as good as the first."""
+        for number, one in enumerate(self._random.sample(self.held, 4)):
+            path = self._folder().resolve() / f"link-{number}"
+            if number % 2:
+                path.symlink_to(one.path)
+            else:
+                path.hardlink_to(one.path)
+                self.held.append(replace(one, path=path))
+
     def _odd(self) -> None:
-        for name in self._random.sample(("dangling", "pipe", "loop", "plain.bin"), 2):
+        for name in self._random.sample(("dangling", "pipe", "loop", "plain.bin", "unreadable"), 3):
             path = self._folder() / name
             if name == "dangling":
                 path.symlink_to("nowhere")
@@ -147,6 +170,8 @@ class Tree:
                 os.mkfifo(path)
             elif name == "loop":
                 path.symlink_to(path.parent)
+            elif name == "unreadable":
+                path.symlink_to("/proc/1/mem")
             else:
                 path.write_bytes(bytes(range(256)))
 

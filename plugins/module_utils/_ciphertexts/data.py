@@ -31,6 +31,11 @@ LARGE = "large"
 
 # These block only where the user asks for it.
 STRICT_ONLY = frozenset({COMPRESSED})
+# Nothing is there that could hold a ciphertext: what goes through a socket, a pipe or a device is not stored in it, and
+# a link to nothing leads to nothing. Its target may come back, with a file system that is mounted again.
+EMPTY = frozenset({SPECIAL, DANGLING})
+# These are listed by themselves.
+NOT_SEARCHED = STRICT_ONLY | EMPTY
 
 
 def is_ciphertext(text: str) -> bool:
@@ -91,7 +96,7 @@ class Unread:
 
     def blocks(self, *, strict: bool = False) -> bool:
         """Whether a search with this in it is incomplete."""
-        return strict or self.kind not in STRICT_ONLY
+        return self.kind not in EMPTY and (strict or self.kind not in STRICT_ONLY)
 
     def as_result(self) -> dict[str, str]:
         return {"path": self.path, "reason": self.reason, "kind": self.kind}

@@ -18,7 +18,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     ENCODING,
     FAILED,
     MISSING,
-    SPECIAL,
     Bookmark,
     FileResult,
     FoundCiphertext,
@@ -190,7 +189,8 @@ def _shrunk(path: str, stream: BinaryIO) -> Unread | None:
 def unread_of(path: str, error: OSError) -> Unread:
     """Why something could not be read."""
     if isinstance(error, IsADirectoryError):
-        return Unread(path, "not a regular file", SPECIAL)
+        # It was one when the file was found.
+        return Unread(path, "not a regular file", FAILED)
     kind = FAILED
     if isinstance(error, PermissionError):
         kind = DENIED

@@ -17,6 +17,7 @@ from typing import Any, Iterator, Mapping, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
     DANGLING,
     DENIED,
+    FAILED,
     SPECIAL,
     Unread,
 )
@@ -190,8 +191,8 @@ class _Walker:
         if stat.S_ISREG(status.st_mode):
             self._files.add(os.path.realpath(path))
             return
-        kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "not a regular file")
-        self._note(Unread(path, kind, SPECIAL))
+        kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "")
+        self._note(Unread(path, kind, SPECIAL) if kind else Unread(path, "not a regular file", FAILED))
 
     def _is_excluded(self, path: str) -> bool:
         if not self._places.exclude:

@@ -12,10 +12,11 @@ from typing import Any, Dict, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
+    DANGLING,
     FAILED,
     LARGE,
     MISSING,
-    STRICT_ONLY,
+    NOT_SEARCHED,
     Bookmark,
     FileResult,
     Unread,
@@ -40,8 +41,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing i
 INFO = "vault_transit_ciphertext_info"
 REWRAP = "vault_transit_rewrap"
 
-# This many ciphertexts at a time keep the memory of a run small, however many files there are.
-AT_ONCE = 20000
+# This many ciphertexts at a time keep the memory of a run small, however many there are. With twice as many the
+# allocator of Python no longer finds room for a part where the one before it was: memory grows with each part.
+AT_ONCE = 10000
 
 # The states of a ciphertext in results.
 STATES = ("current", "behind", "too old", "foreign", "unknown")
@@ -135,7 +137,7 @@ def _walked(options: Mapping[str, Any]) -> Walk:
     """
     paths = [os.path.expanduser(path) for path in options["paths"]]
     found = walk(Places(paths, options["patterns"] or ("*",), options["exclude"] or ()))
-    missing = [one.path for one in found.unread if one.kind == MISSING and one.path in paths]
+    missing = [one.path for one in found.unread if one.kind in (MISSING, DANGLING) and one.path in paths]
     if missing:
         raise InvalidOption(f"paths: {', '.join(missing)} {'does' if len(missing) == 1 else 'do'} not exist.")
     return found
@@ -191,8 +193,8 @@ def _state(path: str) -> list[int]:
 def _rows(found: Sequence[Mapping[str, Any]], unread: Sequence[Unread]) -> dict[str, Any]:
     return {
         "ciphertexts": json.dumps(found),
-        "unread": [one.as_result() for one in unread if one.kind not in STRICT_ONLY],
-        "not_searched": [one.as_result() for one in unread if one.kind in STRICT_ONLY],
+        "unread": [one.as_result() for one in unread if one.kind not in NOT_SEARCHED],
+        "not_searched": [one.as_result() for one in unread if one.kind in NOT_SEARCHED],
     }
 
 

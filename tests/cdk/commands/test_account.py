@@ -165,12 +165,17 @@ def test_the_same_command_again_is_not_dry_run_and_trims_once() -> None:
 
 
 def test_what_trimming_may_lose_is_listed() -> None:
-    found = losses(Account({**BLOCKED, "accepted": [{"host": "a", "path": "/srv/old"}], "not_searched": ["/x.gz"]}))
+    not_searched = [
+        {"path": "/x.gz", "reason": "compressed (gzip), not searched", "kind": "compressed"},
+        {"path": "/x.sock", "reason": "a socket", "kind": "special"},
+    ]
+    accepted = [{"host": "a", "path": "/srv/old"}]
+    found = losses(Account({**BLOCKED, "accepted": accepted, "not_searched": not_searched}))
     assert found == [
         "a:/srv/[x].env:2: v1, not identified",
         "a:/srv/closed: not read: Permission denied",
         "a:/srv/old: accepted",
-        "/x.gz: compressed, not searched",
+        "/x.gz: compressed (gzip), not searched",
     ]
     stream = io.StringIO()
     show_losses(Account(BLOCKED), Console(file=stream, width=250, markup=False))

@@ -3,7 +3,8 @@
 """A callback that ends a run of Ansible as a power cut would: at once, with all of its workers.
 
 KILL_AFTER names the task after whose first result that happens, KILL_AT_MOVE the number of the file that is written
-but not put in its place yet. LOSE_AFTER names one after whose first result only the file LOST is made.
+but not put in its place yet, KILL_AT_MOMENT the number of a moment (see `moments`), 0 to count them only. LOSE_AFTER
+names one after whose first result only the file LOST is made.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
+
+from tests.e2e.callbacks.moments import Moments
 
 DOCUMENTATION = """
 name: killing
@@ -46,6 +49,10 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "killing"
 
     def v2_playbook_on_start(self, *_playbook: Any) -> None:
+        moment = os.environ.get("KILL_AT_MOMENT")
+        if moment:
+            run = os.getpid()
+            Moments(Path(os.environ["KILL_MOVES"]).parent / "moments").watch(lambda: kill(run), int(moment))
         number = os.environ.get("KILL_AT_MOVE")
         if not number:
             return

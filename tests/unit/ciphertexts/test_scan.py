@@ -143,13 +143,13 @@ def test_what_only_begins_like_compressed_is_text(tmp_path: Path) -> None:
 
 def test_other_than_regular_files_are_named_and_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    kinds = [("pipe", "special"), (".", "special"), ("gone", "missing")]
+    kinds = [("pipe", "failed"), (".", "failed"), ("gone", "missing")]
     for name, kind in kinds:
         unread = scan_file(str(tmp_path / name)).unread
         assert unread is not None
         assert unread.kind == kind
         assert unread.blocks()
-    assert scan_file("/dev/null").unread == Unread("/dev/null", "not a regular file", "special")
+    assert scan_file("/dev/null").unread == Unread("/dev/null", "not a regular file", "failed")
 
 
 FINGERPRINT = token(1, b"f" * 32)

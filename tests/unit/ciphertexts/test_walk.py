@@ -121,6 +121,7 @@ def test_other_than_regular_files_are_named_and_not_opened(tree: Path) -> None:
         "socket": "special",
         os.path.relpath("/dev/null", tree): "special",
     }
+    assert not any(one.blocks() or one.blocks(strict=True) for one in walked.unread)
     assert {one.reason for one in walked.unread} == {"a named pipe", "a socket", "a character device"}
 
 

@@ -139,6 +139,15 @@ def test_compressed_files_are_named_and_hold_the_floor_only_where_that_is_asked_
     assert not made(host(result=packed), strict=True, accept_unread=["*.gz"])["blocking"]
 
 
+@pytest.mark.parametrize(("kind", "clean"), [("special", True), ("dangling", False)])
+def test_what_holds_nothing_does_not_hold_the_floor_and_a_link_to_nothing_holds_a_trim(kind: str, clean: bool) -> None:
+    nothing = found(not_searched=[{"path": "/srv/x", "reason": "why", "kind": kind}])
+    for strict in (False, True):
+        result = made(host(result=nothing), strict=strict)
+        assert (result["blocking"], result["clean"]) == ([], clean)
+        assert "a:/srv/x (why)" in result["summary"][1]
+
+
 def test_before_the_rewrap_only_what_cannot_be_rewrapped_is_behind() -> None:
     rows = [row("behind"), row("behind", path="/srv/db", problem="binary")]
     result = account(

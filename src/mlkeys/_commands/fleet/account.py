@@ -130,6 +130,10 @@ def place(row: Row) -> str:
     return f"{row['host']}:{path}" if row.get("host") and path else path or str(row.get("host", ""))
 
 
+# Nothing is stored in a socket, a pipe or a device.
+_EMPTY = "special"
+
+
 def losses(account: Account) -> list[str]:
     """What may need the old versions, if they are trimmed anyway."""
     described = [
@@ -139,7 +143,11 @@ def losses(account: Account) -> list[str]:
         *(f"{place(row)}: not read: {row.get('reason', 'no reason given')}" for row in account.rows("unread")),
         *(f"{row.get('host', '?')}: not looked at: {row.get('reason', '?')}" for row in account.rows("hosts")),
         *(f"{_line(row)}: accepted" for row in account.rows("accepted")),
-        *(f"{place(row)}: compressed, not searched" for row in account.rows("not_searched")),
+        *(
+            f"{place(row)}: {row.get('reason', 'not searched')}"
+            for row in account.rows("not_searched")
+            if row.get("kind") != _EMPTY
+        ),
     ]
     return list(dict.fromkeys(described))
 

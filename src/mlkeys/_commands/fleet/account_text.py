@@ -29,7 +29,7 @@ _LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "behind": ("Ciphertexts that are behind", (*_PLACE, "version", "name", "problem")),
     "unread": ("Places that were not read", ("host", "path", "reason")),
     "hosts": ("Hosts that were not looked at", ("host", "reason")),
-    "not_searched": ("Compressed files that were not searched", ("host", "path")),
+    "not_searched": ("Places that were not searched, which do not keep the floor", ("host", "path", "reason")),
     "accepted": ("Accepted by name", ("host", "path")),
 }
 
