@@ -27,7 +27,7 @@ COLLECTIONS = CACHE / "collections"
 STAGE = CACHE / "stage" / "ansible_collections" / "mlkeys" / "transit"
 CORE = "2.19"
 # The slowest kinds run first, so that all workers finish at about the same time.
-KINDS_OF_TESTS = ("e2e", "cdk", "docs", "integration", "unit")
+KINDS_OF_TESTS = ("e2e", "cdk", "docs", "integration", "fuzz", "unit")
 
 # The top-level entries of the collection archive. Add new entries here, or to build_ignore in galaxy.yml.
 SHIPPED = {
@@ -463,6 +463,16 @@ def tests(session: nox.Session) -> None:
 def coverage(session: nox.Session) -> None:
     """Run all tests and report coverage, including Ansible's processes. This takes 50% longer."""
     run_tests(session, CORE, "--cov", "--cov-report=term:skip-covered")
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the readers of text that others write, ten minutes each: `nox -s fuzz -- --seconds 60 hcl yaml`."""
+    install(session, f"tests-{CORE}", package=True)
+    install(session, "fuzz")
+    environment = collection_environment(session)
+    environment["PYTHONPATH"] = os.pathsep.join([str(COLLECTIONS), str(ROOT)])
+    session.run("python", "-m", "tests.fuzz", *session.posargs, env=environment)
 
 
 @nox.session(default=False)

@@ -115,7 +115,7 @@ class Wrapped:
 def _content(text: bytes) -> Mapping[str, Any]:
     try:
         content = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.values import DATE, NOTHING, NUMBER, SEALED, TEXT, TRUTH, Value
+from mlkeys._shared.yaml_limits import yaml_problem
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode
@@ -26,10 +27,6 @@ _SPECIAL = "@`%*"
 _MERGE = "tag:yaml.org,2002:merge"
 
 
-class _Circle(ValueError):
-    """A value contains itself."""
-
-
 def yaml_values(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -> list[Value]:
     """The values of a vars file.
 
@@ -44,11 +41,13 @@ def yaml_values(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -> l
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        if problem := yaml_problem(text.encode(errors="replace"), lambda: yaml.parse(text, Loader=loader)):
+            raise MlkeysError(f"{path} {problem}.")
         root = yaml.compose(text, Loader=loader)
         if root is None:
             return []
         if isinstance(root, yaml.MappingNode):
-            return list(_mapping(root, (), decrypt, encrypted, ()))
+            return list(_mapping(root, (), decrypt, encrypted))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" (line {mark.line + 1})" if mark else ""
@@ -56,8 +55,6 @@ def yaml_values(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -> l
         raise MlkeysError(f"{path} is not YAML{where}.{hint}") from None
     except (yaml.YAMLError, RecursionError):
         raise MlkeysError(f"{path} is not YAML.") from None
-    except _Circle:
-        raise MlkeysError(f"{path} contains a value that contains itself.") from None
     raise MlkeysError(f"{path} must contain a mapping of names to values.")
 
 
@@ -68,29 +65,23 @@ def _hint(text: str, line: int, column: int) -> str:
     return f" Put a value that begins with {character} in quotes." if character and character in _SPECIAL else ""
 
 
-def _values(
-    node: Node, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool, outer: tuple[Node, ...]
-) -> Iterator[Value]:
+def _values(node: Node, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool) -> Iterator[Value]:
     from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-    if node in outer:
-        raise _Circle
     if isinstance(node, ScalarNode):
         yield _scalar(node, path, decrypt, encrypted)
     elif not node.value:
         yield Value(path, "", NOTHING, _line(node), encrypted)
     elif isinstance(node, MappingNode):
-        yield from _mapping(node, path, decrypt, encrypted, outer)
+        yield from _mapping(node, path, decrypt, encrypted)
     elif isinstance(node, SequenceNode):
         for number, inner in enumerate(node.value):
-            yield from _values(inner, (*path, str(number)), decrypt, encrypted, (*outer, node))
+            yield from _values(inner, (*path, str(number)), decrypt, encrypted)
 
 
-def _mapping(
-    node: MappingNode, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool, outer: tuple[Node, ...]
-) -> Iterator[Value]:
+def _mapping(node: MappingNode, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool) -> Iterator[Value]:
     for name, inner in _members(node):
-        yield from _values(inner, (*path, name), decrypt, encrypted, (*outer, node))
+        yield from _values(inner, (*path, name), decrypt, encrypted)
 
 
 def _members(node: MappingNode) -> list[tuple[str, Node]]:
