@@ -500,7 +500,7 @@ def lock(session: nox.Session) -> None:
         if source.stem in {"base", "tests", "uv"}:
             continue  # included by others
         session.run(
-            *("uv", "pip", "compile", "--quiet", "--universal", "--no-annotate"),
+            *("uv", "pip", "compile", "--quiet", "--universal", "--no-annotate", "--generate-hashes"),
             *("--python-version", "3.12" if "2.21" in source.stem else "3.11"),
             *("--custom-compile-command", "nox -s lock"),
             *("--output-file", f"{source.stem}.txt", source.name),
