@@ -27,7 +27,7 @@ COLLECTIONS = CACHE / "collections"
 STAGE = CACHE / "stage" / "ansible_collections" / "mlkeys" / "transit"
 CORE = "2.19"
 # The slowest kinds run first, so that all workers finish at about the same time.
-KINDS_OF_TESTS = ("e2e", "cdk", "docs", "integration", "unit")
+KINDS_OF_TESTS = ("e2e", "cdk", "docs", "integration", "fuzz", "unit")
 
 # The top-level entries of the collection archive. Add new entries here, or to build_ignore in galaxy.yml.
 SHIPPED = {
@@ -466,6 +466,16 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the readers of text that others write, ten minutes each: `nox -s fuzz -- --seconds 60 hcl yaml`."""
+    install(session, f"tests-{CORE}", package=True)
+    install(session, "fuzz")
+    environment = collection_environment(session)
+    environment["PYTHONPATH"] = os.pathsep.join([str(COLLECTIONS), str(ROOT)])
+    session.run("python", "-m", "tests.fuzz", *session.posargs, env=environment)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Benchmark against community.hashi_vault and raw API calls. Use an idle machine; it takes several minutes."""
     install(session, f"tests-{CORE}", package=True)
@@ -490,7 +500,7 @@ def lock(session: nox.Session) -> None:
         if source.stem in {"base", "tests", "uv"}:
             continue  # included by others
         session.run(
-            *("uv", "pip", "compile", "--quiet", "--universal", "--no-annotate"),
+            *("uv", "pip", "compile", "--quiet", "--universal", "--no-annotate", "--generate-hashes"),
             *("--python-version", "3.12" if "2.21" in source.stem else "3.11"),
             *("--custom-compile-command", "nox -s lock"),
             *("--output-file", f"{source.stem}.txt", source.name),

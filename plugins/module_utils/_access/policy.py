@@ -27,7 +27,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy impo
     hcl,
     same_policy,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import name_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import mount_problem, name_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_./-]*")
@@ -154,11 +154,11 @@ def _grant_problems(grant: Grant) -> list[str]:
     problems = []
     if not grant.allow:
         problems.append("allow is empty")
-    if any(sign in grant.backend for sign in '*+"') or not grant.backend:
-        problems.append(f"'{grant.backend}' is not the path of an engine")
-    problem = None if grant.key is None else name_problem(grant.key)
-    if problem:
-        problems.append(problem)
+    places = (mount_problem(grant.backend), None if grant.key is None else name_problem(grant.key))
+    problems += [problem for problem in places if problem]
+    # These stand for any name in a policy.
+    if any(sign in grant.backend for sign in "*+"):
+        problems.append(f"'{grant.backend}' cannot be granted: '+' stands for any name in a policy")
     if grant.secrets is not None and not all(grant.secrets):
         problems.append("secrets holds an empty name")
     if grant.secrets == ():

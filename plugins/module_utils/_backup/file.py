@@ -101,7 +101,7 @@ def facts_of_backup(backup: str) -> tuple[str, Facts]:
         entries.update((int(version), entry) for version, entry in policy["keys"].items())
         created = {version: int(entry["creation_time"]) for version, entry in entries.items() if entry["creation_time"]}
         found = str(policy["name"]), _facts(policy, created)
-    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError):
+    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     else:
         return found

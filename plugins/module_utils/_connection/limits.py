@@ -13,12 +13,14 @@ import contextlib
 import socket
 import threading
 import time
-from typing import Any, Callable, Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator, TypeVar
 
 # Bytes. The servers themselves refuse requests of more than 32 MiB, and answers to those are little longer.
 MAX_RESPONSE = 64 * 1024 * 1024
 
 _CHUNK = 64 * 1024
+
+_T = TypeVar("_T")
 
 
 class TooLarge(Exception):
@@ -133,6 +135,34 @@ def _joined(chunks: Iterable[bytes]) -> bytes:
         if len(content) > MAX_RESPONSE:
             raise TooLarge
     return bytes(content)
+
+
+def done_within(seconds: float, call: Callable[[], _T]) -> _T:
+    """What ``call`` returns, or raises.
+
+    It runs in a thread of its own, which is left to itself when the time is over: Python's own HTTP client lets nobody
+    end the wait for headers, which may come one byte at a time.
+
+    Raises:
+        TimeoutError: it was not done after so many seconds.
+    """
+    returned: list[_T] = []
+    raised: list[Exception] = []
+
+    def run() -> None:
+        try:
+            returned.append(call())
+        except Exception as error:  # noqa: BLE001  raised below
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    for error in raised:
+        raise error
+    for value in returned:
+        return value
+    raise TimeoutError("timed out")
 
 
 def content_within(response: Any, seconds: float) -> bytes:

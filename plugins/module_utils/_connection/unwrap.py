@@ -15,13 +15,18 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from ansible.module_utils.urls import open_url
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import Members
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     ServerUnreachable,
     TransitError,
     UnexpectedAnswer,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import TooLarge, content_within
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
+    TooLarge,
+    content_within,
+    done_within,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import from_answer, known_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
@@ -29,6 +34,16 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable i
 
 class TokenUsed(TransitError):
     """The wrapping token is invalid."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a server said, or why it did not. The content may be secret."""
+
+    status: int = 0
+    content: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    location: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,9 +76,10 @@ class Wrapped:
         path = f"sys/wrapping/{operation}"
         failed: list[str] = []
         for address in self.connection.addresses:
-            status, content, problem = self._send(f"{address}/v1/{path}", body, with_token=with_token)
-            if problem:
-                failed.append(f"{without_login(address)}: {problem}")
+            answer = self._send_to(address, path, body, with_token=with_token)
+            status, content = answer.status, answer.content
+            if answer.problem:
+                failed.append(f"{without_login(address)}: {answer.problem}")
                 continue
             if 200 <= status < 300:
                 data = content.get("data")
@@ -79,7 +95,31 @@ class Wrapped:
             f"Cannot reach the server. {'; '.join(failed)}. Check url, ca_cert and that the server is running."
         )
 
-    def _send(self, url: str, body: Mapping[str, Any], *, with_token: bool) -> tuple[int, Mapping[str, Any], str]:
+    def _send_to(self, address: str, path: str, body: Mapping[str, Any], *, with_token: bool) -> _Answer:
+        """Send to a server, or to the active node of its cluster, where it names that."""
+        members = Members((address,))
+        answer = self._send(f"{address}/v1/{path}", body, with_token=with_token)
+        if answer.status in (307, 308) and members.follow(answer.location):
+            answer = self._send(f"{members.address}/v1/{path}", body, with_token=with_token)
+        if 300 <= answer.status < 400:
+            return _Answer(problem=f"it redirects to '{without_login(answer.location)}'")
+        return answer
+
+    def _send(self, url: str, body: Mapping[str, Any], *, with_token: bool) -> _Answer:
+        try:
+            return done_within(self.connection.timeout, lambda: self._received(url, body, with_token=with_token))
+        except TooLarge:
+            return _Answer(problem="its answer is too large")
+        except (OSError, ValueError) as error:
+            return _Answer(problem=_problem(error))
+
+    def _received(self, url: str, body: Mapping[str, Any], *, with_token: bool) -> _Answer:
+        """
+        Raises:
+            OSError: there is no answer.
+            ValueError: the URL, or what should be an answer, is invalid.
+            TooLarge: the answer does not end.
+        """
         headers = {"Content-Type": "application/json", "X-Vault-Request": "true"}
         if with_token:
             headers["X-Vault-Token"] = self.token
@@ -96,26 +136,20 @@ class Wrapped:
                 validate_certs=verify is not False,
                 ca_path=verify if isinstance(verify, str) else None,
                 use_netrc=False,
-                follow_redirects="all",
+                follow_redirects="none",
             )
             status = response.status
         except urllib.error.HTTPError as error:
             status, response = error.code, error
-        except (OSError, ValueError) as error:
-            return 0, {}, _problem(error)
-        try:
-            with contextlib.closing(response):
-                return status, _content(content_within(response, self.connection.timeout)), ""
-        except TooLarge:
-            return 0, {}, "its answer is too large"
-        except OSError as error:
-            return 0, {}, _problem(error)
+        with contextlib.closing(response):
+            location = response.headers.get("Location") or ""
+            return _Answer(status, _content(content_within(response, self.connection.timeout)), location)
 
 
 def _content(text: bytes) -> Mapping[str, Any]:
     try:
         content = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 import io
 import json
 import re
+import warnings
 from collections.abc import MutableMapping
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import MOST_LEVELS, yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of
 
 # What precedes the first entry: byte order mark, directives, comments, blank lines. ruamel.yaml would drop some of it.
@@ -170,11 +172,21 @@ def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _load_json(text: str, path: str) -> Any:
     try:
-        return json.loads(text if text.strip() else "{}", object_pairs_hook=_once)
+        content = json.loads(text if text.strip() else "{}", object_pairs_hook=_once)
     except _TwiceError:
         raise InvalidOption(f"{path} contains a duplicate entry.") from None
     except (ValueError, RecursionError) as error:
         raise InvalidOption(f"{path} is not JSON (line {getattr(error, 'lineno', 1)}).") from None
+    if _is_deeper(content, MOST_LEVELS):
+        raise InvalidOption(f"{path} is nested too deeply.")
+    return content
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inner)
 
 
 def _load_yaml(text: str, path: str) -> tuple[str, Any]:
@@ -189,20 +201,26 @@ def _load_yaml(text: str, path: str) -> tuple[str, Any]:
     if not body.strip() or (body.startswith("#") and "\n" not in body):
         return f"{text.rstrip()}\n" if text.strip() else "---\n", CommentedMap()
     try:
-        document = yaml.load(body)
+        problem = yaml_problem(body.encode("utf-8", "replace"), lambda: yaml.parse(body))
+        if problem:
+            raise InvalidOption(f"{path} {problem}.")
+        with warnings.catch_warnings():
+            # They repeat lines of the file.
+            warnings.simplefilter("ignore")
+            document = yaml.load(body)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {preamble.count(chr(10)) + mark.line + 1})" if mark else ""
         problem = "contains a duplicate entry" if isinstance(error, DuplicateKeyError) else "is not YAML"
         raise InvalidOption(f"{path} {problem}{where}.") from None
-    except (YAMLError, *_WHAT_ODD_TEXT_RAISES):
+    except (YAMLError, *ODD_TEXT_RAISES):
         raise InvalidOption(f"{path} is not YAML.") from None
     # An empty mapping in braces becomes one in lines.
     return preamble, CommentedMap() if document == {} else document
 
 
-# On hostile text ruamel.yaml also raises errors of its internals.
-_WHAT_ODD_TEXT_RAISES = (
+# On hostile text, libraries for YAML also raise errors of their internals.
+ODD_TEXT_RAISES = (
     ArithmeticError,
     AssertionError,
     AttributeError,

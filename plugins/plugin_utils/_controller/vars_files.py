@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import Any, Callable, Iterable
+from typing import Any, BinaryIO, Callable, Iterable
 
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -16,6 +16,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     InvalidOption,
     TransitError,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import yaml_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import ODD_TEXT_RAISES
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Place,
     VarsFile,
@@ -74,12 +76,27 @@ def stored_variables(paths: Iterable[str]) -> dict[str, str]:
 def _from_disk(path: str) -> VarsFile:
     try:
         with open(path, "rb") as stream:
-            document = yaml.load(stream, Loader=_Loader)  # noqa: S506  a safe one
+            return interpreted(stream, path)
     except OSError as error:
         raise InvalidOption(f"{path}: {error.strerror or 'it cannot be read'}.") from None
+
+
+def interpreted(stream: BinaryIO, path: str) -> VarsFile:
+    """The content of a file that is open.
+
+    Raises:
+        InvalidOption: it is not an encrypted vars file.
+        OSError: it cannot be read.
+    """
+    text = stream.read()
+    try:
+        problem = yaml_problem(text, lambda: yaml.parse(text, Loader=_Loader))
+        if problem:
+            raise InvalidOption(f"{path} {problem}.")
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506  a safe one
     except yaml.MarkedYAMLError as error:
         line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
         raise InvalidOption(f"{path} is not YAML{line}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+    except (yaml.YAMLError, *ODD_TEXT_RAISES):
         raise InvalidOption(f"{path} is not YAML.") from None
     return interpret({} if document is None else document, path)

@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Self, TypedDict, Unpack
 
+from mlkeys._constructs.backend import place_problems
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
-from mlkeys._shared.schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute
+from mlkeys._shared.schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute, path_problem
 
 
 class AppRoleAttributes(TypedDict, total=False):
@@ -128,6 +129,10 @@ class AppRole(Resource):
             yield "token_policies", self._grants.name
 
     def _validate(self) -> list[str]:
+        problems = place_problems(self.values, path_problem)
         if self.policies:
-            return []
-        return ["the role has no policy: set token_policies, or grant it something, such as key.grant_encrypt(role)"]
+            return problems
+        return [
+            *problems,
+            "the role has no policy: set token_policies, or grant it something, such as key.grant_encrypt(role)",
+        ]

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal, Self, TypedDict, Unpack
 
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
-from mlkeys._model.reference import Reference
+from mlkeys._model.reference import Reference, targets
 from mlkeys._model.tree import Construct
-from mlkeys._shared.schema import ANY_TIME, AT_CREATION, MOUNT_ATTRIBUTES, Attribute
+from mlkeys._shared.schema import ANY_TIME, AT_CREATION, MOUNT_ATTRIBUTES, Attribute, mount_problem
 
 
 class BackendAttributes(TypedDict, total=False):
@@ -102,14 +102,22 @@ class TransitSecretBackend(Resource):
         default, longest = self.values.get("default_lease_ttl"), self.values.get("max_lease_ttl")
         if isinstance(default, Duration) and isinstance(longest, Duration) and 0 < longest.seconds < default.seconds:
             problems.append(f"default_lease_ttl ({default}) is longer than max_lease_ttl ({longest})")
-        if not str(self.values["path"]).strip("/"):
-            problems.append("path is empty")
-        return problems
+        return [*problems, *place_problems(self.values)]
 
     @property
     def path(self) -> Reference:
         """Path of the engine."""
         return self._reference("path")
+
+
+def place_problems(values: Mapping[str, object], problem_of: Callable[[str], str | None] = mount_problem) -> list[str]:
+    """The problems of the path in attributes, which a policy and a request to the server are made of."""
+    for name in ("path", "backend"):
+        place = str(values.get(name) or "").strip("/")
+        if name in values and not any(targets(place)):
+            problem = problem_of(place) if place else f"{name} is empty"
+            return [problem] if problem else []
+    return []
 
 
 def _list(value: object) -> tuple[str, ...]:
@@ -149,4 +157,5 @@ class TransitSecretCacheConfig(Resource):
 
     def _validate(self) -> list[str]:
         size = self.values.get("size")
-        return [f"size is {size}: it must be 0 (no limit) or at least 10"] if size in range(1, 10) else []
+        problems = [f"size is {size}: it must be 0 (no limit) or at least 10"] if size in range(1, 10) else []
+        return [*problems, *place_problems(self.values)]

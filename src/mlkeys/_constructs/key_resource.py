@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal, Required, Self, TypeAlias, TypedDict, Unpack
 
+from mlkeys._constructs.backend import place_problems
 from mlkeys._model.attributes import Value
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
@@ -190,6 +191,7 @@ class KeyResource(Resource):
         name = str(self.values.get("name", ""))
         if not any(targets(name)) and name and (problem := name_problem(name)):
             problems.append(problem)
+        problems += place_problems(self.values)
         floor, encryption = self.values.get("min_decryption_version"), self.values.get("min_encryption_version")
         if isinstance(floor, int) and isinstance(encryption, int) and 0 < encryption < floor:
             problems.append(f"min_encryption_version {encryption} is below min_decryption_version {floor}")

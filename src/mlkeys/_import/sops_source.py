@@ -14,6 +14,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import dotenv_values
 from mlkeys._import.values import Members, Number, Value, walk, without_default_section
 from mlkeys._import.yaml_source import yaml_values
+from mlkeys._shared.yaml_limits import yaml_problem
 
 _NO_KEY = 128
 _SEALED = "ENC["
@@ -73,12 +74,15 @@ def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:
     import yaml
 
     try:
-        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        if yaml_problem(text.encode(), lambda: yaml.parse(text, Loader=loader)):
+            return {}
+        documents = sum(isinstance(one, yaml.DocumentStartEvent) for one in yaml.parse(text, Loader=loader))
     except yaml.YAMLError:
         return {}
-    if len(documents) > 1:
+    if documents > 1:
         raise MlkeysError(
-            f"{path} has {len(documents)} YAML documents, and sops gives only the first one as JSON. "
+            f"{path} has {documents} YAML documents, and sops gives only the first one as JSON. "
             "Nothing was written. Split it into files with one document each."
         )
     return _marked(yaml_values(text, str(path), lambda inner, _path, _line: inner, encrypted=True))
@@ -108,7 +112,7 @@ def _meaning(path: Path, status: int, stderr: bytes) -> str:
 def _parsed(output: bytes, path: Path) -> Members:
     try:
         content = json.loads(output, object_pairs_hook=Members, parse_int=Number, parse_float=Number)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if isinstance(content, Members):
         return content

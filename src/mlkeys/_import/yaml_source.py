@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.values import DATE, NOTHING, NUMBER, SEALED, TEXT, TRUTH, Value
+from mlkeys._shared.yaml_limits import yaml_problem
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode
@@ -24,10 +25,6 @@ _KINDS = {"str": TEXT, "int": NUMBER, "float": NUMBER, "bool": TRUTH, "timestamp
 _VAULT_TAGS = ("!vault", "!vault-encrypted")
 _SPECIAL = "@`%*"
 _MERGE = "tag:yaml.org,2002:merge"
-
-
-class _Circle(ValueError):
-    """A value contains itself."""
 
 
 def yaml_values(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -> list[Value]:
@@ -52,6 +49,8 @@ def yaml_documents(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        if problem := yaml_problem(text.encode(errors="replace"), lambda: yaml.parse(text, Loader=loader)):
+            raise MlkeysError(f"{path} {problem}.")
         roots = [root for root in yaml.compose_all(text, Loader=loader) if not _is_nothing(root)]
         mappings = [root for root in roots if isinstance(root, yaml.MappingNode)]
         if len(mappings) == len(roots):
@@ -63,8 +62,6 @@ def yaml_documents(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -
         raise MlkeysError(f"{path} is not YAML{where}.{hint}") from None
     except (yaml.YAMLError, RecursionError):
         raise MlkeysError(f"{path} is not YAML.") from None
-    except _Circle:
-        raise MlkeysError(f"{path} contains a value that contains itself.") from None
     raise MlkeysError(f"{path} must contain a mapping of names to values.")
 
 
@@ -80,29 +77,23 @@ def _hint(text: str, line: int, column: int) -> str:
     return f" Put a value that begins with {character} in quotes." if character and character in _SPECIAL else ""
 
 
-def _values(
-    node: Node, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool, outer: tuple[Node, ...]
-) -> Iterator[Value]:
+def _values(node: Node, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool) -> Iterator[Value]:
     from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-    if node in outer:
-        raise _Circle
     if isinstance(node, ScalarNode):
         yield _scalar(node, path, decrypt, encrypted)
     elif not node.value:
         yield Value(path, "", NOTHING, _line(node), encrypted)
     elif isinstance(node, MappingNode):
-        yield from _mapping(node, path, decrypt, encrypted, outer)
+        yield from _mapping(node, path, decrypt, encrypted)
     elif isinstance(node, SequenceNode):
         for number, inner in enumerate(node.value):
-            yield from _values(inner, (*path, str(number)), decrypt, encrypted, (*outer, node))
+            yield from _values(inner, (*path, str(number)), decrypt, encrypted)
 
 
-def _mapping(
-    node: MappingNode, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool, outer: tuple[Node, ...]
-) -> Iterator[Value]:
+def _mapping(node: MappingNode, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool) -> Iterator[Value]:
     for name, inner in _members(node):
-        yield from _values(inner, (*path, name), decrypt, encrypted, (*outer, node))
+        yield from _values(inner, (*path, name), decrypt, encrypted)
 
 
 def _members(node: MappingNode) -> list[tuple[str, Node]]:

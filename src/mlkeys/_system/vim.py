@@ -56,7 +56,7 @@ def keeping_nothing(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
     """The environment in which Vim and Neovim keep nothing.
 
     Args:
-        folder: a private folder, where the script for it is put.
+        folder: a private folder, where the script for it is put, and the log of Neovim.
     """
     script = folder / _NAME
     script.write_text(_SCRIPT, encoding="utf-8")
@@ -65,4 +65,4 @@ def keeping_nothing(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
         own[_BEFORE] = environ["VIMINIT"]
     place = "".join(f"\\{char}" if char in " \\|%#" else char for char in str(script))
     # EXINIT is what Vim would read if there were nothing else.
-    return {**own, "VIMINIT": f"source {place}"}
+    return {**own, "VIMINIT": f"source {place}", "NVIM_LOG_FILE": str(folder / "nvim.log")}

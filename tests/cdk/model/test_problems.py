@@ -103,6 +103,9 @@ def test_a_newer_key_type_can_be_set_with_an_override() -> None:
         ({"audit_non_hmac_request_keys": ["plaintext"]}, "every secret to the audit log"),
         ({"default_lease_ttl": "2h", "max_lease_ttl": "1h"}, "is longer than max_lease_ttl"),
         ({"path": ""}, "path is empty"),
+        ({"path": "transit/keys/other/rotate?"}, "is not a path on the server"),
+        ({"path": "sys/policies"}, "cannot be an engine's path"),
+        ({"path": "a/../b"}, "is not a path on the server"),
         ({"options": ["a"]}, "options must be a dictionary"),
         ({"passthrough_request_headers": "one"}, "a list of strings"),
     ],
@@ -111,6 +114,16 @@ def test_a_wrong_engine_is_refused(attributes: dict[str, Any], message: str) -> 
     s = stack()
     vault.TransitSecretBackend(s, "e", **attributes)
     assert any(message in text for text in problems(s))
+
+
+@pytest.mark.parametrize("path", ["", "a/../b", "a b", "tr*"])
+def test_a_wrong_place_is_refused_wherever_it_is_named(path: str) -> None:
+    s = stack()
+    vault.TransitSecretBackendKey(s, "k", backend=path, name="ml")
+    vault.TransitSecretCacheConfig(s, "c", backend=path, size=0)
+    vault.AppRole(s, "r", backend=path, token_policies=["p"])
+    said = "backend is empty" if not path else "is not a path on the server"
+    assert sum(said in text for text in problems(s)) == 3
 
 
 def test_two_constructs_for_one_object_are_refused_across_stacks_of_a_server() -> None:

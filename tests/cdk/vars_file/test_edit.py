@@ -513,12 +513,15 @@ EDITORS = {
     "vim": ("vim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "env": ("env vim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "wrapper": ("./wrapper", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
-    "nvim": ("env nvim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
+    "nvim": ("nvim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
+    "env-nvim": ("env nvim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
+    "wrapped-nvim": ("./wrapped-nvim", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "vi": ("vi", "secrets.yml", f"Go{_LINE}\x1byy:w\n:wq\n"),
     "nano": ("nano -t", "secrets.yml", f"\x1b/{_LINE}\n\x18"),
 }
 # The first word is not the editor: only the environment reaches it.
-_PROGRAMS = {"env": "vim", "wrapper": "vim"}
+_PROGRAMS = {"env": "vim", "wrapper": "vim", "env-nvim": "nvim", "wrapped-nvim": "nvim"}
+_KEEPING = "backup writebackup undofile backupdir=~ undodir=~ directory=~ backupskip="
 
 
 @pytest.mark.parametrize("name", [name for name in EDITORS if shutil.which(_PROGRAMS.get(name, name))])
@@ -527,12 +530,12 @@ def test_a_real_editor_on_a_terminal(bao: Bao, mount: str, tmp_path: Path, runti
     home = tmp_path / "home"
     home.mkdir()
     # Settings that would keep copies of everything edited.
-    (home / ".vimrc").write_text(
-        "set backup writebackup undofile viminfo='100,<1000 backupdir=~ undodir=~ directory=~ backupskip=\n"
-    )
-    wrapper = tmp_path / "wrapper"
-    wrapper.write_text('#!/bin/sh\nexec vim "$@"\n')
-    wrapper.chmod(0o755)
+    (home / ".vimrc").write_text(f"set {_KEEPING} viminfo='100,<1000\n")
+    (home / ".config/nvim").mkdir(parents=True)
+    (home / ".config/nvim/init.vim").write_text(f"set {_KEEPING} shada='100,<1000\n")
+    for program, wrapper in (("vim", tmp_path / "wrapper"), ("nvim", tmp_path / "wrapped-nvim")):
+        wrapper.write_text(f'#!/bin/sh\nexec {program} "$@"\n')
+        wrapper.chmod(0o755)
     (home / ".nanorc").write_text("set backup\nset backupdir ~\nset historylog\n")
     environment = {"VISUAL": command if name != "sh" else "", "EDITOR": command, "HOME": str(home)}
     argv = [*COMMAND, "--key", KEY, "--backend", mount]
@@ -545,9 +548,12 @@ def test_a_real_editor_on_a_terminal(bao: Bao, mount: str, tmp_path: Path, runti
         assert terminal.wait() == 0, terminal.shown
     assert decrypted(bao, FILE) == {"openai_api_key": "sk-typed"}
     unknown = "does not know the editor" in terminal.shown
-    assert unknown is (name in ("sh", "wrapper", "nano"))
+    assert unknown is (name in ("sh", "wrapper", "wrapped-nvim", "nano"))
     if name != "nano":
-        assert {path.name for path in home.iterdir()} - {".ansible"} == {".vimrc", ".nanorc"}
+        kept = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
+        assert {path for path in kept if not path.startswith(".ansible")} == {
+            *(".vimrc", ".nanorc", ".config/nvim/init.vim"),
+        }
         holds_none(tmp_path, {"typed": "sk-typed"})
 
 

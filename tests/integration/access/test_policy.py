@@ -96,7 +96,12 @@ def test_the_server_knows_lower_case_names_only(bao: Bao, name: str) -> None:
         ({"grants": []}, "it would allow nothing: give grants or rules"),
         ({"grants": [{"key": "ml", "allow": []}]}, "grant 1: allow is empty"),
         ({"grants": [{"key": "a/b", "allow": ["decrypt"]}]}, "grant 1: 'a/b' is not a key name"),
-        ({"grants": [{"backend": "tra*", "allow": ["decrypt"]}]}, "grant 1: 'tra*' is not the path of an engine"),
+        ({"grants": [{"backend": "tra*", "allow": ["decrypt"]}]}, "grant 1: 'tra*' is not a path on the server"),
+        ({"grants": [{"backend": "tra+", "allow": ["decrypt"]}]}, "grant 1: 'tra+' cannot be granted"),
+        (
+            {"grants": [{"backend": "sys/policies", "allow": ["decrypt"]}]},
+            "grant 1: 'sys/policies' cannot be an engine",
+        ),
         (
             {"grants": [{"key": "ml", "allow": ["encrypt", "verify", "rotate"], "secrets": ["a"]}]},
             "grant 1: verify, rotate cannot be granted for single secrets, only decrypt, encrypt, rewrap can",

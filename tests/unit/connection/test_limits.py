@@ -112,9 +112,47 @@ def test_an_answer_without_end_is_not_read_to_the_end(monkeypatch: pytest.Monkey
     assert sum(sent) < 20_000_000
 
 
-def test_unwrapping_has_both_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    with server(DRIPPING["body"]) as url, pytest.raises(ServerUnreachable, match="no response in time"):
+@pytest.mark.parametrize("behave", DRIPPING.values(), ids=DRIPPING)
+def test_unwrapping_is_ended_by_timeout(behave: Callable[[Send], None]) -> None:
+    start = time.monotonic()
+    with server(behave) as url, pytest.raises(ServerUnreachable, match="no response in time"):
         Wrapped(Connection(url=url, timeout=1), "s.token").unwrap()
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_wrapping_token_is_not_sent_wherever_a_server_redirects(status: int) -> None:
+    """Only to the active node of the cluster that a standby names, as other requests."""
+    asked = []
+
+    def elsewhere(send: Send) -> None:
+        asked.append(status)
+        send(GOOD)
+
+    with server(elsewhere) as target:
+
+        def redirect(send: Send) -> None:
+            send(f"HTTP/1.1 {status} Go\r\nLocation: {target}/v1/b\r\nContent-Length: 0\r\n\r\n".encode())
+
+        with server(redirect) as url:
+            wrapped = Wrapped(Connection(url=url, timeout=5), "s.token")
+            if status in (307, 308):
+                assert wrapped.unwrap() == {"a": 1}
+            else:
+                with pytest.raises(ServerUnreachable, match=f"it redirects to '{target}/v1/b'"):
+                    wrapped.unwrap()
+    assert len(asked) == (1 if status in (307, 308) else 0)
+
+
+def test_unwrapping_follows_no_circle() -> None:
+    def redirect(send: Send) -> None:
+        send(b"HTTP/1.1 307 Go\r\nLocation: http://127.0.0.2:1/v1/b\r\nContent-Length: 0\r\n\r\n")
+
+    with server(redirect) as url, pytest.raises(ServerUnreachable, match="Cannot reach the server"):
+        Wrapped(Connection(url=url, timeout=5), "s.token").unwrap()
+
+
+def test_unwrapping_reads_no_answer_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_RESPONSE", 10)
     with server(lambda send: send(GOOD)) as url, pytest.raises(ServerUnreachable, match="its answer is too large"):
         Wrapped(Connection(url=url, timeout=20), "s.token").unwrap()
