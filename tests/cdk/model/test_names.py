@@ -33,7 +33,9 @@ def command(s: Stack) -> None:
     key, role = key_in(s), vault.AppRole(s, "r", token_policies=["default"])
     env = {"A": key.encrypt(Secret.env("A")).ciphertext}
     web = Inventory(s, "i").group("web", ["h"])
-    HostConfig(s, "f", hosts=web, dest="/etc/f.service", agent=Agent(TEXT, env, role, address="https://a"))
+    HostConfig(
+        s, "f", hosts=web, dest="/etc/systemd/system/f.service", agent=Agent(TEXT, env, role, address="https://a")
+    )
 
 
 def policies(s: Stack) -> None:

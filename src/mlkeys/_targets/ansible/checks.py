@@ -11,11 +11,10 @@ from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Template
 from mlkeys._model.element import Element
-from mlkeys._targets.ansible import agent as agents
+from mlkeys._targets.ansible import services
 from mlkeys._targets.ansible.bulk import KEYS_RESULT, SECRETS
-from mlkeys._targets.ansible.content import problem_of
+from mlkeys._targets.ansible.content import problem_of, problem_of_template
 from mlkeys._targets.ansible.login import KV_VARIABLES
-from mlkeys._targets.ansible.sources import problem_of_template
 
 #: Names that Ansible or the generated tasks use.
 _RESERVED = frozenset(
@@ -79,7 +78,7 @@ def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> 
     if "}" in dest.rpartition("/")[2]:
         yield "the last part of dest must be a name, not a template"
     if isinstance(config.content, Agent):
-        yield from agents.problems_of(view, config, config.content)
+        yield from services.problems_of(view, config, config.content)
     elif config.shape == "template":
         if (problem := problem_of_template(config.content, sources)) is not None:
             yield problem
