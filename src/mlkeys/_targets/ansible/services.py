@@ -35,6 +35,8 @@ def problems_of(view: View, config: HostConfig, agent: Agent) -> Iterable[str]:
         value = getattr(agent, name)
         if value is not None and not isinstance(value, str):
             yield f"agent: {name} must be a string, not a {type(value).__name__}"
+    if not isinstance(agent.install, bool):
+        yield f"agent: install must be True or False, not a {type(agent.install).__name__}"
     yield from _problems_of_secrets(view, agent)
     if not isinstance(config.dest, str) or not _UNIT.fullmatch(config.dest):
         yield "agent: dest must be the path of a systemd unit, /etc/systemd/system/NAME.service"
