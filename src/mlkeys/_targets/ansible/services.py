@@ -27,16 +27,7 @@ _UNIT = re.compile(r"/etc/systemd/system/([A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0
 
 def problems_of(view: View, config: HostConfig, agent: Agent) -> Iterable[str]:
     """Return the problems of an agent."""
-    if not agent.command or isinstance(agent.command, str):
-        yield "agent: command must be a list, the program and its arguments"
-    elif not str(agent.command[0]).startswith("/"):
-        yield "agent: command must begin with the absolute path of a program"
-    for name in ("user", "address", "credentials", "binary", "ca_cert", "namespace"):
-        value = getattr(agent, name)
-        if value is not None and not isinstance(value, str):
-            yield f"agent: {name} must be a string, not a {type(value).__name__}"
-    if not isinstance(agent.install, bool):
-        yield f"agent: install must be True or False, not a {type(agent.install).__name__}"
+    yield from _problems_of_settings(agent)
     yield from _problems_of_secrets(view, agent)
     if not isinstance(config.dest, str) or not _UNIT.fullmatch(config.dest):
         yield "agent: dest must be the path of a systemd unit, /etc/systemd/system/NAME.service"
@@ -48,6 +39,19 @@ def problems_of(view: View, config: HostConfig, agent: Agent) -> Iterable[str]:
     for name, value in given.items():
         if value is not None:
             yield f"agent: leave {name} out: the role vault_transit_host sets it"
+
+
+def _problems_of_settings(agent: Agent) -> Iterable[str]:
+    if not agent.command or isinstance(agent.command, str):
+        yield "agent: command must be a list, the program and its arguments"
+    elif not str(agent.command[0]).startswith("/"):
+        yield "agent: command must begin with the absolute path of a program"
+    for name in ("user", "address", "credentials", "binary", "ca_cert", "namespace"):
+        value = getattr(agent, name)
+        if value is not None and not isinstance(value, str):
+            yield f"agent: {name} must be a string, not a {type(value).__name__}"
+    if not isinstance(agent.install, bool):
+        yield f"agent: install must be True or False, not a {type(agent.install).__name__}"
 
 
 def _problems_of_secrets(view: View, agent: Agent) -> Iterable[str]:
