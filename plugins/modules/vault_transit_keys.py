@@ -25,10 +25,10 @@ requirements:
 options:
   floors:
     description:
-      - Versions to keep O(keys[].min_decryption_version) and O(keys[].min_encryption_version) at, by the path of the
-        engine and the name of a key, for instance V({"transit/ml-api-key": 3}).
-      - It applies to listed keys that set neither of the two. The playbook C(mlkeys.transit.rotate) keeps such a
-        dictionary in a file (C(vault_transit_rotate_floors_file)), so that nobody lowers a floor behind its back.
+      - Versions to keep O(keys[].min_decryption_version) and O(keys[].min_encryption_version) at. The names of the
+        dictionary are the path of the engine and the name of the key, for instance V(transit/ml-api-key).
+      - Applies to listed keys that set neither option. The playbook C(mlkeys.transit.rotate) writes such a dictionary
+        to the file C(vault_transit_rotate_floors_file).
     type: dict
     default: {}
   on_error:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.machines import HOSTS, SECRETS, SHA, Site, changed, everything, running_site, service
+from tests.cdk.command import changes, mlkeys
+from tests.e2e.machines import HOSTS, REPORT, SECRETS, SHA, Site, changed, everything, running_site, service
 from tests.support.hosts import missing_requirements
 
 pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
@@ -208,3 +209,48 @@ def test_a_unit_of_somebody_else_is_left_alone_and_a_missing_program_is_named(si
     assert "vault_transit_host_install to true" in reported
     site.play([{"name": "foreign", "state": "absent"}], limit="one", playbook="hosts")
     assert "ExecStart=/bin/true" in one.run("cat", UNIT).stdout
+
+
+PROGRAM = """
+from mlkeys import Agent, App, EncryptedVars, HostConfig, Inventory, Secret, Stack
+from mlkeys import transit as vault
+
+with Stack(App(targets=["ansible"]), "s", url="URL"):
+    engine = vault.TransitSecretBackend("engine", path="by-program")
+    key = vault.TransitSecretBackendKey("key", backend=engine.path, name="key", derived=True)
+    keys = EncryptedVars("keys", key=key, secrets={"openai_api_key": Secret.env("OPENAI_API_KEY")})
+    auth = vault.AppRoleAuth("auth", path="by-program")
+    role = vault.AppRole("by-program", backend=auth.path, token_no_default_policy=True)
+    key.grant_decrypt(role, secrets=["openai_api_key"])
+    web = Inventory("hosts").group("web", {"one": HOST})
+    HostConfig(
+        "service",
+        hosts=web,
+        dest="/etc/systemd/system/programmed.service",
+        agent=Agent(COMMAND, {"KEY": keys["openai_api_key"]}, role, user="programmed"),
+    )
+"""
+
+
+def test_a_program_of_constructs_deploys_a_service_by_the_role(site: Site) -> None:
+    command = ["/bin/sh", "-c", f'echo "with $0 $HOME"; {REPORT} sleep 3600', "it's ${HOME} {{ x }} $"]
+    filled = {"URL": site.bao.addr, "HOST": repr(site.hosts.variables()["one"]), "COMMAND": repr(command)}
+    program = PROGRAM
+    for word, text in filled.items():
+        program = program.replace(word, text)
+    folder = site.folder / "program"
+    folder.mkdir()
+    (folder / "app.py").write_text(program, encoding="utf-8")
+    env = {
+        "BAO_TOKEN": site.bao.token,
+        "OPENAI_API_KEY": SECRETS["openai_api_key"],
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(site.folder / "cp"),
+    }
+    mlkeys("deploy", cwd=folder, env=env)
+    assert site.got("one", "programmed") == [SHA["openai_api_key"]]
+    assert "with it's ${HOME} {{ x }} $ " in site.log("one", "programmed")
+    assert changes(mlkeys("deploy", cwd=folder, env=env).stdout) == 0
+    # The rotation finds what the role wrote, which only root can read.
+    mlkeys("rotate", "--now", cwd=folder, env=env)
+    assert "vault:v2:" in site.hosts["one"].run("cat", "/etc/mlkeys/programmed/agent.hcl").stdout
+    assert len(site.got("one", "programmed")) == 1

@@ -306,7 +306,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def unknown_type_hint(key_type: str) -> str:
     """Advice for a type that the server refused: the nearest known one, or the list."""
-    return did_you_mean(key_type, KEY_TYPES) or f" Known types: {', '.join(KEY_TYPES)}."
+    word = _squashed(key_type)
+    family = re.match("[a-z]*", word)
+    # By letters alone, ``aes-256`` is nearest to a type that cannot encrypt.
+    near = [known for known in KEY_TYPES if word and _squashed(known).startswith(word)] or [
+        known for known in KEY_TYPES if family and family[0] and _squashed(known).startswith(family[0])
+    ]
+    usual = [known for known in near if known.endswith("gcm96") and _squashed(known).startswith(word)]
+    if usual:
+        return f" Did you mean '{usual[-1]}'?"
+    return did_you_mean(key_type, near or KEY_TYPES) or f" Known types: {', '.join(KEY_TYPES)}."
+
+
+def _squashed(key_type: str) -> str:
+    return re.sub("[^a-z0-9]", "", key_type.lower())
 
 
 def key_problems(wanted: Mapping[str, Any]) -> list[str]:

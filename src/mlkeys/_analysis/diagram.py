@@ -26,6 +26,19 @@ def mermaid(view: View) -> str:
     return "\n".join(lines) + "\n"
 
 
+def data(view: View) -> dict[str, list[dict[str, str]]]:
+    """Return the tree and its references as plain data."""
+    return {
+        "constructs": [
+            {"path": one.node.path, "kind": type(one).__name__, "at": one.node.location_text}
+            for one in _constructs(view)
+        ],
+        "references": [
+            {"from": source.node.path, "to": target.node.path} for source, target in dict.fromkeys(_arrows(view))
+        ],
+    }
+
+
 def svg(view: View) -> str:
     """Return an SVG image: a row for each construct, arrows on the right."""
     constructs = list(_constructs(view))

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import signal
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -72,6 +75,26 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if os.environ.get("NO_COLOR"):
+            extra.setdefault("color", False)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        try:
+            return super().main(*args, **extra)
+        except OSError as problem:
+            if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            full = f"{problem.filename or 'The output'} cannot be written: {problem.strerror}."
+        with suppress(OSError):
+            click.echo(f"Error: {full}", err=True)
+        # What is left in the buffer must not fail again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         with suppress(KeyboardInterrupt):

@@ -5,30 +5,52 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import click
 
-from mlkeys._errors import MlkeysError
+from mlkeys._errors import AppInvalid, MlkeysError
 from mlkeys._shared.printable import printable
+
+#: Set in the context once a command has written its JSON.
+_SHOWN = "mlkeys.json"
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def failing_plainly(function: Callable[P, T]) -> Callable[P, T]:
-    """Turn an `MlkeysError` into a message and exit status 1."""
+    """Turn an `MlkeysError` into a message and exit status 1; with --json also into JSON, if there is none yet."""
 
     @functools.wraps(function)
     def guarded(*arguments: P.args, **options: P.kwargs) -> T:
         try:
             return function(*arguments, **options)
         except MlkeysError as problem:
+            if options.get("as_json") and _SHOWN not in click.get_current_context().meta:
+                show_json(refusal(problem))
             raise click.ClickException(printable(str(problem))) from None
 
     return guarded
+
+
+def show_json(data: object) -> None:
+    """Write the one document of a command to standard output."""
+    click.get_current_context().meta[_SHOWN] = True
+    click.echo(json.dumps(data))
+
+
+def refusal(problem: MlkeysError) -> dict[str, object]:
+    """The JSON of a command that refuses its work."""
+    shown: dict[str, object] = {"error": printable(str(problem))}
+    if isinstance(problem, AppInvalid):
+        shown["problems"] = [
+            {"path": one.path, "at": one.at, "message": printable(one.message)} for one in problem.problems
+        ]
+    return shown
 
 
 def write_file(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from typing import TypedDict, Unpack
 
 import click
 
+from mlkeys._commands.errors import refusal, show_json
 from mlkeys._commands.scanning import Scanned, scanned, scanned_history, scanned_text
 from mlkeys._errors import MlkeysError
 from mlkeys._lint import reports
@@ -29,6 +30,7 @@ class Options(TypedDict):
     """The options of the command."""
 
     output: str
+    as_json: bool
     server: bool
     staged: bool
     history: bool
@@ -55,6 +57,7 @@ def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> No
 @click.command("lint")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--format", "output", type=click.Choice(["text", "json", "sarif"]), default="text", help="Output format.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--server", is_flag=True, help="Also compare ciphertext versions with the keys on the server.")
 @click.option("--staged", is_flag=True, help="Check what git would commit instead of the files.")
 @click.option("--history", is_flag=True, help="Check every version of the files in git, not the files themselves.")
@@ -98,7 +101,7 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
       mlkeys lint --server inventories                    check that everything still decrypts
       mlkeys lint --baseline known.json --update-baseline accept the current findings
     """
-    baseline = options["baseline"]
+    baseline, output = options["baseline"], "json" if options["as_json"] else options["output"]
     if options["update_baseline"] and baseline is None:
         raise click.UsageError("--update-baseline needs --baseline FILE.")
     if options["history"] and (options["staged"] or options["server"]):
@@ -113,9 +116,11 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
         if baseline is not None:
             found = _unknown(found, baseline, update=options["update_baseline"])
     except MlkeysError as problem:
-        raise _CouldNotCheck(str(problem)) from None
+        if output == "json":
+            show_json(refusal(problem))
+        raise _CouldNotCheck(printable(str(problem))) from None
     shown = found if options["notes"] else [one for one in found if one.rule.level != NOTE]
-    _show(shown, checked, options["output"], hidden=len(found) - len(shown))
+    _show(shown, checked, output, hidden=len(found) - len(shown))
     if any(one.rule.level != NOTE for one in found):
         sys.exit(1)
     sys.exit(2 if checked.unread else 0)

@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-import click
-
+from mlkeys._commands.errors import show_json
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._model.stack import Stack
 
@@ -71,7 +69,7 @@ def run_each(
         rows = report(names, done)
         if details is not None:
             rows = [{**row, **details(done[name])} for name, row in zip(names, rows, strict=True) if name in done]
-        click.echo(json.dumps({f"{kind}s": rows}))
+        show_json({f"{kind}s": rows})
     else:
         _show(names, done, kind, console)
     return done

@@ -25,14 +25,19 @@ SHAPES = ("template", "env", "environment_file", "exports", "yaml", "json", "tom
 class Agent:
     """A service that receives its secrets from an agent, which decrypts them into the environment of the service.
 
+    The role `mlkeys.transit.vault_transit_host` deploys it. It needs root on the hosts.
+
     Args:
-        command: the program and its arguments.
-        env: ciphertexts by the name of the environment variable.
+        command: the program, by its absolute path, and its arguments.
+        env: ciphertexts by the name of the environment variable, all of one key.
         role: the AppRole that the agent logs in as. Grant it nothing but to decrypt.
-        user: user that runs the service. Default: `root`.
+        user: user that runs the service. The role creates it if it does not exist. Default: `root`.
         address: address of the server as seen from the host. Default: `url` of the stack.
-        credentials: folder on the host with the files `role_id` and `secret_id`. Default: `/etc/mlkeys`.
-        binary: path of the agent, `bao` or `vault`. Default: `/usr/bin/bao`.
+        credentials: folder of role ID and secret ID. The role sets it, so leave it out. Default: `/etc/mlkeys`.
+        binary: path of the agent on the host, `bao` or `vault`. Default: the one on the `PATH`.
+        ca_cert: file on the host with the CA certificates to verify the server with. Default: those of the system.
+        namespace: namespace on the server. Default: that of the stack.
+        install: install the agent on hosts that have none. Default: False.
     """
 
     command: Sequence[str]
@@ -41,7 +46,10 @@ class Agent:
     user: str = "root"
     address: str | None = None
     credentials: str = "/etc/mlkeys"
-    binary: str = "/usr/bin/bao"
+    binary: str | None = None
+    ca_cert: str | None = None
+    namespace: str | None = None
+    install: bool = False
 
 
 class HostConfig(Element):
@@ -52,7 +60,7 @@ class HostConfig(Element):
 
     Args:
         hosts: the group or groups of hosts.
-        dest: absolute path of the file; with `agent`, of the systemd unit.
+        dest: absolute path of the file; with `agent`, of the systemd unit, `/etc/systemd/system/NAME.service`.
         template: path of a jinja2 template, relative to the folder of the program.
         env: variables for python-dotenv.
         environment_file: variables for `EnvironmentFile=` of a systemd unit.
@@ -60,7 +68,7 @@ class HostConfig(Element):
         yaml: data to write as YAML.
         json: data to write as JSON.
         toml: data to write as TOML.
-        agent: a service that an agent starts with its secrets in the environment.
+        agent: a service that an agent starts with its secrets in the environment. It has no `mode`, `owner` or `group`.
         delivery: `"ciphertext"` (default), or `"plaintext"`: Ansible decrypts at deployment and the secret is
             readable in the file. The task then shows neither diff nor result.
         mode: permissions as octal digits. Default: `0600` for plaintext and variables, otherwise `0640`.
@@ -100,6 +108,7 @@ class HostConfig(Element):
         self.contents = {name: value for name, value in zip(SHAPES, given, strict=True) if value is not None}
         self.delivery = delivery
         self.plaintext_fields = frozenset({"content"} if delivery == "plaintext" else ())
+        self.given_mode = mode
         self.mode = mode or ("0600" if delivery == "plaintext" or self.shape in _VARIABLES else "0640")
         self.owner = owner
         self.group = group
@@ -141,7 +150,8 @@ class HostConfig(Element):
         if isinstance(self.content, Agent):
             agent = self.content
             yield from (("content", text) for text in texts_in([list(agent.command), dict(agent.env)]))
-            settings = {name: getattr(agent, name) for name in ("user", "address", "credentials", "binary")}
+            named = ("user", "address", "credentials", "binary", "ca_cert", "namespace")
+            settings = {name: getattr(agent, name) for name in named}
             yield from ((f"agent.{name}", value) for name, value in settings.items() if isinstance(value, str))
             yield "content", agent.role.name
         elif self.shape == "template":

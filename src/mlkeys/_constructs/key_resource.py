@@ -176,13 +176,11 @@ class KeyResource(Resource):
 
     def _validate(self) -> list[str]:
         problems = key_problems({name: _plain(value) for name, value in self.values.items()})
-        usual = str(self.ATTRIBUTES["type"].default)
-        kind = str(self.values.get("type", usual))
+        kind = str(self.values.get("type", self.ATTRIBUTES["type"].default))
         if kind not in KEY_TYPES:
-            # The default first: of two equally near types, it is the likely one.
-            near = f" Did you mean {usual!r}?" if usual.startswith(kind) else unknown_type_hint(kind)
             problems.append(
-                f"type={shown(kind)} is not a known key type.{near} Set a newer one with add_override('type', …)."
+                f"type={shown(kind)} is not a known key type.{unknown_type_hint(kind)} "
+                "Set a newer one with add_override('type', …)."
             )
         if self._encrypts and _SIGNING_ONLY.match(kind):
             problems.append(f"a key of type {kind} cannot encrypt or decrypt")

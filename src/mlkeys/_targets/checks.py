@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from mlkeys._analysis.view import View
 from mlkeys._errors import Problem
 from mlkeys._model.stack import Stack
+from mlkeys._targets.names import length_problem
 
 
 def target_problems_of(view: View, sources: Mapping[str, str]) -> tuple[Problem, ...]:
@@ -32,6 +33,8 @@ def target_problems_of(view: View, sources: Mapping[str, str]) -> tuple[Problem,
 def _stacks(view: View) -> Iterator[Problem]:
     seen: dict[str, Stack] = {}
     for stack in view.app.stacks:
+        if problem := length_problem("the id of the stack", stack.node.id):
+            yield Problem(stack.node.path, stack.node.location_text, problem)
         first = seen.setdefault(stack.node.id.lower(), stack)
         if first is not stack:
             yield Problem(

@@ -8,6 +8,20 @@ import hashlib
 import re
 
 _HASH_DIGITS = 8
+#: The most that file systems allow for one name, in bytes.
+LONGEST = 255
+
+
+def length_problem(what: str, path: str) -> str | None:
+    """Return the problem of a path whose names no file can have, None when there is none.
+
+    Args:
+        what: what the path is made of, such as "the name of the policy".
+    """
+    longest = max(len(name.encode()) for name in path.split("/"))
+    if longest <= LONGEST:
+        return None
+    return f"{what} is too long by {longest - LONGEST}: the name of its file can have {LONGEST} bytes"
 
 
 def terraform_name(path: str) -> str:

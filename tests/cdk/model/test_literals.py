@@ -81,13 +81,13 @@ def in_constructor(name: str, keyword: str, form: str) -> Callable[[Stack], obje
 def agent(keyword: str, s: Stack, value: object) -> object:
     key, role = key_in(s, "other"), vault.AppRole(s, "r", token_policies=["default"])
     given: dict[str, Any] = {
-        "command": ["x"],
+        "command": ["/x"],
         "env": {"A": key.encrypt(Secret.env("A")).ciphertext},
         "role": role,
         "address": "a",
     }
     web = Inventory(s, "i").group("web", ["h"])
-    return HostConfig(s, "f", hosts=web, dest="/etc/f.service", agent=Agent(**{**given, keyword: value}))
+    return HostConfig(s, "f", hosts=web, dest="/etc/systemd/system/f.service", agent=Agent(**{**given, keyword: value}))
 
 
 def encrypted(source: Callable[[Any], Secret], name: str | None, s: Stack, value: object) -> object:

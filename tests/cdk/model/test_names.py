@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlkeys import Agent, Annotations, EncryptedVars, HostConfig, Inventory, Secret, Stack
+from mlkeys import Agent, Annotations, App, EncryptedVars, HostConfig, Inventory, Secret, Stack
 from mlkeys import transit as vault
 from tests.cdk.apps import app_of, files, key_in, plays, problems, stack, task_of, terraform
 
@@ -33,7 +33,9 @@ def command(s: Stack) -> None:
     key, role = key_in(s), vault.AppRole(s, "r", token_policies=["default"])
     env = {"A": key.encrypt(Secret.env("A")).ciphertext}
     web = Inventory(s, "i").group("web", ["h"])
-    HostConfig(s, "f", hosts=web, dest="/etc/f.service", agent=Agent(TEXT, env, role, address="https://a"))
+    HostConfig(
+        s, "f", hosts=web, dest="/etc/systemd/system/f.service", agent=Agent(TEXT, env, role, address="https://a")
+    )
 
 
 def policies(s: Stack) -> None:
@@ -111,3 +113,20 @@ def test_references_in_overrides_and_names_are_rendered() -> None:
     assert (task["ansible.builtin.template"]["owner"], task["notify"]) == ("key", "Restart key")
     assert play["handlers"][0]["name"] == "Restart key"
     assert app_of(s).node.path == ""
+
+
+def test_names_that_no_file_can_have_are_refused() -> None:
+    s = Stack(App(), "s" * 256)
+    web = Inventory(s, "i").group("g" * 256, ["h"])
+    vault.TransitSecretBackendKey(s, "long", backend="transit", name="n" * 244)
+    vault.Policy(s, "p", name=f"team/{'p' * 252}").allow("a", "read")
+    vault.Policy(s, "q", name=f"{'p' * 251}/{'p' * 251}").allow("a", "read")
+    HostConfig(s, "c" * 250, hosts=web, dest="/etc/a", json={"a": 1})
+    found = [message.rpartition(") ")[2] for message in problems(s)]
+    assert found == [
+        "the name of the group is too long by 1: the name of its file can have 255 bytes",
+        "the name of the key is too long by 1: the name of its file can have 255 bytes",
+        "the name of the policy is too long by 1: the name of its file can have 255 bytes",
+        "the path of the construct is too long by 264: the name of its file can have 255 bytes",
+        "the id of the stack is too long by 1: the name of its file can have 255 bytes",
+    ]

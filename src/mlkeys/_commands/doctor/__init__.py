@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ import click
 
 from mlkeys._commands.doctor import environment, machine, server
 from mlkeys._commands.doctor.check import Check
-from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.project import (
     chosen,
     json_option,
@@ -59,7 +58,7 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, as_json
     """
     checks = list(_all(program, out, stacks))
     if as_json:
-        click.echo(json.dumps([check.as_data() for check in checks]))
+        show_json([check.as_data() for check in checks])
     else:
         for check in checks:
             _show(check)

@@ -14,6 +14,7 @@ from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
+from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
@@ -67,6 +68,8 @@ def needs_of(view: View, stack: Stack) -> Iterator[Need]:
             for use in ("encrypt", "verify", "rewrap"):
                 yield from _using(view, element.key, use)
             yield from _rotating(view, element.key)
+        if isinstance(element, HostConfig) and isinstance(element.content, Agent):
+            yield from _logging_in(view, element.content)
         if isinstance(element, Encrypted) and isinstance(element.plaintext, KvSecret):
             yield Need(f"{element.plaintext.mount}/data/{element.plaintext.path}", _READ)
     readers = {element: list(_decrypted_by(view, element)) for element in view.in_stack(stack)}
@@ -74,6 +77,15 @@ def needs_of(view: View, stack: Stack) -> Iterator[Need]:
         about = "Only 'mlkeys output --show-secrets' needs it." if isinstance(element, Output) else ""
         for one in decrypted:
             yield from _using(view, one.key, "decrypt", about)
+
+
+def _logging_in(view: View, agent: Agent) -> Iterator[Need]:
+    """What delivering a secret ID to a host needs."""
+    path = f"auth/{view.text(str(agent.role.backend))}/role/{view.text(str(agent.role.name))}"
+    yield Need(path, _READ)
+    yield Need(f"{path}/role-id", _READ)
+    for below in ("secret-id", "secret-id-accessor/lookup", "secret-id-accessor/destroy"):
+        yield Need(f"{path}/{below}", frozenset({"update"}))
 
 
 def _using(view: View, key: KeyResource, use: str, about: str = "") -> Iterator[Need]:

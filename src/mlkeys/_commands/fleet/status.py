@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlkeys._commands.errors import failing_plainly, write_file
+from mlkeys._commands.errors import failing_plainly, show_json, write_file
 from mlkeys._commands.fleet.account_text import output, show_rows
 from mlkeys._commands.fleet.status_page import page
 from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, reason_in
@@ -89,7 +89,7 @@ def command(
     if html is not None:
         write_file(html, page(found, datetime.now().astimezone()))
     if as_json:
-        click.echo(json.dumps({"fleets": [{"name": one.name, **one.report} for one in found]}))
+        show_json({"fleets": [{"name": one.name, **one.report} for one in found]})
     else:
         _show(found, every=every, fail=fail)
     sys.exit(2 if fail and not all(one.healthy for one in found) else 0)

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.project import in_order, json_option, program_argument
 from mlkeys._synthesis.program import load
 
@@ -31,7 +30,7 @@ def command(program: Path, *, as_json: bool) -> None:
         for stack in in_order(load(program))
     ]
     if as_json:
-        click.echo(json.dumps(stacks))
+        show_json(stacks)
         return
     for stack in stacks:
         click.echo("  ".join(part for part in (stack["name"], f"({stack['at']})", stack["description"]) if part))

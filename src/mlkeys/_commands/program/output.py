@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.playbook import ansible_playbook
 from mlkeys._commands.project import (
     chosen,
@@ -29,6 +29,12 @@ from mlkeys._synthesis.program import load
 from mlkeys._targets.ansible.project import OUTPUT_MARK, OUTPUTS_FILE
 
 _HIDDEN = "(sensitive; show it with --show-secrets)"
+
+
+class _Hidden:
+    """Stands for the value of a sensitive output that is not shown."""
+
+
 _SHOWN = re.compile(re.escape(OUTPUT_MARK) + r"([A-Za-z0-9+/=]+)")
 
 
@@ -45,7 +51,8 @@ def command(
 ) -> None:
     """Show the outputs of a deployment: all of them, or the one called NAME.
 
-    Sensitive outputs are not stored in any file. --show-secrets decrypts them on the server.
+    Sensitive outputs are not stored in any file. --show-secrets decrypts them on the server. Without it, NAME of a
+    sensitive output is an error, and in JSON its value is {"sensitive": true}.
 
     \b
     Examples:
@@ -63,7 +70,8 @@ def command(
     if name is not None:
         _show_one(name, found, as_json=as_json)
     elif as_json:
-        click.echo(json.dumps(found if len(found) > 1 else next(iter(found.values()))))
+        shown = {stack: {name: _plain(value) for name, value in values.items()} for stack, values in found.items()}
+        show_json(shown if len(shown) > 1 else next(iter(shown.values())))
     else:
         for stack, values in found.items():
             for output, value in values.items():
@@ -78,10 +86,21 @@ def _show_one(name: str, found: dict[str, dict[str, Any]], *, as_json: bool) -> 
     if len(holders) > 1:
         raise MlkeysError(f"Several stacks have an output {name!r}: choose one of {', '.join(holders)} with --stack.")
     value = found[holders[0]][name]
-    click.echo(json.dumps(value) if as_json else _text(value))
+    if isinstance(value, _Hidden):
+        raise MlkeysError(f"Output {name!r} is sensitive: show it with --show-secrets.")
+    if as_json:
+        show_json(value)
+    else:
+        click.echo(_text(value))
+
+
+def _plain(value: Any) -> Any:
+    return {"sensitive": True} if isinstance(value, _Hidden) else value
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, _Hidden):
+        return _HIDDEN
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -91,7 +110,7 @@ def _values(stack: Stack, folder: Path, *, show_secrets: bool) -> dict[str, Any]
     written = _written(project) if any(not output.sensitive for output in outputs) else {}
     hidden = _decrypted(project) if show_secrets and any(output.sensitive for output in outputs) else {}
     return {
-        output.name: hidden.get(output.name, _HIDDEN) if output.sensitive else written.get(output.name)
+        output.name: hidden.get(output.name, _Hidden()) if output.sensitive else written.get(output.name)
         for output in sorted(outputs, key=lambda output: output.name)
     }
 

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
-from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.project import json_option, out_folder, out_option, program_argument, show_warnings
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import differences, synthesize_for, write
@@ -42,7 +41,7 @@ def command(program: Path, out: Path | None, *, check: bool, as_json: bool) -> N
     if not check:
         write(made.files, folder)
     if as_json:
-        click.echo(json.dumps({"folder": str(folder), "files": sorted(made.files), "changed": different}))
+        show_json({"folder": str(folder), "files": sorted(made.files), "changed": different})
     elif not different:
         click.echo(f"{len(made.files)} files in {folder} are up to date.")
     elif check:

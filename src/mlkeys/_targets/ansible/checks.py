@@ -7,15 +7,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mlkeys._analysis.view import View
+from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Template
+from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element
-from mlkeys._targets.ansible import agent as agents
+from mlkeys._targets.ansible import services
 from mlkeys._targets.ansible.bulk import KEYS_RESULT, SECRETS
-from mlkeys._targets.ansible.content import problem_of
+from mlkeys._targets.ansible.content import problem_of, problem_of_template
 from mlkeys._targets.ansible.login import KV_VARIABLES
-from mlkeys._targets.ansible.sources import problem_of_template
+from mlkeys._targets.names import length_problem, terraform_name
 
 #: Names that Ansible or the generated tasks use.
 _RESERVED = frozenset(
@@ -64,8 +67,22 @@ def ansible_problems(view: View, element: Element, sources: Mapping[str, str]) -
         for name in element.variables:
             if not name.isidentifier() or name in _RESERVED or name.startswith((KEYS_RESULT, SECRETS)):
                 yield f"{name!r} is not a valid name for a variable of hosts"
+    yield from filter(None, _lengths(element))
     if isinstance(element, HostConfig):
         yield from _host_config(view, element, sources)
+
+
+def _lengths(element: Element) -> Iterator[str | None]:
+    """Yield the problem of each name from which the name of a file is made."""
+    if isinstance(element, Policy):
+        yield length_problem("the name of the policy", f"{element.policy_name}.hcl")
+    elif isinstance(element, Group):
+        yield length_problem("the name of the group", element.name)
+    elif isinstance(element, (HostConfig, EncryptedVars)):
+        suffix = ".j2" if isinstance(element, HostConfig) else ".transit.yml"
+        yield length_problem("the path of the construct", terraform_name(element.node.path) + suffix)
+    elif isinstance(element, TransitSecretBackendKey):
+        yield length_problem("the name of the key", f"{element.values.get('name', '')}.transit.yml")
 
 
 def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> Iterator[str]:
@@ -79,7 +96,7 @@ def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> 
     if "}" in dest.rpartition("/")[2]:
         yield "the last part of dest must be a name, not a template"
     if isinstance(config.content, Agent):
-        yield from agents.problems_of(view, config, config.content)
+        yield from services.problems_of(view, config, config.content)
     elif config.shape == "template":
         if (problem := problem_of_template(config.content, sources)) is not None:
             yield problem

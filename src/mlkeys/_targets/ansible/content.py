@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Contents of files on hosts: data in a known shape, as a template."""
+"""Contents of files on hosts: data in a known shape, as a template, and the templates that a program names."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mlkeys._shared.shapes import UnsupportedValue, quoted, rendered
@@ -49,3 +50,20 @@ def problem_of(keyword: str, data: Any) -> str | None:
 
 def _shape_of(keyword: str) -> str:
     return SHAPE_OF.get(keyword, keyword)
+
+
+def problem_of_template(name: str, sources: Mapping[str, str]) -> str | None:
+    """Return what is wrong with a template, None when nothing is. jinja2 parses it, so that errors show at once."""
+    text = sources.get(name)
+    if text is None:
+        return f"cannot read the template {name!r}: the path is relative to the folder of the program"
+    # Only programs with templates need it, and importing it takes longer than all the rest.
+    import jinja2  # noqa: PLC0415
+
+    try:
+        jinja2.Environment(autoescape=False).parse(text)  # noqa: S701  nothing is rendered
+    except jinja2.TemplateSyntaxError as mistake:
+        line, message = mistake.lineno, mistake.message
+    else:
+        return None
+    return f"the template {name!r} has a syntax error in line {line}: {message}"

@@ -13,9 +13,9 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Template
 from mlkeys._model.element import Element
-from mlkeys._targets.ansible import agent as agents
+from mlkeys._targets.ansible import services
 from mlkeys._targets.ansible.content import content
-from mlkeys._targets.ansible.tasks import Task, is_there, reading
+from mlkeys._targets.ansible.tasks import Task, is_there, path_template, reading
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import terraform_name
@@ -23,17 +23,12 @@ from mlkeys._targets.names import terraform_name
 
 @dataclass(frozen=True, slots=True)
 class HostFile:
-    """A file on a host and its template.
-
-    Attributes:
-        word: what the file is, for the name of its task.
-    """
+    """A file on a host and its template; empty where a role writes the file."""
 
     template: str
     text: str
     dest: str | Template
     mode: str
-    word: str = "File"
 
 
 @dataclass(slots=True)
@@ -61,13 +56,8 @@ def files_of(config: HostConfig, values: Values, sources: Mapping[str, str]) -> 
     if config.shape == "template":
         return [HostFile(f"templates/{name}.j2", sources[config.content], config.dest, config.mode)]
     if isinstance(config.content, Agent):
-        agent = agents.resolved(config.content, values)
-        settings = header + agents.configuration(values, agent)
-        return [
-            HostFile(f"templates/{name}.hcl.j2", settings, agents.config_path(name, agent), "0640", "Settings"),
-            HostFile(f"templates/{name}.service.j2", header + agents.unit(name, agent), config.dest, "0644", "Unit"),
-        ]
-
+        # The role writes it.
+        return [HostFile("", "", services.config_path(config), "0640")]
     text = content(config.shape, config.content, values)
     return [HostFile(f"templates/{name}.j2", header + text, config.dest, config.mode)]
 
@@ -77,15 +67,20 @@ def play(
 ) -> Task:
     """Return the play for the hosts of a pattern."""
     used = _files_of_play(host_play, values)
-    dests = [file.dest for config in host_play.configs for file in files[config]]
+    dests = [file.dest for config in host_play.configs for file in files[config] if file.template]
     tasks: list[Any] = [reading(vars_files[element]) for element in used]
-    tasks += _making_folders(
-        folder if isinstance(folder, Template) else values.text(folder) for folder in map(_folder_of, dests)
-    )
+    if dests:
+        tasks += _making_folders(
+            folder if isinstance(folder, Template) else values.text(folder) for folder in map(_folder_of, dests)
+        )
     for config in host_play.configs:
         comment = f"{config.node.path} {config.node.location_text}"
         tasks += [Commented(comment, task) for task in _tasks(config, values, files[config], vars_files)]
-    restarted = {values.view.text(config.restart) for config in host_play.configs if config.restart}
+    restarted = {
+        values.view.text(config.restart)
+        for config in host_play.configs
+        if config.restart and not isinstance(config.content, Agent)
+    }
     handlers = [_handler(service) for service in sorted(restarted)]
     head: Task = {
         "name": f"Write files to {host_play.pattern}",
@@ -138,12 +133,16 @@ def _files_of_hosts(config: HostConfig, values: Values) -> Iterator[EncryptedVar
 def _tasks(
     config: HostConfig, values: Values, files: Iterable[HostFile], vars_files: Mapping[Element, str]
 ) -> Iterator[Task]:
+    if isinstance(config.content, Agent):
+        paths = {element: path_template(file) for element, file in vars_files.items()}
+        yield services.task(config, config.content, values, paths)
+        return
     for file in files:
         dest = file.dest if isinstance(file.dest, Template) else values.text(file.dest)
         options: Task = {"src": file.template.removeprefix("templates/"), "dest": dest, "mode": file.mode}
         names = {"owner": config.owner, "group": config.group}
         options |= {name: values.view.text(value) for name, value in names.items() if value}
-        task: Task = {"name": f"{file.word} {values.name(config)}", "ansible.builtin.template": options}
+        task: Task = {"name": f"File {values.name(config)}", "ansible.builtin.template": options}
         if config.delivery == "plaintext":
             # A diff or result would show the plaintext.
             task |= {"no_log": True, "diff": False}

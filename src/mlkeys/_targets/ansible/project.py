@@ -99,7 +99,7 @@ class AnsibleProject:
             name = self._view.text(str(policy.name))
             files[f"policies/{name}.hcl"] = self._view.text(hcl(policy.rules, policy.description))
         for made in host_files.values():
-            files |= {file.template: file.text for file in made}
+            files |= {file.template: file.text for file in made if file.template}
         if any(output.sensitive for output in self._outputs):
             files["outputs.yml"] = document([self._sensitive_outputs()], origin)
         return files

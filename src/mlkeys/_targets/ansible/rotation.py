@@ -10,10 +10,11 @@ from typing import Any
 from mlkeys._constructs.backend import TransitSecretBackend
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Encrypted
-from mlkeys._constructs.host_config import HostConfig
+from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.output import Output
 from mlkeys._model.element import Element
+from mlkeys._targets.ansible import services
 from mlkeys._targets.ansible.hosts import HostFile
 from mlkeys._targets.ansible.tasks import FLOORS_FILE
 from mlkeys._targets.ansible.values import Values
@@ -35,12 +36,15 @@ def variables(
     if not encrypted:
         return {}
     paths: dict[str, dict[Any, None]] = {}
+    served: dict[str, dict[str, None]] = {}
     for config, files in host_files.items():
         if config.delivery == "plaintext":
             continue
         for group in config.hosts:
             dests = (file.dest if isinstance(file.dest, Template) else values.text(file.dest) for file in files)
             paths.setdefault(group.name, {}).update(dict.fromkeys(dests))
+            if isinstance(config.content, Agent):
+                served.setdefault(group.name, {})[services.name_of(config)] = None
     found: dict[str, Any] = {
         "vault_transit_backends": [{"path": path} for path in _backends(elements, encrypted, values)],
         "vault_transit_vars_files": [
@@ -55,10 +59,19 @@ def variables(
     }
     if paths:
         found["vault_transit_paths_of_groups"] = {name: list(known) for name, known in paths.items()}
-        chosen = "group_names | select('in', vault_transit_paths_of_groups)"
-        code = f"{chosen} | map('extract', vault_transit_paths_of_groups) | flatten | unique"
-        found["vault_transit_host_paths"] = Template(f"{{{{ {code} }}}}")
+        found["vault_transit_host_paths"] = _of_groups("vault_transit_paths_of_groups")
+    if served:
+        # Their files belong to root.
+        names = {name: [{"name": service} for service in known] for name, known in served.items()}
+        found["vault_transit_services_of_groups"] = names
+        found["vault_transit_host_services"] = _of_groups("vault_transit_services_of_groups")
     return found
+
+
+def _of_groups(variable: str) -> Template:
+    """Return what a variable has for the groups of a host."""
+    chosen = f"group_names | select('in', {variable})"
+    return Template(f"{{{{ {chosen} | map('extract', {variable}) | flatten | unique }}}}")
 
 
 def _backends(elements: Iterable[Element], encrypted: Iterable[EncryptedVars], values: Values) -> list[Any]:

@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Services that get their secrets from an agent: variables of the role `mlkeys.transit.vault_transit_host`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mlkeys._analysis.view import View
+from mlkeys._constructs.encrypted_vars import EncryptedVars
+from mlkeys._constructs.encryption import Encrypted
+from mlkeys._constructs.host_config import Agent, HostConfig
+from mlkeys._constructs.inventory import Template
+from mlkeys._model.element import Element
+from mlkeys._model.reference import Target, parts
+from mlkeys._targets.ansible.values import Values
+
+ROLE = "mlkeys.transit.vault_transit_host"
+#: The role gives each service a folder in this one.
+FOLDER = "/etc/mlkeys"
+
+#: Where the role puts units, and what a name of one looks like.
+_UNIT = re.compile(r"/etc/systemd/system/([A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)\.service")
+
+
+def problems_of(view: View, config: HostConfig, agent: Agent) -> Iterable[str]:
+    """Return the problems of an agent."""
+    yield from _problems_of_settings(agent)
+    yield from _problems_of_secrets(view, agent)
+    if not isinstance(config.dest, str) or not _UNIT.fullmatch(config.dest):
+        yield "agent: dest must be the path of a systemd unit, /etc/systemd/system/NAME.service"
+    if agent.credentials != FOLDER:
+        yield "agent: leave credentials out: the role vault_transit_host keeps them in /etc/mlkeys/NAME"
+    if agent.address is None and (stack := view.stack_of[config]) is not None and stack.url is None:
+        yield "agent: set the address of the agent or the url of the stack"
+    given = {"mode": config.given_mode, "owner": config.owner, "group": config.group}
+    for name, value in given.items():
+        if value is not None:
+            yield f"agent: leave {name} out: the role vault_transit_host sets it"
+
+
+def _problems_of_settings(agent: Agent) -> Iterable[str]:
+    if not agent.command or isinstance(agent.command, str):
+        yield "agent: command must be a list, the program and its arguments"
+    elif not str(agent.command[0]).startswith("/"):
+        yield "agent: command must begin with the absolute path of a program"
+    for name in ("user", "address", "credentials", "binary", "ca_cert", "namespace"):
+        value = getattr(agent, name)
+        if value is not None and not isinstance(value, str):
+            yield f"agent: {name} must be a string, not a {type(value).__name__}"
+    if not isinstance(agent.install, bool):
+        yield f"agent: install must be True or False, not a {type(agent.install).__name__}"
+
+
+def _problems_of_secrets(view: View, agent: Agent) -> Iterable[str]:
+    keys = set()
+    for name, ciphertext in agent.env.items():
+        if not name.isidentifier():
+            yield f"agent: {name!r} is not a valid name for an environment variable"
+        entry = _encrypted(view, ciphertext)
+        if entry is None:
+            yield f"agent: {name} must be a ciphertext of this program, such as key.encrypt(…).ciphertext"
+        else:
+            keys.add(entry.key)
+    if not agent.env:
+        yield "agent: env is empty, so there is nothing to decrypt"
+    if len(keys) > 1:
+        named = ", ".join(sorted(key.node.path for key in keys))
+        yield f"agent: all of its secrets must be encrypted with one key, and not with {named}"
+
+
+def _encrypted(view: View, text: str) -> Encrypted | None:
+    found = parts(str(text))
+    if len(found) != 1 or not isinstance(found[0], Target):
+        return None
+    pointer = view.pointer(found[0])
+    return pointer.element if pointer is not None and isinstance(pointer.element, Encrypted) else None
+
+
+def name_of(config: HostConfig) -> str:
+    """Return the name of the service, as a check has found it in the path of its unit."""
+    found = _UNIT.fullmatch(str(config.dest))
+    return found[1] if found is not None else ""
+
+
+def config_path(config: HostConfig) -> str:
+    """Return the path of the file with the ciphertexts of a service."""
+    return f"{FOLDER}/{name_of(config)}/agent.hcl"
+
+
+def task(config: HostConfig, agent: Agent, values: Values, vars_files: Mapping[Element, Template]) -> dict[str, Any]:
+    """Return the task that deploys a service with the role.
+
+    Args:
+        vars_files: paths of the files of ciphertexts.
+    """
+    text = values.view.text
+    entries = {name: entry for name, text in agent.env.items() if (entry := _encrypted(values.view, text)) is not None}
+    files = dict.fromkeys(
+        vars_files[entry.node.scope] for entry in entries.values() if isinstance(entry.node.scope, EncryptedVars)
+    )
+    key = next(iter(entries.values())).key
+    service: dict[str, Any] = {
+        "name": name_of(config),
+        "command": [values.text(str(word)) for word in agent.command],
+        "environment": {name: entry.name for name, entry in entries.items()},
+        "user": text(agent.user),
+        **({"restart_units": [text(config.restart)]} if config.restart else {}),
+    }
+    variables = {
+        "services": [service],
+        "vars_files": list(files),
+        "backend": values.plain(key.backend),
+        "key": values.plain(key.name),
+        "approle": values.plain(agent.role.name),
+        "approle_path": values.plain(agent.role.backend),
+        "url": values.text(agent.address or values.stack.url or ""),
+        **{
+            name: values.text(given)
+            for name, given in (
+                ("namespace", agent.namespace if agent.namespace is not None else values.stack.namespace),
+                ("ca_cert", agent.ca_cert),
+                ("binary", agent.binary),
+            )
+            if given is not None
+        },
+        "install": agent.install or None,
+    }
+    return {
+        "name": f"Service {values.name(config)}",
+        "ansible.builtin.include_role": {"name": ROLE, "apply": {"become": True}},
+        "vars": {f"vault_transit_host_{name}": value for name, value in variables.items() if value is not None},
+    }

@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What commands report to scripts: JSON on standard output, whatever happens, and statuses that none can miss."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cdk.command import mlkeys, mlkeys_on_terminal
+
+PROGRAM = """
+from mlkeys import App, Secret, Stack, export
+from mlkeys import transit as vault
+
+with Stack(App(), "s"):
+    engine = vault.TransitSecretBackend("engine", path="transit")
+    key = vault.TransitSecretBackendKey("key", backend=engine.path, name="key", type="TYPE")
+    made = key.encrypt(Secret.env("A_KEY"))
+    export("hidden", key.decrypt(made))
+    export("shown", engine.path)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a program, and what its deployment would have written."""
+    (tmp_path / "app.py").write_text(PROGRAM.replace("TYPE", "aes256-gcm96"))
+    project = tmp_path / "mlkeys.out" / "ansible" / "s"
+    project.mkdir(parents=True)
+    (project / "outputs.json").write_text('{"shown": "transit"}')
+    return tmp_path
+
+
+def test_a_hidden_output_is_an_error_and_never_a_placeholder(folder: Path) -> None:
+    asked = mlkeys("output", "hidden", cwd=folder, status=1)
+    assert asked.stdout == ""
+    assert asked.stderr == "Error: Output 'hidden' is sensitive: show it with --show-secrets.\n"
+    shown = json.loads(mlkeys("output", "hidden", "--json", cwd=folder, status=1).stdout)
+    assert shown == {"error": "Output 'hidden' is sensitive: show it with --show-secrets."}
+    assert mlkeys("output", "shown", cwd=folder).stdout == "transit\n"
+    everything = json.loads(mlkeys("output", "--json", cwd=folder).stdout)
+    assert everything == {"hidden": {"sensitive": True}, "shown": "transit"}
+
+
+def test_a_refusal_is_json_where_json_is_asked_for(folder: Path) -> None:
+    (folder / "app.py").write_text(PROGRAM.replace("TYPE", "aes-256"))
+    for command in ("synth", "deploy", "diff"):
+        refused = mlkeys(command, "--json", cwd=folder, status=1)
+        (problem,) = json.loads(refused.stdout)["problems"]
+        assert (problem["path"], problem["at"]) == ("s/key", "app.py:7")
+        assert "Did you mean 'aes256-gcm96'?" in problem["message"]
+    unknown = mlkeys("output", "--json", "--stack", "t", cwd=folder, status=1)
+    assert json.loads(unknown.stdout) == {"error": "Unknown stack t. The program has: s."}
+    unread = mlkeys("lint", "--json", "--patterns", "none.toml", cwd=folder, status=2)
+    assert json.loads(unread.stdout)["error"].startswith("none.toml: ")
+
+
+def test_graph_init_and_lint_speak_json(folder: Path) -> None:
+    graph = json.loads(mlkeys("graph", "--json", cwd=folder).stdout)
+    assert {"path": "s/key", "kind": "TransitSecretBackendKey", "at": "app.py:7"} in graph["constructs"]
+    assert {"from": "s/key", "to": "s/engine"} in graph["references"]
+    mlkeys("graph", "--json", "--out", "graph.json", cwd=folder)
+    assert json.loads((folder / "graph.json").read_text()) == graph
+    made = json.loads(mlkeys("init", "new", "--json", cwd=folder).stdout)
+    assert made == {"folder": "new", "files": ["app.py"]}
+    full = json.loads(mlkeys("init", "new", "--json", cwd=folder, status=1).stdout)
+    assert full == {"error": "new is not empty."}
+    linted = mlkeys("lint", "--json", "app.py", cwd=folder)
+    assert linted.stdout == mlkeys("lint", "--format", "json", "app.py", cwd=folder).stdout
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["synth", "--json"], ["--help"], ["graph"]], ids=" ".join)
+def test_a_full_disk_is_a_sentence(folder: Path, arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "mlkeys", *arguments],
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == 1
+    assert run.stderr == "Error: The output cannot be written: No space left on device.\n"
+
+
+def test_no_color_holds_for_the_command_itself(folder: Path) -> None:
+    leak = folder / "leak.env"
+    # Assembled here, so that this file holds none.
+    leak.write_text("OPENAI_API_KEY=sk-" + "proj-" + "T3BlbkFJ" * 8 + "\n")
+    shown = {
+        value: mlkeys_on_terminal("lint", "leak.env", cwd=folder, env={"NO_COLOR": value}, answers={}, status=1)
+        for value in ("", "1")
+    }
+    assert "\x1b[3" in shown[""]
+    assert "\x1b[" not in shown["1"]
