@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from mlkeys._analysis.view import View
-from mlkeys._commands.program.old_layout import move_state
-from mlkeys._commands.program.state import rename
+from mlkeys._commands.deployment.old_layout import move_state
+from mlkeys._commands.deployment.state import rename
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._synthesis.program import load

@@ -102,9 +102,9 @@ class Stack(Construct):
         self._entered: list[Token[Construct | None]] = []
         if place.node.nearest(Stack) is not None:
             self.node.add_problem("a stack cannot be inside of another stack")
-        self._report()
+        self._report(aliases)
 
-    def _report(self) -> None:
+    def _report(self, aliases: Sequence[str]) -> None:
         choices = {
             "terraform_secrets": (self.terraform_secrets, get_args(TerraformSecrets)),
             "terraform_auth": (self.terraform_auth, get_args(TerraformAuth)),
@@ -112,6 +112,8 @@ class Stack(Construct):
         for name, (given, known) in choices.items():
             if given is not None and (problem := choice_problem(name, given, known)):
                 self.node.add_problem(problem)
+        if isinstance(aliases, str):
+            self.node.add_problem("aliases must be a list of names")
         if self.terraform_auth == "jwt" and not self.terraform_auth_role:
             self.node.add_problem("terraform_auth='jwt' requires terraform_auth_role")
         if self.terraform_secrets == "state":

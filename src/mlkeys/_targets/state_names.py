@@ -3,14 +3,14 @@
 """Names in the folder of what must last: ciphertexts, floors, and the record of what was deployed.
 
 It is beside the program and belongs into version control. Everything in it is named by what it is, and not by ids of
-constructs: `secrets/STACK/BACKEND/KEY.transit.yml`.
+constructs: `mlkeys.state/STACK/BACKEND/KEY.transit.yml`.
 """
 
 from __future__ import annotations
 
 import re
 
-FOLDER = "secrets"
+FOLDER = "mlkeys.state"
 RECORD_FILE = "record.json"
 #: Minimum versions of keys (`min_decryption_version`, the floor) after rotations.
 FLOORS_FILE = "floors.json"

@@ -111,7 +111,7 @@ def test_no_secret_reaches_terraform_unless_asked_by_name() -> None:
     export("name", key.name, scope=s)
     text = files(s)["terraform/s/cdk.tf.json"]
     assert set(json.loads(text)["output"]) == {"name"}
-    assert not re.search('encrypt"|decrypt|vault:v1|variable|ephemeral|"data"', text)
+    assert not re.search('encrypt"|decrypt"|vault:v1|variable|ephemeral|"data"', text)
     manifest = json.loads(files(s)["manifest.json"])
     assert manifest["stacks"]["s"]["targets"]["terraform"]["omitted_outputs"] == ["opened", "sealed"]
 

@@ -11,11 +11,11 @@ from typing import TextIO
 
 import click
 
+from mlkeys._commands.deployment import departed
+from mlkeys._commands.deployment.carry import carry, moves_of
+from mlkeys._commands.deployment.comparison import Comparison, compared
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
-from mlkeys._commands.program import departed
-from mlkeys._commands.program.carry import carry, moves_of
-from mlkeys._commands.program.comparison import Comparison, compared
 from mlkeys._commands.project import (
     chosen,
     json_option,
@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     Generates the files, then runs the playbook of each stack. The server and the login are read from the environment
     (BAO_ADDR, BAO_TOKEN, VAULT_ADDR, …), unless the stack sets them. A second run changes nothing.
 
-    Ciphertexts and the record of what was deployed are in the folder 'secrets' beside the program: commit it.
+    Ciphertexts and the record of what was deployed are in the folder mlkeys.state beside the program: commit it.
 
     What a former deployment made and the program no longer has is shown and then deleted: policies, AppRoles,
     ciphertexts, and files on hosts with plaintext. On a terminal, deploy asks first. Keys and engines are kept unless

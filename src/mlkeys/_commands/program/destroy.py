@@ -10,10 +10,10 @@ from typing import TextIO
 
 import click
 
+from mlkeys._commands.deployment.comparison import compared
+from mlkeys._commands.deployment.departed import Departed, added, agreed, delete, show
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
-from mlkeys._commands.program.comparison import compared
-from mlkeys._commands.program.departed import Departed, added, agreed, delete, show
 from mlkeys._commands.project import (
     chosen,
     json_option,

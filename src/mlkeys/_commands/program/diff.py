@@ -12,11 +12,11 @@ from typing import NoReturn, TextIO
 
 import click
 
+from mlkeys._commands.deployment.carry import moves_of
+from mlkeys._commands.deployment.comparison import Comparison, compared
+from mlkeys._commands.deployment.departed import show
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
-from mlkeys._commands.program.carry import moves_of
-from mlkeys._commands.program.comparison import Comparison, compared
-from mlkeys._commands.program.departed import show
 from mlkeys._commands.project import (
     chosen,
     json_option,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
+from mlkeys._commands.deployment.carry import carry
+from mlkeys._commands.deployment.state import StackState, move, program_folder, states_of
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.program.carry import carry
-from mlkeys._commands.program.state import StackState, move, program_folder, states_of
 from mlkeys._commands.project import out_option, program_argument, synthesised
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root

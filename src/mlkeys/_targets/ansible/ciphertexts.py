@@ -78,6 +78,8 @@ def folders(files: Iterable[str]) -> list[Task]:
             "name": "Folders of ciphertexts",
             "ansible.builtin.file": {"path": Template("{{ item }}"), "state": "directory", "mode": "0755"},
             "loop": Template(f"{{{{ [{', '.join(missing)}] | reject('directory') }}}}"),
+            # It is nothing that a deployment makes.
+            "changed_when": False,
         }
     ]
 

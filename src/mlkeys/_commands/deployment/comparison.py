@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.program import departed
-from mlkeys._commands.program.carry import check_moved, moves_of
-from mlkeys._commands.program.departed import Departed
-from mlkeys._commands.program.owners import check_owners, on_server
-from mlkeys._commands.program.state import StackState, states_of
+from mlkeys._commands.deployment import departed
+from mlkeys._commands.deployment.carry import check_moved, moves_of
+from mlkeys._commands.deployment.departed import Departed
+from mlkeys._commands.deployment.owners import check_owners, on_server
+from mlkeys._commands.deployment.state import StackState, states_of
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made

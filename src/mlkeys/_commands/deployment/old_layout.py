@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from mlkeys._commands.program.state import program_folder
+from mlkeys._commands.deployment.state import program_folder
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
 from mlkeys._system.replacing import read, replace

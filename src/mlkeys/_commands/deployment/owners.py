@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlkeys._commands.program.state import StackState
+from mlkeys._commands.deployment.state import StackState
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Made
 from mlkeys._system import collection

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from mlkeys._commands.deployment.state import StackState
 from mlkeys._commands.playbook import Run, ansible_playbook
-from mlkeys._commands.program.state import StackState
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Move, moved_keys, moves
 

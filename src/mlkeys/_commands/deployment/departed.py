@@ -13,9 +13,9 @@ from typing import TextIO
 
 import click
 
+from mlkeys._commands.deployment.owners import OnServer
+from mlkeys._commands.deployment.state import StackState, record_in
 from mlkeys._commands.playbook import Run, ansible_playbook
-from mlkeys._commands.program.owners import OnServer
-from mlkeys._commands.program.state import StackState, record_in
 from mlkeys._commands.stacks import terminal
 from mlkeys._errors import MlkeysError
 from mlkeys._record.left import Left, left, lines, variables
