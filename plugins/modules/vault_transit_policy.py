@@ -94,6 +94,12 @@ options:
     description:
       - What the policy is for, written to the policy as a comment.
     type: str
+  managed_by:
+    description:
+      - Who manages the policy, in one line. It is the first comment of the policy.
+      - A policy that somebody else manages is neither changed nor removed. The last word tells who it is, and the words
+        before it may change.
+    type: str
 extends_documentation_fragment:
   - mlkeys.transit._attributes
   - mlkeys.transit._attributes.actiongroup_vault

@@ -71,6 +71,12 @@ options:
       - Remove entries that are not among O(secrets).
     type: bool
     default: false
+  keep:
+    description:
+      - Names of entries that O(purge) keeps although they are not among O(secrets).
+    type: list
+    elements: str
+    default: []
   key_version:
     description:
       - The version of the key that no entry should be behind. V(0) for the latest.
@@ -223,6 +229,7 @@ def main() -> None:
             "key": {"type": "str", "required": True, "no_log": False},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "purge": {"type": "bool", "default": False},
+            "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "key_version": {"type": "int", "default": 0, "no_log": False},
             "fingerprint_key": {"type": "str", "no_log": False},
             "refresh_fingerprints": {"type": "bool", "default": False},

@@ -81,7 +81,11 @@ def installed(tmp_path: Path) -> Path:
         source, target = ROOT / part, collection / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "mlkeys.out", "*.transit.yml"))
+            shutil.copytree(
+                source,
+                target,
+                ignore=shutil.ignore_patterns("__pycache__", "mlkeys.out", "mlkeys.state", "*.transit.yml"),
+            )
         else:
             shutil.copy2(source, target)
     return collection

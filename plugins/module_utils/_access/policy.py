@@ -30,6 +30,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy impo
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import mount_problem, name_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
+_MANAGED = "Managed by "
+_COMMENT = f"# {_MANAGED}"
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_./-]*")
 _RAW_PATH = re.compile(r'\bpath\s+"((?:[^"\\]|\\.)*)"')
 
@@ -57,12 +59,14 @@ class PolicyRequest:
 
     Attributes:
         text: the whole policy.
+        manager: who may change it, empty for everybody.
     """
 
     name: str
     present: bool = True
     grants: tuple[Grant, ...] = ()
     text: str = ""
+    manager: str = ""
 
 
 def policy_request(options: Mapping[str, Any]) -> PolicyRequest:
@@ -75,12 +79,16 @@ def policy_request(options: Mapping[str, Any]) -> PolicyRequest:
     name = options["name"].lower()
     if options["state"] == "absent":
         _refuse(name, _name_problems(name))
-        return PolicyRequest(name, present=False)
+        return PolicyRequest(name, present=False, manager=options.get("managed_by") or "")
     grants = tuple(_grant(given, options["backend"]) for given in options.get("grants") or ())
     raw = (options.get("rules") or "").strip()
     rules = [rule for grant in grants for rule in _rules_of(grant)]
-    _refuse(name, [*_name_problems(name), *_problems(grants, raw), *_overlaps(rules, raw)])
-    return PolicyRequest(name, grants=grants, text=policy_text(rules, raw, options.get("description") or ""))
+    manager = options.get("managed_by") or ""
+    one_line = [] if "\n" not in manager else ["managed_by is one line"]
+    _refuse(name, [*_name_problems(name), *one_line, *_problems(grants, raw), *_overlaps(rules, raw)])
+    described = [f"{_MANAGED}{manager}"] if manager else []
+    described += [options["description"]] if options.get("description") else []
+    return PolicyRequest(name, grants=grants, text=policy_text(rules, raw, "\n".join(described)), manager=manager)
 
 
 def _grant(given: Mapping[str, Any], backend: str) -> Grant:
@@ -98,8 +106,9 @@ def reconcile_policy(client: Client, options: Mapping[str, Any], run: RunContext
     request = policy_request(options)
     policies = Policies(client)
     if not request.present:
-        return _remove(policies, request.name, run)
+        return _remove(policies, request, run)
     actual = policies.read(request.name)
+    _check_manager(request, actual)
     warnings = _check_derivation(client, request.grants)
     changed = actual is None or not same_policy(actual, request.text)
     if changed and not run.dry_run:
@@ -108,8 +117,23 @@ def reconcile_policy(client: Client, options: Mapping[str, Any], run: RunContext
     return Outcome(changed, actual or "", shown, {"policy": {"name": request.name, "rules": shown}}, warnings)
 
 
-def _remove(policies: Policies, name: str, run: RunContext) -> Outcome:
+def _check_manager(request: PolicyRequest, actual: str | None) -> None:
+    """
+    Raises:
+        ChangeImpossible: somebody else manages the policy.
+    """
+    first = (actual or "").partition("\n")[0]
+    manager = first[len(_COMMENT) :].strip() if first.startswith(_COMMENT) else ""
+    if request.manager and manager and manager.split()[-1:] != request.manager.split()[-1:]:
+        raise ChangeImpossible(
+            f"The policy '{request.name}' cannot be changed", [f"it is managed by {manager}, and not by you"]
+        )
+
+
+def _remove(policies: Policies, request: PolicyRequest, run: RunContext) -> Outcome:
+    name = request.name
     actual = policies.read(name)
+    _check_manager(request, actual)
     if actual is not None and not run.dry_run:
         policies.delete(name)
     changed = actual is not None

@@ -80,6 +80,7 @@ def policy_spec() -> Spec:
         "grants": {"type": "list", "elements": "dict", "options": grant},
         "rules": {"type": "str"},
         "description": {"type": "str"},
+        "managed_by": {"type": "str"},
     }
 
 

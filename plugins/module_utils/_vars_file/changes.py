@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, MutableMapping, Sequence
+from typing import Any, Collection, Mapping, MutableMapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
@@ -75,6 +75,7 @@ def decide(
     version: int,
     fingerprint_version: int,
     purge: bool,
+    keep: Collection[str] = (),
 ) -> list[EntryChange]:
     """What happens to each entry, in the order of the file, then new ones sorted by name.
 
@@ -84,12 +85,13 @@ def decide(
         version: the key version that entries should not be behind.
         fingerprint_version: the same for fingerprints of given secrets.
         purge: whether to remove entries that were not given.
+        keep: names of those that stay nevertheless.
     """
     changes = []
     for entry in entries.values():
         if entry.name in same:
             changes.append(_change_of_given(entry, same[entry.name], version, fingerprint_version))
-        elif purge:
+        elif purge and entry.name not in keep:
             changes.append(EntryChange(entry.name, REMOVED, "not among secrets", before=entry.version))
         else:
             changes.append(_change_of_stored(entry, version))

@@ -190,7 +190,14 @@ def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprint
         refreshed, warnings = _fingerprints_anew(transit, request, stale)
     same.update(dict.fromkeys(refreshed))
     version = _wanted_version(transit, request, latest_fingerprint)
-    changes = decide(file.entries, same, version=version, fingerprint_version=latest_fingerprint, purge=request.purge)
+    changes = decide(
+        file.entries,
+        same,
+        version=version,
+        fingerprint_version=latest_fingerprint,
+        purge=request.purge,
+        keep=request.keep,
+    )
     return VarsPlan(transit, request, file, version, changes, {**fingerprints, **refreshed}, warnings)
 
 

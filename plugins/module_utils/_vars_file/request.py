@@ -25,6 +25,7 @@ class VarsRequest:
         text: the file's present text.
         place: the document of a KV engine that holds the entries, ``None`` for a file that holds them or points there.
         key_version: the version that no entry should be behind, 0 for the latest.
+        purge: whether to remove entries that are neither among the secrets nor named by ``keep``.
     """
 
     backend: str
@@ -36,6 +37,7 @@ class VarsRequest:
     place: Place | None = None
     key_version: int = 0
     purge: bool = False
+    keep: frozenset[str] = frozenset()
     refresh_fingerprints: bool = False
     return_successors: bool = False
 
@@ -69,6 +71,7 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         place=_place(options) if options["store"] == IN_KV else None,
         key_version=int(options["key_version"]),
         purge=bool(options["purge"]),
+        keep=frozenset(options["keep"]),
         refresh_fingerprints=bool(options["refresh_fingerprints"]),
         return_successors=bool(options["return_successors"]),
     )

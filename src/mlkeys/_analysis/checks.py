@@ -113,8 +113,11 @@ def _common_texts(construct: Construct) -> Iterator[tuple[str, str]]:
     yield from (("warning", text) for warning in construct.node.warnings for text in warning)
     if isinstance(construct, Stack):
         given = {"url": construct.url, "namespace": construct.namespace, "terraform_kv": construct.terraform_kv}
+        given |= {"terraform_auth_path": construct.terraform_auth_path}
+        given |= {"terraform_auth_role": construct.terraform_auth_role}
         yield from ((name, value) for name, value in given.items() if value is not None)
         yield "description", construct.description
+        yield from (("aliases", name) for name in construct.aliases)
 
 
 def _text_problems(view: View, element: Element, field: str, text: str) -> Iterator[str]:

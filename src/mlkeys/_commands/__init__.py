@@ -30,6 +30,7 @@ COMMANDS = {
     "init": "Start a project from a template.",
     "lint": "Find plaintext secrets, and problems in encrypted vars files.",
     "list": "List the stacks of a program.",
+    "move": "Let ciphertexts follow a new name.",
     "output": "Show the outputs of a deployment.",
     "rotate": "Rotate keys and rewrap their ciphertexts everywhere.",
     "status": "Show keys, ciphertext versions, and what is overdue.",
@@ -38,7 +39,10 @@ COMMANDS = {
 
 #: The modules of commands that are not beside this file under their own names.
 PLACES = {
-    **{name: f"program.{name}" for name in ("deploy", "destroy", "diff", "graph", "init", "list", "output", "synth")},
+    **{
+        name: f"program.{name}"
+        for name in ("deploy", "destroy", "diff", "graph", "init", "list", "move", "output", "synth")
+    },
     **{name: f"fleet.{name}" for name in ("rotate", "status")},
     "edit": "vars_file.edit",
     "import": "vars_file.import_",

@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 
 from mlkeys._analysis.view import View
+from mlkeys._commands.deployment.old_layout import move_state
+from mlkeys._commands.deployment.state import rename
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._synthesis.program import load
@@ -60,7 +62,9 @@ def synthesised(program: Path, out: Path | None) -> tuple[Root, Path]:
     """The app, after its files are brought up to date."""
     app = load(program)
     folder = out_folder(program, out)
+    rename(app, program)
     show_warnings(write_app(app, folder))
+    move_state(app, folder)
     if "ansible" not in app.targets:
         raise MlkeysError("This command needs the target 'ansible', which the program does not have.")
     return app, folder

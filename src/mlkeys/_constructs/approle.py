@@ -35,6 +35,7 @@ class AppRoleAttributes(TypedDict, total=False):
     secret_id_num_uses: int | None
     secret_id_bound_cidrs: Sequence[str] | None
     local_secret_ids: bool | None
+    aliases: Sequence[str]
 
 
 class AppRole(Resource):
@@ -59,6 +60,8 @@ class AppRole(Resource):
         secret_id_num_uses: how often a secret ID can be used. 0: any number.
         secret_id_bound_cidrs: networks from which the role may log in. Empty: any.
         local_secret_ids: keep secret IDs out of replication. Cannot be changed later.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+            Default: none.
     """
 
     _grants: Policy | None = None

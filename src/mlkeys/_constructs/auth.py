@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypedDict, Unpack
 
 from mlkeys._model.element import Resource
@@ -18,6 +18,7 @@ class AuthAttributes(TypedDict, total=False):
 
     path: str
     description: str | None
+    aliases: Sequence[str]
 
 
 class AppRoleAuth(Resource):
@@ -26,6 +27,8 @@ class AppRoleAuth(Resource):
     Args:
         path: path to mount it at. Default: `approle`. Cannot be changed later.
         description: purpose of the auth method. Default: empty.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+            Default: none.
     """
 
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {

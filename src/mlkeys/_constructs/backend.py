@@ -33,6 +33,7 @@ class BackendAttributes(TypedDict, total=False):
     external_entropy_access: bool | None
     force_no_cache: bool | None
     disable_upsert: bool | None
+    aliases: Sequence[str]
 
 
 class TransitSecretBackend(Resource):
@@ -59,6 +60,8 @@ class TransitSecretBackend(Resource):
         force_no_cache: disable caching for the mount. Default: False. Cannot be changed later.
         disable_upsert: refuse to encrypt with a key that does not exist, instead of creating it, so that a mistyped
             name is an error. Default: True.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+            Default: none.
     """
 
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {
@@ -129,6 +132,7 @@ class CacheAttributes(TypedDict, total=False):
 
     backend: str
     size: int
+    aliases: Sequence[str]
 
 
 class TransitSecretCacheConfig(Resource):
@@ -137,6 +141,8 @@ class TransitSecretCacheConfig(Resource):
     Args:
         backend: path of the engine. Required.
         size: number of keys to cache: 0 for no limit (the server's default), otherwise at least 10. Required.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+            Default: none.
     """
 
     ATTRIBUTES: ClassVar[Mapping[str, Attribute]] = {

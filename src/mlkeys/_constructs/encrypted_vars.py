@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext
 from mlkeys._constructs.inventory import Group
@@ -42,15 +42,16 @@ class EncryptedVars(Element):
         for name, plaintext in (secrets or {}).items():
             self.add(name, plaintext)
 
-    def add(self, name: str, plaintext: Plaintext) -> Encrypted:
+    def add(self, name: str, plaintext: Plaintext, *, aliases: Sequence[str] = ()) -> Encrypted:
         """Add a secret.
 
         Args:
             name: name of the variable. With a derived key it is also the context.
             plaintext: where the secret comes from.
+            aliases: former names, under which its ciphertext may be stored. Default: none.
         """
         source = plaintext.plaintext if isinstance(plaintext, Decrypted) else plaintext
-        return Encrypted(self, name, key=self.key, plaintext=source, name=name)
+        return Encrypted(self, name, key=self.key, plaintext=source, name=name, aliases=aliases)
 
     def __getitem__(self, name: str) -> Reference:
         """Return the ciphertext of a secret."""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from mlkeys._constructs.key_resource import KeyResource
@@ -26,12 +26,22 @@ class Encrypted(Element):
     runtime_fields = frozenset({"plaintext"})
 
     def __init__(
-        self, scope: Construct, id_: str, *, key: KeyResource, plaintext: Plaintext, name: str
-    ) -> None:  # fmt: skip
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        key: KeyResource,
+        plaintext: Plaintext,
+        name: str,
+        aliases: Sequence[str] = (),
+    ) -> None:
         super().__init__(scope, id_)
         self.key = key
         self.plaintext = plaintext
         self.name = name
+        self.aliases = tuple(aliases)
+        if isinstance(aliases, str):
+            self.node.add_problem("aliases must be a list of names")
         for problem in (*plaintext_problems(plaintext), *_name_problems(name)):
             self.node.add_problem(problem)
 
@@ -42,6 +52,7 @@ class Encrypted(Element):
 
     def texts(self) -> Iterable[tuple[str, str]]:
         yield "name", self.name
+        yield from (("aliases", name) for name in self.aliases)
         if isinstance(self.plaintext, Secret):
             yield from self.plaintext.texts()
         # A literal is refused elsewhere, and no message may repeat it.

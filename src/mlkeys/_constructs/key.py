@@ -43,22 +43,27 @@ class TransitSecretBackendKey(KeyResource):
         parameter_set: parameter set of an `ml-dsa` or `slh-dsa` key. Vault only. Cannot be changed later.
         hybrid_key_type_pqc: post-quantum part of a `hybrid` key. Vault only. Cannot be changed later.
         hybrid_key_type_ec: elliptic-curve part of a `hybrid` key. Vault only. Cannot be changed later.
+        aliases: former names of the key, as NAME or ENGINE/NAME: a deployment decrypts the ciphertexts that are stored
+            under them, and encrypts them with this key. Also former ids of the construct, so that Terraform moves the
+            resource instead of making it anew. Default: none.
     """
 
     _ciphertexts: EncryptedVars | None = None
 
-    def encrypt(self, plaintext: Plaintext, *, name: str | None = None) -> Encrypted:
+    def encrypt(self, plaintext: Plaintext, *, name: str | None = None, aliases: Sequence[str] = ()) -> Encrypted:
         """Encrypt a secret. Its ciphertext is kept for as long as the secret stays the same.
 
         Args:
             plaintext: where the secret comes from, such as `Secret.env("OPENAI_API_KEY")`.
             name: name of the ciphertext, a variable name. With a derived key it is also the context. Default: taken
                 from the source, such as `openai_api_key`.
+            aliases: former names, under which its ciphertext may be stored. Default: none.
         """
         suggested = plaintext.name if isinstance(plaintext, Secret) else None
         if name is None and suggested is None and not plaintext_problems(plaintext):
             self.node.add_problem("a name is required here: encrypt(…, name='…')", call_site())
-        return self.ciphertexts.add(name or suggested or f"unnamed_{len(self.ciphertexts.entries)}", plaintext)
+        found = name or suggested or f"unnamed_{len(self.ciphertexts.entries)}"
+        return self.ciphertexts.add(found, plaintext, aliases=aliases)
 
     @property
     def ciphertexts(self) -> EncryptedVars:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Required, Self, TypeAlias, TypedDict, Unpack
 
 from mlkeys._constructs.backend import place_problems
@@ -81,6 +81,7 @@ class KeyAttributes(KeyChanges, total=False):
 
     backend: Required[str]
     name: Required[str]
+    aliases: Sequence[str]
 
 
 class KeyResource(Resource):

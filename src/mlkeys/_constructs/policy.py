@@ -27,6 +27,8 @@ class Policy(Element):
     Args:
         name: name of the policy. Default: the id of the construct.
         description: purpose of the policy, a comment in its text. Default: empty.
+        aliases: former ids of the construct, so that Terraform moves the resource instead of making it anew.
+            Default: none.
     """
 
     def __init__(
@@ -37,11 +39,15 @@ class Policy(Element):
         *,
         name: str | None = None,
         description: str = "",
+        aliases: Sequence[str] = (),
     ) -> None:
         place, own = where(scope, id_)
         super().__init__(place, own)
         self.policy_name = name or own
         self.description = description
+        self.aliases = tuple(aliases)
+        if isinstance(aliases, str):
+            self.node.add_problem("aliases must be a list of names")
         # Without duplicates, in order.
         self._rules: dict[Hashable, Rule] = {}
         if not _NAME.fullmatch(self.policy_name):
@@ -111,6 +117,7 @@ class Policy(Element):
     def texts(self) -> Iterable[tuple[str, str]]:
         yield "name", self.policy_name
         yield "description", self.description
+        yield from (("aliases", name) for name in self.aliases)
         for rule in self.rules:
             yield "path", rule.path
             for name, values in (rule.allowed or {}).items():

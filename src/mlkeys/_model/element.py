@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from mlkeys._model.attributes import Value, checked, unknown_problem
@@ -53,7 +53,8 @@ class Resource(Element):
         super().__init__(*((scope,) if id_ is None else (scope, id_)))
         self._values: dict[str, Value] = {}
         self.overrides: tuple[tuple[Target | None, str, Any], ...] = ()
-        self._take(attributes)
+        self.aliases = self._aliases(attributes.get("aliases"))
+        self._take({name: value for name, value in attributes.items() if name != "aliases"})
         for name in self.REQUIRED:
             if attributes.get(name) is None:
                 self.node.add_problem(f"{name} is required")
@@ -64,6 +65,14 @@ class Resource(Element):
         Resource.__init__(made, scope, id_, attributes)
         made.managed = False
         return made
+
+    def _aliases(self, given: object) -> tuple[str, ...]:
+        if given is None:
+            return ()
+        if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(one, str) for one in given):
+            self.node.add_problem("aliases must be a list of strings")
+            return ()
+        return tuple(given)
 
     def _take(self, attributes: Mapping[str, object]) -> None:
         for name, value in attributes.items():
@@ -94,6 +103,7 @@ class Resource(Element):
                 yield from ((name, text) for text in value)
             elif isinstance(value, Mapping):
                 yield from ((name, text) for pair in value.items() for text in pair)
+        yield from (("aliases", name) for name in self.aliases)
         for _, path, value in self.overrides:
             yield "override", path
             yield from (("override", text) for text in texts_in(value))

@@ -15,6 +15,7 @@ from mlkeys._model.tree import Construct, Node, ambient, where
 
 TargetName = Literal["ansible", "terraform"]
 TerraformSecrets = Literal["ephemeral", "state"]
+TerraformAuth = Literal["approle", "jwt"]
 
 TARGETS: tuple[TargetName, ...] = get_args(TargetName)
 
@@ -64,9 +65,14 @@ class Stack(Construct):
         terraform_kv: with `"ephemeral"`, the path of the KV engine (version 2) that ciphertexts are written to.
             Terraform never compares what it wrote there: raise the variable `ciphertexts_version` after a secret
             changed. Default: `secret`.
+        terraform_auth: how Terraform's provider logs in: `"approle"`, with the variables `vault_role_id` and
+            `vault_secret_id`, or `"jwt"`, with the variable `vault_jwt`. Default: with the token of the environment.
+        terraform_auth_path: path of that auth method. Default: `approle` or `jwt`.
+        terraform_auth_role: role of the auth method `jwt`. Required there.
+        aliases: former names of the stack, under which its ciphertexts and its record may be stored. Default: none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is a keyword that a stack has
         self,
         scope: Construct | str,
         id_: str | None = None,
@@ -77,6 +83,10 @@ class Stack(Construct):
         description: str = "",
         terraform_secrets: TerraformSecrets | None = None,
         terraform_kv: str = "secret",
+        terraform_auth: TerraformAuth | None = None,
+        terraform_auth_path: str | None = None,
+        terraform_auth_role: str | None = None,
+        aliases: Sequence[str] = (),
     ) -> None:
         place, name = where(scope, id_)
         super().__init__(place, name)
@@ -85,15 +95,28 @@ class Stack(Construct):
         self.description = description
         self.terraform_secrets = terraform_secrets
         self.terraform_kv = terraform_kv
+        self.terraform_auth = terraform_auth
+        self.terraform_auth_path = terraform_auth_path
+        self.terraform_auth_role = terraform_auth_role
+        self.aliases = tuple(aliases)
         self._entered: list[Token[Construct | None]] = []
         if place.node.nearest(Stack) is not None:
             self.node.add_problem("a stack cannot be inside of another stack")
-        if terraform_secrets is not None and (
-            problem := choice_problem("terraform_secrets", terraform_secrets, get_args(TerraformSecrets))
-        ):
-            self.node.add_problem(problem)
+        self._report(aliases)
 
-        if terraform_secrets == "state":
+    def _report(self, aliases: Sequence[str]) -> None:
+        choices = {
+            "terraform_secrets": (self.terraform_secrets, get_args(TerraformSecrets)),
+            "terraform_auth": (self.terraform_auth, get_args(TerraformAuth)),
+        }
+        for name, (given, known) in choices.items():
+            if given is not None and (problem := choice_problem(name, given, known)):
+                self.node.add_problem(problem)
+        if isinstance(aliases, str):
+            self.node.add_problem("aliases must be a list of names")
+        if self.terraform_auth == "jwt" and not self.terraform_auth_role:
+            self.node.add_problem("terraform_auth='jwt' requires terraform_auth_role")
+        if self.terraform_secrets == "state":
             self.node.add_warning("terraform-state-secrets", "Terraform writes plaintext and ciphertext to its state")
 
     def __enter__(self) -> Self:

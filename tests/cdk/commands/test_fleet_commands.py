@@ -67,14 +67,15 @@ class Place:
 
     def versions(self) -> dict[str, int]:
         """The version of every ciphertext on hosts, in vars files and among the outputs."""
-        paths = [*self.project.rglob("*.env"), *self.project.rglob("*.transit.yml"), self.project / "outputs.json"]
+        stored = (self.folder / "mlkeys.state").rglob("*.transit.yml")
+        paths = [*self.project.rglob("*.env"), *stored, self.project / "outputs.json"]
         found = {}
         for path in paths:
             texts = re.findall(
                 r"^[^#\n]*?vault:v(\d+):[^\"'\n]*", path.read_text().partition("_transit:")[0], re.MULTILINE
             )
             assert len(texts) == 1, path
-            found[str(path.relative_to(self.project))] = int(texts[0])
+            found[str(path.relative_to(self.folder))] = int(texts[0])
         return found
 
     def key(self, name: str = "providers") -> tuple[int, int]:

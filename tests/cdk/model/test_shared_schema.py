@@ -56,12 +56,15 @@ def test_a_wheel_has_its_content(tmp_path: Path) -> None:
 
 def test_the_typed_keywords_are_those_of_the_schema() -> None:
     key = {attribute.name for attribute in schema.KEY_ATTRIBUTES}
-    assert set(get_type_hints(KeyAttributes)) == key | {"backend", "name"} == set(TransitSecretBackendKey.ATTRIBUTES)
+    known = key | {"backend", "name"}
+    assert set(get_type_hints(KeyAttributes)) == known | {"aliases"}
+    assert set(TransitSecretBackendKey.ATTRIBUTES) == known
     mount = {attribute.name for attribute in schema.MOUNT_ATTRIBUTES}
-    assert set(get_type_hints(BackendAttributes)) == mount | {"path", "disable_upsert"}
-    assert set(TransitSecretBackend.ATTRIBUTES) == set(get_type_hints(BackendAttributes))
+    assert set(get_type_hints(BackendAttributes)) == mount | {"path", "disable_upsert", "aliases"}
+    assert set(TransitSecretBackend.ATTRIBUTES) == mount | {"path", "disable_upsert"}
     role = {attribute.name for attribute in schema.APPROLE_ATTRIBUTES}
-    assert set(get_type_hints(AppRoleAttributes)) == role | {"backend", "name"} == set(AppRole.ATTRIBUTES)
+    assert set(get_type_hints(AppRoleAttributes)) == role | {"backend", "name", "aliases"}
+    assert set(AppRole.ATTRIBUTES) == role | {"backend", "name"}
 
 
 def test_every_shape_has_a_keyword() -> None:

@@ -11,7 +11,11 @@ import pytest
 
 from mlkeys import App, AppInvalid, Construct, Duration, Secret, Stack, export
 from mlkeys import transit as vault
+from mlkeys._analysis.view import View
+from mlkeys._model.stack import root_of
 from mlkeys._synthesis.synth import synthesize
+from mlkeys._targets.names import terraform_name
+from mlkeys._targets.terraform.former import importable
 from tests.cdk.apps import files, key_in, problems, stack, tasks, terraform
 from tests.cdk.readers import terraform_template
 
@@ -70,6 +74,37 @@ def test_two_engines_on_one_path_are_refused() -> None:
     assert any("defined twice" in text for text in problems(s))
 
 
+def test_what_is_below_a_renamed_construct_is_moved_with_it() -> None:
+    s = stack()
+    role = vault.AppRole(s, "new", aliases=["old", "taken"])
+    key_in(s).grant_decrypt(role)
+    vault.AppRole(s, "taken", token_policies=["a"])
+    assert terraform(s)["moved"] == [
+        {"from": "vault_approle_auth_backend_role.old", "to": "vault_approle_auth_backend_role.new"},
+        *(
+            {"from": f"vault_policy.{terraform_name(path)}", "to": f"vault_policy.{terraform_name('new/policy')}"}
+            for path in ("old/policy", "taken/policy")
+        ),
+    ]
+
+
+def test_what_may_exist_has_the_ids_of_the_provider() -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "e", path="team/transit")
+    vault.TransitSecretBackendKey(s, "k", backend=engine.path, name="k")
+    vault.AppRoleAuth(s, "a", path="roles")
+    vault.AppRole(s, "r", backend="roles", token_policies=["p"])
+    vault.Policy(s, "p").allow("x", "read")
+    vault.AppRole.from_existing(s, "theirs", name="theirs")
+    assert [(one.address, one.id) for one in importable(View(root_of(s)), s)] == [
+        ("vault_mount.e", "team/transit"),
+        ("vault_transit_secret_backend_key.k", "team/transit/keys/k"),
+        ("vault_auth_backend.a", "roles"),
+        ("vault_approle_auth_backend_role.r", "auth/roles/role/r"),
+        ("vault_policy.p", "p"),
+    ]
+
+
 def test_user_text_is_not_a_template() -> None:
     """CDKTF hands `${` through."""
     s = stack()
@@ -111,7 +146,7 @@ def test_no_secret_reaches_terraform_unless_asked_by_name() -> None:
     export("name", key.name, scope=s)
     text = files(s)["terraform/s/cdk.tf.json"]
     assert set(json.loads(text)["output"]) == {"name"}
-    assert not re.search('encrypt"|decrypt|vault:v1|variable|ephemeral|"data"', text)
+    assert not re.search('encrypt"|decrypt"|vault:v1|variable|ephemeral|"data"', text)
     manifest = json.loads(files(s)["manifest.json"])
     assert manifest["stacks"]["s"]["targets"]["terraform"]["omitted_outputs"] == ["opened", "sealed"]
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from mlkeys import Construct, TerraformBlock
+from mlkeys import App, Construct, Stack, TerraformBlock
+from mlkeys import transit as vault
 from tests.cdk.apps import PROGRAMS, ROOT, SECRETS, configurations, files, key_in, stack
 
 BINARY = shutil.which("terraform") or shutil.which("tofu")
@@ -179,6 +180,43 @@ def test_a_real_project_with_state_imports_and_a_second_server(terraform: Terraf
     terraform.deploy(folder)
     assert (folder / "here.tfstate").exists()
     terraform.run(folder, "plan", "-input=false", "-detailed-exitcode")
+
+
+def test_a_rotation_is_left_alone_and_a_renamed_construct_is_moved(terraform: Terraform, tmp_path: Path) -> None:
+    def configuration(id_: str, **given: Any) -> dict[str, Any]:
+        s = stack()
+        vault.TransitSecretBackendKey(s, id_, backend="transit", name="k", **given)
+        made: dict[str, Any] = json.loads(files(s)["terraform/s/cdk.tf.json"])
+        return made
+
+    folder = written(configuration("old"), tmp_path / "s")
+    terraform.run(folder, "init", "-input=false")
+    terraform.deploy(folder)
+    # As if a rotation had raised the floors.
+    state = json.loads((folder / "terraform.tfstate").read_text())
+    state["resources"][0]["instances"][0]["attributes"] |= {"min_decryption_version": 3, "min_encryption_version": 3}
+    (folder / "terraform.tfstate").write_text(json.dumps(state))
+    terraform.run(folder, "plan", "-input=false", "-detailed-exitcode")
+    (folder / "cdk.tf.json").write_text(json.dumps(configuration("new", aliases=["old", "transit/former"])))
+    shown = terraform.run(folder, "plan", "-input=false", "-no-color")
+    assert "vault_transit_secret_backend_key.old has moved to vault_transit_secret_backend_key.new" in shown
+    assert "0 to add, 0 to change, 0 to destroy" in shown
+    (folder / "cdk.tf.json").write_text(json.dumps(configuration("old", min_decryption_version=1)))
+    terraform.run(folder, "plan", "-input=false", "-detailed-exitcode", status=2)
+
+
+@pytest.mark.parametrize(
+    "given", [{"terraform_auth": "approle"}, {"terraform_auth": "jwt", "terraform_auth_role": "ci"}]
+)
+def test_the_provider_logs_in_with_variables(given: dict[str, Any], terraform: Terraform, tmp_path: Path) -> None:
+    s = Stack(App(), "s", terraform_auth_path="ci-${x}", **given)
+    key_in(s)
+    folder = written(json.loads(files(s)["terraform/s/cdk.tf.json"]), tmp_path / "s")
+    terraform.run(folder, "init", "-input=false")
+    terraform.run(folder, "validate")
+    credentials = {"vault_role_id": PLAINTEXT, "vault_secret_id": PLAINTEXT, "vault_jwt": PLAINTEXT}
+    terraform.deploy(folder, **credentials)
+    assert "terraform.tfstate" not in holders(folder, PLAINTEXT)
 
 
 def test_a_large_scope_waits_for_a_large_scope(terraform: Terraform, tmp_path: Path) -> None:

@@ -47,6 +47,22 @@ def test_a_policy_is_written_changed_and_removed(bao: Bao, name: str) -> None:
     assert held(bao, name) is None
 
 
+def test_a_policy_of_another_manager_is_left_alone(bao: Bao, name: str) -> None:
+    grants: list[dict[str, Any]] = [{"key": "ml", "allow": ["encrypt"]}]
+    converge(bao, MODULE, name=name, grants=grants, managed_by="program app.py, owner one", description="For CI")
+    text = held(bao, name) or ""
+    assert text.splitlines()[:2] == ["# Managed by program app.py, owner one", "# For CI"]
+    for given in ({"grants": grants}, {"state": "absent"}):
+        told = refused(bao, MODULE, name=name, managed_by="program app.py, owner two", **given)
+        assert "it is managed by program app.py, owner one, and not by you" in told
+        assert held(bao, name) == text
+    # Only the last word counts.
+    converge(bao, MODULE, name=name, grants=grants, managed_by="program site.py, owner one")
+    assert (held(bao, name) or "").startswith("# Managed by program site.py, owner one\n")
+    converge(bao, MODULE, name=name, state="absent", managed_by="owner one")
+    assert held(bao, name) is None
+
+
 def test_rules_go_behind_grants(bao: Bao, name: str) -> None:
     rules = 'path "auth/token/lookup-self" { capabilities = ["read"] }'
     converge(bao, MODULE, name=name, rules=rules)

@@ -94,6 +94,18 @@ def test_purge_removes_what_is_not_given(vars_file: VarsFile) -> None:
     assert "vault:v" not in vars_file.text()
 
 
+def test_purge_keeps_what_it_is_told_to_keep(vars_file: VarsFile) -> None:
+    vars_file.converge(SECRETS)
+    kept = vars_file.converge({}, purge=True, keep=["openai_api_key", "anthropic_api_key"])
+    assert {entry["action"] for entry in kept["entries"]} == {"kept"}
+    done = vars_file.converge({}, purge=True, keep=["openai_api_key", "never_there"])
+    assert {entry["name"]: entry["action"] for entry in done["entries"]} == {
+        "openai_api_key": "kept",
+        "anthropic_api_key": "removed",
+    }
+    assert vars_file.plaintexts() == {"openai_api_key": SECRETS["openai_api_key"]}
+
+
 def test_two_names_may_have_the_same_value_and_do_not_show_it(vars_file: VarsFile) -> None:
     vars_file.converge({"one": "sk-same-secret", "two": "sk-same-secret"})
     assert len(set(vars_file.fingerprints().values())) == 2

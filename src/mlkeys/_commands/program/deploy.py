@@ -4,11 +4,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 import click
 
+from mlkeys._commands.deployment import departed
+from mlkeys._commands.deployment.carry import carry, moves_of
+from mlkeys._commands.deployment.comparison import Comparison, compared
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import (
     chosen,
     json_option,
@@ -18,7 +25,7 @@ from mlkeys._commands.project import (
     synthesised,
 )
 from mlkeys._commands.sources import require_sources
-from mlkeys._commands.stacks import run_stacks
+from mlkeys._commands.stacks import run_each
 from mlkeys._errors import MlkeysError
 
 
@@ -27,13 +34,36 @@ from mlkeys._errors import MlkeysError
 @out_option
 @stack_option
 @click.option("--limit", metavar="PATTERN", help="Only these hosts. The server is always included.")
+@click.option("--yes", is_flag=True, help="Do not ask before what left the program is deleted.")
+@click.option(
+    "--delete-keys", multiple=True, metavar="NAME", help="Also delete this key (ENGINE/KEY) or engine; repeatable."
+)
+@click.option("--generate", multiple=True, metavar="NAME", help="Make a new value for this lost secret; repeatable.")
+@click.option("--adopt", is_flag=True, help="Take over policies whose record is lost.")
 @json_option
 @failing_plainly
-def command(program: Path, out: Path | None, stacks: tuple[str, ...], limit: str | None, *, as_json: bool) -> None:
+def command(  # noqa: PLR0913  each is an argument of the command
+    program: Path,
+    out: Path | None,
+    stacks: tuple[str, ...],
+    limit: str | None,
+    *,
+    yes: bool,
+    delete_keys: tuple[str, ...],
+    generate: tuple[str, ...],
+    adopt: bool,
+    as_json: bool,
+) -> None:
     """Deploy what PROGRAM (app.py) describes.
 
     Generates the files, then runs the playbook of each stack. The server and the login are read from the environment
     (BAO_ADDR, BAO_TOKEN, VAULT_ADDR, …), unless the stack sets them. A second run changes nothing.
+
+    Ciphertexts and the record of what was deployed are in the folder mlkeys.state beside the program: commit it.
+
+    What a former deployment made and the program no longer has is shown and then deleted: policies, AppRoles,
+    ciphertexts, and files on hosts with plaintext. On a terminal, deploy asks first. Keys and engines are kept unless
+    you name them with --delete-keys.
 
     With --json, only the counts of each stack are written to standard output.
 
@@ -42,13 +72,40 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], limit: str
       mlkeys deploy
       mlkeys deploy --stack prod
       mlkeys deploy --limit 'web-1*'
+      mlkeys deploy --delete-keys transit/old-key
       mlkeys deploy --json | jq '.stacks[].changed'
       mlkeys dev -- mlkeys deploy       to a temporary development server
     """
     app, folder = synthesised(program, out)
     todo = chosen(app, stacks)
     require_sources(todo)
+    found = compared(app, program, todo, delete_keys, adopt=adopt, login=False)
+    if departed.show([one.departed for one in found]):
+        departed.confirm(yes=yes)
     arguments = [] if limit is None else ["--limit", f"localhost,{limit}"]
-    done = run_stacks(todo, folder, "site.yml", arguments, as_json=as_json)
+    given = ["--extra-vars", json.dumps({"generate": generate})] if generate else []
+    by_name = {one.state.name: one for one in found}
+
+    def run(name: str, show: TextIO) -> Run:
+        return _deploy(by_name[name], folder / "ansible" / name, show, arguments, given)
+
+    done = run_each([stack.node.id for stack in todo], run, kind="stack", as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
         raise MlkeysError(f"Stack {failed[0]} failed. Fix the errors and rerun; completed steps are kept.")
+
+
+def _deploy(one: Comparison, project: Path, show: TextIO, arguments: Sequence[str], given: Sequence[str]) -> Run:
+    """Deploy a stack, then delete what left it. The record is written before and after."""
+    one.state.begin(one.owner)
+    if found := moves_of(one.state):
+        moved = carry(one.state, found, project, show)
+        if moved.status:
+            return moved
+    run = ansible_playbook(project, "site.yml", [*arguments, *given], show=show)
+    if run.status:
+        return run
+    if one.departed.left.deleted:
+        run = departed.added(run, departed.delete(one.departed, project, show, arguments, force=True))
+    if not run.status:
+        one.state.finish(one.departed.left.kept)
+    return run

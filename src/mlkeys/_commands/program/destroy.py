@@ -4,11 +4,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 import click
 
+from mlkeys._commands.deployment.comparison import compared
+from mlkeys._commands.deployment.departed import Departed, added, agreed, delete, show
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import (
     chosen,
     json_option,
@@ -17,7 +22,7 @@ from mlkeys._commands.project import (
     stack_option,
     synthesised,
 )
-from mlkeys._commands.stacks import run_stacks, terminal
+from mlkeys._commands.stacks import run_each
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
@@ -29,16 +34,26 @@ from mlkeys._model.stack import Stack
 @stack_option
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--protected-keys", is_flag=True, help="Also delete keys without deletion_allowed.")
+@click.option("--adopt", is_flag=True, help="Include what a lost record made.")
 @json_option
 @failing_plainly
 def command(
-    program: Path, out: Path | None, stacks: tuple[str, ...], *, yes: bool, protected_keys: bool, as_json: bool
+    program: Path,
+    out: Path | None,
+    stacks: tuple[str, ...],
+    *,
+    yes: bool,
+    protected_keys: bool,
+    adopt: bool,
+    as_json: bool,
 ) -> None:
     """Delete what PROGRAM (app.py) created: roles, policies, ciphertexts, keys, engines.
 
     Everything that was ever encrypted with a deleted key is lost permanently. If a key does not have deletion_allowed,
-    nothing is deleted unless you give --protected-keys. An engine that contains other keys is kept. Files on hosts are
-    kept.
+    nothing is deleted unless you give --protected-keys. A key that ciphertexts of another stack need is refused, and an
+    engine that contains other keys is kept. Files on hosts are kept, but for those with plaintext.
+
+    What former deployments made and the program no longer has is deleted too.
 
     \b
     Examples:
@@ -47,32 +62,46 @@ def command(
     """
     app, folder = synthesised(program, out)
     todo = list(reversed(chosen(app, stacks)))
+    found = {one.state.name: one.departed for one in compared(app, program, todo, adopt=adopt, everything=True)}
     keys = [key for stack in todo for key in _keys(stack)]
     protected = [key.node.path for key in keys if key.protected]
+    # Nothing is known of keys that the program does not have any more.
+    left = sorted({key for one in found.values() for key in one.left.deleted.keys})
+    protected += left
     if protected and not protected_keys:
         raise MlkeysError(
             f"These keys do not allow deletion: {', '.join(protected)}. Set deletion_allowed=True and deploy, "
             "or give --protected-keys."
         )
-    names = ", ".join(stack.node.id for stack in todo)
-    keyring = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
-    if not yes and not _agreed(
-        f"Destroy {names} with {keyring}, and lose everything that was ever encrypted with them?"
-    ):
+    show([*found.values()])
+    if not yes and not agreed(_question(todo, len(keys) + len(left))):
         raise MlkeysError("Nothing was destroyed.")
     arguments = ["--extra-vars", '{"force_keys": true}'] if protected_keys else []
-    done = run_stacks(todo, folder, "destroy.yml", arguments, as_json=as_json)
+
+    def run(name: str, show: TextIO) -> Run:
+        return _destroy(found[name], folder / "ansible" / name, show, arguments, force=protected_keys)
+
+    done = run_each([stack.node.id for stack in todo], run, kind="stack", as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
         raise MlkeysError(f"Stack {failed[0]} was not destroyed completely. Fix the errors and rerun.")
 
 
-def _agreed(question: str) -> bool:
-    from rich.prompt import Confirm
+def _question(stacks: Sequence[Stack], keys: int) -> str:
+    names = ", ".join(stack.node.id for stack in stacks)
+    keyring = "1 key" if keys == 1 else f"{keys} keys"
+    return f"Destroy {names} with {keyring}, and lose everything that was ever encrypted with them?"
 
-    try:
-        return Confirm.ask(question, default=False, console=terminal())
-    except EOFError:
-        return False
+
+def _destroy(one: Departed, project: Path, show: TextIO, arguments: Sequence[str], *, force: bool) -> Run:
+    """Destroy what is left of a stack, then what it has."""
+    run = Run()
+    if one.left.deleted:
+        run = delete(one, project, show, force=force)
+    if not run.status:
+        run = added(run, ansible_playbook(project, "destroy.yml", arguments, show=show))
+    if not run.status:
+        one.state.forget()
+    return run
 
 
 def _keys(stack: Stack) -> list[TransitSecretBackendKey]:

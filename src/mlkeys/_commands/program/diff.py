@@ -5,11 +5,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn, TextIO
 
 import click
 
+from mlkeys._commands.deployment.carry import moves_of
+from mlkeys._commands.deployment.comparison import Comparison, compared
+from mlkeys._commands.deployment.departed import show
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import (
     chosen,
     json_option,
@@ -18,8 +25,9 @@ from mlkeys._commands.project import (
     stack_option,
     synthesised,
 )
-from mlkeys._commands.stacks import run_stacks
+from mlkeys._commands.stacks import run_each
 from mlkeys._errors import MlkeysError
+from mlkeys._record.left import lines
 
 
 @click.command("diff")
@@ -29,9 +37,20 @@ from mlkeys._errors import MlkeysError
 @click.option(
     "--fail", is_flag=True, help="Exit with 2 if there is a difference, including one that deploy cannot change."
 )
+@click.option("--delete-keys", multiple=True, metavar="NAME", help="As in deploy; repeatable.")
+@click.option("--adopt", is_flag=True, help="As in deploy.")
 @json_option
 @failing_plainly
-def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, fail: bool, as_json: bool) -> None:
+def command(
+    program: Path,
+    out: Path | None,
+    stacks: tuple[str, ...],
+    *,
+    fail: bool,
+    delete_keys: tuple[str, ...],
+    adopt: bool,
+    as_json: bool,
+) -> None:
     """Show what deploy would change, without changing servers or hosts.
 
     Runs the playbook of each stack in Ansible's check mode with --diff. Tasks that depend on an engine or a key that
@@ -41,6 +60,9 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, fail: b
     change that deploy cannot undo (an exportable key stays exportable) ends the comparison of its stack, with status 1,
     or 2 with --fail.
 
+    What a former deployment made and the program no longer has is listed. What deploy keeps of it (keys, engines, and
+    files without plaintext) is no difference.
+
     \b
     Examples:
       mlkeys diff
@@ -48,7 +70,34 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, fail: b
       mlkeys diff --fail            for CI and cron: exit with 2 if there is a difference
     """
     app, folder = synthesised(program, out)
-    done = run_stacks(chosen(app, stacks), folder, "site.yml", ["--check", "--diff"], as_json=as_json, go_on=True)
+    found = compared(app, program, chosen(app, stacks), delete_keys, adopt=adopt)
+    done = _compare(found, folder, as_json=as_json)
+    for one in found:
+        for move in moves_of(one.state):
+            click.echo(f"Carried over from {move.former} to {move.key}: {', '.join(move.names)}", err=True)
+    show([one.departed for one in found])
+    _end(done, fail=fail)
+
+
+def _compare(found: Sequence[Comparison], folder: Path, *, as_json: bool) -> dict[str, Run]:
+    """Compare each stack with its server and hosts, and count what left it."""
+    left = {one.state.name: one.departed.left for one in found}
+
+    def run(name: str, show: TextIO) -> Run:
+        made = ansible_playbook(folder / "ansible" / name, "site.yml", ["--check", "--diff"], show=show)
+        # What site.yml purges from a file it has counted itself.
+        made.changed += sum(1 for _ in lines(replace(left[name].deleted, secrets={})))
+        made.stats = {**made.stats, "left": [*lines(left[name].deleted)], "kept": [*lines(left[name].kept)]}
+        return made
+
+    def details(made: Run) -> dict[str, object]:
+        return {name: made.stats.get(name, []) for name in ("left", "kept")}
+
+    return run_each([*left], run, kind="stack", as_json=as_json, go_on=True, details=details)
+
+
+def _end(done: Mapping[str, Run], *, fail: bool) -> NoReturn:
+    """Say what differs, and end with the status for it."""
     if failed := [name for name, run in done.items() if run.status and not run.only_refused]:
         raise MlkeysError(f"Not compared: {', '.join(failed)}. The errors are shown above.")
     different = [name for name, run in done.items() if run.changed or run.only_refused]

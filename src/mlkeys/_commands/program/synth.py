@@ -19,9 +19,14 @@ from mlkeys._synthesis.project import differences, synthesize_for, write
 @program_argument
 @out_option
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if the files are not up to date.")
+@click.option(
+    "--with-imports",
+    is_flag=True,
+    help="Ask the server, and let Terraform import what exists: write import blocks for it.",
+)
 @json_option
 @failing_plainly
-def command(program: Path, out: Path | None, *, check: bool, as_json: bool) -> None:
+def command(program: Path, out: Path | None, *, check: bool, with_imports: bool, as_json: bool) -> None:
     """Generate the files that PROGRAM (app.py) describes.
 
     Checks the whole program first, and shows all problems at once, each with its construct and its line. Nothing is
@@ -33,19 +38,26 @@ def command(program: Path, out: Path | None, *, check: bool, as_json: bool) -> N
       mlkeys synth --check          for CI: exit with 1 if the committed files are not up to date
       mlkeys synth prod.py --out build/prod
       mlkeys synth --json           list all files, and the changed ones
+      mlkeys synth --with-imports   for the first 'terraform apply' over an existing server
     """
     folder = out_folder(program, out)
-    made = synthesize_for(load(program), folder)
+    app = load(program)
+    made = synthesize_for(app, folder)
     show_warnings(made)
-    different = differences(made.files, folder)
+    files = made.files
+    if with_imports:
+        from mlkeys._commands.program.existing import with_import_blocks
+
+        files = with_import_blocks(app, files)
+    different = differences(files, folder)
     if not check:
-        write(made.files, folder)
+        write(files, folder)
     if as_json:
-        show_json({"folder": str(folder), "files": sorted(made.files), "changed": different})
+        show_json({"folder": str(folder), "files": sorted(files), "changed": different})
     elif not different:
-        click.echo(f"{len(made.files)} files in {folder} are up to date.")
+        click.echo(f"{len(files)} files in {folder} are up to date.")
     elif check:
         click.echo("\n".join([f"Not up to date in {folder}:", *(f"  {name}" for name in different)]))
     else:
-        click.echo(f"{len(made.files)} files in {folder}, {len(different)} of them changed.")
+        click.echo(f"{len(files)} files in {folder}, {len(different)} of them changed.")
     sys.exit(1 if check and different else 0)

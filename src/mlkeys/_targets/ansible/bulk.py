@@ -20,10 +20,11 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
 from mlkeys._shared.schema import KEY_ATTRIBUTES
+from mlkeys._targets.ansible.ciphertexts import VARS, manager
 from mlkeys._targets.ansible.tasks import (
     KEYS,
+    KEYS_ONLY,
     POLICY,
-    VARS,
     Task,
     existed,
     has_floor,
@@ -173,6 +174,7 @@ def _keys_task(made: KeysTask, values: Values) -> Task:
         KEYS: {"keys": entries, **floors, "on_error": going_on, **whole},
         **unless_new(made.keys[0].values["backend"], values),
         "register": made.register,
+        **KEYS_ONLY,
     }
 
 
@@ -230,6 +232,7 @@ def _policies_task(policies: Sequence[Element], values: Values) -> Task:
         "name": f"{len(policies)} policies",
         POLICY: {
             "name": Template("{{ item }}"),
+            "managed_by": manager(values.stack),
             "rules": Template("{{ lookup('ansible.builtin.file', 'policies/' ~ item ~ '.hcl') }}"),
         },
         "loop": [Commented(_comment(policy), _task(policy, values)[POLICY]["name"]) for policy in policies],

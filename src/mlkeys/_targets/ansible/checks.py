@@ -52,7 +52,14 @@ _RESERVED = frozenset(
         "floors",
         "folders_found",
         "force_keys",
+        "generate",
+        "left",
+        "lost",
+        "moves",
         "outputs",
+        "random_secrets_found",
+        "random_secrets_looked_for",
+        "recorded",
     ]
 ) | frozenset(KV_VARIABLES)
 

@@ -13,9 +13,10 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Template
 from mlkeys._model.element import Element
-from mlkeys._targets.ansible import services
+from mlkeys._model.secret import GeneratedSecret
+from mlkeys._targets.ansible import ciphertexts, services
+from mlkeys._targets.ansible.ciphertexts import Task, is_there, path_template, reading
 from mlkeys._targets.ansible.content import content
-from mlkeys._targets.ansible.tasks import Task, is_there, path_template, reading
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import terraform_name
@@ -68,7 +69,7 @@ def play(
     """Return the play for the hosts of a pattern."""
     used = _files_of_play(host_play, values)
     dests = [file.dest for config in host_play.configs for file in files[config] if file.template]
-    tasks: list[Any] = [reading(vars_files[element]) for element in used]
+    tasks: list[Any] = [reading(file) for file in dict.fromkeys(vars_files[element] for element in used)]
     if dests:
         tasks += _making_folders(
             folder if isinstance(folder, Template) else values.text(folder) for folder in map(_folder_of, dests)
@@ -108,6 +109,31 @@ def _files_of_play(host_play: HostPlay, values: Values) -> list[EncryptedVars]:
     return list(used)
 
 
+def looking(host_play: HostPlay, values: Values, files: Mapping[HostConfig, Any]) -> list[Task]:
+    """Return the play that looks for files with random secrets, none when no file has one."""
+    places = []
+    for config in host_play.configs:
+        random = [entry for entry in _entries_used(config, values) if isinstance(entry.plaintext, GeneratedSecret)]
+        if random:
+            places += [(_dest(file, values), list(dict.fromkeys(random))) for file in files[config]]
+    return [ciphertexts.looking(host_play.pattern, places, values)] if places else []
+
+
+def _dest(file: HostFile, values: Values) -> str | Template:
+    return file.dest if isinstance(file.dest, Template) else values.text(file.dest)
+
+
+def _entries_used(config: HostConfig, values: Values) -> Iterator[Encrypted]:
+    for _, text in config.texts():
+        for pointer in values.view.pointers(text):
+            source = pointer.element.source() if isinstance(pointer.element, Decrypted) else pointer.element
+            if isinstance(source, Encrypted):
+                yield source
+    if config.shape == "template":
+        for file in _files_of_hosts(config, values):
+            yield from file.entries
+
+
 def _files_used(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
     """Yield the files of ciphertexts that a configuration needs: those it refers to, and those of its hosts."""
     yield from _files_referred_to(config, values)
@@ -138,8 +164,11 @@ def _tasks(
         yield services.task(config, config.content, values, paths)
         return
     for file in files:
-        dest = file.dest if isinstance(file.dest, Template) else values.text(file.dest)
-        options: Task = {"src": file.template.removeprefix("templates/"), "dest": dest, "mode": file.mode}
+        options: Task = {
+            "src": file.template.removeprefix("templates/"),
+            "dest": _dest(file, values),
+            "mode": file.mode,
+        }
         names = {"owner": config.owner, "group": config.group}
         options |= {name: values.view.text(value) for name, value in names.items() if value}
         task: Task = {"name": f"File {values.name(config)}", "ansible.builtin.template": options}

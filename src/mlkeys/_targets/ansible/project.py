@@ -15,25 +15,17 @@ from mlkeys._constructs.inventory import LOCAL, Group, Template
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element
-from mlkeys._model.secret import KvSecret, PromptSecret
+from mlkeys._model.secret import GeneratedSecret, KvSecret, PromptSecret
 from mlkeys._model.stack import Stack
 from mlkeys._shared.policy import hcl
-from mlkeys._targets.ansible import hosts, rotation
+from mlkeys._targets.ansible import ciphertexts, departures, hosts, rotation
 from mlkeys._targets.ansible.bulk import Plan
+from mlkeys._targets.ansible.ciphertexts import file_of, is_there, path_template, reading
 from mlkeys._targets.ansible.login import KV_COLLECTION, KV_VARIABLES
-from mlkeys._targets.ansible.tasks import (
-    FLOORS_FILE,
-    Task,
-    absent_tasks_of,
-    file_of,
-    floors,
-    has_floor,
-    is_there,
-    path_template,
-    reading,
-)
+from mlkeys._targets.ansible.tasks import Task, absent_tasks_of, floors, has_floor
 from mlkeys._targets.ansible.values import Values, prompt_variable
 from mlkeys._targets.ansible.yaml import Commented, document
+from mlkeys._targets.state_names import FLOORS_FILE
 
 OUTPUTS_FILE = "outputs.json"
 #: Marks the result of a playbook for `mlkeys output --show-secrets`.
@@ -83,6 +75,8 @@ class AnsibleProject:
             "inventory/hosts.yml": document(self._inventory(), origin),
             "site.yml": document(self._site(host_files), origin),
             "destroy.yml": document([self._destroy()], origin),
+            departures.MOVE_FILE: document(departures.moving(self._stack.node.id), origin),
+            departures.FILE: document(departures.plays(self._stack.node.id), origin),
             # Beside the inventory, so that they apply to the playbooks of the collection as well.
             "inventory/group_vars/all/server.yml": document(self._server(), origin),
         }
@@ -90,6 +84,9 @@ class AnsibleProject:
             files[f"inventory/group_vars/{group.name}/vars.yml"] = document(
                 self._on_hosts.data(group.variables), origin
             )
+        encrypted = [element for element in self._elements if isinstance(element, EncryptedVars)]
+        for name, known in ciphertexts.variables(encrypted, self._values).items():
+            files[f"inventory/group_vars/{name}/ciphertexts.yml"] = document(known, origin)
         if known := rotation.variables(self._elements, self._on_hosts, self._vars_files, host_files):
             files[rotation.FILE] = document(known, origin)
         shown = self._outputs_for(sensitive=False)
@@ -146,7 +143,7 @@ class AnsibleProject:
         if self._reads_kv():
             play["vars"] = {**play.get("vars", {}), **KV_VARIABLES}
         if any(has_floor(element, self._values) for element in self._elements):
-            play["vars"] = {**play.get("vars", {}), **floors()}
+            play["vars"] = {**play.get("vars", {}), **floors(self._values.state(FLOORS_FILE))}
         placeholders = {
             entry.name: f"(new ciphertext of {entry.name})"
             for element in used
@@ -159,9 +156,13 @@ class AnsibleProject:
             play["vars"] = {**play.get("vars", {}), **secrets}
         if prompts := self._prompts():
             play["vars_prompt"] = prompts
-        play["tasks"] = [*tasks, *self._writing_outputs()]
+        generated = any(isinstance(entry.plaintext, GeneratedSecret) for entry in self._entries())
+        if generated or self._policies:
+            play["vars"] = {**play.get("vars", {}), **ciphertexts.recorded(self._values)}
+        play["tasks"] = [*ciphertexts.folders(self._vars_files.values()), *tasks, *self._writing_outputs()]
         plays = hosts.plays_of(self._elements)
-        return [play, *(hosts.play(one, self._on_hosts, self._vars_files, host_files) for one in plays)]
+        looks = [look for one in plays for look in hosts.looking(one, self._on_hosts, host_files)]
+        return [*looks, play, *(hosts.play(one, self._on_hosts, self._vars_files, host_files) for one in plays)]
 
     def _prompts(self) -> list[Task]:
         return [
@@ -208,6 +209,8 @@ class AnsibleProject:
             },
             # The module alone would take a quarter of the time of a run without changes.
             "when": Template(f"{is_there(OUTPUTS_FILE, negated=True)} or {written} != {text}"),
+            # It is output: without it nothing is different on servers and hosts.
+            "changed_when": False,
             "vars": {"outputs": self._output_values(shown)},
         }
         return [task]
@@ -227,7 +230,7 @@ class AnsibleProject:
             "vars": {"outputs": self._output_values(outputs)},
         }
         play = self._head(f"Show sensitive outputs of stack {self._stack.node.id}")
-        files = sorted(self._vars_files[element] for element in self._used_here(outputs))
+        files = sorted({self._vars_files[element] for element in self._used_here(outputs)})
         return {**play, "tasks": [*map(reading, files), shown]}
 
     def _destroy(self) -> Task:
@@ -238,7 +241,10 @@ class AnsibleProject:
         ]
         records: list[Task] = [
             {"name": name, "ansible.builtin.file": {"path": path_template(file), "state": "absent"}}
-            for name, file in (("Outputs", OUTPUTS_FILE), ("Minimum versions of rotations", FLOORS_FILE))
+            for name, file in (
+                ("Outputs", OUTPUTS_FILE),
+                ("Minimum versions of rotations", self._values.state(FLOORS_FILE)),
+            )
         ]
         play = self._head(f"Delete what stack {self._stack.node.id} created")
         return {**play, "tasks": [*tasks, *records]}

@@ -16,8 +16,9 @@ from mlkeys._constructs.output import Output
 from mlkeys._model.element import Element
 from mlkeys._targets.ansible import services
 from mlkeys._targets.ansible.hosts import HostFile
-from mlkeys._targets.ansible.tasks import FLOORS_FILE
+from mlkeys._targets.ansible.jinja import in_file
 from mlkeys._targets.ansible.values import Values
+from mlkeys._targets.state_names import FLOORS_FILE
 
 #: Beside the inventory: variables beside a playbook apply to that playbook alone.
 FILE = "inventory/group_vars/all/rotation.yml"
@@ -45,17 +46,19 @@ def variables(
             paths.setdefault(group.name, {}).update(dict.fromkeys(dests))
             if isinstance(config.content, Agent):
                 served.setdefault(group.name, {})[services.name_of(config)] = None
+    # One file for each key.
+    by_file = {vars_files[element]: element for element in encrypted}
     found: dict[str, Any] = {
         "vault_transit_backends": [{"path": path} for path in _backends(elements, encrypted, values)],
         "vault_transit_vars_files": [
             {
-                "path": Template(f"{{{{ inventory_dir }}}}/{vars_files[element].removeprefix('inventory/')}"),
+                "path": _beside(file),
                 "key": values.plain(element.key.name),
                 "backend": values.plain(element.key.backend),
             }
-            for element in encrypted
+            for file, element in by_file.items()
         ],
-        "vault_transit_rotate_floors_file": Template(f"{{{{ inventory_dir }}}}/../{FLOORS_FILE}"),
+        "vault_transit_rotate_floors_file": _beside(values.state(FLOORS_FILE)),
     }
     if paths:
         found["vault_transit_paths_of_groups"] = {name: list(known) for name, known in paths.items()}
@@ -72,6 +75,11 @@ def _of_groups(variable: str) -> Template:
     """Return what a variable has for the groups of a host."""
     chosen = f"group_names | select('in', {variable})"
     return Template(f"{{{{ {chosen} | map('extract', {variable}) | flatten | unique }}}}")
+
+
+def _beside(file: str) -> Template:
+    """Return the path of a file of the project, from the inventory."""
+    return Template(f"{{{{ inventory_dir }}}}/../{in_file(file)}")
 
 
 def _backends(elements: Iterable[Element], encrypted: Iterable[EncryptedVars], values: Values) -> list[Any]:

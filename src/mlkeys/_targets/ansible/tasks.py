@@ -11,18 +11,17 @@ from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.encrypted_vars import EncryptedVars
-from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
-from mlkeys._model.secret import GeneratedSecret
 from mlkeys._shared.schema import KEY_ATTRIBUTES, ON_ONLY
+from mlkeys._targets.ansible import ciphertexts
+from mlkeys._targets.ansible.ciphertexts import is_there, path_expression, path_template
 from mlkeys._targets.ansible.jinja import literal
 from mlkeys._targets.ansible.values import Values
-from mlkeys._targets.ansible.yaml import Commented
-from mlkeys._targets.names import terraform_name
 from mlkeys._targets.overrides import overridden
 
 Task = dict[str, Any]
@@ -30,12 +29,11 @@ Task = dict[str, Any]
 BACKEND = "mlkeys.transit.vault_transit_backend"
 KEY = "mlkeys.transit.vault_transit_key"
 KEYS = "mlkeys.transit.vault_transit_keys"
-VARS = "mlkeys.transit.vault_transit_vars"
 POLICY = "mlkeys.transit.vault_transit_policy"
 APPROLE = "mlkeys.transit.vault_transit_approle"
 
-#: Minimum versions of keys (`min_decryption_version`, the floor) after rotations.
-FLOORS_FILE = "floors.json"
+#: Tasks that a run before the carrying over of ciphertexts needs.
+KEYS_ONLY = {"tags": ["keys"]}
 
 
 def tasks_of(element: Element, values: Values) -> Iterator[Task]:
@@ -43,11 +41,11 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
     if isinstance(element, Resource) and not element.managed:
         return
     if isinstance(element, TransitSecretBackend):
-        yield {**_resource("Engine", BACKEND, element, values), "register": values.register(element)}
+        yield {**_resource("Engine", BACKEND, element, values), "register": values.register(element), **KEYS_ONLY}
     elif isinstance(element, TransitSecretCacheConfig):
         yield {**_cache(element, values), **unless_new(element.values["backend"], values)}
     elif isinstance(element, EncryptedVars):
-        yield from _encrypting(element, values)
+        yield from ciphertexts.encrypting(element, values, _key_state(element.key, values))
     elif isinstance(element, AnsibleTask):
         yield {"name": f"Task {values.name(element)}", **values.raw(element.data)}
     else:
@@ -68,7 +66,7 @@ def _policy(element: Policy, values: Values) -> Task:
     name = values.view.text(str(element.name))
     # The lookup strips the last newline, and the module adds it again.
     text = f"lookup('ansible.builtin.file', {literal(f'policies/{name}.hcl')})"
-    return {"name": name, "rules": Template(f"{{{{ {text} }}}}")}
+    return {"name": name, "managed_by": ciphertexts.manager(values.stack), "rules": Template(f"{{{{ {text} }}}}")}
 
 
 def _role(element: AppRole, values: Values) -> Task:
@@ -105,10 +103,10 @@ def has_floor(element: Element, values: Values) -> bool:
     return element in values.keys_of_files
 
 
-def floors() -> Task:
+def floors(file: str) -> Task:
     """Return the variable of a play with the floors of keys after rotations."""
-    text = f"lookup('ansible.builtin.file', playbook_dir ~ '/{FLOORS_FILE}')"
-    return {"floors": Template(f"{{{{ {text} | from_json if {is_there(FLOORS_FILE)} else {{}} }}}}")}
+    text = f"lookup('ansible.builtin.file', {path_expression(file)})"
+    return {"floors": Template(f"{{{{ {text} | from_json if {is_there(file)} else {{}} }}}}")}
 
 
 def key_options(key: TransitSecretBackendKey, values: Values) -> Task:
@@ -138,7 +136,18 @@ def exists(element: Resource, values: Values) -> Template:
 
 def existed(result: str) -> Template:
     """Return the same condition for the result of a key."""
-    return Template(f"not ansible_check_mode or {result}.action | default('created') != 'created'")
+    return Template(f"not ansible_check_mode or {_was_there(result)}")
+
+
+def _was_there(result: str) -> str:
+    return f"{result}.action | default('created') != 'created'"
+
+
+def _key_state(key: KeyResource, values: Values) -> ciphertexts.KeyState:
+    """Return what is known of a key when its ciphertexts are written. Check mode creates no key either."""
+    if not is_made_here(key, values):
+        return ciphertexts.KeyState([], "true")
+    return ciphertexts.KeyState([exists(key, values)], _was_there(values.key_result(key)))
 
 
 def _cache(element: TransitSecretCacheConfig, values: Values) -> Task:
@@ -148,72 +157,6 @@ def _cache(element: TransitSecretCacheConfig, values: Values) -> Task:
         if pointer.element.known("disable_upsert") is not None:
             options["disable_upsert"] = pointer.element.known("disable_upsert")
     return {"name": f"Cache {values.name(element)}", BACKEND: overridden(element, "ansible", options, values.data)}
-
-
-def file_of(element: EncryptedVars, values: Values) -> str:
-    """Return the path of a file of ciphertexts in the project: among the variables of its hosts."""
-    group = element.hosts.name if element.hosts is not None else "all"
-    # The file of `key.encrypt` is named after the key.
-    owner: Element = element.key if element.node.scope is element.key else element
-    name = owner.node.path.removeprefix(f"{values.stack.node.path}/")
-    return f"inventory/group_vars/{group}/{terraform_name(name)}.transit.yml"
-
-
-def path_template(file: str) -> Template:
-    """Return the path of a file of the project, wherever the play is run."""
-    return Template(f"{{{{ playbook_dir }}}}/{file}")
-
-
-def _encrypting(element: EncryptedVars, values: Values) -> Iterator[Task]:
-    file = file_of(element, values)
-    options = {
-        "path": path_template(file),
-        "backend": values.plain(element.key.backend),
-        "key": values.plain(element.key.name),
-        "mode": "0644",
-    }
-    # Check mode creates no key either.
-    only = [exists(element.key, values)] if is_made_here(element.key, values) else []
-    generated = [entry for entry in element.entries if isinstance(entry.plaintext, GeneratedSecret)]
-    given = [entry for entry in element.entries if not isinstance(entry.plaintext, GeneratedSecret)]
-    for entry in generated:
-        yield {
-            "name": f"Random secret {values.name(entry)}, if missing",
-            VARS: {**options, "secrets": _secrets([entry], values)},
-            "when": [Template(_missing(file, entry)), *only],
-        }
-    if given or not generated:
-        yield {
-            "name": f"Ciphertexts {values.name(element)}",
-            VARS: {**options, "purge": not generated, "secrets": _secrets(given, values)},
-            **({"when": only} if only else {}),
-        }
-
-
-def _secrets(entries: list[Encrypted], values: Values) -> dict[str, Any]:
-    return {
-        entry.name: Commented(f"{entry.node.path} {entry.node.location_text}", values.plaintext(entry))
-        for entry in entries
-    }
-
-
-def _missing(file: str, entry: Encrypted) -> str:
-    path = f"playbook_dir ~ '/{file}'"
-    return f"{is_there(file, negated=True)} or '{entry.name}' not in lookup('ansible.builtin.file', {path}) | from_yaml"
-
-
-def is_there(file: str, *, negated: bool = False) -> str:
-    """Return the condition that a file of the project exists."""
-    return f"(playbook_dir ~ '/{file}') is {'not ' if negated else ''}file"
-
-
-def reading(file: str) -> Task:
-    """Return the task that reads ciphertexts: a file written in the same run is not among the variables yet."""
-    return {
-        "name": f"Read {file}",
-        "ansible.builtin.include_vars": {"file": path_template(file)},
-        "when": Template(f"not ansible_check_mode or {is_there(file)}"),
-    }
 
 
 def absent_tasks_of(element: Element, values: Values) -> Iterator[Task]:
@@ -230,7 +173,7 @@ def absent_tasks_of(element: Element, values: Values) -> Iterator[Task]:
     elif isinstance(element, EncryptedVars):
         yield {
             "name": f"Ciphertexts {values.name(element)}",
-            "ansible.builtin.file": {"path": path_template(file_of(element, values)), "state": "absent"},
+            "ansible.builtin.file": {"path": path_template(ciphertexts.file_of(element, values)), "state": "absent"},
         }
     elif isinstance(element, Policy):
         options = {"name": values.view.text(str(element.name)), "state": "absent"}

@@ -24,6 +24,7 @@ from mlkeys._targets.ansible.jinja import Expression, literal
 from mlkeys._targets.ansible.login import KV_LOOKUP
 from mlkeys._targets.ansible.yaml import Yaml
 from mlkeys._targets.names import variable_name
+from mlkeys._targets.state_names import folder_of, vars_file_of
 
 LOOKUP = "mlkeys.transit.vault_transit"
 
@@ -34,7 +35,7 @@ class Values:
     def __init__(self, view: View, stack: Stack, program_folder: str, *, on_hosts: bool = False) -> None:
         self.view = view
         self.stack = stack
-        self._program_folder = program_folder
+        self.program_folder = program_folder
         self._on_hosts = on_hosts
         #: The variable with the results of keys that a task makes together, and the place of each among them.
         self.key_places: Mapping[Element, tuple[str, int]] = {}
@@ -43,6 +44,30 @@ class Values:
     def keys_of_files(self) -> frozenset[Element]:
         """The keys of the encrypted vars files of the stack."""
         return frozenset(file.key for file in self.view.of_kind(self.stack, EncryptedVars))
+
+    @cached_property
+    def _entries_by_key(self) -> dict[tuple[str, str], list[Encrypted]]:
+        found: dict[tuple[str, str], list[Encrypted]] = {}
+        for file in self.view.of_kind(self.stack, EncryptedVars):
+            found.setdefault(self.key_of(file), []).extend(file.entries)
+        return found
+
+    def key_of(self, file: EncryptedVars) -> tuple[str, str]:
+        """Return the engine and the name of the key of a file."""
+        return self.view.text(str(file.key.backend)).strip("/"), self.view.text(str(file.key.name))
+
+    def entries_of_key(self, file: EncryptedVars) -> list[Encrypted]:
+        """Return the secrets of all files of the stack with the same key as this one."""
+        return self._entries_by_key[self.key_of(file)]
+
+    def file_of_entry(self, entry: Encrypted) -> str:
+        """Return the path of the file with the ciphertext of a secret, relative to the project."""
+        backend, key = (self.view.text(str(name)) for name in (entry.key.backend, entry.key.name))
+        return self.state(vars_file_of(backend, key))
+
+    def state(self, file: str) -> str:
+        """Return the path of a file of what must last, relative to the project."""
+        return f"{self.program_folder}/{folder_of(self.stack.node.id)}/{file}"
 
     def text(self, text: str) -> str | Template:
         """Return a text as the value of an option."""
@@ -152,7 +177,7 @@ class Values:
     def _program_file(self, path: str) -> str:
         if path.startswith(("/", "~")):
             return literal(path)
-        return f"playbook_dir ~ {literal(f'/{self._program_folder}/{path}')}"
+        return f"playbook_dir ~ {literal(f'/{self.program_folder}/{path}')}"
 
 
 def source_text(source: object) -> str:

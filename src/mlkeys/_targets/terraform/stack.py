@@ -22,13 +22,17 @@ from mlkeys._model.stack import Stack
 from mlkeys._targets.json_text import json_text
 from mlkeys._targets.names import terraform_name
 from mlkeys._targets.overrides import overridden
+from mlkeys._targets.terraform import login
 from mlkeys._targets.terraform.blocks import ConflictError, Json, merge, with_defaults
 from mlkeys._targets.terraform.dependencies import Dependencies
+from mlkeys._targets.terraform.former import moved
 from mlkeys._targets.terraform.resources import body_of, kind_of
 from mlkeys._targets.terraform.secrets import Secrets
 from mlkeys._targets.terraform.text import Expression, escaped, template, unescaped
 
 PROVIDER_SOURCE = "registry.terraform.io/hashicorp/vault"
+#: Rotations raise both, unless the program sets them.
+_FLOORS = frozenset({"min_decryption_version", "min_encryption_version"})
 # The first version with ephemeral endpoints; 6 may change anything.
 PROVIDER_VERSION = ">= 5.9.0, < 6.0.0"
 
@@ -57,6 +61,10 @@ class TerraformStack:
             self._add(element)
         if variables := self._secrets.variables(self._view.in_stack(self._stack)):
             merge(self._blocks, {"variable": variables})
+        if variables := login.variables(self._stack):
+            merge(self._blocks, {"variable": variables})
+        if blocks := moved(self._view, self._stack, self._address_of):
+            merge(self._blocks, {"moved": blocks})
         merge(self._blocks, self._dependencies.blocks())
         defaults: Json = {
             "//": {"path": self._stack.node.path, "at": self._stack.node.location_text},
@@ -75,7 +83,8 @@ class TerraformStack:
 
     def _provider(self) -> Json:
         given = {"address": self._stack.url, "namespace": self._stack.namespace}
-        return {name: escaped(value) for name, value in given.items() if value is not None}
+        known: Json = {name: escaped(value) for name, value in given.items() if value is not None}
+        return {**known, **login.provider(self._stack)}
 
     def _add(self, element: Element) -> None:
         if isinstance(element, Output):
@@ -105,6 +114,9 @@ class TerraformStack:
         """Add what any resource may have: lifecycle, dependencies, overrides."""
         if isinstance(element, TransitSecretBackend) and self._view.known_text(element.path) in self._guarded:
             body["lifecycle"] = {"prevent_destroy": True}
+        elif isinstance(element, TransitSecretBackendKey) and not _FLOORS & element.values.keys():
+            # The provider would set them back to its default after a rotation.
+            body["lifecycle"] = {"ignore_changes": sorted(_FLOORS)}
         if addresses := self._dependencies.of(element):
             body["depends_on"] = addresses
         if isinstance(element, Resource):

@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Carries ciphertexts over to keys and secrets with other names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from mlkeys._commands.deployment.state import StackState
+from mlkeys._commands.playbook import Run, ansible_playbook
+from mlkeys._errors import MlkeysError
+from mlkeys._record.record import Move, moved_keys, moves
+
+_VARIABLES = "moves.json"
+
+
+def moves_of(state: StackState) -> list[Move]:
+    """What the aliases of a program carry over."""
+    return moves(state.stored(), state.wanted.secrets, state.former_names)
+
+
+def check_moved(state: StackState) -> None:
+    """Check that no secret is stored under another key than the program has, unless an alias names that one.
+
+    Raises:
+        MlkeysError: one is.
+    """
+    follows = {(move.key, name) for move in moves_of(state) for name in move.names}
+    for name, former, key in moved_keys(state.stored(), state.wanted.secrets):
+        if (key, name) not in follows:
+            raise MlkeysError(
+                f"Nothing was changed: the secret {name} is stored under the key {former}, and the program has it "
+                f"under {key}. To take it along, run: mlkeys move {former} {key}"
+            )
+
+
+def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO) -> Run:
+    """Make the keys of the program, then decrypt with the former keys and encrypt with these, in one process.
+
+    Raises:
+        MlkeysError: a file cannot be read or written.
+    """
+    import yaml
+
+    run = ansible_playbook(project, "site.yml", ["--tags", "keys"], show=show)
+    if run.status:
+        return run
+    given = []
+    for move in found:
+        former_file = state.vars_file(move.former)
+        content = yaml.safe_load(former_file.read_text(encoding="utf-8"))
+        given.append(_variables(state, move, content))
+        state.vars_file(move.key).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        (project / _VARIABLES).write_text(json.dumps({"moves": given}), encoding="utf-8")
+        run = ansible_playbook(project, "move.yml", ["--extra-vars", f"@{_VARIABLES}"], show=show)
+    except OSError as problem:
+        raise MlkeysError(f"{project} cannot be written: {problem.strerror}.") from None
+    finally:
+        (project / _VARIABLES).unlink(missing_ok=True)
+    if not run.status:
+        for move in found:
+            if move.former not in state.stored():
+                state.vars_file(move.former).unlink(missing_ok=True)
+    return run
+
+
+def _variables(state: StackState, move: Move, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables of the playbook for a move. What it decrypts is ciphertext here."""
+    backend, _, key = move.key.rpartition("/")
+    former_backend, _, former_key = move.former.rpartition("/")
+    rest = state.stored()[move.former] - {*move.names.values()}
+    return {
+        "file": str(state.vars_file(move.key)),
+        "backend": backend,
+        "key": key,
+        "names": list(move.names),
+        "terms": [{"value": content[old], "context": old} for old in move.names.values()],
+        "former_file": str(state.vars_file(move.former)),
+        "former_backend": former_backend,
+        "former_key": former_key,
+        # Under one key, the secrets with new names are in the same file.
+        "keep": sorted(rest | ({*move.names} if move.former == move.key else frozenset())),
+    }

@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What left a program: finds it, shows it, and deletes it after the rest is deployed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from mlkeys._commands.deployment.owners import OnServer
+from mlkeys._commands.deployment.state import StackState, record_in
+from mlkeys._commands.playbook import Run, ansible_playbook
+from mlkeys._commands.stacks import terminal
+from mlkeys._errors import MlkeysError
+from mlkeys._record.left import Left, left, lines, variables
+from mlkeys._record.record import Made
+from mlkeys._targets.state_names import RECORD_FILE
+
+_VARIABLES, _INVENTORY = "left.json", "left-inventory.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """What left a stack."""
+
+    state: StackState
+    left: Left
+
+    def shown(self) -> list[str]:
+        """Return the lines about it."""
+        return [
+            *(f"  - {self.state.name}: {line}" for line in lines(self.left.deleted)),
+            *(f"    {self.state.name}: {line} (kept)" for line in lines(self.left.kept)),
+        ]
+
+
+def departed(
+    state: StackState, found: OnServer, others: Sequence[Made], named: Collection[str] = (), *, everything: bool = False
+) -> Departed:
+    """Find what left a stack, in its record and on the server.
+
+    Args:
+        others: what has not left although the stack has it no more.
+        named: keys and engines to delete.
+    """
+    former = state.former
+    if state.record is not None:
+        former = former.union(found.made_by(state.record.owner))
+    stored = {key: names & former.secrets.get(key, names) for key, names in state.stored().items()}
+    former = former.union(Made(secrets=stored))
+    # A destruction deletes what the program has by itself, but for files on hosts.
+    present = replace(state.wanted, files={}) if everything else state.wanted
+    for other in others:
+        present = present.union(other)
+    return Departed(state, left(former, present, named, everything=everything))
+
+
+def unknown_names(found: Sequence[Departed], named: Collection[str]) -> list[str]:
+    """Return the names of keys and engines that left no stack."""
+    gone = [one.left.deleted.union(one.left.kept) for one in found]
+    return sorted(name for name in named if not any(name in made.keys | made.engines for made in gone))
+
+
+def check_needed(found: Sequence[Departed], *, everything: bool = False) -> None:
+    """Check that no key is deleted that another stack's ciphertexts need.
+
+    Args:
+        everything: whether what the program has is deleted too.
+
+    Raises:
+        MlkeysError: one is.
+    """
+    own = {one.state.folder for one in found}
+    for one in found:
+        keys = one.left.deleted.keys | (one.state.wanted.keys if everything else frozenset())
+        for path in sorted(one.state.folder.parent.glob(f"*/{RECORD_FILE}")):
+            record = record_in(path.parent)
+            if record is None or path.parent in own:
+                continue
+            for key in sorted(keys & frozenset(record.made.secrets)):
+                raise MlkeysError(
+                    f"Nothing was deleted: ciphertexts of the stack {record.stack} need the key {key} "
+                    f"({', '.join(sorted(record.made.secrets[key]))}). Take them out of that stack first."
+                )
+
+
+def show(found: Sequence[Departed]) -> bool:
+    """Show what left the program. Return whether something of it is to be deleted."""
+    shown = [line for one in found for line in one.shown()]
+    if shown:
+        click.echo("\n".join(["No longer in the program:", *shown]), err=True)
+    return any(bool(one.left.deleted) for one in found)
+
+
+def agreed(question: str) -> bool:
+    """Ask a question on the terminal."""
+    from rich.prompt import Confirm
+
+    try:
+        return Confirm.ask(question, default=False, console=terminal())
+    except EOFError:
+        return False
+
+
+def confirm(*, yes: bool) -> None:
+    """Ask on a terminal whether to delete what was shown. Elsewhere the program is the answer.
+
+    Raises:
+        MlkeysError: the answer is no.
+    """
+    if not yes and sys.stdin.isatty() and not agreed("Delete this, and deploy?"):
+        raise MlkeysError("Nothing was deployed.")
+
+
+def delete(one: Departed, project: Path, show: TextIO, arguments: Sequence[str] = (), *, force: bool) -> Run:
+    """Delete what left a stack.
+
+    Args:
+        force: whether keys that do not allow their deletion are deleted too.
+    """
+    made = one.left.deleted
+    files = {key: one.state.vars_file(key) for key in made.secrets if key not in one.state.wanted.secrets}
+    there = {key: str(path) for key, path in files.items() if path.exists()}
+    owner = one.state.record.owner if one.state.record is not None else ""
+    given = {"left": variables(made, owner, there), "force_keys": force}
+    hosts = {"left_hosts": {"hosts": {host: _login(one.state, made.hosts.get(host, {}), host) for host in made.files}}}
+    try:
+        (project / _VARIABLES).write_text(json.dumps(given), encoding="utf-8")
+        (project / _INVENTORY).write_text(json.dumps(hosts), encoding="utf-8")
+        words = ["--inventory", "inventory", "--inventory", _INVENTORY, "--extra-vars", f"@{_VARIABLES}", *arguments]
+        return ansible_playbook(project, "left.yml", words, show=show)
+    except OSError as problem:
+        raise MlkeysError(f"{project} cannot be written: {problem.strerror}.") from None
+    finally:
+        for name in (_VARIABLES, _INVENTORY):
+            (project / name).unlink(missing_ok=True)
+
+
+def _login(state: StackState, recorded: Mapping[str, object], host: str) -> Mapping[str, object]:
+    """How to reach a host that the inventory may not have any more."""
+    return {} if host in state.wanted.hosts else recorded
+
+
+def added(run: Run, more: Run) -> Run:
+    """Return a run together with one that followed it."""
+    return Run(
+        status=more.status,
+        seconds=run.seconds + more.seconds,
+        reported=more.reported,
+        ok=run.ok + more.ok,
+        changed=run.changed + more.changed,
+        unreachable=run.unreachable + more.unreachable,
+        failed=run.failed + more.failed,
+        refused=run.refused + more.refused,
+        stats={**run.stats, **more.stats},
+    )

@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Moves what must last out of an output folder of a former version, which kept it there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlkeys._commands.deployment.state import program_folder
+from mlkeys._errors import MlkeysError
+from mlkeys._model.stack import Root
+from mlkeys._system.replacing import read, replace
+from mlkeys._targets.state_names import FLOORS_FILE, FOLDER, VARS_SUFFIX, folder_of, vars_file_of
+
+_METADATA = "_transit"
+
+
+def move_state(app: Root, out: Path) -> None:
+    """Move ciphertexts and floors from the output folder to the folder beside the program, and say so.
+
+    Raises:
+        MlkeysError: a file cannot be read or written. What was not moved stays where it is.
+    """
+    moved = []
+    for stack in app.stacks:
+        project = out / "ansible" / stack.node.id
+        own = program_folder(app) / folder_of(stack.node.id)
+        for old in sorted(project.glob(f"inventory/group_vars/*/*{VARS_SUFFIX}")):
+            _move_ciphertexts(old, own)
+            moved.append(old)
+        if (project / FLOORS_FILE).is_file():
+            _move_floors(project / FLOORS_FILE, own / FLOORS_FILE)
+            moved.append(project / FLOORS_FILE)
+    if moved:
+        files = "1 file" if len(moved) == 1 else f"{len(moved)} files"
+        click.echo(
+            f"Moved {files} with ciphertexts and floors from {out.name} to {FOLDER}. Commit that folder: {out.name} is "
+            "output that can be deleted.",
+            err=True,
+        )
+
+
+def _move_ciphertexts(old: Path, own: Path) -> None:
+    import yaml
+
+    try:
+        content = yaml.safe_load(read(old) or "")
+        metadata = content[_METADATA]
+        new = own / vars_file_of(str(metadata["backend"]), str(metadata["key"]))
+    except (yaml.YAMLError, TypeError, KeyError):
+        raise MlkeysError(f"{old} is not a file of ciphertexts: move it away, or correct it.") from None
+    before = read(new)
+    if before is None:
+        _write(new, read(old) or "", None)
+    else:
+        present = yaml.safe_load(before)
+        merged = _merged(present, content)
+        if merged != present:
+            _write(new, yaml.safe_dump(merged, sort_keys=False, explicit_start=True, width=1 << 16), before)
+    old.unlink()
+
+
+def _merged(present: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a file with the entries of another one that it does not have."""
+    missing = {name: value for name, value in old.items() if name not in present}
+    metadata = dict(present[_METADATA])
+    for name, known in old[_METADATA].items():
+        if isinstance(known, Mapping):
+            metadata[name] = {**{entry: known[entry] for entry in known if entry in missing}, **metadata.get(name, {})}
+    entries = {name: value for name, value in present.items() if name != _METADATA}
+    return {**entries, **missing, _METADATA: metadata}
+
+
+def _move_floors(old: Path, new: Path) -> None:
+    try:
+        floors, before = json.loads(read(old) or "{}"), read(new)
+        present = json.loads(before or "{}")
+        raised = {key: max(int(floor), int(present.get(key, 0))) for key, floor in floors.items()}
+    except (ValueError, TypeError, AttributeError):
+        raise MlkeysError(f"{old} holds no floors: move it away, or correct it.") from None
+    _write(new, f"{json.dumps({**present, **raised}, indent=4, sort_keys=True)}\n", before)
+    old.unlink()
+
+
+def _write(path: Path, text: str, before: str | None) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise MlkeysError(f"{path.parent} cannot be made: {problem.strerror}.") from None
+    replace(path, text, before)
+    if before is None:
+        path.chmod(0o644)

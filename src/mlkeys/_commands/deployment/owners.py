@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a server says of who made its policies and AppRoles: a policy's first comment names the stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from mlkeys._commands.deployment.state import StackState
+from mlkeys._errors import MlkeysError
+from mlkeys._record.record import Made
+from mlkeys._system import collection
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+
+_MARK = re.compile(r"# Managed by program (\S+), stack (\S+), owner ([0-9a-f]+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The stack that made a policy."""
+
+    program: str
+    stack: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnServer:
+    """What a server says.
+
+    Attributes:
+        owners: by policy.
+        roles: names of policies by AUTH_METHOD/ROLE.
+        unread: what the token may not read.
+    """
+
+    owners: Mapping[str, Owner] = field(default_factory=dict)
+    roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unread: str = ""
+
+    def made_by(self, owner: str) -> Made:
+        """Return the policies of an owner, and the roles that have one of these and none of another owner."""
+        policies = frozenset(name for name, found in self.owners.items() if found.id == owner)
+        theirs = frozenset(self.owners) - policies
+        roles = frozenset(role for role, found in self.roles.items() if found & policies and not found & theirs)
+        return Made(policies=policies, roles=roles)
+
+
+def on_server(state: StackState, *, login: bool) -> OnServer:
+    """Read the policies and AppRoles of the server of a stack, as far as the token may read them.
+
+    Args:
+        login: whether to log in for that. The deployment itself logs in once, and the server then tells it of policies
+            that are not its own.
+    """
+    named = state.wanted.union(state.former)
+    if not (named.policies or named.roles):
+        return OnServer()
+    chosen = collection.settings(state.stack.url, state.stack.namespace)
+    if not login and chosen.auth.method != "token":
+        return OnServer()
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
+
+    methods = sorted({role.rpartition("/")[0] for role in named.roles})
+    with collection.in_plain_words(), session.connected(chosen, lambda _message: None) as client:
+        try:
+            owners = dict(_owners(client))
+        except PermissionDenied:
+            return OnServer(unread="policies")
+        try:
+            return OnServer(owners, dict(_roles(client, methods)))
+        except PermissionDenied:
+            return OnServer(owners, unread="AppRoles")
+
+
+def _owners(client: Client) -> Iterator[tuple[str, Owner]]:
+    for name in _listed(client, "sys/policies/acl"):
+        if name in ("root", "default"):
+            continue
+        text = str(client.get(f"sys/policies/acl/{name}").data.get("policy", ""))
+        if (found := _MARK.match(text)) is not None:
+            yield name, Owner(found[1], found[2], found[3])
+
+
+def _roles(client: Client, methods: list[str]) -> Iterator[tuple[str, frozenset[str]]]:
+    for method in methods:
+        for name in _listed(client, f"auth/{method}/role"):
+            found = client.get(f"auth/{method}/role/{name}").data.get("token_policies") or ()
+            yield f"{method}/{name}", frozenset(map(str, found))
+
+
+def _listed(client: Client, path: str) -> list[str]:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import MountNotFound, NotFound
+
+    try:
+        return [str(name) for name in client.list(path).data.get("keys") or ()]
+    except (NotFound, MountNotFound):
+        return []
+
+
+def check_owners(state: StackState, found: OnServer, ours: Collection[str], *, adopt: bool) -> str | None:
+    """Check that no policy of a stack belongs to another program. Return the owner to take over.
+
+    Args:
+        ours: owners of all stacks of the program.
+
+    Raises:
+        MlkeysError: one does.
+    """
+    own = state.record.owner if state.record is not None else None
+    others = {name: found.owners[name] for name in sorted(state.wanted.policies & frozenset(found.owners))}
+    others = {name: owner for name, owner in others.items() if owner.id not in ours}
+    if not others:
+        return own
+    name, owner = next(iter(others.items()))
+    if own is None and len({other.id for other in others.values()}) == 1 and adopt:
+        click.echo(f"Took over what program {owner.program}, stack {owner.stack}, made on the server.", err=True)
+        return owner.id
+    advice = (
+        f"If that is this program, restore {state.folder.parent.name}/{state.name} from version control, or take over "
+        "what it made with --adopt."
+        if own is None
+        else "Give the policy, or the AppRole that it belongs to, another name."
+    )
+    raise MlkeysError(
+        f"Nothing was changed: the policy {name} on the server belongs to program {owner.program}, stack "
+        f"{owner.stack}. {advice}"
+    )

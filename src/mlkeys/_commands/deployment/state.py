@@ -1,0 +1,191 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The folder beside a program with what must last: ciphertexts, floors and records of its stacks."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import unquote
+
+import click
+
+from mlkeys._analysis.view import View
+from mlkeys._errors import MlkeysError
+from mlkeys._model.stack import Root, Stack
+from mlkeys._record.record import Made, Record, parsed
+from mlkeys._system.replacing import read
+from mlkeys._system.replacing import replace as written
+from mlkeys._targets.state_names import FOLDER, RECORD_FILE, VARS_SUFFIX, folder_of, vars_file_of
+
+_ENTRY = re.compile(r"""^["']?([A-Za-z_][A-Za-z0-9_]*)["']?:""", re.MULTILINE)
+_METADATA = "_transit"
+
+
+@dataclass(slots=True)
+class StackState:
+    """What lasts of a stack.
+
+    Attributes:
+        wanted: what the program makes.
+        record: what former deployments made; None before the first one.
+        former_names: former names of secrets by present ones, as `aliases` in the program say.
+    """
+
+    stack: Stack
+    folder: Path
+    program: str
+    wanted: Made
+    record: Record | None
+    former_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.stack.node.id
+
+    @property
+    def former(self) -> Made:
+        """What former deployments made."""
+        return self.record.made if self.record is not None else Made()
+
+    def vars_file(self, key: str) -> Path:
+        """The file with the ciphertexts of a key."""
+        return self.folder / vars_file_of(*key.rsplit("/", 1))
+
+    def stored(self) -> dict[str, frozenset[str]]:
+        """The names of the secrets with a ciphertext, by key."""
+        return stored_in(self.folder)
+
+    def begin(self, owner: str | None = None) -> None:
+        """Record what is about to be made: what a stopped deployment made is not forgotten."""
+        record = self.record or Record(owner or secrets.token_hex(8), self.program, self.name)
+        made = self.former.union(replace(self.wanted, secrets={}))
+        self.write(replace(record, program=self.program, stack=self.name, made=made))
+
+    def finish(self, kept: Made) -> None:
+        """Record what a complete deployment left."""
+        if self.record is not None:
+            self.write(self.record.with_made(self.wanted.union(kept)))
+
+    def write(self, record: Record) -> None:
+        """Write the record."""
+        self.record = record
+        path = self.folder / RECORD_FILE
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise MlkeysError(f"{path.parent} cannot be made: {problem.strerror}.") from None
+        before = read(path)
+        if before != record.text():
+            written(path, record.text(), before)
+            # Nothing in it is secret, and a folder of version control has no private files.
+            path.chmod(0o644)
+
+    def forget(self) -> None:
+        """Remove the folder of a stack of which nothing is left."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.record = None
+        if self.folder.parent.is_dir() and not any(self.folder.parent.iterdir()):
+            self.folder.parent.rmdir()
+
+
+def program_folder(app: Root) -> Path:
+    """The folder of a program."""
+    return Path(app.node.folder or ".").absolute()
+
+
+def states_of(app: Root, program: Path, stacks: Sequence[Stack]) -> list[StackState]:
+    """What lasts of each stack.
+
+    Raises:
+        MlkeysError: a record cannot be read, or is of another program.
+    """
+    view, folder = View(app), program_folder(app)
+    return [_state(view, folder, program.name, stack) for stack in stacks]
+
+
+def _state(view: View, folder: Path, program: str, stack: Stack) -> StackState:
+    # Importing the target takes longer than most commands.
+    from mlkeys._synthesis.made import former_names, made_by
+
+    own = folder / folder_of(stack.node.id)
+    record = record_in(own)
+    if record is not None and record.program != program and (folder / record.program).is_file():
+        raise MlkeysError(
+            f"{FOLDER}/{stack.node.id} belongs to the program {record.program}, which has a stack of the same name: "
+            "give one of the stacks another name, or put the programs into folders of their own."
+        )
+    return StackState(stack, own, program, made_by(view, stack), record, former_names(view, stack))
+
+
+def record_in(folder: Path) -> Record | None:
+    """The record of a stack, None when there is none.
+
+    Raises:
+        MlkeysError: it cannot be read.
+    """
+    path = folder / RECORD_FILE
+    text = read(path)
+    if text is None:
+        return None
+    try:
+        return parsed(text)
+    except ValueError as problem:
+        raise MlkeysError(f"{path}: {problem}. Restore the file from version control.") from None
+
+
+def stored_in(folder: Path) -> dict[str, frozenset[str]]:
+    """The names of the secrets with a ciphertext in the folder of a stack, by key."""
+    found = {}
+    for path in sorted(folder.rglob(f"*{VARS_SUFFIX}")):
+        key = unquote(path.relative_to(folder).as_posix().removesuffix(VARS_SUFFIX))
+        names = frozenset(_ENTRY.findall(read(path) or "")) - {_METADATA}
+        if names:
+            found[key] = names
+    return found
+
+
+def rename(app: Root, program: Path) -> None:
+    """Rename folders of stacks that have another name now: by `aliases`, or as the name of the program's file."""
+    folder = program_folder(app)
+    present = {stack.node.id for stack in app.stacks}
+    for stack in app.stacks:
+        own = folder / folder_of(stack.node.id)
+        if own.exists():
+            continue
+        former = [folder / folder_of(name) for name in stack.aliases if name not in present]
+        if stack.node.id == program.stem:
+            former += _of_renamed_programs(folder, present)
+        found = [path for path in former if path.is_dir()]
+        if len(found) == 1:
+            move(found[0], own)
+
+
+def move(former: Path, own: Path) -> None:
+    """Rename a folder of a stack, and say so."""
+    try:
+        own.parent.mkdir(parents=True, exist_ok=True)
+        former.rename(own)
+    except OSError as problem:
+        raise MlkeysError(f"{former} cannot be renamed to {own.name}: {problem.strerror}.") from None
+    click.echo(f"{FOLDER}/{former.name} is {FOLDER}/{own.name} now.", err=True)
+
+
+def _of_renamed_programs(folder: Path, present: set[str]) -> list[Path]:
+    """Folders of stacks that have the name of a program's file which does not exist any more."""
+    found = []
+    for path in sorted((folder / FOLDER).glob(f"*/{RECORD_FILE}")):
+        record = record_in(path.parent)
+        gone = record is not None and not (folder / record.program).is_file()
+        if gone and record is not None and record.stack == Path(record.program).stem and record.stack not in present:
+            found.append(path.parent)
+    return found
+
+
+def names_of(made: Mapping[str, frozenset[str]]) -> str:
+    """Names of secrets, for a message."""
+    return ", ".join(f"{key}/{name}" for key, names in sorted(made.items()) for name in sorted(names))

@@ -1,0 +1,175 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The record of a stack: what it made on servers and hosts, by the names that these have there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+FORMAT = 1
+
+#: Objects of a server, in the order in which they can be deleted.
+KINDS = ("policies", "roles", "auth_methods", "keys", "engines")
+
+Names = frozenset[str]
+#: How files are delivered, by host and path.
+Files = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a program makes, or what a former deployment of it made.
+
+    Attributes:
+        keys: as ENGINE/KEY.
+        roles: as AUTH_METHOD/ROLE.
+        secrets: names by key.
+        files: on hosts.
+        hosts: how Ansible reaches them.
+    """
+
+    policies: Names = frozenset()
+    roles: Names = frozenset()
+    auth_methods: Names = frozenset()
+    keys: Names = frozenset()
+    engines: Names = frozenset()
+    secrets: Mapping[str, Names] = field(default_factory=dict)
+    files: Files = field(default_factory=dict)
+    hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return any((*(getattr(self, kind) for kind in KINDS), self.secrets, self.files))
+
+    def union(self, other: Made) -> Made:
+        """Return both together; how to reach a host is taken from the other."""
+        hosts = {**self.files, **other.files}
+        return Made(
+            **{kind: getattr(self, kind) | getattr(other, kind) for kind in KINDS},
+            secrets={
+                key: self.secrets.get(key, frozenset()) | other.secrets.get(key, frozenset())
+                for key in {**self.secrets, **other.secrets}
+            },
+            files={host: {**self.files.get(host, {}), **other.files.get(host, {})} for host in hosts},
+            hosts={**self.hosts, **other.hosts},
+        )
+
+    def minus(self, other: Made) -> Made:
+        """Return what the other does not have."""
+        secrets = {key: names - other.secrets.get(key, frozenset()) for key, names in self.secrets.items()}
+        files = {
+            host: {path: way for path, way in found.items() if path not in other.files.get(host, {})}
+            for host, found in self.files.items()
+        }
+        files = {host: found for host, found in files.items() if found}
+        return Made(
+            **{kind: getattr(self, kind) - getattr(other, kind) for kind in KINDS},
+            secrets={key: names for key, names in secrets.items() if names},
+            files=files,
+            hosts={host: given for host, given in self.hosts.items() if host in files},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The record of a stack.
+
+    Attributes:
+        owner: names the stack on servers. Other stacks of the same name have another one.
+        program: the file of the program.
+    """
+
+    owner: str
+    program: str
+    stack: str
+    made: Made = field(default_factory=Made)
+
+    def text(self) -> str:
+        """Return the file."""
+        made = self.made
+        data = {
+            "format": FORMAT,
+            "owner": self.owner,
+            "program": self.program,
+            "stack": self.stack,
+            **{kind: sorted(getattr(made, kind)) for kind in KINDS},
+            "secrets": {key: sorted(names) for key, names in made.secrets.items()},
+            "files": {host: dict(found) for host, found in made.files.items()},
+            "hosts": {host: dict(given) for host, given in made.hosts.items()},
+        }
+        return f"{json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False)}\n"
+
+    def with_made(self, made: Made) -> Record:
+        """Return the record of something else that was made."""
+        return replace(self, made=made)
+
+
+def parsed(text: str) -> Record:
+    """Read a record.
+
+    Raises:
+        ValueError: it is none, or of a newer format. The message says which.
+    """
+    try:
+        data = json.loads(text)
+        if data["format"] != FORMAT:
+            raise ValueError(f"its format is {data['format']}, and this version reads format {FORMAT}")
+        made = Made(
+            **{kind: frozenset(map(str, data[kind])) for kind in KINDS},
+            secrets={str(key): frozenset(map(str, names)) for key, names in data["secrets"].items()},
+            files={str(host): dict(found) for host, found in data["files"].items()},
+            hosts={str(host): dict(given) for host, given in data["hosts"].items()},
+        )
+        return Record(str(data["owner"]), str(data["program"]), str(data["stack"]), made)
+    except json.JSONDecodeError:
+        raise ValueError("it is not JSON") from None
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError("it is not a record of mlkeys") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Secrets that are carried over from one key to another, or to other names.
+
+    Attributes:
+        names: former names by new ones.
+    """
+
+    former: str
+    key: str
+    names: Mapping[str, str]
+
+
+def moves(stored: Mapping[str, Names], wanted: Mapping[str, Names], former: Mapping[str, Iterable[str]]) -> list[Move]:
+    """Return what is stored under former names only.
+
+    Args:
+        former: former names of secrets (ENGINE/KEY/NAME) by present ones.
+    """
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for present, names in former.items():
+        key, _, name = present.rpartition("/")
+        if name in stored.get(key, ()):
+            continue
+        for old in names:
+            old_key, _, old_name = old.rpartition("/")
+            if old_name in stored.get(old_key, ()) and old_name not in wanted.get(old_key, ()):
+                found.setdefault((old_key, key), {})[name] = old_name
+                break
+    return [Move(old, new, names) for (old, new), names in found.items()]
+
+
+def moved_keys(stored: Mapping[str, Names], wanted: Mapping[str, Names]) -> Iterable[tuple[str, str, str]]:
+    """Yield secrets whose key has another name now: the secret, its former and its new key.
+
+    Args:
+        stored: names of secrets with a ciphertext, by key.
+        wanted: the same, as the program has it.
+    """
+    for key, names in wanted.items():
+        for name in sorted(names - stored.get(key, frozenset())):
+            for former, held in sorted(stored.items()):
+                if former != key and name in held and name not in wanted.get(former, frozenset()):
+                    yield name, former, key

@@ -1,0 +1,217 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Ciphertexts in the folder of what must last: their files, the tasks that write and read them, their variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlkeys._constructs.encrypted_vars import EncryptedVars
+from mlkeys._constructs.encryption import Encrypted
+from mlkeys._constructs.inventory import Template
+from mlkeys._model.secret import GeneratedSecret
+from mlkeys._model.stack import Stack
+from mlkeys._targets.ansible.jinja import in_file, literal
+from mlkeys._targets.ansible.values import Values
+from mlkeys._targets.ansible.yaml import Commented
+from mlkeys._targets.state_names import RECORD_FILE, vars_file_of
+
+Task = dict[str, Any]
+
+VARS = "mlkeys.transit.vault_transit_vars"
+#: Where results of `looking` are, on hosts.
+_LOOKED = "random_secrets_looked_for"
+_FOUND = "random_secrets_found"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """What is known of a key when its ciphertexts are written.
+
+    Attributes:
+        when: conditions for tasks that need the key.
+        was_there: the condition that it existed before the run.
+    """
+
+    when: Sequence[Template]
+    was_there: str
+
+
+def file_of(element: EncryptedVars, values: Values) -> str:
+    """Return the path of a file of ciphertexts, one for each key, relative to the project."""
+    return values.state(vars_file_of(*values.key_of(element)))
+
+
+def path_template(file: str) -> Template:
+    """Return the path of a file of the project, wherever the play is run."""
+    return Template(f"{{{{ playbook_dir }}}}/{in_file(file)}")
+
+
+def path_expression(file: str, folder: str = "playbook_dir") -> str:
+    """Return the same path as an expression."""
+    return f"{folder} ~ {literal(f'/{file}')}"
+
+
+def is_there(file: str, *, negated: bool = False) -> str:
+    """Return the condition that a file of the project exists."""
+    return f"({path_expression(file)}) is {'not ' if negated else ''}file"
+
+
+def reading(file: str) -> Task:
+    """Return the task that reads ciphertexts."""
+    return {
+        "name": f"Read {in_file(file.lstrip('./'))}",
+        "ansible.builtin.include_vars": {"file": path_template(file)},
+        "when": Template(f"not ansible_check_mode or {is_there(file)}"),
+    }
+
+
+def folders(files: Iterable[str]) -> list[Task]:
+    """Return the task that creates missing folders of ciphertexts."""
+    missing = [path_expression(folder) for folder in sorted({file.rpartition("/")[0] for file in files})]
+    if not missing:
+        return []
+    return [
+        {
+            "name": "Folders of ciphertexts",
+            "ansible.builtin.file": {"path": Template("{{ item }}"), "state": "directory", "mode": "0755"},
+            "loop": Template(f"{{{{ [{', '.join(missing)}] | reject('directory') }}}}"),
+            # It is nothing that a deployment makes.
+            "changed_when": False,
+        }
+    ]
+
+
+def variables(elements: Iterable[EncryptedVars], values: Values) -> dict[str, dict[str, Any]]:
+    """Return the variables of hosts that hold ciphertexts, by group."""
+    found: dict[str, dict[str, Any]] = {}
+    for element in elements:
+        path = path_expression(f"../{file_of(element, values)}", "inventory_dir")
+        group = found.setdefault(element.hosts.name if element.hosts is not None else "all", {})
+        for entry in element.entries:
+            group[entry.name] = Template(f"{{{{ (lookup('ansible.builtin.file', {path}) | from_yaml).{entry.name} }}}}")
+    return found
+
+
+def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterator[Task]:
+    """Yield the tasks that encrypt the secrets of a file."""
+    file = file_of(element, values)
+    options = {
+        "path": path_template(file),
+        "backend": values.plain(element.key.backend),
+        "key": values.plain(element.key.name),
+        "mode": "0644",
+    }
+    generated = [entry for entry in element.entries if isinstance(entry.plaintext, GeneratedSecret)]
+    given = [entry for entry in element.entries if not isinstance(entry.plaintext, GeneratedSecret)]
+    if generated:
+        yield _refusing(generated, values, key)
+    for entry in generated:
+        # A new key cannot decrypt what is stored.
+        needed = [f"{_missing(file, entry)} or not ({key.was_there})"]
+        yield {
+            "name": f"Random secret {values.name(entry)}, if missing",
+            VARS: {**options, "secrets": _secrets([entry], values)},
+            "when": [*map(Template, needed), *key.when],
+        }
+    others = {entry.name for entry in values.entries_of_key(element)} - {entry.name for entry in given}
+    yield {
+        "name": f"Ciphertexts {values.name(element)}",
+        VARS: {
+            **options,
+            "purge": True,
+            **({"keep": sorted(others)} if others else {}),
+            "secrets": _secrets(given, values),
+        },
+        **({"when": [*key.when]} if key.when else {}),
+    }
+
+
+def _secrets(entries: list[Encrypted], values: Values) -> dict[str, Any]:
+    return {
+        entry.name: Commented(f"{entry.node.path} {entry.node.location_text}", values.plaintext(entry))
+        for entry in entries
+    }
+
+
+def _missing(file: str, entry: Encrypted) -> str:
+    found = f"lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml"
+    return f"{is_there(file, negated=True)} or '{entry.name}' not in {found}"
+
+
+def looking(pattern: str, places: Sequence[tuple[Any, Sequence[Encrypted]]], values: Values) -> Task:
+    """Return the play that looks for files on hosts with generated secrets that are not stored any more.
+
+    Args:
+        places: paths of files, each with the secrets in it.
+    """
+    entries = dict.fromkeys(entry for _, found in places for entry in found)
+    lost = " or ".join(f"({_missing(values.file_of_entry(entry), entry)})" for entry in entries)
+    found = f"{_LOOKED}.results | selectattr('stat.exists') | map(attribute='item.names') | flatten"
+    tasks: list[Task] = [
+        {
+            "name": "Look for the files",
+            "ansible.builtin.stat": {"path": Template("{{ item.path }}"), "get_checksum": False},
+            "loop": [{"path": path, "names": [entry.name for entry in found]} for path, found in places],
+            "loop_control": {"label": Template("{{ item.path }}")},
+            "register": _LOOKED,
+            "when": Template(lost),
+        },
+        {
+            "name": "Remember what is in them",
+            "ansible.builtin.set_fact": {_FOUND: Template(f"{{{{ {found} }}}}")},
+            "when": Template(lost),
+        },
+    ]
+    return {
+        "name": f"Look for lost random secrets on {pattern}",
+        "hosts": pattern,
+        "gather_facts": False,
+        "tasks": tasks,
+    }
+
+
+def recorded(values: Values) -> Task:
+    """Return the variable of a play with the record of what was deployed."""
+    file = values.state(RECORD_FILE)
+    text = f"lookup('ansible.builtin.file', {path_expression(file)})"
+    return {"recorded": Template(f"{{{{ {text} | from_json if {is_there(file)} else {{}} }}}}")}
+
+
+def manager(stack: Stack) -> Template:
+    """Return the text by which a server knows who made a policy."""
+    text = f"'program ' ~ recorded.program ~ {literal(f', stack {stack.node.id}, owner ')} ~ recorded.owner"
+    return Template(f"{{{{ {text} if recorded.owner is defined else omit }}}}")
+
+
+def _refusing(generated: Sequence[Encrypted], values: Values, key: KeyState) -> Task:
+    """Return the task that fails when a generated secret would be made again: nobody could tell its users."""
+    element = generated[0].node.scope
+    if not isinstance(element, EncryptedVars):
+        raise TypeError("a secret outside of a file")
+    file = file_of(element, values)
+    backend, name = values.key_of(element)
+    names = ", ".join(f"'{entry.name}'" for entry in generated)
+    stored = f"(lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml if {is_there(file)} else {{}})"
+    known = f"(recorded.secrets | default({{}}))[{literal(f'{backend}/{name}')}] | default([])"
+    on_hosts = f"hostvars.values() | map(attribute='{_FOUND}', default=[]) | flatten | unique"
+    lost = (
+        f"[{names}] | difference({stored} | list) | difference(generate | default([]))"
+        f" | select('in', {known} + ({on_hosts})) | list"
+    )
+    shown = file.lstrip("./")
+    return {
+        "name": f"Random secrets of {values.name(element)} must not be made twice",
+        "ansible.builtin.fail": {
+            "msg": Template(
+                "{{ lost | join(', ') }}: made by a former deployment, and not in "
+                f"{in_file(shown)}. Restore that file from version control or a backup. To make new values, which "
+                "replace the old ones everywhere: mlkeys deploy {{ lost | map('regex_replace', '^', '--generate ') "
+                "| join(' ') }}"
+            )
+        },
+        "vars": {"lost": Template(f"{{{{ {lost} }}}}")},
+        "when": [Template(key.was_there), Template("lost | length > 0")],
+    }

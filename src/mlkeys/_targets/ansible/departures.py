@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Playbooks for what left a program or has another name now. What that is, the commands of `mlkeys` tell them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlkeys._constructs.inventory import Template
+
+FILE = "left.yml"
+
+_APPROLE = "mlkeys.transit.vault_transit_approle"
+_BACKEND = "mlkeys.transit.vault_transit_backend"
+_KEY = "mlkeys.transit.vault_transit_key"
+_VARS = "mlkeys.transit.vault_transit_vars"
+_POLICY = "mlkeys.transit.vault_transit_policy"
+
+
+MOVE_FILE = "move.yml"
+
+
+def moving(stack: str) -> list[dict[str, Any]]:
+    """Return the playbook that carries ciphertexts over to another key, or to another name. Nothing is on disk."""
+    item = {name: Template(f"{{{{ item.{name} }}}}") for name in ("file", "backend", "key", "former_file")}
+    found = (
+        "dict(item.names | zip(query('mlkeys.transit.vault_transit', item.terms, key=item.former_key, "
+        "backend=item.former_backend)))"
+    )
+    hidden = {"loop": Template("{{ moves }}"), "loop_control": {"label": Template("{{ item.key }}")}, "no_log": True}
+    write = {
+        "name": "Encrypt with the new key",
+        _VARS: {
+            "path": item["file"],
+            "backend": item["backend"],
+            "key": item["key"],
+            "mode": "0644",
+            "secrets": Template(f"{{{{ {found} }}}}"),
+        },
+        **hidden,
+    }
+    remove = {
+        "name": "Remove the former ciphertexts",
+        _VARS: {
+            "path": item["former_file"],
+            "backend": Template("{{ item.former_backend }}"),
+            "key": Template("{{ item.former_key }}"),
+            "purge": True,
+            "keep": Template("{{ item.keep }}"),
+        },
+        **hidden,
+    }
+    return [
+        {
+            "name": f"Carry over ciphertexts of stack {stack}",
+            "hosts": "localhost",
+            "gather_facts": False,
+            "tasks": [write, remove],
+        }
+    ]
+
+
+def _each(name: str, module: str, options: dict[str, Any], kind: str, label: str = "{{ item }}") -> dict[str, Any]:
+    return {
+        "name": name,
+        module: options,
+        "loop": Template(f"{{{{ left['{kind}'] }}}}"),
+        "loop_control": {"label": Template(label)},
+    }
+
+
+def plays(stack: str) -> list[dict[str, Any]]:
+    """Return the playbook for a stack."""
+    item = Template("{{ item }}")
+    named = Template("{{ item.name }}")
+    where = Template("{{ item.backend }}")
+    manager = Template("{{ left.manager }}")
+    force = Template("{{ force_keys | default(false) }}")
+    tasks = [
+        _each("AppRoles", _APPROLE, {"name": named, "path": Template("{{ item.path }}"), "state": "absent"}, "roles",
+              "{{ item.path }}/{{ item.name }}"),
+        _each("Policies", _POLICY, {"name": item, "managed_by": manager, "state": "absent"}, "policies"),
+        _each("Files of ciphertexts", "ansible.builtin.file", {"path": item, "state": "absent"}, "vars_files"),
+        _each("Keys", _KEY, {"name": named, "backend": where, "state": "absent", "force": force}, "keys",
+              "{{ item.backend }}/{{ item.name }}"),
+        _each("Engines", _BACKEND, {"path": item, "state": "absent"}, "engines"),
+    ]  # fmt: skip
+    server = {
+        "name": f"Take from the server what left stack {stack}",
+        "hosts": "localhost",
+        "gather_facts": False,
+        "tasks": tasks,
+    }
+    files = {
+        "name": f"Take from hosts what left stack {stack}",
+        "hosts": "left_hosts",
+        "gather_facts": False,
+        "tasks": [
+            {
+                "name": "Files with plaintext",
+                "ansible.builtin.file": {"path": item, "state": "absent"},
+                "loop": Template("{{ left['files'][inventory_hostname] }}"),
+                # Their diff would show the plaintext.
+                "diff": False,
+            }
+        ],
+    }
+    return [server, files]

@@ -1,0 +1,251 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""One deployment after the other on a real server: from clones, with other names, and without what left the program."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.cdk.command import changes, mlkeys
+from tests.support.server import Bao
+
+VALUE = f"FAKE-{secrets.token_hex(8)}"
+VALUES = {f"KEY_{number}": f"{VALUE}-{number}" for number in "123"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A program and its server."""
+
+    bao: Bao
+    engine: str
+    folder: Path
+
+    def write(self, text: str, name: str = "app.py") -> None:
+        head = "from mlkeys import *\nfrom mlkeys import transit as vault\n"
+        (self.folder / name).write_text(head + text.replace("ENGINE", self.engine))
+
+    def run(self, *arguments: str, status: int = 0) -> tuple[str, str]:
+        env = {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token, "KEY_A": VALUE, **VALUES}
+        done = mlkeys(*arguments, cwd=self.folder, env=env, status=status)
+        return done.stdout, done.stderr
+
+    def changes(self, *arguments: str) -> int:
+        return changes(self.run("deploy", *arguments)[0])
+
+    def secret(self) -> str:
+        return self.run("output", "--show-secrets", "plain")[0].strip()
+
+    def clone(self, target: Path) -> Site:
+        git = ["git", "-c", "user.name=n", "-c", "user.email=n@example.com"]
+        for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"], ["clone", "-q", ".", str(target)]):
+            subprocess.run([*git, *arguments], cwd=self.folder, check=True, capture_output=True)
+        return Site(self.bao, self.engine, target)
+
+    def names(self, path: str) -> set[str]:
+        status, body = self.bao.request("LIST", path)
+        return set(body["data"]["keys"]) if status == 200 else set()
+
+    def decrypted(self) -> dict[str, str]:
+        """The plaintexts of all ciphertexts beside the program, by ENGINE/KEY/NAME."""
+        found = {}
+        for path in (self.folder / "mlkeys.state").rglob("*.transit.yml"):
+            for line in path.read_text().partition("_transit:")[0].splitlines():
+                name, _, text = line.partition(": ")
+                if text.startswith("vault:"):
+                    body = {"ciphertext": text, "context": base64.b64encode(name.encode()).decode()}
+                    key = f"{self.engine}/decrypt/{path.name.removesuffix('.transit.yml')}"
+                    answer = self.bao.done("POST", key, body)["data"]["plaintext"]
+                    found[f"{path.name.removesuffix('.transit.yml')}/{name}"] = base64.b64decode(answer).decode()
+        return found
+
+
+@pytest.fixture(scope="module")
+def approle(bao: Bao) -> Iterator[str]:
+    path = f"approle-{secrets.token_hex(4)}"
+    bao.done("POST", f"sys/auth/{path}", {"type": "approle"})
+    yield path
+    bao.done("DELETE", f"sys/auth/{path}")
+
+
+@pytest.fixture
+def site(bao: Bao, tmp_path: Path) -> Iterator[Site]:
+    engine = f"engine-{secrets.token_hex(4)}"
+    folder = tmp_path / "site"
+    mlkeys("init", str(folder), cwd=tmp_path)
+    yield Site(bao, engine, folder)
+    bao.done("DELETE", f"sys/mounts/{engine}")
+
+
+GENERATED = """
+t = vault.TransitSecretBackend("t", path="ENGINE")
+k = vault.TransitSecretBackendKey("k", backend=t.path, name="one", derived=True)
+g = k.encrypt(Secret.generated(), name="master_key")
+k.encrypt(Secret.env("KEY_A"))
+web = Inventory("hosts").local("web", ["h1"])
+HostConfig("f", hosts=web, dest="HOSTS/h1.env", env={"MASTER": g.ciphertext})
+export("plain", k.decrypt(g))
+"""
+
+
+def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
+    site.write(GENERATED.replace("HOSTS", str(tmp_path / "hosts")))
+    assert site.changes() > 0
+    value = site.secret()
+    clone = site.clone(tmp_path / "clone")
+    assert not (clone.folder / "mlkeys.out").exists()
+    assert clone.changes() == 0
+    shutil.rmtree(site.folder / "mlkeys.out")
+    assert "No differences." in site.run("diff", "--fail")[1]
+    assert site.changes() == 0
+    # The stack of a program in the flat style is named after its file.
+    (clone.folder / "app.py").rename(clone.folder / "site.py")
+    assert clone.changes("site.py") == 0
+    assert {path.name for path in (clone.folder / "mlkeys.state").iterdir()} == {"site"}
+    assert site.secret() == value
+    # Without its ciphertext, a random secret is not made again: neither the record nor a host has forgotten it.
+    state = site.folder / "mlkeys.state" / "app"
+    shutil.rmtree(state / site.engine)
+    for _ in ("recorded", "on a host"):
+        told = "".join(site.run("deploy", status=1))
+        assert "master_key: made by a former deployment" in told
+        assert "mlkeys deploy --generate master_key" in told
+        (state / "record.json").unlink(missing_ok=True)
+    assert site.changes("--generate", "master_key") > 0
+    assert site.secret() != value
+
+
+def test_ciphertexts_follow_the_name_of_their_key(site: Site, tmp_path: Path) -> None:
+    site.write(GENERATED.replace("HOSTS", str(tmp_path / "hosts")))
+    site.run("deploy")
+    value, engine = site.secret(), site.engine
+    text = (site.folder / "app.py").read_text().replace('"one"', '"two"')
+    (site.folder / "app.py").write_text(text)
+    for command in ("diff", "deploy"):
+        assert f"mlkeys move {engine}/one {engine}/two" in site.run(command, status=1)[1]
+    assert site.names(f"{engine}/keys") == {"one"}
+    assert "Moved 2 secrets" in site.run("move", f"{engine}/one", f"{engine}/two")[0]
+    shown = site.run("deploy")[1]
+    assert f"key {engine}/one (kept)" in shown
+    assert site.decrypted() == {"two/master_key": value, "two/key_a": VALUE}
+    aliased = text.replace('"two"', '"three", aliases=["two"]')
+    (site.folder / "app.py").write_text(aliased.replace('name="master_key"', 'name="main", aliases=["master_key"]'))
+    assert "main" in site.run("diff")[1]
+    site.run("deploy")
+    assert site.decrypted() == {"three/main": value, "three/key_a": VALUE}
+    assert "no ciphertexts of" in site.run("move", f"{engine}/none", f"{engine}/two", status=1)[1]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a random program has.
+
+    Attributes:
+        secrets: by key.
+        roles: with the keys that they are granted.
+    """
+
+    secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    policies: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @classmethod
+    def any(cls, chance: random.Random) -> Model:
+        def some(names: list[str], least: int = 0) -> tuple[str, ...]:
+            return tuple(sorted(chance.sample(names, chance.randint(least, len(names)))))
+
+        keys = some(["k1", "k2", "k3"], 1)
+        used: dict[str, tuple[str, ...]] = {}
+        for key in keys:
+            # A secret has one name in a stack. Under another key it would have to be moved.
+            used[key] = some([f"KEY_{key[-1]}"])
+        return cls(used, {r: some([*keys], 1) for r in some(["r1", "r2"])}, some(["p1", "p2"]), some(["f1", "f2"]))
+
+    def program(self, prefix: str, approle: str, hosts: Path) -> str:
+        lines = ['t = vault.TransitSecretBackend("t", path="ENGINE")', 'web = Inventory("hosts").local("web", ["h1"])']
+        for key, names in self.secrets.items():
+            make = "vault.TransitSecretBackendKey"
+            lines.append(f'{key} = {make}("{key}", backend=t.path, name="{key}", derived=True)')
+            lines += [f'{key}.encrypt(Secret.env("{name}"))' for name in names]
+        for role, keys in self.roles.items():
+            lines.append(f'{role} = vault.AppRole("{role}", name="{prefix}{role}", backend="{approle}")')
+            lines += [f"{key}.grant_decrypt({role})" for key in keys]
+        for policy in self.policies:
+            name = f'vault.Policy("{policy}", name="{prefix}{policy}")'
+            lines.append(f'{name}.allow("{prefix}/x", "read")')
+        for name in self.files:
+            given = f'dest="{hosts}/{name}", env={{"A": "b"}}, delivery="plaintext"'
+            lines.append(f'HostConfig("{name}", hosts=web, {given})')
+        return "\n".join(lines)
+
+
+def test_the_server_has_what_the_program_says_and_what_was_announced(site: Site, approle: str, tmp_path: Path) -> None:
+    seed = secrets.randbelow(1 << 32)
+    chance = random.Random(seed)  # noqa: S311  nothing here is a secret
+    hosts, prefix = tmp_path / "hosts", site.engine[-8:]
+    site.bao.done("PUT", f"sys/policies/acl/{prefix}other", {"policy": 'path "x" { capabilities = ["read"] }'})
+    known: set[str] = set()
+    for _ in range(4):
+        after = Model.any(chance)
+        site.write(after.program(prefix, approle, hosts))
+        report = json.loads(site.run("diff", "--json")[0])["stacks"][0]
+        site.run("deploy")
+        kept = {line.rpartition("/")[2] for line in report["kept"] if line.startswith("key ")}
+        expected = {**dict.fromkeys(after.secrets, "made"), **dict.fromkeys(kept, "kept")}
+        known |= set(after.secrets)
+        assert site.names(f"{site.engine}/keys") == set(expected) == known, seed
+        policies = {name for name in site.names("sys/policies/acl") if name.startswith(prefix)}
+        assert policies == {f"{prefix}{name}" for name in (*after.policies, *after.roles, "other")}, seed
+        roles = {name for name in site.names(f"auth/{approle}/role") if name.startswith(prefix)}
+        assert roles == {f"{prefix}{name}" for name in after.roles}, seed
+        assert {path.name for path in hosts.glob("*")} == set(after.files), seed
+        stored = {f"{key}/{n.lower()}": VALUES[n] for key, names in after.secrets.items() for n in names}
+        assert site.decrypted() == stored, seed
+        assert "No differences." in site.run("diff", "--fail")[1], seed
+    site.bao.done("DELETE", f"sys/policies/acl/{prefix}other")
+
+
+ROLES = """
+t = vault.TransitSecretBackend("t", path="ENGINE")
+k = vault.TransitSecretBackendKey("k", backend=t.path, name="one", derived=True)
+k.encrypt(Secret.env("KEY_A"))
+for name in ROLES:
+    k.grant_decrypt(vault.AppRole(f"ENGINE{name}", backend="APPROLE"))
+"""
+
+
+def test_what_a_lost_record_made_is_found_on_the_server(site: Site, approle: str, tmp_path: Path) -> None:
+    text = ROLES.replace("APPROLE", approle)
+    site.write(text.replace("ROLES", '["a", "b"]'))
+    site.run("deploy")
+    # Another program does not touch what it finds, and its policies are not touched.
+    other = Site(site.bao, site.engine, tmp_path / "other")
+    other.folder.mkdir()
+    other.write(text.replace("ROLES", '["b", "c"]'))
+    assert f"the policy {site.engine}b on the server belongs to" in other.run("deploy", status=1)[1]
+    assert f"{site.engine}c" not in site.names(f"auth/{approle}/role")
+    # The same program without its record.
+    (site.folder / "mlkeys.state" / "app" / "record.json").unlink()
+    site.write(text.replace("ROLES", '["b"]'))
+    for command in ("diff", "deploy"):
+        assert "--adopt" in site.run(command, status=1)[1]
+    shown = site.run("deploy", "--adopt")[1]
+    assert f"AppRole {approle}/{site.engine}a" in shown
+    assert {name for name in site.names(f"auth/{approle}/role") if name.startswith(site.engine)} == {f"{site.engine}b"}
+    # A key goes when it is named, and nothing is left of a destroyed program.
+    site.write('t = vault.TransitSecretBackend("t", path="ENGINE")')
+    site.run("deploy", "--delete-keys", f"{site.engine}/one")
+    assert site.names(f"{site.engine}/keys") == set()
+    site.run("destroy", "--yes")
+    assert not (site.folder / "mlkeys.state").exists()

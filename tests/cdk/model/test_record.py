@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Records of deployments, and what follows from them: what left a program, and what has another name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlkeys import App, EncryptedVars, HostConfig, Inventory, MlkeysError, Secret, Stack, Template
+from mlkeys import transit as vault
+from mlkeys._analysis.view import View
+from mlkeys._commands.deployment.old_layout import move_state
+from mlkeys._commands.deployment.state import rename, states_of
+from mlkeys._record.left import left, lines
+from mlkeys._record.record import Made, Move, Record, moved_keys, moves, parsed
+from mlkeys._synthesis.made import former_names, made_by
+from mlkeys._targets.state_names import vars_file_of
+from tests.cdk.apps import key_in
+
+MADE = Made(
+    policies=frozenset({"p"}),
+    roles=frozenset({"approle/r"}),
+    keys=frozenset({"transit/k", "transit/old"}),
+    engines=frozenset({"transit"}),
+    secrets={"transit/k": frozenset({"a", "b"})},
+    files={"h": {"/x": "plaintext", "/y": "ciphertext"}},
+    hosts={"h": {"ansible_host": "127.0.0.1"}},
+)
+
+
+def test_a_record_reads_as_it_was_written() -> None:
+    record = Record("abc", "app.py", "prod", MADE)
+    assert parsed(record.text()) == record
+    newer = record.text().replace('"format": 1', '"format": 2')
+    with pytest.raises(ValueError, match="its format is 2"):
+        parsed(newer)
+    for text in ("{", "[]", "{}", '{"format": 1}'):
+        with pytest.raises(ValueError, match="it is not"):
+            parsed(text)
+
+
+def test_rights_and_plaintext_go_while_keys_stay_unless_named() -> None:
+    gone = left(MADE, Made())
+    assert [*lines(gone.deleted)] == [
+        "policy p", "AppRole approle/r", "ciphertext transit/k/a", "ciphertext transit/k/b", "plaintext file /x on h",
+    ]  # fmt: skip
+    assert [*lines(gone.kept)] == [
+        "key transit/k", "key transit/old", "engine transit", "ciphertext file /y on h",
+    ]  # fmt: skip
+    named = left(MADE, Made(), ["transit/old"])
+    assert named.deleted.keys == {"transit/old"}
+    assert named.kept.keys == {"transit/k"}
+    assert not left(MADE, MADE).deleted
+    assert not left(MADE, MADE).kept
+    assert left(MADE, Made(), everything=True).kept.keys == frozenset()
+
+
+def test_a_secret_is_asked_for_under_its_former_names() -> None:
+    stored = {"t/one": frozenset({"a", "b"}), "t/two": frozenset({"b"})}
+    wanted = {"t/two": frozenset({"a", "b"})}
+    assert [*moved_keys(stored, wanted)] == [("a", "t/one", "t/two")]
+    former = {"t/two/a": ("t/one/a",), "t/two/b": ("t/one/b",)}
+    # What is stored under its own name stays.
+    assert moves(stored, wanted, former) == [Move("t/one", "t/two", {"a": "a"})]
+    assert moves(stored, {**wanted, "t/one": frozenset({"a"})}, former) == []
+
+
+def test_a_stack_makes_what_its_constructs_name() -> None:
+    app = App()
+    s = Stack(app, "s")
+    key = key_in(s)
+    key.grant_decrypt(vault.AppRole(s, "Reader"))
+    vault.TransitSecretBackendKey.from_existing(s, "theirs", name="theirs")
+    web = Inventory(s, "i").group("web", {"h": {"ansible_host": "h.example.com", "port": 1}})
+    HostConfig(s, "f", hosts=web, dest="/etc/{{x}}", env={"A": "b"}, delivery="plaintext")
+    HostConfig(s, "g", hosts=web, dest=Template("/srv/{{ inventory_hostname }}/g"), env={"A": "b"})
+    EncryptedVars(s, "v", key=key, secrets={"a": Secret.env("A")})
+    made = made_by(View(app), s)
+    assert made.policies == {"reader"}
+    assert made.roles == {"approle/Reader"}
+    assert len(made.keys) == 1
+    # A text of the program is no template.
+    assert made.files == {"h": {"/etc/{{ '{' }}{x}}": "plaintext", "/srv/{{ inventory_hostname }}/g": "ciphertext"}}
+    assert made.hosts == {"h": {"ansible_host": "h.example.com"}}
+
+
+def test_aliases_name_keys_and_secrets() -> None:
+    app = App()
+    s = Stack(app, "s")
+    key = vault.TransitSecretBackendKey(s, "k", backend="t", name="new", aliases=["old", "other/old"])
+    key.encrypt(Secret.env("A"), aliases=["b"])
+    assert former_names(View(app), s) == {
+        "t/new/a": ("t/new/b", "t/old/a", "t/old/b", "other/old/a", "other/old/b"),
+    }
+
+
+def test_files_of_keys_stay_in_their_folder() -> None:
+    assert vars_file_of("prod/transit", "ml-key") == "prod/transit/ml-key.transit.yml"
+    assert vars_file_of("/../x y/", ".k/z") == "%2E./x%20y/%2Ek%2Fz.transit.yml"
+
+
+def program(folder: Path, name: str = "s", aliases: tuple[str, ...] = ()) -> App:
+    app = App()
+    s = Stack(app, name, aliases=aliases)
+    vault.TransitSecretBackendKey(s, "k", backend="t", name="k").encrypt(Secret.env("A"))
+    app.node.location = type(app.node.location)(str(folder / "app.py"), 1)
+    return app
+
+
+def stored(names: dict[str, str], key: str = "k") -> str:
+    fingerprints = {name: f"vault:v1:{name}" for name in names}
+    return yaml.safe_dump({**names, "_transit": {"format": 1, "backend": "t", "key": key, "hmac": fingerprints}})
+
+
+def test_an_output_folder_of_a_former_version_gives_up_what_must_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "mlkeys.out" / "ansible" / "s"
+    old = [project / "inventory" / "group_vars" / group / "x.transit.yml" for group in ("all", "web")]
+    for path, name in zip(old, "ab", strict=True):
+        path.parent.mkdir(parents=True)
+        path.write_text(stored({name: f"vault:v1:{name}{name}"}))
+    (project / "floors.json").write_text('{"t/k": 3}')
+    app = program(tmp_path)
+    move_state(app, tmp_path / "mlkeys.out")
+    assert "Moved 3 files" in capsys.readouterr().err
+    assert not [path for path in old if path.exists()]
+    own = tmp_path / "mlkeys.state" / "s"
+    assert yaml.safe_load((own / "t" / "k.transit.yml").read_text()) == yaml.safe_load(
+        stored({"a": "vault:v1:aa", "b": "vault:v1:bb"})
+    )
+    assert json.loads((own / "floors.json").read_text()) == {"t/k": 3}
+    [state] = states_of(app, Path("app.py"), app.stacks)
+    assert state.stored() == {"t/k": {"a", "b"}}
+    # Floors never sink, and what is stored already is newer.
+    old[0].write_text(stored({"a": "vault:v1:older"}))
+    (project / "floors.json").write_text('{"t/k": 2, "t/l": 1}')
+    move_state(app, tmp_path / "mlkeys.out")
+    assert "older" not in (own / "t" / "k.transit.yml").read_text()
+    assert json.loads((own / "floors.json").read_text()) == {"t/k": 3, "t/l": 1}
+    move_state(app, tmp_path / "mlkeys.out")
+    assert "Moved 2 files" in capsys.readouterr().err
+
+
+def test_a_folder_follows_the_name_of_its_stack(tmp_path: Path) -> None:
+    own = tmp_path / "mlkeys.state" / "old"
+    own.mkdir(parents=True)
+    rename(program(tmp_path, "new"), Path("app.py"))
+    assert own.is_dir()
+    rename(program(tmp_path, "new", ("old",)), Path("app.py"))
+    assert (tmp_path / "mlkeys.state" / "new").is_dir()
+    # In the flat style the file of the program has the name. Another program's folder stays where it is.
+    (tmp_path / "mlkeys.state" / "new").rename(own)
+    record = Record("1", "old.py", "old")
+    (own / "record.json").write_text(record.text())
+    (tmp_path / "old.py").touch()
+    rename(program(tmp_path, "app"), Path("app.py"))
+    assert own.is_dir()
+    (tmp_path / "old.py").unlink()
+    rename(program(tmp_path, "app"), Path("app.py"))
+    assert (tmp_path / "mlkeys.state" / "app").is_dir()
+
+
+def test_a_record_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    own = tmp_path / "mlkeys.state" / "s"
+    own.mkdir(parents=True)
+    (own / "record.json").write_text(Record("1", "other.py", "s").text())
+    (tmp_path / "other.py").touch()
+    app = program(tmp_path)
+    with pytest.raises(MlkeysError, match=r"belongs to the program other\.py"):
+        states_of(app, Path("app.py"), app.stacks)
+    (own / "record.json").write_text("{")
+    with pytest.raises(MlkeysError, match="Restore the file from version control"):
+        states_of(app, Path("app.py"), app.stacks)
