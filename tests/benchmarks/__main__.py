@@ -20,9 +20,16 @@ from tests.benchmarks.collection import Bench, key_rows, lookup_rows, template_r
 from tests.benchmarks.generator import generator_rows
 from tests.benchmarks.report import Row, page
 from tests.benchmarks.rotation import rotation_rows
+from tests.benchmarks.vars_files import vars_file_rows
 from tests.support.server import running_bao
 
-ON_SERVER = {"template": template_rows, "lookup": lookup_rows, "keys": key_rows, "rotation": rotation_rows}
+ON_SERVER = {
+    "template": template_rows,
+    "lookup": lookup_rows,
+    "vars": vars_file_rows,
+    "keys": key_rows,
+    "rotation": rotation_rows,
+}
 
 
 def main() -> None:
