@@ -163,23 +163,31 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypt
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, marked
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import below
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import stored_variables
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Names, below
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
 
 display = Display()
 
 # Ansible creates several instances of a vars plugin in one run.
 _files: dict[str, DecryptedFiles] = {}
+_names = Names()
+_stored = StoredVariables()
 
 
 class VarsModule(BaseVarsPlugin):
+    # Ansible then keeps one instance for all hosts. What it keeps is known by the state of files.
+    is_stateless = True
+
+    _asked: tuple[bool, str] | None = None
+
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
         super().get_vars(loader, path, entities)
-        if self.get_option("disabled"):
+        is_disabled, decrypts = self._known_settings()
+        if is_disabled:
             return {}
         wanted = [file for entity in _as_list(entities) for file in _files_of(self._basedir, entity)]
-        if not _decrypts(self.get_option("decrypt")):
-            return {name: as_in_any_file(text) for name, text in stored_variables(wanted).items()}
+        if not _decrypts(decrypts):
+            return _stored.of(wanted)
         run_sessions().share()
         if not wanted:
             return {}
@@ -190,6 +198,16 @@ class VarsModule(BaseVarsPlugin):
         for file, decrypted in files.read(wanted, lambda: _all_files(self._basedir)):
             values.update(self._values(file, decrypted))
         return values
+
+    def _known_settings(self) -> tuple[bool, str]:
+        """What is asked for every host. Ansible looks a setting up in some 50 microseconds."""
+        if self._asked is None:
+            self._asked = (bool(self.get_option("disabled")), str(self.get_option("decrypt")))
+        return self._asked
+
+    def set_options(self, *arguments: Any, **options: Any) -> None:
+        self._asked = None
+        super().set_options(*arguments, **options)
 
     def _client(self) -> Client:
         settings = settings_from(connection_options(self.get_option), os.environ)
@@ -232,8 +250,10 @@ def _files_of(base: str, entity: Any) -> list[str]:
     # A host's name may be anything, also a path that leads out of this folder.
     if os.sep in name or name.startswith("."):
         return []
-    beside = [os.path.join(folder, name + suffix) for suffix in VARS_FILE_SUFFIXES]
-    return [file for file in beside if os.path.isfile(file)] + below(os.path.join(folder, name))
+    names = _names.of(folder)
+    beside = [os.path.join(folder, name + suffix) for suffix in VARS_FILE_SUFFIXES if name + suffix in names]
+    inside = below(os.path.join(folder, name)) if name in names else []
+    return [file for file in beside if os.path.isfile(file)] + inside
 
 
 def _all_files(base: str) -> Iterable[str]:

@@ -21,11 +21,13 @@ from tests.benchmarks.deployment import deployment_rows
 from tests.benchmarks.generator import generator_rows
 from tests.benchmarks.report import Row, page, renewed
 from tests.benchmarks.rotation import rotation_rows
+from tests.benchmarks.vars_files import vars_file_rows
 from tests.support.server import running_bao
 
 ON_SERVER = {
     "template": template_rows,
     "lookup": lookup_rows,
+    "vars": vars_file_rows,
     "keys": key_rows,
     "rotation": rotation_rows,
     "deployment": deployment_rows,

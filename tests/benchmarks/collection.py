@@ -156,7 +156,7 @@ def _is_one_and_one(run: Run) -> bool:
     return run.requests["login"] == 1 and run.requests["transit"] == 1
 
 
-def _secrets(count: int) -> dict[str, str]:
+def made_secrets(count: int) -> dict[str, str]:
     return {f"provider_{number:05}_key": f"sk-not-real-{secrets.token_hex(22)}" for number in range(count)}
 
 
@@ -173,7 +173,7 @@ def _template_task(lines: str) -> list[Any]:
 
 
 def _ours_in_template(bench: Bench, count: int) -> Run:
-    values = _secrets(count)
+    values = made_secrets(count)
     lines = "".join(f"{name.upper()}={{{{ {name} }}}}\n" for name in values)
     folder = bench.play(bench.vars, _template_task(lines), hosts=HOSTS)
     ciphertexts = dict(zip(values, bench.raw.encrypt(KEY, list(values.values())), strict=True))
@@ -186,7 +186,7 @@ def _ours_in_template(bench: Bench, count: int) -> Run:
 
 def _plain_in_template(bench: Bench, count: int) -> Run:
     """Return the time that Ansible itself needs for as many variables in an ordinary vars file."""
-    values = _secrets(count)
+    values = made_secrets(count)
     lines = "".join(f"{name.upper()}={{{{ {name} }}}}\n" for name in values)
     folder = bench.play(bench.plain, _template_task(lines), hosts=HOSTS)
     (folder / "group_vars" / "all" / "keys.yml").write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -196,7 +196,7 @@ def _plain_in_template(bench: Bench, count: int) -> Run:
 
 
 def _peer_in_template(bench: Bench, count: int) -> Run:
-    values = _secrets(count)
+    values = made_secrets(count)
     lookup = "lookup('community.hashi_vault.vault_write', 'transit/decrypt/%s', data={'ciphertext': %s})"
     lines = "".join(
         f"{name.upper()}={{{{ ({lookup % (KEY, name)}).data.plaintext | b64decode }}}}\n" for name in values
@@ -219,7 +219,7 @@ def _check_files(folder: Path, values: Mapping[str, str]) -> None:
 
 def lookup_rows(bench: Bench) -> list[Row]:
     """Decrypt ten thousand ciphertexts with one call of the lookup, and measure a single small call."""
-    values = list(_secrets(10_000).values())
+    values = list(made_secrets(10_000).values())
     ciphertexts = bench.raw.encrypt(KEY, values)
     ours = _decrypt_all(bench, ciphertexts)
     empty = _only_load(bench, ciphertexts)

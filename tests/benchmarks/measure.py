@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -67,6 +68,14 @@ def process(command: Sequence[str], *, environment: Mapping[str, str], folder: P
     if launched.returncode:
         raise CommandFailedError(f"{' '.join(command)}\n{log.read_text(errors='replace')[-3000:]}")
     return Run(seconds, int(launched.stderr) / 1024, _kinds(bao, seen))
+
+
+def cpu_seconds(command: Sequence[str], *, environment: Mapping[str, str], folder: Path) -> float:
+    """Run a command to its end, and return the processor time that it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=folder, env=dict(environment), stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def median(runs: Sequence[Run]) -> Run:

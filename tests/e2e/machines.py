@@ -149,6 +149,7 @@ def service(name: str, goes_on_as: str = "sleep 3600", **more: Any) -> dict[str,
         "name": name,
         "command": ["/bin/sh", "-c", f"{REPORT} {goes_on_as}"],
         "environment": {"KEY": "openai_api_key"},
+        "startup_grace": 0.2,
         **more,
     }
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Callable, Iterable, Iterator
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
@@ -17,6 +18,31 @@ _COLLECTION = os.path.realpath(os.path.join(os.path.dirname(__file__), *[os.pard
 
 # Gets what cannot be read.
 Problem = Callable[[OSError], None]
+
+
+# A folder that changed a moment ago may change once more without looking different.
+_SETTLED_NS = 2_000_000_000
+
+
+class Names:
+    """The names in folders, each of which is listed again when it has changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[tuple[int, ...], frozenset[str]]] = {}
+
+    def of(self, folder: str) -> frozenset[str]:
+        try:
+            status = os.stat(folder)
+            mark = (status.st_mtime_ns, status.st_dev, status.st_ino)
+            known = self._known.get(folder)
+            if known is not None and known[0] == mark:
+                return known[1]
+            names = frozenset(os.listdir(folder))
+        except OSError:
+            return frozenset()
+        if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
+            self._known[folder] = (mark, names)
+        return names
 
 
 def is_encrypted_vars(name: str) -> bool:

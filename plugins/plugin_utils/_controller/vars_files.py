@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import replace
 from typing import Any, BinaryIO, Callable, Iterable
 
@@ -25,6 +26,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     interpret,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file
 
 # Returns a client that is logged in, or raises TransitError.
 Connect = Callable[[], Client]
@@ -64,13 +66,32 @@ def load_document(mount: str, path: str, connect: Connect) -> VarsFile:
     return replace(file, place=Place(mount, path))
 
 
-def stored_variables(paths: Iterable[str]) -> dict[str, str]:
+class StoredVariables:
     """The ciphertexts of files, as they are stored. A file that is not valid has none: a run reports what is wrong."""
-    found: dict[str, str] = {}
-    for path in paths:
-        with contextlib.suppress(TransitError):
-            found.update((entry.name, entry.ciphertext) for entry in _from_disk(path).entries.values())
-    return found
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {}
+
+    def of(self, paths: Iterable[str]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for path in paths:
+            with contextlib.suppress(TransitError, OSError):
+                found.update(self._of(path))
+        return found
+
+    def _of(self, path: str) -> dict[str, Any]:
+        """Read again when the file has changed."""
+        status = os.stat(path)
+        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = self._known.get(path)
+        if known is not None and known[0] == mark:
+            return known[1]
+        # In case it is no longer valid.
+        self._known.pop(path, None)
+        entries = _from_disk(path).entries.values()
+        variables = {entry.name: as_in_any_file(entry.ciphertext) for entry in entries}
+        self._known[path] = (mark, variables)
+        return variables
 
 
 def _from_disk(path: str) -> VarsFile:

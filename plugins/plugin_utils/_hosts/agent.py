@@ -11,9 +11,9 @@ Documentation: https://openbao.org/docs/agent-and-proxy/agent/
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Mapping, Sequence
+from typing import Any, Callable, Iterable
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import attributes, block, text
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import attributes, block
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import (
     agent_code,
     agent_literal,
@@ -24,8 +24,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets impo
 
 _HEAD = "# Managed by Ansible, role mlkeys.transit.vault_transit_host. It holds ciphertext, and no key.\n"
 
-# An agent requests its secrets again after a while. A ciphertext always decrypts to the same text, and a service must
-# not end because a server that it no longer needs is away.
+# An agent requests its secrets again after a while, unless it has ended by then.
 _NEVER = "87600h"
 
 Seal = Callable[[str], Sealed]
@@ -63,19 +62,6 @@ class Rendered:
     mode: str
 
 
-def supervising(login: Login, command: Sequence[str], environment: Mapping[str, str | Sealed]) -> str:
-    """The configuration of an agent that starts a program with secrets in its environment, and stays its parent."""
-    templates = [
-        block(
-            f"env_template {text(name)}",
-            attributes({"contents": _of_variable(value), "error_on_missing_key": True}),
-        )
-        for name, value in sorted(environment.items())
-    ]
-    start = block("exec", attributes({"command": list(command), "restart_on_secret_changes": "never"}))
-    return _document(login, _ONCE, start, *templates)
-
-
 def writing(login: Login, files: Iterable[Rendered], seal: Seal) -> str:
     """The configuration of an agent that writes files, and ends."""
     templates = [
@@ -92,18 +78,18 @@ def writing(login: Login, files: Iterable[Rendered], seal: Seal) -> str:
         )
         for file in files
     ]
-    return _document(login, attributes({"exit_after_auth": True}), _ONCE, *templates, fails=True)
+    return _document(login, attributes({"exit_after_auth": True}), _ONCE, *templates)
 
 
 _ONCE = block("template_config", attributes({"exit_on_retry_failure": True, "static_secret_render_interval": _NEVER}))
 
 
-def _document(login: Login, *parts: str, fails: bool = False) -> str:
+def _document(login: Login, *parts: str) -> str:
     server = {"address": login.url, **({"ca_cert": login.ca_cert} if login.ca_cert else {})}
-    return "\n".join([_HEAD, block("vault", attributes(server)), _auth(login, fails=fails), *parts])
+    return "\n".join([_HEAD, block("vault", attributes(server)), _auth(login), *parts])
 
 
-def _auth(login: Login, *, fails: bool) -> str:
+def _auth(login: Login) -> str:
     path = login.approle_path.strip("/")
     config: dict[str, Any] = {"role_id_file_path": f"{login.folder}/role_id"}
     if login.kept:
@@ -115,13 +101,8 @@ def _auth(login: Login, *, fails: bool) -> str:
     method: dict[str, Any] = {"type": "approle", "mount_path": f"auth/{path}"}
     if login.namespace:
         method["namespace"] = login.namespace
-    if fails:
-        method["exit_on_err"] = True
+    method["exit_on_err"] = True
     return block("auto_auth", block("method", attributes(method), block("config =", attributes(config))))
-
-
-def _of_variable(value: str | Sealed) -> str:
-    return agent_literal(value) if isinstance(value, str) else _decrypting(value, "{{ $v }}")
 
 
 def _of_file(file: Rendered, seal: Seal) -> str:

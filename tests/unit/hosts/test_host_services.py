@@ -56,15 +56,16 @@ def test_by_default_an_agent_puts_the_secrets_into_the_environment() -> None:
     assert (found["mode"], found["user"], found["group"]) == ("agent", "app", "app")
     agent = found["agent"]
     assert 'address = "http://127.0.0.1:8200"\n  ca_cert = "/etc/ca.pem"' in agent
-    assert 'namespace  = "team"' in agent
-    assert '"/bin/sh", "-c", "true > \\"$0\\"; exec \\"$@\\"", "/run/mlkeys/app/started", "/usr/bin/app"' in agent
+    assert 'namespace   = "team"' in agent
+    assert 'destination          = "/run/mlkeys/app/environment"\n  perms                = "0400"' in agent
+    assert "exit_after_auth = true" in agent
+    assert "exec {" not in agent
     assert 'with secret \\"transit/decrypt/ml\\" \\"ciphertext=vault:v1:AAAAa=\\" \\"context=YQ==\\"' in agent
-    assert 'contents             = "4000"' in agent
-    assert 'contents             = "{{ \\"{\\" }}{ x"' in agent
+    assert '"PORT=4000\\nNAME=\'{{ \\"{\\" }}{ x\'\\nA={{' in agent
     assert "secret_id_response_wrapping_path" not in agent
     for name in ("decrypted", "written", "links", "placed"):
         assert found[name] == []
-    assert found["environment_file"] == ""
+    assert found["environment_file"] == "/run/mlkeys/app/environment"
 
 
 def test_a_secret_id_that_is_not_kept_is_unwrapped_by_the_agent() -> None:
@@ -142,6 +143,7 @@ def test_every_change_of_what_a_service_gets_changes_its_fingerprint() -> None:
         {"documents": [{"path": "p", "content": {"a": "vault:v1:CCCC"}}]}, {"user": "other"}, {"mode": "plaintext"},
         {"files": [{"dest": "/x", "shape": "json", "content": 1}]}, {"restart": "always"}, {"url": "https://other"},
         {"documents": [{"path": "p", "content": {"a": "vault:v1:CCCC"}}], "mode": "plaintext"},
+        {"mode": "credential"}, {"type": "notify"}, {"type": "notify", "watchdog": "30s"},
     ]  # fmt: skip
     found = [described_one(**change)["fingerprint"] for change in changes]
     assert len(set(found)) == len(changes)
@@ -180,6 +182,13 @@ def test_every_change_of_what_a_service_gets_changes_its_fingerprint() -> None:
         ({"mode": "plaintext", "files": [{**content(k={"secret": "a"})[0], "mode": "0644"}]}, "every user"),
         ({"mode": "credential", "files": [{**content(k={"secret": "a"})[0], "owner": "x"}]}, "belongs to the user"),
         ({"approle": ""}, "set vault_transit_host_approle"),
+        ({"ready": {"port": 80, "url": "http://x"}}, "ready must set exactly one of port, url, command"),
+        ({"ready": {"status": 204}}, "ready must set exactly one of port, url, command"),
+        ({"ready": {"url": "file:///etc"}}, "url must begin with http:// or https://"),
+        ({"ready": {"port": 0}}, "port must be a number from 1 to 65535"),
+        ({"ready": {"command": ["curl"]}}, "command must begin with the absolute path of a program"),
+        ({"watchdog": "1 day", "type": "notify"}, "watchdog must be a time such as 30s"),
+        ({"watchdog": "30s"}, "watchdog needs type notify"),
         ({"url": ""}, "set vault_transit_host_url"),
     ],
 )  # fmt: skip

@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure vars files: writing them, finding that nothing is to be done, and the inventory of a large fleet."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import yaml
+
+from tests.benchmarks import measure
+from tests.benchmarks.collection import KEY, Bench, made_secrets
+from tests.benchmarks.measure import Run
+from tests.benchmarks.report import Row
+
+SIZES = (100, 1_000, 10_000)
+HOSTS, FILES = 1_000, 50
+
+
+def vars_file_rows(bench: Bench) -> list[Row]:
+    plain, written, unchanged, rotated = zip(*(_runs(bench, size) for size in SIZES), strict=True)
+    more = rotated[-1].mebibytes - plain[-1].mebibytes
+    return [
+        _row("written", written, plain, 3.0),
+        _row("unchanged", unchanged, plain, 2.0),
+        _row("rewrapped after a rotation", rotated, plain, 3.0),
+        Row(
+            "memory of vault_transit_vars for 10,000 secrets, without that of the play",
+            f"{more:.0f} MiB",
+            f"the play: {plain[-1].mebibytes:.0f} MiB",
+            "less than 100 MB",
+            holds=more < 95,
+        ),
+        _inventory_row(bench),
+    ]
+
+
+def _runs(bench: Bench, size: int) -> tuple[Run, Run, Run, Run]:
+    """A play that only evaluates so many secrets; then a file of them is written, left as it is, and rewrapped."""
+    secrets = {"wanted": made_secrets(size)}
+    only = bench.play(bench.plain, [{"ansible.builtin.assert": {"that": [f"wanted | length == {size}"]}}])
+    options = {"path": "{{ playbook_dir }}/keys.transit.yml", "key": KEY, "secrets": "{{ wanted }}"}
+    folder = bench.play(bench.plain, [{"mlkeys.transit.vault_transit_vars": options}])
+    for place in (only, folder):
+        (place / "vars.json").write_text(json.dumps(secrets), encoding="utf-8")
+    plain = measure.repeated(3, lambda: bench.run(bench.plain, only))
+    written = bench.run(bench.plain, folder)
+    unchanged = measure.repeated(3, lambda: bench.run(bench.plain, folder))
+    bench.bao.done("POST", f"transit/keys/{KEY}/rotate", {})
+    return plain, written, unchanged, bench.run(bench.plain, folder)
+
+
+def _row(what: str, runs: tuple[Run, ...], plain: tuple[Run, ...], limit: float) -> Row:
+    seconds = [max(run.seconds - play.seconds, 0.001) for run, play in zip(runs, plain, strict=True)]
+    # Ten times the secrets may cost ten times the time, and what a run costs anyway.
+    is_linear = seconds[2] <= 11 * max(seconds[1], 0.1)
+    return Row(
+        f"{' / '.join(f'{size:,}' for size in SIZES)} secrets in a vars file, {what}, without the play itself",
+        " / ".join(f"{one:.2f} s" for one in seconds),
+        f"play that only loads them: {plain[-1].seconds:.2f} s",
+        f"10,000 within {limit:.0f} s, and linear",
+        holds=seconds[2] <= limit and is_linear,
+    )
+
+
+def _inventory_row(bench: Bench) -> Row:
+    folder = bench.play(bench.vars, [])
+    names = [f"host{number:04}" for number in range(HOSTS)]
+    groups = {f"group{number}": {"hosts": dict.fromkeys(names[number::FILES])} for number in range(FILES)}
+    (folder / "inventory.yml").write_text(yaml.safe_dump({"all": {"children": groups}}), encoding="utf-8")
+    ciphertexts = dict.fromkeys(made_secrets(10), f"vault:v1:{'A' * 60}")
+    document = yaml.safe_dump({**ciphertexts, "_transit": {"format": 1, "backend": "transit", "key": KEY}})
+    for name in groups:
+        (folder / "group_vars" / name).mkdir(parents=True)
+        (folder / "group_vars" / name / "keys.transit.yml").write_text(document, encoding="utf-8")
+    plain = f"{bench.ours.settings}vars_plugins_enabled = host_group_vars\n"
+    with_plugin = min(_cpu_seconds(folder, bench.vars.settings) for _time in range(3))
+    without = min(_cpu_seconds(folder, plain) for _time in range(3))
+    return Row(
+        f"ansible-inventory --list, {HOSTS:,} hosts and {FILES} vars files: CPU time of the vars plugin",
+        f"{with_plugin - without:.2f} s",
+        f"without it: {without:.2f} s",
+        "at most 0.3 s",
+        holds=with_plugin - without <= 0.3,
+    )
+
+
+def _cpu_seconds(folder: Path, settings: str) -> float:
+    (folder / "ansible.cfg").write_text(settings, encoding="utf-8")
+    command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", "inventory.yml", "--list"]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "HOME": str(folder)}
+    return measure.cpu_seconds(command, environment=environment, folder=folder)
