@@ -39,6 +39,10 @@ class Options(TypedDict):
     update_baseline: bool
     patterns: tuple[Path, ...]
     notes: bool
+    fix: bool
+    to: Path | None
+    key: str | None
+    backend: str | None
 
 
 class _CouldNotCheck(click.ClickException):
@@ -73,6 +77,10 @@ def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> No
     metavar="FILE",
     help="Also search for the rules in this TOML file, in the format of gitleaks; repeatable.",
 )
+@click.option("--fix", is_flag=True, help="Move secrets into the file of --to, and leave references in their places.")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="File for --fix.")
+@click.option("--key", metavar="NAME", help="The key to encrypt with for --fix. Default: the key of the file.")
+@click.option("--backend", metavar="PATH", help="Path of the Transit engine for --fix. Default: that of the file.")
 @click.option("--notes", is_flag=True, help="Also show notes.")
 @click.option("--rules", is_flag=True, is_eager=True, expose_value=False, callback=_list_rules, help="List the rules.")
 def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
@@ -84,6 +92,10 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
 
     --history checks each version of each file in all commits of all branches and tags, for secrets only, and shows the
     first commit with each secret. Removing a secret from a file does not remove it there: replace it at its provider.
+
+    --fix moves secrets from vars files, playbooks and templates of Ansible, files of Docker Compose and configurations
+    of LiteLLM into the encrypted vars file of --to, and refers to them in their places. It encrypts with the rights of
+    'mlkeys import'. A secret that was in a commit must be replaced at its provider all the same.
 
     The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there.
 
@@ -98,23 +110,15 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
       mlkeys lint --history                               before a repository is published
       mlkeys lint --format sarif > mlkeys.sarif           for a code host
       mlkeys lint --patterns ours.toml                    also find our own tokens
+      mlkeys lint --fix --to group_vars/all/keys.transit.yml --key ml-api-key
       mlkeys lint --server inventories                    check that everything still decrypts
       mlkeys lint --baseline known.json --update-baseline accept the current findings
     """
-    baseline, output = options["baseline"], "json" if options["as_json"] else options["output"]
-    if options["update_baseline"] and baseline is None:
-        raise click.UsageError("--update-baseline needs --baseline FILE.")
-    if options["history"] and (options["staged"] or options["server"]):
-        raise click.UsageError("--history checks secrets in commits: use it without --staged and --server.")
+    output = "json" if options["as_json"] else options["output"]
+    _check_usage(options)
     tree = Worktree(paths or (Path(),), options["exclude"])
     try:
-        checked = _Checked()
-        for one in _scanned(tree, _patterns(options["patterns"]), options):
-            checked.add(one)
-        checked.at_ciphertexts(server=options["server"])
-        found = in_order(checked.found)
-        if baseline is not None:
-            found = _unknown(found, baseline, update=options["update_baseline"])
+        checked, found = _checked(tree, options)
     except MlkeysError as problem:
         if output == "json":
             show_json(refusal(problem))
@@ -124,6 +128,46 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     if any(one.rule.level != NOTE for one in found):
         sys.exit(1)
     sys.exit(2 if checked.unread else 0)
+
+
+def _check_usage(options: Options) -> None:
+    if options["update_baseline"] and options["baseline"] is None:
+        raise click.UsageError("--update-baseline needs --baseline FILE.")
+    if options["history"] and (options["staged"] or options["server"]):
+        raise click.UsageError("--history checks secrets in commits: use it without --staged and --server.")
+    if options["fix"] and options["to"] is None:
+        raise click.UsageError("--fix needs --to FILE, the encrypted vars file for the secrets.")
+    if options["fix"] and (options["staged"] or options["history"] or options["update_baseline"]):
+        raise click.UsageError("--fix changes files: use it without --staged, --history and --update-baseline.")
+
+
+def _checked(tree: Worktree, options: Options) -> tuple[_Checked, list[Finding]]:
+    """The checked files, and the findings that are not known.
+
+    Raises:
+        MlkeysError: something cannot be checked at all.
+    """
+    patterns = _patterns(options["patterns"])
+    if options["fix"]:
+        _fix(tree, patterns, options)
+    checked = _Checked()
+    for one in _scanned(tree, patterns, options):
+        checked.add(one)
+    checked.at_ciphertexts(server=options["server"])
+    found = in_order(checked.found)
+    if options["baseline"] is not None:
+        found = _unknown(found, options["baseline"], update=options["update_baseline"])
+    return checked, found
+
+
+def _fix(tree: Worktree, patterns: Patterns, options: Options) -> None:
+    from mlkeys._commands.vars_file import fix
+
+    baseline = options["baseline"]
+    allowed = _known(baseline) if baseline is not None else frozenset()
+    aim = fix.Aim(options["to"] or Path(), options["key"], options["backend"])
+    for line in fix.moved(tree, patterns, aim, allowed):
+        click.echo(printable(line), err=True)
 
 
 def _scanned(tree: Worktree, patterns: Patterns, options: Options) -> Iterator[Scanned]:
@@ -201,12 +245,19 @@ def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Find
             baseline.write_text(reports.baseline(found), encoding="utf-8")
             click.echo(f"Wrote {len(found)} known findings to {baseline}.", err=True)
             return []
-        known = reports.known(baseline.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MlkeysError(f"{baseline}: {error.strerror or 'it cannot be written'}.") from None
+    known = _known(baseline)
+    return [one for one in found if one.digest not in known]
+
+
+def _known(baseline: Path) -> frozenset[str]:
+    try:
+        return reports.known(baseline.read_text(encoding="utf-8"))
     except OSError as error:
         raise MlkeysError(f"{baseline}: {error.strerror or 'it cannot be read'}.") from None
     except ValueError as error:
         raise MlkeysError(f"{baseline}: {error}.") from None
-    return [one for one in found if one.digest not in known]
 
 
 def _show(found: list[Finding], checked: _Checked, output: str, *, hidden: int) -> None:

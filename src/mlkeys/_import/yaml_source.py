@@ -54,7 +54,7 @@ def yaml_documents(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -
         roots = [root for root in yaml.compose_all(text, Loader=loader) if not _is_nothing(root)]
         mappings = [root for root in roots if isinstance(root, yaml.MappingNode)]
         if len(mappings) == len(roots):
-            return [list(_mapping(root, (), decrypt, encrypted, ())) for root in mappings]
+            return [list(_mapping(root, (), decrypt, encrypted)) for root in mappings]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" (line {mark.line + 1})" if mark else ""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from mlkeys._lint.encoded import decoded_texts, decoded_value
@@ -38,11 +38,11 @@ _STEPS = 8
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """A secret and its place. `end` is behind it, or behind what it is encoded in."""
 
     form: Form
-    secret: str
+    secret: str = field(repr=False)
     start: int
     end: int
     encoded: bool = False
@@ -50,22 +50,25 @@ class _Found:
 
 def secrets_in(text: str, path: str, patterns: Patterns | None = None) -> list[Finding]:
     """The secrets in a text."""
+    return in_order(one for one, _ in found_in(text, path, patterns or built_in()))
+
+
+def found_in(text: str, path: str, patterns: Patterns) -> Iterator[tuple[Finding, Found]]:
+    """The secrets in a text that no comment allows, as findings and as they are."""
     # `splitlines` would shift the offsets.
     lines = text.split("\n") if ALLOWED in text else []
-    findings = []
-    for found in _found(text, patterns or built_in()):
+    for found in _found(text, patterns):
         line, column = place(text, found.start)
         if not is_allowed(lines, line):
             how = "in base64" if found.encoded else "in plain text"
             message = f"{found.form.what}{_shown(found.secret, found.form)} {how}"
-            findings.append(finding(_RULES[found.form.kind], path, message, (line, column), found.secret))
-    return in_order(findings)
+            yield finding(_RULES[found.form.kind], path, message, (line, column), found.secret), found
 
 
-def _found(text: str, patterns: Patterns) -> Iterator[_Found]:
+def _found(text: str, patterns: Patterns) -> Iterator[Found]:
     rows = long_rows(text)
     forms = sieve_of(patterns).forms_in(text, rows)
-    taken: list[_Found] = []
+    taken: list[Found] = []
     for found in (*_plain(text, forms), *_encoded(text, rows, forms, patterns)):
         # The first matching form of the table is the most specific one.
         if any(found.start < other.end and other.start < found.end for other in taken):
@@ -75,20 +78,20 @@ def _found(text: str, patterns: Patterns) -> Iterator[_Found]:
             yield found
 
 
-def _plain(text: str, forms: Sequence[Form]) -> Iterator[_Found]:
+def _plain(text: str, forms: Sequence[Form]) -> Iterator[Found]:
     for form in forms:
         for start, end in form.spans(text):
-            yield _Found(form, text[start:end], start, end)
+            yield Found(form, text[start:end], start, end)
 
 
-def _encoded(text: str, rows: Rows, forms: Sequence[Form], patterns: Patterns) -> Iterator[_Found]:
+def _encoded(text: str, rows: Rows, forms: Sequence[Form], patterns: Patterns) -> Iterator[Found]:
     for decoded in decoded_texts(text, patterns, rows):
         for found in _plain(decoded.text, patterns.marked(decoded.text.lower())):
             yield replace(found, start=decoded.place(found.start), end=decoded.place(found.end) + 1, encoded=True)
     for form in forms:
         for start, end in form.encoded_spans(text):
             if value := decoded_value(text[start:end], form):
-                yield _Found(form, value, start, end, encoded=True)
+                yield Found(form, value, start, end, encoded=True)
 
 
 def _shown(secret: str, form: Form) -> str:

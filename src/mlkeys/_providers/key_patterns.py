@@ -51,6 +51,7 @@ class Form:
         prefixes: how secrets begin.
         anywhere: whether a secret may follow other letters immediately.
         group: of the regex; 0 for all of it.
+        provider: who issues it.
         inside: whether the marks are a part of the secret, in a row of at least 20 letters, digits, `_` and `-`.
         unbroken: whether the secret has at least 20 letters and digits in a row.
     """
@@ -65,6 +66,7 @@ class Form:
     prefixes: tuple[str, ...] = ()
     anywhere: bool = False
     group: int = 0
+    provider: str = ""
     inside: bool = False
     unbroken: bool = False
 
@@ -180,6 +182,7 @@ def forms_of(content: Mapping[str, Any]) -> Iterator[Form]:
             prefixes=tuple(rule.get("prefixes", ())),
             anywhere=bool(rule.get("anywhere", False)),
             group=int(rule.get("secretGroup", 0)),
+            provider=str(rule.get("provider", "")),
             inside=bool(rule.get("inside", False)),
             unbroken=bool(rule.get("unbroken", False)),
         )

@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys lint --fix`: secrets move into an encrypted vars file, and references stay in their places."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlkeys._commands.vars_file.writes import Planned, Target, target
+from mlkeys._errors import MlkeysError
+from mlkeys._lint.moving import Move, Moves, moves_in, variables
+from mlkeys._lint.secrets import found_in
+from mlkeys._providers.key_patterns import Patterns
+from mlkeys._system import collection, replacing
+from mlkeys._system.worktree import Looked, Worktree
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Where to move secrets to: the options of the command."""
+
+    file: Path
+    key: str | None
+    backend: str | None
+
+
+def moved(tree: Worktree, patterns: Patterns, aim: Aim, allowed: Collection[str]) -> list[str]:
+    """Move what can be moved, and say what was moved and what was not. Secrets are stored before they are removed.
+
+    Raises:
+        MlkeysError: something cannot be read or written.
+    """
+    # A core dump would contain the plaintext.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    texts = _texts(tree, patterns, aim.file)
+    found = _decided(texts, patterns, (), allowed)
+    if any(moves.done for moves in found.values()):
+        to = target(aim.file, aim.key, aim.backend)
+        with collection.connected() as client:
+            to.check_key(client)
+            found, planned = _planned(client, to, texts, patterns, allowed)
+            if any(change.action != "kept" for change in planned.changes):
+                to.write(client, planned)
+        for path, moves in found.items():
+            if moves.done:
+                replacing.replace(Path(path), moves.text(texts[path]), texts[path])
+    return [line for path, moves in found.items() for line in _said(path, moves, aim.file)]
+
+
+def _texts(tree: Worktree, patterns: Patterns, file: Path) -> dict[str, str]:
+    """The files with secrets that are UTF-8 text, but for the one that the secrets move to."""
+    texts = {}
+    for listed in tree.listed():
+        looked = tree.look(listed)
+        if not isinstance(looked, Looked) or next(found_in(looked.text, looked.path, patterns), None) is None:
+            continue
+        path = Path(looked.path)
+        if file.exists() and path.samefile(file):
+            continue
+        # As it is: its byte order mark and the ends of its lines stay.
+        with suppress(MlkeysError):
+            texts[looked.path] = replacing.read(path) or ""
+    return texts
+
+
+def _decided(
+    texts: dict[str, str], patterns: Patterns, taken: Collection[str], allowed: Collection[str]
+) -> dict[str, Moves]:
+    known: dict[str, str] = {}
+    found = {}
+    for path, text in texts.items():
+        found[path] = moves_in(text, path, patterns, known, taken, allowed)
+        known |= variables(found[path].done)
+    return found
+
+
+def _planned(
+    client: Client, to: Target, texts: dict[str, str], patterns: Patterns, allowed: Collection[str]
+) -> tuple[dict[str, Moves], Planned]:
+    """The moves, with names that stand for nothing else in the file."""
+    taken: set[str] = set()
+    while True:
+        found = _decided(texts, patterns, taken, allowed)
+        moves: list[Move] = [move for one in found.values() for move in one.done]
+        planned = to.planned(client, variables(moves), purge=False)
+        others = {change.name for change in planned.changes if change.action == "updated"}
+        if not others:
+            return found, planned
+        taken |= others
+
+
+def _said(path: str, moves: Moves, file: Path) -> Iterable[str]:
+    yield from (f"{path}:{move.line}: moved to {file} as {move.variable}." for move in moves.done)
+    yield from (f"{path}:{line}: not moved: {reason}." for line, reason in moves.left)

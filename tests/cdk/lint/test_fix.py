@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys lint --fix` on a real server: secrets move, references stay, and what reads them gets the same as before."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlkeys._lint.moving import moves_in
+from mlkeys._providers.key_patterns import built_in
+from tests.cdk import keys
+from tests.cdk.lint.linting import lint, listed, written
+from tests.cdk.stores import KEY, decrypted, make_key, token_for
+from tests.support.server import Bao
+
+OPENAI, ANTHROPIC, MISTRAL = keys.openai(), keys.anthropic(), keys.some(keys.ALNUM, 32)
+TARGET = Path("group_vars/all/keys.transit.yml")
+FIX = ("--fix", "--to", str(TARGET))
+
+
+@pytest.fixture
+def login(bao: Bao, mount: str, mint_token: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """A key, and a token that may encrypt with it but not decrypt."""
+    make_key(bao, mount)
+    monkeypatch.setenv("BAO_ADDR", bao.addr)
+    monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "encrypt", "hmac", "verify"))
+    TARGET.parent.mkdir(parents=True)
+    return mount
+
+
+def new(mount: str) -> tuple[str, ...]:
+    return (*FIX, "--key", KEY, "--backend", mount)
+
+
+def test_secrets_move_and_references_stay(bao: Bao, login: str) -> None:
+    play = f"""\
+- hosts: all
+  vars:
+    openai_api_key: {OPENAI}   # whose
+    header: "Bearer {ANTHROPIC}"
+  tasks:
+    - ansible.builtin.debug: {{msg: '{OPENAI}'}}
+"""
+    litellm = f"model_list:\n  - litellm_params:\n      model: mistral/x\n      api_key: {MISTRAL} # paid\n"
+    compose = f"services:\n  a:\n    environment:\n      - OPENAI_API_KEY={OPENAI}\n"
+    written("site.yml", play)
+    written("config.yaml", litellm)
+    written("compose.yaml", compose)
+    written("roles/app/templates/app.j2", f"key = {ANTHROPIC}\r\n")
+    done = lint(*new(login))
+    assert decrypted(bao, TARGET) == {
+        "openai_api_key": OPENAI,
+        "vault_header": ANTHROPIC,
+        "vault_openai_api_key": OPENAI,
+        "mistral_ai_api_key": MISTRAL,
+    }
+    assert Path("site.yml").read_text() == play.replace(f"{OPENAI} ", '"{{ vault_openai_api_key }}" ').replace(
+        OPENAI, "{{ vault_openai_api_key }}"
+    ).replace(ANTHROPIC, "{{ vault_header }}")
+    assert Path("config.yaml").read_text() == litellm.replace(MISTRAL, "os.environ/MISTRAL_AI_API_KEY")
+    assert Path("compose.yaml").read_text() == compose.replace(OPENAI, "${OPENAI_API_KEY}")
+    assert Path("roles/app/templates/app.j2").read_bytes() == b"key = {{ vault_header }}\r\n"
+    assert f"site.yml:3: moved to {TARGET} as vault_openai_api_key." in done.stderr
+    for secret in (OPENAI, ANTHROPIC, MISTRAL):
+        assert secret not in done.output
+    assert listed() == []
+
+
+def test_a_play_shows_the_same_before_and_after(bao: Bao, login: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written("inventory", "localhost ansible_connection=local\n")
+    written("group_vars/all/main.yml", f"openai_api_key: {OPENAI}\nall_of_them: ['{ANTHROPIC}', x]\n")
+    monkeypatch.setenv("ANSIBLE_VARS_ENABLED", "host_group_vars,mlkeys.transit.vault_transit")
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "ansible.builtin.oneline")
+
+    def shown() -> str:
+        debug = ["-m", "ansible.builtin.debug", "-a", "msg={{ openai_api_key }}/{{ all_of_them | join(',') }}"]
+        command = [str(Path(sys.executable).with_name("ansible")), "-i", "inventory", "all", *debug]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    assert f"{OPENAI}/{ANTHROPIC},x" in (before := shown())
+    lint(*new(login))
+    monkeypatch.setenv("BAO_TOKEN", bao.token)
+    assert shown() == before
+    assert OPENAI not in Path("group_vars/all/main.yml").read_text()
+
+
+def test_what_cannot_be_moved_is_named_and_still_a_finding(login: str) -> None:
+    written("app.py", f"key = '{OPENAI}'\n")
+    written("vars/a.yml", f"a: !unsafe {OPENAI}\nb: {ANTHROPIC} and more\nc: |\n  {keys.private_key()}\n")
+    written("vars/ok.yml", "a: 1\n")
+    done = lint(*new(login), status=1)
+    for words in (
+        "app.py:1: not moved: this kind of file has no known reference to a variable.",
+        "vars/a.yml:1: not moved: Ansible replaces nothing in this value.",
+        "vars/a.yml:2: not moved: it begins a longer value that is not quoted.",
+        "vars/a.yml:4: not moved: a private key has several lines; use mlkeys import file.",
+    ):
+        assert words in done.stderr
+    assert not TARGET.exists()
+    assert len([line for line in done.stdout.splitlines() if "MLK10" in line]) == 4
+
+
+def test_a_second_run_uses_what_is_there(bao: Bao, login: str) -> None:
+    written("vars/a.yml", f"openai_api_key: {OPENAI}\n")
+    lint(*new(login))
+    before = TARGET.read_text()
+    other = keys.openai()
+    # The same secret again, and another one for a name that is taken.
+    written("vars/b.yml", f"openai_api_key: {OPENAI}\n")
+    lint(*FIX)
+    assert TARGET.read_text() == before
+    written("vars/c.yml", f"openai_api_key: {other}\n")
+    lint(*FIX)
+    assert decrypted(bao, TARGET) == {"vault_openai_api_key": OPENAI, "vault_openai_api_key_2": other}
+    assert Path("vars/c.yml").read_text() == 'openai_api_key: "{{ vault_openai_api_key_2 }}"\n'
+
+
+def test_what_is_allowed_or_known_stays(login: str) -> None:
+    text = f"a: {OPENAI}  # mlkeys: allow\nb: {ANTHROPIC}\n"
+    written("vars/a.yml", text)
+    lint("--baseline", "known.json", "--update-baseline")
+    lint(*new(login), "--baseline", "known.json")
+    assert Path("vars/a.yml").read_text() == text
+
+
+def test_nothing_is_removed_that_was_not_stored(login: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"a: {OPENAI}\n"
+    written("vars/a.yml", text)
+    monkeypatch.setenv("BAO_TOKEN", "s.wrong")
+    assert OPENAI not in lint(*new(login), status=2).output
+    assert Path("vars/a.yml").read_text() == text
+    assert not TARGET.exists()
+
+
+def test_a_fix_needs_a_target_and_files() -> None:
+    assert "--fix needs --to FILE" in lint("--fix", status=2).stderr
+    for other in (["--staged"], ["--history"], ["--baseline", "b", "--update-baseline"]):
+        assert "--fix changes files" in lint(*FIX, *other, status=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("key: {}", 'key: "{{{{ vault_openai_api_key }}}}"'),
+        ("key: '{}'", "key: '{{{{ vault_openai_api_key }}}}'"),
+        ("- {}", '- "{{{{ vault_openai_api_key }}}}"'),
+        ("a: [x, {}, y]", 'a: [x, "{{{{ vault_openai_api_key }}}}", y]'),
+        ('a: {{"b_key": "{}"}}', 'a: {{"b_key": "{{{{ vault_b_key_2 }}}}"}}'),
+        ("cmd: run --key {} x", "cmd: run --key {{{{ vault_openai_api_key }}}} x"),
+        ("# key: {}", '# key: "{{{{ vault_openai_api_key }}}}"'),
+    ],
+)
+def test_a_text_stays_yaml(before: str, after: str) -> None:
+    text = before.format(OPENAI)
+    moves = moves_in(text, "vars/a.yml", built_in(), {}, {"b_key", "vault_b_key"}, ())
+    assert moves.text(text) == after.format().replace("vault_b_key_2", moves.done[0].variable)
+    yaml.safe_load(moves.text(text))
+    assert json.dumps(OPENAI) not in repr(moves)
