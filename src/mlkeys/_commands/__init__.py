@@ -19,6 +19,8 @@ from mlkeys._model.attributes import unknown_problem
 
 #: Commands and their summaries, so that `--help` need not import them.
 COMMANDS = {
+    "check": "Check that the secrets of encrypted vars files decrypt.",
+    "completion": "Print the completion script of a shell.",
     "deploy": "Deploy what a program describes.",
     "destroy": "Delete what a program created.",
     "dev": "Run an OpenBao development server.",
@@ -32,9 +34,14 @@ COMMANDS = {
     "list": "List the stacks of a program.",
     "move": "Let ciphertexts follow a new name.",
     "output": "Show the outputs of a deployment.",
+    "rename": "Rename a secret in an encrypted vars file.",
     "rotate": "Rotate keys and rewrap their ciphertexts everywhere.",
+    "run": "Run a command with secrets in its environment.",
+    "set": "Encrypt a value into an encrypted vars file.",
+    "show": "Show the secrets of an encrypted vars file.",
     "status": "Show keys, ciphertext versions, and what is overdue.",
     "synth": "Generate the files that a program describes.",
+    "unset": "Remove a secret from an encrypted vars file.",
 }
 
 #: The modules of commands that are not beside this file under their own names.
@@ -44,6 +51,8 @@ PLACES = {
         for name in ("deploy", "destroy", "diff", "graph", "init", "list", "move", "output", "synth")
     },
     **{name: f"fleet.{name}" for name in ("rotate", "status")},
+    **{name: f"secrets.{name}" for name in ("check", "rename", "run", "show", "unset")},
+    "set": "secrets.set_",
     "edit": "vars_file.edit",
     "import": "vars_file.import_",
 }
@@ -52,12 +61,12 @@ PLACES = {
 EXIT_CODES = """\b
 Exit codes:
   0    success, or nothing to do
-  1    failure, or a problem was found (synth --check, doctor, lint)
+  1    failure, or a problem was found (synth --check, doctor, lint, check)
   2    usage error;
        diff --fail, status --fail: a difference or a problem was found;
        lint: files could not be checked
   130  stopped by Ctrl-C; 128 + the number of any other signal
-  dev -- COMMAND exits with the status of COMMAND.
+  dev -- COMMAND and run -- COMMAND exit with the status of COMMAND.
 """
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from mlkeys._system import replacing
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import Edits
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Stored
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import VarsPlan
@@ -94,22 +95,42 @@ class Target:
         plan = plan_vars(client, request, self.file).without_upkeep()
         return Planned(tuple(Change(one.name, one.action, one.reason, one.after) for one in plan.changes), plan)
 
-    def write(self, client: Client, planned: Planned) -> None:
+    def write(self, client: Client, planned: Planned, removed: Sequence[str] = ()) -> None:
         """Encrypt the new values, and replace the file or the document.
+
+        Args:
+            removed: entries to remove as well.
 
         Raises:
             ChangedMeanwhile: the file or the document was changed after it was read.
         """
-        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import update
-        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Overtaken
-        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import (
-            carry_out,
-            replace_document,
-        )
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import carry_out
 
         edits = carry_out(planned.plan)
         client.settle()
+        self._replace(client, replace(edits, removed=[*edits.removed, *removed]))
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove entries, and replace the file or the document. Only the latter needs the server.
+
+        Raises:
+            ChangedMeanwhile: the file or the document was changed after it was read.
+        """
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import Edits
+
+        edits = Edits(self.backend, self.key, self.file.fingerprint_key or self.key, {}, {}, list(dict.fromkeys(names)))
         if self.stored is None:
+            self._replace(None, edits)
+            return
+        with _collection.connected() as client:
+            self._replace(client, edits)
+
+    def _replace(self, client: Client | None, edits: Edits) -> None:
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import update
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Overtaken
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import replace_document
+
+        if self.stored is None or client is None:
             replacing.replace(self.path, update(self.file, edits), self.before)
             return
         try:

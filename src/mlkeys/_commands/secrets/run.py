@@ -1,0 +1,215 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys run`."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import click
+
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.secrets.environment import inherited, pairs, text_of, variables
+from mlkeys._commands.secrets.stored import Secret, chosen_files, only, plaintexts, stored_secrets
+from mlkeys._errors import MlkeysError
+from mlkeys._model.attributes import unknown_problem
+from mlkeys._system import collection
+from mlkeys._system.memory_files import link, memory_files
+from mlkeys._system.processes import ChildProcess, exit_status
+
+# Seconds between two looks at the files.
+_POLL = 0.5
+
+_SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.__members__.items()}
+
+
+class Options(TypedDict):
+    names: tuple[str, ...]
+    env_name: str
+    env: tuple[str, ...]
+    file: tuple[str, ...]
+    inherit: bool
+    keep_login: bool
+
+
+@click.command("run", context_settings={"allow_interspersed_args": False})
+@click.option(
+    "-f",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="Encrypted vars file, or a folder of them; repeatable. Default: those in the current folder.",
+)
+@click.option("--only", "names", multiple=True, metavar="NAME", help="Only this secret; repeatable.")
+@click.option(
+    "--env-name",
+    default="{NAME}",
+    metavar="TEMPLATE",
+    help="How to name variables, with {name}, or {NAME} for capitals. Default: {NAME}.",
+)
+@click.option("--env", multiple=True, metavar="NAME=VARIABLE", help="The variable of one secret; repeatable.")
+@click.option(
+    "--file",
+    multiple=True,
+    metavar="NAME=VARIABLE|PATH",
+    help="Give a secret as a file in memory. Its path is in VARIABLE, or PATH links to it; repeatable.",
+)
+@click.option(
+    "--no-inherit", "inherit", is_flag=True, default=True, flag_value=False, help="Start with a clean environment."
+)
+@click.option("--keep-login", is_flag=True, help="Let COMMAND have the token or login of the environment.")
+@click.option("--watch", is_flag=True, help="Start COMMAND again when a file changes.")
+@click.option(
+    "--signal",
+    "signal_name",
+    type=click.Choice(sorted(_SIGNALS), case_sensitive=False),
+    metavar="SIGNAL",
+    help="With --watch, send this signal instead of starting again, for example HUP.",
+)
+@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@failing_plainly
+def command(
+    files: tuple[Path, ...],
+    argv: tuple[str, ...],
+    signal_name: str | None,
+    *,
+    watch: bool,
+    **options: Unpack[Options],
+) -> None:
+    """Run COMMAND with secrets in its environment.
+
+    Each secret of the encrypted vars files (*.transit.yml) becomes a variable: openai_api_key becomes OPENAI_API_KEY.
+    They are decrypted with one request for each key. Then COMMAND replaces mlkeys: it has the same process ID, signals
+    and terminal, and its exit status is that of this command. Nothing is written to a disk, and no other process holds
+    the secrets. Core dumps are turned off.
+
+    COMMAND does not get the token and the credentials of the environment, unless you add --keep-login. A token that
+    a login created is revoked before COMMAND starts.
+
+    A file in memory is readable by COMMAND and the processes that it starts. It is gone when they end.
+
+    The token needs the capability update on decrypt of the keys.
+
+    \b
+    Examples:
+      mlkeys run -- python app.py
+      mlkeys run -f group_vars/gateways --only openai_api_key -- uvicorn main:app
+      mlkeys run --env hf_token=HUGGING_FACE_HUB_TOKEN -- huggingface-cli whoami
+      mlkeys run --file gcp=GOOGLE_APPLICATION_CREDENTIALS -- python train.py
+      mlkeys run --watch -- litellm --config config.yaml
+    """
+    if signal_name and not watch:
+        raise click.UsageError("--signal needs --watch.")
+    paths = chosen_files(files)
+    if watch:
+        sys.exit(_watch(paths, _without_watch(files, argv, options), _SIGNALS[signal_name] if signal_name else None))
+    # A core dump would contain the plaintext.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _become(argv, _environment(paths, options))
+
+
+def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
+    """The environment of the program, with the secrets."""
+    as_files = pairs(options["file"], "--file")
+    given = pairs(options["env"], "--env")
+    with collection.connected() as client:
+        secrets = only(stored_secrets(lambda: client, paths), options["names"])
+        _check_names({**given, **as_files}, secrets)
+        named = variables([one.name for one in secrets if one.name not in as_files], options["env_name"], given)
+        values = plaintexts(client, secrets)
+    environment = inherited(
+        os.environ, _login_variables(), all_of_it=options["inherit"], keep_login=options["keep_login"]
+    )
+    made = memory_files({name: values[name] for name in as_files}) if as_files else {}
+    for name, place in as_files.items():
+        if "/" in place:
+            link(Path(place), made[name])
+        else:
+            environment[place] = str(made[name])
+    return {**environment, **{named[name]: os.fsdecode(text_of(name, values[name])) for name in named}}
+
+
+def _check_names(given: dict[str, str], secrets: Sequence[Secret]) -> None:
+    known = [secret.name for secret in secrets]
+    for name in given:
+        if name not in known:
+            raise MlkeysError(unknown_problem(name, known, "secret"))
+
+
+def _login_variables() -> Iterator[str]:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
+
+    for option in OPTIONS:
+        if option.secret:
+            yield from option.all_environment
+
+
+def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
+    """Replace this process by the program. Returns never."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvpe(argv[0], list(argv), environment)  # noqa: S606  that is what the command is for
+    except FileNotFoundError:
+        status, problem = 127, "there is no such command"
+    except OSError as error:
+        status, problem = 126, error.strerror or "it cannot be run"
+    click.echo(f"Error: {argv[0]}: {problem}.", err=True)
+    sys.exit(status)
+
+
+# Watching: this process never holds a secret, since the one that it starts decrypts them.
+
+
+def _without_watch(files: Sequence[Path], argv: Sequence[str], options: Options) -> list[str]:
+    """The command line that runs the program once."""
+    own = [sys.executable, "-m", "mlkeys", "run"]
+    for path in files:
+        own += ["-f", str(path)]
+    for name in options["names"]:
+        own += ["--only", name]
+    own += ["--env-name", options["env_name"]]
+    for option in ("env", "file"):
+        for pair in options[option]:
+            own += [f"--{option}", pair]
+    own += [] if options["inherit"] else ["--no-inherit"]
+    own += ["--keep-login"] if options["keep_login"] else []
+    return [*own, "--", *argv]
+
+
+def _watch(paths: Sequence[Path], own: Sequence[str], number: int | None) -> int:
+    """Run the program until it ends by itself; its exit status."""
+    while True:
+        before = _marks(paths)
+        changed = False
+        with ChildProcess() as child:
+            with child.running(own, os.environ) as process:
+                while process.poll() is None and not changed:
+                    time.sleep(_POLL)
+                    now = _marks(paths)
+                    if now != before and child.received is None:
+                        before, changed = now, number is None
+                        process.send_signal(signal.SIGTERM if number is None else number)
+            if not changed or child.received is not None:
+                return exit_status(process.returncode)
+        click.echo("A file changed: starting again.", err=True)
+
+
+def _marks(paths: Sequence[Path]) -> list[tuple[int, int, int] | None]:
+    """What tells a changed file from the former one. A file that is just being replaced has none."""
+    marks: list[tuple[int, int, int] | None] = []
+    for path in paths:
+        try:
+            status = path.stat()
+            marks.append((status.st_mtime_ns, status.st_size, status.st_ino))
+        except OSError:
+            marks.append(None)
+    return marks

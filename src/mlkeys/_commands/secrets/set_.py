@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys set`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.secrets.show import names_of
+from mlkeys._commands.vars_file.writes import show, target
+from mlkeys._errors import MlkeysError
+from mlkeys._system import collection
+
+
+@click.command("set")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("name", shell_complete=lambda ctx, _param, text: names_of(ctx.params.get("file"), text))
+@click.option("--from-env", metavar="VARIABLE", help="Take the value from this environment variable.")
+@click.option("--key", metavar="NAME", help="Key for a new file.")
+@click.option("--backend", metavar="PATH", help="Path of the Transit engine for a new file. Default: transit.")
+@failing_plainly
+def command(file: Path, name: str, from_env: str | None, key: str | None, backend: str | None) -> None:
+    """Encrypt a value, and store it as NAME in FILE, an encrypted vars file (*.transit.yml, .yaml or .json).
+
+    The value comes from a prompt, which does not show it, from standard input, or from --from-env. Of standard input,
+    one newline at the end is removed. All other entries, the comments and the order of FILE are kept. Creates FILE if
+    needed.
+
+    The token needs the capability update on encrypt, hmac and verify of the key. It needs no right to decrypt.
+
+    \b
+    Examples:
+      mlkeys set keys.transit.yml openai_api_key
+      pass show openai | mlkeys set keys.transit.yml openai_api_key
+      mlkeys set keys.transit.yml openai_api_key --from-env OPENAI_API_KEY --key ml-api-key
+    """
+    aim = target(file, key, backend)
+    value = _value(name, from_env)
+    with collection.connected() as client:
+        aim.check_key(client)
+        planned = aim.planned(client, {name: value}, purge=False)
+        aim.write(client, planned)
+    changes = [change for change in planned.changes if change.name == name]
+    if changes[0].action == "kept":
+        click.echo(f"{file} already holds this value of {name}.", err=True)
+    else:
+        show([(change, "") for change in changes], str(file))
+
+
+def _value(name: str, variable: str | None) -> str:
+    """The value from where it is to come.
+
+    Raises:
+        MlkeysError: there is none, or it is not text.
+    """
+    if variable is not None:
+        value = os.environ.get(variable)
+        source = f"the environment variable {variable} is {'not set' if value is None else 'empty'}"
+    elif sys.stdin.isatty():
+        value = click.prompt(f"Value of {name}", hide_input=True, err=True, default="", show_default=False)
+        source = "nothing was entered"
+    else:
+        source = "standard input is empty"
+        try:
+            value = sys.stdin.buffer.read().decode().removesuffix("\n")
+        except UnicodeDecodeError:
+            raise MlkeysError("Standard input is not UTF-8 text.") from None
+    if not value:
+        raise MlkeysError(f"There is no value: {source}.")
+    return value

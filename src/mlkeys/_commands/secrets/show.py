@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys show`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import ExitStack
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.secrets.stored import Secret, chosen_files, only, plaintexts, stored_secrets
+from mlkeys._errors import MlkeysError
+from mlkeys._system import collection
+
+_MASK = "********"
+
+
+@click.command("show")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|DIR")
+@click.argument("name", required=False, shell_complete=lambda ctx, _param, text: names_of(ctx.params.get("file"), text))
+@click.option("--reveal", is_flag=True, help="Decrypt, and show the values.")
+@click.option("--force", is_flag=True, help="Write values although the output is not a terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@failing_plainly
+def command(file: Path, name: str | None, *, reveal: bool, force: bool, as_json: bool) -> None:
+    """Show the secrets of FILE, an encrypted vars file, or one of them.
+
+    Values are masked, and nothing is decrypted, unless you add --reveal. Values are only written to a terminal, unless
+    you add --force. With NAME and --reveal, the output is the value alone, with a newline on a terminal only.
+
+    With --reveal, the token needs the capability update on decrypt of the key.
+
+    \b
+    Examples:
+      mlkeys show keys.transit.yml
+      mlkeys show keys.transit.yml openai_api_key --reveal
+    """
+    if reveal and not (force or sys.stdout.isatty()):
+        raise MlkeysError("The output is not a terminal: it may be kept. Add --force if that is what you want.")
+    collection.load()
+    with ExitStack() as stack:
+        connect = lru_cache(lambda: stack.enter_context(collection.connected()))
+        secrets = only(stored_secrets(connect, chosen_files([file])), [name] if name else [])
+        values = plaintexts(connect(), secrets) if reveal else {}
+    if as_json:
+        click.echo(json.dumps([_facts(secret, values) for secret in secrets], indent=2))
+    elif name and reveal:
+        sys.stdout.buffer.write(values[name] + (b"\n" if sys.stdout.isatty() else b""))
+    else:
+        _table(secrets, {name: value.decode(errors="replace") for name, value in values.items()})
+
+
+def _facts(secret: Secret, values: dict[str, bytes]) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "name": secret.name,
+        "file": str(secret.path),
+        "key": secret.key,
+        "version": secret.version,
+        "sensitive": True,
+    }
+    if secret.name in values:
+        facts["value"] = os.fsdecode(values[secret.name])
+    return facts
+
+
+def _table(secrets: list[Secret], values: dict[str, str]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE)
+    for heading in ("secret", "value", "version", "key"):
+        table.add_column(heading, overflow="fold")
+    for one in secrets:
+        table.add_row(*(Text(cell) for cell in (one.name, values.get(one.name, _MASK), f"v{one.version}", one.key)))
+    Console(highlight=False).print(table)
+
+
+def names_of(file: object, beginning: str) -> list[str]:
+    """The names in an encrypted vars file that begin so, for completion. None for a file that cannot be read."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(str(file)).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return []
+    names = content if isinstance(content, dict) else {}
+    return [str(name) for name in names if str(name) != "_transit" and str(name).startswith(beginning)]

@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Read encrypted vars files for commands that only use them: which files, which entries, their plaintexts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlkeys._errors import MlkeysError
+from mlkeys._lint.ciphertexts import is_vars_file
+from mlkeys._model.attributes import unknown_problem
+from mlkeys._shared.schema import VARS_FILE_SUFFIXES
+from mlkeys._system import collection
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A stored secret, and where it is."""
+
+    name: str
+    path: Path
+    file: VarsFile = field(repr=False)
+
+    @property
+    def version(self) -> int:
+        return self.file.entries[self.name].version
+
+    @property
+    def key(self) -> str:
+        return f"{self.file.backend}/{self.file.key}"
+
+
+def chosen_files(named: Sequence[Path]) -> list[Path]:
+    """The encrypted vars files that were named, those in folders that were named, or those of the current folder.
+
+    Raises:
+        MlkeysError: one does not exist or has another name, or a folder has none.
+    """
+    found: list[Path] = []
+    for path in named or [Path()]:
+        if path.is_dir():
+            inside = sorted(one for one in path.iterdir() if is_vars_file(one.name) and one.is_file())
+            if not inside:
+                raise MlkeysError(f"There is no encrypted vars file (*{VARS_FILE_SUFFIXES[0]}) in {path.absolute()}.")
+            found += inside
+        elif not path.exists():
+            raise MlkeysError(f"{path} does not exist.")
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def stored_secrets(connect: Callable[[], Client], paths: Iterable[Path]) -> list[Secret]:
+    """All secrets of files, or of the KV documents that they point to.
+
+    Args:
+        connect: returns a client. It is called only for KV documents.
+
+    Raises:
+        MlkeysError: a file is not valid, holds values that are not encrypted, or two files hold the same name.
+    """
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load
+
+    found: dict[str, Secret] = {}
+    for path in paths:
+        with collection.in_plain_words():
+            file = load(str(path), connect)
+        if file.plain:
+            raise MlkeysError(f"{path} has values that are not encrypted: {', '.join(map(str, file.plain))}.")
+        for name in file.entries:
+            if name in found:
+                raise MlkeysError(f"'{name}' is in {found[name].path} and in {path}. Name one of the files with -f.")
+            found[name] = Secret(name, path, file)
+    return list(found.values())
+
+
+def only(secrets: Sequence[Secret], names: Sequence[str]) -> list[Secret]:
+    """Those with these names; all of them for no names.
+
+    Raises:
+        MlkeysError: there is no secret with one of the names.
+    """
+    known = {secret.name: secret for secret in secrets}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise MlkeysError(unknown_problem(missing[0], known, "secret"))
+    return [known[name] for name in dict.fromkeys(names)] if names else list(secrets)
+
+
+def results(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes | str]:
+    """For each secret its plaintext, or as text the reason why it has none. One request for each key.
+
+    Raises:
+        TransitError: the server refuses a whole request.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
+
+    found: dict[str, bytes | str] = {}
+    for (backend, key), group in _by_key(secrets).items():
+        items = [stored_item(secret.file.entries[secret.name]) for secret in group]
+        answers = Transit(client, backend).decrypt_each(key, items)
+        found.update(zip((secret.name for secret in group), answers, strict=True))
+    return found
+
+
+def plaintexts(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes]:
+    """The plaintext of each secret.
+
+    Raises:
+        MlkeysError: one does not decrypt; all of them are named.
+    """
+    with collection.in_plain_words():
+        found = results(client, secrets)
+    where = {secret.name: secret.path for secret in secrets}
+    problems = [f"  {where[name]}: {name}: {reason}" for name, reason in found.items() if isinstance(reason, str)]
+    if problems:
+        raise MlkeysError("\n".join(["Some secrets do not decrypt:", *problems]))
+    return {name: value for name, value in found.items() if isinstance(value, bytes)}
+
+
+def _by_key(secrets: Iterable[Secret]) -> Mapping[tuple[str, str], list[Secret]]:
+    groups: dict[tuple[str, str], list[Secret]] = {}
+    for secret in secrets:
+        groups.setdefault((secret.file.backend, secret.file.key), []).append(secret)
+    return groups

@@ -1,0 +1,43 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys unset`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.secrets.show import names_of
+from mlkeys._commands.vars_file.writes import Change, show, target
+from mlkeys._errors import MlkeysError
+from mlkeys._model.attributes import unknown_problem
+
+
+@click.command("unset")
+@click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.argument(
+    "names",
+    nargs=-1,
+    required=True,
+    metavar="NAME...",
+    shell_complete=lambda ctx, _param, text: names_of(ctx.params.get("file"), text),
+)
+@failing_plainly
+def command(file: Path, names: tuple[str, ...]) -> None:
+    """Remove secrets from FILE, an encrypted vars file. The provider still accepts them: revoke them there.
+
+    Needs no server, unless FILE points to a KV document.
+
+    \b
+    Examples:
+      mlkeys unset keys.transit.yml old_api_key
+    """
+    aim = target(file, None, None)
+    for name in names:
+        if name not in aim.file.entries:
+            raise MlkeysError(f"{file}: {unknown_problem(name, aim.file.entries, 'secret')}")
+    aim.remove(names)
+    entries = [aim.file.entries[name] for name in dict.fromkeys(names)]
+    show([(Change(entry.name, "removed", "", entry.version), "") for entry in entries], str(file))

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Files without a place on any disk: they are gone when the last process that has them open ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from mlkeys._errors import MlkeysError
+
+# Above the numbers that shells and programs use by themselves, and the same in each run, as links name it.
+_FIRST = 200
+
+
+def memory_files(contents: dict[str, bytes]) -> dict[str, Path]:
+    """Make a file in memory for each content, which this process and the programs that it becomes can read.
+
+    Returns:
+        The path of each. It means the same file in all processes that inherited it.
+
+    Raises:
+        MlkeysError: the system has no such files.
+    """
+    if not hasattr(os, "memfd_create"):
+        raise MlkeysError("This system has no files in memory (memfd_create): --file cannot be used here.")
+    made = {}
+    for number, (name, content) in enumerate(contents.items(), start=_FIRST):
+        descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(descriptor, 0o400)
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
+            os.dup2(descriptor, number, inheritable=True)
+        made[name] = Path(f"/proc/self/fd/{number}")
+    return made
+
+
+def link(place: Path, target: Path) -> None:
+    """Make `place` a link to a file in memory. It replaces the link of an earlier run, and nothing else.
+
+    Raises:
+        MlkeysError: there is something else, or the folder does not exist.
+    """
+    try:
+        if place.is_symlink() and str(place.readlink()).startswith("/proc/self/fd/"):
+            place.unlink()
+        place.symlink_to(target)
+    except FileExistsError:
+        raise MlkeysError(f"{place} exists and was not made by 'mlkeys run'. Choose another path.") from None
+    except OSError as error:
+        raise MlkeysError(f"{place} cannot be created: {error.strerror}.") from None

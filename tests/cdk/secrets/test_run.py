@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys run`: what the program gets, what it does not get, and what is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cdk.secrets.conftest import SECRETS, Invoke, Process, command_line
+from tests.integration.support.plays import approle, live_tokens, may_use
+from tests.integration.support.runs import Ledger
+from tests.support.server import Bao
+
+Allow = Callable[..., None]
+
+SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
+
+
+def environment_of(done: subprocess.CompletedProcess[bytes]) -> dict[str, str]:
+    shown: dict[str, str] = json.loads(done.stdout)
+    return shown
+
+
+def test_the_program_gets_the_secrets_and_no_token(
+    bao: Bao, stored: Path, process: Process, allow: Allow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow("decrypt")
+    monkeypatch.setenv("OPENAI_API_KEY", "of the shell")
+    ledger = Ledger(bao)
+    got = environment_of(process("run", "--", sys.executable, "-c", SHOW))
+    assert {name: got[name] for name in ("OPENAI_API_KEY", "GCP")} == {
+        "OPENAI_API_KEY": SECRETS["openai_api_key"],
+        "GCP": SECRETS["gcp"],
+    }
+    assert got["BAO_ADDR"] == bao.addr
+    assert "BAO_TOKEN" not in got
+    assert len(ledger.requests) == 1, "one request for both"
+    assert stored.exists()
+
+
+def test_variables_are_named_as_asked(stored: Path, process: Process, allow: Allow) -> None:
+    allow("decrypt")
+    arguments = ["-f", str(stored), "--only", "openai_api_key", "--env-name", "TF_VAR_{name}", "--no-inherit"]
+    got = environment_of(process("run", *arguments, "--", sys.executable, "-c", SHOW))
+    assert got["TF_VAR_openai_api_key"] == SECRETS["openai_api_key"]
+    assert not {"GCP", "BAO_ADDR", "BAO_TOKEN", "PYTEST_CURRENT_TEST"} & set(got)
+    got = environment_of(process("run", "--env", "gcp=G", "--keep-login", "--", sys.executable, "-c", SHOW))
+    assert got["G"] == SECRETS["gcp"]
+    assert got["BAO_TOKEN"] == os.environ["BAO_TOKEN"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--only", "gpc", "--", "true"], 1, "Did you mean 'gcp'"),
+        (["--env", "gpc=G", "--", "true"], 1, "Did you mean 'gcp'"),
+        (["--file", "gcp=/no/such/folder/file", "--", "true"], 1, "cannot be created"),
+        (["--signal", "HUP", "--", "true"], 2, "--signal needs --watch"),
+        (["--", "/no/such/program"], 127, "there is no such command"),
+        (["--", "/etc"], 126, "/etc: "),
+        (["--", "sh", "-c", "exit 7"], 7, ""),
+    ],
+)
+def test_the_status_is_that_of_the_program_or_says_why_there_is_none(
+    stored: Path, process: Process, allow: Allow, arguments: list[str], status: int, words: str
+) -> None:
+    allow("decrypt")
+    assert stored.exists()
+    assert words in process("run", *arguments, status=status).stderr.decode()
+
+
+def test_what_does_not_decrypt_stops_all(stored: Path, process: Process, allow: Allow) -> None:
+    allow("decrypt")
+    stored.write_text(stored.read_text().replace("openai_api_key: ", "other_name: "))
+    done = process("run", "--", "echo", "started", status=1)
+    assert b"other_name" in done.stderr
+    assert done.stdout == b""
+
+
+def test_it_becomes_the_program_and_gives_back_its_login(
+    bao: Bao, mount: str, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stored.exists()
+    monkeypatch.delenv("BAO_TOKEN")
+    with approle(bao, may_use(mount)) as role:
+        for name, value in role.environment.items():
+            monkeypatch.setenv(name, value)
+        program = (
+            "import os, resource, sys\n"
+            "print(os.getpid(), resource.getrlimit(resource.RLIMIT_CORE)[0], flush=True)\n"
+            "sys.stdin.read()"
+        )
+        with subprocess.Popen(
+            command_line(["run", "--", sys.executable, "-c", program]), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as started:
+            assert started.stdout is not None
+            assert started.stdout.readline().split() == [str(started.pid).encode(), b"0"]
+            assert live_tokens(bao, role) == 0
+            arguments = Path(f"/proc/{started.pid}/cmdline").read_bytes()
+            assert not [value for value in SECRETS.values() if value.encode() in arguments]
+            environment = Path(f"/proc/{started.pid}/environ").read_bytes()
+            assert role.secret_id.encode() not in environment
+            started.send_signal(signal.SIGTERM)
+            assert started.wait(20) == -signal.SIGTERM
+
+
+def test_a_secret_as_a_file_is_nowhere_but_in_memory(
+    stored: Path, process: Process, allow: Allow, tmp_path: Path
+) -> None:
+    allow("decrypt")
+    assert stored.exists()
+    look = (
+        "import os, sys\n"
+        "path = sys.argv[1] if sys.argv[1:] else os.environ['CREDENTIALS']\n"
+        "print(oct(os.stat(path).st_mode))\n"
+        "print(open(path).read(), end='')"
+    )
+    for place, more in (("CREDENTIALS", []), (f"{tmp_path}/gcp.json", [f"{tmp_path}/gcp.json"])):
+        done = process("run", "--file", f"gcp={place}", "--", sys.executable, "-c", look, *more)
+        assert done.stdout.decode() == "0o100400\n" + SECRETS["gcp"]
+    # Again: the link of the former run is replaced.
+    process("run", "--file", f"gcp={tmp_path}/gcp.json", "--", "true")
+    assert not (tmp_path / "gcp.json").exists(), "a link that leads nowhere"
+    (tmp_path / "mine").write_text("mine")
+    assert b"was not made by" in process("run", "--file", f"gcp={tmp_path}/mine", "--", "true", status=1).stderr
+    for path in tmp_path.iterdir():
+        assert not path.is_file() or "run canary" not in path.read_text()
+
+
+@pytest.mark.parametrize("number", [None, "HUP"])
+def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
+    stored: Path, invoke: Invoke, allow: Allow, number: str | None
+) -> None:
+    allow("decrypt", "encrypt", "hmac", "verify")
+    program = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGHUP, lambda *a: (print('hup', flush=True), os._exit(3)))\n"
+        "print(os.environ['OPENAI_API_KEY'], flush=True)\n"
+        "time.sleep(60)"
+    )
+    own = ["run", "--watch", *(["--signal", number] if number else []), "--", sys.executable, "-c", program]
+    with subprocess.Popen(command_line(own), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline().decode().strip() == SECRETS["openai_api_key"]
+        assert SECRETS["openai_api_key"].encode() not in Path(f"/proc/{started.pid}/environ").read_bytes()
+        invoke("set", str(stored), "openai_api_key", stdin="sk-second")
+        if number:
+            assert started.stdout.readline() == b"hup\n"
+            assert started.wait(20) == 3
+        else:
+            assert started.stdout.readline() == b"sk-second\n"
+            started.send_signal(signal.SIGTERM)
+            assert started.wait(20) == 128 + signal.SIGTERM

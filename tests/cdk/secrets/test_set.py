@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys set`, `unset`, `rename`, `show` and `check`, each with the rights that its help names."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cdk.secrets.conftest import SECRETS, Invoke, command_line
+from tests.cdk.stores import KEY, content, decrypted, kv_document
+from tests.cdk.terminals import on_a_terminal
+from tests.support.server import Bao
+
+Allow = Callable[..., None]
+
+
+def test_values_come_from_standard_input_or_a_variable(
+    bao: Bao, stored: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert decrypted(bao, stored) == SECRETS
+    monkeypatch.setenv("FROM", "sk-other")
+    before = content(stored)
+    changed = invoke("set", str(stored), "openai_api_key", "--from-env", "FROM")
+    assert "updated" in changed.output
+    assert "sk-other" not in changed.output
+    assert decrypted(bao, stored) == {**SECRETS, "openai_api_key": "sk-other"}
+    assert content(stored)["gcp"] == before["gcp"], "other entries stay as they are"
+
+
+def test_the_same_value_again_changes_nothing(stored: Path, invoke: Invoke) -> None:
+    before = stored.read_bytes()
+    assert "already holds this value of gcp" in invoke("set", str(stored), "gcp", stdin=SECRETS["gcp"]).output
+    assert stored.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "words"),
+    [
+        ([], "", "standard input is empty"),
+        ([], "\n", "standard input is empty"),
+        ([], b"\xff", "not UTF-8"),
+        (["--from-env", "NO_SUCH_VARIABLE"], None, "NO_SUCH_VARIABLE is not set"),
+    ],
+)
+def test_without_a_value_nothing_is_written(
+    stored: Path, invoke: Invoke, arguments: list[str], stdin: str | bytes | None, words: str
+) -> None:
+    before = stored.read_bytes()
+    assert words in invoke("set", str(stored), "new", *arguments, stdin=stdin, status=1).output
+    assert stored.read_bytes() == before
+
+
+def test_a_prompt_does_not_show_the_value(bao: Bao, stored: Path, tmp_path: Path) -> None:
+    with on_a_terminal(command_line(["set", str(stored), "typed"]), tmp_path, os.environ) as terminal:
+        terminal.wait_for("Value of typed")
+        terminal.type("sk-typed-canary\n")
+        assert terminal.wait() == 0
+        assert "sk-typed-canary" not in terminal.shown
+    assert decrypted(bao, stored)["typed"] == "sk-typed-canary"
+
+
+def test_removing_needs_no_server(bao: Bao, stored: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAO_ADDR", "http://127.0.0.1:1")
+    assert "Did you mean 'gcp'" in invoke("unset", str(stored), "gpc", status=1).output
+    invoke("unset", str(stored), "gcp")
+    assert decrypted(bao, stored) == {"openai_api_key": SECRETS["openai_api_key"]}
+    assert "gcp" not in stored.read_text()
+
+
+def test_a_new_name_decrypts_and_the_old_one_is_gone(bao: Bao, stored: Path, invoke: Invoke, allow: Allow) -> None:
+    allow("encrypt", "hmac", "verify", "decrypt")
+    assert "already has an entry 'gcp'" in invoke("rename", str(stored), "openai_api_key", "gcp", status=1).output
+    invoke("rename", str(stored), "openai_api_key", "litellm_key")
+    assert decrypted(bao, stored) == {"litellm_key": SECRETS["openai_api_key"], "gcp": SECRETS["gcp"]}
+    assert "openai_api_key" not in stored.read_text()
+
+
+def test_documents_of_a_kv_engine_are_changed_in_the_engine(
+    bao: Bao, mount: str, allow: Allow, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow("encrypt")
+    with kv_document(bao, mount, Path("kv.transit.yml")) as document:
+        monkeypatch.setenv("BAO_TOKEN", bao.token)
+        for name, value in SECRETS.items():
+            invoke("set", "kv.transit.yml", name, stdin=value)
+        assert document.decrypted() == SECRETS
+        assert "gcp" in invoke("show", "kv.transit.yml").output
+        invoke("rename", "kv.transit.yml", "gcp", "google")
+        invoke("unset", "kv.transit.yml", "openai_api_key")
+        assert document.decrypted() == {"google": SECRETS["gcp"]}
+        assert document.pointer.read_text() == document.text
+
+
+# --- show ---
+
+
+def test_names_are_shown_without_a_request(
+    stored: Path, invoke: Invoke, mount: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAO_ADDR", "http://127.0.0.1:1")
+    shown = invoke("show", str(stored)).output
+    assert "openai_api_key" in shown
+    assert f"{mount}/{KEY}" in shown
+    assert json.loads(invoke("show", str(stored), "gcp", "--json").output) == [
+        {"name": "gcp", "file": str(stored), "key": f"{mount}/{KEY}", "version": 1, "sensitive": True}
+    ]
+
+
+def test_values_are_only_written_where_nobody_keeps_them(
+    stored: Path, invoke: Invoke, allow: Allow, tmp_path: Path
+) -> None:
+    allow("decrypt")
+    refused = invoke("show", str(stored), "gcp", "--reveal", status=1)
+    assert "Add --force" in refused.output
+    assert SECRETS["gcp"] not in refused.output
+    assert invoke("show", str(stored), "gcp", "--reveal", "--force").output == SECRETS["gcp"]
+    shown = json.loads(invoke("show", str(stored), "--reveal", "--force", "--json").output)
+    assert {one["name"]: one["value"] for one in shown} == SECRETS
+    with on_a_terminal(command_line(["show", str(stored), "--reveal"]), tmp_path, os.environ) as terminal:
+        terminal.wait_for(SECRETS["openai_api_key"])
+        assert terminal.wait() == 0
+
+
+# --- check ---
+
+
+@pytest.mark.parametrize("operation", ["decrypt", "rewrap"])
+def test_a_damaged_character_is_found_with_either_right(
+    stored: Path, invoke: Invoke, allow: Allow, operation: str
+) -> None:
+    allow(operation)
+    assert "2 of 2 secrets decrypt." in invoke("check").output
+    text = stored.read_text()
+    sealed = content(stored)["openai_api_key"]
+    damaged = sealed[:-6] + ("A" if sealed[-6] != "A" else "B") + sealed[-5:]
+    stored.write_text(text.replace(sealed, damaged))
+    shown = invoke("check", str(stored), status=1).output
+    assert f"{stored}: openai_api_key: " in shown
+    assert "1 of 2 secrets decrypt." in shown
+    rows = json.loads(invoke("check", "--json", status=1).output)
+    assert [bool(row["problem"]) for row in rows] == [True, False]
+
+
+def test_without_either_right_nothing_is_checked(stored: Path, invoke: Invoke) -> None:
+    assert "Permission denied" in invoke("check", str(stored), status=1).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check", "nowhere"], "nowhere does not exist"),
+        (["check", "empty"], "There is no encrypted vars file (*.transit.yml) in "),
+        (["show", "plain.transit.yml"], "plain.transit.yml has values that are not encrypted: a."),
+        (["show", "keys.transit.yml", "gpc"], "Did you mean 'gcp'"),
+    ],
+)
+def test_what_is_not_found_is_named(stored: Path, invoke: Invoke, arguments: list[str], words: str) -> None:
+    assert stored.exists()
+    Path("empty").mkdir()
+    Path("plain.transit.yml").write_text("a: b\n_transit: {format: 1, backend: transit, key: k}\n")
+    assert words in invoke(*arguments, status=1).output.replace("\n", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_names_of_secrets_are_completed(stored: Path, invoke: Invoke, shell: str) -> None:
+    assert "_MLKEYS_COMPLETE" in invoke("completion", shell).output
+    words = {"COMP_WORDS": f"mlkeys show {stored} op", "COMP_CWORD": "3" if shell != "fish" else "op"}
+    program = [str(Path(sys.executable).parent / "mlkeys")]
+    done = subprocess.run(
+        program,
+        env={**os.environ, **words, "_MLKEYS_COMPLETE": f"{shell}_complete"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "openai_api_key" in done.stdout
+    assert "gcp" not in done.stdout
