@@ -152,6 +152,9 @@ def account(
 def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
     unknown, unread = Acceptance(scope.accept_unknown), Acceptance(scope.accept_unread)
     accepted_unknown = [row for row in findings.unknown if unknown.covers(row)]
+    # What was accepted once is below the floor from then on.
+    accepted_lost = [row for row in findings.lost if unknown.covers(row)]
+    findings.lost = [row for row in findings.lost if row not in accepted_lost]
     places = [*findings.unread, *findings.not_searched]
     accepted_unread = [row for row in places if unread.covers(row)]
     open_unknown = [row for row in findings.unknown if row not in accepted_unknown]
@@ -170,7 +173,16 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
         ),
     ]
     held = [row for row in places if row.get("kind") not in _EMPTY]
-    open_points = (findings.unknown, held, findings.missing, findings.left, findings.behind, findings.lost, blocking)
+    open_points = (
+        findings.unknown,
+        held,
+        findings.missing,
+        findings.left,
+        findings.behind,
+        findings.lost,
+        accepted_lost,
+        blocking,
+    )
     result: dict[str, Any] = {
         "key": scope.name,
         "target": scope.target,
@@ -186,7 +198,8 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
         "left": findings.left,
         "behind": [_row(row) for row in findings.behind],
         "lost": [_row(row) for row in findings.lost],
-        "accepted": [_place(row) for row in (*accepted_unknown, *accepted_unread)],
+        "accepted": [_place(row) for row in (*accepted_unknown, *accepted_lost, *accepted_unread)],
+        "leave": _names((*accepted_unknown, *accepted_lost), scope.files),
         "refused": refused,
         "blocking": blocking,
         "clean": not any(open_points),
@@ -249,6 +262,15 @@ def _blocking(
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("host", "path", "line", "version", "name", "secret", "problem")}
+
+
+def _names(rows: Iterable[Mapping[str, Any]], files: Sequence[str]) -> dict[str, list[str]]:
+    """The names of entries of encrypted vars files, by path."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["path"] in files:
+            found.setdefault(row["path"], []).append(row["name"])
+    return found
 
 
 def _unknown_row(row: Mapping[str, Any]) -> dict[str, Any]:
