@@ -79,7 +79,8 @@ options:
     default: []
   leave:
     description:
-      - Names of entries that stay as they are, also if they are behind O(key_version), unless they are among O(secrets).
+      - Names of entries that stay as they are, also if they are behind O(key_version). Those that are among O(secrets)
+        do not.
       - For entries that the key does not decrypt, which cannot be rewrapped.
     type: list
     elements: str
