@@ -173,17 +173,21 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
         ),
     ]
     held = [row for row in places if row.get("kind") not in _EMPTY]
-    open_points = (
-        findings.unknown,
-        held,
-        findings.missing,
-        findings.left,
-        findings.behind,
-        findings.lost,
-        accepted_lost,
-        blocking,
-    )
-    result: dict[str, Any] = {
+    open_points = (held, findings.unknown, findings.missing, findings.left, findings.behind, findings.lost)
+    result = {
+        **_document(scope, findings),
+        "accepted": [_place(row) for row in (*accepted_unknown, *accepted_lost, *accepted_unread)],
+        "leave": _names((*accepted_unknown, *accepted_lost), scope.files),
+        "refused": refused,
+        "blocking": blocking,
+        "clean": not (any(open_points) or accepted_lost or blocking),
+    }
+    return {**result, "summary": summary(result)}
+
+
+def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
+    """What was found, before anything is decided."""
+    return {
         "key": scope.name,
         "target": scope.target,
         "files": findings.files,
@@ -198,15 +202,9 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
         "left": findings.left,
         "behind": [_row(row) for row in findings.behind],
         "lost": [_row(row) for row in findings.lost],
-        "accepted": [_place(row) for row in (*accepted_unknown, *accepted_lost, *accepted_unread)],
-        "leave": _names((*accepted_unknown, *accepted_lost), scope.files),
-        "refused": refused,
-        "blocking": blocking,
-        "clean": not any(open_points),
         "floor": {"before": scope.floor, "after": scope.floor},
         "trimmed": False,
     }
-    return {**result, "summary": summary(result)}
 
 
 def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, Any]]) -> list[str]:
