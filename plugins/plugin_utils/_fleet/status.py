@@ -213,8 +213,8 @@ def _problems(
 
     lost = key.below(key.floor)
     if lost:
-        since = f" (created at {key.created[key.floor]})" if key.created.get(key.floor) else ""
-        add(ERROR, f"{_count(lost)} below the floor v{key.floor}{since}, which nobody can decrypt: {_some(lost)}.")
+        since = f" (v{key.floor} was created at {key.created[key.floor]})" if key.created.get(key.floor) else ""
+        add(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt{since}: {_some(lost)}.")
     gone = set(lost)
     behind = [place for place in key.below(key.latest) if place not in gone]
     if behind:
