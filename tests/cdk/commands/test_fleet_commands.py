@@ -295,7 +295,7 @@ def test_an_old_branch_is_brought_back_as_advised_also_after_its_versions_are_de
     key = ("--key", f"{place.mount}/providers")
     branch = {
         path: path.read_bytes()
-        for path in place.project.rglob("*")
+        for path in place.folder.rglob("*")
         if path.is_file() and b"vault:v1:" in path.read_bytes()
     }
     place.rotate(*key, "--now")
