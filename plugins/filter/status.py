@@ -67,10 +67,12 @@ _value:
         versions:
           - version: 1
             age_seconds: 8640000
+            creation_time: "2026-05-28T09:00:00Z"
             ciphertexts: 1
             state: behind
           - version: 2
             age_seconds: 259200
+            creation_time: "2026-09-02T09:00:00Z"
             ciphertexts: 8
             state: current
     ciphertexts: []

@@ -189,7 +189,8 @@ def _read(
         if file.entries:
             names = sorted(file.entries)
             oldest = min(entry.version for entry in file.entries.values())
-            path = os.path.abspath(one.path) if one.path else ""
+            # Searches report real paths.
+            path = os.path.realpath(one.path) if one.path else ""
             files.append(FoundFile(path, file.backend, file.key, file.fingerprint_key, names, oldest, one.place))
     return files, unread
 

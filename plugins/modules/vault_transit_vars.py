@@ -77,6 +77,14 @@ options:
     type: list
     elements: str
     default: []
+  leave:
+    description:
+      - Names of entries that stay as they are, also if they are behind O(key_version). Those that are among O(secrets)
+        do not.
+      - For entries that the key does not decrypt, which cannot be rewrapped.
+    type: list
+    elements: str
+    default: []
   key_version:
     description:
       - The version of the key that no entry should be behind. V(0) for the latest.
@@ -230,6 +238,7 @@ def main() -> None:
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "purge": {"type": "bool", "default": False},
             "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "leave": {"type": "list", "elements": "str", "default": []},
             "key_version": {"type": "int", "default": 0, "no_log": False},
             "fingerprint_key": {"type": "str", "no_log": False},
             "refresh_fingerprints": {"type": "bool", "default": False},

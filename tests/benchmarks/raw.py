@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,19 +15,26 @@ from urllib.parse import urlsplit
 # The maximum number of ciphertexts in one request: OpenBao limits a request to 1,000 strings.
 BATCH = 499
 
+_IDLE_SECONDS = 60
+
 
 class Raw:
     """One keep-alive connection."""
 
     def __init__(self, address: str, token: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(address).netloc)
+        self._used = time.monotonic()
         self._headers = {"X-Vault-Token": token, "Content-Type": "application/json"}
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Return the data of the response."""
+        # The server closes a connection that was not used for some minutes.
+        if time.monotonic() - self._used > _IDLE_SECONDS:
+            self._connection.close()
         self._connection.request(method, f"/v1/{path}", json.dumps(body) if body is not None else None, self._headers)
         response = self._connection.getresponse()
         content = response.read()
+        self._used = time.monotonic()
         if response.status >= 300:
             raise AssertionError(f"{method} {path}: HTTP {response.status}")
         return json.loads(content)["data"] if content else None

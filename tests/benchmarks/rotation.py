@@ -52,7 +52,7 @@ class Place:
 
 def rotation_rows(bench: Bench) -> list[Row]:
     """Measure one host with very many ciphertexts, and very many hosts."""
-    return [*_rewrap_rows(bench), _large_row(bench), _fleet_row(bench)]
+    return [*_rewrap_rows(bench), _fleet_row(bench), _large_row(bench)]
 
 
 def _rewrap_rows(bench: Bench) -> list[Row]:

@@ -101,9 +101,7 @@ class Fleet:
 
     def account(self, *arguments: str, status: int | None = 0, **variables: Any) -> dict[str, Any]:
         """Run the playbook rotate, and return the account that it sets."""
-        shown = self.run(*arguments, status=status, **variables)
-        account: dict[str, Any] = json.loads(shown.partition("RUN: ")[2].partition("\n")[0])["vault_transit_account"]
-        return account
+        return account_in(self.run(*arguments, status=status, **variables))
 
     def declare(self, host: str, **variables: object) -> None:
         """Give a host variables of its own."""
@@ -179,6 +177,12 @@ class Fleet:
             assert path.stat().st_mode & 0o777 == 0o640
         left = [path for path in self.folder.rglob("*") if path.name.startswith(".mlkeys-")]
         assert left == []
+
+
+def account_in(shown: str) -> dict[str, Any]:
+    """The account that a run of the playbook rotate set."""
+    account: dict[str, Any] = json.loads(shown.partition("RUN: ")[2].partition("\n")[0])["vault_transit_account"]
+    return account
 
 
 SETTINGS: dict[str, Callable[[Fleet], dict[str, object]]] = {

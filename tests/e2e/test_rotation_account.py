@@ -89,6 +89,28 @@ def test_what_no_key_owns_keeps_the_floor_until_it_is_accepted_and_a_trim_even_t
     assert fleet.decrypt(theirs, key="theirs") == "sk-canary-theirs"
 
 
+def test_an_accepted_entry_of_the_encrypted_vars_file_stays_as_it_is(fleet: Fleet) -> None:
+    """Also where the file is reached by a link, and the next rotation is not held up by it."""
+    bound = fleet.encrypt("sk-canary-bound", "other_context")
+    # Where the key's own names are the contexts, this entry cannot be decrypted.
+    text = fleet.file.text()
+    fleet.file.path.write_text(f"orphan: {bound}\n" + text.removeprefix("---\n"), encoding="utf-8")
+    link = fleet.folder / "link"
+    link.symlink_to(fleet.folder)
+    accepting: dict[str, Any] = {"vault_transit_rotate_vars_files": [str(link / fleet.file.path.name)]}
+    account = fleet.account(status=2, **accepting)
+    assert "do not decrypt" in account["refused"][0]
+    assert fleet.key() == UNTOUCHED
+    accepting["vault_transit_rotate_accept_unknown"] = [str(fleet.file.path)]
+    account = fleet.account(**accepting)
+    assert (account["blocking"], account["clean"]) == ([], False)
+    assert fleet.key() == DONE
+    assert fleet.file.versions() == {"orphan": 1, **dict.fromkeys(VALUES, 2)}
+    fleet.run(**accepting)
+    assert fleet.key()["min_decryption_version"] == 3
+    assert fleet.file.versions() == {"orphan": 1, **dict.fromkeys(VALUES, 3)}
+
+
 def test_a_context_that_is_given_places_it(fleet: Fleet) -> None:
     path = fleet.folder / "gateway-a" / "odd.env"
     path.write_text(f"X={fleet.encrypt('sk-canary-tenant', 'tenant-7')}\n", encoding="utf-8")

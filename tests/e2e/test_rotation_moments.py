@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.callbacks.moments import Moments
 from tests.e2e.fleets import HOSTS, KEY, VALUES, Fleet
+from tests.e2e.moments import Moments
 from tests.e2e.trees import FORMS, Held
 from tests.support.modules import by_action, run_module
 

@@ -102,11 +102,13 @@ class KeyState:
     Attributes:
         version: that no ciphertext should be behind.
         derived: whether contexts matter. ``True`` where the token may not read the key.
+        floor: `min_decryption_version`, as far as the token may read the key.
     """
 
     version: int
     latest: int
     derived: bool = True
+    floor: int = 0
 
 
 def wanted_from(options: Mapping[str, Any], known: Mapping[str, str]) -> Wanted:
@@ -137,7 +139,7 @@ def key_state(transit: Transit, wanted: Wanted) -> KeyState:
         InvalidOption: the key has no such version.
         NotFound: the key does not exist.
     """
-    derived = True
+    derived, floor = True, 0
     try:
         actual = transit.read_key(wanted.key, exists=True)
     except PermissionDenied:
@@ -147,11 +149,12 @@ def key_state(transit: Transit, wanted: Wanted) -> KeyState:
         if actual is None:
             raise NotFound(f"The key '{wanted.key}' does not exist in the engine '{transit.backend}'.")
         latest, derived = int(actual["latest_version"]), bool(actual.get("derived", True))
+        floor = int(actual.get("min_decryption_version") or 0)
     if wanted.version > latest:
         raise InvalidOption(
             f"key_version {wanted.version} does not exist: the latest version of key '{wanted.key}' is {latest}."
         )
-    return KeyState(wanted.version or latest, latest, derived)
+    return KeyState(wanted.version or latest, latest, derived, floor)
 
 
 def decide(
@@ -216,7 +219,7 @@ def identify(
     pending: dict[str, FoundCiphertext] = {}
     for one in found:
         name = wanted.known.get(one.text)
-        if name is None or one.version > key.latest or one.text in unproven:
+        if name is None or not key.floor <= one.version <= key.latest or one.text in unproven:
             pending[one.text] = one
         else:
             results[one.text] = RewrapResult(KEPT if one.version >= key.version else REWRAPPED, name)

@@ -76,6 +76,7 @@ def decide(
     fingerprint_version: int,
     purge: bool,
     keep: Collection[str] = (),
+    left: Collection[str] = (),
 ) -> list[EntryChange]:
     """What happens to each entry, in the order of the file, then new ones sorted by name.
 
@@ -86,11 +87,14 @@ def decide(
         fingerprint_version: the same for fingerprints of given secrets.
         purge: whether to remove entries that were not given.
         keep: names of those that stay nevertheless.
+        left: entries that were not given and stay as they are.
     """
     changes = []
     for entry in entries.values():
         if entry.name in same:
             changes.append(_change_of_given(entry, same[entry.name], version, fingerprint_version))
+        elif entry.name in left:
+            changes.append(EntryChange(entry.name, KEPT, before=entry.version, after=entry.version))
         elif purge and entry.name not in keep:
             changes.append(EntryChange(entry.name, REMOVED, "not among secrets", before=entry.version))
         else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any, Mapping
+from typing import Any, Collection, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -186,7 +186,7 @@ def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprint
     refreshed: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
     if request.refresh_fingerprints:
-        stale = _stale(file, request.secrets, latest_fingerprint)
+        stale = _stale(file, request.secrets, request.left, latest_fingerprint)
         refreshed, warnings = _fingerprints_anew(transit, request, stale)
     same.update(dict.fromkeys(refreshed))
     version = _wanted_version(transit, request, latest_fingerprint)
@@ -197,13 +197,14 @@ def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprint
         fingerprint_version=latest_fingerprint,
         purge=request.purge,
         keep=request.keep,
+        left=request.left,
     )
     return VarsPlan(transit, request, file, version, changes, {**fingerprints, **refreshed}, warnings)
 
 
-def _stale(file: VarsFile, secrets: Secrets, latest: int) -> list[Entry]:
+def _stale(file: VarsFile, secrets: Secrets, left: Collection[str], latest: int) -> list[Entry]:
     """Entries that were not given and have fingerprints of an older key version."""
-    others = [entry for name, entry in file.entries.items() if name not in secrets]
+    others = [entry for name, entry in file.entries.items() if name not in secrets and name not in left]
     return [entry for entry in others if (ciphertext_version(entry.fingerprint) or 0) < latest]
 
 

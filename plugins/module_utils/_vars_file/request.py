@@ -26,6 +26,7 @@ class VarsRequest:
         place: the document of a KV engine that holds the entries, ``None`` for a file that holds them or points there.
         key_version: the version that no entry should be behind, 0 for the latest.
         purge: whether to remove entries that are neither among the secrets nor named by ``keep``.
+        left: entries that stay as they are, whatever version they have.
     """
 
     backend: str
@@ -38,6 +39,7 @@ class VarsRequest:
     key_version: int = 0
     purge: bool = False
     keep: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
     refresh_fingerprints: bool = False
     return_successors: bool = False
 
@@ -72,6 +74,7 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         key_version=int(options["key_version"]),
         purge=bool(options["purge"]),
         keep=frozenset(options["keep"]),
+        left=frozenset(options["leave"]),
         refresh_fingerprints=bool(options["refresh_fingerprints"]),
         return_successors=bool(options["return_successors"]),
     )

@@ -152,6 +152,9 @@ def account(
 def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
     unknown, unread = Acceptance(scope.accept_unknown), Acceptance(scope.accept_unread)
     accepted_unknown = [row for row in findings.unknown if unknown.covers(row)]
+    # What was accepted once is below the floor from then on.
+    accepted_lost = [row for row in findings.lost if unknown.covers(row)]
+    findings.lost = [row for row in findings.lost if row not in accepted_lost]
     places = [*findings.unread, *findings.not_searched]
     accepted_unread = [row for row in places if unread.covers(row)]
     open_unknown = [row for row in findings.unknown if row not in accepted_unknown]
@@ -170,8 +173,21 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
         ),
     ]
     held = [row for row in places if row.get("kind") not in _EMPTY]
-    open_points = (findings.unknown, held, findings.missing, findings.left, findings.behind, findings.lost, blocking)
-    result: dict[str, Any] = {
+    open_points = (held, findings.unknown, findings.missing, findings.left, findings.behind, findings.lost)
+    result = {
+        **_document(scope, findings),
+        "accepted": [_place(row) for row in (*accepted_unknown, *accepted_lost, *accepted_unread)],
+        "leave": _names((*accepted_unknown, *accepted_lost), scope.files),
+        "refused": refused,
+        "blocking": blocking,
+        "clean": not (any(open_points) or accepted_lost or blocking),
+    }
+    return {**result, "summary": summary(result)}
+
+
+def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
+    """What was found, before anything is decided."""
+    return {
         "key": scope.name,
         "target": scope.target,
         "files": findings.files,
@@ -186,14 +202,9 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
         "left": findings.left,
         "behind": [_row(row) for row in findings.behind],
         "lost": [_row(row) for row in findings.lost],
-        "accepted": [_place(row) for row in (*accepted_unknown, *accepted_unread)],
-        "refused": refused,
-        "blocking": blocking,
-        "clean": not any(open_points),
         "floor": {"before": scope.floor, "after": scope.floor},
         "trimmed": False,
     }
-    return {**result, "summary": summary(result)}
 
 
 def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -249,6 +260,15 @@ def _blocking(
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("host", "path", "line", "version", "name", "secret", "problem")}
+
+
+def _names(rows: Iterable[Mapping[str, Any]], files: Sequence[str]) -> dict[str, list[str]]:
+    """The names of entries of encrypted vars files, by path."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["path"] in files:
+            found.setdefault(row["path"], []).append(row["name"])
+    return found
 
 
 def _unknown_row(row: Mapping[str, Any]) -> dict[str, Any]:

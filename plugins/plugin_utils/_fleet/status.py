@@ -57,6 +57,10 @@ class _Key:
     def ages(self) -> dict[int, int]:
         return {int(one["version"]): int(one["age_seconds"]) for one in self.info["versions"]}
 
+    @property
+    def created(self) -> dict[int, str]:
+        return {int(one["version"]): str(one.get("creation_time") or "") for one in self.info["versions"]}
+
     def state(self, version: int) -> str:
         """The state of a ciphertext of this version."""
         if version < self.floor:
@@ -189,6 +193,7 @@ def _described(key: _Key, older_than: int, *, complete: bool) -> dict[str, Any]:
             {
                 "version": version,
                 "age_seconds": ages.get(version),
+                "creation_time": key.created.get(version, ""),
                 "ciphertexts": key.counts[version],
                 "state": key.state(version),
             }
@@ -208,7 +213,8 @@ def _problems(
 
     lost = key.below(key.floor)
     if lost:
-        add(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt: {_some(lost)}.")
+        since = f" (v{key.floor} was created at {key.created[key.floor]})" if key.created.get(key.floor) else ""
+        add(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt{since}: {_some(lost)}.")
     gone = set(lost)
     behind = [place for place in key.below(key.latest) if place not in gone]
     if behind:

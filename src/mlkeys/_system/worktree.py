@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.vars_places import beside
 from mlkeys._system.decoding import decoded
 from mlkeys._system.git import LARGEST, REGULAR_MODES, committed, contents_of, git
 
@@ -110,6 +111,12 @@ class Worktree:
                 if shown not in seen and not self._excluded(shown):
                     seen.add(shown)
                     yield Listed(path, shown, named)
+            # What rotations find, also where git ignores it.
+            for path in [] if named else _encrypted_vars(given):
+                shown = os.path.normpath(path)
+                if shown not in seen and not self._excluded(shown):
+                    seen.add(shown)
+                    yield Listed(path, shown, named=True)
 
     def files(self) -> Iterator[Looked | Skipped]:
         """The files with their contents."""
@@ -226,6 +233,12 @@ class Worktree:
         folder, name = os.path.split(path)
         repository, inside = self._place(folder or ".")
         return repository.permissions if repository is not None and inside + name in repository.tracked else None
+
+
+def _encrypted_vars(folder: Path) -> list[str]:
+    real = folder.resolve()
+    # A folder that cannot be listed is not listed here either.
+    return [f"{folder}/{os.path.relpath(path, real)}" for path in beside([str(real)], lambda _error: None)]
 
 
 def _root(folder: Path) -> Path | None:

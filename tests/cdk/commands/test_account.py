@@ -78,6 +78,9 @@ def test_half_an_account_is_none(stats: dict[str, Any]) -> None:
         ({"clean": False}, Wanted(trim=True), False),
         ({"clean": False}, Wanted(), True),
         ({"clean": False, "trimmed": True}, Wanted(trim=True), True),
+        # The floor was there before, and the run did not begin, or found what it should not have.
+        ({"floor": {"before": 2, "after": 2}, "blocking": ["x"]}, Wanted(), False),
+        ({"refused": ["x"], "blocking": ["x"]}, Wanted(floor=False), False),
         ({"floor": {"before": 1, "after": 1}}, Wanted(dry_run=True), True),
         ({"floor": {"before": 1, "after": 1}, "blocking": ["x"]}, Wanted(dry_run=True), False),
     ],

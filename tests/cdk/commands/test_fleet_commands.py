@@ -290,6 +290,55 @@ def test_what_nobody_can_identify_holds_the_floor_until_it_is_accepted_by_name(p
         assert place.available() == available
 
 
+def test_an_old_branch_is_brought_back_as_advised_also_after_its_versions_are_destroyed(place: Place) -> None:
+    """Each piece of advice is followed as it stands, and works."""
+    key = ("--key", f"{place.mount}/providers")
+    branch = {
+        path: path.read_bytes()
+        for path in place.folder.rglob("*")
+        if path.is_file() and b"vault:v1:" in path.read_bytes()
+    }
+    place.rotate(*key, "--now")
+
+    def back() -> str:
+        for path, content in branch.items():
+            path.write_bytes(content)
+        done = mlkeys("status", cwd=place.folder, env=place.env)
+        assert done.stdout.splitlines()[-1].startswith("Problems were found. With --fail, this command exits with 2")
+        [sentence] = [line for line in done.stdout.splitlines() if "at the earliest since" in line]
+        assert (
+            f"{place.mount}/providers: 3 ciphertexts are at v1, below the floor v2, at the earliest since v2"
+            in sentence
+        )
+        assert re.search(r"was made .* ago \(at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\)", sentence)
+        return sentence
+
+    assert back().endswith("Bring them back: mlkeys rotate --recover.")
+    shown = place.rotate(*key, status=1)
+    assert "below the floor v2 (version 2 was created at 2" in shown
+    assert place.key() == (2, 2)
+    assert re.search(rf"^{place.mount}/providers +v1 +too old +3$", shown, re.MULTILINE), shown
+    [advised] = re.findall(r"^  mlkeys rotate (.* --recover)$", shown, re.MULTILINE)
+    place.rotate(*shlex.split(advised), "--trim")
+    assert place.key() == (2, 2)
+    assert place.opened() == {base64(OLD)}
+    assert place.available() == 2
+
+    sentence = back()
+    assert "--recover" not in sentence
+    assert sentence.endswith("only a backup of the key, or the original secrets, can help.")
+    shown = place.rotate(*key, "--recover", status=1)
+    assert "have versions below 2, which are trimmed" in shown
+    assert "--recover)" not in shown
+    assert not re.findall(r"^  mlkeys rotate .*--recover", shown, re.MULTILINE)
+    # The original secret.
+    mlkeys("deploy", cwd=place.folder, env={**place.env, "OPENAI_API_KEY": OLD, "HF_TOKEN": TOKEN})
+    place.rotate(*key, "--now", "--trim")
+    assert place.key() == (3, 3)
+    assert place.available() == 3
+    assert place.opened() == {base64(OLD)}
+
+
 def test_a_state_that_could_not_be_determined_shows_why(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n")
     nobody = {"BAO_ADDR": "http://127.0.0.1:1", "BAO_TOKEN": "a-token"}

@@ -20,7 +20,15 @@ KEY: dict[str, Any] = {
     "age_seconds": 60,
     "auto_rotate_period": 0,
     "overdue": False,
-    "versions": [{"version": 3, "age_seconds": 5 * 86400, "ciphertexts": 0, "state": "behind"}],
+    "versions": [
+        {
+            "version": 3,
+            "age_seconds": 5 * 86400,
+            "creation_time": "2026-05-28T09:00:00Z",
+            "ciphertexts": 0,
+            "state": "behind",
+        }
+    ],
 }
 
 
@@ -38,6 +46,7 @@ def test_an_old_branch_is_shown_with_its_versions_since_when_and_the_remedy() ->
     [one] = fleet().too_old
     kept, destroyed = one.sentences
     assert "2 ciphertexts are at v2, below the floor v3, at the earliest since v3 was made 5 d ago" in kept
+    assert "(at 2026-05-28T09:00:00Z)" in kept
     assert kept.endswith("mlkeys rotate --recover.")
     assert "1 ciphertext is at v1" in destroyed
     assert "only a backup of the key, or the original secrets" in destroyed

@@ -393,3 +393,23 @@ def test_this_repository_is_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     done = lint()
     assert done.stdout == ""
+
+
+def test_encrypted_vars_files_that_rotations_find_are_checked_also_where_git_ignores_them(folder: Path) -> None:
+    """And through links, as Ansible reads them."""
+    git("init", "-q")
+    written(".gitignore", "secret*\nhost_vars\n")
+    plain = "---\nopenai_api_key: not-encrypted\n_transit: {format: 1, backend: transit, key: ml}\n"
+    written("secret.transit.yml", plain)
+    written("host_vars/a/keys.transit.yml", plain)
+    written("elsewhere/all/keys.transit.yml", plain)
+    (folder / "group_vars").symlink_to("elsewhere")
+    found = [one for one in listed() if one.startswith("MLK") and "transit.yml" in one]
+    places = {one.split()[1].rpartition(":")[0] for one in found}
+    assert places == {
+        "secret.transit.yml",
+        "host_vars/a/keys.transit.yml",
+        "elsewhere/all/keys.transit.yml",
+        "group_vars/all/keys.transit.yml",
+    }
+    assert "host_vars" not in " ".join(listed("--exclude", "host_vars/*"))

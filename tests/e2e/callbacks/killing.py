@@ -18,7 +18,7 @@ from typing import Any
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
 
-from tests.e2e.callbacks.moments import Moments
+from tests.e2e.moments import Moments
 
 DOCUMENTATION = """
 name: killing

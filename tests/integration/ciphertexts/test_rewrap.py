@@ -371,6 +371,28 @@ def test_a_short_secret_of_the_connection_is_not_searched_in_ciphertexts(fleet: 
     assert len(find(path.read_bytes())) == 3
 
 
+def test_a_module_by_itself_reports_ciphertexts_whole_whatever_its_secrets_are(
+    fleet: Fleet, old: dict[str, str]
+) -> None:
+    """An old controller, or a task of somebody else's, may give it secrets that are part of ciphertexts."""
+    path = fleet.write("a.env", "".join(f"{name.upper()}={text}\n" for name, text in old.items()))
+    options = {"paths": [str(fleet.folder)], "password": "vault"}
+    found = on_a_target(INFO, options)
+    assert [one["text"] for one in json.loads(found["ciphertexts"])] == list(old.values())
+    # A replacement, as the controller sends it.
+    texts = {old["hf_token"]: old["openai_api_key"]}
+    done = on_a_target(REWRAP, {**options, "paths": [str(path)], "texts": json.dumps(texts)})
+    assert done["replaced"] == {str(path): 1}
+    assert "vault" not in json.dumps(done["invocation"])
+    assert [one.text for one in find(path.read_bytes())].count(old["openai_api_key"]) == 2
+
+
+def on_a_target(module: str, options: Mapping[str, Any]) -> ModuleResult:
+    """The result of the module, without an action plugin."""
+    with mock.patch("tests.support.modules._by_action", []):
+        return run_module(module, options)
+
+
 def test_where_files_are_looked_for(fleet: Fleet, old: dict[str, str], tmp_path: Path) -> None:
     line = f"OPENAI_API_KEY={old['openai_api_key']}\n"
     for name in ("a.env", "b.yaml", "sub/c.env", "sub/skip/d.env", ".git/e.env", "big.env"):

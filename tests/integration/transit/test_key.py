@@ -436,6 +436,17 @@ def test_hosts_that_create_the_same_key_at_once_all_succeed(bao: Bao, mount: str
     assert actual["deletion_allowed"]
 
 
+def test_runs_that_rotate_by_age_at_once_rotate_once(bao: Bao, mount: str) -> None:
+    make(bao, mount)
+    time.sleep(1.1)
+    wanted = {"name": "ml", "backend": mount, "state": "present", "rotate_older_than": "1s"}
+    outcomes = at_once(bao, reconcile_key, wanted)
+    assert sum(outcome.changed for outcome in outcomes) == 1
+    actual = read(bao, mount)
+    assert actual is not None
+    assert actual["latest_version"] == 2
+
+
 def test_hosts_that_delete_the_same_key_at_once_all_succeed(bao: Bao, mount: str) -> None:
     make(bao, mount)
     bao.done("POST", f"{mount}/keys/ml/config", {"deletion_allowed": True})

@@ -139,6 +139,16 @@ def test_compressed_files_are_named_and_hold_the_floor_only_where_that_is_asked_
     assert not made(host(result=packed), strict=True, accept_unread=["*.gz"])["blocking"]
 
 
+def test_an_accepted_entry_of_an_encrypted_vars_file_is_left_also_when_it_is_below_the_floor() -> None:
+    entries = [row(path=FILE, name="a"), row("too old", path=FILE, name="b", secret="b"), row(name="c")]
+    result = made(here=found(*entries), accept_unknown=[FILE])
+    assert result["leave"] == {FILE: ["a", "b"]}
+    assert (result["refused"], result["lost"], result["clean"]) == ([], [], False)
+    assert result["accepted"] == [f"localhost:{FILE}:7", f"localhost:{FILE}:7"]
+    assert not made(here=found(entries[1]), accept_unknown=[FILE])["clean"]
+    assert "below the floor" in made(here=found(entries[1]))["refused"][0]
+
+
 @pytest.mark.parametrize(("kind", "clean"), [("special", True), ("dangling", False)])
 def test_what_holds_nothing_does_not_hold_the_floor_and_a_link_to_nothing_holds_a_trim(kind: str, clean: bool) -> None:
     nothing = found(not_searched=[{"path": "/srv/x", "reason": "why", "kind": kind}])

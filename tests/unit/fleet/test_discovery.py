@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
@@ -108,3 +110,7 @@ def test_a_folder_that_cannot_be_read_is_a_problem() -> None:
             os.seteuid(user)
             folder.chmod(0o700)
     assert [error.filename for error in problems] == [str(folder)]
+
+
+def test_the_names_of_encrypted_vars_files_are_the_same_everywhere() -> None:
+    assert SUFFIXES == VARS_FILE_SUFFIXES

@@ -53,6 +53,12 @@ def test_a_key_is_overdue_by_its_age_or_by_its_period(info: dict[str, Any], over
     assert report["healthy"] is not overdue
 
 
+def test_since_when_ciphertexts_may_be_below_the_floor_is_named() -> None:
+    created = [{"version": 2, "age_seconds": 0, "creation_time": "2026-05-28T09:00:00Z"}]
+    report = status([key(2, 2, versions=created)], [host(1, state="too old", secret="x")], LIMIT)
+    assert "which nobody can decrypt (v2 was created at 2026-05-28T09:00:00Z): a:/x:1" in report["problems"][0]["text"]
+
+
 def test_no_age_is_too_old_where_none_is_given() -> None:
     assert status([key(age=10 * LIMIT)], [], 0)["healthy"]
 

@@ -27,6 +27,17 @@ def stored(name: str, version: int, fingerprint: int | None = 1) -> Entry:
     return Entry(name, sealed(version), sealed(fingerprint) if fingerprint else "")
 
 
+def test_entries_that_are_left_stay_whatever_their_version_and_are_not_removed() -> None:
+    entry = stored("a", 1)
+    for purge in (False, True):
+        [change] = decide({"a": entry}, {}, version=9, fingerprint_version=9, purge=purge, left={"a"})
+        assert (change.action, change.before, change.after) == (KEPT, entry.version, entry.version)
+    [change] = decide(
+        {"a": entry}, {"a": "the value changed"}, version=9, fingerprint_version=9, purge=False, left={"a"}
+    )
+    assert change.action == UPDATED
+
+
 @pytest.mark.parametrize(
     ("entry", "same", "version", "fingerprint_version", "purge", "change"),
     [

@@ -113,13 +113,16 @@ class Wanted:
 
 def finished(account: Account, wanted: Wanted) -> bool:
     """Whether the run did all that it was asked for, or a dry run predicts that it would."""
+    if account.rows("refused"):
+        return False
     if wanted.limited and account.left:
         # The limit was asked for as well: the next run goes on.
         return not any(account.rows(name) for name in ("unknown", "unread", "hosts"))
     if not wanted.floor:
         return True
     _, after = account.floor
-    raised = not account.blocking if wanted.dry_run else after >= account.target
+    # The floor may have been there before, and the run refused to begin.
+    raised = not account.blocking and (wanted.dry_run or after >= account.target)
     trimmed = account.trimmed or account.clean or not wanted.trim or wanted.dry_run
     return raised and trimmed
 

@@ -132,7 +132,7 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
     elif wanted.dry_run:
         would = f"stay at v{before}:" if account.blocking else f"be raised from v{before} to v{account.target}."
         found = [f"{floor} would {would}" if before < account.target else f"{floor} is v{before}."]
-    elif after >= account.target:
+    elif after >= account.target and not account.blocking:
         found = [f"{floor} was raised from v{before} to v{after}." if after != before else f"{floor} is v{after}."]
     else:
         found = [f"The floor (min_decryption_version) of {account.key} stays at v{after}:"]

@@ -22,6 +22,7 @@ class Version:
     ciphertexts: int
     state: str
     share: float
+    created: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,9 @@ class TooOld:
             return []
         versions = ", ".join(f"v{number}" for number in sorted({row["version"] for row in rows}))
         are = "1 ciphertext is" if len(rows) == 1 else f"{len(rows)} ciphertexts are"
-        at = next((version.age for version in self.key.versions if version.number == self.key.floor), "")
-        since = f", at the earliest since v{self.key.floor} was made {at} ago" if at else ""
+        floor = next((version for version in self.key.versions if version.number == self.key.floor), None)
+        at = f" (at {floor.created})" if floor is not None and floor.created else ""
+        since = f", at the earliest since v{floor.number} was made {floor.age} ago{at}" if floor and floor.age else ""
         return [f"{self.key.path}: {are} at {versions}, below the floor v{self.key.floor}{since}. {remedy}"]
 
 
@@ -161,6 +163,7 @@ def _key(row: Mapping[str, Any]) -> KeyStatus:
                 version["ciphertexts"],
                 version["state"],
                 100 * version["ciphertexts"] / total if total else 0,
+                version.get("creation_time", ""),
             )
             for version in row["versions"]
         ],
