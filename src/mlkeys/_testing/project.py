@@ -30,7 +30,12 @@ Use: TypeAlias = Literal["encrypt", "decrypt", "rewrap"]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The answer to a question, which is true or false. As text it says why, so that a failed `assert` shows it."""
+    """The answer to a question, which is true or false. As text it says why, so that a failed `assert` shows it.
+
+    Attributes:
+        holds: the answer.
+        reason: what it follows from.
+    """
 
     holds: bool
     reason: str
