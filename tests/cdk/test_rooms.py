@@ -36,6 +36,10 @@ ROOMS: dict[str, set[str]] = {
         *("_errors", "_shared", "_model", "_constructs", "_analysis", "_targets", "_synthesis"),
         *("_providers", "_record", "_system", "_devserver", "_lint", "_import"),
     },
+    "_testing": {
+        *("_errors", "_shared", "_model", "_constructs", "_analysis", "_synthesis", "_devserver"),
+    },
+    "testing": {"_testing"},
     "_cli": {"_commands"},
     "__main__": {"_cli"},
 }
@@ -48,7 +52,12 @@ EDGE_FILES = {
 TALKING = {"ansible", "click", "datetime", "hvac", "http", "io", "pathlib", "random", "secrets", "shutil", "socket",
            "subprocess", "tempfile", "time", "urllib", "uuid"}  # fmt: skip
 #: For the type of a path, for reading text as lines, for quoting addresses.
-EXCEPTIONS = {("app", "pathlib"), ("_import/dotenv_source", "io"), ("_lint/reports", "urllib")}
+EXCEPTIONS = {
+    ("app", "pathlib"),
+    ("_testing/project", "pathlib"),
+    ("_import/dotenv_source", "io"),
+    ("_lint/reports", "urllib"),
+}
 #: The only files that import Ansible, besides the commands that need its collection.
 ANSIBLE = {"_import/ansible_vault", "_system/collection"}
 

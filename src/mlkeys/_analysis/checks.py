@@ -51,6 +51,9 @@ def problems_of(view: View) -> tuple[Problem, ...]:
             if cycle:
                 names = ", ".join(element.node.path for element in cycle)
                 found.append(_problem(cycle[0], f"dependency cycle: {names}"))
+        if stacks := view.stacks_in_cycle():
+            names = ", ".join(stack.node.id for stack in stacks)
+            found.append(_problem(stacks[0], f"dependency cycle between stacks: {names}"))
     return tuple(dict.fromkeys(found))
 
 

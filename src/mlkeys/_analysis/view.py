@@ -178,6 +178,14 @@ class View:
         """Return the stacks, each after those that it needs, and those that are in a cycle or behind one."""
         return sorted_by({stack: self.needed_stacks(stack) for stack in self.app.stacks})
 
+    def stacks_in_cycle(self) -> list[Stack]:
+        """Return the stacks that need one another, in the order of the program; none when all can be deployed."""
+        _, left = self.stacks_in_order()
+        # Those that only wait for a cycle are not part of one.
+        while waiting := [stack for stack in left if not any(stack in self.needed_stacks(other) for other in left)]:
+            left = [stack for stack in left if stack not in waiting]
+        return left
+
 
 def _made_by(element: Element) -> Element:
     """Return the element whose creation creates this one."""

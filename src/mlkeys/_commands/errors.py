@@ -30,11 +30,26 @@ def failing_plainly(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*arguments, **options)
         except MlkeysError as problem:
-            if options.get("as_json") and _SHOWN not in click.get_current_context().meta:
-                show_json(refusal(problem))
-            raise click.ClickException(printable(str(problem))) from None
+            refused = problem
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as problem:  # noqa: BLE001  a program may raise any
+            refused = _mistake(problem)
+        if options.get("as_json") and _SHOWN not in click.get_current_context().meta:
+            show_json(refusal(refused))
+        raise click.ClickException(printable(str(refused)))
 
     return guarded
+
+
+def _mistake(problem: Exception) -> MlkeysError:
+    """Return the error for an exception that the user's program raised; raise any other exception again."""
+    from mlkeys._synthesis.program import users_traceback
+
+    shown = users_traceback(problem)
+    if shown is None:
+        raise problem
+    return MlkeysError(f"the program raised {type(problem).__name__}.\n{shown.rstrip()}")
 
 
 def show_json(data: object) -> None:

@@ -28,12 +28,12 @@ class Agent:
     The role `mlkeys.transit.vault_transit_host` deploys it. It needs root on the hosts.
 
     Args:
-        command: the program, by its absolute path, and its arguments.
+        command: the program and its arguments. A program without a path is searched on the `PATH` of the host.
         env: ciphertexts by the name of the environment variable, all of one key.
         role: the AppRole that the agent logs in as. Grant it nothing but to decrypt.
         user: user that runs the service. The role creates it if it does not exist. Default: `root`.
         address: address of the server as seen from the host. Default: `url` of the stack.
-        credentials: folder of role ID and secret ID. The role sets it, so leave it out. Default: `/etc/mlkeys`.
+        credentials: folder of role ID and secret ID. The role ignores it, and uses `/etc/mlkeys/NAME`. Default: none.
         binary: path of the agent on the host, `bao` or `vault`. Default: the one on the `PATH`.
         ca_cert: file on the host with the CA certificates to verify the server with. Default: those of the system.
         namespace: namespace on the server. Default: that of the stack.
@@ -45,7 +45,7 @@ class Agent:
     role: AppRole
     user: str = "root"
     address: str | None = None
-    credentials: str = "/etc/mlkeys"
+    credentials: str | None = None
     binary: str | None = None
     ca_cert: str | None = None
     namespace: str | None = None
@@ -108,12 +108,16 @@ class HostConfig(Element):
         self.contents = {name: value for name, value in zip(SHAPES, given, strict=True) if value is not None}
         self.delivery = delivery
         self.plaintext_fields = frozenset({"content"} if delivery == "plaintext" else ())
-        self.given_mode = mode
         self.mode = mode or ("0600" if delivery == "plaintext" or self.shape in _VARIABLES else "0640")
         self.owner = owner
         self.group = group
         self.restart = restart
         self._report()
+        if isinstance(agent, Agent):
+            settings = {"mode": mode, "owner": owner, "group": group, "credentials": agent.credentials}
+            if ignored := [name for name, value in settings.items() if value is not None]:
+                text = f"the role vault_transit_host sets {' and '.join(ignored)}: what the program gives is ignored"
+                self.node.add_warning("agent-settings", text)
 
     def _report(self) -> None:
         if len(self.contents) != 1:

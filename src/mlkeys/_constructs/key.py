@@ -78,7 +78,8 @@ class TransitSecretBackendKey(KeyResource):
 
         Args:
             ciphertext: a ciphertext of this program, or one that begins with `vault:v`.
-            context: context of a ciphertext that is not of this program. Required with a derived key.
+            context: context of a ciphertext that is not of this program, where a derived key requires it. Default: the
+                name under which this program encrypts the ciphertext.
         """
         self._encrypts = True
         return decrypt(self, ciphertext, context)

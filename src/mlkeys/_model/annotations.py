@@ -9,7 +9,11 @@ from mlkeys._model.tree import Construct
 
 
 class Annotations:
-    """Annotations of one construct: `Annotations.of(key).warning("old", "rotate this key")`."""
+    """Annotations of one construct: `Annotations.of(key).warning("old", "rotate this key")`.
+
+    Args:
+        construct: the construct to annotate.
+    """
 
     def __init__(self, construct: Construct) -> None:
         self._node = construct.node

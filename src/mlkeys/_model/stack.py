@@ -68,7 +68,7 @@ class Stack(Construct):
         terraform_auth: how Terraform's provider logs in: `"approle"`, with the variables `vault_role_id` and
             `vault_secret_id`, or `"jwt"`, with the variable `vault_jwt`. Default: with the token of the environment.
         terraform_auth_path: path of that auth method. Default: `approle` or `jwt`.
-        terraform_auth_role: role of the auth method `jwt`. Required there.
+        terraform_auth_role: role of the auth method `jwt`, which requires it. Default: none.
         aliases: former names of the stack, under which its ciphertexts and its record may be stored. Default: none.
     """
 

@@ -8,6 +8,7 @@ import contextlib
 import gc
 import runpy
 import sys
+import sysconfig
 import traceback
 from pathlib import Path
 
@@ -60,6 +61,28 @@ def _line(problem: MlkeysError) -> str:
         frame for frame in frames if not is_ours(frame.f_code.co_filename) and "runpy" not in frame.f_code.co_filename
     ]
     return f"{Path(own[-1].f_code.co_filename).name}:{own[-1].f_lineno}" if own else "mlkeys"
+
+
+def users_traceback(problem: Exception) -> str | None:
+    """Return the traceback of an exception with the user's frames alone, None when it has none."""
+    shown = traceback.TracebackException.from_exception(problem)
+    if not _keep_users(shown):
+        return None
+    return hidden("".join(shown.format()))
+
+
+def _keep_users(shown: traceback.TracebackException) -> bool:
+    """Remove all other frames, and return whether any is left."""
+    frames = [frame for frame in shown.stack if _is_users(frame.filename)]
+    shown.stack = traceback.StackSummary.from_list(frames)
+    inner = [one for one in (shown.__cause__, shown.__context__, *(shown.exceptions or ())) if one is not None]
+    return any([bool(frames), *(_keep_users(one) for one in inner)])
+
+
+def _is_users(file: str) -> bool:
+    libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    foreign = file.startswith((*libraries, "<")) or "ansible_collections" in Path(file).parts
+    return not foreign and not is_ours(file)
 
 
 def _flat_app(path: Path) -> tuple[Root, Stack]:

@@ -65,6 +65,25 @@ def test_problems_are_shown_without_a_traceback(seed: Path) -> None:
     assert not (seed / "mlkeys.out").exists()
 
 
+def test_a_mistake_of_the_program_is_shown_with_its_own_frames_alone(seed: Path) -> None:
+    (seed / "app.py").write_text(
+        "import json\nfrom mlkeys import App, Stack\nfrom mlkeys import transit as vault\n"
+        "class Guard:\n    def visit(self, construct):\n        json.loads(construct.nothing)\n"
+        "def make(text):\n    return json.loads(text)\n"
+        "app = App()\nStack(app, 's').node.add_aspect(Guard())\nif True:  # here\n    make('{')\n"
+    )
+    shown = mlkeys("synth", cwd=seed, status=1).stderr
+    assert "Error: the program raised JSONDecodeError." in shown
+    frames = re.findall(r'File "(.*)", line (\d+)', shown)
+    assert [(Path(file).name, line) for file, line in frames] == [("app.py", "12"), ("app.py", "8")]
+    assert shown.rstrip().endswith("Expecting property name enclosed in double quotes: line 1 column 2 (char 1)")
+    # The same for what runs later.
+    (seed / "app.py").write_text((seed / "app.py").read_text().replace("if True:  # here\n    make('{')\n", ""))
+    later = mlkeys("synth", "--json", cwd=seed, status=1)
+    assert re.findall(r"line (\d+)", later.stderr) == ["6"]
+    assert json.loads(later.stdout)["error"].startswith("the program raised AttributeError.\nTraceback")
+
+
 def test_list_names_stacks_in_the_order_of_deployment() -> None:
     shown = mlkeys("list", EXAMPLES / "multi_env" / "app.py", "--json", cwd=Path.cwd())
     assert [stack["name"] for stack in json.loads(shown.stdout)] == ["dev", "stage", "prod"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkeys import Construct, Stack
+from mlkeys import App, Construct, Stack
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from mlkeys._model.element import Element
@@ -129,3 +129,16 @@ def test_a_construct_does_not_wait_for_itself(outer: bool) -> None:
     assert bodies[second]["depends_on"] == [f"vault_transit_secret_backend_key.{first}"]
     assert files(s)
     assert other.node.path == "s/other"
+
+
+def test_stacks_that_need_one_another_are_refused() -> None:
+    app = App()
+    one, two, behind, free = (Stack(app, name) for name in ("one", "two", "behind", "free"))
+    for part in (one, two, behind, free):
+        key_in(part, f"of-{part.node.id}")
+    one.node.add_dependency(two)
+    two.node.add_dependency(one)
+    behind.node.add_dependency(two)
+    two.node.add_dependency(free)
+    (problem,) = problems(one)
+    assert problem.endswith("dependency cycle between stacks: one, two")

@@ -31,21 +31,13 @@ def problems_of(view: View, config: HostConfig, agent: Agent) -> Iterable[str]:
     yield from _problems_of_secrets(view, agent)
     if not isinstance(config.dest, str) or not _UNIT.fullmatch(config.dest):
         yield "agent: dest must be the path of a systemd unit, /etc/systemd/system/NAME.service"
-    if agent.credentials != FOLDER:
-        yield "agent: leave credentials out: the role vault_transit_host keeps them in /etc/mlkeys/NAME"
     if agent.address is None and (stack := view.stack_of[config]) is not None and stack.url is None:
         yield "agent: set the address of the agent or the url of the stack"
-    given = {"mode": config.given_mode, "owner": config.owner, "group": config.group}
-    for name, value in given.items():
-        if value is not None:
-            yield f"agent: leave {name} out: the role vault_transit_host sets it"
 
 
 def _problems_of_settings(agent: Agent) -> Iterable[str]:
     if not agent.command or isinstance(agent.command, str):
         yield "agent: command must be a list, the program and its arguments"
-    elif not str(agent.command[0]).startswith("/"):
-        yield "agent: command must begin with the absolute path of a program"
     for name in ("user", "address", "credentials", "binary", "ca_cert", "namespace"):
         value = getattr(agent, name)
         if value is not None and not isinstance(value, str):
@@ -102,9 +94,12 @@ def task(config: HostConfig, agent: Agent, values: Values, vars_files: Mapping[E
         vars_files[entry.node.scope] for entry in entries.values() if isinstance(entry.node.scope, EncryptedVars)
     )
     key = next(iter(entries.values())).key
+    words = [values.text(str(word)) for word in agent.command]
+    # The role starts a program by its path alone.
+    finding = [] if str(agent.command[0]).startswith("/") else ["/usr/bin/env"]
     service: dict[str, Any] = {
         "name": name_of(config),
-        "command": [values.text(str(word)) for word in agent.command],
+        "command": [*finding, *words],
         "environment": {name: entry.name for name, entry in entries.items()},
         "user": text(agent.user),
         **({"restart_units": [text(config.restart)]} if config.restart else {}),

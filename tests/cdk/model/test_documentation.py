@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every keyword of the public classes and functions is documented where `help()` and an editor show it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import mlkeys
+import mlkeys.testing
+import mlkeys.transit
+
+MODULES = (mlkeys, mlkeys.transit, mlkeys.testing)
+#: For the package itself. The site leaves them out as well.
+INTERNAL = {"known", "texts"}
+#: Whose place and name in the tree all constructs have, documented once at `Construct`.
+_PLACE = {"self", "cls", "scope", "id_"}
+
+
+def public() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for module in MODULES:
+        found |= {f"{module.__name__}.{name}": getattr(module, name) for name in module.__all__}
+    return found
+
+
+def functions() -> Iterator[tuple[str, Any]]:
+    """The public functions, methods and constructors."""
+    for name, what in public().items():
+        if inspect.isfunction(what):
+            yield name, what
+        elif inspect.isclass(what):
+            methods = inspect.getmembers(what, lambda member: inspect.isfunction(member) or inspect.ismethod(member))
+            yield from (
+                (f"{name}.{own}", method) for own, method in methods if not own.startswith("_") and own not in INTERNAL
+            )
+
+
+def keywords(function: Any, *, unpacked: bool = True) -> dict[str, bool]:
+    """The keywords of a function, with those of a dictionary that it unpacks, and whether each has a default."""
+    found: dict[str, bool] = {}
+    hints = typing.get_type_hints(function, include_extras=True)
+    for name, parameter in inspect.signature(function).parameters.items():
+        if typing.get_origin(hints.get(name)) is typing.Unpack:
+            (keys,) = typing.get_args(hints[name])
+            found |= dict.fromkeys(typing.get_type_hints(keys) if unpacked else (), False)
+        else:
+            found[name] = parameter.default is not inspect.Parameter.empty
+    return {name: has_default for name, has_default in found.items() if name not in _PLACE}
+
+
+def documented(docstring: str | None) -> dict[str, str]:
+    """The names below `Args:` or `Attributes:`, with their texts."""
+    text = inspect.cleandoc(docstring or "")
+    found = {}
+    for section in re.findall(r"^(?:Args|Attributes):\n((?:    .*\n?|\n)*)", text, re.MULTILINE):
+        for entry in re.split(r"\n(?=    \w)", section.rstrip()):
+            name, _, meaning = entry.strip().partition(":")
+            found[name] = " ".join(meaning.split())
+    return found
+
+
+CLASSES = {name: what for name, what in public().items() if inspect.isclass(what) and not typing.is_typeddict(what)}
+#: Users get these from methods, whose arguments say what is in them.
+MADE_BY_METHODS = {"Decrypted", "Encrypted", "Group", "Output", "Problem", "Project", "Reference", "Server", "Secret"}
+
+
+def assert_documents(docstring: str | None, wanted: dict[str, bool]) -> None:
+    assert docstring, "no docstring"
+    found = documented(docstring)
+    assert {name for name in wanted if not found.get(name)} == set(), "keywords without documentation"
+    (choices,) = re.findall(r"Set exactly one of ([^.]*)", docstring) or [""]
+    optional = [name for name, has in wanted.items() if has and f"`{name}`" not in choices]
+    assert {name for name in optional if "efault" not in found[name]} == set(), "no default"
+
+
+@pytest.mark.parametrize("name", [name for name in CLASSES if name.rpartition(".")[2] not in MADE_BY_METHODS])
+def test_a_class_documents_its_keywords(name: str) -> None:
+    kind = CLASSES[name]
+    assert kind.__doc__, "no docstring"
+    if issubclass(kind, Exception) or getattr(kind, "_is_protocol", False):
+        return
+    wanted = keywords(kind.__init__)
+    assert_documents(kind.__doc__, wanted)
+    assert set(documented(kind.__doc__)) <= {*wanted, *_PLACE}, "documented, but not a keyword"
+
+
+@pytest.mark.parametrize("name", dict(functions()))
+def test_a_method_documents_its_keywords(name: str) -> None:
+    function = dict(functions())[name]
+    # Those of `configure` are those of its class.
+    wanted = keywords(function, unpacked=False)
+    own = [keyword for keyword in wanted if keyword not in ("attributes", "construct")]
+    # One whole sentence can say all about a single argument.
+    if len(own) > 1 or documented(function.__doc__):
+        assert_documents(function.__doc__, {keyword: wanted[keyword] for keyword in own})
+    assert function.__doc__, "no docstring"

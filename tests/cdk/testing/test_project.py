@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Questions about a program in memory, and the fixtures that pytest gets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mlkeys import App, AppInvalid, EncryptedVars, HostConfig, Inventory, MlkeysError, Secret, Stack, testing
+from mlkeys import transit as vault
+from tests.cdk.apps import PROGRAMS, key_in, stack
+
+pytest_plugins = ["pytester"]
+
+
+def gateway() -> Stack:
+    s = stack("gateway")
+    key = key_in(s, "ml", derived=True, auto_rotate_period="90d")
+    EncryptedVars(s, "v", key=key, secrets={name: Secret.env(name.upper()) for name in ("openai", "anthropic")})
+    key.grant_decrypt(vault.AppRole(s, "host"), secrets=["openai"])
+    key.grant_encrypt(vault.Policy(s, "writer"))
+    return s
+
+
+def test_keys_are_found_by_name_and_attributes() -> None:
+    project = testing.synth(gateway())
+    assert project.has_key("ml", derived=True, auto_rotate_period=7776000, backend="transit", deletion_allowed=None)
+    refused = project.has_key("ml", derived=False)
+    assert not refused
+    assert repr(refused) == "<no: transit/ml: derived is True, not False>"
+    assert "there is no key 'mk', only transit/ml. Did you mean 'ml'?" in repr(project.has_key("mk"))
+    assert not project.has_key("ml", backend="other")
+    with pytest.raises(MlkeysError, match="unknown keyword 'derivd'"):
+        project.has_key("ml", derivd=True)
+
+
+def test_grants_are_those_of_single_secrets() -> None:
+    project = testing.synth(gateway())
+    assert project.grants("host", "openai")
+    assert not project.grants("host", "anthropic")
+    assert not project.grants("host", "openai", use="encrypt")
+    assert project.grants("writer", "anthropic", use="encrypt")
+    assert "encrypts no secret 'opnai'. Did you mean 'openai'?" in repr(project.grants("host", "opnai"))
+    assert "no AppRole or policy 'hosts'. Did you mean 'host'?" in repr(project.grants("hosts", "openai"))
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "granted"),
+    [
+        ("transit/decrypt/ml", None, True),
+        ("transit/+/ml", None, True),
+        ("transit/*", None, True),
+        ("transit/decrypt/m", None, False),
+        ("transit/decrypt/ml", {"context": [], "ciphertext": []}, True),
+        ("transit/decrypt/ml", {"ciphertext": []}, False),
+        ("transit/decrypt/ml", {"context": ["b3RoZXI="], "ciphertext": []}, False),
+    ],
+)
+def test_rules_by_hand_count_as_well(path: str, parameters: dict[str, list[str]] | None, *, granted: bool) -> None:
+    s = stack()
+    EncryptedVars(s, "v", key=key_in(s, "ml", derived=True), secrets={"openai": Secret.env("A")})
+    vault.Policy(s, "p").allow(path, "update", parameters=parameters)
+    assert bool(testing.synth(s).grants("p", "openai")) is granted
+
+
+def test_a_project_is_parsed() -> None:
+    s = gateway()
+    web = Inventory(s, "i").group("web", ["h"])
+    HostConfig(s, "c", hosts=web, dest="/etc/a", json={"a": 1})
+    project = testing.synth(s)
+    module = "mlkeys.transit.vault_transit_keys"
+    (made,) = [task[module]["keys"] for task in project.tasks() if module in task]
+    assert [key["name"] for key in made] == ["ml"]
+    assert [play["hosts"] for play in project.plays()][-1] == "web"
+    assert project.tasks()[-1]["ansible.builtin.template"]["dest"] == "/etc/a"
+    assert project.terraform()["resource"]["vault_transit_secret_backend_key"]["ml"]["derived"] is True
+    assert sorted(project.policies()) == ["host", "writer"]
+    assert 'path "transit/encrypt/ml"' in project.policies()["writer"]
+    assert project.warnings == ()
+
+
+def test_programs_are_run_and_their_stacks_are_named(tmp_path: Path) -> None:
+    project = testing.synth(PROGRAMS["multi-env"])
+    assert project.stacks == ("dev", "stage", "prod")
+    with pytest.raises(MlkeysError, match=re.escape("name one of dev, stage, prod")):
+        project.tasks()
+    assert project.has_key("prod-providers", stack="prod")
+    assert not project.has_key("prod-providers", stack="dev")
+    with pytest.raises(MlkeysError, match="no stack 'prd'"):
+        project.tasks("prd")
+    with pytest.raises(MlkeysError, match="does not have the target 'terraform'"):
+        testing.synth(stack_of_one_target()).terraform()
+    with pytest.raises(AppInvalid, match="the app has no stacks"):
+        testing.synth(App())
+    assert not list(tmp_path.iterdir())
+
+
+def stack_of_one_target() -> Stack:
+    s = stack(targets=("ansible",))
+    key_in(s)
+    return s
+
+
+TESTS = """
+from mlkeys import testing
+
+def test_whole(mlkeys_snapshot):
+    assert testing.synth("app.py") == mlkeys_snapshot
+
+def test_server(mlkeys_server):
+    mlkeys_server.request("POST", "sys/mounts/t", {"type": "transit"})
+    assert "t/" in mlkeys_server.request("GET", "sys/mounts")["data"]
+    assert mlkeys_server.environment["BAO_ADDR"] == mlkeys_server.address
+
+def test_refused(mlkeys_server):
+    mlkeys_server.request("GET", "no/such/path")
+"""
+PROGRAM = """
+from mlkeys import transit as vault
+vault.TransitSecretBackend("e", path="PATH")
+"""
+
+
+def test_pytest_gets_a_server_and_snapshots(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(app=PROGRAM, test_app=TESTS)
+    pytester.runpytest_subprocess("--snapshot-update").assert_outcomes(passed=2, failed=1)
+    snapshot = pytester.path / "__snapshots__" / "test_app" / "test_whole.txt"
+    assert "# Generated by mlkeys from app.py. Change the program" in snapshot.read_text()
+    # Lines of the program may move; what it makes may not change unseen.
+    pytester.makepyfile(app="# moved\n" + PROGRAM)
+    again = pytester.runpytest_subprocess()
+    again.assert_outcomes(passed=2, failed=1)
+    again.stdout.fnmatch_lines(["*MlkeysError: GET no/such/path: the server responds with 404*"])
+    pytester.makepyfile(app=PROGRAM.replace("PATH", "other"))
+    pytester.runpytest_subprocess("-k", "whole").assert_outcomes(failed=1)
