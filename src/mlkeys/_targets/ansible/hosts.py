@@ -145,7 +145,10 @@ def _files_referred_to(config: HostConfig, values: Values) -> Iterator[Encrypted
     for _, text in config.texts():
         for pointer in values.view.pointers(text):
             source = pointer.element.source() if isinstance(pointer.element, Decrypted) else pointer.element
-            if isinstance(source, Encrypted) and isinstance(source.node.scope, EncryptedVars):
+            if not isinstance(source, Encrypted) or not isinstance(source.node.scope, EncryptedVars):
+                continue
+            # Ciphertexts of other stacks are no variables of this one.
+            if values.view.stack_of[source] is values.stack:
                 yield source.node.scope
 
 
