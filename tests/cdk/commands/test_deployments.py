@@ -117,9 +117,9 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
     state = site.folder / "mlkeys.state" / "app"
     shutil.rmtree(state / site.engine)
     for _ in ("recorded", "on a host"):
-        told = "".join(site.run("deploy", status=1))
-        assert "master_key: made by a former deployment" in told
-        assert "mlkeys deploy --generate master_key" in told
+        shown = "".join(site.run("deploy", status=1))
+        assert "master_key: made by a former deployment" in shown
+        assert "mlkeys deploy --generate master_key" in shown
         (state / "record.json").unlink(missing_ok=True)
     assert site.changes("--generate", "master_key") > 0
     assert site.secret() != value

@@ -187,7 +187,7 @@ def manager(stack: Stack) -> Template:
 
 
 def _refusing(generated: Sequence[Encrypted], values: Values, key: KeyState) -> Task:
-    """Return the task that fails when a generated secret would be made again: nobody could tell its users."""
+    """Return the task that fails when a generated secret would be made again, unknown to its users."""
     element = generated[0].node.scope
     if not isinstance(element, EncryptedVars):
         raise TypeError("a secret outside of a file")

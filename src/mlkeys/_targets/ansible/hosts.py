@@ -147,7 +147,7 @@ def _files_referred_to(config: HostConfig, values: Values) -> Iterator[Encrypted
             source = pointer.element.source() if isinstance(pointer.element, Decrypted) else pointer.element
             if not isinstance(source, Encrypted) or not isinstance(source.node.scope, EncryptedVars):
                 continue
-            # Ciphertexts of other stacks are no variables of this one.
+            # Ciphertexts of other stacks are not variables of this one.
             if values.view.stack_of[source] is values.stack:
                 yield source.node.scope
 

@@ -33,7 +33,7 @@ KEYS = "mlkeys.transit.vault_transit_keys"
 POLICY = "mlkeys.transit.vault_transit_policy"
 APPROLE = "mlkeys.transit.vault_transit_approle"
 
-#: Tasks that a run before the carrying over of ciphertexts needs.
+#: Tasks that must run before ciphertexts move to another key.
 KEYS_ONLY = {"tags": ["keys"]}
 
 
