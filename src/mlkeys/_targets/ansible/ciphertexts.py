@@ -78,8 +78,9 @@ def folders(files: Iterable[str]) -> list[Task]:
             "name": "Folders of ciphertexts",
             "ansible.builtin.file": {"path": Template("{{ item }}"), "state": "directory", "mode": "0755"},
             "loop": Template(f"{{{{ [{', '.join(missing)}] | reject('directory') }}}}"),
-            # It is nothing that a deployment makes.
+            # It is nothing that a deployment makes, and a prediction needs it too.
             "changed_when": False,
+            "check_mode": False,
         }
     ]
 
