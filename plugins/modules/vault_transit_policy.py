@@ -97,8 +97,8 @@ options:
   managed_by:
     description:
       - Who manages the policy, in one line. It is the first comment of the policy.
-      - A policy that somebody else manages is neither changed nor removed. The last word tells who it is, and the words
-        before it may change.
+      - A policy that somebody else manages is neither changed nor removed. The last word identifies the manager.
+        The words before it may change.
     type: str
 extends_documentation_fragment:
   - mlkeys.transit._attributes

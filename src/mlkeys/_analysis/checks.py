@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Iterator
 
-from mlkeys._analysis.view import View
+from mlkeys._analysis.view import Pointer, View
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
@@ -147,13 +147,19 @@ def _reference_problems(view: View, element: Element, field: str, text: str) -> 
             yield f"{field} refers to {target.attribute} of {target.path!r}, which this app does not have"
         elif pointer.sensitive and field not in element.plaintext_fields:
             yield f"{field} would write the plaintext of {target.path!r} to disk"
-        elif pointer.runtime and view.stack_of[pointer.element] is not view.stack_of[element]:
+        elif _stays_behind(view, element, pointer):
             yield (
-                f"{field} refers to {target.attribute} of {target.path!r}, which is in another stack "
-                "and only known after its deployment"
+                f"{field} refers to {target.attribute} of {target.path!r}, which is in another stack, and rotations of "
+                "that stack would not find it on hosts of this one: encrypt it here, with key.encrypt(other.decrypt(…))"
             )
         elif pointer.runtime and field not in element.runtime_fields:
             yield f"{field} refers to {target.attribute} of {target.path!r}, which is only known after deployment"
+
+
+def _stays_behind(view: View, element: Element, pointer: Pointer) -> bool:
+    """Whether a ciphertext would be on hosts that the rotations of its stack do not know."""
+    elsewhere = view.stack_of[pointer.element] is not view.stack_of[element]
+    return elsewhere and isinstance(pointer.element, Encrypted) and isinstance(element, (HostConfig, Group))
 
 
 # What identifies an object on the server. Two constructs with one identity would overwrite each other.

@@ -131,7 +131,7 @@ def parsed(text: str) -> Record:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Secrets that are carried over from one key to another, or to other names.
+    """Secrets that move from one key to another, or to other names.
 
     Attributes:
         names: former names by new ones.

@@ -120,7 +120,7 @@ def test_stacks_are_deployed_and_destroyed_one_by_one(fresh: Bao, tmp_path: Path
     report = json.loads(deployed.stdout)["stacks"]
     assert [(stack["name"], stack["state"]) for stack in report] == [("stage", "done"), ("prod", "done")]
     assert sum(stack["changed"] for stack in report) == changes(deployed.stderr) > 0
-    # Outputs are written again, which is no change. Of all else, one thing is not as it was.
+    # Outputs are written again, which does not count. Of all else, one thing is not as it was.
     outputs = folder / "mlkeys.out" / "ansible" / "prod" / "outputs.json"
     written = outputs.read_text()
     outputs.write_text("{}")

@@ -117,9 +117,9 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
     state = site.folder / "mlkeys.state" / "app"
     shutil.rmtree(state / site.engine)
     for _ in ("recorded", "on a host"):
-        told = "".join(site.run("deploy", status=1))
-        assert "master_key: made by a former deployment" in told
-        assert "mlkeys deploy --generate master_key" in told
+        shown = "".join(site.run("deploy", status=1))
+        assert "master_key: made by a former deployment" in shown
+        assert "mlkeys deploy --generate master_key" in shown
         (state / "record.json").unlink(missing_ok=True)
     assert site.changes("--generate", "master_key") > 0
     assert site.secret() != value
@@ -249,3 +249,37 @@ def test_what_a_lost_record_made_is_found_on_the_server(site: Site, approle: str
     assert site.names(f"{site.engine}/keys") == set()
     site.run("destroy", "--yes")
     assert not (site.folder / "mlkeys.state").exists()
+
+
+STACKS = """
+app = App()
+one, two = Stack(app, "one"), Stack(app, "two")
+t = vault.TransitSecretBackend(one, "t", path="ENGINE")
+key = vault.TransitSecretBackendKey(one, "k", backend=t.path, name="one", derived=True)
+first = key.encrypt(Secret.env("KEY_A"))
+own = vault.TransitSecretBackendKey(two, "k", backend=t.path, name="two", derived=True)
+export("again", own.encrypt(key.decrypt(first), name="again"))
+theirs = vault.TransitSecretBackendKey.from_existing(two, "theirs", name="theirs", backend="ENGINE")
+EncryptedVars(two, "v", key=key, secrets={"shared": Secret.env("KEY_1")})
+export("ciphertext", first.ciphertext, scope=two)
+export("plain", key.decrypt(first).plaintext, scope=two)
+export("version", f"v{key.latest_version} v{theirs.latest_version}", scope=two)
+"""
+
+
+def test_a_stack_uses_what_another_one_makes(site: Site) -> None:
+    site.write(STACKS)
+    site.run("diff")
+    site.run("deploy", "--stack", "one")
+    site.bao.done("POST", f"{site.engine}/keys/theirs", {"derived": True})
+    site.bao.done("POST", f"{site.engine}/keys/theirs/rotate", {})
+    site.run("deploy")
+    assert site.decrypted() == {"one/key_a": VALUE, "one/shared": VALUES["KEY_1"], "two/again": VALUE}
+    shown = json.loads(site.run("output", "--json", "--show-secrets", "--stack", "two")[0])
+    assert shown["version"] == "v1 v2"
+    assert shown["ciphertext"].startswith("vault:v1:")
+    assert shown["plain"] == VALUE
+    assert changes(site.run("deploy")[0]) == 0
+    refused = site.run("destroy", "--yes", "--protected-keys", "--stack", "one", status=1)[1]
+    assert f"ciphertexts of the stack two need the key {site.engine}/one (shared)" in refused
+    assert site.names(f"{site.engine}/keys") == {"one", "two", "theirs"}

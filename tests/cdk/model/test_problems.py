@@ -220,11 +220,14 @@ def test_a_value_of_deployment_is_refused_where_it_must_be_known() -> None:
     assert any("only known after deployment" in text for text in problems(s))
 
 
-def test_a_value_of_deployment_does_not_cross_stacks() -> None:
+def test_a_ciphertext_does_not_go_to_hosts_of_another_stack() -> None:
+    """Rotations of its own stack would not find it there, and take away the version that it needs."""
     app = App()
     one, two = Stack(app, "one"), Stack(app, "two")
-    export("version", f"v{key_in(one).latest_version}", scope=two)
-    assert any("is in another stack" in text for text in problems(one))
+    ciphertext = key_in(one).encrypt(Secret.env("X"))
+    hosts = Inventory(two, "i").group("web", ["h"])
+    HostConfig(two, "f", hosts=hosts, dest="/x", env={"A": ciphertext.ciphertext})
+    assert any("which is in another stack, and rotations" in text for text in problems(one))
 
 
 def test_plaintext_cannot_stand_in_a_file() -> None:

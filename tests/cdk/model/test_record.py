@@ -83,7 +83,7 @@ def test_a_stack_makes_what_its_constructs_name() -> None:
     assert made.policies == {"reader"}
     assert made.roles == {"approle/Reader"}
     assert len(made.keys) == 1
-    # A text of the program is no template.
+    # A text of the program is not a template.
     assert made.files == {"h": {"/etc/{{ '{' }}{x}}": "plaintext", "/srv/{{ inventory_hostname }}/g": "ciphertext"}}
     assert made.hosts == {"h": {"ansible_host": "h.example.com"}}
 

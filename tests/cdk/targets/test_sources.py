@@ -95,7 +95,7 @@ def test_files_prompts_and_a_kv_engine_provide_secrets(
 
 
 def stored(folder: Path) -> dict[str, Any]:
-    text = (folder / "mlkeys.out/ansible/app/inventory/group_vars/all/taken.transit.yml").read_text()
+    text = (folder / "mlkeys.state/app/sources/key.transit.yml").read_text()
     return {name: value for name, value in yaml.safe_load(text).items() if name != "_transit"}
 
 

@@ -53,8 +53,8 @@ def test_a_policy_of_another_manager_is_left_alone(bao: Bao, name: str) -> None:
     text = held(bao, name) or ""
     assert text.splitlines()[:2] == ["# Managed by program app.py, owner one", "# For CI"]
     for given in ({"grants": grants}, {"state": "absent"}):
-        told = refused(bao, MODULE, name=name, managed_by="program app.py, owner two", **given)
-        assert "it is managed by program app.py, owner one, and not by you" in told
+        shown = refused(bao, MODULE, name=name, managed_by="program app.py, owner two", **given)
+        assert "it is managed by program app.py, owner one, and not by you" in shown
         assert held(bao, name) == text
     # Only the last word counts.
     converge(bao, MODULE, name=name, grants=grants, managed_by="program site.py, owner one")

@@ -94,7 +94,7 @@ def test_purge_removes_what_is_not_given(vars_file: VarsFile) -> None:
     assert "vault:v" not in vars_file.text()
 
 
-def test_purge_keeps_what_it_is_told_to_keep(vars_file: VarsFile) -> None:
+def test_purge_keeps_what_is_named(vars_file: VarsFile) -> None:
     vars_file.converge(SECRETS)
     kept = vars_file.converge({}, purge=True, keep=["openai_api_key", "anthropic_api_key"])
     assert {entry["action"] for entry in kept["entries"]} == {"kept"}

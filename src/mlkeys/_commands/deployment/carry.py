@@ -18,7 +18,7 @@ _VARIABLES = "moves.json"
 
 
 def moves_of(state: StackState) -> list[Move]:
-    """What the aliases of a program carry over."""
+    """What follows the aliases of a program."""
     return moves(state.stored(), state.wanted.secrets, state.former_names)
 
 

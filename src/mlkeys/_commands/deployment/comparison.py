@@ -48,7 +48,7 @@ def compared(
     Args:
         named: keys and engines to delete if they left.
         adopt: whether to take over what has an owner without a record.
-        everything: whether all is to be deleted.
+        everything: whether all will be deleted.
         login: whether to log in to find what a record does not have.
 
     Raises:
@@ -69,7 +69,7 @@ def compared(
         if server.unread and state.record is None:
             click.echo(f"Note: the token may not list {server.unread}. What a lost record made is not found.", err=True)
         others = [_shared(other.wanted) for name, other in states.items() if name != state.name]
-        # What is carried over has not left.
+        # What moves to another name has not left.
         others += [Made(secrets={one.former: frozenset(one.names.values())}) for one in moves_of(state)]
         found.append(Comparison(state, departed.departed(state, server, others, named, everything=everything), owner))
     if unknown := departed.unknown_names([one.departed for one in found], named):

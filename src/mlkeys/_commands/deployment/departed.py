@@ -91,7 +91,7 @@ def check_needed(found: Sequence[Departed], *, everything: bool = False) -> None
 
 
 def show(found: Sequence[Departed]) -> bool:
-    """Show what left the program. Return whether something of it is to be deleted."""
+    """Show what left the program. Return whether something of it will be deleted."""
     shown = [line for one in found for line in one.shown()]
     if shown:
         click.echo("\n".join(["No longer in the program:", *shown]), err=True)
@@ -112,7 +112,7 @@ def confirm(*, yes: bool) -> None:
     """Ask on a terminal whether to delete what was shown. Elsewhere the program is the answer.
 
     Raises:
-        MlkeysError: the answer is no.
+        MlkeysError: the user does not agree.
     """
     if not yes and sys.stdin.isatty() and not agreed("Delete this, and deploy?"):
         raise MlkeysError("Nothing was deployed.")

@@ -57,8 +57,8 @@ def on_server(state: StackState, *, login: bool) -> OnServer:
     """Read the policies and AppRoles of the server of a stack, as far as the token may read them.
 
     Args:
-        login: whether to log in for that. The deployment itself logs in once, and the server then tells it of policies
-            that are not its own.
+        login: whether to log in for that. The deployment itself logs in once, and then refuses
+            policies that are not its own.
     """
     named = state.wanted.union(state.former)
     if not (named.policies or named.roles):

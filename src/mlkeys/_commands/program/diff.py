@@ -61,7 +61,7 @@ def command(
     or 2 with --fail.
 
     What a former deployment made and the program no longer has is listed. What deploy keeps of it (keys, engines, and
-    files without plaintext) is no difference.
+    files without plaintext) does not count as a difference.
 
     \b
     Examples:
@@ -74,7 +74,7 @@ def command(
     done = _compare(found, folder, as_json=as_json)
     for one in found:
         for move in moves_of(one.state):
-            click.echo(f"Carried over from {move.former} to {move.key}: {', '.join(move.names)}", err=True)
+            click.echo(f"Moves from {move.former} to {move.key}: {', '.join(move.names)}", err=True)
     show([one.departed for one in found])
     _end(done, fail=fail)
 

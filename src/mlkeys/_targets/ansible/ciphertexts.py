@@ -78,8 +78,9 @@ def folders(files: Iterable[str]) -> list[Task]:
             "name": "Folders of ciphertexts",
             "ansible.builtin.file": {"path": Template("{{ item }}"), "state": "directory", "mode": "0755"},
             "loop": Template(f"{{{{ [{', '.join(missing)}] | reject('directory') }}}}"),
-            # It is nothing that a deployment makes.
+            # It is nothing that a deployment makes, and a prediction needs it too.
             "changed_when": False,
+            "check_mode": False,
         }
     ]
 
@@ -187,7 +188,7 @@ def manager(stack: Stack) -> Template:
 
 
 def _refusing(generated: Sequence[Encrypted], values: Values, key: KeyState) -> Task:
-    """Return the task that fails when a generated secret would be made again: nobody could tell its users."""
+    """Return the task that fails when a generated secret would be made again, unknown to its users."""
     element = generated[0].node.scope
     if not isinstance(element, EncryptedVars):
         raise TypeError("a secret outside of a file")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Playbooks for what left a program or has another name now. What that is, the commands of `mlkeys` tell them."""
+"""Playbooks for what left a program or has another name now. The commands of `mlkeys` give them what that is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOVE_FILE = "move.yml"
 
 
 def moving(stack: str) -> list[dict[str, Any]]:
-    """Return the playbook that carries ciphertexts over to another key, or to another name. Nothing is on disk."""
+    """Return the playbook that moves ciphertexts to another key, or to another name. Nothing is on disk."""
     item = {name: Template(f"{{{{ item.{name} }}}}") for name in ("file", "backend", "key", "former_file")}
     found = (
         "dict(item.names | zip(query('mlkeys.transit.vault_transit', item.terms, key=item.former_key, "
@@ -52,7 +52,7 @@ def moving(stack: str) -> list[dict[str, Any]]:
     }
     return [
         {
-            "name": f"Carry over ciphertexts of stack {stack}",
+            "name": f"Move ciphertexts of stack {stack}",
             "hosts": "localhost",
             "gather_facts": False,
             "tasks": [write, remove],

@@ -112,26 +112,30 @@ def _files_of_play(host_play: HostPlay, values: Values) -> list[EncryptedVars]:
 def looking(host_play: HostPlay, values: Values, files: Mapping[HostConfig, Any]) -> list[Task]:
     """Return the play that looks for files with random secrets, none when no file has one."""
     places = []
+    # All configurations of a play have the same hosts, so that all of its templates see the same variables.
+    templates = [config for config in host_play.configs if config.shape == "template"][:1]
+    of_hosts = [entry for config in templates for file in _files_of_hosts(config, values) for entry in _random(file)]
     for config in host_play.configs:
-        random = [entry for entry in _entries_used(config, values) if isinstance(entry.plaintext, GeneratedSecret)]
+        random = dict.fromkeys(of_hosts if config.shape == "template" else _random_used(config, values))
         if random:
-            places += [(_dest(file, values), list(dict.fromkeys(random))) for file in files[config]]
+            places += [(_dest(file, values), list(random)) for file in files[config]]
     return [ciphertexts.looking(host_play.pattern, places, values)] if places else []
+
+
+def _random(file: EncryptedVars) -> Iterator[Encrypted]:
+    return (entry for entry in file.entries if isinstance(entry.plaintext, GeneratedSecret))
 
 
 def _dest(file: HostFile, values: Values) -> str | Template:
     return file.dest if isinstance(file.dest, Template) else values.text(file.dest)
 
 
-def _entries_used(config: HostConfig, values: Values) -> Iterator[Encrypted]:
+def _random_used(config: HostConfig, values: Values) -> Iterator[Encrypted]:
     for _, text in config.texts():
         for pointer in values.view.pointers(text):
             source = pointer.element.source() if isinstance(pointer.element, Decrypted) else pointer.element
-            if isinstance(source, Encrypted):
+            if isinstance(source, Encrypted) and isinstance(source.plaintext, GeneratedSecret):
                 yield source
-    if config.shape == "template":
-        for file in _files_of_hosts(config, values):
-            yield from file.entries
 
 
 def _files_used(config: HostConfig, values: Values) -> Iterator[EncryptedVars]:
@@ -145,7 +149,10 @@ def _files_referred_to(config: HostConfig, values: Values) -> Iterator[Encrypted
     for _, text in config.texts():
         for pointer in values.view.pointers(text):
             source = pointer.element.source() if isinstance(pointer.element, Decrypted) else pointer.element
-            if isinstance(source, Encrypted) and isinstance(source.node.scope, EncryptedVars):
+            if not isinstance(source, Encrypted) or not isinstance(source.node.scope, EncryptedVars):
+                continue
+            # Ciphertexts of other stacks are not variables of this one.
+            if values.view.stack_of[source] is values.stack:
                 yield source.node.scope
 
 

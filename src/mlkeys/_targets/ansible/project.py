@@ -12,6 +12,7 @@ from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.host_config import HostConfig
 from mlkeys._constructs.inventory import LOCAL, Group, Template
+from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element
@@ -22,7 +23,7 @@ from mlkeys._targets.ansible import ciphertexts, departures, hosts, rotation
 from mlkeys._targets.ansible.bulk import Plan
 from mlkeys._targets.ansible.ciphertexts import file_of, is_there, path_template, reading
 from mlkeys._targets.ansible.login import KV_COLLECTION, KV_VARIABLES
-from mlkeys._targets.ansible.tasks import Task, absent_tasks_of, floors, has_floor
+from mlkeys._targets.ansible.tasks import Task, absent_tasks_of, floors, has_floor, reading_key
 from mlkeys._targets.ansible.values import Values, prompt_variable
 from mlkeys._targets.ansible.yaml import Commented, document
 from mlkeys._targets.state_names import FLOORS_FILE
@@ -159,10 +160,22 @@ class AnsibleProject:
         generated = any(isinstance(entry.plaintext, GeneratedSecret) for entry in self._entries())
         if generated or self._policies:
             play["vars"] = {**play.get("vars", {}), **ciphertexts.recorded(self._values)}
+        tasks = [*self._reading_keys(), *tasks]
         play["tasks"] = [*ciphertexts.folders(self._vars_files.values()), *tasks, *self._writing_outputs()]
         plays = hosts.plays_of(self._elements)
         looks = [look for one in plays for look in hosts.looking(one, self._on_hosts, host_files)]
         return [*looks, play, *(hosts.play(one, self._on_hosts, self._vars_files, host_files) for one in plays)]
+
+    def _reading_keys(self) -> list[Any]:
+        """Return the tasks that read keys which another stack makes, or which exist already."""
+        found: dict[KeyResource, None] = {}
+        for element in self._view.in_stack(self._stack):
+            for _, text in element.texts():
+                for pointer in self._view.pointers(text):
+                    key = pointer.element
+                    if pointer.runtime and isinstance(key, KeyResource) and key not in self._plan.key_places:
+                        found[key] = None
+        return [Commented(f"{key.node.path} {key.node.location_text}", reading_key(key, self._values)) for key in found]
 
     def _prompts(self) -> list[Task]:
         return [

@@ -95,4 +95,5 @@ def outputs_variables(values: Values, outputs: Iterable[Output], file: str) -> d
     )
     if not any(isinstance(element, Encrypted) for element in pointed):
         return {}
-    return {"vault_transit_host_paths": [Template(f"{{{{ inventory_dir }}}}/../{file}")]}
+    # It is output, which may have been deleted since.
+    return {"vault_transit_host_paths": Template(f"{{{{ [inventory_dir ~ '/../{file}'] | select('file') | list }}}}")}

@@ -28,11 +28,12 @@ Task = dict[str, Any]
 
 BACKEND = "mlkeys.transit.vault_transit_backend"
 KEY = "mlkeys.transit.vault_transit_key"
+KEY_INFO = "mlkeys.transit.vault_transit_key_info"
 KEYS = "mlkeys.transit.vault_transit_keys"
 POLICY = "mlkeys.transit.vault_transit_policy"
 APPROLE = "mlkeys.transit.vault_transit_approle"
 
-#: Tasks that a run before the carrying over of ciphertexts needs.
+#: Tasks that must run before ciphertexts move to another key.
 KEYS_ONLY = {"tags": ["keys"]}
 
 
@@ -113,6 +114,17 @@ def key_options(key: TransitSecretBackendKey, values: Values) -> Task:
     """Return the options of a key."""
     options = {name: values.plain(value) for name, value in key.values.items()} | _protected(key)
     return overridden(key, "ansible", options, values.data)
+
+
+def reading_key(key: KeyResource, values: Values) -> Task:
+    """Return the task that reads a key which another stack makes, or which exists already."""
+    return {
+        "name": f"Read key {values.name(key)}",
+        KEY_INFO: {"name": values.plain(key.values["name"]), "backend": values.plain(key.values["backend"])},
+        "register": values.register(key),
+        # It may not exist yet.
+        "ignore_errors": Template("{{ ansible_check_mode }}"),
+    }
 
 
 def unless_new(backend: object, values: Values) -> Task:

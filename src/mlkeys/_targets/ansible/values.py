@@ -117,14 +117,30 @@ class Values:
             raise ValueError(f"{target.path} has no {target.attribute}")
         element, attribute = pointer.element, pointer.attribute
         if isinstance(element, Encrypted):
-            return Expression(element.name)
+            return Expression(element.name if self.view.stack_of[element] is self.stack else self._elsewhere(element))
         if isinstance(element, Decrypted):
             return Expression(self._decrypting(element), plaintext=True)
         if pointer.runtime:
             # In check mode nothing is known of what does not exist yet.
-            key = f"({self.key_result(element)}.key | default({{}}, true))"
-            return Expression(f"{key}.{attribute} | default('(known after deployment)')")
+            return Expression(f"({self._key(element)}).{attribute} | default('(known after deployment)')")
         return self.view.text(str(element.known(attribute)))
+
+    def _elsewhere(self, element: Encrypted) -> str:
+        """Return an expression for a ciphertext of another stack, which is deployed before this one."""
+        stack = self.view.stack_of[element]
+        if stack is None:
+            raise ValueError(f"{element.node.path} is in no stack")
+        file = Values(self.view, stack, self.program_folder).file_of_entry(element)
+        path = f"playbook_dir ~ {literal(f'/{file}')}"
+        found = f"(lookup('ansible.builtin.file', {path}) | from_yaml).{element.name}"
+        return f"({found} if ({path}) is file else '(known after deployment)')"
+
+    def _key(self, key: Element) -> str:
+        if key in self.key_places:
+            return f"{self.key_result(key)}.key | default({{}}, true)"
+        variable = self.register(key)
+        found = f"hostvars['localhost'].{variable}" if self._on_hosts else variable
+        return f"{found}.transit_keys | default([]) | first | default({{}})"
 
     def key_result(self, key: Element) -> str:
         """Return an expression for the result of a key, undefined where the task was skipped."""
@@ -137,7 +153,7 @@ class Values:
         return variable_name(f"{self.name(element)}/result")
 
     def name(self, element: Element) -> str:
-        """Return the path of an element within its stack."""
+        """Return the path of an element within its stack, or the whole path of one in another stack."""
         return element.node.path.removeprefix(f"{self.stack.node.path}/")
 
     def _decrypting(self, element: Decrypted) -> str:

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mlkeys._analysis.view import Pointer, View
 from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.auth import AppRoleAuth
 from mlkeys._constructs.backend import TransitSecretBackend, TransitSecretCacheConfig
 from mlkeys._constructs.key import TransitSecretBackendKey
+from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.attributes import Value
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Element, Resource
+from mlkeys._model.stack import Stack
 from mlkeys._shared.policy import hcl
 
 #: Renders a text with references as a template.
@@ -81,6 +84,13 @@ def kind_of(element: Element) -> Kind | None:
     if isinstance(element, Resource) and not element.managed:
         return None
     return next((kind for construct, kind in _KINDS if isinstance(element, construct)), None)
+
+
+def is_unknown(view: View, pointer: Pointer, stack: Stack | None) -> bool:
+    """Whether the Terraform of a stack cannot know a value, which another stack makes or which exists already."""
+    element = pointer.element
+    elsewhere = view.stack_of[element] is not stack
+    return pointer.runtime and (elsewhere or (isinstance(element, KeyResource) and kind_of(element) is None))
 
 
 def body_of(element: Element, kind: Kind, render: Render) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import json
 from functools import cached_property
 from typing import Any
 
-from mlkeys._analysis.view import View
+from mlkeys._analysis.view import Pointer, View
 from mlkeys._constructs.backend import TransitSecretBackend
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key import TransitSecretBackendKey
@@ -26,7 +26,7 @@ from mlkeys._targets.terraform import login
 from mlkeys._targets.terraform.blocks import ConflictError, Json, merge, with_defaults
 from mlkeys._targets.terraform.dependencies import Dependencies
 from mlkeys._targets.terraform.former import moved
-from mlkeys._targets.terraform.resources import body_of, kind_of
+from mlkeys._targets.terraform.resources import body_of, is_unknown, kind_of
 from mlkeys._targets.terraform.secrets import Secrets
 from mlkeys._targets.terraform.text import Expression, escaped, template, unescaped
 
@@ -141,7 +141,7 @@ class TerraformStack:
     def _add_output(self, output: Output) -> None:
         body: Json = {"value": self._render(output.value) if isinstance(output.value, str) else output.value}
         pointers = list(self._view.pointers(str(output.value)))
-        if self._secrets.refuses(pointers):
+        if self._secrets.refuses(pointers) or any(self._is_unknown(pointer) for pointer in pointers):
             self.omitted.append(output.name)
             return
         if output.description:
@@ -149,6 +149,10 @@ class TerraformStack:
         if output.sensitive:
             body["sensitive"] = True
         merge(self._blocks, {"output": {terraform_name(output.name): body}})
+
+    def _is_unknown(self, pointer: Pointer) -> bool:
+        """Whether Terraform cannot know a value: the provider cannot read a key that it does not make."""
+        return is_unknown(self._view, pointer, self._stack)
 
     def _put(self, element: Element, group: str, type_: str, name: str, body: Json) -> None:
         origin = {"//": {"path": element.node.path, "at": element.node.location_text}}
