@@ -112,7 +112,8 @@ class Month:
 
     def reboot(self, host: str) -> None:
         if host == "one":
-            self.site.hosts[host].run("systemctl", "--no-block", "restart", "gw")
+            self.site.hosts[host].run("systemctl", "stop", "gw")
+            self.site.hosts[host].run("systemctl", "--no-block", "start", "gw")
             return
         self._end(host)
         self.site.hosts[host].run("rm", "-rf", "/run/mlkeys")
@@ -132,7 +133,7 @@ class Month:
         # As cron does it at boot, without waiting.
         self.site.hosts[host].run("sh", "-c", "setsid /etc/mlkeys/gw/service start >/dev/null 2>&1 </dev/null &")
 
-    def check_all(self, patience: float = 60.0) -> None:
+    def check_all(self, patience: float = 100.0) -> None:
         """Each service runs once, with its key, and with nothing beside it."""
         deadline = time.monotonic() + patience
         for host in HOSTS:
