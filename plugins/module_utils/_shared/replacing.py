@@ -182,11 +182,7 @@ class File:
             new.place(self)
 
     def wait_for_others(self) -> None:
-        """Wait until no other run that does this has the file open, as far as this file system has locks.
-
-        Raises:
-            ChangedMeanwhile: it is not what it was when it was opened.
-        """
+        """Wait until no other run that does this has the file open, if it can be locked. Raises what `place` does."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         with contextlib.suppress(OSError):
             while self._descriptor >= 0 and time.monotonic() < deadline:
