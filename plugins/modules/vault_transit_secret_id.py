@@ -49,6 +49,12 @@ options:
       - Create a new secret ID when the current one expires within this time, for instance V(7d).
     type: str
     default: "0"
+  max_age:
+    description:
+      - Create a new secret ID when the current one is older than this, for instance V(30d). With V(0), at any age the
+        current one stays.
+    type: str
+    default: "0"
   wrap_ttl:
     description:
       - How long the server keeps the secret ID for the machine.
@@ -178,6 +184,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
             "accessor": {"type": "str"},
             "renew_before": {"type": "str", "default": "0"},
+            "max_age": {"type": "str", "default": "0"},
             "wrap_ttl": {"type": "str", "default": "5m"},
             "ttl": {"type": "str"},
             "num_uses": {"type": "int"},

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure vars files: writing them, finding that nothing is to be done, and the inventory of a large fleet."""
+"""Measure vars files: writing them, finding nothing to do, and the inventory of a large fleet."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,13 +130,13 @@ ROTATION = """
 
 
 @contextlib.contextmanager
-def running_site(folder: Path) -> Iterator[Site]:
-    """A site that keeps its data in the folder, until the end of the block."""
+def running_site(folder: Path, names: Sequence[str] = HOSTS) -> Iterator[Site]:
+    """A site that keeps its data in the folder, until the end of the block. The first host has systemd."""
     # A short name: sockets of ssh are below it, and the paths of those are limited to about 100 characters.
     with (
         tempfile.TemporaryDirectory(prefix="hosts-") as short,
         running_bao(folder / "bao") as bao,
-        Hosts(folder / "hosts", HOSTS, systemd=["one"]) as hosts,
+        Hosts(folder / "hosts", names, systemd=names[:1]) as hosts,
     ):
         playbooks = {"site": SERVER + GATEWAYS, "server": SERVER, "hosts": GATEWAYS, "rotate": ROTATION}
         for name, plays in playbooks.items():

@@ -27,6 +27,7 @@ class SecretIdRequest:
         path: where the auth method is mounted.
         accessor: of the machine's current secret ID, empty when it has none.
         renew_before: create another when the current one expires within so many seconds.
+        max_age: create another when the current one is older than so many seconds, 0 for any age.
         wrap_ttl: seconds for which the server keeps the secret ID.
         properties: of a new secret ID, as the server takes them.
     """
@@ -36,6 +37,7 @@ class SecretIdRequest:
     accessor: str = ""
     present: bool = True
     renew_before: int = 0
+    max_age: int = 0
     wrap_ttl: int = 0
     properties: Mapping[str, Any] = field(default_factory=dict)
 
@@ -53,6 +55,7 @@ def secret_id_request(options: Mapping[str, Any]) -> SecretIdRequest:
         present=options["state"] == "present",
         wrap_ttl=duration_option("wrap_ttl", options.get("wrap_ttl")) or 0,
         renew_before=duration_option("renew_before", options.get("renew_before")) or 0,
+        max_age=duration_option("max_age", options.get("max_age")) or 0,
         properties=_properties(options),
     )
     if not request.present and not request.accessor:
@@ -118,6 +121,9 @@ def _why_another(request: SecretIdRequest, known: Mapping[str, Any] | None, run:
     # The server writes the year 1 for "never".
     if ends is not None and ends > 0 and ends - run.now < request.renew_before:
         return f"the current secret ID expires in {max(0, int(ends - run.now))} seconds"
+    began = moment(known.get("creation_time"))
+    if request.max_age and began is not None and run.now - began > request.max_age:
+        return f"the current secret ID is {int(run.now - began)} seconds old"
     return ""
 
 

@@ -33,9 +33,8 @@ _LABEL = "security.selinux"
 # These describe the content, which is new.
 _NOT_COPIED = ("security.capability", "security.evm", "security.ima", _LABEL)
 
-# Whoever may read a file may lock it. A run that waited for so long goes on: it replaces nothing that has changed.
+# Whoever may read a file may lock it. After so long a run goes on: it replaces nothing that has changed.
 _PATIENCE_SECONDS = 30.0
-_POLL_SECONDS = 0.02
 
 _CANNOT_FLUSH = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 
@@ -183,21 +182,14 @@ class File:
             new.place(self)
 
     def wait_for_others(self) -> None:
-        """Wait until no other run that does this has the file open, as far as this file system has locks.
-
-        Raises:
-            ChangedMeanwhile: it is not what it was when it was opened.
-        """
+        """Wait until no other run that does this has the file open, if it can be locked. Raises what `place` does."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while self._descriptor >= 0 and time.monotonic() < deadline:
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(_POLL_SECONDS)
-            except OSError:
-                break
-            else:
-                break
+        with contextlib.suppress(OSError):
+            while self._descriptor >= 0 and time.monotonic() < deadline:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                time.sleep(0.02)
         self.check_unchanged()
 
     def check_unchanged(self) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import stat
 import time
@@ -177,6 +178,17 @@ def test_a_valid_secret_id_is_kept_and_an_invalid_one_is_replaced(bao: Bao, role
 def test_a_secret_id_that_never_expires_is_kept(bao: Bao, role: dict[str, Any]) -> None:
     made = run(bao, SECRET_ID, **role)
     unchanged(bao, SECRET_ID, **role, accessor=made["secret_id"]["accessor"], renew_before="3650d")
+
+
+def test_a_secret_id_is_replaced_by_its_age(bao: Bao, role: dict[str, Any]) -> None:
+    made = run(bao, SECRET_ID, **role)
+    accessor = made["secret_id"]["accessor"]
+    unchanged(bao, SECRET_ID, **role, accessor=accessor, max_age="1h")
+    time.sleep(1.1)
+    unchanged(bao, SECRET_ID, **role, accessor=accessor)
+    another = run(bao, SECRET_ID, **role, accessor=accessor, max_age="1s")
+    assert re.fullmatch(r"the current secret ID is \d+ seconds old", another["reason"])
+    assert another["secret_id"]["accessor"] != accessor
 
 
 def test_a_wrapping_token_works_once(bao: Bao, role: dict[str, Any], tmp_path: Path) -> None:

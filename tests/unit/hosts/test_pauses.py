@@ -76,7 +76,7 @@ def logins(drawn: dict[int, list[float]], away: float, chance: random.Random) ->
         now += BETWEEN
 
 
-@pytest.mark.parametrize(("away", "most"), [(0.0, 150), (600.0, 250), (DAY / 4, 250)])
+@pytest.mark.parametrize(("away", "most"), [(0.0, 200), (600.0, 350), (DAY / 4, 350)])
 def test_a_fleet_that_boots_at_once_does_not_storm_the_server(
     drawn: dict[int, list[float]], away: float, most: int
 ) -> None:

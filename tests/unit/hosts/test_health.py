@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a service counts as up, and what is said of one that does not come up."""
+
+from __future__ import annotations
+
+import http.server
+import shlex
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templates" / "health.sh.j2"
+UP = "case $1 in pid) echo 42 ;; esac"
+# Another one of letters alone.
+PLAIN = "abcdefgh" * 4
+KEY = "sk-proj-" + "A1b2C3d4" * 5
+
+
+class Service:
+    """The script of a service without systemd, and its log."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log"
+        self.log.write_text("", encoding="utf-8")
+
+    def behaves(self, script: str) -> None:
+        path = self.folder / "service"
+        path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        path.chmod(0o755)
+
+    def check(self, *, timeout: int = 1, grace: float = 0.1, **ready: Any) -> str:
+        """What the check prints, empty for a service that is up."""
+        environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
+        environment.filters["quote"] = lambda value: shlex.quote(str(value))
+        script = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+            vault_transit_host_service={
+                "name": "gw",
+                "folder": str(self.folder),
+                "startup_grace": grace,
+                "ready": ready,
+            },
+            vault_transit_host_start_timeout=timeout,
+            vault_transit_host_with_systemd=False,
+        )
+        script = script.replace("/var/log/mlkeys/$name.log", str(self.log))
+        done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=False, text=True)
+        assert done.stderr == ""
+        assert (done.returncode == 0) is (done.stdout == "")
+        return done.stdout
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    made = Service(tmp_path)
+    made.behaves(UP)
+    return made
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(204 if self.path == "/up" else 503)
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_program_that_lives_for_a_while_is_up(service: Service) -> None:
+    assert service.check() == ""
+
+
+def test_a_program_that_has_ended_is_named_with_its_log_and_without_its_key(service: Service) -> None:
+    service.log.write_text(f"Traceback: bad key '{KEY}' in /etc/app/config.yaml: {PLAIN}\nbye\n", encoding="utf-8")
+    service.behaves("exit 3")
+    said = service.check()
+    assert said.startswith("Its program ended at once, or did not get its secrets.\nThe last lines of its log:\n")
+    assert said.endswith("Traceback: bad key '(hidden)' in /etc/app/config.yaml: (hidden)\nbye\n")
+
+
+def test_a_program_that_ends_within_the_grace_is_not_up(service: Service) -> None:
+    # Another process each time: it has been started again.
+    service.behaves(f'test "$1" != pid || {{ echo x >> {service.folder}/n; wc -l < {service.folder}/n; }}')
+    assert service.check().startswith("Its program ended within 0.1 seconds.")
+
+
+def test_a_service_without_secrets_is_waited_for(service: Service) -> None:
+    service.behaves('test "$1" = status')
+    assert service.check().startswith("It has no secrets after 1 seconds.")
+
+
+def test_a_url_answers_with_the_wanted_status(service: Service, url: str) -> None:
+    assert service.check(url=f"{url}/up", status=204) == ""
+    assert service.check(url=f"{url}/other", status=503) == ""
+    assert service.check(url=f"{url}/other").startswith("It is not ready after 1 seconds.")
+
+
+def test_a_port_accepts_connections(service: Service) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert service.check(port=port) == ""
+    assert service.check(port=port).startswith("It is not ready after 1 seconds.")
+
+
+def test_a_command_ends_well(service: Service) -> None:
+    assert service.check(command=["/bin/sh", "-c", "exit 0"]) == ""
+    assert service.check(command=["/bin/sh", "-c", "exit 1"]).startswith("It is not ready after 1 seconds.")
