@@ -50,8 +50,8 @@ def _masked(name: str, value: Any, option: Mapping[str, Any]) -> Any:
     inner = option.get("options")
     if inner and isinstance(value, Mapping):
         return masked(value, inner)
-    if inner and isinstance(value, list):
-        return [masked(one, inner) if isinstance(one, Mapping) else one for one in value]
+    if inner:
+        return [_masked(name, one, option) for one in value] if isinstance(value, list) else MASK
     return value
 
 
