@@ -215,6 +215,7 @@ def release(session: nox.Session) -> None:
     made, output = make_and_try(session, TRIAL + DEMONSTRATION), ROOT / "dist"
     shutil.rmtree(output, ignore_errors=True)
     shutil.copytree(made, output)
+    session.run("python", "-m", "tests.support.sbom", str(output), version)
     session.run("python", "-m", "tests.support.artefacts", "sums", str(output))
     session.log(f"Contents of {output}:\n{(output / 'SHA256SUMS').read_text(encoding='utf-8')}")
     if gap := changelog_gap(version):

@@ -198,21 +198,30 @@ approle:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle import reconcile_approle
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import attribute_spec, connection_spec, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
+    Spec,
+    attribute_spec,
+    connection_spec,
+    run,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import APPROLE_ATTRIBUTES
+
+
+def argument_spec() -> Spec:
+    return {
+        **connection_spec(),
+        **attribute_spec(APPROLE_ATTRIBUTES),
+        "name": {"type": "str"},
+        "description": {"type": "str"},
+        "path": {"type": "str", "default": "approle"},
+        "enable": {"type": "bool", "default": True},
+        "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+    }
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **connection_spec(),
-            **attribute_spec(APPROLE_ATTRIBUTES),
-            "name": {"type": "str"},
-            "description": {"type": "str"},
-            "path": {"type": "str", "default": "approle"},
-            "enable": {"type": "bool", "default": True},
-            "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-        },
+        argument_spec=argument_spec(),
         supports_check_mode=True,
     )
     run(module, reconcile_approle)

@@ -185,6 +185,7 @@ refused:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
+    Spec,
     attribute_spec,
     connection_spec,
     run,
@@ -193,17 +194,21 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend
 
 
+def argument_spec() -> Spec:
+    return {
+        **connection_spec(),
+        **attribute_spec(MOUNT_ATTRIBUTES),
+        "path": {"type": "str", "default": "transit", "aliases": ["backend", "engine_mount_point"]},
+        "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+        "force": {"type": "bool", "default": False},
+        "cache_size": {"type": "int"},
+        "disable_upsert": {"type": "bool", "default": True},
+    }
+
+
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **connection_spec(),
-            **attribute_spec(MOUNT_ATTRIBUTES),
-            "path": {"type": "str", "default": "transit", "aliases": ["backend", "engine_mount_point"]},
-            "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-            "force": {"type": "bool", "default": False},
-            "cache_size": {"type": "int"},
-            "disable_upsert": {"type": "bool", "default": True},
-        },
+        argument_spec=argument_spec(),
         supports_check_mode=True,
     )
     run(module, reconcile_backend)

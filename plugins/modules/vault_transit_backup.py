@@ -164,10 +164,15 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.backup import backup_spec, run_backup
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, file_spec
+
+
+def argument_spec() -> Spec:
+    return {**file_spec(), **backup_spec()}
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=backup_spec(), add_file_common_args=True, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=argument_spec(), add_file_common_args=True, supports_check_mode=True)
     run_backup(module)
 
 

@@ -197,10 +197,15 @@ keys:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import info_spec, run_search
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
+
+
+def argument_spec() -> Spec:
+    return info_spec()
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=info_spec(), supports_check_mode=True)
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     run_search(module)
 
 

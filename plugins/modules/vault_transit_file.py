@@ -79,17 +79,22 @@ path:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_writing
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, connection_spec, file_spec
+
+
+def argument_spec() -> Spec:
+    return {
+        **file_spec(),
+        **connection_spec(),
+        "path": {"type": "path", "required": True},
+        "content": {"type": "str", "required": True, "no_log": True},
+        "mode": {"type": "raw", "default": "0600"},
+    }
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **connection_spec(),
-            "path": {"type": "path", "required": True},
-            "content": {"type": "str", "required": True, "no_log": True},
-            "mode": {"type": "raw", "default": "0600"},
-        },
+        argument_spec=argument_spec(),
         add_file_common_args=True,
         supports_check_mode=True,
     )

@@ -106,6 +106,7 @@ refused:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
+    Spec,
     backend_spec,
     connection_spec,
     key_spec,
@@ -114,9 +115,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import 
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import reconcile_key
 
 
+def argument_spec() -> Spec:
+    return {**connection_spec(), **backend_spec(), **key_spec()}
+
+
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**connection_spec(), **backend_spec(), **key_spec()},
+        argument_spec=argument_spec(),
         supports_check_mode=True,
     )
     run(module, reconcile_key)

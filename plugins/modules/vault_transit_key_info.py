@@ -113,13 +113,17 @@ transit_keys:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, connection_spec, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, backend_spec, connection_spec, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_info import key_info
+
+
+def argument_spec() -> Spec:
+    return {**connection_spec(), **backend_spec(), "name": {"type": "str"}}
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**connection_spec(), **backend_spec(), "name": {"type": "str"}},
+        argument_spec=argument_spec(),
         supports_check_mode=True,
     )
     run(module, key_info)

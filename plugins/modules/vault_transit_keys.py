@@ -171,6 +171,7 @@ refused:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
+    Spec,
     backend_spec,
     connection_spec,
     key_spec,
@@ -179,16 +180,20 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import 
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.keys import CONTINUE, FAIL, reconcile_keys
 
 
-def main() -> None:
+def argument_spec() -> Spec:
     entry_spec = {**key_spec(), "backend": {"type": "str", "aliases": ["engine_mount_point"]}}
+    return {
+        **connection_spec(),
+        **backend_spec(),
+        "keys": {"type": "list", "elements": "dict", "required": True, "no_log": False, "options": entry_spec},
+        "floors": {"type": "dict", "default": {}},
+        "on_error": {"type": "str", "choices": [CONTINUE, FAIL], "default": FAIL},
+    }
+
+
+def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **connection_spec(),
-            **backend_spec(),
-            "keys": {"type": "list", "elements": "dict", "required": True, "no_log": False, "options": entry_spec},
-            "floors": {"type": "dict", "default": {}},
-            "on_error": {"type": "str", "choices": [CONTINUE, FAIL], "default": FAIL},
-        },
+        argument_spec=argument_spec(),
         supports_check_mode=True,
     )
     run(module, reconcile_keys)

@@ -188,6 +188,7 @@ policy:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import reconcile_policy
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
+    Spec,
     backend_spec,
     connection_spec,
     policy_spec,
@@ -195,9 +196,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import 
 )
 
 
+def argument_spec() -> Spec:
+    return {**connection_spec(), **backend_spec(), **policy_spec()}
+
+
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={**connection_spec(), **backend_spec(), **policy_spec()},
+        argument_spec=argument_spec(),
         supports_check_mode=True,
     )
     run(module, reconcile_policy)

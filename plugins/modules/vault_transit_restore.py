@@ -166,10 +166,15 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.backup import restore_spec, run_restore
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
+
+
+def argument_spec() -> Spec:
+    return restore_spec()
 
 
 def main() -> None:
-    run_restore(AnsibleModule(argument_spec=restore_spec(), supports_check_mode=True))
+    run_restore(AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True))
 
 
 if __name__ == "__main__":

@@ -164,10 +164,15 @@ not_searched:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import rewrap_spec, run_replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
+
+
+def argument_spec() -> Spec:
+    return rewrap_spec()
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=rewrap_spec(), supports_check_mode=True)
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     run_replacing(module)
 
 

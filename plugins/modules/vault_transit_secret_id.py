@@ -172,26 +172,30 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.secret_id import reconcile_secret_id
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, connection_spec, run
+
+
+def argument_spec() -> Spec:
+    return {
+        **connection_spec(),
+        "role": {"type": "str", "required": True},
+        "path": {"type": "str", "default": "approle"},
+        "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
+        "accessor": {"type": "str"},
+        "renew_before": {"type": "str", "default": "0"},
+        "max_age": {"type": "str", "default": "0"},
+        "wrap_ttl": {"type": "str", "default": "5m"},
+        "ttl": {"type": "str"},
+        "num_uses": {"type": "int"},
+        "cidr_list": {"type": "list", "elements": "str"},
+        "token_bound_cidrs": {"type": "list", "elements": "str", "no_log": False},
+        "metadata": {"type": "dict"},
+    }
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **connection_spec(),
-            "role": {"type": "str", "required": True},
-            "path": {"type": "str", "default": "approle"},
-            "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
-            "accessor": {"type": "str"},
-            "renew_before": {"type": "str", "default": "0"},
-            "max_age": {"type": "str", "default": "0"},
-            "wrap_ttl": {"type": "str", "default": "5m"},
-            "ttl": {"type": "str"},
-            "num_uses": {"type": "int"},
-            "cidr_list": {"type": "list", "elements": "str"},
-            "token_bound_cidrs": {"type": "list", "elements": "str", "no_log": False},
-            "metadata": {"type": "dict"},
-        },
+        argument_spec=argument_spec(),
         supports_check_mode=True,
     )
     run(module, reconcile_secret_id)

@@ -113,28 +113,32 @@ files:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_unwrapping
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, connection_spec
+
+
+def argument_spec() -> Spec:
+    return {
+        **connection_spec(),
+        "wrapping_token": {"type": "str", "required": True, "no_log": True},
+        "creation_path": {"type": "str"},
+        "files": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                "field": {"type": "str", "required": True},
+                "path": {"type": "path", "required": True},
+                "mode": {"type": "raw", "default": "0400"},
+                "owner": {"type": "str"},
+                "group": {"type": "str"},
+            },
+        },
+    }
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **connection_spec(),
-            "wrapping_token": {"type": "str", "required": True, "no_log": True},
-            "creation_path": {"type": "str"},
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "field": {"type": "str", "required": True},
-                    "path": {"type": "path", "required": True},
-                    "mode": {"type": "raw", "default": "0400"},
-                    "owner": {"type": "str"},
-                    "group": {"type": "str"},
-                },
-            },
-        },
+        argument_spec=argument_spec(),
         supports_check_mode=True,
     )
     run_unwrapping(module)

@@ -220,30 +220,40 @@ successors:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_on_file
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
+    Spec,
+    backend_spec,
+    connection_spec,
+    file_spec,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import vars_request
 
 
+def argument_spec() -> Spec:
+    return {
+        **file_spec(),
+        **connection_spec(),
+        **backend_spec(),
+        "path": {"type": "path"},
+        "store": {"type": "str", "choices": ["file", "kv"], "default": "file"},
+        "kv_mount": {"type": "str", "default": "secret"},
+        "kv_path": {"type": "str"},
+        "key": {"type": "str", "required": True, "no_log": False},
+        "secrets": {"type": "dict", "default": {}, "no_log": True},
+        "purge": {"type": "bool", "default": False},
+        "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
+        "leave": {"type": "list", "elements": "str", "default": []},
+        "key_version": {"type": "int", "default": 0, "no_log": False},
+        "fingerprint_key": {"type": "str", "no_log": False},
+        "refresh_fingerprints": {"type": "bool", "default": False},
+        "return_successors": {"type": "bool", "default": False},
+    }
+
+
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            **connection_spec(),
-            **backend_spec(),
-            "path": {"type": "path"},
-            "store": {"type": "str", "choices": ["file", "kv"], "default": "file"},
-            "kv_mount": {"type": "str", "default": "secret"},
-            "kv_path": {"type": "str"},
-            "key": {"type": "str", "required": True, "no_log": False},
-            "secrets": {"type": "dict", "default": {}, "no_log": True},
-            "purge": {"type": "bool", "default": False},
-            "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
-            "leave": {"type": "list", "elements": "str", "default": []},
-            "key_version": {"type": "int", "default": 0, "no_log": False},
-            "fingerprint_key": {"type": "str", "no_log": False},
-            "refresh_fingerprints": {"type": "bool", "default": False},
-            "return_successors": {"type": "bool", "default": False},
-        },
+        argument_spec=argument_spec(),
         add_file_common_args=True,
         required_if=[("store", "file", ["path"]), ("store", "kv", ["kv_path"])],
         supports_check_mode=True,

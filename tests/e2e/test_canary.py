@@ -7,8 +7,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import re
 import subprocess
+import sys
 import tempfile
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -50,7 +52,12 @@ class Canary:
         return self.root / "work"
 
     def play(
-        self, playbook: Path = SITE, args: tuple[str, ...] = (), env: Mapping[str, str] | None = None
+        self,
+        playbook: Path = SITE,
+        args: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+        *,
+        typed: str = "",
     ) -> subprocess.CompletedProcess[str]:
         watcher = Watcher(temporary_folders(self.root), self.secrets)
         with watcher.watching():
@@ -60,6 +67,7 @@ class Canary:
                 extra_vars={"ml_keys_engine": self.engine},
                 env={**server_environment(self.bao), **recorders(self.root), **(env or {})},
                 args=("-vvvv", "--diff", *args),
+                typed=typed,
             )
         (self.root / "stdout").write_text(done.stdout, encoding="utf-8")
         (self.root / "stderr").write_text(done.stderr, encoding="utf-8")
@@ -143,6 +151,59 @@ def test_decrypting_with_the_lookup_is_silent(provisioned: Canary) -> None:
 
     assert done.returncode != 0
     assert "ok=1 " in done.stdout
+    canary.assert_silent()
+
+
+FAILURES = """
+- hosts: gateway-a
+  gather_facts: false
+  vars: {taken: "{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}"}
+  tasks:
+    # What the vars plugin decrypted is used, and so marked as secret.
+    - ansible.builtin.assert: {that: "openai_api_key == taken", quiet: true}
+    - mlkeys.transit.vault_transit_vars: {path: /nowhere.transit.yml, key: k, secret: {a: "{{ openai_api_key }}"}}
+      delegate_to: localhost
+      ignore_errors: true
+    - mlkeys.transit.vault_transit_keys: {keys: [{name: k, nmae: "{{ openai_api_key }}"}]}
+      delegate_to: localhost
+      ignore_errors: true
+    - mlkeys.transit.vault_transit_file: {path: /nowhere/app.env, content: "K={{ openai_api_key }}"}
+      delegate_to: localhost
+      ignore_errors: true
+    - mlkeys.transit.vault_transit_file: {path: /tmp/x, content: "{{ openai_api_key }}{{ missing }}"}
+      delegate_to: localhost
+"""
+
+
+def test_callbacks_the_debugger_and_the_inventory_show_nothing(provisioned: Canary) -> None:
+    canary = provisioned
+    (canary.root / "failures.yml").write_text(FAILURES)
+    plugin = {"ANSIBLE_VARS_ENABLED": "host_group_vars,mlkeys.transit.vault_transit"}
+    recording = {
+        "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/support/callback"),
+        "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit,ansible.builtin.tree,everything",
+        "ANSIBLE_CALLBACK_TREE_DIR": str(canary.root / "tree"),
+        "JUNIT_OUTPUT_DIR": str(canary.root / "junit"),
+        "EVERYTHING": str(canary.root / "everything"),
+        "ANSIBLE_STRATEGY": "debug",
+        # A callback that shows arguments sees them before any plugin.
+        "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "0",
+    }
+    typed = "p result._result\\np result._return_data\\np task.args\\nq\\n"
+    done = canary.play(canary.root / "failures.yml", env={**plugin, **recording}, typed=typed)
+    assert done.returncode != 0
+    assert "(debug)" in done.stdout
+    assert done.stdout.count("...ignoring") == 3, done.stdout
+    for name in ("tree", "junit", "everything"):
+        assert (canary.root / name).exists(), name
+
+    command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(canary.work / "inventory.yml")]
+    environment = {**os.environ, **server_environment(canary.bao), **recorders(canary.root), **plugin}
+    listed = subprocess.run(
+        [*command, "--list", "--export"], env=environment, capture_output=True, text=True, check=True
+    )
+    (canary.root / "inventory").write_text(listed.stdout + listed.stderr, encoding="utf-8")
+    assert "vault:v" in listed.stdout
     canary.assert_silent()
 
 

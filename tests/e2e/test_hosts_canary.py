@@ -18,6 +18,7 @@ import pytest
 from tests.e2e.machines import HOSTS, SECRETS, SHA, Site, running_site, service
 from tests.support.canary import (
     Watcher,
+    dumping,
     holders,
     leaking_files,
     leaks,
@@ -68,6 +69,7 @@ def test_a_key_is_in_the_memory_of_its_program_and_nowhere_else(site: Site) -> N
         assert list((host.files / "tmp").rglob("AnsiballZ_*")), "no module was kept on the host"
         assert leaks_of_host(host, unseen(site)) == set()
         assert holders(host, unseen(site)) == programs
+        assert dumping(host, unseen(site)) == set()
     check_controller_and_server(site)
     check_secret_ids(site)
 

@@ -73,8 +73,9 @@ def artefacts(folder: Path) -> list[Path]:
 
 
 def write_sums(folder: Path) -> None:
-    """Write the checksums of all artefacts into the folder, for `sha256sum --check`."""
-    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in artefacts(folder)]
+    """Write the checksums of all artefacts into the folder, and of the bill of materials, for `sha256sum --check`."""
+    paths = sorted([*artefacts(folder), *folder.glob("*.cdx.json")])
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in paths]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 

@@ -199,6 +199,21 @@ def holders(host: Host, secrets: Mapping[str, str]) -> dict[str, set[str]]:
     return found
 
 
+def dumping(host: Host, secrets: Mapping[str, str]) -> set[str]:
+    """Programs of a host that have a secret in their environment, and would leave a core file with it."""
+    found = set()
+    for process in descendants(host.pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if leaks((process / "environ").read_bytes(), secrets):
+                limits = (process / "limits").read_text(encoding="ascii").splitlines()
+                (size,) = [line.split()[4:6] for line in limits if line.startswith("Max core file size")]
+                # The limit holds for files alone, not for programs that take core files over.
+                parts = int((process / "coredump_filter").read_text(encoding="ascii"), 16)
+                if size != ["0", "0"] or parts:
+                    found.add((process / "cmdline").read_bytes().split(b"\0")[0].decode())
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Where secrets show.")
     parser.add_argument("folder", type=Path)

@@ -24,6 +24,7 @@ def run_playbook(
     env: Mapping[str, str] | None = None,
     args: Sequence[str] = (),
     cwd: Path | None = None,
+    typed: str = "",
     timeout: float = 300.0,
 ) -> subprocess.CompletedProcess[str]:
     """Run a playbook, given by path or as `mlkeys.transit.NAME`. The caller checks its exit code.
@@ -54,7 +55,7 @@ def run_playbook(
             [*argv, str(playbook)],
             cwd=cwd or scratch,
             env={**os.environ, **settings, **(env or {})},
-            stdin=subprocess.DEVNULL,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -8,9 +8,11 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import shutil
 import subprocess
 import tarfile
+import tomllib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +20,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.artefacts import Differs, artefacts, compare, normalise, write_sums
+from tests.support.collection import ROOT
+from tests.support.sbom import SBOM, bill
 
 NAME = "mlkeys-transit-1.0.0.tar.gz"
 FILES = {"README.md": b"read\n", "plugins/modules/key.py": b"key\n", "plugins/modules/keys.py": b"keys\n"}
@@ -116,3 +120,31 @@ def test_sha256sum_checks_the_sums(tmp_path: Path) -> None:
     done = subprocess.run(check, cwd=archive.parent, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [f"{path.name}: OK" for path in artefacts(archive.parent)]
     assert len(done.stdout.splitlines()) == 2
+
+
+def test_a_bill_of_materials_names_artefacts_and_locked_libraries(tmp_path: Path) -> None:
+    locked = "# made\nclick==8.5.1 \\\n    --hash=sha256:00\nhvac==2.4.0\ncolorama==0.4.6 ; os_name == 'nt' \\\n"
+    made = bill("1.2.3", locked, {"dependencies": ["Click>=8.1"]}, {NAME: b"content"})
+
+    found = {one["name"]: (one["version"], one["scope"]) for one in made["components"]}
+    assert found == {
+        "click": ("8.5.1", "required"),
+        "colorama": ("0.4.6", "optional"),
+        "hvac": ("2.4.0", "optional"),
+    }
+    (file,) = made["metadata"]["component"]["components"]
+    assert file["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(b"content").hexdigest()}]
+    assert set(made["dependencies"][0]["dependsOn"]) == {one["bom-ref"] for one in made["components"]}
+
+    (tmp_path / NAME).write_bytes(b"content")
+    (tmp_path / SBOM).write_text(json.dumps(made), encoding="utf-8")
+    write_sums(tmp_path)
+    assert [line.split()[1] for line in (tmp_path / "SHA256SUMS").read_text().splitlines()] == [NAME, SBOM]
+
+
+def test_the_bill_of_materials_covers_all_that_the_package_may_need() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    made = bill("1", (ROOT / "requirements/sbom.txt").read_text(encoding="utf-8"), project, {})
+    needed = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    names = {re.split("[<>=]", one)[0].replace(".", "-") for one in needed}
+    assert names - {one["name"] for one in made["components"]} == set()

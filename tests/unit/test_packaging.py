@@ -64,9 +64,17 @@ def test_locked_requirements_hold_the_pins_they_are_made_from(name: str) -> None
     assert {name: locked.get(name) for name in wanted} == wanted
 
 
+@pytest.mark.parametrize("name", LOCKED)
+def test_locked_requirements_carry_hashes(name: str) -> None:
+    """One without would make an installation refuse all others."""
+    text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    blocks = re.split(r"\n(?=[a-z0-9])", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).strip())
+    assert [block.split()[0] for block in blocks if "--hash=sha256:" not in block] == []
+
+
 def test_all_locked_requirements_exist() -> None:
     tests = {"tests-2.16", "tests-2.19", "tests-2.21"}
-    assert {"build", "demo", "docs", "lint", "molecule", "nox", "peer", "sanity"} | tests == set(LOCKED)
+    assert {"build", "demo", "docs", "fuzz", "lint", "molecule", "nox", "peer", "sanity", "sbom"} | tests == set(LOCKED)
 
 
 def section(title: str) -> str:

@@ -10,6 +10,7 @@ else.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Iterable, Iterator, Mapping, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
@@ -50,8 +51,8 @@ def _masked(name: str, value: Any, option: Mapping[str, Any]) -> Any:
     inner = option.get("options")
     if inner and isinstance(value, Mapping):
         return masked(value, inner)
-    if inner and isinstance(value, list):
-        return [masked(one, inner) if isinstance(one, Mapping) else one for one in value]
+    if inner:
+        return [_masked(name, one, option) for one in value] if isinstance(value, list) else MASK
     return value
 
 
@@ -65,7 +66,10 @@ def _without_logins(value: Any) -> Any:
 
 def succeed(module: AnsibleModule, **result: Any) -> NoReturn:
     _mask(module, result)
-    module.exit_json(**result)
+    # Ansible adds what it sees at `path`, where somebody else may have removed the file since.
+    with contextlib.suppress(FileNotFoundError):
+        module.exit_json(**result)
+    module.fail_json(msg="Somebody else moved or removed the file as soon as it was written.", changed=True)
 
 
 def give_up(module: AnsibleModule, msg: str, **result: Any) -> NoReturn:

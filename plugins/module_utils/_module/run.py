@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import time
+import typing
 from typing import Any, Callable, Dict, Mapping, Sequence
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS, AnsibleModule, missing_required_lib
 from ansible.module_utils.common.parameters import env_fallback
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -37,6 +38,11 @@ _KINDS = {"duration": "str", "list": "list", "dict": "dict", "str": "str", "int"
 def connection_spec() -> Spec:
     """The options for connection and authentication, the same in every module."""
     return {option.name: _option_spec(option) for option in OPTIONS}
+
+
+def file_spec() -> Spec:
+    """The options of `ansible.builtin.file` for a file's attributes, as far as all modules have them."""
+    return {name: dict(option) for name, option in typing.cast("Spec", FILE_COMMON_ARGUMENTS).items()}
 
 
 def backend_spec() -> Spec:

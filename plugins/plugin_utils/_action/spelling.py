@@ -11,50 +11,62 @@ from __future__ import annotations
 
 import functools
 import importlib
-from typing import Any, Iterable, NoReturn
+from typing import Any, Iterator, Mapping
 
-from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
+from ansible.module_utils.common.validation import check_type_dict
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import printable
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 
 
-class _Specified(Exception):
-    """A module has named its options."""
-
-    def __init__(self, names: frozenset[str]) -> None:
-        super().__init__("the options are known")
-        self.names = names
-
-
-def _specified(argument_spec: dict[str, Any], *, add_file_common_args: bool = False, **_others: Any) -> NoReturn:
-    names = {name for own, option in argument_spec.items() for name in (own, *(option.get("aliases") or ()))}
-    raise _Specified(frozenset(names | (set(FILE_COMMON_ARGUMENTS) if add_file_common_args else set())))
-
-
 @functools.lru_cache(maxsize=None)
+def spec_of(module: str) -> Spec:
+    """The options of ``mlkeys.transit.MODULE``, as it declares them."""
+    code: Any = importlib.import_module(f"ansible_collections.mlkeys.transit.plugins.modules.{module}")
+    spec: Spec = code.argument_spec()
+    return spec
+
+
 def known_options(module: str) -> frozenset[str]:
     """The names and aliases of the options of ``mlkeys.transit.MODULE``."""
-    code: Any = importlib.import_module(f"ansible_collections.mlkeys.transit.plugins.modules.{module}")
-    usual = code.AnsibleModule
-    code.AnsibleModule = _specified
-    try:
-        code.main()
-    except _Specified as found:
-        return found.names
-    finally:
-        code.AnsibleModule = usual
-    raise ValueError(f"{module} does not name its options")
+    return frozenset(_by_name(spec_of(module)))
 
 
-def spelling_problem(module: str, given: Iterable[str]) -> str:
+def spelling_problem(module: str, given: Mapping[str, Any]) -> str:
     """A sentence about options that the module does not have, empty if there are none. It repeats no value."""
-    known = known_options(module)
-    unknown = [name for name in given if name not in known and not name.startswith("_ansible_")]
+    options = {name: value for name, value in given.items() if not name.startswith("_ansible_")}
+    unknown = dict(_unknown(options, spec_of(module), ""))
     if not unknown:
         return ""
     named = " and ".join(f"'{printable(name)}'" for name in unknown)
     plural = "s" if len(unknown) > 1 else ""
-    return (
-        f"mlkeys.transit.{module} does not have the option{plural} {named}.{did_you_mean(unknown[0].lower(), known)} "
-        "Nothing was done."
-    )
+    hint = next(iter(unknown.values()))
+    return f"mlkeys.transit.{module} does not have the option{plural} {named}.{hint} Nothing was done."
+
+
+def _unknown(given: Mapping[Any, Any], spec: Spec, outer: str) -> Iterator[tuple[str, str]]:
+    """Options that are not in a spec, by their full names, with what may be meant."""
+    known = _by_name(spec)
+    for name, value in given.items():
+        if name not in known:
+            yield f"{outer}{name}", did_you_mean(str(name).lower(), known)
+            continue
+        inner: Spec = known[name].get("options") or {}
+        for one in _mappings(value) if inner else ():
+            yield from _unknown(one, inner, f"{outer}{name}.")
+
+
+def _by_name(spec: Spec) -> dict[str, dict[str, Any]]:
+    return {name: option for own, option in spec.items() for name in (own, *(option.get("aliases") or ()))}
+
+
+def _mappings(value: Any) -> Iterator[Mapping[Any, Any]]:
+    """The mappings of an option that has options of its own, in each way that Ansible allows to write them."""
+    for one in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(one, Mapping):
+            yield one
+        elif isinstance(one, str):
+            try:
+                yield check_type_dict(one)
+            except (TypeError, ValueError):
+                continue  # The module refuses it.

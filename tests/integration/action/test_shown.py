@@ -68,9 +68,18 @@ def test_a_misspelt_option_shows_no_value(bao: Bao, mount: str, tmp_path: Path) 
             Token: "{{{{ lookup('ansible.builtin.env', 'CANARY') }}}}"
           register: also
           ignore_errors: true
+        - mlkeys.transit.vault_transit_keys:
+            keys:
+              - name: ml
+                nmae: "{{{{ lookup('ansible.builtin.env', 'CANARY') }}}}"
+          register: within
+          ignore_errors: true
         - ansible.builtin.debug: {{var: failed}}
         - ansible.builtin.assert:
-            that: ["failed is failed", "also is failed", "'secrets' in failed.msg", "'token' in also.msg"]
+            that:
+              - failed is failed and also is failed
+              - "'secrets' in failed.msg and 'token' in also.msg"
+              - "'keys.nmae' in within.msg"
             quiet: true
         """
     )

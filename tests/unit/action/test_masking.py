@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import known_options, spelling_problem
 
+CANARY = "canary-misspelt-Qz7"
 MODULES = sorted(path.stem for path in (Path(__file__).parents[3] / "plugins" / "modules").glob("*.py"))
 
 
@@ -98,17 +99,31 @@ def test_both_ends_of_a_module_mask() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_the_options_of_each_module_are_known(module: str) -> None:
     assert {"url", "cacert"} <= known_options(module)
-    assert spelling_problem(module, [*known_options(module), "_ansible_verbosity"]) == ""
+    assert spelling_problem(module, dict.fromkeys([*known_options(module), "_ansible_verbosity"])) == ""
 
 
 @pytest.mark.parametrize(
     ("module", "given", "said"),
     [
-        ("vault_transit_vars", ["secret"], "does not have the option 'secret'. Did you mean 'secrets'?"),
-        ("vault_transit_key", ["Token"], "does not have the option 'Token'. Did you mean 'token'?"),
-        ("vault_transit_file", ["contents", "owner"], "option 'contents'. Did you mean 'content'?"),
-        ("vault_transit_key", ["zzzzz", "\x1b["], "options 'zzzzz' and '\\x1b['. Nothing was done."),
+        ("vault_transit_vars", {"secret": 1}, "does not have the option 'secret'. Did you mean 'secrets'?"),
+        ("vault_transit_key", {"Token": 1}, "does not have the option 'Token'. Did you mean 'token'?"),
+        ("vault_transit_file", {"contents": 1, "owner": 1}, "option 'contents'. Did you mean 'content'?"),
+        ("vault_transit_key", {"zzzzz": 1, "\x1b[": 1}, "options 'zzzzz' and '\\x1b['. Nothing was done."),
+        ("vault_transit_keys", {"keys": [{"name": "a"}, {"nam": CANARY}]}, "'keys.nam'. Did you mean 'name'?"),
+        ("vault_transit_unwrap", {"files": ["field=a paht=b"]}, "'files.paht'. Did you mean 'path'?"),
+        ("vault_transit_unwrap", {"files": [f'{{"feld": "{CANARY}"}}']}, "'files.feld'. Did you mean 'field'?"),
+        ("vault_transit_policy", {"grants": {"alow": [CANARY], "key": 1}}, "'grants.alow'. Did you mean 'allow'?"),
     ],
 )
-def test_a_misspelt_option_is_named(module: str, given: list[str], said: str) -> None:
-    assert said in spelling_problem(module, given)
+def test_a_misspelt_option_is_named(module: str, given: dict[str, Any], said: str) -> None:
+    problem = spelling_problem(module, given)
+    assert said in problem
+    assert CANARY not in problem
+
+
+def test_what_cannot_be_understood_of_options_within_options_is_masked() -> None:
+    spec = {"files": {"type": "list", "options": {"path": {}}}, "one": {"type": "dict", "options": {"path": {}}}}
+    assert masked({"files": [CANARY, {"path": "a"}], "one": CANARY}, spec) == {
+        "files": [MASK, {"path": "a"}],
+        "one": MASK,
+    }

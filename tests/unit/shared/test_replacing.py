@@ -19,11 +19,9 @@ import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import Attributes, File, NewFile
 
-ANOTHER = 12345
+from tests.support.neighbour import ANOTHER, AS_ANOTHER, as_root, racing
+
 ROUNDS = 200
-# Whoever is another user from the start cannot read this checkout.
-AS_ANOTHER = f"os.setgroups([]); os.setgid({ANOTHER}); os.setuid({ANOTHER})"
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
 
 
 @contextmanager
@@ -317,44 +315,6 @@ def test_what_is_not_a_file_is_refused_and_holds_nobody_up(path: Path, make: Cal
     make(path)
     with pytest.raises(OSError, match=r"regular file|Is a directory"), opened(path):
         pass
-
-
-RACE = f"""
-import os
-{AS_ANOTHER}
-victim = "../victim"
-ways = [
-    lambda name: os.symlink(victim, name),
-    lambda name: os.link(victim, name, follow_symlinks=False),
-    lambda name: os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o644)),
-]
-known, turn = set(), 0
-print("ready", flush=True)
-while True:
-    for name in os.listdir():
-        if name in known or name.endswith(".away"):
-            continue
-        if name != "m.env":
-            known.add(name)
-        turn += 1
-        try:
-            os.rename(name, name + ".away")
-            ways[turn % len(ways)](name)
-        except OSError:
-            continue
-"""
-
-
-@contextmanager
-def racing(folder: Path) -> Iterator[None]:
-    """A process of the folder's owner that puts other things in the place of every file that it sees there."""
-    with subprocess.Popen([sys.executable, "-c", RACE], cwd=folder, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-            yield
-        finally:
-            process.kill()
 
 
 @as_root

@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Another user of the machine, in whose folder root writes, and who wants root's files for that."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ANOTHER = 12345
+# Whoever is another user from the start cannot read this checkout.
+AS_ANOTHER = f"os.setgroups([]); os.setgid({ANOTHER}); os.setuid({ANOTHER})"
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
+
+RACE = f"""
+import os
+{AS_ANOTHER}
+victim = "../victim"
+ways = [
+    lambda name: os.symlink(victim, name),
+    lambda name: os.link(victim, name, follow_symlinks=False),
+    lambda name: os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o644)),
+]
+known, turn = set(), 0
+print("ready", flush=True)
+while True:
+    for name in os.listdir():
+        if name in known or name.endswith(".away"):
+            continue
+        if name != "m.env":
+            known.add(name)
+        turn += 1
+        try:
+            os.rename(name, name + ".away")
+            ways[turn % len(ways)](name)
+        except OSError:
+            continue
+"""
+
+
+@contextmanager
+def racing(folder: Path) -> Iterator[None]:
+    """A process of the folder's owner that puts other things in the place of every file that it sees there."""
+    with subprocess.Popen([sys.executable, "-c", RACE], cwd=folder, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            yield
+        finally:
+            process.kill()
