@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import dotenv_values
@@ -46,7 +47,8 @@ def sops_values(path: Path, input_type: str | None) -> list[Value]:
         raise MlkeysError(f"sops cannot be run: {error.strerror}. Install it from github.com/getsops/sops") from None
     if done.returncode:
         raise MlkeysError(_meaning(path, done.returncode, done.stderr))
-    values = list(walk(_parsed(done.stdout, path)))
+    content = _parsed(done.stdout, path)
+    values = list(walk(_merged(content) if form in ("yaml", "") else content))
     if form == "ini":
         values = without_default_section(values)
     if form == "dotenv":
@@ -67,6 +69,8 @@ def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:
     if form == "dotenv":
         pairs = [line.partition("=") for line in text.splitlines()]
         return {(name.strip(),): value.startswith(_SEALED) for name, _, value in pairs if value}
+    if form == "ini":
+        return _sealed_in_sections(text)
     if form == "json":
         return _marked(walk(_parsed(text.encode(), path)))
     if form != "yaml":
@@ -86,6 +90,35 @@ def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:
             "Nothing was written. Split it into files with one document each."
         )
     return _marked(yaml_values(text, str(path), lambda inner, _path, _line: inner, encrypted=True))
+
+
+def _sealed_in_sections(text: str) -> dict[tuple[str, ...], bool]:
+    sealed: dict[tuple[str, ...], bool] = {}
+    section = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1]
+        elif line and line[0] not in ";#":
+            name, _, value = line.partition("=")
+            names = (section, name.strip()) if section else (name.strip(),)
+            sealed[names] = value.strip().startswith(_SEALED)
+    return sealed
+
+
+def _merged(content: Any) -> Any:
+    """Mappings with what they merge (`<<`), which sops gives as a member of that name. Their own members count."""
+    if not isinstance(content, list):
+        return content
+    if not isinstance(content, Members):
+        return [_merged(inner) for inner in content]
+    own = [(name, _merged(inner)) for name, inner in content if name != "<<"]
+    names = {name for name, _ in own}
+    merged: dict[str, Any] = {}
+    for inner in (_merged(inner) for name, inner in content if name == "<<"):
+        parts = [inner] if isinstance(inner, Members) else inner if isinstance(inner, list) else []
+        for one in parts:
+            merged = {**dict(one), **merged}
+    return Members([*((name, inner) for name, inner in merged.items() if name not in names), *own])
 
 
 def _marked(values: Iterable[Value]) -> dict[tuple[str, ...], bool]:

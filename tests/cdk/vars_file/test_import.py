@@ -509,6 +509,38 @@ def test_what_sops_left_in_plain_text_is_skipped(
     assert decrypted(bao, Path("b.transit.yml")) == {"plain": "text"}
 
 
+def test_merges_of_sops_mean_what_they_mean_to_yaml(bao: Bao, importing: Importing, recipient: str) -> None:
+    text = """
+        one: &one {a: of one, b: of one}
+        two: &two {b: of two, c: of two}
+        more: {<<: *one, b: own}
+        most: {<<: [*one, *two], d: own, list: [{<<: *two}]}
+    """
+    sealed("s.yaml", text, recipient)
+    importing("sops", "s.yaml", "--flatten", "--skip", "one", "--skip", "two")
+    assert decrypted(bao, TARGET) == {
+        "more_a": "of one",
+        "more_b": "own",
+        "most_a": "of one",
+        "most_b": "of one",
+        "most_c": "of two",
+        "most_d": "own",
+        "most_list_0_b": "of two",
+        "most_list_0_c": "of two",
+    }
+    # In JSON, it is a name like any other.
+    sealed("s.json", json.dumps({"<<": {"a": "x"}}), recipient)
+    importing("sops", "s.json", "--flatten", to=Path("b.transit.yml"))
+    assert decrypted(bao, Path("b.transit.yml")) == {"a": "x"}
+
+
+def test_plain_values_of_ini_files_are_skipped(bao: Bao, importing: Importing, recipient: str) -> None:
+    sealed("s.ini", "a_unencrypted = 1\nkey = one\n[in]\nb_unencrypted = 2\nkey = two\n", recipient)
+    done = importing("sops", "s.ini", "--flatten")
+    assert decrypted(bao, TARGET) == {"key": "one", "in_key": "two"}
+    assert done.stdout.count("not encrypted in the source") == 2
+
+
 def test_quotes_of_a_dotenv_file_are_not_a_part_of_the_value(bao: Bao, importing: Importing, recipient: str) -> None:
     sealed("s.env", "A=\"x y\"\nB='z'\nC=it's\n", recipient)
     importing("sops", "s.env")

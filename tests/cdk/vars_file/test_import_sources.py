@@ -259,6 +259,12 @@ def test_secrets_of_litellm_are_replaced_by_references_in_place(bao: Bao, import
     assert "contains no secret that is written in it" in importing("litellm", "config.yaml", status=1).stderr
 
 
+@pytest.mark.parametrize("text", ["", "a: \t{}\n", "a: [{}\n", "- {}\n", "a: b\n"])
+def test_what_is_no_configuration_of_litellm(importing: Importing, text: str) -> None:
+    Path("config.yaml").write_text(text.format(OPENAI))
+    assert OPENAI not in importing("litellm", "config.yaml", status=1).output
+
+
 def test_chosen_names_are_those_of_the_references(bao: Bao, importing: Importing) -> None:
     source = Path("config.yaml")
     source.write_text(LITELLM.format(openai=OPENAI, anthropic=ANTHROPIC))
