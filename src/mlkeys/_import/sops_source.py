@@ -27,33 +27,53 @@ _MEANINGS = {
 }
 
 
-def sops_values(path: Path, input_type: str | None) -> list[Value]:
+def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -> list[Value]:
     """The values of a file of any format. Numbers are written as in JSON.
 
     Args:
         input_type: `yaml`, `json`, `dotenv`, `ini` or `binary`; None to go by the file's name.
+        comments: whether to decrypt the comments, too.
 
     Raises:
         MlkeysError: sops is not installed, or could not decrypt the file.
     """
     form = input_type or _FORMATS.get(path.suffix, "")
     sealed = _sealed(path, form)
+    content = _parsed(_decrypted(path, input_type, "json"), path)
+    values = list(walk(_merged(content) if form in ("yaml", "") else content))
+    if form == "ini":
+        values = without_default_section(values)
+    if form == "dotenv":
+        values = [replace(value, text=_unquoted(value.text)) for value in values]
+    beside = _comments(path, input_type, form) if comments else {}
+    return [
+        replace(value, was_secret=sealed.get(value.path, True), comments=beside.get(value.path, ())) for value in values
+    ]
+
+
+def _decrypted(path: Path, input_type: str | None, output_type: str) -> bytes:
     kind = ["--input-type", input_type] if input_type else []
     # All versions have --decrypt.
-    command = ["sops", "--decrypt", *kind, "--output-type", "json", str(path.absolute())]
+    command = ["sops", "--decrypt", *kind, "--output-type", output_type, str(path.absolute())]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as error:
         raise MlkeysError(f"sops cannot be run: {error.strerror}. Install it from github.com/getsops/sops") from None
     if done.returncode:
         raise MlkeysError(_meaning(path, done.returncode, done.stderr))
-    content = _parsed(done.stdout, path)
-    values = list(walk(_merged(content) if form in ("yaml", "") else content))
-    if form == "ini":
-        values = without_default_section(values)
+    return done.stdout
+
+
+def _comments(path: Path, input_type: str | None, form: str) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """The comments of a file by value. JSON has none."""
+    if form not in ("yaml", "dotenv"):
+        return {}
+    text = _decrypted(path, input_type, form).decode()
     if form == "dotenv":
-        values = [replace(value, text=_unquoted(value.text)) for value in values]
-    return [replace(value, was_secret=sealed.get(value.path, True)) for value in values]
+        found = dotenv_values(text, str(path))
+    else:
+        found = yaml_values(text, str(path), lambda *_: None, encrypted=True)
+    return {value.path: value.comments for value in found}
 
 
 def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:

@@ -260,7 +260,7 @@ def test_secrets_of_litellm_are_replaced_by_references_in_place(bao: Bao, import
 
 
 @pytest.mark.parametrize("text", ["", "a: \t{}\n", "a: [{}\n", "- {}\n", "a: b\n"])
-def test_what_is_no_configuration_of_litellm(importing: Importing, text: str) -> None:
+def test_other_texts_are_not_read_as_litellm(importing: Importing, text: str) -> None:
     Path("config.yaml").write_text(text.format(OPENAI))
     assert OPENAI not in importing("litellm", "config.yaml", status=1).output
 
