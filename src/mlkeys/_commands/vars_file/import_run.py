@@ -104,9 +104,7 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
             refuse(str(aim.path), [] if dry_run else [change.reason for change in changes if change.action == _REFUSED])
             if not dry_run and any(change.action != "kept" for change in changes):
                 new = {change.name for change in changes if change.action == "added"}
-                aim.write(
-                    client, planned, comments={name: texts for name, texts in comments.items() if name in new}
-                )
+                aim.write(client, planned, comments={name: texts for name, texts in comments.items() if name in new})
     _report(source, selection, changes, f"{source.path} -> {aim.path}")
     if dry_run:
         click.echo("Nothing was written (--dry-run).", err=True)
