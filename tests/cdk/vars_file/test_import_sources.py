@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""`mlkeys import` from a KV engine and from files of other programs. And: after an import of any source, Ansible shows
-what the old tool showed."""
+"""`mlkeys import` from a KV engine and from files of other programs. And: after an import of any source, `mlkeys run`
+and Ansible show what the old tool showed."""
 
 from __future__ import annotations
 
@@ -318,11 +318,24 @@ def shown_by_ansible(bao: Bao) -> dict[str, str]:
     return shown
 
 
+def shown_by_run(bao: Bao) -> dict[str, str]:
+    """The variables of the target as a program gets them from `mlkeys run`."""
+    names = [name.upper() for name in yaml.safe_load(TARGET.read_text()) if name != "_transit"]
+    program = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+    run = [sys.executable, "-m", "mlkeys", "run", "-f", str(TARGET), "--", *program]
+    environment = {**os.environ, "BAO_TOKEN": bao.token}
+    done = subprocess.run(run, env=environment, check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {name: found[name] for name in names}
+
+
 def output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_ansible_shows_what_every_old_tool_showed(bao: Bao, importing: Importing, kv: str, recipient: str) -> None:
+def test_run_and_ansible_show_what_each_tool_showed(
+    bao: Bao, importing: Importing, kv: str, recipient: str
+) -> None:
     """A program of each kind reads its file; where there is none here, the definition of the format does."""
     old: dict[str, str] = {}
     tricky = 'it\'s "quoted" $x {{ no template }} \\n ü'
@@ -366,4 +379,5 @@ def test_ansible_shows_what_every_old_tool_showed(bao: Bao, importing: Importing
     old |= {"file_account_json": Path("account.json").read_text()}
     importing("file", "account.json", "--prefix", "file_")
 
+    assert shown_by_run(bao) == {name.upper(): value for name, value in old.items()}
     assert shown_by_ansible(bao) == old
