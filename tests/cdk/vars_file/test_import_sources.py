@@ -333,9 +333,7 @@ def output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_run_and_ansible_show_what_each_tool_showed(
-    bao: Bao, importing: Importing, kv: str, recipient: str
-) -> None:
+def test_run_and_ansible_show_what_each_tool_showed(bao: Bao, importing: Importing, kv: str, recipient: str) -> None:
     """A program of each kind reads its file; where there is none here, the definition of the format does."""
     old: dict[str, str] = {}
     tricky = 'it\'s "quoted" $x {{ no template }} \\n ü'
