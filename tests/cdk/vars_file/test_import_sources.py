@@ -251,6 +251,7 @@ def test_secrets_of_litellm_are_replaced_by_references_in_place(bao: Bao, import
     assert "os.environ/NAME: ANTHROPIC_API_KEY, CLAUDE_OTHER_API_KEY" in done.stderr
     environment = {name.upper(): value for name, value in secrets.items()}
     assert litellm_shows(after, environment) == litellm_shows(before, {})
+    assert 'api_key: "os.environ/OPENAI_API_KEY"  # the same key' in after
     assert not any(value.strip() in after for value in secrets.values())
     assert [line.partition("#")[2] for line in after.splitlines()] == [
         line.partition("#")[2] for line in before.splitlines() if "a-third-key" not in line
