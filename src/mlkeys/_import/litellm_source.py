@@ -66,8 +66,12 @@ def litellm_configuration(text: str, path: str) -> Configuration:
     yaml_values(text, path, lambda *_: None, encrypted=True)
     import yaml
 
-    # The other loader counts bytes.
-    root = yaml.compose(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader)
+    try:
+        # The other loader counts bytes.
+        root = yaml.compose(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        # Its message contains a line of the file.
+        raise MlkeysError(f"{path} is not YAML.") from None
     if root is None:
         raise MlkeysError(f"{path} is empty.")
     shift = 1 if text.startswith("\ufeff") else 0

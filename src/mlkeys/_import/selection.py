@@ -31,6 +31,7 @@ class Wishes:
         as_text: import numbers, booleans and dates as they are written.
         skip_empty: skip values that are empty.
         literal: import text with references and templates as it is.
+        comments: import the comments, too.
     """
 
     only: tuple[str, ...] = ()
@@ -41,6 +42,7 @@ class Wishes:
     as_text: bool = False
     skip_empty: bool = False
     literal: bool = False
+    comments: bool = False
 
 
 @dataclass(frozen=True, slots=True)

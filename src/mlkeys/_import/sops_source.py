@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import dotenv_values
@@ -26,32 +27,53 @@ _MEANINGS = {
 }
 
 
-def sops_values(path: Path, input_type: str | None) -> list[Value]:
+def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -> list[Value]:
     """The values of a file of any format. Numbers are written as in JSON.
 
     Args:
         input_type: `yaml`, `json`, `dotenv`, `ini` or `binary`; None to go by the file's name.
+        comments: whether to decrypt the comments, too.
 
     Raises:
         MlkeysError: sops is not installed, or could not decrypt the file.
     """
     form = input_type or _FORMATS.get(path.suffix, "")
     sealed = _sealed(path, form)
+    content = _parsed(_decrypted(path, input_type, "json"), path)
+    values = list(walk(_merged(content) if form in ("yaml", "") else content))
+    if form == "ini":
+        values = without_default_section(values)
+    if form == "dotenv":
+        values = [replace(value, text=_unquoted(value.text)) for value in values]
+    beside = _comments(path, input_type, form) if comments else {}
+    return [
+        replace(value, was_secret=sealed.get(value.path, True), comments=beside.get(value.path, ())) for value in values
+    ]
+
+
+def _decrypted(path: Path, input_type: str | None, output_type: str) -> bytes:
     kind = ["--input-type", input_type] if input_type else []
     # All versions have --decrypt.
-    command = ["sops", "--decrypt", *kind, "--output-type", "json", str(path.absolute())]
+    command = ["sops", "--decrypt", *kind, "--output-type", output_type, str(path.absolute())]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as error:
         raise MlkeysError(f"sops cannot be run: {error.strerror}. Install it from github.com/getsops/sops") from None
     if done.returncode:
         raise MlkeysError(_meaning(path, done.returncode, done.stderr))
-    values = list(walk(_parsed(done.stdout, path)))
-    if form == "ini":
-        values = without_default_section(values)
+    return done.stdout
+
+
+def _comments(path: Path, input_type: str | None, form: str) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """The comments of a file by value. JSON has none."""
+    if form not in ("yaml", "dotenv"):
+        return {}
+    text = _decrypted(path, input_type, form).decode()
     if form == "dotenv":
-        values = [replace(value, text=_unquoted(value.text)) for value in values]
-    return [replace(value, was_secret=sealed.get(value.path, True)) for value in values]
+        found = dotenv_values(text, str(path))
+    else:
+        found = yaml_values(text, str(path), lambda *_: None, encrypted=True)
+    return {value.path: value.comments for value in found}
 
 
 def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:
@@ -67,6 +89,8 @@ def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:
     if form == "dotenv":
         pairs = [line.partition("=") for line in text.splitlines()]
         return {(name.strip(),): value.startswith(_SEALED) for name, _, value in pairs if value}
+    if form == "ini":
+        return _sealed_in_sections(text)
     if form == "json":
         return _marked(walk(_parsed(text.encode(), path)))
     if form != "yaml":
@@ -86,6 +110,35 @@ def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:
             "Nothing was written. Split it into files with one document each."
         )
     return _marked(yaml_values(text, str(path), lambda inner, _path, _line: inner, encrypted=True))
+
+
+def _sealed_in_sections(text: str) -> dict[tuple[str, ...], bool]:
+    sealed: dict[tuple[str, ...], bool] = {}
+    section = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1]
+        elif line and line[0] not in ";#":
+            name, _, value = line.partition("=")
+            names = (section, name.strip()) if section else (name.strip(),)
+            sealed[names] = value.strip().startswith(_SEALED)
+    return sealed
+
+
+def _merged(content: Any) -> Any:
+    """Mappings with what they merge (`<<`), which sops gives as a member of that name. Their own members count."""
+    if not isinstance(content, list):
+        return content
+    if not isinstance(content, Members):
+        return [_merged(inner) for inner in content]
+    own = [(name, _merged(inner)) for name, inner in content if name != "<<"]
+    names = {name for name, _ in own}
+    merged: dict[str, Any] = {}
+    for inner in (_merged(inner) for name, inner in content if name == "<<"):
+        parts = [inner] if isinstance(inner, Members) else inner if isinstance(inner, list) else []
+        for one in parts:
+            merged = {**dict(one), **merged}
+    return Members([*((name, inner) for name, inner in merged.items() if name not in names), *own])
 
 
 def _marked(values: Iterable[Value]) -> dict[tuple[str, ...], bool]:

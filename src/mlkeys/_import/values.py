@@ -34,6 +34,7 @@ class Value:
         was_secret: whether it was encrypted in the source.
         replaced: whether a later line of the source gives its name another value.
         reference: whether the text stands for something else.
+        comments: those that belong to it, without their marks.
     """
 
     path: tuple[str, ...]
@@ -43,6 +44,7 @@ class Value:
     was_secret: bool = True
     replaced: bool = False
     reference: bool = False
+    comments: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
+from mlkeys._import.comments import commented_yaml
 from mlkeys._import.values import DATE, NOTHING, NUMBER, SEALED, TEXT, TRUTH, Value
 from mlkeys._shared.yaml_limits import yaml_problem
 
@@ -54,7 +55,8 @@ def yaml_documents(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -
         roots = [root for root in yaml.compose_all(text, Loader=loader) if not _is_nothing(root)]
         mappings = [root for root in roots if isinstance(root, yaml.MappingNode)]
         if len(mappings) == len(roots):
-            return [list(_mapping(root, (), decrypt, encrypted)) for root in mappings]
+            found = [list(_mapping(root, (), decrypt, encrypted)) for root in mappings]
+            return [commented_yaml(values, text) for values in found]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" (line {mark.line + 1})" if mark else ""

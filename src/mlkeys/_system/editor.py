@@ -32,7 +32,11 @@ _RETURNING = {
         ("code", "code-insiders", "codium", "vscodium", "cursor", "windsurf", "zed", "zeditor"), ("--wait", "-w")
     ),
     **dict.fromkeys(("subl", "sublime_text", "atom", "mate", "pulsar"), ("--wait", "-w")),
+    **dict.fromkeys(("idea", "pycharm", "webstorm", "goland", "clion", "xed"), ("--wait", "-w")),
+    **dict.fromkeys(("com.visualstudio.code", "com.vscodium.codium", "dev.zed.Zed"), ("--wait", "-w")),
     **dict.fromkeys(("gvim", "mvim"), ("--nofork", "-f")),
+    "nvim-qt": ("--nofork",),
+    "open": ("-W",),
     "kate": ("--block", "-b"),
     "gedit": ("--wait", "-w"),
     "gnome-text-editor": ("--standalone", "-s"),
@@ -175,8 +179,9 @@ def _check_waits(editor: str) -> None:
     """
     with suppress(ValueError):
         words = shlex.split(editor)
-        name = Path(words[0]).name if words else ""
-        if name in _RETURNING and not set(words) & set(_RETURNING[name]):
+        # Behind env, sudo or flatpak run, it is not the first word.
+        name = next((name for name in (Path(word).name for word in words) if name in _RETURNING), "")
+        if name and not set(words) & set(_RETURNING[name]):
             option = _RETURNING[name][0]
             raise MlkeysError(
                 f"The editor '{editor}' returns before the file is closed. Set EDITOR='{editor} {option}'."

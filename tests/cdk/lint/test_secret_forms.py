@@ -310,6 +310,8 @@ def test_every_rule_says_where_it_comes_from() -> None:
         ("an ElevenLabs API key", f"headers = {{'xi-api-key': '{some(HEX, 32)}'}}"),
         ("a master or salt key of a LiteLLM gateway", f"  master_key: sk-{some(ALNUM, 13)}"),
         ("a master or salt key of a LiteLLM gateway", f"LITELLM_SALT_KEY=sk-{some(ALNUM, 40)}"),
+        ("a master or salt key of a LiteLLM gateway", f"LITELLM_MASTER_KEY=sk-{some(HEX, 128)}"),
+        ("a master or salt key of a LiteLLM gateway", "master_key: sk-" + "a1b2c"),
         ("a virtual key of a LiteLLM gateway", f'OpenAI(api_key="sk-{some(ALNUM, 22)}")'),
     ],
 )

@@ -228,6 +228,8 @@ def test_an_editor_that_cannot_be_run(stored: Path, monkeypatch: pytest.MonkeyPa
         ("a: one\nb: @two\n", "(line 2). Put a value that begins with @ in quotes."),
         ("a: %one\n", "(line 1). Put a value that begins with % in quotes."),
         ("a: `one\n", "(line 1). Put a value that begins with ` in quotes."),
+        ("a: &one two\n", "line 1: put a value that begins with & in quotes"),
+        ("a: 1\nb: one #two\n", "line 2: put a value with # in quotes, and a comment on a line of its own"),
         ("a: *one\n", "(line 1). Put a value that begins with * in quotes."),
         ("- a\n", "The text must contain a mapping"),
         ("a: !vault x\n", "an Ansible Vault value in line 1"),
@@ -266,7 +268,15 @@ def test_most_entries_are_removed_when_that_is_confirmed(bao: Bao, stored: Path,
 
 @pytest.mark.parametrize(
     ("command", "option"),
-    [("code", "--wait"), ("/usr/bin/code -n", "--wait"), ("subl", "--wait"), ("gvim", "--nofork"), ("kate", "--block")],
+    [
+        ("code", "--wait"),
+        ("/usr/bin/code -n", "--wait"),
+        ("env code", "--wait"),
+        ("flatpak run com.visualstudio.code", "--wait"),
+        ("subl", "--wait"),
+        ("gvim", "--nofork"),
+        ("kate", "--block"),
+    ],
 )
 def test_an_editor_that_returns_at_once_is_named_with_its_option(
     stored: Path, monkeypatch: pytest.MonkeyPatch, command: str, option: str

@@ -509,6 +509,98 @@ def test_what_sops_left_in_plain_text_is_skipped(
     assert decrypted(bao, Path("b.transit.yml")) == {"plain": "text"}
 
 
+def test_merges_of_sops_mean_what_they_mean_to_yaml(bao: Bao, importing: Importing, recipient: str) -> None:
+    text = """
+        one: &one {a: of one, b: of one}
+        two: &two {b: of two, c: of two}
+        more: {<<: *one, b: own}
+        most: {<<: [*one, *two], d: own, list: [{<<: *two}]}
+    """
+    sealed("s.yaml", text, recipient)
+    importing("sops", "s.yaml", "--flatten", "--skip", "one", "--skip", "two")
+    assert decrypted(bao, TARGET) == {
+        "more_a": "of one",
+        "more_b": "own",
+        "most_a": "of one",
+        "most_b": "of one",
+        "most_c": "of two",
+        "most_d": "own",
+        "most_list_0_b": "of two",
+        "most_list_0_c": "of two",
+    }
+    # In JSON, it is a name like any other.
+    sealed("s.json", json.dumps({"<<": {"a": "x"}}), recipient)
+    importing("sops", "s.json", "--flatten", to=Path("b.transit.yml"))
+    assert decrypted(bao, Path("b.transit.yml")) == {"a": "x"}
+
+
+def test_plain_values_of_ini_files_are_skipped(bao: Bao, importing: Importing, recipient: str) -> None:
+    sealed("s.ini", "a_unencrypted = 1\nkey = one\n[in]\nb_unencrypted = 2\nkey = two\n", recipient)
+    done = importing("sops", "s.ini", "--flatten")
+    assert decrypted(bao, TARGET) == {"key": "one", "in_key": "two"}
+    assert done.stdout.count("not encrypted in the source") == 2
+
+
+COMMENTED = """\
+# About the file
+
+# Whose it is,
+# and since when
+openai: "a # b"  # not a comment in it
+list:
+  # Of the first
+  - one
+block: |
+  # a part of the value
+  text
+# Of the last
+last: x
+"""
+
+
+@pytest.mark.parametrize("source", ["sops", "ansible-vault"])
+def test_comments_are_imported_on_request(
+    bao: Bao, importing: Importing, recipient: str, password: list[str], source: str
+) -> None:
+    if source == "sops":
+        arguments = ["sops", sealed("s.yaml", COMMENTED, recipient), "--flatten"]
+    else:
+        Path("vault.yml").write_text(vaulted(COMMENTED))
+        arguments = ["ansible-vault", "vault.yml", *password, "--flatten"]
+    importing(*arguments, to=Path("a.transit.yml"))
+    assert "#" not in Path("a.transit.yml").read_text()
+    importing(*arguments, "--comments")
+    lines = [line.split(": vault:")[0] for line in TARGET.read_text().splitlines()]
+    # SOPS keeps no empty lines.
+    header = ["# About the file"] if source == "sops" else []
+    assert lines[1 : 10 + len(header)] == [
+        *("block", "# Of the last", "last", "# Of the first", "list_0", *header),
+        *("# Whose it is,", "# and since when", "# not a comment in it", "openai"),
+    ]
+    assert decrypted(bao, TARGET)["block"] == "# a part of the value\ntext\n"
+    # What is there already is not commented on again.
+    before = TARGET.read_bytes()
+    importing(*arguments, "--comments")
+    assert TARGET.read_bytes() == before
+
+
+def test_a_comment_with_a_secret_is_not_written(bao: Bao, importing: Importing) -> None:
+    Path(".env").write_text(f"# Since May\nA=one\n# once {OPENAI}\nB=two\n# as long as three\nC=three\n")
+    stderr = importing("dotenv", ".env", "--comments", status=1).stderr
+    assert "a comment at B (line 4) contains a secret" in stderr
+    assert "a comment at C (line 6) contains a secret" in stderr
+    assert "(--comments)" in importing("dotenv", ".env").stderr
+    assert (
+        "cannot hold comments" in importing("dotenv", ".env", "--comments", status=1, to=Path("a.transit.json")).stderr
+    )
+    importing("dotenv", ".env", "--comments", "--only", "A", to=Path("a.transit.yml"))
+    assert Path("a.transit.yml").read_text().startswith("---\n# Since May\na: vault:")
+    # What several lines of a value look like does not count.
+    Path(".env").write_text("A='x\n# not for\n'\nB=1\n")
+    importing("dotenv", ".env", "--comments", to=Path("b.transit.yml"))
+    assert "#" not in Path("b.transit.yml").read_text()
+
+
 def test_quotes_of_a_dotenv_file_are_not_a_part_of_the_value(bao: Bao, importing: Importing, recipient: str) -> None:
     sealed("s.env", "A=\"x y\"\nB='z'\nC=it's\n", recipient)
     importing("sops", "s.env")

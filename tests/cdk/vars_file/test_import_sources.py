@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""`mlkeys import` from a KV engine and from files of other programs. And: after an import of any source, Ansible shows
-what the old tool showed."""
+"""`mlkeys import` from a KV engine and from files of other programs. And: after an import of any source, `mlkeys run`
+and Ansible show what the old tool showed."""
 
 from __future__ import annotations
 
@@ -251,12 +251,19 @@ def test_secrets_of_litellm_are_replaced_by_references_in_place(bao: Bao, import
     assert "os.environ/NAME: ANTHROPIC_API_KEY, CLAUDE_OTHER_API_KEY" in done.stderr
     environment = {name.upper(): value for name, value in secrets.items()}
     assert litellm_shows(after, environment) == litellm_shows(before, {})
+    assert 'api_key: "os.environ/OPENAI_API_KEY"  # the same key' in after
     assert not any(value.strip() in after for value in secrets.values())
     assert [line.partition("#")[2] for line in after.splitlines()] == [
         line.partition("#")[2] for line in before.splitlines() if "a-third-key" not in line
     ]
     # Nothing is left to import.
     assert "contains no secret that is written in it" in importing("litellm", "config.yaml", status=1).stderr
+
+
+@pytest.mark.parametrize("text", ["", "a: \t{}\n", "a: [{}\n", "- {}\n", "a: b\n"])
+def test_other_texts_are_not_read_as_litellm(importing: Importing, text: str) -> None:
+    Path("config.yaml").write_text(text.format(OPENAI))
+    assert OPENAI not in importing("litellm", "config.yaml", status=1).output
 
 
 def test_chosen_names_are_those_of_the_references(bao: Bao, importing: Importing) -> None:
@@ -312,11 +319,22 @@ def shown_by_ansible(bao: Bao) -> dict[str, str]:
     return shown
 
 
+def shown_by_run(bao: Bao) -> dict[str, str]:
+    """The variables of the target as a program gets them from `mlkeys run`."""
+    names = [name.upper() for name in yaml.safe_load(TARGET.read_text()) if name != "_transit"]
+    program = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+    run = [sys.executable, "-m", "mlkeys", "run", "-f", str(TARGET), "--", *program]
+    environment = {**os.environ, "BAO_TOKEN": bao.token}
+    done = subprocess.run(run, env=environment, check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {name: found[name] for name in names}
+
+
 def output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_ansible_shows_what_every_old_tool_showed(bao: Bao, importing: Importing, kv: str, recipient: str) -> None:
+def test_run_and_ansible_show_what_each_tool_showed(bao: Bao, importing: Importing, kv: str, recipient: str) -> None:
     """A program of each kind reads its file; where there is none here, the definition of the format does."""
     old: dict[str, str] = {}
     tricky = 'it\'s "quoted" $x {{ no template }} \\n ü'
@@ -360,4 +378,5 @@ def test_ansible_shows_what_every_old_tool_showed(bao: Bao, importing: Importing
     old |= {"file_account_json": Path("account.json").read_text()}
     importing("file", "account.json", "--prefix", "file_")
 
+    assert shown_by_run(bao) == {name.upper(): value for name, value in old.items()}
     assert shown_by_ansible(bao) == old

@@ -94,3 +94,7 @@ def test_both_sides_are_merged_or_an_entry_is_named(
     for name in "abcd":
         changed = mine if mine.get(name) != before.get(name) else theirs
         assert found.get(name) == changed.get(name)
+
+
+def test_a_text_that_only_one_loader_reads_is_not_shown() -> None:
+    assert parsed("a: \tsecret\n", no_problems) == {"a": "secret"}

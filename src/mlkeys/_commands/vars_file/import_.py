@@ -107,8 +107,8 @@ def sops(source: Path, input_type: str | None, **options: Any) -> None:
     """
     from mlkeys._import.sops_source import sops_values
 
-    def read(_wishes: Wishes) -> Source:
-        values = tuple(sops_values(source, input_type))
+    def read(wishes: Wishes) -> Source:
+        values = tuple(sops_values(source, input_type, comments=wishes.comments))
         return Source(str(source), values, advice=ABOUT_SEALED.format(how=f"sops edit {source}"))
 
     run_import(read, options)

@@ -148,11 +148,13 @@ def litellm(source: Path, **options: Any) -> None:
 
     Values of names such as api_key, master_key, password and database_url are secrets, and so is everything under
     environment_variables. They are named after their provider or model, as in mistral_api_key, and replaced by
-    os.environ/MISTRAL_API_KEY. Everything else in SOURCE stays as it is. Give LiteLLM these environment variables.
+    os.environ/MISTRAL_API_KEY. Everything else in SOURCE stays as it is. Start LiteLLM with these variables in its
+    environment, as 'mlkeys run' does.
 
     \b
     Examples:
       mlkeys import litellm config.yaml --to keys.transit.yml --key ml-api-key
+      mlkeys run -f keys.transit.yml -- litellm --config config.yaml
     """
     configuration = litellm_configuration(_kept(source), str(source))
 

@@ -17,6 +17,7 @@ from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._import.selection import Selection, Wishes, select
 from mlkeys._import.values import Source, refuse
+from mlkeys._providers.literals import secret_form
 from mlkeys._system import collection
 from mlkeys._system.decoding import decoded
 
@@ -52,6 +53,7 @@ _OPTIONS = (
     click.option("--as-text", is_flag=True, help="Import numbers, booleans and dates as text."),
     click.option("--skip-empty", is_flag=True, help="Skip values that are empty."),
     click.option("--literal", is_flag=True, help="Import references and templates as literal text."),
+    click.option("--comments", is_flag=True, help="Also write the comments of the source, in plain text."),
     click.option("--replace", is_flag=True, help="Overwrite entries of FILE that have another value."),
     click.option("--dry-run", is_flag=True, help="Show what would be imported, without writing anything."),
 )
@@ -92,6 +94,7 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
     aim = target(options["file"], options["key"], options["backend"])
     source = read(wishes)
     selection = select(source, wishes)
+    comments = _comments(selection, aim) if wishes.comments else {}
     changes: list[Change] = []
     if selection.chosen:
         with collection.connected() as client:
@@ -100,13 +103,35 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
             changes = [_decided(one, may_replace) for one in planned.changes if one.name in selection.chosen]
             refuse(str(aim.path), [] if dry_run else [change.reason for change in changes if change.action == _REFUSED])
             if not dry_run and any(change.action != "kept" for change in changes):
-                aim.write(client, planned)
+                new = {change.name for change in changes if change.action == "added"}
+                aim.write(client, planned, comments={name: texts for name, texts in comments.items() if name in new})
     _report(source, selection, changes, f"{source.path} -> {aim.path}")
     if dry_run:
         click.echo("Nothing was written (--dry-run).", err=True)
     elif changes:
         done = after({value.path: name for name, value in selection.chosen.items()}) if after else "which is unchanged."
-        click.echo(_farewell(source, selection, aim, done), err=True)
+        click.echo(_farewell(source, selection, aim, done, wishes), err=True)
+
+
+def _comments(selection: Selection, aim: Target) -> dict[str, tuple[str, ...]]:
+    """The comments of the values to import, by variable.
+
+    Raises:
+        MlkeysError: the file can hold none, or one contains a secret.
+    """
+    found = {name: value.comments for name, value in selection.chosen.items() if value.comments}
+    if found and (aim.stored is not None or aim.path.suffix == ".json"):
+        raise MlkeysError(f"{aim.path} cannot hold comments: import without --comments.")
+    secrets = [value.text for value in selection.chosen.values()]
+    refuse(
+        str(aim.path),
+        [
+            f"a comment at {selection.chosen[name].place} contains a secret: remove it, or import without --comments"
+            for name, texts in found.items()
+            if any(secret_form(text) or any(secret in text for secret in secrets) for text in texts)
+        ],
+    )
+    return found
 
 
 def _wishes(options: Mapping[str, Any]) -> Wishes:
@@ -125,6 +150,7 @@ def _wishes(options: Mapping[str, Any]) -> Wishes:
         as_text=options["as_text"],
         skip_empty=options["skip_empty"],
         literal=options["literal"],
+        comments=options["comments"],
     )
 
 
@@ -145,7 +171,7 @@ def _report(source: Source, selection: Selection, changes: Sequence[Change], tit
         click.echo(f"Nothing was imported from {source.path}.", err=True)
 
 
-def _farewell(source: Source, selection: Selection, aim: Target, state: str) -> str:
+def _farewell(source: Source, selection: Selection, aim: Target, state: str, wishes: Wishes) -> str:
     """What to do with the source now, which is left to the user."""
     left = len(selection.left_out)
     kept = f" {left} of its values {'was' if left == 1 else 'were'} skipped, and exist only there."
@@ -153,4 +179,6 @@ def _farewell(source: Source, selection: Selection, aim: Target, state: str) -> 
     ending = [name for name, text in texts.items() if text.find("\n") == len(text) - 1]
     lines = f" A newline ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
     done = f"{aim.path} now holds {len(selection.chosen)} values from {source.path}, {state}"
-    return f"{done}{kept if left else ''}{lines} {source.advice}"
+    left_there = sum(len(value.comments) for value in selection.chosen.values())
+    notes = " Its comments were not imported (--comments)." if left_there and not wishes.comments else ""
+    return f"{done}{kept if left else ''}{lines}{notes} {source.advice}"

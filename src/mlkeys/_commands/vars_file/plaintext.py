@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from mlkeys._errors import MlkeysError
@@ -67,9 +68,25 @@ def parsed(text: str, name_problems: NameProblems) -> dict[str, str]:
         if problem:
             problems.append(f"  line {value.line}: {problem}")
         found.setdefault(value.path[0], value)
+    problems += [f"  line {line}: {problem}" for line, problem in _lost(text)]
     if problems:
         raise MlkeysError("\n".join(dict.fromkeys(["The text has errors:", *problems])))
     return {name: value.text for name, value in found.items()}
+
+
+def _lost(text: str) -> Iterator[tuple[int, str]]:
+    """Lines where YAML takes a part of a value for something else."""
+    import yaml
+
+    lines = text.removeprefix("\ufeff").split("\n")
+    # This loader refuses some texts that the other one reads; its message contains the line.
+    with suppress(yaml.YAMLError):
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            line, column = token.end_mark.line, token.end_mark.column
+            if isinstance(token, yaml.AnchorToken):
+                yield line + 1, "put a value that begins with & in quotes"
+            elif isinstance(token, yaml.ScalarToken) and token.plain and lines[line][column:].lstrip().startswith("#"):
+                yield line + 1, "put a value with # in quotes, and a comment on a line of its own"
 
 
 def _problem(value: Value, found: Mapping[str, Value], name_problems: NameProblems) -> str:

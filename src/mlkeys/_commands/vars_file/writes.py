@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
+from mlkeys._import.comments import with_comments
 from mlkeys._lint.ciphertexts import is_vars_file
 from mlkeys._shared.schema import VARS_FILE_SUFFIXES
 from mlkeys._system import collection as _collection
@@ -95,11 +96,18 @@ class Target:
         plan = plan_vars(client, request, self.file).without_upkeep()
         return Planned(tuple(Change(one.name, one.action, one.reason, one.after) for one in plan.changes), plan)
 
-    def write(self, client: Client, planned: Planned, removed: Sequence[str] = ()) -> None:
+    def write(
+        self,
+        client: Client,
+        planned: Planned,
+        removed: Sequence[str] = (),
+        comments: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         """Encrypt the new values, and replace the file or the document.
 
         Args:
             removed: entries to remove as well.
+            comments: what to write above entries of a YAML file.
 
         Raises:
             ChangedMeanwhile: the file or the document was changed after it was read.
@@ -108,7 +116,7 @@ class Target:
 
         edits = carry_out(planned.plan)
         client.settle()
-        self._replace(client, replace(edits, removed=[*edits.removed, *removed]))
+        self._replace(client, replace(edits, removed=[*edits.removed, *removed]), comments)
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove entries, and replace the file or the document. Only the latter needs the server.
@@ -125,13 +133,15 @@ class Target:
         with _collection.connected() as client:
             self._replace(client, edits)
 
-    def _replace(self, client: Client | None, edits: Edits) -> None:
+    def _replace(
+        self, client: Client | None, edits: Edits, comments: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import update
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Overtaken
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import replace_document
 
         if self.stored is None or client is None:
-            replacing.replace(self.path, update(self.file, edits), self.before)
+            replacing.replace(self.path, with_comments(update(self.file, edits), comments or {}), self.before)
             return
         try:
             replace_document(client, self.file, self.stored, edits)

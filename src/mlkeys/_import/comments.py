@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The comments of a source: which value each belongs to, and a vars file with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from mlkeys._import.values import Value
+
+
+def commented_yaml(values: Sequence[Value], text: str) -> list[Value]:
+    """Values with the comments above them and on their lines. What only looks like a comment in a value is none."""
+    lines = text.removeprefix("\ufeff").split("\n")
+    inside, trailing = _tokens(lines)
+    if inside is None:
+        return list(values)
+    own = {
+        number: line.strip().lstrip("#").strip()
+        for number, line in enumerate(lines)
+        if number not in inside and line.lstrip().startswith("#")
+    }
+    return _belonging(values, lines, own, trailing)
+
+
+def commented_lines(values: Sequence[Value], text: str) -> list[Value]:
+    """Values of a file with one assignment a line, with the comments above them."""
+    lines = text.removeprefix("\ufeff").split("\n")
+    own = {at: line.strip().lstrip("#").strip() for at, line in enumerate(lines) if line.lstrip().startswith("#")}
+    return _belonging(values, lines, own, {})
+
+
+def _tokens(lines: Sequence[str]) -> tuple[set[int] | None, dict[int, str]]:
+    """The lines that a value of several lines continues on, and the comments behind values. None if it is unclear."""
+    import yaml
+
+    inside: set[int] = set()
+    trailing: dict[int, str] = {}
+    try:
+        for token in yaml.scan("\n".join(lines), Loader=yaml.SafeLoader):
+            if isinstance(token, yaml.ScalarToken):
+                first, last, column = token.start_mark.line, token.end_mark.line, token.end_mark.column
+                inside.update(range(first + 1, last + (1 if column else 0)))
+                rest = lines[last][column:].strip(" ,]}") if column else ""
+                if rest.startswith("#"):
+                    trailing[last] = rest.lstrip("#").strip()
+    except yaml.YAMLError:
+        return None, {}
+    return inside, trailing
+
+
+def _belonging(
+    values: Sequence[Value], lines: Sequence[str], own: Mapping[int, str], trailing: Mapping[int, str]
+) -> list[Value]:
+    """Each value with the comments between the one before and itself, down from the last blank line."""
+    pending: list[str] = []
+    above: dict[int, list[str]] = {}
+    starts = {value.line for value in values}
+    for at, line in enumerate(lines):
+        if at in own:
+            pending.append(own[at])
+        elif at + 1 in starts:
+            above[at + 1], pending = pending, []
+        elif not line.strip():
+            pending = []
+    found = []
+    for value in values:
+        comments = [*above.pop(value.line, ()), *([trailing[value.line - 1]] if value.line - 1 in trailing else [])]
+        found.append(replace(value, comments=tuple(comment for comment in comments if comment)))
+    return found
+
+
+def with_comments(text: str, comments: Mapping[str, Iterable[str]]) -> str:
+    """The text of a vars file with comments above its entries."""
+    for name, written in comments.items():
+        above = "".join(f"# {''.join(filter(str.isprintable, one))}\n" for one in written)
+        entry = re.search(rf"^{re.escape(name)}:", text, flags=re.MULTILINE)
+        if entry:
+            text = text[: entry.start()] + above + text[entry.start() :]
+    return text
