@@ -50,7 +50,7 @@ def test_a_pair_has_two_sides(text: str) -> None:
         pairs([text], "--env")
 
 
-def test_pairs_are_told_apart_by_the_first_sign() -> None:
+def test_the_first_sign_separates_name_and_value() -> None:
     assert pairs(["a=b=c", "d=e"], "--env") == {"a": "b=c", "d": "e"}
     with pytest.raises(MlkeysError, match="--env names 'a' twice"):
         pairs(["a=b", "a=c"], "--env")

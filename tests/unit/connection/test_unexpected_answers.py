@@ -99,7 +99,15 @@ class Odd(StandIn):
 
 ITEMS = [Item(b"vault:v1:AAAA", "one")]
 KEY = {"backend": "transit", "name": "k", "state": "present", "derived": True, "min_decryption_version": 1}
-ROLE = {"path": "approle", "name": "r", "state": "present", "enable": True, "token_ttl": 5, "token_policies": ["p"]}
+ROLE = {
+    "path": "approle",
+    "name": "r",
+    "state": "present",
+    "enable": True,
+    "description": "d",
+    "token_ttl": 5,
+    "token_policies": ["p"],
+}
 GRANT = {"key": "k", "allow": ["decrypt"], "secrets": ["a"]}
 WORK: dict[str, Callable[[Odd], object]] = {
     "key": lambda client: reconcile_key(client, {**KEY, "rotate_older_than": "1d"}, NOW),

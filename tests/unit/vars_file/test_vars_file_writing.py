@@ -13,6 +13,7 @@ from unittest import mock
 import pytest
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import needs_quotes
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file import changes
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document, plain
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
@@ -147,7 +148,8 @@ def test_a_file_that_is_changed_line_by_line_is_what_the_library_makes_of_it(
     text = written(preamble, parts, [sealed()] * len(names), metadata(hmacs, indent), end, first)
     new = {name: sealed(2) for name in [*sorted(chosen), *added]}
 
-    assert lines_of(text) is not None
+    # Names that YAML reads as something else are left to the library.
+    assert (lines_of(text) is None) is any(needs_quotes(name) for name in names)
     by_lines = changed(parse(text, PATH), new, new, removed)
     with mock.patch(f"{changes.__name__}.lines_of", return_value=None):
         by_library = changed(parse(text, PATH), new, new, removed)

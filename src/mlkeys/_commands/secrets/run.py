@@ -204,7 +204,7 @@ def _watch(paths: Sequence[Path], own: Sequence[str], number: int | None) -> int
 
 
 def _marks(paths: Sequence[Path]) -> list[tuple[int, int, int] | None]:
-    """What tells a changed file from the former one. A file that is just being replaced has none."""
+    """Marks of the files, which differ when one changes. A file that is just being replaced has none."""
     marks: list[tuple[int, int, int] | None] = []
     for path in paths:
         try:
