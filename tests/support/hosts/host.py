@@ -120,7 +120,8 @@ class Host:
 
     def _settings(self, address: str, program: str, extra: Path) -> dict[str, str]:
         """The environment of boot.sh."""
-        visible = [sys.prefix, sys.base_prefix] if self._python else []
+        # A host has this machine's /usr already, with the programs that were downloaded. Bound again, it would lack them.
+        visible = [path for path in (sys.prefix, sys.base_prefix) if path != "/usr"] if self._python else []
         return {
             "PATH": os.environ["PATH"],
             "base": self._base,
