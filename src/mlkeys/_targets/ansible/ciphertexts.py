@@ -117,13 +117,14 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
             VARS: {**options, "secrets": _secrets([entry], values)},
             "when": [*map(Template, needed), *key.when],
         }
-    others = {entry.name for entry in values.entries_of_key(element)} - {entry.name for entry in given}
+    # One list for all files of a key, which would otherwise grow with the square of their number.
+    names = values.names_of_key(element)
     yield {
         "name": f"Ciphertexts {values.name(element)}",
         VARS: {
             **options,
             "purge": True,
-            **({"keep": sorted(others)} if others else {}),
+            **({"keep": names} if len(names) > len(given) else {}),
             "secrets": _secrets(given, values),
         },
         **({"when": [*key.when]} if key.when else {}),

@@ -15,7 +15,7 @@ from mlkeys._constructs.inventory import Template
 from mlkeys._model.element import Element
 from mlkeys._model.secret import GeneratedSecret
 from mlkeys._targets.ansible import ciphertexts, services
-from mlkeys._targets.ansible.ciphertexts import Task, is_there, path_template, reading
+from mlkeys._targets.ansible.ciphertexts import Task, is_there, reading
 from mlkeys._targets.ansible.content import content
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
@@ -167,8 +167,7 @@ def _tasks(
     config: HostConfig, values: Values, files: Iterable[HostFile], vars_files: Mapping[Element, str]
 ) -> Iterator[Task]:
     if isinstance(config.content, Agent):
-        paths = {element: path_template(file) for element, file in vars_files.items()}
-        yield services.task(config, config.content, values, paths)
+        yield services.task(config, config.content, values, vars_files)
         return
     for file in files:
         options: Task = {

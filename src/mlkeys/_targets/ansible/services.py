@@ -12,9 +12,9 @@ from mlkeys._analysis.view import View
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
-from mlkeys._constructs.inventory import Template
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Target, parts
+from mlkeys._targets.ansible.ciphertexts import path_template
 from mlkeys._targets.ansible.values import Values
 
 ROLE = "mlkeys.transit.vault_transit_host"
@@ -82,7 +82,7 @@ def config_path(config: HostConfig) -> str:
     return f"{FOLDER}/{name_of(config)}/agent.hcl"
 
 
-def task(config: HostConfig, agent: Agent, values: Values, vars_files: Mapping[Element, Template]) -> dict[str, Any]:
+def task(config: HostConfig, agent: Agent, values: Values, vars_files: Mapping[Element, str]) -> dict[str, Any]:
     """Return the task that deploys a service with the role.
 
     Args:
@@ -91,7 +91,9 @@ def task(config: HostConfig, agent: Agent, values: Values, vars_files: Mapping[E
     text = values.view.text
     entries = {name: entry for name, text in agent.env.items() if (entry := _encrypted(values.view, text)) is not None}
     files = dict.fromkeys(
-        vars_files[entry.node.scope] for entry in entries.values() if isinstance(entry.node.scope, EncryptedVars)
+        path_template(vars_files[entry.node.scope])
+        for entry in entries.values()
+        if isinstance(entry.node.scope, EncryptedVars)
     )
     key = next(iter(entries.values())).key
     words = [values.text(str(word)) for word in agent.command]

@@ -37,6 +37,7 @@ class Values:
         self.stack = stack
         self.program_folder = program_folder
         self._on_hosts = on_hosts
+        self._names_by_key: dict[tuple[str, str], list[str]] = {}
         #: The variable with the results of keys that a task makes together, and the place of each among them.
         self.key_places: Mapping[Element, tuple[str, int]] = {}
 
@@ -56,9 +57,12 @@ class Values:
         """Return the engine and the name of the key of a file."""
         return self.view.text(str(file.key.backend)).strip("/"), self.view.text(str(file.key.name))
 
-    def entries_of_key(self, file: EncryptedVars) -> list[Encrypted]:
-        """Return the secrets of all files of the stack with the same key as this one."""
-        return self._entries_by_key[self.key_of(file)]
+    def names_of_key(self, file: EncryptedVars) -> list[str]:
+        """Return the names of the secrets of all files of the stack with the same key as this one."""
+        key = self.key_of(file)
+        if key not in self._names_by_key:
+            self._names_by_key[key] = sorted({entry.name for entry in self._entries_by_key[key]})
+        return self._names_by_key[key]
 
     def file_of_entry(self, entry: Encrypted) -> str:
         """Return the path of the file with the ciphertext of a secret, relative to the project."""
