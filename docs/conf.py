@@ -37,6 +37,8 @@ nitpicky = True
 # Signatures mention types of the standard library and private names, which have no page here.
 nitpick_ignore_regex = [("py:.*", ".*")]
 default_role = "code"
+# Pygments does not know that a block of a policy can be in one line, and highlights it all the same.
+suppress_warnings = ["misc.highlighting_failure"]
 smartquotes = False  # it would merge the two dashes before an option
 
 myst_enable_extensions = ["colon_fence", "deflist"]

@@ -130,7 +130,7 @@ def _over_corpus(commands: Commands, corpus: Path) -> list[Row]:
     """False alarms, and the time that it takes. The slowest program runs once."""
     sizes = [path.stat().st_size for path in corpus.rglob("*") if path.is_file()]
     scans = {
-        program: _median([_run(command(corpus)) for _ in range(1 if program == "detect-secrets" else 3)])
+        program: _median([_run(command(corpus)) for _time in range(1 if program == "detect-secrets" else 3)])
         for program, command in commands.items()
     }
     own = scans.pop("mlkeys")
