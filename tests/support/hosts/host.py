@@ -120,7 +120,7 @@ class Host:
 
     def _settings(self, address: str, program: str, extra: Path) -> dict[str, str]:
         """The environment of boot.sh."""
-        # A host has this machine's /usr already, with the programs that were downloaded. Bound again, it would lack them.
+        # A host has this machine's /usr already, with the programs that were downloaded: bound again, it lacks them.
         visible = [path for path in (sys.prefix, sys.base_prefix) if path != "/usr"] if self._python else []
         return {
             "PATH": os.environ["PATH"],
