@@ -23,7 +23,8 @@ _NO_VERIFICATION = (
     "(lookup('ansible.builtin.env', 'BAO_SKIP_VERIFY') or lookup('ansible.builtin.env', 'VAULT_SKIP_VERIFY')) | lower"
 )
 
-ADDRESS = Template(f"{{{{ {_setting('url', 'ANSIBLE_HASHI_VAULT_ADDR', 'BAO_ADDR', 'VAULT_ADDR')} }}}}")
+_ADDRESSES = ("ANSIBLE_HASHI_VAULT_ADDR", "BAO_AGENT_ADDR", "VAULT_AGENT_ADDR", "BAO_ADDR", "VAULT_ADDR")
+ADDRESS = Template(f"{{{{ {_setting('url', *_ADDRESSES)} }}}}")
 TOKEN = Template(f"{{{{ {_setting('token', 'ANSIBLE_HASHI_VAULT_TOKEN', 'BAO_TOKEN', 'VAULT_TOKEN')} }}}}")
 NAMESPACE = Template(
     f"{{{{ {_setting('namespace', 'ANSIBLE_HASHI_VAULT_NAMESPACE', 'BAO_NAMESPACE', 'VAULT_NAMESPACE')} }}}}"
