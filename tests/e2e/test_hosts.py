@@ -160,6 +160,9 @@ def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(s
     assert changed(last) == {"localhost": 0, "one": 0, "two": 2}
     assert [len(site.got(name, "left")) for name in HOSTS] == [starts["one"], starts["two"] + 1]
     assert [len(site.got(name, "turned")) for name in HOSTS] == [2, 2]
+    # A restart by the role counts no earlier attempts, and so waits for none.
+    for name in HOSTS:
+        assert site.hosts[name].run("cut", "-d", " ", "-f", "1", "/run/mlkeys/left/attempts").stdout.strip() == "1"
 
 
 def sha256(text: str) -> str:
