@@ -288,6 +288,9 @@ def mount_problem(path: str) -> str | None:
     return path_problem(path)
 
 
+# The entry of an encrypted vars file that describes the file itself.
+METADATA = "_transit"
+
 # How the names of encrypted vars files end.
 VARS_FILE_SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
 

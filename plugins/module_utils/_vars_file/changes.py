@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Collection, Mapping, MutableMapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA, ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
     Document,
     is_json,
@@ -19,7 +19,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     FORMAT,
-    METADATA,
     Entry,
     VarsFile,
 )

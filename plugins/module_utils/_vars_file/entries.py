@@ -44,6 +44,7 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
+    METADATA,
     ciphertext_version,
     mount_problem,
     name_problem,
@@ -55,7 +56,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document
     content_of,
 )
 
-METADATA = "_transit"
 FORMAT = 1
 
 IN_FILE = "file"

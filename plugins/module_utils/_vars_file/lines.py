@@ -13,9 +13,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import needs_quotes
 
-_METADATA = "_transit"
 # In the order in which they are written.
 _BLOCKS = ("before", "hmac")
 
@@ -73,7 +73,7 @@ def lines_of(text: str) -> Lines | None:
                 return None
     except _OtherFormError:
         return None
-    if any(not block for block in found.blocks.values()) or found.content.get(_METADATA, found) == {}:
+    if any(not block for block in found.blocks.values()) or found.content.get(METADATA, found) == {}:
         return None
     return found if found.content else None
 
@@ -97,7 +97,7 @@ def _take(found: Lines, number: int, line: str) -> None:
         value = setting[3]
         if needs_quotes(value) or (value == "1") != (setting[2] == "format"):
             raise _OtherFormError
-        _put(found.metadata, found.content[_METADATA], setting[2], number, 1 if value == "1" else value)
+        _put(found.metadata, found.content[METADATA], setting[2], number, 1 if value == "1" else value)
         return
     header = _HEADER.fullmatch(line)
     if header is not None:
@@ -121,9 +121,9 @@ def _depth(found: Lines, indent: int) -> int:
 
 def _is_open(found: Lines) -> bool:
     """Whether the last name has no value yet."""
-    if list(found.content)[-1:] != [_METADATA]:
+    if list(found.content)[-1:] != [METADATA]:
         return False
-    inner = found.content[_METADATA]
+    inner = found.content[METADATA]
     if len(found.indents) == 1:
         return not inner
     return bool(inner) and inner[list(inner)[-1]] == {}
@@ -134,22 +134,22 @@ def _level(found: Lines, depth: int) -> tuple[dict[str, int], dict[str, Any]]:
         return found.entries, found.content
     if depth != 2:
         raise _OtherFormError
-    last = list(found.content[_METADATA])[-1]
-    return found.blocks[last], found.content[_METADATA][last]
+    last = list(found.content[METADATA])[-1]
+    return found.blocks[last], found.content[METADATA][last]
 
 
 def _put(names: dict[str, int], values: dict[str, Any], name: str, number: int, value: Any) -> None:
-    if name in values or needs_quotes(name) or (name == _METADATA and value != {}):
+    if name in values or needs_quotes(name) or (name == METADATA and value != {}):
         raise _OtherFormError
     names[name], values[name] = number, value
 
 
 def _begin_block(found: Lines, number: int, name: str, depth: int) -> None:
-    if depth == 0 and name == _METADATA:
+    if depth == 0 and name == METADATA:
         _put({}, found.content, name, number, {})
         found.header = number
     elif depth == 1 and name in _BLOCKS:
-        _put(found.metadata, found.content[_METADATA], name, number, {})
+        _put(found.metadata, found.content[METADATA], name, number, {})
         found.blocks[name] = {}
     else:
         raise _OtherFormError
@@ -186,7 +186,7 @@ def edited(
         blocks: new values in the blocks of the metadata.
         removed: names that go.
     """
-    metadata = found.content.get(_METADATA)
+    metadata = found.content.get(METADATA)
     if metadata is not None and any(metadata.get(name) != value for name, value in settings.items()):
         return None
     if not all(_is_plain(name, value) for name, value in settings.items()):
@@ -195,7 +195,7 @@ def edited(
     front = len(found.lines) - 1 if metadata is None else found.header - 1
     _change(found, changes, found.entries, ciphertexts, removed, "", front)
     if metadata is None:
-        new = [f"{_METADATA}:", *(f"  {name}: {value}" for name, value in settings.items())]
+        new = [f"{METADATA}:", *(f"  {name}: {value}" for name, value in settings.items())]
         new += [line for name in _BLOCKS if blocks.get(name) for line in _block("  ", name, blocks[name])]
         changes.added.setdefault(len(found.lines) - 1, []).extend(new)
     else:

@@ -5,18 +5,14 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
-from mlkeys._commands.errors import failing_plainly
-from mlkeys._errors import MlkeysError
-
-SHELLS = ("bash", "zsh", "fish")
+SHELLS = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=click.Choice(list(SHELLS)))
 @click.pass_context
-@failing_plainly
 def command(context: click.Context, shell: str) -> None:
     """Print the completion script of a shell: it completes commands, options, files and names of secrets.
 
@@ -26,8 +22,5 @@ def command(context: click.Context, shell: str) -> None:
       mlkeys completion zsh > ~/.zfunc/_mlkeys
       mlkeys completion fish > ~/.config/fish/completions/mlkeys.fish
     """
-    kind = get_completion_class(shell)
-    if kind is None:
-        raise MlkeysError(f"There is no completion for {shell}.")
     root = context.find_root()
-    click.echo(kind(root.command, {}, "mlkeys", "_MLKEYS_COMPLETE").source())
+    click.echo(SHELLS[shell](root.command, {}, "mlkeys", "_MLKEYS_COMPLETE").source())

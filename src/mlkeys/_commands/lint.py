@@ -21,6 +21,7 @@ from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
 from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
 from mlkeys._providers.key_patterns import Form, Patterns, built_in, forms_of
 from mlkeys._shared.printable import printable
+from mlkeys._shared.schema import METADATA
 from mlkeys._system.worktree import Looked, Worktree
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
@@ -236,7 +237,7 @@ def _patterns(files: Sequence[Path]) -> Patterns:
 
 def _may_be_managed(file: Looked) -> bool:
     """Whether a file may be an encrypted vars file, by its name or its content."""
-    return is_vars_file(file.path) or ("_transit" in file.text and file.path.endswith((".yml", ".yaml", ".json")))
+    return is_vars_file(file.path) or (METADATA in file.text and file.path.endswith((".yml", ".yaml", ".json")))
 
 
 def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Finding]:

@@ -67,6 +67,24 @@ class Run:
         self.reported = True
 
 
+@contextmanager
+def files_for_run(project: Path, contents: Mapping[str, object]) -> Iterator[None]:
+    """Put JSON files, by name, into a project for the time of the block. Not for secrets.
+
+    Raises:
+        MlkeysError: one cannot be written.
+    """
+    try:
+        for name, content in contents.items():
+            (project / name).write_text(json.dumps(content), encoding="utf-8")
+        yield
+    except OSError as problem:
+        raise MlkeysError(f"{project} cannot be written: {problem.strerror}.") from None
+    finally:
+        for name in contents:
+            (project / name).unlink(missing_ok=True)
+
+
 def ansible_playbook(
     folder: Path,
     playbook: str,

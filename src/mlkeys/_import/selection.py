@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlkeys._import.values import NOTHING, SCALARS, TEXT, Source, Value, refuse
-from mlkeys._shared.schema import did_you_mean
+from mlkeys._shared.schema import METADATA, did_you_mean
 from mlkeys._shared.yaml_words import is_reserved
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_]+")
 # The vars file's own entry.
-_METADATA = "_transit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +151,6 @@ def _about_name(name: str, values: Sequence[Value]) -> Iterator[str]:
     if len(values) > 1:
         places = ", ".join(value.place for value in values)
         yield f"{places}: all of them would become {name}. Choose with --only, --skip or --rename OLD=NEW"
-    elif not _NAME.fullmatch(name) or name == _METADATA or is_reserved(name):
+    elif not _NAME.fullmatch(name) or name == METADATA or is_reserved(name):
         old = values[0].name
         yield f"{values[0].place} would become '{name}', which is not a variable name: use --rename {old}=NEW"

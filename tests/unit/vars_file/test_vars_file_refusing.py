@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
-    METADATA,
     Entry,
     VarsFile,
     check_ownership,

@@ -7,8 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import Edits, update
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import METADATA, VarsFile, parse
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    VarsFile,
+    parse,
+)
 
 PATH = "keys.transit.yml"
 SECRET = "sk-never-to-be-shown"

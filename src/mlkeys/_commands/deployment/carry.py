@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from mlkeys._commands.deployment.state import StackState
-from mlkeys._commands.playbook import Run, ansible_playbook
+from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Move, moved_keys, moves
 
@@ -54,13 +53,8 @@ def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO)
         content = yaml.safe_load(former_file.read_text(encoding="utf-8"))
         given.append(_variables(state, move, content))
         state.vars_file(move.key).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        (project / _VARIABLES).write_text(json.dumps({"moves": given}), encoding="utf-8")
+    with files_for_run(project, {_VARIABLES: {"moves": given}}):
         run = ansible_playbook(project, "move.yml", ["--extra-vars", f"@{_VARIABLES}"], show=show)
-    except OSError as problem:
-        raise MlkeysError(f"{project} cannot be written: {problem.strerror}.") from None
-    finally:
-        (project / _VARIABLES).unlink(missing_ok=True)
     if not run.status:
         for move in found:
             if move.former not in state.stored():

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ import click
 
 from mlkeys._commands.deployment.owners import OnServer
 from mlkeys._commands.deployment.state import StackState, record_in
-from mlkeys._commands.playbook import Run, ansible_playbook
+from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._commands.stacks import terminal
 from mlkeys._errors import MlkeysError
 from mlkeys._record.left import Left, left, lines, variables
@@ -130,16 +129,9 @@ def delete(one: Departed, project: Path, show: TextIO, arguments: Sequence[str] 
     owner = one.state.record.owner if one.state.record is not None else ""
     given = {"left": variables(made, owner, there), "force_keys": force}
     hosts = {"left_hosts": {"hosts": {host: _login(one.state, made.hosts.get(host, {}), host) for host in made.files}}}
-    try:
-        (project / _VARIABLES).write_text(json.dumps(given), encoding="utf-8")
-        (project / _INVENTORY).write_text(json.dumps(hosts), encoding="utf-8")
-        words = ["--inventory", "inventory", "--inventory", _INVENTORY, "--extra-vars", f"@{_VARIABLES}", *arguments]
+    words = ["--inventory", "inventory", "--inventory", _INVENTORY, "--extra-vars", f"@{_VARIABLES}", *arguments]
+    with files_for_run(project, {_VARIABLES: given, _INVENTORY: hosts}):
         return ansible_playbook(project, "left.yml", words, show=show)
-    except OSError as problem:
-        raise MlkeysError(f"{project} cannot be written: {problem.strerror}.") from None
-    finally:
-        for name in (_VARIABLES, _INVENTORY):
-            (project / name).unlink(missing_ok=True)
 
 
 def _login(state: StackState, recorded: Mapping[str, object], host: str) -> Mapping[str, object]:

@@ -14,10 +14,9 @@ import click
 from mlkeys._commands.deployment.state import program_folder
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
+from mlkeys._shared.schema import METADATA
 from mlkeys._system.replacing import read, replace
 from mlkeys._targets.state_names import FLOORS_FILE, FOLDER, VARS_SUFFIX, folder_of, vars_file_of
-
-_METADATA = "_transit"
 
 
 def move_state(app: Root, out: Path) -> None:
@@ -50,7 +49,7 @@ def _move_ciphertexts(old: Path, own: Path) -> None:
 
     try:
         content = yaml.safe_load(read(old) or "")
-        metadata = content[_METADATA]
+        metadata = content[METADATA]
         new = own / vars_file_of(str(metadata["backend"]), str(metadata["key"]))
     except (yaml.YAMLError, TypeError, KeyError):
         raise MlkeysError(f"{old} is not a file of ciphertexts: move it away, or correct it.") from None
@@ -68,12 +67,12 @@ def _move_ciphertexts(old: Path, own: Path) -> None:
 def _merged(present: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of a file with the entries of another one that it does not have."""
     missing = {name: value for name, value in old.items() if name not in present}
-    metadata = dict(present[_METADATA])
-    for name, known in old[_METADATA].items():
+    metadata = dict(present[METADATA])
+    for name, known in old[METADATA].items():
         if isinstance(known, Mapping):
             metadata[name] = {**{entry: known[entry] for entry in known if entry in missing}, **metadata.get(name, {})}
-    entries = {name: value for name, value in present.items() if name != _METADATA}
-    return {**entries, **missing, _METADATA: metadata}
+    entries = {name: value for name, value in present.items() if name != METADATA}
+    return {**entries, **missing, METADATA: metadata}
 
 
 def _move_floors(old: Path, new: Path) -> None:

@@ -18,12 +18,12 @@ from mlkeys._analysis.view import View
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record, parsed
+from mlkeys._shared.schema import METADATA
 from mlkeys._system.replacing import read
 from mlkeys._system.replacing import replace as written
 from mlkeys._targets.state_names import FOLDER, RECORD_FILE, VARS_SUFFIX, folder_of, vars_file_of
 
 _ENTRY = re.compile(r"""^["']?([A-Za-z_][A-Za-z0-9_]*)["']?:""", re.MULTILINE)
-_METADATA = "_transit"
 
 
 @dataclass(slots=True)
@@ -143,7 +143,7 @@ def stored_in(folder: Path) -> dict[str, frozenset[str]]:
     found = {}
     for path in sorted(folder.rglob(f"*{VARS_SUFFIX}")):
         key = unquote(path.relative_to(folder).as_posix().removesuffix(VARS_SUFFIX))
-        names = frozenset(_ENTRY.findall(read(path) or "")) - {_METADATA}
+        names = frozenset(_ENTRY.findall(read(path) or "")) - {METADATA}
         if names:
             found[key] = names
     return found

@@ -4,22 +4,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.show import names_of
-from mlkeys._commands.secrets.stored import plaintexts, stored_secrets
+from mlkeys._commands.secrets.names import check_known, complete
+from mlkeys._commands.secrets.stored import Secret, plaintexts
 from mlkeys._commands.vars_file.writes import Change, show, target
 from mlkeys._errors import MlkeysError
-from mlkeys._model.attributes import unknown_problem
 from mlkeys._system import collection
 
 
 @click.command("rename")
 @click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
-@click.argument("old", shell_complete=lambda ctx, _param, text: names_of(ctx.params.get("file"), text))
+@click.argument("old", shell_complete=complete)
 @click.argument("new")
 @failing_plainly
 def command(file: Path, old: str, new: str) -> None:
@@ -33,16 +33,14 @@ def command(file: Path, old: str, new: str) -> None:
       mlkeys rename keys.transit.yml openai_key openai_api_key
     """
     aim = target(file, None, None)
-    if old not in aim.file.entries:
-        raise MlkeysError(f"{file}: {unknown_problem(old, aim.file.entries, 'secret')}")
+    check_known([old], aim.file.entries, file)
     if new in aim.file.entries:
         raise MlkeysError(f"{file} already has an entry '{new}'. Remove it first: mlkeys unset {file} {new}")
     with collection.connected() as client:
-        secrets = [secret for secret in stored_secrets(lambda: client, [file]) if secret.name == old]
+        stored = Secret(old, file, replace(aim.file, backend=aim.backend, key=aim.key))
         try:
-            value = plaintexts(client, secrets)[old].decode()
+            value = plaintexts(client, [stored])[old].decode()
         except UnicodeDecodeError:
             raise MlkeysError(f"{old} is not UTF-8 text. Encrypt it again under the new name.") from None
         aim.write(client, aim.planned(client, {new: value}, purge=False), removed=[old])
-    version = aim.file.entries[old].version
-    show([(Change(old, "removed", f"renamed to {new}", version), "")], str(file))
+    show([(Change(old, "removed", f"renamed to {new}", stored.version), "")], str(file))

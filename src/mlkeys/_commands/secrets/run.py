@@ -17,9 +17,8 @@ import click
 
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.environment import inherited, pairs, text_of, variables
-from mlkeys._commands.secrets.stored import Secret, chosen_files, only, plaintexts, stored_secrets
-from mlkeys._errors import MlkeysError
-from mlkeys._model.attributes import unknown_problem
+from mlkeys._commands.secrets.names import check_known
+from mlkeys._commands.secrets.stored import chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection
 from mlkeys._system.memory_files import link, memory_files
 from mlkeys._system.processes import ChildProcess, exit_status
@@ -122,7 +121,7 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
     given = pairs(options["env"], "--env")
     with collection.connected() as client:
         secrets = only(stored_secrets(lambda: client, paths), options["names"])
-        _check_names({**given, **as_files}, secrets)
+        check_known([*given, *as_files], [secret.name for secret in secrets])
         named = variables([one.name for one in secrets if one.name not in as_files], options["env_name"], given)
         values = plaintexts(client, secrets)
     environment = inherited(
@@ -135,13 +134,6 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
         else:
             environment[place] = str(made[name])
     return {**environment, **{named[name]: os.fsdecode(text_of(name, values[name])) for name in named}}
-
-
-def _check_names(given: dict[str, str], secrets: Sequence[Secret]) -> None:
-    known = [secret.name for secret in secrets]
-    for name in given:
-        if name not in known:
-            raise MlkeysError(unknown_problem(name, known, "secret"))
 
 
 def _login_variables() -> Iterator[str]:

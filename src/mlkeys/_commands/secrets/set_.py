@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.show import names_of
+from mlkeys._commands.secrets.names import complete
 from mlkeys._commands.vars_file.writes import show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
@@ -19,7 +19,7 @@ from mlkeys._system import collection
 
 @click.command("set")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.argument("name", shell_complete=lambda ctx, _param, text: names_of(ctx.params.get("file"), text))
+@click.argument("name", shell_complete=complete)
 @click.option("--from-env", metavar="VARIABLE", help="Take the value from this environment variable.")
 @click.option("--key", metavar="NAME", help="Key for a new file.")
 @click.option("--backend", metavar="PATH", help="Path of the Transit engine for a new file. Default: transit.")

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.secrets.names import complete
 from mlkeys._commands.secrets.stored import Secret, chosen_files, only, plaintexts, stored_secrets
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
@@ -24,7 +25,7 @@ _MASK = "********"
 
 @click.command("show")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|DIR")
-@click.argument("name", required=False, shell_complete=lambda ctx, _param, text: names_of(ctx.params.get("file"), text))
+@click.argument("name", required=False, shell_complete=complete)
 @click.option("--reveal", is_flag=True, help="Decrypt, and show the values.")
 @click.option("--force", is_flag=True, help="Write values although the output is not a terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
@@ -82,15 +83,3 @@ def _table(secrets: list[Secret], values: dict[str, str]) -> None:
     for one in secrets:
         table.add_row(*(Text(cell) for cell in (one.name, values.get(one.name, _MASK), f"v{one.version}", one.key)))
     Console(highlight=False).print(table)
-
-
-def names_of(file: object, beginning: str) -> list[str]:
-    """The names in an encrypted vars file that begin so, for completion. None for a file that cannot be read."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(Path(str(file)).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
-        return []
-    names = content if isinstance(content, dict) else {}
-    return [str(name) for name in names if str(name) != "_transit" and str(name).startswith(beginning)]

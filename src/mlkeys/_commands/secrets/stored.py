@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlkeys._commands.secrets.names import check_known
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.ciphertexts import is_vars_file
-from mlkeys._model.attributes import unknown_problem
 from mlkeys._shared.schema import VARS_FILE_SUFFIXES
 from mlkeys._system import collection
 
@@ -88,9 +88,7 @@ def only(secrets: Sequence[Secret], names: Sequence[str]) -> list[Secret]:
         MlkeysError: there is no secret with one of the names.
     """
     known = {secret.name: secret for secret in secrets}
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise MlkeysError(unknown_problem(missing[0], known, "secret"))
+    check_known(names, known)
     return [known[name] for name in dict.fromkeys(names)] if names else list(secrets)
 
 

@@ -9,10 +9,8 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.show import names_of
+from mlkeys._commands.secrets.names import check_known, complete
 from mlkeys._commands.vars_file.writes import Change, show, target
-from mlkeys._errors import MlkeysError
-from mlkeys._model.attributes import unknown_problem
 
 
 @click.command("unset")
@@ -22,7 +20,7 @@ from mlkeys._model.attributes import unknown_problem
     nargs=-1,
     required=True,
     metavar="NAME...",
-    shell_complete=lambda ctx, _param, text: names_of(ctx.params.get("file"), text),
+    shell_complete=complete,
 )
 @failing_plainly
 def command(file: Path, names: tuple[str, ...]) -> None:
@@ -35,9 +33,7 @@ def command(file: Path, names: tuple[str, ...]) -> None:
       mlkeys unset keys.transit.yml old_api_key
     """
     aim = target(file, None, None)
-    for name in names:
-        if name not in aim.file.entries:
-            raise MlkeysError(f"{file}: {unknown_problem(name, aim.file.entries, 'secret')}")
+    check_known(names, aim.file.entries, file)
     aim.remove(names)
     entries = [aim.file.entries[name] for name in dict.fromkeys(names)]
     show([(Change(entry.name, "removed", "", entry.version), "") for entry in entries], str(file))

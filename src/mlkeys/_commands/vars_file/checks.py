@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.ciphertexts import KeyState, StoredEntry, StoredFile, is_vars_file, server_findings, stored_findings
 from mlkeys._lint.findings import DAMAGED, PLAIN_VALUE, UNKNOWN_KEY, Finding, finding
-from mlkeys._shared.schema import ciphertext_version, name_problem
+from mlkeys._shared.schema import METADATA, ciphertext_version, name_problem
 from mlkeys._system import collection as _collection
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _read(path: str, text: str) -> tuple[VarsFile | None, list[Finding]]:
     """The file and its findings; None and no findings for a file of another kind."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import METADATA, interpret
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import interpret
 
     try:
         content = content_of(text, path)
