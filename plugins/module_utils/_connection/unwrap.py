@@ -116,7 +116,7 @@ class Wrapped:
     def _received(self, url: str, body: Mapping[str, Any], *, with_token: bool) -> _Answer:
         """
         Raises:
-            OSError: there is no answer.
+            OSError: the server does not answer.
             ValueError: the URL, or what should be an answer, is invalid.
             TooLarge: the answer does not end.
         """

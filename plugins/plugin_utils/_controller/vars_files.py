@@ -86,7 +86,7 @@ class StoredVariables:
         known = self._known.get(path)
         if known is not None and known[0] == mark:
             return known[1]
-        # In case it is no longer valid.
+        # If the new content is invalid, the old one must not be used.
         self._known.pop(path, None)
         entries = _from_disk(path).entries.values()
         variables = {entry.name: as_in_any_file(entry.ciphertext) for entry in entries}

@@ -64,7 +64,7 @@ def test_variables_are_named_as_asked(stored: Path, process: Process, allow: All
         (["--env", "gpc=G", "--", "true"], 1, "Did you mean 'gcp'"),
         (["--file", "gcp=/no/such/folder/file", "--", "true"], 1, "cannot be created"),
         (["--signal", "HUP", "--", "true"], 2, "--signal needs --watch"),
-        (["--", "/no/such/program"], 127, "there is no such command"),
+        (["--", "/no/such/program"], 127, "/no/such/program: command not found."),
         (["--", "/etc"], 126, "/etc: "),
         (["--", "sh", "-c", "exit 7"], 7, ""),
     ],

@@ -33,7 +33,7 @@ def check_known(names: Iterable[str], known: Collection[str], file: Path | None 
         file: where they should be, for the message.
 
     Raises:
-        MlkeysError: there is no secret with one of the names.
+        MlkeysError: one of the names is unknown.
     """
     for name in names:
         if name not in known:

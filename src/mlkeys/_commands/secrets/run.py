@@ -151,7 +151,7 @@ def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
     try:
         os.execvpe(argv[0], list(argv), environment)  # noqa: S606  that is what the command is for
     except FileNotFoundError:
-        status, problem = 127, "there is no such command"
+        status, problem = 127, "command not found"
     except OSError as error:
         status, problem = 126, error.strerror or "it cannot be run"
     click.echo(f"Error: {argv[0]}: {problem}.", err=True)

@@ -71,5 +71,5 @@ def _value(name: str, variable: str | None) -> str:
         except UnicodeDecodeError:
             raise MlkeysError("Standard input is not UTF-8 text.") from None
     if not value:
-        raise MlkeysError(f"There is no value: {source}.")
+        raise MlkeysError(f"No value: {source}.")
     return value

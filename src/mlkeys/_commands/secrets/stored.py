@@ -48,7 +48,7 @@ def chosen_files(named: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(one for one in path.iterdir() if is_vars_file(one.name) and one.is_file())
             if not inside:
-                raise MlkeysError(f"There is no encrypted vars file (*{VARS_FILE_SUFFIXES[0]}) in {path.absolute()}.")
+                raise MlkeysError(f"No encrypted vars file (*{VARS_FILE_SUFFIXES[0]}) in {path.absolute()}.")
             found += inside
         elif not path.exists():
             raise MlkeysError(f"{path} does not exist.")
@@ -85,7 +85,7 @@ def only(secrets: Sequence[Secret], names: Sequence[str]) -> list[Secret]:
     """Those with these names; all of them for no names.
 
     Raises:
-        MlkeysError: there is no secret with one of the names.
+        MlkeysError: one of the names is unknown.
     """
     known = {secret.name: secret for secret in secrets}
     check_known(names, known)
