@@ -131,7 +131,7 @@ def _carry_out(
     done, kept = Run(), []
     with (
         _pipe() as pipe,
-        ChildProcess() as child,
+        ChildProcess(orphans=True) as child,
         child.running(
             argv,
             {**made, REPORT_VARIABLE: str(pipe.writing)},

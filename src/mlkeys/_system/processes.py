@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +22,12 @@ from mlkeys._system.terminal import in_foreground
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+# Orphans: seconds until SIGKILL follows SIGTERM, until what even that does not end is left, and between two looks.
+_GRACE = 2.0
+_LIMIT = 10.0
+_INTERVAL = 0.05
 
 
 @contextmanager
@@ -55,15 +63,51 @@ def ending_with_parent(before_exec: Callable[[], None]) -> Callable[[], None]:
     return in_child
 
 
+def _children() -> set[int]:
+    """The processes whose parent is this one, those that it adopted included; none where the system lists none."""
+    found: set[int] = set()
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has ended
+            found.update(map(int, listed.read_text(encoding="ascii").split()))
+    return found
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of whatever descendant loses its own, instead of the system's first process."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _end_orphans(spared: set[int]) -> None:
+    """End the children of this process but the spared ones, and then what these leave, until none is left."""
+    begun = time.monotonic()
+    while (orphans := _children() - spared) and (elapsed := time.monotonic() - begun) < _LIMIT:
+        for pid in orphans:
+            try:
+                os.kill(pid, signal.SIGTERM if elapsed < _GRACE else signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
+            except (ProcessLookupError, ChildProcessError):
+                pass  # it has ended
+            except PermissionError:  # it became somebody else
+                spared.add(pid)
+        time.sleep(_INTERVAL)
+
+
 class ChildProcess:
     """A command to which the stopping signals are passed on. Before it starts, they end this process.
+
+    With `orphans`, a command that such a signal stopped leaves no process behind: Ansible misses a worker that it
+    was just starting, which then carries out its task to the end, in a session of its own.
 
     Attributes:
         received: the last signal that arrived while the command ran.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, orphans: bool = False) -> None:
         self.received: int | None = None
+        self._orphans = orphans
+        self._spared: set[int] = set()
+        self._ending: threading.Thread | None = None
         self._command: subprocess.Popen[str] | None = None
         self._group = False
         self._over = False
@@ -96,6 +140,9 @@ class ChildProcess:
         # On a terminal the command must stay in our process group, the one that may use the terminal.
         # Elsewhere it leads its own group, so that a signal also reaches its children.
         self._group = not in_foreground()
+        if self._orphans:
+            _adopt_orphans()
+            self._spared = _children()
         try:
             with holding_signals() as before_exec:
                 self._command = subprocess.Popen(
@@ -114,6 +161,8 @@ class ChildProcess:
                 yield self._command
         finally:
             self._over = True
+            if self._ending is not None:
+                self._ending.join()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._over:
@@ -121,12 +170,21 @@ class ChildProcess:
         if self._command is None:
             self._over = True
             sys.exit(128 + number)
+        if self._orphans and self.received is None:
+            # In a thread, since an orphan may hold the pipes that the caller reads to their end.
+            self._ending = threading.Thread(target=self._end_what_is_left, args=(self._command.pid,), daemon=True)
+            self._ending.start()
         self.received = number
         with suppress(ProcessLookupError):
             if self._group:
                 os.killpg(self._command.pid, number)
             elif number != signal.SIGINT:  # the terminal sends Ctrl-C to the command itself
                 os.kill(self._command.pid, number)
+
+    def _end_what_is_left(self, command: int) -> None:
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PID, command, os.WEXITED | os.WNOWAIT)  # its status stays for whoever waits
+        _end_orphans({*self._spared, command})
 
 
 def exit_status(returned: int) -> int:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -179,6 +180,29 @@ def test_a_deployment_that_is_terminated_leaves_nothing_running(tmp_path: Path) 
                 process.terminate()
     assert process.returncode == 128 + signal.SIGTERM
     assert time.monotonic() - begun < 30
+
+
+ORPHANED = """
+import os, subprocess
+from mlkeys._system.processes import ChildProcess
+command = ["sh", "-c", "setsid sh -c 'echo $$; exec sleep 60' & exec sleep 60"]
+with ChildProcess(orphans=True) as child, child.running(command, os.environ, stdout=subprocess.PIPE) as process:
+    print(process.stdout.readline(), flush=True)
+    process.stdout.read()
+print(child.received, process.returncode)
+"""
+
+
+def test_a_process_in_a_session_of_its_own_ends_with_a_command_that_is_terminated() -> None:
+    # As a worker of Ansible that was just being started: neither Ansible nor a signal to the group reaches it.
+    with subprocess.Popen([sys.executable, "-c", ORPHANED], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        orphan = int(process.stdout.readline())
+        process.terminate()
+        shown, _ = process.communicate(timeout=30)
+    assert shown.split() == [str(int(signal.SIGTERM)), str(-signal.SIGTERM)]
+    with pytest.raises(ProcessLookupError):
+        os.kill(orphan, 0)
 
 
 def test_a_report_lists_what_was_done_and_what_was_not() -> None:
