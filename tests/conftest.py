@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.collection import collections_path
+from tests.support.order import dealt
 from tests.support.server import Bao, policy_token, running_bao, transit_mount
 
 # How long an example takes says more of the machine than of the code. Where a run decides, it tries the same each time.
@@ -40,6 +41,14 @@ def pytest_configure(config: pytest.Config) -> None:
     from ansible.plugins.loader import init_plugin_loader
 
     init_plugin_loader()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deal the slowest files to the workers first: each begins with an equal part of the list, from its front."""
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    if workers > 1:
+        items[:] = dealt(items, workers)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.support.collection import ROOT
 from tests.support.imports import cycle, files_imported, parsed
+from tests.support.order import SLOWEST, dealt
 
 TREES = {"ansible_collections.mlkeys.transit.plugins": ROOT / "plugins", "mlkeys": ROOT / "src" / "mlkeys"}
 #: Ansible sets the shape of these.
@@ -64,3 +66,15 @@ def test_no_function_is_long(package: str) -> None:
         and node.name != "main"  # a module's `main` is its argument spec
     }
     assert long == {}
+
+
+def test_the_slowest_files_are_dealt_first_and_no_test_is_lost(request: pytest.FixtureRequest) -> None:
+    assert [prefix for prefix in SLOWEST if not list((ROOT / "tests").glob(f"{prefix}*"))] == []
+    items = request.session.items
+    for workers in (2, 3, 5):
+        order = dealt(items, workers)
+        assert len(order) == len(items)
+        assert {item.nodeid for item in order} == {item.nodeid for item in items}
+        # A file's tests share what it sets up, so they follow one another, but where the list is cut.
+        blocks = [path for path, _ in itertools.groupby(item.path for item in order)]
+        assert len(blocks) <= len(set(blocks)) + workers
