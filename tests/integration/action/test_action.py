@@ -90,65 +90,71 @@ def test_the_order_of_the_sources(tmp_path: Path, first: int) -> None:
     project.run(env={"ANSIBLE_CONFIG": str(config), **dict(env[source] for source in present if source in env)})
 
 
-@pytest.mark.parametrize(
-    ("keywords", "in_process"),
-    [
-        ({}, True),
-        ({"environment": {}}, True),
-        ({"delegate_to": "localhost"}, True),
-        ({"loop": [1, 2]}, True),
-        ({"timeout": 50}, True),
-        ({"environment": {"X": "y"}}, False),
-        ({"async": 30, "poll": 1}, False),
-        ({"become": True, "become_method": "stub"}, False),
-        ({"become": True, "become_method": "stub", "delegate_to": "localhost"}, False),
-        ({"vars": {"ansible_become": True, "ansible_become_method": "stub"}}, False),
-    ],
-    ids=str,
-)
+# Keywords of a task, and whether it then runs in process.
+WAYS: list[tuple[dict[str, Any], bool]] = [
+    ({}, True),
+    ({"environment": {}}, True),
+    ({"delegate_to": "localhost"}, True),
+    ({"loop": [1, 2]}, True),
+    ({"timeout": 50}, True),
+    ({"environment": {"X": "y"}}, False),
+    ({"become": True, "become_method": "stub"}, False),
+    ({"become": True, "become_method": "stub", "delegate_to": "localhost"}, False),
+    ({"vars": {"ansible_become": True, "ansible_become_method": "stub"}}, False),
+]
+IN_BACKGROUND = {"async": 30, "poll": 1}
+
+# Becomes another user in name only: the test shows that the module is transferred.
+STUB = """
+from ansible.plugins.become import BecomeBase
+
+DOCUMENTATION = '''
+name: stub
+short_description: The same user
+description: The same user
+options:
+  become_user: {description: user, default: root, vars: [{name: ansible_become_user}]}
+  become_flags: {description: flags, default: ''}
+  become_exe: {description: program, default: ''}
+  become_pass: {description: password}
+'''
+
+
+class BecomeModule(BecomeBase):
+    name = "stub"
+
+    def build_become_command(self, cmd, shell):
+        super().build_become_command(cmd, shell)
+        return f"env BECAME=yes {cmd}"
+"""
+
+
+@pytest.mark.parametrize("ways", [WAYS, [(IN_BACKGROUND, False)]], ids=["waited for", "in background"])
 def test_which_tasks_run_in_process(
-    bao: Bao, mount: str, tmp_path: Path, role: AppRole, keywords: dict[str, Any], in_process: bool
+    bao: Bao, mount: str, tmp_path: Path, role: AppRole, ways: list[tuple[dict[str, Any], bool]]
 ) -> None:
     make_key(bao, mount)
     project = Project(tmp_path, {"BAO_ADDR": bao.addr, **role.environment, **CALLBACK})
     project.hosts(1, ansible_async_dir=str(tmp_path / "jobs"))
-    # Becomes another user in name only: the test shows that the module is transferred.
-    project.write(
-        "become_plugins/stub.py",
-        """
-        from ansible.plugins.become import BecomeBase
-
-        DOCUMENTATION = '''
-        name: stub
-        short_description: The same user
-        description: The same user
-        options:
-          become_user: {description: user, default: root, vars: [{name: ansible_become_user}]}
-          become_flags: {description: flags, default: ''}
-          become_exe: {description: program, default: ''}
-          become_pass: {description: password}
-        '''
-
-
-        class BecomeModule(BecomeBase):
-            name = "stub"
-
-            def build_become_command(self, cmd, shell):
-                super().build_become_command(cmd, shell)
-                return f"env BECAME=yes {cmd}"
-        """,
-    )
-    task = {"mlkeys.transit.vault_transit_key_info": {"name": "ml", "backend": mount}, "register": "out", **keywords}
-    check = {"ansible.builtin.assert": {"that": ["(out.results | default([out]))[0].transit_keys[0].name == 'ml'"]}}
-    project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task, check]}]))
+    project.write("become_plugins/stub.py", STUB)
+    tasks: list[dict[str, Any]] = []
+    for number, (keywords, _) in enumerate(ways):
+        asking = {"mlkeys.transit.vault_transit_key_info": {"name": "ml", "backend": mount}, "register": "out"}
+        tasks.append({"name": f"Way {number} begins", **asking, **keywords})
+        found = "(out.results | default([out]))[0].transit_keys[0].name == 'ml'"
+        tasks.append({"name": f"Way {number} ends", "ansible.builtin.assert": {"that": [found]}})
+    project.write("play.yml", json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
     ledger = Ledger(bao)
     done = project.run("-vvvv", env={**INVOCATION_SHOWN, "ANSIBLE_BECOME_PLUGINS": str(tmp_path / "become_plugins")})
-    assert ("AnsiballZ_vault_transit_key_info" not in done.stdout) is in_process
+    for number, (keywords, in_process) in enumerate(ways):
+        shown = done.stdout.partition(f"TASK [Way {number} begins]")[2].partition(f"TASK [Way {number} ends]")[0]
+        assert shown
+        assert ("AnsiballZ_vault_transit_key_info" not in shown) is in_process, keywords
+        if not in_process:
+            # A job in the background logs in by itself, because it may outlive the run. All others use the run's token.
+            assert ('"auth_method": "token"' in shown) is ("async" not in keywords), keywords
     assert asked(ledger)["login"] == 1
     assert live_tokens(bao, role) == 0
-    if not in_process:
-        # A job in the background logs in by itself, because it may outlive the run. All others use the run's token.
-        assert ('"auth_method": "token"' in done.stdout) is ("async" not in keywords)
     for secret in (role.secret_id, bao.token):
         assert secret not in done.stdout + done.stderr
 
