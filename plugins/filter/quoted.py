@@ -52,7 +52,7 @@ RETURN = r"""
 _value:
   description: The quoted value.
   type: str
-  sample: "'sk-not-a-real-key'"
+  sample: "'two words'"
 """
 
 from typing import Any, Callable

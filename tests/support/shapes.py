@@ -74,9 +74,12 @@ def read_by_shell(text: str) -> dict[str, str]:
 
 
 def read_by_rules_of_systemd(text: str) -> dict[str, str]:
-    """Read like `parse_env_file_internal` of systemd, limited to what the collection writes: whole values in quotes."""
+    """Read like `parse_env_file_internal` of systemd, limited to what the collection writes.
+
+    Values stand whole in quotes, or have none.
+    """
     found = {}
-    pattern = re.compile(r"""(\w+)=(?:'([^']*)'|"((?:[^"\\]|\\.)*)"|(\w+|-?[\d.e+-]+))\n""", re.DOTALL)
+    pattern = re.compile(r"""(\w+)=(?:'([^']*)'|"((?:[^"\\]|\\.)*)"|([^\s'"\\`$#;]*))\n""", re.DOTALL)
     end = 0
     for match in pattern.finditer(text):
         assert match.start() == end, "something is between the variables"

@@ -80,6 +80,10 @@ _QUOTES: dict[str, tuple[_Quotes, ...]] = {
     "shell": (_Quotes("'", (("'", "'\\''"),)),),
 }
 
+# Needs no quotes in any reader: docker's "--env-file" takes everything after the "=" as the value, quotes too.
+_BARE_VALUE = "[A-Za-z0-9_./:@%+,=-]*"
+_BARE_SHAPES = ("dotenv", "environment_file")
+
 # These have JSON's escapes. Each is code of an agent's template, in which `$v` is the text.
 _AGENT_ESCAPES = {
     "json": "{{ toJSON $v }}",
@@ -129,6 +133,8 @@ def _quoted_text(shape: str, text: str) -> str:
         raise UnsupportedValue("an environment variable cannot hold the character NUL")
     if shape == "environment_file" and _NONCHARACTERS.search(text):
         raise UnsupportedValue("systemd refuses text with code points that are not characters")
+    if shape in _BARE_SHAPES and re.fullmatch(_BARE_VALUE, text):
+        return text
     *others, last = _QUOTES[shape]
     quotes = next((one for one in others if not set(one.unsupported) & set(text)), last)
     return quotes.around(text)
@@ -143,6 +149,9 @@ def agent_code(shape: str) -> str:
     for quotes in reversed(others):
         unsupported = agent_text(f"[{re.escape(quotes.unsupported)}]")
         code = f"{{{{ if regexMatch {unsupported} $v }}}}{code}{{{{ else }}}}{_agent_replacing(quotes)}{{{{ end }}}}"
+    if shape in _BARE_SHAPES:
+        bare = agent_text(f"^{_BARE_VALUE}$")
+        code = f"{{{{ if regexMatch {bare} $v }}}}{{{{ $v }}}}{{{{ else }}}}{code}{{{{ end }}}}"
     return code
 
 
