@@ -59,6 +59,24 @@ options:
     type: list
     elements: str
     default: []
+  documents:
+    description:
+      - Documents of a KV engine that M(mlkeys.transit.vault_transit_vars) writes, and to which no file points. They are
+        used as those of O(vars_files).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kv_mount:
+        description:
+          - Path where the KV engine is mounted.
+        type: str
+        default: secret
+      kv_path:
+        description:
+          - Path of the document in it.
+        type: str
+        required: true
   key_version:
     description:
       - The version of the key that no ciphertext should be behind. V(0) for the latest.
