@@ -18,7 +18,8 @@ options:
         and URLs, folded over several lines, and encoded in base64. Fingerprints in encrypted vars files do not count
         as ciphertexts.
       - Links to files and folders are followed. Folders of version control such as C(.git) are left out.
-      - Binary files and text in UTF-16 are searched, but never changed. Compressed files are named and not searched.
+      - Binary files and text in UTF-16 are searched, but never changed. Compressed files, and files
+        with gzip in base64, are named and not searched.
     type: list
     elements: str
     required: true
