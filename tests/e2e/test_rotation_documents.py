@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documents of a KV engine are part of the account, also those to which no file points."""
+"""Ciphertexts outside of encrypted vars files and hosts: in documents of a KV engine, and in any file of a project."""
 
 from __future__ import annotations
 
@@ -36,20 +36,36 @@ def stored(fleet: Fleet, mount: str, place: str = PLACE, name: str = "own_key") 
     return text
 
 
-def test_their_entries_are_counted_rewrapped_and_replaced_everywhere(fleet: Fleet, kv: str) -> None:
-    # The encrypted vars file of the fleet is beside the inventory.
+def test_all_of_them_are_counted_rewrapped_and_replaced(fleet: Fleet, kv: str) -> None:
+    loose = {
+        "group_vars/all.yml": ("loose_key", "loose_key: {}\n"),
+        "play.yml": (
+            "other_key",
+            "- vars: {{x: \"{{{{ lookup('mlkeys.transit.vault_transit', '{}') }}}}\"}}\n",
+        ),
+        "templates/.env.j2": ("own_key", "OWN_KEY='{}'\n"),
+    }
+    for name, (context, text) in loose.items():
+        (fleet.folder / name).parent.mkdir(exist_ok=True)
+        (fleet.folder / name).write_text(text.format(fleet.encrypt("sk-canary-old", context)), encoding="utf-8")
     account = fleet.account(
         vault_transit_rotate_vars_files=None,
         vault_transit_rotate_trim=True,
         vault_transit_rotate_secrets={"own_key": "sk-canary-new"},
+        # Nothing in the playbook shows it.
+        vault_transit_rotate_contexts=["other_key"],
     )
-    assert account["ciphertexts"] == [{"key": f"{fleet.mount}/{KEY}", "version": 2, "state": "current", "count": 13}]
+    assert account["ciphertexts"] == [{"key": f"{fleet.mount}/{KEY}", "version": 2, "state": "current", "count": 16}]
     assert account["replaced"] == {"own_key": "everywhere"}
     assert fleet.key() == {**DONE, "min_available_version": 2}
     assert fleet.decrypt(stored(fleet, kv, "ml/pointed", "pointed_key"), "pointed_key") == "sk-canary-pointed_key"
-    [copy] = find((fleet.folder / "gateway-a" / "own.env").read_bytes())
-    assert copy.text == stored(fleet, kv)
-    assert fleet.decrypt(copy.text, "own_key") == "sk-canary-new"
+    assert fleet.decrypt(stored(fleet, kv), "own_key") == "sk-canary-new"
+    assert (fleet.folder / "gateway-a" / "own.env").read_text(encoding="utf-8") == f"OWN_KEY={stored(fleet, kv)}\n"
+    for name, (context, text) in loose.items():
+        written = (fleet.folder / name).read_text(encoding="utf-8")
+        [found] = find(written.encode())
+        assert written == text.format(found.text)
+        assert fleet.decrypt(found.text, context) == ("sk-canary-new" if context == "own_key" else "sk-canary-old")
 
 
 def test_a_version_of_a_lost_key_is_noticed_although_the_new_key_has_it_too(fleet: Fleet, kv: str) -> None:

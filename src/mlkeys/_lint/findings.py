@@ -81,8 +81,9 @@ LOOSE_CIPHERTEXT = Rule(
     "MLK205",
     "loose-ciphertext",
     NOTE,
-    "A ciphertext in a file that rotations do not find.",
-    "Nothing to do if the file is generated again after each rotation.",
+    "A ciphertext outside of encrypted vars files.",
+    "Rotations find it beside the inventory and the playbook, and on hosts. Nothing to do there, or if the file is "
+    "generated again after each rotation.",
 )
 KV_DOCUMENT = Rule(
     "MLK206",
