@@ -18,7 +18,8 @@ options:
         and URLs, folded over several lines, and encoded in base64. Fingerprints in encrypted vars files do not count
         as ciphertexts.
       - Links to files and folders are followed. Folders of version control such as C(.git) are left out.
-      - Binary files and text in UTF-16 are searched, but never changed. Compressed files are named and not searched.
+      - Binary files and text in UTF-16 are searched, but never changed. Compressed files, and files
+        with gzip in base64, are named and not searched.
     type: list
     elements: str
     required: true
@@ -59,6 +60,24 @@ options:
     type: list
     elements: str
     default: []
+  documents:
+    description:
+      - Documents of a KV engine that M(mlkeys.transit.vault_transit_vars) writes, and to which no file points. They are
+        used as those of O(vars_files).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      kv_mount:
+        description:
+          - Path where the KV engine is mounted.
+        type: str
+        default: secret
+      kv_path:
+        description:
+          - Path of the document in it.
+        type: str
+        required: true
   key_version:
     description:
       - The version of the key that no ciphertext should be behind. V(0) for the latest.

@@ -77,6 +77,12 @@ _raw:
       description: Those of other keys than O(key).
       type: list
       elements: dict
+    texts:
+      description:
+        - Inventories, playbooks, and other files of variables, tasks and templates beside them, which may hold
+          ciphertexts as well.
+      type: list
+      elements: str
     problems:
       description: What has to be corrected before the files can be relied on, as sentences.
       type: list
@@ -93,6 +99,7 @@ _raw:
           names: [openai_api_key]
           oldest: 1
       others: []
+      texts: [/srv/project/inventory.yml]
       problems: []
       unread: []
 """
@@ -104,7 +111,7 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connected, connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside, texts_beside
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load, load_document
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
@@ -124,8 +131,12 @@ class LookupModule(LookupBase):
         options = connection_options(self.get_option)
         named = declared(_hosts(facts), self.get_option("declared"))
         missing = [one for one in named if one.path and not _is_there(one.path)]
-        places = _places(facts, [one for one in named if one not in missing], terms)
+        sources = _sources(facts, terms)
+        places = _places(sources, [one for one in named if one not in missing])
         files, unread = _read(places, lambda: connected(options))
+        # What cannot be listed is noted by now.
+        known = {file.path for file in files}
+        texts = [path for path in texts_beside(sources, lambda _error: None) if path not in known]
         key, backend = self.get_option("key"), self.get_option("backend")
         own = of_key(files, backend, key) if key else files
         problems = [missing_problem(missing)] if missing else []
@@ -135,6 +146,7 @@ class LookupModule(LookupBase):
             {
                 "files": [file.as_result() for file in own],
                 "others": [file.as_result() for file in files if file not in own],
+                "texts": texts,
                 "problems": [problem for problem in problems if problem],
                 "unread": unread,
             }
@@ -147,9 +159,13 @@ def _hosts(variables: dict[str, Any]) -> list[Any]:
     return [hosts[name] for name in names]
 
 
-def _places(
-    variables: dict[str, Any], named: list[Declared], further: list[Any]
-) -> tuple[list[Declared], list[dict[str, str]]]:
+def _sources(variables: dict[str, Any], further: list[Any]) -> list[str]:
+    inventories = variables.get("ansible_inventory_sources") or ()
+    sources = [*map(str, further), *inventories, variables.get("playbook_dir") or "", os.getcwd()]
+    return [source for source in sources if source]
+
+
+def _places(sources: list[str], named: list[Declared]) -> tuple[list[Declared], list[dict[str, str]]]:
     """The files by path, and what could not be read on the way to them."""
     unread: list[dict[str, str]] = []
 
@@ -157,9 +173,7 @@ def _places(
         unread.append(_unread(str(error.filename), error.strerror or "it cannot be read"))
 
     found = {os.path.realpath(one.path) if one.path else str(one.place): one for one in named}
-    inventories = variables.get("ansible_inventory_sources") or ()
-    sources = [*map(str, further), *inventories, variables.get("playbook_dir") or "", os.getcwd()]
-    for path in beside([source for source in sources if source], note):
+    for path in beside(sources, note):
         found.setdefault(os.path.realpath(path), Declared(path, ""))
     return list(found.values()), unread
 

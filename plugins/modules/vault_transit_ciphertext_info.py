@@ -35,6 +35,11 @@ options:
         description:
           - Path of its engine. If unset, O(backend).
         type: str
+  report_documents:
+    description:
+      - Whether to report the entries of O(documents) as well. Their paths are those of the documents, mount included.
+    type: bool
+    default: false
   states:
     description:
       - List only ciphertexts in one of these states, and those that cannot be replaced in their file (C(problem)). All

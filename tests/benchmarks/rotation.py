@@ -179,7 +179,8 @@ def _rotated_fleet(bench: Bench, hosts: int) -> Run:
         path.parent.mkdir(exist_ok=True)
         own = ciphertexts[number % 2 :: 2]
         path.write_text("".join(f"KEY_{place}={text}\n" for place, text in enumerate(own)), encoding="utf-8")
-    inventory["all"]["hosts"]["localhost"] = None
+    # It holds nothing of its own.
+    inventory["all"]["hosts"]["localhost"] = {"vault_transit_host_paths": []}
     (folder / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
     given = ["-e", f"vault_transit_rotate_key={key}", "-e", "vault_transit_rotate_older_than=0"]
     run = bench.run(bench.shared, folder, approle=True, playbook="mlkeys.transit.rotate", arguments=given)

@@ -9,6 +9,7 @@ may reach.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import BinaryIO, Iterator, NamedTuple
 
@@ -21,6 +22,10 @@ WINDOW = 1 << 20
 REACH = 1 << 20
 # For names, and for needles that two windows share.
 _CONTEXT = 8192
+# What gzip begins with, in base64 as cloud-init has it, and in base64 of base64 as Helm has it.
+_PACKED = re.compile(rb"(?<![A-Za-z0-9+/])(?:H4sI|SDRzS)[A-Za-z0-9+/\\\r\n ]{24}")
+_PACKED_WORDS = (b"H4sI", b"SDRzS")
+_OVERLAP = 64
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Reader:
     Attributes:
         head: its first bytes.
         has_nul: whether there was a NUL in what is read so far.
+        has_packed: the same for base64 of something compressed.
         offset: the first byte that is in no `Piece` yet.
         line: its line.
     """
@@ -64,7 +70,7 @@ class Reader:
         start = bookmark or Bookmark(0, 1)
         self.offset = start.offset
         self.line = start.line
-        self.has_nul = False
+        self.has_nul = self.has_packed = False
         self.head = b""
         self._base = max(0, start.offset - self._sizes.context)
         if self._base:
@@ -104,6 +110,9 @@ class Reader:
             self.head = chunk[:16]
         self.has_nul = self.has_nul or b"\0" in chunk
         self._text += chunk
+        zone = self._text[-len(chunk) - _OVERLAP :] if chunk and not self.has_packed else b""
+        if any(word in zone for word in _PACKED_WORDS):
+            self.has_packed = _PACKED.search(zone) is not None
         return bool(chunk)
 
     def _until(self, end: int) -> Iterator[Piece]:

@@ -122,6 +122,8 @@ class Scan:
             return Unread(path, BINARY_REASON, BINARY)
         if self.compression:
             return Unread(path, f"compressed ({self.compression}), not searched", COMPRESSED)
+        if self._reader.has_packed:
+            return Unread(path, "holds compressed data in base64 (gzip), which was not searched", COMPRESSED)
         return None
 
 

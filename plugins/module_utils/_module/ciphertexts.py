@@ -66,6 +66,15 @@ def _origin_spec() -> Spec:
         "key": {"type": "str", "no_log": False},
         "contexts": {"type": "list", "elements": "str", "default": []},
         "vars_files": {"type": "list", "elements": "str", "default": []},
+        "documents": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "kv_mount": {"type": "str", "default": "secret"},
+                "kv_path": {"type": "str", "required": True},
+            },
+        },
         "key_version": {"type": "int", "default": 0, "no_log": False},
         "other_backends": {"type": "list", "elements": "str", "default": []},
     }
@@ -83,6 +92,7 @@ def info_spec() -> Spec:
             "no_log": False,
             "options": {"name": {"type": "str", "required": True}, "backend": {"type": "str"}},
         },
+        "report_documents": {"type": "bool", "default": False},
         "states": {"type": "list", "elements": "str", "choices": list(STATES)},
         "after": {"type": "json"},
     }

@@ -144,6 +144,7 @@ def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Map
         configure = plan_key(name, request.wanted, reply.data).configure
     if plan.rotate:
         latest = steps.run("the key was rotated", lambda: _rotate_key(transit, name, plan.before or {}))
+        warnings += _also_rotated(name, plan.before or {}, latest)
     if configure:
         reply = steps.run("the key was configured", lambda: transit.configure_key(name, configure))
         warnings += reply.warnings
@@ -175,6 +176,14 @@ def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any]) -> Mappi
         "rotated",
     )
     return key_state(reply)
+
+
+def _also_rotated(name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """The server rotates whatever the version is, so nothing keeps another machine from doing it in the same moment."""
+    expected, found = before.get("latest_version", 0) + 1, after["latest_version"]
+    if found == expected:
+        return ()
+    return (f"Key '{name}' was rotated by somebody else at the same time: its latest version is {found}.",)
 
 
 def send_once(

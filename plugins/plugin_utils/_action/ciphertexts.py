@@ -38,7 +38,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spelling_problem
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load, load_document
 
 _SEARCH = ("paths", "patterns", "exclude", "max_bytes")
 
@@ -226,12 +226,15 @@ class CiphertextAction(TransitAction):
         return [_origin(place, files) for place in places]
 
     def _vars_files(self, options: Mapping[str, Any]) -> list[VarsFile]:
-        """
+        """The encrypted vars files, and after them the documents of a KV engine.
+
         Raises:
-            TransitError: a file cannot be read.
+            TransitError: one cannot be read.
         """
         paths = [self._loader.path_dwim(path) for path in options["vars_files"]]
-        return [load(path, lambda: self._client(options)) for path in paths]
+        files = [load(path, lambda: self._client(options)) for path in paths]
+        places = [(one["kv_mount"].strip("/"), one["kv_path"].strip("/")) for one in options["documents"]]
+        return files + [load_document(*place, lambda: self._client(options)) for place in places]
 
     def _matcher(self, options: Mapping[str, Any], origin: Origin) -> KeyMatcher:
         transit = Transit(self._client(options), origin.backend)
@@ -252,3 +255,9 @@ def found_ciphertexts(found: Sequence[Mapping[str, Any]]) -> list[FoundCiphertex
     return [
         FoundCiphertext(one["text"], one["line"], one["name"], one["form"], one.get("problem", "")) for one in found
     ]
+
+
+def held_by(vars_files: Sequence[str], found: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The ciphertexts that are in encrypted vars files, which cannot vouch for themselves."""
+    files = {os.path.realpath(path) for path in vars_files}
+    return {one["text"] for one in found if one["path"] in files or not one["line"]}

@@ -27,6 +27,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts
     CiphertextAction,
     KeyMatcher,
     found_ciphertexts,
+    held_by,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.owners import OtherKeys
 
@@ -46,7 +47,7 @@ class InfoAction(CiphertextAction):
         report = _Report(set(options["states"] or STATES))
         for found in self._found(options, variables, vars_files, report):
             candidates = found_ciphertexts(found)
-            unproven = _held_by(options["vars_files"], found)
+            unproven = held_by(options["vars_files"], found)
             verdicts = identified(candidates, matchers, unproven)
             if matchers:
                 results = {text: result for text, (_place, result) in verdicts.items()}
@@ -87,18 +88,15 @@ class InfoAction(CiphertextAction):
 
 
 def _stored(options: Mapping[str, Any], vars_files: Sequence[VarsFile]) -> Iterator[dict[str, Any]]:
-    """The entries of documents in a KV engine to which files point that are searched."""
+    """The entries of documents in a KV engine: those to which searched files point, and those that are asked for."""
     searched = {os.path.realpath(path) for path in options["paths"]}
-    for path, file in zip(options["vars_files"], vars_files):
-        if file.place is not None and os.path.realpath(path) in searched:
-            for entry in file.entries.values():
-                yield {"path": file.path, "line": 0, "name": entry.name, "text": entry.ciphertext, "form": "plain"}
-
-
-def _held_by(paths: Sequence[str], found: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The ciphertexts that are in encrypted vars files, which cannot vouch for themselves."""
-    files = {os.path.realpath(path) for path in paths}
-    return {one["text"] for one in found if one["path"] in files or not one["line"]} if files else set()
+    paths = [os.path.realpath(path) for path in options["vars_files"]]
+    stored = [(path, file) for path, file in zip(paths, vars_files) if file.place is not None and path in searched]
+    if options["report_documents"]:
+        stored += [(str(file.place), file) for file in vars_files[len(paths) :]]
+    for path, file in stored:
+        for entry in file.entries.values():
+            yield {"path": path, "line": 0, "name": entry.name, "text": entry.ciphertext, "form": "plain"}
 
 
 class _Report:

@@ -32,6 +32,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts
     KeyMatcher,
     Part,
     found_ciphertexts,
+    held_by,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.owners import OtherKeys
 
@@ -201,7 +202,8 @@ class RewrapAction(CiphertextAction):
         wanted = matcher.wanted
         for part in self._search(options, variables):
             candidates = found_ciphertexts(part.found)
-            results = others.place(candidates, decide(matcher.transit, candidates, wanted, matcher.key))
+            unproven = held_by(options["vars_files"], part.found)
+            results = others.place(candidates, decide(matcher.transit, candidates, wanted, matcher.key, unproven))
             report.unread += part.unread
             report.not_searched += part.not_searched
             self._put(part, results, report, variables)
@@ -211,7 +213,7 @@ class RewrapAction(CiphertextAction):
                 used = sum(result.action == REWRAPPED for result in results.values())
                 wanted = replace(wanted, limit=max(0, wanted.limit - used))
             # Two parts at once would need twice the memory.
-            del part, candidates, results
+            del part, candidates, results, unproven
 
     def _put(self, part: Part, results: Mapping[str, RewrapResult], report: _Report, variables: dict[str, Any]) -> None:
         expected = Counter(

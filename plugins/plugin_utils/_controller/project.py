@@ -43,3 +43,8 @@ class Names:
 def beside(sources: Iterable[str], problem: vars_places.Problem) -> list[str]:
     """The encrypted vars files beside inventories and playbooks, each once."""
     return vars_places.beside(sources, problem, but=_PLAYBOOKS)
+
+
+def texts_beside(sources: Iterable[str], problem: vars_places.Problem) -> list[str]:
+    """What else Ansible reads there, and ciphertexts may be written in by hand. Real paths."""
+    return vars_places.texts_beside(sources, problem, but=_PLAYBOOKS)

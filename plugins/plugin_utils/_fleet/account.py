@@ -248,10 +248,10 @@ def _blocking(
     # The limit of a run leaves some behind, which is not an error.
     if findings.behind and not findings.left:
         reasons.append(f"these ciphertexts are still behind: {_some(findings.behind, reasons=True)}")
-    # The floor does not touch what is at the target or above it.
-    below = [row for row in unknown if row["version"] < scope.target and row["path"] not in scope.files]
-    if below:
-        reasons.append(f"nobody knows whose these ciphertexts are: {_some(below, reasons=True)}")
+    # Also those at the target, which the floor does not touch: an equal number may be a version of a key that is gone.
+    elsewhere = [row for row in unknown if row["path"] not in scope.files]
+    if elsewhere:
+        reasons.append(f"nobody knows whose these ciphertexts are: {_some(elsewhere, reasons=True)}")
     if unread:
         places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in unread]
         reasons.append(f"these places were not searched, or cannot be changed: {_listed(places)}")

@@ -79,7 +79,8 @@ def declared(hosts: Iterable[Mapping[str, Any]], given: Sequence[str] | None) ->
         host = str(variables["inventory_hostname"])
         for one in (variables.get(FILES) or ()) if given is None else ():
             stored = one.get("store") == "kv" and not one.get("path")
-            place = (str(one.get("kv_mount") or "secret"), str(one.get("kv_path") or "")) if stored else ("", "")
+            mount, document = str(one.get("kv_mount") or "secret"), str(one.get("kv_path") or "")
+            place = (mount.strip("/"), document.strip("/")) if stored else ("", "")
             add(one.get("path"), f"{FILES} of {host}", place)
         for path in variables.get(HOST_FILES) or ():
             add(path, f"{HOST_FILES} of {host}")

@@ -156,7 +156,9 @@ class _Found:
 
 
 def _place(row: Mapping[str, Any]) -> str:
-    return f"{row['host']}:{row['path']}:{row['line']}"
+    # An entry of a document in a KV engine has no line.
+    line = f":{row['line']}" if row["line"] else ""
+    return f"{row['host']}:{row['path']}{line}"
 
 
 def _is_placed(row: Mapping[str, Any], known: Mapping[tuple[str, str], _Key]) -> bool:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,10 @@ from typing import TypedDict, Unpack
 
 import click
 
+from mlkeys._commands.declared import followed
 from mlkeys._commands.errors import refusal, show_json
 from mlkeys._commands.scanning import Scanned, scanned, scanned_history, scanned_text
+from mlkeys._commands.vars_file.documents import Document
 from mlkeys._errors import MlkeysError
 from mlkeys._lint import reports
 from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
@@ -94,6 +97,9 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     --history checks each version of each file in all commits of all branches and tags, for secrets only, and shows the
     first commit with each secret. Removing a secret from a file does not remove it there: replace it at its provider.
 
+    Encrypted vars files that variables such as vault_transit_vars_files name are checked wherever they are, if their
+    paths are known without Ansible. Notes name the others.
+
     --fix moves secrets from vars files, playbooks and templates of Ansible, files of Docker Compose and configurations
     of LiteLLM into the encrypted vars file of --to, and refers to them in their places. It encrypts with the rights of
     'mlkeys import'. A secret that was in a commit must be replaced at its provider all the same.
@@ -102,7 +108,7 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
 
     Exits with 1 if there are findings other than notes. Otherwise exits with 2 if a file could not be checked, which is
     then named (leave it out with --exclude), or on errors. --server needs a token with the capability read on the keys
-    (transit/keys/...), and nothing else.
+    (transit/keys/...), and on documents of a KV engine that files or variables name, and nothing else.
 
     \b
     Examples:
@@ -154,6 +160,8 @@ def _checked(tree: Worktree, options: Options) -> tuple[_Checked, list[Finding]]
     checked = _Checked()
     for one in _scanned(tree, patterns, options):
         checked.add(one)
+    if not (options["history"] or options["staged"]):
+        _add_declared(checked, tree, patterns)
     checked.at_ciphertexts(server=options["server"])
     found = in_order(checked.found)
     if options["baseline"] is not None:
@@ -179,6 +187,19 @@ def _scanned(tree: Worktree, patterns: Patterns, options: Options) -> Iterator[S
     return scanned(tree, patterns)
 
 
+def _add_declared(checked: _Checked, tree: Worktree, patterns: Patterns) -> None:
+    """Check the encrypted vars files that variables in the checked files name, also those elsewhere."""
+    led = followed(tree, checked.with_ciphertexts)
+    checked.found += led.findings
+    checked.documents += led.documents
+    places = {os.path.realpath(file.path) for file in checked.with_ciphertexts}
+    for one in led.files.values():
+        if os.path.realpath(one.path) not in places:
+            looked = tree.look(one)
+            if looked is not None:
+                checked.add(scanned_text(looked, patterns))
+
+
 class _Checked:
     """The checked files and the findings. Only files with ciphertexts are kept in memory."""
 
@@ -187,7 +208,8 @@ class _Checked:
         self.skipped: list[str] = []
         self.unread = 0
         self.found: list[Finding] = []
-        self._with_ciphertexts: list[Looked] = []
+        self.with_ciphertexts: list[Looked] = []
+        self.documents: list[Document] = []
 
     def add(self, one: Scanned) -> None:
         if one.skipped is not None:
@@ -197,23 +219,26 @@ class _Checked:
         self.files += 1
         self.found += one.findings
         if one.file is not None:
-            self._with_ciphertexts.append(one.file)
+            self.with_ciphertexts.append(one.file)
 
     def at_ciphertexts(self, *, server: bool) -> None:
         """Check the ciphertexts of encrypted vars files, all at once, and those in other files."""
-        managed = {file.path: file.text for file in self._with_ciphertexts if _may_be_managed(file)}
+        managed = {file.path: file.text for file in self.with_ciphertexts if _may_be_managed(file)}
         others: set[str] = set()
-        if managed:
+        if managed or self.documents:
             from mlkeys._commands.vars_file import checks
 
             try:
-                findings, others = checks.checked(managed, server=server)
-                self.found += findings
+                done = checks.checked(managed, self.documents, server=server)
+                self.found += done.findings
+                others = done.others
+                for one in done.unread:
+                    self.add(Scanned(skipped=one))
             except MlkeysError as problem:
                 if server:
                     raise
                 self.skipped.append(f"encrypted vars files, except for plaintext secrets: {str(problem).rstrip('.')}")
-        for file in self._with_ciphertexts:
+        for file in self.with_ciphertexts:
             if file.path not in managed or file.path in others:
                 self.found += loose_ciphertexts(file.text, file.path)
 

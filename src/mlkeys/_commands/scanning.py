@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.ciphertexts import is_vars_file
+from mlkeys._lint.declared import declares
 from mlkeys._lint.findings import Finding
 from mlkeys._lint.modes import mode_findings
 from mlkeys._lint.secrets import secrets_in
@@ -29,7 +30,7 @@ _COMMIT = 12
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What was found in a file, and the file itself if it has ciphertexts."""
+    """What was found in a file, and the file itself if it has ciphertexts, or declares files that have some."""
 
     findings: tuple[Finding, ...] = ()
     file: Looked | None = None
@@ -49,7 +50,8 @@ def scanned(tree: Worktree, patterns: Patterns) -> Iterator[Scanned]:
         found: Iterable[Scanned | None] = map(look, listed)
     else:
         found = _by_all(tree, patterns, listed, processors)
-    return (one for one in found if one is not None)
+    unlisted = (Scanned(skipped=one) for one in tree.unlisted)
+    return chain(unlisted, (one for one in found if one is not None))
 
 
 def scanned_text(file: Looked | Skipped, patterns: Patterns) -> Scanned:
@@ -61,7 +63,7 @@ def scanned_text(file: Looked | Skipped, patterns: Patterns) -> Scanned:
     modes = mode_findings(
         file.path, file.mode, checked_out_as=file.checked_out_as, encrypted=encrypted, secrets=bool(secrets)
     )
-    return Scanned((*secrets, *modes), file if encrypted or "vault:v" in file.text else None)
+    return Scanned((*secrets, *modes), file if encrypted or "vault:v" in file.text or declares(file.text) else None)
 
 
 def scanned_history(tree: Worktree, patterns: Patterns) -> Iterator[Scanned]:

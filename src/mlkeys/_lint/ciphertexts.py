@@ -72,7 +72,7 @@ def loose_ciphertexts(text: str, path: str) -> list[Finding]:
     for match in _LOOSE.finditer(text):
         line, column = place(text, match.start())
         if not is_allowed(lines, line):
-            message = f"a ciphertext of version {_version(match.group())} that rotations do not find"
+            message = f"a ciphertext of version {_version(match.group())} outside of encrypted vars files"
             found.append(finding(LOOSE_CIPHERTEXT, path, message, (line, column), match.group()))
     return found
 

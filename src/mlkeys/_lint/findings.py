@@ -81,8 +81,30 @@ LOOSE_CIPHERTEXT = Rule(
     "MLK205",
     "loose-ciphertext",
     NOTE,
-    "A ciphertext in a file that rotations do not find.",
-    "Nothing to do if the file is generated again after each rotation.",
+    "A ciphertext outside of encrypted vars files.",
+    "Rotations find it beside the inventory and the playbook, and on hosts. Nothing to do there, or if the file is "
+    "generated again after each rotation.",
+)
+KV_DOCUMENT = Rule(
+    "MLK206",
+    "kv-document",
+    NOTE,
+    "Entries in a document of a KV engine.",
+    "Check them with --server, with a token that may read the document, or with mlkeys status.",
+)
+MISSING_FILE = Rule(
+    "MLK207",
+    "missing-vars-file",
+    NOTE,
+    "A declared encrypted vars file that does not exist.",
+    "Nothing to do if the playbook mlkeys.transit.site writes it. Otherwise correct the path: rotations need it.",
+)
+UNRESOLVED = Rule(
+    "MLK208",
+    "unresolved-vars-file",
+    NOTE,
+    "A declared encrypted vars file whose path only Ansible knows.",
+    "Check it by its path (mlkeys lint FILE), or with mlkeys status.",
 )
 UNKNOWN_KEY = Rule(
     "MLK301",
@@ -137,6 +159,9 @@ RULES = (
     FINGERPRINT,
     MIXED_VERSIONS,
     LOOSE_CIPHERTEXT,
+    KV_DOCUMENT,
+    MISSING_FILE,
+    UNRESOLVED,
     UNKNOWN_KEY,
     BELOW_FLOOR,
     BEHIND,

@@ -98,6 +98,8 @@ class Worktree:
         self._exclude = exclude
         self._repositories: dict[Path, _Repository] = {}
         self._places: dict[str, tuple[_Repository | None, str]] = {}
+        #: Folders that could not be listed.
+        self.unlisted: list[Skipped] = []
 
     def listed(self) -> Iterator[Listed]:
         """The files, each once, without their contents. A file given by name is checked even if git ignores it."""
@@ -108,15 +110,19 @@ class Worktree:
             named = not given.is_dir()
             for path in [str(given)] if named else self._below(given):
                 shown = os.path.normpath(path)
-                if shown not in seen and not self._excluded(shown):
+                if shown not in seen and not self.excludes(shown):
                     seen.add(shown)
                     yield Listed(path, shown, named)
             # What rotations find, also where git ignores it.
-            for path in [] if named else _encrypted_vars(given):
+            for path in [] if named else self._encrypted_vars(given):
                 shown = os.path.normpath(path)
-                if shown not in seen and not self._excluded(shown):
+                if shown not in seen and not self.excludes(shown):
                     seen.add(shown)
                     yield Listed(path, shown, named=True)
+
+    @property
+    def folders(self) -> list[str]:
+        return [str(path) for path in self._paths if path.is_dir()]
 
     def files(self) -> Iterator[Looked | Skipped]:
         """The files with their contents."""
@@ -132,7 +138,7 @@ class Worktree:
         for about, name in zip(listed[::2], listed[1::2], strict=False):
             _, kind, _, blob, _ = about.split(b" ")
             shown = os.path.relpath(root / os.fsdecode(name), here)
-            if kind in REGULAR_MODES and not self._excluded(shown):
+            if kind in REGULAR_MODES and not self.excludes(shown):
                 blobs[shown] = (blob, int(kind[-3:], 8))
         contents = dict(contents_of(root, [blob for blob, _ in blobs.values()]))
         for shown, (blob, mode) in blobs.items():
@@ -151,7 +157,7 @@ class Worktree:
         places: dict[bytes, tuple[str, str]] = {}
         for commit, blob, name in committed(root, given):
             shown = os.path.relpath(root / os.fsdecode(name), here)
-            if blob not in places and not self._excluded(shown):
+            if blob not in places and not self.excludes(shown):
                 places[blob] = commit, shown
         for blob, data in contents_of(root, list(places)):
             commit, shown = places[blob]
@@ -168,7 +174,7 @@ class Worktree:
             raise MlkeysError(f"{purpose}, and this is not a git work tree.")
         return root, here
 
-    def _excluded(self, shown: str) -> bool:
+    def excludes(self, shown: str) -> bool:
         return any(fnmatch(shown, pattern) for pattern in self._exclude)
 
     def _below(self, folder: Path) -> Iterator[str]:
@@ -178,9 +184,19 @@ class Worktree:
             if names:
                 yield from (f"{folder}/{os.path.relpath(name, inside or '.')}" for name in names)
                 return
-        for parent, folders, found in os.walk(folder):
+        for parent, folders, found in os.walk(folder, onerror=self._note):
             folders[:] = sorted(set(folders) - _IGNORED_FOLDERS)
             yield from (f"{parent}/{name}" for name in sorted(found))
+
+    def _encrypted_vars(self, folder: Path) -> list[str]:
+        real = folder.resolve()
+        return [f"{folder}/{os.path.relpath(path, real)}" for path in beside([str(real)], self._note)]
+
+    def _note(self, error: OSError) -> None:
+        shown = os.path.relpath(error.filename)
+        known = [one.path for one in self.unlisted]
+        if shown not in known and not self.excludes(shown):
+            self.unlisted.append(Skipped(shown, error.strerror or "it cannot be listed"))
 
     def _place(self, folder: str) -> tuple[_Repository | None, str]:
         """The work tree that contains a folder, and the folder's path in it."""
@@ -233,12 +249,6 @@ class Worktree:
         folder, name = os.path.split(path)
         repository, inside = self._place(folder or ".")
         return repository.permissions if repository is not None and inside + name in repository.tracked else None
-
-
-def _encrypted_vars(folder: Path) -> list[str]:
-    real = folder.resolve()
-    # A folder that cannot be listed is not listed here either.
-    return [f"{folder}/{os.path.relpath(path, real)}" for path in beside([str(real)], lambda _error: None)]
 
 
 def _root(folder: Path) -> Path | None:

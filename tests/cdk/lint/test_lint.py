@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.resources
 import json
@@ -358,6 +359,9 @@ def test_rules_are_listed_and_their_ids_are_their_own() -> None:
         "MLK203": "fingerprint",
         "MLK204": "mixed-versions",
         "MLK205": "loose-ciphertext",
+        "MLK206": "kv-document",
+        "MLK207": "missing-vars-file",
+        "MLK208": "unresolved-vars-file",
         "MLK301": "unknown-key",
         "MLK302": "below-floor",
         "MLK303": "behind",
@@ -413,3 +417,17 @@ def test_encrypted_vars_files_that_rotations_find_are_checked_also_where_git_ign
         "group_vars/all/keys.transit.yml",
     }
     assert "host_vars" not in " ".join(listed("--exclude", "host_vars/*"))
+
+
+def test_a_folder_that_may_not_be_listed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    written("group_vars/all/keys.yml", "a: 1\n")
+    scandir = os.scandir
+
+    def denying(path: str) -> Any:
+        if path.endswith("group_vars/all"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denying)
+    assert lint(".", status=2).stderr.count("Not checked: group_vars/all: Permission denied.") == 1
+    lint(".", "--exclude", "group_vars/*")

@@ -119,3 +119,27 @@ def test_a_server_that_cannot_be_asked_is_an_error(mount: str, monkeypatch: pyte
 def test_without_a_vars_file_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BAO_ADDR")
     assert listed() == []
+
+
+def test_documents_of_a_kv_engine_are_read_with_the_server(
+    bao: Bao, mount: str, mint_token: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One to which a file points, and one that a variable declares."""
+    kv = f"kv-{mount}"
+    bao.done("POST", f"sys/mounts/{kv}", {"type": "kv", "options": {"version": "2"}})
+    metadata = {"backend": mount, "key": "ml", "hmac": {"one": CIPHERTEXT.format(4)}}
+    for path in ("pointed", "declared"):
+        bao.done("POST", f"{kv}/data/{path}", {"data": {"one": CIPHERTEXT.format(1), "_transit": metadata}})
+    place = f"store: kv, kv_mount: {kv}, kv_path"
+    Path("a.transit.yml").write_text(f"_transit: {{{place}: pointed, backend: {mount}, key: ml}}\n")
+    Path("a.transit.yml").chmod(0o600)
+    Path("hosts.yml").write_text(f"all: {{vars: {{vault_transit_vars_files: [{{{place}: declared}}]}}}}\n")
+    unread = CliRunner().invoke(main, ["lint", "--server"])
+    assert unread.exit_code == 2
+    for path, file in (("pointed", "a.transit.yml"), ("declared", "hosts.yml")):
+        assert f"Not checked: {file}: the document '{kv}/{path}'" in unread.stderr
+    policy = f'path "{mount}/keys/*" {{ capabilities = ["read"] }}\npath "{kv}/data/*" {{ capabilities = ["read"] }}'
+    monkeypatch.setenv("BAO_TOKEN", mint_token(policy))
+    message = "one has version 1 of the key 'ml', below min_decryption_version 2: it can no longer be decrypted"
+    assert listed() == [("MLK302", 1, message)] * 2
+    bao.done("DELETE", f"sys/mounts/{kv}")

@@ -582,3 +582,16 @@ def test_hosts_that_are_reached_otherwise_need_nothing_but_python(fleet: Fleet, 
     assert "line 1 openai_api_key: v1" in shown
     assert "vault:v2:" in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("module", [INFO, REWRAP])
+def test_an_encrypted_vars_file_does_not_vouch_for_itself(fleet: Fleet, module: str) -> None:
+    """Its ciphertexts may be of a key that is gone, and have a version that the key made anew has as well."""
+    path = fleet.folder / "keys.transit.yml"
+    VarsFile(fleet.bao, fleet.mount, path).run(VALUES, key="ml")
+    fleet.bao.done("POST", f"{fleet.mount}/keys/ml/config", {"deletion_allowed": True})
+    fleet.bao.done("DELETE", f"{fleet.mount}/keys/ml")
+    make_key(fleet.bao, fleet.mount)
+    result = fleet.run(module, vars_files=[str(path)])
+    states = [one["state"] for one in result["problems" if module == REWRAP else "ciphertexts"]]
+    assert states == ["unknown"] * len(VALUES)

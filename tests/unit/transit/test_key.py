@@ -116,6 +116,14 @@ def test_a_rotation_whose_answer_is_lost_but_which_was_done() -> None:
     assert not script.exchanges
 
 
+def test_a_rotation_in_the_same_moment_as_that_of_another_machine_says_so() -> None:
+    """No lock reaches from one machine to another."""
+    for latest, warnings in ((2, 0), (3, 1)):
+        outcome = run_key(Script((READ, KEY), (ROTATE, {**KEY, "latest_version": latest})), key(rotate_older_than="1h"))
+        assert len(outcome.warnings) == warnings
+    assert "at the same time: its latest version is 3" in outcome.warnings[0]
+
+
 def test_a_rotation_whose_answer_is_lost_and_which_was_not_done() -> None:
     script = Script((READ, KEY), (ROTATE, LOST), (READ, KEY))
     with pytest.raises(ServerUnreachable) as error:

@@ -171,8 +171,8 @@ def _key(row: Mapping[str, Any]) -> KeyStatus:
 
 
 def place(row: Mapping[str, Any]) -> str:
-    """The file and the line of a ciphertext."""
-    return f"{row['path']}:{row['line']}"
+    """The file and the line of a ciphertext; no line for an entry of a document in a KV engine."""
+    return f"{row['path']}:{row['line']}" if row["line"] else str(row["path"])
 
 
 _ERROR = re.compile(r"^(?:fatal|failed|ERROR|\[ERROR\]).*$", re.MULTILINE)

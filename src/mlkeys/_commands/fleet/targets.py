@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,7 @@ class Fleet:
     Attributes:
         keys: the keys of its ciphertexts and the names of the secrets, as far as a program declares them.
         generated: whether Ansible uses the configuration of the folder and no other.
+        sources: the program, and the modules beside it. Ciphertexts may be written into them.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Fleet:
     inventories: Sequence[str] = ()
     keys: Mapping[Key, frozenset[str]] = field(default_factory=dict)
     generated: bool = False
+    sources: Sequence[str] = ()
 
     def secrets_of(self, key: Key) -> frozenset[str]:
         """The names of the secrets that a program encrypts with the key."""
@@ -88,7 +91,7 @@ class Fleet:
         """
         given = [word for path in self.inventories for word in ("--inventory", path)]
         # A program defines the files of every host, the controller included.
-        everywhere = {"vault_transit_hosts": "all"} if self.generated else {}
+        everywhere = {"vault_transit_hosts": "all", "vault_transit_sources": self.sources} if self.generated else {}
         only = [] if limit is None else ["--limit", f"localhost,{limit}"]
         argv = [*given, "--extra-vars", json.dumps({**everywhere, **variables}), *arguments, *only]
         # These playbooks work on ciphertext: their runs need no secret, and can show none.
@@ -137,10 +140,26 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
     if not program.exists():
         raise MlkeysError(f"{program} does not exist. Give a program, or an inventory with --inventory.")
     app, folder = synthesised(program, out)
+    sources = _sources(program)
     return [
-        Fleet(stack.node.id, folder / "ansible" / stack.node.id, keys=_keys(View(app), stack), generated=True)
+        Fleet(
+            stack.node.id,
+            folder / "ansible" / stack.node.id,
+            keys=_keys(View(app), stack),
+            generated=True,
+            sources=sources,
+        )
         for stack in chosen(app, stacks)
     ]
+
+
+def _sources(program: Path) -> list[str]:
+    """The program, and the modules in its folder that it imported."""
+    path = program.resolve()
+    modules = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] != "mlkeys"]
+    files = [Path(file).resolve() for module in modules if (file := getattr(module, "__file__", None))]
+    beside = {str(file) for file in files if file.is_relative_to(path.parent) and "site-packages" not in file.parts}
+    return [str(path), *sorted(beside - {str(path)})]
 
 
 def _keys(view: View, stack: Stack) -> dict[Key, frozenset[str]]:

@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlkeys._commands.vars_file.documents import Document, noted, read
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.ciphertexts import KeyState, StoredEntry, StoredFile, is_vars_file, server_findings, stored_findings
 from mlkeys._lint.findings import DAMAGED, PLAIN_VALUE, UNKNOWN_KEY, Finding, finding
 from mlkeys._shared.schema import METADATA, ciphertext_version, name_problem
 from mlkeys._system import collection as _collection
+from mlkeys._system.worktree import Skipped
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
@@ -20,11 +23,21 @@ if TYPE_CHECKING:
 _WHERE = re.compile(r" \(line ([0-9]+)\)")
 
 
-def checked(files: Mapping[str, str], *, server: bool) -> tuple[list[Finding], set[str]]:
-    """The findings in vars files, and the paths of those that are not encrypted vars files.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The findings in vars files, the paths of those that are not encrypted vars files, and what was not read."""
+
+    findings: list[Finding]
+    others: set[str]
+    unread: list[Skipped]
+
+
+def checked(files: Mapping[str, str], declared: Sequence[Document], *, server: bool) -> Checked:
+    """Check encrypted vars files.
 
     Args:
-        server: whether to read the keys from the server, with one request for each.
+        declared: documents of a KV engine that variables name.
+        server: whether to read the keys, with one request for each, and the documents from the server.
 
     Raises:
         MlkeysError: Ansible or the collection is not installed, or the server cannot be asked.
@@ -33,17 +46,27 @@ def checked(files: Mapping[str, str], *, server: bool) -> tuple[list[Finding], s
     findings: list[Finding] = []
     others = set()
     stored = []
+    named = list(declared)
     for path, text in files.items():
         file, problems = _read(path, text)
         findings += problems
+        if file is not None and file.place is not None:
+            named.append(Document(file.place.mount, file.place.path, path, backend=file.backend, key=file.key))
         if file is not None:
             stored.append(_stored(file, text))
             findings += stored_findings(stored[-1])
         elif not problems:
             others.add(path)
-    if server:
-        findings += _compared(stored)
-    return findings, others
+    if not server:
+        return Checked([*findings, *noted(named)], others, [])
+    unread = []
+    for document in read(named):
+        if isinstance(document, Skipped):
+            unread.append(document)
+        else:
+            stored.append(document)
+            findings += stored_findings(document)
+    return Checked([*findings, *_compared(stored)], others, unread)
 
 
 def _read(path: str, text: str) -> tuple[VarsFile | None, list[Finding]]:

@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The encrypted vars files that variables of Ansible declare, for `mlkeys lint`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mlkeys._commands.vars_file.documents import Document
+from mlkeys._lint.declared import (
+    Declared,
+    base_of,
+    declared_in_ini,
+    declared_in_yaml,
+    declares,
+    is_yaml,
+    resolved,
+    texts_in_yaml,
+)
+from mlkeys._lint.findings import MISSING_FILE, UNRESOLVED, Finding, finding, is_allowed
+from mlkeys._shared.yaml_limits import yaml_problem
+from mlkeys._system.worktree import Listed, Looked, Worktree
+
+# Folders of variables, whose files are small.
+_BESIDE = ("group_vars", "host_vars", "vars")
+_LARGEST = 1024 * 1024
+
+
+@dataclass
+class Followed:
+    """What declarations lead to: files, documents of a KV engine, and findings about those that lead nowhere."""
+
+    files: dict[str, Listed] = field(default_factory=dict)
+    documents: list[Document] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def followed(tree: Worktree, files: Iterable[Looked]) -> Followed:
+    """Follow the declarations in files."""
+    found = Followed()
+    for file in files:
+        if declares(file.text):
+            texts = _Texts(file)
+            for one in _declared(file):
+                if not tree.excludes(one.text):
+                    _follow(resolved(one, texts.known if "{{" in one.text else {}, tree.folders), file, tree, found)
+    return found
+
+
+def _follow(one: Declared, file: Looked, tree: Worktree, found: Followed) -> None:
+    if one.document is not None:
+        found.documents.append(Document(*one.document, one.file, one.line))
+        return
+    paths = [path for pattern in one.paths for path in _existing(pattern, one.bases)]
+    found.files.update({path: Listed(path, path, named=True) for path in paths if not tree.excludes(path)})
+    if paths or is_allowed(file.text.split("\n"), one.line):
+        return
+    where = (one.line, 1)
+    if one.is_resolved:
+        message = f"the declared encrypted vars file '{one.text}' does not exist"
+        found.findings.append(finding(MISSING_FILE, one.file, message, where, one.text))
+    else:
+        message = f"only Ansible knows which encrypted vars file '{one.text}' is"
+        found.findings.append(finding(UNRESOLVED, one.file, message, where, one.text))
+
+
+def _existing(pattern: str, bases: Iterable[str]) -> list[str]:
+    """The files in the first of the folders that has some."""
+    for base in bases:
+        path = os.path.normpath(Path(base) / Path(pattern).expanduser())
+        if "*" not in path:
+            found = [path] if os.path.lexists(path) else []
+        else:
+            found = sorted(map(str, Path(Path(path).anchor or ".").glob(path.removeprefix("/"))))
+        if found:
+            return found
+    return []
+
+
+def _declared(file: Looked) -> Iterable[Declared]:
+    if is_yaml(file.path):
+        return declared_in_yaml(_nodes(file.text), file.path)
+    return declared_in_ini(file.text, file.path)
+
+
+def _nodes(text: str) -> list[Any]:
+    """The documents of YAML; none of what is not YAML, in which Ansible reads nothing either."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    with contextlib.suppress(yaml.YAMLError, ValueError):
+        if not yaml_problem(text.encode(), lambda: yaml.parse(text, Loader=loader)):
+            return list(yaml.compose_all(text, Loader=loader))
+    return []
+
+
+class _Texts:
+    """The variables that are texts: those of a file, and those of the files beside the inventory that it belongs to."""
+
+    def __init__(self, file: Looked) -> None:
+        self._file = file
+
+    @cached_property
+    def known(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        base = base_of(self._file.path)
+        folders = (found for name in _BESIDE for found in os.walk(f"{base}/{name}"))
+        paths = [f"{folder}/{name}" for folder, _, names in folders for name in sorted(names) if is_yaml(name)]
+        for text in [self._file.text, *map(_read, paths)]:
+            for name, value in texts_in_yaml(_nodes(text)):
+                if value not in found.setdefault(name, []):
+                    found[name].append(value)
+        return found
+
+
+def _read(path: str) -> str:
+    try:
+        if Path(path).stat().st_size > _LARGEST:
+            return ""
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ciphertexts outside of encrypted vars files and hosts: in documents of a KV engine, and in any file of a project."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.fleets import DONE, KEY, Fleet
+from tests.integration.support.plays import make_key
+from tests.support.ciphertexts import find
+
+PLACE = "ml/keys"
+
+
+@pytest.fixture
+def kv(fleet: Fleet) -> Iterator[str]:
+    """A document without a file, and one to which a file points. A host has a copy of the secret of the first."""
+    mount = f"kv-{secrets.token_hex(4)}"
+    fleet.bao.done("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
+    for name in ("own_key", "pointed_key"):
+        pointer = str(fleet.folder / "pointer.transit.yml") if name == "pointed_key" else None
+        path = "ml/pointed" if pointer else PLACE
+        fleet.file.run({name: f"sk-canary-{name}"}, key=KEY, store="kv", kv_mount=mount, kv_path=path, path=pointer)
+    (fleet.folder / "gateway-a" / "own.env").write_text(f"OWN_KEY={stored(fleet, mount)}\n", encoding="utf-8")
+    fleet.declare("localhost", vault_transit_vars_files=[{"store": "kv", "kv_mount": mount, "kv_path": PLACE}])
+    yield mount
+    fleet.bao.done("DELETE", f"sys/mounts/{mount}")
+
+
+def stored(fleet: Fleet, mount: str, place: str = PLACE, name: str = "own_key") -> str:
+    text: str = fleet.bao.done("GET", f"{mount}/data/{place}")["data"]["data"][name]
+    return text
+
+
+def test_all_of_them_are_counted_rewrapped_and_replaced(fleet: Fleet, kv: str) -> None:
+    loose = {
+        "group_vars/all.yml": ("loose_key", "loose_key: {}\n"),
+        "play.yml": (
+            "other_key",
+            "- vars: {{x: \"{{{{ lookup('mlkeys.transit.vault_transit', '{}') }}}}\"}}\n",
+        ),
+        "templates/.env.j2": ("own_key", "OWN_KEY='{}'\n"),
+    }
+    for name, (context, text) in loose.items():
+        (fleet.folder / name).parent.mkdir(exist_ok=True)
+        (fleet.folder / name).write_text(text.format(fleet.encrypt("sk-canary-old", context)), encoding="utf-8")
+    account = fleet.account(
+        vault_transit_rotate_vars_files=None,
+        vault_transit_rotate_trim=True,
+        vault_transit_rotate_secrets={"own_key": "sk-canary-new"},
+        # Nothing in the playbook shows it.
+        vault_transit_rotate_contexts=["other_key"],
+    )
+    assert account["ciphertexts"] == [{"key": f"{fleet.mount}/{KEY}", "version": 2, "state": "current", "count": 16}]
+    assert account["replaced"] == {"own_key": "everywhere"}
+    assert fleet.key() == {**DONE, "min_available_version": 2}
+    assert fleet.decrypt(stored(fleet, kv, "ml/pointed", "pointed_key"), "pointed_key") == "sk-canary-pointed_key"
+    assert fleet.decrypt(stored(fleet, kv), "own_key") == "sk-canary-new"
+    assert (fleet.folder / "gateway-a" / "own.env").read_text(encoding="utf-8") == f"OWN_KEY={stored(fleet, kv)}\n"
+    for name, (context, text) in loose.items():
+        written = (fleet.folder / name).read_text(encoding="utf-8")
+        [found] = find(written.encode())
+        assert written == text.format(found.text)
+        assert fleet.decrypt(found.text, context) == ("sk-canary-new" if context == "own_key" else "sk-canary-old")
+
+
+def test_a_version_of_a_lost_key_is_noticed_although_the_new_key_has_it_too(fleet: Fleet, kv: str) -> None:
+    fleet.bao.done("POST", f"{fleet.mount}/keys/{KEY}/config", {"deletion_allowed": True})
+    fleet.bao.done("DELETE", f"{fleet.mount}/keys/{KEY}")
+    make_key(fleet.bao, fleet.mount, KEY)
+    fleet.file.path.unlink()
+    fleet.fill()
+    [reason] = fleet.account("--check", status=2, vault_transit_rotate_vars_files=None)["refused"]
+    assert f"localhost:{kv}/{PLACE} (v1 own_key: " in reason
+    assert f"localhost:{fleet.folder}/pointer.transit.yml (v1 pointed_key: " in reason
