@@ -17,7 +17,6 @@ from mlkeys._model.element import Element
 from mlkeys._targets.ansible import services
 from mlkeys._targets.ansible.bulk import KEYS_RESULT, SECRETS
 from mlkeys._targets.ansible.content import problem_of, problem_of_template
-from mlkeys._targets.ansible.login import KV_VARIABLES
 from mlkeys._targets.names import length_problem, terraform_name
 
 #: Names that Ansible or the generated tasks use.
@@ -61,7 +60,7 @@ _RESERVED = frozenset(
         "random_secrets_looked_for",
         "recorded",
     ]
-) | frozenset(KV_VARIABLES)
+)
 
 _PREFIXES = ("ansible_", KEYS_RESULT, SECRETS)
 
