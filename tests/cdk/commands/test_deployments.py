@@ -121,8 +121,40 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
         assert "master_key: made by a former deployment" in shown
         assert "mlkeys deploy --generate master_key" in shown
         (state / "record.json").unlink(missing_ok=True)
+    (tmp_path / "hosts" / "h1.env").unlink()
+    assert_copies_are_found(site)
     assert site.changes("--generate", "master_key") > 0
     assert site.secret() != value
+
+
+COPY = """
+k.encrypt(Secret.generated(), name="other_key")
+place = {"store": "kv", "kv_mount": "kv-ENGINE", "kv_path": "named", "backend": t.path, "key": k.name}
+AnsibleTask("copy", task={"mlkeys.transit.vault_transit_vars": {**place, "secrets": {}}, "tags": "never"})
+"""
+
+
+def assert_copies_are_found(site: Site) -> None:
+    """Documents of a KV engine which the program or a vars file beside it names say what existed."""
+    program, kv = (site.folder / "app.py").read_text(), f"kv-{site.engine}"
+    place, key = {"store": "kv", "kv_mount": kv, "kv_path": "ml/keys"}, {"backend": site.engine, "key": "one"}
+    pointer = site.folder / "group_vars" / "all" / "keys.transit.yml"
+    pointer.parent.mkdir(parents=True)
+    pointer.write_text(json.dumps({"_transit": {"format": 1, **place, **key}}))
+    (site.folder / "app.py").write_text(program + COPY.replace("ENGINE", site.engine))
+    site.bao.done("POST", f"sys/mounts/{kv}", {"type": "kv", "options": {"version": "2"}})
+    held = {"master_key": "vault:v1:AAAA", "_transit": {"format": 1, **key}}
+    site.bao.done("POST", f"{kv}/data/ml/keys", {"data": held})
+    site.bao.done("POST", f"{kv}/data/named", {"data": {"other_key": "vault:v1:AAAA"}})
+    shown = " ".join("".join(site.run("deploy", status=1)).split())
+    assert "master_key, other_key: made by a former deployment" in shown
+    assert f"copy the ciphertext from {kv}/named, {pointer}." in shown
+    # What cannot be read may have it.
+    (site.folder / "app.py").write_text(program)
+    site.bao.done("DELETE", f"sys/mounts/{kv}")
+    shown = " ".join("".join(site.run("deploy", status=1)).split())
+    assert f"A former deployment may have made it: {pointer} was not read. No secrets engine is mounted" in shown
+    assert "mlkeys deploy --generate master_key" in shown
 
 
 def test_ciphertexts_follow_the_name_of_their_key(site: Site, tmp_path: Path) -> None:
