@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.cdk.command import changes, mlkeys
+from tests.integration.support.plays import approle as login_of
 from tests.support.server import Bao
 
 VALUE = f"FAKE-{secrets.token_hex(8)}"
@@ -35,8 +36,9 @@ class Site:
         head = "from mlkeys import *\nfrom mlkeys import transit as vault\n"
         (self.folder / name).write_text(head + text.replace("ENGINE", self.engine))
 
-    def run(self, *arguments: str, status: int = 0) -> tuple[str, str]:
-        env = {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token, "KEY_A": VALUE, **VALUES}
+    def run(self, *arguments: str, status: int = 0, login: Mapping[str, str] | None = None) -> tuple[str, str]:
+        login = {"BAO_TOKEN": self.bao.token} if login is None else login
+        env = {"BAO_ADDR": self.bao.addr, "KEY_A": VALUE, **VALUES, **login}
         done = mlkeys(*arguments, cwd=self.folder, env=env, status=status)
         return done.stdout, done.stderr
 
@@ -270,9 +272,15 @@ def test_what_a_lost_record_made_is_found_on_the_server(site: Site, approle: str
     # The same program without its record.
     (site.folder / "mlkeys.state" / "app" / "record.json").unlink()
     site.write(text.replace("ROLES", '["b"]'))
-    for command in ("diff", "deploy"):
-        assert "--adopt" in site.run(command, status=1)[1]
-    shown = site.run("deploy", "--adopt")[1]
+    assert "--adopt" in site.run("diff", status=1)[1]
+    with login_of(
+        site.bao, 'path "*" { capabilities = ["create", "read", "update", "delete", "list", "sudo"] }'
+    ) as role:
+        assert "--adopt" in site.run("deploy", status=1, login=role.environment)[1]
+        logins = role.logins(site.bao)
+        shown = site.run("deploy", "--adopt", login=role.environment)[1]
+        # What it finds out, the deployment, and what it takes away.
+        assert role.logins(site.bao) - logins == 1
     assert f"AppRole {approle}/{site.engine}a" in shown
     assert {name for name in site.names(f"auth/{approle}/role") if name.startswith(site.engine)} == {f"{site.engine}b"}
     # A key goes when it is named, and nothing is left of a destroyed program.

@@ -33,7 +33,7 @@ LOOKUP = "mlkeys.transit.vault_transit"
 KEY = "ml-api-key"
 SECRET = "sk-planted-secret"
 
-Lookup = Callable[..., list[str]]
+Lookup = Callable[..., list[Any]]
 
 
 def lookup_plugin() -> Any:
@@ -54,7 +54,7 @@ def lookup(bao: Bao, engine: str) -> Lookup:
     def run(*terms: object, variables: Mapping[str, object] | None = None, **options: object) -> list[str]:
         plugin = lookup_plugin()
         given = {**bao.login, "backend": engine, "key": KEY, **options}
-        result: list[str] = plugin.run(list(terms), dict(variables or {}), **given)
+        result: list[Any] = plugin.run(list(terms), dict(variables or {}), **given)
         return result
 
     return run

@@ -79,7 +79,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     app, folder = synthesised(program, out)
     todo = chosen(app, stacks)
     require_sources(todo)
-    found = compared(app, program, todo, delete_keys, adopt=adopt, login=False)
+    found = compared(app, program, todo, delete_keys, adopt=adopt)
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)
     arguments = [] if limit is None else ["--limit", f"localhost,{limit}"]
