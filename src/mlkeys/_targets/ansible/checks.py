@@ -54,6 +54,7 @@ _RESERVED = (
             "force_keys",
             "generate",
             "left",
+            "left_service",
             "moves",
             "outputs",
             "recorded",

@@ -22,7 +22,7 @@ from mlkeys._shared.policy import hcl
 from mlkeys._targets.ansible import ciphertexts, departures, hosts, rotation
 from mlkeys._targets.ansible.bulk import Plan
 from mlkeys._targets.ansible.ciphertexts import file_of, is_there, path_template, reading
-from mlkeys._targets.ansible.tasks import Task, absent_tasks_of, floors, has_floor, reading_key
+from mlkeys._targets.ansible.tasks import Task, floors, has_floor, reading_key
 from mlkeys._targets.ansible.values import Values, prompt_variable
 from mlkeys._targets.ansible.yaml import Commented, document
 from mlkeys._targets.state_names import FLOORS_FILE
@@ -238,11 +238,7 @@ class AnsibleProject:
         return {**play, "tasks": [*map(reading, files), shown]}
 
     def _destroy(self) -> Task:
-        tasks: list[Any] = [
-            Commented(f"{element.node.path} {element.node.location_text}", task)
-            for element in reversed(self._elements)
-            for task in absent_tasks_of(element, self._values)
-        ]
+        tasks = self._plan.absent_tasks(self._values)
         records: list[Task] = [
             {"name": name, "ansible.builtin.file": {"path": path_template(file), "state": "absent"}}
             for name, file in (
