@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _HEALTH_SECONDS = 10
 
-#: Tells the session callback of a playbook where to get tokens.
+#: Says to the session callback of a playbook where to get tokens.
 SESSION_VARIABLE = "MLKEYS_SESSION"
 _shared: dict[str, str] = {}
 
