@@ -9,8 +9,8 @@ and host, so a login there is shared as far as possible:
 - The process that runs the play keeps the tokens, in memory. Workers that are forked after a login inherit them.
 - Where the session callback or the vars plugin has called `share`, a worker that finds no token asks that process,
   which logs in once for all of them. Nothing happens before the first one asks.
-- A command that runs several plays may be that process for all of them: its `invitation` says to the session callback of
-  each where to ask.
+- A command that runs several plays may be that process for all of them: its `invitation` says to the session callback
+  of each where to ask.
 - Otherwise a worker logs in for itself, once for its task and host.
 
 A token that a login created is revoked by the process that created it, when that process ends.

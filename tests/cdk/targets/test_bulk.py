@@ -44,7 +44,8 @@ def test_roles_take_one_task_and_so_does_each_kind_of_a_destruction() -> None:
     for number in range(2):
         key = vault.TransitSecretBackendKey(s, f"k{number}", backend=engine.path, name=f"k{number}", derived=True)
         key.encrypt(Secret.env(f"KEY_{number}"))
-        key.grant_decrypt(vault.AppRole(s, f"r{number}", token_ttl="1h", **({"token_num_uses": 5} if number else {})))
+        uses = 5 if number else None
+        key.grant_decrypt(vault.AppRole(s, f"r{number}", token_ttl="1h", token_num_uses=uses))
     role = tasks(s)[-1]
     assert role["name"] == "2 AppRoles"
     assert role["loop"] == [

@@ -95,9 +95,9 @@ def _lost_message(file: str) -> str:
     copy = "{{ one.path or (one.kv_mount ~ '/' ~ one.kv_path) }}"
     return (
         "{% if lost %}{{ lost | join(', ') }}"
-        + f": made by a former deployment, and not in {file}. Restore that file from version control or a backup"
-        + f"{{% for one in {_COPIES} if one.names | intersect(lost) %}}"
-        + "{{ loop.first | ternary(', or copy the ciphertext from ', ', ') }}"
+        f": made by a former deployment, and not in {file}. Restore that file from version control or a backup"
+        f"{{% for one in {_COPIES} if one.names | intersect(lost) %}}"
+        "{{ loop.first | ternary(', or copy the ciphertext from ', ', ') }}"
         + copy
         + "{% endfor %}. To make new values, which replace the old ones everywhere: "
         + _generating("lost")
