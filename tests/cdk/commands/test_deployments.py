@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 import secrets
 import shutil
 import subprocess
@@ -57,6 +58,15 @@ class Site:
     def names(self, path: str) -> set[str]:
         status, body = self.bao.request("LIST", path)
         return set(body["data"]["keys"]) if status == 200 else set()
+
+    def grants(self, approle: str, roles: set[str]) -> dict[str, set[str]]:
+        """The keys that each role may decrypt with, by all of its policies."""
+        found: dict[str, set[str]] = {role: set() for role in roles}
+        for role in roles:
+            for policy in self.bao.done("GET", f"auth/{approle}/role/{role}")["data"]["token_policies"]:
+                text = self.bao.done("GET", f"sys/policies/acl/{policy}")["data"]["policy"]
+                found[role] |= set(re.findall(rf'"{self.engine}/decrypt/(\w+)"', text))
+        return found
 
     def decrypted(self) -> dict[str, str]:
         """The plaintexts of all ciphertexts beside the program, by ENGINE/KEY/NAME."""
@@ -243,6 +253,7 @@ def test_the_server_has_what_the_program_says_and_what_was_announced(site: Site,
         assert policies == {f"{prefix}{name}" for name in (*after.policies, *after.roles, "other")}, seed
         roles = {name for name in site.names(f"auth/{approle}/role") if name.startswith(prefix)}
         assert roles == {f"{prefix}{name}" for name in after.roles}, seed
+        assert site.grants(approle, roles) == {f"{prefix}{name}": {*keys} for name, keys in after.roles.items()}, seed
         assert {path.name for path in hosts.glob("*")} == set(after.files), seed
         stored = {f"{key}/{n.lower()}": VALUES[n] for key, names in after.secrets.items() for n in names}
         assert site.decrypted() == stored, seed
