@@ -20,7 +20,7 @@ key = vault.TransitSecretBackendKey(
     auto_rotate_period=Duration.days(90),
 )
 
-# Three gateways that are folders on this machine. For real hosts, use group() instead of local(), without gateway_root.
+# Three gateways that are folders in mlkeys.out. For real hosts, use group() instead of local(), without gateway_root.
 gateways = Inventory("hosts").local(
     "llm_gateways",
     ["gateway-a", "gateway-b", "gateway-c"],

@@ -15,6 +15,7 @@ description:
     not need the server makes no request.
   - A token that is about to expire is renewed, or replaced by a new login. At the end of the run, tokens that a login
     created are revoked (O(mlkeys.transit.vault_transit#lookup:token_revoke)).
+  - A command that runs several playbooks, such as C(mlkeys deploy), logs in once for all of them.
   - You do not need this callback if you use the vars plugin P(mlkeys.transit.vault_transit#vars).
 author:
   - mlkeys contributors (@mlkeys)
@@ -28,6 +29,7 @@ EXAMPLES = r"""
 # callbacks_enabled = mlkeys.transit.session
 """
 
+import os
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -41,4 +43,6 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
 
     def v2_playbook_on_start(self, *_: Any) -> None:
+        # No task gets to see it.
+        run_sessions().follow(os.environ.pop("MLKEYS_SESSION", ""))
         run_sessions().share()

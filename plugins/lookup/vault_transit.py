@@ -23,9 +23,11 @@ options:
       - The values. Plaintext for O(operation=encrypt) and O(operation=hmac), ciphertext for the others.
       - A term is a string, a list of terms, or a dictionary with C(value) and any of C(name) (for messages),
         C(context), C(associated_data) and C(key_version), which override the options of the same names.
-      - With O(kv_path), the names of the secrets.
+      - With O(kv_path), the names of the secrets, or of the fields with O(operation=kv_get).
       - With O(operation=read) and no terms, the lookup returns the whole document, a dictionary like an encrypted vars
         file.
+      - With O(operation=kv_get) and no terms, the lookup returns all fields as one dictionary, which is empty if the
+        secret or the engine does not exist.
     type: list
     elements: raw
     required: false
@@ -37,11 +39,14 @@ options:
       - V(rewrap) returns ciphertext of the key's latest version. The plaintext does not leave the server.
       - V(hmac) returns a fingerprint (sha2-256) that is always the same for the same value and key version.
       - V(read) requires O(kv_path) and returns ciphertext as it is stored. It needs no permission to decrypt.
+      - V(kv_get) requires O(kv_path) and returns fields of any secret in a KV engine (version 2) as they are stored,
+        which may be plaintext. Use it to encrypt what is in such an engine.
     type: str
     choices:
       - decrypt
       - encrypt
       - hmac
+      - kv_get
       - read
       - rewrap
     default: decrypt
@@ -50,12 +55,14 @@ options:
       - Name of the key.
       - If the token may read the key, O(operation=encrypt) first checks that it exists, so that a mistyped name does
         not create a key.
-      - Required unless O(operation=read). With O(kv_path), O(key) and O(backend) must be those that the document names.
+      - Required unless O(operation) is V(kv_get) or V(read). With O(kv_path), O(key) and O(backend) must be those that
+        the document names.
     type: str
   kv_path:
     description:
       - Path of an encrypted document in a KV engine, written by M(mlkeys.transit.vault_transit_vars) with
         O(mlkeys.transit.vault_transit_vars#module:store=kv), whose secrets to decrypt or read.
+      - With O(operation=kv_get), path of any secret.
     type: str
   kv_mount:
     description:

@@ -232,6 +232,12 @@ with Stack(App(targets=["ansible"]), "s", url="URL"):
         dest="/etc/systemd/system/programmed.service",
         agent=Agent(COMMAND, {"KEY": keys["openai_api_key"]}, role, user="programmed"),
     )
+    HostConfig(
+        "other",
+        hosts=web,
+        dest="/etc/systemd/system/other.service",
+        agent=Agent(["/bin/sleep", "3600"], {"KEY": keys["openai_api_key"]}, role, user="programmed"),
+    )
 """
 
 
@@ -257,3 +263,17 @@ def test_a_program_of_constructs_deploys_a_service_by_the_role(site: Site) -> No
     mlkeys("rotate", "--now", cwd=folder, env=env)
     assert "vault:v2:" in site.hosts["one"].run("cat", "/etc/mlkeys/programmed/agent.hcl").stdout
     assert len(site.got("one", "programmed")) == 1
+    # Without its construct, the service goes, and not what another one shares with it.
+    left = re.sub(r' +HostConfig\(\n +"service".*?\n    \)\n', "", program, flags=re.DOTALL)
+    (folder / "app.py").write_text(left, encoding="utf-8")
+    before = site.bao.done("LIST", "auth/by-program/role/by-program/secret-id")["data"]["keys"]
+    assert "s: service programmed on one" in mlkeys("deploy", cwd=folder, env=env).stderr
+    after = site.bao.done("LIST", "auth/by-program/role/by-program/secret-id")["data"]["keys"]
+    assert (len(before), len(after)) == (2, 1)
+    host = site.hosts["one"]
+    assert host.run("ls", "/etc/mlkeys").stdout.split() == ["other"]
+    assert host.run("pgrep", "-u", "programmed", "-a").stdout.split()[1:] == ["/bin/sleep", "3600"]
+    # Nothing that runs is left of a destroyed program.
+    mlkeys("destroy", "--yes", "--protected-keys", cwd=folder, env=env)
+    assert host.run("pgrep", "-u", "programmed", check=False).stdout == ""
+    assert host.run("ls", "/etc/mlkeys", check=False).stdout == ""

@@ -9,6 +9,8 @@ and host, so a login there is shared as far as possible:
 - The process that runs the play keeps the tokens, in memory. Workers that are forked after a login inherit them.
 - Where the session callback or the vars plugin has called `share`, a worker that finds no token asks that process,
   which logs in once for all of them. Nothing happens before the first one asks.
+- A command that runs several plays may be that process for all of them: its `invitation` says to the session callback
+  of each where to ask.
 - Otherwise a worker logs in for itself, once for its task and host.
 
 A token that a login created is revoked by the process that created it, when that process ends.
@@ -100,6 +102,7 @@ class Sessions:
         self._listener: connection.Listener | None = None
         self._address = ""
         self._key = b""
+        self._above: tuple[str, bytes] | None = None
 
     def client(self, settings: Settings, warn: Warn) -> Client:
         """A client that is logged in, the same one as long as its token is valid.
@@ -121,7 +124,7 @@ class Sessions:
             lease = self._leases.get(settings)
             if lease is not None and not lease.near_end(time.time()):
                 return lease
-            asked = self._ask_owner(settings) if self._is_worker() else None
+            asked = self._ask_owner(settings)
             lease = asked or self._obtain(settings, lease, warn)
             if lease.shareable:
                 self._leases[settings] = lease
@@ -140,6 +143,19 @@ class Sessions:
                 return
             self._address = str(self._listener.address)
             _start(self._serve, self._listener)
+
+    def invitation(self) -> str:
+        """How other processes ask this one for tokens, empty if they cannot. It is as secret as a token."""
+        with self._lock:
+            return f"{self._address}:{self._key.hex()}" if self._address else ""
+
+    def follow(self, invitation: str) -> None:
+        """Ask the process that gave the invitation, instead of logging in. If it does not answer, log in."""
+        address, _separator, key = invitation.rpartition(":")
+        try:
+            self._above = (address, bytes.fromhex(key)) if address else None
+        except ValueError:
+            self._above = None
 
     def close(self) -> None:
         """Revoke what logins of this process created."""
@@ -184,11 +200,13 @@ class Sessions:
             raise
 
     def _ask_owner(self, settings: Settings) -> Lease | None:
-        """The run's token, ``None`` when the run does not answer."""
-        if not self._address:
+        """The token of the process that logs in for this one, ``None`` without such a process or its answer."""
+        owner: tuple[str, bytes] | None = (self._address, self._key) if self._is_worker() else self._above
+        if owner is None or not owner[0]:
             return None
+        address, key = owner
         try:
-            with connection.Client(self._address, authkey=self._key) as channel:
+            with connection.Client(address, authkey=key) as channel:
                 channel.send(settings)
                 answer = channel.recv()
         except (OSError, EOFError, multiprocessing.AuthenticationError):

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ItemsFailed
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    ItemsFailed,
+    MountNotFound,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import TermDefaults, flat, items_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
@@ -22,6 +26,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcil
 
 # Their terms are plaintext; those of the others are ciphertext.
 _OF_PLAINTEXT = ("encrypt", "hmac")
+_WITHOUT_KEY = ("kv_get", "read")
 
 
 @dataclass(frozen=True)
@@ -50,17 +55,17 @@ def lookup_request(options: Mapping[str, Any]) -> LookupRequest:
     """
     operation = options["operation"]
     in_kv = bool(options.get("kv_path"))
-    if in_kv and operation not in ("decrypt", "read"):
-        raise InvalidOption("kv_path can only be used with the operations decrypt and read.")
-    if not in_kv and operation == "read":
-        raise InvalidOption("operation read needs kv_path: the path of the document to read.")
-    if operation != "read" and not options.get("key"):
+    if in_kv and operation not in ("decrypt", *_WITHOUT_KEY):
+        raise InvalidOption("kv_path can only be used with the operations decrypt, kv_get and read.")
+    if not in_kv and operation in _WITHOUT_KEY:
+        raise InvalidOption(f"operation {operation} needs kv_path: the path of the document to read.")
+    if operation not in _WITHOUT_KEY and not options.get("key"):
         raise InvalidOption("key is missing: the name of the key.")
     as_base64 = options["encoding"] == "base64"
     return LookupRequest(
         operation=operation,
         backend=options["backend"],
-        key="" if operation == "read" else checked_name(options["key"]),
+        key="" if operation in _WITHOUT_KEY else checked_name(options["key"]),
         base64=as_base64,
         kv_mount=options["kv_mount"],
         kv_path=options.get("kv_path") or "",
@@ -88,6 +93,8 @@ def look_up(client: Client, terms: Sequence[Any], options: Mapping[str, Any]) ->
         ItemsFailed: the server refused some of them.
     """
     request = lookup_request(options)
+    if request.operation == "kv_get":
+        return _fields(client, flat(terms), request)
     if request.kv_path:
         return _stored(client, flat(terms), request)
     items = items_from(terms, request.defaults)
@@ -105,6 +112,25 @@ def look_up(client: Client, terms: Sequence[Any], options: Mapping[str, Any]) ->
     return transit.hmac(request.key, items)
 
 
+def _fields(client: Client, names: Sequence[Any], request: LookupRequest) -> list[Any]:
+    """Fields of a secret in a KV engine as they are stored, or with no name all of them."""
+    place = f"{request.kv_mount}/{request.kv_path}"
+    try:
+        content = Documents(client, request.kv_mount).read(request.kv_path).content
+    except MountNotFound:
+        if names:
+            raise
+        content = {}
+    _check_present(names, content, place)
+    return [content[name] for name in names] if names else [dict(content)]
+
+
+def _check_present(names: Sequence[Any], known: Mapping[str, Any], place: str) -> None:
+    missing = [str(name) for name in names if name not in known]
+    if missing:
+        raise InvalidOption(f"There is no {', '.join(missing)} in '{place}'.{did_you_mean(missing[0], known)}")
+
+
 def _stored(client: Client, names: Sequence[Any], request: LookupRequest) -> list[Any]:
     """What an encrypted document in a KV engine holds under these names: plaintexts, or ciphertexts to read.
 
@@ -113,10 +139,7 @@ def _stored(client: Client, names: Sequence[Any], request: LookupRequest) -> lis
     place = f"{request.kv_mount}/{request.kv_path}"
     content = Documents(client, request.kv_mount).read(request.kv_path).content
     file = interpret(content, place)
-    missing = [str(name) for name in names if name not in file.entries]
-    if missing:
-        hint = did_you_mean(missing[0], file.entries)
-        raise InvalidOption(f"There is no {', '.join(missing)} in '{place}'.{hint}")
+    _check_present(names, file.entries, place)
     if request.operation == "read":
         return [file.entries[name].ciphertext for name in names] if names else [dict(content)]
     if not names:

@@ -13,6 +13,7 @@ from mlkeys._analysis.order import in_order, sorted_by
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key_resource import KeyResource
+from mlkeys._constructs.output import Output
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Target, parts, targets
 from mlkeys._model.stack import Root, Stack
@@ -100,6 +101,18 @@ class View:
     def names_under(self, key: KeyResource) -> set[str]:
         """Return the names of the secrets that the app encrypts with a key."""
         return self._names_by_key.get(self._identity(key), set())
+
+    @cached_property
+    def used_elsewhere(self) -> dict[Stack, list[Pointer]]:
+        """What is only known after deployment and outputs of other stacks use, by the stack that makes it."""
+        found: dict[Stack, dict[Pointer, None]] = {}
+        for element in self.elements:
+            if isinstance(element, Output):
+                for pointer in self.pointers(str(element.value)):
+                    owner = self.stack_of[pointer.element]
+                    if pointer.runtime and owner is not None and owner is not self.stack_of[element]:
+                        found.setdefault(owner, {})[pointer] = None
+        return {stack: [*pointers] for stack, pointers in found.items()}
 
     def pointer(self, target: Target) -> Pointer | None:
         """Resolve a reference; None when this app does not have its target."""

@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from mlkeys._commands.ansible_environment import environment
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import all_printable
+from mlkeys._system.collection import shared_login
 from mlkeys._system.processes import ChildProcess, exit_status
 
 #: Where the callback of the collection writes its report to.
@@ -106,7 +107,7 @@ def ansible_playbook(
         SystemExit: a signal stopped it. Ansible had the time to end by itself.
     """
     argv = [_tool("ansible-playbook"), playbook, *arguments]
-    given = {**os.environ, **(extra or {})}
+    given = {**os.environ, **shared_login(), **(extra or {})}
     made = environment(given, coloured=show is not None and show.isatty(), generated=generated)
     start = time.monotonic()
     try:

@@ -8,9 +8,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlkeys._record.record import Made
+from mlkeys._record.record import Files, Made
 
-PLAINTEXT = "plaintext"
+#: How files are delivered that do not stay: what is readable there, and what runs.
+_TAKEN = {"plaintext": "plaintext file", "agent": "service"}
+_UNIT_SUFFIX = ".service"
 _WORDS = (
     ("policies", "policy"),
     ("roles", "AppRole"),
@@ -25,7 +27,7 @@ class Left:
     """What left a program.
 
     Attributes:
-        deleted: rights, plaintext and ciphertexts, and the keys and engines that the user named.
+        deleted: rights, plaintext, services and ciphertexts, and the keys and engines that the user named.
         kept: everything else, which nobody can use any more than before.
     """
 
@@ -51,7 +53,8 @@ def left(former: Made, present: Made, named: Collection[str] = (), *, everything
         keys=keys,
         engines=gone.engines if everything else gone.engines & chosen,
         secrets=gone.secrets,
-        files=_delivered(gone.files, plaintext=True),
+        files=_delivered(gone.files, taken=True),
+        agents=gone.agents,
         hosts=gone.hosts,
     )
     kept = Made(
@@ -59,16 +62,15 @@ def left(former: Made, present: Made, named: Collection[str] = (), *, everything
         auth_methods=gone.auth_methods,
         keys=gone.keys - deleted.keys,
         engines=gone.engines - deleted.engines,
-        files=_delivered(gone.files, plaintext=False),
+        files=_delivered(gone.files, taken=False),
         hosts=gone.hosts,
     )
     return Left(deleted, kept)
 
 
-def _delivered(files: Mapping[str, Mapping[str, str]], *, plaintext: bool) -> dict[str, dict[str, str]]:
+def _delivered(files: Files, *, taken: bool) -> dict[str, dict[str, str]]:
     found = {
-        host: {path: way for path, way in those.items() if (way == PLAINTEXT) is plaintext}
-        for host, those in files.items()
+        host: {path: way for path, way in those.items() if (way in _TAKEN) is taken} for host, those in files.items()
     }
     return {host: those for host, those in found.items() if those}
 
@@ -80,15 +82,22 @@ def lines(made: Made) -> Iterator[str]:
     for key, names in sorted(made.secrets.items()):
         yield from (f"ciphertext {key}/{name}" for name in sorted(names))
     for host, found in sorted(made.files.items()):
-        yield from (f"{way} file {path} on {host}" for path, way in sorted(found.items()))
+        for path, way in sorted(found.items()):
+            shown = _service(path) if way == "agent" else path
+            yield f"{_TAKEN.get(way, f'{way} file')} {shown} on {host}"
 
 
-def variables(made: Made, owner: str, files: Mapping[str, str]) -> dict[str, Any]:
+def _service(path: str) -> str:
+    """Return the name of the service of a unit."""
+    return path.rpartition("/")[2].removesuffix(_UNIT_SUFFIX)
+
+
+def variables(made: Made, owner: str, vars_files: Mapping[str, str]) -> dict[str, Any]:
     """Return the variables of the playbook that deletes it.
 
     Args:
         owner: of the stack.
-        files: paths of vars files by key, for keys whose secrets all left.
+        vars_files: their paths by key, for keys whose secrets all left.
     """
 
     def named(name: str, above: str) -> dict[str, str]:
@@ -101,6 +110,27 @@ def variables(made: Made, owner: str, files: Mapping[str, str]) -> dict[str, Any
         "roles": [named(name, "path") for name in sorted(made.roles)],
         "keys": [named(name, "backend") for name in sorted(made.keys)],
         "engines": sorted(made.engines),
-        "vars_files": sorted(files[key] for key in made.secrets if key in files),
-        "files": {host: sorted(found) for host, found in made.files.items()},
+        "vars_files": sorted(vars_files[key] for key in made.secrets if key in vars_files),
+        "files": {host: files for host in made.files if (files := _files(made, host))},
+        "services": {host: services for host in made.files if (services := _services(made, host))},
     }
+
+
+def _files(made: Made, host: str) -> list[str]:
+    return sorted(path for path, way in made.files[host].items() if way == "plaintext")
+
+
+def _services(made: Made, host: str) -> list[dict[str, Any]]:
+    """Return the services of a host by the roles that they log in as, for which they have secret IDs."""
+    by_role: dict[str, list[str]] = {}
+    for path, way in sorted(made.files[host].items()):
+        if way == "agent":
+            role = made.agents.get(host, {}).get(path, "")
+            # Secret IDs of a deleted role are gone already.
+            by_role.setdefault("" if role in made.roles else role, []).append(_service(path))
+    found = []
+    for role, names in sorted(by_role.items()):
+        path, _, name = role.rpartition("/")
+        services = [{"name": one, "state": "absent"} for one in names]
+        found.append({"approle": name, "approle_path": path or "approle", "services": services})
+    return found

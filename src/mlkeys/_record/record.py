@@ -28,6 +28,7 @@ class Made:
         roles: as AUTH_METHOD/ROLE.
         secrets: names by key.
         files: on hosts.
+        agents: roles that agents on hosts log in as, by the path of the unit.
         hosts: how Ansible reaches them.
     """
 
@@ -38,6 +39,7 @@ class Made:
     engines: Names = frozenset()
     secrets: Mapping[str, Names] = field(default_factory=dict)
     files: Files = field(default_factory=dict)
+    agents: Files = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -45,31 +47,40 @@ class Made:
 
     def union(self, other: Made) -> Made:
         """Return both together; how to reach a host is taken from the other."""
-        hosts = {**self.files, **other.files}
         return Made(
             **{kind: getattr(self, kind) | getattr(other, kind) for kind in KINDS},
             secrets={
                 key: self.secrets.get(key, frozenset()) | other.secrets.get(key, frozenset())
                 for key in {**self.secrets, **other.secrets}
             },
-            files={host: {**self.files.get(host, {}), **other.files.get(host, {})} for host in hosts},
+            files=_both(self.files, other.files),
+            agents=_both(self.agents, other.agents),
             hosts={**self.hosts, **other.hosts},
         )
 
     def minus(self, other: Made) -> Made:
         """Return what the other does not have."""
         secrets = {key: names - other.secrets.get(key, frozenset()) for key, names in self.secrets.items()}
-        files = {
-            host: {path: way for path, way in found.items() if path not in other.files.get(host, {})}
-            for host, found in self.files.items()
-        }
-        files = {host: found for host, found in files.items() if found}
+        files = _without(self.files, other.files)
         return Made(
             **{kind: getattr(self, kind) - getattr(other, kind) for kind in KINDS},
             secrets={key: names for key, names in secrets.items() if names},
             files=files,
+            agents=_without(self.agents, other.files),
             hosts={host: given for host, given in self.hosts.items() if host in files},
         )
+
+
+def _both(some: Files, others: Files) -> Files:
+    return {host: {**some.get(host, {}), **others.get(host, {})} for host in {**some, **others}}
+
+
+def _without(some: Files, others: Files) -> Files:
+    left = {
+        host: {path: way for path, way in found.items() if path not in others.get(host, {})}
+        for host, found in some.items()
+    }
+    return {host: found for host, found in left.items() if found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ class Record:
             **{kind: sorted(getattr(made, kind)) for kind in KINDS},
             "secrets": {key: sorted(names) for key, names in made.secrets.items()},
             "files": {host: dict(found) for host, found in made.files.items()},
+            "agents": {host: dict(found) for host, found in made.agents.items()},
             "hosts": {host: dict(given) for host, given in made.hosts.items()},
         }
         return f"{json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False)}\n"
@@ -120,6 +132,8 @@ def parsed(text: str) -> Record:
             **{kind: frozenset(map(str, data[kind])) for kind in KINDS},
             secrets={str(key): frozenset(map(str, names)) for key, names in data["secrets"].items()},
             files={str(host): dict(found) for host, found in data["files"].items()},
+            # Records of the first version have none.
+            agents={str(host): dict(found) for host, found in data.get("agents", {}).items()},
             hosts={str(host): dict(given) for host, given in data["hosts"].items()},
         )
         return Record(str(data["owner"]), str(data["program"]), str(data["stack"]), made)

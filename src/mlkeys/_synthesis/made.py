@@ -35,6 +35,7 @@ def made_by(view: View, stack: Stack) -> Made:
     }
     secrets: dict[str, set[str]] = {}
     files: dict[str, dict[str, str]] = {}
+    agents: dict[str, dict[str, str]] = {}
     for element in view.in_stack(stack):
         if isinstance(element, EncryptedVars):
             known = secrets.setdefault("/".join(values.key_of(element)), set())
@@ -44,6 +45,8 @@ def made_by(view: View, stack: Stack) -> Made:
             for group in element.hosts:
                 for host in group.hosts:
                     files.setdefault(host, {})[dest] = _delivery(element)
+                    if isinstance(element.content, Agent):
+                        agents.setdefault(host, {})[dest] = _role(view, element.content.role)
         elif (name := _name(view, element)) is not None:
             kind, text = name
             found[kind].add(text)
@@ -51,6 +54,7 @@ def made_by(view: View, stack: Stack) -> Made:
         **{kind: frozenset(names) for kind, names in found.items()},
         secrets={key: frozenset(names) for key, names in secrets.items() if names},
         files=files,
+        agents=agents,
         hosts=_hosts(values, files),
     )
 
@@ -74,6 +78,10 @@ def _delivery(config: HostConfig) -> str:
     return "agent" if isinstance(config.content, Agent) else config.delivery
 
 
+def _role(view: View, role: AppRole) -> str:
+    return "/".join(view.text(str(part)).strip("/") for part in (role.backend, role.name))
+
+
 def _name(view: View, element: Element) -> tuple[str, str] | None:
     """Return the kind and the name of an object of the server."""
     if isinstance(element, Resource) and not element.managed:
@@ -82,7 +90,7 @@ def _name(view: View, element: Element) -> tuple[str, str] | None:
         # The server has no other names.
         return "policies", view.text(str(element.name)).lower()
     if isinstance(element, AppRole):
-        return "roles", "/".join(view.text(str(part)).strip("/") for part in (element.backend, element.name))
+        return "roles", _role(view, element)
     if isinstance(element, AppRoleAuth):
         return "auth_methods", view.text(str(element.path)).strip("/")
     if isinstance(element, TransitSecretBackendKey):

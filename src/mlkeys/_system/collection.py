@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _HEALTH_SECONDS = 10
 
+#: Says to the session callback of a playbook where to get tokens.
+SESSION_VARIABLE = "MLKEYS_SESSION"
+_shared: dict[str, str] = {}
+
 
 def load() -> None:
     """Make `ansible_collections.mlkeys.transit` importable.
@@ -96,6 +100,25 @@ def connected() -> Iterator[Client]:
 
     with in_plain_words(), session.connected(chosen, _warn) as client:
         yield client
+
+
+def share() -> None:
+    """Log in once for all playbooks that this process runs, when the first of them asks.
+
+    Raises:
+        MlkeysError: Ansible or the collection is not installed here.
+    """
+    load()
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
+
+    run_sessions().share()
+    if invitation := run_sessions().invitation():
+        _shared[SESSION_VARIABLE] = invitation
+
+
+def shared_login() -> Mapping[str, str]:
+    """The environment variables by which a playbook finds that login; none before `share`."""
+    return dict(_shared)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 import secrets
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.cdk.command import changes, mlkeys
+from tests.integration.support.plays import approle as login_of
 from tests.support.server import Bao
 
 VALUE = f"FAKE-{secrets.token_hex(8)}"
@@ -35,8 +37,9 @@ class Site:
         head = "from mlkeys import *\nfrom mlkeys import transit as vault\n"
         (self.folder / name).write_text(head + text.replace("ENGINE", self.engine))
 
-    def run(self, *arguments: str, status: int = 0) -> tuple[str, str]:
-        env = {"BAO_ADDR": self.bao.addr, "BAO_TOKEN": self.bao.token, "KEY_A": VALUE, **VALUES}
+    def run(self, *arguments: str, status: int = 0, login: Mapping[str, str] | None = None) -> tuple[str, str]:
+        login = {"BAO_TOKEN": self.bao.token} if login is None else login
+        env = {"BAO_ADDR": self.bao.addr, "KEY_A": VALUE, **VALUES, **login}
         done = mlkeys(*arguments, cwd=self.folder, env=env, status=status)
         return done.stdout, done.stderr
 
@@ -55,6 +58,15 @@ class Site:
     def names(self, path: str) -> set[str]:
         status, body = self.bao.request("LIST", path)
         return set(body["data"]["keys"]) if status == 200 else set()
+
+    def grants(self, approle: str, roles: set[str]) -> dict[str, set[str]]:
+        """The keys that each role may decrypt with, by all of its policies."""
+        found: dict[str, set[str]] = {role: set() for role in roles}
+        for role in roles:
+            for policy in self.bao.done("GET", f"auth/{approle}/role/{role}")["data"]["token_policies"]:
+                text = self.bao.done("GET", f"sys/policies/acl/{policy}")["data"]["policy"]
+                found[role] |= set(re.findall(rf'"{self.engine}/decrypt/(\w+)"', text))
+        return found
 
     def decrypted(self) -> dict[str, str]:
         """The plaintexts of all ciphertexts beside the program, by ENGINE/KEY/NAME."""
@@ -121,8 +133,40 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
         assert "master_key: made by a former deployment" in shown
         assert "mlkeys deploy --generate master_key" in shown
         (state / "record.json").unlink(missing_ok=True)
+    (tmp_path / "hosts" / "h1.env").unlink()
+    assert_copies_are_found(site)
     assert site.changes("--generate", "master_key") > 0
     assert site.secret() != value
+
+
+COPY = """
+k.encrypt(Secret.generated(), name="other_key")
+place = {"store": "kv", "kv_mount": "kv-ENGINE", "kv_path": "named", "backend": t.path, "key": k.name}
+AnsibleTask("copy", task={"mlkeys.transit.vault_transit_vars": {**place, "secrets": {}}, "tags": "never"})
+"""
+
+
+def assert_copies_are_found(site: Site) -> None:
+    """Documents of a KV engine which the program or a vars file beside it names say what existed."""
+    program, kv = (site.folder / "app.py").read_text(), f"kv-{site.engine}"
+    place, key = {"store": "kv", "kv_mount": kv, "kv_path": "ml/keys"}, {"backend": site.engine, "key": "one"}
+    pointer = site.folder / "group_vars" / "all" / "keys.transit.yml"
+    pointer.parent.mkdir(parents=True)
+    pointer.write_text(json.dumps({"_transit": {"format": 1, **place, **key}}))
+    (site.folder / "app.py").write_text(program + COPY.replace("ENGINE", site.engine))
+    site.bao.done("POST", f"sys/mounts/{kv}", {"type": "kv", "options": {"version": "2"}})
+    held = {"master_key": "vault:v1:AAAA", "_transit": {"format": 1, **key}}
+    site.bao.done("POST", f"{kv}/data/ml/keys", {"data": held})
+    site.bao.done("POST", f"{kv}/data/named", {"data": {"other_key": "vault:v1:AAAA"}})
+    shown = " ".join("".join(site.run("deploy", status=1)).split())
+    assert "master_key, other_key: made by a former deployment" in shown
+    assert f"copy the ciphertext from {kv}/named, {pointer}." in shown
+    # What cannot be read may have it.
+    (site.folder / "app.py").write_text(program)
+    site.bao.done("DELETE", f"sys/mounts/{kv}")
+    shown = " ".join("".join(site.run("deploy", status=1)).split())
+    assert f"A former deployment may have made it: {pointer} was not read. No secrets engine is mounted" in shown
+    assert "mlkeys deploy --generate master_key" in shown
 
 
 def test_ciphertexts_follow_the_name_of_their_key(site: Site, tmp_path: Path) -> None:
@@ -209,6 +253,7 @@ def test_the_server_has_what_the_program_says_and_what_was_announced(site: Site,
         assert policies == {f"{prefix}{name}" for name in (*after.policies, *after.roles, "other")}, seed
         roles = {name for name in site.names(f"auth/{approle}/role") if name.startswith(prefix)}
         assert roles == {f"{prefix}{name}" for name in after.roles}, seed
+        assert site.grants(approle, roles) == {f"{prefix}{name}": {*keys} for name, keys in after.roles.items()}, seed
         assert {path.name for path in hosts.glob("*")} == set(after.files), seed
         stored = {f"{key}/{n.lower()}": VALUES[n] for key, names in after.secrets.items() for n in names}
         assert site.decrypted() == stored, seed
@@ -238,9 +283,15 @@ def test_what_a_lost_record_made_is_found_on_the_server(site: Site, approle: str
     # The same program without its record.
     (site.folder / "mlkeys.state" / "app" / "record.json").unlink()
     site.write(text.replace("ROLES", '["b"]'))
-    for command in ("diff", "deploy"):
-        assert "--adopt" in site.run(command, status=1)[1]
-    shown = site.run("deploy", "--adopt")[1]
+    assert "--adopt" in site.run("diff", status=1)[1]
+    with login_of(
+        site.bao, 'path "*" { capabilities = ["create", "read", "update", "delete", "list", "sudo"] }'
+    ) as role:
+        assert "--adopt" in site.run("deploy", status=1, login=role.environment)[1]
+        logins = role.logins(site.bao)
+        shown = site.run("deploy", "--adopt", login=role.environment)[1]
+        # What it finds out, the deployment, and what it takes away.
+        assert role.logins(site.bao) - logins == 1
     assert f"AppRole {approle}/{site.engine}a" in shown
     assert {name for name in site.names(f"auth/{approle}/role") if name.startswith(site.engine)} == {f"{site.engine}b"}
     # A key goes when it is named, and nothing is left of a destroyed program.

@@ -120,11 +120,6 @@ def test_a_collection_of_another_version_is_named(monkeypatch: pytest.MonkeyPatc
     assert "ansible-galaxy collection install" in found.advice
 
 
-def test_a_collection_that_a_program_needs_is_looked_for(doctor: Doctor) -> None:
-    Path("app.py").write_text(PROGRAM.replace("Secret.env(", "Secret.kv('teams/ml', "))
-    assert "not installed" in shown(doctor(status=1), "community.hashi_vault", "wrong")
-
-
 def test_without_ansible_the_rest_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(PROGRAM)
     blocked = "import sys; sys.modules['ansible'] = None\nfrom mlkeys._cli import main\nmain(['doctor', '--json'])"

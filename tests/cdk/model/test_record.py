@@ -14,8 +14,8 @@ from mlkeys import App, EncryptedVars, HostConfig, Inventory, MlkeysError, Secre
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from mlkeys._commands.deployment.old_layout import move_state
-from mlkeys._commands.deployment.state import rename, states_of
-from mlkeys._record.left import left, lines
+from mlkeys._commands.deployment.state import rename, states_of, stored_in
+from mlkeys._record.left import left, lines, variables
 from mlkeys._record.record import Made, Move, Record, moved_keys, moves, parsed
 from mlkeys._synthesis.made import former_names, made_by
 from mlkeys._targets.state_names import vars_file_of
@@ -27,7 +27,8 @@ MADE = Made(
     keys=frozenset({"transit/k", "transit/old"}),
     engines=frozenset({"transit"}),
     secrets={"transit/k": frozenset({"a", "b"})},
-    files={"h": {"/x": "plaintext", "/y": "ciphertext"}},
+    files={"h": {"/x": "plaintext", "/y": "ciphertext", "/etc/systemd/system/z.service": "agent"}},
+    agents={"h": {"/etc/systemd/system/z.service": "approle/r"}},
     hosts={"h": {"ansible_host": "127.0.0.1"}},
 )
 
@@ -46,7 +47,8 @@ def test_a_record_reads_as_it_was_written() -> None:
 def test_rights_and_plaintext_go_while_keys_stay_unless_named() -> None:
     gone = left(MADE, Made())
     assert [*lines(gone.deleted)] == [
-        "policy p", "AppRole approle/r", "ciphertext transit/k/a", "ciphertext transit/k/b", "plaintext file /x on h",
+        "policy p", "AppRole approle/r", "ciphertext transit/k/a", "ciphertext transit/k/b",
+        "service z on h", "plaintext file /x on h",
     ]  # fmt: skip
     assert [*lines(gone.kept)] == [
         "key transit/k", "key transit/old", "engine transit", "ciphertext file /y on h",
@@ -57,6 +59,20 @@ def test_rights_and_plaintext_go_while_keys_stay_unless_named() -> None:
     assert not left(MADE, MADE).deleted
     assert not left(MADE, MADE).kept
     assert left(MADE, Made(), everything=True).kept.keys == frozenset()
+
+
+def test_a_service_goes_with_its_secret_id_unless_its_role_goes() -> None:
+    gone = [{"approle": "r", "approle_path": "approle", "services": [{"name": "z", "state": "absent"}]}]
+    stays = left(MADE, Made(roles=MADE.roles)).deleted
+    assert variables(stays, "abc", {})["services"] == {"h": gone}
+    assert variables(stays, "abc", {})["files"] == {"h": ["/x"]}
+    unknown = [{**gone[0], "approle": ""}]
+    assert variables(left(MADE, Made()).deleted, "abc", {})["services"] == {"h": unknown}
+    # A record of an earlier version does not say which role it was.
+    former = json.loads(Record("abc", "app.py", "prod", MADE).text())
+    del former["agents"]
+    read = parsed(json.dumps(former)).made
+    assert variables(left(read, Made(roles=MADE.roles)).deleted, "abc", {})["services"] == {"h": unknown}
 
 
 def test_a_secret_is_asked_for_under_its_former_names() -> None:
@@ -101,6 +117,17 @@ def test_aliases_name_keys_and_secrets() -> None:
 def test_files_of_keys_stay_in_their_folder() -> None:
     assert vars_file_of("prod/transit", "ml-key") == "prod/transit/ml-key.transit.yml"
     assert vars_file_of("/../x y/", ".k/z") == "%2E./x%20y/%2Ek%2Fz.transit.yml"
+
+
+def test_names_are_read_as_the_collection_reads_them(tmp_path: Path) -> None:
+    file = tmp_path / "transit" / "k.transit.yml"
+    file.parent.mkdir()
+    metadata = '"_transit": {"format": 1, "backend": "transit", "key": "k"}'
+    file.write_text(f'{{"a": "vault:v1:QUJD", {metadata}, ? b\n : "vault:v1:QUJD"}}')
+    assert stored_in(tmp_path) == {"transit/k": {"a", "b"}}
+    file.write_text("<<<<<<< HEAD\na: vault:v1:QUJD\n=======\n")
+    with pytest.raises(MlkeysError, match=r"k\.transit\.yml is not YAML"):
+        stored_in(tmp_path)
 
 
 def program(folder: Path, name: str = "s", aliases: tuple[str, ...] = ()) -> App:

@@ -38,6 +38,29 @@ def test_keys_files_and_policies_take_one_task_each() -> None:
         assert f"secrets_of_{item['secrets']}" in plays(s)[0]["vars"]
 
 
+def test_roles_take_one_task_and_so_does_each_kind_of_a_destruction() -> None:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "engine", path="transit")
+    for number in range(2):
+        key = vault.TransitSecretBackendKey(s, f"k{number}", backend=engine.path, name=f"k{number}", derived=True)
+        key.encrypt(Secret.env(f"KEY_{number}"))
+        uses = 5 if number else None
+        key.grant_decrypt(vault.AppRole(s, f"r{number}", token_ttl="1h", token_num_uses=uses))
+    role = tasks(s)[-1]
+    assert role["name"] == "2 AppRoles"
+    assert role["loop"] == [
+        {"name": "r0", "token_policies": ["r0"]},
+        {"name": "r1", "token_num_uses": 5, "token_policies": ["r1"]},
+    ]
+    options = role["mlkeys.transit.vault_transit_approle"]
+    assert (options["token_ttl"], options["name"]) == ("1h", "{{ item.name | default(omit) }}")
+    (play,) = plays(s, "destroy.yml")
+    assert [task["name"] for task in play["tasks"][:-2]] == [
+        "2 AppRoles", "2 policies", "2 files of ciphertexts", "2 keys", "Engine engine",
+    ]  # fmt: skip
+    assert [key["name"] for key in play["tasks"][3][KEYS]["keys"]] == ["k1", "k0"]
+
+
 def test_what_needs_another_of_its_kind_comes_later() -> None:
     s = stack()
     first, second = key_in(s, "first"), key_in(s, "second")

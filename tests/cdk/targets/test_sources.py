@@ -12,15 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
 
-from mlkeys._targets.ansible.login import KV_VARIABLES
 from tests.cdk.command import changes, mlkeys, mlkeys_on_terminal
 from tests.integration.conftest import SecureBao
 from tests.integration.support.plays import approle
-from tests.support.collection import ROOT, collections_path
 
 PROGRAM = """
 from mlkeys import EncryptedVars, Secret, export
@@ -44,14 +40,6 @@ path "sources/+/key" { capabilities = ["update"] }
 path "secret/data/teams/ml" { capabilities = ["read"] }
 """
 QUESTION = "What is {{ it }}?"
-PEER = ROOT / ".cache" / "peer-collections"
-
-
-@pytest.fixture(scope="module")
-def both_collections() -> dict[str, str]:
-    """The environment in which Ansible finds community.hashi_vault as well."""
-    assert any(PEER.rglob("vault_kv2_get.py")), "community.hashi_vault is not here: `nox -s tests` fetches it"
-    return {"ANSIBLE_COLLECTIONS_PATH": f"{collections_path()}{os.pathsep}{PEER}"}
 
 
 def plaintext(kind: str) -> str:
@@ -59,9 +47,7 @@ def plaintext(kind: str) -> str:
     return f"{kind} {{{{ no such thing }}}} {{% $'\"\\ {secrets.token_hex(4)}"
 
 
-def test_files_prompts_and_a_kv_engine_provide_secrets(
-    secure_bao: SecureBao, both_collections: dict[str, str], tmp_path: Path
-) -> None:
+def test_files_prompts_and_a_kv_engine_provide_secrets(secure_bao: SecureBao, tmp_path: Path) -> None:
     bao = secure_bao.bao
     (tmp_path / "app.py").write_text(PROGRAM)
     (tmp_path / "secrets").mkdir()
@@ -70,7 +56,6 @@ def test_files_prompts_and_a_kv_engine_provide_secrets(
     bao.done("POST", "secret/data/teams/ml", {"data": {"to'ken": given["from_kv"]}})
     # Only OpenBao's variables name the right server. The second member of the cluster does not exist.
     env = {
-        **both_collections,
         "BAO_ADDR": f"{secure_bao.url},https://127.0.0.1:1",
         "BAO_TOKEN": bao.token,
         "BAO_CACERT": secure_bao.ca_cert,
@@ -89,7 +74,7 @@ def test_files_prompts_and_a_kv_engine_provide_secrets(
     with approle(bao, POLICY) as role:
         env = {**login, **role.environment}
         shown = mlkeys_on_terminal("deploy", cwd=tmp_path, env=env, answers={QUESTION: "another"})
-    assert changes(shown) == 1
+        assert (changes(shown), role.logins(bao)) == (1, 1)
     assert {name for name, text in stored(tmp_path).items() if text != before[name]} == {"asked"}
     nobody_answers(tmp_path, {**env, "BAO_TOKEN": bao.token, "ANSIBLE_HASHI_VAULT_AUTH_METHOD": "token"})
 
@@ -128,14 +113,3 @@ def test_missing_secrets_are_named_before_anything_is_changed(tmp_path: Path) ->
         "  [app/taken/from_kv] (app.py:6) the environment variable EMPTY is empty",
         "  [app/taken/b] (app.py:6) the environment variable UNSET is not set",
     ]
-
-
-def test_logins_for_other_collections_use_the_sources_of_this_one() -> None:
-    """Their variables have the sources of the collection's own options, in the same order."""
-    options = {option.name: option for option in OPTIONS}
-    options["address"] = options["url"]
-    for variable, template in KV_VARIABLES.items():
-        option = options[variable.removeprefix("server_")]
-        places = [template.text.index(f"'{name}'") for name in option.all_environment]
-        assert places == sorted(places)
-        assert f"ansible_hashi_vault_{option.name} |" in template.text

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
-from mlkeys import App, AppInvalid, Construct, Duration, Secret, Stack, export
+from mlkeys import App, AppInvalid, Construct, Duration, Secret, Stack, TerraformBlock, export
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from mlkeys._model.stack import root_of
@@ -213,3 +214,30 @@ def test_existing_objects_are_not_created() -> None:
     assert 'path "theirs/encrypt/theirs"' in terraform(s)["resource"]["vault_policy"]["policy"]["policy"]
     (task,) = tasks(s)
     assert task["mlkeys.transit.vault_transit_policy"]["name"] == "policy"
+
+
+@pytest.mark.parametrize(
+    ("block", "read"),
+    [
+        ({"backend": {"s3": {"bucket": "b", "key": "k"}}}, {"backend": "s3", "config": {"bucket": "b", "key": "k"}}),
+        ({"backend": {"local": [{"path": "/srv/one"}]}}, {"backend": "local", "config": {"path": "/srv/one"}}),
+        (
+            [{"cloud": {"organization": "o", "workspaces": {"name": "w"}, "token": "${var.t}"}}],
+            {"backend": "remote", "config": {"organization": "o", "workspaces": {"name": "w"}}},
+        ),
+    ],
+)
+def test_the_state_of_another_stack_is_where_its_blocks_say(block: Any, read: dict[str, Any]) -> None:
+    app = App()
+    one, two = Stack(app, "one"), Stack(app, "two")
+    theirs = vault.TransitSecretBackendKey.from_existing(one, "theirs", name="theirs")
+    key = key_in(one)
+    TerraformBlock(one, "state", block={"terraform": block})
+    export("version", key.latest_version, scope=two)
+    # The provider reads no keys.
+    export("unknown", theirs.latest_version, scope=two)
+    assert terraform(two)["data"]["terraform_remote_state"]["one"] == read
+    ((name, output),) = terraform(one)["output"].items()
+    assert output == {"value": "${vault_transit_secret_backend_key.key.latest_version}"}
+    expected = f"${{data.terraform_remote_state.one.outputs.{name}}}"
+    assert {name: body["value"] for name, body in terraform(two)["output"].items()} == {"version": expected}

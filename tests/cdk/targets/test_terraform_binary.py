@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from mlkeys import App, Construct, Stack, TerraformBlock
+from mlkeys import App, Construct, Secret, Stack, TerraformBlock, export
 from mlkeys import transit as vault
 from tests.cdk.apps import PROGRAMS, ROOT, SECRETS, configurations, files, key_in, stack
 
@@ -180,6 +180,29 @@ def test_a_real_project_with_state_imports_and_a_second_server(terraform: Terraf
     terraform.deploy(folder)
     assert (folder / "here.tfstate").exists()
     terraform.run(folder, "plan", "-input=false", "-detailed-exitcode")
+
+
+@pytest.mark.parametrize("state", ["terraform.tfstate", "here.tfstate"])
+def test_a_stack_reads_the_state_of_another_one(state: str, terraform: Terraform, tmp_path: Path) -> None:
+    app = App()
+    one, two = (Stack(app, name, terraform_secrets="state") for name in ("one", "two"))
+    key = key_in(one)
+    secret = key.encrypt(Secret.env("STATE_SECRET"))
+    for name, value in (("version", f"v{key.latest_version}"), ("sealed", secret), ("opened", key.decrypt(secret))):
+        export(name, value, scope=two)
+    if state != "terraform.tfstate":
+        TerraformBlock(one, "state", block={"terraform": {"backend": {"local": {"path": state}}}})
+    made = files(one)
+    for name in ("one", "two"):
+        folder = written(json.loads(made[f"terraform/{name}/cdk.tf.json"]), tmp_path / name)
+        terraform.run(folder, "init", "-input=false")
+        terraform.deploy(folder, **({"state_secret": PLAINTEXT} if name == "one" else {}))
+    assert (tmp_path / "one" / state).exists()
+    outputs = json.loads(terraform.run(tmp_path / "two", "output", "-json"))
+    assert outputs["version"]["value"] == "v1"
+    assert outputs["sealed"]["value"].startswith("vault:v1:")
+    assert outputs["opened"] == {"sensitive": True, "type": "string", "value": PLAINTEXT}
+    terraform.run(tmp_path / "two", "plan", "-input=false", "-detailed-exitcode")
 
 
 def test_a_rotation_is_left_alone_and_a_renamed_construct_is_moved(terraform: Terraform, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import configparser
 import os
+import secrets
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,7 @@ LOOKUP = "mlkeys.transit.vault_transit"
 KEY = "ml-api-key"
 SECRET = "sk-planted-secret"
 
-Lookup = Callable[..., list[str]]
+Lookup = Callable[..., list[Any]]
 
 
 def lookup_plugin() -> Any:
@@ -53,7 +54,7 @@ def lookup(bao: Bao, engine: str) -> Lookup:
     def run(*terms: object, variables: Mapping[str, object] | None = None, **options: object) -> list[str]:
         plugin = lookup_plugin()
         given = {**bao.login, "backend": engine, "key": KEY, **options}
-        result: list[str] = plugin.run(list(terms), dict(variables or {}), **given)
+        result: list[Any] = plugin.run(list(terms), dict(variables or {}), **given)
         return result
 
     return run
@@ -211,6 +212,25 @@ def test_bad_options_give_one_sentence(lookup: Lookup, options: Mapping[str, obj
     assert refused.startswith(message)
     assert "\n" not in refused
     assert "unknown-planted" not in refused
+
+
+def test_fields_of_any_secret_of_a_kv_engine_are_read(bao: Bao, lookup: Lookup) -> None:
+    kv = f"kv-{secrets.token_hex(4)}"
+    place = {"operation": "kv_get", "key": None, "kv_mount": kv, "kv_path": "teams/ml"}
+    assert lookup(**place) == [{}]
+    bao.done("POST", f"sys/mounts/{kv}", {"type": "kv", "options": {"version": "2"}})
+    try:
+        assert lookup(**place) == [{}]
+        assert refusal(lookup, "token", **place) == f"There is no token in '{kv}/teams/ml'."
+        bao.done("POST", f"{kv}/data/teams/ml", {"data": {"token": SECRET, "days": 5}})
+        assert lookup("days", ["token"], **place) == [5, SECRET]
+        assert lookup(**place) == [{"token": SECRET, "days": 5}]
+        hint = f"There is no tokn in '{kv}/teams/ml'. Did you mean 'token'?"
+        assert refusal(lookup, "tokn", **place) == hint
+    finally:
+        bao.done("DELETE", f"sys/mounts/{kv}")
+    assert refusal(lookup, "token", **place).startswith(f"No secrets engine is mounted for '{kv}/data/teams/ml'.")
+    assert refusal(lookup, operation="kv_get") == "operation kv_get needs kv_path: the path of the document to read."
 
 
 def test_a_missing_capability_is_named(engine: str, lookup: Lookup, mint_token: Callable[[str], str]) -> None:

@@ -53,6 +53,10 @@ class AppRole:
     def variables(self) -> dict[str, str]:
         return {f"ansible_hashi_vault_{name}": value for name, value in self.options.items()}
 
+    def logins(self, bao: Bao) -> int:
+        """How often it has logged in so far."""
+        return [entry["request"]["path"] for entry in bao.audit_entries()].count(f"auth/{self.mount}/login")
+
 
 @contextlib.contextmanager
 def approle(bao: Bao, policy: str, **role: object) -> Iterator[AppRole]:

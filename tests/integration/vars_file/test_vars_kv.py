@@ -252,7 +252,7 @@ def test_the_lookup_reads_names_from_there(document: KvDocument, tmp_path: Path)
     done = project.run()
     shown = done.stdout + done.stderr
     assert f"There is no openai_api_ky in '{document.kv}/ml/keys'. Did you mean 'openai_api_key'?" in shown
-    assert "kv_path can only be used with the operations decrypt and read." in shown
+    assert "kv_path can only be used with the operations decrypt, kv_get and read." in shown
     assert "key is missing" in shown
     assert f"names key '{KEY}', but what points to it names 'other'" in shown
     assert SECRETS["openai_api_key"] not in shown.replace("'" + SECRETS["openai_api_key"] + "'", "")

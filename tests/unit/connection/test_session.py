@@ -108,6 +108,30 @@ def token(sessions: Sessions, wanted: Settings | None = None) -> str:
     return sessions.lease(wanted or settings(), warn).token
 
 
+# --- several plays of one command ---
+
+
+def test_a_play_asks_the_command_that_runs_it(server: Server, sessions: Sessions) -> None:
+    assert sessions.invitation() == ""
+    sessions.share()
+    play = Sessions()
+    play.follow(sessions.invitation())
+    assert token(play) == token(sessions) == f"one-{os.getpid()}-1"
+    # The command uses it for the next play.
+    play.close()
+    assert server.asked == ["login"]
+    sessions.close()
+    assert server.asked == ["login", f"revoke one-{os.getpid()}-1"]
+
+
+@pytest.mark.parametrize("invitation", ["", "nonsense", "/nowhere:zz", "/nowhere:abcd", ":abcd"])
+def test_a_play_without_a_command_that_answers_logs_in(server: Server, sessions: Sessions, invitation: str) -> None:
+    sessions.follow(invitation)
+    token(sessions)
+    sessions.close()
+    assert server.asked == ["login", f"revoke one-{os.getpid()}-1"]
+
+
 # --- how long a token is used ---
 
 

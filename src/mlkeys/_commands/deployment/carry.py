@@ -12,6 +12,7 @@ from mlkeys._commands.deployment.state import StackState
 from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Move, moved_keys, moves
+from mlkeys._system import collection
 
 _VARIABLES = "moves.json"
 
@@ -44,6 +45,7 @@ def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO)
     """
     import yaml
 
+    collection.share()
     run = ansible_playbook(project, "site.yml", ["--tags", "keys"], show=show)
     if run.status:
         return run

@@ -18,6 +18,7 @@ from mlkeys._commands.deployment.state import StackState, states_of
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made
+from mlkeys._system import collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,6 @@ def compared(
     *,
     adopt: bool = False,
     everything: bool = False,
-    login: bool = True,
 ) -> list[Comparison]:
     """Compare stacks with their records and with the server.
 
@@ -49,7 +49,6 @@ def compared(
         named: keys and engines to delete if they left.
         adopt: whether to take over what has an owner without a record.
         everything: whether all will be deleted.
-        login: whether to log in to find what a record does not have.
 
     Raises:
         MlkeysError: a key has another name and its ciphertexts do not follow, a policy is somebody else's, or a name
@@ -58,11 +57,13 @@ def compared(
     states = {state.name: state for state in states_of(app, program, app.stacks)}
     ours = {state.record.owner for state in states.values() if state.record is not None}
     found = []
+    # What it finds out, and the playbooks, need one login.
+    collection.share()
     for stack in stacks:
         state = states[stack.node.id]
         if not everything:
             check_moved(state)
-        server = on_server(state, login=login or adopt)
+        server = on_server(state)
         owner = check_owners(state, server, ours, adopt=adopt)
         if state.record is None and owner is not None:
             state.begin(owner)

@@ -31,6 +31,16 @@ class Departed:
     state: StackState
     left: Left
 
+    def remaining(self, *, everywhere: bool) -> Made:
+        """Return what a deployment left of it.
+
+        Args:
+            everywhere: whether it went to all hosts.
+        """
+        deleted = self.left.deleted
+        elsewhere = Made() if everywhere else Made(files=deleted.files, agents=deleted.agents, hosts=deleted.hosts)
+        return self.left.kept.union(elsewhere)
+
     def shown(self) -> list[str]:
         """Return the lines about it."""
         return [
@@ -127,10 +137,13 @@ def delete(one: Departed, project: Path, show: TextIO, arguments: Sequence[str] 
     files = {key: one.state.vars_file(key) for key in made.secrets if key not in one.state.wanted.secrets}
     there = {key: str(path) for key, path in files.items() if path.exists()}
     owner = one.state.record.owner if one.state.record is not None else ""
-    given = {"left": variables(made, owner, there), "force_keys": force}
-    hosts = {"left_hosts": {"hosts": {host: _login(one.state, made.hosts.get(host, {}), host) for host in made.files}}}
+    gone = variables(made, owner, there)
+    hosts = {
+        group: {"hosts": {host: _login(one.state, made.hosts.get(host, {}), host) for host in found}}
+        for group, found in (("left_hosts", gone["files"]), ("left_services", gone["services"]))
+    }
     words = ["--inventory", "inventory", "--inventory", _INVENTORY, "--extra-vars", f"@{_VARIABLES}", *arguments]
-    with files_for_run(project, {_VARIABLES: given, _INVENTORY: hosts}):
+    with files_for_run(project, {_VARIABLES: {"left": gone, "force_keys": force}, _INVENTORY: hosts}):
         return ansible_playbook(project, "left.yml", words, show=show)
 
 

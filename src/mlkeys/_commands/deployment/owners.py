@@ -53,19 +53,12 @@ class OnServer:
         return Made(policies=policies, roles=roles)
 
 
-def on_server(state: StackState, *, login: bool) -> OnServer:
-    """Read the policies and AppRoles of the server of a stack, as far as the token may read them.
-
-    Args:
-        login: whether to log in for that. The deployment itself logs in once, and then refuses
-            policies that are not its own.
-    """
+def on_server(state: StackState) -> OnServer:
+    """Read the policies and AppRoles of the server of a stack, as far as the token may read them."""
     named = state.wanted.union(state.former)
     if not (named.policies or named.roles):
         return OnServer()
     chosen = collection.settings(state.stack.url, state.stack.namespace)
-    if not login and chosen.auth.method != "token":
-        return OnServer()
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
 

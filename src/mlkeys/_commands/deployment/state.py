@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import re
+import io
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,10 @@ from mlkeys._analysis.view import View
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record, parsed
-from mlkeys._shared.schema import METADATA
+from mlkeys._system import collection
 from mlkeys._system.replacing import read
 from mlkeys._system.replacing import replace as written
 from mlkeys._targets.state_names import FOLDER, RECORD_FILE, VARS_SUFFIX, folder_of, vars_file_of
-
-_ENTRY = re.compile(r"""^["']?([A-Za-z_][A-Za-z0-9_]*)["']?:""", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -139,13 +137,23 @@ def record_in(folder: Path) -> Record | None:
 
 
 def stored_in(folder: Path) -> dict[str, frozenset[str]]:
-    """The names of the secrets with a ciphertext in the folder of a stack, by key."""
+    """The names of the secrets with a ciphertext in the folder of a stack, by key.
+
+    Raises:
+        MlkeysError: one of its files holds something else.
+    """
+    paths = sorted(folder.rglob(f"*{VARS_SUFFIX}"))
+    if not paths:
+        return {}
+    collection.load()
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import interpreted
+
     found = {}
-    for path in sorted(folder.rglob(f"*{VARS_SUFFIX}")):
-        key = unquote(path.relative_to(folder).as_posix().removesuffix(VARS_SUFFIX))
-        names = frozenset(_ENTRY.findall(read(path) or "")) - {METADATA}
+    for path in paths:
+        with collection.in_plain_words(), io.BytesIO((read(path) or "").encode()) as content:
+            names = frozenset(interpreted(content, str(path)).entries)
         if names:
-            found[key] = names
+            found[unquote(path.relative_to(folder).as_posix().removesuffix(VARS_SUFFIX))] = names
     return found
 
 

@@ -24,14 +24,11 @@ from mlkeys._commands.project import (
     stack_option,
 )
 from mlkeys._commands.sources import missing_sources
-from mlkeys._constructs.encryption import Encrypted
 from mlkeys._errors import MlkeysError
-from mlkeys._model.secret import KvSecret
 from mlkeys._model.stack import Root, Stack
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import differences, synthesize_for
 from mlkeys._system import collection
-from mlkeys._targets.ansible.login import KV_COLLECTION
 from mlkeys._targets.terraform.stack import terraform_version
 
 _MARKS = {"ok": ("ok", "green"), "remark": ("remark", "yellow"), "wrong": ("WRONG", "red")}
@@ -95,8 +92,6 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
     except MlkeysError:
         yield Check("server", "remark", "not checked: this needs Ansible and the collection")
         return
-    if any(_reads_kv(stack) for stack in stacks):
-        yield machine.other_collection(KV_COLLECTION)
     yield from _settings_and_servers(stacks)
 
 
@@ -129,10 +124,6 @@ def _oldest_terraform(app: Root, stacks: Sequence[Stack]) -> str:
     if "terraform" not in app.targets:
         return ""
     return max(map(terraform_version, stacks), key=machine.numbers)
-
-
-def _reads_kv(stack: Stack) -> bool:
-    return any(isinstance(one, Encrypted) and isinstance(one.plaintext, KvSecret) for one in stack.node.walk())
 
 
 def _settings_and_servers(stacks: Sequence[Stack]) -> Iterator[Check]:

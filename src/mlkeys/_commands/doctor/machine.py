@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shutil
 import subprocess
@@ -61,17 +60,6 @@ def collection() -> Check:
 def _missing() -> Level:
     """The level of a missing library: deployments may use an Ansible that is installed elsewhere."""
     return "remark" if shutil.which("ansible-playbook") else "wrong"
-
-
-def other_collection(name: str) -> Check:
-    """Whether Ansible finds a collection that a program needs. Our own must be loaded."""
-    try:
-        importlib.import_module(f"ansible_collections.{name}")
-    except ImportError:
-        return Check(
-            name, "wrong", "not installed where Ansible looks for it", f"ansible-galaxy collection install {name}"
-        )
-    return Check(name, "ok", "installed")
 
 
 def programs(oldest_terraform: str = "") -> Iterator[Check]:

@@ -62,8 +62,11 @@ def command(  # noqa: PLR0913  each is an argument of the command
     Ciphertexts and the record of what was deployed are in the folder mlkeys.state beside the program: commit it.
 
     What a former deployment made and the program no longer has is shown and then deleted: policies, AppRoles,
-    ciphertexts, and files on hosts with plaintext. On a terminal, deploy asks first. Keys and engines are kept unless
-    you name them with --delete-keys.
+    ciphertexts, and on hosts services of an agent and files with plaintext. Keys and engines are kept unless you name
+    them with --delete-keys.
+
+    On a terminal, deploy asks before it deletes, unless you give --yes. Without a terminal, as in CI, it does not ask:
+    run 'mlkeys diff' first to see what it would delete.
 
     With --json, only the counts of each stack are written to standard output.
 
@@ -79,7 +82,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     app, folder = synthesised(program, out)
     todo = chosen(app, stacks)
     require_sources(todo)
-    found = compared(app, program, todo, delete_keys, adopt=adopt, login=False)
+    found = compared(app, program, todo, delete_keys, adopt=adopt)
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)
     arguments = [] if limit is None else ["--limit", f"localhost,{limit}"]
@@ -107,5 +110,5 @@ def _deploy(one: Comparison, project: Path, show: TextIO, arguments: Sequence[st
     if one.departed.left.deleted:
         run = departed.added(run, departed.delete(one.departed, project, show, arguments, force=True))
     if not run.status:
-        one.state.finish(one.departed.left.kept)
+        one.state.finish(one.departed.remaining(everywhere=not arguments))
     return run

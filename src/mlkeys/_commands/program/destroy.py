@@ -51,7 +51,8 @@ def command(
 
     Everything that was ever encrypted with a deleted key is lost permanently. If a key does not have deletion_allowed,
     nothing is deleted unless you give --protected-keys. A key that ciphertexts of another stack need is refused, and an
-    engine that contains other keys is kept. Files on hosts are kept, but for those with plaintext.
+    engine that contains other keys is kept. On hosts, services of an agent and files with plaintext are deleted, and
+    other files are kept.
 
     What former deployments made and the program no longer has is deleted too.
 

@@ -22,10 +22,12 @@ from mlkeys._model.element import Element, Resource
 from mlkeys._shared.schema import KEY_ATTRIBUTES
 from mlkeys._targets.ansible.ciphertexts import VARS, manager
 from mlkeys._targets.ansible.tasks import (
+    KEY,
     KEYS,
     KEYS_ONLY,
     POLICY,
     Task,
+    absent_tasks_of,
     existed,
     has_floor,
     key_options,
@@ -46,7 +48,17 @@ _KINDS: tuple[type[Element], ...] = (
     AppRoleAuth,
     AppRole,
 )
-_KEYS, _VARS, _POLICIES = (_KINDS.index(kind) for kind in (TransitSecretBackendKey, EncryptedVars, Policy))
+_KEYS, _VARS, _POLICIES, _ROLES = (
+    _KINDS.index(kind) for kind in (TransitSecretBackendKey, EncryptedVars, Policy, AppRole)
+)
+
+_MANY = {
+    TransitSecretBackend: "engines",
+    EncryptedVars: "files of ciphertexts",
+    Policy: "policies",
+    AppRoleAuth: "auth methods",
+    AppRole: "AppRoles",
+}
 
 #: Options of one of many keys. All others are options of the whole task.
 _OF_A_KEY = frozenset({attribute.name for attribute in KEY_ATTRIBUTES}) | {
@@ -91,6 +103,18 @@ class Plan:
         for segment in self._segments:
             yield from self._tasks_of(segment, values, read_again)
 
+    def absent_tasks(self, values: Values) -> Iterator[Any]:
+        """Yield the tasks that delete everything, in the opposite order."""
+        for segment in reversed(self._segments):
+            for kind, elements in sorted(segment.of_kind.items(), reverse=True):
+                found = [(one, task) for one in reversed(elements) for task in absent_tasks_of(one, values)]
+                if kind == _KEYS and len(found) > 1:
+                    yield _absent_keys_task(found)
+                elif len(found) > 1:
+                    yield _looped(f"{len(found)} {_MANY[_KINDS[kind]]}", found)
+                else:
+                    yield from (Commented(_comment(element), task) for element, task in found)
+
     def variables(self, values: Values) -> dict[str, Any]:
         """Return variables of the play that the tasks use."""
         return {
@@ -107,6 +131,8 @@ class Plan:
                 yield from (_keys_task(made, values) for made in self._keys[id(segment)])
             elif kind == _POLICIES and len(elements) > 1:
                 yield _policies_task(elements, values)
+            elif kind == _ROLES and len(elements) > 1:
+                yield _looped(f"{len(elements)} AppRoles", [(role, _task(role, values)) for role in elements])
             else:
                 together = {file for files in self._files(segment, values) for file in files if len(files) > 1}
                 for element in elements:
@@ -175,6 +201,32 @@ def _keys_task(made: KeysTask, values: Values) -> Task:
         **unless_new(made.keys[0].values["backend"], values),
         "register": made.register,
         **KEYS_ONLY,
+    }
+
+
+def _absent_keys_task(found: Sequence[tuple[Element, Task]]) -> Task:
+    entries = [Commented(_comment(key), task[KEY]) for key, task in found]
+    return {"name": f"{len(found)} keys", KEYS: {"keys": entries}}
+
+
+def _looped(name: str, found: Sequence[tuple[Element, Task]]) -> Task:
+    """Return one task for many that use one module, each with nothing but a name and options."""
+    ((module, first),) = ((word, given) for word, given in found[0][1].items() if word != "name")
+    options = [task[module] for _, task in found]
+    shared = {
+        word: value for word, value in first.items() if all(word in given and given[word] == value for given in options)
+    }
+    single = {word: None for given in options for word in given if word not in shared}
+    items = [
+        Commented(_comment(element), {word: value for word, value in given.items() if word not in shared})
+        for (element, _), given in zip(found, options, strict=True)
+    ]
+    label = "name" if "name" in single else "path"
+    return {
+        "name": name,
+        module: {**{word: Template(f"{{{{ item.{word} | default(omit) }}}}") for word in single}, **shared},
+        "loop": items,
+        "loop_control": {"label": Template(f"{{{{ item.{label} }}}}")},
     }
 
 

@@ -14,54 +14,54 @@ from mlkeys._constructs.inventory import Group, Template
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element
-from mlkeys._targets.ansible import services
+from mlkeys._targets.ansible import lost, services
 from mlkeys._targets.ansible.bulk import KEYS_RESULT, SECRETS
 from mlkeys._targets.ansible.content import problem_of, problem_of_template
-from mlkeys._targets.ansible.login import KV_VARIABLES
 from mlkeys._targets.names import length_problem, terraform_name
 
 #: Names that Ansible or the generated tasks use.
-_RESERVED = frozenset(
-    [
-        "ansible_facts",
-        "environment",
-        "group_names",
-        "groups",
-        "hosts",
-        "hostvars",
-        "inventory_dir",
-        "inventory_hostname",
-        "item",
-        "lookup",
-        "name",
-        "namespace",
-        "no_log",
-        "omit",
-        "play_hosts",
-        "playbook_dir",
-        "port",
-        "q",
-        "query",
-        "range",
-        "role_name",
-        "serial",
-        "tags",
-        "tasks",
-        "vars",
-        "when",
-        "floors",
-        "folders_found",
-        "force_keys",
-        "generate",
-        "left",
-        "lost",
-        "moves",
-        "outputs",
-        "random_secrets_found",
-        "random_secrets_looked_for",
-        "recorded",
-    ]
-) | frozenset(KV_VARIABLES)
+_RESERVED = (
+    frozenset(
+        [
+            "ansible_facts",
+            "environment",
+            "group_names",
+            "groups",
+            "hosts",
+            "hostvars",
+            "inventory_dir",
+            "inventory_hostname",
+            "item",
+            "lookup",
+            "name",
+            "namespace",
+            "no_log",
+            "omit",
+            "play_hosts",
+            "playbook_dir",
+            "port",
+            "q",
+            "query",
+            "range",
+            "role_name",
+            "serial",
+            "tags",
+            "tasks",
+            "vars",
+            "when",
+            "floors",
+            "folders_found",
+            "force_keys",
+            "generate",
+            "left",
+            "left_service",
+            "moves",
+            "outputs",
+            "recorded",
+        ]
+    )
+    | lost.NAMES
+)
 
 _PREFIXES = ("ansible_", KEYS_RESULT, SECRETS)
 

@@ -21,9 +21,6 @@ from mlkeys._targets.state_names import RECORD_FILE, vars_file_of
 Task = dict[str, Any]
 
 VARS = "mlkeys.transit.vault_transit_vars"
-#: Where results of `looking` are, on hosts.
-_LOOKED = "random_secrets_looked_for"
-_FOUND = "random_secrets_found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +67,14 @@ def reading(file: str) -> Task:
 
 def folders(files: Iterable[str]) -> list[Task]:
     """Return the task that creates missing folders of ciphertexts."""
-    missing = [path_expression(folder) for folder in sorted({file.rpartition("/")[0] for file in files})]
-    if not missing:
+    paths = [path_expression(folder) for folder in sorted({file.rpartition("/")[0] for file in files})]
+    if not paths:
         return []
     return [
         {
             "name": "Folders of ciphertexts",
             "ansible.builtin.file": {"path": Template("{{ item }}"), "state": "directory", "mode": "0755"},
-            "loop": Template(f"{{{{ [{', '.join(missing)}] | reject('directory') }}}}"),
+            "loop": Template(f"{{{{ [{', '.join(paths)}] | reject('directory') }}}}"),
             # It is nothing that a deployment makes, and a prediction needs it too.
             "changed_when": False,
             "check_mode": False,
@@ -107,11 +104,9 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
     }
     generated = [entry for entry in element.entries if isinstance(entry.plaintext, GeneratedSecret)]
     given = [entry for entry in element.entries if not isinstance(entry.plaintext, GeneratedSecret)]
-    if generated:
-        yield _refusing(generated, values, key)
     for entry in generated:
         # A new key cannot decrypt what is stored.
-        needed = [f"{_missing(file, entry)} or not ({key.was_there})"]
+        needed = [f"{missing(file, entry)} or not ({key.was_there})"]
         yield {
             "name": f"Random secret {values.name(entry)}, if missing",
             VARS: {**options, "secrets": _secrets([entry], values)},
@@ -138,41 +133,10 @@ def _secrets(entries: list[Encrypted], values: Values) -> dict[str, Any]:
     }
 
 
-def _missing(file: str, entry: Encrypted) -> str:
+def missing(file: str, entry: Encrypted) -> str:
+    """Return the condition that a file does not have a secret."""
     found = f"lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml"
     return f"{is_there(file, negated=True)} or '{entry.name}' not in {found}"
-
-
-def looking(pattern: str, places: Sequence[tuple[Any, Sequence[Encrypted]]], values: Values) -> Task:
-    """Return the play that looks for files on hosts with generated secrets that are not stored any more.
-
-    Args:
-        places: paths of files, each with the secrets in it.
-    """
-    entries = dict.fromkeys(entry for _, found in places for entry in found)
-    lost = " or ".join(f"({_missing(values.file_of_entry(entry), entry)})" for entry in entries)
-    found = f"{_LOOKED}.results | selectattr('stat.exists') | map(attribute='item.names') | flatten"
-    tasks: list[Task] = [
-        {
-            "name": "Look for the files",
-            "ansible.builtin.stat": {"path": Template("{{ item.path }}"), "get_checksum": False},
-            "loop": [{"path": path, "names": [entry.name for entry in found]} for path, found in places],
-            "loop_control": {"label": Template("{{ item.path }}")},
-            "register": _LOOKED,
-            "when": Template(lost),
-        },
-        {
-            "name": "Remember what is in them",
-            "ansible.builtin.set_fact": {_FOUND: Template(f"{{{{ {found} }}}}")},
-            "when": Template(lost),
-        },
-    ]
-    return {
-        "name": f"Look for lost random secrets on {pattern}",
-        "hosts": pattern,
-        "gather_facts": False,
-        "tasks": tasks,
-    }
 
 
 def recorded(values: Values) -> Task:
@@ -186,34 +150,3 @@ def manager(stack: Stack) -> Template:
     """Return the text by which a server knows who made a policy."""
     text = f"'program ' ~ recorded.program ~ {literal(f', stack {stack.node.id}, owner ')} ~ recorded.owner"
     return Template(f"{{{{ {text} if recorded.owner is defined else omit }}}}")
-
-
-def _refusing(generated: Sequence[Encrypted], values: Values, key: KeyState) -> Task:
-    """Return the task that fails when a generated secret would be made again, unknown to its users."""
-    element = generated[0].node.scope
-    if not isinstance(element, EncryptedVars):
-        raise TypeError("a secret outside of a file")
-    file = file_of(element, values)
-    backend, name = values.key_of(element)
-    names = ", ".join(f"'{entry.name}'" for entry in generated)
-    stored = f"(lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml if {is_there(file)} else {{}})"
-    known = f"(recorded.secrets | default({{}}))[{literal(f'{backend}/{name}')}] | default([])"
-    on_hosts = f"hostvars.values() | map(attribute='{_FOUND}', default=[]) | flatten | unique"
-    lost = (
-        f"[{names}] | difference({stored} | list) | difference(generate | default([]))"
-        f" | select('in', {known} + ({on_hosts})) | list"
-    )
-    shown = file.lstrip("./")
-    return {
-        "name": f"Random secrets of {values.name(element)} must not be made twice",
-        "ansible.builtin.fail": {
-            "msg": Template(
-                "{{ lost | join(', ') }}: made by a former deployment, and not in "
-                f"{in_file(shown)}. Restore that file from version control or a backup. To make new values, which "
-                "replace the old ones everywhere: mlkeys deploy {{ lost | map('regex_replace', '^', '--generate ') "
-                "| join(' ') }}"
-            )
-        },
-        "vars": {"lost": Template(f"{{{{ {lost} }}}}")},
-        "when": [Template(key.was_there), Template("lost | length > 0")],
-    }

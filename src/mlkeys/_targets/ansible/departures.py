@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlkeys._constructs.inventory import Template
+from mlkeys._targets.ansible.services import ROLE
 
 FILE = "left.yml"
 
@@ -105,4 +106,24 @@ def plays(stack: str) -> list[dict[str, Any]]:
             }
         ],
     }
-    return [server, files]
+    services = {
+        "name": f"Take from hosts the services that left stack {stack}",
+        "hosts": "left_services",
+        "gather_facts": False,
+        "tasks": [
+            {
+                "name": "Services",
+                "ansible.builtin.include_role": {"name": ROLE, "apply": {"become": True}},
+                "vars": {
+                    f"vault_transit_host_{name}": Template(f"{{{{ left_service.{name} }}}}")
+                    for name in ("approle", "approle_path", "services")
+                },
+                "loop": Template("{{ left['services'][inventory_hostname] }}"),
+                "loop_control": {
+                    "loop_var": "left_service",
+                    "label": Template("{{ left_service.services | map(attribute='name') | join(', ') }}"),
+                },
+            }
+        ],
+    }
+    return [server, files, services]

@@ -14,7 +14,7 @@ from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Template
 from mlkeys._model.element import Element
 from mlkeys._model.secret import GeneratedSecret
-from mlkeys._targets.ansible import ciphertexts, services
+from mlkeys._targets.ansible import lost, services
 from mlkeys._targets.ansible.ciphertexts import Task, is_there, reading
 from mlkeys._targets.ansible.content import content
 from mlkeys._targets.ansible.values import Values
@@ -114,16 +114,13 @@ def looking(host_play: HostPlay, values: Values, files: Mapping[HostConfig, Any]
     places = []
     # All configurations of a play have the same hosts, so that all of its templates see the same variables.
     templates = [config for config in host_play.configs if config.shape == "template"][:1]
-    of_hosts = [entry for config in templates for file in _files_of_hosts(config, values) for entry in _random(file)]
+    files_of_hosts = [file for config in templates for file in _files_of_hosts(config, values)]
+    of_hosts = [entry for file in files_of_hosts for entry in lost.random_in(file)]
     for config in host_play.configs:
         random = dict.fromkeys(of_hosts if config.shape == "template" else _random_used(config, values))
         if random:
             places += [(_dest(file, values), list(random)) for file in files[config]]
-    return [ciphertexts.looking(host_play.pattern, places, values)] if places else []
-
-
-def _random(file: EncryptedVars) -> Iterator[Encrypted]:
-    return (entry for entry in file.entries if isinstance(entry.plaintext, GeneratedSecret))
+    return [lost.looking(host_play.pattern, places, values)] if places else []
 
 
 def _dest(file: HostFile, values: Values) -> str | Template:

@@ -16,14 +16,13 @@ from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element
-from mlkeys._model.secret import GeneratedSecret, KvSecret, PromptSecret
+from mlkeys._model.secret import GeneratedSecret, PromptSecret
 from mlkeys._model.stack import Stack
 from mlkeys._shared.policy import hcl
 from mlkeys._targets.ansible import ciphertexts, departures, hosts, rotation
 from mlkeys._targets.ansible.bulk import Plan
 from mlkeys._targets.ansible.ciphertexts import file_of, is_there, path_template, reading
-from mlkeys._targets.ansible.login import KV_COLLECTION, KV_VARIABLES
-from mlkeys._targets.ansible.tasks import Task, absent_tasks_of, floors, has_floor, reading_key
+from mlkeys._targets.ansible.tasks import Task, floors, has_floor, reading_key
 from mlkeys._targets.ansible.values import Values, prompt_variable
 from mlkeys._targets.ansible.yaml import Commented, document
 from mlkeys._targets.state_names import FLOORS_FILE
@@ -103,13 +102,7 @@ class AnsibleProject:
         return files
 
     def _requirements(self) -> Any:
-        collections = [{"name": "mlkeys.transit", "version": ">=0.1.0"}]
-        if self._reads_kv():
-            collections.append({"name": KV_COLLECTION, "version": ">=6.2.0"})
-        return {"collections": collections}
-
-    def _reads_kv(self) -> bool:
-        return any(isinstance(entry.plaintext, KvSecret) for entry in self._entries())
+        return {"collections": [{"name": "mlkeys.transit", "version": ">=0.1.0"}]}
 
     def _entries(self) -> Sequence[Encrypted]:
         return self._view.of_kind(self._stack, Encrypted)
@@ -141,8 +134,6 @@ class AnsibleProject:
         read_again = {element: reading(self._vars_files[element]) for element in used}
         tasks = list(self._plan.tasks(self._values, read_again))
         play = self._head(f"Configure the server for stack {self._stack.node.id}")
-        if self._reads_kv():
-            play["vars"] = {**play.get("vars", {}), **KV_VARIABLES}
         if any(has_floor(element, self._values) for element in self._elements):
             play["vars"] = {**play.get("vars", {}), **floors(self._values.state(FLOORS_FILE))}
         placeholders = {
@@ -247,11 +238,7 @@ class AnsibleProject:
         return {**play, "tasks": [*map(reading, files), shown]}
 
     def _destroy(self) -> Task:
-        tasks: list[Any] = [
-            Commented(f"{element.node.path} {element.node.location_text}", task)
-            for element in reversed(self._elements)
-            for task in absent_tasks_of(element, self._values)
-        ]
+        tasks = self._plan.absent_tasks(self._values)
         records: list[Task] = [
             {"name": name, "ansible.builtin.file": {"path": path_template(file), "state": "absent"}}
             for name, file in (

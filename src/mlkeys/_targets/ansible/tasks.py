@@ -18,7 +18,7 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
 from mlkeys._shared.schema import KEY_ATTRIBUTES, ON_ONLY
-from mlkeys._targets.ansible import ciphertexts
+from mlkeys._targets.ansible import ciphertexts, lost
 from mlkeys._targets.ansible.ciphertexts import is_there, path_expression, path_template
 from mlkeys._targets.ansible.jinja import literal
 from mlkeys._targets.ansible.values import Values
@@ -46,7 +46,9 @@ def tasks_of(element: Element, values: Values) -> Iterator[Task]:
     elif isinstance(element, TransitSecretCacheConfig):
         yield {**_cache(element, values), **unless_new(element.values["backend"], values)}
     elif isinstance(element, EncryptedVars):
-        yield from ciphertexts.encrypting(element, values, _key_state(element.key, values))
+        key = _key_state(element.key, values)
+        yield from lost.refusing(element, values, key)
+        yield from ciphertexts.encrypting(element, values, key)
     elif isinstance(element, AnsibleTask):
         yield {"name": f"Task {values.name(element)}", **values.raw(element.data)}
     else:

@@ -21,7 +21,6 @@ from mlkeys._model.secret import EnvSecret, FileSecret, GeneratedSecret, KvSecre
 from mlkeys._model.stack import Stack
 from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.jinja import Expression, literal
-from mlkeys._targets.ansible.login import KV_LOOKUP
 from mlkeys._targets.ansible.yaml import Yaml
 from mlkeys._targets.names import variable_name
 from mlkeys._targets.state_names import folder_of, vars_file_of
@@ -187,8 +186,7 @@ class Values:
             hint = literal(f"Answer the question for {element.name}, on a terminal")
             return f"{answer} if {answer} not in ['', 'None'] else undef(hint={hint})"
         if isinstance(secret, KvSecret):
-            found = KV_LOOKUP.format(path=literal(secret.path), mount=literal(secret.mount))
-            return f"{found}.secret[{literal(secret.field)}]"
+            return stored_in_kv(secret.mount, secret.path, secret.field)
         if isinstance(secret, GeneratedSecret):
             characters = literal(secret.characters)
             return f"lookup('ansible.builtin.password', '/dev/null', length={secret.length}, chars=[{characters}])"
@@ -198,6 +196,12 @@ class Values:
         if path.startswith(("/", "~")):
             return literal(path)
         return f"playbook_dir ~ {literal(f'/{self.program_folder}/{path}')}"
+
+
+def stored_in_kv(mount: str, path: str, field: str | None = None) -> str:
+    """Return an expression for a field of a secret in a KV engine, or for a dictionary of all."""
+    term = f"{literal(field)}, " if field is not None else ""
+    return f"lookup('{LOOKUP}', {term}operation='kv_get', kv_mount={literal(mount)}, kv_path={literal(path)})"
 
 
 def source_text(source: object) -> str:

@@ -87,7 +87,7 @@ def kind_of(element: Element) -> Kind | None:
 
 
 def is_unknown(view: View, pointer: Pointer, stack: Stack | None) -> bool:
-    """Whether the Terraform of a stack cannot know a value, which another stack makes or which exists already."""
+    """Whether the own state of a stack cannot have a value, which another stack makes or which exists already."""
     element = pointer.element
     elsewhere = view.stack_of[element] is not stack
     return pointer.runtime and (elsewhere or (isinstance(element, KeyResource) and kind_of(element) is None))

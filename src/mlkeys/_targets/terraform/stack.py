@@ -22,7 +22,7 @@ from mlkeys._model.stack import Stack
 from mlkeys._targets.json_text import json_text
 from mlkeys._targets.names import terraform_name
 from mlkeys._targets.overrides import overridden
-from mlkeys._targets.terraform import login
+from mlkeys._targets.terraform import login, remote
 from mlkeys._targets.terraform.blocks import ConflictError, Json, merge, with_defaults
 from mlkeys._targets.terraform.dependencies import Dependencies
 from mlkeys._targets.terraform.former import moved
@@ -54,6 +54,8 @@ class TerraformStack:
         #: Addresses of resources by the paths of their constructs.
         self.addresses: dict[str, str] = {}
         self.omitted: list[str] = []
+        #: Stacks whose states it reads, in the order of the program.
+        self._read: dict[Stack, None] = {}
 
     def render(self) -> Json:
         """Return the configuration."""
@@ -66,6 +68,12 @@ class TerraformStack:
         if blocks := moved(self._view, self._stack, self._address_of):
             merge(self._blocks, {"moved": blocks})
         merge(self._blocks, self._dependencies.blocks())
+        for name, pointer in remote.exported(self._view, self._stack):
+            body: Json = {"value": f"${{{self._code(pointer)}}}"}
+            # Terraform must not show it in another stack either.
+            merge(self._blocks, {"output": {name: {**body, **({"sensitive": True} if pointer.sensitive else {})}}})
+        for owner in self._read:
+            merge(self._blocks, {"data": remote.data_block(self._view, owner)})
         defaults: Json = {
             "//": {"path": self._stack.node.path, "at": self._stack.node.location_text},
             "terraform": {
@@ -139,11 +147,11 @@ class TerraformStack:
         self._put(backend, "resource", "vault_generic_endpoint", name, body)
 
     def _add_output(self, output: Output) -> None:
-        body: Json = {"value": self._render(output.value) if isinstance(output.value, str) else output.value}
         pointers = list(self._view.pointers(str(output.value)))
         if self._secrets.refuses(pointers) or any(self._is_unknown(pointer) for pointer in pointers):
             self.omitted.append(output.name)
             return
+        body: Json = {"value": self._render(output.value) if isinstance(output.value, str) else output.value}
         if output.description:
             body["description"] = escaped(output.description)
         if output.sensitive:
@@ -152,6 +160,9 @@ class TerraformStack:
 
     def _is_unknown(self, pointer: Pointer) -> bool:
         """Whether Terraform cannot know a value: the provider cannot read a key that it does not make."""
+        owner = self._view.stack_of[pointer.element]
+        if owner is not None and owner is not self._stack and remote.is_in_state(pointer, owner):
+            return False
         return is_unknown(self._view, pointer, self._stack)
 
     def _put(self, element: Element, group: str, type_: str, name: str, body: Json) -> None:
@@ -179,13 +190,22 @@ class TerraformStack:
         pointer = self._view.pointer(target)
         if pointer is None:
             raise ValueError(f"{target.path} has no {target.attribute}")
+        owner = self._view.stack_of[pointer.element]
+        if pointer.runtime and owner is not None and owner is not self._stack:
+            self._read[owner] = None
+            return Expression(remote.expression(pointer, owner))
+        code = self._code(pointer)
+        return self._view.text(str(pointer.element.known(pointer.attribute))) if code is None else Expression(code)
+
+    def _code(self, pointer: Pointer) -> str | None:
+        """Return an expression for a value of this stack, None where Terraform makes nothing that has it."""
         element, attribute = pointer.element, pointer.attribute
         if isinstance(element, (Encrypted, Decrypted)):
-            return Expression(self._secrets.expression(element))
+            return self._secrets.expression(element)
         address, kind = self._address_of(element), kind_of(element)
         if address is not None and kind is not None:
-            return Expression(f"{address}.{kind.attributes.get(attribute, attribute)}")
-        return self._view.text(str(element.known(attribute)))
+            return f"{address}.{kind.attributes.get(attribute, attribute)}"
+        return None
 
 
 def text_of(configuration: Json) -> str:

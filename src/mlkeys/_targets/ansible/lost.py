@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Random secrets whose ciphertexts are lost: they are not made again while anything says that they existed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mlkeys._constructs.encrypted_vars import EncryptedVars
+from mlkeys._constructs.encryption import Encrypted
+from mlkeys._constructs.inventory import Template
+from mlkeys._constructs.raw import AnsibleTask
+from mlkeys._model.secret import GeneratedSecret
+from mlkeys._targets.ansible.ciphertexts import (
+    VARS,
+    KeyState,
+    Task,
+    file_of,
+    is_there,
+    missing,
+    path_expression,
+)
+from mlkeys._targets.ansible.jinja import in_file, literal
+from mlkeys._targets.ansible.values import Values, stored_in_kv
+
+#: Where results of `looking` are, on hosts.
+_LOOKED = "random_secrets_looked_for"
+_FOUND = "random_secrets_found"
+_COPIES = "random_secrets_copies"
+_FILES = "random_secrets_files"
+_MISSING = "random_secrets_missing"
+_UNREAD = "random_secrets_unread"
+#: Variables of the tasks.
+NAMES = frozenset({"lost", _LOOKED, _FOUND, _COPIES, _FILES, _MISSING, _UNREAD})
+
+
+def looking(pattern: str, places: Sequence[tuple[Any, Sequence[Encrypted]]], values: Values) -> Task:
+    """Return the play that looks for files on hosts with generated secrets that are not stored any more.
+
+    Args:
+        places: paths of files, each with the secrets in it.
+    """
+    entries = dict.fromkeys(entry for _, found in places for entry in found)
+    lost = " or ".join(f"({missing(values.file_of_entry(entry), entry)})" for entry in entries)
+    found = f"{_LOOKED}.results | selectattr('stat.exists') | map(attribute='item.names') | flatten"
+    tasks: list[Task] = [
+        {
+            "name": "Look for the files",
+            "ansible.builtin.stat": {"path": Template("{{ item.path }}"), "get_checksum": False},
+            "loop": [{"path": path, "names": [entry.name for entry in found]} for path, found in places],
+            "loop_control": {"label": Template("{{ item.path }}")},
+            "register": _LOOKED,
+            "when": Template(lost),
+        },
+        {
+            "name": "Remember what is in them",
+            "ansible.builtin.set_fact": {_FOUND: Template(f"{{{{ {found} }}}}")},
+            "when": Template(lost),
+        },
+    ]
+    return {
+        "name": f"Look for lost random secrets on {pattern}",
+        "hosts": pattern,
+        "gather_facts": False,
+        "tasks": tasks,
+    }
+
+
+def refusing(element: EncryptedVars, values: Values, key: KeyState) -> Iterator[Task]:
+    """Yield the task that fails when a generated secret would be made again, unknown to its users."""
+    generated = list(random_in(element))
+    if not generated:
+        return
+    file = in_file(file_of(element, values).lstrip("./"))
+    yield {
+        "name": f"Random secrets of {values.name(element)} must not be made twice",
+        "ansible.builtin.fail": {"msg": Template(_lost_message(file) + _unread_message(file))},
+        "vars": {name: Template(f"{{{{ {code} }}}}") for name, code in _searching(generated, element, values).items()},
+        # The last one reads files and asks the server.
+        "when": [
+            Template(key.was_there),
+            Template(f"{_MISSING} | length > 0"),
+            Template(f"lost | length > 0 or {_UNREAD} | length > 0"),
+        ],
+    }
+
+
+def random_in(file: EncryptedVars) -> Iterator[Encrypted]:
+    """Yield the generated secrets of a file."""
+    return (entry for entry in file.entries if isinstance(entry.plaintext, GeneratedSecret))
+
+
+def _lost_message(file: str) -> str:
+    copy = "{{ one.path or (one.kv_mount ~ '/' ~ one.kv_path) }}"
+    return (
+        "{% if lost %}{{ lost | join(', ') }}"
+        f": made by a former deployment, and not in {file}. Restore that file from version control or a backup"
+        f"{{% for one in {_COPIES} if one.names | intersect(lost) %}}"
+        "{{ loop.first | ternary(', or copy the ciphertext from ', ', ') }}"
+        + copy
+        + "{% endfor %}. To make new values, which replace the old ones everywhere: "
+        + _generating("lost")
+    )
+
+
+def _unread_message(file: str) -> str:
+    return (
+        f"{{% else %}}{{{{ {_MISSING} | join(', ') }}}}: not in "
+        + file
+        + f". A former deployment may have made it: {{{{ {_UNREAD}[0].path }}}} was not read. "
+        + f"{{{{ {_UNREAD}[0].reason }}}}. Correct that, or make new values: "
+        + _generating(_MISSING)
+        + "{% endif %}"
+    )
+
+
+def _generating(names: str) -> str:
+    return f"mlkeys deploy {{{{ {names} | map('regex_replace', '^', '--generate ') | join(' ') }}}}"
+
+
+def _searching(generated: Sequence[Encrypted], element: EncryptedVars, values: Values) -> dict[str, str]:
+    """Return expressions that find what is lost, by the names of variables."""
+    file, (backend, name) = file_of(element, values), values.key_of(element)
+    names = ", ".join(f"'{entry.name}'" for entry in generated)
+    stored = f"(lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml if {is_there(file)} else {{}})"
+    recorded = f"(recorded.secrets | default({{}}))[{literal(f'{backend}/{name}')}] | default([])"
+    on_hosts = f"hostvars.values() | map(attribute='{_FOUND}', default=[]) | flatten"
+    copies = f"{_COPIES} | map(attribute='names') | flatten"
+    program = f"playbook_dir ~ {literal(f'/{values.program_folder}')}"
+    files = f"lookup('mlkeys.transit.vars_files', {program}, backend={literal(backend)}, key={literal(name)})"
+    documents = ", ".join(
+        f"{{'path': {literal(path)}, 'names': {found}}}" for path, found in _documents(generated, element, values)
+    )
+    return {
+        _MISSING: f"[{names}] | reject('in', {stored} | list) | reject('in', generate | default([])) | list",
+        _FILES: files,
+        _COPIES: f"[{documents}] + {_FILES}.files",
+        _UNREAD: f"{_FILES}.unread",
+        "lost": f"{_MISSING} | select('in', ({recorded}) + ({on_hosts}) + ({copies})) | list",
+    }
+
+
+def _documents(generated: Sequence[Encrypted], element: EncryptedVars, values: Values) -> Iterator[tuple[str, str]]:
+    """Yield the documents of KV engines that the program names, with expressions for the secrets in them."""
+    stack = values.stack
+    if stack.terraform_secrets == "ephemeral" and "terraform" in values.view.app.targets:
+        for entry in generated:
+            # Terraform writes a document for each.
+            path = f"{stack.node.id}/{entry.name}"
+            found = stored_in_kv(stack.terraform_kv.strip("/"), path)
+            yield f"{stack.terraform_kv.strip('/')}/{path}", f"[{literal(entry.name)}] if {found} else []"
+    for task in values.view.of_kind(stack, AnsibleTask):
+        given = task.data.get(VARS)
+        if isinstance(given, Mapping) and given.get("store") == "kv" and _is_of(given, element, values):
+            mount, document = _known(given.get("kv_mount", "secret"), values), _known(given.get("kv_path"), values)
+            if mount is not None and document is not None:
+                yield f"{mount}/{document}", f"{stored_in_kv(mount, document)} | list"
+
+
+def _is_of(given: Mapping[str, Any], element: EncryptedVars, values: Values) -> bool:
+    """Whether a task writes ciphertexts of the key of a file, as far as that is known."""
+    backend, name = values.key_of(element)
+    known = (_known(given.get("backend", "transit"), values), _known(given.get("key"), values))
+    return known[0] in (None, backend) and known[1] in (None, name)
+
+
+def _known(given: Any, values: Values) -> str | None:
+    """Return an option of a task, None when it is only known when the task runs."""
+    text = values.view.known_text(given) if isinstance(given, str) else None
+    return None if text is None or "{{" in text or "{%" in text else text.strip("/")

@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Values of other stacks: an output of the stack that makes them, which others read from its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mlkeys._analysis.view import Pointer, View
+from mlkeys._constructs.encryption import Decrypted, Encrypted
+from mlkeys._constructs.raw import TerraformBlock
+from mlkeys._model.data import mapped
+from mlkeys._model.stack import Stack
+from mlkeys._targets.names import terraform_name
+from mlkeys._targets.terraform.resources import kind_of
+
+_DATA = "terraform_remote_state"
+_STATE = "terraform.tfstate"
+
+
+def is_in_state(pointer: Pointer, owner: Stack) -> bool:
+    """Whether the state of the stack that makes a value has it."""
+    if isinstance(pointer.element, (Encrypted, Decrypted)):
+        return owner.terraform_secrets == "state"
+    return kind_of(pointer.element) is not None
+
+
+def exported(view: View, stack: Stack) -> Iterator[tuple[str, Pointer]]:
+    """Yield what a stack puts out for others, with the names of its outputs."""
+    for pointer in view.used_elsewhere.get(stack, ()):
+        if is_in_state(pointer, stack):
+            yield _name(pointer, stack), pointer
+
+
+def expression(pointer: Pointer, owner: Stack) -> str:
+    """Return the expression by which another stack reads a value."""
+    return f"data.{_DATA}.{terraform_name(owner.node.id)}.outputs.{_name(pointer, owner)}"
+
+
+def data_block(view: View, owner: Stack) -> dict[str, Any]:
+    """Return the block that reads the state of a stack, where its own blocks say that it is."""
+    kind, given = _backend(view, owner)
+    config = mapped(given, view.text)
+    if kind == "local":
+        path = str(config.get("path", _STATE))
+        config = {**config, "path": path if path.startswith("/") else f"${{path.module}}/../{owner.node.id}/{path}"}
+    return {_DATA: {terraform_name(owner.node.id): {"backend": kind, "config": config}}}
+
+
+def _backend(view: View, stack: Stack) -> tuple[str, Mapping[str, Any]]:
+    """Return the type of a stack's backend and its settings."""
+    for block in view.of_kind(stack, TerraformBlock):
+        for part in _listed(block.data.get("terraform", {})):
+            for kind, bodies in part.get("backend", {}).items():
+                return str(kind), next(iter(_listed(bodies)), {})
+            for body in _listed(part.get("cloud", [])):
+                names = ("hostname", "organization", "workspaces")
+                return "remote", {name: body[name] for name in names if name in body}
+    return "local", {}
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _name(pointer: Pointer, owner: Stack) -> str:
+    # The colon is in no name of an output, which therefore cannot be the same.
+    return terraform_name(f"{pointer.element.node.path.removeprefix(f'{owner.node.path}/')}:{pointer.attribute}")
