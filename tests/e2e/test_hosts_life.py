@@ -14,6 +14,7 @@ from tests.support.hosts import missing_requirements
 
 pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
 
+APPROLE: dict[str, Any] = {"name": "gateways", "grant_hosts": True, "token_no_default_policy": True}
 ROTATION: dict[str, Any] = {"vault_transit_rotate_key": "ml", "vault_transit_rotate_older_than": 0}
 
 
@@ -37,7 +38,10 @@ def started_with(site: Site, host: str, name: str) -> list[str]:
 
 def test_a_rotation_shows_what_services_run_on_and_waits_for_those_that_nobody_knows(site: Site) -> None:
     services = [service("turned")]
-    site.play(services)
+    site.play(services, vault_transit_approles=[{**APPROLE, "secret_id_ttl": "10d"}])
+    shown = site.play(services, playbook="status").stdout
+    for name in HOSTS:
+        assert f"warning: {name}: the secret ID of turned ends in 9 d (" in shown
     for name in HOSTS:
         assert started_with(site, name, "turned") == ["1"]
         assert site.got(name, "turned") == [SHA["openai_api_key"]]

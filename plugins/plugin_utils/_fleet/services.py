@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.timestamps import moment
+
 # The result of the role's tasks running.yml for a host.
 RUNNING = "vault_transit_running"
 
@@ -26,6 +28,7 @@ class Service:
         keys: ``ENGINE/KEY`` of what its next start decrypts.
         versions: of the ciphertexts that it started with; empty if that is not known.
         runs: whether it runs.
+        expires: when its secret ID does, as the server writes it; empty if that is not known.
         stale: whether it follows its ciphertext, and that has changed since it started.
     """
 
@@ -35,6 +38,14 @@ class Service:
     versions: list[int] = field(default_factory=list)
     runs: bool = False
     stale: bool = False
+    expires: str = ""
+
+    @property
+    def login_ends(self) -> float | None:
+        """Seconds since the epoch; ``None`` for never, or if that is not known."""
+        # The server writes the year 1 for "never".
+        end = moment(self.expires)
+        return end if end is not None and end > 0 else None
 
     def row(self) -> dict[str, Any]:
         return {"host": self.host, "service": self.name, "versions": sorted(self.versions)}
@@ -54,6 +65,8 @@ def services_of(host: str, result: Mapping[str, Any]) -> list[Service]:
             service.runs = True
         elif word == "stale":
             service.stale = True
+        elif word == "expires":
+            service.expires = value
     return list(found.values())
 
 

@@ -304,7 +304,8 @@ class _Service:
         """Names of what belongs in the folder of the service, besides the script that starts it."""
         held = ["placed", "started"]
         if self.mode != PLAINTEXT:
-            held += ["agent.hcl", "fetch", "role_id", "accessor", "secret_id" if self._host.secret_id_kept else "once"]
+            held += ["agent.hcl", "fetch", "role_id", "accessor"]
+            held += ["secret_id", "expires"] if self._host.secret_id_kept else ["once"]
         if self._environment_file().startswith(self.folder):
             held.append("environment")
         return held
