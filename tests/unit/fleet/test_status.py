@@ -160,7 +160,7 @@ def test_a_secret_id_that_ends_soon_is_named_before_it_does(expires: str, severi
 
 
 @pytest.mark.parametrize("expires", ["2026-01-15T00:00:01Z", "0001-01-01T00:00:00Z", "someday", ""])
-def test_a_secret_id_that_ends_later_or_never_is_no_problem(expires: str) -> None:
+def test_a_secret_id_that_ends_later_or_never_is_not_named(expires: str) -> None:
     assert status([key()], [running(expires)], LIMIT, NOW)["healthy"]
 
 
