@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import Scope, account
 
@@ -94,8 +95,8 @@ class Folder:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def look(self) -> list[str]:
-        text = SCRIPT.read_text(encoding="utf-8").partition("#}\n")[2]
+    def look(self, wait: int = 0) -> list[str]:
+        text = jinja2.Template(SCRIPT.read_text(encoding="utf-8")).render(vault_transit_host_running_wait=wait)
         for place, here in (("/etc/mlkeys/", f"{self.root}/etc/"), ("/run/mlkeys/", f"{self.root}/run/")):
             text = text.replace(place, here)
         done = subprocess.run(["/bin/sh", "-c", text], capture_output=True, check=True, text=True)
@@ -115,6 +116,11 @@ def test_the_role_says_what_a_service_started_with_and_what_its_next_start_decry
     assert host.look()[3:] == started
     host.script("service", "exit 3")
     assert host.look() == ["gw uses my/transit/k", "gw known yes", *started]
+    # It gets some time to restart.
+    host.script("fetch", 'test "$1" = stale && ! test -e $0.late && touch $0.late')
+    assert "gw stale yes" not in host.look(wait=5)
+    host.script("fetch", 'test "$1" = stale')
+    assert "gw stale yes" in host.look(wait=1)
     (host.folder / "agent.hcl").unlink()
     assert host.look() == []
 
