@@ -117,8 +117,7 @@ def status(
     described = [_described(key, older_than, complete=complete) for key in known.values()]
     problems = [
         *(_unseen(host, why) for host, why in found.missing.items()),
-        *found.problems(),
-        *(problem for one in found.services for problem in _login_problems(one, logins)),
+        *found.problems(logins),
         *(problem for one in described for problem in one.pop("problems")),
     ]
     foreign = [_place(row) for row in unknown if row["state"] == "foreign"]
@@ -175,11 +174,13 @@ class _Found:
         elif any("ciphertexts" in answer for answer in answers):
             self.seen.append(host)
 
-    def problems(self) -> Iterator[dict[str, str]]:
+    def problems(self, logins: Logins) -> Iterator[dict[str, str]]:
         for severity, rows in ((ERROR, self.unread), (NOTE, self.not_searched)):
             if rows:
                 places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in rows]
                 yield {"severity": severity, "text": f"Not searched: {_some(places)}."}
+        for service in self.services:
+            yield from _login_problems(service, logins)
 
 
 def _place(row: Mapping[str, Any]) -> str:
