@@ -32,6 +32,11 @@ options:
       - Days after which a key is overdue that the server does not rotate by itself.
     type: int
     default: 90
+  login_within:
+    description:
+      - Days before the end of a host's secret ID from which on a warning names it.
+    type: int
+    default: 14
 seealso:
   - module: mlkeys.transit.vault_transit_ciphertext_info
   - module: mlkeys.transit.vault_transit_key_info
@@ -51,6 +56,7 @@ RETURN = r"""
 _value:
   description:
     - The C(keys) with their versions and the number of ciphertexts of each, all C(ciphertexts) with their places, the
+      C(services) of hosts with the versions that they started with and the end of their secret IDs, the
       C(hosts) that were C(seen) and those that are C(missing), the C(problems) with their C(severity) (V(error),
       V(warning) or V(note)), whether all is C(healthy) (notes do not change that), and a C(summary) in words.
   type: dict
@@ -76,6 +82,12 @@ _value:
             ciphertexts: 8
             state: current
     ciphertexts: []
+    services:
+      - host: gateway-a
+        service: litellm
+        versions: [2]
+        runs: true
+        login_expires: "2026-12-01T09:00:00Z"
     hosts:
       seen: [localhost, gateway-a]
       missing: {}
@@ -87,13 +99,15 @@ _value:
       - "transit/ml-api-key: v2, 3 d old, floor v1; ciphertexts: 1 at v1, 8 at v2"
 """
 
+import time
 from typing import Any, Callable
 
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.status import status
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.status import Logins, status
 
 
-def status_filter(hosts: Any, keys: Any, older_than: Any = 90) -> dict[str, Any]:
-    return status(keys, hosts, int(float(older_than) * 86400))
+def status_filter(hosts: Any, keys: Any, older_than: Any = 90, login_within: Any = 14) -> dict[str, Any]:
+    logins = Logins(time.time(), int(float(login_within) * 86400))
+    return status(keys, hosts, int(float(older_than) * 86400), logins)
 
 
 class FilterModule:

@@ -147,9 +147,9 @@ secret_id:
       type: str
       returned: when a secret ID was created
     expiration_time:
-      description: When the secret ID expires. The year 1 means never.
+      description: When the secret ID expires. The year 1 means never. V(null) if the token must not look it up.
       type: str
-      returned: when the current secret ID is still valid
+      returned: always
     num_uses:
       description: How often the secret ID can still be used. V(0) means no limit.
       type: int

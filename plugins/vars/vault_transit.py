@@ -164,7 +164,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypt
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, marked
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Names
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
 
 display = Display()
@@ -172,6 +172,7 @@ display = Display()
 # Ansible creates several instances of a vars plugin in one run.
 _files: dict[str, DecryptedFiles] = {}
 _names = Names()
+_below = Below()
 _stored = StoredVariables()
 
 
@@ -179,7 +180,7 @@ class VarsModule(BaseVarsPlugin):
     # Ansible then keeps one instance for all hosts. What it keeps is known by the state of files.
     is_stateless = True
 
-    _asked: tuple[bool, str] | None = None
+    _asked: tuple[bool, bool] | None = None
 
     def get_vars(self, loader: Any, path: str, entities: Any, cache: bool = True) -> dict[str, Any]:
         super().get_vars(loader, path, entities)
@@ -187,7 +188,7 @@ class VarsModule(BaseVarsPlugin):
         if is_disabled:
             return {}
         wanted = [file for entity in _as_list(entities) for file in _files_of(self._basedir, entity)]
-        if not _decrypts(decrypts):
+        if not decrypts:
             return _stored.of(wanted)
         run_sessions().share()
         if not wanted:
@@ -200,10 +201,10 @@ class VarsModule(BaseVarsPlugin):
             values.update(self._values(file, decrypted))
         return values
 
-    def _known_settings(self) -> tuple[bool, str]:
+    def _known_settings(self) -> tuple[bool, bool]:
         """What is asked for every host. Ansible looks a setting up in some 50 microseconds."""
         if self._asked is None:
-            self._asked = (bool(self.get_option("disabled")), str(self.get_option("decrypt")))
+            self._asked = (bool(self.get_option("disabled")), _decrypts(str(self.get_option("decrypt"))))
         return self._asked
 
     def set_options(self, *arguments: Any, **options: Any) -> None:
@@ -253,7 +254,7 @@ def _files_of(base: str, entity: Any) -> list[str]:
         return []
     names = _names.of(folder)
     beside = [os.path.join(folder, name + suffix) for suffix in VARS_FILE_SUFFIXES if name + suffix in names]
-    inside = below(os.path.join(folder, name)) if name in names else []
+    inside = _below.of(os.path.join(folder, name)) if name in names else []
     return [file for file in beside if os.path.isfile(file)] + inside
 
 

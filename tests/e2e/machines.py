@@ -51,7 +51,7 @@ class Site:
 
         Args:
             playbook: one of those in the folder: "site" for the server and the hosts, "server" or "hosts" for one
-                of them, "rotate".
+                of them, "rotate", "status".
             variables: further ones, or others in place of those that are given here.
         """
         gateways = {
@@ -127,6 +127,9 @@ GATEWAYS = """
 ROTATION = """
 - ansible.builtin.import_playbook: mlkeys.transit.rotate
 """
+STATUS = """
+- ansible.builtin.import_playbook: mlkeys.transit.status
+"""
 
 
 @contextlib.contextmanager
@@ -138,7 +141,13 @@ def running_site(folder: Path, names: Sequence[str] = HOSTS) -> Iterator[Site]:
         running_bao(folder / "bao") as bao,
         Hosts(folder / "hosts", names, systemd=names[:1]) as hosts,
     ):
-        playbooks = {"site": SERVER + GATEWAYS, "server": SERVER, "hosts": GATEWAYS, "rotate": ROTATION}
+        playbooks = {
+            "site": SERVER + GATEWAYS,
+            "server": SERVER,
+            "hosts": GATEWAYS,
+            "rotate": ROTATION,
+            "status": STATUS,
+        }
         for name, plays in playbooks.items():
             (Path(short) / f"{name}.yml").write_text(plays, encoding="utf-8")
         yield Site(bao, hosts, Path(short))

@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
         *("_shared", "_connection", "_transit", "_ciphertexts", "_vars_file", "_module", "_controller"),
     },
     "plugin_utils/_hosts": {"_shared", "_connection", "_vars_file"},
-    "plugin_utils/_fleet": {"_shared"},
+    "plugin_utils/_fleet": {"_shared", "_transit"},
     "modules": {"_shared", "_transit", "_access", "_vars_file", "_module"},
     "action": {"_action"},
     "callback": {"_connection", "_controller"},

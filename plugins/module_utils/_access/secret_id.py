@@ -12,7 +12,11 @@ from typing import Any, Mapping
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.api import AppRoles
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle import checked_role
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, NotFound
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    NotFound,
+    PermissionDenied,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import duration_option
@@ -103,12 +107,22 @@ def _make(roles: AppRoles, request: SecretIdRequest) -> dict[str, Any]:
     """Make a secret ID; what is returned is all but the secret ID itself."""
     reply = roles.wrapped_secret_id(request.role, request.properties, request.wrap_ttl)
     wrap = Reply(reply.wrap, path=reply.path)
+    accessor = wrap.text("wrapped_accessor")
     return {
-        "accessor": wrap.text("wrapped_accessor"),
+        "accessor": accessor,
+        "expiration_time": _end(roles, request.role, accessor),
         "wrapping_token": wrap.text("token"),
         "wrapping_ttl": wrap.number("ttl"),
         "creation_path": wrap.text("creation_path"),
     }
+
+
+def _end(roles: AppRoles, role: str, accessor: str) -> Any:
+    """When a new secret ID expires, which the wrapped reply does not say; ``None`` without the right to look."""
+    try:
+        return (roles.secret_id(role, accessor) or {}).get("expiration_time")
+    except PermissionDenied:
+        return None
 
 
 def _why_another(request: SecretIdRequest, known: Mapping[str, Any] | None, run: RunContext) -> str:

@@ -30,13 +30,17 @@ def is_encrypted_vars(name: str) -> bool:
     return name.endswith(SUFFIXES) and not name.startswith(".")
 
 
-def below(folder: str, problem: Problem | None = None) -> list[str]:
-    """The encrypted vars files in a folder and the folders in it. Links are followed."""
-    return [path for path in _files_below(folder, problem) if is_encrypted_vars(os.path.basename(path))]
+def below(folder: str, problem: Problem | None = None, places: set[str] | None = None) -> list[str]:
+    """The encrypted vars files in a folder and the folders in it. Links are followed.
+
+    Args:
+        places: gets the real paths of all folders that were listed.
+    """
+    return [path for path in _files_below(folder, problem, places) if is_encrypted_vars(os.path.basename(path))]
 
 
-def _files_below(folder: str, problem: Problem | None) -> Iterator[str]:
-    places = set()
+def _files_below(folder: str, problem: Problem | None, places: set[str] | None = None) -> Iterator[str]:
+    places = set() if places is None else places
     for place, folders, names in os.walk(folder, onerror=problem, followlinks=True):
         real = os.path.realpath(place)
         # A link may point to one of its own parents.

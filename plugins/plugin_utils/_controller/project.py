@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from typing import Iterable
+from typing import Iterable, Tuple
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
 
@@ -19,25 +20,65 @@ _PLAYBOOKS = os.path.join(os.path.realpath(os.path.join(os.path.dirname(__file__
 _SETTLED_NS = 2_000_000_000
 
 
+_Mark = Tuple[int, int, int]
+
+
 class Names:
     """The names in folders, each of which is listed again when it has changed."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[int, ...], frozenset[str]]] = {}
+        self._known: dict[str, tuple[_Mark, frozenset[str]]] = {}
 
     def of(self, folder: str) -> frozenset[str]:
         try:
-            status = os.stat(folder)
-            mark = (status.st_mtime_ns, status.st_dev, status.st_ino)
+            mark = _mark(folder)
             known = self._known.get(folder)
             if known is not None and known[0] == mark:
                 return known[1]
             names = frozenset(os.listdir(folder))
         except OSError:
             return frozenset()
-        if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
+        if _is_settled(mark):
             self._known[folder] = (mark, names)
         return names
+
+
+class Below:
+    """The encrypted vars files in folders and the folders in these, which are walked again when one has changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[dict[str, _Mark], list[str]]] = {}
+
+    def of(self, folder: str) -> list[str]:
+        known = self._known.get(folder)
+        if known is not None and _marks(known[0]) == known[0]:
+            return known[1]
+        # Before they are listed: what changes in the meantime differs from these.
+        before = _marks([folder])
+        places: set[str] = set()
+        files = vars_places.below(folder, places=places)
+        marks = {**before, **_marks(places)}
+        if len(marks) == len({folder, *places}) and all(map(_is_settled, marks.values())):
+            self._known[folder] = (marks, files)
+        return files
+
+
+def _mark(folder: str) -> _Mark:
+    status = os.stat(folder)
+    return status.st_mtime_ns, status.st_dev, status.st_ino
+
+
+def _marks(folders: Iterable[str]) -> dict[str, _Mark]:
+    """Those of the folders that exist."""
+    found = {}
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            found[folder] = _mark(folder)
+    return found
+
+
+def _is_settled(mark: _Mark) -> bool:
+    return time.time_ns() - mark[0] > _SETTLED_NS
 
 
 def beside(sources: Iterable[str], problem: vars_places.Problem) -> list[str]:

@@ -17,6 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import missing_reason
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
+    RUNNING,
+    Service,
+    running,
+    services_of,
+    why_holding,
+)
 
 # Results of the playbook rotate.yml for a host: of the searches before and after, and of the rewrap.
 SEEN, PROOF, REWRAPPED = "vault_transit_seen", "vault_transit_proof", "vault_transit_rewrapped"
@@ -98,6 +105,7 @@ class _Findings:
     unread: list[dict[str, Any]] = field(default_factory=list)
     not_searched: list[dict[str, Any]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    services: list[Service] = field(default_factory=list)
     left: int = 0
 
     def add(self, host: str, found: Mapping[str, Any], scope: Scope) -> None:
@@ -145,6 +153,10 @@ def account(
             findings.missing[host] = reason
         elif not results[0].get("failed"):
             findings.add(host, results[0], scope)
+        looked = variables.get(RUNNING) or {}
+        if looked.get("unreachable") or looked.get("failed"):
+            findings.missing.setdefault(host, "its services could not be looked at")
+        findings.services += running(services_of(host, looked), scope.name)
         findings.left += int((results[1].get("totals") or {}).get("left", 0))
     return _account(scope, findings)
 
@@ -199,6 +211,10 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
         "unread": findings.unread,
         "not_searched": findings.not_searched,
         "hosts": [{"host": host, "reason": reason} for host, reason in findings.missing.items()],
+        "services": [
+            {**one.row(), "reason": why_holding(one, scope.target)}
+            for one in sorted(findings.services, key=lambda one: (one.host, one.name))
+        ],
         "left": findings.left,
         "behind": [_row(row) for row in findings.behind],
         "lost": [_row(row) for row in findings.lost],
@@ -248,6 +264,13 @@ def _blocking(
     # The limit of a run leaves some behind, which is not an error.
     if findings.behind and not findings.left:
         reasons.append(f"these ciphertexts are still behind: {_some(findings.behind, reasons=True)}")
+    holding = [one for one in findings.services if scope.floor < scope.target and why_holding(one, scope.target)]
+    if holding:
+        named = [f"{one.host}: {one.name} ({why_holding(one, scope.target)})" for one in holding]
+        reasons.append(
+            f"these services may still have to decrypt older versions: {_listed(named)}. Restart them: "
+            "ansible-playbook mlkeys.transit.site"
+        )
     # Also those at the target, which the floor does not touch: an equal number may be a version of a key that is gone.
     elsewhere = [row for row in unknown if row["path"] not in scope.files]
     if elsewhere:
@@ -309,12 +332,19 @@ def summary(found: Mapping[str, Any]) -> list[str]:
     ):
         if rows:
             lines.append(f"{title}: {_listed([_described(row) for row in rows])}.")
+    if found["services"]:
+        lines.append(f"Services run, started with: {_listed([_started(row) for row in found['services']])}.")
     if found["accepted"]:
         lines.append(f"Accepted: {_listed(found['accepted'])}.")
     lines += [f"Blocks: {reason}." for reason in found["blocking"]]
     if found["clean"]:
         lines.append("Nothing is open.")
     return lines
+
+
+def _started(row: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"v{version}" for version in row["versions"])
+    return f"{row['host']}: {row['service']} ({versions or 'unknown'})"
 
 
 def _described(row: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.age import age_text
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import NOT_TRIED, missing_reason
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import RUNNING, Service, services_of
 
 # Results of the playbook status.yml for a host, and for the encrypted vars files of the controller.
 SEEN, SEEN_HERE = "vault_transit_seen", "vault_transit_seen_here"
@@ -75,13 +76,32 @@ class _Key:
         return [place for number in sorted(self.places) if number < version for place in self.places[number]]
 
 
-def status(keys: Iterable[Mapping[str, Any]], hosts: Iterable[Mapping[str, Any]], older_than: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Logins:
+    """When secret IDs of hosts are about to expire.
+
+    Attributes:
+        now: seconds since the epoch.
+        within: a warning is due when one expires within so many seconds.
+    """
+
+    now: float = 0.0
+    within: int = 0
+
+
+def status(
+    keys: Iterable[Mapping[str, Any]],
+    hosts: Iterable[Mapping[str, Any]],
+    older_than: int,
+    logins: Logins = Logins(),
+) -> dict[str, Any]:
     """The state of keys and of all ciphertexts, and the problems.
 
     Args:
         keys: as ``vault_transit_key_info`` returns them.
         hosts: the variables of each host, with the results of ``vault_transit_ciphertext_info``.
         older_than: seconds after which a key is overdue that the server does not rotate by itself.
+        logins: when secret IDs are about to expire.
     """
     known = {(key["backend"], key["name"]): _Key(key) for key in keys}
     found = _Found()
@@ -97,7 +117,7 @@ def status(keys: Iterable[Mapping[str, Any]], hosts: Iterable[Mapping[str, Any]]
     described = [_described(key, older_than, complete=complete) for key in known.values()]
     problems = [
         *(_unseen(host, why) for host, why in found.missing.items()),
-        *found.problems(),
+        *found.problems(logins),
         *(problem for one in described for problem in one.pop("problems")),
     ]
     foreign = [_place(row) for row in unknown if row["state"] == "foreign"]
@@ -111,6 +131,7 @@ def status(keys: Iterable[Mapping[str, Any]], hosts: Iterable[Mapping[str, Any]]
     return {
         "keys": described,
         "ciphertexts": found.rows,
+        "services": [{**one.row(), "runs": one.runs, "login_expires": one.expires} for one in found.services],
         "unread": found.unread,
         "not_searched": found.not_searched,
         "hosts": {"seen": found.seen, "missing": found.missing},
@@ -129,6 +150,7 @@ class _Found:
     not_searched: list[dict[str, Any]] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    services: list[Service] = field(default_factory=list)
 
     def add(self, variables: Mapping[str, Any]) -> None:
         host = str(variables["inventory_hostname"])
@@ -142,17 +164,23 @@ class _Found:
                 rows += [{"host": host, **row} for row in answer.get(name, ())]
         # The discovery of encrypted vars files has places of its own.
         self.unread += [{"host": host, **row} for row in (variables.get(PROJECT) or {}).get("unread", ())]
+        looked = variables.get(RUNNING) or {}
+        self.services += services_of(host, looked)
         reason = missing_reason(variables, answers[1:])
+        if reason is None and (looked.get("failed") or looked.get("unreachable")):
+            reason = "its services did not answer"
         if reason is not None:
             self.missing[host] = reason
         elif any("ciphertexts" in answer for answer in answers):
             self.seen.append(host)
 
-    def problems(self) -> Iterator[dict[str, str]]:
+    def problems(self, logins: Logins) -> Iterator[dict[str, str]]:
         for severity, rows in ((ERROR, self.unread), (NOTE, self.not_searched)):
             if rows:
                 places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in rows]
                 yield {"severity": severity, "text": f"Not searched: {_some(places)}."}
+        for service in self.services:
+            yield from _login_problems(service, logins)
 
 
 def _place(row: Mapping[str, Any]) -> str:
@@ -172,6 +200,21 @@ def _unseen(host: str, why: str) -> dict[str, str]:
     if why == NOT_TRIED:
         return {"severity": NOTE, "text": f"{host} was {why}."}
     return {"severity": ERROR, "text": f"{host} could not be looked at: {why}."}
+
+
+def _login_problems(service: Service, logins: Logins) -> Iterator[dict[str, str]]:
+    """A service whose secret ID has expired runs on, and cannot start again."""
+    end = service.login_ends
+    if end is None or not logins.now or end - logins.now > logins.within:
+        return
+    left = int(end - logins.now)
+    when = f"ends in {age_text(left)}" if left > 0 else "has ended"
+    option = f"vault_transit_host_secret_id_renew_before={-(-logins.within // 86400)}d"
+    yield {
+        "severity": WARNING if left > 0 else ERROR,
+        "text": f"{service.host}: the secret ID of {service.name} {when} ({service.expires}), and without one it "
+        f"cannot start. Replace it: ansible-playbook mlkeys.transit.site -e {option}",
+    }
 
 
 def _described(key: _Key, older_than: int, *, complete: bool) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import UnsupportedValue, quoted, rendered
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, writing
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.health import health, problems_of_health, start_type
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import (
     PLAINTEXT,
     SECRET,
@@ -37,18 +38,11 @@ RUNTIME = "/run/mlkeys"
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]+")
-_SPAN = re.compile(r"[0-9]+(?:ms|s|min)?")
 _MODE = re.compile(r"0?[0-7]{3}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"(?:/[^/\x00-\x1f\x7f]+)+")
 # Characters that have no special meaning in any setting of a unit.
 _PLAIN_PATH = re.compile(r"[\w/.@:+,~-]+", re.ASCII)
-
-# Seconds that a program has to live.
-_GRACE = 5.0
-
-# How to find out that a program answers.
-PROBES = ("port", "url", "command")
 
 
 @dataclass(frozen=True)
@@ -146,6 +140,7 @@ class _Service:
             "decrypted": [{**file.attributes, "shape": file.shape, "content": file.content} for file in decrypted],
             "links": links,
             "holds": self._held(),
+            "watch": bool(given.get("watch")),
             "placed": sorted(str(file["dest"]) for file in given.get("files") or ()),
             "secrets": [
                 {"value": secret.ciphertext, "name": secret.name, "context": secret.name}
@@ -155,21 +150,16 @@ class _Service:
             "backend": self.backend,
             "key": self.key,
         }
-        for name in ("description", "working_directory", "restart", "type", "watchdog"):
+        for name in ("description", "working_directory", "restart", "watchdog"):
             shown[name] = str(given.get(name) or "")
         for name in ("after", "wants", "write_paths", "restart_units"):
             shown[name] = [str(value) for value in given.get(name) or ()]
-        return {**shown, **self._health(), "fingerprint": _fingerprint(shown)}
-
-    def _health(self) -> dict[str, Any]:
-        """How to find out that it is up. It need not restart when this changes."""
-        grace = self._given.get("startup_grace")
-        ready = {str(name): value for name, value in (self._given.get("ready") or {}).items() if value is not None}
-        return {"startup_grace": _GRACE if grace is None else float(grace), "ready": ready}
+        shown["type"] = start_type(given)
+        return {**shown, **health(given), "fingerprint": _fingerprint(shown)}
 
     def _check(self) -> None:
         self.problems += [*self._problems_of_command(), *self._problems_of_names(), *self._problems_of_files()]
-        self.problems += self._problems_of_health()
+        self.problems += problems_of_health(self._given)
         secrets = secrets_of(self._given)
         if self.mode not in MODES:
             self.problems.append(f"mode must be one of {', '.join(MODES)}")
@@ -177,6 +167,8 @@ class _Service:
             self.problems.append("it names no key: set vault_transit_host_key")
         if self.mode != PLAINTEXT:
             self.problems += self._problems_of_login(secrets)
+        if self._given.get("watch") and (self.mode == PLAINTEXT or not self._host.secret_id_kept):
+            self.problems.append("watch needs mode agent or credential, and vault_transit_host_secret_id_kept")
         for name in secrets if self.key else ():
             try:
                 self._secrets[name] = sealed(
@@ -203,23 +195,6 @@ class _Service:
             yield f"command must begin with the absolute path of a program, not with '{self.command[0]}'"
         if any(re.search(r"[\x00-\x08\x0b-\x1f\x7f]", word) for word in self.command):
             yield "command contains a control character"
-
-    def _problems_of_health(self) -> Iterator[str]:
-        ready = self._given.get("ready") or {}
-        if ready and sum(ready.get(name) is not None for name in PROBES) != 1:
-            yield f"ready must set exactly one of {', '.join(PROBES)}"
-        url = ready.get("url")
-        if url is not None and not re.fullmatch(r"https?://[^\s'\"]+", str(url)):
-            yield "ready: url must begin with http:// or https://"
-        port = ready.get("port")
-        if port is not None and not (str(port).isdigit() and 0 < int(port) < 65536):
-            yield "ready: port must be a number from 1 to 65535"
-        if (ready.get("command") or ["/"])[0][:1] != "/":
-            yield "ready: command must begin with the absolute path of a program"
-        if self._given.get("watchdog") and not _SPAN.fullmatch(str(self._given["watchdog"])):
-            yield "watchdog must be a time such as 30s"
-        if self._given.get("watchdog") and self._given.get("type") != "notify":
-            yield "watchdog needs type notify"
 
     def _problems_of_names(self) -> Iterator[str]:
         given = self._given
@@ -304,7 +279,8 @@ class _Service:
         """Names of what belongs in the folder of the service, besides the script that starts it."""
         held = ["placed", "started"]
         if self.mode != PLAINTEXT:
-            held += ["agent.hcl", "fetch", "role_id", "accessor", "secret_id" if self._host.secret_id_kept else "once"]
+            held += ["agent.hcl", "fetch", "role_id", "accessor"]
+            held += ["secret_id", "expires"] if self._host.secret_id_kept else ["once"]
         if self._environment_file().startswith(self.folder):
             held.append("environment")
         return held

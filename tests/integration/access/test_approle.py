@@ -142,7 +142,8 @@ def test_a_machine_gets_a_secret_id_that_nobody_else_saw(bao: Bao, role: dict[st
     made = run(bao, SECRET_ID, **role, metadata={"host": "gateway-a"}, num_uses=7)
     assert made.changed
     assert made["reason"] == "the machine has no secret ID"
-    assert set(made["secret_id"]) == {"accessor", "wrapping_token", "wrapping_ttl", "creation_path"}
+    shown = {"accessor", "wrapping_token", "wrapping_ttl", "creation_path", "expiration_time"}
+    assert set(made["secret_id"]) == shown
     done = unwrap(bao, made, tmp_path)
     assert not done.failed, done.msg
     assert done["files"] == [str(tmp_path / "secret_id"), str(tmp_path / "accessor")]
@@ -155,6 +156,7 @@ def test_a_machine_gets_a_secret_id_that_nobody_else_saw(bao: Bao, role: dict[st
     login = bao.done("POST", f"auth/{role['path']}/login", {"role_id": role_id, "secret_id": secret_id})
     assert login["auth"]["client_token"]
     known = unchanged(bao, SECRET_ID, **role, accessor=made["secret_id"]["accessor"])
+    assert known["secret_id"]["expiration_time"] == made["secret_id"]["expiration_time"]
     assert known["secret_id"]["metadata"] == {"host": "gateway-a"}
     assert known["secret_id"]["num_uses"] == 6
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.status import status
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.status import Logins, status
 
 DAY = 86400
 LIMIT = 90 * DAY
@@ -138,3 +138,42 @@ def test_the_controller_has_its_vars_files_and_may_hold_more() -> None:
 def test_a_host_that_was_not_looked_at_has_a_reason(info: dict[str, Any], reason: str) -> None:
     variables = {"inventory_hostname": "a", "vault_transit_host_paths": ["/x"], "vault_transit_seen": info}
     assert status([], [variables], LIMIT)["hosts"]["missing"] == {"a": reason}
+
+
+@pytest.mark.parametrize(
+    ("expires", "severity", "text"),
+    [
+        ("2026-01-15T00:00:00Z", "warning", "a: the secret ID of gw ends in 14 d (2026-01-15T00:00:00Z)"),
+        ("2026-01-01T02:00:00.5Z", "warning", "a: the secret ID of gw ends in 2 h (2026-01-01T02:00:00.5Z)"),
+        ("2025-12-31T00:00:00Z", "error", "a: the secret ID of gw has ended (2025-12-31T00:00:00Z)"),
+    ],
+)
+def test_a_secret_id_that_ends_soon_is_named_before_it_does(expires: str, severity: str, text: str) -> None:
+    report = status([key()], [running(expires)], LIMIT, NOW)
+    [problem] = report["problems"]
+    assert problem["severity"] == severity
+    assert problem["text"].startswith(text)
+    assert problem["text"].endswith("-e vault_transit_host_secret_id_renew_before=14d")
+    assert not report["healthy"]
+    row = {"host": "a", "service": "gw", "versions": [1], "runs": True, "login_expires": expires}
+    assert report["services"] == [row]
+
+
+@pytest.mark.parametrize("expires", ["2026-01-15T00:00:01Z", "0001-01-01T00:00:00Z", "someday", ""])
+def test_a_secret_id_that_ends_later_or_never_is_not_named(expires: str) -> None:
+    assert status([key()], [running(expires)], LIMIT, NOW)["healthy"]
+
+
+def test_a_host_whose_services_do_not_answer_is_named() -> None:
+    silent = {**running(""), "vault_transit_running": {"unreachable": True}}
+    [problem] = status([key()], [silent], LIMIT)["problems"]
+    assert problem == {"severity": "error", "text": "a could not be looked at: its services did not answer."}
+
+
+# The first second of 2026.
+NOW = Logins(now=1767225600.0, within=14 * DAY)
+
+
+def running(expires: str) -> dict[str, Any]:
+    lines = ["gw known yes", "gw runs yes", "gw version 1", f"gw expires {expires}"]
+    return {**host(), "vault_transit_running": {"stdout_lines": lines}}

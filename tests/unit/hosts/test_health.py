@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import shlex
 import socket
 import subprocess
@@ -36,7 +37,7 @@ class Service:
         path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         path.chmod(0o755)
 
-    def check(self, *, timeout: int = 1, grace: float = 0.1, **ready: Any) -> str:
+    def check(self, *, timeout: int = 1, grace: float = 0.1, systemd: bool = False, **ready: Any) -> str:
         """What the check prints, empty for a service that is up."""
         environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
         environment.filters["quote"] = lambda value: shlex.quote(str(value))
@@ -48,10 +49,11 @@ class Service:
                 "ready": ready,
             },
             vault_transit_host_start_timeout=timeout,
-            vault_transit_host_with_systemd=False,
+            vault_transit_host_with_systemd=systemd,
         )
         script = script.replace("/var/log/mlkeys/$name.log", str(self.log))
-        done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=False, text=True)
+        env = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
+        done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=False, text=True, env=env)
         assert done.stderr == ""
         assert (done.returncode == 0) is (done.stdout == "")
         return done.stdout
@@ -121,3 +123,27 @@ def test_a_port_accepts_connections(service: Service) -> None:
 def test_a_command_ends_well(service: Service) -> None:
     assert service.check(command=["/bin/sh", "-c", "exit 0"]) == ""
     assert service.check(command=["/bin/sh", "-c", "exit 1"]).startswith("It is not ready after 1 seconds.")
+
+
+# What systemd says of a unit, one property a line in a file.
+SYSTEMCTL = r"""#!/bin/sh
+sed -n "s/^${2#--property=}=//p" "${0%/*}/unit"
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("ActiveState=active\nSubState=running\nJob=0\nMainPID=42", ""),
+        # It has begun, and does not say that it is ready.
+        ("ActiveState=activating\nSubState=start\nJob=7\nMainPID=42", "It is not ready after 1 seconds."),
+        # It gets its secrets.
+        ("ActiveState=activating\nSubState=start-pre\nJob=7\nMainPID=0", "It has no secrets after 1 seconds."),
+        ("ActiveState=failed\nSubState=failed\nJob=\nMainPID=0", "Its program ended at once, or did not get its secr"),
+    ],
+)
+def test_a_program_under_systemd_says_itself_that_it_is_ready(service: Service, state: str, said: str) -> None:
+    (service.folder / "systemctl").write_text(SYSTEMCTL, encoding="utf-8")
+    (service.folder / "systemctl").chmod(0o755)
+    (service.folder / "unit").write_text(f"{state}\nNRestarts=0\n", encoding="utf-8")
+    assert service.check(systemd=True, notify=True)[: len(said) or None] == said

@@ -29,6 +29,10 @@ _LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "behind": ("Ciphertexts that are behind", (*_PLACE, "version", "name", "problem")),
     "unread": ("Places that were not read", ("host", "path", "reason")),
     "hosts": ("Hosts that were not looked at", ("host", "reason")),
+    "services": (
+        "Running services, and the versions they started with",
+        ("host", "service", "versions", "reason"),
+    ),
     "not_searched": ("Places that were not searched, which do not keep the floor", ("host", "path", "reason")),
     "accepted": ("Accepted by name", ("host", "path")),
 }

@@ -86,6 +86,11 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
 )
 @click.option("--serial", metavar="HOSTS", callback=_serial, help="Hosts at a time, as a number or a percentage.")
 @click.option(
+    "--restart",
+    is_flag=True,
+    help="Restart all services of the role vault_transit_host, too. Stops at the first one that does not come up.",
+)
+@click.option(
     "--keep-floor",
     is_flag=True,
     help="Do not raise the floor (min_decryption_version): old versions can still decrypt.",

@@ -40,6 +40,7 @@ class Options(TypedDict):
     limit: str | None
     at_most: int | None
     serial: str | None
+    restart: bool
     keep_floor: bool
     accept_unknown: tuple[str, ...]
     accept_unread: tuple[str, ...]
@@ -108,6 +109,7 @@ def variables_of(rotation: Rotation, options: Options) -> dict[str, object]:
         "contexts": list(options["contexts"]) or None,
         "limit": options["at_most"],
         "serial": options["serial"],
+        "restart": options["restart"] or None,
         "floor": False if options["keep_floor"] else None,
         "accept_unknown": [_everywhere(pattern) for pattern in options["accept_unknown"]] or None,
         "accept_unread": [_everywhere(pattern) for pattern in options["accept_unread"]] or None,

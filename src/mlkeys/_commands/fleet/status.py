@@ -49,6 +49,14 @@ _STYLES = {
     show_default=True,
     help="Age at which keys without automatic rotation are overdue; 0 means never.",
 )
+@click.option(
+    "--login-within",
+    metavar="DAYS",
+    type=click.IntRange(0),
+    default=14,
+    show_default=True,
+    help="Name services whose secret ID expires within this time: without one they cannot start again.",
+)
 @click.option("--all", "every", is_flag=True, help="Show all ciphertexts, not only those with problems.")
 @click.option(
     "--html",
@@ -63,6 +71,7 @@ def command(
     fleets: list[Fleet],
     limit: str | None,
     older_than: int,
+    login_within: int,
     *,
     every: bool,
     html: Path | None,
@@ -70,6 +79,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Show the age of keys, the key versions of all ciphertexts, and what is overdue.
+
+    Names services of hosts whose secret ID expires soon.
 
     Reads the encrypted vars files and the files of the hosts, which are those of PROGRAM (app.py) or of an inventory
     (see the playbook mlkeys.transit.status for its variables). Changes nothing and decrypts nothing. The token needs to
@@ -85,7 +96,7 @@ def command(
     """
     if html is not None and not html.parent.is_dir():
         raise MlkeysError(f"{html} cannot be written: the folder {html.parent} does not exist.")
-    found = [_checked(fleet, limit, older_than) for fleet in fleets]
+    found = [_checked(fleet, limit, older_than, login_within) for fleet in fleets]
     if html is not None:
         write_file(html, page(found, datetime.now().astimezone()))
     if as_json:
@@ -95,12 +106,16 @@ def command(
     sys.exit(2 if fail and not all(one.healthy for one in found) else 0)
 
 
-def _checked(fleet: Fleet, limit: str | None, older_than: int) -> FleetStatus:
+def _checked(fleet: Fleet, limit: str | None, older_than: int, login_within: int) -> FleetStatus:
     terminal().print(f"Checking {fleet.name} …", style="dim")
     # The report contains names and places, so only this user may read it.
     with tempfile.TemporaryDirectory(prefix="mlkeys-status-") as folder:
         file = Path(folder) / "report.json"
-        variables = {"vault_transit_status_file": str(file), "vault_transit_status_older_than": older_than}
+        variables = {
+            "vault_transit_status_file": str(file),
+            "vault_transit_status_older_than": older_than,
+            "vault_transit_status_login_within": login_within,
+        }
         run = fleet.run("status", variables, limit=limit, show=None)
         try:
             report = json.loads(file.read_text(encoding="utf-8"))

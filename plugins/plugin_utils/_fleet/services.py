@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which versions the services of a fleet started with. Pure. **Private** to the collection.
+
+A program has its secrets in memory and does not decrypt again, so that a floor does not touch it. Two kinds of services
+do: those that nobody knows the start of, such as one that an agent of an earlier release supervises, and those that
+follow their ciphertext and have not restarted yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Iterable, Mapping
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.timestamps import moment
+
+# The result of the role's tasks running.yml for a host.
+RUNNING = "vault_transit_running"
+
+
+@dataclass
+class Service:
+    """A service that a host runs, or would run.
+
+    Attributes:
+        keys: ``ENGINE/KEY`` of what its next start decrypts.
+        versions: of the ciphertexts that it started with; empty if that is not known.
+        runs: whether it runs.
+        expires: when its secret ID does, as the server writes it; empty if that is not known.
+        stale: whether it follows its ciphertext, and that has changed since it started.
+    """
+
+    host: str
+    name: str
+    keys: set[str] = field(default_factory=set)
+    versions: list[int] = field(default_factory=list)
+    runs: bool = False
+    stale: bool = False
+    expires: str = ""
+
+    @property
+    def login_ends(self) -> float | None:
+        """Seconds since the epoch; ``None`` for never, or if that is not known."""
+        # The server writes the year 1 for "never".
+        end = moment(self.expires)
+        return end if end is not None and end > 0 else None
+
+    def row(self) -> dict[str, Any]:
+        return {"host": self.host, "service": self.name, "versions": sorted(self.versions)}
+
+
+def services_of(host: str, result: Mapping[str, Any]) -> list[Service]:
+    """The services of a host, from what the role prints: lines of a name, a word and a value."""
+    found: dict[str, Service] = {}
+    for line in result.get("stdout_lines", ()):
+        name, word, value = [*str(line).split(" ", 2), "", ""][:3]
+        service = found.setdefault(name, Service(host, name))
+        if word in ("uses", "key"):
+            service.keys.add(value)
+        elif word == "version" and value.isdigit():
+            service.versions.append(int(value))
+        elif word == "runs":
+            service.runs = True
+        elif word == "stale":
+            service.stale = True
+        elif word == "expires":
+            service.expires = value
+    return list(found.values())
+
+
+def running(services: Iterable[Service], key: str) -> list[Service]:
+    """Those that run with secrets of a key, or of one that nobody knows."""
+    return [one for one in services if one.runs and (not one.keys or key in one.keys)]
+
+
+def why_holding(service: Service, target: int) -> str:
+    """Why a service that runs may have to decrypt an older version again; empty if it has not."""
+    if not service.versions:
+        return "nobody knows which version it started with"
+    if service.stale and min(service.versions) < target:
+        return f"it started with v{min(service.versions)}, and has not restarted yet"
+    return ""

@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What happens to services of two hosts after they have started: rotations, upgrades, new ciphertexts, bad releases."""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.machines import HOSTS, SECRETS, SHA, Site, running_site, service
+from tests.e2e.old_release import downgrade
+from tests.e2e.test_hosts_month import CONTEXT, Network
+from tests.support.hosts import missing_requirements
+
+pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
+
+APPROLE: dict[str, Any] = {"name": "gateways", "grant_hosts": True, "token_no_default_policy": True}
+ROTATION: dict[str, Any] = {"vault_transit_rotate_key": "ml", "vault_transit_rotate_older_than": 0}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("life")) as made:
+        yield made
+
+
+def floor(site: Site) -> int:
+    return int(site.bao.done("GET", "transit/keys/ml")["data"]["min_decryption_version"])
+
+
+def started_with(site: Site, host: str, name: str) -> list[str]:
+    """The versions in the record of a service, which is of root."""
+    path = f"/run/mlkeys/{name}.versions"
+    assert site.hosts[host].run("stat", "-c", "%U %a", path).stdout.split() == ["root", "644"]
+    lines = site.hosts[host].run("cat", path).stdout.splitlines()
+    return [line.removeprefix("version ") for line in lines if line.startswith("version ")]
+
+
+def test_a_rotation_shows_what_services_run_on_and_waits_for_those_that_nobody_knows(site: Site) -> None:
+    services = [service("turned")]
+    site.play(services, vault_transit_approles=[{**APPROLE, "secret_id_ttl": "10d"}])
+    shown = site.play(services, playbook="status").stdout
+    for name in HOSTS:
+        assert f"warning: {name}: the secret ID of turned ends in 9 d (" in shown
+    for name in HOSTS:
+        assert started_with(site, name, "turned") == ["1"]
+        assert site.got(name, "turned") == [SHA["openai_api_key"]]
+    # As if an earlier release had started it.
+    site.hosts["two"].run("rm", "/run/mlkeys/turned.versions")
+    shown = site.play(services, playbook="rotate", status=2, **ROTATION).stdout
+    assert "older versions: two: turned (nobody knows which version it started with)" in shown
+    assert "Services run, started with: one: turned (v1), two: turned (unknown)." in shown
+    assert floor(site) == 1
+    shown = site.play(services, playbook="rotate", vault_transit_rotate_restart=True, **ROTATION).stdout
+    assert "Services run, started with: one: turned (v2), two: turned (v2)." in shown
+    assert floor(site) == 2
+    for name in HOSTS:
+        assert started_with(site, name, "turned") == ["2"]
+        assert len(site.got(name, "turned")) == 2
+        site.hosts[name].run(
+            *(["systemctl", "stop", "turned"] if name == "one" else ["/etc/mlkeys/turned/service", "stop"])
+        )
+        assert "versions" not in site.hosts[name].run("ls", "/run/mlkeys").stdout
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert true()
+
+
+def rewrap(site: Site, host: str, name: str) -> None:
+    """Put the ciphertext of the key's latest version on the host, in place of the one that is there."""
+    path = site.hosts[host].files / f"upper/etc/mlkeys/{name}/agent.hcl"
+    (old,) = re.findall(r"vault:v[0-9]+:[A-Za-z0-9+/=]+", path.read_text(encoding="utf-8"))
+    answer = site.bao.done("POST", "transit/rewrap/ml", {"ciphertext": old, "context": CONTEXT})
+    site.hosts[host].run("sed", "-i", f"s|{old}|{answer['data']['ciphertext']}|", f"/etc/mlkeys/{name}/agent.hcl")
+
+
+def processes(site: Site, host: str, user: str) -> list[str]:
+    return site.hosts[host].run("pgrep", "-u", user, "-xf", "sleep 3600", check=False).stdout.split()
+
+
+def is_another(site: Site, host: str, user: str, before: list[str]) -> bool:
+    """Whether the program runs, and not as these processes."""
+    return processes(site, host, user) not in ([], before)
+
+
+def test_a_service_that_follows_its_ciphertext_restarts_once_it_can_decrypt_the_new_one(site: Site) -> None:
+    network = Network(site.bao.addr)
+    try:
+        site.play([service("watched", watch=True)], vault_transit_host_url=network.address)
+        before = {name: processes(site, name, "watched") for name in HOSTS}
+        for name in HOSTS:
+            fetch = "s/^booted=.*/booted=0/; s/^free=.*/free=1000/; s/^settled=.*/settled=0/"
+            site.hosts[name].run("sed", "-i", fetch, "/etc/mlkeys/watched/fetch")
+        network.is_away = True
+        latest = site.bao.done("POST", "transit/keys/ml/rotate", {})["data"]["latest_version"]
+        for name in HOSTS:
+            rewrap(site, name, "watched")
+        time.sleep(6)
+        # The server is away, so the programs run on.
+        assert {name: processes(site, name, "watched") for name in HOSTS} == before
+        network.is_away = False
+        for name in HOSTS:
+            until(functools.partial(is_another, site, name, "watched", before[name]))
+        floor = {"min_decryption_version": latest, "min_encryption_version": latest}
+        site.bao.done("POST", "transit/keys/ml/config", floor)
+        site.bao.done("POST", "transit/keys/ml/trim", {"min_available_version": latest})
+        for name in HOSTS:
+            assert site.got(name, "watched") == [SHA["openai_api_key"]] * 2
+            assert started_with(site, name, "watched") == [str(latest)]
+            assert len(processes(site, name, "watched")) == 1
+            assert site.hosts[name].run("pgrep", "-fc", "bao agent", check=False).stdout.strip() == "0"
+    finally:
+        network.close()
+
+
+ROLLING = """
+- ansible.builtin.import_playbook: mlkeys.transit.site
+"""
+
+
+def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_last_release(site: Site) -> None:
+    (site.folder / "rolling.yml").write_text(ROLLING, encoding="utf-8")
+    good = service("rolled", files=[{"dest": "/etc/rolled.json", "shape": "json", "content": {"release": 1}}])
+    bad = service(
+        "rolled",
+        goes_on_as="false",
+        files=[{"dest": f"/etc/{name}.json", "shape": "json", "content": {"release": 2}} for name in ("rolled", "new")],
+    )
+    site.play([good])
+    before = processes(site, "two", "rolled")
+    wrong = {**SECRETS, "openai_api_key": "sk-hosts-canary-wrong"}
+    options: dict[str, Any] = {"vault_transit_host_serial": 1, "vault_transit_host_rollback": True}
+    files = site.vars_files(wrong)
+    done = site.play([bad], playbook="rolling", status=2, vault_transit_vars_files=files, **options).stdout
+    assert "rolled is not up. It runs its last release again. Its program ended" in " ".join(done.split())
+    # The other host was never touched.
+    assert processes(site, "two", "rolled") == before != []
+    assert len(processes(site, "one", "rolled")) == 1
+    assert site.got("one", "rolled")[-1] == SHA["openai_api_key"]
+    for name in HOSTS:
+        host = site.hosts[name]
+        assert host.run("cat", "/etc/rolled.json").stdout.split() == ["{", '"release":', "1", "}"]
+        assert host.run("ls", "/etc/new.json", check=False).returncode != 0
+        assert "rolled.previous" not in host.run("ls", "/run/mlkeys").stdout
+
+
+def test_a_service_of_an_earlier_release_moves_to_this_one_with_one_restart(site: Site) -> None:
+    moved = service("moved")
+    site.play([moved])
+    for name in HOSTS:
+        downgrade(site, name, "moved", moved["command"])
+    for name in HOSTS:
+        until(functools.partial(is_another, site, name, "moved", []))
+        assert site.hosts[name].run("pgrep", "-u", "moved", "-fc", "bao agent").stdout.strip() == "1"
+    starts = {name: len(site.got(name, "moved")) for name in HOSTS}
+    site.play([moved], playbook="hosts")
+    for name in HOSTS:
+        assert len(processes(site, name, "moved")) == 1
+        assert site.hosts[name].run("pgrep", "-u", "moved", "-af", "bao agent", check=False).stdout == "", name
+        assert len(site.got(name, "moved")) == starts[name] + 1
+        assert site.got(name, "moved")[-1] == SHA["openai_api_key"]
+        assert started_with(site, name, "moved")

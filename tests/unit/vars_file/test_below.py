@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the vars plugin keeps of a folder from one host to the next, and when it looks again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that nobody has changed for a while, with another one in it that a link leads to."""
+    made = tmp_path / "web"
+    (tmp_path / "elsewhere" / "inner").mkdir(parents=True)
+    made.mkdir()
+    (made / "linked").symlink_to(tmp_path / "elsewhere")
+    for path in (made / "a.transit.yml", tmp_path / "elsewhere" / "inner" / "b.transit.yml"):
+        path.touch()
+    for path in (made, tmp_path / "elsewhere", tmp_path / "elsewhere" / "inner"):
+        os.utime(path, (1, 1))
+    return made
+
+
+@pytest.fixture
+def walks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders that were walked."""
+    walked: list[str] = []
+    real = vars_places.below
+
+    def counting(folder: str, places: set[str] | None = None) -> list[str]:
+        walked.append(folder)
+        return real(folder, places=places)
+
+    monkeypatch.setattr(vars_places, "below", counting)
+    return walked
+
+
+def test_a_folder_that_stays_the_same_is_walked_once(folder: Path, walks: list[str]) -> None:
+    known = Below()
+    names = [[path[len(str(folder)) :] for path in known.of(str(folder))] for _time in range(3)]
+    assert names == [["/a.transit.yml", "/linked/inner/b.transit.yml"]] * 3
+    assert len(walks) == 1
+
+
+@pytest.mark.parametrize("place", [".", "linked", "linked/inner"])
+def test_a_change_in_any_folder_is_seen(folder: Path, place: str) -> None:
+    known = Below()
+    known.of(str(folder))
+    (folder / place / "new.transit.yml").touch()
+    assert str(folder / place / "new.transit.yml") in known.of(str(folder))
+
+
+def test_a_folder_that_was_just_changed_is_walked_again(folder: Path, walks: list[str]) -> None:
+    (folder / "new.transit.yml").touch()
+    known = Below()
+    for _time in range(2):
+        known.of(str(folder))
+    assert len(walks) == 2
+
+
+def test_a_link_that_leads_elsewhere_is_followed_again(folder: Path, tmp_path: Path) -> None:
+    known = Below()
+    assert len(known.of(str(folder))) == 2
+    (tmp_path / "other").mkdir()
+    (folder / "linked").unlink()
+    (folder / "linked").symlink_to(tmp_path / "other")
+    assert known.of(str(folder)) == [str(folder / "a.transit.yml")]
+
+
+def test_a_folder_that_goes_has_no_files(tmp_path: Path) -> None:
+    known = Below()
+    assert known.of(str(tmp_path / "no")) == []
