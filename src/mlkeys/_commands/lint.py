@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +18,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._lint import reports
 from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
 from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
-from mlkeys._providers.key_patterns import Form, Patterns, built_in, forms_of
+from mlkeys._providers.key_patterns import Form, Patterns, built_in, forms_in
 from mlkeys._shared.printable import printable
 from mlkeys._shared.schema import METADATA
 from mlkeys._system.worktree import Looked, Worktree
@@ -227,7 +226,7 @@ def _patterns(files: Sequence[Path]) -> Patterns:
     forms: list[Form] = []
     for path in files:
         try:
-            forms += forms_of(tomllib.loads(path.read_text(encoding="utf-8")))
+            forms += forms_in(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
         except ValueError as error:
