@@ -93,9 +93,9 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     --history checks each version of each file in all commits of all branches and tags, for secrets only, and shows the
     first commit with each secret. Removing a secret from a file does not remove it there: replace it at its provider.
 
-    --fix moves secrets from vars files, playbooks and templates of Ansible, files of Docker Compose and configurations
-    of LiteLLM into the encrypted vars file of --to, and refers to them in their places. It encrypts with the rights of
-    'mlkeys import'. A secret that was in a commit must be replaced at its provider all the same.
+    --fix moves secrets from vars files, playbooks and templates of Ansible, files of Docker Compose, configurations of
+    LiteLLM and .env files into the encrypted vars file of --to, and refers to them in their places. For other files, it
+    shows what to do. It encrypts with the rights of 'mlkeys import'. A secret that was in a commit must be replaced at its provider all the same.
 
     The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there.
 
