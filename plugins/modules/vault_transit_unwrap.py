@@ -77,7 +77,7 @@ attributes:
       - A token can be used once. Run the module when there is a new one.
 notes:
   - The options for authentication are accepted, so that defaults of the action group apply, but not used. The wrapping
-    token is enough.
+    token is enough. So are O(retries) and O(rate_limit), since a wrapping token can be used once.
 seealso:
   - module: mlkeys.transit.vault_transit_secret_id
 """

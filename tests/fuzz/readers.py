@@ -20,21 +20,32 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrit
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import transport, unwrap
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import same_policy
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version, parse_duration
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import Document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import name_problems, parse
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import interpreted
 
+from mlkeys._commands.secrets.environment import pairs, variables
+from mlkeys._commands.secrets.names import names_in
 from mlkeys._commands.vars_file import plaintext
 from mlkeys._errors import MlkeysError
 from mlkeys._import import sops_source
+from mlkeys._import.comments import with_comments
+from mlkeys._import.compose_source import compose_values
 from mlkeys._import.dotenv_source import dotenv_values
+from mlkeys._import.kubernetes_source import kubernetes_values
+from mlkeys._import.litellm_source import litellm_configuration
 from mlkeys._import.values import walk, without_default_section
 from mlkeys._import.yaml_source import yaml_values
 from mlkeys._lint.ciphertexts import loose_ciphertexts
+from mlkeys._lint.moving import moves_in
 from mlkeys._lint.reports import known
 from mlkeys._lint.secrets import secrets_in
+from mlkeys._providers.key_patterns import built_in, forms_in
+from mlkeys._record.record import parsed
+from mlkeys._system.decoding import decoded
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -136,6 +147,15 @@ def baseline(data: bytes) -> None:
     known(_text(data))
 
 
+def record(data: bytes) -> None:
+    parsed(_text(data))
+
+
+def options(data: bytes) -> None:
+    text = _text(data)
+    settings_from({"url": "https://bao", "retries": text, "proxies": text}, {})
+
+
 def backup(data: bytes) -> None:
     facts_of_backup(base64.b64encode(data).decode())
 
@@ -176,6 +196,38 @@ def yaml_source(data: bytes) -> None:
     yaml_values(_text(data), "vars.yml", lambda inner, _path, _line: inner, encrypted=False)
 
 
+def compose(data: bytes) -> None:
+    compose_values(_text(data), "compose.yaml")
+
+
+def kubernetes(data: bytes) -> None:
+    kubernetes_values(_text(data), "secret.yaml")
+
+
+def litellm(data: bytes) -> None:
+    found = litellm_configuration(_text(data), "config.yaml")
+    names = {value.path: "A" for value in found.values}
+    again = litellm_configuration(f"{found.with_references(names)}\nlast: {{key: b}}\n", "config.yaml")
+    assert [value.text for value in again.values] == ["b"]
+
+
+def completed(data: bytes) -> None:
+    text = _text(data)
+    for names in (names_in(text), names_in(with_comments(text, {"a": [text]}))):
+        assert all(name.isidentifier() for name in names)
+
+
+def program_options(data: bytes) -> None:
+    text = _text(data)
+    pairs([text, "A=b"], "--env")
+    variables(["a", text], "{NAME}", {})
+
+
+def patterns(data: bytes) -> None:
+    for form in forms_in(_text(data)):
+        form.is_signed("sk-")
+
+
 def edited_text(data: bytes) -> None:
     secrets = plaintext.parsed(_text(data), lambda names: name_problems(list(names)))
     assert plaintext.parsed(plaintext.rendered(secrets, "k.yml"), lambda _names: []) == secrets
@@ -194,8 +246,15 @@ def backup_file(data: bytes) -> None:
 
 
 def linted(data: bytes) -> None:
-    secrets_in(_text(data), "a")
-    loose_ciphertexts(_text(data), "a")
+    text = decoded(data) or ""
+    secrets_in(text, "a")
+    loose_ciphertexts(text, "a")
+
+
+def fixed(data: bytes) -> None:
+    text = _text(data)
+    for path in ("vars/a.yml", "compose.yaml", "config.yaml", "a.j2", ".env", "secret.json"):
+        moves_in(text, path, built_in(), {}, (), ()).text(text)
 
 
 def duration(data: bytes) -> None:
@@ -221,7 +280,24 @@ _YAML = (
     '"',
     "'",
 )
-_JSON = ("{", "}", "[", "]", '"a"', ":", ",", "null", "true", "1e400", "-", "\\u0000", "\\ud800", '"data"', '"errors"')
+_JSON = (
+    '{"a":',
+    "{",
+    "}",
+    "[",
+    "]",
+    '"a"',
+    ":",
+    ",",
+    "null",
+    "true",
+    "1e400",
+    "-",
+    "\\u0000",
+    "\\ud800",
+    '"data"',
+    '"errors"',
+)
 _METADATA = (
     "_transit:\n",
     "  format: 1\n",
@@ -230,6 +306,14 @@ _METADATA = (
     "  hmac:\n",
     "  store: kv\n",
     "    a: ",
+)
+_SOURCES = (
+    *("services:\n", "  environment:\n", "kind: Secret\n", "kind: List\n", "items:\n", "data:\n", "stringData:\n"),
+    *("model_list:\n", "  litellm_params:\n", "    api_key: b\n", "environment_variables:\n", "os.environ/A"),
+)
+_RULES = (
+    *("[[rules]]\n", "[rules]\n", 'id = "a"\n', 'regex = "sk-[a-z]+"\n', 'keywords = ["sk"]\n', "rules = [", "]"),
+    *("secretGroup = 1\n", "(?i)", "(", ")", "\\z", 'near = "', '"""', "[[", "{", "}", "marks = "),
 )
 _BACKUP = ("format: mlkeys transit backup 1\n", "key: ", "versions: 1 2026-01-02T03:04:05Z", "latest_version: ", "\n\n")
 
@@ -248,6 +332,8 @@ READERS: dict[str, Reader] = {
             unwrapped: Nothing,
             sops_output: MlkeysError,
             baseline: ValueError,
+            record: ValueError,
+            options: TransitError,
             backup: ValueError,
         },
         (*_JSON, '"format"', '"findings"', '"policy"', '"archived_keys"', '"_transit"', '"batch_results"', CIPHERTEXT),
@@ -271,15 +357,22 @@ READERS: dict[str, Reader] = {
         {rules: TransitError}, ('path "', '" {\n', "capabilities = [", "}", "#", "/*", "*/", "\\", "<<EOF\n")
     ),
     "dotenv": Reader(
-        {dotenv: MlkeysError, dotenv_value: MlkeysError},
+        {dotenv: MlkeysError, dotenv_value: MlkeysError, program_options: MlkeysError},
         ("A=", "export ", "'", '"', "\\", "${B:-", "}", "#", "\r", "\n"),
     ),
     "yaml": Reader(
         {yaml_source: MlkeysError, edited_text: MlkeysError, sops_file: MlkeysError},
         (*_YAML, "ENC[", "---\n", "%YAML 1.1\n", "0x_", "="),
     ),
+    "sources": Reader(
+        {compose: MlkeysError, kubernetes: MlkeysError, litellm: MlkeysError, completed: Nothing},
+        (*_YAML, *_SOURCES),
+        # The loader of PyYAML that counts characters takes a second for 70 KB.
+        length=10_000,
+    ),
+    "patterns": Reader({patterns: ValueError}, _RULES),
     "lint": Reader(
-        {linted: Nothing, duration: ValueError},
+        {linted: Nothing, fixed: Nothing, duration: ValueError},
         (
             "sk-",
             "hf_",

@@ -27,14 +27,22 @@ ways = [
     lambda name: os.link(victim, name, follow_symlinks=False),
     lambda name: os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o644)),
 ]
-known, turn = set(), 0
+known, expected, turn = set(), set(), 0
 print("ready", flush=True)
 while True:
+    for name in expected:
+        # Where a writer uses a name again, something is in the place of its file before that.
+        try:
+            os.symlink(victim, name)
+        except OSError:
+            continue
     for name in os.listdir():
         if name in known or name.endswith(".away"):
             continue
         if name != "m.env":
             known.add(name)
+        if name[0] == "." and len(expected) < 3:
+            expected.add(name)
         turn += 1
         try:
             os.rename(name, name + ".away")

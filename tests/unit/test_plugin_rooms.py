@@ -48,7 +48,6 @@ OUTSIDE: dict[str, set[str]] = {
     "module_utils/_connection/limits": {"requests", "urllib3"},
     "module_utils/_connection/transport": {"requests", "urllib3"},
     "module_utils/_connection/unix_sockets": {"requests", "urllib3"},
-    "module_utils/_connection/unwrap": {"ansible"},
     "module_utils/_vars_file/document": {"ruamel"},
     "module_utils/_backup/sealing": {"pyrage"},
     "module_utils/_module": {"ansible"},

@@ -254,7 +254,7 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
     for name, parse in (("retries", _retries), ("proxies", _proxies), ("rate_limit", _rate)):
         try:
             parse(values[name])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             problems.append(_MEANINGS[name])
     return problems
 

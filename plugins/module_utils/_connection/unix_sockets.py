@@ -19,9 +19,15 @@ SCHEME = "http+unix://"
 _PREFIX = "unix://"
 
 
+def path_of(address: str) -> str:
+    """The path of the socket, empty for the address of a network."""
+    return address[len(_PREFIX) :] if address.startswith(_PREFIX) else ""
+
+
 def base_of(address: str) -> str:
     """The URL that requests for this address go to."""
-    return SCHEME + address[len(_PREFIX) :].encode().hex() if address.startswith(_PREFIX) else address
+    path = path_of(address)
+    return SCHEME + path.encode().hex() if path else address
 
 
 def socket_adapter(watch: Watch) -> Any:

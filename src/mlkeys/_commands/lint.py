@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tomllib
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -22,9 +21,10 @@ from mlkeys._errors import MlkeysError
 from mlkeys._lint import reports
 from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
 from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
-from mlkeys._providers.key_patterns import Form, Patterns, built_in, forms_of
+from mlkeys._providers.key_patterns import Form, Patterns, built_in, forms_in
 from mlkeys._shared.printable import printable
 from mlkeys._shared.schema import METADATA
+from mlkeys._system import replacing
 from mlkeys._system.worktree import Looked, Worktree
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "blue"}
@@ -100,9 +100,10 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     Encrypted vars files that variables such as vault_transit_vars_files name are checked wherever they are, if their
     paths are known without Ansible. Notes name the others.
 
-    --fix moves secrets from vars files, playbooks and templates of Ansible, files of Docker Compose and configurations
-    of LiteLLM into the encrypted vars file of --to, and refers to them in their places. It encrypts with the rights of
-    'mlkeys import'. A secret that was in a commit must be replaced at its provider all the same.
+    --fix moves secrets from vars files, playbooks and templates of Ansible, files of Docker Compose, configurations of
+    LiteLLM and .env files into the encrypted vars file of --to, and refers to them in their places. For other files, it
+    shows what to do. It encrypts with the rights of 'mlkeys import'. A secret that was in a commit must be replaced at
+    its provider all the same.
 
     The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there.
 
@@ -252,7 +253,7 @@ def _patterns(files: Sequence[Path]) -> Patterns:
     forms: list[Form] = []
     for path in files:
         try:
-            forms += forms_of(tomllib.loads(path.read_text(encoding="utf-8")))
+            forms += forms_in(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
         except ValueError as error:
@@ -266,22 +267,30 @@ def _may_be_managed(file: Looked) -> bool:
 
 
 def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Finding]:
-    try:
-        if update:
-            baseline.write_text(reports.baseline(found), encoding="utf-8")
-            click.echo(f"Wrote {len(found)} known findings to {baseline}.", err=True)
-            return []
-    except OSError as error:
-        raise MlkeysError(f"{baseline}: {error.strerror or 'it cannot be written'}.") from None
+    if update:
+        before = replacing.read(baseline)
+        if before:
+            # A mistyped name, or a link in a repository, must not cost another file.
+            _digests(before, baseline)
+        replacing.replace(baseline, reports.baseline(found), before)
+        if before is None:
+            baseline.chmod(0o644)
+        click.echo(f"Wrote {len(found)} known findings to {baseline}.", err=True)
+        return []
     known = _known(baseline)
     return [one for one in found if one.digest not in known]
 
 
 def _known(baseline: Path) -> frozenset[str]:
+    text = replacing.read(baseline)
+    if text is None:
+        raise MlkeysError(f"{baseline} does not exist. Write it with --update-baseline.")
+    return _digests(text, baseline)
+
+
+def _digests(text: str, baseline: Path) -> frozenset[str]:
     try:
-        return reports.known(baseline.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MlkeysError(f"{baseline}: {error.strerror or 'it cannot be read'}.") from None
+        return reports.known(text)
     except ValueError as error:
         raise MlkeysError(f"{baseline}: {error}.") from None
 

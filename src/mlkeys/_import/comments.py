@@ -10,10 +10,13 @@ from dataclasses import replace
 
 from mlkeys._import.values import Value
 
+# What ends a line of YAML.
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
 
 def commented_yaml(values: Sequence[Value], text: str) -> list[Value]:
     """Values with the comments above them and on their lines. What only looks like a comment in a value is none."""
-    lines = text.removeprefix("\ufeff").split("\n")
+    lines = _BREAK.split(text.removeprefix("\ufeff"))
     inside, trailing = _tokens(lines)
     if inside is None:
         return list(values)

@@ -103,9 +103,10 @@ def _secrets(
         for inner in node.value:
             yield from _secrets(inner, path, owner, seen)
     elif isinstance(node, MappingNode):
-        beside = {key.value: inner.value for key, inner in node.value if isinstance(inner, ScalarNode)}
+        beside = {str(key.value): inner.value for key, inner in node.value if isinstance(inner, ScalarNode)}
+        around = {**owner, **beside}
         for key, inner in node.value:
-            yield from _secrets(inner, (*path, str(key.value)), {**owner, **beside}, seen)
+            yield from _secrets(inner, (*path, str(key.value)), around, seen)
     elif isinstance(node, ScalarNode) and node.tag == _TEXT_TAG and _is_secret(path, node.value):
         yield path, owner, node
 

@@ -11,15 +11,33 @@ from dataclasses import dataclass, field
 from mlkeys._lint.findings import Finding
 from mlkeys._lint.secrets import Found, found_in
 from mlkeys._providers.key_patterns import PRIVATE_KEY, Patterns
+from mlkeys._shared.schema import METADATA
 from mlkeys._shared.yaml_words import is_reserved
 
-_ANSIBLE, _TEMPLATE, _LITELLM, _COMPOSE = "Ansible", "template", "LiteLLM", "Compose"
+_ANSIBLE, _TEMPLATE, _LITELLM, _COMPOSE, _DOTENV = "Ansible", "template", "LiteLLM", "Compose", "dotenv"
 # How variables begin to which Ansible refers: as its own documentation names them.
 _OF_ANSIBLE = "vault_"
 _FOLDERS = {"group_vars", "host_vars", "playbooks", "roles", "tasks", "handlers", "defaults", "vars", "inventory"}
 _PLAY = re.compile(r"^[ \t-]*hosts[ \t]*:", re.MULTILINE)
 _MODELS = re.compile(r"^model_list[ \t]*:", re.MULTILINE)
+_DOTENV_NAME = re.compile(r"\.env(?:\..+)?|.+\.env")
 _COMPOSE_NAME = re.compile(r"(?:docker-)?compose[\w.-]*\.ya?ml")
+
+# A line of an .env file whose value is a secret and nothing else, before and behind it.
+_VARIABLE = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Z_][A-Z0-9_]*)[ \t]*=[ \t]*([\"']?)\Z")
+_VARIABLE_ENDS = re.compile(r"([\"']?)[ \t]*(?:#.*)?\r?\Z")
+
+_MANIFEST = re.compile(r"^[ \t]*[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?(?:Secret|List)\b", re.MULTILINE)
+_IMPORT = "move it with mlkeys import"
+_IN_PROGRAMS = "let the program read an environment variable, and start it with mlkeys run"
+#: What to do instead, by the ending of a file.
+_ADVICE = {
+    ".json": "JSON has no references; let the program read it at its start, from mlkeys run or mlkeys.runtime",
+    ".ipynb": f"delete it from the notebook, whose outputs may contain it, too; {_IN_PROGRAMS}",
+    ".py": f"{_IN_PROGRAMS}, or use mlkeys.runtime",
+    **dict.fromkeys((".js", ".ts", ".go", ".rb", ".java", ".rs", ".sh", ".bash", ".ps1"), _IN_PROGRAMS),
+    **dict.fromkeys((".tf", ".tfvars"), "use a variable that is marked as sensitive, and set it by mlkeys run"),
+}
 
 # What stands before a value: its name, and how it is assigned.
 _ASSIGNED = re.compile(r"([A-Za-z_][\w-]*)[\"']?[ \t]*[:=][ \t]*(?:![a-z]+[ \t]+)?[\"']?(?:(?i:bearer|token)[ \t]+)?\Z")
@@ -74,11 +92,15 @@ def moves_in(
     for one, found in found_in(text, path, patterns):
         if one.digest in allowed:
             continue
-        reason = _reason(text, kind, found)
+        reason = _reason(text, path, kind, found)
+        name = _name(text, kind, found)
+        if not reason and kind == _DOTENV:
+            reason = _taken(name, found.secret, {**known, **variables(done)}, taken)
+            names[found.secret] = name
         if reason:
             left.append((one.line, reason))
             continue
-        names.setdefault(found.secret, _free(_name(text, kind, found), {*known, *names.values()}, taken))
+        names.setdefault(found.secret, _free(name, {*known, *names.values()}, taken))
         done.append(_move(text, kind, one, found, names[found.secret]))
     return Moves(tuple(done), tuple(left))
 
@@ -96,6 +118,8 @@ def _kind(text: str, path: str) -> str:
     *folders, name = path.split("/")
     if name.endswith(".j2"):
         return _TEMPLATE
+    if _DOTENV_NAME.fullmatch(name):
+        return _DOTENV
     if not name.endswith((".yml", ".yaml")):
         return ""
     if _COMPOSE_NAME.fullmatch(name):
@@ -105,21 +129,42 @@ def _kind(text: str, path: str) -> str:
     return _ANSIBLE if _FOLDERS & {*folders} or _PLAY.search(text) else ""
 
 
-def _reason(text: str, kind: str, found: Found) -> str:
-    """Why a secret stays, empty if it can be moved."""
+def _taken(variable: str, secret: str, known: Mapping[str, str], taken: Container[str]) -> str:
+    """Why a variable of an .env file cannot be stored under its own name, by which `mlkeys run` sets it again."""
+    if variable in taken or known.get(variable, secret) != secret:
+        return f"there is another secret {variable}; rename one of them"
+    return f"{variable} is reserved in vars files; rename it" if variable == METADATA or is_reserved(variable) else ""
+
+
+def _reason(text: str, path: str, kind: str, found: Found) -> str:
+    """Why a secret stays, and what to do; empty if it can be moved."""
     before, behind = _line(text, found)
     if found.form.kind == PRIVATE_KEY:
         return "a private key has several lines; use mlkeys import file"
+    if not kind and path.endswith((".yml", ".yaml", ".json")) and _MANIFEST.search(text):
+        return f"a manifest of Kubernetes has no references; {_IMPORT} kubernetes"
     if found.encoded:
         return "it is encoded"
     if not kind:
-        return "this kind of file has no known reference to a variable"
+        ending = path[path.rfind(".") :] if "." in path.rpartition("/")[2] else ""
+        return _ADVICE.get(ending, "this kind of file has no known reference to a variable")
+    if kind == _DOTENV:
+        return _reason_of_variable(before, behind)
     if "!unsafe" in before or "!vault" in before:
         return "Ansible replaces nothing in this value"
     if kind == _LITELLM and not _is_whole(before, behind):
         return "LiteLLM replaces whole values only"
     if kind == _ANSIBLE and _begins_plain(before) and not _is_whole(before, behind):
         return "it begins a longer value that is not quoted"
+    return ""
+
+
+def _reason_of_variable(before: str, behind: str) -> str:
+    if before.lstrip().startswith("#"):
+        return "it is in a comment; delete the line"
+    begins, ends = _VARIABLE.match(before), _VARIABLE_ENDS.match(behind)
+    if begins is None or ends is None or begins.group(2) != ends.group(1):
+        return f"it is not the whole value of a variable in capitals; {_IMPORT} dotenv"
     return ""
 
 
@@ -144,7 +189,11 @@ def _begins_plain(before: str) -> bool:
 
 
 def _move(text: str, kind: str, one: Finding, found: Found, variable: str) -> Move:
-    before, _ = _line(text, found)
+    before, behind = _line(text, found)
+    if kind == _DOTENV:
+        end = found.end + len(behind.rstrip("\r"))
+        reference = f"# {variable.upper()} is set by mlkeys run"
+        return Move(variable, found.secret, one.line, found.start - len(before), end, reference)
     if kind == _COMPOSE:
         reference = f"${{{variable.upper()}}}"
     elif kind == _LITELLM:
@@ -158,6 +207,9 @@ def _move(text: str, kind: str, one: Finding, found: Found, variable: str) -> Mo
 
 
 def _name(text: str, kind: str, found: Found) -> str:
+    variable = _VARIABLE.match(_line(text, found)[0])
+    if kind == _DOTENV and variable:
+        return variable.group(1).lower()
     assigned = _ASSIGNED.search(_line(text, found)[0])
     own = _UNSUITABLE.sub("_", assigned.group(1).lower()).strip("_") if assigned else ""
     issuer = _UNSUITABLE.sub("_", found.form.provider.lower()).strip("_")

@@ -151,12 +151,25 @@ class Patterns:
 def built_in() -> Patterns:
     """The patterns of this package."""
     text = resources.files("mlkeys._providers").joinpath("key_patterns.toml").read_text(encoding="utf-8")
-    return Patterns(tuple(forms_of(tomllib.loads(text))))
+    return Patterns(tuple(forms_in(text)))
 
 
 def marked(text: str) -> list[Form]:
     """The forms of this package that a text may contain."""
     return built_in().marked(text.lower())
+
+
+def forms_in(text: str) -> Iterator[Form]:
+    """The forms of the text of a file.
+
+    Raises:
+        ValueError: it is not TOML, or as for `forms_of`.
+    """
+    try:
+        content = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return forms_of(content)
 
 
 def forms_of(content: Mapping[str, Any]) -> Iterator[Form]:
@@ -165,12 +178,12 @@ def forms_of(content: Mapping[str, Any]) -> Iterator[Form]:
     Raises:
         ValueError: a rule is incomplete, or its expression is not one of Python's.
     """
-    for rule in content.get("rules", ()):
+    for rule in _rules(content):
         ident = str(rule.get("id", "without an id"))
-        marks = [*rule.get("marks", ()), *(re.escape(str(word).lower()) for word in rule.get("keywords", ()))]
+        marks = [*_texts(rule, "marks"), *(re.escape(word.lower()) for word in _texts(rule, "keywords"))]
         if not marks:
             raise ValueError(f"rule {ident} has no keywords, without which every file would have to be searched")
-        kind = next((tag for tag in rule.get("tags", ()) if tag in (PROVIDER, CREDENTIAL, PRIVATE_KEY)), CREDENTIAL)
+        kind = next((tag for tag in _texts(rule, "tags") if tag in (PROVIDER, CREDENTIAL, PRIVATE_KEY)), CREDENTIAL)
         form = Form(
             str(rule.get("description") or ident),
             kind,
@@ -179,9 +192,9 @@ def forms_of(content: Mapping[str, Any]) -> Iterator[Form]:
             near=str(rule.get("near", "")),
             sign=str(rule.get("sign", "")),
             glue=str(rule.get("glue", "")),
-            prefixes=tuple(rule.get("prefixes", ())),
+            prefixes=tuple(_texts(rule, "prefixes")),
             anywhere=bool(rule.get("anywhere", False)),
-            group=int(rule.get("secretGroup", 0)),
+            group=_number(rule, "secretGroup"),
             provider=str(rule.get("provider", "")),
             inside=bool(rule.get("inside", False)),
             unbroken=bool(rule.get("unbroken", False)),
@@ -190,9 +203,30 @@ def forms_of(content: Mapping[str, Any]) -> Iterator[Form]:
             form.is_signed("")
             list(form.spans(""))
             re.compile("|".join(marks))
-        except (re.error, IndexError) as error:
+        except (re.error, IndexError, OverflowError, RecursionError) as error:
             raise ValueError(f"the expression of rule {ident} cannot be read: {error}") from None
         yield form
+
+
+def _rules(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    rules = content.get("rules", [])
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise ValueError("rules must be tables: [[rules]]")
+    return rules
+
+
+def _texts(rule: Mapping[str, Any], name: str) -> list[str]:
+    found = rule.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(text, str) and text for text in found):
+        raise ValueError(f"{name} of rule {rule.get('id', 'without an id')} must be a list of texts")
+    return found
+
+
+def _number(rule: Mapping[str, Any], name: str) -> int:
+    found = rule.get(name, 0)
+    if not isinstance(found, int) or not 0 <= found < 100:
+        raise ValueError(f"{name} of rule {rule.get('id', 'without an id')} must be a number")
+    return found
 
 
 def _python_expression(expression: str) -> str:

@@ -139,7 +139,7 @@ def parsed(text: str) -> Record:
         return Record(str(data["owner"]), str(data["program"]), str(data["stack"]), made)
     except json.JSONDecodeError:
         raise ValueError("it is not JSON") from None
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("it is not a record of mlkeys") from None
 
 

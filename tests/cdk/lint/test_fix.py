@@ -93,18 +93,58 @@ def test_a_play_shows_the_same_before_and_after(bao: Bao, login: str, monkeypatc
 
 def test_what_cannot_be_moved_is_named_and_still_a_finding(login: str) -> None:
     written("app.py", f"key = '{OPENAI}'\n")
+    written("notes.txt", f"key = {OPENAI}\n")
+    written("a.json", f'{{"key": "{OPENAI}"}}\n')
+    written("secret.yaml", f"kind: Secret\nmetadata: {{name: a}}\nstringData:\n  a: {OPENAI}\n")
+    written(".env", f"# A={OPENAI}\nA=https://x:{OPENAI}@host\nopenai={OPENAI}\nON={OPENAI}\n")
     written("vars/a.yml", f"a: !unsafe {OPENAI}\nb: {ANTHROPIC} and more\nc: |\n  {keys.private_key()}\n")
     written("vars/ok.yml", "a: 1\n")
     done = lint(*new(login), status=1)
     for words in (
-        "app.py:1: not moved: this kind of file has no known reference to a variable.",
+        (
+            "app.py:1: not moved: let the program read an environment variable, and start it with mlkeys run, or use "
+            "mlkeys.runtime."
+        ),
+        "notes.txt:1: not moved: this kind of file has no known reference to a variable.",
+        (
+            "a.json:1: not moved: JSON has no references; let the program read it at its start, from mlkeys run or "
+            "mlkeys.runtime."
+        ),
+        "secret.yaml:4: not moved: a manifest of Kubernetes has no references; move it with mlkeys import kubernetes.",
+        ".env:1: not moved: it is in a comment; delete the line.",
+        ".env:2: not moved: it is not the whole value of a variable in capitals; move it with mlkeys import dotenv.",
+        ".env:3: not moved: it is not the whole value of a variable in capitals; move it with mlkeys import dotenv.",
+        ".env:4: not moved: on is reserved in vars files; rename it.",
         "vars/a.yml:1: not moved: Ansible replaces nothing in this value.",
         "vars/a.yml:2: not moved: it begins a longer value that is not quoted.",
         "vars/a.yml:4: not moved: a private key has several lines; use mlkeys import file.",
     ):
         assert words in done.stderr
     assert not TARGET.exists()
-    assert len([line for line in done.stdout.splitlines() if "MLK10" in line]) == 4
+    assert len([line for line in done.stdout.splitlines() if "MLK10" in line]) == 11
+
+
+def test_variables_of_an_env_file_are_set_by_mlkeys_run(bao: Bao, login: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        f"A=1\r\nexport OPENAI_API_KEY=\"{OPENAI}\" # paid\r\nCLAUDE='{ANTHROPIC}'\nAGAIN={OPENAI}\n# B=2\nC={MISTRAL}"
+    )
+    written("app/.env", text)
+    written("vars/a.yml", f"openai_api_key: {OPENAI}\n")
+    done = lint(*new(login))
+    assert f"app/.env:2: moved to {TARGET} as openai_api_key." in done.stderr
+    assert Path("app/.env").read_bytes().decode() == (
+        "A=1\r\n# OPENAI_API_KEY is set by mlkeys run\r\n# CLAUDE is set by mlkeys run\n# AGAIN is set by mlkeys run\n"
+        f"# B=2\nC={MISTRAL}"
+    )
+    stored = {"openai_api_key": OPENAI, "claude": ANTHROPIC, "again": OPENAI}
+    assert decrypted(bao, TARGET) == {**stored, "vault_openai_api_key": OPENAI}
+    monkeypatch.setenv("BAO_TOKEN", bao.token)
+    program = [sys.executable, "-m", "mlkeys", "run", "-f", str(TARGET), "--", "env"]
+    shown = subprocess.run(program, check=True, capture_output=True, text=True).stdout
+    assert {f"{name.upper()}={secret}" for name, secret in stored.items()} <= {*shown.splitlines()}
+    # A name that stands for something else already.
+    written("other/.env", f"CLAUDE={keys.openai()}\n")
+    assert "not moved: there is another secret claude; rename one of them." in lint(*FIX, status=1).stderr
 
 
 def test_a_second_run_uses_what_is_there(bao: Bao, login: str) -> None:

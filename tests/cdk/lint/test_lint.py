@@ -291,7 +291,7 @@ def test_a_baseline_hides_what_is_known_wherever_it_moves_to() -> None:
     secret = keys.openai()
     written("a.env", f"A={secret}\n")
     baseline = ["--baseline", "known.json"]
-    assert "known.json: No such file" in lint(*baseline, status=2).stderr
+    assert "known.json does not exist. Write it with --update-baseline." in lint(*baseline, status=2).stderr
     assert "Wrote 1 known findings to known.json" in lint(*baseline, "--update-baseline").stderr
     lint(*baseline)
     written("a.env", f"# further down\nA={secret}\n")
@@ -300,6 +300,10 @@ def test_a_baseline_hides_what_is_known_wherever_it_moves_to() -> None:
     assert lint(*baseline, status=1).stdout.startswith("a.env:2:3: MLK101")
     written("known.json", "{}")
     assert "it is not a baseline" in lint(*baseline, status=2).stderr
+    # Another file, under its own name or behind a link, is not overwritten.
+    before = Path("known.json").read_bytes()
+    assert "it is not a baseline" in lint(*baseline, "--update-baseline", status=2).stderr
+    assert Path("known.json").read_bytes() == before
     assert "needs --baseline" in lint("--update-baseline", status=2).stderr
 
 

@@ -9,6 +9,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import indent
@@ -22,6 +23,7 @@ from tests.cdk.command import mlkeys
 from tests.cdk.stores import KEY, KvDocument, content, decrypted, holds_none, kv_document, token_for
 from tests.cdk.terminals import on_a_terminal
 from tests.cdk.vars_file.importing import ANTHROPIC, OPENAI, OTHER, TARGET, Importing, sealed
+from tests.support.canary import Watcher, leaking_files, leaks, recorders, temporary_folders
 from tests.support.server import Bao
 
 ENV = f"# Keys\n\nOPENAI_API_KEY={OPENAI}\nexport ANTHROPIC_API_KEY='{ANTHROPIC}'\nOther-Key=\"{OTHER}\"\n"
@@ -66,6 +68,34 @@ def test_a_dotenv_file_becomes_an_encrypted_vars_file(bao: Bao, mount: str, impo
     before = TARGET.read_bytes()
     assert actions(importing("dotenv", ".env")) == dict.fromkeys(SECRETS, "kept")
     assert TARGET.read_bytes() == before
+
+
+def test_a_secret_is_on_no_disk(importing: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in what is written for a moment, nor in what is left in any folder of the user."""
+    root = Path("machine").absolute()
+    root.mkdir()
+    for name, value in {**recorders(root), "XDG_RUNTIME_DIR": str(root / "tmp")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    Path(".env").write_text(ENV)
+    Path("secret.yaml").write_text(f"kind: Secret\nstringData: {{k8s_key: {OPENAI}}}\n")
+    Path("config.yaml").write_text(f"model_list:\n  - litellm_params: {{model: a/b, api_key: {ANTHROPIC}}}\n")
+    Path("app.env").write_text(f"FIXED_KEY={OPENAI}\n")
+    watcher = Watcher((*temporary_folders(root), root / "home"), SECRETS)
+    with watcher.watching():
+        outputs = [
+            importing("dotenv", ".env").output,
+            importing("kubernetes", "secret.yaml").output,
+            importing("litellm", "config.yaml").output,
+            importing("file", "secret.yaml").output,
+            CliRunner().invoke(main, ["lint", "--fix", "--to", str(TARGET), "app.env"]).output,
+        ]
+    assert "moved to" in outputs[-1]
+    assert [one for one in outputs if leaks(one.encode(), SECRETS)] == []
+    assert watcher.leaks == set()
+    for source in (".env", "secret.yaml"):
+        Path(source).unlink()
+    assert leaking_files(Path(), SECRETS) == set()
 
 
 def test_a_dry_run_shows_names_and_writes_nothing(bao: Bao, mount: str, importing: Importing) -> None:

@@ -257,6 +257,49 @@ def test_tls_is_verified_on_the_machine_as_well(secure_bao: SecureBao, tmp_path:
     assert not done.failed, done.msg
 
 
+@pytest.mark.parametrize("way", ["certificate", "name", "authorities", "socket"])
+def test_a_machine_reaches_the_server_in_each_way(secure_bao: SecureBao, tmp_path: Path, way: str) -> None:
+    here, files = secure_bao, [{"field": "secret_id", "path": str(tmp_path / "a")}]
+    path = f"approle-{secrets.token_hex(4)}"
+    here.bao.done("POST", f"sys/auth/{path}", {"type": "approle"})
+    here.bao.done("POST", f"auth/{path}/role/web", {})
+    pair = here.authority.issue("client", client=True)
+    more = {
+        "certificate": {
+            "url": f"https://127.0.0.1:{here.client_port}",
+            "ca_cert": here.ca_cert,
+            "client_cert": str(pair.certificate),
+            "client_key": str(pair.key),
+        },
+        "name": {
+            "url": f"https://127.0.0.1:{here.named_port}",
+            "ca_cert": here.ca_cert,
+            "tls_server_name": "named.test",
+        },
+        "authorities": {"url": here.url, "ca_cert_bytes": Path(here.ca_cert).read_text(encoding="utf-8")},
+        "socket": {"url": f"unix://{here.socket}"},
+    }[way]
+
+    def done(**options: Any) -> ModuleResult:
+        made = run(here.bao, SECRET_ID, role="web", path=path)["secret_id"]
+        wrapped = {"wrapping_token": made["wrapping_token"], "files": files}
+        return run_module(UNWRAP, {**wrapped, **options})
+
+    result = done(**more)
+    assert not result.failed, result.msg
+    assert len((tmp_path / "a").read_text()) == 36
+    url = more.pop("url")
+    without = done(url=url, **{name: value for name, value in more.items() if name == "ca_cert"})
+    wanted = {
+        "certificate": "et client_cert and client_key (BAO_CLIENT_CERT",
+        "name": "it is for another name",
+        "authorities": "Set ca_cert",
+        "socket": "",
+    }[way]
+    assert without.failed == bool(wanted)
+    assert wanted in (without.msg or "")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

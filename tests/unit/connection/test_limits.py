@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import threading
 import time
@@ -156,6 +157,40 @@ def test_unwrapping_reads_no_answer_without_end(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(limits, "MAX_RESPONSE", 10)
     with server(lambda send: send(GOOD)) as url, pytest.raises(ServerUnreachable, match="its answer is too large"):
         Wrapped(Connection(url=url, timeout=20), "s.token").unwrap()
+
+
+@pytest.mark.parametrize(
+    ("sent", "problem"),
+    [
+        (b"SSH-2.0-OpenSSH_9\r\n", "its answer is not HTTP"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", "its answer is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", r"it is not Vault or OpenBao \(HTTP 200\)"),
+        (b"HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\n{}", r"it is not Vault or OpenBao \(HTTP 404\)"),
+        (b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n", r"it is not Vault or OpenBao \(HTTP 407\)"),
+    ],
+)
+def test_what_is_not_the_server_is_named_when_a_token_is_unwrapped(sent: bytes, problem: str) -> None:
+    with server(lambda send: send(sent)) as url, pytest.raises(ServerUnreachable, match=problem):
+        Wrapped(Connection(url=url, timeout=5), "s.token").unwrap()
+
+
+def test_a_proxy_is_used_for_unwrapping_as_for_everything_else() -> None:
+    with server(lambda send: send(GOOD)) as proxy:
+        through = Connection(url="http://bao.test:1", proxies={"http": proxy}, timeout=5)
+        assert Wrapped(through, "s.token").unwrap() == {"a": 1}
+    through = Connection(url="http://bao.test:1", proxies={"http": "socks5://127.0.0.1:1"}, timeout=5)
+    with pytest.raises(ServerUnreachable, match="no response"):
+        Wrapped(through, "s.token").unwrap()
+
+
+# Python's own client leaves its socket open when a proxy refuses.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_proxy_that_refuses_is_named_when_a_token_is_unwrapped() -> None:
+    with server(lambda send: send(b"HTTP/1.1 403 No\r\n\r\n")) as proxy:
+        through = Connection(url="https://bao.test:1", proxies={"https": proxy}, timeout=5)
+        with pytest.raises(ServerUnreachable, match="the proxy refused the connection"):
+            Wrapped(through, "s.token").unwrap()
+    gc.collect()
 
 
 def test_a_connection_that_was_not_made_yet_is_not_ended() -> None:
