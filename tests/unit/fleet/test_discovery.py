@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import SUFFIXES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import SUFFIXES, texts_beside
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
@@ -114,3 +114,22 @@ def test_a_folder_that_cannot_be_read_is_a_problem() -> None:
 
 def test_the_names_of_encrypted_vars_files_are_the_same_everywhere() -> None:
     assert SUFFIXES == VARS_FILE_SUFFIXES
+
+
+def test_other_files_that_ansible_reads_are_texts_of_a_project(tmp_path: Path) -> None:
+    kept = [
+        *("hosts", "inventory.yml", "play.yml", ".env", "group_vars/all", "host_vars/a/more.yaml", "vars/x.json"),
+        *("roles/r/templates/app.conf.j2", "roles/r/tasks/main.yml", "templates/.env.j2", "files/agent.hcl", "app.py"),
+    ]
+    others = ["keys.transit.yml", "group_vars/k.transit.json", "files/app.tar.gz", ".hidden.yml", "docs/a.yml", "x.log"]
+    for name in (*kept, *others):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+    script = tmp_path / "docs" / "inventory.sh"
+    script.write_text("x", encoding="utf-8")
+    (tmp_path / "group_vars" / "up").symlink_to(tmp_path)
+    noted: list[OSError] = []
+    found = texts_beside([str(tmp_path), str(script), "a,b,"], noted.append)
+    assert sorted(found) == sorted(str(tmp_path / name) for name in (*kept, "docs/a.yml", "docs/inventory.sh"))
+    assert noted == []
