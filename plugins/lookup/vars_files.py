@@ -129,14 +129,15 @@ class LookupModule(LookupBase):
         configured = templated_variables(str(self._load_name), facts, self._templar)
         self.set_options(var_options=configured, direct=kwargs)
         options = connection_options(self.get_option)
-        named = declared(_hosts(facts), self.get_option("declared"))
+        hosts = _hosts(facts)
+        named = declared(hosts, self.get_option("declared"))
         missing = [one for one in named if one.path and not _is_there(one.path)]
         sources = _sources(facts, terms)
         places = _places(sources, [one for one in named if one not in missing])
         files, unread = _read(places, lambda: connected(options))
         # What cannot be listed is noted by now.
-        known = {file.path for file in files}
-        texts = [path for path in texts_beside(sources, lambda _error: None) if path not in known]
+        known = [*(file.path for file in files), *_searched(hosts[0])]
+        texts = [path for path in texts_beside(sources, lambda _error: None) if not _is_within(path, known)]
         key, backend = self.get_option("key"), self.get_option("backend")
         own = of_key(files, backend, key) if key else files
         problems = [missing_problem(missing)] if missing else []
@@ -157,6 +158,18 @@ def _hosts(variables: dict[str, Any]) -> list[Any]:
     hosts = variables["hostvars"]
     names = dict.fromkeys([variables["inventory_hostname"], *(variables.get("groups") or {}).get("all", ())])
     return [hosts[name] for name in names]
+
+
+def _searched(variables: Any) -> list[str]:
+    """What is searched on the controller as on any host."""
+    paths = variables.get("vault_transit_host_paths")
+    if paths is None:
+        paths = [one.get("dest") for one in variables.get("vault_transit_host_files") or ()]
+    return [os.path.realpath(os.path.expanduser(path)) for path in paths if path]
+
+
+def _is_within(path: str, places: list[str]) -> bool:
+    return any(path == place or path.startswith(place + os.sep) for place in places)
 
 
 def _sources(variables: dict[str, Any], further: list[Any]) -> list[str]:
