@@ -35,8 +35,9 @@ def load() -> None:
         MlkeysError: Ansible or the collection is not installed here.
     """
     try:
-        from ansible.plugins.loader import init_plugin_loader
-        from ansible.utils.collection_loader._collection_config import AnsibleCollectionConfig
+        with _no_log():
+            from ansible.plugins.loader import init_plugin_loader
+            from ansible.utils.collection_loader._collection_config import AnsibleCollectionConfig
     except ImportError:
         raise MlkeysError(
             "This command needs Ansible, but ansible-core is not installed beside mlkeys: pip install 'mlkeys[ansible]'"
@@ -50,6 +51,21 @@ def load() -> None:
             "This command needs the collection mlkeys.transit, but Ansible does not find it: "
             "ansible-galaxy collection install mlkeys.transit"
         ) from None
+
+
+@contextmanager
+def _no_log() -> Iterator[None]:
+    """Keep Ansible from opening a log when it is imported. Commands write none."""
+    variable = "ANSIBLE_LOG_PATH"
+    before = os.environ.get(variable)
+    os.environ[variable] = os.devnull
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before
 
 
 def version() -> str:

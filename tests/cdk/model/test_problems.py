@@ -191,7 +191,7 @@ def test_the_name_of_a_policy_may_have_parts() -> None:
     assert "ansible/s/policies/teams/ml.2.hcl" in files(s)
 
 
-@pytest.mark.parametrize("name", ["item", "force_keys", "outputs", "server_token", "ansible_user", "vars"])
+@pytest.mark.parametrize("name", ["item", "force_keys", "outputs", "random_secrets_copies", "ansible_user", "vars"])
 def test_a_name_that_ansible_reserves_is_refused(name: str) -> None:
     s = stack()
     key_in(s).encrypt(Secret.env("X"), name=name)

@@ -62,11 +62,8 @@ def command(  # noqa: PLR0913  each is an argument of the command
     Ciphertexts and the record of what was deployed are in the folder mlkeys.state beside the program: commit it.
 
     What a former deployment made and the program no longer has is shown and then deleted: policies, AppRoles,
-    ciphertexts, and on hosts services of an agent and files with plaintext. Keys and engines are kept unless you name
-    them with --delete-keys.
-
-    On a terminal, deploy asks before it deletes, unless you give --yes. Without a terminal, as in CI, it does not ask:
-    run 'mlkeys diff' first to see what it would delete.
+    ciphertexts, and on hosts services of an agent and files with plaintext. On a terminal, deploy asks first. Without
+    one, as in CI, it does not ask. Keys and engines are kept unless you name them with --delete-keys.
 
     With --json, only the counts of each stack are written to standard output.
 

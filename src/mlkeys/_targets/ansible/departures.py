@@ -92,6 +92,10 @@ def plays(stack: str) -> list[dict[str, Any]]:
         "gather_facts": False,
         "tasks": tasks,
     }
+    return [server, *_on_hosts(stack)]
+
+
+def _on_hosts(stack: str) -> list[dict[str, Any]]:
     files = {
         "name": f"Take from hosts what left stack {stack}",
         "hosts": "left_hosts",
@@ -99,7 +103,7 @@ def plays(stack: str) -> list[dict[str, Any]]:
         "tasks": [
             {
                 "name": "Files with plaintext",
-                "ansible.builtin.file": {"path": item, "state": "absent"},
+                "ansible.builtin.file": {"path": Template("{{ item }}"), "state": "absent"},
                 "loop": Template("{{ left['files'][inventory_hostname] }}"),
                 # Their diff would show the plaintext.
                 "diff": False,
@@ -126,4 +130,4 @@ def plays(stack: str) -> list[dict[str, Any]]:
             }
         ],
     }
-    return [server, files, services]
+    return [files, services]
