@@ -195,7 +195,11 @@ def _farewell(source: Source, selection: Selection, aim: Target, state: str, wis
     texts = {name: value.text for name, value in selection.chosen.items()}
     ending = [name for name, text in texts.items() if text.find("\n") == len(text) - 1]
     lines = f" A newline ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
-    done = f"{aim.path} now holds {len(selection.chosen)} values from {source.path}, {state}"
+    count = len(selection.chosen)
+    values = "1 value" if count == 1 else f"{count} values"
     left_there = sum(len(value.comments) for value in selection.chosen.values())
     notes = " Its comments were not imported (--comments)." if left_there and not wishes.comments else ""
-    return f"{done}{kept if left else ''}{lines}{notes} {source.advice}"
+    about = f"{kept if left else ''}{lines}{notes}"
+    if source.path == "-":
+        return f"{aim.path} now holds {values} from standard input.{about}"
+    return f"{aim.path} now holds {values} from {source.path}, {state}{about} {source.advice}"
