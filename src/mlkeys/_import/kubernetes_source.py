@@ -29,7 +29,7 @@ def kubernetes_values(text: str, path: str) -> list[Value]:
     objects = [one for document in documents for one in _objects(document)]
     secrets = [one for one in objects if _text(one, "kind") == "Secret"]
     if not secrets:
-        kinds = ", ".join(sorted({_text(one, "kind") or "?" for one in objects})) or "nothing"
+        kinds = ", ".join(sorted({_text(one, "kind") or "something without a kind" for one in objects})) or "nothing"
         raise MlkeysError(f"{path} contains no Secret of Kubernetes, but {kinds}.")
     return named_apart(
         (_text(one, "metadata", "name") or f"secret_{number}", value)

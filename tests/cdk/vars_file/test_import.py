@@ -239,6 +239,8 @@ def test_a_dotenv_file_from_standard_input(bao: Bao, mount: str) -> None:
     done = CliRunner().invoke(main, arguments, input=ENV)
     assert done.exit_code == 0, done.output
     assert decrypted(bao, TARGET) == SECRETS
+    assert f"{TARGET} now holds 3 values from standard input." in done.stderr
+    assert "delete them there" not in done.stderr
 
 
 def test_what_was_decided_is_done(bao: Bao, importing: Importing) -> None:

@@ -50,6 +50,7 @@ class Held:
         query: str = "",
         kind: str = "application/json",
         use: str = "decrypt",
+        key: str = "ml",
         **headers: str,
     ) -> tuple[int, str]:
         """One request as it stands: no client tidies it up."""
@@ -57,7 +58,7 @@ class Held:
         try:
             connection.request(
                 "POST",
-                f"/v1/{self.mount}/{use}/ml{query}",
+                f"/v1/{self.mount}/{use}/{key}{query}",
                 body,
                 {"X-Vault-Token": self.token, "Content-Type": kind, **headers},
             )
@@ -154,6 +155,14 @@ def test_no_other_use_leads_to_it(held: Held, use: str) -> None:
     body = {"ciphertext": held.ciphertexts[OTHER], "context": b64(OTHER), "plaintext": "", "input": ""}
     for context in (MINE, OTHER):
         assert held.send(json.dumps({**body, "context": b64(context)}), use=use)[0] in (403, 405)
+
+
+@pytest.mark.parametrize("path", ["ml/", "/ml", "ml%2f", "%6dl", "./ml", "../decrypt/ml", "ml/.", "ml%00", "ml?x"])
+def test_no_spelling_of_the_path_leads_to_it(held: Held, path: str) -> None:
+    body = json.dumps({"ciphertext": held.ciphertexts[OTHER], "context": b64(OTHER)})
+    status, text = held.send(body, key=path)
+    assert b64(VALUES[OTHER]) not in text
+    assert status >= 300, text
 
 
 def test_no_header_circumvents_the_grant(held: Held) -> None:

@@ -17,7 +17,7 @@ from mlkeys._system import collection
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,20 @@ def results(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes | str]
     Raises:
         TransitError: the server refuses a whole request.
     """
+    found: dict[str, bytes | str] = {}
+    for (backend, key), group in _by_key(secrets).items():
+        found |= answers(client, backend, key, [secret.file.entries[secret.name] for secret in group])
+    return found
+
+
+def answers(client: Client, backend: str, key: str, entries: Sequence[Entry]) -> dict[str, bytes | str]:
+    """The same for entries of one key, in one request."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
 
-    found: dict[str, bytes | str] = {}
-    for (backend, key), group in _by_key(secrets).items():
-        items = [stored_item(secret.file.entries[secret.name]) for secret in group]
-        answers = Transit(client, backend).decrypt_each(key, items)
-        found.update(zip((secret.name for secret in group), answers, strict=True))
-    return found
+    items = [stored_item(entry) for entry in entries]
+    found = Transit(client, backend).decrypt_each(key, items) if items else []
+    return dict(zip((entry.name for entry in entries), found, strict=True))
 
 
 def plaintexts(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
+from mlkeys._commands.secrets.stored import answers
 from mlkeys._commands.vars_file.plaintext import merged, parsed, rendered
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
@@ -84,21 +85,16 @@ def _decrypted(aim: Target) -> dict[str, str]:
     Raises:
         MlkeysError: a value does not decrypt, or is not text.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
-
-    entries = list(aim.file.entries.values())
     with collection.connected() as client:
         aim.check_key(client)
-        items = [stored_item(entry) for entry in entries]
-        results = Transit(client, aim.backend).decrypt_each(aim.key, items) if items else []
+        results = answers(client, aim.backend, aim.key, list(aim.file.entries.values()))
     secrets, problems = {}, []
-    for entry, result in zip(entries, results, strict=True):
+    for name, result in results.items():
         secret, problem = _text(result)
         if secret is None:
-            problems.append(f"  {entry.name}: {problem}")
+            problems.append(f"  {name}: {problem}")
         else:
-            secrets[entry.name] = secret
+            secrets[name] = secret
     if problems:
         raise MlkeysError(
             "\n".join(

@@ -11,7 +11,13 @@ import click
 
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.vars_file import import_more
-from mlkeys._commands.vars_file.import_run import ABOUT_PLAIN_TEXT, ABOUT_SEALED, importing, run_import, text_of
+from mlkeys._commands.vars_file.import_run import (
+    ABOUT_SEALED,
+    importing,
+    run_import,
+    run_import_of_text,
+    text_of,
+)
 from mlkeys._import.selection import Wishes, is_wanted
 from mlkeys._import.values import Source
 
@@ -130,10 +136,7 @@ def dotenv(source: Path, **options: Any) -> None:
     """
     from mlkeys._import.dotenv_source import REFERENCE, dotenv_values
 
-    def read(_wishes: Wishes) -> Source:
-        return Source(str(source), tuple(dotenv_values(text_of(source), str(source))), REFERENCE, ABOUT_PLAIN_TEXT)
-
-    run_import(read, options)
+    run_import_of_text(source, dotenv_values, REFERENCE, options)
 
 
 for _source_command in import_more.COMMANDS:

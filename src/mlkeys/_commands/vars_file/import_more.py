@@ -11,7 +11,13 @@ from typing import Any
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.vars_file.import_run import ABOUT_PLAIN_TEXT, importing, run_import, text_of
+from mlkeys._commands.vars_file.import_run import (
+    ABOUT_PLAIN_TEXT,
+    importing,
+    run_import,
+    run_import_of_text,
+    text_of,
+)
 from mlkeys._errors import MlkeysError
 from mlkeys._import.compose_source import REFERENCE as OF_COMPOSE
 from mlkeys._import.compose_source import compose_values
@@ -87,11 +93,7 @@ def compose(source: Path, **options: Any) -> None:
     Examples:
       mlkeys import compose compose.yaml --to keys.transit.yml --key ml-api-key --only OPENAI_API_KEY
     """
-
-    def read(_wishes: Wishes) -> Source:
-        return Source(str(source), tuple(compose_values(text_of(source), str(source))), OF_COMPOSE, ABOUT_PLAIN_TEXT)
-
-    run_import(read, options)
+    run_import_of_text(source, compose_values, OF_COMPOSE, options)
 
 
 @click.command("kubernetes", short_help="Import Secrets of Kubernetes.")
@@ -109,12 +111,7 @@ def kubernetes(source: Path, **options: Any) -> None:
       mlkeys import kubernetes secret.yaml --to keys.transit.yml --key ml-api-key
       kubectl get secret ml -o yaml | mlkeys import kubernetes - --to keys.transit.yml
     """
-
-    def read(_wishes: Wishes) -> Source:
-        values = tuple(kubernetes_values(text_of(source), str(source)))
-        return Source(str(source), values, OF_KUBERNETES, ABOUT_PLAIN_TEXT)
-
-    run_import(read, options)
+    run_import_of_text(source, kubernetes_values, OF_KUBERNETES, options)
 
 
 @click.command("file", short_help="Import a file as one secret.")

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import click
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._import.selection import Selection, Wishes, select
-from mlkeys._import.values import Source, refuse
+from mlkeys._import.values import Source, Value, refuse
 from mlkeys._providers.literals import secret_form
 from mlkeys._system import collection
 from mlkeys._system.decoding import decoded
@@ -78,6 +79,22 @@ def text_of(source: Path) -> str:
     if text is None:
         raise MlkeysError(f"{source}: it is not text.")
     return text
+
+
+def run_import_of_text(
+    source: Path, values: Callable[[str, str], Iterable[Value]], reference: re.Pattern[str], options: Mapping[str, Any]
+) -> None:
+    """Import from a file in plain text.
+
+    Args:
+        values: returns the values of a text, given its path for messages.
+        reference: what in a value refers to something else.
+    """
+
+    def read(_wishes: Wishes) -> Source:
+        return Source(str(source), tuple(values(text_of(source), str(source))), reference, ABOUT_PLAIN_TEXT)
+
+    run_import(read, options)
 
 
 def run_import(read: Read, options: Mapping[str, Any], after: After | None = None) -> None:
@@ -178,7 +195,11 @@ def _farewell(source: Source, selection: Selection, aim: Target, state: str, wis
     texts = {name: value.text for name, value in selection.chosen.items()}
     ending = [name for name, text in texts.items() if text.find("\n") == len(text) - 1]
     lines = f" A newline ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
-    done = f"{aim.path} now holds {len(selection.chosen)} values from {source.path}, {state}"
+    count = len(selection.chosen)
+    values = "1 value" if count == 1 else f"{count} values"
     left_there = sum(len(value.comments) for value in selection.chosen.values())
     notes = " Its comments were not imported (--comments)." if left_there and not wishes.comments else ""
-    return f"{done}{kept if left else ''}{lines}{notes} {source.advice}"
+    about = f"{kept if left else ''}{lines}{notes}"
+    if source.path == "-":
+        return f"{aim.path} now holds {values} from standard input.{about}"
+    return f"{aim.path} now holds {values} from {source.path}, {state}{about} {source.advice}"
