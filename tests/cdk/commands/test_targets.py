@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What `mlkeys rotate` and `mlkeys status` tell the playbooks about a program."""
+"""What the playbooks of `mlkeys rotate` and `mlkeys status` get to know about a program."""
 
 from __future__ import annotations
 
