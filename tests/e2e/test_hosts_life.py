@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -42,11 +43,13 @@ def started_with(site: Site, host: str, name: str) -> list[str]:
 
 
 def test_a_rotation_shows_what_services_run_on_and_waits_for_those_that_nobody_knows(site: Site) -> None:
-    services = [service("turned")]
+    files = [{"dest": "/etc/filed.json", "shape": "json", "content": {"KEY": {"secret": "hf_token"}}}]
+    services = [service("turned"), service("filed", mode="credential", files=files)]
     site.play(services, vault_transit_approles=[{**APPROLE, "secret_id_ttl": "10d"}])
     shown = site.play(services, playbook="status").stdout
     for name in HOSTS:
         assert f"warning: {name}: the secret ID of turned ends in 9 d (" in shown
+    before = {name: processes(site, name, "filed") for name in HOSTS}
     for name in HOSTS:
         assert started_with(site, name, "turned") == ["1"]
         assert site.got(name, "turned") == [SHA["openai_api_key"]]
@@ -54,10 +57,15 @@ def test_a_rotation_shows_what_services_run_on_and_waits_for_those_that_nobody_k
     site.hosts["two"].run("rm", "/run/mlkeys/turned.versions")
     shown = site.play(services, playbook="rotate", status=2, **ROTATION).stdout
     assert "older versions: two: turned (nobody knows which version it started with)" in shown
-    assert "Services run, started with: one: turned (v1), two: turned (unknown)." in shown
+    started = "one: filed (v1), one: turned (v1), two: filed (v1), two: turned (unknown)"
+    assert f"Services run, started with: {started}." in shown
+    for name in HOSTS:
+        assert processes(site, name, "filed") == before[name] != []
+        assert SECRETS["hf_token"] in json.loads(site.hosts[name].run("cat", "/etc/filed.json").stdout).values()
+        assert site.hosts[name].run("pgrep", "-f", "bao agent", check=False).stdout == ""
     assert floor(site) == 1
     shown = site.play(services, playbook="rotate", vault_transit_rotate_restart=True, **ROTATION).stdout
-    assert "Services run, started with: one: turned (v2), two: turned (v2)." in shown
+    assert f"Services run, started with: {started.replace('v1', 'v2').replace('unknown', 'v2')}." in shown
     assert floor(site) == 2
     for name in HOSTS:
         assert started_with(site, name, "turned") == ["2"]
@@ -65,7 +73,7 @@ def test_a_rotation_shows_what_services_run_on_and_waits_for_those_that_nobody_k
         site.hosts[name].run(
             *(["systemctl", "stop", "turned"] if name == "one" else ["/etc/mlkeys/turned/service", "stop"])
         )
-        assert "versions" not in site.hosts[name].run("ls", "/run/mlkeys").stdout
+        assert "turned.versions" not in site.hosts[name].run("ls", "/run/mlkeys").stdout
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -117,7 +125,11 @@ def test_a_service_that_follows_its_ciphertext_restarts_once_it_can_decrypt_the_
             assert site.got(name, "watched") == [SHA["openai_api_key"]] * 2
             assert started_with(site, name, "watched") == [str(latest)]
             assert len(processes(site, name, "watched")) == 1
-            assert site.hosts[name].run("pgrep", "-fc", "bao agent", check=False).stdout.strip() == "0"
+            assert site.hosts[name].run("pgrep", "-f", "bao agent", check=False).stdout == ""
+        reboot = "pkill -KILL -u watched; pkill -KILL -f ^/bin/sh./etc/mlkeys/watched; rm -rf /run/mlkeys/watched*"
+        site.hosts["two"].run("sh", "-c", f"{reboot}; /etc/mlkeys/watched/service start")
+        until(functools.partial(is_another, site, "two", "watched", []))
+        assert site.got("two", "watched") == [SHA["openai_api_key"]] * 3
     finally:
         network.close()
 

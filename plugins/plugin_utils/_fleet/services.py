@@ -17,7 +17,7 @@ from typing import Any, Iterable, Mapping
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.timestamps import moment
 
 # The result of the role's tasks running.yml for a host.
-RUNNING = "vault_transit_running"
+RUNNING = "vault_transit_host_running"
 
 
 @dataclass

@@ -177,3 +177,21 @@ def wrapped(bao: Bao, path: str) -> str:
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
         token: str = json.load(answer)["wrap_info"]["token"]
     return token
+
+
+@pytest.mark.parametrize(("uses", "suffices"), [(1, False), (3, True)])
+def test_a_start_needs_one_use_more_than_there_are_secrets(
+    bao: Bao, mount: str, tmp_path: Path, uses: int, suffices: bool
+) -> None:
+    with machine_with(bao, mount, tmp_path, token_num_uses=uses) as machine:
+        sealed = machine.seal({"s0": "mine", "s1": "mine"})
+        file = Rendered(str(tmp_path / "seen"), "json", {name: {"secret": name} for name in sealed}, "0400")
+        agent = machine.start(writing(machine.login(), [file], sealed.__getitem__))
+        try:
+            # Without enough uses, it tries for a while. The additional one is for the agent itself.
+            with contextlib.nullcontext() if suffices else pytest.raises(subprocess.TimeoutExpired):
+                agent.wait(30 if suffices else 2)
+        finally:
+            agent.kill()
+            agent.wait()
+        assert (tmp_path / "seen").exists() is suffices

@@ -24,7 +24,7 @@ def made(lines: list[str], *, failed: bool = False, floor: int = 1) -> dict[str,
         "inventory_hostname": "one",
         "vault_transit_host_services": [{"name": "gw"}],
         "vault_transit_proof": EMPTY,
-        "vault_transit_running": looked,
+        "vault_transit_host_running": looked,
     }
     return account(Scope(backend="transit", key="k", target=2, floor=floor), CURRENT, "localhost", [host])
 

@@ -165,7 +165,7 @@ def test_a_secret_id_that_ends_later_or_never_is_not_named(expires: str) -> None
 
 
 def test_a_host_whose_services_do_not_answer_is_named() -> None:
-    silent = {**running(""), "vault_transit_running": {"unreachable": True}}
+    silent = {**running(""), "vault_transit_host_running": {"unreachable": True}}
     [problem] = status([key()], [silent], LIMIT)["problems"]
     assert problem == {"severity": "error", "text": "a could not be looked at: its services did not answer."}
 
@@ -176,4 +176,4 @@ NOW = Logins(now=1767225600.0, within=14 * DAY)
 
 def running(expires: str) -> dict[str, Any]:
     lines = ["gw known yes", "gw runs yes", "gw version 1", f"gw expires {expires}"]
-    return {**host(), "vault_transit_running": {"stdout_lines": lines}}
+    return {**host(), "vault_transit_host_running": {"stdout_lines": lines}}

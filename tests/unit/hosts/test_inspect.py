@@ -19,7 +19,9 @@ def look(folder: Path) -> list[str]:
     environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
     environment.filters["quote"] = shlex.quote
     service = {"folder": str(folder), "name": "no-such-service", "state": "absent"}
-    script = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(vault_transit_host_service=service)
+    script = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        vault_transit_host_service=service, vault_transit_host_absent=[service]
+    )
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
     # As Ansible splits it, which takes more than line feeds for ends.
     return [line for line in done.stdout.decode().splitlines() if not line.startswith("holds ")]
