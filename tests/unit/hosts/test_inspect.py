@@ -22,7 +22,8 @@ def inspected(folder: Path) -> list[str]:
     environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
     environment.filters["quote"] = shlex.quote
     service = {"folder": str(folder), "name": NAME, "state": "absent", "runtime": str(folder.parent / "runtime")}
-    script = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(vault_transit_host_described=[service])
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    script = template.render(vault_transit_host_described=[service])
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
     # As Ansible splits it, which takes more than line feeds for ends.
     lines = done.stdout.decode().splitlines()
