@@ -35,6 +35,9 @@ RARE = ["crash", "crash away", "reboot", "reboot away"]
 class Network(socketserver.ThreadingTCPServer):
     """The hosts reach the server through it, unless it is away."""
 
+    # What a program that should have ended still holds open does not keep the test from ending.
+    daemon_threads = True
+
     def __init__(self, target: str) -> None:
         super().__init__(("127.0.0.1", 0), Connection)
         host, port = target.removeprefix("http://").split(":")
