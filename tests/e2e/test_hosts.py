@@ -42,7 +42,10 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
     for name in HOSTS:
         check_used_up_secret_id(site, name)
         check_plaintext(site, name)
-    assert changed(site.play([once, plain], **used_up)) == {"localhost": 0, "one": 0, "two": 0}
+    again = site.play([once, plain], **used_up)
+    assert changed(again) == {"localhost": 0, "one": 0, "two": 0}
+    assert sent(done.stdout) >= {"Write the agent's configuration", "Write the unit", "Write the script"}
+    assert sent(again.stdout) == set()
 
     # Without a secret ID of its own, a service that has ended needs a run of the role. The other service moves its
     # secrets into memory: links take the places of its files.
@@ -83,6 +86,16 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
 def one_line(text: str) -> str:
     """The text without the line breaks that Ansible may add."""
     return re.sub(r"\s+", " ", text)
+
+
+def sent(output: str) -> set[str]:
+    """The tasks that wrote files of the role's own, or only looked whether they have to."""
+    blocks = [(block.partition("]")[0].partition(" : ")[2], block) for block in output.split("TASK [")]
+    return {name for name, block in blocks if name.startswith(("Write the ", "Record ")) and not_skipped(block)}
+
+
+def not_skipped(block: str) -> bool:
+    return re.search(r"^(ok|changed): ", block, re.MULTILINE) is not None
 
 
 def written_at(site: Site, name: str, folder: str) -> str:

@@ -35,6 +35,9 @@ RARE = ["crash", "crash away", "reboot", "reboot away"]
 class Network(socketserver.ThreadingTCPServer):
     """The hosts reach the server through it, unless it is away."""
 
+    # What a program that should have ended still holds open does not keep the test from ending.
+    daemon_threads = True
+
     def __init__(self, target: str) -> None:
         super().__init__(("127.0.0.1", 0), Connection)
         host, port = target.removeprefix("http://").split(":")
@@ -137,12 +140,17 @@ class Month:
         """Each service runs once, with its key, and with nothing beside it."""
         deadline = time.monotonic() + patience
         for host in HOSTS:
-            while len(found := processes(self.site, host)) != 1 and time.monotonic() < deadline:
+            while len(found := environments(self.site, host)) != 1 and time.monotonic() < deadline:
                 time.sleep(0.1)
-            assert len(found) == 1, f"{host}: {found}\n{self.site.log(host, 'gw')[-3000:]}"
-            environment = self.site.hosts[host].run("cat", f"/proc/{found[0]}/environ").stdout.split("\0")
-            (value,) = [one.removeprefix("KEY=") for one in environment if one.startswith("KEY=")]
+            assert len(found) == 1, f"{host}: {processes(self.site, host)}\n{self.site.log(host, 'gw')[-3000:]}"
+            (value,) = [one.removeprefix("KEY=") for one in found[0] if one.startswith("KEY=")]
             assert hashlib.sha256(value.encode()).hexdigest() == WANTED
+
+
+def environments(site: Site, host: str) -> list[list[str]]:
+    """The environment of each process of the program. One that ends at this moment has none."""
+    read = [site.hosts[host].run("cat", f"/proc/{one}/environ", check=False) for one in processes(site, host)]
+    return [done.stdout.split("\0") for done in read if done.stdout]
 
 
 def processes(site: Site, host: str) -> list[str]:

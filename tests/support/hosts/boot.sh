@@ -9,13 +9,14 @@
 #   first    its first process, sshd or systemd
 #   extra    a folder with further files, at their paths on the host
 #   program  the agent's, which the host has as bao
+#   bytecode a folder that all hosts share, for the bytecode of modules
 #   visible  folders of this machine that the host has as well, separated by ":"
 #   folder   with the keys key.pub and host_key
 #   user     who logs in, with sudo for everything
 #   address  and
 #   port     of sshd
 set -eu
-: "${base:?}" "${name:?}" "${first:?}" "${extra?}" "${visible?}" "${folder:?}" "${user:?}" "${address:?}" "${port:?}"
+: "${base:?}" "${name:?}" "${first:?}" "${extra?}" "${bytecode:?}" "${visible?}" "${folder:?}" "${user:?}" "${address:?}" "${port:?}"
 
 root=$base/root
 search_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -77,9 +78,8 @@ add_agent() {
 
 # Plays send the same modules again and again. See kept_bytecode.py.
 keep_bytecode() {
-    mkdir -m 1777 "$base/kept-bytecode"
     mkdir -p "$root/var/cache/kept-bytecode" "$root/usr/lib/python3/dist-packages"
-    mount --bind "$base/kept-bytecode" "$root/var/cache/kept-bytecode"
+    mount --bind "$bytecode" "$root/var/cache/kept-bytecode"
     cp "${0%/*}/kept_bytecode.py" "$root/usr/lib/python3/dist-packages/kept_bytecode.py"
     echo "import kept_bytecode" > "$root/usr/lib/python3/dist-packages/kept_bytecode.pth"
 }

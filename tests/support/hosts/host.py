@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mlkeys._devserver import state_folder
 from mlkeys._system import processes
-from tests.support.hosts import control_groups, networks
+from tests.support.hosts import control_groups, networks, programs
 
 USER = "ops"
 PORT = 2222
@@ -128,6 +128,7 @@ class Host:
             "name": self.name,
             "first": "systemd" if self._systemd else "sshd",
             "extra": str(extra),
+            "bytecode": str(programs.bytecode_folder()),
             "program": program,
             "visible": ":".join(dict.fromkeys(visible)),
             "folder": str(self.folder.parent),

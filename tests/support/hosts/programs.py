@@ -62,6 +62,14 @@ def extra_files() -> Path:
         return extra
 
 
+def bytecode_folder() -> Path:
+    """A folder for the bytecode of modules, see kept_bytecode.py. All hosts write into it, as different users."""
+    folder = _DOWNLOADS / "bytecode"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o1777)
+    return folder
+
+
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other test processes from downloading at the same time."""

@@ -97,7 +97,7 @@ def test_variables_without_secrets_are_not_kept_in_memory() -> None:
         mode="credential", environment={}, plain_environment={"A": "x"}, files=content(k={"secret": "a"})
     )
     assert found["environment_file"] == "/etc/mlkeys/app/environment"
-    assert [(file["path"], file["text"]) for file in found["written"]] == [(found["environment_file"], "A='x'\n")]
+    assert [(file["path"], file["text"]) for file in found["written"]] == [(found["environment_file"], "A=x\n")]
 
 
 def test_plaintext_is_written_by_ansible() -> None:

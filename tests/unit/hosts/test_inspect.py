@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import subprocess
@@ -13,18 +14,30 @@ import jinja2
 import pytest
 
 TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templates" / "inspect.sh.j2"
+NAME = "no-such-service"
+
+
+def inspected(folder: Path) -> list[str]:
+    """What is reported of the service, without its name."""
+    environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
+    environment.filters["quote"] = shlex.quote
+    service = {"folder": str(folder), "name": NAME, "state": "absent", "runtime": str(folder.parent / "runtime")}
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    script = template.render(vault_transit_host_described=[service])
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
+    # As Ansible splits it, which takes more than line feeds for ends.
+    lines = done.stdout.decode().splitlines()
+    assert {line.partition(" ")[0] for line in lines} <= {".", NAME}
+    return [line.removeprefix(f"{NAME} ") for line in lines if line.startswith(NAME)]
 
 
 def look(folder: Path) -> list[str]:
-    environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
-    environment.filters["quote"] = shlex.quote
-    service = {"folder": str(folder), "name": "no-such-service", "state": "absent"}
-    script = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        vault_transit_host_service=service, vault_transit_host_absent=[service]
-    )
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
-    # As Ansible splits it, which takes more than line feeds for ends.
-    return [line for line in done.stdout.decode().splitlines() if not line.startswith("holds ")]
+    """The records among it."""
+    return [line for line in inspected(folder) if not line.startswith(("holds ", "is ", "leaves "))]
+
+
+def described(folder: Path) -> list[str]:
+    return [line for line in inspected(folder) if line.startswith("is ")]
 
 
 @pytest.fixture
@@ -70,6 +83,25 @@ def test_a_folder_is_not_a_placed_file(folder: Path, tmp_path: Path) -> None:
     assert look(folder) == ["has folder", f"placed file {tmp_path}/link", f"placed file {tmp_path}/none"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="files belong to the user of the tests")
+def test_what_is_there_is_described_by_its_hash(folder: Path) -> None:
+    folder.chmod(0o750)
+    (folder / "agent.hcl").write_text("exit_after_auth = true\n")
+    (folder / "agent.hcl").chmod(0o640)
+    (folder / "secret_id").write_text("secret")
+    digest = hashlib.sha256(b"exit_after_auth = true\n").hexdigest()
+    assert described(folder) == ["is . 750 root:root", f"is agent.hcl 640 root:root {digest}"]
+
+
+def test_what_remains_of_a_service_is_listed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "runtime").mkdir()
+    found = inspected(folder)
+    assert {line for line in found if line.startswith("leaves ")} == {f"leaves {tmp_path}/runtime", f"leaves {folder}"}
+    assert "has attempts" not in found
+    (tmp_path / "runtime" / "attempts").touch()
+    assert "has attempts" in inspected(folder)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_what_others_own_is_not_read(folder: Path, tmp_path: Path) -> None:
     for name, text in (("accessor", "abc"), ("placed", "file /etc/victim\n"), ("started", "abc")):
@@ -80,3 +112,5 @@ def test_what_others_own_is_not_read(folder: Path, tmp_path: Path) -> None:
     (folder / "accessor").unlink()
     (folder / "accessor").symlink_to(tmp_path / "mine")
     assert look(folder) == ["has folder"]
+    (folder / "fetch").symlink_to(tmp_path / "mine")
+    assert [line.split()[1] for line in described(folder)] == ["."]
