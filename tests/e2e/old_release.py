@@ -79,7 +79,7 @@ def downgrade(site: Site, host: str, name: str, command: list[str]) -> None:
     run(*(["systemctl", "stop", name] if is_systemd else [f"{folder}/service", "stop"]))
     program = run("sh", "-c", "command -v bao").stdout.strip()
     new = run("cat", f"{folder}/agent.hcl").stdout
-    head, _, template = new.partition("template {")
+    head, _separator, template = new.partition("template {")
     (code,) = re.findall(r"\{\{ with secret .*?\}\}\{\{ \$v := base64Decode .Data.plaintext \}\}", template)
     old = [
         head.replace("exit_after_auth = true\n", "").replace("exit_on_err = true\n", "").strip(),

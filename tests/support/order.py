@@ -38,7 +38,7 @@ def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
             quick.append(item)
         else:
             slow.setdefault((rank, name), []).append(item)
-    parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    parts: list[list[pytest.Item]] = [[] for _worker in range(workers)]
     for number, file in enumerate(sorted(slow)):
         parts[number % workers] += slow[file]
     for number, part in enumerate(parts):

@@ -76,5 +76,5 @@ def test_the_slowest_files_are_dealt_first_and_no_test_is_lost(request: pytest.F
         assert len(order) == len(items)
         assert {item.nodeid for item in order} == {item.nodeid for item in items}
         # A file's tests share what it sets up, so they follow one another, but where the list is cut.
-        blocks = [path for path, _ in itertools.groupby(item.path for item in order)]
+        blocks = [path for path, _tests in itertools.groupby(item.path for item in order)]
         assert len(blocks) <= len(set(blocks)) + workers

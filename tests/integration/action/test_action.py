@@ -138,7 +138,7 @@ def test_which_tasks_run_in_process(
     project.hosts(1, ansible_async_dir=str(tmp_path / "jobs"))
     project.write("become_plugins/stub.py", STUB)
     tasks: list[dict[str, Any]] = []
-    for number, (keywords, _) in enumerate(ways):
+    for number, (keywords, _in_process) in enumerate(ways):
         asking = {"mlkeys.transit.vault_transit_key_info": {"name": "ml", "backend": mount}, "register": "out"}
         tasks.append({"name": f"Way {number} begins", **asking, **keywords})
         found = "(out.results | default([out]))[0].transit_keys[0].name == 'ml'"
