@@ -82,5 +82,5 @@ def test_plaintext_reaches_a_file_that_others_cannot_read(fresh: Bao, tmp_path: 
     )
     assert changes(mlkeys("deploy", cwd=tmp_path, env=env).stdout) == 1
     assert fresh.done("GET", "sys/auth/approle")["data"]["description"] == "new"
-    assert (tmp_path / "plain.env").read_text().endswith(f"KEY='{PLAINTEXT}'\n")
+    assert (tmp_path / "plain.env").read_text().endswith(f"KEY={PLAINTEXT}\n")
     assert (tmp_path / "plain.env").stat().st_mode & 0o777 == 0o600

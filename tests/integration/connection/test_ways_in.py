@@ -40,11 +40,12 @@ Environment = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def engine(secure_bao: SecureBao) -> str:
+def engine(secure_bao: SecureBao) -> Iterator[str]:
     # One of its own: other tests delete keys of the other.
     secure_bao.bao.done("POST", "sys/mounts/ways", {"type": "transit"})
     make_key(secure_bao.bao, "ways")
-    return "ways"
+    yield "ways"
+    secure_bao.bao.done("DELETE", "sys/mounts/ways")
 
 
 @pytest.fixture(scope="module")
