@@ -32,6 +32,16 @@ DAYS = 30
 RARE = ["crash", "crash away", "reboot", "reboot away"]
 
 
+# Ends when the processes have.
+GONE = """
+for pid; do
+    while case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in '' | Z* | X*) false ;; esac; do
+        sleep 0.05
+    done
+done
+"""
+
+
 class Network(socketserver.ThreadingTCPServer):
     """The hosts reach the server through it, unless it is away."""
 
@@ -130,7 +140,10 @@ class Month:
         self.network.is_away = False
 
     def _end(self, host: str) -> None:
-        self.site.hosts[host].run("pkill", "-KILL", "-u", "gw", "-xf", "sleep 3600")
+        ended = processes(self.site, host)
+        self.site.hosts[host].run("kill", "-KILL", *ended)
+        # Until it has gone, the service runs, and a start has nothing to do.
+        self.site.hosts[host].run("sh", "-c", GONE, "sh", *ended)
 
     def _start(self, host: str) -> None:
         # As cron does it at boot, without waiting.
