@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, Mapping
+from typing import Any, BinaryIO, Dict, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.containers import Contained, Occurrence
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import Bookmark, is_ciphertext
@@ -52,16 +52,18 @@ class Rewritten:
         return {"replaced": dict(self.replaced), "total": self.total, "left": self.left, "problems": self.problems}
 
 
-def checked(replacements: Mapping[str, str]) -> Mapping[str, str]:
-    """The replacements.
+class Replacements(Dict[str, str]):
+    """New ciphertexts, by the old. They are checked once, for all files that are rewritten with them.
 
     Raises:
         RewriteError: one is not a ciphertext.
     """
-    wrong = sum(1 for new in replacements.values() if not is_ciphertext(new))
-    if wrong:
-        raise RewriteError(f"{wrong} of {len(replacements)} replacements do not parse as ciphertexts")
-    return replacements
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        wrong = sum(1 for new in given.values() if not is_ciphertext(new))
+        if wrong:
+            raise RewriteError(f"{wrong} of {len(given)} replacements do not parse as ciphertexts")
+        super().__init__(given)
 
 
 def rewrite(
@@ -86,7 +88,7 @@ def rewrite(
         RewriteError: a replacement is not a ciphertext or would not be read as it is written, the source is binary, or
             another number of ciphertexts was replaced than expected.
     """
-    checked(replacements)
+    known = replacements if isinstance(replacements, Replacements) else Replacements(replacements)
     if has_nul(source):
         raise RewriteError(BINARY_REASON)
     if begin is not None:
@@ -97,7 +99,7 @@ def rewrite(
     tally = _Tally()
     moved = None
     for piece in reader.pieces():
-        target.write(tally.written(piece, replacements))
+        target.write(tally.written(piece, known))
         if end is not None and reader.offset >= end.offset:
             moved = replace(end, offset=target.tell())
             source.seek(reader.offset)

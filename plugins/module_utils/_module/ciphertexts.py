@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     Unread,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import (
+    Replacements,
     RewriteError,
     Rewritten,
     rewrite,
@@ -216,9 +217,15 @@ def run_replacing(module: AnsibleModule) -> None:
     replaced: dict[str, int] = {}
     problems: dict[str, str] = {}
     moved: dict[str, Any] = {}
-    texts: dict[str, str] = json.loads(module.params["texts"])
+    texts: dict[str, str] = {}
     parts: dict[str, Any] = json.loads(module.params["parts"])
-    for path in module.params["paths"]:
+    paths: list[str] = module.params["paths"]
+    try:
+        texts = Replacements(json.loads(module.params["texts"]))
+    except RewriteError as error:
+        problems = dict.fromkeys(paths, error.args[0])
+        paths = []
+    for path in paths:
         part = parts.get(path) or {}
         try:
             done = _replaced(module, path, texts, part, changed=bool(replaced))
