@@ -135,9 +135,9 @@ class LookupModule(LookupBase):
         sources = _sources(facts, terms)
         places = _places(sources, [one for one in named if one not in missing])
         files, unread = _read(places, lambda: connected(options))
-        # What cannot be listed is noted by now.
         # A document of a KV engine has no path.
         known = [*(file.path for file in files if file.path), *_searched(hosts[0])]
+        # What cannot be listed is noted by now.
         texts = [path for path in texts_beside(sources, lambda _error: None) if not _is_within(path, known)]
         key, backend = self.get_option("key"), self.get_option("backend")
         own = of_key(files, backend, key) if key else files

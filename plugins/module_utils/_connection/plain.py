@@ -13,7 +13,6 @@ import functools
 import http.client
 import json
 import os
-import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -28,7 +27,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits 
     done_within,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unix_sockets import path_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unix_sockets import connected, path_of
 
 
 @dataclass(frozen=True)
@@ -126,10 +125,8 @@ class _SocketConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
         try:
-            self.sock.connect(self._path)
+            self.sock = connected(self._path, self.timeout)
         except OSError as error:
             raise OSError(f"at a socket: {error.strerror or 'timed out'}") from None
 

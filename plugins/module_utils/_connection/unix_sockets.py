@@ -30,6 +30,22 @@ def base_of(address: str) -> str:
     return SCHEME + path.encode().hex() if path else address
 
 
+def connected(path: str, timeout: float | None) -> socket.socket:
+    """A connection to a socket.
+
+    Raises:
+        OSError: there is none.
+    """
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.settimeout(timeout)
+        made.connect(path)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
 def socket_adapter(watch: Watch) -> Any:
     """An adapter for a session of `requests` that talks to Unix sockets, and shows each connection to ``watch``."""
     import requests
@@ -57,17 +73,14 @@ def _pool(pool: Any) -> Any:
     def new_connection(self: Any) -> socket.socket:
         import urllib3
 
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        timeout = self.timeout if isinstance(self.timeout, (int, float)) else None
         try:
-            made.settimeout(self.timeout if isinstance(self.timeout, (int, float)) else None)
-            made.connect(bytes.fromhex(self.host).decode())
+            return connected(bytes.fromhex(self.host).decode(), timeout)
         except OSError as error:
-            made.close()
             # The words of urllib3, since errors are recognised by them.
             raise urllib3.exceptions.NewConnectionError(
                 self, f"Failed to establish a new connection at a socket: {error.strerror or 'timed out'}"
             ) from None
-        return made
 
     def start(self: Any, host: str, port: int | None = None, timeout: Any = None, **_tls: Any) -> None:
         # urllib3 leaves out what is for TLS alone where the scheme is http.

@@ -110,8 +110,8 @@ class _Texts:
     def known(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         base = base_of(self._file.path)
-        folders = (found for name in _BESIDE for found in os.walk(f"{base}/{name}"))
-        paths = [f"{folder}/{name}" for folder, _, names in folders for name in sorted(names) if is_yaml(name)]
+        walked = (step for folder in _BESIDE for step in os.walk(f"{base}/{folder}"))
+        paths = [f"{folder}/{name}" for folder, _, names in walked for name in sorted(names) if is_yaml(name)]
         for text in [self._file.text, *map(_read, paths)]:
             for name, value in texts_in_yaml(_nodes(text)):
                 if value not in found.setdefault(name, []):
