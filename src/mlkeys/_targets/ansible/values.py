@@ -120,7 +120,8 @@ class Values:
             raise ValueError(f"{target.path} has no {target.attribute}")
         element, attribute = pointer.element, pointer.attribute
         if isinstance(element, Encrypted):
-            return Expression(element.name if self.view.stack_of[element] is self.stack else self._elsewhere(element))
+            is_here = self.view.stack_of[element] is self.stack
+            return Expression(element.name if is_here else self._elsewhere(element), ciphertext=True)
         if isinstance(element, Decrypted):
             return Expression(self._decrypting(element), plaintext=True)
         if pointer.runtime:
