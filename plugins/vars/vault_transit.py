@@ -239,7 +239,7 @@ class VarsModule(BaseVarsPlugin):
 
 def _warn_of_order() -> None:
     """Warn if another plugin puts the ciphertext back. The display shows the same warning once."""
-    problem = vars_plugins.problem(constants.VARIABLE_PLUGINS_ENABLED)
+    problem = vars_plugins.problem(constants.config.get_config_value("VARIABLE_PLUGINS_ENABLED"))
     if problem:
         display.warning(f"Variables of encrypted vars files are ciphertext: {problem}.")
 

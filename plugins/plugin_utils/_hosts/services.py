@@ -156,7 +156,7 @@ class _Service:
         for name in ("after", "wants", "write_paths", "restart_units"):
             shown[name] = [str(value) for value in given.get(name) or ()]
         shown["type"] = start_type(given)
-        # It is no reason to restart.
+        # Services need not restart because of it.
         more = {"fingerprint": _fingerprint(shown), "allow_ciphertext": bool(given.get("allow_ciphertext"))}
         return {**shown, **health(given), **more}
 

@@ -17,7 +17,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_plugin
         ("host_group_vars", ""),
         ("", ""),
         ("mlkeys.transit.vault_transit,host_group_vars", "before host_group_vars"),
-        ("mlkeys.transit.vault_transit, x.y.z, ansible.builtin.host_group_vars", "before ansible.builtin.host_group_vars"),
+        (
+            "mlkeys.transit.vault_transit, x.y.z, ansible.builtin.host_group_vars",
+            "before ansible.builtin.host_group_vars",
+        ),
         ("host_group_vars,vault_transit", "without the name of its collection"),
     ],
 )

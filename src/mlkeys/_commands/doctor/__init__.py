@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.doctor import environment, machine, server
+from mlkeys._commands.doctor import environment, machine, server, variables
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.project import (
@@ -44,8 +44,10 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, as_json
     """Diagnose problems.
 
     Checks what is installed, PROGRAM (app.py) if it exists, the settings, the server, the login, and whether the token
-    has the capabilities that deploying PROGRAM needs. Logs in as a deployment does, changes nothing, and shows no
-    secrets. Exits with 1 if something is wrong. A remark points out something that works but may be unexpected.
+    has the capabilities that deploying PROGRAM needs. In an Ansible project, it also checks whether Ansible decrypts
+    the encrypted vars files (vars_plugins_enabled in ansible.cfg). Logs in as a deployment does, changes nothing, and
+    shows no secrets. Exits with 1 if something is wrong. A remark points out something that works but may be
+    unexpected.
 
     \b
     Examples:
@@ -92,6 +94,7 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
     except MlkeysError:
         yield Check("server", "remark", "not checked: this needs Ansible and the collection")
         return
+    yield from variables.check(variables.encrypted_files(Path()), *collection.vars_plugins())
     yield from _settings_and_servers(stacks)
 
 
