@@ -35,6 +35,13 @@ options:
       - shell
       - toml
       - yaml
+  allow_ciphertext:
+    description:
+      - Whether the result may hold ciphertext (C(vault:vN:...)). Otherwise the filter fails, because a variable that
+        was not decrypted would replace a good key.
+      - Set it for programs that decrypt themselves.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -46,6 +53,15 @@ EXAMPLES = r"""
     mode: "0600"
   vars:
     account: it's "mine"
+
+- name: Write ciphertext for a program that decrypts it itself
+  ansible.builtin.copy:
+    dest: "{{ credentials_folder }}/sealed.env"
+    content: |
+      OPENAI_API_KEY={{ sealed | mlkeys.transit.quoted('dotenv', allow_ciphertext=true) }}
+    mode: "0600"
+  vars:
+    sealed: vault:v1:ZXhhbXBsZSBvZiBhIGNpcGhlcnRleHQ=
 """
 
 RETURN = r"""
@@ -58,16 +74,20 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import holds_ciphertext, refusal
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES, UnsupportedValue, quoted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import decrypted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 
 
-def in_quotes(value: Any, shape: str) -> Any:
+def in_quotes(value: Any, shape: str, *, allow_ciphertext: bool = False) -> Any:
     if shape not in SHAPES:
         raise AnsibleFilterError(f"quoted: shape must be one of {', '.join(SHAPES)}.")
+    plain = decrypted(value)
+    if not allow_ciphertext and isinstance(plain, str) and holds_ciphertext(plain):
+        raise AnsibleFilterError(f"quoted: {refusal('the value')}")
     try:
-        return marked(quoted(shape, decrypted(value)), template=False)
+        return marked(quoted(shape, plain), template=False)
     except UnsupportedValue as error:
         raise AnsibleFilterError(f"quoted: {error}.") from None
 

@@ -34,6 +34,13 @@ options:
       - shell
       - toml
       - yaml
+  allow_ciphertext:
+    description:
+      - Whether the result may hold ciphertext (C(vault:vN:...)). Otherwise the filter fails, because a variable that
+        was not decrypted would replace a good key.
+      - Set it for programs that decrypt themselves.
+    type: bool
+    default: false
   secrets:
     description:
       - Maps names of secrets to their values.
@@ -65,6 +72,7 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import paths_of_ciphertexts, refusal
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import (
     SHAPES,
     UnsupportedValue,
@@ -76,10 +84,12 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import SECRET, is_secret
 
 
-def shaped(data: Any, shape: str, secrets: Any = None) -> Any:
+def shaped(data: Any, shape: str, secrets: Any = None, *, allow_ciphertext: bool = False) -> Any:
     if shape not in SHAPES:
         raise AnsibleFilterError(f"shaped: shape must be one of {', '.join(SHAPES)}.")
-    known = decrypted(secrets or {})
+    known, plain = decrypted(secrets or {}), decrypted(data)
+    if not allow_ciphertext:
+        _check_plaintext(plain, known)
 
     def leaf(value: Any) -> str | None:
         if secrets is None or not is_secret(value):
@@ -89,9 +99,19 @@ def shaped(data: Any, shape: str, secrets: Any = None) -> Any:
         return quoted(shape, known[value[SECRET]])
 
     try:
-        return marked(rendered(shape, decrypted(data), leaf), template=False)
+        return marked(rendered(shape, plain, leaf), template=False)
     except UnsupportedValue as error:
         raise AnsibleFilterError(f"shaped: {error}.") from None
+
+
+def _check_plaintext(data: Any, secrets: Any) -> None:
+    """
+    Raises:
+        AnsibleFilterError: a value holds ciphertext. The message names its place.
+    """
+    places = paths_of_ciphertexts(data) + [f"the secret {name}" for name in paths_of_ciphertexts(secrets)]
+    if places:
+        raise AnsibleFilterError(f"shaped: {refusal(', '.join(place or 'the value' for place in places))}")
 
 
 class FilterModule:

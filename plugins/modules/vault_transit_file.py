@@ -28,6 +28,13 @@ options:
       - The text.
     type: str
     required: true
+  allow_ciphertext:
+    description:
+      - Whether O(content) may hold ciphertext (C(vault:vN:...)). Otherwise the module fails before it writes anything,
+        because a variable that was not decrypted would replace a good key.
+      - Set it for programs that decrypt themselves.
+    type: bool
+    default: false
   mode:
     description:
       - Permissions of the file, as in M(ansible.builtin.file).
@@ -88,6 +95,7 @@ def argument_spec() -> Spec:
         **connection_spec(),
         "path": {"type": "path", "required": True},
         "content": {"type": "str", "required": True, "no_log": True},
+        "allow_ciphertext": {"type": "bool", "default": False},
         "mode": {"type": "raw", "default": "0600"},
     }
 

@@ -63,12 +63,15 @@ options:
   secrets:
     description:
       - Variable names and their values in plaintext.
-      - Names are letters, digits and C(_). Values are text, and not empty.
+      - Names are letters, digits and C(_). Values are text.
+      - A secret that is missing, or whose value is empty or V(null), keeps its stored ciphertext. So a run needs
+        plaintext for new and changed entries only, and somebody who has none can deploy. It is an error if the file
+        holds no ciphertext of a secret without a value.
     type: dict
     default: {}
   purge:
     description:
-      - Remove entries that are not among O(secrets).
+      - Remove entries that are not named in O(secrets).
     type: bool
     default: false
   keep:
@@ -152,7 +155,7 @@ EXAMPLES = r"""
       openai_api_key: "{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}"
       anthropic_api_key: "{{ lookup('ansible.builtin.env', 'ANTHROPIC_API_KEY') }}"
 
-- name: Rewrap all entries with the key's latest version
+- name: Keep what the file holds, rewrapped with the key's latest version
   mlkeys.transit.vault_transit_vars:
     path: "{{ inventory_dir }}/group_vars/all/keys.transit.yml"
     key: ml-api-key
@@ -192,7 +195,7 @@ entries:
       type: str
       returned: always
     reason:
-      description: The reason. Empty for an entry that was kept.
+      description: The reason. Empty for an entry that was kept, V(no value given) if its secret has no value.
       type: str
       returned: always
     version:

@@ -18,7 +18,9 @@ description:
     read once per run.
   - Lookups and modules share the plugin's login for the whole run.
   - List it after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), because that plugin reads the same
-    files and returns the ciphertext. Without this plugin, the variables hold ciphertext.
+    files and returns the ciphertext. The plugin warns if it is listed before.
+  - Without this plugin, the variables hold ciphertext. M(mlkeys.transit.vault_transit_file) and the filters
+    P(mlkeys.transit.quoted#filter) and P(mlkeys.transit.shaped#filter) then refuse to write them.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -147,7 +149,7 @@ EXAMPLES = r"""
 import os
 from typing import Any, Iterable
 
-from ansible import context
+from ansible import constants, context
 from ansible.errors import AnsibleParserError
 from ansible.inventory.host import Host
 from ansible.plugins.vars import BaseVarsPlugin
@@ -155,6 +157,7 @@ from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_plugins
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
@@ -204,6 +207,7 @@ class VarsModule(BaseVarsPlugin):
     def _known_settings(self) -> tuple[bool, bool]:
         """What is asked for every host. Ansible looks a setting up in some 50 microseconds."""
         if self._asked is None:
+            _warn_of_order()
             self._asked = (bool(self.get_option("disabled")), _decrypts(str(self.get_option("decrypt"))))
         return self._asked
 
@@ -231,6 +235,13 @@ class VarsModule(BaseVarsPlugin):
         if how == "warn":
             # The display shows the same warning once.
             display.warning(problem)
+
+
+def _warn_of_order() -> None:
+    """Warn if another plugin puts the ciphertext back. The display shows the same warning once."""
+    problem = vars_plugins.problem(constants.config.get_config_value("VARIABLE_PLUGINS_ENABLED"))
+    if problem:
+        display.warning(f"Variables of encrypted vars files are ciphertext: {problem}.")
 
 
 def _decrypts(when: str) -> bool:

@@ -58,11 +58,13 @@ OUTSIDE: dict[str, set[str]] = {
 
 PURE = (
     "_shared/age",
+    "_shared/kept_sealed",
     "_shared/printable",
     "_shared/schema",
     "_shared/policy",
     "_shared/shapes",
     "_shared/hcl",
+    "_shared/vars_plugins",
     "_shared/yaml_words",
     "_connection/errors",
     "_connection/messages",

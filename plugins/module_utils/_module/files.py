@@ -28,6 +28,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import 
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import lines_with_ciphertext, refusal
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
 
 Request = TypeVar("Request")
@@ -120,6 +121,7 @@ def _tried(
 def run_writing(module: AnsibleModule) -> None:
     """Put a text into a file, without showing either side of the difference."""
     path = module.params["path"]
+    _check_plaintext(module)
     # In check mode the task that makes the folder may have made none either.
     if module.check_mode and not os.path.isdir(os.path.dirname(os.path.realpath(path))):
         succeed(module, changed=True, path=os.path.realpath(path))
@@ -131,6 +133,14 @@ def run_writing(module: AnsibleModule) -> None:
         new = content.encode("utf-8") if is_other and not module.check_mode else None
         changed = put(module, file, new, attributes, changed=is_other)
     succeed(module, changed=changed, path=file.path)
+
+
+def _check_plaintext(module: AnsibleModule) -> None:
+    """End the module if the text holds ciphertext without being asked to."""
+    lines = [] if module.params["allow_ciphertext"] else lines_with_ciphertext(module.params["content"])
+    if lines:
+        where = "content" if len(module.params["content"].splitlines()) == 1 else f"content, line {lines[0]},"
+        _end(module, f"{module.params['path']} was left as it is: {refusal(where)}")
 
 
 def put(

@@ -54,6 +54,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv impor
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import Secrets, VarsRequest
 
 
+# Why an entry was kept without a look at its value.
+NOT_GIVEN = "no value given"
+
+
 def reconcile_vars(client: Client, request: VarsRequest, run: RunContext) -> Outcome:
     """Bring an encrypted vars file, or a document of a KV engine, in step with the given secrets."""
     if request.place is not None:
@@ -151,6 +155,7 @@ def carry_out(plan: VarsPlan) -> Edits:
 def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunContext) -> tuple[Outcome, Edits | None]:
     """The outcome but for what is written, and what has to be."""
     transit = _owner(client, request, file)
+    _check_ungiven(request, file)
     if not request.secrets and not file.entries:
         return Outcome(changed=False, result={"entries": []}), None
     try:
@@ -180,6 +185,20 @@ def _owner(client: Client, request: VarsRequest, file: VarsFile) -> Transit:
     return transit
 
 
+def _check_ungiven(request: VarsRequest, file: VarsFile) -> None:
+    """
+    Raises:
+        InvalidOption: a secret without a value has no stored ciphertext either.
+    """
+    missing = sorted(request.ungiven - frozenset(file.entries))
+    if missing:
+        problems = "; ".join(f"the value of '{name}' is empty" for name in missing)
+        raise InvalidOption(
+            f"secrets: {problems}, and {file.path} holds no ciphertext to keep. Pass the value, or encrypt it with "
+            "'mlkeys set'."
+        )
+
+
 def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprints: Mapping[str, str]) -> VarsPlan:
     same = _compare(transit, request, file, fingerprints)
     latest_fingerprint = max(ciphertext_version(text) or 0 for text in fingerprints.values())
@@ -196,9 +215,13 @@ def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprint
         version=version,
         fingerprint_version=latest_fingerprint,
         purge=request.purge,
-        keep=request.keep,
+        keep=request.keep | request.ungiven,
         left=request.left,
     )
+    changes = [
+        replace(change, reason=NOT_GIVEN) if change.action == KEPT and change.name in request.ungiven else change
+        for change in changes
+    ]
     return VarsPlan(transit, request, file, version, changes, {**fingerprints, **refreshed}, warnings)
 
 

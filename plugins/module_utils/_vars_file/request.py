@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import path_problem
@@ -24,6 +24,7 @@ class VarsRequest:
         path: of the file, empty for a document without one.
         text: the file's present text.
         place: the document of a KV engine that holds the entries, ``None`` for a file that holds them or points there.
+        ungiven: names of secrets without a value, whose stored ciphertexts stay.
         key_version: the version that no entry should be behind, 0 for the latest.
         purge: whether to remove entries that are neither among the secrets nor named by ``keep``.
         left: entries that stay as they are, whatever version they have.
@@ -33,6 +34,7 @@ class VarsRequest:
     key: str
     fingerprint_key: str
     secrets: Secrets = field(default_factory=dict, repr=False)
+    ungiven: frozenset[str] = frozenset()
     path: str = ""
     text: str = field(default="", repr=False)
     place: Place | None = None
@@ -63,11 +65,14 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
     Raises:
         InvalidOption: an option is invalid.
     """
+    secrets = options["secrets"]
+    given = {name: value for name, value in secrets.items() if not _is_ungiven(value)}
     return VarsRequest(
         backend=checked_mount(options["backend"]),
         key=options["key"],
         fingerprint_key=options["fingerprint_key"] or options["key"],
-        secrets=checked_secrets(options["secrets"]),
+        secrets=checked_secrets(given, also_named=secrets),
+        ungiven=frozenset(secrets) - frozenset(given),
         path=str(options["path"] or ""),
         text=text,
         place=_place(options) if options["store"] == IN_KV else None,
@@ -80,13 +85,16 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
     )
 
 
-def checked_secrets(given: Mapping[str, Any]) -> dict[str, bytes]:
+def checked_secrets(given: Mapping[str, Any], also_named: Iterable[str] = ()) -> dict[str, bytes]:
     """The secrets as they are encrypted.
+
+    Args:
+        also_named: names that must be valid too.
 
     Raises:
         InvalidOption: a name or a value is invalid. The message shows no value.
     """
-    problems = name_problems([str(name) for name in given])
+    problems = name_problems([str(name) for name in dict.fromkeys([*also_named, *given])])
     problems += [
         f"the value of '{name}' must be text (quote it)" for name, value in given.items() if not _is_text(value)
     ]
@@ -94,6 +102,11 @@ def checked_secrets(given: Mapping[str, Any]) -> dict[str, bytes]:
     if problems:
         raise InvalidOption(f"secrets: {'; '.join(problems)}.")
     return {name: value.encode("utf-8") for name, value in given.items()}
+
+
+def _is_ungiven(value: Any) -> bool:
+    """Whether somebody who has no plaintext passes this: an empty environment variable, for one."""
+    return value is None or value == ""
 
 
 def _is_text(value: Any) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import paths_of_ciphertexts, refusal
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import UnsupportedValue, quoted, rendered
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, writing
@@ -155,7 +156,9 @@ class _Service:
         for name in ("after", "wants", "write_paths", "restart_units"):
             shown[name] = [str(value) for value in given.get(name) or ()]
         shown["type"] = start_type(given)
-        return {**shown, **health(given), "fingerprint": _fingerprint(shown)}
+        # Services need not restart because of it.
+        more = {"fingerprint": _fingerprint(shown), "allow_ciphertext": bool(given.get("allow_ciphertext"))}
+        return {**shown, **health(given), **more}
 
     def _check(self) -> None:
         self.problems += [*self._problems_of_command(), *self._problems_of_names(), *self._problems_of_files()]
@@ -217,6 +220,7 @@ class _Service:
                 quoted("environment_file", value)
             except UnsupportedValue as problem:
                 yield f"plain_environment: {name}: {problem}"
+        yield from self._problems_of_ciphertext()
         paths = set()
         for file in self._given.get("files") or ():
             dest = str(file.get("dest") or "")
@@ -224,6 +228,16 @@ class _Service:
             if dest in paths:
                 yield f"the file '{dest}' is listed twice"
             paths.add(dest)
+
+    def _problems_of_ciphertext(self) -> Iterator[str]:
+        """Values that are ciphertext because nothing decrypted a variable."""
+        if self._given.get("allow_ciphertext"):
+            return
+        for path in paths_of_ciphertexts(self._given.get("plain_environment") or {}):
+            yield refusal(f"plain_environment: {path}").rstrip(".")
+        for file in self._given.get("files") or ():
+            for path in paths_of_ciphertexts(file.get("content")):
+                yield refusal(f"the file '{file.get('dest') or ''}': {path or 'content'}").rstrip(".")
 
     def _problems_of_file(self, file: Mapping[str, Any], dest: str) -> Iterator[str]:
         if not _is_path(dest):

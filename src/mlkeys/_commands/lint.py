@@ -17,8 +17,9 @@ from mlkeys._commands.declared import followed
 from mlkeys._commands.errors import refusal, show_json
 from mlkeys._commands.scanning import Scanned, scanned, scanned_history, scanned_text
 from mlkeys._commands.vars_file.documents import Document
+from mlkeys._commands.vars_plugins import configurations
 from mlkeys._errors import MlkeysError
-from mlkeys._lint import reports
+from mlkeys._lint import enabled, reports
 from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
 from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
 from mlkeys._providers.key_patterns import Form, Patterns, built_in, forms_in
@@ -164,6 +165,8 @@ def _checked(tree: Worktree, options: Options) -> tuple[_Checked, list[Finding]]
     if not (options["history"] or options["staged"]):
         _add_declared(checked, tree, patterns)
     checked.at_ciphertexts(server=options["server"])
+    if not (options["history"] or options["staged"]):
+        checked.at_settings()
     found = in_order(checked.found)
     if options["baseline"] is not None:
         found = _unknown(found, options["baseline"], update=options["update_baseline"])
@@ -211,6 +214,7 @@ class _Checked:
         self.found: list[Finding] = []
         self.with_ciphertexts: list[Looked] = []
         self.documents: list[Document] = []
+        self.managed: list[str] = []
 
     def add(self, one: Scanned) -> None:
         if one.skipped is not None:
@@ -239,9 +243,17 @@ class _Checked:
                 if server:
                     raise
                 self.skipped.append(f"encrypted vars files, except for plaintext secrets: {str(problem).rstrip('.')}")
+        self.managed = [path for path in managed if path not in others]
         for file in self.with_ciphertexts:
             if file.path not in managed or file.path in others:
                 self.found += loose_ciphertexts(file.text, file.path)
+
+    def at_settings(self) -> None:
+        """Check whether Ansible decrypts the encrypted vars files that it reads."""
+        found = configurations(self.managed)
+        for one in found.unread:
+            self.add(Scanned(skipped=one))
+        self.found += enabled.findings(found.texts, found.files)
 
 
 def _patterns(files: Sequence[Path]) -> Patterns:

@@ -106,6 +106,20 @@ UNRESOLVED = Rule(
     "A declared encrypted vars file whose path only Ansible knows.",
     "Check it by its path (mlkeys lint FILE), or with mlkeys status.",
 )
+VARS_PLUGIN = Rule(
+    "MLK209",
+    "vars-plugin",
+    WARNING,
+    "An encrypted vars file whose variables stay ciphertext, although the vars plugin is enabled.",
+    "Correct vars_plugins_enabled in ansible.cfg (mlkeys init --ansible), or rename the file to NAME.transit.yml.",
+)
+VARS_PLUGIN_OFF = Rule(
+    "MLK210",
+    "vars-plugin-off",
+    NOTE,
+    "An ansible.cfg that does not enable the vars plugin, so that variables of encrypted vars files are ciphertext.",
+    "Nothing to do if only hosts decrypt. Otherwise enable the plugin (mlkeys init --ansible).",
+)
 UNKNOWN_KEY = Rule(
     "MLK301",
     "unknown-key",
@@ -162,6 +176,8 @@ RULES = (
     KV_DOCUMENT,
     MISSING_FILE,
     UNRESOLVED,
+    VARS_PLUGIN,
+    VARS_PLUGIN_OFF,
     UNKNOWN_KEY,
     BELOW_FLOOR,
     BEHIND,

@@ -53,6 +53,20 @@ def load() -> None:
         ) from None
 
 
+def vars_plugins() -> tuple[list[str], str]:
+    """The vars plugins that Ansible's setting lists here, and the configuration that it reads; empty if it reads none.
+
+    Raises:
+        MlkeysError: Ansible or the collection is not installed here.
+    """
+    load()
+    from ansible.config.manager import ConfigManager, find_ini_config_file
+
+    # Not what was read when Ansible was imported.
+    path = find_ini_config_file()
+    return list(ConfigManager(path).get_config_value("VARIABLE_PLUGINS_ENABLED")), str(path or "")
+
+
 @contextmanager
 def _no_log() -> Iterator[None]:
     """Keep Ansible from opening a log when it is imported. Commands write none."""

@@ -422,3 +422,25 @@ def test_people_get_lines_and_colours_on_a_terminal_alone(bao: Bao, tmp_path: Pa
     assert bao.token not in run.stdout
     assert "server" in run.stdout
     assert "root: it may do everything" in run.stdout
+
+
+VARS_FILE = "a: vault:v1:AAAA\n_transit:\n  format: 1\n  key: k\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "listed", "level", "said"),
+    [
+        ("keys.transit.yml", "host_group_vars", "remark", "does not list mlkeys.transit.vault_transit"),
+        ("keys.transit.yml", "mlkeys.transit.vault_transit,host_group_vars", "wrong", "before host_group_vars"),
+        ("keys.transit.yml", "host_group_vars,mlkeys.transit.vault_transit", "ok", "decrypts group_vars/all/keys"),
+        ("keys.yml", "host_group_vars,mlkeys.transit.vault_transit", "wrong", "does not end with .transit.yml"),
+    ],
+)
+def test_the_setting_of_the_vars_plugin_is_held_against_the_files(
+    doctor: Doctor, tmp_path: Path, bao: Bao, name: str, listed: str, level: str, said: str
+) -> None:
+    (tmp_path / "group_vars/all").mkdir(parents=True)
+    (tmp_path / "group_vars/all" / name).write_text(VARS_FILE)
+    (tmp_path / "ansible.cfg").write_text(f"[defaults]\nvars_plugins_enabled = {listed}\n")
+    found = doctor(status=level == "wrong", BAO_ADDR=bao.addr, BAO_TOKEN=bao.token)
+    assert said in shown(found, "vars plugin", level)

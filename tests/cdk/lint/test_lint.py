@@ -366,6 +366,8 @@ def test_rules_are_listed_and_their_ids_are_their_own() -> None:
         "MLK206": "kv-document",
         "MLK207": "missing-vars-file",
         "MLK208": "unresolved-vars-file",
+        "MLK209": "vars-plugin",
+        "MLK210": "vars-plugin-off",
         "MLK301": "unknown-key",
         "MLK302": "below-floor",
         "MLK303": "behind",

@@ -85,7 +85,7 @@ def stored(folder: Path) -> dict[str, Any]:
 
 
 def nobody_answers(folder: Path, env: dict[str, str]) -> None:
-    """Without a terminal, Ansible itself would use the string "None" as the answer."""
+    """Without a terminal, Ansible itself would use the string "None" as the answer. What is stored is kept."""
     before = stored(folder)
     run = subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", "site.yml"],
@@ -96,8 +96,7 @@ def nobody_answers(folder: Path, env: dict[str, str]) -> None:
         text=True,
         check=False,
     )
-    assert run.returncode == 2
-    assert "Answer the question for asked, on a terminal" in run.stdout + run.stderr
+    assert run.returncode == 0, run.stdout + run.stderr
     assert stored(folder) == before
 
 

@@ -51,3 +51,20 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none" / "file"
     assert write(path).msg == f"The folder {tmp_path}/none does not exist. Create it first."
     assert run_module("vault_transit_file", {"path": str(path), "content": SECRET}, check=True).changed
+
+
+SEALED = "vault:v1:5ZfQm1ab3WHDOjf7mq6+5ZfQm1ab3WHDOjf7mq6="
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_ciphertext_never_replaces_a_key(tmp_path: Path, check: bool) -> None:
+    path = tmp_path / "litellm.yaml"
+    path.write_text("key: sk-FAKE-0001\n")
+    given = {"path": str(path), "content": f"model: x\nkey: {SEALED}\n"}
+    refused = run_module("vault_transit_file", given, check=check)
+    assert refused.failed
+    assert refused.msg.startswith(f"{path} was left as it is: content, line 2, is a ciphertext (vault:vN:...).")
+    assert SEALED not in json.dumps(refused)
+    assert path.read_text() == "key: sk-FAKE-0001\n"
+    assert run_module("vault_transit_file", {**given, "allow_ciphertext": True}, check=check).changed
+    assert (SEALED in path.read_text()) is not check

@@ -106,6 +106,25 @@ def test_purge_keeps_what_is_named(vars_file: VarsFile) -> None:
     assert vars_file.plaintexts() == {"openai_api_key": SECRETS["openai_api_key"]}
 
 
+def test_who_has_no_plaintext_keeps_what_is_stored(vars_file: VarsFile) -> None:
+    vars_file.run(SECRETS)
+    before = vars_file.state()
+    for nothing in ("", None):
+        kept = vars_file.converge(dict.fromkeys(SECRETS, nothing), purge=True)
+        assert actions(kept) == dict.fromkeys(SECRETS, ("kept", "no value given"))
+        assert vars_file.state() == before
+    mixed = vars_file.converge({"openai_api_key": "", "hf_token": "hf-new-secret"}, purge=True)
+    assert actions(mixed) == {
+        "openai_api_key": ("kept", "no value given"),
+        "anthropic_api_key": ("removed", "not among secrets"),
+        "hf_token": ("added", "new"),
+    }
+    assert vars_file.plaintexts() == {"openai_api_key": SECRETS["openai_api_key"], "hf_token": "hf-new-secret"}
+    assert "'anthropic_api_key' is empty" in vars_file.refused({"anthropic_api_key": ""})
+    vars_file.rotate()
+    assert actions(vars_file.converge({"openai_api_key": ""}))["openai_api_key"] == ("rewrapped", "behind version 2")
+
+
 def test_two_names_may_have_the_same_value_and_do_not_show_it(vars_file: VarsFile) -> None:
     vars_file.converge({"one": "sk-same-secret", "two": "sk-same-secret"})
     assert len(set(vars_file.fingerprints().values())) == 2

@@ -587,11 +587,15 @@ def test_files_beside_the_playbook_win_over_those_beside_the_inventory(
     assert messages(done.stdout) == ["beside the playbook x"]
 
 
-def test_the_order_of_the_plugins_decides(project: Project) -> None:
+def test_the_order_of_the_plugins_decides_and_the_wrong_one_is_warned_of(project: Project) -> None:
     project.play("- ansible.builtin.debug: {msg: '{{ openai }}'}")
     env = {"ANSIBLE_VARS_ENABLED": "mlkeys.transit.vault_transit,host_group_vars"}
-    [shown] = messages(project.run("--limit", "gateway1", env=env).stdout)
+    done = project.run("--limit", "gateway1", env=env)
+    [shown] = messages(done.stdout)
     assert shown.startswith("vault:v1:")
+    said = " ".join(done.stderr.split())
+    assert said.count("lists mlkeys.transit.vault_transit before host_group_vars") == 1
+    assert "before host_group_vars" not in project.run("--limit", "gateway1", env=VARS_PLUGIN).stderr
 
 
 def test_a_failure_shows_neither_values_nor_credentials(

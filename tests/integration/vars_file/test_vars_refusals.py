@@ -58,11 +58,13 @@ def test_bytes_that_are_not_text(vars_file: VarsFile) -> None:
         ({"open-ai": SECRET}, "secrets: 'open-ai' is not a valid variable name: use letters, digits and '_', and"),
         ({"_transit": SECRET}, "secrets: '_transit' is reserved for the file itself."),
         ({"a": 5}, "secrets: the value of 'a' must be text (quote it)."),
-        ({"a": None}, "secrets: the value of 'a' must be text (quote it)."),
+        ({"a": None}, "secrets: the value of 'a' is empty, and "),
+        ({"a": None, "open-ai": ""}, "secrets: 'open-ai' is not a valid variable name: use letters, digits and '_', and"),
         ({"a": [SECRET]}, "secrets: the value of 'a' must be text (quote it)."),
         ({"a": {"b": SECRET}}, "secrets: the value of 'a' must be text (quote it)."),
-        ({"a": ""}, "secrets: the value of 'a' is empty."),
-        ({"a": "", "b": 5}, "secrets: the value of 'b' must be text (quote it); the value of 'a' is empty."),
+        ({"a": ""}, "secrets: the value of 'a' is empty, and "),
+        ({"b": "", "a": None}, "secrets: the value of 'a' is empty; the value of 'b' is empty, and "),
+        ({"a": "", "b": 5}, "secrets: the value of 'b' must be text (quote it)."),
     ],
 )
 def test_secrets_that_cannot_be_right(vars_file: VarsFile, secrets: dict[str, object], message: str) -> None:

@@ -236,3 +236,21 @@ def test_words_of_units_are_read_back(word: str) -> None:
     assert "\n" not in written
     unescaped = written.replace("%%", "%").replace("$$", "$").replace("\\\\", "\0").replace("\\n", "\n")
     assert shlex.split(unescaped.replace("\\t", "\t").replace("\0", "\\\\")) == [word]
+
+
+SEALED = "vault:v3:5ZfQm1ab3WHDOjf7mq6+5ZfQm1ab3WHDOjf7mq6="
+
+
+def test_ciphertext_that_stands_for_a_key_is_refused_with_its_place() -> None:
+    given: dict[str, Any] = {"plain_environment": {"TOKEN": SEALED}, "files": content(model={"api_key": SEALED})}
+    message = problem(**given)
+    assert "plain_environment: TOKEN is a ciphertext" in message
+    assert "the file '/etc/app/config.yaml': model.api_key is a ciphertext" in message
+    assert SEALED not in message
+    allowed = described_one(**given, allow_ciphertext=True)
+    assert SEALED in allowed["written"][0]["text"]
+    assert allowed["allow_ciphertext"]
+
+
+def test_allowing_ciphertext_restarts_no_service() -> None:
+    assert described_one()["fingerprint"] == described_one(allow_ciphertext=True)["fingerprint"]

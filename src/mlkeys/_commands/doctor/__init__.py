@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from mlkeys._commands.doctor import environment, machine, server
+from mlkeys._commands.deployment.state import states_of
+from mlkeys._commands.doctor import environment, machine, server, variables
 from mlkeys._commands.doctor.check import Check
 from mlkeys._commands.errors import failing_plainly, show_json
 from mlkeys._commands.project import (
@@ -44,8 +45,10 @@ def command(program: Path, out: Path | None, stacks: tuple[str, ...], *, as_json
     """Diagnose problems.
 
     Checks what is installed, PROGRAM (app.py) if it exists, the settings, the server, the login, and whether the token
-    has the capabilities that deploying PROGRAM needs. Logs in as a deployment does, changes nothing, and shows no
-    secrets. Exits with 1 if something is wrong. A remark points out something that works but may be unexpected.
+    has the capabilities that deploying PROGRAM needs. In an Ansible project, it also checks whether Ansible decrypts
+    the encrypted vars files (vars_plugins_enabled in ansible.cfg). Logs in as a deployment does, changes nothing, and
+    shows no secrets. Exits with 1 if something is wrong. A remark points out something that works but may be
+    unexpected.
 
     \b
     Examples:
@@ -82,7 +85,7 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
             stacks = chosen(app, names)
             oldest_terraform = _oldest_terraform(app, stacks)
             folder = out_folder(program, out)
-            yield from _program(app, stacks, folder)
+            yield from _program(app, program, stacks, folder)
             _configure(folder / "ansible" / stacks[0].node.id / "ansible.cfg")
     yield from machine.libraries()
     yield machine.collection()
@@ -92,6 +95,7 @@ def _all(program: Path, out: Path | None, names: Sequence[str]) -> Iterator[Chec
     except MlkeysError:
         yield Check("server", "remark", "not checked: this needs Ansible and the collection")
         return
+    yield from variables.check(variables.encrypted_files(Path()), *collection.vars_plugins())
     yield from _settings_and_servers(stacks)
 
 
@@ -111,13 +115,18 @@ def _app(program: Path) -> Root | Check:
     return app
 
 
-def _program(app: Root, stacks: Sequence[Stack], folder: Path) -> Iterator[Check]:
+def _program(app: Root, program: Path, stacks: Sequence[Stack], folder: Path) -> Iterator[Check]:
     if different := differences(synthesize_for(app, folder).files, folder):
         yield Check("program", "remark", f"{len(different)} files in {folder} are not up to date", "mlkeys synth")
     else:
         yield Check("program", "ok", f"the files in {folder} are up to date")
-    for problem in missing_sources(stacks):
-        yield Check("secrets", "remark", str(problem), "deploy needs it.")
+    try:
+        missing = missing_sources(states_of(app, program, stacks))
+    except MlkeysError as problem:
+        yield Check("secrets", "remark", str(problem))
+        return
+    for one in missing:
+        yield Check("secrets", "remark", str(one), "deploy needs it.")
 
 
 def _oldest_terraform(app: Root, stacks: Sequence[Stack]) -> str:

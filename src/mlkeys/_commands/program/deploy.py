@@ -14,6 +14,7 @@ import click
 from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import carry, moves_of
 from mlkeys._commands.deployment.comparison import Comparison, compared
+from mlkeys._commands.deployment.state import states_of
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import (
@@ -59,6 +60,8 @@ def command(  # noqa: PLR0913  each is an argument of the command
     Generates the files, then runs the playbook of each stack. The server and the login are read from the environment
     (BAO_ADDR, BAO_TOKEN, VAULT_ADDR, …), unless the stack sets them. A second run changes nothing.
 
+    A secret whose source is missing keeps its stored ciphertext. So whoever has none of the plaintexts can deploy too.
+
     Ciphertexts and the record of what was deployed are in the folder mlkeys.state beside the program: commit it.
 
     What a former deployment made and the program no longer has is shown and then deleted: policies, AppRoles,
@@ -78,7 +81,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     """
     app, folder = synthesised(program, out)
     todo = chosen(app, stacks)
-    require_sources(todo)
+    require_sources(states_of(app, program, todo))
     found = compared(app, program, todo, delete_keys, adopt=adopt)
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)

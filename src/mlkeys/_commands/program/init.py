@@ -11,7 +11,10 @@ import click
 
 from mlkeys._commands.errors import cannot_write, failing_plainly, show_json
 from mlkeys._commands.project import json_option
+from mlkeys._commands.vars_plugins import CONFIGURATION
 from mlkeys._errors import MlkeysError
+from mlkeys._lint.enabled import with_plugin
+from mlkeys._system import replacing
 
 _TEMPLATES = Path(__file__).parents[2] / "_templates"
 _NAMES = ("seed", "llm-gateway", "multi-env")
@@ -26,10 +29,14 @@ mlkeys.out/
 @click.command("init")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
 @click.option("--template", type=click.Choice(_NAMES), default="seed", show_default=True, help="The template to copy.")
+@click.option("--ansible", is_flag=True, help="Only enable the vars plugin in FOLDER's ansible.cfg.")
 @json_option
 @failing_plainly
-def command(folder: Path, template: str, *, as_json: bool) -> None:
+def command(folder: Path, template: str, *, ansible: bool, as_json: bool) -> None:
     """Create a project in FOLDER (default: the current folder) from a template.
+
+    With --ansible, FOLDER is an Ansible project that exists: its ansible.cfg gets the line that lets Ansible decrypt
+    encrypted vars files (vars_plugins_enabled), and nothing else changes. A missing ansible.cfg is created.
 
     \b
     seed          an engine, a key, and one API key that is encrypted with it
@@ -39,10 +46,14 @@ def command(folder: Path, template: str, *, as_json: bool) -> None:
     \b
     Examples:
       mlkeys init gateway --template llm-gateway
+      mlkeys init --ansible
     Then, in that folder:
       mlkeys dev -- mlkeys deploy       to a temporary development server
       mlkeys deploy                     to the server at BAO_ADDR, with the token in BAO_TOKEN
     """
+    if ansible:
+        _enable(folder, as_json=as_json)
+        return
     if folder.is_dir() and any(folder.iterdir()):
         raise MlkeysError(f"{folder} is not empty.")
     try:
@@ -55,6 +66,24 @@ def command(folder: Path, template: str, *, as_json: bool) -> None:
     for name in written:
         click.echo(f"Wrote {folder / name}")
     click.echo(f"Next: cd {folder} && mlkeys synth")
+
+
+def _enable(folder: Path, *, as_json: bool) -> None:
+    """Enable the vars plugin in the configuration of an Ansible project."""
+    path = folder / CONFIGURATION
+    before = replacing.read(path)
+    text = with_plugin(before or "")
+    if text != before:
+        replacing.replace(path, text, before)
+        if before is None:
+            # It holds no secret, and other users of the project run Ansible too.
+            path.chmod(0o644)
+    if as_json:
+        show_json({"folder": str(folder), "files": [CONFIGURATION] if text != before else []})
+    elif text != before:
+        click.echo(f"Wrote {path}. Ansible reads it in this folder only, or where ANSIBLE_CONFIG names it.")
+    else:
+        click.echo(f"{path} enables the vars plugin already.")
 
 
 def _copy(source: Path, folder: Path) -> list[str]:

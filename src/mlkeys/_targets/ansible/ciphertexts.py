@@ -109,7 +109,7 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
         needed = [f"{missing(file, entry)} or not ({key.was_there})"]
         yield {
             "name": f"Random secret {values.name(entry)}, if missing",
-            VARS: {**options, "secrets": _secrets([entry], values)},
+            VARS: {**options, "secrets": _secrets([entry], values, key)},
             "when": [*map(Template, needed), *key.when],
         }
     # One list for all files of a key, which would otherwise grow with the square of their number.
@@ -120,15 +120,15 @@ def encrypting(element: EncryptedVars, values: Values, key: KeyState) -> Iterato
             **options,
             "purge": True,
             **({"keep": names} if len(names) > len(given) else {}),
-            "secrets": _secrets(given, values),
+            "secrets": _secrets(given, values, key),
         },
         **({"when": [*key.when]} if key.when else {}),
     }
 
 
-def _secrets(entries: list[Encrypted], values: Values) -> dict[str, Any]:
+def _secrets(entries: list[Encrypted], values: Values, key: KeyState) -> dict[str, Any]:
     return {
-        entry.name: Commented(f"{entry.node.path} {entry.node.location_text}", values.plaintext(entry))
+        entry.name: Commented(f"{entry.node.path} {entry.node.location_text}", values.plaintext(entry, key.was_there))
         for entry in entries
     }
 

@@ -34,7 +34,10 @@ def content(keyword: str, data: Any, values: Values) -> str:
         code = values.expression(value)
         # A string of the program stays a string, whatever the server returns.
         text = code if code.isidentifier() else f"({code}) | string"
-        return f"{{{{ {text} | {_QUOTED}('{shape}') }}}}"
+        # What is meant to be plaintext must never be ciphertext.
+        is_sealed = any(isinstance(piece, Expression) and piece.ciphertext for piece in pieces)
+        options = f"'{shape}', allow_ciphertext=true" if is_sealed else f"'{shape}'"
+        return f"{{{{ {text} | {_QUOTED}({options}) }}}}"
 
     return rendered(shape, data, leaf, in_file)
 

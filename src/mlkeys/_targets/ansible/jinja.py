@@ -21,10 +21,12 @@ class Expression:
 
     Attributes:
         plaintext: whether its value is a secret, which may hold any character.
+        ciphertext: whether its value is a ciphertext, on purpose.
     """
 
     code: str
     plaintext: bool = False
+    ciphertext: bool = False
 
 
 Meaning = Callable[[Target], "str | Expression"]

@@ -120,7 +120,8 @@ class Values:
             raise ValueError(f"{target.path} has no {target.attribute}")
         element, attribute = pointer.element, pointer.attribute
         if isinstance(element, Encrypted):
-            return Expression(element.name if self.view.stack_of[element] is self.stack else self._elsewhere(element))
+            is_here = self.view.stack_of[element] is self.stack
+            return Expression(element.name if is_here else self._elsewhere(element), ciphertext=True)
         if isinstance(element, Decrypted):
             return Expression(self._decrypting(element), plaintext=True)
         if pointer.runtime:
@@ -167,24 +168,34 @@ class Values:
         named = ", ".join(f"{name}={self.expression(value)}" for name, value in options.items())
         return f"lookup('{LOOKUP}', {self.expression(element.text)}, {named})"
 
-    def plaintext(self, element: Encrypted) -> Template:
-        """Return a template that reads a secret from its source."""
+    def plaintext(self, element: Encrypted, key_was_there: str = "true") -> Template:
+        """Return a template that reads a secret from its source.
+
+        It is empty if the source is missing, which keeps a stored ciphertext.
+
+        Args:
+            key_was_there: the condition that the key existed before the run. A new key decrypts no stored ciphertext.
+        """
         source = element.plaintext
-        code = self._finding(element, source) if isinstance(source, Secret) else self.expression(source_text(source))
+        if isinstance(source, Secret):
+            code = self._finding(element, source, key_was_there)
+        else:
+            code = self.expression(source_text(source))
         return Template(f"{{{{ {code} }}}}")
 
-    def _finding(self, element: Encrypted, secret: Secret) -> str:
+    def _finding(self, element: Encrypted, secret: Secret, key_was_there: str) -> str:
         if isinstance(secret, EnvSecret):
-            # With `undef` the error names the missing variable.
-            hint = literal(f"Set {secret.variable}")
-            return f"lookup('ansible.builtin.env', {literal(secret.variable)}, default=undef(hint={hint}))"
+            missing = _missing(f"Set {secret.variable}", key_was_there)
+            return f"lookup('ansible.builtin.env', {literal(secret.variable)}, default={missing})"
         if isinstance(secret, FileSecret):
-            return f"lookup('ansible.builtin.file', {self._program_file(secret.path)})"
+            path = self._program_file(secret.path)
+            found = f"lookup('ansible.builtin.file', {path})"
+            return f"{found} if ({path}) | expanduser is file else {_missing(f'Write {secret.path}', key_was_there)}"
         if isinstance(secret, PromptSecret):
             # Without a terminal nobody is asked, and the answer is the string "None".
             answer = prompt_variable(element)
-            hint = literal(f"Answer the question for {element.name}, on a terminal")
-            return f"{answer} if {answer} not in ['', 'None'] else undef(hint={hint})"
+            missing = _missing(f"Answer the question for {element.name}, on a terminal", key_was_there)
+            return f"{answer} if {answer} not in ['', 'None'] else {missing}"
         if isinstance(secret, KvSecret):
             return stored_in_kv(secret.mount, secret.path, secret.field)
         if isinstance(secret, GeneratedSecret):
@@ -196,6 +207,13 @@ class Values:
         if path.startswith(("/", "~")):
             return literal(path)
         return f"playbook_dir ~ {literal(f'/{self.program_folder}/{path}')}"
+
+
+def _missing(hint: str, key_was_there: str) -> str:
+    """Return what stands for a missing plaintext. With `undef` the error says what to do."""
+    if key_was_there == "true":
+        return "''"
+    return f"('' if {key_was_there} else undef(hint={literal(hint)}))"
 
 
 def stored_in_kv(mount: str, path: str, field: str | None = None) -> str:

@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Whether Ansible decrypts the encrypted vars files that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlkeys._commands.doctor.check import Check
+from mlkeys._shared.schema import METADATA
+from mlkeys._shared.vars_places import is_encrypted_vars
+from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, problem
+
+_NAME = "vars plugin"
+_ENDINGS = (".yml", ".yaml", ".json")
+_LONGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Encrypted vars files of hosts and groups.
+
+    Attributes:
+        named: those that the vars plugin reads.
+        misnamed: those that it does not, because of their names.
+    """
+
+    named: list[str]
+    misnamed: list[str]
+
+
+def encrypted_files(folder: Path) -> Found:
+    """The files in a folder, and in its folder `inventory`, as Ansible reads them."""
+    found = Found([], [])
+    for base in (folder, folder / "inventory"):
+        for kind in ("group_vars", "host_vars"):
+            for path in sorted((base / kind).rglob("*")):
+                shown = path.relative_to(folder).as_posix()
+                if is_encrypted_vars(path.name):
+                    found.named.append(shown)
+                elif path.suffix in _ENDINGS and _has_metadata(path):
+                    found.misnamed.append(shown)
+    return found
+
+
+def _has_metadata(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return any(line.startswith((f"{METADATA}:", f'"{METADATA}"')) for line in file.read(_LONGEST).splitlines())
+    except OSError:
+        return False
+
+
+def check(found: Found, enabled: Sequence[str], configuration: str) -> Iterator[Check]:
+    """Compare the setting with the files.
+
+    Args:
+        enabled: the plugins that Ansible's setting lists.
+        configuration: the file that Ansible reads, empty if it reads none.
+    """
+    files = [*found.named, *found.misnamed]
+    if wrong := problem(enabled):
+        yield Check(_NAME, "wrong", f"{wrong} ({configuration or 'no ansible.cfg'})", "mlkeys init --ansible")
+    elif files and not is_enabled(enabled):
+        where = f"{configuration} does not list" if configuration else "Ansible finds no ansible.cfg here that lists"
+        text = f"{where} {PLUGIN} in {SETTING}: variables of {_shown(files)} are ciphertext"
+        yield Check(_NAME, "remark", text, "If tasks need plaintext: mlkeys init --ansible")
+    elif is_enabled(enabled):
+        if found.misnamed:
+            text = f"{_shown(found.misnamed)}: not decrypted, because the name does not end with .transit.yml"
+            yield Check(_NAME, "wrong", text, "Rename the file to NAME.transit.yml.")
+        if found.named:
+            yield Check(_NAME, "ok", f"Ansible decrypts {_shown(found.named)}")
+
+
+def _shown(files: Sequence[str]) -> str:
+    more = f" and {len(files) - 2} more" if len(files) > 2 else ""
+    return f"{', '.join(files[:2])}{more}"

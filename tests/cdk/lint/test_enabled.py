@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Configurations of Ansible with which encrypted variables stay ciphertext: found by lint, corrected by init."""
+
+from __future__ import annotations
+
+import configparser
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mlkeys._cli import main
+from mlkeys._lint.enabled import setting_in, with_plugin
+from mlkeys._shared.vars_plugins import PLUGIN, problem
+from tests.cdk.lint.linting import git, lint, listed, written
+
+SEALED = "vault:v1:5ZfQm1ab3WHDOjf7mq6+5ZfQm1ab3WHDOjf7mq6="
+VARS = f"a: {SEALED}\n_transit:\n  format: 1\n  backend: transit\n  key: k\n  hmac:\n    a: {SEALED}\n"
+RIGHT = f"[defaults]\nvars_plugins_enabled = host_group_vars,{PLUGIN}\n"
+
+
+def cfg(value: str) -> str:
+    return f"# ours\n[defaults]\nforks = 5\nvars_plugins_enabled = {value}\n[ssh_connection]\npipelining = true\n"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "found"),
+    [
+        (RIGHT, []),
+        (cfg(f"{PLUGIN},host_group_vars"), ["MLK209 ansible.cfg:4"]),
+        (cfg("host_group_vars,vault_transit"), ["MLK209 ansible.cfg:4"]),
+        (cfg("host_group_vars"), ["MLK210 ansible.cfg:4"]),
+        ("", ["MLK210 ansible.cfg:1"]),
+        ("# mlkeys: allow\n[defaults]\n", []),
+    ],
+)
+def test_the_setting_is_held_against_the_files(configuration: str, found: list[str]) -> None:
+    written("group_vars/all/keys.transit.yml", VARS)
+    assert listed("group_vars") == []
+    written("ansible.cfg", configuration)
+    assert listed("group_vars") == found
+    written("other/keys.transit.yml", VARS)
+    assert listed("other") == []
+
+
+def test_a_name_that_the_plugin_does_not_read_is_found_where_it_is_enabled() -> None:
+    written("group_vars/all/keys.yml", VARS)
+    written("ansible.cfg", cfg("host_group_vars"))
+    assert listed() == ["MLK210 ansible.cfg:4"]
+    written("ansible.cfg", RIGHT)
+    assert listed() == ["MLK209 group_vars/all/keys.yml:1"]
+    assert "does not end with .transit.yml" in lint(status=1).stdout
+
+
+def test_a_configuration_outside_of_the_work_tree_does_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written("ansible.cfg", cfg(f"{PLUGIN},host_group_vars"))
+    written("project/group_vars/all/keys.transit.yml", VARS)
+    monkeypatch.chdir("project")
+    git("init", "-q")
+    assert listed(str(folder / "project")) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", RIGHT),
+        ("[ssh_connection]\npipelining = true", f"[ssh_connection]\npipelining = true\n{RIGHT}"),
+        ("[defaults]", RIGHT),
+        (cfg("host_group_vars"), cfg(f"host_group_vars,{PLUGIN}")),
+        (cfg(f"{PLUGIN}, host_group_vars"), cfg(f"host_group_vars,{PLUGIN}")),
+        (cfg("a.b.c,vault_transit"), cfg(f"a.b.c,{PLUGIN}")),
+        (cfg("host_group_vars,\n  a.b.c"), cfg(f"host_group_vars,a.b.c,{PLUGIN}")),
+        (cfg(f"host_group_vars, {PLUGIN} # both"), cfg(f"host_group_vars, {PLUGIN} # both")),
+    ],
+)
+def test_the_plugin_is_enabled_and_all_else_stays(before: str, after: str) -> None:
+    text = with_plugin(before)
+    assert text == after
+    assert with_plugin(text) == text
+    assert not problem(setting_in(text).enabled)
+    read = configparser.ConfigParser(inline_comment_prefixes=("#", ";"))
+    read.read_string(text)
+    assert read["defaults"]["vars_plugins_enabled"].split(",")[-1].strip() == PLUGIN
+
+
+def test_init_enables_it_in_a_project_that_exists(folder: Path) -> None:
+    written("site.yml", "")
+    for wrote in (["ansible.cfg"], []):
+        done = CliRunner().invoke(main, ["init", "--ansible", "--json"])
+        assert (done.exit_code, json.loads(done.stdout)["files"]) == (0, wrote)
+    assert Path("ansible.cfg").read_text() == RIGHT
+    assert sorted(path.name for path in folder.iterdir()) == ["ansible.cfg", "site.yml"]
+    assert "already" in CliRunner().invoke(main, ["init", "--ansible"]).stdout
