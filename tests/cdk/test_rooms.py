@@ -46,7 +46,13 @@ ROOMS: dict[str, set[str]] = {
 #: These read programs, write files, run tools, and send requests; all others only decide.
 EDGES = {"_commands", "_system", "_devserver", "_cli", "__main__"}
 EDGE_FILES = {
-    *("_synthesis/program", "_synthesis/project", "_import/ansible_vault", "_import/sops_source"),
+    *(
+        "_synthesis/program",
+        "_synthesis/project",
+        "_synthesis/former_files",
+        "_import/ansible_vault",
+        "_import/sops_source",
+    ),
     *("_shared/folders", "_shared/replacing"),
 }
 TALKING = {"ansible", "click", "datetime", "hvac", "http", "io", "pathlib", "random", "secrets", "shutil", "socket",

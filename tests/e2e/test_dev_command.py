@@ -12,6 +12,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -251,6 +252,39 @@ def test_a_recycled_process_id_is_not_stopped(state: Path) -> None:
             assert alive(bystander.pid)
         finally:
             bystander.kill()
+
+
+@pytest.mark.parametrize("text", ["", "0\n", "1\n", "-1\n", "-5\n", "x\n", "9" * 30, "\u0663\n"], ids=ascii)
+def test_a_damaged_process_id_ends_nothing(state: Path, text: str) -> None:
+    state.mkdir()
+    (state / "pid").write_text(text, encoding="utf-8")
+    code = (
+        "import sys; from pathlib import Path; from mlkeys._devserver.state_folder import locked, stop_detached\n"
+        "with locked(Path(sys.argv[1])): stop_detached(Path(sys.argv[1]))"
+    )
+    # In a group of its own: 0 is that of the caller.
+    stop = [sys.executable, "-c", code, str(state)]
+    ended = subprocess.run(stop, capture_output=True, text=True, check=False, start_new_session=True, timeout=60)
+    assert ended.returncode == 1
+    assert f"DevServerError: {state / 'pid'} is damaged." in ended.stderr
+
+
+def test_another_program_in_place_of_a_server_is_reported(state: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def answer() -> None:
+            for content in (b"HTTP/1.0 200 OK\r\n\r\n<html>", b"SSH-2.0-x\r\n", b"HTTP/1.0 200 OK\r\n\r\n[1]"):
+                connection, _ = other.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(content)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        for _ in range(3):
+            with pytest.raises(OSError, match="does not answer as OpenBao or Vault do"):
+                request(f"http://127.0.0.1:{other.getsockname()[1]}", "GET", "sys/health")
+        thread.join()
 
 
 def test_a_server_that_ignores_the_polite_signal_is_killed(state: Path) -> None:

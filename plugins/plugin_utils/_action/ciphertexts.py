@@ -36,6 +36,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.answers import (
+    after_in,
+    counts_in,
+    found_in,
+    number_in,
+    places_in,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spelling_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load, load_document
@@ -185,18 +192,18 @@ class CiphertextAction(TransitAction):
             if place.after is not None:
                 asked["after"] = json.dumps(place.after)
             result = self._on_host(INFO, asked, variables)
-            begin, place = place, Position(json.loads(result["after"]) if "after" in result else None)
+            begin, place = place, Position(after_in(INFO, result))
             # The caller keeps it; keeping it here as well would double the memory.
             yield Part(
-                json.loads(result.pop("ciphertexts")),
-                result["seen"],
-                result["files"],
+                found_in(INFO, {"ciphertexts": result.pop("ciphertexts", None)}),
+                number_in(INFO, result, "seen"),
+                number_in(INFO, result, "files"),
                 begin.after is None and place.after is None,
                 begin,
                 place,
-                result["unread"],
-                result["not_searched"],
-                result.get("skipped", {}),
+                places_in(INFO, result, "unread"),
+                places_in(INFO, result, "not_searched"),
+                counts_in(INFO, result, "skipped") if "skipped" in result else {},
             )
             if place.after is None:
                 return

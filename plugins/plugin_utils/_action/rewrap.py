@@ -26,6 +26,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identi
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import REWRAP, rewrap_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.answers import counts_in, moved_in, texts_in
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts import (
     CiphertextAction,
     HostFailed,
@@ -228,12 +229,13 @@ class RewrapAction(CiphertextAction):
             parts = {path: place for path, place in bounds.items() if place["begin"] or place["end"]}
             arguments = {"paths": sorted(expected), "texts": json.dumps(texts), "parts": json.dumps(parts)}
             done = self._on_host(REWRAP, arguments, variables)
-            report.changed = report.changed or bool(done["changed"])
-            refused = dict(done["problems"])
+            report.changed = report.changed or bool(done.get("changed"))
+            refused = texts_in(REWRAP, done, "problems")
+            replaced = counts_in(REWRAP, done, "replaced")
             for path, number in expected.items():
-                if path not in refused and done["replaced"].get(path, 0) < number:
+                if path not in refused and replaced.get(path, 0) < number:
                     refused[path] = "it changed since it was read"
-            moved = json.loads(done["moved"])
+            moved = moved_in(REWRAP, done)
             if part.end.after and part.end.after["path"] in moved:
                 part.end.after = moved[part.end.after["path"]]
             report.unread += [{"path": path, "reason": reason, "kind": FAILED} for path, reason in refused.items()]

@@ -15,13 +15,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from mlkeys._commands.ansible_environment import environment
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import all_printable
 from mlkeys._system.collection import shared_login
 from mlkeys._system.processes import ChildProcess, exit_status
+
+if TYPE_CHECKING:
+    from mlkeys._targets.ansible.yaml import Yaml
 
 #: Where the callback of the collection writes its report to.
 REPORT_VARIABLE = "MLKEYS_REPORT_FD"
@@ -69,15 +72,20 @@ class Run:
 
 
 @contextmanager
-def files_for_run(project: Path, contents: Mapping[str, object]) -> Iterator[None]:
-    """Put JSON files, by name, into a project for the time of the block. Not for secrets.
+def files_for_run(project: Path, contents: Mapping[str, Yaml]) -> Iterator[None]:
+    """Put YAML files, by name, into a project for the time of the block. Not for secrets.
+
+    A text in them is not a template, unless it is a `Template`: names may come from files and servers.
 
     Raises:
         MlkeysError: one cannot be written.
     """
+    # Importing the target takes longer than most commands.
+    from mlkeys._targets.ansible.yaml import document
+
     try:
         for name, content in contents.items():
-            (project / name).write_text(json.dumps(content), encoding="utf-8")
+            (project / name).write_text(document(content), encoding="utf-8")
         yield
     except OSError as problem:
         raise MlkeysError(f"{project} cannot be written: {problem.strerror}.") from None

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import errno
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -16,7 +18,11 @@ _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 def request(
     address: str, method: str, path: str, body: object = None, token: str | None = None, timeout: float = 30.0
 ) -> tuple[int, dict[str, Any]]:
-    """One API call: the status and the decoded body, also for error statuses."""
+    """One API call: the status and the decoded body, also for error statuses.
+
+    Raises:
+        OSError: there is no answer, or none of OpenBao or Vault.
+    """
     headers = {"Content-Type": "application/json"}
     if token is not None:
         headers["X-Vault-Token"] = token
@@ -28,4 +34,16 @@ def request(
     except urllib.error.HTTPError as refusal:
         with refusal:
             status, text = refusal.code, refusal.read()
-    return status, json.loads(text) if text else {}
+    except http.client.HTTPException:
+        raise _foreign(address) from None
+    try:
+        content = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise _foreign(address)
+    return status, content
+
+
+def _foreign(address: str) -> OSError:
+    return OSError(errno.EPROTO, f"{address} does not answer as OpenBao or Vault do")

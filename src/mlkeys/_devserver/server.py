@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from mlkeys._devserver.http import request
-from mlkeys._devserver.state_folder import POLL_SECONDS, STOP_SECONDS, forget, locked, write_private
+from mlkeys._devserver.state_folder import POLL_SECONDS, STOP_SECONDS, forget, locked, read_line, write_private
 from mlkeys._errors import DevServerError
 from mlkeys._shared.hcl import attributes, block
 from mlkeys._system.processes import ending_with_parent, holding_signals
@@ -183,13 +183,13 @@ class DevServer:
                     f"{self.state} holds data that cannot be opened: its unseal_key or token is missing. "
                     "Restore the file, or remove the folder to start with new data."
                 )
-            self._token = token_file.read_text(encoding="ascii").strip()
+            self._token = read_line(token_file)
         else:
             created = request(self.address, "PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})[1]
             self._token = str(created["root_token"])
             write_private(key_file, created["keys_base64"][0])
             write_private(token_file, self._token)
-        unsealed = request(self.address, "PUT", "sys/unseal", {"key": key_file.read_text(encoding="ascii").strip()})
+        unsealed = request(self.address, "PUT", "sys/unseal", {"key": read_line(key_file)})
         if unsealed[0] != 200:
             raise DevServerError(f"The unseal key in {key_file} does not unseal the data beside it.")
         deadline = time.monotonic() + _START_SECONDS

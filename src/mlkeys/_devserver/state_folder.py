@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def stop_detached(state: Path) -> bool:
     for number in (signal.SIGTERM, signal.SIGKILL):
         # A starting server holds the lock before its process ID is written.
         with suppress(FileNotFoundError, ProcessLookupError):
-            os.killpg(int((state / "pid").read_text(encoding="ascii")), number)
+            os.killpg(_process_in(state), number)
         deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
             if not runs(state):
@@ -48,6 +49,37 @@ def stop_detached(state: Path) -> bool:
                 return True
             time.sleep(POLL_SECONDS)
     raise DevServerError(f"The server in {state} does not stop.")
+
+
+def _process_in(state: Path) -> int:
+    """The process ID of the server. Anybody may have made the folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DevServerError: as for `read_line`, or it cannot be that of a server.
+    """
+    text = read_line(state / "pid")
+    # 0 and negative numbers are other groups of processes, and 1 is that of the system.
+    if not re.fullmatch(r"[1-9][0-9]{0,9}", text) or text == "1":
+        raise _damaged(state / "pid")
+    return int(text)
+
+
+def read_line(path: Path) -> str:
+    """The text of one of the files.
+
+    Raises:
+        FileNotFoundError: it does not exist.
+        DevServerError: it holds something else.
+    """
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except UnicodeDecodeError:
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> DevServerError:
+    return DevServerError(f"{path} is damaged. Restore it, or end the server by hand and remove the folder.")
 
 
 @contextmanager

@@ -126,21 +126,42 @@ def parsed(text: str) -> Record:
     """
     try:
         data = json.loads(text)
-        if data["format"] != FORMAT:
-            raise ValueError(f"its format is {data['format']}, and this version reads format {FORMAT}")
-        made = Made(
-            **{kind: frozenset(map(str, data[kind])) for kind in KINDS},
-            secrets={str(key): frozenset(map(str, names)) for key, names in data["secrets"].items()},
-            files={str(host): dict(found) for host, found in data["files"].items()},
-            # Records of the first version have none.
-            agents={str(host): dict(found) for host, found in data.get("agents", {}).items()},
-            hosts={str(host): dict(given) for host, given in data["hosts"].items()},
-        )
-        return Record(str(data["owner"]), str(data["program"]), str(data["stack"]), made)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         raise ValueError("it is not JSON") from None
-    except (KeyError, TypeError, AttributeError, RecursionError):
+    if isinstance(data, dict) and data.get("format", FORMAT) != FORMAT:
+        raise ValueError(f"its format is {data['format']}, and this version reads format {FORMAT}")
+    try:
+        return _record(data)
+    except (KeyError, TypeError, AttributeError):
         raise ValueError("it is not a record of mlkeys") from None
+
+
+def _record(data: Any) -> Record:
+    made = Made(
+        **{kind: _texts(data[kind]) for kind in KINDS},
+        secrets={key: _texts(names) for key, names in data["secrets"].items()},
+        files=_files(data["files"]),
+        # Records of the first version have none.
+        agents=_files(data.get("agents", {})),
+        hosts={host: {**given} for host, given in data["hosts"].items()},
+    )
+    return Record(_text(data["owner"]), _text(data["program"]), _text(data["stack"]), made)
+
+
+def _text(found: Any) -> str:
+    if not isinstance(found, str):
+        raise TypeError
+    return found
+
+
+def _texts(found: Any) -> Names:
+    if not isinstance(found, list):
+        raise TypeError
+    return frozenset(map(_text, found))
+
+
+def _files(found: Any) -> Files:
+    return {host: {path: _text(way) for path, way in those.items()} for host, those in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
 from mlkeys._shared.folders import Folder, folder_at
 from mlkeys._shared.replacing import File, NewFile
+from mlkeys._synthesis import former_files
 from mlkeys._synthesis.synth import MANIFEST, Synthesis, synthesize
 
 # Generated files are for everybody whom the user's umask lets read them.
@@ -53,8 +53,12 @@ def write(files: Mapping[str, str], outdir: Path) -> None:
 
     Files of an earlier run that are not part of this one are removed. The manifest is moved last: until it matches the
     files, `differences` reports them.
+
+    Raises:
+        MlkeysError: they cannot be written, or a link leads out of the folder to a file of the earlier run.
     """
     stale = _files_of(outdir) - files.keys()
+    _check_links(outdir, stale)
     changed = [name for name in _manifest_last(files) if _read(outdir / name) != files[name]]
     try:
         outdir.mkdir(parents=True, exist_ok=True)
@@ -69,9 +73,17 @@ def write(files: Mapping[str, str], outdir: Path) -> None:
             for name, new in staged.items():
                 _place(new, outdir / name)
         for name in stale:
-            _remove(outdir, name)
+            former_files.remove(outdir, name)
     except OSError as problem:
         raise MlkeysError(f"{outdir} cannot be written: {problem.strerror}") from None
+
+
+def _check_links(outdir: Path, stale: Collection[str]) -> None:
+    for link, names in former_files.behind_links(outdir, stale).items():
+        raise MlkeysError(
+            f"{outdir / link} is a link, and nothing behind it is removed: remove the link, or the files that the "
+            f"program no longer makes: {', '.join(names)}"
+        )
 
 
 def _place(new: NewFile, path: Path) -> None:
@@ -107,14 +119,7 @@ def _manifest_last(files: Mapping[str, str]) -> list[str]:
 def _files_of(outdir: Path) -> set[str]:
     """Return what an earlier run wrote, by its manifest."""
     text = _read(outdir / MANIFEST)
-    if text is None:
-        return set()
-    try:
-        listed = json.loads(text)["files"]
-    except (ValueError, KeyError, TypeError):
-        return set()
-    # Synthesis never writes a path that leads out of the folder, whoever put it into the manifest.
-    return {name for name in listed if not Path(name).is_absolute() and ".." not in Path(name).parts} | {MANIFEST}
+    return set() if text is None else former_files.listed(text) | {MANIFEST}
 
 
 def _read(path: Path) -> str | None:
@@ -122,12 +127,3 @@ def _read(path: Path) -> str | None:
         return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def _remove(outdir: Path, name: str) -> None:
-    path = outdir / name
-    path.unlink(missing_ok=True)
-    for folder in path.parents:
-        if folder == outdir or any(folder.iterdir()):
-            return
-        folder.rmdir()

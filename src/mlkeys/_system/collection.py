@@ -96,9 +96,12 @@ def version() -> str:
     # An installed collection has the first file, a checkout the second.
     for name, keys in (("MANIFEST.json", ("collection_info", "version")), ("galaxy.yml", ("version",))):
         if (folder / name).is_file():
-            described = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
-            for key in keys:
-                described = described[key]
+            try:
+                described = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+                for key in keys:
+                    described = described[key]
+            except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError):
+                break
             return str(described)
     return "of an unknown version"
 

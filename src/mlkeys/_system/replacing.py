@@ -32,11 +32,12 @@ def read(path: Path) -> str | None:
         raise MlkeysError(f"{path}: it is not UTF-8 text.") from None
 
 
-def replace(path: Path, text: str, before: str | None) -> None:
-    """Replace a file's text. Its mode and owner are kept, and a link is followed.
+def replace(path: Path, text: str, before: str | None, mode: int | None = None) -> None:
+    """Replace a file's text. Its owner is kept, and a link is followed.
 
     Args:
         before: what `read` returned. A file that was changed since then is not replaced.
+        mode: what the file gets. Default: the one that it has, or private for a new file.
 
     Raises:
         ChangedMeanwhile: it was changed.
@@ -46,7 +47,7 @@ def replace(path: Path, text: str, before: str | None) -> None:
         with opened(path) as file:
             if file.read() != (None if before is None else before.encode()):
                 raise _changed(path)
-            file.replace(text.encode())
+            file.replace(text.encode(), replacing.Attributes(mode=mode))
     except replacing.ChangedMeanwhile:
         raise _changed(path) from None
     except (folders.UnsafeLink, replacing.UnsafeFile) as error:

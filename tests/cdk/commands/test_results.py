@@ -47,6 +47,20 @@ def test_a_hidden_output_is_an_error_and_never_a_placeholder(folder: Path) -> No
     assert everything == {"hidden": {"sensitive": True}, "shown": "transit"}
 
 
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '"x"', "[" * 100_000, "\udcff"], ids=["cut", "list", "text", "deep", "bytes"]
+)
+def test_a_damaged_file_is_a_sentence(folder: Path, text: str) -> None:
+    name = "mlkeys.out/ansible/s/outputs.json"
+    file = folder / name
+    file.write_bytes(text.encode(errors="surrogateescape"))
+    refused = mlkeys("output", "shown", cwd=folder, status=1)
+    assert refused.stderr.startswith(f"Error: {name}")
+    assert ("is damaged: run 'mlkeys deploy'" in refused.stderr) or ("it is not UTF-8 text" in refused.stderr)
+    file.unlink()
+    assert "has no outputs yet" in mlkeys("output", "shown", cwd=folder, status=1).stderr
+
+
 def test_a_refusal_is_json_where_json_is_asked_for(folder: Path) -> None:
     (folder / "app.py").write_text(PROGRAM.replace("TYPE", "aes-256"))
     for command in ("synth", "deploy", "diff"):

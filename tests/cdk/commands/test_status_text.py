@@ -76,6 +76,7 @@ def test_what_was_not_read_or_not_identified_is_a_problem(name: str) -> None:
         ),
         ("[ERROR]: Unable to parse inventory.yml\nOrigin: x\n", "Unable to parse inventory.yml"),
         ("one\ntwo\n\n", "two"),
+        ('fatal: [localhost]: FAILED! => {"msg": "not \\x of JSON"}', "not \\x of JSON"),
         ("", "printed nothing"),
     ],
 )

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,10 +16,12 @@ import yaml
 from mlkeys import App, EncryptedVars, HostConfig, Inventory, MlkeysError, Secret, Stack, Template
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
+from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.old_layout import move_state
 from mlkeys._commands.deployment.state import rename, states_of, stored_in
-from mlkeys._record.left import left, lines, variables
-from mlkeys._record.record import Made, Move, Record, moved_keys, moves, parsed
+from mlkeys._commands.playbook import Run
+from mlkeys._record.left import Left, left, lines, variables
+from mlkeys._record.record import KINDS, Made, Move, Record, moved_keys, moves, parsed
 from mlkeys._synthesis.made import former_names, made_by
 from mlkeys._targets.state_names import vars_file_of
 from tests.cdk.apps import key_in
@@ -39,9 +44,21 @@ def test_a_record_reads_as_it_was_written() -> None:
     newer = record.text().replace('"format": 1', '"format": 2')
     with pytest.raises(ValueError, match="its format is 2"):
         parsed(newer)
-    for text in ("{", "[]", "{}", '{"format": 1}'):
+    for text in ("{", "[]", "{}", '{"format": 1}', "[" * 100_000, "1" * 5000, "null"):
         with pytest.raises(ValueError, match="it is not"):
             parsed(text)
+    data = json.loads(record.text())
+    other: dict[str, list[Any]] = {
+        **{name: [3, None] for name in data if name != "format"},
+        **{name: ["abc", [1], {"a": 1}] for name in KINDS},
+        "secrets": [{"transit/k": "ab"}, {"transit/k": [1]}, ["transit/k"]],
+        "files": [{"h": {"/x": 1}}, {"h": ["/x"]}],
+        "hosts": [{"h": "ab"}, {"h": [1]}],
+    }
+    for name, values in other.items():
+        for value in values:
+            with pytest.raises(ValueError, match="it is not a record of mlkeys"):
+                parsed(json.dumps({**data, name: value}))
 
 
 def test_rights_and_plaintext_go_while_keys_stay_unless_named() -> None:
@@ -171,6 +188,67 @@ def test_an_output_folder_of_a_former_version_gives_up_what_must_last(
     assert json.loads((own / "floors.json").read_text()) == {"t/k": 3, "t/l": 1}
     move_state(app, tmp_path / "mlkeys.out")
     assert "Moved 2 files" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "floors"),
+    [
+        *((text, "{}") for text in ("", "[", "[1]", "a: 2001-99-99", "_transit: 3", "&a [*a]", "[" * 5000)),
+        *((f"_transit: {{backend: {backend}, key: k}}", "{}") for backend in ("", "''", "[]", "/", "../..", "sys")),
+        *((f"_transit: {{backend: t, key: {key}}}", "{}") for key in ("", "3", "..", "a/b", "{}")),
+        *((None, floors) for floors in ("[", "3", '{"a": "x"}', '{"a": 1e999}', '{"a": null}', "[" * 100_000)),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+@pytest.mark.parametrize("where", ["old", "new"])
+def test_what_is_damaged_stays_where_it_is(tmp_path: Path, text: str | None, floors: str, where: str) -> None:
+    project, own = tmp_path / "mlkeys.out" / "ansible" / "s", tmp_path / "mlkeys.state" / "s"
+    old, new = project / "inventory" / "group_vars" / "all" / "x.transit.yml", own / "t" / "k.transit.yml"
+    sound, damaged = stored({"a": "vault:v1:aa"}), text if text is not None else stored({"b": "vault:v1:bb"})
+    for path, content in ((old, damaged), (new, sound)) if where == "old" else ((old, sound), (new, damaged)):
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+    for folder, content in ((project, floors), (own, "{}")) if where == "old" else ((project, "{}"), (own, floors)):
+        (folder / "floors.json").write_text(content)
+    before = (new.read_text(), (own / "floors.json").read_text())
+    with pytest.raises(MlkeysError, match="move it away, or correct it"):
+        move_state(program(tmp_path), tmp_path / "mlkeys.out")
+    assert (project / "floors.json").exists()
+    assert text is None or (new.read_text(), (own / "floors.json").read_text()) == before
+    assert not [path for path in tmp_path.rglob("*.transit.yml") if path not in (old, new)]
+
+
+def test_what_is_not_named_after_a_key_is_refused(tmp_path: Path) -> None:
+    for name in ("k", "t/%2E%2E/k", "t/..k", "t/k{"):
+        file = tmp_path / f"{name}.transit.yml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(stored({"a": "vault:v1:QUJD"}))
+        with pytest.raises(MlkeysError, match=r"does not have the name ENGINE/KEY\.transit\.yml"):
+            stored_in(tmp_path)
+        file.unlink()
+
+
+def test_only_what_programs_write_as_templates_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names come from the record and from the server, where others may have written them."""
+    code = "{{ lookup('ansible.builtin.pipe', 'touch victim') }}"
+    named = frozenset({f"transit/{code}"})
+    made = replace(MADE, policies=frozenset({code}), roles=named, keys=named, engines=frozenset({code}))
+    files = {"h": {"/etc/{{ inventory_hostname }}": "plaintext", "/u/{{ x }}.service": "agent"}}
+    made = replace(made, files=files, hosts={"h": {"ansible_host": "{{ y }}", "ansible_port": 22}})
+    [state] = states_of(app := program(tmp_path), Path("app.py"), app.stacks)
+    found: dict[str, list[str]] = {}
+
+    def run(project: Path, *_words: object, **_options: object) -> Run:
+        for path in project.iterdir():
+            for event in yaml.parse(path.read_text(), Loader=yaml.SafeLoader):
+                if isinstance(event, yaml.ScalarEvent) and "{{" in event.value:
+                    found.setdefault(event.tag or "", []).append(event.value)
+        return Run()
+
+    monkeypatch.setattr(departed, "ansible_playbook", run)
+    departed.delete(departed.Departed(state, Left(made, Made())), tmp_path, sys.stderr, force=False)
+    assert set(found["!unsafe"]) == {code}
+    assert set(found[""]) == {"/etc/{{ inventory_hostname }}", "{{ x }}", "{{ y }}"}
 
 
 def test_a_folder_follows_the_name_of_its_stack(tmp_path: Path) -> None:

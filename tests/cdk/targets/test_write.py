@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from mlkeys import MlkeysError
+from mlkeys._synthesis import former_files
 from mlkeys._synthesis.project import differences, write, write_app
 from tests.cdk.apps import app_of, key_in, stack
 
@@ -47,6 +49,44 @@ def test_a_manifest_cannot_point_out_of_the_folder(tmp_path: Path) -> None:
     (out / "manifest.json").write_text(json.dumps({"files": {"../victim.txt": "", str(victim): ""}}))
     write(FILES, out)
     assert victim.read_text() == "keep"
+
+
+def test_a_link_in_the_folder_leads_to_no_removal_outside(tmp_path: Path) -> None:
+    victim, out = tmp_path / "elsewhere" / "b.txt", tmp_path / "out"
+    write(FILES, out)
+    shutil.rmtree(out / "a")
+    victim.parent.mkdir()
+    victim.write_text("keep")
+    (out / "a").symlink_to(victim.parent)
+    before = tree(out)
+    with pytest.raises(MlkeysError, match=r"out/a is a link, and nothing behind it is removed: .*: a/b\.txt"):
+        write({"c.txt": "new\n", "manifest.json": "{}"}, out)
+    assert tree(out) == before
+    # Also if it comes in between.
+    former_files.remove(out, "a/b.txt")
+    assert victim.read_text() == "keep"
+    # What is not there is not in the way, and a folder that is a link itself is the user's own.
+    victim.rename(victim.parent / "other.txt")
+    (tmp_path / "link").symlink_to("out")
+    write({"manifest.json": "{}"}, tmp_path / "link")
+    assert not (out / "c.txt").exists()
+    assert (victim.parent / "other.txt").read_text() == "keep"
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        *("{", "[]", "null", "1", '{"files": 3}', '{"files": [1, null]}', '{"files": null}', '{"files": {"a": 1}}'),
+        *('{"files": [""]}', '{"files": ["."]}', '{"files": ["a/"]}', '{"files": ["a\\u0000b", "\\ud800"]}'),
+        json.dumps({"files": ["x" * 300, "x" * 300 + "/y", "c.txt/d", "a"]}),
+        '{"files":' + "[" * 100_000,
+    ],
+)
+def test_a_damaged_manifest_removes_nothing(tmp_path: Path, manifest: str) -> None:
+    write(FILES, tmp_path)
+    (tmp_path / "manifest.json").write_text(manifest)
+    write({**FILES, "d.txt": "three\n"}, tmp_path)
+    assert set(tree(tmp_path)) == {*FILES, "d.txt"}
 
 
 def test_an_unchanged_file_is_not_touched(tmp_path: Path) -> None:

@@ -4,17 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from mlkeys._commands.deployment.state import StackState
+from mlkeys._commands.deployment.state import StackState, ciphertexts_in
 from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Move, moved_keys, moves
 from mlkeys._system import collection
 
-_VARIABLES = "moves.json"
+_VARIABLES = "moves.yml"
 
 
 def moves_of(state: StackState) -> list[Move]:
@@ -43,17 +43,13 @@ def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO)
     Raises:
         MlkeysError: a file cannot be read or written.
     """
-    import yaml
-
     collection.share()
     run = ansible_playbook(project, "site.yml", ["--tags", "keys"], show=show)
     if run.status:
         return run
     given = []
     for move in found:
-        former_file = state.vars_file(move.former)
-        content = yaml.safe_load(former_file.read_text(encoding="utf-8"))
-        given.append(_variables(state, move, content))
+        given.append(_variables(state, move, ciphertexts_in(state.vars_file(move.former))))
         state.vars_file(move.key).parent.mkdir(parents=True, exist_ok=True)
     with files_for_run(project, {_VARIABLES: {"moves": given}}):
         run = ansible_playbook(project, "move.yml", ["--extra-vars", f"@{_VARIABLES}"], show=show)
@@ -64,7 +60,7 @@ def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO)
     return run
 
 
-def _variables(state: StackState, move: Move, content: dict[str, Any]) -> dict[str, Any]:
+def _variables(state: StackState, move: Move, content: Mapping[str, str]) -> dict[str, Any]:
     """Return the variables of the playbook for a move. What it decrypts is ciphertext here."""
     backend, _, key = move.key.rpartition("/")
     former_backend, _, former_key = move.former.rpartition("/")

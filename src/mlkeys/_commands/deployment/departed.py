@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -16,12 +16,13 @@ from mlkeys._commands.deployment.owners import OnServer
 from mlkeys._commands.deployment.state import StackState, record_in
 from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._commands.stacks import terminal
+from mlkeys._constructs.inventory import Template
 from mlkeys._errors import MlkeysError
 from mlkeys._record.left import Left, left, lines, variables
 from mlkeys._record.record import Made
 from mlkeys._targets.state_names import RECORD_FILE
 
-_VARIABLES, _INVENTORY = "left.json", "left-inventory.json"
+_VARIABLES, _INVENTORY = "left-variables.yml", "left-inventory.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +140,12 @@ def delete(one: Departed, project: Path, show: TextIO, arguments: Sequence[str] 
     owner = one.state.record.owner if one.state.record is not None else ""
     gone = variables(made, owner, there)
     hosts = {
-        group: {"hosts": {host: _login(one.state, made.hosts.get(host, {}), host) for host in found}}
+        group: {"hosts": {host: templates(_login(one.state, made.hosts.get(host, {}), host)) for host in found}}
         for group, found in (("left_hosts", gone["files"]), ("left_services", gone["services"]))
     }
     words = ["--inventory", "inventory", "--inventory", _INVENTORY, "--extra-vars", f"@{_VARIABLES}", *arguments]
+    # Programs use templates in paths of files, and to reach hosts. Names come from the server too, and are none.
+    gone |= {kind: templates(gone[kind]) for kind in ("files", "services")}
     with files_for_run(project, {_VARIABLES: {"left": gone, "force_keys": force}, _INVENTORY: hosts}):
         return ansible_playbook(project, "left.yml", words, show=show)
 
@@ -150,6 +153,15 @@ def delete(one: Departed, project: Path, show: TextIO, arguments: Sequence[str] 
 def _login(state: StackState, recorded: Mapping[str, object], host: str) -> Mapping[str, object]:
     """How to reach a host that the inventory may not have any more."""
     return {} if host in state.wanted.hosts else recorded
+
+
+def templates(data: Any) -> Any:
+    """Return data whose texts are templates."""
+    if isinstance(data, str):
+        return Template(data)
+    if isinstance(data, Mapping):
+        return {name: templates(value) for name, value in data.items()}
+    return [templates(value) for value in data] if isinstance(data, list) else data
 
 
 def added(run: Run, more: Run) -> Run:

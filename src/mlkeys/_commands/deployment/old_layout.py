@@ -11,12 +11,16 @@ from typing import Any
 
 import click
 
-from mlkeys._commands.deployment.state import program_folder
+from mlkeys._commands.deployment.state import PUBLIC, program_folder
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
-from mlkeys._shared.schema import METADATA
+from mlkeys._shared.schema import METADATA, mount_problem, name_problem
+from mlkeys._shared.yaml_limits import yaml_problem
 from mlkeys._system.replacing import read, replace
 from mlkeys._targets.state_names import FLOORS_FILE, FOLDER, VARS_SUFFIX, folder_of, vars_file_of
+
+# On hostile text, PyYAML also raises errors of its internals.
+_ODD_TEXT_RAISES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def move_state(app: Root, out: Path) -> None:
@@ -47,21 +51,40 @@ def move_state(app: Root, out: Path) -> None:
 def _move_ciphertexts(old: Path, own: Path) -> None:
     import yaml
 
-    try:
-        content = yaml.safe_load(read(old) or "")
-        metadata = content[METADATA]
-        new = own / vars_file_of(str(metadata["backend"]), str(metadata["key"]))
-    except (yaml.YAMLError, TypeError, KeyError):
-        raise MlkeysError(f"{old} is not a file of ciphertexts: move it away, or correct it.") from None
+    content = _loaded(old)
+    new = own / vars_file_of(content[METADATA]["backend"], content[METADATA]["key"])
     before = read(new)
     if before is None:
         _write(new, read(old) or "", None)
     else:
-        present = yaml.safe_load(before)
+        present = _loaded(new)
         merged = _merged(present, content)
         if merged != present:
             _write(new, yaml.safe_dump(merged, sort_keys=False, explicit_start=True, width=1 << 16), before)
     old.unlink()
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    """Return the content of a file of ciphertexts, which names its engine and key.
+
+    Raises:
+        MlkeysError: it holds something else.
+    """
+    import yaml
+
+    text = read(path) or ""
+    try:
+        refused = yaml_problem(text.encode(), lambda: yaml.parse(text))
+        content: dict[str, Any] = {} if refused else yaml.safe_load(text)
+        metadata = content[METADATA]
+        # The file is named after them.
+        is_sound = not (mount_problem(metadata["backend"]) or name_problem(metadata["key"]))
+        is_sound = is_sound and all(isinstance(one, dict) for one in (content, metadata))
+    except (yaml.YAMLError, *_ODD_TEXT_RAISES):
+        is_sound = False
+    if not is_sound:
+        raise MlkeysError(f"{path} is not a file of ciphertexts: move it away, or correct it.")
+    return content
 
 
 def _merged(present: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,14 +99,18 @@ def _merged(present: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any
 
 
 def _move_floors(old: Path, new: Path) -> None:
-    try:
-        floors, before = json.loads(read(old) or "{}"), read(new)
-        present = json.loads(before or "{}")
-        raised = {key: max(int(floor), int(present.get(key, 0))) for key, floor in floors.items()}
-    except (ValueError, TypeError, AttributeError):
-        raise MlkeysError(f"{old} holds no floors: move it away, or correct it.") from None
+    floors, before = _floors(read(old), old), read(new)
+    present = _floors(before, new)
+    raised = {key: max(floor, present.get(key, 0)) for key, floor in floors.items()}
     _write(new, f"{json.dumps({**present, **raised}, indent=4, sort_keys=True)}\n", before)
     old.unlink()
+
+
+def _floors(text: str | None, path: Path) -> dict[str, int]:
+    try:
+        return {key: int(floor) for key, floor in json.loads(text or "{}").items()}
+    except _ODD_TEXT_RAISES:
+        raise MlkeysError(f"{path} holds no floors: move it away, or correct it.") from None
 
 
 def _write(path: Path, text: str, before: str | None) -> None:
@@ -91,6 +118,4 @@ def _write(path: Path, text: str, before: str | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise MlkeysError(f"{path.parent} cannot be made: {problem.strerror}.") from None
-    replace(path, text, before)
-    if before is None:
-        path.chmod(0o644)
+    replace(path, text, before, PUBLIC if before is None else None)

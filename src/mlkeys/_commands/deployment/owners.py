@@ -14,6 +14,7 @@ import click
 from mlkeys._commands.deployment.state import StackState
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Made
+from mlkeys._shared.schema import path_problem
 from mlkeys._system import collection
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def on_server(state: StackState) -> OnServer:
 
 def _owners(client: Client) -> Iterator[tuple[str, Owner]]:
     for name in _listed(client, "sys/policies/acl"):
-        if name in ("root", "default"):
+        # No stack makes one of another name, and a comment can be copied.
+        if name in ("root", "default") or path_problem(name):
             continue
         text = str(client.get(f"sys/policies/acl/{name}").data.get("policy", ""))
         if (found := _MARK.match(text)) is not None:

@@ -23,6 +23,9 @@ from mlkeys._system.replacing import read
 from mlkeys._system.replacing import replace as written
 from mlkeys._targets.state_names import FOLDER, RECORD_FILE, VARS_SUFFIX, folder_of, vars_file_of
 
+#: The mode of files of the folder.
+PUBLIC = 0o644
+
 
 @dataclass(slots=True)
 class StackState:
@@ -79,9 +82,8 @@ class StackState:
             raise MlkeysError(f"{path.parent} cannot be made: {problem.strerror}.") from None
         before = read(path)
         if before != record.text():
-            written(path, record.text(), before)
             # Nothing in it is secret, and a folder of version control has no private files.
-            path.chmod(0o644)
+            written(path, record.text(), before, PUBLIC)
 
     def forget(self) -> None:
         """Remove the folder of a stack of which nothing is left."""
@@ -140,21 +142,35 @@ def stored_in(folder: Path) -> dict[str, frozenset[str]]:
     """The names of the secrets with a ciphertext in the folder of a stack, by key.
 
     Raises:
-        MlkeysError: one of its files holds something else.
+        MlkeysError: one of its files holds something else, or does not have the name of a key.
     """
-    paths = sorted(folder.rglob(f"*{VARS_SUFFIX}"))
-    if not paths:
-        return {}
+    found = {}
+    for path in sorted(folder.rglob(f"*{VARS_SUFFIX}")):
+        names = frozenset(ciphertexts_in(path))
+        key = unquote(path.relative_to(folder).as_posix().removesuffix(VARS_SUFFIX))
+        if names and folder / vars_file_of(*_parts(key)) != path:
+            raise MlkeysError(f"{path} does not have the name ENGINE/KEY{VARS_SUFFIX}: move it away.")
+        if names:
+            found[key] = names
+    return found
+
+
+def _parts(key: str) -> tuple[str, str]:
+    engine, _, name = key.rpartition("/")
+    return engine, name
+
+
+def ciphertexts_in(path: Path) -> dict[str, str]:
+    """The ciphertexts of a file, by the names of the secrets.
+
+    Raises:
+        MlkeysError: it holds something else.
+    """
     collection.load()
     from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import interpreted
 
-    found = {}
-    for path in paths:
-        with collection.in_plain_words(), io.BytesIO((read(path) or "").encode()) as content:
-            names = frozenset(interpreted(content, str(path)).entries)
-        if names:
-            found[unquote(path.relative_to(folder).as_posix().removesuffix(VARS_SUFFIX))] = names
-    return found
+    with collection.in_plain_words(), io.BytesIO((read(path) or "").encode()) as content:
+        return {name: entry.ciphertext for name, entry in interpreted(content, str(path)).entries.items()}
 
 
 def rename(app: Root, program: Path) -> None:

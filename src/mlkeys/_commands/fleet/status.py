@@ -119,7 +119,7 @@ def _checked(fleet: Fleet, limit: str | None, older_than: int, login_within: int
         run = fleet.run("status", variables, limit=limit, show=None)
         try:
             report = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             click.echo(run.output.rstrip(), err=True)
             raise MlkeysError(f"The state of {fleet.name} could not be determined: {reason_in(run.output)}") from None
         # Paths on hosts are whatever their users made them.

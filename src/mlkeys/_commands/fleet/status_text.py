@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -181,6 +182,13 @@ _MESSAGE = re.compile(r'"msg": ("(?:[^"\\]|\\.)*")')
 
 def reason_in(output: str) -> str:
     """The reason in what a failed playbook printed."""
-    messages = [json.loads(text) for text in _MESSAGE.findall("\n".join(_ERROR.findall(output)))]
+    messages = [_unquoted(text) for text in _MESSAGE.findall("\n".join(_ERROR.findall(output)))]
     lines = messages or _ERROR.findall(output) or [line for line in output.splitlines() if line.strip()]
     return lines[-1].strip() if lines else "the playbook printed nothing."
+
+
+def _unquoted(text: str) -> str:
+    # Callbacks other than Ansible's own show something else than JSON.
+    with contextlib.suppress(ValueError):
+        return str(json.loads(text))
+    return text[1:-1]

@@ -26,6 +26,7 @@ from mlkeys._constructs.output import Output
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
 from mlkeys._synthesis.program import load
+from mlkeys._system.replacing import read
 from mlkeys._targets.ansible.project import OUTPUT_MARK, OUTPUTS_FILE
 
 _HIDDEN = "(sensitive; show it with --show-secrets)"
@@ -116,13 +117,11 @@ def _values(stack: Stack, folder: Path, *, show_secrets: bool) -> dict[str, Any]
 
 
 def _written(project: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads((project / OUTPUTS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = {}
-    if not found:
+    path = project / OUTPUTS_FILE
+    text = read(path)
+    if text is None:
         raise MlkeysError(f"Stack {project.name} has no outputs yet: run 'mlkeys deploy' first.")
-    return found
+    return _mapping(text, f"{path} is damaged: run 'mlkeys deploy' to write it again.")
 
 
 def _decrypted(project: Path) -> dict[str, Any]:
@@ -135,5 +134,18 @@ def _decrypted(project: Path) -> dict[str, Any]:
             f"The outputs of stack {project.name} cannot be decrypted. Check that it is deployed and that the token "
             "may decrypt: mlkeys doctor"
         )
-    values: dict[str, Any] = json.loads(base64.b64decode(found[1]))
-    return values
+    try:
+        text = base64.b64decode(found[1])
+    except ValueError:
+        text = b""
+    return _mapping(text, f"The playbook of stack {project.name} returned no outputs.")
+
+
+def _mapping(text: str | bytes, problem: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise MlkeysError(problem)
+    return found

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -11,6 +12,8 @@ from typing import Any, NoReturn
 from mlkeys._errors import MlkeysError
 from mlkeys._import.values import NOTHING, SCALARS, TEXT, Value
 from mlkeys._import.yaml_source import yaml_values
+
+_COMMENT = re.compile(r"[ \t]*#")
 
 # No value is folded.
 _WIDTH = 1_000_000_000
@@ -78,14 +81,14 @@ def _lost(text: str) -> Iterator[tuple[int, str]]:
     """Lines where YAML takes a part of a value for something else."""
     import yaml
 
-    lines = text.removeprefix("\ufeff").split("\n")
     # This loader refuses some texts that the other one reads; its message contains the line.
     with suppress(yaml.YAMLError):
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
-            line, column = token.end_mark.line, token.end_mark.column
+            # The number of a line is YAML's own, which knows more ends of lines.
+            line = token.end_mark.line
             if isinstance(token, yaml.AnchorToken):
                 yield line + 1, "put a value that begins with & in quotes"
-            elif isinstance(token, yaml.ScalarToken) and token.plain and lines[line][column:].lstrip().startswith("#"):
+            elif isinstance(token, yaml.ScalarToken) and token.plain and _COMMENT.match(text, token.end_mark.index):
                 yield line + 1, "put a value with # in quotes, and a comment on a line of its own"
 
 
