@@ -52,8 +52,9 @@ class Form:
         anywhere: whether a secret may follow other letters immediately.
         group: of the regex; 0 for all of it.
         provider: who issues it.
+        variable: what a variable with such a secret is called; empty to go by the provider.
         inside: whether the marks are a part of the secret, in a row of at least 20 letters, digits, `_` and `-`.
-        unbroken: whether the secret has at least 20 letters and digits in a row.
+        row: whether the secret has a row of at least 20 letters, digits, `_` and `-` with a digit.
     """
 
     what: str
@@ -67,8 +68,9 @@ class Form:
     anywhere: bool = False
     group: int = 0
     provider: str = ""
+    variable: str = ""
     inside: bool = False
-    unbroken: bool = False
+    row: bool = False
 
     @cached_property
     def _value(self) -> re.Pattern[str]:
@@ -82,6 +84,10 @@ class Form:
     def _encoded_shape(self) -> re.Pattern[str]:
         return self._named(r"([A-Za-z0-9+/]{20,}={0,2})(?![A-Za-z0-9+/=])")
 
+    @cached_property
+    def _near(self) -> re.Pattern[str]:
+        return re.compile(self.near)
+
     def _named(self, value: str) -> re.Pattern[str]:
         return re.compile(f"(?i:{self.near}){_NEARBY}{_KEY}{_ASSIGNED}{value}")
 
@@ -90,7 +96,7 @@ class Form:
         if not self.regex:
             return
         group = self.group or (1 if self._shape.groups else 0)
-        for found in self._shape.finditer(text):
+        for found in self._matches(self._shape, text):
             start, end = found.span(group)
             if self._stands_alone(text, start, end):
                 yield start, end
@@ -98,7 +104,22 @@ class Form:
     def encoded_spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Where a text has something in base64 at a place where a secret without a form of its own would be."""
         if self.near:
-            yield from (found.span(1) for found in self._encoded_shape.finditer(text))
+            yield from (found.span(1) for found in self._matches(self._encoded_shape, text))
+
+    def _matches(self, shape: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+        """The matches of an expression, which begins with `near` if there is one."""
+        lower = text.lower() if self.near else ""
+        # Of a few letters, the lower case has another length.
+        if len(lower) != len(text) or self.near != self.near.lower():
+            yield from shape.finditer(text)
+            return
+        reached = 0
+        for name in self._near.finditer(lower):
+            # A search for letters of either case takes several times as long.
+            found = shape.match(text, name.start()) if name.start() >= reached else None
+            if found:
+                reached = found.end()
+                yield found
 
     def is_value(self, text: str) -> bool:
         """Whether a text as a whole is such a secret, if it is in the right place."""
@@ -196,8 +217,9 @@ def forms_of(content: Mapping[str, Any]) -> Iterator[Form]:
             anywhere=bool(rule.get("anywhere", False)),
             group=_number(rule, "secretGroup"),
             provider=str(rule.get("provider", "")),
+            variable=str(rule.get("variable", "")),
             inside=bool(rule.get("inside", False)),
-            unbroken=bool(rule.get("unbroken", False)),
+            row=bool(rule.get("row", False)),
         )
         try:
             form.is_signed("")
