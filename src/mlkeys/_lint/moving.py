@@ -47,7 +47,9 @@ _ADVICE = {
 }
 
 # What stands before a value: its name, and how it is assigned.
-_ASSIGNED = re.compile(r"([A-Za-z_][\w-]*)[\"']?[ \t]*[:=][ \t]*(?:[!&]\S+[ \t]+)*[\"']?(?:(?i:bearer|token)[ \t]+)?\Z")
+_ASSIGNED = re.compile(
+    r"([A-Za-z_][\w-]*)[\"']?[ \t]*(?:=|:(?=[ \t\"']))[ \t]*(?:[!&]\S+[ \t]+)*[\"']?(?:(?i:bearer|token)[ \t]+)?\Z"
+)
 _VALUE_BEGINS = re.compile(r"(?::|(?:^|[ \t])-)[ \t]+\Z")
 _GENERIC = {
     *("api_key", "apikey", "api_token", "auth", "authorization", "bearer", "credential", "default", "environment"),
@@ -116,7 +118,7 @@ def moves_in(
             continue
         names.setdefault(found.secret, _free(name, {*known, *names.values()}, taken))
         done.append(_move(text, kind, one, found, scalar, names[found.secret]))
-    return Moves(tuple(done), tuple(left))
+    return Moves(tuple(sorted(done, key=lambda move: move.start)), tuple(sorted(left)))
 
 
 # No place in a file of YAML.

@@ -210,7 +210,7 @@ def test_a_fix_needs_a_target_and_files() -> None:
         ('a: {{"b_key": "{}"}}', 'a: {{"b_key": "{{{{ vault_b_key_2 }}}}"}}'),
         ("cmd: run --key {} x", "cmd: run --key {{{{ vault_openai_api_key }}}} x"),
         ("key: {} and more", 'key: "{{{{ vault_openai_api_key }}}} and more"'),
-        ("key: https://u:{}@h/x", "key: https://u:{{{{ vault_u }}}}@h/x"),
+        ("key: https://u:{}@h/x", "key: https://u:{{{{ vault_openai_api_key }}}}@h/x"),
         ("key: '{0} and {0}'", "key: '{{{{ vault_openai_api_key }}}} and {{{{ vault_openai_api_key }}}}'"),
         ('key: {} "x"', "key: '{{{{ vault_openai_api_key }}}} \"x\"'"),
         ("a: [x {}, y]", 'a: ["x {{{{ vault_openai_api_key }}}}", y]'),
