@@ -106,6 +106,9 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     shows what to do. It encrypts with the rights of 'mlkeys import'. A secret that was in a commit must be replaced at
     its provider all the same.
 
+    --patterns reads rules as gitleaks has them: expressions, keywords, entropy, secretGroup and allowlists of
+    expressions and words. Rules and allowlists about the names of files are ignored.
+
     The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there.
 
     Exits with 1 if there are findings other than notes. Otherwise exits with 2 if a file could not be checked, which is

@@ -5,18 +5,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from mlkeys._lint.findings import Finding
+from mlkeys._lint.scalars import Scalar, quote_for, scalar_at, scalars_in
 from mlkeys._lint.secrets import Found, found_in
-from mlkeys._providers.key_patterns import PRIVATE_KEY, Patterns
+from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns
 from mlkeys._shared.schema import METADATA
 from mlkeys._shared.yaml_words import is_reserved
 
 _ANSIBLE, _TEMPLATE, _LITELLM, _COMPOSE, _DOTENV = "Ansible", "template", "LiteLLM", "Compose", "dotenv"
 # How variables begin to which Ansible refers: as its own documentation names them.
 _OF_ANSIBLE = "vault_"
+_YAML = (_ANSIBLE, _LITELLM, _COMPOSE)
+_NOT_REPLACED = ("!unsafe", "!vault", "!vault-encrypted")
 _FOLDERS = {"group_vars", "host_vars", "playbooks", "roles", "tasks", "handlers", "defaults", "vars", "inventory"}
 _PLAY = re.compile(r"^[ \t-]*hosts[ \t]*:", re.MULTILINE)
 _MODELS = re.compile(r"^model_list[ \t]*:", re.MULTILINE)
@@ -36,13 +39,18 @@ _ADVICE = {
     ".ipynb": f"delete it from the notebook, whose outputs may contain it, too; {_IN_PROGRAMS}",
     ".py": f"{_IN_PROGRAMS}, or use mlkeys.runtime",
     **dict.fromkeys((".js", ".ts", ".go", ".rb", ".java", ".rs", ".sh", ".bash", ".ps1"), _IN_PROGRAMS),
+    **dict.fromkeys(
+        (".yml", ".yaml", ".toml", ".ini", ".cfg", ".conf", ".properties"),
+        "let the program read an environment variable, or make the file a template of Ansible (.j2)",
+    ),
     **dict.fromkeys((".tf", ".tfvars"), "use a variable that is marked as sensitive, and set it by mlkeys run"),
 }
 
 # What stands before a value: its name, and how it is assigned.
-_ASSIGNED = re.compile(r"([A-Za-z_][\w-]*)[\"']?[ \t]*[:=][ \t]*(?:![a-z]+[ \t]+)?[\"']?(?:(?i:bearer|token)[ \t]+)?\Z")
-_WHOLE_BEFORE = re.compile(r"(?:[:\[,{][ \t]*|(?:^|[ \t])-[ \t]+)([\"']?)\Z")
-_WHOLE_BEHIND = re.compile(r"[ \t]*(?:[,\]}].*|#.*)?\r?\Z")
+_ASSIGNED = re.compile(
+    r"([A-Za-z_][\w-]*)[\"']?[ \t]*(?:=|:(?=[ \t\"']))[ \t]*(?:[!&]\S+[ \t]+)*[\"']?(?:(?i:bearer|token)[ \t]+)?\Z"
+)
+_VALUE_BEGINS = re.compile(r"(?::|(?:^|[ \t])-)[ \t]+\Z")
 _GENERIC = {
     *("api_key", "apikey", "api_token", "auth", "authorization", "bearer", "credential", "default", "environment"),
     *("key", "master_key", "msg", "password", "secret", "token", "value"),
@@ -52,7 +60,11 @@ _UNSUITABLE = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True)
 class Move:
-    """A secret that becomes the value of a variable, and the words that refer to it in its place."""
+    """A secret that becomes the value of a variable, and the words that refer to it in its place.
+
+    Attributes:
+        quoted: where the value begins and ends that has to get quotation marks, and which ones.
+    """
 
     variable: str
     secret: str = field(repr=False)
@@ -60,6 +72,7 @@ class Move:
     start: int
     end: int
     reference: str
+    quoted: tuple[int, int, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +84,11 @@ class Moves:
 
     def text(self, before: str) -> str:
         """The text with references."""
-        for move in sorted(self.done, key=lambda one: one.start, reverse=True):
-            before = before[: move.start] + move.reference + before[move.end :]
+        edits = {(move.start, move.end, move.reference) for move in self.done}
+        for start, end, mark in {move.quoted for move in self.done if move.quoted}:
+            edits |= {(start, start, mark), (end, end, mark)}
+        for start, end, words in sorted(edits, reverse=True):
+            before = before[:start] + words + before[end:]
         return before
 
 
@@ -89,10 +105,10 @@ def moves_in(
     names = {secret: variable for variable, secret in known.items() if _is_of_ansible(kind) == _is_prefixed(variable)}
     done: list[Move] = []
     left: list[tuple[int, str]] = []
-    for one, found in found_in(text, path, patterns):
-        if one.digest in allowed:
+    for one, found, scalar in _placed(text, path, kind, patterns):
+        if one.digest in allowed or any(move.start <= found.start < move.end for move in done):
             continue
-        reason = _reason(text, path, kind, found)
+        reason = _reason(text, path, kind, found, scalar)
         name = _name(text, kind, found)
         if not reason and kind == _DOTENV:
             reason = _taken(name, found.secret, {**known, **variables(done)}, taken)
@@ -101,8 +117,35 @@ def moves_in(
             left.append((one.line, reason))
             continue
         names.setdefault(found.secret, _free(name, {*known, *names.values()}, taken))
-        done.append(_move(text, kind, one, found, names[found.secret]))
-    return Moves(tuple(done), tuple(left))
+        done.append(_move(text, kind, one, found, scalar, names[found.secret]))
+    return Moves(tuple(sorted(done, key=lambda move: move.start)), tuple(sorted(left)))
+
+
+# No place in a file of YAML.
+_NOT_YAML = Scalar(-1, -1, "")
+
+
+def _placed(text: str, path: str, kind: str, patterns: Patterns) -> Iterator[tuple[Finding, Found, Scalar | None]]:
+    """The secrets and the YAML texts that contain them; None for a comment. LiteLLM only replaces such texts."""
+    scalars = scalars_in(text) if kind in _YAML else None
+    for one, found in found_in(text, path, patterns):
+        if scalars is None:
+            yield one, found, _NOT_YAML
+            continue
+        scalar = scalar_at(scalars, found.start, found.end)
+        if scalar is not None and kind == _LITELLM and scalar.value == text[scalar.start : scalar.end]:
+            yield one, replace(found, secret=scalar.value, start=scalar.start, end=scalar.end), scalar
+        elif scalar is not None and kind == _ANSIBLE and found.form.kind == PRIVATE_KEY and _is_a_key(scalar.value):
+            start, end = scalar.whole
+            yield one, replace(found, secret=scalar.value, start=start, end=end), scalar
+        else:
+            yield one, found, scalar
+
+
+def _is_a_key(value: str) -> bool:
+    """Whether a text is a private key and nothing else, of which a finding is only the beginning."""
+    begins, ends = value.strip().startswith("-----BEGIN "), value.strip().endswith("-----")
+    return begins and ends and value.count("-----BEGIN ") == 1
 
 
 def _is_of_ansible(kind: str) -> bool:
@@ -136,10 +179,10 @@ def _taken(variable: str, secret: str, known: Mapping[str, str], taken: Containe
     return f"{variable} is reserved in vars files; rename it" if variable == METADATA or is_reserved(variable) else ""
 
 
-def _reason(text: str, path: str, kind: str, found: Found) -> str:
+def _reason(text: str, path: str, kind: str, found: Found, scalar: Scalar | None) -> str:
     """Why a secret stays, and what to do; empty if it can be moved."""
     before, behind = _line(text, found)
-    if found.form.kind == PRIVATE_KEY:
+    if found.form.kind == PRIVATE_KEY and (scalar is None or found.secret != scalar.value):
         return "a private key has several lines; use mlkeys import file"
     if not kind and path.endswith((".yml", ".yaml", ".json")) and _MANIFEST.search(text):
         return f"a manifest of Kubernetes has no references; {_IMPORT} kubernetes"
@@ -150,13 +193,29 @@ def _reason(text: str, path: str, kind: str, found: Found) -> str:
         return _ADVICE.get(ending, "this kind of file has no known reference to a variable")
     if kind == _DOTENV:
         return _reason_of_variable(before, behind)
-    if "!unsafe" in before or "!vault" in before:
+    return _reason_in_yaml(text, kind, found, scalar) if kind in _YAML and scalar is not None else ""
+
+
+def _reason_in_yaml(text: str, kind: str, found: Found, scalar: Scalar) -> str:
+    if scalar is _NOT_YAML:
+        return "the file is not YAML"
+    if scalar.is_name:
+        return "it is in the name of a value"
+    if kind == _ANSIBLE and scalar.tag in _NOT_REPLACED:
         return "Ansible replaces nothing in this value"
-    if kind == _LITELLM and not _is_whole(before, behind):
+    if kind == _LITELLM and scalar.is_item:
+        return "LiteLLM replaces nothing in lists"
+    if kind == _LITELLM and scalar.value != found.secret:
         return "LiteLLM replaces whole values only"
-    if kind == _ANSIBLE and _begins_plain(before) and not _is_whole(before, behind):
-        return "it begins a longer value that is not quoted"
+    if _needs_quotes(kind, found, scalar) and not quote_for(text, scalar):
+        return "its value is not quoted, but contains quotation marks"
     return ""
+
+
+def _needs_quotes(kind: str, found: Found, scalar: Scalar) -> bool:
+    """Whether a brace is a part of YAML there: at the beginning of a plain text, and anywhere between braces."""
+    braces = kind in (_ANSIBLE, _COMPOSE)
+    return braces and not scalar.style and (scalar.flow or (kind == _ANSIBLE and scalar.start == found.start))
 
 
 def _reason_of_variable(before: str, behind: str) -> str:
@@ -174,36 +233,26 @@ def _line(text: str, found: Found) -> tuple[str, str]:
     return text[text.rfind("\n", 0, found.start) + 1 : found.start], text[found.end : end if end >= 0 else len(text)]
 
 
-def _is_whole(before: str, behind: str) -> bool:
-    """Whether what is between is a whole value of YAML."""
-    begins = _WHOLE_BEFORE.search(before)
-    if begins is None or not behind.startswith(begins.group(1)):
-        return False
-    return _WHOLE_BEHIND.match(behind[len(begins.group(1)) :]) is not None
-
-
-def _begins_plain(before: str) -> bool:
-    """Whether what follows begins a value without quotes."""
-    begins = _WHOLE_BEFORE.search(before)
-    return begins is not None and not begins.group(1)
-
-
-def _move(text: str, kind: str, one: Finding, found: Found, variable: str) -> Move:
+def _move(text: str, kind: str, one: Finding, found: Found, scalar: Scalar | None, variable: str) -> Move:
     before, behind = _line(text, found)
     if kind == _DOTENV:
         end = found.end + len(behind.rstrip("\r"))
         reference = f"# {variable.upper()} is set by mlkeys run"
         return Move(variable, found.secret, one.line, found.start - len(before), end, reference)
+    quoted = None
     if kind == _COMPOSE:
         reference = f"${{{variable.upper()}}}"
     elif kind == _LITELLM:
         reference = f"os.environ/{variable.upper()}"
     else:
         reference = f"{{{{ {variable} }}}}"
-        # A plain value of YAML cannot begin with a brace.
-        if kind == _ANSIBLE and _begins_plain(before):
+        # Whoever makes a value of a comment gets one.
+        value_of_comment = kind == _ANSIBLE and scalar is None and _VALUE_BEGINS.search(before)
+        if value_of_comment or found.form.kind == PRIVATE_KEY:
             reference = f'"{reference}"'
-    return Move(variable, found.secret, one.line, found.start, found.end, reference)
+    if scalar is not None and found.form.kind != PRIVATE_KEY and _needs_quotes(kind, found, scalar):
+        quoted = (scalar.start, scalar.end, quote_for(text, scalar))
+    return Move(variable, found.secret, one.line, found.start, found.end, reference, quoted)
 
 
 def _name(text: str, kind: str, found: Found) -> str:
@@ -212,12 +261,19 @@ def _name(text: str, kind: str, found: Found) -> str:
         return variable.group(1).lower()
     assigned = _ASSIGNED.search(_line(text, found)[0])
     own = _UNSUITABLE.sub("_", assigned.group(1).lower()).strip("_") if assigned else ""
-    issuer = _UNSUITABLE.sub("_", found.form.provider.lower()).strip("_")
-    name = own if own and own not in _GENERIC else f"{issuer}_api_key" if issuer not in ("", "several") else "api_key"
+    name = own if own and own not in _GENERIC else _name_of_kind(found.form, own, found.secret)
     if _is_of_ansible(kind):
         # In a vars file, a variable that refers to one of the same name has no value.
         return f"{_OF_ANSIBLE}{name}"
     return f"key_{name}" if name[:1].isdigit() or is_reserved(name) else name
+
+
+def _name_of_kind(form: Form, own: str, secret: str) -> str:
+    """The name that is usual for a kind of secret, or for a longer text with one."""
+    issuer = _UNSUITABLE.sub("_", form.provider.lower()).strip("_")
+    usual = form.variable or (f"{issuer}_api_key" if issuer not in ("", "several") else "api_key")
+    # Such as a header.
+    return f"{usual}_{own or 'value'}" if secret.strip().partition(" ")[2] else usual
 
 
 def _free(name: str, used: Container[str], taken: Container[str]) -> str:

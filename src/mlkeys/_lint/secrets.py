@@ -73,7 +73,9 @@ def _found(text: str, patterns: Patterns) -> Iterator[Found]:
         # The first matching form of the table is the most specific one.
         if any(found.start < other.end and other.start < found.end for other in taken):
             continue
-        if found.form.kind == A_PRIVATE_KEY or not is_placeholder(found.secret):
+        # In random text of a private key, most words of placeholders are no words.
+        is_key = found.form.kind == A_PRIVATE_KEY
+        if not ("EXAMPLE" in found.secret if is_key else is_placeholder(found.secret)):
             taken.append(found)
             yield found
 

@@ -20,9 +20,11 @@ _KEPT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 # What is kept becomes an a, which shows the rows to the search for a constant text.
 _SHAPE = bytes(97 if byte in _KEPT else 32 for byte in range(256))
 _LONG = b"a" * _SHORTEST
-_UNBROKEN = re.compile(rf"(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{{{_SHORTEST}}}")
+_DIGITS = b"0123456789"
+# How far before a secret the name can be that it is found by, in bytes; a character is up to four of them.
+_FAR, _FAR_IN_UTF8 = 300, 1200
 # A mark that is a constant, as far as its lookahead.
-_CONSTANT = re.compile(r"((?:[a-z0-9_ -]|\\[ .-])+)(?:\(\?=.*)?")
+_CONSTANT = re.compile(r"((?:[a-z0-9_ ~/-]|\\[ .-])+)(?:\(\?=.*)?")
 # A row in base64 has both cases, and what is worth a search in it is longer than a secret.
 _SHORTEST_ENCODED = 27
 
@@ -33,23 +35,33 @@ class Rows:
 
     Attributes:
         encoded: those of them that may be base64.
+        near: those of them with a digit, and what is before them, where the names of secrets are; in lower case.
     """
 
     all: str
     encoded: str
+    near: str
 
 
 def long_rows(text: str) -> Rows:
     data = text.encode("utf-8", errors="replace")
     shape = data.translate(_SHAPE) + b" "
-    rows = []
+    far = _FAR if len(data) == len(text) else _FAR_IN_UTF8
+    rows, near = [], []
+    reached = 0
     at = shape.find(_LONG)
     while at >= 0:
         end = shape.find(b" ", at + _SHORTEST)
-        rows.append(data[at:end])
+        row = data[at:end]
+        rows.append(row)
+        if len(row.translate(None, _DIGITS)) < len(row):
+            begin = at - far
+            near.append(data[max(begin, reached, 0) : end])
+            reached = end
         at = shape.find(_LONG, end)
     encoded = [row for row in rows if len(row) >= _SHORTEST_ENCODED and not row.islower()]
-    return Rows(b"\n".join(rows).decode("ascii"), b"\n".join(encoded).decode("ascii"))
+    beside = b"".join(near).decode("utf-8", errors="replace").lower()
+    return Rows(b"\n".join(rows).decode("ascii"), b"\n".join(encoded).decode("ascii"), beside)
 
 
 class Sieve:
@@ -59,9 +71,10 @@ class Sieve:
         self._forms = patterns.forms
         self._inside = _Marks(form for form in self._forms if form.inside)
         rest = [form for form in self._forms if not form.inside]
-        self._beside = _Words(form for form in rest if form.unbroken and _is_constant(form))
-        self._words = _Words(form for form in rest if not form.unbroken and _is_constant(form))
-        self._others = _Marks(form for form in rest if not _is_constant(form))
+        self._beside = _Words(form for form in rest if form.row and _is_constant(form))
+        self._words = _Words(form for form in rest if not form.row and _is_constant(form))
+        self._marks_beside = _Marks(form for form in rest if form.row and not _is_constant(form))
+        self._others = _Marks(form for form in rest if not form.row and not _is_constant(form))
 
     def forms_in(self, text: str, rows: Rows) -> list[Form]:
         """The forms that a text may contain, most specific first."""
@@ -69,8 +82,8 @@ class Sieve:
         found = self._words.found(lower) | self._others.found(lower)
         if rows.all:
             found |= self._inside.found(rows.all.lower())
-            if _UNBROKEN.search(rows.all):
-                found |= self._beside.found(lower)
+        if rows.near:
+            found |= self._beside.found(rows.near) | self._marks_beside.found(rows.near)
         return [form for form in self._forms if id(form) in found] if found else []
 
 

@@ -12,12 +12,16 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
+from mlkeys._providers.allowances import Allowance, allowances_in, entropy
+from mlkeys._providers.go_expressions import for_python
+
 PROVIDER = "provider"
 CREDENTIAL = "credential"
 PRIVATE_KEY = "private key"
 
 #: Characters, more than any mark looks at.
 FAR_ENOUGH = 40
+_LARGEST = 100
 
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 # An encoded character, or a colour of a terminal, whose last letter is not a part of what follows.
@@ -52,8 +56,11 @@ class Form:
         anywhere: whether a secret may follow other letters immediately.
         group: of the regex; 0 for all of it.
         provider: who issues it.
+        variable: what a variable with such a secret is called; empty to go by the provider.
         inside: whether the marks are a part of the secret, in a row of at least 20 letters, digits, `_` and `-`.
-        unbroken: whether the secret has at least 20 letters and digits in a row.
+        row: whether the secret has a row of at least 20 letters, digits, `_` and `-` with a digit.
+        entropy: of the secret, at least; as gitleaks computes it.
+        allowances: what is no secret all the same.
     """
 
     what: str
@@ -67,8 +74,11 @@ class Form:
     anywhere: bool = False
     group: int = 0
     provider: str = ""
+    variable: str = ""
     inside: bool = False
-    unbroken: bool = False
+    row: bool = False
+    entropy: float = 0.0
+    allowances: tuple[Allowance, ...] = ()
 
     @cached_property
     def _value(self) -> re.Pattern[str]:
@@ -82,6 +92,10 @@ class Form:
     def _encoded_shape(self) -> re.Pattern[str]:
         return self._named(r"([A-Za-z0-9+/]{20,}={0,2})(?![A-Za-z0-9+/=])")
 
+    @cached_property
+    def _near(self) -> re.Pattern[str]:
+        return re.compile(self.near)
+
     def _named(self, value: str) -> re.Pattern[str]:
         return re.compile(f"(?i:{self.near}){_NEARBY}{_KEY}{_ASSIGNED}{value}")
 
@@ -89,16 +103,44 @@ class Form:
         """Where such secrets are in a text."""
         if not self.regex:
             return
-        group = self.group or (1 if self._shape.groups else 0)
-        for found in self._shape.finditer(text):
-            start, end = found.span(group)
-            if self._stands_alone(text, start, end):
+        for found in self._matches(self._shape, text):
+            start, end = found.span(self._group_of(found))
+            if self._stands_alone(text, start, end) and not self._is_allowed(text, found, text[start:end]):
                 yield start, end
+
+    def _group_of(self, found: re.Match[str]) -> int:
+        """The first group that matches something, if none is named."""
+        groups = range(1, len(found.groups()) + 1)
+        return self.group or next((group for group in groups if found[group]), 0)
+
+    def _is_allowed(self, text: str, found: re.Match[str], secret: str) -> bool:
+        if self.entropy and entropy(secret) <= self.entropy:
+            return True
+        if not self.allowances:
+            return False
+        end = text.find("\n", found.end())
+        line = text[text.rfind("\n", 0, found.start()) + 1 : end if end >= 0 else len(text)]
+        return any(one.allows(secret, found.group(), line) for one in self.allowances)
 
     def encoded_spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Where a text has something in base64 at a place where a secret without a form of its own would be."""
         if self.near:
-            yield from (found.span(1) for found in self._encoded_shape.finditer(text))
+            yield from (found.span(1) for found in self._matches(self._encoded_shape, text))
+
+    def _matches(self, shape: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+        """The matches of an expression, which begins with `near` if there is one."""
+        lower = text.lower() if self.near else ""
+        # Of a few letters, the lower case has another length.
+        if len(lower) != len(text) or self.near != self.near.lower():
+            yield from shape.finditer(text)
+            return
+        reached = 0
+        for name in self._near.finditer(lower):
+            # A search for letters of either case takes several times as long.
+            found = shape.match(text, name.start()) if name.start() >= reached else None
+            if found:
+                reached = found.end()
+                yield found
 
     def is_value(self, text: str) -> bool:
         """Whether a text as a whole is such a secret, if it is in the right place."""
@@ -151,7 +193,7 @@ class Patterns:
 def built_in() -> Patterns:
     """The patterns of this package."""
     text = resources.files("mlkeys._providers").joinpath("key_patterns.toml").read_text(encoding="utf-8")
-    return Patterns(tuple(forms_in(text)))
+    return Patterns(tuple(_form(rule, str(rule.get("regex", "")), ()) for rule in tomllib.loads(text)["rules"]))
 
 
 def marked(text: str) -> list[Form]:
@@ -178,34 +220,51 @@ def forms_of(content: Mapping[str, Any]) -> Iterator[Form]:
     Raises:
         ValueError: a rule is incomplete, or its expression is not one of Python's.
     """
+    general = list(allowances_in(content))
     for rule in _rules(content):
-        ident = str(rule.get("id", "without an id"))
-        marks = [*_texts(rule, "marks"), *(re.escape(word.lower()) for word in _texts(rule, "keywords"))]
-        if not marks:
-            raise ValueError(f"rule {ident} has no keywords, without which every file would have to be searched")
-        kind = next((tag for tag in _texts(rule, "tags") if tag in (PROVIDER, CREDENTIAL, PRIVATE_KEY)), CREDENTIAL)
-        form = Form(
-            str(rule.get("description") or ident),
-            kind,
-            tuple(marks),
-            _python_expression(str(rule.get("regex", ""))),
-            near=str(rule.get("near", "")),
-            sign=str(rule.get("sign", "")),
-            glue=str(rule.get("glue", "")),
-            prefixes=tuple(_texts(rule, "prefixes")),
-            anywhere=bool(rule.get("anywhere", False)),
-            group=_number(rule, "secretGroup"),
-            provider=str(rule.get("provider", "")),
-            inside=bool(rule.get("inside", False)),
-            unbroken=bool(rule.get("unbroken", False)),
-        )
+        if rule.get("path") and not rule.get("regex"):
+            # It is about the names of files.
+            continue
+        ident = _ident(rule)
+        own = [allowance for _table, allowance in allowances_in(rule)]
+        own += [allowance for table, allowance in general if ident in table.get("targetRules", [ident])]
+        form = _form(rule, for_python(str(rule.get("regex", ""))), tuple(own))
         try:
             form.is_signed("")
             list(form.spans(""))
-            re.compile("|".join(marks))
+            re.compile("|".join(form.marks))
         except (re.error, IndexError, OverflowError, RecursionError) as error:
             raise ValueError(f"the expression of rule {ident} cannot be read: {error}") from None
         yield form
+
+
+def _form(rule: Mapping[str, Any], regex: str, allowances: tuple[Allowance, ...]) -> Form:
+    ident = _ident(rule)
+    marks = [*_texts(rule, "marks"), *(re.escape(word.lower()[:FAR_ENOUGH]) for word in _texts(rule, "keywords"))]
+    if not marks:
+        raise ValueError(f"rule {ident} has no keywords, without which every file would have to be searched")
+    return Form(
+        str(rule.get("description") or ident),
+        next((tag for tag in _texts(rule, "tags") if tag in (PROVIDER, CREDENTIAL, PRIVATE_KEY)), CREDENTIAL),
+        tuple(marks),
+        regex,
+        near=str(rule.get("near", "")),
+        sign=str(rule.get("sign", "")),
+        glue=str(rule.get("glue", "")),
+        prefixes=tuple(_texts(rule, "prefixes")),
+        anywhere=bool(rule.get("anywhere", False)),
+        group=int(_number(rule, "secretGroup")),
+        provider=str(rule.get("provider", "")),
+        variable=str(rule.get("variable", "")),
+        inside=bool(rule.get("inside", False)),
+        row=bool(rule.get("row", False)),
+        entropy=_number(rule, "entropy"),
+        allowances=allowances,
+    )
+
+
+def _ident(rule: Mapping[str, Any]) -> str:
+    return str(rule.get("id", "without an id"))
 
 
 def _rules(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -218,26 +277,21 @@ def _rules(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _texts(rule: Mapping[str, Any], name: str) -> list[str]:
     found = rule.get(name, [])
     if not isinstance(found, list) or not all(isinstance(text, str) and text for text in found):
-        raise ValueError(f"{name} of rule {rule.get('id', 'without an id')} must be a list of texts")
+        raise ValueError(f"{name} of rule {_ident(rule)} must be a list of texts")
     return found
 
 
-def _number(rule: Mapping[str, Any], name: str) -> int:
+def _number(rule: Mapping[str, Any], name: str) -> int | float:
     found = rule.get(name, 0)
-    if not isinstance(found, int) or not 0 <= found < 100:
-        raise ValueError(f"{name} of rule {rule.get('id', 'without an id')} must be a number")
-    return found
-
-
-def _python_expression(expression: str) -> str:
-    """An expression of Go, where that is written differently: a flag in the middle is for all that follows."""
-    head, flag, rest = expression.replace(r"\z", r"\Z").partition("(?i)")
-    return f"{head}(?i:{_python_expression(rest)})" if flag and head else f"{head}{flag}{rest}"
+    if isinstance(found, (int, float)) and 0 <= found < _LARGEST:
+        return found
+    raise ValueError(f"{name} of rule {_ident(rule)} must be a number")
 
 
 def any_of(marks: Iterable[str]) -> re.Pattern[str]:
     """Any of these expressions, the longest that matches. Grouped by first letter, they are found much faster."""
     by_letter: dict[str, list[str]] = {}
     for mark in sorted(marks, key=len, reverse=True):
-        by_letter.setdefault(mark[0], []).append(mark[1:])
+        first = 2 if mark.startswith("\\") else 1
+        by_letter.setdefault(mark[:first], []).append(mark[first:])
     return re.compile("|".join(f"{letter}(?:{'|'.join(rest)})" for letter, rest in by_letter.items()))

@@ -59,12 +59,12 @@ def test_secrets_move_and_references_stay(bao: Bao, login: str) -> None:
         "openai_api_key": OPENAI,
         "vault_header": ANTHROPIC,
         "vault_openai_api_key": OPENAI,
-        "mistral_ai_api_key": MISTRAL,
+        "mistral_api_key": MISTRAL,
     }
     assert Path("site.yml").read_text() == play.replace(f"{OPENAI} ", '"{{ vault_openai_api_key }}" ').replace(
         OPENAI, "{{ vault_openai_api_key }}"
     ).replace(ANTHROPIC, "{{ vault_header }}")
-    assert Path("config.yaml").read_text() == litellm.replace(MISTRAL, "os.environ/MISTRAL_AI_API_KEY")
+    assert Path("config.yaml").read_text() == litellm.replace(MISTRAL, "os.environ/MISTRAL_API_KEY")
     assert Path("compose.yaml").read_text() == compose.replace(OPENAI, "${OPENAI_API_KEY}")
     assert Path("roles/app/templates/app.j2").read_bytes() == b"key = {{ vault_header }}\r\n"
     assert f"site.yml:3: moved to {TARGET} as vault_openai_api_key." in done.stderr
@@ -75,12 +75,19 @@ def test_secrets_move_and_references_stay(bao: Bao, login: str) -> None:
 
 def test_a_play_shows_the_same_before_and_after(bao: Bao, login: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written("inventory", "localhost ansible_connection=local\n")
-    written("group_vars/all/main.yml", f"openai_api_key: {OPENAI}\nall_of_them: ['{ANTHROPIC}', x]\n")
+    key = keys.private_key(line_end="\n  ")
+    values = f"openai_api_key: {OPENAI}\nall_of_them: ['{ANTHROPIC}', x, in {MISTRAL} a list]\nmistral: {MISTRAL}\n"
+    written("group_vars/all/main.yml", f"{values}gateway_key: |\n  {key}\nlast: {OPENAI} and more\n")
     monkeypatch.setenv("ANSIBLE_VARS_ENABLED", "host_group_vars,mlkeys.transit.vault_transit")
     monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "ansible.builtin.oneline")
 
     def shown() -> str:
-        debug = ["-m", "ansible.builtin.debug", "-a", "msg={{ openai_api_key }}/{{ all_of_them | join(',') }}"]
+        debug = [
+            "-m",
+            "ansible.builtin.debug",
+            "-a",
+            "msg={{ openai_api_key }}/{{ all_of_them | join(',') }}/{{ gateway_key }}/{{ last }}",
+        ]
         command = [str(Path(sys.executable).with_name("ansible")), "-i", "inventory", "all", *debug]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -88,7 +95,9 @@ def test_a_play_shows_the_same_before_and_after(bao: Bao, login: str, monkeypatc
     lint(*new(login))
     monkeypatch.setenv("BAO_TOKEN", bao.token)
     assert shown() == before
-    assert OPENAI not in Path("group_vars/all/main.yml").read_text()
+    text = Path("group_vars/all/main.yml").read_text()
+    assert OPENAI not in text
+    assert 'gateway_key: "{{ vault_gateway_key }}"\nlast:' in text
 
 
 def test_what_cannot_be_moved_is_named_and_still_a_finding(login: str) -> None:
@@ -97,7 +106,10 @@ def test_what_cannot_be_moved_is_named_and_still_a_finding(login: str) -> None:
     written("a.json", f'{{"key": "{OPENAI}"}}\n')
     written("secret.yaml", f"kind: Secret\nmetadata: {{name: a}}\nstringData:\n  a: {OPENAI}\n")
     written(".env", f"# A={OPENAI}\nA=https://x:{OPENAI}@host\nopenai={OPENAI}\nON={OPENAI}\n")
-    written("vars/a.yml", f"a: !unsafe {OPENAI}\nb: {ANTHROPIC} and more\nc: |\n  {keys.private_key()}\n")
+    key = keys.private_key(line_end="\n  ")
+    written("vars/a.yml", f"a: !unsafe {OPENAI}\n{ANTHROPIC}: b\nc: |\n  my {key}\n")
+    written("vars/b.yml", f"a: [{OPENAI}\n")
+    written("litellm.yaml", f"model_list: [{{api_keys: [{OPENAI}]}}]\nb: |\n  {ANTHROPIC}\n")
     written("vars/ok.yml", "a: 1\n")
     done = lint(*new(login), status=1)
     for words in (
@@ -116,12 +128,15 @@ def test_what_cannot_be_moved_is_named_and_still_a_finding(login: str) -> None:
         ".env:3: not moved: it is not the whole value of a variable in capitals; move it with mlkeys import dotenv.",
         ".env:4: not moved: on is reserved in vars files; rename it.",
         "vars/a.yml:1: not moved: Ansible replaces nothing in this value.",
-        "vars/a.yml:2: not moved: it begins a longer value that is not quoted.",
+        "vars/a.yml:2: not moved: it is in the name of a value.",
+        "vars/b.yml:1: not moved: the file is not YAML.",
+        "litellm.yaml:1: not moved: LiteLLM replaces nothing in lists.",
+        "litellm.yaml:3: not moved: LiteLLM replaces whole values only.",
         "vars/a.yml:4: not moved: a private key has several lines; use mlkeys import file.",
     ):
         assert words in done.stderr
     assert not TARGET.exists()
-    assert len([line for line in done.stdout.splitlines() if "MLK10" in line]) == 11
+    assert len([line for line in done.stdout.splitlines() if "MLK10" in line]) == 14
 
 
 def test_variables_of_an_env_file_are_set_by_mlkeys_run(bao: Bao, login: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +209,15 @@ def test_a_fix_needs_a_target_and_files() -> None:
         ("a: [x, {}, y]", 'a: [x, "{{{{ vault_openai_api_key }}}}", y]'),
         ('a: {{"b_key": "{}"}}', 'a: {{"b_key": "{{{{ vault_b_key_2 }}}}"}}'),
         ("cmd: run --key {} x", "cmd: run --key {{{{ vault_openai_api_key }}}} x"),
+        ("key: {} and more", 'key: "{{{{ vault_openai_api_key }}}} and more"'),
+        ("key: https://u:{}@h/x", "key: https://u:{{{{ vault_openai_api_key }}}}@h/x"),
+        ("key: '{0} and {0}'", "key: '{{{{ vault_openai_api_key }}}} and {{{{ vault_openai_api_key }}}}'"),
+        ('key: {} "x"', "key: '{{{{ vault_openai_api_key }}}} \"x\"'"),
+        ("a: [x {}, y]", 'a: ["x {{{{ vault_openai_api_key }}}}", y]'),
+        ("a: {{k: !!str {}}}", 'a: {{k: !!str "{{{{ vault_k }}}}"}}'),
+        ("a: &x {}\nb: *x", 'a: &x "{{{{ vault_a }}}}"\nb: *x'),
+        ("a: >-\n  {}\n  more", "a: >-\n  {{{{ vault_openai_api_key }}}}\n  more"),
+        ("\ufeffa_key: {}", '\ufeffa_key: "{{{{ vault_a_key }}}}"'),
         ("# key: {}", '# key: "{{{{ vault_openai_api_key }}}}"'),
     ],
 )
@@ -203,3 +227,25 @@ def test_a_text_stays_yaml(before: str, after: str) -> None:
     assert moves.text(text) == after.format().replace("vault_b_key_2", moves.done[0].variable)
     yaml.safe_load(moves.text(text))
     assert json.dumps(OPENAI) not in repr(moves)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("compose.yaml", "a: [x {}]", 'a: ["x ${{OPENAI_API_KEY}}"]'),
+        ("compose.yaml", "a: {{b_key: {}}}", 'a: {{b_key: "${{B_KEY}}"}}'),
+        ("config.yaml", "model_list: []\na_key: {}", "model_list: []\na_key: os.environ/A_KEY"),
+        (
+            "config.yaml",
+            "model_list: []\na: {{Authorization: Bearer {}}}",
+            "model_list: []\na: {{Authorization: os.environ/OPENAI_API_KEY_AUTHORIZATION}}",
+        ),
+        ("config.yaml", "model_list: []\nmaster_key: {}", "model_list: []\nmaster_key: os.environ/OPENAI_API_KEY"),
+    ],
+)
+def test_other_programs_get_their_references(name: str, before: str, after: str) -> None:
+    text = before.format(OPENAI)
+    moves = moves_in(text, name, built_in(), {}, (), ())
+    assert moves.text(text) == after.format()
+    assert moves.done[0].secret == (f"Bearer {OPENAI}" if "Bearer" in before else OPENAI)
+    yaml.safe_load(moves.text(text))

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from mlkeys._lint.findings import Finding
 from mlkeys._lint.secrets import is_placeholder, secrets_in
 from mlkeys._lint.sieve import long_rows, sieve_of
+from mlkeys._providers.go_expressions import for_python
 from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns, built_in, forms_of, marked
 from tests.cdk import keys
 from tests.cdk.apps import ROOT
@@ -174,6 +175,12 @@ NEAR_MISSES = [
     "vars.some_other_thing_of_this_length",
     "-----BEGIN PRIVATE KEY-----",
     '"-----BEGIN PRIVATE KEY-----" in text',
+    f"-----BEGIN PRIVATE KEY-----\\nMIIE{some(ALNUM, 60)}...{some(ALNUM, 8)}\\n-----END PRIVATE KEY-----",
+    f"-----BEGIN PRIVATE KEY-----\nEXAMPLE{some(ALNUM, 57)}\n-----END PRIVATE KEY-----",
+    f"pinecone index key: {some(HEX, 32)}",
+    f"password salt key: {some(HEX, 32)}",
+    "brave_api_key: BSAThisIsNothing",
+    f"apk_size key {some(string.digits, 12)}",
     "-----BEGIN PUBLIC KEY-----\n" + some(ALNUM, 64),
     "-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + some(ALNUM, 64),
     "-----BEGIN CERTIFICATE-----\n" + some(ALNUM, 64),
@@ -421,8 +428,76 @@ keywords = ["ACME-"]
 
 
 @pytest.mark.parametrize(
+    ("go", "found_in", "not_in"),
+    [
+        (r"a(?i)b|c", ["aB", "C"], ["AB"]),
+        (r"(?i)ab", ["AB"], ["AC"]),
+        (r"x(?:(?i)a|b)c", ["xAc", "xBc"], ["xAC", "XAc"]),
+        (r"(?i)x(?-i:y)z", ["XyZ"], ["XYZ"]),
+        (r"(?i)x(?-i)y|z", ["Xy", "z"], ["XY", "Z"]),
+        (r"(?i:a)b(?s).", ["Ab\n"], ["AB\n"]),
+        (r"[[:alnum:]_]{3}[^[:digit:]]", ["a1_b"], ["a1_1", "a-_b"]),
+        (r"[]a[&&|~~-]+\z", ["]a[&|~-"], ["b"]),
+        (r"[^]a]", ["b"], ["]", "a"]),
+        (r"\(?i\)\[(?<name>x)\]", ["(i)[x]", "i)[x]"], ["x"]),
+    ],
+)
+def test_expressions_of_go_mean_the_same(go: str, found_in: list[str], not_in: list[str]) -> None:
+    expression = re.compile(for_python(go))
+    assert [text for text in found_in if not expression.fullmatch(text)] == []
+    assert [text for text in not_in if expression.fullmatch(text)] == []
+
+
+def test_rules_of_gitleaks_allow_what_they_allow_there() -> None:
+    rules = """
+[[allowlists]]
+targetRules = ["acme"]
+stopwords = ["deadbeef"]
+
+[[rules]]
+id = "files"
+path = '\\.p12$'
+
+[[rules]]
+id = "acme"
+regex = '(?:acme-([0-9a-f]{12,60})|\\.emca=([a-z0-9]{12}))(?:[;\\s]|$)'
+keywords = ["acme-", ".emca=", "-a-keyword-that-is-longer-than-the-forty-characters"]
+entropy = 2
+[[rules.allowlists]]
+regexes = ['^0123']
+[[rules.allowlists]]
+regexTarget = "line"
+regexes = ["(?i)SAMPLE"]
+[[rules.allowlists]]
+condition = "AND"
+paths = ["x"]
+regexes = ["."]
+[[rules.allowlists]]
+condition = "AND"
+regexes = ["^9876"]
+stopwords = ["fade"]
+"""
+    patterns = Patterns(tuple(forms_of(tomllib.loads(rules))))
+
+    def places(text: str) -> list[tuple[int, int]]:
+        return [(one.line, one.column) for one in secrets_in(text, "f", patterns)]
+
+    assert places("acme-918273645abc;\nx.emca=q1w2e3r4t5z6\n") == [(1, 6), (2, 8)]
+    assert places("acme-9876fade5a1c acme-98765ade5a1c acme-8876fade5a1c") == [(1, 24), (1, 42)]
+    allowed = ["acme-aaaaabbbbbaa", "acme-0123645abcde", "sample acme-918273645abc", "acme-91827deadbeef"]
+    assert places("\n".join(allowed)) == []
+
+
+@pytest.mark.parametrize(
     ("rule", "reason"),
     [
+        ({"id": "d", "regex": "x", "keywords": ["k"], "entropy": "much"}, "entropy of rule d must be a number"),
+        ({"id": "e", "regex": "x", "keywords": ["k"], "allowlists": [1]}, "an allowlist must be a table"),
+        (
+            {"id": "f", "regex": "x", "keywords": ["k"], "allowlist": {"regexes": ["("]}},
+            "an expression of",
+        ),
+        ({"id": "g", "regex": "x", "keywords": ["k"], "allowlist": {"stopwords": "a"}}, "stopwords of an allowlist"),
         ({"id": "a", "regex": "x"}, "rule a has no keywords"),
         ({"id": "b", "regex": "(", "keywords": ["k"]}, "the expression of rule b cannot be read"),
     ],

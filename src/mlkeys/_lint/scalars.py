@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where the texts of a YAML file are written, and how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from yaml.events import ScalarEvent
+
+_NAME, _VALUE, _ITEM = "name", "value", "item"
+_QUOTES = ("'", '"')
+# Before a value: an anchor and a tag.
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A text.
+
+    Attributes:
+        start: of what is written, behind an anchor, a tag and a quotation mark, at the mark of a block.
+        end: behind it, before the other quotation mark.
+        value: what it means.
+        style: as YAML writes it: empty, a quotation mark, `|` or `>`.
+        role: `name` or `value` of a mapping, or `item` of a list.
+        flow: whether it is between brackets or braces.
+    """
+
+    start: int
+    end: int
+    value: str = field(repr=False)
+    style: str = ""
+    tag: str = ""
+    role: str = _VALUE
+    flow: bool = False
+
+    @property
+    def is_name(self) -> bool:
+        return self.role == _NAME
+
+    @property
+    def is_item(self) -> bool:
+        return self.role == _ITEM
+
+    @property
+    def whole(self) -> tuple[int, int]:
+        """Where it begins and ends with its quotation marks; `start` includes the mark of a block."""
+        around = 1 if self.style in _QUOTES else 0
+        return self.start - around, self.end + around
+
+    def contains(self, start: int, end: int) -> bool:
+        return self.start <= start and end <= self.end
+
+
+def scalars_in(text: str) -> list[Scalar] | None:
+    """The texts of all documents, in order; None if it is not YAML."""
+    import yaml
+
+    found: list[Scalar] = []
+    # For each open mapping and list, whether it is in flow style, and the role of what comes next in it.
+    around: list[tuple[bool, str]] = []
+    shift = len(text) - len(text.removeprefix("\ufeff"))
+    try:
+        # The other loader counts bytes. Events are not nested, and follow no alias.
+        for event in yaml.parse(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                around.append((bool(event.flow_style), _NAME if isinstance(event, yaml.MappingStartEvent) else _ITEM))
+            elif isinstance(event, yaml.CollectionEndEvent):
+                around.pop()
+                _next(around)
+            elif isinstance(event, yaml.ScalarEvent):
+                flow, role = around[-1] if around else (False, _VALUE)
+                found.append(_scalar(text, event, shift, role, flow=flow))
+                _next(around)
+            elif isinstance(event, yaml.AliasEvent):
+                _next(around)
+    except (yaml.YAMLError, RecursionError):
+        return None
+    return found
+
+
+def _next(around: list[tuple[bool, str]]) -> None:
+    """In a mapping, names and values take turns."""
+    if around and around[-1][1] != _ITEM:
+        flow, role = around[-1]
+        around[-1] = flow, _VALUE if role == _NAME else _NAME
+
+
+def _scalar(text: str, event: ScalarEvent, shift: int, role: str, *, flow: bool) -> Scalar:
+    start, end = (mark.index + shift if mark else shift for mark in (event.start_mark, event.end_mark))
+    properties = _PROPERTIES.match(text, start, end) if event.tag or event.anchor else None
+    start = properties.end() if properties else start
+    style = event.style or ""
+    if style in _QUOTES:
+        start, end = start + 1, end - 1
+    elif style:
+        # What ends a block is not a part of it.
+        end = start + len(text[start:end].rstrip())
+    return Scalar(start, end, event.value, style, event.tag or "", role, flow)
+
+
+def quote_for(text: str, scalar: Scalar) -> str:
+    """The mark that a text without quotes can be put in, as it is; empty if there is none."""
+    written = text[scalar.start : scalar.end]
+    if '"' not in written and "\\" not in written:
+        return '"'
+    return "'" if "'" not in written else ""
+
+
+def scalar_at(scalars: Sequence[Scalar], start: int, end: int) -> Scalar | None:
+    """The text that contains a part of the file; None for a comment."""
+    return next((one for one in scalars if one.contains(start, end)), None)
