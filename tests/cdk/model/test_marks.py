@@ -63,7 +63,10 @@ PLACES: dict[str, tuple[Callable[[Stack, Key], object], str]] = {
     "file": (file, "abc.example.com"),
     "task": (lambda s, key: AnsibleTask(s, "t", task={"debug": {f"x_{key.name}": key.name}}), "x_abc: abc"),
     "block": (lambda s, key: TerraformBlock(s, "t", block={"locals": {f"x_{key.name}": 1}}), '"x_abc": 1'),
-    "options": (lambda s, key: vault.TransitSecretBackend(s, "e", options={f"{key.name}": key.name}), '"abc": "${vault_'),
+    "options": (
+        lambda s, key: vault.TransitSecretBackend(s, "e", options={f"{key.name}": key.name}),
+        '"abc": "${vault_',
+    ),
     "override": (override, "x_abc"),
     "messages": (messages, "of abc"),
     "stack": (
