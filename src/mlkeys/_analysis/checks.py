@@ -20,7 +20,7 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._errors import Problem
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.location import Location
-from mlkeys._model.reference import damage, targets
+from mlkeys._model.marks import damage, readable, targets
 from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct
 from mlkeys._providers.literals import hidden, secret_form, secrets_in
@@ -99,7 +99,7 @@ def _own_problems(app: Root, construct: Construct) -> Iterator[Problem]:
         yield Problem(construct.node.path, location.seen_from(app.node.folder), message)
     for validation in construct.node.validations:
         for message in validation():
-            yield _problem(construct, message)
+            yield _problem(construct, readable(construct, message))
 
 
 def _element_problems(view: View, element: Element) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _element_problems(view: View, element: Element) -> Iterator[str]:
 def _common_texts(construct: Construct) -> Iterator[tuple[str, str]]:
     """Yield the texts that every construct may have."""
     yield "id", construct.node.id
-    yield from ((kind, str(value)) for kind, value in construct.node.metadata)
+    yield from ((kind, f"{value}") for kind, value in construct.node.metadata)
     yield from (("warning", text) for warning in construct.node.warnings for text in warning)
     if isinstance(construct, Stack):
         given = {"url": construct.url, "namespace": construct.namespace, "terraform_kv": construct.terraform_kv}

@@ -15,7 +15,7 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.output import Output
 from mlkeys._model.element import Element
-from mlkeys._model.reference import Target, parts, targets
+from mlkeys._model.marks import Target, parts, targets
 from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct
 

@@ -44,6 +44,7 @@ class AppRoleAuth(Resource):
         **attributes: Unpack[AuthAttributes],
     ) -> None:
         super().__init__(scope, id_, {"path": "approle", **attributes})
+        self._values.setdefault("path", "approle")
 
     @property
     def path(self) -> Reference:

@@ -9,7 +9,8 @@ from typing import ClassVar, Literal, Self, TypedDict, Unpack
 
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
-from mlkeys._model.reference import Reference, targets
+from mlkeys._model.marks import targets
+from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
 from mlkeys._shared.schema import ANY_TIME, AT_CREATION, MOUNT_ATTRIBUTES, Attribute, mount_problem
 
@@ -81,6 +82,7 @@ class TransitSecretBackend(Resource):
         **attributes: Unpack[BackendAttributes],
     ) -> None:
         super().__init__(scope, id_, {"path": "transit", "disable_upsert": True, **attributes})
+        self._values.setdefault("path", "transit")
         self.node.add_validation(self._validate)
 
     @classmethod

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext
 from mlkeys._constructs.inventory import Group
-from mlkeys._constructs.key_resource import KeyResource
+from mlkeys._constructs.key_resource import KeyResource, key_of
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct, where
+from mlkeys._model.types import MAPPING, instance, optional
 
 
 class EncryptedVars(Element):
@@ -37,9 +38,9 @@ class EncryptedVars(Element):
         hosts: Group | None = None,
     ) -> None:
         super().__init__(*where(scope, id_))
-        self.key = key
-        self.hosts = hosts
-        for name, plaintext in (secrets or {}).items():
+        self.key = key_of(self, key)
+        self.hosts: Group | None = optional(self, "hosts", hosts, instance(Group, "a group of an inventory", None))
+        for name, plaintext in (optional(self, "secrets", secrets, MAPPING) or {}).items():
             self.add(name, plaintext)
 
     def add(self, name: str, plaintext: Plaintext, *, aliases: Sequence[str] = ()) -> Encrypted:

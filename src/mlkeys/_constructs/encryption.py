@@ -10,9 +10,11 @@ from typing import TypeAlias
 
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._model.element import Element
-from mlkeys._model.reference import Reference, parts, targets
+from mlkeys._model.marks import parts, targets
+from mlkeys._model.reference import Reference
 from mlkeys._model.secret import Secret
 from mlkeys._model.tree import Construct
+from mlkeys._model.types import TEXT, TEXTS, all_now, now, optional, taken
 from mlkeys._providers.literals import shown
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -38,11 +40,9 @@ class Encrypted(Element):
         super().__init__(scope, id_)
         self.key = key
         self.plaintext = plaintext
-        self.name = name
-        self.aliases = tuple(aliases)
-        if isinstance(aliases, str):
-            self.node.add_problem("aliases must be a list of names")
-        for problem in (*plaintext_problems(plaintext), *_name_problems(name)):
+        self.name = now(self, "name", name)
+        self.aliases = all_now(self, "aliases", taken(self, "aliases", aliases, TEXTS))
+        for problem in (*plaintext_problems(plaintext), *_name_problems(self.name)):
             self.node.add_problem(problem)
 
     @property
@@ -82,7 +82,7 @@ class Decrypted(Element):
         super().__init__(scope, id_)
         self.key = key
         self.text = ciphertext
-        self.context = context
+        self.context: str | None = optional(self, "context", context, TEXT)
         self.node.add_validation(self._validate)
 
     @property

@@ -12,6 +12,7 @@ from mlkeys._constructs.approle import AppRole
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.location import call_site
+from mlkeys._model.types import TEXTS, all_now, taken, wrong
 from mlkeys._providers.literals import shown
 from mlkeys._shared.policy import grant_rules
 
@@ -38,9 +39,7 @@ def grant(key: KeyResource, grantee: Grantee, verb: Verb, secrets: Sequence[str]
         )
         return Grant(Policy(key, f"refused-{verb}").allow("refused", "read"))
     policy = grantee.grants if isinstance(grantee, AppRole) else grantee
-    if isinstance(secrets, str):
-        key.node.add_problem(f"secrets must be a list of names, such as secrets=[{shown(secrets)}]", call_site())
-        secrets = [secrets]
+    secrets = _names(key, secrets)
     if secrets and not key.derived:
         key.node.add_problem("secrets requires a derived key: set derived=True", call_site())
     for name in secrets:
@@ -48,3 +47,14 @@ def grant(key: KeyResource, grantee: Grantee, verb: Verb, secrets: Sequence[str]
     for rule in grant_rules(verb, str(key.backend), str(key.name), secrets):
         policy.add(rule)
     return Grant(policy)
+
+
+def _names(key: KeyResource, secrets: object) -> tuple[str, ...]:
+    """Return the names of secrets in a grant; what is no list of names is reported."""
+    if isinstance(secrets, str):
+        key.node.add_problem(f"secrets must be a list of names, such as secrets=[{shown(secrets)}]", call_site())
+        return (secrets,)
+    if not TEXTS.fits(secrets):
+        key.node.add_problem(wrong("secrets", TEXTS, secrets), call_site())
+        return ("refused",)
+    return all_now(key, "secrets", taken(key, "secrets", secrets, TEXTS))

@@ -13,7 +13,20 @@ from mlkeys._constructs.inventory import Group, Template
 from mlkeys._model.attributes import choice_problem
 from mlkeys._model.data import texts_in
 from mlkeys._model.element import Element
+from mlkeys._model.secret import Secret
 from mlkeys._model.tree import Construct, where
+from mlkeys._model.types import (
+    MAPPING,
+    TEXTS,
+    Kind,
+    foreign_to,
+    instance,
+    named_now,
+    now,
+    report_foreign,
+    taken,
+    wrong,
+)
 
 Delivery = Literal["ciphertext", "plaintext"]
 
@@ -50,6 +63,33 @@ class Agent:
     ca_cert: str | None = None
     namespace: str | None = None
     install: bool = False
+
+
+_GROUPS: Kind[tuple[Group, ...]] = Kind(
+    "a group of an inventory, or a list of groups",
+    lambda value: isinstance(value, (list, tuple)) and all(isinstance(one, Group) for one in value),
+    (),
+)
+_DEST = instance((str, Template), "a string or a Template", "/")
+_COMMAND: Kind[Any] = Kind(
+    "a list, the program and its arguments", lambda value: isinstance(value, Sequence) and TEXTS.fits(value), ()
+)
+_TEXT_OR_NONE = instance((str, type(None)), "a string", None)
+#: What the settings of an agent take.
+_AGENT: tuple[tuple[str, Kind[Any]], ...] = (
+    ("command", _COMMAND),
+    ("env", MAPPING),
+    ("role", instance(AppRole, "an AppRole", None)),
+    *((name, _TEXT_OR_NONE) for name in ("user", "address", "credentials", "binary", "ca_cert", "namespace")),
+    ("install", instance(bool, "True or False", None)),
+)
+
+
+def _problems_of_agent(agent: object) -> list[str]:
+    if not isinstance(agent, Agent):
+        return [wrong("agent", instance(Agent, "an Agent", None), agent)]
+    given = [(name, kind, getattr(agent, name)) for name, kind in _AGENT]
+    return [wrong(f"agent.{name}", kind, value) for name, kind, value in given if not kind.fits(value)]
 
 
 class HostConfig(Element):
@@ -102,10 +142,14 @@ class HostConfig(Element):
         restart: str | None = None,
     ) -> None:
         super().__init__(*where(scope, id_))
-        self.hosts = (hosts,) if isinstance(hosts, Group) else tuple(hosts)
-        self.dest = dest
+        given_hosts = (hosts,) if isinstance(hosts, Group) else hosts
+        self.hosts: tuple[Group, ...] = tuple(taken(self, "hosts", given_hosts, _GROUPS))
+        given_dest: str | Template = taken(self, "dest", dest, _DEST)
+        self.dest = given_dest if isinstance(given_dest, Template) else now(self, "dest", given_dest)
         given = (template, env, environment_file, exports, yaml, json, toml, agent)
-        self.contents = {name: value for name, value in zip(SHAPES, given, strict=True) if value is not None}
+        self.contents = {
+            name: named_now(self, name, value) for name, value in zip(SHAPES, given, strict=True) if value is not None
+        }
         self.delivery = delivery
         self.plaintext_fields = frozenset({"content"} if delivery == "plaintext" else ())
         self.mode = mode or ("0600" if delivery == "plaintext" or self.shape in _VARIABLES else "0640")
@@ -122,6 +166,7 @@ class HostConfig(Element):
     def _report(self) -> None:
         if len(self.contents) != 1:
             self.node.add_problem(f"set exactly one of {', '.join(SHAPES)}")
+        self._report_content()
         if problem := choice_problem("delivery", self.delivery, get_args(Delivery)):
             self.node.add_problem(problem)
         if not self.hosts:
@@ -136,6 +181,19 @@ class HostConfig(Element):
             self.node.add_problem(f"mode={self.mode!r} must be octal digits such as '0640'")
         if self.delivery == "plaintext" and self.mode[-1] != "0":
             self.node.add_problem(f"mode={self.mode!r} would let every user of the host read the plaintext")
+
+    def _report_content(self) -> None:
+        if "agent" not in self.contents:
+            found = foreign_to(self.content, Template)
+            if isinstance(found, (Secret, Construct)):
+                report_foreign(self, self.shape, found)
+            return
+        problems = _problems_of_agent(self.contents["agent"])
+        for problem in problems:
+            self.node.add_problem(problem)
+        if problems:
+            # Nothing that follows can use it.
+            del self.contents["agent"]
 
     @property
     def shape(self) -> str:
@@ -159,6 +217,6 @@ class HostConfig(Element):
             yield from ((f"agent.{name}", value) for name, value in settings.items() if isinstance(value, str))
             yield "content", agent.role.name
         elif self.shape == "template":
-            yield "template", str(self.content)
+            yield "template", self.content if isinstance(self.content, str) else ""
         else:
             yield from (("content", text) for text in texts_in(self.content))

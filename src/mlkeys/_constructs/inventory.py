@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from mlkeys._model.data import texts_in
 from mlkeys._model.element import Element
 from mlkeys._model.tree import Construct, where
+from mlkeys._model.types import MAPPING, TEXTS, named_now, now, report_foreign, taken
 from mlkeys._providers.literals import shown
 
 
@@ -49,23 +51,29 @@ class Group(Element):
         self, scope: Construct, id_: str, *, hosts: Mapping[str, Mapping[str, Data]], variables: object
     ) -> None:
         super().__init__(scope, id_)
-        self.name = id_
-        self.hosts = {name: dict(given) for name, given in hosts.items()}
-        self.variables: dict[str, Data] = dict(variables) if isinstance(variables, Mapping) else {}
-        if not isinstance(variables, Mapping):
-            self.node.add_problem("variables must be a dictionary")
-        if not _GROUP.fullmatch(id_) or id_ in _OWN_GROUPS:
+        self.name = self.node.id
+        found = {
+            now(self, "hosts", name): taken(self, f"variables of {name}", given, MAPPING)
+            for name, given in hosts.items()
+        }
+        self.hosts: dict[str, dict[str, Data]] = {
+            name: named_now(self, "the variables", own) for name, own in found.items()
+        }
+        self.variables: dict[str, Data] = named_now(self, "the variables", taken(self, "variables", variables, MAPPING))
+        report_foreign(self, "the variables of hosts", [self.variables, self.hosts], Template)
+        if not _GROUP.fullmatch(self.name) or self.name in _OWN_GROUPS:
             self.node.add_problem(
-                f"{shown(id_)} is not a group name: use letters, digits and '_', and none of {', '.join(_OWN_GROUPS)}"
+                f"{shown(self.name)} is not a group name: use letters, digits and '_', and none of "
+                f"{', '.join(_OWN_GROUPS)}"
             )
-        for name in hosts:
+        for name in self.hosts:
             if not _HOST.fullmatch(name):
                 self.node.add_problem(f"{shown(name)} is not a host name")
         if not hosts:
             self.node.add_problem("the group has no hosts")
 
     def texts(self) -> Iterable[tuple[str, str]]:
-        return (("vars", text) for data in (self.variables, self.hosts) for text in texts_in(_untagged(data)))
+        return (("vars", text) for data in (self.variables, self.hosts) for text in texts_in(untagged(data)))
 
 
 class Inventory(Construct):
@@ -88,11 +96,12 @@ class Inventory(Construct):
             hosts: host names, or host variables by host name.
             variables: variables of the group. Default: none.
         """
-        listed = [hosts] if isinstance(hosts, str) else hosts
-        named = listed if isinstance(listed, Mapping) else {host: {} for host in listed}
-        group = Group(self, name, hosts=named, variables=variables or {})
-        if isinstance(hosts, str):
-            group.node.add_problem("hosts must be a list of host names")
+        given: Any = hosts
+        if TEXTS.fits(hosts) and not isinstance(hosts, Mapping):
+            given = {host: {} for host in (sorted(hosts) if isinstance(hosts, AbstractSet) else hosts)}
+        group = Group(self, name, hosts=given if MAPPING.fits(given) else {}, variables=variables or {})
+        if not MAPPING.fits(given):
+            group.node.add_problem("hosts must be a list of host names, or a dictionary with their variables")
         return group
 
     def local(self, name: str, hosts: Sequence[str], *, variables: Mapping[str, Data] | None = None) -> Group:
@@ -106,12 +115,12 @@ class Inventory(Construct):
         return self.group(name, hosts, variables={**LOCAL, **(variables or {})})
 
 
-def _untagged(data: Data) -> Data:
+def untagged(data: Data) -> Data:
     """Return the data with templates as strings."""
     if isinstance(data, Template):
         return data.text
     if isinstance(data, Mapping):
-        return {name: _untagged(value) for name, value in data.items()}
+        return {name: untagged(value) for name, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return [_untagged(value) for value in data]
+        return [untagged(value) for value in data]
     return data

@@ -12,6 +12,7 @@ from mlkeys._constructs.grants import Grant, Grantee, grant
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._model.location import call_site
 from mlkeys._model.secret import Secret
+from mlkeys._model.types import TEXT, optional
 
 
 class TransitSecretBackendKey(KeyResource):
@@ -59,10 +60,10 @@ class TransitSecretBackendKey(KeyResource):
                 from the source, such as `openai_api_key`.
             aliases: former names, under which its ciphertext may be stored. Default: none.
         """
-        suggested = plaintext.name if isinstance(plaintext, Secret) else None
+        suggested = plaintext.name if isinstance(plaintext, Secret) and not plaintext.type_problem() else None
         if name is None and suggested is None and not plaintext_problems(plaintext):
             self.node.add_problem("a name is required here: encrypt(…, name='…')", call_site())
-        found = name or suggested or f"unnamed_{len(self.ciphertexts.entries)}"
+        found = optional(self, "name", name, TEXT) or suggested or f"unnamed_{len(self.ciphertexts.entries)}"
         return self.ciphertexts.add(found, plaintext, aliases=aliases)
 
     @property

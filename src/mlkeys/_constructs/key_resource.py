@@ -12,8 +12,9 @@ from mlkeys._constructs.backend import place_problems
 from mlkeys._model.attributes import Value
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
-from mlkeys._model.location import Location
-from mlkeys._model.reference import Reference, targets
+from mlkeys._model.location import Location, call_site
+from mlkeys._model.marks import targets
+from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
 from mlkeys._providers.literals import shown
 from mlkeys._shared.schema import (
@@ -195,6 +196,14 @@ class KeyResource(Resource):
         if isinstance(floor, int) and isinstance(encryption, int) and 0 < encryption < floor:
             problems.append(f"min_encryption_version {encryption} is below min_decryption_version {floor}")
         return problems
+
+
+def key_of(construct: Construct, key: object) -> KeyResource:
+    """Return the key that a program gives. Another value is reported, and a key stands in for it."""
+    if isinstance(key, KeyResource):
+        return key
+    construct.node.add_problem(f"key must be a key, not {shown(key)}", call_site())
+    return KeyResource.from_existing(construct, "refused-key", name="refused")
 
 
 def _plain(value: Value) -> object:

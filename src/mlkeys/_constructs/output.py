@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._errors import MlkeysError
 from mlkeys._model.element import Element
-from mlkeys._model.reference import targets
+from mlkeys._model.marks import targets
 from mlkeys._model.secret import Secret
 from mlkeys._model.stack import Stack
 from mlkeys._model.tree import Construct, ambient
+from mlkeys._model.types import TEXT, now, taken
 
 
 class Output(Element):
@@ -26,7 +27,7 @@ class Output(Element):
 
     def __init__(self, scope: Construct, name: str, value: object, description: str) -> None:
         super().__init__(scope, f"output-{name}")
-        self.name = name
+        self.name = now(self, "name", taken(self, "name", name, TEXT))
         if isinstance(value, (Encrypted, Decrypted)):
             value = str(value)
         self.value = value if isinstance(value, (str, int, bool)) else ""
@@ -34,7 +35,7 @@ class Output(Element):
             self.node.add_problem("a secret cannot be an output: export the result of encrypt() instead")
         elif not isinstance(value, (str, int, bool)):
             self.node.add_problem(f"an output must be a string, a number or a flag, not a {type(value).__name__}")
-        self.description = description
+        self.description = now(self, "description", taken(self, "description", description, TEXT))
 
     @property
     def sensitive(self) -> bool:

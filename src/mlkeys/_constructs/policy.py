@@ -13,6 +13,7 @@ from mlkeys._model.element import Element
 from mlkeys._model.location import call_site
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct, where
+from mlkeys._model.types import MAPPING, TEXT, TEXTS, all_now, named_now, now, optional, taken
 from mlkeys._providers.literals import shown
 from mlkeys._shared.policy import CAPABILITIES, RESERVED, Rule, merged
 
@@ -43,11 +44,9 @@ class Policy(Element):
     ) -> None:
         place, own = where(scope, id_)
         super().__init__(place, own)
-        self.policy_name = name or own
-        self.description = description
-        self.aliases = tuple(aliases)
-        if isinstance(aliases, str):
-            self.node.add_problem("aliases must be a list of names")
+        self.policy_name: str = now(self, "name", optional(self, "name", name, TEXT) or own)
+        self.description: str = taken(self, "description", description, TEXT)
+        self.aliases: tuple[str, ...] = all_now(self, "aliases", taken(self, "aliases", aliases, TEXTS))
         # Without duplicates, in order.
         self._rules: dict[Hashable, Rule] = {}
         if not _NAME.fullmatch(self.policy_name):
@@ -75,13 +74,16 @@ class Policy(Element):
                 requests are not restricted.
         """
         at = call_site()
+        path = taken(self, "path", path, TEXT)
+        parameters = named_now(self, "parameters", optional(self, "parameters", parameters, MAPPING))
         for capability in capabilities:
             if problem := choice_problem("capability", capability, CAPABILITIES):
                 self.node.add_problem(problem, at)
         if "${" in path or any(ord(character) < 32 for character in path):
             self.node.add_problem("a policy path cannot hold '${' or control characters", at)
-        if any(isinstance(values, str) for values in (parameters or {}).values()):
+        if not all(TEXTS.fits(values) for values in (parameters or {}).values()):
             self.node.add_problem("the values of parameters must be lists of strings", at)
+            parameters = {}
         allowed = {name: tuple(values) for name, values in parameters.items()} if parameters is not None else None
         ordered = tuple(name for name in CAPABILITIES if name in capabilities)
         self.add(Rule(path, ordered, allowed, tuple(allowed or ())))

@@ -7,18 +7,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mlkeys._constructs.inventory import untagged
 from mlkeys._model.data import texts_in
 from mlkeys._model.element import Element
 from mlkeys._model.tree import Construct, where
+from mlkeys._model.types import named_now, report_foreign
 
 
 class _Raw(Element):
     def __init__(self, scope: Construct | str, id_: str | None, data: object) -> None:
         place, name = where(scope, id_)
         super().__init__(place, name)
-        self.data = dict(data) if isinstance(data, Mapping) else {}
+        self.data: dict[str, Any] = named_now(self, "the data", untagged(data)) if isinstance(data, Mapping) else {}
         if not self.data:
             self.node.add_problem("a dictionary that is not empty is required")
+        report_foreign(self, "the data", self.data)
 
     def texts(self) -> Iterable[tuple[str, str]]:
         return (("data", text) for text in texts_in(self.data))

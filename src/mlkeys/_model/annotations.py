@@ -25,15 +25,15 @@ class Annotations:
 
     def info(self, message: str) -> None:
         """Add a note to the manifest."""
-        self._node.add_metadata("info", message)
+        self._node.add_metadata("info", f"{message}")
 
     def warning(self, id_: str, message: str) -> None:
         """Add a warning. `mlkeys synth` prints it until `acknowledge` is called with its id."""
-        self._node.add_warning(id_, message)
+        self._node.add_warning(f"{id_}", f"{message}")
 
     def error(self, message: str) -> None:
         """Add an error. While there is one, nothing is written or deployed."""
-        self._node.add_problem(message, call_site())
+        self._node.add_problem(f"{message}", call_site())
 
     def acknowledge(self, id_: str) -> None:
         """Silence the warnings with this id on the construct and on everything below it."""

@@ -29,8 +29,10 @@ def unknown_problem(word: str, known: Iterable[str], kind: str = "keyword") -> s
     return f"unknown {kind} {word!r}.{_hint(word, names)}"
 
 
-def choice_problem(name: str, value: str, choices: Sequence[str]) -> str | None:
+def choice_problem(name: str, value: object, choices: Sequence[str]) -> str | None:
     """Return the message about a value that is not one of the choices, None when it is one."""
+    if not isinstance(value, str):
+        return _wrong(name, "a string", value)
     if value in choices:
         return None
     return f"{name}={shown(value)} is not a valid choice.{_hint(value, choices)}"

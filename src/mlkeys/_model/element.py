@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from mlkeys._model.attributes import Value, checked, unknown_problem
@@ -12,9 +12,13 @@ from mlkeys._model.data import texts_in
 from mlkeys._model.location import call_site
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
+from mlkeys._model.types import TEXT, TEXTS, all_now, named_now, now, optional, report_foreign, taken
 from mlkeys._shared.schema import Attribute
 
 Target = Literal["ansible", "terraform"]
+
+#: Attributes that say which object it is.
+_IDENTITY = ("backend", "name", "path")
 
 
 class Element(Construct):
@@ -53,7 +57,7 @@ class Resource(Element):
         super().__init__(*((scope,) if id_ is None else (scope, id_)))
         self._values: dict[str, Value] = {}
         self.overrides: tuple[tuple[Target | None, str, Any], ...] = ()
-        self.aliases = self._aliases(attributes.get("aliases"))
+        self.aliases = all_now(self, "aliases", optional(self, "aliases", attributes.get("aliases"), TEXTS) or ())
         self._take({name: value for name, value in attributes.items() if name != "aliases"})
         for name in self.REQUIRED:
             if attributes.get(name) is None:
@@ -66,24 +70,18 @@ class Resource(Element):
         made.managed = False
         return made
 
-    def _aliases(self, given: object) -> tuple[str, ...]:
-        if given is None:
-            return ()
-        if isinstance(given, str) or not isinstance(given, Sequence) or not all(isinstance(one, str) for one in given):
-            self.node.add_problem("aliases must be a list of strings")
-            return ()
-        return tuple(given)
-
     def _take(self, attributes: Mapping[str, object]) -> None:
         for name, value in attributes.items():
             attribute = self.ATTRIBUTES.get(name)
             if attribute is None:
                 self.node.add_problem(unknown_problem(name, self.ATTRIBUTES), call_site())
             elif value is None:
-                self._values.pop(name, None)
+                if self._values.pop(name, None) is not None and name in _IDENTITY:
+                    self.node.add_problem(f"{name} cannot be unset", call_site())
             else:
                 try:
-                    self._values[name] = checked(attribute, value)
+                    found = checked(attribute, value)
+                    self._values[name] = named_now(self, name, found) if isinstance(found, dict) else found
                 except ValueError as problem:
                     self.node.add_problem(str(problem), call_site())
 
@@ -116,4 +114,6 @@ class Resource(Element):
             value: plain data; None removes the option.
             target: `"ansible"` or `"terraform"`. Default: both.
         """
-        self.overrides += ((target, path, value),)
+        report_foreign(self, "the override", value)
+        where = now(self, "the path of an override", taken(self, "the path of an override", path, TEXT))
+        self.overrides += ((target, where, named_now(self, "the override", value)),)

@@ -10,20 +10,14 @@ when a program looks into it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from mlkeys._errors import MlkeysError
+from mlkeys._model.marks import known, mark
 from mlkeys._model.tree import Construct
 
 T = TypeVar("T")
-
-# From the private use area of Unicode: no text of a program has them by accident.
-_BEGIN, _MIDDLE, _END = "\ue000", "\ue001", "\ue002"
-_MARKED = re.compile(f"{_BEGIN}([^{_BEGIN}{_END}]*){_MIDDLE}([a-z_0-9]+){_END}")
-_STRAY = re.compile(f"[{_BEGIN}{_MIDDLE}{_END}]|\\\\u[eE]00[012]")
 
 
 class Reference(str):
@@ -39,9 +33,9 @@ class Reference(str):
     attribute: str
 
     def __new__(cls, construct: Construct, attribute: str) -> Reference:  # noqa: PYI034  it may be a subclass
-        known = _known(construct, attribute)
-        kind = _Pending if known is None else Reference
-        self = str.__new__(kind, _mark(construct, attribute) if known is None else known)
+        value = known(construct, attribute)
+        kind = _Pending if value is None else Reference
+        self = str.__new__(kind, _mark(construct, attribute) if value is None else value)
         self.construct = construct
         self.attribute = attribute
         return self
@@ -73,26 +67,7 @@ class Reference(str):
 
 
 def _mark(construct: Construct, attribute: str) -> str:
-    return f"{_BEGIN}{construct.node.path}{_MIDDLE}{attribute}{_END}"
-
-
-def _known(construct: Construct, attribute: str) -> str | None:
-    """Return the value that the program sets, None when there is none before deployment."""
-    find = getattr(construct, "known", None)
-    value = find(attribute) if find is not None else None
-    if value is None:
-        return None
-    done = []
-    for part in parts(value if isinstance(value, str) else str(value)):
-        if isinstance(part, Target):
-            owner = construct.node.root.node.find(part.path)
-            inner = None if owner is None else _known(owner, part.attribute)
-            if inner is None:
-                return None
-            done.append(inner)
-        else:
-            done.append(part)
-    return "".join(done)
+    return mark(construct.node.path, attribute)
 
 
 class _Pending(Reference):  # noqa: PLW1641  `__hash__` is set below
@@ -127,43 +102,3 @@ for _name in (
     "apply",
 ):
     setattr(_Pending, _name, _refusing)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The construct and attribute that a reference points to."""
-
-    path: str
-    attribute: str
-
-
-def parts(text: str) -> list[str | Target]:
-    """Split a text at its references; no part is empty."""
-    found: list[str | Target] = []
-    end = 0
-    # A reference itself shows its value; as a string it is its mark.
-    text = str(text)
-    for match in _MARKED.finditer(text):
-        if match.start() > end:
-            found.append(text[end : match.start()])
-        found.append(Target(match[1], match[2]))
-        end = match.end()
-    if end < len(text):
-        found.append(text[end:])
-    return found
-
-
-def targets(text: str) -> Iterable[Target]:
-    """Return the references in a text."""
-    text = str(text)
-    return (Target(match[1], match[2]) for match in _MARKED.finditer(text)) if _BEGIN in text else ()
-
-
-def damage(text: str) -> str | None:
-    """Return what is wrong with the references in a text, None when nothing is."""
-    if _STRAY.search(_MARKED.sub("", str(text))):
-        return (
-            "a reference was cut apart or encoded (by slicing, json.dumps, repr, …); "
-            "pass it on whole, or in an f-string"
-        )
-    return None

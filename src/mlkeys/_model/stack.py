@@ -12,6 +12,7 @@ from typing import Literal, Self, get_args
 from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import choice_problem
 from mlkeys._model.tree import Construct, Node, ambient, where
+from mlkeys._model.types import TEXT, TEXTS, now, optional, taken
 
 TargetName = Literal["ansible", "terraform"]
 TerraformSecrets = Literal["ephemeral", "state"]
@@ -36,7 +37,7 @@ class Root(Construct):
 
     def __init__(self, *, targets: Sequence[TargetName] = TARGETS) -> None:
         self.node = Node(self, None, "")
-        self.targets = tuple(targets)
+        self.targets: tuple[TargetName, ...] = tuple(taken(self, "targets", targets, TEXTS))
         for target in self.targets:
             if problem := choice_problem("targets", target, TARGETS):
                 self.node.add_problem(problem)
@@ -98,13 +99,17 @@ class Stack(Construct):
         self.terraform_auth = terraform_auth
         self.terraform_auth_path = terraform_auth_path
         self.terraform_auth_role = terraform_auth_role
-        self.aliases = tuple(aliases)
+        self.aliases: tuple[str, ...] = tuple(taken(self, "aliases", aliases, TEXTS))
         self._entered: list[Token[Construct | None]] = []
         if place.node.nearest(Stack) is not None:
             self.node.add_problem("a stack cannot be inside of another stack")
-        self._report(aliases)
+        self._report()
 
-    def _report(self, aliases: Sequence[str]) -> None:
+    def _report(self) -> None:
+        for name in ("url", "namespace", "description", "terraform_kv", "terraform_auth_path", "terraform_auth_role"):
+            given = optional(self, name, getattr(self, name), TEXT)
+            setattr(self, name, given if given is None else now(self, name, given))
+        self.description = self.description or ""
         choices = {
             "terraform_secrets": (self.terraform_secrets, get_args(TerraformSecrets)),
             "terraform_auth": (self.terraform_auth, get_args(TerraformAuth)),
@@ -112,8 +117,6 @@ class Stack(Construct):
         for name, (given, known) in choices.items():
             if given is not None and (problem := choice_problem(name, given, known)):
                 self.node.add_problem(problem)
-        if isinstance(aliases, str):
-            self.node.add_problem("aliases must be a list of names")
         if self.terraform_auth == "jwt" and not self.terraform_auth_role:
             self.node.add_problem("terraform_auth='jwt' requires terraform_auth_role")
         if self.terraform_secrets == "state":

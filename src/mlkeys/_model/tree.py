@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from mlkeys._errors import MlkeysError
 from mlkeys._model.location import Location, call_site
+from mlkeys._model.marks import readable, resolved
 from mlkeys._providers.literals import shown
 
 T = TypeVar("T")
@@ -151,7 +152,9 @@ class Node:
 
     def add_metadata(self, kind: str, value: object) -> None:
         """Attach metadata to the construct."""
-        self._metadata += ((kind, value),)
+        # What cannot be text is refused here, where the program gives it.
+        text = readable(self.construct, f"{value}")
+        self._metadata += ((kind, text if isinstance(value, str) else value),)
 
     @property
     def aspects(self) -> tuple[tuple[int, Aspect], ...]:
@@ -179,7 +182,7 @@ class Node:
 
     def add_problem(self, message: str, location: Location | None = None) -> None:
         """Report a problem. While there is one, nothing is written."""
-        self._problems += ((message, location or self.location),)
+        self._problems += ((readable(self.construct, message), location or self.location),)
 
     @property
     def warnings(self) -> tuple[tuple[str, str], ...]:
@@ -188,8 +191,9 @@ class Node:
 
     def add_warning(self, id_: str, message: str) -> None:
         """Report a warning, under an id by which it can be acknowledged."""
-        if (id_, message) not in self._warnings:
-            self._warnings += ((id_, message),)
+        found = id_, readable(self.construct, message)
+        if found not in self._warnings:
+            self._warnings += (found,)
 
     @property
     def locked(self) -> bool:
@@ -225,7 +229,7 @@ class Construct:
 def where(scope: Construct | str, id_: str | None) -> tuple[Construct, str]:
     """Return the scope and the id that the first arguments of a construct mean."""
     if isinstance(scope, Construct) and isinstance(id_, str):
-        return scope, id_
+        return scope, resolved(scope, id_)
     if isinstance(scope, str) and id_ is None:
         around = ambient.get()
         if around is None:
@@ -233,5 +237,5 @@ def where(scope: Construct | str, id_: str | None) -> tuple[Construct, str]:
                 f"{shown(scope)} is outside of a stack: run the program with 'mlkeys synth PROGRAM', "
                 "or put it inside of one: with Stack(App(), 'name'): …"
             )
-        return around, scope
+        return around, resolved(around, scope)
     raise MlkeysError("the first arguments must be the scope (a construct) and the id (a string), or the id alone")

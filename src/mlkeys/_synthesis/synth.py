@@ -14,6 +14,7 @@ from mlkeys._analysis.view import View
 from mlkeys._constructs.output import Output
 from mlkeys._errors import AppInvalid, Problem
 from mlkeys._model.aspects import visit_all
+from mlkeys._model.marks import has_marks, readable
 from mlkeys._model.stack import Root, Stack
 from mlkeys._synthesis.tree_file import tree_of
 from mlkeys._targets.checks import target_problems_of
@@ -87,6 +88,7 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
         entry["dependencies"] = sorted(other.node.id for other in view.needed_stacks(stack))
         stacks[stack.node.id] = entry
     warnings = warnings_of(view)
+    _refuse_marks(view.app, files)
     files["tree.json"] = json_text({"version": "tree-0.1", "tree": tree_of(view.app, addresses)})
     manifest = {
         "format": FORMAT,
@@ -97,6 +99,13 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
     }
     files[MANIFEST] = json_text(manifest)
     return Synthesis(files, warnings)
+
+
+def _refuse_marks(app: Root, files: Mapping[str, str]) -> None:
+    """Refuse files in which a reference stands where no target renders any."""
+    if marked := [name for name, text in files.items() if has_marks(name) or has_marks(text)]:
+        message = f"{', '.join(marked)}: a reference is where only text can be, such as a name in a dictionary"
+        raise AppInvalid((Problem("", app.node.location_text, message),))
 
 
 def _outputs(view: View, stack: Stack) -> dict[str, Any]:
@@ -111,7 +120,7 @@ def _outputs(view: View, stack: Stack) -> dict[str, Any]:
 
 def _notes(app: Root) -> list[str]:
     return [
-        f"[{construct.node.path}] {text}"
+        f"[{construct.node.path}] {readable(construct, f'{text}')}"
         for construct in app.node.walk()
         for kind, text in construct.node.metadata
         if kind == "info"

@@ -10,7 +10,7 @@ from typing import Any
 from mlkeys._model.attributes import Value
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
-from mlkeys._model.reference import parts
+from mlkeys._model.marks import parts
 from mlkeys._model.stack import Root
 from mlkeys._model.tree import Construct
 
@@ -59,8 +59,8 @@ def _plain(value: Value) -> object:
         return str(_readable(value))
     if isinstance(value, tuple):
         return [_readable(text) for text in value]
-    return value
+    return {_readable(name): _readable(text) for name, text in value.items()} if isinstance(value, Mapping) else value
 
 
 def _readable(text: str) -> str:
-    return "".join(part if isinstance(part, str) else f"<{part.path}.{part.attribute}>" for part in parts(text))
+    return "".join(str(part) for part in parts(text))

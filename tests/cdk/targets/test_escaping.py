@@ -19,7 +19,7 @@ from mlkeys import HostConfig, Inventory, Secret
 from mlkeys import transit as vault
 from mlkeys._constructs.host_config import SHAPES
 from mlkeys._constructs.inventory import Template
-from mlkeys._model.reference import Target
+from mlkeys._model.marks import Target
 from mlkeys._shared.shapes import rendered
 from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.content import SHAPE_OF

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from mlkeys._constructs.inventory import Template
-from mlkeys._model.reference import Target
+from mlkeys._model.marks import Target
 
 _OPENING = re.compile(r"\{(?=[{%#]|\Z)")
 

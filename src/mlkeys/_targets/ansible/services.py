@@ -13,7 +13,7 @@ from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._model.element import Element
-from mlkeys._model.reference import Target, parts
+from mlkeys._model.marks import Target, parts
 from mlkeys._targets.ansible.ciphertexts import path_template
 from mlkeys._targets.ansible.values import Values
 
@@ -36,14 +36,8 @@ def problems_of(view: View, config: HostConfig, agent: Agent) -> Iterable[str]:
 
 
 def _problems_of_settings(agent: Agent) -> Iterable[str]:
-    if not agent.command or isinstance(agent.command, str):
+    if not agent.command:
         yield "agent: command must be a list, the program and its arguments"
-    for name in ("user", "address", "credentials", "binary", "ca_cert", "namespace"):
-        value = getattr(agent, name)
-        if value is not None and not isinstance(value, str):
-            yield f"agent: {name} must be a string, not a {type(value).__name__}"
-    if not isinstance(agent.install, bool):
-        yield f"agent: install must be True or False, not a {type(agent.install).__name__}"
 
 
 def _problems_of_secrets(view: View, agent: Agent) -> Iterable[str]:

@@ -16,7 +16,7 @@ from mlkeys._model.attributes import Value
 from mlkeys._model.data import mapped
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Element
-from mlkeys._model.reference import Target, parts
+from mlkeys._model.marks import Target, parts
 from mlkeys._model.secret import EnvSecret, FileSecret, GeneratedSecret, KvSecret, PromptSecret, Secret
 from mlkeys._model.stack import Stack
 from mlkeys._targets.ansible import jinja

@@ -17,7 +17,7 @@ from mlkeys._constructs.raw import TerraformBlock
 from mlkeys._errors import AppInvalid, Problem
 from mlkeys._model.data import mapped
 from mlkeys._model.element import Element, Resource
-from mlkeys._model.reference import Target, parts
+from mlkeys._model.marks import Target, parts
 from mlkeys._model.stack import Stack
 from mlkeys._targets.json_text import json_text
 from mlkeys._targets.names import terraform_name

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from mlkeys._model.reference import Target
+from mlkeys._model.marks import Target
 
 _TRAILING_DOLLARS = re.compile(r"\$+\Z")
 
