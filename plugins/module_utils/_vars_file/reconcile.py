@@ -53,7 +53,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents, Stored
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import Secrets, VarsRequest
 
-
 # Why an entry was kept without a look at its value.
 NOT_GIVEN = "no value given"
 

@@ -59,7 +59,10 @@ def test_bytes_that_are_not_text(vars_file: VarsFile) -> None:
         ({"_transit": SECRET}, "secrets: '_transit' is reserved for the file itself."),
         ({"a": 5}, "secrets: the value of 'a' must be text (quote it)."),
         ({"a": None}, "secrets: the value of 'a' is empty, and "),
-        ({"a": None, "open-ai": ""}, "secrets: 'open-ai' is not a valid variable name: use letters, digits and '_', and"),
+        (
+            {"a": None, "open-ai": ""},
+            "secrets: 'open-ai' is not a valid variable name: use letters, digits and '_', and",
+        ),
         ({"a": [SECRET]}, "secrets: the value of 'a' must be text (quote it)."),
         ({"a": {"b": SECRET}}, "secrets: the value of 'a' must be text (quote it)."),
         ({"a": ""}, "secrets: the value of 'a' is empty, and "),
