@@ -91,6 +91,7 @@ class Part:
     Attributes:
         seen: the number of files in this part and those before it, out of all `files`.
         alone: whether this is the only part.
+        digests: of the files that are in it as a whole, by path.
         begin: where it begins.
         end: where it ends. Whoever rewrites the last file sets it to where that is afterwards.
     """
@@ -104,6 +105,7 @@ class Part:
     unread: list[dict[str, str]] = field(default_factory=list)
     not_searched: list[dict[str, str]] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 class HostFailed(Exception):
@@ -121,12 +123,17 @@ def _problem(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _without_collector() -> Iterator[None]:
-    """No search for cycles: many thousand ciphertexts form none, and the search takes a quarter of the time."""
+    """No search for cycles: many thousand ciphertexts form none, and the search takes a quarter of the time.
+
+    Where one is asked for, it leaves out what was there before.
+    """
     was_on = gc.isenabled()
     gc.disable()
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         if was_on:
             gc.enable()
 
@@ -197,6 +204,7 @@ class CiphertextAction(TransitAction):
                 result["unread"],
                 result["not_searched"],
                 result.get("skipped", {}),
+                json.loads(result["digests"]),
             )
             if place.after is None:
                 return
