@@ -14,15 +14,18 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.contai
     Contained,
     Occurrence,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import Hit, hits
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.escaped import escaped_at, escaped_places
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import Hit, Needle, hits
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.runs import Runs
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import Direct, Token, found_at
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import START, Direct, Token, found_at
 
 WIDE = "UTF-{} text is not supported"
 # Base64 in base64 in base64 is not looked into.
 _DEEPEST = 3
 # So much of UTF-16 is looked at for one ciphertext.
 _WIDE_SAMPLE = 4096
+
+_ESCAPED = Needle(b"")
 
 _NAME_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 _QUOTES = b"\"'`\\"
@@ -47,7 +50,7 @@ def occurrences(text: bytes, begin: int, end: int, floor: int, reach: int, depth
     runs = Runs(text, reach, partial(_searched, reach=reach, depth=depth + 1))
     # Base64 without ciphertexts is looked into once.
     examined = floor
-    for hit in hits(text, begin, end):
+    for hit in _all_hits(text, begin, end):
         if hit.place < floor or (hit.needle.levels and hit.place < examined):
             continue
         found: Occurrence | None
@@ -55,11 +58,21 @@ def occurrences(text: bytes, begin: int, end: int, floor: int, reach: int, depth
             found = _wide(text, hit)
         elif hit.needle.levels:
             found, examined = runs.container(hit, max(floor, examined))
+        elif hit.needle is _ESCAPED:
+            found = escaped_at(text, hit.place, reach)
         else:
             found = found_at(text, hit.place, reach)
+            if found is None and not START.match(text, hit.place):
+                found = escaped_at(text, hit.place, reach)
         if found is not None:
             floor = found.end
             yield found
+
+
+def _all_hits(text: bytes, begin: int, end: int) -> list[Hit]:
+    found = hits(text, begin, end)
+    escaped = [Hit(place, _ESCAPED) for place in escaped_places(text, begin, end)]
+    return sorted([*found, *escaped], key=lambda hit: hit.place) if escaped else found
 
 
 def _searched(text: bytes, reach: int, depth: int) -> Sequence[Occurrence]:

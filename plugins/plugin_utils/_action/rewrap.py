@@ -87,7 +87,11 @@ class _Report:
                 result = result._replace(action=_STUCK, reason=reason)
             word = _COUNTS[result.action]
             self.counts[word] += 1
-            self.files.setdefault(one["path"], Counter())[word] += 1
+            path = one["path"]
+            counts = self.files.get(path)
+            if counts is None:
+                counts = self.files[path] = Counter()
+            counts[word] += 1
             if result.action in _OPEN and len(self.problems) < _LISTED:
                 self.problems.append(_problem(one, result))
             if diff and result.action == REWRAPPED:

@@ -471,6 +471,17 @@ def test_a_file_that_cannot_be_written_ends_the_run_and_the_next_one_goes_on(fle
     assert done["totals"] == totals(rewrapped=2, kept=1)
 
 
+def test_a_ciphertext_that_is_escaped_as_a_whole_is_named(fleet: Fleet, old: dict[str, str]) -> None:
+    escaped = "".join(f"\\u{ord(char):04x}" for char in old["openai_api_key"])
+    path = fleet.write("a.json", f'{{"openai_api_key": "{escaped}"}}\n')
+    before = path.read_bytes()
+    fleet.rotate()
+    done = fleet.run()
+    assert done["totals"] == totals(stuck=1)
+    assert f"{path}:1 (stuck: it is escaped in a way that is not supported)" in done.warnings[0]
+    assert path.read_bytes() == before
+
+
 def test_what_was_placed_is_on_the_disk_when_the_run_ends(fleet: Fleet, old: dict[str, str]) -> None:
     """Each folder once, when all of its files have their places."""
     names = ("one/a.env", "one/b.env", "two/c.env")
