@@ -39,7 +39,7 @@ options:
     default: "{}"
   parts:
     description:
-      - Filled in by the controller, for files that hold more ciphertexts than are rewrapped at a time.
+      - Filled in by the controller, with the places of the ciphertexts in the files.
     type: json
     default: "{}"
   replace:

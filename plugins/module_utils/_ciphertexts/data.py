@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import Any, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Mapping, NamedTuple
 
 # Transit's encoding is padded base64. Whatever is shorter does not even hold a nonce.
-_CIPHERTEXT = re.compile(r"vault:v[1-9][0-9]{0,17}:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_CIPHERTEXT = re.compile(r"(vault:v[1-9][0-9]{0,17}:)[A-Za-z0-9+/]*={0,2}")
+_VERSION = re.compile(r"vault:v([1-9][0-9]{0,17})(?![0-9])")
 SHORTEST = 20
 
 # Why a file was not read, or not to its end.
@@ -40,12 +41,13 @@ NOT_SEARCHED = STRICT_ONLY | EMPTY
 
 def is_ciphertext(text: str) -> bool:
     """Whether it is one whole ciphertext of Transit and nothing else."""
-    return len(text) >= SHORTEST and _CIPHERTEXT.fullmatch(text) is not None
+    found = _CIPHERTEXT.fullmatch(text)
+    return found is not None and len(text) >= SHORTEST and (len(text) - found.end(1)) % 4 == 0
 
 
 def version_of(ciphertext: str) -> int:
     """The key version of a ciphertext, 0 where the text holds none."""
-    found = re.match(r"vault:v([1-9][0-9]{0,17})(?![0-9])", ciphertext)
+    found = _VERSION.match(ciphertext)
     return int(found.group(1)) if found else 0
 
 
@@ -54,8 +56,12 @@ def digest(ciphertext: str) -> str:
     return "sha256:" + hashlib.sha256(ciphertext.encode("utf-8")).hexdigest()[:32]
 
 
-@dataclass(frozen=True)
-class FoundCiphertext:
+def content_digest(content: bytes) -> str:
+    """What a file's content is recognised by."""
+    return hashlib.sha256(content).hexdigest()
+
+
+class FoundCiphertext(NamedTuple):
     """One ciphertext in a file.
 
     Attributes:
@@ -134,12 +140,16 @@ class FileResult:
     Attributes:
         unread: why the file was not searched, or why its ciphertexts cannot be replaced.
         bookmark: where to go on; ``None`` when the file was read to its end.
+        digest: of the content, where that is known as a whole.
+        offsets: of the ciphertexts that another one can take the place of as it is; -1 for the others.
     """
 
     path: str
     found: tuple[FoundCiphertext, ...] = ()
     unread: Unread | None = None
     bookmark: Bookmark | None = None
+    digest: str = field(default="", compare=False)
+    offsets: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def problems(self) -> tuple[FoundCiphertext, ...]:

@@ -11,8 +11,8 @@ unknown: the server cannot distinguish another key from another context, associa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Container, Iterable, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
     FoundCiphertext,
@@ -48,8 +48,7 @@ UNKNOWN = "unknown"
 _LISTED = 5
 
 
-@dataclass(frozen=True)
-class RewrapResult:
+class RewrapResult(NamedTuple):
     """What is known of one ciphertext, and what takes its place.
 
     Attributes:
@@ -174,26 +173,33 @@ def decide(
     """
     results: dict[str, RewrapResult] = {}
     pending: dict[str, FoundCiphertext] = {}
+    at_version: set[str] = set()
     behind = 0
     for one in found:
         text = one.text
         if text in results or text in pending:
             continue
+        version = one.version
         successor = wanted.successors.get(digest(text)) if wanted.successors else None
         if successor is not None and successor != text and version_of(successor) >= key.version:
             results[text] = RewrapResult(REWRAPPED, wanted.known.get(text, ""), successor)
-        elif text in wanted.known and text not in unproven and key.version <= one.version <= key.latest:
+        elif text in wanted.known and text not in unproven and key.version <= version <= key.latest:
             results[text] = _exchanged(one, RewrapResult(KEPT, wanted.known[text]), wanted, key)
-        elif one.version < key.version and wanted.limit is not None and behind >= wanted.limit:
+        elif version >= key.version:
+            at_version.add(text)
+            pending[text] = one
+        elif wanted.limit is not None and behind >= wanted.limit:
             results[text] = RewrapResult(LEFT)
         else:
-            behind += one.version < key.version
+            behind += 1
             pending[text] = one
-    for text, result in _asked(transit, list(pending.values()), wanted, key, key.version).items():
-        one = pending[text]
-        at_version = result.action == REWRAPPED and one.version >= key.version
-        answer = replace(result, action=KEPT, successor="") if at_version else result
-        results[text] = _exchanged(one, answer, wanted, key)
+    asked = _asked(transit, list(pending.values()), wanted, key, key.version)
+    for text in at_version:
+        if asked[text].action == REWRAPPED:
+            asked[text] = asked[text]._replace(action=KEPT, successor="")
+    if wanted.replaced:
+        asked = {text: _exchanged(pending[text], result, wanted, key) for text, result in asked.items()}
+    results.update(asked)
     return results
 
 
@@ -204,7 +210,7 @@ def _exchanged(one: FoundCiphertext, result: RewrapResult, wanted: Wanted, key: 
     # Under a key that is not derived, nothing but the name at the place shows what it is.
     names = [result.name] if key.derived or result.name in wanted.replaced else _hints(one)
     new = next((wanted.replaced[name] for name in names if name in wanted.replaced), "")
-    return replace(result, action=REWRAPPED, successor=new) if new and new != one.text else result
+    return result._replace(action=REWRAPPED, successor=new) if new and new != one.text else result
 
 
 def identify(
@@ -225,7 +231,7 @@ def identify(
             results[one.text] = RewrapResult(KEPT if one.version >= key.version else REWRAPPED, name)
     for text, result in _asked(transit, list(pending.values()), wanted, key, 0).items():
         at_version = result.action == REWRAPPED and pending[text].version >= key.version
-        results[text] = replace(result, action=KEPT if at_version else result.action, successor="")
+        results[text] = result._replace(action=KEPT if at_version else result.action, successor="")
     return results
 
 
@@ -246,22 +252,25 @@ def _asked(
 ) -> dict[str, RewrapResult]:
     """What the server makes of ciphertexts; those that it does not rewrap have a reason."""
     readable = [one for one in found if is_ciphertext(one.text)]
-    results = {
-        one.text: RewrapResult(UNKNOWN, reason=one.problem or "it is not a whole ciphertext")
-        for one in found
-        if not is_ciphertext(one.text)
-    }
-    answers = _rewrapped(transit, readable, wanted, version, derived=key.derived)
-    for one in readable:
-        answer = answers[one.text]
-        if answer.action == TOO_OLD and one.text in wanted.known:
-            answer = replace(answer, name=wanted.known[one.text])
+    results = _rewrapped(transit, readable, wanted, version, derived=key.derived)
+    for one in found:
+        answer = results.get(one.text)
+        if answer is None:
+            results[one.text] = RewrapResult(UNKNOWN, reason=one.problem or "it is not a whole ciphertext")
         elif answer.action != REWRAPPED:
-            answer = replace(answer, tried=(_tried(transit, one, wanted, key),))
-        if answer.action == UNKNOWN and one.version > key.latest:
-            answer = replace(answer, reason=_too_new(one.version, key.latest))
-        results[one.text] = answer
+            results[one.text] = _explained(transit, one, wanted, key, answer)
     return results
+
+
+def _explained(
+    transit: Transit, one: FoundCiphertext, wanted: Wanted, key: KeyState, answer: RewrapResult
+) -> RewrapResult:
+    """An answer that is none of a rewrapped ciphertext, with what else is known."""
+    if answer.action == TOO_OLD and one.text in wanted.known:
+        return answer._replace(name=wanted.known[one.text])
+    if answer.action == UNKNOWN and one.version > key.latest:
+        answer = answer._replace(reason=_too_new(one.version, key.latest))
+    return answer._replace(tried=(_tried(transit, one, wanted, key),))
 
 
 def _too_new(version: int, latest: int) -> str:
@@ -278,43 +287,78 @@ def _tried(transit: Transit, one: FoundCiphertext, wanted: Wanted, key: KeyState
 def _rewrapped(
     transit: Transit, found: Sequence[FoundCiphertext], wanted: Wanted, version: int, *, derived: bool
 ) -> dict[str, RewrapResult]:
+    ask = _Asking(transit, wanted, version, derived=derived)
+    if not derived:
+        # No context: the name is the likeliest one, for reports.
+        return ask.results([(one, (_likely(one, wanted) or [""])[0]) for one in found])
     results: dict[str, RewrapResult] = {}
     likely = {one.text: _likely(one, wanted) for one in found}
     rest = list(found)
     tried: dict[str, set[str]] = {one.text: set() for one in rest}
     # First what the file calls each, then every other name.
-    rounds: list[int | str] = [0, 1, *wanted.names] if derived else [0]
-    if not any(likely.values()) and not (derived and wanted.names):
+    rounds: list[int | str] = [0, 1, *wanted.names]
+    if not any(likely.values()) and not wanted.names:
         rounds = [""]
     for common in rounds:
         attempts = []
         for one in rest:
-            name = _attempt(likely[one.text], common, derived=derived)
+            name = _attempt(likely[one.text], common)
             if name is not None and name not in tried[one.text]:
                 tried[one.text].add(name)
                 attempts.append((one, name))
-        if not attempts:
-            continue
-        items = [_item(one, name, version) for one, name in attempts]
-        for (one, name), answer in zip(attempts, transit.rewrap_each(wanted.key, items)):
-            result = _result(answer, name)
-            known = results.get(one.text)
+        for text, result in ask.results(attempts).items():
             # Of several reasons, "too old" is the most precise.
-            if known is None or result.action != UNKNOWN:
-                results[one.text] = result
+            if text not in results or result.action != UNKNOWN:
+                results[text] = result
         rest = [one for one in rest if one.text not in results or results[one.text].action == UNKNOWN]
     nothing = RewrapResult(UNKNOWN, reason="the key is derived, and no context is known to try")
     return {one.text: results.get(one.text, nothing) for one in found}
 
 
-def _attempt(likely: Sequence[str], common: int | str, *, derived: bool) -> str | None:
+class _Asking:
+    """Has the server rewrap ciphertexts.
+
+    Where the latest version is wanted it is not named: the server takes that by itself, and more ciphertexts fit in a
+    request. Only a standby that does not know of it yet gets its number.
+    """
+
+    def __init__(self, transit: Transit, wanted: Wanted, version: int, *, derived: bool) -> None:
+        self._transit = transit
+        self._wanted = wanted
+        self._version = version
+        self._derived = derived
+
+    def results(self, attempts: Sequence[tuple[FoundCiphertext, str]]) -> dict[str, RewrapResult]:
+        """What comes of ciphertexts under names."""
+        results = self._sent(attempts, self._wanted.version and self._version)
+        if not self._wanted.version and self._version:
+            wanted = f"vault:v{self._version}:"
+            others = [one for one in attempts if not results[one[0].text].successor.startswith(wanted)]
+            late = [one for one in others if 0 < version_of(results[one[0].text].successor) < self._version]
+            results.update(self._sent(late, self._version))
+        return results
+
+    def _sent(self, attempts: Sequence[tuple[FoundCiphertext, str]], version: int) -> dict[str, RewrapResult]:
+        if not attempts:
+            return {}
+        if self._derived:
+            contexts = [name.encode("utf-8") if name else None for _one, name in attempts]
+        else:
+            # Such a key ignores it.
+            contexts = [None] * len(attempts)
+        items = [
+            Item(one.text.encode("ascii"), "", context, None, version)
+            for (one, _name), context in zip(attempts, contexts)
+        ]
+        answers = self._transit.rewrap_each(self._wanted.key, items)
+        return {one.text: _result(answer, name) for (one, name), answer in zip(attempts, answers)}
+
+
+def _attempt(likely: Sequence[str], common: int | str) -> str | None:
     """The name to try in a round, ``None`` for none."""
     if isinstance(common, str):
         return common
-    if common < len(likely):
-        return likely[common]
-    # A key that is not derived needs no name.
-    return None if derived or common else ""
+    return likely[common] if common < len(likely) else None
 
 
 def _likely(one: FoundCiphertext, wanted: Wanted) -> list[str]:
@@ -324,14 +368,10 @@ def _likely(one: FoundCiphertext, wanted: Wanted) -> list[str]:
 
 def _hints(one: FoundCiphertext) -> list[str]:
     """What the file calls it: as a variable, and as it stands there."""
+    if not one.name:
+        return []
     name = one.name.lower().replace("-", "_").replace(".", "_")
-    return list(dict.fromkeys(hint for hint in (name, one.name) if hint))
-
-
-def _item(one: FoundCiphertext, name: str, version: int) -> Item:
-    # A key that is not derived ignores the context.
-    context = name.encode("utf-8") if name else None
-    return Item(one.text.encode("ascii"), context=context, key_version=version)
+    return [name] if name == one.name else [name, one.name]
 
 
 def _result(answer: Rewrapped, name: str) -> RewrapResult:

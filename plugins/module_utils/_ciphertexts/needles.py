@@ -14,7 +14,8 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from typing import Iterator, NamedTuple, Pattern
+from operator import itemgetter
+from typing import NamedTuple, Pattern
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.written import JOINT
 
@@ -95,6 +96,9 @@ class Hit(NamedTuple):
     width: int = 1
 
 
+_PLACE = itemgetter(0)
+
+
 def hits(text: bytes, begin: int, end: int) -> list[Hit]:
     """The needles that begin in a part of a text, in order."""
     zone = text if begin == 0 and end + OVERLAP >= len(text) else text[begin : end + OVERLAP]
@@ -102,23 +106,23 @@ def hits(text: bytes, begin: int, end: int) -> list[Hit]:
     whole = whole.translate(None, _DROPPED)
     if not any(pattern in whole.translate(table) for table, pattern in _SIEVES):
         return []
-    found = [hit for needle in NEEDLES for hit in _hits_of(needle, zone, whole.count(needle.text))]
-    return sorted(
-        (Hit(begin + hit.place, hit.needle, hit.width) for hit in found if begin + hit.place < end),
-        key=lambda hit: hit.place,
-    )
+    found: list[Hit] = []
+    for needle in NEEDLES:
+        expected = whole.count(needle.text)
+        if expected:
+            found += _hits_of(needle, zone, begin, expected)
+    found.sort(key=_PLACE)
+    return [hit for hit in found if hit.place < end] if found and found[-1].place >= end else found
 
 
-def _hits_of(needle: Needle, zone: bytes, expected: int) -> Iterator[Hit]:
+def _hits_of(needle: Needle, zone: bytes, offset: int, expected: int) -> list[Hit]:
     """The places of one needle. ``expected`` counts those that are broken, too."""
-    if not expected:
-        return
     places = [found.start() for found in re.finditer(needle.text, zone)]
     if len(places) < expected:
         places = [found.start() for found in _BROKEN[needle].finditer(zone)]
-    for place in places:
-        yield Hit(place, needle)
+    hits_there = [Hit(offset + place, needle) for place in places]
     if len(places) < expected and b"\0" in zone:
-        for found in _WIDE[needle].finditer(zone):
-            # Of UTF-16 two bytes, of UTF-32 four.
-            yield Hit(found.start(), needle, 2 if len(found.group()) < 3 * len(needle.text) else 4)
+        # Of UTF-16 two bytes, of UTF-32 four.
+        wide = [(found.start(), len(found.group()) < 3 * len(needle.text)) for found in _WIDE[needle].finditer(zone)]
+        hits_there += [Hit(offset + place, needle, 2 if is_short else 4) for place, is_short in wide]
+    return hits_there

@@ -14,16 +14,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.contai
     Contained,
     Occurrence,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import Hit, hits
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.escaped import escaped_at, escaped_places
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import Hit, Needle, hits
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.runs import Runs
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import (
-    SPLIT_START,
-    START,
-    Direct,
-    Token,
-    suspect_at,
-    token_at,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import START, Direct, Token, found_at
 
 WIDE = "UTF-{} text is not supported"
 # Base64 in base64 in base64 is not looked into.
@@ -31,11 +25,15 @@ _DEEPEST = 3
 # So much of UTF-16 is looked at for one ciphertext.
 _WIDE_SAMPLE = 4096
 
+_ESCAPED = Needle(b"")
+
 _NAME_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 _QUOTES = b"\"'`\\"
 # What may stand between a name's sign and its value: `ENC(`, `bearer-`, `!vault_`.
 _AFFIX = _NAME_CHARACTERS + b"!({[@/"
 _LONGEST_NAME = 100
+# A name and a sign behind it, which is what most lines hold before their value.
+_USUAL = re.compile(rb"[ \t]{0,50}(?:export |- )?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,99})[\"']?[ \t]?[:=][ \t]?[\"'`]?")
 _BLOCK_MARK = re.compile(rb"(?<=[: \t])[|>][+-]?[0-9]?[ \t\r]*$")
 _TAG = re.compile(rb"<([A-Za-z_][A-Za-z0-9_.:-]{0,100})((?:\s[^<>]{0,150})?)>\s{0,50}$")
 _ATTRIBUTE = re.compile(rb"\b(?:name|key|id)=[\"']([^\"']{1,100})[\"']")
@@ -52,7 +50,7 @@ def occurrences(text: bytes, begin: int, end: int, floor: int, reach: int, depth
     runs = Runs(text, reach, partial(_searched, reach=reach, depth=depth + 1))
     # Base64 without ciphertexts is looked into once.
     examined = floor
-    for hit in hits(text, begin, end):
+    for hit in _all_hits(text, begin, end):
         if hit.place < floor or (hit.needle.levels and hit.place < examined):
             continue
         found: Occurrence | None
@@ -60,12 +58,21 @@ def occurrences(text: bytes, begin: int, end: int, floor: int, reach: int, depth
             found = _wide(text, hit)
         elif hit.needle.levels:
             found, examined = runs.container(hit, max(floor, examined))
+        elif hit.needle is _ESCAPED:
+            found = escaped_at(text, hit.place, reach)
         else:
-            start = START.match(text, hit.place) or SPLIT_START.match(text, hit.place)
-            found = token_at(text, start, reach) if start else suspect_at(text, hit.place)
+            found = found_at(text, hit.place, reach)
+            if found is None and not START.match(text, hit.place):
+                found = escaped_at(text, hit.place, reach)
         if found is not None:
             floor = found.end
             yield found
+
+
+def _all_hits(text: bytes, begin: int, end: int) -> list[Hit]:
+    found = hits(text, begin, end)
+    escaped = [Hit(place, _ESCAPED) for place in escaped_places(text, begin, end)]
+    return sorted([*found, *escaped], key=lambda hit: hit.place) if escaped else found
 
 
 def _searched(text: bytes, reach: int, depth: int) -> Sequence[Occurrence]:
@@ -99,6 +106,9 @@ def _wide(text: bytes, hit: Hit) -> Direct | None:
 def name_at(text: bytes, place: int) -> str:
     """What the text calls the value that begins at a place, empty where it has no name."""
     first = max(0, place - 300)
+    usual = _USUAL.match(text, max(first, text.rfind(b"\n", first, place) + 1), place)
+    if usual is not None and usual.end() == place:
+        return usual.group(1).decode("ascii")
     before = text[first:place]
     line = before[before.rfind(b"\n") + 1 :]
     if not line.strip():
@@ -125,7 +135,7 @@ def _name_before(line: bytes) -> str:
 
 
 # The block of an encrypted vars file that holds its fingerprints, which look like ciphertexts.
-_WORD = b"_transit"
+BLOCK_WORD = b"_transit"
 _OBJECT = re.compile(rb"_transit\\{0,8}\"[ \t\r\n]{0,200}:[ \t\r\n]{0,200}\{")
 _BRACES = re.compile(rb"[{}]")
 _HMAC_SIZES = (28, 32, 48, 64)
@@ -155,9 +165,9 @@ class Fingerprints:
         return len(base64.b64decode(found.token.text.split(":", 2)[2])) in _HMAC_SIZES
 
     def _find(self, text: bytes, begin: int, end: int) -> int:
-        place = text.find(_WORD, begin, end + len(_WORD))
+        place = text.find(BLOCK_WORD, begin, end + len(BLOCK_WORD))
         while place >= 0:
-            behind = place + len(_WORD)
+            behind = place + len(BLOCK_WORD)
             indentation = text[text.rfind(b"\n", max(0, place - 200), place) + 1 : place]
             opened = _OBJECT.match(text, place) if indentation.endswith(b'"') else None
             if opened is not None:
@@ -166,7 +176,7 @@ class Fingerprints:
             if not indentation.strip(b" \t") and text[behind : behind + 1] == b":":
                 self.state = ("lines", len(indentation))
                 return behind
-            place = text.find(_WORD, behind, end + len(_WORD))
+            place = text.find(BLOCK_WORD, behind, end + len(BLOCK_WORD))
         return end
 
     def _read_lines(self, text: bytes, begin: int, end: int, depth: int) -> int:

@@ -15,7 +15,11 @@ from typing import BinaryIO, Iterator, NamedTuple
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.containers import Occurrence
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import Bookmark
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurrences import Fingerprints, occurrences
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurrences import (
+    BLOCK_WORD,
+    Fingerprints,
+    occurrences,
+)
 
 WINDOW = 1 << 20
 #: No ciphertext with all that is encoded together with it is longer.
@@ -58,6 +62,7 @@ class Reader:
 
     Attributes:
         head: its first bytes.
+        first: all that was read of it so far, if that was one part from the beginning.
         has_nul: whether there was a NUL in what is read so far.
         has_packed: the same for base64 of something compressed.
         offset: the first byte that is in no `Piece` yet.
@@ -71,7 +76,7 @@ class Reader:
         self.offset = start.offset
         self.line = start.line
         self.has_nul = self.has_packed = False
-        self.head = b""
+        self.head = self.first = b""
         self._base = max(0, start.offset - self._sizes.context)
         if self._base:
             stream.seek(self._base)
@@ -83,8 +88,12 @@ class Reader:
         """Where another reader can go on."""
         return Bookmark(self.offset, self.line, self._fingerprints.state)
 
-    def pieces(self) -> Iterator[Piece]:
-        """The parts of the stream."""
+    def pieces(self, *, gaps: bool = True) -> Iterator[Piece]:
+        """The parts of the stream.
+
+        Args:
+            gaps: ``False`` to leave out what is between ciphertexts.
+        """
         margin = self._sizes.reach + self._sizes.context
         searched = self.offset - self._base
         floor = searched
@@ -94,12 +103,21 @@ class Reader:
             end = len(self._text) if at_end else max(searched, len(self._text) - margin)
             if end > searched:
                 for found in occurrences(self._text, searched, end, floor, self._sizes.reach):
-                    yield from self._until(found.start)
-                    yield from self._occurrence(found)
+                    if self.offset - self._base < found.start:
+                        if gaps:
+                            yield self._passed(found.start, None)
+                        else:
+                            self._advance(found.start, None)
+                    yield self._passed(found.end, found)
                     floor = found.end
                 searched = max(end, floor)
             # What is found next may begin as far before its needle.
-            yield from self._until(len(self._text) if at_end else searched - self._sizes.reach)
+            until = len(self._text) if at_end else searched - self._sizes.reach
+            if self.offset - self._base < until:
+                if gaps:
+                    yield self._passed(until, None)
+                else:
+                    self._advance(until, None)
             dropped = max(0, self.offset - self._base - self._sizes.context)
             self._drop(dropped)
             searched, floor = searched - dropped, max(0, floor - dropped)
@@ -107,7 +125,9 @@ class Reader:
     def _read(self) -> bool:
         chunk = self._stream.read(self._sizes.window)
         if not self._base and not self._text:
-            self.head = chunk[:16]
+            self.head, self.first = chunk[:16], chunk
+        elif chunk:
+            self.first = b""
         self.has_nul = self.has_nul or b"\0" in chunk
         self._text += chunk
         zone = self._text[-len(chunk) - _OVERLAP :] if chunk and not self.has_packed else b""
@@ -115,23 +135,20 @@ class Reader:
             self.has_packed = _PACKED.search(zone) is not None
         return bool(chunk)
 
-    def _until(self, end: int) -> Iterator[Piece]:
-        begin = self.offset - self._base
-        if begin < end:
-            self._fingerprints.read(self._text, begin, end)
-            yield self._passed(end, None)
-
-    def _occurrence(self, found: Occurrence) -> Iterator[Piece]:
-        covered = self._fingerprints.covers(found)
-        self._fingerprints.read(self._text, found.start, found.end)
-        yield self._passed(found.end, None if covered else found)
-
     def _passed(self, end: int, found: Occurrence | None) -> Piece:
-        begin = self.offset - self._base
-        piece = Piece(self._text, begin, end, self.line, found)
-        self.line += self._text.count(b"\n", begin, end)
+        """The part up to a place, and what it is. The reader then is behind it."""
+        begin, line = self.offset - self._base, self.line
+        return Piece(self._text, begin, end, line, self._advance(end, found))
+
+    def _advance(self, end: int, found: Occurrence | None) -> Occurrence | None:
+        """Go on to a place. Returns what was found before it, ``None`` if that is a fingerprint."""
+        begin, text, fingerprints = self.offset - self._base, self._text, self._fingerprints
+        if fingerprints.state[0] or text.find(BLOCK_WORD, begin, end + len(BLOCK_WORD)) >= 0:
+            found = None if found is None or fingerprints.covers(found) else found
+            fingerprints.read(text, begin, end)
+        self.line += text.count(b"\n", begin, end)
         self.offset = self._base + end
-        return piece
+        return found
 
     def _drop(self, count: int) -> None:
         if count:

@@ -17,11 +17,17 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurrences import occurrences
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Piece, Reader, Sizes
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import BINARY_REASON, has_nul
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import SPLIT_START, START, token_at
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import (
+    SPLIT_START,
+    START,
+    stands_alone,
+    token_at,
+)
 
 _CHUNK = 1 << 20
 # So much around a new ciphertext is looked at to see whether it is read as what it is.
 _BEFORE, _BEHIND = 256, 64
+_PLAIN = ["plain"]
 
 
 class RewriteError(ValueError):
@@ -123,12 +129,16 @@ class _Tally:
 
     def written(self, piece: Piece, replacements: Mapping[str, str]) -> bytes | memoryview:
         """What takes the place of a piece."""
-        if piece.found is None:
+        found = piece.found
+        if found is None:
             return memoryview(piece.text)[piece.begin : piece.end]
-        new, forms = _replaced(piece, piece.found, replacements)
-        self.replaced.update(forms)
-        self.tokens += len(piece.found.tokens)
-        self.problems += sum(1 for token in piece.found.tokens if token.problem and token.text in replacements)
+        new, forms = _replaced(piece, found, replacements)
+        for form in forms:
+            self.replaced[form] += 1
+        for token in found.tokens:
+            self.tokens += 1
+            if token.problem and token.text in replacements:
+                self.problems += 1
         return new
 
 
@@ -158,6 +168,8 @@ def _replaced(piece: Piece, found: Occurrence, replacements: Mapping[str, str]) 
     if problem:
         raise RewriteError(f"line {piece.line}: {problem}")
     if not forms:
+        return new, forms
+    if forms == _PLAIN and stands_alone(new, piece.text[piece.end : piece.end + _BEHIND]):
         return new, forms
     wanted = [token.text if token.problem else replacements.get(token.text, token.text) for token in found.tokens]
     begin = min(piece.begin, _BEFORE)

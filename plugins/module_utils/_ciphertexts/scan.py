@@ -11,6 +11,7 @@ import stat
 from dataclasses import replace
 from typing import BinaryIO, Iterator
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.containers import Occurrence
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
     BINARY,
     COMPRESSED,
@@ -22,9 +23,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     FileResult,
     FoundCiphertext,
     Unread,
+    content_digest,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurrences import name_at
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Piece, Reader, Sizes
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import Direct
 
 _MAGIC = (
     (b"\x1f\x8b", "gzip"),
@@ -61,6 +64,7 @@ class Scan:
     Attributes:
         count: how many there were so far.
         has_wide: whether one of them is in UTF-16 or UTF-32.
+        offsets: of those that are written plainly and have no problem, -1 for the others.
     """
 
     def __init__(self, stream: BinaryIO, bookmark: Bookmark | None = None, sizes: Sizes | None = None) -> None:
@@ -72,6 +76,7 @@ class Scan:
         self._reader = Reader(stream, bookmark, sizes)
         self.count = bookmark.found if bookmark else 0
         self.has_wide = False
+        self.offsets: list[int] = []
         self._is_binary: bool | None = None
 
     @property
@@ -89,12 +94,12 @@ class Scan:
 
     def groups(self) -> Iterator[list[FoundCiphertext]]:
         """The ciphertexts; those together that one place encodes together. A bookmark is valid between two groups."""
-        for piece in self._reader.pieces():
+        for piece in self._reader.pieces(gaps=False):
             if piece.found is None:
                 continue
             if self._is_binary is None:
                 self._is_binary = has_nul(self._stream)
-            group = self._group(piece)
+            group = self._group(piece.found, piece)
             self.count += len(group)
             yield group
 
@@ -102,17 +107,24 @@ class Scan:
         for group in self.groups():
             yield from group
 
-    def _group(self, piece: Piece) -> list[FoundCiphertext]:
-        if piece.found is None:
-            return []
-        name = name_at(piece.text, piece.begin)
-        found = []
-        for token in piece.found.tokens:
-            is_wide = token.form.startswith("utf-")
-            self.has_wide = self.has_wide or is_wide
-            problem = token.problem or (BINARY_REASON if self.is_binary else "")
-            found.append(FoundCiphertext(token.text, piece.line, token.name or name, token.form, problem))
-        return found
+    def _group(self, found: Occurrence, piece: Piece) -> list[FoundCiphertext]:
+        name, line = name_at(piece.text, piece.begin), piece.line
+        reason = BINARY_REASON if self._is_binary or self._reader.has_nul else ""
+        if not reason and isinstance(found, Direct) and found.is_plain:
+            self.offsets.append(self._reader.offset - piece.end + piece.begin)
+            return [FoundCiphertext(found.token.text, line, found.token.name or name)]
+        group = []
+        for text, form, problem, own in found.tokens:
+            self.has_wide = self.has_wide or form.startswith("utf-")
+            self.offsets.append(-1)
+            group.append(FoundCiphertext(text, line, own or name, form, problem or reason))
+        return group
+
+    @property
+    def digest(self) -> str:
+        """That of the content, if it was read at once."""
+        first = self._reader.first
+        return content_digest(first) if self.count and len(first) == self._reader.offset else ""
 
     def unread(self, path: str) -> Unread | None:
         """Why the file at a path is not searched, or cannot be changed."""
@@ -178,7 +190,8 @@ def scan_file(
             unread = scan.unread(path) or _shrunk(path, stream)
     except OSError as error:
         unread = unread_of(path, error)
-    return FileResult(path, tuple(found), unread)
+        return FileResult(path, tuple(found), unread)
+    return FileResult(path, tuple(found), unread, None, scan.digest, tuple(scan.offsets))
 
 
 def _shrunk(path: str, stream: BinaryIO) -> Unread | None:

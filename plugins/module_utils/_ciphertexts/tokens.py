@@ -40,6 +40,18 @@ _SUSPECT = re.compile(
 # With a nonce and a tag, in base64.
 _SHORTEST_PAYLOAD = 40
 _PLAIN = re.compile(rb"vault:v[1-9][0-9]{0,17}:([A-Za-z0-9+/]+)(={0,2})")
+# More than any token and what follows it.
+_CUT_OFF = 1 << 30
+_PAD_CODE, _COLON_CODE = ord("="), ord(":")
+# What may continue a token without padding: escapes and more padding, and joints.
+_JOINING = b"\r\n\"'"
+_CONTINUING = b"\\%&:=" + _JOINING
+# What cannot be a joint: a line that is not the next one of a folded token, and a quote before something else than one.
+_NO_JOINT = re.compile(
+    rb"\r?\n[ \t]{0,200}"
+    rb"(?:[A-Za-z0-9+/]{0,200}[^A-Za-z0-9+/\\%&=\"'\s]|[A-Za-z0-9+/]{1,200}=[A-Za-z0-9_./-]|\r?\n|\Z)"
+    rb"|[\"'](?:[^\s\\\"']|[ \t]{0,200}\r?\n[ \t]{0,200}(?:[^ \t\"']|\Z)|\Z)"
+)
 _PAYLOAD = re.compile(PAYLOAD)
 _PADS = re.compile(PAD + b"{1,2}")
 _JOINT = re.compile(JOINT)
@@ -53,6 +65,8 @@ _URL = re.compile(rb"[?&](?:[^\s\"'<>?]{0,200}&)?[A-Za-z0-9_.~\[\]-]{1,100}=$")
 _USUAL = b" \t\r\n=:\"'`>(,[{;/"
 # What stands before the length of a text in msgpack, pickle and CBOR.
 _TAGGED = re.compile(rb"(?:[\xc4\xd9\x8c]|(?<![0-9A-Za-z_])[xXU])[^\x80-\xff]$")
+# So much before a token is looked at.
+_BEFORE = 256
 _PHP = re.compile(rb"s:([0-9]{1,9}):\\{0,8}\"[^\"]*$")
 _NETSTRING = re.compile(rb"(?<![0-9])([0-9]{1,9}):$")
 # NUL is left out: a file that holds one is binary whatever else it holds.
@@ -85,6 +99,11 @@ class Direct:
     def tokens(self) -> tuple[Token, ...]:
         return (self.token,)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the token stands there as it is, and so can another one."""
+        return self.token.form == "plain" and not (self.token.problem or self._in_url)
+
     def name(self, name: str) -> None:
         """Give the token a name."""
         self.token = self.token._replace(name=name)
@@ -112,24 +131,40 @@ class _Part(NamedTuple):
     joined: bool
 
 
+def found_at(text: bytes, place: int, reach: int) -> Direct | None:
+    """What begins at the word of a token; ``None`` where that is all there is of one."""
+    end = plain_end(text, place, reach)
+    if end:
+        return _plain(text, place, end)
+    start = START.match(text, place) or SPLIT_START.match(text, place)
+    return _composed(text, place, start.end(), reach) if start else suspect_at(text, place)
+
+
 def token_at(text: bytes, start: Match[bytes], reach: int) -> Direct | None:
     """The token that begins at a match of `START`; ``None`` where only its first characters are there."""
     begin = start.start()
+    end = plain_end(text, begin, reach)
+    return _plain(text, begin, end) if end else _composed(text, begin, start.end(), reach)
+
+
+def plain_end(text: bytes, begin: int, reach: int) -> int:
+    """Where a token ends that is written without escapes and joints; 0 for none, and where more may belong to it."""
     simple = _PLAIN.match(text, begin, begin + reach)
-    if simple is not None:
-        end = simple.end()
-        length = end - simple.start(1)
-        follows = text[end : end + 1]
-        # What may continue it is looked at below.
-        if (
-            length % 4 == 0
-            and end - begin >= SHORTEST
-            and end - begin < reach
-            and (simple.group(2) or follows not in b"\\%&:=" or not follows)
-            and not (follows and follows in b"\r\n\"'" and not simple.group(2) and _JOINT.match(text, end))
-        ):
-            return _direct(text, begin, end, simple.group().decode("ascii"))
-    return _composed(text, begin, start.end(), reach)
+    if simple is None:
+        return 0
+    end = simple.end()
+    if (end - simple.start(1)) % 4 or not SHORTEST <= end - begin < reach:
+        return 0
+    if text[end - 1] == _PAD_CODE or end == len(text) or text[end] not in _CONTINUING:
+        return end
+    if text[end] in _JOINING and (_NO_JOINT.match(text, end) or not _JOINT.match(text, end)):
+        return end
+    return 0
+
+
+def stands_alone(token: bytes, behind: bytes) -> bool:
+    """Whether a token, written plainly before other text, is read as it is."""
+    return plain_end(token + behind, 0, _CUT_OFF) == len(token)
 
 
 def suspect_at(text: bytes, begin: int) -> Direct | None:
@@ -217,25 +252,33 @@ def _is_glued(text: bytes, end: int) -> bool:
     return glued is not None and _is_random(glued.group(1).decode("ascii"))
 
 
+def _plain(text: bytes, begin: int, end: int) -> Direct:
+    written, before = text[begin:end], text[max(0, begin - _BEFORE) : begin]
+    token = Token(written.decode("ascii"), "plain", _problem(before, end - begin))
+    return Direct(begin, end, token, written, in_url=_is_in_url(before))
+
+
 def _direct(text: bytes, begin: int, end: int, found: str) -> Direct:
-    written = text[begin:end]
-    before = text[max(0, begin - 256) : begin]
+    written, before = text[begin:end], text[max(0, begin - _BEFORE) : begin]
     # Each escape is longer than what it stands for.
     form = "plain" if len(found) == len(written) else form_of(written)
-    token = Token(found, form, _problem(before, len(written)))
-    in_url = bool(before) and before.endswith(b"=") and b"?" in before and _URL.search(before) is not None
-    return Direct(begin, end, token, written, in_url=in_url)
+    return Direct(begin, end, Token(found, form, _problem(before, len(written))), written, in_url=_is_in_url(before))
+
+
+def _is_in_url(before: bytes) -> bool:
+    return before.endswith(b"=") and b"?" in before and _URL.search(before) is not None
 
 
 def _problem(before: bytes, length: int) -> str:
     """Why another length may not fit behind what stands before a token."""
     if not before:
         return ""
-    if before[-1] == length and before[-1] not in _USUAL and _TAGGED.search(before):
+    last = before[-1]
+    if last == length and last not in _USUAL and _TAGGED.search(before):
         return PREFIXED
     if b"\xd9" in before and _has_msgpack(before, length):
         return PREFIXED
-    if before.endswith(b":"):
+    if last == _COLON_CODE:
         number = _NETSTRING.search(before)
         if number is not None and int(number.group(1)) == length:
             return PREFIXED

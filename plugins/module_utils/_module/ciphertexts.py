@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, BinaryIO, Dict, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
@@ -28,9 +28,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrit
     rewrite,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import scan_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.splice import Spots, splice
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Places, Walk, walk
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import cannot_write, open_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.flushing import Flusher
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
     Spec,
     backend_spec,
@@ -165,24 +167,27 @@ def _part(places: Walk, after: Mapping[str, Any], largest: int | None) -> dict[s
     """
     paths = [path for path in places.files if not is_temporary(os.path.basename(path))]
     found: list[dict[str, Any]] = []
+    digests: dict[str, str] = {}
     unread = [] if after else list(places.unread)
     last: State = {}
     for seen, path in enumerate(paths):
         if after and (path < after["path"] or (path == after["path"] and not after["bookmark"])):
             continue
         if len(found) >= AT_ONCE:
-            return {**_rows(found, unread), "seen": seen, "files": len(paths), "after": json.dumps(last)}
+            return {**_rows(found, digests, unread), "seen": seen, "files": len(paths), "after": json.dumps(last)}
         went_on = after if after and path == after["path"] else {}
         state = _state(path)
         result = _searched(path, went_on, state, largest, AT_ONCE - len(found))
-        found += [{"path": path, **one.as_result()} for one in result.found]
+        found += _found(result)
+        if result.digest:
+            digests[path] = result.digest
         if result.unread is not None:
             unread.append(result.unread)
         last = {"path": path, "bookmark": result.bookmark and result.bookmark.as_result(), "state": state}
         if result.bookmark is not None:
-            return {**_rows(found, unread), "seen": seen, "files": len(paths), "after": json.dumps(last)}
+            return {**_rows(found, digests, unread), "seen": seen, "files": len(paths), "after": json.dumps(last)}
     skipped = dict(places.skipped)
-    return {**_rows(found, unread), "seen": len(paths), "files": len(paths), "skipped": skipped}
+    return {**_rows(found, digests, unread), "seen": len(paths), "files": len(paths), "skipped": skipped}
 
 
 def _searched(path: str, after: Mapping[str, Any], state: Sequence[int], largest: int | None, most: int) -> FileResult:
@@ -201,9 +206,19 @@ def _state(path: str) -> list[int]:
     return []
 
 
-def _rows(found: Sequence[Mapping[str, Any]], unread: Sequence[Unread]) -> dict[str, Any]:
+def _found(result: FileResult) -> list[dict[str, Any]]:
+    path = result.path
+    rows = [{"path": path, **one.as_result()} for one in result.found]
+    for row, offset in zip(rows, result.offsets):
+        if offset >= 0:
+            row["offset"] = offset
+    return rows
+
+
+def _rows(found: Sequence[Mapping[str, Any]], digests: Mapping[str, str], unread: Sequence[Unread]) -> dict[str, Any]:
     return {
         "ciphertexts": json.dumps(found),
+        "digests": json.dumps(digests),
         "unread": [one.as_result() for one in unread if one.kind not in NOT_SEARCHED],
         "not_searched": [one.as_result() for one in unread if one.kind in NOT_SEARCHED],
     }
@@ -212,7 +227,8 @@ def _rows(found: Sequence[Mapping[str, Any]], unread: Sequence[Unread]) -> dict[
 def run_replacing(module: AnsibleModule) -> None:
     """Replace ciphertexts by others in the files at the option ``paths``. Each file is replaced in one step.
 
-    The option ``parts`` has for a path where the part of the file begins and ends to which the ciphertexts belong.
+    The option ``parts`` has for a path where the part of the file begins and ends to which the ciphertexts belong, or
+    where the ciphertexts are.
     """
     replaced: dict[str, int] = {}
     problems: dict[str, str] = {}
@@ -225,23 +241,41 @@ def run_replacing(module: AnsibleModule) -> None:
     except RewriteError as error:
         problems = dict.fromkeys(paths, error.args[0])
         paths = []
-    for path in paths:
-        part = parts.get(path) or {}
-        try:
-            done = _replaced(module, path, texts, part, changed=bool(replaced))
-        except RewriteError as error:
-            problems[path] = error.args[0]
-            continue
-        if done.total:
-            replaced[path] = done.total
-        if done.end is not None:
-            place = done.end if done.total and not module.check_mode else Bookmark.from_result(part["end"])
-            moved[path] = {"path": path, "bookmark": place.as_result(), "state": _state(path)}
+    with Flusher() as flusher:
+        for path in paths:
+            part = parts.get(path) or {}
+            try:
+                done = _replaced(module, path, texts, part, flusher, changed=bool(replaced))
+            except RewriteError as error:
+                problems[path] = error.args[0]
+                continue
+            if done.total:
+                replaced[path] = done.total
+            if done.end is not None:
+                place = done.end if done.total and not module.check_mode else Bookmark.from_result(part["end"])
+                moved[path] = {"path": path, "bookmark": place.as_result(), "state": _state(path)}
+        _flush(module, flusher)
     _end(module, changed=bool(replaced), replaced=replaced, problems=problems, moved=json.dumps(moved))
 
 
+def _flush(module: AnsibleModule, flusher: Flusher) -> None:
+    try:
+        flusher.flush()
+    except OSError as error:
+        problem = error
+    else:
+        return
+    cannot_write(module, str(problem.filename), problem, changed=True)
+
+
 def _replaced(
-    module: AnsibleModule, path: str, texts: Mapping[str, str], part: Mapping[str, Any], *, changed: bool
+    module: AnsibleModule,
+    path: str,
+    texts: Mapping[str, str],
+    part: Mapping[str, Any],
+    flusher: Flusher,
+    *,
+    changed: bool,
 ) -> Rewritten:
     """Replace ciphertexts in one file.
 
@@ -251,28 +285,39 @@ def _replaced(
     Raises:
         RewriteError: it cannot be rewritten, and is as it was.
     """
-    begin, end = (Bookmark.from_result(part[name]) if part.get(name) else None for name in ("begin", "end"))
     with contextlib.ExitStack() as opened:
         file = open_file(module, opened, path, changed=changed)
         try:
-            return _rewritten(file, texts, (begin, end), dry_run=module.check_mode)
+            done = _rewritten(file, texts, part, dry_run=module.check_mode)
+            if done.total and not module.check_mode:
+                flusher.add(file.folder)
         except OSError as error:
             problem = error
+        else:
+            return done
     return cannot_write(module, path, problem, changed=changed)
 
 
-def _rewritten(
-    file: File, texts: Mapping[str, str], bounds: tuple[Bookmark | None, Bookmark | None], *, dry_run: bool
-) -> Rewritten:
-    begin, end = bounds
+def _rewritten(file: File, texts: Mapping[str, str], part: Mapping[str, Any], *, dry_run: bool) -> Rewritten:
     with file.stream() as source:
         if dry_run:
             with open(os.devnull, "wb") as nowhere:
-                return rewrite(source, nowhere, texts, begin=begin, end=end)
+                return _written(source, nowhere, texts, part)
         with NewFile(file.folder) as new:
             with new.stream() as target:
-                done = rewrite(source, target, texts, begin=begin, end=end)
+                done = _written(source, target, texts, part)
             if done.total:
                 new.take(file)
-                new.place(file)
+                # Its folder is flushed when all files of the folder are in place.
+                new.place(file, flush=False)
             return done
+
+
+def _written(source: BinaryIO, target: BinaryIO, texts: Mapping[str, str], part: Mapping[str, Any]) -> Rewritten:
+    """Write a copy with other ciphertexts, at the places where they were found or wherever they are now."""
+    done = splice(source, target, texts, Spots.from_result(part["spots"])) if part.get("spots") else None
+    if done is not None:
+        return done
+    source.seek(0)
+    begin, end = (Bookmark.from_result(part[name]) if part.get(name) else None for name in ("begin", "end"))
+    return rewrite(source, target, texts, begin=begin, end=end)

@@ -310,7 +310,7 @@ class NewFile:
             if _identity(placed) != self._identity:
                 raise _changed()
             if flush and descriptor is not None:
-                _flush_folder(descriptor)
+                flush_folder(descriptor)
 
 
 def _is_trusted(uid: int) -> bool:
@@ -389,7 +389,8 @@ def _copy_attributes(old: int, new: int, prefix: str) -> None:
                     os.setxattr(new, name, os.getxattr(old, name))
 
 
-def _flush_folder(descriptor: int) -> None:
+def flush_folder(descriptor: int) -> None:
+    """Have on the disk which files are in a folder, as far as the system knows and its file system can."""
     try:
         os.fsync(descriptor)
     except OSError as error:

@@ -12,8 +12,8 @@ API: https://openbao.org/api-docs/secret/transit/ and https://developer.hashicor
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, replace
-from typing import Any, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -49,8 +49,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_error
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount, checked_name
 
 
-@dataclass(frozen=True)
-class Rewrapped:
+class Rewrapped(NamedTuple):
     """The result of rewrapping one ciphertext.
 
     Attributes:
@@ -257,12 +256,7 @@ class Transit:
 
     def rewrap_each(self, key: str, items: Sequence[Item]) -> list[Rewrapped]:
         """For each item its new ciphertext, or the reason why there is none."""
-        return [
-            Rewrapped(reason=meaning(result.error), foreign=is_foreign(result.error))
-            if result.error
-            else Rewrapped(result.text("ciphertext"))
-            for result in self._batches.answers("rewrap", key, items, ciphertext_field, None)
-        ]
+        return [_rewrapped(result) for result in self._batches.answers("rewrap", key, items, ciphertext_field)]
 
     def hmac(self, key: str, items: Sequence[Item]) -> list[str]:
         """Fingerprints (sha2-256) of plaintexts. A context has no part in them."""
@@ -292,6 +286,13 @@ class Transit:
                 f"The key '{key}' does not exist in the engine '{self.backend}'. "
                 "Create it (vault_transit_key), or correct its name."
             )
+
+
+def _rewrapped(result: ItemResult) -> Rewrapped:
+    error = result.error
+    if error:
+        return Rewrapped(reason=meaning(error), foreign=is_foreign(error))
+    return Rewrapped(result.text("ciphertext"))
 
 
 def _plaintext(result: ItemResult) -> bytes:

@@ -9,8 +9,7 @@ API: https://openbao.org/api-docs/secret/transit/#encrypt-data (``batch_input``)
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, Mapping, Sequence
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -32,8 +31,7 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 _VAULT_BUILD = "+builtin.vault"
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One item of a batch.
 
     Attributes:
@@ -45,20 +43,26 @@ class Item:
         hmac: for verify, the fingerprint to check.
     """
 
-    value: bytes = field(repr=False)
+    value: bytes
     name: str = ""
-    context: bytes | None = field(default=None, repr=False)
-    associated_data: bytes | None = field(default=None, repr=False)
+    context: bytes | None = None
+    associated_data: bytes | None = None
     key_version: int = 0
     hmac: str = ""
 
+    def __repr__(self) -> str:
+        # All else may be secret.
+        return f"Item(name={self.name!r}, key_version={self.key_version})"
 
-@dataclass(frozen=True)
-class ItemResult:
+
+class ItemResult(NamedTuple):
     """What the server answers for one item. It may be secret, so it does not show in the representation."""
 
     path: str
-    fields: Mapping[str, Any] = field(repr=False)
+    fields: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"ItemResult(path={self.path!r})"
 
     @property
     def error(self) -> str:
@@ -133,9 +137,9 @@ class BatchRequests:
             fields: the fields of an item.
             shared: the fields that an item shares with its whole request. Items that differ in them are sent apart.
         """
-        groups: dict[tuple[tuple[str, Any], ...], list[int]] = {}
-        for index, item in enumerate(items):
-            groups.setdefault(tuple(shared(item).items()) if shared else (), []).append(index)
+        groups: dict[tuple[tuple[str, Any], ...], Sequence[int]] = {(): range(len(items))}
+        if shared is not None:
+            groups = _grouped([tuple(shared(item).items()) for item in items])
         answers: dict[int, ItemResult] = {}
         for facts, indexes in groups.items():
             bodies = [fields(items[index]) for index in indexes]
@@ -149,7 +153,7 @@ class BatchRequests:
         return f"{self._backend}/{operation}/{checked_name(key)}"
 
     def _chunks(self, bodies: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
-        if self._max_items is None and _strings(bodies) > OPENBAO_MAX_STRINGS:
+        if self._max_items is None and _has_more_strings(bodies, OPENBAO_MAX_STRINGS):
             self._max_items = self._server_max_items()
         return chunks(bodies, self._max_items)
 
@@ -201,6 +205,14 @@ class BatchRequests:
         return answers
 
 
+def _grouped(facts: Sequence[tuple[tuple[str, Any], ...]]) -> dict[tuple[tuple[str, Any], ...], Sequence[int]]:
+    """The indexes of items that have the same facts."""
+    groups: dict[tuple[tuple[str, Any], ...], list[int]] = {}
+    for index, own in enumerate(facts):
+        groups.setdefault(own, []).append(index)
+    return dict(groups)
+
+
 def chunks(bodies: Sequence[Mapping[str, Any]], max_items: int | None = None) -> Iterator[list[int]]:
     """Indexes of items that fit in one request. The server refuses a mix of items with and without context."""
     for with_context in (True, False):
@@ -224,8 +236,14 @@ def chunks(bodies: Sequence[Mapping[str, Any]], max_items: int | None = None) ->
 _ENVELOPE = 2
 
 
-def _strings(bodies: Sequence[Mapping[str, Any]]) -> int:
-    return _ENVELOPE + sum(_weight(body)[0] for body in bodies)
+def _has_more_strings(bodies: Sequence[Mapping[str, Any]], most: int) -> bool:
+    """Whether bodies have more strings than are allowed, which only the first of many decide."""
+    strings = _ENVELOPE
+    for body in bodies:
+        strings += _weight(body)[0]
+        if strings > most:
+            return True
+    return False
 
 
 def _weight(body: Mapping[str, Any]) -> tuple[int, int]:
@@ -233,9 +251,12 @@ def _weight(body: Mapping[str, Any]) -> tuple[int, int]:
     strings = size = 0
     # Plain loops: there may be a hundred thousand items.
     for name, value in body.items():
-        text = isinstance(value, str)
-        strings += 2 if text else 1
-        size += len(name) + len(value if text else str(value)) + 6
+        if isinstance(value, str):
+            strings += 2
+            size += len(name) + len(value) + 6
+        else:
+            strings += 1
+            size += len(name) + len(str(value)) + 6
     return strings, size
 
 

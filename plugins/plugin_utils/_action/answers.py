@@ -76,6 +76,18 @@ def places_in(module: str, result: Mapping[str, Any], name: str) -> list[dict[st
     return places
 
 
+def digests_in(module: str, result: Mapping[str, Any]) -> dict[str, str]:
+    """The digests of the files that a search has read to their ends, by path.
+
+    Raises:
+        UnexpectedReport: it is something else.
+    """
+    digests: dict[str, str] = _loaded(module, result, "digests", dict)
+    if not all(isinstance(digest, str) for digest in digests.values()):
+        raise UnexpectedReport(module, "digests")
+    return digests
+
+
 def counts_in(module: str, result: Mapping[str, Any], name: str) -> dict[str, int]:
     """Numbers by name.
 

@@ -39,6 +39,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.answers import (
     after_in,
     counts_in,
+    digests_in,
     found_in,
     number_in,
     places_in,
@@ -98,6 +99,7 @@ class Part:
     Attributes:
         seen: the number of files in this part and those before it, out of all `files`.
         alone: whether this is the only part.
+        digests: of the files that are in it as a whole, by path.
         begin: where it begins.
         end: where it ends. Whoever rewrites the last file sets it to where that is afterwards.
     """
@@ -111,6 +113,7 @@ class Part:
     unread: list[dict[str, str]] = field(default_factory=list)
     not_searched: list[dict[str, str]] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 class HostFailed(Exception):
@@ -128,12 +131,17 @@ def _problem(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _without_collector() -> Iterator[None]:
-    """No search for cycles: many thousand ciphertexts form none, and the search takes a quarter of the time."""
+    """No search for cycles: many thousand ciphertexts form none, and the search takes a quarter of the time.
+
+    Where one is asked for, it leaves out what was there before.
+    """
     was_on = gc.isenabled()
     gc.disable()
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         if was_on:
             gc.enable()
 
@@ -204,6 +212,7 @@ class CiphertextAction(TransitAction):
                 places_in(INFO, result, "unread"),
                 places_in(INFO, result, "not_searched"),
                 counts_in(INFO, result, "skipped") if "skipped" in result else {},
+                digests_in(INFO, result),
             )
             if place.after is None:
                 return

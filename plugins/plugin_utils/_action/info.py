@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import replace
 from typing import Any, Container, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import FoundCiphertext, version_of
@@ -161,9 +160,9 @@ def _verdict(
         return now
     tried = (*before[1].tried, *now[1].tried)
     if before[1].action == now[1].action == TOO_OLD:
-        return ("", ""), replace(now[1], tried=tried)
+        return ("", ""), now[1]._replace(tried=tried)
     place, result = before if before[1].action == TOO_OLD else now
-    return place, replace(result, tried=tried)
+    return place, result._replace(tried=tried)
 
 
 def _row(one: Mapping[str, Any], verdict: tuple[tuple[str, str], RewrapResult] | None) -> dict[str, Any]:

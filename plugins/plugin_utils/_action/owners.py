@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import FoundCiphertext, is_ciphertext
@@ -61,7 +60,7 @@ class OtherKeys:
                 return placed
         more = (*tried, *self._notes)
         for text in unknown:
-            placed[text] = replace(placed[text], tried=(*placed[text].tried, *more))
+            placed[text] = placed[text]._replace(tried=(*placed[text].tried, *more))
         return placed
 
     def _all(self) -> list[tuple[Transit, str, bool]]:

@@ -85,10 +85,14 @@ class _Report:
             result = results[one["text"]]
             reason = one.get("problem") or refused.get(one["path"], "")
             if result.action == REWRAPPED and reason:
-                result = replace(result, action=_STUCK, reason=reason)
+                result = result._replace(action=_STUCK, reason=reason)
             word = _COUNTS[result.action]
             self.counts[word] += 1
-            self.files.setdefault(one["path"], Counter())[word] += 1
+            path = one["path"]
+            counts = self.files.get(path)
+            if counts is None:
+                counts = self.files[path] = Counter()
+            counts[word] += 1
             if result.action in _OPEN and len(self.problems) < _LISTED:
                 self.problems.append(_problem(one, result))
             if diff and result.action == REWRAPPED:
@@ -145,6 +149,16 @@ def _show_progress(variables: Mapping[str, Any], report: _Report, part: Part) ->
     host, number = variables["inventory_hostname"], sum(report.counts.values())
     # Not to the standard output, which another program may read.
     Display().display(f"{REWRAP}: {host}: {number:,} ciphertexts in {part.seen:,} of {part.files:,} files", stderr=True)
+
+
+def _place(part: Part, path: str, offsets: Sequence[int | None]) -> dict[str, Any]:
+    """What part of a file it is, or where in the file the ciphertexts are, as far as that is known."""
+    begin, end = part.begin.part_of(path), part.end.part_of(path)
+    if begin or end:
+        return {"begin": begin, "end": end}
+    if path in part.digests and None not in offsets:
+        return {"spots": {"digest": part.digests[path], "offsets": offsets}}
+    return {}
 
 
 class RewrapAction(CiphertextAction):
@@ -217,17 +231,16 @@ class RewrapAction(CiphertextAction):
             del part, candidates, results, unproven
 
     def _put(self, part: Part, results: Mapping[str, RewrapResult], report: _Report, variables: dict[str, Any]) -> None:
-        expected = Counter(
-            one["path"] for one in part.found if results[one["text"]].successor and not one.get("problem")
-        )
+        chosen: dict[str, list[int | None]] = {}
+        for one in part.found:
+            if results[one["text"]].successor and not one.get("problem"):
+                chosen.setdefault(one["path"], []).append(one.get("offset"))
+        expected = {path: len(chosen[path]) for path in sorted(chosen)}
         refused: dict[str, str] = {}
         if expected:
             texts = {text: result.successor for text, result in results.items() if result.successor}
-            bounds = {
-                path: {"begin": part.begin.part_of(path), "end": part.end.part_of(path)} for path in sorted(expected)
-            }
-            parts = {path: place for path, place in bounds.items() if place["begin"] or place["end"]}
-            arguments = {"paths": sorted(expected), "texts": json.dumps(texts), "parts": json.dumps(parts)}
+            parts = {path: place for path, offsets in chosen.items() if (place := _place(part, path, offsets))}
+            arguments = {"paths": list(expected), "texts": json.dumps(texts), "parts": json.dumps(parts)}
             done = self._on_host(REWRAP, arguments, variables)
             report.changed = report.changed or bool(done.get("changed"))
             refused = texts_in(REWRAP, done, "problems")

@@ -18,6 +18,7 @@ from unittest import mock
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import ciphertexts as _module_ciphertexts
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import open_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
 
 from tests.integration.support.plays import Project, encrypted, make_key
@@ -468,6 +469,70 @@ def test_a_file_that_cannot_be_written_ends_the_run_and_the_next_one_goes_on(fle
     assert [b"vault:v2:" in content for content in fleet.contents().values() if content] == [True, False, False]
     done = fleet.run(contexts=list(VALUES))
     assert done["totals"] == totals(rewrapped=2, kept=1)
+
+
+def test_a_ciphertext_that_is_escaped_as_a_whole_is_named(fleet: Fleet, old: dict[str, str]) -> None:
+    escaped = "".join(f"\\u{ord(char):04x}" for char in old["openai_api_key"])
+    path = fleet.write("a.json", f'{{"openai_api_key": "{escaped}"}}\n')
+    before = path.read_bytes()
+    fleet.rotate()
+    done = fleet.run()
+    assert done["totals"] == totals(stuck=1)
+    assert f"{path}:1 (stuck: it is escaped in a way that is not supported)" in done.warnings[0]
+    assert path.read_bytes() == before
+
+
+def test_what_was_placed_is_on_the_disk_when_the_run_ends(fleet: Fleet, old: dict[str, str]) -> None:
+    """Each folder once, when all of its files have their places."""
+    names = ("one/a.env", "one/b.env", "two/c.env")
+    for name in names:
+        fleet.write(name, f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    really, flushed = os.fsync, []
+
+    def watched(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.is_dir():
+            flushed.append((str(path), [b"vault:v2:" in fleet.contents()[f"{fleet.folder}/{name}"] for name in names]))
+        really(descriptor)
+
+    fleet.rotate()
+    with mock.patch.object(os, "fsync", watched):
+        assert fleet.run(contexts=list(VALUES)).changed
+        assert dict(flushed) == {f"{fleet.folder}/{name}": [True, True, True] for name in ("one", "two")}
+        assert len(flushed) == 2
+
+
+def test_a_folder_that_cannot_be_flushed_fails_the_run(fleet: Fleet, old: dict[str, str]) -> None:
+    fleet.write("one/a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    really = os.fsync
+
+    def broken(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").is_dir():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        really(descriptor)
+
+    fleet.rotate()
+    with mock.patch.object(os, "fsync", broken):
+        failed = fleet.run(contexts=list(VALUES))
+    assert failed.failed
+    assert failed.changed
+    assert f"{fleet.folder}/one cannot be written (Input/output error)" in failed.msg
+
+
+def test_a_file_that_changes_after_the_search_keeps_what_changed(fleet: Fleet, old: dict[str, str]) -> None:
+    path = fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    really = open_file
+
+    def late(*arguments: Any, **options: Any) -> File:
+        path.write_text(f"# a comment\nHF_TOKEN=none\nOPENAI_API_KEY={old['openai_api_key']}\nB=c\n")
+        return really(*arguments, **options)
+
+    fleet.rotate()
+    with mock.patch.object(_module_ciphertexts, "open_file", late):
+        assert fleet.run(contexts=list(VALUES))["totals"] == totals(rewrapped=1)
+    lines = path.read_text().splitlines()
+    assert lines[2].startswith("OPENAI_API_KEY=vault:v2:")
+    assert [*lines[:2], *lines[3:]] == ["# a comment", "HF_TOKEN=none", "B=c"]
 
 
 def test_the_documented_rights_are_enough(fleet: Fleet, old: dict[str, str], mint_token: Callable[[str], str]) -> None:

@@ -13,6 +13,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.answers imp
     UnexpectedReport,
     after_in,
     counts_in,
+    digests_in,
     found_in,
     moved_in,
     number_in,
@@ -35,6 +36,7 @@ def test_what_modules_report_is_taken() -> None:
     assert places_in("m", {"unread": [PLACE]}, "unread") == [PLACE]
     assert counts_in("m", {"replaced": {"/x": 1}}, "replaced") == {"/x": 1}
     assert texts_in("m", {"problems": {"/x": "locked"}}, "problems") == {"/x": "locked"}
+    assert digests_in("m", {"digests": json.dumps({"/x": "ab"})}) == {"/x": "ab"}
     assert number_in("m", {"seen": 1}, "seen") == 1
 
 
@@ -45,6 +47,7 @@ def test_what_modules_report_is_taken() -> None:
         *((found_in, {"ciphertexts": json.dumps([{**FOUND, name: []}])}) for name in (*FOUND, "problem")),
         *((after_in, {"after": text}) for text in (None, "[]", "{", "{}", DEEP, '{"path": "/x", "bookmark": 3}')),
         *((moved_in, {"moved": text}) for text in (None, "[]", '{"/x": 3}', json.dumps({"/y": AFTER}))),
+        *((digests_in, {"digests": text}) for text in (None, "[]", "{", DEEP, '{"/x": 3}')),
         (moved_in, {}),
     ],
     ids=lambda value: value.__name__ if callable(value) else str(value)[:60],

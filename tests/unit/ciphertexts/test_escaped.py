@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ciphertexts of which every character is escaped: they are named, and left as they are."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import FoundCiphertext
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Sizes
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
+
+from tests.support.ciphertext_forms import token
+from tests.support.ciphertexts import find, replace
+
+OLD = token(12, bytes(range(150, 190)))
+NEW = token(13, bytes(range(44)))
+PROBLEM = "it is escaped in a way that is not supported"
+
+
+def each(format_: str) -> Callable[[str], str]:
+    return lambda text: "".join(format_.format(ord(char), ord(char)) for char in text)
+
+
+WAYS: dict[str, Callable[[str], str]] = {
+    "JSON": each("\\u{:04x}"),
+    "JSON, upper case": each("\\u{:04X}"),
+    "JSON in JSON": each("\\\\u{:04x}"),
+    "YAML and Python": each("\\U{:08x}"),
+    "JavaScript": each("\\u{{{:x}}}"),
+    "hexadecimal escapes": each("\\x{:02x}"),
+    "octal escapes": each("\\{:03o}"),
+    "octal escapes of printf": each("\\0{:03o}"),
+    "URL": each("%{:02X}"),
+    "URL in URL": each("%25{:02x}"),
+    "XML, decimal": each("&#{};"),
+    "XML, hexadecimal": each("&#x{:x};"),
+    "HTML in XML": each("&amp;#{};"),
+    "hexadecimal": each("{:02x}"),
+    "hexadecimal, upper case": each("{:02X}"),
+    "first letter": lambda text: f"\\u0076{text[1:]}",
+    "one letter": lambda text: text.replace("u", "%75", 1),
+    "last letter, and slashes": lambda text: text.replace("t", "\\x74", 1).replace("/", "\\/"),
+    "behind the word": lambda text: f"vault{each('&#{};')(text[5:])}",
+    "version": lambda text: f"vault:{each(chr(92) + 'u{:04x}')(text[6:9])}{text[9:]}",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_found_as_what_it_is_and_left_alone(way: str) -> None:
+    text = f'# \\u00fc %20\n"API_KEY": "{WAYS[way](OLD)}"\nB={OLD}\n'
+    plain = FoundCiphertext(OLD, 3, "B")
+    assert find(text.encode()) == [FoundCiphertext(OLD, 2, "API_KEY", "unknown", PROBLEM), plain]
+    assert replace(text.encode(), {OLD: NEW}) == (text.replace(f"B={OLD}", f"B={NEW}").encode(), 1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_windows_do_not_hide_it(way: str) -> None:
+    written = WAYS[way](OLD)
+    for before in range(0, 64, 7):
+        content = ("#" * before + f"\n'{written}'\n" + "#" * 2000).encode()
+        scan = Scan(io.BytesIO(content), sizes=Sizes(64, 1024, 512))
+        assert [found.text for found in scan] == [OLD], before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\\u0076\\u0061\\u0075\\u006c\\u0074 is escaped",
+        "\\u0076ault:v1:short",
+        "7661756c743a7631",
+        "7661756c743a76313a" + "00" * 30,
+        "%76%61%75%6c%74%3a%76%30%3a" + "%41" * 40,
+        "c:\\vault\\u0061\\x74",
+        "the vault: \\x76\\x31",
+    ],
+)
+def test_less_than_a_ciphertext_is_not_found(text: str) -> None:
+    assert find(text.encode()) == []
+
+
+LOOK_ALIKES = ["\\u0061", "%61", "&#97;", "\\141", "v\\u0061", "7661756", "&amp;" * 9]
+BEGINNINGS = ["\\166ault:v1:", "7661756c743a7631"]
+
+
+@pytest.mark.parametrize("unit", [*LOOK_ALIKES, *BEGINNINGS, "\\" * 50 + "u"])
+def test_it_takes_no_longer_where_much_looks_like_one(unit: str) -> None:
+    content = (unit * (300_000 // len(unit))).encode()
+    begin = time.process_time()
+    assert find(content) == []
+    assert time.process_time() - begin < 5
