@@ -15,6 +15,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,7 +112,7 @@ def check_crash(site: Site) -> None:
         [crashing] = [one for one in descendants(host.pid) if (one / "cmdline").read_bytes().startswith(b"perl\0")]
         os.kill(int(crashing.name), signal.SIGUSR1)
         assert "Traceback: " in logged(site, name, r"Traceback: .*\bKEY\b")
-        wait_for(lambda gone=crashing: not gone.exists())
+        wait_until_gone(crashing)
         # It is started again, and its agent gets an error.
         again = "systemctl restart --no-block other" if name == "one" else "/etc/mlkeys/other/service start"
         host.run("sh", "-c", f"{again} > /dev/null 2>&1 &")
@@ -124,6 +125,10 @@ def logged(site: Site, host: str, pattern: str) -> str:
     """The log of the service, once it has something."""
     wait_for(lambda: re.search(pattern, site.log(host, "other")) is not None)
     return site.log(host, "other")
+
+
+def wait_until_gone(process: Path) -> None:
+    wait_for(lambda: not process.exists())
 
 
 def wait_for(done: Callable[[], bool]) -> None:
