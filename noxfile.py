@@ -29,6 +29,9 @@ CORE = "2.19"
 # The slowest kinds run first, so that all workers finish at about the same time.
 KINDS_OF_TESTS = ("e2e", "cdk", "docs", "integration", "fuzz", "unit")
 
+# Collections that tests use: the one that users come from, and callbacks that record everything.
+PEERS = ("community/hashi_vault", "ansible/posix")
+
 # The top-level entries of the collection archive. Add new entries here, or to build_ignore in galaxy.yml.
 SHIPPED = {
     "CHANGELOG.md",
@@ -407,15 +410,20 @@ def sanity(session: nox.Session) -> None:
     session.run("ansible-test", "sanity", "--local", "--color", "no", *session.posargs, env=environment)
 
 
-def peer_collection(session: nox.Session) -> None:
-    """Install community.hashi_vault, which some tests use. PyPI has it only in the package of all collections."""
-    package, target = CACHE / "peer-package", CACHE / "peer-collections" / "ansible_collections" / "community"
-    if (target / "hashi_vault").is_dir():
+def peer_collections(session: nox.Session) -> None:
+    """Install collections that some tests use. PyPI has them only in the package of all collections."""
+    package, target = CACHE / "peer-package", CACHE / "peer-collections" / "ansible_collections"
+    missing = [name for name in PEERS if not (target / name).is_dir()]
+    if not missing:
         return
     pinned = ["--constraint", "requirements/peer.txt", "ansible"]
-    session.run_install("uv", "pip", "install", "--quiet", "--no-deps", "--target", str(package), *pinned)
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.move(package / "ansible_collections" / "community" / "hashi_vault", target)
+    # Also in an environment that is used again: other releases needed fewer of them.
+    session.run("uv", "pip", "install", "--quiet", "--no-deps", "--target", str(package), *pinned)
+    if not package.is_dir():
+        return  # with --install-only, nothing runs
+    for name in missing:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(package / "ansible_collections" / name, target / name)
     shutil.rmtree(package)
 
 
@@ -431,7 +439,7 @@ def tests_of(arguments: Iterable[str]) -> list[str]:
 
 def run_tests(session: nox.Session, core: str, *options: str) -> None:
     install(session, f"tests-{core}", package=True)
-    peer_collection(session)
+    peer_collections(session)
     session.run(
         "pytest",
         # One worker more than processors: tests also wait for servers. A worker that is done takes tests from another.

@@ -78,6 +78,8 @@ attributes:
 notes:
   - The options for authentication are accepted, so that defaults of the action group apply, but not used. The wrapping
     token is enough. So are O(retries) and O(rate_limit), since a wrapping token can be used once.
+  - O(auth_namespace) is not used either, since the module does not log in. A wrapping token belongs to the namespace of
+    the request that created it. Set O(namespace) to that one or to one above it.
 seealso:
   - module: mlkeys.transit.vault_transit_secret_id
 """

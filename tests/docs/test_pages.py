@@ -14,7 +14,7 @@ import pytest
 
 from mlkeys._devserver.state_folder import stop_detached
 from tests.docs.blocks import Command, File, NotRun, blocks_of, shows
-from tests.support.collection import ROOT, collections_path
+from tests.support.collection import ROOT, collections_path, peers_path
 from tests.support.server import running_bao
 
 PAGES = sorted(
@@ -74,7 +74,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
                 **os.environ,
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                 # Some migration pages need community.hashi_vault.
-                "ANSIBLE_COLLECTIONS_PATH": f"{collections_path()}:{ROOT / '.cache/peer-collections'}",
+                "ANSIBLE_COLLECTIONS_PATH": f"{collections_path()}:{peers_path()}",
                 "ANSIBLE_NOCOLOR": "1",
                 # Discovery can find another Python, without the libraries of this environment.
                 "ANSIBLE_PYTHON_INTERPRETER": sys.executable,

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +29,23 @@ from tests.e2e.gateways import (
 )
 from tests.integration.support.backups import age_holder, gpg_holder, key_material, raw_backup
 from tests.support.canary import Watcher, leaking_files, leaks, recorders, temporary_folders
-from tests.support.collection import ROOT
+from tests.support.collection import ROOT, collections_path, peers_path
 from tests.support.core import CORE
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao
 
 SITE = ROOT / "playbooks/site.yml"
 WRONG_TOKEN = "s.canary-wrong-token-Lm8"
+
+# Callbacks that record results and times of tasks.
+RECORDING = ("ansible.builtin.junit", "ansible.builtin.tree", "everything")
+TIMING = ("ansible.posix.profile_tasks", "ansible.posix.profile_roles", "ansible.posix.timer")
+
+
+def posix(enabled: Sequence[str] = ()) -> dict[str, str]:
+    """The environment in which Ansible finds the callbacks of ansible.posix, which many users have, and uses some."""
+    found = {"ANSIBLE_COLLECTIONS_PATH": f"{collections_path()}:{peers_path()}"}
+    return {**found, "ANSIBLE_CALLBACKS_ENABLED": ",".join(enabled)}
 
 
 @dataclass
@@ -65,7 +75,7 @@ class Canary:
                 playbook,
                 inventory=self.work / "inventory.yml",
                 extra_vars={"ml_keys_engine": self.engine},
-                env={**server_environment(self.bao), **recorders(self.root), **(env or {})},
+                env={**server_environment(self.bao), **recorders(self.root), **posix(TIMING), **(env or {})},
                 args=("-vvvv", "--diff", *args),
                 typed=typed,
             )
@@ -125,6 +135,8 @@ def test_provisioning_rerun_rotation_and_check_mode_are_silent(provisioned: Cana
 
     assert last.returncode == 0
     assert "vault:v2:" in last.stdout, "--diff shows the new ciphertext"
+    assert "Playbook run took" in last.stdout, "the callbacks with times were on"
+    assert "ROLES RECAP" in last.stdout
     assert (canary.root / "ansible.log").stat().st_size > len(last.stdout), "the log holds all runs"
     assert len(host_files(canary.work)) == 9
     canary.assert_silent()
@@ -181,7 +193,7 @@ def test_callbacks_the_debugger_and_the_inventory_show_nothing(provisioned: Cana
     plugin = {"ANSIBLE_VARS_ENABLED": "host_group_vars,mlkeys.transit.vault_transit"}
     recording = {
         "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/support/callback"),
-        "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.junit,ansible.builtin.tree,everything",
+        **posix((*RECORDING, *TIMING)),
         "ANSIBLE_CALLBACK_TREE_DIR": str(canary.root / "tree"),
         "JUNIT_OUTPUT_DIR": str(canary.root / "junit"),
         "EVERYTHING": str(canary.root / "everything"),
@@ -325,21 +337,22 @@ def template_with_an_undefined_variable(canary: Canary) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "arrange",
+    ("arrange", "callback"),
     [
-        wrong_token,
-        wrong_token_in_a_variable,
-        vars_file_that_is_not_yaml,
-        unknown_option_beside_the_secrets,
-        secrets_of_the_wrong_type,
-        secret_that_is_a_list,
-        template_with_an_undefined_variable,
+        # Each with another callback that shows what happens, in all of its ways to write it.
+        (wrong_token, "ansible.builtin.default"),
+        (wrong_token_in_a_variable, "ansible.posix.jsonl"),
+        (vars_file_that_is_not_yaml, "ansible.builtin.oneline"),
+        (unknown_option_beside_the_secrets, "ansible.builtin.minimal"),
+        (secrets_of_the_wrong_type, "ansible.posix.json"),
+        (secret_that_is_a_list, "ansible.posix.json"),
+        (template_with_an_undefined_variable, "ansible.posix.jsonl"),
     ],
 )
-def test_failures_are_silent(canary: Canary, arrange: Callable[[Canary], dict[str, str]]) -> None:
+def test_failures_are_silent(canary: Canary, arrange: Callable[[Canary], dict[str, str]], callback: str) -> None:
     environment = arrange(canary)
 
-    done = canary.play(env=environment)
+    done = canary.play(env={**environment, "ANSIBLE_STDOUT_CALLBACK": callback})
 
     assert done.returncode != 0, done.stdout
     # Ansible's own ones, which old versions show at this verbosity, are not ours to prevent.

@@ -10,7 +10,12 @@ What a host logs in with is on that host alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +23,7 @@ import pytest
 from tests.e2e.machines import HOSTS, SECRETS, SHA, Site, running_site, service
 from tests.support.canary import (
     Watcher,
+    descendants,
     dumping,
     holders,
     leaking_files,
@@ -32,6 +38,11 @@ pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_req
 
 # Secrets that the hosts get, in plain letters as keys of providers are. One with line breaks looks different in logs.
 KEYS = {name: SECRETS[name] for name in ("openai_api_key", "hf_token")}
+
+# On a signal it writes the names in its environment, as reports on errors do, and crashes in a way that dumps core.
+CRASHING = """perl -e '$SIG{USR1} = sub {
+    print STDERR "Traceback: ", join(" ", sort keys %ENV), "\\n"; kill SEGV => $$
+}; sleep 1 while 1'"""
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +69,8 @@ def play(site: Site, services: list[dict[str, Any]], *args: str) -> None:
 
 
 def test_a_key_is_in_the_memory_of_its_program_and_nowhere_else(site: Site) -> None:
-    other = service("other", goes_on_as="tail -f /dev/null", environment={"KEY": "hf_token"})
-    programs = {"sleep": {"openai_api_key"}, "tail": {"hf_token"}}
+    other = service("other", goes_on_as=CRASHING, environment={"KEY": "hf_token"})
+    programs = {"sleep": {"openai_api_key"}, "perl": {"hf_token"}}
 
     play(site, [service("app"), other], "--check")
     play(site, [service("app"), other])
@@ -88,6 +99,43 @@ def test_a_key_is_in_the_memory_of_its_program_and_nowhere_else(site: Site) -> N
         assert holders(host, unseen(site)) == programs
     check_controller_and_server(site)
     check_secret_ids(site)
+    check_crash(site)
+
+
+def check_crash(site: Site) -> None:
+    """The log of a program that crashes has no key, nor has that of an agent whose requests are refused afterwards."""
+    known = {name: leaks_of_host(site.hosts[name], unseen(site)) for name in HOSTS}
+    site.bao.done("POST", "transit/keys/ml/rotate")
+    site.bao.done("POST", "transit/keys/ml/config", {"min_decryption_version": 3})
+    for name in HOSTS:
+        host = site.hosts[name]
+        [crashing] = [one for one in descendants(host.pid) if (one / "cmdline").read_bytes().startswith(b"perl\0")]
+        os.kill(int(crashing.name), signal.SIGUSR1)
+        assert "Traceback: " in logged(site, name, r"Traceback: .*\bKEY\b")
+        wait_until_gone(crashing)
+        # It is started again, and its agent gets an error.
+        again = "systemctl restart --no-block other" if name == "one" else "/etc/mlkeys/other/service start"
+        host.run("sh", "-c", f"{again} > /dev/null 2>&1 &")
+        logged(site, name, "disallowed by policy|too old")
+        assert leaks_of_host(host, unseen(site)) == known[name]
+    check_secret_ids(site)
+
+
+def logged(site: Site, host: str, pattern: str) -> str:
+    """The log of the service, once it has something."""
+    wait_for(lambda: re.search(pattern, site.log(host, "other")) is not None)
+    return site.log(host, "other")
+
+
+def wait_until_gone(process: Path) -> None:
+    wait_for(lambda: not process.exists())
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def check_secret_ids(site: Site) -> None:

@@ -24,6 +24,14 @@ def collections_path() -> Path:
     return path
 
 
+def peers_path() -> Path:
+    """Return a folder for ANSIBLE_COLLECTIONS_PATH with community.hashi_vault and ansible.posix."""
+    path = ROOT / ".cache" / "peer-collections"
+    for name in ("community/hashi_vault", "ansible/posix"):
+        assert (path / "ansible_collections" / name).is_dir(), f"{name} is not installed: nox -s tests installs it"
+    return path
+
+
 def argument_spec(role: str) -> dict[str, Any]:
     """Return the variables of a role from its argument spec."""
     spec = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text(encoding="utf-8"))

@@ -190,8 +190,14 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
 def _check_places(metadata: Mapping[str, Any], path: str) -> None:
     """Refuse places on the server that cannot be: whoever writes the file must not choose what is requested there."""
     for name, problem_of in _PLACES.items():
-        value = str(metadata.get(name) or "").strip("/")
-        problem = problem_of(value) if value else None
+        given = metadata.get(name)
+        if given is None or given == "":
+            continue
+        # What YAML reads as something else has lost how it was written.
+        is_text = isinstance(given, str) or type(given) is int
+        # A path may begin and end with a slash, a name may not.
+        value = str(given) if problem_of is name_problem else str(given).strip("/")
+        problem = (problem_of(value) if value else None) if is_text else "it must be text: put it in quotes"
         if problem:
             raise InvalidOption(f"{path}: {METADATA}.{name}: {problem}.")
 

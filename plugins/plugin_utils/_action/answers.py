@@ -41,7 +41,7 @@ def after_in(module: str, result: Mapping[str, Any]) -> dict[str, Any] | None:
     """Where a search goes on, ``None`` at its end.
 
     Raises:
-        UnexpectedReport: it is no such place.
+        UnexpectedReport: it is something else.
     """
     if "after" not in result:
         return None

@@ -12,6 +12,7 @@ from mlkeys._errors import MlkeysError
 
 # Above the numbers that shells and programs use by themselves, and the same in each run, as links name it.
 _FIRST = 200
+_LONGEST_NAME = 200
 
 
 def memory_files(contents: dict[str, bytes]) -> dict[str, Path]:
@@ -21,21 +22,32 @@ def memory_files(contents: dict[str, bytes]) -> dict[str, Path]:
         The path of each. It means the same file in all processes that inherited it.
 
     Raises:
-        MlkeysError: the system has no such files.
+        MlkeysError: the system has no such files, or allows too few.
     """
     if not hasattr(os, "memfd_create"):
         raise MlkeysError("This system has no files in memory (memfd_create): --file cannot be used here.")
     made = {}
     for number, (name, content) in enumerate(contents.items(), start=_FIRST):
-        descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(descriptor, 0o400)
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
-            os.dup2(descriptor, number, inheritable=True)
+        try:
+            _make(name, content, number)
+        except OSError as error:
+            problem = error.strerror or "unknown error"
+            raise MlkeysError(
+                f"The file in memory for {name} cannot be made: {problem}. 'ulimit -n' must be above {number}."
+            ) from None
         made[name] = Path(f"/proc/self/fd/{number}")
     return made
+
+
+def _make(name: str, content: bytes, number: int) -> None:
+    # The name is for people. The system allows 249 bytes.
+    descriptor = os.memfd_create(name[:_LONGEST_NAME], os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(descriptor, 0o400)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
+        os.dup2(descriptor, number, inheritable=True)
 
 
 def link(place: Path, target: Path) -> None:

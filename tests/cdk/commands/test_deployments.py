@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import subprocess
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -274,6 +275,11 @@ def test_what_a_lost_record_made_is_found_on_the_server(site: Site, approle: str
     text = ROLES.replace("APPROLE", approle)
     site.write(text.replace("ROLES", '["a", "b"]'))
     site.run("deploy")
+    # A comment can be copied into a policy whose name is code.
+    victim = tmp_path / "victim"
+    text_of_policy = site.bao.done("GET", f"sys/policies/acl/{site.engine}a")["data"]["policy"]
+    hostile = "sys/policies/acl/" + urllib.parse.quote(f"{{{{ lookup('pipe', 'touch {victim}') }}}}".lower(), safe="")
+    site.bao.done("PUT", hostile, {"policy": text_of_policy})
     # Another program does not touch what it finds, and its policies are not touched.
     other = Site(site.bao, site.engine, tmp_path / "other")
     other.folder.mkdir()
@@ -300,6 +306,8 @@ def test_what_a_lost_record_made_is_found_on_the_server(site: Site, approle: str
     assert site.names(f"{site.engine}/keys") == set()
     site.run("destroy", "--yes")
     assert not (site.folder / "mlkeys.state").exists()
+    assert not victim.exists()
+    site.bao.done("DELETE", hostile)
 
 
 STACKS = """

@@ -130,9 +130,28 @@ def test_a_secret_as_a_file_is_nowhere_but_in_memory(
     process("run", "--file", f"gcp={tmp_path}/gcp.json", "--", "true")
     assert not (tmp_path / "gcp.json").exists(), "a link that leads nowhere"
     (tmp_path / "mine").write_text("mine")
-    assert b"was not made by" in process("run", "--file", f"gcp={tmp_path}/mine", "--", "true", status=1).stderr
+    (tmp_path / "other").symlink_to(tmp_path / "mine")
+    (tmp_path / "folder").mkdir()
+    for name in ("mine", "other", "folder"):
+        assert b"was not made by" in process("run", "--file", f"gcp={tmp_path}/{name}", "--", "true", status=1).stderr
+    assert (tmp_path / "other").read_text() == "mine"
     for path in tmp_path.iterdir():
         assert not path.is_file() or "run canary" not in path.read_text()
+
+
+def test_a_name_of_any_length_is_a_file_in_memory_and_a_limit_is_reported() -> None:
+    code = (
+        "import resource, sys; from mlkeys._system.memory_files import memory_files\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]),) * 2)\n"
+        "print(next(iter(memory_files({'a' * 300: b'x'}).values())).read_text())"
+    )
+    done = [
+        subprocess.run([sys.executable, "-c", code, most], capture_output=True, text=True, check=False)
+        for most in ("300", "100")
+    ]
+    assert done[0].stdout == "x\n", done[0].stderr
+    assert "MlkeysError" in done[1].stderr
+    assert "'ulimit -n' must be above 200" in done[1].stderr
 
 
 @pytest.mark.parametrize("number", [None, "HUP"])

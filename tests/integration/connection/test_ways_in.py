@@ -33,6 +33,7 @@ from tests.integration.support.plays import (
     vars_file,
 )
 from tests.support.modules import run_module
+from tests.support.server import Bao
 
 SECRET = "sk-way-in-canary-8Kd"
 
@@ -200,7 +201,7 @@ def namespaces(secure_bao: SecureBao) -> Iterator[str]:
         time.sleep(0.05)
 
 
-def test_a_login_in_another_namespace(secure_bao: SecureBao, namespaces: str) -> None:
+def test_a_login_in_another_namespace(secure_bao: SecureBao, namespaces: str, tmp_path: Path) -> None:
     bao = secure_bao.bao
     with approle(bao, may_use(f"{namespaces}/transit")) as role:
         login = {
@@ -218,6 +219,26 @@ def test_a_login_in_another_namespace(secure_bao: SecureBao, namespaces: str) ->
         revoked = [entry for entry in entries if entry["path"].endswith("auth/token/revoke-self")]
         assert [entry.get("namespace", {}).get("path", "") for entry in revoked] == [""]
     assert bao.request("GET", f"{namespaces}/transit/keys/ml")[0] == 200
+    check_unwrapping(
+        bao, {"url": bao.addr, "token": bao.token, "auth_namespace": "/"}, namespaces, tmp_path / "secret_id"
+    )
+
+
+def check_unwrapping(bao: Bao, options: dict[str, Any], namespace: str, file: Path) -> None:
+    """A wrapping token belongs to the namespace that created it, and is found from there and from those above it."""
+    bao.done("POST", f"{namespace}/sys/auth/approle", {"type": "approle"})
+    bao.done("POST", f"{namespace}/auth/approle/role/svc", {})
+    for asked in (namespace, "org", ""):
+        wrapped = run_module("vault_transit_secret_id", {**options, "namespace": namespace, "role": "svc"})
+        files = [{"field": "secret_id", "path": str(file)}]
+        given = {**options, "namespace": asked, "auth_namespace": "elsewhere", "files": files}
+        secret_id = wrapped["secret_id"]
+        place = {"wrapping_token": secret_id["wrapping_token"], "creation_path": secret_id["creation_path"]}
+        unwrapped = run_module("vault_transit_unwrap", {**given, **place})
+        assert not unwrapped.failed, unwrapped.msg
+        login = {"role_id": bao.done("GET", f"{namespace}/auth/approle/role/svc/role-id")["data"]["role_id"]}
+        bao.done("POST", f"{namespace}/auth/approle/login", {**login, "secret_id": file.read_text()})
+        file.unlink()
 
 
 # --- the pace, and proxies ---

@@ -78,6 +78,19 @@ NAMELESS = f"the value of an entry without a valid name {PLAIN}"
         ("_transit: {format: 2}", "has an unknown format. This version knows only format 1."),
         (f"_transit: {{format: {SECRET}}}", "has an unknown format. This version knows only format 1."),
         (f"_transit: {{hmac: {{a: {SECRET}}}}}", "the hmac of a is damaged. Remove that line from the file."),
+        *(
+            (f"_transit: {{{name}: {value}}}", f"_transit.{name}: it must be text: put it in quotes.")
+            for name in ("backend", "key", "fingerprint_key", "kv_mount", "kv_path")
+            for value in ("true", "1.5", ".nan", "2001-01-01", "[]", "{}", "[transit]", "{a: b}", "!!binary QUJD")
+        ),
+        *(
+            (f"_transit: {{key: {key}}}", "is not a key name")
+            for key in ("/", "/ml", "ml/", "//", "../ml", "ml?", "'ml '")
+        ),
+        *(
+            (f"_transit: {{backend: {path}}}", "_transit.backend: ")
+            for path in ("a/../b", "a//b", "sys/seal", "a?b", "'{{ a }}'")
+        ),
     ],
 )
 def test_what_is_not_encrypted_vars_file_is_refused(text: str, message: str) -> None:
