@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterable, Mapping
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import stored_item
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load
 
 
