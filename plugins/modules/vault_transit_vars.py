@@ -198,7 +198,10 @@ entries:
       type: str
       returned: always
     reason:
-      description: The reason. Empty for an entry that was kept, V(no value given) if its secret has no value.
+      description:
+        - The reason. Empty for an entry that was kept because its value is the stored one.
+        - V(no value given) for one that was kept because its secret has no value, and V(not declared) for one that was
+          kept although it is not among O(secrets), if there are any.
       type: str
       returned: always
     version:

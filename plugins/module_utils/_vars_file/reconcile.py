@@ -61,6 +61,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request 
 
 # Why an entry was kept without a look at its value.
 NOT_GIVEN = "no value given"
+NOT_DECLARED = "not declared"
 
 
 def reconcile_vars(client: Client, request: VarsRequest, run: RunContext) -> Outcome:
@@ -211,6 +212,16 @@ def _owner(client: Client, request: VarsRequest, file: VarsFile) -> Transit:
     return transit
 
 
+def _why_kept(change: EntryChange, request: VarsRequest) -> str:
+    """The reason of a change. A task that names no secrets at all declares none, and leaves them to the file."""
+    if change.action != KEPT or change.name in request.secrets:
+        return change.reason
+    if change.name in request.ungiven:
+        return NOT_GIVEN
+    declares = bool(request.secrets or request.ungiven)
+    return NOT_DECLARED if declares and change.name not in request.keep | request.left else change.reason
+
+
 def _check_ungiven(request: VarsRequest, file: VarsFile) -> None:
     """
     Raises:
@@ -241,10 +252,7 @@ def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprint
         keep=request.keep | request.ungiven,
         left=request.left,
     )
-    changes = [
-        replace(change, reason=NOT_GIVEN) if change.action == KEPT and change.name in request.ungiven else change
-        for change in changes
-    ]
+    changes = [replace(change, reason=_why_kept(change, request)) for change in changes]
     return VarsPlan(transit, request, file, version, changes, {**fingerprints, **refreshed}, warnings)
 
 

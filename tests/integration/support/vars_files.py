@@ -22,6 +22,8 @@ KEY = "ml-api-key"
 SECRETS = {"openai_api_key": "sk-first-secret", "anthropic_api_key": "sk-ant-second-secret"}
 # Action and reason of an entry to which nothing happens.
 KEPT = ("kept", "")
+# The same for one that is not among the secrets of a task.
+UNDECLARED = ("kept", "not declared")
 
 
 def encoded(text: str) -> str:
