@@ -140,6 +140,9 @@ notes:
   - A fingerprint whose version is below the key's C(min_decryption_version) cannot be verified any more. With a token
     that may decrypt, the module then decrypts to compare. Without that right it writes the entry once more, with the
     reason C(fingerprint expired).
+  - A fingerprint carries a digest of its ciphertext. After a merge that took the ciphertext of one side and the
+    fingerprint of the other, the module compares by decrypting, or writes the entry once more, with the reason
+    C(fingerprint of another ciphertext). It warns about entries that it can neither compare nor write.
 seealso:
   - module: mlkeys.transit.vault_transit_key
   - plugin: mlkeys.transit.vault_transit
@@ -195,7 +198,10 @@ entries:
       type: str
       returned: always
     reason:
-      description: The reason. Empty for an entry that was kept, V(no value given) if its secret has no value.
+      description:
+        - The reason. Empty for an entry that was kept because its value is the stored one.
+        - V(no value given) for one that was kept because its secret has no value, and V(not declared) for one that was
+          kept although it is not among O(secrets), if there are any.
       type: str
       returned: always
     version:

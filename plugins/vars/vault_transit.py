@@ -121,7 +121,10 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
-  - Ansible passes no variables to vars plugins, so configure connection and authentication by environment or ini.
+  - Connection and authentication can be set by environment, ini and variables. The variables C(ansible_hashi_vault_*)
+    of a group or host apply to its own files. They are read from the inventory, from C(group_vars) and C(host_vars)
+    beside it and beside the playbook, and from extra variables. Ansible passes no others to vars plugins, such as those
+    of a play. So one run can use several servers and namespaces.
   - With O(stage=inventory), set P(ansible.builtin.host_group_vars#vars) to the same stage. Otherwise it returns the
     ciphertext again for every task.
   - Whoever runs tasks can print variables, for instance with C(ansible all -m debug -a var=hostvars). O(decrypt=never)
@@ -139,6 +142,9 @@ EXAMPLES = r"""
 # url = https://vault.example.com:8200
 # auth_method = approle
 # role_id = 6bc2a4f1-7f0e-4e43-8a7e-2d4a6f0f6d0c
+#
+# group_vars/staging/server.yml, for a group whose secrets are elsewhere
+# ansible_hashi_vault_namespace: staging
 
 - name: Use the decrypted variable like any other
   ansible.builtin.assert:
@@ -146,18 +152,21 @@ EXAMPLES = r"""
       - openai_api_key is defined
 """
 
+import json
 import os
-from typing import Any, Iterable
+from typing import Any, Iterable, Mapping
 
 from ansible import constants, context
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.host import Host
 from ansible.plugins.vars import BaseVarsPlugin
 from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_plugins
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
@@ -165,8 +174,13 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.decrypt
     Decrypted,
     DecryptedFiles,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.inventory_options import (
+    InventoryVariables,
+    all_entities,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, marked
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import problem_of
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
 
@@ -177,6 +191,7 @@ _files: dict[str, DecryptedFiles] = {}
 _names = Names()
 _below = Below()
 _stored = StoredVariables()
+_variables = InventoryVariables()
 
 
 class VarsModule(BaseVarsPlugin):
@@ -190,19 +205,69 @@ class VarsModule(BaseVarsPlugin):
         is_disabled, decrypts = self._known_settings()
         if is_disabled:
             return {}
-        wanted = [file for entity in _as_list(entities) for file in _files_of(self._basedir, entity)]
+        wanted = {id(entity): _files_of(self._basedir, entity) for entity in _as_list(entities)}
         if not decrypts:
-            return _stored.of(wanted)
+            return _stored.of(file for files in wanted.values() for file in files)
         run_sessions().share()
-        if not wanted:
-            return {}
-        files = _files.setdefault("run", DecryptedFiles(self._client))
+        values: dict[str, Any] = {}
+        for entity in _as_list(entities):
+            if wanted[id(entity)]:
+                values.update(self._decrypted(loader, path, entity, wanted[id(entity)], cache=cache))
+        return values
+
+    def _decrypted(self, loader: Any, path: str, entity: Any, wanted: list[str], *, cache: bool) -> dict[str, Any]:
+        """The variables in the files of a host or a group, from the server that its variables name."""
+        try:
+            variables = _variables.of(loader, path, entity)
+            files = self._files_at(variables)
+        except InvalidOption as error:
+            raise AnsibleParserError(f"{wanted[0]}: {error.message}") from None
         if not (cache and self.get_option("cache")):
             files.forget()
         values: dict[str, Any] = {}
-        for file, decrypted in files.read(wanted, lambda: _all_files(self._basedir)):
+        for file, decrypted in files.read(wanted, lambda: self._nearby(loader, path, entity, variables)):
             values.update(self._values(file, decrypted))
         return values
+
+    def _files_at(self, variables: Mapping[str, Any]) -> DecryptedFiles:
+        """What is decrypted at one server with one login."""
+        key = json.dumps(variables, sort_keys=True, default=str)
+        if key not in _files:
+            options = self._options_with(variables)
+            _files[key] = DecryptedFiles(lambda: _client(options), _asked(options))
+        return _files[key]
+
+    def _options_with(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of connection and authentication.
+
+        Raises:
+            InvalidOption: a variable has a value that its option cannot have.
+        """
+        if not variables:
+            return connection_options(self.get_option)
+        found = {}
+        for option in OPTIONS:
+            try:
+                # The plugin itself would keep the first value for all hosts.
+                found[option.name] = constants.config.get_config_value(
+                    option.name, plugin_type="vars", plugin_name=self._load_name, variables=dict(variables)
+                )
+            except AnsibleError:
+                raise InvalidOption(problem_of(option, variables)) from None
+        return found
+
+    def _nearby(self, loader: Any, path: str, entity: Any, variables: Mapping[str, Any]) -> Iterable[str]:
+        """Further files that are decrypted at the same server with the same login."""
+        known = all_entities(entity)
+        for owner, file in _all_files(self._basedir):
+            other = known.get(owner)
+            try:
+                theirs = {} if other is None else _variables.of(loader, path, other)
+            except InvalidOption:
+                # It is reported when that one is asked about.
+                continue
+            if theirs == variables:
+                yield file
 
     def _known_settings(self) -> tuple[bool, bool]:
         """What is asked for every host. Ansible looks a setting up in some 50 microseconds."""
@@ -214,10 +279,6 @@ class VarsModule(BaseVarsPlugin):
     def set_options(self, *arguments: Any, **options: Any) -> None:
         self._asked = None
         super().set_options(*arguments, **options)
-
-    def _client(self) -> Client:
-        settings = settings_from(connection_options(self.get_option), os.environ)
-        return run_sessions().client(settings, display.warning)
 
     def _values(self, path: str, decrypted: Decrypted) -> dict[str, Any]:
         for problem in decrypted.problems.values():
@@ -269,5 +330,24 @@ def _files_of(base: str, entity: Any) -> list[str]:
     return [file for file in beside if os.path.isfile(file)] + inside
 
 
-def _all_files(base: str) -> Iterable[str]:
-    return [file for folder in ("group_vars", "host_vars") for file in below(os.path.join(base, folder))]
+def _all_files(base: str) -> Iterable[tuple[tuple[str, str], str]]:
+    """The files of hosts and groups, each with the folder and the name of whose it is."""
+    for folder in ("group_vars", "host_vars"):
+        for file in below(os.path.join(base, folder)):
+            first = os.path.relpath(file, os.path.join(base, folder)).split(os.sep)[0]
+            suffix = next((end for end in VARS_FILE_SUFFIXES if first.endswith(end)), "")
+            yield (folder, first[: len(first) - len(suffix)]), file
+
+
+def _client(options: Mapping[str, Any]) -> Client:
+    return run_sessions().client(settings_from(options, os.environ), display.warning)
+
+
+def _asked(options: Mapping[str, Any]) -> str:
+    """Which server is asked, as a sentence; nothing where the settings name none."""
+    try:
+        connection = settings_from(options, os.environ).connection
+    except InvalidOption:
+        return ""
+    namespace = f"the namespace '{connection.namespace}'" if connection.namespace else "no namespace"
+    return f"Asked: {', '.join(map(without_login, connection.addresses))}, {namespace}."

@@ -59,6 +59,7 @@ OUTSIDE: dict[str, set[str]] = {
 PURE = (
     "_shared/age",
     "_shared/kept_sealed",
+    "_shared/merge_conflicts",
     "_shared/printable",
     "_shared/schema",
     "_shared/policy",

@@ -109,12 +109,11 @@ def decide(
 def _change_of_given(entry: Entry, reason: str | None, version: int, fingerprint_version: int) -> EntryChange:
     if reason is not None:
         return EntryChange(entry.name, UPDATED, reason, entry.version, version, fingerprint=True)
-    stale = (ciphertext_version(entry.fingerprint) or 0) < fingerprint_version
+    stale = entry.is_misbound or (ciphertext_version(entry.fingerprint) or 0) < fingerprint_version
     change = _change_of_stored(entry, version)
     if change.action == KEPT and stale:
-        return EntryChange(
-            entry.name, REFRESHED, "fingerprint of an older version", entry.version, entry.version, fingerprint=True
-        )
+        why = "fingerprint of another ciphertext" if entry.is_misbound else "fingerprint of an older version"
+        return EntryChange(entry.name, REFRESHED, why, entry.version, entry.version, fingerprint=True)
     return EntryChange(change.name, change.action, change.reason, change.before, change.after, stale)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import MOST_LEVELS, yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of
 
@@ -56,8 +57,11 @@ class Document:
             path: names it in messages. A path that ends with ``.json`` makes it JSON.
 
         Raises:
-            InvalidOption: the text is not YAML or JSON, or not a mapping.
+            InvalidOption: the text is not YAML or JSON, not a mapping, or has two sides of a merge.
         """
+        conflict = conflict_problem(text, path)
+        if conflict:
+            raise InvalidOption(conflict)
         self._is_json = is_json(path)
         indented = _INDENTED.search(text)
         self._indent = len(indented.group(1)) if indented else 2

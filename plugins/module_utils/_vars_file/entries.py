@@ -11,11 +11,13 @@ Such a file is an ordinary vars file whose values are ciphertext::
       backend: transit
       key: ml-api-key
       hmac:
-        openai_api_key: vault:v3:Qm1...
+        openai_api_key: vault:v3:Qm1... sha256:5fec...
 
 The HMAC of ``NAME\\0VALUE`` is the entry's fingerprint. It shows without the right to decrypt whether a plaintext is
 the stored one. The name in it makes the fingerprints of equal values differ. Encryption is randomised, so only
 fingerprints make idempotence possible.
+The digest of the ciphertext follows it. A merge may take the ciphertext of one side and the fingerprint of the other,
+which then says nothing about that ciphertext. A fingerprint without a digest is one of an older version.
 Each entry is encrypted with its name as context: with a derived key it decrypts under that name only.
 If a ciphertext replaced another one, ``before`` keeps the digest of that one, so that a rotation can replace copies of
 it in other files.
@@ -42,6 +44,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     METADATA,
@@ -62,6 +65,7 @@ IN_FILE = "file"
 IN_KV = "kv"
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_STORED = re.compile(r"\s*(vault:v[1-9][0-9]{0,17}:[A-Za-z0-9+/]+={0,2})(?:\s+(sha256:[0-9a-f]{32}))?\s*")
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,20 @@ class Entry:
 
     Attributes:
         fingerprint: empty if the file has none.
+        bound_to: digest of the ciphertext that the fingerprint is for, empty if it does not say.
         before: digest of the ciphertext that this one replaced, empty if there was none.
     """
 
     name: str
     ciphertext: str
     fingerprint: str = ""
+    bound_to: str = ""
     before: str = ""
+
+    @property
+    def is_misbound(self) -> bool:
+        """Whether the fingerprint is that of another ciphertext, as after a merge."""
+        return bool(self.bound_to) and self.bound_to != digest(self.ciphertext)
 
     @property
     def version(self) -> int:
@@ -111,6 +122,11 @@ class VarsFile:
     entries: Mapping[str, Entry] = field(default_factory=dict, repr=False)
     plain: Mapping[Any, Any] = field(default_factory=dict, repr=False)
     place: Place | None = None
+
+
+def bound(fingerprint: str, ciphertext: str) -> str:
+    """A fingerprint as it is stored, with the digest of its ciphertext."""
+    return f"{fingerprint} {digest(ciphertext)}"
 
 
 def fingerprint_input(name: str, value: bytes) -> bytes:
@@ -165,7 +181,7 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
     if str(metadata.get("format", FORMAT)) != str(FORMAT):
         raise InvalidOption(f"{path} has an unknown format. This version knows only format {FORMAT}.")
     hmacs = metadata.get("hmac", {})
-    damaged = [name for name, value in hmacs.items() if not _is_ciphertext(value)]
+    damaged = [name for name, value in hmacs.items() if not (isinstance(value, str) and _STORED.fullmatch(value))]
     if damaged:
         raise InvalidOption(f"{path}: the hmac of {_listed(damaged)} is damaged. Remove that line from the file.")
     _check_places(metadata, path)
@@ -179,12 +195,18 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
         key=str(metadata.get("key") or ""),
         fingerprint_key=str(metadata.get("fingerprint_key") or ""),
         entries={
-            name: Entry(name, value.strip(), hmacs.get(name, "").strip(), str(before.get(name, "")))
+            name: Entry(name, value.strip(), *_fingerprint(hmacs.get(name, "")), str(before.get(name, "")))
             for name, value in secrets.items()
         },
         plain={name: value for name, value in content.items() if name != METADATA and name not in secrets},
         place=_place(metadata, path),
     )
+
+
+def _fingerprint(stored: str) -> tuple[str, str]:
+    """The fingerprint, and the digest of its ciphertext; empty where there is none."""
+    found = _STORED.fullmatch(stored)
+    return (found[1], found[2] or "") if found else ("", "")
 
 
 def _check_places(metadata: Mapping[str, Any], path: str) -> None:

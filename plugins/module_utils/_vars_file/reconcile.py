@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any, Collection, Mapping
+from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -19,7 +19,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     InvalidOption,
     MountNotFound,
     NotFound,
-    PermissionDenied,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
@@ -29,6 +28,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch impo
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import (
     ADDED,
     KEPT,
+    REFRESHED,
     REMOVED,
     REWRAPPED,
     UPDATED,
@@ -40,21 +40,28 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes 
     update,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
-    Entry,
     Place,
     VarsFile,
+    bound,
     check_ownership,
     encrypted,
-    fingerprint_input,
     interpret,
     parse,
     pointing,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import (
+    compare,
+    fingerprints_anew,
+    fingerprints_of,
+    stale_entries,
+    stored_item,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents, Stored
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import Secrets, VarsRequest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import VarsRequest
 
 # Why an entry was kept without a look at its value.
 NOT_GIVEN = "no value given"
+NOT_DECLARED = "not declared"
 
 
 def reconcile_vars(client: Client, request: VarsRequest, run: RunContext) -> Outcome:
@@ -123,32 +130,53 @@ class VarsPlan:
     warnings: tuple[str, ...] = ()
 
     def without_upkeep(self) -> VarsPlan:
-        """The same, but entries whose values stay are left as they are, whatever version they have."""
+        """The same, but entries whose values stay are left as they are, whatever version they have.
+
+        But fingerprints of other ciphertexts are renewed.
+        """
         changes = [
             change
-            if change.action in (ADDED, UPDATED, REMOVED)
+            if change.action in (ADDED, UPDATED, REMOVED) or (change.action == REFRESHED and self._is_misbound(change))
             else EntryChange(change.name, KEPT, "", change.before, change.before)
             for change in self.changes
         ]
         return replace(self, changes=changes)
 
+    def _is_misbound(self, change: EntryChange) -> bool:
+        entry = self.file.entries.get(change.name)
+        return entry is not None and entry.is_misbound
+
 
 def plan_vars(client: Client, request: VarsRequest, file: VarsFile) -> VarsPlan:
     """What has to be done for a file to hold the given secrets. Nothing is written."""
     transit = _owner(client, request, file)
-    return _planned(transit, request, file, _fingerprints(transit, request.fingerprint_key, request.secrets))
+    return _planned(transit, request, file, fingerprints_of(transit, request.fingerprint_key, request.secrets))
 
 
 def carry_out(plan: VarsPlan) -> Edits:
     """Encrypt and rewrap what the plan says. The caller writes the file."""
+    ciphertexts = _ciphertexts(plan)
     return Edits(
         backend=plan.transit.backend,
         key=plan.request.key,
         fingerprint_key=plan.request.fingerprint_key,
-        ciphertexts=_ciphertexts(plan),
-        fingerprints={change.name: plan.fingerprints[change.name] for change in plan.changes if change.fingerprint},
+        ciphertexts=ciphertexts,
+        fingerprints=_bound_fingerprints(plan, ciphertexts),
         removed=[change.name for change in plan.changes if change.action == REMOVED],
     )
+
+
+def _bound_fingerprints(plan: VarsPlan, ciphertexts: Mapping[str, str]) -> dict[str, str]:
+    """The new fingerprints, and those of rewrapped entries: the value is the same, but the ciphertext is not."""
+    fingerprints = {}
+    for change in plan.changes:
+        entry = plan.file.entries.get(change.name)
+        if change.fingerprint:
+            ciphertext = ciphertexts.get(change.name) or (entry.ciphertext if entry else "")
+            fingerprints[change.name] = bound(plan.fingerprints[change.name], ciphertext)
+        elif change.name in ciphertexts and entry is not None and entry.bound_to and not entry.is_misbound:
+            fingerprints[change.name] = bound(entry.fingerprint, ciphertexts[change.name])
+    return fingerprints
 
 
 def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunContext) -> tuple[Outcome, Edits | None]:
@@ -158,7 +186,7 @@ def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunCon
     if not request.secrets and not file.entries:
         return Outcome(changed=False, result={"entries": []}), None
     try:
-        fingerprints = _fingerprints(transit, request.fingerprint_key, request.secrets)
+        fingerprints = fingerprints_of(transit, request.fingerprint_key, request.secrets)
     except (MountNotFound, NotFound):
         if not run.dry_run or file.entries:
             raise
@@ -184,6 +212,16 @@ def _owner(client: Client, request: VarsRequest, file: VarsFile) -> Transit:
     return transit
 
 
+def _why_kept(change: EntryChange, request: VarsRequest) -> str:
+    """The reason of a change. A task that names no secrets at all declares none, and leaves them to the file."""
+    if change.action != KEPT or change.name in request.secrets:
+        return change.reason
+    if change.name in request.ungiven:
+        return NOT_GIVEN
+    declares = bool(request.secrets or request.ungiven)
+    return NOT_DECLARED if declares and change.name not in request.keep | request.left else change.reason
+
+
 def _check_ungiven(request: VarsRequest, file: VarsFile) -> None:
     """
     Raises:
@@ -199,13 +237,10 @@ def _check_ungiven(request: VarsRequest, file: VarsFile) -> None:
 
 
 def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprints: Mapping[str, str]) -> VarsPlan:
-    same = _compare(transit, request, file, fingerprints)
+    same = compare(transit, request, file, fingerprints)
     latest_fingerprint = max(ciphertext_version(text) or 0 for text in fingerprints.values())
-    refreshed: dict[str, str] = {}
-    warnings: tuple[str, ...] = ()
-    if request.refresh_fingerprints:
-        stale = _stale(file, request.secrets, request.left, latest_fingerprint)
-        refreshed, warnings = _fingerprints_anew(transit, request, stale)
+    stale = stale_entries(file, request, latest_fingerprint)
+    refreshed, warnings = fingerprints_anew(transit, request, stale) if stale else ({}, ())
     same.update(dict.fromkeys(refreshed))
     version = _wanted_version(transit, request, latest_fingerprint)
     changes = decide(
@@ -217,38 +252,8 @@ def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprint
         keep=request.keep | request.ungiven,
         left=request.left,
     )
-    changes = [
-        replace(change, reason=NOT_GIVEN) if change.action == KEPT and change.name in request.ungiven else change
-        for change in changes
-    ]
+    changes = [replace(change, reason=_why_kept(change, request)) for change in changes]
     return VarsPlan(transit, request, file, version, changes, {**fingerprints, **refreshed}, warnings)
-
-
-def _stale(file: VarsFile, secrets: Secrets, left: Collection[str], latest: int) -> list[Entry]:
-    """Entries that were not given and have fingerprints of an older key version."""
-    others = [entry for name, entry in file.entries.items() if name not in secrets and name not in left]
-    return [entry for entry in others if (ciphertext_version(entry.fingerprint) or 0) < latest]
-
-
-def _fingerprints_anew(
-    transit: Transit, request: VarsRequest, entries: list[Entry]
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """New fingerprints of entries, as far as the token may decrypt these."""
-    values = _decrypt_if_allowed(transit, request.key, entries)
-    missing = [entry.name for entry in entries if entry.name not in values]
-    warnings: tuple[str, ...] = ()
-    if missing:
-        warnings = (_not_refreshed(missing),)
-    if not values:
-        return {}, warnings
-    return _fingerprints(transit, request.fingerprint_key, values), warnings
-
-
-def _not_refreshed(names: list[str]) -> str:
-    return (
-        f"The fingerprints of {', '.join(names)} stay as they are, since the token may not decrypt. When the key's "
-        "min_decryption_version passes their version, they cannot be verified any more."
-    )
 
 
 def _successors(file: VarsFile, ciphertexts: Mapping[str, str]) -> dict[str, str]:
@@ -274,70 +279,6 @@ def _predicted(request: VarsRequest) -> Outcome:
         result={"entries": [_entry_result(change) for change in changes]},
         warnings=(warning,),
     )
-
-
-def _compare(
-    transit: Transit, request: VarsRequest, file: VarsFile, fingerprints: Mapping[str, str]
-) -> dict[str, str | None]:
-    """``None`` for each given secret that is the stored one, else the reason to write it."""
-    secrets = request.secrets
-    stored = {name: entry for name, entry in file.entries.items() if name in secrets}
-    verified = _verified(transit, request, stored, fingerprints)
-    unverifiable = [entry for name, entry in stored.items() if verified.get(name) is None]
-    plaintexts = _decrypt_if_allowed(transit, request.key, unverifiable)
-    reasons: dict[str, str | None] = {}
-    for name, value in secrets.items():
-        if name not in stored:
-            reasons[name] = "new"
-        elif verified.get(name) or plaintexts.get(name) == value:
-            reasons[name] = None
-        elif verified.get(name) is False or name in plaintexts:
-            reasons[name] = "the value changed"
-        else:
-            reasons[name] = "fingerprint expired" if stored[name].fingerprint else "no fingerprint"
-    return reasons
-
-
-def _verified(
-    transit: Transit, request: VarsRequest, stored: Mapping[str, Entry], fingerprints: Mapping[str, str]
-) -> dict[str, bool | None]:
-    """Whether the value behind each stored fingerprint is the given one, ``None`` where that cannot be verified."""
-    verified: dict[str, bool | None] = {}
-    older: dict[str, Item] = {}
-    for name, entry in stored.items():
-        if ciphertext_version(entry.fingerprint) == ciphertext_version(fingerprints[name]):
-            # With one version of the key, the same value always has the same HMAC.
-            verified[name] = entry.fingerprint == fingerprints[name]
-        elif entry.fingerprint:
-            older[name] = Item(fingerprint_input(name, request.secrets[name]), name, hmac=entry.fingerprint)
-    if older:
-        verified.update(zip(older, transit.verify(request.fingerprint_key, list(older.values()))))
-    return verified
-
-
-def _decrypt_if_allowed(transit: Transit, key: str, entries: list[Entry]) -> dict[str, bytes]:
-    """Plaintexts of entries, as far as the token may decrypt them and they do decrypt."""
-    if not entries:
-        return {}
-    try:
-        values = transit.decrypt_each(key, [stored_item(entry) for entry in entries])
-    except PermissionDenied:
-        return {}
-    return {entry.name: value for entry, value in zip(entries, values) if isinstance(value, bytes)}
-
-
-def stored_item(entry: Entry, key_version: int = 0) -> Item:
-    """An entry as part of a request to decrypt or rewrap it."""
-    return Item(
-        entry.ciphertext.encode("utf-8"), entry.name, context=entry.name.encode("utf-8"), key_version=key_version
-    )
-
-
-def _fingerprints(transit: Transit, fingerprint_key: str, secrets: Secrets) -> dict[str, str]:
-    """Fingerprints of all given secrets; if there are none, one of an empty value, for the version that it shows."""
-    names = sorted(secrets) or [""]
-    items = [Item(fingerprint_input(name, secrets.get(name, b"")), name) for name in names]
-    return dict(zip(names, transit.hmac(fingerprint_key, items)))
 
 
 def _wanted_version(transit: Transit, request: VarsRequest, latest_fingerprint: int) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterable, Mapping
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import stored_item
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load
 
 
@@ -45,8 +45,13 @@ class _Pending:
 class DecryptedFiles:
     """Decrypts files of the same key in one request, and each content once."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, asked: str = "") -> None:
+        """
+        Args:
+            asked: a sentence that says which server is asked, for messages.
+        """
         self._connect = connect
+        self._asked = f" {asked}" if asked else ""
         self._digests: dict[str, tuple[tuple[int, ...], str]] = {}
         self._known: dict[str, Decrypted] = {}
 
@@ -108,13 +113,13 @@ class DecryptedFiles:
 
     def _give_up(self, pending: _Pending, problem: str) -> None:
         decrypted = self._known[pending.digest]
-        decrypted.problems[""] = f"{pending.path}: {problem}"
+        decrypted.problems[""] = f"{pending.path}: {problem}{self._asked}"
         decrypted.ciphertexts = {entry.name: entry.ciphertext for entry in pending.file.entries.values()}
 
     def _store(self, pending: _Pending, entry: Entry, result: bytes | str) -> None:
         decrypted = self._known[pending.digest]
         if isinstance(result, str):
-            decrypted.problems[entry.name] = f"{pending.path}: {entry.name}: {result}."
+            decrypted.problems[entry.name] = f"{pending.path}: {entry.name}: {result}.{self._asked}"
             decrypted.ciphertexts[entry.name] = entry.ciphertext
             return
         try:

@@ -54,7 +54,7 @@ def controller_options(variables: Mapping[str, Any], templar: Any, environment: 
                 option.name, plugin_type="lookup", plugin_name=load_name, variables=chosen
             )
         except AnsibleError:
-            raise InvalidOption(_problem(option, chosen)) from None
+            raise InvalidOption(problem_of(option, chosen)) from None
         if value is not None and origin != "default":
             (found if str(origin).startswith("var: ") else others)[option.name] = value
     return {**others, **environment_options(found, environment), **found}
@@ -63,7 +63,7 @@ def controller_options(variables: Mapping[str, Any], templar: Any, environment: 
 _KINDS = {"int": "a whole number", "bool": "true or false"}
 
 
-def _problem(option: Option, variables: Mapping[str, Any]) -> str:
+def problem_of(option: Option, variables: Mapping[str, Any]) -> str:
     """Which source of an option has which value, and what it can be. Only texts are secret, and any text is valid."""
     sources = {
         f"ansible_hashi_vault_{option.name}": variables.get(f"ansible_hashi_vault_{option.name}"),

@@ -17,6 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     InvalidOption,
     TransitError,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import ODD_TEXT_RAISES
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
@@ -110,6 +111,9 @@ def interpreted(stream: BinaryIO, path: str) -> VarsFile:
         OSError: it cannot be read.
     """
     text = stream.read()
+    conflict = conflict_problem(text.decode("utf-8", "replace"), path) if b"<<<<<<<" in text else ""
+    if conflict:
+        raise InvalidOption(conflict)
     try:
         problem = yaml_problem(text, lambda: yaml.parse(text, Loader=_Loader))
         if problem:

@@ -28,12 +28,17 @@ _LOOSE = re.compile(r"vault:v[1-9][0-9]{0,17}:[A-Za-z0-9+/]{38,}={0,2}")
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """An entry of a file: the key versions of its ciphertext and of its fingerprint (0 for none), and its line."""
+    """An entry of a file: the key versions of its ciphertext and of its fingerprint (0 for none), and its line.
+
+    Attributes:
+        is_misbound: whether the fingerprint is that of another ciphertext.
+    """
 
     name: str
     version: int
     fingerprint: int
     line: int
+    is_misbound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,9 @@ def stored_findings(file: StoredFile) -> Iterator[Finding]:
     for entry in file.entries:
         if not entry.fingerprint:
             yield finding(FINGERPRINT, file.path, f"{entry.name} has no fingerprint", (entry.line, 1))
+        elif entry.is_misbound:
+            message = f"{entry.name} has the fingerprint of another ciphertext, as after a merge of two values"
+            yield finding(FINGERPRINT, file.path, message, (entry.line, 1))
     versions = sorted({entry.version for entry in file.entries})
     if len(versions) > 1:
         listed = ", ".join(f"v{version}" for version in versions)

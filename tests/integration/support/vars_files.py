@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ KEY = "ml-api-key"
 SECRETS = {"openai_api_key": "sk-first-secret", "anthropic_api_key": "sk-ant-second-secret"}
 # Action and reason of an entry to which nothing happens.
 KEPT = ("kept", "")
+# The same for one that is not among the secrets of a task.
+UNDECLARED = ("kept", "not declared")
 
 
 def encoded(text: str) -> str:
@@ -112,7 +115,19 @@ class VarsFile:
         return {name: value for name, value in self.variables().items() if name != "_transit"}
 
     def fingerprints(self) -> dict[str, str]:
-        return dict(self.variables()["_transit"]["hmac"])
+        """The HMACs, without the digests of the ciphertexts that they are for."""
+        return {name: text.split()[0] for name, text in self.variables()["_transit"]["hmac"].items()}
+
+    def digests(self) -> dict[str, str]:
+        """Of the ciphertexts that the fingerprints are for, empty where they do not say."""
+        return {name: text.partition(" ")[2] for name, text in self.variables()["_transit"]["hmac"].items()}
+
+    def put(self, name: str, value: str, *, hmac: bool = False) -> None:
+        """Change one line, as a merge does: the ciphertext of an entry, or what is stored as its hmac."""
+        indent = " +" if hmac else ""
+        text, count = re.subn(rf"(?m)^({indent}{name}: )vault:.*$", rf"\g<1>{value}", self.text())
+        assert count == 1
+        self.path.write_text(text, encoding="utf-8")
 
     def plaintexts(self, key: str = KEY) -> dict[str, str]:
         """What the server decrypts the entries to, each under its own name."""

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 
 from tests.integration.support.runs import Ledger
-from tests.integration.support.vars_files import KEPT, KEY, SECRETS, VarsFile, actions, encoded
+from tests.integration.support.vars_files import KEPT, KEY, SECRETS, UNDECLARED, VarsFile, actions, encoded
 from tests.support.server import Bao
 
 pytestmark = pytest.mark.usefixtures("both_ways")
@@ -74,10 +74,14 @@ def test_what_is_not_given_stays_and_what_is_new_joins_it(vars_file: VarsFile) -
     before = vars_file.ciphertexts()
     done = vars_file.converge({"hf_token": "hf_third-secret"})
     assert actions(done) == {
-        "anthropic_api_key": KEPT,
-        "openai_api_key": KEPT,
+        "anthropic_api_key": UNDECLARED,
+        "openai_api_key": UNDECLARED,
         "hf_token": ("added", "new"),
     }
+    # A task that names no secrets leaves them to the file, and names in `keep` are declared.
+    assert set(actions(vars_file.run()).values()) == {KEPT}
+    some = actions(vars_file.run({"hf_token": "hf_third-secret"}, keep=["openai_api_key"]))
+    assert some == {"anthropic_api_key": UNDECLARED, "openai_api_key": KEPT, "hf_token": KEPT}
     assert {**vars_file.ciphertexts(), **before} == vars_file.ciphertexts()
     assert vars_file.plaintexts() == {**SECRETS, "hf_token": "hf_third-secret"}
 
@@ -179,7 +183,10 @@ _transit:
 
     vars_file.converge({"anthropic_api_key": "sk-ant-rolled-secret"})
 
-    facts["anthropic_mark"] = vars_file.fingerprints()["anthropic_api_key"]
+    # What an older version wrote stays, and what is new says which ciphertext it is for.
+    assert not vars_file.digests()["openai_api_key"]
+    new_mark = vars_file.fingerprints()["anthropic_api_key"]
+    facts["anthropic_mark"] = f"{new_mark} {digest(vars_file.ciphertexts()['anthropic_api_key'])}"
     facts["before"] = f"  before:\n    anthropic_api_key: {digest(sealed['anthropic_api_key'])}\n"
     anthropic = vars_file.ciphertexts()["anthropic_api_key"]
     assert vars_file.text() == template.format(anthropic=anthropic, **facts)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 
-from tests.integration.support.vars_files import KEPT, KEY, SECRETS, VarsFile, actions
+from tests.integration.support.vars_files import KEPT, KEY, SECRETS, UNDECLARED, VarsFile, actions
 from tests.support.server import Bao
 
 pytestmark = pytest.mark.usefixtures("both_ways")
@@ -45,7 +45,7 @@ def test_a_pinned_version_holds_back_and_takes_nothing_back(vars_file: VarsFile)
     assert vars_file.versions() == {"a": 3, "b": 3, "c": 3}
 
     done = vars_file.converge({"d": "secret-of-d"}, key_version=1)
-    assert actions(done) == {"a": KEPT, "b": KEPT, "c": KEPT, "d": ("added", "new")}
+    assert actions(done) == {"a": UNDECLARED, "b": UNDECLARED, "c": UNDECLARED, "d": ("added", "new")}
     assert vars_file.versions() == {"a": 3, "b": 3, "c": 3, "d": 1}
     assert vars_file.plaintexts() == {name: f"secret-of-{name}" for name in "abcd"}
 

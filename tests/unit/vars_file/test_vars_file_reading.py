@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, parse
+import json
 
-from tests.unit.vars_file.texts import PATH, changed, sealed
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, bound, parse
+
+from tests.unit.vars_file.texts import PATH, changed, metadata, refusal, sealed
 
 
 def test_a_file_is_read() -> None:
@@ -83,3 +85,23 @@ anchored: &here {sealed()}
     )
     assert {entry.ciphertext for entry in file.entries.values()} == {sealed()}
     assert len(file.entries) == 8
+
+
+def test_a_fingerprint_says_which_ciphertext_it_is_for() -> None:
+    mark, other = sealed(1, "SE1B"), sealed(1, "T1RI")
+    hmacs = {"old": mark, "own": bound(mark, sealed()), "merged": bound(mark, other), "none": ""}
+    lines = {name: text for name, text in hmacs.items() if text}
+    text = "".join(f"{name}: {sealed()}\n" for name in hmacs) + metadata(lines)
+    # Both readers, and JSON.
+    in_json = json.dumps({**dict.fromkeys(hmacs, sealed()), "_transit": {"key": "ml", "hmac": lines}})
+    for file in (parse(text, PATH), parse(text.replace("_transit:", "_transit: # x"), PATH), parse(in_json, "x.json")):
+        assert {name: entry.fingerprint for name, entry in file.entries.items()} == {
+            **dict.fromkeys(hmacs, mark),
+            "none": "",
+        }
+        assert [name for name, entry in file.entries.items() if entry.is_misbound] == ["merged"]
+
+
+@pytest.mark.parametrize("tail", [" sha256:xyz", " sha256:12", " x", " md5:" + 32 * "0"])
+def test_a_damaged_digest_is_refused(tail: str) -> None:
+    assert "the hmac of a is damaged" in refusal(f"a: {sealed()}\n{metadata({'a': sealed() + tail})}")

@@ -68,6 +68,15 @@ NAMELESS = f"the value of an entry without a valid name {PLAIN}"
             "repeats its values too",
         ),
         ("- " * 50_000, "is nested too deeply."),
+        (
+            f"a: {sealed()}\n<<<<<<< HEAD\nb: {SECRET}\n=======\nb: {SECRET}2\n>>>>>>> feature/keys\n",
+            "(line 2): one side is at keys.transit.yml:2 (HEAD) and the other side is at keys.transit.yml:4 (feature/k",
+        ),
+        (
+            f"<<<<<<< {SECRET} \ue000\na: b\n||||||| x\n=======\n>>>>>>> y\n",
+            "one side is at keys.transit.yml:1 and the",
+        ),
+        (f"<<<<<<< ours\nb: [{SECRET}\n", "is not YAML (line"),
         (f"1: {sealed()}", NAMELESS),
         (f"{{{SECRET}}}", NAMELESS),
         (f"[{SECRET}]: {sealed()}", NAMELESS),

@@ -60,9 +60,8 @@ def command(  # noqa: PLR0913  each is an argument of the command
     Generates the files, then runs the playbook of each stack. The server and the login are read from the environment
     (BAO_ADDR, BAO_TOKEN, VAULT_ADDR, …), unless the stack sets them. A second run changes nothing.
 
-    A secret whose source is missing keeps its stored ciphertext. So whoever has none of the plaintexts can deploy too.
-
-    Ciphertexts and the record of what was deployed are in the folder mlkeys.state beside the program: commit it.
+    Ciphertexts and the record of deployments are in the folder mlkeys.state beside the program: commit it. A secret
+    whose source is missing keeps its ciphertext.
 
     What a former deployment made and the program no longer has is shown and then deleted: policies, AppRoles,
     ciphertexts, and on hosts services of an agent and files with plaintext. On a terminal, deploy asks first. Without
@@ -72,7 +71,6 @@ def command(  # noqa: PLR0913  each is an argument of the command
 
     \b
     Examples:
-      mlkeys deploy
       mlkeys deploy --stack prod
       mlkeys deploy --limit 'web-1*'
       mlkeys deploy --delete-keys transit/old-key
@@ -85,7 +83,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     found = compared(app, program, todo, delete_keys, adopt=adopt)
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)
-    arguments = [] if limit is None else ["--limit", f"localhost,{limit}"]
+    arguments = ["--limit", f"localhost,{limit}"] if limit is not None else []
     given = ["--extra-vars", json.dumps({"generate": generate})] if generate else []
     by_name = {one.state.name: one for one in found}
 

@@ -86,7 +86,7 @@ def _decrypting(client: Client, group: list[Secret]) -> dict[str, str]:
 
 def _rewrapping(client: Client, group: list[Secret]) -> dict[str, str]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import stored_item
 
     file = group[0].file
     items = [stored_item(secret.file.entries[secret.name]) for secret in group]

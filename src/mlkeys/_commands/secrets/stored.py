@@ -107,7 +107,7 @@ def results(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes | str]
 def answers(client: Client, backend: str, key: str, entries: Sequence[Entry]) -> dict[str, bytes | str]:
     """The same for entries of one key, in one request."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import stored_item
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import stored_item
 
     items = [stored_item(entry) for entry in entries]
     found = Transit(client, backend).decrypt_each(key, items) if items else []

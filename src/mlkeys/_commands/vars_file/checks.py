@@ -118,7 +118,9 @@ def _line_of(text: str, name: str) -> int:
 
 def _stored(file: VarsFile, text: str) -> StoredFile:
     entries = tuple(
-        StoredEntry(name, entry.version, ciphertext_version(entry.fingerprint) or 0, _line_of(text, name))
+        StoredEntry(
+            name, entry.version, ciphertext_version(entry.fingerprint) or 0, _line_of(text, name), entry.is_misbound
+        )
         for name, entry in file.entries.items()
     )
     return StoredFile(file.path, file.backend, file.key, file.fingerprint_key or file.key, entries)

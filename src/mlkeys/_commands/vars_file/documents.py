@@ -62,7 +62,7 @@ def read(documents: Iterable[Document]) -> Iterator[StoredFile | Skipped]:
                 yield Skipped(f"{one.file}: the document '{name}'", "it does not exist, or holds no entries")
                 continue
             entries = tuple(
-                StoredEntry(entry.name, entry.version, ciphertext_version(entry.fingerprint) or 0, 1)
+                StoredEntry(entry.name, entry.version, ciphertext_version(entry.fingerprint) or 0, 1, entry.is_misbound)
                 for entry in file.entries.values()
             )
             yield StoredFile(name, file.backend, file.key, file.fingerprint_key or file.key, entries)
