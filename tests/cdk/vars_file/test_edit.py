@@ -251,6 +251,14 @@ def test_most_entries_are_not_removed_without_a_confirmation(edit: Edit, stored:
     assert stored.read_bytes() == before
 
 
+def test_the_only_entry_is_removed_by_its_line_but_not_by_an_empty_text(bao: Bao, edit: Edit) -> None:
+    edit("text += 'only: one\\n'")
+    assert "is empty, which removes 1 of 1 entry: only." in edit("text = ' \\n'", status=1).stderr
+    assert decrypted(bao, FILE) == {"only": "one"}
+    edit("text = text[: text.index('only')]")
+    assert decrypted(bao, FILE) == {}
+
+
 def test_most_entries_are_removed_when_that_is_confirmed(bao: Bao, stored: Path, tmp_path: Path) -> None:
     script = editor("text = 'number: \"12\"\\n'")
     before = stored.read_bytes()
