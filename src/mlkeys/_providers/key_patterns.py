@@ -60,7 +60,7 @@ class Form:
         inside: whether the marks are a part of the secret, in a row of at least 20 letters, digits, `_` and `-`.
         row: whether the secret has a row of at least 20 letters, digits, `_` and `-` with a digit.
         entropy: of the secret, at least; as gitleaks computes it.
-        allowances: what is no secret all the same.
+        allowances: what is not a secret all the same.
     """
 
     what: str
