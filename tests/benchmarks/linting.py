@@ -75,8 +75,8 @@ def _recall(commands: Commands, kind: str, name: str) -> Row:
     total = len(forms) * EACH
     shares = {program: f"{program} {count * 100 / total:.0f} %" for program, count in found.items()}
     return Row(
-        f"fake {name} that are found: {total:,}, of {len(forms)} forms",
-        shares.pop("mlkeys").removeprefix("mlkeys "),
+        f"fake {name} that are found",
+        f"{shares.pop('mlkeys').removeprefix('mlkeys ')} of {total:,}, of {len(forms)} forms",
         ", ".join(shares.values()),
         "all",
         holds=found["mlkeys"] == total,

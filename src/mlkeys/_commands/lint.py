@@ -80,7 +80,7 @@ def _list_rules(ctx: click.Context, _option: click.Parameter, value: bool) -> No
     multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Also search for the rules in this TOML file, in the format of gitleaks; repeatable.",
+    help="Also search for the rules in this TOML file, in the format of gitleaks (for contents only); repeatable.",
 )
 @click.option("--fix", is_flag=True, help="Move secrets into the file of --to, and leave references in their places.")
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="File for --fix.")
@@ -105,9 +105,6 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     LiteLLM and .env files into the encrypted vars file of --to, and refers to them in their places. For other files, it
     shows what to do. It encrypts with the rights of 'mlkeys import'. A secret that was in a commit must be replaced at
     its provider all the same.
-
-    --patterns reads rules as gitleaks has them: expressions, keywords, entropy, secretGroup and allowlists of
-    expressions and words. Rules and allowlists about the names of files are ignored.
 
     The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable, Iterator
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
@@ -92,7 +91,9 @@ _inherited: list[tuple[Worktree, Patterns]] = []
 
 
 def _by_all(tree: Worktree, patterns: Patterns, listed: list[Listed], processors: int) -> Iterator[Scanned | None]:
+    # Most folders need no processes.
     from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
     parts = iter(listed)

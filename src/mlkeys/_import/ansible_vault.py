@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ansible.parsing.vault import VaultLib, VaultSecret
 
 _PROMPT = "prompt"
+# Of a first line without a vault ID: $ANSIBLE_VAULT;1.1;AES256
+_PARTS = 3
 
 
 class AnsibleVault:
@@ -55,7 +57,9 @@ class AnsibleVault:
             plaintext: bytes = self._library.decrypt(text.strip().encode())
             return plaintext.decode()
         except AnsibleError:
-            raise MlkeysError(f"{where}: none of the vault passwords decrypts it.") from None
+            label = _label(text)
+            asked = f" Its vault ID is {label}." if label else ""
+            raise MlkeysError(f"{where}: none of the vault passwords decrypts it.{asked}") from None
         except UnicodeDecodeError:
             raise MlkeysError(f"{where}: the plaintext is not UTF-8 text.") from None
 
@@ -71,6 +75,12 @@ class AnsibleVault:
         if self._ask or not given:
             given.append(_PROMPT)
         return VaultLib([_labelled(slug, configured.DEFAULT_VAULT_IDENTITY) for slug in given])
+
+
+def _label(text: str) -> str:
+    """The vault ID in the first line of an encrypted text, empty if there is none."""
+    parts = text.strip().partition("\n")[0].strip().split(";")
+    return "".join(filter(str.isprintable, parts[3])) if len(parts) > _PARTS else ""
 
 
 def _labelled(slug: str, default: str) -> tuple[str, VaultSecret]:

@@ -65,18 +65,18 @@ def select(source: Source, wishes: Wishes) -> Selection:
     problems = list(_unmatched(source.values, wishes))
     left_out: list[tuple[Value, str]] = []
     named: dict[str, list[Value]] = {}
-    refused: dict[str, str] = {}
+    refused: dict[str, tuple[str, str]] = {}
     for value in source.values:
         reason = _left_out(value, wishes)
         if reason:
             left_out.append((value, reason))
             continue
-        subject, problem = _problem(source, value, wishes)
+        subject, kind, problem = _problem(source, value, wishes)
         if problem:
-            refused.setdefault(subject, problem)
+            refused.setdefault(subject, (kind, problem))
             continue
         named.setdefault(_variable(value, wishes), []).append(value)
-    problems += refused.values()
+    problems += _together(refused)
     problems += [problem for name, values in named.items() for problem in _about_name(name, values)]
     refuse(source.path, problems)
     return Selection({name: values[0] for name, values in named.items()}, tuple(left_out))
@@ -115,28 +115,53 @@ def _left_out(value: Value, wishes: Wishes) -> str:
     return "" if value.was_secret else "not encrypted in the source; import it with --only"
 
 
-def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str]:
-    """The subject and text of a decision about a value. A mapping is one subject, not each of its values."""
+def _together(refused: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    """The problems, and many of one kind as one, so that all of them are on one screen."""
+    subjects: dict[str, list[str]] = {}
+    for subject, (kind, _problem_of_one) in refused.items():
+        subjects.setdefault(kind, []).append(subject)
+    said = set()
+    for kind, problem in refused.values():
+        alike = subjects[kind]
+        if len(alike) <= _FEW or kind not in _FOR_MANY:
+            yield problem
+        elif kind not in said:
+            said.add(kind)
+            yield f"{', '.join(alike)} ({len(alike)} values) {_FOR_MANY[kind]}"
+
+
+_FEW = 3
+_NESTED, _SCALAR, _NOTHING, _EMPTY, _REFERS = "nested", "scalar", "nothing", "empty", "refers"
+_SKIP_EACH = "or --skip NAME for each"
+_FOR_MANY = {
+    _NESTED: f"contain nested values: use --flatten to import them as parent_child, {_SKIP_EACH}",
+    _SCALAR: f"are numbers, dates, true or false: use --as-text to import them as they are written, {_SKIP_EACH}",
+    _NOTHING: "contain nothing: use --skip-empty",
+    _EMPTY: "are empty: use --skip-empty",
+    _REFERS: f"refer to something else, and stay unresolved: use --literal to import them as they are, {_SKIP_EACH}",
+}
+
+
+def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, str]:
+    """The subject, kind and text of a decision about a value. A mapping is one subject, not each of its values."""
     if len(value.path) > 1 and not wishes.flatten:
         outer = value.path[0]
-        return outer, (
-            f"{outer} contains nested values: use --flatten to import them as {_joined(value.path)} and so on, or "
-            f"--skip {outer}"
-        )
+        advice = f"use --flatten to import them as {_joined(value.path)} and so on, or --skip {outer}"
+        return outer, _NESTED, f"{outer} contains nested values: {advice}"
     skip = f"--skip {value.name}"
     if value.kind in SCALARS and not wishes.as_text:
-        return value.place, f"{value.place} is {value.kind}: use --as-text to import it as it is written, or {skip}"
+        advice = f"use --as-text to import it as it is written, or {skip}"
+        return value.place, _SCALAR, f"{value.place} is {value.kind}: {advice}"
     if value.kind not in (TEXT, *SCALARS):
-        return value.place, f"{value.place} contains {value.kind}, which is not a secret: use {skip}"
+        kind = _NOTHING if value.kind == NOTHING else "other"
+        return value.place, kind, f"{value.place} contains {value.kind}, which is not a secret: use {skip}"
     if not value.text:
-        return value.place, f"{value.place} is empty: use {skip}"
+        return value.place, _EMPTY, f"{value.place} is empty: use --skip-empty, or {skip}"
     refers = value.reference or (source.reference is not None and source.reference.search(value.text))
     if refers and not wishes.literal:
-        return value.place, (
-            f"{value.place} refers to something else, which would not be resolved: use --literal to import it as it "
-            f"is, or {skip}"
-        )
-    return "", ""
+        advice = f"use --literal to import it as it is, or {skip}"
+        return value.place, _REFERS, f"{value.place} refers to something else, which would not be resolved: {advice}"
+    return "", "", ""
 
 
 def _variable(value: Value, wishes: Wishes) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from mlkeys._shared.yaml_limits import yaml_problem
 
 _NO_KEY = 128
 _SEALED = "ENC["
+_COMMENT = re.compile(rb"^[ \t]*[#;] ?ENC\[", re.MULTILINE)
 _FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}
 _MEANINGS = {
     2: "the file cannot be read",
@@ -49,6 +51,14 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
     return [
         replace(value, was_secret=sealed.get(value.path, True), comments=beside.get(value.path, ())) for value in values
     ]
+
+
+def has_comments(path: Path) -> bool:
+    """Whether a file has comments, which sops encrypts, too."""
+    try:
+        return _COMMENT.search(path.read_bytes()) is not None
+    except OSError:
+        return False
 
 
 def _decrypted(path: Path, input_type: str | None, output_type: str) -> bytes:

@@ -62,12 +62,14 @@ class Source:
     Attributes:
         advice: what to do with the source after the import.
         reference: finds what users of the source replace in a value, such as templates; None for nothing.
+        has_comments: whether it has comments, for a source that gives them only on demand.
     """
 
     path: str
     values: tuple[Value, ...]
     reference: re.Pattern[str] | None = None
     advice: str = ""
+    has_comments: bool = False
 
 
 class Number(str):

@@ -18,6 +18,7 @@ from typing import Any
 _FILES = "vault_transit_vars_files"
 _PATHS = ("vault_transit_host_vars_files", "vault_transit_rotate_vars_files", "vault_transit_status_vars_files")
 _NAMES = (_FILES, *_PATHS)
+_IN_ALL = "_vars_files"
 
 _YAML = (".yml", ".yaml", ".json")
 _INI = ("", ".ini", ".cfg")
@@ -60,7 +61,7 @@ class Declared:
 
 def declares(text: str) -> bool:
     """Whether a text may declare encrypted vars files."""
-    return any(name in text for name in _NAMES)
+    return _IN_ALL in text and any(name in text for name in _NAMES)
 
 
 def is_yaml(path: str) -> bool:

@@ -73,7 +73,7 @@ def _found(text: str, patterns: Patterns) -> Iterator[Found]:
         # The first matching form of the table is the most specific one.
         if any(found.start < other.end and other.start < found.end for other in taken):
             continue
-        # In random text of a private key, most words of placeholders are no words.
+        # The random text of a private key may contain the other words of placeholders.
         is_key = found.form.kind == A_PRIVATE_KEY
         if not ("EXAMPLE" in found.secret if is_key else is_placeholder(found.secret)):
             taken.append(found)

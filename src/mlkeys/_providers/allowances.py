@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the rules of gitleaks allow: texts of the right shape that are no secrets."""
+"""What the rules of gitleaks allow: texts of the right shape that are not secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECRET, _MATCH, _LINE = "secret", "match", "line"
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Expressions and words that show that something is no secret.
+    """Expressions and words that show that something is not a secret.
 
     Attributes:
         target: what the expressions are for: the `secret`, the whole `match`, or the `line`. Words are for the secret.

@@ -60,7 +60,7 @@ class Form:
         inside: whether the marks are a part of the secret, in a row of at least 20 letters, digits, `_` and `-`.
         row: whether the secret has a row of at least 20 letters, digits, `_` and `-` with a digit.
         entropy: of the secret, at least; as gitleaks computes it.
-        allowances: what is no secret all the same.
+        allowances: what is not a secret all the same.
     """
 
     what: str
@@ -105,7 +105,11 @@ class Form:
             return
         for found in self._matches(self._shape, text):
             start, end = found.span(self._group_of(found))
-            if self._stands_alone(text, start, end) and not self._is_allowed(text, found, text[start:end]):
+            # What precedes a group is a matter of the expression.
+            begins = bool(self.near) or start == found.start()
+            if self._stands_alone(text, start, end, begins=begins) and not self._is_allowed(
+                text, found, text[start:end]
+            ):
                 yield start, end
 
     def _group_of(self, found: re.Match[str]) -> int:
@@ -158,11 +162,11 @@ class Form:
         """Yield what may be such secrets."""
         return (found.group() for found in self._sign.finditer(text))
 
-    def _stands_alone(self, text: str, start: int, end: int) -> bool:
+    def _stands_alone(self, text: str, start: int, end: int, *, begins: bool) -> bool:
         before, behind = text[start - 1 : start], text[end : end + 1]
         if self._glued(behind):
             return False
-        if self.anywhere or not self._glued(before) or (before in "_-" and not self.glue):
+        if self.anywhere or not begins or not self._glued(before) or (before in "_-" and not self.glue):
             return True
         return _ESCAPE.search(text[max(0, start - _LONGEST_ESCAPE) : start]) is not None
 

@@ -349,6 +349,14 @@ def test_a_name_on_another_line_of_the_paragraph_counts(text: str) -> None:
     assert bool(found(text.format(secret).replace("\n", "\n\n"))) is ("\n" not in text[:-1])
 
 
+@pytest.mark.parametrize("between", ["a ", "ü ", "\U0001f511 "])
+def test_a_name_counts_as_far_as_the_text_between_may_be(between: str) -> None:
+    spaces = " " * 36
+    text = f"mistral: {between * 37}\n  key\n{spaces}value:{' ' * 3}{some(ALNUM, 32)}\n"
+    assert len(found(text)) == 1
+    assert not found(text.replace("mistral", f"mistral {between * 4}"))
+
+
 @pytest.mark.parametrize(
     "before",
     [
@@ -461,7 +469,7 @@ path = '\\.p12$'
 [[rules]]
 id = "acme"
 regex = '(?:acme-([0-9a-f]{12,60})|\\.emca=([a-z0-9]{12}))(?:[;\\s]|$)'
-keywords = ["acme-", ".emca=", "-a-keyword-that-is-longer-than-the-forty-characters"]
+keywords = ["acme-", ".emca="]
 entropy = 2
 [[rules.allowlists]]
 regexes = ['^0123']
@@ -476,6 +484,11 @@ regexes = ["."]
 condition = "AND"
 regexes = ["^9876"]
 stopwords = ["fade"]
+
+[[rules]]
+id = "long"
+regex = 'z([0-9a-f]{12})'
+keywords = ["A=keyword-that-is-longer-than-the-forty-characters"]
 """
     patterns = Patterns(tuple(forms_of(tomllib.loads(rules))))
 
@@ -483,6 +496,7 @@ stopwords = ["fade"]
         return [(one.line, one.column) for one in secrets_in(text, "f", patterns)]
 
     assert places("acme-918273645abc;\nx.emca=q1w2e3r4t5z6\n") == [(1, 6), (2, 8)]
+    assert places("a=keyword-that-is-longer-than-the-forty-characters z918273645abc") == [(1, 53)]
     assert places("acme-9876fade5a1c acme-98765ade5a1c acme-8876fade5a1c") == [(1, 24), (1, 42)]
     allowed = ["acme-aaaaabbbbbaa", "acme-0123645abcde", "sample acme-918273645abc", "acme-91827deadbeef"]
     assert places("\n".join(allowed)) == []

@@ -242,13 +242,21 @@ def test_an_invalid_text_is_refused_with_its_lines(edit: Edit, text: str, reason
     assert not FILE.exists()
 
 
-@pytest.mark.parametrize("script", ["text = ''", "text = '# all gone\\n'", "text = text[: text.index('openai')]"])
-def test_most_entries_are_not_removed_without_a_confirmation(edit: Edit, stored: Path, script: str) -> None:
+def test_most_entries_are_not_removed_without_a_confirmation(edit: Edit, stored: Path) -> None:
     before = stored.read_bytes()
-    done = edit(script, status=1)
-    assert "removes" in done.stderr
-    assert "of 3 entries" in done.stderr
-    assert stored.read_bytes() == before
+    for script in ("text = ''", "text = '# all gone\\n'", "text = text[: text.index('openai')]"):
+        done = edit(script, status=1)
+        assert "removes" in done.stderr
+        assert "of 3 entries" in done.stderr
+        assert stored.read_bytes() == before
+
+
+def test_the_only_entry_is_removed_by_its_line_but_not_by_an_empty_text(bao: Bao, edit: Edit) -> None:
+    edit("text += 'only: one\\n'")
+    assert "is empty, which removes 1 of 1 entry: only." in edit("text = ' \\n'", status=1).stderr
+    assert decrypted(bao, FILE) == {"only": "one"}
+    edit("text = text[: text.index('only')]")
+    assert decrypted(bao, FILE) == {}
 
 
 def test_most_entries_are_removed_when_that_is_confirmed(bao: Bao, stored: Path, tmp_path: Path) -> None:

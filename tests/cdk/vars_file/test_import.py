@@ -149,6 +149,13 @@ def test_another_value_is_taken_on_request_only(bao: Bao, importing: Importing) 
         ("A=1\na=2\n", ["A (line 1), a (line 2): all of them would become a", "--rename"]),
         ("A=1\nB=$(pass show b)\n", ["B (line 2) refers to something else", "--literal"]),
         ("1A=1\nNULL=2\n", ["1A (line 1) would become '1a'", "NULL (line 2) would become 'null'", "--rename 1A=NEW"]),
+        (
+            "A=$A\nB=`b`\nC=op://c\nD=\nE=vault:e\n",
+            [
+                "A (line 1), B (line 2), C (line 3), E (line 5) (4 values) refer to something else",
+                "D (line 4) is empty: use --skip-empty",
+            ],
+        ),
         ("A=1\nB='x\nC=\"y\n", ["line 2 is not an assignment", "line 3 is not an assignment"]),
     ],
 )
@@ -362,9 +369,8 @@ def test_only_what_is_wanted_is_decrypted(bao: Bao, importing: Importing) -> Non
     text = f"plain: x\n{inline('a', OPENAI, 'first', 'dev')}{inline('b', OTHER, 'second', 'prod')}"
     Path("vars.yml").write_text(text)
     password = ("--vault-id", "dev@one")
-    assert (
-        "none of the vault passwords decrypts it" in importing("ansible-vault", "vars.yml", *password, status=1).stderr
-    )
+    stderr = importing("ansible-vault", "vars.yml", *password, status=1).stderr
+    assert "none of the vault passwords decrypts it. Its vault ID is prod." in stderr
     assert not TARGET.exists()
     importing("ansible-vault", "vars.yml", *password, "--only", "a")
     importing("ansible-vault", "vars.yml", *password, "--skip", "b", to=Path("b.transit.yml"))
@@ -599,7 +605,7 @@ def test_comments_are_imported_on_request(
     else:
         Path("vault.yml").write_text(vaulted(COMMENTED))
         arguments = ["ansible-vault", "vault.yml", *password, "--flatten"]
-    importing(*arguments, to=Path("a.transit.yml"))
+    assert "(--comments)" in importing(*arguments, to=Path("a.transit.yml")).stderr
     assert "#" not in Path("a.transit.yml").read_text()
     importing(*arguments, "--comments")
     lines = [line.split(": vault:")[0] for line in TARGET.read_text().splitlines()]

@@ -131,11 +131,12 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
         if status:
             raise MlkeysError(f"The editor failed with status {status}. {aim.path} is unchanged.")
         try:
-            after = parsed(_taken(buffer), name_problems)
+            text = _taken(buffer)
+            after = parsed(text, name_problems)
             if after == before:
                 return ()
             with guard.waiting():
-                _check_removals(before, after)
+                _check_removals(before, after, emptied=not text.strip())
             return _merged_and_written(aim, before, after, guard)
         except ChangedMeanwhile:
             raise
@@ -146,18 +147,22 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
                 raise MlkeysError(f"{reason}\n{aim.path} is unchanged.")
 
 
-def _check_removals(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+def _check_removals(before: Mapping[str, str], after: Mapping[str, str], *, emptied: bool) -> None:
     """Ask before most of the entries are removed: the editor may have lost them.
+
+    Args:
+        emptied: whether the text is empty. An editor that works leaves at least the comment at its top.
 
     Raises:
         MlkeysError: the user, or nobody, agreed.
     """
     removed = [name for name in before if name not in after]
-    if len(removed) < _FEW or 2 * len(removed) <= len(before):
+    if not emptied and (len(removed) < _FEW or 2 * len(removed) <= len(before)):
         return
-    reason = f"The edited text removes {len(removed)} of {len(before)} entries: {', '.join(removed)}."
+    entries = f"{len(removed)} of {len(before)} {'entry' if len(before) == 1 else 'entries'}: {', '.join(removed)}."
+    reason = f"The edited text is empty, which removes {entries}" if emptied else f"The edited text removes {entries}"
     if not sys.stdin.isatty():
-        raise MlkeysError(f"{reason} Without a terminal to confirm this, remove them in several steps.")
+        raise MlkeysError(f"{reason} Without a terminal to confirm this, remove them line by line, in several steps.")
     click.secho(reason, fg="red", err=True)
     if not click.confirm("Remove them?", default=False, err=True):
         raise MlkeysError("They are not removed.")

@@ -111,11 +111,12 @@ def sops(source: Path, input_type: str | None, **options: Any) -> None:
       mlkeys import sops secrets.enc.yaml --to group_vars/all/keys.transit.yml --key ml-api-key
       mlkeys import sops secrets.enc.ini --to keys.transit.yml --flatten --only openai
     """
-    from mlkeys._import.sops_source import sops_values
+    from mlkeys._import.sops_source import has_comments, sops_values
 
     def read(wishes: Wishes) -> Source:
         values = tuple(sops_values(source, input_type, comments=wishes.comments))
-        return Source(str(source), values, advice=ABOUT_SEALED.format(how=f"sops edit {source}"))
+        advice = ABOUT_SEALED.format(how=f"sops edit {source}")
+        return Source(str(source), values, advice=advice, has_comments=has_comments(source))
 
     run_import(read, options)
 

@@ -191,14 +191,18 @@ def _report(source: Source, selection: Selection, changes: Sequence[Change], tit
 def _farewell(source: Source, selection: Selection, aim: Target, state: str, wishes: Wishes) -> str:
     """What to do with the source now, which is left to the user."""
     left = len(selection.left_out)
-    kept = f" {left} of its values {'was' if left == 1 else 'were'} skipped, and exist only there."
+    skipped = (
+        "1 of its values was skipped, and exists" if left == 1 else f"{left} of its values were skipped, and exist"
+    )
+    kept = f" {skipped} only there."
     texts = {name: value.text for name, value in selection.chosen.items()}
     ending = [name for name, text in texts.items() if text.find("\n") == len(text) - 1]
     lines = f" A newline ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
     count = len(selection.chosen)
     values = "1 value" if count == 1 else f"{count} values"
     left_there = sum(len(value.comments) for value in selection.chosen.values())
-    notes = " Its comments were not imported (--comments)." if left_there and not wishes.comments else ""
+    has_comments = left_there or source.has_comments
+    notes = " Its comments were not imported (--comments)." if has_comments and not wishes.comments else ""
     about = f"{kept if left else ''}{lines}{notes}"
     if source.path == "-":
         return f"{aim.path} now holds {values} from standard input.{about}"
