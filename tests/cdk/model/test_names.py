@@ -12,6 +12,7 @@ import pytest
 
 from mlkeys import Agent, Annotations, App, EncryptedVars, HostConfig, Inventory, Secret, Stack
 from mlkeys import transit as vault
+from mlkeys._synthesis.synth import synthesize
 from tests.cdk.apps import app_of, files, key_in, plays, problems, stack, task_of, terraform
 
 TEXT: Any = "abc"
@@ -78,6 +79,16 @@ def test_a_grant_on_a_secret_that_no_file_has_is_a_warning_with_its_line() -> No
     assert "Did you mean 'openai_api_key'?" in warning
     Annotations.of(key).acknowledge("unknown-secret")
     assert warnings(s) == []
+
+
+def test_an_existing_key_may_have_secrets_of_other_programs() -> None:
+    s = stack()
+    key = vault.TransitSecretBackendKey.from_existing(s, "k", name="k", derived=True)
+    key.grant_decrypt(vault.Policy(s, "p"), secrets=["openai_apikey"])
+    assert not synthesize(app_of(s)).warnings
+    EncryptedVars(s, "v", key=key, secrets={"openai_api_key": Secret.env("A")})
+    (found,) = synthesize(app_of(s)).warnings
+    assert "Did you mean 'openai_api_key'?" in found.message
 
 
 def test_many_unknown_secrets_are_counted() -> None:
