@@ -20,7 +20,7 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._errors import Problem
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.location import Location
-from mlkeys._model.marks import Target, damage, readable, targets
+from mlkeys._model.marks import Target, damage, has_marks, readable, targets
 from mlkeys._model.reference import looking
 from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct, Validation
@@ -143,7 +143,7 @@ def _text_problems(view: View, element: Element, field: str, text: str) -> Itera
     yield from _word_problems(field, text)
     if ("<" in text or "Secret." in text) and (found := _representation(view, text)):
         yield f"{field} holds {found}, which is only its name for messages: {_INSTEAD}"
-    if any(True for _ in targets(text)):
+    if has_marks(text):
         yield from _reference_problems(view, element, field, text)
 
 

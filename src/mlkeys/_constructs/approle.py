@@ -15,6 +15,9 @@ from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
 from mlkeys._shared.schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute, path_problem
 
+#: The server refuses longer ones.
+_LONGEST_NAME = 4096
+
 
 class AppRoleAttributes(TypedDict, total=False):
     """Keywords of `AppRole`, under the names of the API."""
@@ -133,6 +136,9 @@ class AppRole(Resource):
 
     def _validate(self) -> list[str]:
         problems = place_problems(self.values, path_problem)
+        longer = len(self.name.apply(str.encode)) - _LONGEST_NAME
+        if longer > 0:
+            problems.append(f"the name of the role is too long by {longer}: it can have {_LONGEST_NAME} bytes")
         if self.policies:
             return problems
         return [

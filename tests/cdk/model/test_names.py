@@ -141,3 +141,21 @@ def test_names_that_no_file_can_have_are_refused() -> None:
         "the path of the construct is too long by 264: the name of its file can have 255 bytes",
         "the id of the stack is too long by 1: the name of its file can have 255 bytes",
     ]
+
+
+def test_names_that_no_host_or_server_can_have_are_refused() -> None:
+    s = stack("s")
+    web = Inventory(s, "i").group("web", ["h"])
+    HostConfig(s, "c", hosts=web, dest=f"/etc/{'d' * 256}/x", json={"a": 1})
+    engine = vault.TransitSecretBackend(s, "e", path="e" * 300)
+    key = vault.TransitSecretBackendKey(s, "k", backend=engine.path, name="k")
+    key.encrypt(Secret.env("A"))
+    found = [message.rpartition(") ")[2] for message in problems(s)]
+    assert found == [
+        "dest is too long by 1: the name of its file can have 255 bytes",
+        "the path of the key is too long by 45: the name of its file can have 255 bytes",
+    ]
+    alone = stack("s")
+    vault.AppRole(alone, "r", name="r" * 4097, token_policies=["default"])
+    (message,) = problems(alone)
+    assert message.endswith("the name of the role is too long by 1: it can have 4096 bytes")
