@@ -20,12 +20,13 @@ key = vault.TransitSecretBackendKey(
     auto_rotate_period=Duration.days(90),
 )
 
-# Three gateways that are folders in mlkeys.out. For real hosts, use group() instead of local(), without gateway_root.
+# Three gateways that are folders in hosts/, beside the program. For real hosts, use group() instead of local(), without
+# gateway_root.
 gateways = Inventory("hosts").local(
     "llm_gateways",
     ["gateway-a", "gateway-b", "gateway-c"],
     variables={
-        "gateway_root": Template("{{ inventory_dir }}/../hosts/{{ inventory_hostname }}"),
+        "gateway_root": Template("{{ inventory_dir }}/../../../../hosts/{{ inventory_hostname }}"),
         "gateway_port": Template("{{ 4001 + groups['llm_gateways'].index(inventory_hostname) }}"),
         "ml_keys_engine": engine.path,
         "ml_keys_key": key.name,

@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "_model": {"_errors", "_shared", "_providers"},
     "_constructs": {"_errors", "_shared", "_providers", "_model"},
     "_analysis": {"_errors", "_shared", "_providers", "_model", "_constructs"},
-    "_targets": {"_errors", "_shared", "_record", "_model", "_constructs", "_analysis"},
+    "_targets": {"_errors", "_shared", "_providers", "_record", "_model", "_constructs", "_analysis"},
     "_synthesis": {"_errors", "_shared", "_providers", "_record", "_model", "_constructs", "_analysis", "_targets"},
     "app": {"_model", "_synthesis"},
     "transit": {"_constructs"},

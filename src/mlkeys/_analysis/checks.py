@@ -20,14 +20,20 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._errors import Problem
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.location import Location
-from mlkeys._model.marks import damage, readable, targets
+from mlkeys._model.marks import Target, damage, has_marks, readable, targets
+from mlkeys._model.reference import looking
 from mlkeys._model.stack import Root, Stack
-from mlkeys._model.tree import Construct
+from mlkeys._model.tree import Construct, Validation
 from mlkeys._providers.literals import hidden, secret_form, secrets_in
 from mlkeys._shared.schema import did_you_mean
 
 #: How many unknown names of a key are reported one by one.
 _SHOWN_NAMES = 5
+_INSTEAD = "encrypt a secret, and use an attribute of a construct, as it is or in an f-string without !r"
+# As `repr` shows them.
+_SECRET = re.compile(r"Secret\.(env|file|prompt|kv|generated)\((['\"][^)]*|\d+)\)")
+_CONSTRUCT = re.compile(r"<\w+ (?P<path>[\w./-]+)>")
+_ATTRIBUTE = re.compile(r"<(?P<path>[\w./-]+)\.(?P<attribute>[a-z_]+)>")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff]")
 
 
@@ -79,9 +85,12 @@ def warnings_of(view: View) -> tuple[Problem, ...]:
 
 def _warnings(view: View, construct: Construct) -> Iterator[tuple[str, str, Location]]:
     yield from ((id_, text, construct.node.location) for id_, text in construct.node.warnings)
-    if isinstance(construct, TransitSecretBackendKey) and construct.managed and construct.granted:
+    if isinstance(construct, TransitSecretBackendKey) and construct.granted:
         known = view.names_under(construct)
         missing = [name for name in construct.granted if name not in known]
+        if not construct.managed:
+            # Other programs may encrypt with it, so only what looks mistyped is.
+            missing = [name for name in missing if did_you_mean(name, known)]
         for name in missing[:_SHOWN_NAMES]:
             text = f"the program grants the secret {name!r}, which none of its vars files has."
             yield "unknown-secret", f"{text}{did_you_mean(name, known)}", construct.granted[name]
@@ -98,8 +107,15 @@ def _own_problems(app: Root, construct: Construct) -> Iterator[Problem]:
     for message, location in construct.node.problems:
         yield Problem(construct.node.path, location.seen_from(app.node.folder), message)
     for validation in construct.node.validations:
-        for message in validation():
-            yield _problem(construct, readable(construct, message))
+        yield from (_problem(construct, readable(construct, message)) for message in _messages(validation))
+
+
+def _messages(validation: Validation) -> list[str]:
+    in_validation = looking.set(True)
+    try:
+        return [*validation()]
+    finally:
+        looking.reset(in_validation)
 
 
 def _element_problems(view: View, element: Element) -> Iterator[str]:
@@ -125,7 +141,9 @@ def _common_texts(construct: Construct) -> Iterator[tuple[str, str]]:
 
 def _text_problems(view: View, element: Element, field: str, text: str) -> Iterator[str]:
     yield from _word_problems(field, text)
-    if any(True for _ in targets(text)):
+    if ("<" in text or "Secret." in text) and (found := _representation(view, text)):
+        yield f"{field} holds {found}, which is only its name for messages: {_INSTEAD}"
+    if has_marks(text):
         yield from _reference_problems(view, element, field, text)
 
 
@@ -138,6 +156,21 @@ def _word_problems(field: str, text: str) -> Iterator[str]:
         yield f"{field} holds a lone surrogate, which no file can hold"
     if _CONTROL.search(text):
         yield f"{field} holds control characters"
+
+
+def _representation(view: View, text: str) -> str | None:
+    """Return what a program has written into a text as `repr` or `!r` shows it, None when there is nothing."""
+    if found := _SECRET.search(text):
+        return found[0]
+    for found in _CONSTRUCT.finditer(text):
+        construct = view.app.node.find(found["path"])
+        if construct is not None and found[0] == repr(construct):
+            return found[0]
+    for found in _ATTRIBUTE.finditer(text):
+        construct = view.app.node.find(found["path"])
+        if isinstance(construct, Element) and view.pointer(Target(construct.node.path, found["attribute"])):
+            return found[0]
+    return None
 
 
 def _reference_problems(view: View, element: Element, field: str, text: str) -> Iterator[str]:

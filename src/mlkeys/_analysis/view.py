@@ -15,7 +15,7 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.output import Output
 from mlkeys._model.element import Element
-from mlkeys._model.marks import Target, parts, targets
+from mlkeys._model.marks import Target, has_marks, parts, targets
 from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct
 
@@ -43,6 +43,9 @@ class View:
 
     def __init__(self, app: Root) -> None:
         self.app = app
+        self._pointers: dict[Target, Pointer | None] = {}
+        self._known_texts: dict[str, str | None] = {}
+        self._references: dict[Element, list[Element]] = {}
         self._of_kind: dict[tuple[Stack, type[Element]], Any] = {}
         self._below: dict[Construct, Sequence[Element]] = {}
         self._sorted: dict[Stack, tuple[list[Element], list[Element]]] = {}
@@ -116,6 +119,11 @@ class View:
 
     def pointer(self, target: Target) -> Pointer | None:
         """Resolve a reference; None when this app does not have its target."""
+        if target not in self._pointers:
+            self._pointers[target] = self._found(target)
+        return self._pointers[target]
+
+    def _found(self, target: Target) -> Pointer | None:
         construct = self.app.node.find(target.path)
         if not isinstance(construct, Element):
             return None
@@ -123,21 +131,20 @@ class View:
             return Pointer(construct, target.attribute)
         return None
 
-    def pointers(self, text: str) -> Iterator[Pointer]:
-        """Yield the targets of the references in a text."""
-        for target in targets(text):
-            if (found := self.pointer(target)) is not None:
-                yield found
+    def pointers(self, text: str) -> Sequence[Pointer]:
+        """Return the targets of the references in a text."""
+        found = [self.pointer(target) for target in targets(text)]
+        return [pointer for pointer in found if pointer is not None] if found else ()
 
     def known_text(self, text: str) -> str | None:
         """Return the text with its references replaced, None when a value is only known after deployment."""
-        done = []
-        for part in parts(text):
-            known = part if isinstance(part, str) else self._known(part)
-            if known is None:
-                return None
-            done.append(known)
-        return "".join(done)
+        text = str(text)
+        if not has_marks(text):
+            return text
+        if text not in self._known_texts:
+            done = [part if isinstance(part, str) else self._known(part) for part in parts(text)]
+            self._known_texts[text] = None if None in done else "".join(part for part in done if part is not None)
+        return self._known_texts[text]
 
     def _known(self, target: Target) -> str | None:
         found = self.pointer(target)
@@ -154,10 +161,12 @@ class View:
 
     def references(self, element: Element) -> list[Element]:
         """Return the elements that an element refers to. Its explicit dependencies are on its node and its scopes'."""
-        found = [_made_by(pointer.element) for text in self._texts_of(element) for pointer in self.pointers(text)]
-        if isinstance(element, (EncryptedVars, Decrypted)):
-            found.append(element.key)
-        return [other for other in found if other is not element]
+        if element not in self._references:
+            found = [_made_by(pointer.element) for text in self._texts_of(element) for pointer in self.pointers(text)]
+            if isinstance(element, (EncryptedVars, Decrypted)):
+                found.append(element.key)
+            self._references[element] = [other for other in found if other is not element]
+        return self._references[element]
 
     def _texts_of(self, element: Element) -> Iterator[str]:
         # A file of ciphertexts is written in one step.

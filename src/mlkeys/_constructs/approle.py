@@ -11,9 +11,13 @@ from mlkeys._constructs.backend import place_problems
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
+from mlkeys._model.marks import readable
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct
 from mlkeys._shared.schema import APPROLE_ATTRIBUTES, AT_CREATION, Attribute, path_problem
+
+#: The server refuses longer ones.
+_LONGEST_NAME = 4096
 
 
 class AppRoleAttributes(TypedDict, total=False):
@@ -133,6 +137,9 @@ class AppRole(Resource):
 
     def _validate(self) -> list[str]:
         problems = place_problems(self.values, path_problem)
+        longer = len(readable(self, str(self.values["name"])).encode()) - _LONGEST_NAME
+        if longer > 0:
+            problems.append(f"the name of the role is too long by {longer}: it can have {_LONGEST_NAME} bytes")
         if self.policies:
             return problems
         return [

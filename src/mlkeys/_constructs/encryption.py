@@ -62,6 +62,12 @@ class Encrypted(Element):
     def __str__(self) -> str:
         return self.ciphertext
 
+    __hash__ = Element.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        # As a text it is its ciphertext, and no comparison of that is silently false.
+        return self.ciphertext == other if isinstance(other, str) else self is other
+
     def __format__(self, spec: str) -> str:
         return format(self.ciphertext, spec)
 
@@ -116,6 +122,11 @@ class Decrypted(Element):
 
     def __str__(self) -> str:
         return self.plaintext
+
+    __hash__ = Element.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self.plaintext == other if isinstance(other, str) else self is other
 
     def __format__(self, spec: str) -> str:
         return format(self.plaintext, spec)

@@ -50,7 +50,7 @@ def grant(key: KeyResource, grantee: Grantee, verb: Verb, secrets: Sequence[str]
 
 
 def _names(key: KeyResource, secrets: object) -> tuple[str, ...]:
-    """Return the names of secrets in a grant; what is no list of names is reported."""
+    """Return the names of secrets in a grant; anything else is reported."""
     if isinstance(secrets, str):
         key.node.add_problem(f"secrets must be a list of names, such as secrets=[{shown(secrets)}]", call_site())
         return (secrets,)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from mlkeys._errors import MlkeysError
 from mlkeys._model.location import raised_at
+from mlkeys._model.reference import looking
 from mlkeys._model.tree import Aspect, Construct
 
 _ROUNDS = 100
@@ -27,11 +28,14 @@ def visit_all(root: Construct) -> None:
 
 def _visit(aspect: Aspect, construct: Construct) -> None:
     """Let an aspect visit a construct, and report its error like any other problem, with its line."""
+    in_aspect = looking.set(True)
     try:
         aspect.visit(construct)
     except MlkeysError as problem:
         where = raised_at(problem) or construct.node.location
         construct.node.add_problem(f"the aspect {type(aspect).__name__} failed: {problem}", where)
+    finally:
+        looking.reset(in_aspect)
 
 
 def _all(root: Construct) -> list[tuple[int, Aspect, Construct]]:

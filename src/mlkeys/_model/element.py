@@ -99,7 +99,7 @@ class Resource(Element):
                 yield name, value
             elif isinstance(value, tuple):
                 yield from ((name, text) for text in value)
-            elif isinstance(value, Mapping):
+            elif isinstance(value, dict):
                 yield from ((name, text) for pair in value.items() for text in pair)
         yield from (("aliases", name) for name in self.aliases)
         for _, path, value in self.overrides:

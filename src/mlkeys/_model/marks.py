@@ -35,10 +35,12 @@ def mark(path: str, attribute: str) -> str:
 
 def parts(text: str) -> list[str | Target]:
     """Split a text at its references; no part is empty."""
-    found: list[str | Target] = []
-    end = 0
     # A reference itself shows its value; as a string it is its mark.
     text = str(text)
+    if _BEGIN not in text:
+        return [text] if text else []
+    found: list[str | Target] = []
+    end = 0
     for match in _MARKED.finditer(text):
         if match.start() > end:
             found.append(text[end : match.start()])
@@ -57,7 +59,10 @@ def targets(text: str) -> Iterable[Target]:
 
 def damage(text: str) -> str | None:
     """Return what is wrong with the references in a text, None when nothing is."""
-    if _STRAY.search(_MARKED.sub("", str(text))):
+    text = str(text)
+    if text.isascii() and "\\" not in text:
+        return None
+    if _STRAY.search(_MARKED.sub("", text)):
         return (
             "a reference was cut apart or encoded (by slicing, json.dumps, repr, …); "
             "pass it on whole, or in an f-string"

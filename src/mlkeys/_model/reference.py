@@ -4,26 +4,34 @@
 
 A reference is a string. Where the program sets its value, comparisons, `len`, `in` and all methods see that value.
 Formatted into text (by an f-string, `+`, `%s`, `str`) it becomes a mark with the path of its construct and the
-attribute, which targets render. A value that only exists after deployment is a mark from the start, and raises an error
-when a program looks into it.
+attribute, which targets render. In aspects and validations it becomes the value. A value that only exists after
+deployment is a mark from the start, and raises an error when a program looks into it.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, NoReturn, TypeVar
 
 from mlkeys._errors import MlkeysError
+from mlkeys._model.location import is_ours
 from mlkeys._model.marks import known, mark
 from mlkeys._model.tree import Construct
 
 T = TypeVar("T")
 
+#: Set while aspects and validations look at the tree, which has all values then. They decide by texts such as
+#: `f"{key.backend}/{key.name}"`, and a mark in one would never be what they compare it with.
+looking: ContextVar[bool] = ContextVar("looking", default=False)
+
 
 class Reference(str):
     """The value of a construct's attribute, as a string.
 
-    Pass it on whole, or in an f-string, so that what uses it depends on the construct. Values that only exist after
+    Pass it on whole, or in an f-string, so that what uses it depends on the construct. Compare the reference itself:
+    only in aspects and validations does a text that was made of it show the value. Values that only exist after
     deployment, such as a ciphertext, can only be passed on: comparing them or calling their methods raises an error.
     """
 
@@ -44,16 +52,22 @@ class Reference(str):
         return f"<{self.construct.node.path}.{self.attribute}>"
 
     def __str__(self) -> str:
-        return _mark(self.construct, self.attribute)
+        return self if self._is_looked_at() else _mark(self.construct, self.attribute)
 
     def __format__(self, spec: str) -> str:
-        return super().__format__(spec) if spec else str(self)
+        if spec:
+            return super().__format__(spec)
+        return self if self._is_looked_at() else _mark(self.construct, self.attribute)
 
     def __add__(self, other: str) -> str:
-        return str(self) + other
+        return (str.__str__(self) if self._is_looked_at() else str(self)) + other
 
     def __radd__(self, other: str) -> str:
-        return other + str(self)
+        return other + (str.__str__(self) if self._is_looked_at() else str(self))
+
+    def _is_looked_at(self) -> bool:
+        """Whether an aspect or a validation makes a text of it, which then shows the value."""
+        return looking.get() and not is_ours(sys._getframe(2).f_code.co_filename)  # noqa: SLF001  see call_site
 
     def apply(self, function: Callable[[str], T]) -> T:
         """Call a function with the value."""
@@ -74,6 +88,9 @@ class _Pending(Reference):  # noqa: PLW1641  `__hash__` is set below
     """A reference whose value only exists after deployment."""
 
     __slots__ = ()
+
+    def _is_looked_at(self) -> bool:
+        return False
 
     def __bool__(self) -> bool:
         return True

@@ -9,14 +9,17 @@ import gc
 import runpy
 import sys
 import sysconfig
-import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlkeys._errors import AppInvalid, MlkeysError
-from mlkeys._model.location import Location, is_ours
+from mlkeys._model.location import Location, is_ours, raised_at
 from mlkeys._model.stack import Root, Session, Stack, session
 from mlkeys._model.tree import ambient
 from mlkeys._providers.literals import hidden
+
+if TYPE_CHECKING:
+    import traceback
 
 
 def load(program: Path) -> Root:
@@ -56,15 +59,14 @@ def load(program: Path) -> Root:
 
 def _line(problem: MlkeysError) -> str:
     """Return the innermost line of the program that led to the problem."""
-    frames = [frame for frame, _ in traceback.walk_tb(problem.__traceback__)]
-    own = [
-        frame for frame in frames if not is_ours(frame.f_code.co_filename) and "runpy" not in frame.f_code.co_filename
-    ]
-    return f"{Path(own[-1].f_code.co_filename).name}:{own[-1].f_lineno}" if own else "mlkeys"
+    where = raised_at(problem)
+    return f"{Path(where.file).name}:{where.line}" if where is not None and "runpy" not in where.file else "mlkeys"
 
 
 def users_traceback(problem: Exception) -> str | None:
     """Return the traceback of an exception with the user's frames alone, None when it has none."""
+    import traceback  # noqa: PLC0415  only for programs that fail
+
     shown = traceback.TracebackException.from_exception(problem)
     if not _keep_users(shown):
         return None
@@ -74,7 +76,7 @@ def users_traceback(problem: Exception) -> str | None:
 def _keep_users(shown: traceback.TracebackException) -> bool:
     """Remove all other frames, and return whether any is left."""
     frames = [frame for frame in shown.stack if _is_users(frame.filename)]
-    shown.stack = traceback.StackSummary.from_list(frames)
+    shown.stack = type(shown.stack).from_list(frames)
     inner = [one for one in (shown.__cause__, shown.__context__, *(shown.exceptions or ())) if one is not None]
     return any([bool(frames), *(_keep_users(one) for one in inner)])
 

@@ -22,8 +22,10 @@ def _value(data: object, start: str) -> str:
     """
     if isinstance(data, str):
         return encode_basestring(str(data))
+    if data is True or data is False:
+        return "true" if data else "false"
     inner = f"{start}  "
-    if isinstance(data, Mapping):
+    if isinstance(data, (dict, Mapping)):
         entries = [f"{encode_basestring(str(name))}: {_value(data[name], inner)}" for name in sorted(data)]
         return f"{{{inner}{f',{inner}'.join(entries)}{start}}}" if entries else "{}"
     if isinstance(data, (list, tuple)):

@@ -162,6 +162,15 @@ def assert_copies_are_found(site: Site) -> None:
     shown = " ".join("".join(site.run("deploy", status=1)).split())
     assert "master_key, other_key: made by a former deployment" in shown
     assert f"copy the ciphertext from {kv}/named, {pointer}." in shown
+    # What this login may not read may have it.
+    rules = {"*": ["create", "read", "update", "delete", "list", "sudo"], f"{kv}/*": ["deny"]}
+    policy = "\n".join(f'path "{path}" {{ capabilities = {json.dumps(allowed)} }}' for path, allowed in rules.items())
+    site.bao.done("PUT", f"sys/policies/acl/{kv}", {"policy": policy})
+    token = site.bao.done("POST", "auth/token/create", {"policies": [kv]})["auth"]["client_token"]
+    shown = " ".join("".join(site.run("deploy", status=1, login={"BAO_TOKEN": token})).split())
+    assert f"master_key, other_key: not in mlkeys.state/app/{site.engine}/one.transit.yml" in shown
+    assert f"{kv}/named was not read. The KV engine does not return it" in shown
+    assert "mlkeys deploy --generate master_key --generate other_key" in shown
     # What cannot be read may have it.
     (site.folder / "app.py").write_text(program)
     site.bao.done("DELETE", f"sys/mounts/{kv}")

@@ -197,6 +197,15 @@ def test_a_form_of_each_kind_is_found_in_nested_data() -> None:
             synthesize(app_of(s))
 
 
+def test_a_literal_in_a_template_is_refused() -> None:
+    s = stack("s")
+    web = Inventory(s, "i").group("web", ["h"])
+    HostConfig(s, "f", hosts=web, dest="/etc/x", template="a.j2")
+    with pytest.raises(MlkeysError, match=r"the template 'a\.j2' holds what looks like an API key") as refusal:
+        synthesize(app_of(s), sources={"a.j2": f"key: {{{{ x }}}}\nother: {CANARY}\n"})
+    assert "canary" not in str(refusal.value).lower()
+
+
 def test_a_literal_as_target_is_refused() -> None:
     wrong: Any = CANARY
     app = App(targets=[wrong])

@@ -12,6 +12,7 @@ import pytest
 
 from mlkeys import Agent, Annotations, App, EncryptedVars, HostConfig, Inventory, Secret, Stack
 from mlkeys import transit as vault
+from mlkeys._synthesis.synth import synthesize
 from tests.cdk.apps import app_of, files, key_in, plays, problems, stack, task_of, terraform
 
 TEXT: Any = "abc"
@@ -80,6 +81,16 @@ def test_a_grant_on_a_secret_that_no_file_has_is_a_warning_with_its_line() -> No
     assert warnings(s) == []
 
 
+def test_an_existing_key_may_have_secrets_of_other_programs() -> None:
+    s = stack()
+    key = vault.TransitSecretBackendKey.from_existing(s, "k", name="k", derived=True)
+    key.grant_decrypt(vault.Policy(s, "p"), secrets=["openai_apikey"])
+    assert not synthesize(app_of(s)).warnings
+    EncryptedVars(s, "v", key=key, secrets={"openai_api_key": Secret.env("A")})
+    (found,) = synthesize(app_of(s)).warnings
+    assert "Did you mean 'openai_api_key'?" in found.message
+
+
 def test_many_unknown_secrets_are_counted() -> None:
     s = stack()
     key_in(s, derived=True).grant_decrypt(vault.Policy(s, "p"), secrets=[f"s{number}" for number in range(20)])
@@ -130,3 +141,21 @@ def test_names_that_no_file_can_have_are_refused() -> None:
         "the path of the construct is too long by 264: the name of its file can have 255 bytes",
         "the id of the stack is too long by 1: the name of its file can have 255 bytes",
     ]
+
+
+def test_names_that_no_host_or_server_can_have_are_refused() -> None:
+    s = stack("s")
+    web = Inventory(s, "i").group("web", ["h"])
+    HostConfig(s, "c", hosts=web, dest=f"/etc/{'d' * 256}/x", json={"a": 1})
+    engine = vault.TransitSecretBackend(s, "e", path="e" * 300)
+    key = vault.TransitSecretBackendKey(s, "k", backend=engine.path, name="k")
+    key.encrypt(Secret.env("A"))
+    found = [message.rpartition(") ")[2] for message in problems(s)]
+    assert found == [
+        "dest is too long by 1: the name of its file can have 255 bytes",
+        "the path of the key is too long by 45: the name of its file can have 255 bytes",
+    ]
+    alone = stack("s")
+    vault.AppRole(alone, "r", name="r" * 4097, token_policies=["default"])
+    (message,) = problems(alone)
+    assert message.endswith("the name of the role is too long by 1: it can have 4096 bytes")

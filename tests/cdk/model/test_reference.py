@@ -112,6 +112,62 @@ def test_an_aspect_may_look_at_names() -> None:
     assert {body["name"]: body["deletion_allowed"] for body in keys} == {"prod-a": False, "dev-a": True}
 
 
+#: Texts of which guards are made, each of an engine `prod` and a key `prod-a`.
+GUARDS: dict[str, Callable[[vault.TransitSecretBackendKey], bool]] = {
+    "f-string": lambda key: f"{key.backend}/{key.name}".startswith("transit/prod-"),
+    "one part": lambda key: f"{key.name}".startswith("prod-"),
+    "str": lambda key: str(key.name).startswith("prod-"),
+    "%s": lambda key: "%s/%s" % (key.backend, key.name) == "transit/prod-a",  # noqa: UP031
+    "format": lambda key: "{}/{}".format(key.backend, key.name) == "transit/prod-a",  # noqa: UP032
+    "+": lambda key: key.backend + "/" + key.name == "transit/prod-a",
+    "join": lambda key: "/".join([key.backend, key.name]) == "transit/prod-a",  # noqa: FLY002
+    "in": lambda key: f"{key.name}" in {"prod-a", "prod-b"},
+    "length": lambda key: len(f"{key.name}!") == 7,
+    "regular expression": lambda key: re.match("transit/prod-", f"{key.backend}/{key.name}") is not None,
+    "json": lambda key: json.dumps({"name": f"{key.name}"}) == '{"name": "prod-a"}',
+}
+
+
+@pytest.mark.parametrize("way", GUARDS)
+def test_a_text_in_an_aspect_shows_the_value(way: str) -> None:
+    s = stack()
+    for name in ("prod-a", "dev-a"):
+        key_in(s, name, deletion_allowed=True)
+    s.node.add_aspect(Guard(GUARDS[way]))
+    keys = terraform(s)["resource"]["vault_transit_secret_backend_key"].values()
+    assert {body["name"]: body["deletion_allowed"] for body in keys} == {"prod-a": False, "dev-a": True}
+
+
+@pytest.mark.parametrize("way", GUARDS)
+def test_a_text_in_a_validation_shows_the_value(way: str) -> None:
+    s = stack()
+    key = key_in(s, "prod-a")
+    s.node.add_validation(lambda: ["found"] if GUARDS[way](key) else [])
+    assert len(problems(s)) == 1
+
+
+class Reader:
+    """Adds a policy to each key, and an engine that depends on another."""
+
+    def visit(self, construct: Construct) -> None:
+        if isinstance(construct, vault.TransitSecretBackendKey):
+            policy = vault.Policy(construct, "reader", name=f"{construct.name}-reader")
+            construct.grant_decrypt(policy)
+            vault.TransitSecretBackend(construct, "other", path="o", description=f"{construct.name}")
+
+
+def test_what_an_aspect_adds_depends_on_what_it_names() -> None:
+    s = stack()
+    key_in(s, "prod-a")
+    s.node.add_aspect(Reader())
+    made = terraform(s)["resource"]
+    (other,) = made["vault_mount"].values()
+    assert other["description"] == "${vault_transit_secret_backend_key.prod-a.name}"
+    (policy,) = made["vault_policy"].values()
+    assert policy["name"] == "prod-a-reader"
+    assert "${vault_transit_secret_backend_key.prod-a.name}" in policy["policy"]
+
+
 def test_an_error_of_an_aspect_names_construct_and_line() -> None:
     s = stack()
     key_in(s)
@@ -125,3 +181,43 @@ def test_an_error_of_an_aspect_names_construct_and_line() -> None:
 def test_a_secret_does_not_become_text(text: Callable[[Secret], str]) -> None:
     with pytest.raises(MlkeysError, match="cannot be formatted as text"):
         text(Secret.env("OPENAI_API_KEY"))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (lambda _: repr(Secret.env("A")), "Secret.env('A')"),
+        (lambda _: f"key={Secret.generated()!r}", "Secret.generated(32)"),
+        (lambda key: f"{key}", "<TransitSecretBackendKey s/key>"),
+        (lambda key: f"{key.name!r}", "<s/key.name>"),
+        (lambda key: f"{key.encrypt(Secret.env('B'))!r}", "<Encrypted s/key/ciphertexts/b>"),
+        (lambda key: f"{key.latest_version!r}", "<s/key.latest_version>"),
+    ],
+    ids=["secret", "generated", "construct", "name", "ciphertext", "version"],
+)
+def test_what_is_only_for_messages_is_refused_in_a_file(text: Callable[[Any], str], shown: str) -> None:
+    s = stack()
+    export("o", text(key_in(s)), scope=s)
+    (found,) = problems(s)
+    assert f"value holds {shown}, which is only its name for messages" in found
+
+
+@pytest.mark.parametrize(
+    "text", ["a < b > c", "<https://a.b>", "<a b>", "<s/key.type>", "Secret.env", "<s/other.name>"]
+)
+def test_what_only_looks_like_it_is_text(text: str) -> None:
+    s = stack()
+    key_in(s)
+    export("o", text, scope=s)
+    assert text in json.loads(files(s)["terraform/s/cdk.tf.json"])["output"]["o"]["value"]
+
+
+def test_a_ciphertext_is_not_compared_with_text() -> None:
+    key = key_in(stack())
+    ciphertext = key.encrypt(Secret.env("A"))
+    for one in (ciphertext, key.decrypt(ciphertext)):
+        with pytest.raises(MlkeysError, match="has no value before deployment"):
+            _ = one == "vault:v1:abc"
+        assert one == one  # noqa: PLR0124
+        assert one != key
+        assert one in {one, key}

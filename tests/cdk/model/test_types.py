@@ -135,7 +135,7 @@ def test_no_construct_stands_in_data(plant: Callable[[Stack, Any], None], value:
     assert message in found
 
 
-def test_what_is_no_group_key_or_agent_is_named() -> None:
+def test_a_text_in_place_of_a_group_a_key_or_an_agent_is_named() -> None:
     s, wrong = stack("s"), "web"
     given: dict[str, Any] = {"hosts": wrong, "key": wrong, "agent": wrong}
     HostConfig(s, "f", dest="/etc/x", env={"A": "b"}, hosts=given["hosts"])

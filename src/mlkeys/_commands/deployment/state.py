@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import io
-import secrets
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -63,7 +63,7 @@ class StackState:
 
     def begin(self, owner: str | None = None) -> None:
         """Record what is about to be made: what a stopped deployment made is not forgotten."""
-        record = self.record or Record(owner or secrets.token_hex(8), self.program, self.name)
+        record = self.record or Record(owner or os.urandom(8).hex(), self.program, self.name)
         made = self.former.union(replace(self.wanted, secrets={}))
         self.write(replace(record, program=self.program, stack=self.name, made=made))
 

@@ -18,6 +18,7 @@ from mlkeys._targets.ansible import lost, services
 from mlkeys._targets.ansible.bulk import KEYS_RESULT, SECRETS
 from mlkeys._targets.ansible.content import problem_of, problem_of_template
 from mlkeys._targets.names import length_problem, terraform_name
+from mlkeys._targets.state_names import vars_file_of
 
 #: Names that Ansible or the generated tasks use.
 _RESERVED = (
@@ -74,12 +75,12 @@ def ansible_problems(view: View, element: Element, sources: Mapping[str, str]) -
         for name in element.variables:
             if not name.isidentifier() or name in _RESERVED or name.startswith((KEYS_RESULT, SECRETS)):
                 yield f"{name!r} is not a valid name for a variable of hosts"
-    yield from filter(None, _lengths(element))
+    yield from filter(None, _lengths(view, element))
     if isinstance(element, HostConfig):
         yield from _host_config(view, element, sources)
 
 
-def _lengths(element: Element) -> Iterator[str | None]:
+def _lengths(view: View, element: Element) -> Iterator[str | None]:
     """Yield the problem of each name from which the name of a file is made."""
     if isinstance(element, Policy):
         yield length_problem("the name of the policy", f"{element.policy_name}.hcl")
@@ -89,7 +90,12 @@ def _lengths(element: Element) -> Iterator[str | None]:
         suffix = ".j2" if isinstance(element, HostConfig) else ".transit.yml"
         yield length_problem("the path of the construct", terraform_name(element.node.path) + suffix)
     elif isinstance(element, TransitSecretBackendKey):
-        yield length_problem("the name of the key", f"{element.values.get('name', '')}.transit.yml")
+        yield length_problem("the name of the key", f"{view.known_text(element.name) or ''}.transit.yml")
+    if isinstance(element, EncryptedVars):
+        backend, key = (view.known_text(one) or "" for one in (element.key.backend, element.key.name))
+        yield length_problem("the path of the key", vars_file_of(backend, key))
+    if isinstance(element, HostConfig) and isinstance(element.dest, str):
+        yield length_problem("dest", element.dest)
 
 
 def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mlkeys._providers.literals import secret_form
 from mlkeys._shared.shapes import UnsupportedValue, quoted, rendered
 from mlkeys._targets.ansible.jinja import Expression, in_file
 from mlkeys._targets.ansible.values import Values
@@ -60,6 +61,8 @@ def problem_of_template(name: str, sources: Mapping[str, str]) -> str | None:
     text = sources.get(name)
     if text is None:
         return f"cannot read the template {name!r}: the path is relative to the folder of the program"
+    if form := secret_form(text):
+        return f"the template {name!r} holds what looks like {form}: encrypt it, and use the ciphertext"
     # Only programs with templates need it, and importing it takes longer than all the rest.
     import jinja2  # noqa: PLC0415
 

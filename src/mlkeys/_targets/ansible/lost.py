@@ -31,6 +31,9 @@ _COPIES = "random_secrets_copies"
 _FILES = "random_secrets_files"
 _MISSING = "random_secrets_missing"
 _UNREAD = "random_secrets_unread"
+_NOT_ANSWERED = (
+    "The KV engine does not return it. A warning above says why, such as a login without the right to read it"
+)
 #: Variables of the tasks.
 NAMES = frozenset({"lost", _LOOKED, _FOUND, _COPIES, _FILES, _MISSING, _UNREAD})
 
@@ -108,8 +111,8 @@ def _unread_message(file: str) -> str:
     return (
         f"{{% else %}}{{{{ {_MISSING} | join(', ') }}}}: not in "
         + file
-        + f". A former deployment may have made it: {{{{ {_UNREAD}[0].path }}}} was not read. "
-        + f"{{{{ {_UNREAD}[0].reason }}}}. Correct that, or make new values: "
+        + f". A former deployment may have made it: {{% for one in {_UNREAD} %}}{{{{ one.path }}}} was not read. "
+        + "{{ one.reason }}. {% endfor %}Correct that, or make new values: "
         + _generating(_MISSING)
         + "{% endif %}"
     )
@@ -129,33 +132,42 @@ def _searching(generated: Sequence[Encrypted], element: EncryptedVars, values: V
     copies = f"{_COPIES} | map(attribute='names') | flatten"
     program = f"playbook_dir ~ {literal(f'/{values.program_folder}')}"
     files = f"lookup('mlkeys.transit.vars_files', {program}, backend={literal(backend)}, key={literal(name)})"
-    documents = ", ".join(
-        f"{{'path': {literal(path)}, 'names': {found}}}" for path, found in _documents(generated, element, values)
+    documents = dict(_documents(generated, element, values))
+    in_documents = ", ".join(f"{{'path': {literal(path)}, 'names': {names}}}" for path, (_, names) in documents.items())
+    unread = "".join(
+        f" + ([{{'path': {literal(path)}, 'reason': {literal(_NOT_ANSWERED)}}}] if ({found}) is none else [])"
+        for path, (found, _) in documents.items()
     )
     return {
         _MISSING: f"[{names}] | reject('in', {stored} | list) | reject('in', generate | default([])) | list",
         _FILES: files,
-        _COPIES: f"[{documents}] + {_FILES}.files",
-        _UNREAD: f"{_FILES}.unread",
+        _COPIES: f"[{in_documents}] + {_FILES}.files",
+        _UNREAD: f"{_FILES}.unread{unread}",
         "lost": f"{_MISSING} | select('in', ({recorded}) + ({on_hosts}) + ({copies})) | list",
     }
 
 
-def _documents(generated: Sequence[Encrypted], element: EncryptedVars, values: Values) -> Iterator[tuple[str, str]]:
-    """Yield the documents of KV engines that the program names, with expressions for the secrets in them."""
+def _documents(
+    generated: Sequence[Encrypted], element: EncryptedVars, values: Values
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield the documents of KV engines that the program names.
+
+    With each come an expression for what is in it, None where it could not be read, and one for the names of secrets.
+    """
     stack = values.stack
     if stack.terraform_secrets == "ephemeral" and "terraform" in values.view.app.targets:
         for entry in generated:
             # Terraform writes a document for each.
             path = f"{stack.node.id}/{entry.name}"
-            found = stored_in_kv(stack.terraform_kv.strip("/"), path)
-            yield f"{stack.terraform_kv.strip('/')}/{path}", f"[{literal(entry.name)}] if {found} else []"
+            found = stored_in_kv(stack.terraform_kv.strip("/"), path, errors="warn")
+            yield f"{stack.terraform_kv.strip('/')}/{path}", (found, f"[{literal(entry.name)}] if {found} else []")
     for task in values.view.of_kind(stack, AnsibleTask):
         given = task.data.get(VARS)
         if isinstance(given, Mapping) and given.get("store") == "kv" and _is_of(given, element, values):
             mount, document = _known(given.get("kv_mount", "secret"), values), _known(given.get("kv_path"), values)
             if mount is not None and document is not None:
-                yield f"{mount}/{document}", f"{stored_in_kv(mount, document)} | list"
+                found = stored_in_kv(mount, document, errors="warn")
+                yield f"{mount}/{document}", (found, f"{found} | default([], true) | list")
 
 
 def _is_of(given: Mapping[str, Any], element: EncryptedVars, values: Values) -> bool:

@@ -216,10 +216,15 @@ def _missing(hint: str, key_was_there: str) -> str:
     return f"('' if {key_was_there} else undef(hint={literal(hint)}))"
 
 
-def stored_in_kv(mount: str, path: str, field: str | None = None) -> str:
-    """Return an expression for a field of a secret in a KV engine, or for a dictionary of all."""
+def stored_in_kv(mount: str, path: str, field: str | None = None, *, errors: str | None = None) -> str:
+    """Return an expression for a field of a secret in a KV engine, or for a dictionary of all.
+
+    Args:
+        errors: with `warn`, the value is None where the engine does not answer, and Ansible shows why. Default: fail.
+    """
     term = f"{literal(field)}, " if field is not None else ""
-    return f"lookup('{LOOKUP}', {term}operation='kv_get', kv_mount={literal(mount)}, kv_path={literal(path)})"
+    end = "" if errors is None else f", errors={literal(errors)}"
+    return f"lookup('{LOOKUP}', {term}operation='kv_get', kv_mount={literal(mount)}, kv_path={literal(path)}{end})"
 
 
 def source_text(source: object) -> str:

@@ -18,6 +18,10 @@ from typing import TypeAlias
 from mlkeys._constructs.inventory import Template
 from mlkeys._shared.yaml_words import needs_quotes
 
+# A dictionary is recognised at once, another mapping after a search.
+_MAPPINGS = (dict, Mapping)
+_NESTED = (list, tuple, *_MAPPINGS)
+
 # Width at which long text is folded, indentation not included.
 _WIDTH = 110
 _WORD = re.compile(r"[^ ]+ *| +")
@@ -55,12 +59,12 @@ def _block(value: Yaml, indent: str) -> Iterator[str]:
     if isinstance(value, Commented):
         yield from (f"{indent}# {line}" for line in value.comment.splitlines())
         yield from _block(value.value, indent)
-    elif isinstance(value, Mapping) and value:
+    elif isinstance(value, _MAPPINGS) and value:
         for name, inner in value.items():
             yield from _entry(f"{indent}{_key(name)}:", inner, indent)
     elif isinstance(value, (list, tuple)) and value:
         for number, inner in enumerate(value):
-            if number and isinstance(inner, (Mapping, Commented)):
+            if number and isinstance(inner, (Commented, *_MAPPINGS)):
                 yield ""
             yield from _item(inner, indent)
     else:
@@ -71,7 +75,7 @@ def _entry(head: str, value: Yaml, indent: str) -> Iterator[str]:
     if isinstance(value, Commented):
         yield from (f"{indent}# {line}" for line in value.comment.splitlines())
         value = value.value
-    if isinstance(value, (Mapping, list, tuple)) and value:
+    if isinstance(value, _NESTED) and value:
         yield head
         yield from _block(value, f"{indent}  ")
     else:
@@ -98,8 +102,8 @@ def scalar(value: Yaml, indent: str = "") -> str:
         return _quoted(value.text, indent)
     if isinstance(value, str):
         return _text(value, indent)
-    if isinstance(value, (Mapping, list, tuple)):
-        return "{}" if isinstance(value, Mapping) else "[]"
+    if isinstance(value, _NESTED):
+        return "{}" if isinstance(value, _MAPPINGS) else "[]"
     return json.dumps(value)
 
 
