@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The last release of a service is kept and put back by root, in folders that the user of the service may own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from tests.support.hosts import missing_requirements
+
+pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
+
+TEMPLATES = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templates"
+USER, GROUP = 65534, 65534
+
+
+class Release:
+    """A service `gw` with a file and a link in a folder of its user."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder, self.runtime, self.elsewhere = root / "etc" / "gw", root / "run" / "gw", root / "elsewhere"
+        self.app = root / "srv" / "app"
+        self.env, self.link = self.app / "conf" / ".env", self.app / "conf" / "memory"
+        for path in (self.folder, self.runtime, self.elsewhere, self.env.parent):
+            path.mkdir(parents=True)
+        for path in (self.app, self.env.parent):
+            os.chown(path, USER, GROUP)
+        (self.folder / "placed").write_text(f"file {self.env}\nfile {self.link}\nuser nobody\n")
+        (self.folder / "agent.hcl").write_text("old")
+        (self.folder / "agent.hcl").chmod(0o640)
+        self.env.write_text("OLD=1\n")
+        self.env.chmod(0o600)
+        os.chown(self.env, USER, GROUP)
+        self.link.symlink_to("/run/old")
+
+    def run(self, template: str) -> subprocess.CompletedProcess[str]:
+        environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
+        environment.filters["quote"] = shlex.quote
+        service = {"name": "mlkeys-of-no-host", "folder": str(self.folder), "runtime": str(self.runtime)}
+        script = environment.from_string((TEMPLATES / template).read_text(encoding="utf-8"))
+        text = script.render(vault_transit_host_service=service)
+        return subprocess.run(["/bin/sh", "-c", text], check=False, timeout=20, cwd="/", capture_output=True, text=True)
+
+    def keep(self) -> None:
+        assert self.run("keep.sh.j2").returncode == 0
+
+    def change(self) -> None:
+        (self.folder / "agent.hcl").write_text("new")
+        (self.folder / "fetch").write_text("new")
+        self.env.write_text("NEW=1\n")
+        self.link.unlink()
+        self.link.write_text("NEW=1\n")
+
+
+@pytest.fixture
+def release() -> Iterator[Release]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Release(Path(folder))
+
+
+def test_files_and_links_are_put_back(release: Release) -> None:
+    release.keep()
+    release.change()
+    assert release.run("restore.sh.j2").returncode == 0
+    assert (release.folder / "agent.hcl").read_text() == "old"
+    assert (release.folder / "agent.hcl").stat().st_mode & 0o777 == 0o640
+    assert not (release.folder / "fetch").exists()
+    status = release.env.stat()
+    assert (release.env.read_text(), status.st_mode & 0o777, status.st_uid) == ("OLD=1\n", 0o600, USER)
+    assert str(release.link.readlink()) == "/run/old"
+    assert {path.name for path in release.env.parent.iterdir()} == {".env", "memory"}
+    assert not Path(f"{release.runtime}.previous").exists()
+
+
+def test_what_is_kept_is_roots_alone(release: Release) -> None:
+    release.keep()
+    kept = Path(f"{release.runtime}.previous")
+    assert (kept.stat().st_uid, kept.stat().st_mode & 0o777) == (0, 0o700)
+
+
+def test_a_folder_that_leads_elsewhere_is_refused(release: Release) -> None:
+    victim = release.elsewhere / ".env"
+    victim.write_text("of another service")
+    release.keep()
+    release.env.parent.rename(release.app / "moved")
+    release.env.parent.symlink_to(release.elsewhere)
+    done = release.run("restore.sh.j2")
+    assert done.returncode != 0
+    assert f"{release.env} was not put back: somebody has changed its folder." in done.stderr
+    assert victim.read_text() == "of another service"
+    assert [path.name for path in release.elsewhere.iterdir()] == [".env"]
+    # The rest is.
+    assert (release.folder / "agent.hcl").read_text() == "old"
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_itself(release: Release) -> None:
+    victim = release.elsewhere / "victim"
+    victim.write_text("of another service")
+    release.keep()
+    release.env.unlink()
+    release.env.symlink_to(victim)
+    assert release.run("restore.sh.j2").returncode == 0
+    assert victim.read_text() == "of another service"
+    assert (release.env.is_symlink(), release.env.read_text()) == (False, "OLD=1\n")
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["folder", "link to a folder"])
+def test_a_folder_in_the_place_of_a_file_receives_nothing(release: Release, linked: bool) -> None:
+    release.keep()
+    release.env.unlink()
+    if linked:
+        release.env.symlink_to(release.elsewhere)
+    else:
+        release.env.mkdir()
+    done = release.run("restore.sh.j2")
+    assert (done.returncode == 0) == linked
+    assert list(release.elsewhere.iterdir()) == []
+    assert not release.env.is_dir() or list(release.env.iterdir()) == []
+    assert not list(release.env.parent.glob(".mlkeys.*"))
