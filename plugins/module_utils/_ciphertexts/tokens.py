@@ -177,8 +177,9 @@ def suspect_at(text: bytes, begin: int) -> Direct | None:
 
 def _composed(text: bytes, begin: int, payload: int, reach: int) -> Direct | None:
     prefix = plain(text[begin:payload])
-    indentation = text[text.rfind(b"\n", max(0, begin - 200), begin) + 1 : begin]
-    parts = list(_parts(text, payload, begin + reach, b"" if indentation.strip() else indentation))
+    first = max(0, begin - 200)
+    before = text[max(first, text.rfind(b"\n", first, begin) + 1) : begin]
+    parts = list(_parts(text, payload, begin + reach, before))
     best = None
     for part in parts:
         is_whole = part.length % 4 == 0 and len(prefix) + part.length >= SHORTEST
@@ -194,12 +195,14 @@ def _composed(text: bytes, begin: int, payload: int, reach: int) -> Direct | Non
     return None
 
 
-def _parts(text: bytes, place: int, limit: int, indentation: bytes) -> Iterator[_Part]:
+def _parts(text: bytes, place: int, limit: int, before: bytes) -> Iterator[_Part]:
     """A payload up to each of its joints. Padding ends it.
 
     Args:
-        indentation: of the lines of the block that the token begins; empty where it begins none.
+        before: what precedes the token on its line.
     """
+    # Of the lines of the block that the token begins.
+    indentation = b"" if before.strip() else before
     length = pads = 0
     strong, is_aligned = True, False
     leading = _JOINT.match(text, place, limit)
@@ -213,9 +216,9 @@ def _parts(text: bytes, place: int, limit: int, indentation: bytes) -> Iterator[
         end = padding.end() if padding else place
         if end == begin or (pads and place > begin):
             return
-        if not strong and not _LINE_END.match(text, end):
-            return
         body = plain(text[begin:place])
+        if not strong and not _ends_line(text, end, b"" if _is_random(body) else before):
+            return
         if not strong and not length and not _is_random(body):
             return
         added = len(plain(text[place:end]))
@@ -228,6 +231,17 @@ def _parts(text: bytes, place: int, limit: int, indentation: bytes) -> Iterator[
             return
         strong, place = _is_strong(joint), joint.end()
         is_aligned = bool(indentation) and joint.group().endswith(b"\n" + indentation)
+
+
+def _ends_line(text: bytes, end: int, before: bytes) -> bool:
+    """Whether a part may be the last on its line.
+
+    Args:
+        before: where the token begins. What is there and opens no quote needs none that closes it.
+    """
+    found = _LINE_END.match(text, end)
+    quote = found.group()[-1:] if found else b""
+    return found is not None and (quote not in (b"'", b'"') or not before.strip() or quote in before)
 
 
 def _is_strong(joint: Match[bytes]) -> bool:

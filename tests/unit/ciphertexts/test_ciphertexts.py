@@ -14,6 +14,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrit
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.ciphertext_forms import token
 from tests.support.ciphertexts import find, replace
 
 OLD = "vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w=="
@@ -48,6 +49,17 @@ ciphertexts = st.builds(
 )
 def test_it_is_found_with_its_name_and_its_line(text: str, name: str, line: int) -> None:
     assert list(find(text.encode("latin-1"))) == [FoundCiphertext(OLD, line, name)]
+
+
+UNPADDED = token(1, bytes(range(48)))
+
+
+@pytest.mark.parametrize("line", ["KEY='x'", 'KEY="x"', "  ABC='x'", "ABC=''", "KEY=x", "A_KEY='x'", "KEYS='='"])
+def test_the_next_line_is_one_of_its_own(line: str) -> None:
+    """Base64 without padding goes on in a next line that ends like it. A name and a quote do not end one."""
+    text = f"A={UNPADDED}\n{line}\n"
+    assert [(found.text, found.form) for found in find(text.encode())] == [(UNPADDED, "plain")]
+    assert replace(text.encode(), {UNPADDED: NEW}) == (text.replace(UNPADDED, NEW).encode(), 1)
 
 
 @pytest.mark.parametrize(
