@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
@@ -71,9 +71,8 @@ def check_files(connection: Connection) -> None:
     problems = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if isinstance(connection.verify, str):
-        kind = "capath" if os.path.isdir(connection.verify) else "cafile"
         try:
-            context.load_verify_locations(**{kind: connection.verify})
+            _check_authorities(connection.verify, context, connection.addresses)
         except OSError:
             problems.append(messages.unreadable_ca(connection.verify))
     if connection.ca_data:
@@ -90,3 +89,15 @@ def check_files(connection: Connection) -> None:
             problems.append(messages.unreadable_certificate(certificate, key))
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
+
+
+def _check_authorities(path: str, context: ssl.SSLContext, addresses: Sequence[str]) -> None:
+    """Raise an OSError where TLS cannot use the certificates at this path."""
+    if os.path.isdir(path):
+        context.load_verify_locations(capath=path)
+    elif any(address.lower().startswith("https:") for address in addresses):
+        context.load_verify_locations(cafile=path)
+    else:
+        # To read the certificates that a system trusts takes 20 ms, and nothing uses them here.
+        with open(path, "rb"):
+            pass

@@ -34,6 +34,11 @@ def templated_variables(load_name: str, variables: Mapping[str, Any], templar: A
     return {name: templar.template(variables[name]) for name in names if name in variables}
 
 
+def load_definitions() -> str:
+    """Load the lookup, which is what reads its documentation, and return the name that Ansible keeps it under."""
+    return str(lookup_loader.get(LOOKUP).load_name)
+
+
 def controller_options(variables: Mapping[str, Any], templar: Any, environment: Mapping[str, str]) -> dict[str, Any]:
     """The options of connection and authentication that variables, environment and ini set.
 
@@ -43,8 +48,7 @@ def controller_options(variables: Mapping[str, Any], templar: Any, environment: 
     Raises:
         InvalidOption: one of them has a value that it cannot have.
     """
-    # Loading the plugin is what reads its documentation.
-    load_name = lookup_loader.get(LOOKUP).load_name
+    load_name = load_definitions()
     chosen = templated_variables(load_name, variables, templar)
     found: dict[str, Any] = {}
     others: dict[str, Any] = {}
