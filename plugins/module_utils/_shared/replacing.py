@@ -216,15 +216,8 @@ class File:
             if not kept or attributes.uid not in (None, self.status.st_uid):
                 # What runs as its owner does so for that one alone.
                 mode &= 0o777
-        give(
-            new,
-            Attributes(
-                attributes.uid,
-                attributes.gid,
-                mode if attributes.mode is None else attributes.mode,
-                attributes.label or label,
-            ),
-        )
+        mode = mode if attributes.mode is None else attributes.mode
+        give(new, Attributes(attributes.uid, attributes.gid, mode, attributes.label or label))
 
     def _found(self) -> os.stat_result | None:
         try:

@@ -156,8 +156,12 @@ class _Service:
         for name in ("after", "wants", "write_paths", "restart_units"):
             shown[name] = [str(value) for value in given.get(name) or ()]
         shown["type"] = start_type(given)
-        # Services need not restart because of it.
-        more = {"fingerprint": _fingerprint(shown), "allow_ciphertext": bool(given.get("allow_ciphertext"))}
+        # Services need not restart because of these.
+        more = {
+            "fingerprint": _fingerprint(shown),
+            "allow_ciphertext": bool(given.get("allow_ciphertext")),
+            "places": _places(texts, links),
+        }
         return {**shown, **health(given), **more}
 
     def _check(self) -> None:
@@ -343,6 +347,12 @@ class _File:
     @property
     def attributes(self) -> dict[str, str]:
         return {"path": self.path, "mode": self.mode, "owner": self.owner, "group": self.group}
+
+
+def _places(texts: Iterable[_File], links: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Files without secrets, and links, for the module that writes them."""
+    files = [{**file.attributes, "content": rendered(file.shape, file.content)} for file in texts]
+    return [*files, *({**link, "state": "link"} for link in links)]
 
 
 def _misnamed(names: Iterable[Any], pattern: re.Pattern[str], what: str) -> list[str]:
