@@ -106,7 +106,7 @@ def test_what_differs_in_anything_is_sent(number: int) -> None:
             assert len(found["files"]) == 1, line
 
 
-def test_texts_are_no_templates_and_options_are_known() -> None:
+def test_texts_are_not_templates_and_options_are_known() -> None:
     found = host_files(SERVICE, HAS, **{**TEXTS, "run": "{{ x }}"})
     assert found["files"][-1]["content"] == "{{ x }}"
     for wrong in ({}, {"record": "", "colour": "red"}):
