@@ -10,3 +10,4 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import
 class ActionModule(TransitAction):
     MODULE = "vault_transit_file"
     LOGS_IN = False
+    CONNECTS = False

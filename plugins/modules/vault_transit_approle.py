@@ -198,12 +198,8 @@ approle:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle import reconcile_approle
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
-    Spec,
-    attribute_spec,
-    connection_spec,
-    run,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import attribute_spec, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import APPROLE_ATTRIBUTES
 
 

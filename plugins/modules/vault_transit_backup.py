@@ -164,7 +164,7 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.backup import backup_spec, run_backup
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, file_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, file_spec
 
 
 def argument_spec() -> Spec:

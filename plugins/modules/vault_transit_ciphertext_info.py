@@ -202,7 +202,7 @@ keys:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import info_spec, run_search
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec
 
 
 def argument_spec() -> Spec:

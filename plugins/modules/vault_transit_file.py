@@ -59,7 +59,7 @@ attributes:
     support: full
 notes:
   - The options for connection and authentication are accepted, so that defaults of the action group apply, but they are
-    not used.
+    not used, and not sent to the machine.
 seealso:
   - plugin: mlkeys.transit.vault_transit
     plugin_type: lookup
@@ -85,8 +85,8 @@ path:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_writing
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, connection_spec, file_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec, file_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import run_writing
 
 
 def argument_spec() -> Spec:

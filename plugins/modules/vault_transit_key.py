@@ -105,13 +105,8 @@ refused:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
-    Spec,
-    backend_spec,
-    connection_spec,
-    key_spec,
-    run,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, key_spec, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import reconcile_key
 
 

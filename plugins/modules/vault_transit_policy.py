@@ -187,13 +187,8 @@ policy:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import reconcile_policy
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
-    Spec,
-    backend_spec,
-    connection_spec,
-    policy_spec,
-    run,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, policy_spec, run
 
 
 def argument_spec() -> Spec:

@@ -166,7 +166,7 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.backup import restore_spec, run_restore
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec
 
 
 def argument_spec() -> Spec:

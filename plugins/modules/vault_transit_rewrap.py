@@ -164,7 +164,7 @@ not_searched:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import rewrap_spec, run_replacing
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec
 
 
 def argument_spec() -> Spec:

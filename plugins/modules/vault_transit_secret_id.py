@@ -172,7 +172,8 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.secret_id import reconcile_secret_id
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, connection_spec, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import run
 
 
 def argument_spec() -> Spec:

@@ -114,8 +114,8 @@ files:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_unwrapping
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.unwrapping import run_unwrapping
 
 
 def argument_spec() -> Spec:

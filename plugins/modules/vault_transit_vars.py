@@ -229,12 +229,8 @@ successors:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_on_file
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
-    Spec,
-    backend_spec,
-    connection_spec,
-    file_spec,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec, file_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import reconcile_vars
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import vars_request
 

@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import configparser
+import contextlib
 import hashlib
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +18,7 @@ import yaml
 
 from tests.cdk.command import changes, mlkeys
 from tests.e2e.machines import HOSTS, REPORT, SECRETS, SHA, Site, changed, everything, running_site, service
-from tests.support.hosts import missing_requirements
+from tests.support.hosts import Host, missing_requirements
 
 pytestmark = pytest.mark.skipif(bool(missing_requirements()), reason=missing_requirements())
 
@@ -44,7 +48,11 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
         check_plaintext(site, name)
     again = site.play([once, plain], **used_up)
     assert changed(again) == {"localhost": 0, "one": 0, "two": 0}
-    assert sent(done.stdout) >= {"Write the agent's configuration", "Write the unit", "Write the script"}
+    assert sent(done.stdout) >= {
+        "Record what will be on the host",
+        "Write its files",
+        "Record what it was started with",
+    }
     assert sent(again.stdout) == set()
 
     # Without a secret ID of its own, a service that has ended needs a run of the role. The other service moves its
@@ -91,7 +99,7 @@ def one_line(text: str) -> str:
 def sent(output: str) -> set[str]:
     """The tasks that wrote files of the role's own, or only looked whether they have to."""
     blocks = [(block.partition("]")[0].partition(" : ")[2], block) for block in output.split("TASK [")]
-    return {name for name, block in blocks if name.startswith(("Write the ", "Record ")) and not_skipped(block)}
+    return {name for name, block in blocks if name.startswith(("Write its ", "Record ")) and not_skipped(block)}
 
 
 def not_skipped(block: str) -> bool:
@@ -139,6 +147,66 @@ def check_memory(site: Site, name: str) -> None:
     assert "environment" not in host.run("ls", "-A", "/etc/mlkeys/plain").stdout
 
 
+# The program bao is in none of these folders.
+HIDING = r"""
+mv /etc/sudoers.d/ops /etc/sudoers.d/.ops
+printf 'Defaults secure_path=/usr/bin:/bin\nops ALL=(ALL) NOPASSWD: ALL\n' > /etc/sudoers.d/path
+"""
+UNIT = "/etc/systemd/system/foreign.service"
+
+
+@contextlib.contextmanager
+def hidden_program(host: Host) -> Iterator[None]:
+    host.run("sh", "-c", HIDING)
+    try:
+        yield
+    finally:
+        host.run("sh", "-c", "mv /etc/sudoers.d/.ops /etc/sudoers.d/ops; rm /etc/sudoers.d/path")
+
+
+def know_package_index(host: Host) -> None:
+    """Give root on the host the settings of pip that this user and the environment have."""
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(Path.home() / ".config/pip/pip.conf")
+    if not settings.has_section("global"):
+        settings.add_section("global")
+    for name in ("index_url", "extra_index_url", "find_links", "cert", "trusted_host"):
+        if value := os.environ.get(f"PIP_{name.upper()}"):
+            settings.set("global", name.replace("_", "-"), value)
+    folder = host.files / "roots/.config/pip"
+    folder.mkdir(parents=True)
+    with (folder / "pip.conf").open("w", encoding="utf-8") as file:
+        settings.write(file)
+
+
+def test_a_unit_of_somebody_else_is_left_alone_and_a_missing_program_is_named_and_installed(site: Site) -> None:
+    one, two = (site.hosts[name] for name in HOSTS)
+    one.run("sh", "-c", f"printf '[Service]\nExecStart=/bin/true\n' > {UNIT}")
+    know_package_index(two)
+    services = [service("foreign")]
+    install: dict[str, Any] = {"limit": "two", "playbook": "hosts", "vault_transit_host_install": True}
+    with hidden_program(two):
+        reported = one_line(site.play(services, status=2).stdout)
+        assert "This host has a unit foreign.service in /etc/systemd/system that" in reported
+        # With all ways to get one.
+        assert "There is neither bao nor vault on the PATH of this host." in reported
+        assert "vault_transit_host_binary" in reported
+        assert "vault_transit_host_install to true" in reported
+
+        site.play(services, **install)
+        assert site.got("two", "foreign") == [SHA["openai_api_key"]]
+        # What a start runs, and that it is there.
+        program = two.run("sed", "-n", "s/^program=//p", "/etc/mlkeys/foreign/fetch").stdout.strip()
+        assert program.startswith("/opt/mlkeys/")
+        assert "OpenBao" in two.run(program, "version").stdout
+        assert changed(site.play(services, **install)) == {"two": 0}
+    site.play([{"name": "foreign", "state": "absent"}], playbook="hosts")
+    assert "ExecStart=/bin/true" in one.run("cat", UNIT).stdout
+    # With the last service.
+    assert two.run("ls", "/etc/mlkeys", check=False).returncode != 0
+    assert not (two.files / "upper/opt/mlkeys").exists()
+
+
 def test_new_secrets_and_rotations_restart_only_the_services_that_they_concern(site: Site) -> None:
     services = [service("turned"), service("left", environment={"KEY": "hf_token"})]
     secrets = dict(SECRETS)
@@ -182,14 +250,6 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# The program bao is in none of these folders.
-HIDING = r"""
-mv /etc/sudoers.d/ops /etc/sudoers.d/.ops
-printf 'Defaults secure_path=/usr/bin:/bin\nops ALL=(ALL) NOPASSWD: ALL\n' > /etc/sudoers.d/path
-"""
-UNIT = "/etc/systemd/system/foreign.service"
-
-
 def test_problems_are_reported_before_anything_is_changed(site: Site) -> None:
     before = everything(site, "two")
     site.play([], playbook="server")
@@ -207,24 +267,6 @@ def test_problems_are_reported_before_anything_is_changed(site: Site) -> None:
     elsewhere = site.play([service("x")], vault_transit_host_approle="elsewhere", **refused)
     assert "There is no AppRole 'elsewhere' in 'approle'" in elsewhere.stdout
     assert everything(site, "two") - before == set()
-
-
-def test_a_unit_of_somebody_else_is_left_alone_and_a_missing_program_is_named(site: Site) -> None:
-    one, two = (site.hosts[name] for name in HOSTS)
-    one.run("sh", "-c", f"printf '[Service]\nExecStart=/bin/true\n' > {UNIT}")
-    two.run("sh", "-c", HIDING)
-    try:
-        done = site.play([service("foreign")], status=2)
-    finally:
-        two.run("sh", "-c", "mv /etc/sudoers.d/.ops /etc/sudoers.d/ops; rm /etc/sudoers.d/path")
-    reported = one_line(done.stdout)
-    assert "This host has a unit foreign.service in /etc/systemd/system that" in reported
-    # With all ways to get one.
-    assert "There is neither bao nor vault on the PATH of this host." in reported
-    assert "vault_transit_host_binary" in reported
-    assert "vault_transit_host_install to true" in reported
-    site.play([{"name": "foreign", "state": "absent"}], limit="one", playbook="hosts")
-    assert "ExecStart=/bin/true" in one.run("cat", UNIT).stdout
 
 
 PROGRAM = """

@@ -15,15 +15,15 @@ import os
 import pwd
 import stat
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, NoReturn
+from typing import Any, Callable, Mapping, NoReturn, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import Attributes, File
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import Attributes, File, Folder
 
 
-def _end(module: AnsibleModule, msg: str) -> NoReturn:
-    give_up(module, msg)
+def _end(module: AnsibleModule, msg: str, *, changed: bool = False) -> NoReturn:
+    give_up(module, msg, changed=changed)
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,51 @@ class AttributeChange:
     after: Mapping[str, Any] = field(default_factory=dict)
 
 
-def attribute_change(module: AnsibleModule, file: File, options: Mapping[str, Any]) -> AttributeChange:
-    """Compare what the options ask for with what the file has. Ends the module where they make no sense."""
+class Place(Protocol):
+    """A file or a folder, which need not exist."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def folder(self) -> Folder: ...
+
+    @property
+    def status(self) -> os.stat_result | None: ...
+
+    def label(self) -> str | None: ...
+
+
+class _Refused(Exception):
+    """The options make no sense."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def attribute_change(
+    module: AnsibleModule, file: Place, options: Mapping[str, Any], *, changed: bool = False
+) -> AttributeChange:
+    """Compare what the options ask for with what the file has. Ends the module where they make no sense.
+
+    Args:
+        changed: whether the run has changed something before.
+    """
+    try:
+        return _compared(module, file, options)
+    except _Refused as error:
+        refused = error.message
+    _end(module, refused, changed=changed)
+
+
+def _compared(module: AnsibleModule, file: Place, options: Mapping[str, Any]) -> AttributeChange:
     asked = module.load_file_common_arguments({**options, "path": file.path})
     if asked.get("attributes") is not None and not file.folder.is_ours:
-        _end(module, f"{file.path}: attributes cannot be set in a folder that others may write to.")
+        raise _Refused(f"{file.path}: attributes cannot be set in a folder that others may write to.")
     given = Attributes(
-        _number(module, asked["owner"], "user", lambda name: pwd.getpwnam(name).pw_uid),
-        _number(module, asked["group"], "group", lambda name: grp.getgrnam(name).gr_gid),
+        _number(asked["owner"], "user", lambda name: pwd.getpwnam(name).pw_uid),
+        _number(asked["group"], "group", lambda name: grp.getgrnam(name).gr_gid),
         _mode(module, asked["mode"], file.status),
         _label(module, asked["secontext"], file),
     )
@@ -81,14 +118,14 @@ def set_flags(module: AnsibleModule, file: File, options: Mapping[str, Any], *, 
     return bool(module.set_attributes_if_different(file.path, options["attributes"], changed))
 
 
-def _number(module: AnsibleModule, asked: Any, what: str, by_name: Callable[[str], int]) -> int | None:
+def _number(asked: Any, what: str, by_name: Callable[[str], int]) -> int | None:
     if asked is None:
         return None
     with contextlib.suppress(ValueError):
         return int(asked)
     with contextlib.suppress(KeyError):
         return by_name(str(asked))
-    _end(module, f"There is no {what} '{asked}' on this machine.")
+    raise _Refused(f"There is no {what} '{asked}' on this machine.")
 
 
 def _mode(module: AnsibleModule, asked: Any, status: os.stat_result | None) -> int | None:
@@ -99,7 +136,7 @@ def _mode(module: AnsibleModule, asked: Any, status: os.stat_result | None) -> i
     except ValueError:
         mode = _symbolic_mode(module, str(asked), status)
     if mode != stat.S_IMODE(mode):
-        _end(module, f"mode: {asked} holds more than permissions.")
+        raise _Refused(f"mode: {asked} holds more than permissions.")
     return mode
 
 
@@ -112,10 +149,10 @@ def _symbolic_mode(module: AnsibleModule, asked: str, status: os.stat_result | N
     with contextlib.suppress(ValueError):
         # Ansible has no public name for it.
         return int(module._symbolic_mode_to_octal(status, asked))  # noqa: SLF001
-    _end(module, f"mode: '{asked}' is neither an octal number nor a symbolic mode such as u=rw,g=r.")
+    raise _Refused(f"mode: '{asked}' is neither an octal number nor a symbolic mode such as u=rw,g=r.")
 
 
-def _label(module: AnsibleModule, asked: list[str | None], file: File) -> str | None:
+def _label(module: AnsibleModule, asked: list[str | None], file: Place) -> str | None:
     """The SELinux context that the file should have, ``None`` where there is none or nothing asks for one."""
     if not module.selinux_enabled() or module.is_special_selinux_path(file.path)[0]:
         return None

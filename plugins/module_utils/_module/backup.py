@@ -15,9 +15,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup.reconcile i
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.requests import backup_request, restore_request
 from ansible_collections.mlkeys.transit.plugins.module_utils._backup.sealing import misplaced_secrets
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import open_file, run_on_file, text_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import run_on_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec, backend_spec, connection_spec, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import open_file, text_of
 
 
 def _gpg_spec() -> Spec:

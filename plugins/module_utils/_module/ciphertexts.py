@@ -31,14 +31,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan i
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.splice import Spots, splice
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Places, Walk, walk
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import cannot_write, open_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.flushing import Flusher
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import (
-    Spec,
-    backend_spec,
-    connection_spec,
-    fail,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import fail
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, open_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile, is_temporary
 
 INFO = "vault_transit_ciphertext_info"

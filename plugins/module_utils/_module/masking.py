@@ -13,8 +13,13 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Iterable, Iterator, Mapping, NoReturn
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.warnings import get_deprecation_messages, get_warning_messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    ChangeImpossible,
+    LibraryMissing,
+    TransitError,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 
 MASK = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -75,6 +80,14 @@ def succeed(module: AnsibleModule, **result: Any) -> NoReturn:
 def give_up(module: AnsibleModule, msg: str, **result: Any) -> NoReturn:
     _mask(module, {**result, "msg": msg})
     module.fail_json(msg=msg, **result)
+
+
+def fail(module: AnsibleModule, failure: TransitError) -> None:
+    """End the module with the error's message."""
+    if isinstance(failure, LibraryMissing):
+        give_up(module, missing_required_lib(failure.library))
+    refused: dict[str, Any] = {"refused": True} if isinstance(failure, ChangeImpossible) else {}
+    give_up(module, failure.message, changed=failure.changed, **refused)
 
 
 def _mask(module: AnsibleModule, result: Mapping[str, Any]) -> None:

@@ -10,39 +10,30 @@ from __future__ import annotations
 
 import os
 import time
-import typing
-from typing import Any, Callable, Dict, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
-from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS, AnsibleModule, missing_required_lib
-from ansible.module_utils.common.parameters import env_fallback
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
-    ChangeImpossible,
-    LibraryMissing,
     TransitError,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import connected
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, Option, settings_from
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up, succeed, worth_masking
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import (
+    fail,
+    give_up,
+    succeed,
+    worth_masking,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import USES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, Attribute
 
 Reconcile = Callable[[Client, Mapping[str, Any], RunContext], Outcome]
-Spec = Dict[str, Dict[str, Any]]
 
 _KINDS = {"duration": "str", "list": "list", "dict": "dict", "str": "str", "int": "int", "bool": "bool"}
-
-
-def connection_spec() -> Spec:
-    """The options for connection and authentication, the same in every module."""
-    return {option.name: _option_spec(option) for option in OPTIONS}
-
-
-def file_spec() -> Spec:
-    """The options of `ansible.builtin.file` for a file's attributes, as far as all modules have them."""
-    return {name: dict(option) for name, option in typing.cast("Spec", FILE_COMMON_ARGUMENTS).items()}
 
 
 def backend_spec() -> Spec:
@@ -90,20 +81,6 @@ def policy_spec() -> Spec:
     }
 
 
-def _option_spec(option: Option) -> dict[str, Any]:
-    spec: dict[str, Any] = {"type": option.kind, "no_log": option.secret}
-    if option.default is not None:
-        spec["default"] = option.default
-    if option.aliases:
-        spec["aliases"] = list(option.aliases)
-    if option.choices:
-        spec["choices"] = list(option.choices)
-    if option.name != "validate_certs":
-        # BAO_SKIP_VERIFY and VAULT_SKIP_VERIFY mean the opposite; the settings know how to read them.
-        spec["fallback"] = (env_fallback, list(option.all_environment))
-    return spec
-
-
 def run(module: AnsibleModule, reconcile: Reconcile) -> None:
     """Run ``reconcile`` with the module's options and end the module with its outcome."""
     outcome = outcome_of(module, reconcile, module.params)
@@ -143,14 +120,6 @@ def _diff(outcome: Outcome) -> dict[str, Any] | list[dict[str, Any]]:
     if outcome.diffs is not None:
         return [dict(diff) for diff in outcome.diffs]
     return one_diff(outcome)
-
-
-def fail(module: AnsibleModule, failure: TransitError) -> None:
-    """End the module with the error's message."""
-    if isinstance(failure, LibraryMissing):
-        give_up(module, missing_required_lib(failure.library))
-    refused: dict[str, Any] = {"refused": True} if isinstance(failure, ChangeImpossible) else {}
-    give_up(module, failure.message, changed=failure.changed, **refused)
 
 
 def one_diff(outcome: Outcome) -> dict[str, Any]:

@@ -84,6 +84,10 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
+def temporary_name() -> str:
+    return f".mlkeys-{os.urandom(8).hex()}"
+
+
 def sweep(folder: Folder) -> None:
     """Remove what killed runs left in a folder. What a living run is writing is locked."""
     with folder.locked() as descriptor:
@@ -162,13 +166,13 @@ class File:
 
     def label(self) -> str | None:
         """Its SELinux context, ``None`` where there is none."""
-        return _label(self._descriptor)
+        return label_of(self._descriptor)
 
     def set(self, attributes: Attributes) -> None:
         """Give attributes to the file as it is."""
         if self._descriptor < 0:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        _set(self._descriptor, attributes)
+        give(self._descriptor, attributes)
 
     def replace(self, content: bytes, attributes: Attributes = KEEP) -> None:
         """Give it another content.
@@ -205,22 +209,15 @@ class File:
         """Give a new file, by its descriptor, what this one has, unless it is to have something else."""
         mode, label = _NEW_MODE, None
         if self.status is not None:
-            mode, label = stat.S_IMODE(self.status.st_mode), _label(self._descriptor)
+            mode, label = stat.S_IMODE(self.status.st_mode), label_of(self._descriptor)
             # Rights that others gave to their file might let them read the new one.
             _copy_attributes(self._descriptor, new, "" if _is_trusted(self.status.st_uid) else "user.")
             kept = _keep_owner(self.status, new)
             if not kept or attributes.uid not in (None, self.status.st_uid):
                 # What runs as its owner does so for that one alone.
                 mode &= 0o777
-        _set(
-            new,
-            Attributes(
-                attributes.uid,
-                attributes.gid,
-                mode if attributes.mode is None else attributes.mode,
-                attributes.label or label,
-            ),
-        )
+        mode = mode if attributes.mode is None else attributes.mode
+        give(new, Attributes(attributes.uid, attributes.gid, mode, attributes.label or label))
 
     def _found(self) -> os.stat_result | None:
         try:
@@ -240,7 +237,7 @@ class NewFile:
         """
         self._folder = folder
         self._mode = mode
-        self._name = f".mlkeys-{os.urandom(8).hex()}"
+        self._name = temporary_name()
         self._descriptor = -1
         self._identity = (0, 0)
         self._is_there = False
@@ -349,7 +346,8 @@ def _keep_owner(status: os.stat_result, new: int) -> bool:
     return True
 
 
-def _set(descriptor: int, attributes: Attributes) -> None:
+def give(descriptor: int, attributes: Attributes) -> None:
+    """Give attributes to what is open."""
     if attributes.label is not None:
         # Not all file systems that have labels let them be set.
         with contextlib.suppress(OSError):
@@ -365,7 +363,8 @@ def _set(descriptor: int, attributes: Attributes) -> None:
         os.fchmod(descriptor, attributes.mode)
 
 
-def _label(descriptor: int) -> str | None:
+def label_of(descriptor: int) -> str | None:
+    """The SELinux context of what is open, ``None`` where there is none."""
     if descriptor < 0 or not hasattr(os, "getxattr"):
         return None
     try:

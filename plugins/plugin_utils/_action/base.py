@@ -11,7 +11,11 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import with_configuration, with_token
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import (
+    with_configuration,
+    with_token,
+    without_connection,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import (
     can_run_in_process,
     load_in_process,
@@ -36,6 +40,9 @@ class TransitAction(ActionBase):
 
     LOGS_IN = True
     """Whether the module needs a token of its own."""
+
+    CONNECTS = True
+    """Whether the module needs the server. Otherwise nothing of the connection is sent."""
 
     TRANSFERS_FILES = False
     _supports_async = True
@@ -66,6 +73,8 @@ class TransitAction(ActionBase):
 
     def _arguments(self, variables: dict[str, Any]) -> dict[str, Any]:
         """The task's options, completed by the controller's configuration of the connection."""
+        if not self.CONNECTS:
+            return without_connection(self._task.args)
         configured = controller_options(variables, self._templar, self._task_environment())
         return with_configuration(self._task.args, configured)
 

@@ -19,7 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
     environment_options,
     settings_from,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import connection_spec
 
 # These methods log in with something that only the machine has.
 _BOUND_TO_MACHINE = ("cert", "kubernetes", "none")
@@ -47,6 +47,12 @@ def with_configuration(arguments: Mapping[str, Any], configured: Mapping[str, An
         if option.name in configured:
             given[option.name] = configured[option.name]
     return {**environment_options(given, os.environ), **given}
+
+
+def without_connection(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a module that needs no server, without those that defaults of the action group may have added."""
+    names = {name for option in OPTIONS for name in (option.name, *option.aliases)}
+    return {name: value for name, value in arguments.items() if name not in names}
 
 
 def with_token(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
     "vault_transit_restore": ("hvac", "pyrage"),
     "vault_transit_vars": ("hvac", "ruamel.yaml"),
     "vault_transit_unwrap": (),
+    "vault_transit_file": (),
+    "vault_transit_files": (),
     "vault_transit_ciphertext_info": (),
     "vault_transit_rewrap": (),
 }

@@ -14,7 +14,7 @@ import importlib
 from typing import Any, Iterator, Mapping
 
 from ansible.module_utils.common.validation import check_type_dict
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import Spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import printable
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 

@@ -123,8 +123,6 @@ class _Service:
         if self.problems:
             return place
         files = list(self._files())
-        agent = self._agent(files)
-        decrypted = self._decrypted(files)
         links = [{"path": file.path, "target": file.real} for file in files if file.real != file.path]
         texts = [file for file in files if not file.secrets]
         shown: dict[str, Any] = {
@@ -135,10 +133,10 @@ class _Service:
             "group": self.group,
             "command": self.command,
             "words": " ".join(map(systemd_word, self.command)),
-            "agent": agent,
+            "agent": self._agent(files),
             "environment_file": self._environment_file(),
             "written": [{**file.attributes, "text": rendered(file.shape, file.content)} for file in texts],
-            "decrypted": [{**file.attributes, "shape": file.shape, "content": file.content} for file in decrypted],
+            "decrypted": [file.unrendered for file in self._decrypted(files)],
             "links": links,
             "holds": self._held(),
             "watch": bool(given.get("watch")),
@@ -156,8 +154,12 @@ class _Service:
         for name in ("after", "wants", "write_paths", "restart_units"):
             shown[name] = [str(value) for value in given.get(name) or ()]
         shown["type"] = start_type(given)
-        # Services need not restart because of it.
-        more = {"fingerprint": _fingerprint(shown), "allow_ciphertext": bool(given.get("allow_ciphertext"))}
+        # Services need not restart because of these.
+        more = {
+            "fingerprint": _fingerprint(shown),
+            "allow_ciphertext": bool(given.get("allow_ciphertext")),
+            "places": _places(texts, links),
+        }
         return {**shown, **health(given), **more}
 
     def _check(self) -> None:
@@ -343,6 +345,16 @@ class _File:
     @property
     def attributes(self) -> dict[str, str]:
         return {"path": self.path, "mode": self.mode, "owner": self.owner, "group": self.group}
+
+    @property
+    def unrendered(self) -> dict[str, Any]:
+        return {**self.attributes, "shape": self.shape, "content": self.content}
+
+
+def _places(texts: Iterable[_File], links: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Files without secrets, and links, for the module that writes them."""
+    files = [{**file.attributes, "content": rendered(file.shape, file.content)} for file in texts]
+    return [*files, *({**link, "state": "link"} for link in links)]
 
 
 def _misnamed(names: Iterable[Any], pattern: re.Pattern[str], what: str) -> list[str]:

@@ -41,6 +41,13 @@ VARS: dict[str, Any] = {
     "secrets": {"openai": SECRET, "hf": "hf_both_ways"},
 }
 FILE: dict[str, Any] = {"path": "FOLDER/file", "content": SECRET}
+FILES: dict[str, Any] = {
+    "files": [
+        {"path": "FOLDER/app", "state": "directory", "mode": "0750"},
+        {"path": "FOLDER/app/agent.hcl", "content": "a = 1"},
+        {"path": "FOLDER/link", "state": "link", "target": "app"},
+    ]
+}
 POLICY: dict[str, Any] = {
     "name": "ENGINE-policy",
     "backend": "ENGINE",
@@ -109,6 +116,10 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("vault_transit_file", {**FILE, "mode": "0640"}, {"check_mode": True}),
     ("vault_transit_file", {**FILE, "content": SECRET + "-new"}, {}),
     ("vault_transit_file", {**FILE, "path": "FOLDER/none/file"}, {}),
+    ("vault_transit_files", FILES, {"check_mode": True}),
+    ("vault_transit_files", FILES, {}),
+    ("vault_transit_files", FILES, {}),
+    ("vault_transit_files", {"files": [{"path": "FOLDER/link", "state": "absent"}, {"path": "FOLDER"}]}, {}),
     ("vault_transit_policy", POLICY, {"check_mode": True}),
     ("vault_transit_policy", POLICY, {}),
     ("vault_transit_policy", POLICY, {}),

@@ -18,7 +18,7 @@ from unittest import mock
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import ciphertexts as _module_ciphertexts
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.files import open_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import open_file
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
 
 from tests.integration.support.plays import Project, encrypted, make_key

@@ -19,7 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking imp
     succeed,
     worth_masking,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import connection_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import connection_spec
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import known_options, spelling_problem
 
 CANARY = "canary-misspelt-Qz7"

@@ -17,11 +17,22 @@ TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templat
 NAME = "no-such-service"
 
 
-def inspected(folder: Path) -> list[str]:
-    """What is reported of the service, without its name."""
+def inspected(folder: Path, **more: object) -> list[str]:
+    """What is reported of the service, without its name.
+
+    Args:
+        more: further facts of the service.
+    """
     environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
     environment.filters["quote"] = shlex.quote
-    service = {"folder": str(folder), "name": NAME, "state": "absent", "runtime": str(folder.parent / "runtime")}
+    environment.filters["hash"] = lambda text, _kind: hashlib.sha256(text.encode()).hexdigest()
+    service = {
+        "folder": str(folder),
+        "name": NAME,
+        "state": "absent",
+        "runtime": str(folder.parent / "runtime"),
+        **more,
+    }
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     script = template.render(vault_transit_host_described=[service])
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
@@ -114,3 +125,22 @@ def test_what_others_own_is_not_read(folder: Path, tmp_path: Path) -> None:
     assert look(folder) == ["has folder"]
     (folder / "fetch").symlink_to(tmp_path / "mine")
     assert [line.split()[1] for line in described(folder)] == ["."]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="files belong to the user of the tests")
+def test_of_placed_files_it_is_reported_only_that_they_are_as_described(folder: Path, tmp_path: Path) -> None:
+    same, other = tmp_path / "same file", tmp_path / "other"
+    for path in (same, other):
+        path.write_text("text")
+        path.chmod(0o640)
+    link = tmp_path / "link"
+    link.symlink_to("/run/x")
+    places = [{"path": str(path), "content": content} for path, content in ((same, "text"), (other, "secret"))]
+    more = {"state": "present", "user": "root", "group": "root", "placed": [str(same), str(other), str(link)]}
+    found = inspected(folder, **more, places=[*places, {"path": str(link), "state": "link"}])
+    digest = hashlib.sha256(b"text").hexdigest()
+    reported = [line for line in found if line.startswith("is ")]
+    assert reported[1:] == [f"is {link} link /run/x", f"is {same} 640 root:root {digest}"]
+    assert {"has user", "has group", f"link {link}"} <= set(found)
+    os.chown(same, 12345, 12345)
+    assert not [line for line in inspected(folder, **more, places=places) if str(same) in line]

@@ -1,0 +1,268 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Many files, folders and links of a machine in one run, with the difference of each. **Private** to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import grp
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes import AttributeChange, attribute_change
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import succeed
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, open_file, put
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a run changed at one place, or would change."""
+
+    diffs: list[dict[str, Any]]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.diffs)
+
+
+def run_placing(module: AnsibleModule) -> None:
+    """Bring each place to its state, in the order of the list."""
+    # They are kept out of the machine's log, and are not secret.
+    module.no_log_values.clear()
+    done: list[Placed] = []
+    for item in module.params["files"]:
+        changed = any(one.changed for one in done)
+        done.append(_STATES[item["state"]](module, item, changed))
+    succeed(
+        module,
+        changed=any(one.changed for one in done),
+        diff=[diff for one in done for diff in one.diffs],
+        files=[{"path": item["path"], "changed": one.changed} for item, one in zip(module.params["files"], done)],
+    )
+
+
+def _file(module: AnsibleModule, item: Item, changed: bool) -> Placed:
+    path, text = item["path"], item["content"] or ""
+    if _is_predicted(module, os.path.dirname(os.path.realpath(path))):
+        return Placed([_texts(path, b"", text)])
+    given, unknown = _known_accounts(module, item)
+    with contextlib.ExitStack() as opened:
+        file = open_file(module, opened, path, changed=changed)
+        old = _content(module, file, changed)
+        attributes = attribute_change(module, file, given, changed=changed)
+        differs = old != text.encode("utf-8")
+        new = text.encode("utf-8") if differs and not module.check_mode else None
+        put(module, file, new, attributes, changed=differs, earlier=changed)
+    diffs = [_texts(path, old or b"", text)] if differs else []
+    if file.status is not None:
+        diffs += _attributes(path, attributes, unknown)
+    return Placed(diffs)
+
+
+def _content(module: AnsibleModule, file: replacing.File, changed: bool) -> bytes | None:
+    try:
+        return file.read()
+    except OSError as error:
+        problem = error
+    return cannot_write(module, file.path, problem, changed=changed)
+
+
+def _directory(module: AnsibleModule, item: Item, changed: bool) -> Placed:
+    path = item["path"]
+    if _is_predicted(module, os.path.dirname(path)):
+        return Placed([_states(path, "absent", "directory")])
+    given, unknown = _known_accounts(module, item)
+    problem = None
+    try:
+        with _Directory(path, create=not module.check_mode) as found:
+            attributes = attribute_change(module, found, given, changed=changed)
+            if not module.check_mode:
+                replacing.give(found.descriptor, attributes.wanted)
+    except OSError as error:
+        problem = error
+    if problem is not None:
+        cannot_write(module, path, problem, changed=changed)
+    if found.status is None:
+        return Placed([_states(path, "absent", "directory")])
+    diffs = _attributes(path, attributes, unknown)
+    return Placed(diffs)
+
+
+class _Directory:
+    """A folder that a run creates if it does not exist.
+
+    Attributes:
+        status: what it was before, ``None`` if it did not exist.
+    """
+
+    def __init__(self, path: str, *, create: bool) -> None:
+        self.path = path
+        self.status: os.stat_result | None = None
+        self.descriptor = -1
+        self._create = create
+
+    def __enter__(self) -> _Directory:  # noqa: PYI034  Python 3.8 has no `Self`
+        with folders.folder_at(os.path.dirname(self.path)) as self.folder:
+            name = os.path.basename(self.path)
+            try:
+                self.descriptor = os.open(name, _FOLDER, dir_fd=self.folder.descriptor)
+                self.status = os.fstat(self.descriptor)
+            except FileNotFoundError:
+                if self._create:
+                    os.mkdir(name, 0o700, dir_fd=self.folder.descriptor)
+                    self.descriptor = os.open(name, _FOLDER, dir_fd=self.folder.descriptor)
+                    self._check_new()
+        return self
+
+    def _check_new(self) -> None:
+        """Who owns the folder above may have put another one in its place."""
+        if os.fstat(self.descriptor).st_uid != os.geteuid():
+            self.__exit__()
+            raise replacing.ChangedMeanwhile(errno.ESTALE, "it was changed by somebody else meanwhile")
+
+    def __exit__(self, *_exception: object) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+    def label(self) -> str | None:
+        return replacing.label_of(self.descriptor)
+
+
+def _link(module: AnsibleModule, item: Item, changed: bool) -> Placed:
+    path, target = item["path"], item["target"] or ""
+    if _is_predicted(module, os.path.dirname(path)):
+        return Placed([_links(path, None, target)])
+    problem, old = None, None
+    try:
+        with folders.folder_at(os.path.dirname(path)) as folder:
+            name = os.path.basename(path)
+            old = _target(folder, name)
+            if old != target and not module.check_mode:
+                _replace_by_link(folder, name, target)
+    except OSError as error:
+        problem = error
+    if problem is not None:
+        cannot_write(module, path, problem, changed=changed)
+    return Placed([] if old == target else [_links(path, old, target)])
+
+
+def _target(folder: folders.Folder, name: str) -> str | None:
+    """Where a link leads, ``None`` if it is not a link."""
+    try:
+        return os.readlink(name, dir_fd=folder.descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return None
+
+
+def _replace_by_link(folder: folders.Folder, name: str, target: str) -> None:
+    """In one step. A folder is not replaced."""
+    new = replacing.temporary_name()
+    with folder.locked():
+        os.symlink(target, new, dir_fd=folder.descriptor)
+        try:
+            os.replace(new, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+        except OSError:
+            os.unlink(new, dir_fd=folder.descriptor)
+            raise
+
+
+def _absent(module: AnsibleModule, item: Item, changed: bool) -> Placed:
+    path, problem, kind = item["path"], None, "absent"
+    try:
+        with folders.folder_at(os.path.dirname(path)) as folder:
+            name = os.path.basename(path)
+            kind = _kind(os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False).st_mode)
+            if not module.check_mode:
+                _remove(folder.descriptor, name)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        problem = error
+    if problem is not None:
+        cannot_write(module, path, problem, changed=changed)
+    return Placed([] if kind == "absent" else [_states(path, kind, "absent")])
+
+
+def _kind(mode: int) -> str:
+    return "link" if stat.S_ISLNK(mode) else "directory" if stat.S_ISDIR(mode) else "file"
+
+
+def _remove(folder: int, name: str) -> None:
+    """A file, a link, or a folder with all that is in it. No link is followed."""
+    try:
+        inner = os.open(name, _FOLDER, dir_fd=folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+            raise
+        os.unlink(name, dir_fd=folder)
+        return
+    try:
+        for entry in os.listdir(inner):
+            _remove(inner, entry)
+    finally:
+        os.close(inner)
+    os.rmdir(name, dir_fd=folder)
+
+
+_STATES: dict[str, Callable[[AnsibleModule, Item, bool], Placed]] = {
+    "absent": _absent,
+    "directory": _directory,
+    "file": _file,
+    "link": _link,
+}
+
+
+def _is_predicted(module: AnsibleModule, folder: str) -> bool:
+    """Whether an earlier task or item may create the folder, and check mode has only predicted it."""
+    return bool(module.check_mode) and not os.path.isdir(folder)
+
+
+def _known_accounts(module: AnsibleModule, item: Item) -> tuple[dict[str, Any], dict[str, str]]:
+    """The item, in check mode without an owner and a group that an earlier task may create, and those two."""
+    unknown: dict[str, str] = {}
+    exists: dict[str, Callable[[str], Any]] = {"owner": pwd.getpwnam, "group": grp.getgrnam}
+    for name, find in exists.items() if module.check_mode else ():
+        given = item[name]
+        try:
+            if given is not None and not given.isdigit():
+                find(given)
+        except KeyError:
+            unknown[name] = given
+    return {name: None if name in unknown else value for name, value in item.items()}, unknown
+
+
+def _texts(path: str, old: bytes, new: str) -> dict[str, Any]:
+    headers = {"before_header": path, "after_header": path}
+    try:
+        return {**headers, "before": old.decode("utf-8"), "after": new}
+    except UnicodeDecodeError:
+        return {**headers, "dst_binary": True, "after": new}
+
+
+def _states(path: str, before: str, after: str) -> dict[str, Any]:
+    return {"before": {"path": path, "state": before}, "after": {"path": path, "state": after}}
+
+
+def _links(path: str, before: str | None, after: str) -> dict[str, Any]:
+    return {"before": {"path": path, "target": before}, "after": {"path": path, "target": after}}
+
+
+def _attributes(path: str, change: AttributeChange, unknown: Mapping[str, str]) -> list[dict[str, Any]]:
+    if not change.after and not unknown:
+        return []
+    return [{"before": {"path": path, **change.before}, "after": {"path": path, **change.after, **unknown}}]

@@ -1,0 +1,147 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Write a file in one step, with its owner, mode and SELinux context. **Private** to the collection.
+
+It needs no connection, and imports nothing for one: modules that only write files start faster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes import (
+    AttributeChange,
+    attribute_change,
+    set_flags,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import give_up, succeed
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import lines_with_ciphertext, refusal
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File
+
+_LOOKS = 50
+
+
+def _end(module: AnsibleModule, msg: str, *, changed: bool = False) -> NoReturn:
+    """Fail. To be called outside of handlers, or Ansible would add their traceback."""
+    give_up(module, msg, changed=changed)
+
+
+def run_writing(module: AnsibleModule) -> None:
+    """Put a text into a file, without showing either side of the difference."""
+    path = module.params["path"]
+    _check_plaintext(module)
+    # In check mode the task that makes the folder may have made none either.
+    if module.check_mode and not os.path.isdir(os.path.dirname(os.path.realpath(path))):
+        succeed(module, changed=True, path=os.path.realpath(path))
+    with contextlib.ExitStack() as opened:
+        file = open_file(module, opened, path)
+        content = module.params["content"]
+        is_other = text_of(module, file) != content
+        attributes = attribute_change(module, file, module.params)
+        new = content.encode("utf-8") if is_other and not module.check_mode else None
+        changed = put(module, file, new, attributes, changed=is_other)
+    succeed(module, changed=changed, path=file.path)
+
+
+def _check_plaintext(module: AnsibleModule) -> None:
+    """End the module if the text holds ciphertext without being asked to."""
+    lines = [] if module.params["allow_ciphertext"] else lines_with_ciphertext(module.params["content"])
+    if lines:
+        where = "content" if len(module.params["content"].splitlines()) == 1 else f"content, line {lines[0]},"
+        _end(module, f"{module.params['path']} was left as it is: {refusal(where)}")
+
+
+def open_file(module: AnsibleModule, opened: contextlib.ExitStack, path: str, *, changed: bool = False) -> File:
+    """The file at a path, which need not exist. Ends the module where it cannot be reached safely.
+
+    Args:
+        opened: closes it.
+        changed: whether the run has changed something before.
+    """
+    try:
+        place, name = opened.enter_context(folders.opened(path))
+        if not module.check_mode:
+            replacing.sweep(place)
+        return _opened(opened, place, name)
+    except FileNotFoundError:
+        msg = f"The folder {os.path.dirname(os.path.realpath(path))} does not exist. Create it first."
+    except folders.Busy as error:
+        msg = _unwritable(path, error)
+    except OSError as error:
+        msg = f"{path}: {error.strerror or 'it cannot be read'}."
+    _end(module, msg, changed=changed)
+
+
+def _opened(opened: contextlib.ExitStack, place: folders.Folder, name: str) -> File:
+    for _look in range(_LOOKS):
+        with contextlib.suppress(replacing.ChangedMeanwhile):
+            return opened.enter_context(File(place, name))
+    return opened.enter_context(File(place, name))
+
+
+def text_of(module: AnsibleModule, file: File) -> str | None:
+    """The file's text, ``None`` when there is no file."""
+    try:
+        content = file.read()
+        return None if content is None else content.decode("utf-8")
+    except OSError as error:
+        problem = error.strerror or "it cannot be read"
+    except UnicodeDecodeError:
+        problem = "it is not UTF-8 text"
+    _end(module, f"{file.path}: {problem}.")
+
+
+def put(
+    module: AnsibleModule,
+    file: File,
+    content: bytes | None,
+    attributes: AttributeChange,
+    *,
+    changed: bool,
+    may_retry: bool = False,
+    earlier: bool = False,
+) -> bool:
+    """Give a file a content, if there is another one, and its attributes. Returns whether anything has changed.
+
+    Args:
+        earlier: whether the run has changed something before.
+
+    Raises:
+        ChangedMeanwhile: with ``may_retry``, if another run was first.
+    """
+    # A new file's attributes are not a change of their own.
+    differs = changed or bool(attributes.after)
+    problem: OSError | None = None
+    try:
+        if content is not None:
+            file.replace(content, attributes.wanted)
+        elif attributes.after and not module.check_mode:
+            file.set(attributes.wanted)
+    except replacing.ChangedMeanwhile as error:
+        if may_retry:
+            raise
+        problem = error
+    except OSError as error:
+        problem = error
+    if problem is not None:
+        cannot_write(module, file.path, problem, changed=earlier)
+    if file.status is None and content is None:
+        return differs
+    return set_flags(module, file, module.params, changed=differs)
+
+
+def cannot_write(module: AnsibleModule, path: str, error: OSError, *, changed: bool = False) -> NoReturn:
+    """End the module with what stands in the way."""
+    _end(module, _unwritable(path, error), changed=changed)
+
+
+def _unwritable(path: str, error: OSError) -> str:
+    if isinstance(error, replacing.ChangedMeanwhile):
+        return f"{path} was changed by somebody else meanwhile. It was left as it is. Run again."
+    problem = error.strerror or "unknown error"
+    return f"{path} cannot be written ({problem}). Check its folder's permissions and free space."

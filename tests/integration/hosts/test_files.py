@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files, folders and links are written in one task, shown as they differ, and left alone when they are right."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.modules import ModuleResult, run_module
+
+pytestmark = pytest.mark.usefixtures("both_ways")
+
+NOBODY = "no-such-account"
+
+
+def place(*files: dict[str, Any], check: bool = False) -> ModuleResult:
+    return run_module("vault_transit_files", {"files": list(files)}, check=check)
+
+
+def service(folder: Path) -> list[dict[str, Any]]:
+    return [
+        {"path": f"{folder}/app", "state": "directory", "mode": "0750"},
+        {"path": f"{folder}/app/agent.hcl", "content": "a = 1\n", "mode": "0640"},
+        {"path": f"{folder}/app/once", "state": "directory"},
+        {"path": f"{folder}/link", "state": "link", "target": "app/agent.hcl"},
+        {"path": f"{folder}/old", "state": "absent"},
+    ]
+
+
+def mode(path: Path) -> int:
+    return path.lstat().st_mode & 0o7777
+
+
+def everything(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.lstat().st_ino, path.lstat().st_mtime_ns) for path in folder.rglob("*")}
+
+
+def test_they_are_written_once_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "old" / "inner").mkdir(parents=True)
+    (tmp_path / "old" / "inner" / "link").symlink_to(tmp_path)
+    before = everything(tmp_path)
+    predicted = place(*service(tmp_path), check=True)
+    assert everything(tmp_path) == before
+    done = place(*service(tmp_path))
+    assert [one["changed"] for one in done["files"]] == [True] * 5
+    assert (predicted["files"], predicted["diff"]) == (done["files"], done["diff"])
+    assert (tmp_path / "app/agent.hcl").read_text() == "a = 1\n"
+    assert [mode(tmp_path / name) for name in ("app", "app/agent.hcl", "app/once")] == [0o750, 0o640, 0o700]
+    assert (tmp_path / "link").readlink() == Path("app/agent.hcl")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["app", "link"]
+    before = everything(tmp_path)
+    again = place(*service(tmp_path))
+    assert (again.changed, again["diff"]) == (False, [])
+    assert everything(tmp_path) == before
+
+
+def test_the_difference_of_each_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old\n")
+    path.chmod(0o600)
+    (tmp_path / "other").write_bytes(b"\xff")
+    (tmp_path / "link").symlink_to("before")
+    files: list[dict[str, Any]] = [
+        {"path": str(path), "content": "new\n", "mode": "0644"},
+        {"path": f"{tmp_path}/other", "content": "text"},
+        {"path": f"{tmp_path}/link", "state": "link", "target": "after"},
+        {"path": f"{tmp_path}/none", "state": "absent"},
+    ]
+    headers = {"before_header": str(path), "after_header": str(path)}
+    other = {"before_header": f"{tmp_path}/other", "after_header": f"{tmp_path}/other"}
+    link = f"{tmp_path}/link"
+    for check in (True, False):
+        assert place(*files, check=check)["diff"] == [
+            {**headers, "before": "old\n", "after": "new\n"},
+            {"before": {"path": str(path), "mode": "0600"}, "after": {"path": str(path), "mode": "0644"}},
+            {**other, "dst_binary": True, "after": "text"},
+            {"before": {"path": link, "target": "before"}, "after": {"path": link, "target": "after"}},
+        ]
+    assert (path.read_text(), mode(path)) == ("new\n", 0o644)
+    assert (tmp_path / "link").readlink() == Path("after")
+
+
+def test_attributes_alone_change_without_a_new_file(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir(mode=0o700)
+    path = tmp_path / "app/agent.hcl"
+    path.write_text("a = 1\n")
+    path.chmod(0o600)
+    inode = path.stat().st_ino
+    done = place(*service(tmp_path)[:2])
+    assert [one["changed"] for one in done["files"]] == [True, True]
+    assert (mode(path), mode(path.parent), path.stat().st_ino) == (0o640, 0o750, inode)
+
+
+def test_check_mode_knows_that_earlier_tasks_only_predicted(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("same")
+    path.chmod(0o600)
+    given = {"path": str(path), "content": "same", "owner": NOBODY, "group": NOBODY}
+    predicted = place(given, check=True)
+    after = {"path": str(path), "owner": NOBODY, "group": NOBODY}
+    assert predicted["diff"] == [{"before": {"path": str(path)}, "after": after}]
+    assert f"There is no user '{NOBODY}' on this machine." in place(given).msg
+    below = [{"path": f"{tmp_path}/none/{state}", "state": state} for state in ("file", "directory", "link")]
+    below = [{**one, "content": "x", "target": "x"} for one in below]
+    assert [one["changed"] for one in place(*below, check=True)["files"]] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("item", "problem"),
+    [
+        ({"path": "FOLDER/none/file", "content": ""}, "The folder FOLDER/none does not exist"),
+        ({"path": "FOLDER/none/made", "state": "directory"}, "FOLDER/none/made cannot be written"),
+        ({"path": "FOLDER/none/link", "state": "link", "target": "x"}, "FOLDER/none/link cannot be written"),
+        ({"path": "FOLDER/folder", "content": ""}, "FOLDER/folder: Is a directory"),
+        ({"path": "FOLDER/folder", "state": "link", "target": "x"}, "FOLDER/folder cannot be written"),
+        ({"path": "FOLDER/first", "state": "directory"}, "FOLDER/first cannot be written"),
+        ({"path": "FOLDER/x", "content": "", "owner": NOBODY}, f"There is no user '{NOBODY}'"),
+    ],
+)
+def test_a_failure_names_the_place_and_says_that_earlier_ones_changed(
+    tmp_path: Path, item: dict[str, Any], problem: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    given = {**item, "path": item["path"].replace("FOLDER", str(tmp_path))}
+    done = place({"path": f"{tmp_path}/first", "content": "x"}, given)
+    assert done.failed
+    assert problem.replace("FOLDER", str(tmp_path)) in done.msg
+    assert done.changed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "folder"]
+
+
+@pytest.mark.parametrize("state", ["file", "link"])
+def test_what_a_state_needs_is_asked_for(tmp_path: Path, state: str) -> None:
+    needed = {"file": "content", "link": "target"}[state]
+    assert f"missing: {needed}" in place({"path": f"{tmp_path}/x", "state": state}).msg
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_owners_are_set_and_links_of_others_are_not_followed(tmp_path: Path) -> None:
+    place(
+        {"path": f"{tmp_path}/app", "state": "directory", "owner": "1234", "group": "1235"},
+        {"path": f"{tmp_path}/app/file", "content": "x", "owner": "1234", "group": "1235"},
+    )
+    for path in (tmp_path / "app", tmp_path / "app/file"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (1234, 1235)
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "app/link").symlink_to(tmp_path / "victim")
+    os.chown(tmp_path / "app/link", 1234, 1235, follow_symlinks=False)
+    for item in (
+        {"path": f"{tmp_path}/app/link", "state": "directory", "mode": "0777"},
+        {"path": f"{tmp_path}/app/link/file", "content": "x"},
+        {"path": f"{tmp_path}/app/link/made", "state": "directory"},
+        {"path": f"{tmp_path}/app/link/made", "state": "link", "target": "x"},
+        {"path": f"{tmp_path}/app/link/made", "state": "absent"},
+    ):
+        assert place(item).failed, item
+    assert list((tmp_path / "victim").iterdir()) == []
+    assert place({"path": f"{tmp_path}/app/link", "state": "absent"}).changed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["app", "victim"]
