@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mlkeys._errors import MlkeysError
 
-# Above the numbers that shells and programs use by themselves, and the same in each run, as links name it.
+# Above the numbers that shells and programs use by themselves, and the same in each run, as links name it, unless the
+# caller hands over a file of that number, as scripts do with flock.
 _FIRST = 200
 _LONGEST_NAME = 200
 
@@ -27,19 +28,22 @@ def memory_files(contents: dict[str, bytes]) -> dict[str, Path]:
     if not hasattr(os, "memfd_create"):
         raise MlkeysError("This system has no files in memory (memfd_create): --file cannot be used here.")
     made = {}
-    for number, (name, content) in enumerate(contents.items(), start=_FIRST):
+    for name, content in contents.items():
         try:
-            _make(name, content, number)
+            made[name] = Path(f"/proc/self/fd/{_make(name, content)}")
         except OSError as error:
-            problem = error.strerror or "unknown error"
+            problem, needed = error.strerror or "unknown error", _FIRST + len(contents) - 1
             raise MlkeysError(
-                f"The file in memory for {name} cannot be made: {problem}. 'ulimit -n' must be above {number}."
+                f"The file in memory for {name} cannot be made: {problem}. 'ulimit -n' must be above {needed}."
             ) from None
-        made[name] = Path(f"/proc/self/fd/{number}")
     return made
 
 
-def _make(name: str, content: bytes, number: int) -> None:
+def _make(name: str, content: bytes) -> int:
+    """
+    Returns:
+        The file's number, which no other open file has.
+    """
     # The name is for people. The system allows 249 bytes.
     descriptor = os.memfd_create(name[:_LONGEST_NAME], os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(descriptor, "wb") as file:
@@ -47,7 +51,8 @@ def _make(name: str, content: bytes, number: int) -> None:
         file.flush()
         os.fchmod(descriptor, 0o400)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
-        os.dup2(descriptor, number, inheritable=True)
+        # Unlike other calls of Python, it makes one that programs inherit.
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD, _FIRST)
 
 
 def link(place: Path, target: Path) -> None:

@@ -154,6 +154,20 @@ def test_a_name_of_any_length_is_a_file_in_memory_and_a_limit_is_reported() -> N
     assert "'ulimit -n' must be above 200" in done[1].stderr
 
 
+def test_a_file_in_memory_takes_no_number_that_is_in_use(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from mlkeys._system.memory_files import memory_files\n"
+        "os.dup2(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT), 200)\n"
+        "made = memory_files({'a': b'x', 'b': b'y'})\n"
+        "os.write(200, b'lock')\n"
+        "print(*made.values(), os.get_inheritable(201), made['b'].read_text())"
+    )
+    lock = tmp_path / "lock"
+    done = subprocess.run([sys.executable, "-c", code, str(lock)], capture_output=True, text=True, check=True)
+    assert done.stdout == "/proc/self/fd/201 /proc/self/fd/202 True y\n"
+    assert lock.read_text() == "lock"
+
+
 @pytest.mark.parametrize("number", [None, "HUP"])
 def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
     stored: Path, invoke: Invoke, allow: Allow, number: str | None
