@@ -95,17 +95,17 @@ EXAMPLES = r"""
 - name: Write the configuration of an agent
   mlkeys.transit.vault_transit_files:
     files:
-      - path: "{{ agent_folder }}"
+      - path: "{{ credentials_folder }}/agent"
         state: directory
         mode: "0750"
-      - path: "{{ agent_folder }}/agent.hcl"
+      - path: "{{ credentials_folder }}/agent/agent.hcl"
         content: |
           exit_after_auth = true
         mode: "0640"
-      - path: "{{ agent_folder }}/current.hcl"
+      - path: "{{ credentials_folder }}/agent/current.hcl"
         state: link
         target: agent.hcl
-      - path: "{{ agent_folder }}/agent.json"
+      - path: "{{ credentials_folder }}/agent/agent.json"
         state: absent
 """
 

@@ -57,9 +57,19 @@ class Bao:
 
     def audit_entries(self) -> list[dict[str, Any]]:
         """Every audited request so far (`type: request`), oldest first; secrets in it are HMACs."""
-        # The server may be writing the last line.
-        lines = self.audit_log.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
-        return [entry for entry in map(json.loads, lines) if entry["type"] == "request"]
+        known, entries = _AUDITED.get(self.audit_log, (0, []))
+        with self.audit_log.open("rb") as log:
+            log.seek(known)
+            # The server may be writing the last line. Names in lines may contain what Python takes for ends of lines.
+            new = log.read().rpartition(b"\n")[0]
+        if new:
+            entries = entries + [entry for entry in map(json.loads, new.split(b"\n")) if entry["type"] == "request"]
+            _AUDITED[self.audit_log] = (known + len(new) + 1, entries)
+        return list(entries)
+
+
+# What was read of each log, as it grows to many megabytes: the number of bytes, and their requests.
+_AUDITED: dict[Path, tuple[int, list[dict[str, Any]]]] = {}
 
 
 @contextlib.contextmanager

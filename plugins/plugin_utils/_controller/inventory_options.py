@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+import os
+from typing import Any, Iterator, Mapping, Sequence
 
+from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.inventory.group import Group
 from ansible.inventory.helpers import sort_groups
@@ -75,12 +77,48 @@ class InventoryVariables:
         key = (id(entity), base)
         if key not in self._files:
             try:
-                found = self._reader.get_vars(loader, base, [entity])
-            except AnsibleError:
+                found = self._reader.load_found_files(loader, {}, _files_of(base, entity))
+            except (AnsibleError, OSError):
                 # Ansible's own plugin meets the same error, and ends what uses these files.
                 found = {}
             self._files[key] = (entity, found)
         return self._files[key][1]
+
+
+def _files_of(base: str, entity: Any) -> list[str]:
+    """The files that ansible.builtin.host_group_vars reads for a host or a group, in its order.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+    endings = _endings()
+    place = os.path.join(base, "host_vars" if isinstance(entity, Host) else "group_vars", entity.name)
+    for ending in endings:
+        path = place + ending
+        if os.path.exists(path):
+            return list(_files_in(path, endings, set())) if os.path.isdir(path) else [path]
+    return []
+
+
+def _endings() -> list[str]:
+    return ["", *constants.config.get_config_value("YAML_FILENAME_EXTENSIONS")]
+
+
+def _files_in(folder: str, endings: Sequence[str], listed: set[str]) -> Iterator[str]:
+    """Unlike Ansible's own search, it ends where links lead in circles."""
+    real = os.path.realpath(folder)
+    if real in listed:
+        return
+    listed.add(real)
+    for name in sorted(os.listdir(folder)):
+        path, ending = os.path.join(folder, name), os.path.splitext(name)[1]
+        if name.startswith(".") or name.endswith("~"):
+            continue
+        if os.path.isdir(path):
+            if not ending:
+                yield from _files_in(path, endings, listed)
+        elif os.path.isfile(path) and ending in endings:
+            yield path
 
 
 def _resolved(templar: Any, name: str, value: Any) -> Any:
