@@ -97,6 +97,7 @@ class _Walker:
         self._skipped: Counter[str] = Counter()
         self._unmatched: list[str] = []
         self._folders: set[tuple[int, int]] = set()
+        self._resolved: dict[str, str] = {}
 
     def result(self) -> Walk:
         unread = tuple(self._unread[path] for path in sorted(self._unread))
@@ -189,10 +190,19 @@ class _Walker:
 
     def _add(self, path: str, status: os.stat_result) -> None:
         if stat.S_ISREG(status.st_mode):
-            self._files.add(os.path.realpath(path))
+            self._files.add(self._real(path))
             return
         kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "")
         self._note(Unread(path, kind, SPECIAL) if kind else Unread(path, "not a regular file", FAILED))
+
+    def _real(self, path: str) -> str:
+        """The real path of a file. Resolves each folder once, as a run may search many files in it many times."""
+        folder, name = os.path.split(path)
+        if os.path.islink(path) or not folder:
+            return os.path.realpath(path)
+        if folder not in self._resolved:
+            self._resolved[folder] = os.path.realpath(folder)
+        return os.path.join(self._resolved[folder], name)
 
     def _is_excluded(self, path: str) -> bool:
         if not self._places.exclude:

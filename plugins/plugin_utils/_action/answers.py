@@ -15,7 +15,6 @@ from typing import Any, Mapping, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 
 _PLACE = (("path", str), ("reason", str), ("kind", str))
-_FOUND = (*((name, str) for name in ("path", "name", "form", "text")), ("line", int))
 
 
 class UnexpectedReport(TransitError):
@@ -32,7 +31,7 @@ def found_in(module: str, result: Mapping[str, Any]) -> list[dict[str, Any]]:
         UnexpectedReport: it has something else.
     """
     found: list[dict[str, Any]] = _loaded(module, result, "ciphertexts", list)
-    if not all(_has(one, _FOUND) and isinstance(one.get("problem", ""), str) for one in found):
+    if not all(map(_is_found, found)):
         raise UnexpectedReport(module, "ciphertexts")
     return found
 
@@ -138,6 +137,19 @@ def _loaded(module: str, result: Mapping[str, Any], name: str, kind: type) -> An
     if not isinstance(value, kind):
         raise UnexpectedReport(module, name)
     return value
+
+
+def _is_found(one: Any) -> bool:
+    # There may be a million of them: a loop over names would take longer than their search.
+    return (
+        isinstance(one, dict)
+        and isinstance(one.get("path"), str)
+        and isinstance(one.get("name"), str)
+        and isinstance(one.get("form"), str)
+        and isinstance(one.get("text"), str)
+        and isinstance(one.get("line"), int)
+        and isinstance(one.get("problem", ""), str)
+    )
 
 
 def _has(value: Any, fields: Sequence[tuple[str, type]]) -> bool:

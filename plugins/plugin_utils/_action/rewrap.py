@@ -81,24 +81,23 @@ class _Report:
         Args:
             refused: why files could not be rewritten.
         """
+        words: dict[str, list[str]] = {}
         for one in found:
-            result = results[one["text"]]
-            reason = one.get("problem") or refused.get(one["path"], "")
-            if result.action == REWRAPPED and reason:
+            result, path = results[one["text"]], one["path"]
+            if result.action == REWRAPPED and (reason := one.get("problem") or refused.get(path, "")):
                 result = result._replace(action=_STUCK, reason=reason)
-            word = _COUNTS[result.action]
-            self.counts[word] += 1
-            path = one["path"]
-            counts = self.files.get(path)
-            if counts is None:
-                counts = self.files[path] = Counter()
-            counts[word] += 1
+            if path not in words:
+                words[path] = []
+            words[path].append(_COUNTS[result.action])
             if result.action in _OPEN and len(self.problems) < _LISTED:
                 self.problems.append(_problem(one, result))
             if diff and result.action == REWRAPPED:
                 label = f"line {one['line']} {result.name or one['name']}".rstrip()
                 self.before.setdefault(one["path"], []).append(f"{label}: v{version_of(one['text'])}")
                 self.after.setdefault(one["path"], []).append(f"{label}: v{version_of(result.successor)}")
+        for path, counted in words.items():
+            self.counts.update(counted)
+            self.files.setdefault(path, Counter()).update(counted)
 
     def result(self, version: int) -> dict[str, Any]:
         files = [{"path": path, **_all_counts(counts)} for path, counts in self.files.items()]
