@@ -163,19 +163,22 @@ def _part(places: Walk, after: Mapping[str, Any], largest: int | None) -> dict[s
         after: ``path``, the last file of the part before, and where its search ended.
     """
     paths = [path for path in places.files if not is_temporary(os.path.basename(path))]
-    found: list[dict[str, Any]] = []
+    found: list[tuple[str, list[tuple[Any, ...]]]] = []
+    number = 0
     digests: dict[str, str] = {}
     unread = [] if after else list(places.unread)
     last: State = {}
     for seen, path in enumerate(paths):
         if after and (path < after["path"] or (path == after["path"] and not after["bookmark"])):
             continue
-        if len(found) >= AT_ONCE:
+        if number >= AT_ONCE:
             return {**_rows(found, digests, unread), "seen": seen, "files": len(paths), "after": json.dumps(last)}
         went_on = after if after and path == after["path"] else {}
         state = _state(path)
-        result = _searched(path, went_on, state, largest, AT_ONCE - len(found))
-        found += _found(result)
+        result = _searched(path, went_on, state, largest, AT_ONCE - number)
+        if result.found:
+            found.append((path, _found(result)))
+            number += len(result.found)
         if result.digest:
             digests[path] = result.digest
         if result.unread is not None:
@@ -203,16 +206,13 @@ def _state(path: str) -> list[int]:
     return []
 
 
-def _found(result: FileResult) -> list[dict[str, Any]]:
-    path = result.path
-    rows = [{"path": path, **one.as_result()} for one in result.found]
-    for row, offset in zip(rows, result.offsets):
-        if offset >= 0:
-            row["offset"] = offset
-    return rows
+def _found(result: FileResult) -> list[tuple[Any, ...]]:
+    """What `found_in` of the action reads. Rows without names take half the time."""
+    offsets = result.offsets or (-1,) * len(result.found)
+    return [(*one, offset) for one, offset in zip(result.found, offsets)]
 
 
-def _rows(found: Sequence[Mapping[str, Any]], digests: Mapping[str, str], unread: Sequence[Unread]) -> dict[str, Any]:
+def _rows(found: Sequence[Any], digests: Mapping[str, str], unread: Sequence[Unread]) -> dict[str, Any]:
     return {
         "ciphertexts": json.dumps(found),
         "digests": json.dumps(digests),

@@ -10,7 +10,7 @@ Whoever is root on a host decides what the controller gets to read from there.
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 
@@ -30,10 +30,36 @@ def found_in(module: str, result: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         UnexpectedReport: it has something else.
     """
-    found: list[dict[str, Any]] = _loaded(module, result, "ciphertexts", list)
-    if not all(map(_is_found, found)):
-        raise UnexpectedReport(module, "ciphertexts")
-    return found
+    files: list[Any] = _loaded(module, result, "ciphertexts", list)
+    try:
+        return [row for path, rows in files for row in _found_at(path, rows)]
+    except (TypeError, ValueError):
+        raise UnexpectedReport(module, "ciphertexts") from None
+
+
+def _found_at(path: Any, rows: Any) -> Iterator[dict[str, Any]]:
+    """
+    Raises:
+        TypeError, ValueError: a row has something else.
+    """
+    for text, line, name, form, problem, offset in rows:
+        # There may be a million of them: a loop over names would take longer than their search.
+        if not (
+            isinstance(path, str)
+            and isinstance(text, str)
+            and isinstance(line, int)
+            and isinstance(name, str)
+            and isinstance(form, str)
+            and isinstance(problem, str)
+            and isinstance(offset, int)
+        ):
+            raise TypeError(path)
+        row = {"path": path, "text": text, "line": line, "name": name, "form": form}
+        if problem:
+            row["problem"] = problem
+        if offset >= 0:
+            row["offset"] = offset
+        yield row
 
 
 def after_in(module: str, result: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -137,19 +163,6 @@ def _loaded(module: str, result: Mapping[str, Any], name: str, kind: type) -> An
     if not isinstance(value, kind):
         raise UnexpectedReport(module, name)
     return value
-
-
-def _is_found(one: Any) -> bool:
-    # There may be a million of them: a loop over names would take longer than their search.
-    return (
-        isinstance(one, dict)
-        and isinstance(one.get("path"), str)
-        and isinstance(one.get("name"), str)
-        and isinstance(one.get("form"), str)
-        and isinstance(one.get("text"), str)
-        and isinstance(one.get("line"), int)
-        and isinstance(one.get("problem", ""), str)
-    )
 
 
 def _has(value: Any, fields: Sequence[tuple[str, type]]) -> bool:

@@ -379,7 +379,9 @@ def test_a_module_by_itself_reports_ciphertexts_whole_whatever_its_secrets_are(
     path = fleet.write("a.env", "".join(f"{name.upper()}={text}\n" for name, text in old.items()))
     options = {"paths": [str(fleet.folder)], "password": "vault"}
     found = on_a_target(INFO, options)
-    assert [one["text"] for one in json.loads(found["ciphertexts"])] == list(old.values())
+    assert [(place, [row[0] for row in rows]) for place, rows in json.loads(found["ciphertexts"])] == [
+        (str(path), list(old.values()))
+    ]
     # A replacement, as the controller sends it.
     texts = {old["hf_token"]: old["openai_api_key"]}
     done = on_a_target(REWRAP, {**options, "paths": [str(path)], "texts": json.dumps(texts)})

@@ -22,6 +22,13 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.answers imp
 )
 
 FOUND = {"path": "/x", "line": 3, "name": "a", "form": "plain", "text": "vault:v1:QUJDREVGR0hJSktM"}
+ROW = [FOUND["text"], FOUND["line"], FOUND["name"], FOUND["form"]]
+NO_ROWS: list[Any] = [[*([*ROW, "", 7][:n]), [], *([*ROW, "", 7][n + 1 :])] for n in range(6)] + [
+    ROW,
+    [*ROW, "", 7, 7],
+    {},
+    3,
+]
 AFTER = {"path": "/x", "bookmark": None, "state": [1, 2, 3]}
 PLACE = {"path": "/x", "reason": "it is locked", "kind": "denied"}
 DEEP = "[" * 100_000
@@ -29,7 +36,11 @@ NOT_FOUND: list[Any] = [None, [], 3, "", "{", "{}", "[3]", "[{}]", DEEP, "1" * 5
 
 
 def test_what_modules_report_is_taken() -> None:
-    assert found_in("m", {"ciphertexts": json.dumps([FOUND, {**FOUND, "problem": "packed"}])})[0] == FOUND
+    rows = [[*ROW, "", 7], [*ROW, "packed", -1]]
+    assert found_in("m", {"ciphertexts": json.dumps([["/x", rows], ["/y", []]])}) == [
+        {**FOUND, "offset": 7},
+        {**FOUND, "problem": "packed"},
+    ]
     assert after_in("m", {}) is None
     assert after_in("m", {"after": json.dumps(AFTER)}) == AFTER
     assert moved_in("m", {"moved": json.dumps({"/x": {**AFTER, "bookmark": {"offset": 1}}})})["/x"]["path"] == "/x"
@@ -44,7 +55,8 @@ def test_what_modules_report_is_taken() -> None:
     ("read", "result"),
     [
         *((found_in, {"ciphertexts": text}) for text in NOT_FOUND),
-        *((found_in, {"ciphertexts": json.dumps([{**FOUND, name: []}])}) for name in (*FOUND, "problem")),
+        *((found_in, {"ciphertexts": json.dumps([["/x", [row]]])}) for row in NO_ROWS),
+        (found_in, {"ciphertexts": json.dumps([[3, [[*ROW, "", 7]]]])}),
         *((after_in, {"after": text}) for text in (None, "[]", "{", "{}", DEEP, '{"path": "/x", "bookmark": 3}')),
         *((moved_in, {"moved": text}) for text in (None, "[]", '{"/x": 3}', json.dumps({"/y": AFTER}))),
         *((digests_in, {"digests": text}) for text in (None, "[]", "{", DEEP, '{"/x": 3}')),
