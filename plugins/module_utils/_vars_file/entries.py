@@ -216,7 +216,7 @@ def _check_places(metadata: Mapping[str, Any], path: str) -> None:
         if given is None or given == "":
             continue
         # What YAML reads as something else has lost how it was written.
-        is_text = isinstance(given, str) or type(given) is int
+        is_text = isinstance(given, (str, int)) and not isinstance(given, bool)
         # A path may begin and end with a slash, a name may not.
         value = str(given) if problem_of is name_problem else str(given).strip("/")
         problem = (problem_of(value) if value else None) if is_text else "it must be text: put it in quotes"
