@@ -137,8 +137,12 @@ class LookupModule(LookupBase):
         files, unread = _read(places, lambda: connected(options))
         # A document of a KV engine has no path.
         known = [*(file.path for file in files if file.path), *_searched(hosts[0])]
-        # What cannot be listed is noted by now.
-        texts = [path for path in texts_beside(sources, lambda _error: None) if not _is_within(path, known)]
+        noted = {one["path"] for one in unread}
+        texts = [
+            path
+            for path in texts_beside(sources, lambda error: _note(unread, error, noted))
+            if not _is_within(path, known)
+        ]
         key, backend = self.get_option("key"), self.get_option("backend")
         own = of_key(files, backend, key) if key else files
         problems = [missing_problem(missing)] if missing else []
@@ -183,13 +187,16 @@ def _places(sources: list[str], named: list[Declared]) -> tuple[list[Declared], 
     """The files by path, and what could not be read on the way to them."""
     unread: list[dict[str, str]] = []
 
-    def note(error: OSError) -> None:
-        unread.append(_unread(str(error.filename), error.strerror or "it cannot be read"))
-
     found = {os.path.realpath(one.path) if one.path else str(one.place): one for one in named}
-    for path in beside(sources, note):
+    for path in beside(sources, lambda error: _note(unread, error, set())):
         found.setdefault(os.path.realpath(path), Declared(path, ""))
     return list(found.values()), unread
+
+
+def _note(unread: list[dict[str, str]], error: OSError, noted: set[str]) -> None:
+    """Add what cannot be read, unless it was noted before."""
+    if str(error.filename) not in noted:
+        unread.append(_unread(str(error.filename), error.strerror or "it cannot be read"))
 
 
 def _is_there(path: str) -> bool:

@@ -179,7 +179,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.invento
     all_entities,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, marked
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import problem_of
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
@@ -207,7 +207,13 @@ class VarsModule(BaseVarsPlugin):
             return {}
         wanted = {id(entity): _files_of(self._basedir, entity) for entity in _as_list(entities)}
         if not decrypts:
-            return _stored.of(file for files in wanted.values() for file in files)
+            try:
+                return _stored.of(
+                    (file for files in wanted.values() for file in files),
+                    may_control=self.get_option("unencrypted") != "error",
+                )
+            except InvalidOption as error:
+                raise AnsibleParserError(error.message) from None
         run_sessions().share()
         values: dict[str, Any] = {}
         for entity in _as_list(entities):
@@ -287,8 +293,7 @@ class VarsModule(BaseVarsPlugin):
             self._report(plain_names_problem(decrypted.plain, path), self.get_option("unencrypted"))
         template = bool(self.get_option("template"))
         values = {name: marked(value, template) for name, value in decrypted.values.items()}
-        plain = {name: as_in_any_file(value) for name, value in decrypted.plain.items()}
-        return {**plain, **decrypted.ciphertexts, **values}
+        return {**decrypted.plain, **decrypted.ciphertexts, **values}
 
     def _report(self, problem: str, how: str) -> None:
         if how == "error":

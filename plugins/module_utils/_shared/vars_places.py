@@ -10,6 +10,7 @@ Python package ``mlkeys`` carries the same file.
 from __future__ import annotations
 
 import os
+import stat
 from typing import Callable, Iterable, Iterator
 
 # Endings of the names of encrypted vars files.
@@ -18,8 +19,12 @@ SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
 # Where Ansible reads variables from, beside an inventory and beside a playbook.
 _FOLDERS = ("group_vars", "host_vars", "vars", "roles")
 
-# What else Ansible reads beside a playbook, and endings of files in which ciphertexts may be written by hand.
+# What else Ansible reads beside a playbook. Every file in these folders may have ciphertexts, whatever its name: that
+# of a host may end with .com, that of a copy with .bak.
 _MORE_FOLDERS = ("files", "handlers", "tasks", "templates")
+# Beside them may be anything, such as data of models. There a file is searched if its name ends so, or if it is small.
+_SMALL = 1024 * 1024
+_NEVER = (".git", ".hg", ".svn")
 _TEXTS = ("", ".cfg", ".conf", ".env", ".hcl", ".ini", ".j2", ".json", ".py", ".toml", ".yaml", ".yml")
 
 # Gets what cannot be read.
@@ -39,12 +44,15 @@ def below(folder: str, problem: Problem | None = None, places: set[str] | None =
     return [path for path in _files_below(folder, problem, places) if is_encrypted_vars(os.path.basename(path))]
 
 
-def _files_below(folder: str, problem: Problem | None, places: set[str] | None = None) -> Iterator[str]:
+def _files_below(
+    folder: str, problem: Problem | None, places: set[str] | None = None, *, hidden: bool = False
+) -> Iterator[str]:
     places = set() if places is None else places
     for place, folders, names in os.walk(folder, onerror=problem, followlinks=True):
         real = os.path.realpath(place)
+        entered = [name for name in folders if (name not in _NEVER if hidden else not name.startswith("."))]
         # A link may point to one of its own parents.
-        folders[:] = [] if real in places else sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [] if real in places else sorted(entered)
         places.add(real)
         yield from (os.path.join(place, name) for name in sorted(names))
 
@@ -76,21 +84,30 @@ def texts_beside(sources: Iterable[str], problem: Problem, but: str = "") -> lis
     for base in _bases(given):
         if but and (base + os.sep).startswith(but + os.sep):
             continue
-        paths = [os.path.join(base, name) for name in _names_in(base, problem)]
+        paths = [*given]
         for name in (*_FOLDERS, *_MORE_FOLDERS):
             folder = os.path.join(base, name)
             if os.path.lexists(folder):
-                paths += _files_below(folder, problem)
-        for path in [*paths, *given]:
-            if os.path.isfile(path) and (path in given or _may_hold(os.path.basename(path))):
+                paths += _files_below(folder, problem, hidden=True)
+        searched = set(paths)
+        for path in [*paths, *(os.path.join(base, name) for name in _names_in(base, problem))]:
+            size = None if is_encrypted_vars(os.path.basename(path)) else _size(path, problem)
+            is_searched = path in searched or os.path.splitext(path)[1] in _TEXTS
+            if size is not None and (is_searched or size <= _SMALL):
                 found.setdefault(os.path.realpath(path), path)
     return list(found)
 
 
-def _may_hold(name: str) -> bool:
-    if name.startswith("."):
-        return name.startswith(".env")
-    return os.path.splitext(name)[1] in _TEXTS and not is_encrypted_vars(name)
+def _size(path: str, problem: Problem) -> int | None:
+    """The size of a regular file in bytes, ``None`` for anything else."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        problem(error)
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _bases(sources: Iterable[str]) -> list[str]:

@@ -15,6 +15,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import stored_item
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, as_no_template
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load
 
 
@@ -25,7 +26,7 @@ class Decrypted:
     Attributes:
         values: the variables that decrypted.
         ciphertexts: those that did not.
-        plain: those that are not encrypted.
+        plain: those that are not encrypted, marked as templates only if they are from a file.
         problems: a sentence for each that did not decrypt, or for the whole file under an empty name.
     """
 
@@ -96,7 +97,9 @@ class DecryptedFiles:
             except TransitError as error:
                 self._known[digest] = Decrypted(problems={"": error.message})
                 continue
-            self._known[digest] = Decrypted(plain=file.plain)
+            # Whoever writes to a KV engine does not get to run templates here.
+            mark = as_in_any_file if file.place is None else as_no_template
+            self._known[digest] = Decrypted(plain={name: mark(value) for name, value in file.plain.items()})
             if file.entries:
                 pending.setdefault((file.backend, file.key), []).append(_Pending(digest, path, file))
         for (backend, key), files in pending.items():

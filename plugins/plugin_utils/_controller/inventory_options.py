@@ -18,6 +18,7 @@ from ansible.plugins.vars.host_group_vars import VarsModule as FilesReader
 from ansible.template import Templar
 from ansible.utils.vars import combine_vars, load_extra_vars
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import is_encrypted_vars
 
 PREFIX = "ansible_hashi_vault_"
 
@@ -88,6 +89,8 @@ class InventoryVariables:
 def _files_of(base: str, entity: Any) -> list[str]:
     """The files that ansible.builtin.host_group_vars reads for a host or a group, in its order.
 
+    Encrypted vars files are left out: their writers must not choose the server that gets the token.
+
     Raises:
         OSError: a folder cannot be listed.
     """
@@ -117,7 +120,7 @@ def _files_in(folder: str, endings: Sequence[str], listed: set[str]) -> Iterator
         if os.path.isdir(path):
             if not ending:
                 yield from _files_in(path, endings, listed)
-        elif os.path.isfile(path) and ending in endings:
+        elif os.path.isfile(path) and ending in endings and not is_encrypted_vars(name):
             yield path
 
 

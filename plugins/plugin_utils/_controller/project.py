@@ -12,6 +12,7 @@ import time
 from typing import Iterable, Tuple
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import is_temporary
 
 # The playbooks of the collection are nobody's project.
 _PLAYBOOKS = os.path.join(os.path.realpath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)), "playbooks")
@@ -88,4 +89,6 @@ def beside(sources: Iterable[str], problem: vars_places.Problem) -> list[str]:
 
 def texts_beside(sources: Iterable[str], problem: vars_places.Problem) -> list[str]:
     """What else Ansible reads there, and ciphertexts may be written in by hand. Real paths."""
-    return vars_places.texts_beside(sources, problem, but=_PLAYBOOKS)
+    found = vars_places.texts_beside(sources, problem, but=_PLAYBOOKS)
+    # What a run has not finished writing is gone at any moment.
+    return [path for path in found if not is_temporary(os.path.basename(path))]

@@ -27,7 +27,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     interpret,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import (
+    as_in_any_file,
+    as_no_template,
+)
 
 # Returns a client that is logged in, or raises TransitError.
 Connect = Callable[[], Client]
@@ -68,20 +71,39 @@ def load_document(mount: str, path: str, connect: Connect) -> VarsFile:
 
 
 class StoredVariables:
-    """The ciphertexts of files, as they are stored. A file that is not valid has none: a run reports what is wrong."""
+    """The content of files as it is stored. A file that is not valid has none: a run reports what is wrong.
+
+    Values that are not encrypted are never templates. Ansible's own plugin reads the file too, and would evaluate them.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {}
+        self._known: dict[str, tuple[tuple[int, ...], tuple[dict[str, Any], list[str]]]] = {}
 
-    def of(self, paths: Iterable[str]) -> dict[str, Any]:
+    def of(self, paths: Iterable[str], *, may_control: bool) -> dict[str, Any]:
+        """
+        Args:
+            may_control: whether values that are not encrypted may set variables that control Ansible.
+
+        Raises:
+            InvalidOption: they may not, and a file does.
+        """
         found: dict[str, Any] = {}
         for path in paths:
             with contextlib.suppress(TransitError, OSError):
-                found.update(self._of(path))
-        return found
+                stored, plain = self._of(path)
+                found.update(stored)
+                controlling = [] if may_control else [name for name in plain if name.startswith("ansible_")]
+                if controlling:
+                    break
+        else:
+            return found
+        raise InvalidOption(
+            f"{path} sets {', '.join(controlling)} without encryption. It controls Ansible and is not a secret: move "
+            "it to another vars file."
+        )
 
-    def _of(self, path: str) -> dict[str, Any]:
-        """Read again when the file has changed."""
+    def _of(self, path: str) -> tuple[dict[str, Any], list[str]]:
+        """The variables, and which of them are not encrypted. Read again when the file has changed."""
         status = os.stat(path)
         mark = (status.st_mtime_ns, status.st_size, status.st_ino)
         known = self._known.get(path)
@@ -89,10 +111,12 @@ class StoredVariables:
             return known[1]
         # If the new content is invalid, the old one must not be used.
         self._known.pop(path, None)
-        entries = _from_disk(path).entries.values()
-        variables = {entry.name: as_in_any_file(entry.ciphertext) for entry in entries}
-        self._known[path] = (mark, variables)
-        return variables
+        file = _from_disk(path)
+        variables = {str(name): as_no_template(value) for name, value in file.plain.items()}
+        plain = list(variables)
+        variables.update((entry.name, as_in_any_file(entry.ciphertext)) for entry in file.entries.values())
+        self._known[path] = (mark, (variables, plain))
+        return variables, plain
 
 
 def _from_disk(path: str) -> VarsFile:

@@ -14,12 +14,14 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import yaml
 from ansible import context
 from ansible.errors import AnsibleParserError
 from ansible.inventory.group import Group
 from ansible.inventory.host import Host
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import vars_loader
+from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
 
 from tests.integration.support.plays import (
@@ -153,6 +155,34 @@ def test_links_are_followed_but_not_in_circles(
     assert get_vars(Group("gateways")) == {"token": SECRET}
 
 
+def add(path: Path, name: str, value: str) -> None:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, name: value}), encoding="utf-8")
+
+
+def test_an_encrypted_vars_file_does_not_choose_the_server(get_vars: GetVars, put: Callable[..., Path]) -> None:
+    path = put("group_vars/gateways/keys.transit.yml", token=SECRET)
+    add(path, "ansible_hashi_vault_url", "http://127.0.0.1:9/{{ lookup('pipe', 'false') }}")
+    with pytest.raises(AnsibleParserError, match="value of ansible_hashi_vault_url is not ciphertext"):
+        get_vars(Group("gateways"))
+
+
+def test_plain_values_are_never_templates_where_nothing_is_decrypted(
+    get_vars: GetVars, put: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put("group_vars/gateways/keys.transit.yml", token=SECRET, ansible_become_password=SECRET)
+    add(path, "note", "{{ lookup('pipe', 'false') }}")
+    monkeypatch.setenv("MLKEYS_TRANSIT_VARS_DECRYPT", "never")
+    variables = get_vars(Group("gateways"))
+    assert variables["ansible_become_password"].startswith("vault:v1:")
+    assert (
+        Templar(loader=DataLoader(), variables=variables).template(variables["note"]) == "{{ lookup('pipe', 'false') }}"
+    )
+    add(path, "ansible_host", "elsewhere")
+    with pytest.raises(AnsibleParserError, match="sets ansible_host without encryption"):
+        get_vars(Group("gateways"))
+
+
 def test_the_folder_of_a_group_wins_over_the_file_beside_it(get_vars: GetVars, put: Callable[..., Path]) -> None:
     put("group_vars/gateways.transit.yml", token="beside", other="kept")
     put("group_vars/gateways/keys.transit.yml", token="below")
@@ -204,6 +234,8 @@ def test_commands_that_only_look_read_a_file_once(
         put("group_vars/all/keys.transit.yml", token="another")
         assert get_vars(Group("all")) != stored[0]
         path.write_text("token: plain\n", encoding="utf-8")
+        assert get_vars(Group("all")) == {"token": "plain"}
+        path.write_text("- token\n", encoding="utf-8")
         assert get_vars(Group("all")) == {}
     # A file and a folder that come later are found, too.
     put("host_vars/gw0/keys.transit.yml", own=SECRET)

@@ -121,15 +121,18 @@ def test_other_files_that_ansible_reads_are_texts_of_a_project(tmp_path: Path) -
         *("hosts", "inventory.yml", "play.yml", ".env", "group_vars/all", "host_vars/a/more.yaml", "vars/x.json"),
         *("roles/r/templates/app.conf.j2", "roles/r/tasks/main.yml", "templates/.env.j2", "files/agent.hcl", "app.py"),
     ]
-    others = ["keys.transit.yml", "group_vars/k.transit.json", "files/app.tar.gz", ".hidden.yml", "docs/a.yml", "x.log"]
+    kept += ["host_vars/web1.example.com", "files/start.sh", "files/app.tar.gz", "templates/.hid.j2", "vars/.d/x.yml"]
+    kept += ["group_vars/all.d/keys.transit.yml.bak", ".hidden.yml", "x.log", "env.prod", "docs/a.yml"]
+    others = ["keys.transit.yml", "group_vars/k.transit.json", "files/.git/config", "weights.bin"]
     for name in (*kept, *others):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x", encoding="utf-8")
+    (tmp_path / "weights.bin").write_bytes(bytes(2 * 1024 * 1024))
     script = tmp_path / "docs" / "inventory.sh"
     script.write_text("x", encoding="utf-8")
-    (tmp_path / "group_vars" / "up").symlink_to(tmp_path)
+    (tmp_path / "group_vars" / "up").symlink_to(tmp_path / "group_vars")
     noted: list[OSError] = []
     found = texts_beside([str(tmp_path), str(script), "a,b,"], noted.append)
-    assert sorted(found) == sorted(str(tmp_path / name) for name in (*kept, "docs/a.yml", "docs/inventory.sh"))
+    assert sorted(found) == sorted(str(tmp_path / name) for name in (*kept, "docs/inventory.sh"))
     assert noted == []
