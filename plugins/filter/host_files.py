@@ -10,7 +10,7 @@ version_added: 0.1.0
 short_description: Find the files of a service that a host needs to be sent
 description:
   - Takes a service as P(mlkeys.transit.host_services#filter) describes it, and what an inspection reported of its host.
-  - Returns the files that the host lacks, or has otherwise than they should be. What is as it should be is not sent.
+  - Returns the files that are missing on the host or differ. Files that match are not sent.
   - P(mlkeys.transit.vault_transit_host#role) uses it.
 author:
   - mlkeys contributors (@mlkeys)
@@ -43,7 +43,7 @@ options:
     default: ""
   run:
     description:
-      - The unit, or the script where there is no systemd.
+      - The unit. On hosts without systemd, the script.
     type: str
     default: ""
   systemd:
@@ -53,12 +53,12 @@ options:
     default: false
   boot:
     description:
-      - What starts the service at boot where there is no systemd.
+      - What starts the service at boot on hosts without systemd.
     type: str
     default: ""
   boot_file:
     description:
-      - The file for it. If empty, there is none.
+      - The file for it. If empty, nothing starts the service at boot.
     type: str
     default: ""
   boot_mode:

@@ -22,9 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     Unread,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import unread_of
-
-# Of these nobody wants a file rewritten.
-NEVER = (".git", ".hg", ".svn")
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import VERSION_CONTROL_FOLDERS
 
 EXCLUDED = "excluded"
 OTHER_NAME = "not of a searched name"
@@ -168,7 +166,7 @@ class _Walker:
                     self._entry(path, name)
 
     def _is_entered(self, path: str, name: str) -> bool:
-        if name in NEVER:
+        if name in VERSION_CONTROL_FOLDERS:
             self._skipped[VERSION_CONTROL] += 1
             return False
         if self._is_excluded(path):

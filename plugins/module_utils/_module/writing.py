@@ -85,7 +85,7 @@ def _opened(opened: contextlib.ExitStack, place: folders.Folder, name: str) -> F
 
 
 def text_of(module: AnsibleModule, file: File) -> str | None:
-    """The file's text, ``None`` when there is no file."""
+    """The file's text, ``None`` if the file does not exist."""
     try:
         content = file.read()
         return None if content is None else content.decode("utf-8")

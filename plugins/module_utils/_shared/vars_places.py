@@ -24,7 +24,8 @@ _FOLDERS = ("group_vars", "host_vars", "vars", "roles")
 _MORE_FOLDERS = ("files", "handlers", "tasks", "templates")
 # Beside them may be anything, such as data of models. There a file is searched if its name ends so, or if it is small.
 _SMALL = 1024 * 1024
-_NEVER = (".git", ".hg", ".svn")
+# Of these nobody wants a file rewritten.
+VERSION_CONTROL_FOLDERS = (".git", ".hg", ".svn")
 _TEXTS = ("", ".cfg", ".conf", ".env", ".hcl", ".ini", ".j2", ".json", ".py", ".toml", ".yaml", ".yml")
 
 # Gets what cannot be read.
@@ -50,9 +51,10 @@ def _files_below(
     places = set() if places is None else places
     for place, folders, names in os.walk(folder, onerror=problem, followlinks=True):
         real = os.path.realpath(place)
-        entered = [name for name in folders if (name not in _NEVER if hidden else not name.startswith("."))]
+        entered = [name for name in folders if hidden or not name.startswith(".")]
+        entered = sorted(name for name in entered if name not in VERSION_CONTROL_FOLDERS)
         # A link may point to one of its own parents.
-        folders[:] = [] if real in places else sorted(entered)
+        folders[:] = [] if real in places else entered
         places.add(real)
         yield from (os.path.join(place, name) for name in sorted(names))
 

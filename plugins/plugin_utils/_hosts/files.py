@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which files of a service a host lacks, or has otherwise than they should be. Pure. **Private** to the collection."""
+"""Which files of a service are missing on a host or differ there. Pure. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Texts:
     Attributes:
         record: a line for each file, user and group. It is written before them, so that a later removal finds all.
         fetch: the script that decrypts.
-        run: the unit, or the script where there is no systemd.
-        boot: what starts the service at boot where there is no systemd, in the file ``boot_file`` if there is one.
+        run: the unit; on hosts without systemd, the script.
+        boot: what starts the service at boot on hosts without systemd, in the file ``boot_file`` if it is set.
         watch: the units that watch the ciphertext: the one of the path, and the one of the service.
     """
 

@@ -21,7 +21,7 @@ def request(
     """One API call: the status and the decoded body, also for error statuses.
 
     Raises:
-        OSError: there is no answer, or none of OpenBao or Vault.
+        OSError: the server does not answer, or is neither OpenBao nor Vault.
     """
     headers = {"Content-Type": "application/json"}
     if token is not None:
