@@ -86,6 +86,13 @@ options:
             M(mlkeys.transit.vault_transit_vars) does.
         type: list
         elements: str
+  keep_grants:
+    description:
+      - Whether what the policy grants already stays granted, also with O(state=absent). Set it while the users of the
+        policy change over to what O(grants) names, and apply the task without it when they have.
+      - RV(grants_kept) says whether the policy grants more than O(grants).
+    type: bool
+    default: false
   rules:
     description:
       - Rules in the server's policy language, added after those of O(grants).
@@ -139,6 +146,16 @@ EXAMPLES = r"""
         allow: [decrypt]
         secrets: [openai_api_key, anthropic_api_key]
 
+- name: Also allow to decrypt a new secret, until no gateway uses the old ones any longer
+  mlkeys.transit.vault_transit_policy:
+    name: llm-gateways
+    description: The gateways decrypt their own keys
+    grants:
+      - key: ml-api-key
+        allow: [decrypt]
+        secrets: [hf_token]
+    keep_grants: true
+
 - name: Allow to rotate a key, and to report the state of the engine
   mlkeys.transit.vault_transit_policy:
     name: ml-keys-rotator
@@ -183,6 +200,11 @@ policy:
       path "transit/encrypt/ml-api-key" {
         capabilities = ["update"]
       }
+grants_kept:
+  description: Whether the policy grants more than O(grants), because of O(keep_grants).
+  returned: success
+  type: bool
+  sample: false
 """
 
 from ansible.module_utils.basic import AnsibleModule

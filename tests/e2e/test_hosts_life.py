@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import re
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.machines import HOSTS, SECRETS, SHA, Site, running_site, service
+from tests.e2e.machines import HOSTS, SECRETS, SHA, Site, changed, running_site, service
 from tests.e2e.old_release import downgrade
 from tests.e2e.test_hosts_month import CONTEXT, Network
 from tests.support.hosts import missing_requirements
@@ -142,9 +143,11 @@ ROLLING = """
 def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_last_release(site: Site) -> None:
     (site.folder / "rolling.yml").write_text(ROLLING, encoding="utf-8")
     good = service("rolled", files=[{"dest": "/etc/rolled.json", "shape": "json", "content": {"release": 1}}])
+    # Another secret: the hosts can decrypt that of the last release until all of them have the new one.
     bad = service(
         "rolled",
         goes_on_as="false",
+        environment={"KEY": "hf_token"},
         files=[{"dest": f"/etc/{name}.json", "shape": "json", "content": {"release": 2}} for name in ("rolled", "new")],
     )
     site.play([good])
@@ -163,10 +166,34 @@ def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_las
         assert host.run("cat", "/etc/rolled.json").stdout.split() == ["{", '"release":', "1", "}"]
         assert host.run("ls", "/etc/new.json", check=False).returncode != 0
         assert "rolled.previous" not in host.run("ls", "/run/mlkeys").stdout
+    site.hosts["two"].run("/etc/mlkeys/rolled/service", "restart")
+    until(functools.partial(is_another, site, "two", "rolled", before))
+    assert site.got("two", "rolled")[-1] == SHA["openai_api_key"]
+    assert granted(site) == {"openai_api_key", "hf_token"}
+    # One that works, on one host after the other.
+    better = service("rolled", environment={"KEY": "hf_token"})
+    first = " ".join(site.play([better], playbook="rolling", limit="one").stdout.split())
+    assert "gateways keeps what it was granted before, because this run did not deploy two." in first
+    assert granted(site) == {"openai_api_key", "hf_token"}
+    predicted = changed(site.play([better], "--check", playbook="rolling"))
+    assert granted(site) == {"openai_api_key", "hf_token"}
+    assert predicted == changed(site.play([better], playbook="rolling"))
+    assert granted(site) == {"hf_token"}
+    assert changed(site.play([better], playbook="rolling")) == {"localhost": 0, "one": 0, "two": 0}
+
+
+def granted(site: Site) -> set[str]:
+    """The secrets that the policy of the hosts allows to decrypt."""
+    policy = site.bao.done("GET", "sys/policies/acl/gateways")["data"]["policy"]
+    return {name for name in SECRETS if base64.b64encode(name.encode()).decode() in policy}
+
+
+# Says when it ends.
+ENDS = 'sh -c \'sleep 3600 & trap "kill $!; date +\\"ended at %s.%N\\"; exit" TERM; wait\''
 
 
 def test_a_service_of_an_earlier_release_moves_to_this_one_with_one_restart(site: Site) -> None:
-    moved = service("moved")
+    moved = service("moved", goes_on_as=ENDS)
     site.play([moved])
     for name in HOSTS:
         downgrade(site, name, "moved", moved["command"])
@@ -181,3 +208,8 @@ def test_a_service_of_an_earlier_release_moves_to_this_one_with_one_restart(site
         assert len(site.got(name, "moved")) == starts[name] + 1
         assert site.got(name, "moved")[-1] == SHA["openai_api_key"]
         assert started_with(site, name, "moved")
+        # All that the next start needs was in place before the program ended: it was away for a restart and no longer.
+        ended = re.findall(r"ended at ([\d.]+)", site.log(name, "moved"))[-1]
+        places = "/etc/mlkeys/moved /etc/systemd/system/moved.service"
+        later = site.hosts[name].run("sh", "-c", f"find {places} -type f -newerct @{ended}", check=False).stdout.split()
+        assert later == ["/etc/mlkeys/moved/started"]

@@ -25,7 +25,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy impo
     Rule,
     grant_rules,
     hcl,
+    merged,
+    read_rules,
     same_policy,
+    same_rules,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import mount_problem, name_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
@@ -59,14 +62,20 @@ class PolicyRequest:
 
     Attributes:
         text: the whole policy.
+        rules: what the grants allow.
+        comment: what stands above the rules.
         manager: who may change it, empty for everybody.
+        keeps: whether what the policy grants already stays granted.
     """
 
     name: str
     present: bool = True
     grants: tuple[Grant, ...] = ()
     text: str = ""
+    rules: tuple[Rule, ...] = ()
+    comment: str = ""
     manager: str = ""
+    keeps: bool = False
 
 
 def policy_request(options: Mapping[str, Any]) -> PolicyRequest:
@@ -79,16 +88,29 @@ def policy_request(options: Mapping[str, Any]) -> PolicyRequest:
     name = options["name"].lower()
     if options["state"] == "absent":
         _refuse(name, _name_problems(name))
-        return PolicyRequest(name, present=False, manager=options.get("managed_by") or "")
+        return PolicyRequest(
+            name, present=False, manager=options.get("managed_by") or "", keeps=bool(options.get("keep_grants"))
+        )
     grants = tuple(_grant(given, options["backend"]) for given in options.get("grants") or ())
     raw = (options.get("rules") or "").strip()
     rules = [rule for grant in grants for rule in _rules_of(grant)]
     manager = options.get("managed_by") or ""
     one_line = [] if "\n" not in manager else ["managed_by is one line"]
-    _refuse(name, [*_name_problems(name), *one_line, *_problems(grants, raw), *_overlaps(rules, raw)])
+    keeps = bool(options.get("keep_grants"))
+    both = ["keep_grants and rules exclude each other"] if keeps and raw else []
+    _refuse(name, [*_name_problems(name), *one_line, *both, *_problems(grants, raw), *_overlaps(rules, raw)])
     described = [f"{_MANAGED}{manager}"] if manager else []
     described += [options["description"]] if options.get("description") else []
-    return PolicyRequest(name, grants=grants, text=policy_text(rules, raw, "\n".join(described)), manager=manager)
+    comment = "\n".join(described)
+    return PolicyRequest(
+        name,
+        grants=grants,
+        text=policy_text(rules, raw, comment),
+        rules=tuple(rules),
+        comment=comment,
+        manager=manager,
+        keeps=keeps,
+    )
 
 
 def _grant(given: Mapping[str, Any], backend: str) -> Grant:
@@ -110,11 +132,29 @@ def reconcile_policy(client: Client, options: Mapping[str, Any], run: RunContext
     actual = policies.read(request.name)
     _check_manager(request, actual)
     warnings = _check_derivation(client, request.grants)
-    changed = actual is None or not same_policy(actual, request.text)
+    wanted, problem = _with_kept(request, actual)
+    changed = actual is None or not same_policy(actual, wanted)
     if changed and not run.dry_run:
-        policies.write(request.name, request.text)
-    shown = request.text if changed else actual
-    return Outcome(changed, actual or "", shown, {"policy": {"name": request.name, "rules": shown}}, warnings)
+        policies.write(request.name, wanted)
+    shown = wanted if changed else actual
+    result = {
+        "policy": {"name": request.name, "rules": shown},
+        "grants_kept": not same_policy(wanted, request.text),
+    }
+    return Outcome(changed, actual or "", shown, result, (*warnings, *problem))
+
+
+def _with_kept(request: PolicyRequest, actual: str | None) -> tuple[str, tuple[str, ...]]:
+    """The wanted text, with what the policy grants already if that is to stay, and a warning if it cannot."""
+    if not request.keeps or actual is None:
+        return request.text, ()
+    try:
+        both = merged([*read_rules(actual), *request.rules])
+        # In the order of the grants, unless there is more.
+        return request.text if same_rules(both, merged(request.rules)) else hcl(both, request.comment), ()
+    except ValueError:
+        problem = "held more than grants that this module writes, so that what it allowed could not be kept"
+        return request.text, (f"Policy '{request.name}' {problem}.",)
 
 
 def _check_manager(request: PolicyRequest, actual: str | None) -> None:
@@ -134,10 +174,13 @@ def _remove(policies: Policies, request: PolicyRequest, run: RunContext) -> Outc
     name = request.name
     actual = policies.read(name)
     _check_manager(request, actual)
+    if request.keeps and actual is not None:
+        result = {"policy": {"name": name, "rules": actual}, "grants_kept": True}
+        return Outcome(changed=False, before=actual, after=actual, result=result)
     if actual is not None and not run.dry_run:
         policies.delete(name)
     changed = actual is not None
-    return Outcome(changed, actual or "", "", {"policy": None})
+    return Outcome(changed, actual or "", "", {"policy": None, "grants_kept": False})
 
 
 def policy_text(rules: Sequence[Rule], raw: str, description: str) -> str:

@@ -75,6 +75,7 @@ def policy_spec() -> Spec:
         "name": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
         "grants": {"type": "list", "elements": "dict", "options": grant},
+        "keep_grants": {"type": "bool", "default": False},
         "rules": {"type": "str"},
         "description": {"type": "str"},
         "managed_by": {"type": "str"},

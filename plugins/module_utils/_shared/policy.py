@@ -14,6 +14,7 @@ The rules were tested on running servers, each with a token that had no other ri
 from __future__ import annotations
 
 import base64
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Iterable, Mapping, Sequence
@@ -210,6 +211,78 @@ def _block(rule: Rule) -> str:
         parts.append(block("allowed_parameters =", attributes(allowed, aligned=False)))
     return block(f"path {text(rule.path)}", *parts, gap="")
 
+
+def read_rules(policy: str) -> tuple[Rule, ...]:
+    """The rules of a policy that `hcl` wrote.
+
+    Raises:
+        ValueError: the policy holds something that `hcl` does not write.
+    """
+    tokens = [token for token in _tokens(policy) if not token.startswith("#")]
+    rules = []
+    while tokens:
+        rule, tokens = _read_rule(tokens)
+        rules.append(rule)
+    # Not only what the reader knows how to skip: nothing may be lost.
+    if not same_policy(hcl(rules), "\n".join(token for token in _tokens(policy) if not token.startswith("#"))):
+        raise ValueError("the policy holds more than grants")
+    return tuple(rules)
+
+
+def _read_rule(tokens: Sequence[str]) -> tuple[Rule, list[str]]:
+    if len(tokens) < _SHORTEST or tokens[0] != "path" or tokens[2] != "{":
+        raise ValueError("the policy holds something else than paths")
+    capabilities: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    allowed: dict[str, tuple[str, ...]] | None = None
+    rest = list(tokens[3:])
+    while rest and rest[0] != "}":
+        name, rest = rest[0], rest[2:]
+        if name == "allowed_parameters":
+            allowed, rest = _read_parameters(rest[1:])
+        elif name in ("capabilities", "required_parameters"):
+            values, rest = _read_texts(rest)
+            capabilities, required = (values, required) if name == "capabilities" else (capabilities, values)
+        else:
+            raise ValueError(f"the policy sets {name}")
+    return Rule(_read_text(tokens[1]), capabilities, allowed, required), rest[1:]
+
+
+def _read_parameters(tokens: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    allowed: dict[str, tuple[str, ...]] = {}
+    rest = list(tokens)
+    while rest and rest[0] != "}":
+        name = _read_text(rest[0])
+        allowed[name], rest = _read_texts(rest[2:])
+    return allowed, rest[1:]
+
+
+def _read_texts(tokens: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    if not tokens or tokens[0] != "[" or "]" not in tokens:
+        raise ValueError("the policy has no list where one is expected")
+    end = list(tokens).index("]")
+    return tuple(_read_text(token) for token in tokens[1:end] if token != ","), list(tokens[end + 1 :])
+
+
+def _read_text(token: str) -> str:
+    if not token.startswith('"'):
+        raise ValueError("the policy has no text where one is expected")
+    value: str = json.loads(token)
+    return value
+
+
+def same_rules(one: Iterable[Rule], other: Iterable[Rule]) -> bool:
+    """Whether rules, merged, allow the same, in any order."""
+    return set(map(_unordered, one)) == set(map(_unordered, other))
+
+
+def _unordered(rule: Rule) -> tuple[object, ...]:
+    allowed = None if rule.allowed is None else frozenset((name, frozenset(of)) for name, of in rule.allowed.items())
+    return (rule.path, frozenset(rule.capabilities), allowed, frozenset(rule.required))
+
+
+# path "NAME" {
+_SHORTEST = 3
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?:#|//)[^\n]*|/\*.*?\*/|[\w.+*/-]+|\S', re.DOTALL)
 

@@ -47,6 +47,34 @@ def test_a_policy_is_written_changed_and_removed(bao: Bao, name: str) -> None:
     assert held(bao, name) is None
 
 
+def test_what_was_granted_can_stay_until_its_users_have_changed(bao: Bao, mount: str, name: str) -> None:
+    bao.done("POST", f"{mount}/keys/ml", {"derived": True})
+
+    def grants(*names: str) -> list[dict[str, Any]]:
+        return [{"backend": mount, "key": "ml", "allow": ["decrypt"], "secrets": list(names)}]
+
+    first = converge(bao, MODULE, name=name, grants=grants("a", "b"), keep_grants=True)
+    assert first["grants_kept"] is False
+    both = converge(bao, MODULE, name=name, grants=grants("b", "c"), keep_grants=True, description="For now")
+    assert both["grants_kept"] is True
+    assert '"context" = ["YQ==", "Yg==", "Yw=="]' in (held(bao, name) or "")
+    # The order of the grants is not a difference of what is granted.
+    unchanged(bao, MODULE, name=name, grants=grants("c", "a"), keep_grants=True, description="For now")
+    more = [*grants("a", "b", "c"), {"backend": mount, "key": "other", "allow": ["encrypt"]}]
+    assert converge(bao, MODULE, name=name, grants=more, keep_grants=True)["grants_kept"] is False
+    unchanged(bao, MODULE, name=name, state="absent", keep_grants=True)
+    narrow = converge(bao, MODULE, name=name, grants=grants("c"))
+    assert narrow["grants_kept"] is False
+    assert '"context" = ["Yw=="]' in (held(bao, name) or "")
+
+
+def test_what_somebody_wrote_by_hand_cannot_be_kept(bao: Bao, name: str) -> None:
+    bao.done("PUT", f"sys/policies/acl/{name}", {"policy": 'path "transit/x" { policy = "read" }'})
+    done = run(bao, MODULE, name=name, grants=[{"key": "ml", "allow": ["encrypt"]}], keep_grants=True)
+    assert f"Policy '{name}' held more than grants that this module writes" in str(done["warnings"])
+    assert (held(bao, name) or "").startswith('path "transit/encrypt/ml"')
+
+
 def test_a_policy_of_another_manager_is_left_alone(bao: Bao, name: str) -> None:
     grants: list[dict[str, Any]] = [{"key": "ml", "allow": ["encrypt"]}]
     converge(bao, MODULE, name=name, grants=grants, managed_by="program app.py, owner one", description="For CI")
@@ -127,6 +155,10 @@ def test_the_server_knows_lower_case_names_only(bao: Bao, name: str) -> None:
         (
             {"grants": [{"key": "ml", "allow": ["decrypt"]}], "rules": 'path "transit/decrypt/ml" {}'},
             "rules and grants both have the path 'transit/decrypt/ml', and the server would use the last of them",
+        ),
+        (
+            {"grants": [{"key": "ml", "allow": ["decrypt"]}], "keep_grants": True, "rules": 'path "x" {}'},
+            "keep_grants and rules exclude each other",
         ),
     ],
 )

@@ -17,7 +17,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy impo
     grant_rules,
     hcl,
     merged,
+    read_rules,
     same_policy,
+    same_rules,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,6 +165,43 @@ def test_a_text_is_always_the_same_as_itself_with_other_blanks(path: str, capabi
     pieces = re.split(r'("(?:[^"\\]|\\.)*")', text.partition("path")[2])
     wide = "".join(piece if number % 2 else piece.replace(" ", " \n\t") for number, piece in enumerate(pieces))
     assert same_policy(text, f"{text.partition('path')[0]}\n\npath  {wide}\n")
+
+
+names = st.lists(texts, max_size=3, unique=True).map(tuple)
+rules = st.builds(
+    Rule,
+    texts,
+    st.lists(st.sampled_from(CAPABILITIES), min_size=1, unique=True).map(tuple),
+    st.none() | st.dictionaries(texts, names, max_size=3),
+    names,
+)
+
+
+@given(st.lists(rules, max_size=4, unique_by=lambda rule: rule.path), texts)
+def test_what_was_written_is_read_again(written: list[Rule], comment: str) -> None:
+    read = read_rules(hcl(written, comment))
+    assert same_rules(read, written)
+    assert same_policy(hcl(read), hcl(written))
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        'path "a" { policy = "read" }',
+        'path "a" { capabilities = ["read"] denied_parameters = { "x" = [] } }',
+        'path "a" { capabilities = "read" }',
+        'path "a" { capabilities = ["read"]',
+        'path "a" { capabilities = ["read"] min_wrapping_ttl = "1s" }',
+        'path "a" { capabilities = ["read"] } path "a" { capabilities = ["update"] }',
+        "path a { }",
+        "path",
+        'name = "x"',
+        '{"path": {"a": {"capabilities": ["read"]}}}',
+    ],
+)
+def test_what_it_does_not_write_is_not_read(policy: str) -> None:
+    with pytest.raises(ValueError, match="the policy"):
+        read_rules(policy)
 
 
 @pytest.mark.parametrize(
