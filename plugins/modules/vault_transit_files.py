@@ -28,8 +28,9 @@ options:
       path:
         description:
           - Its path. The folder that it is in must exist, or be an earlier item.
-          - Symbolic links are followed only if root or the user that runs the module owns them. A link itself is not
-            followed with O(files[].state=link) and O(files[].state=absent).
+          - Symbolic links are followed only if root or the user that runs the module owns them. In a folder that
+            somebody else may write to, they are followed only to places in that folder. A link itself is not followed
+            with O(files[].state=link) and O(files[].state=absent).
         type: path
         required: true
       state:
