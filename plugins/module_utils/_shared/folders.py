@@ -36,6 +36,10 @@ class UnsafeLink(OSError):
     """Somebody else decides where a link leads."""
 
 
+class UnsafeFile(OSError):
+    """It may be another one than its owner meant."""
+
+
 class Busy(OSError):
     """Another run is writing in the folder."""
 
@@ -97,6 +101,21 @@ class Folder:
         status = os.fstat(self.descriptor)
         others = 0o022 if os.geteuid() == 0 else 0o002
         return _is_trusted(status.st_uid) and not status.st_mode & others
+
+    def check_moved(self, status: os.stat_result) -> None:
+        """Check that a file or folder is in it by the will of its owner, or of root or the caller.
+
+        Raises:
+            UnsafeFile: somebody else may have moved it there.
+        """
+        if self.tree is None or (status.st_uid == self.tree.uid and not self.tree.is_shared):
+            return
+        # Only those who may write to a folder move it to another one; a file is moved by whoever may write around it.
+        is_folder = stat.S_ISDIR(status.st_mode)
+        keeps = is_folder and self.tree.is_sticky and self.path == self.tree.path
+        if not keeps or not _is_trusted(status.st_uid):
+            owner, what = f"it belongs to the user with ID {status.st_uid}", "folder" if is_folder else "file"
+            raise UnsafeFile(errno.EPERM, f"{owner}, and may be another {what} that was renamed in {self.tree}")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[int | None]:
