@@ -37,8 +37,8 @@ options:
         description:
           - What is at the path.
           - With V(absent), a folder is removed with all that is in it.
-          - With V(directory), the owner and the mode of a folder that exists change only if no other user may have renamed
-            it to this path.
+          - With V(directory), the owner and the mode of a folder that exists change only if no other user may have
+            renamed it to this path.
         type: str
         choices:
           - absent
