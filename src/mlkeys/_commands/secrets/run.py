@@ -16,11 +16,20 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.environment import ADDRESSES, LOGIN_FACTS, inherited, pairs, text_of, variables
+from mlkeys._commands.secrets.environment import (
+    ADDRESSES,
+    LOGIN_FACTS,
+    inherited,
+    is_credential,
+    pairs,
+    text_of,
+    variables,
+)
 from mlkeys._commands.secrets.names import check_known
 from mlkeys._commands.secrets.stored import chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection
 from mlkeys._system.memory_files import link, memory_files
+from mlkeys._system.own_memory import blank, close_to_others
 from mlkeys._system.processes import ChildProcess, exit_status
 
 if TYPE_CHECKING:
@@ -110,8 +119,10 @@ def command(
     """
     if signal_name and not watch:
         raise click.UsageError("--signal needs --watch.")
+    close_to_others()
     paths = chosen_files(files)
     if watch:
+        _hide_login()
         sys.exit(_watch(paths, _without_watch(files, argv, options), _SIGNALS[signal_name] if signal_name else None))
     # A core dump would contain the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -167,7 +178,14 @@ def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
     sys.exit(status)
 
 
-# Watching: this process never holds a secret, since the one that it starts decrypts them.
+# Watching: this process never holds a secret, since the one that it starts decrypts them. It does hold the login.
+
+
+def _hide_login() -> None:
+    """Take the login from where the program that is started could read it, though it runs as the same user."""
+    collection.load()
+    login, addresses = login_variables()
+    blank(name for name in os.environ if name in login | addresses or is_credential(name))
 
 
 def _without_watch(files: Sequence[Path], argv: Sequence[str], options: Options) -> list[str]:
