@@ -20,7 +20,8 @@ options:
   path:
     description:
       - The file. Its folder must exist.
-      - Symbolic links are followed only if root or the user that runs the module owns them.
+      - Symbolic links are followed only if root or the user that runs the module owns them. In a folder that
+        somebody else may write to, they are followed only to places in that folder.
     type: path
     required: true
   content:

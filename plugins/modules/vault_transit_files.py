@@ -28,14 +28,17 @@ options:
       path:
         description:
           - Its path. The folder that it is in must exist, or be an earlier item.
-          - Symbolic links are followed only if root or the user that runs the module owns them. A link itself is not
-            followed with O(files[].state=link) and O(files[].state=absent).
+          - Symbolic links are followed only if root or the user that runs the module owns them. In a folder that
+            somebody else may write to, they are followed only to places in that folder. A link itself is not followed
+            with O(files[].state=link) and O(files[].state=absent).
         type: path
         required: true
       state:
         description:
           - What is at the path.
           - With V(absent), a folder is removed with all that is in it.
+          - With V(directory), the owner and the mode of a folder that exists change only if no other user may have
+            renamed it to this path.
         type: str
         choices:
           - absent

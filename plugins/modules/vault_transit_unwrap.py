@@ -29,7 +29,8 @@ options:
   files:
     description:
       - Which parts of the answer to write to which files. The folders must exist.
-      - Symbolic links are followed only if root or the user that runs the module owns them.
+      - Symbolic links are followed only if root or the user that runs the module owns them. In a folder that
+        somebody else may write to, they are followed only to places in that folder.
     type: list
     elements: dict
     required: true

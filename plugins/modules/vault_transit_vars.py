@@ -32,7 +32,8 @@ options:
     description:
       - The vars file, by convention C(*.transit.yml). Its folder must exist.
       - A file whose name ends with C(.json) is JSON, any other YAML.
-      - Symbolic links are followed only if root or the user that runs the module owns them.
+      - Symbolic links are followed only if root or the user that runs the module owns them. In a folder that
+        somebody else may write to, they are followed only to places in that folder.
       - With O(store=kv) the path is optional. The file then only points to the document, so that the vars plugin
         P(mlkeys.transit.vault_transit#vars) finds it. A file that already points to a document is followed, whatever
         O(store) is.

@@ -20,7 +20,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.attributes 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import succeed
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import one_diff, outcome_of, run
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import open_file, put, text_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import (
+    check_change,
+    open_file,
+    put,
+    text_of,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import replacing
@@ -80,6 +85,7 @@ def _tried(
                 return None
         text = text_of(module, file)
         attributes = attribute_change(module, file, module.params)
+        check_change(module, file, attributes)
         outcome = outcome_of(
             module,
             lambda client, options, context: reconcile(client, request_from(options, text or ""), context),

@@ -11,6 +11,7 @@ import grp
 import os
 import pwd
 import stat
+import time
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping
 
@@ -21,6 +22,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# A file system's clock may be behind by a tick, or the one of a network's server by more.
+_CLOCK_SECONDS = 2.0
 
 Item = Mapping[str, Any]
 
@@ -87,6 +91,7 @@ def _directory(module: AnsibleModule, item: Item, changed: bool) -> Placed:
     try:
         with _Directory(path, create=not module.check_mode) as found:
             attributes = attribute_change(module, found, given, changed=changed)
+            found.check_change(attributes)
             if not module.check_mode:
                 replacing.give(found.descriptor, attributes.wanted)
     except OSError as error:
@@ -120,14 +125,29 @@ class _Directory:
                 self.status = os.fstat(self.descriptor)
             except FileNotFoundError:
                 if self._create:
+                    begun = time.time()
                     os.mkdir(name, 0o700, dir_fd=self.folder.descriptor)
                     self.descriptor = os.open(name, _FOLDER, dir_fd=self.folder.descriptor)
-                    self._check_new()
+                    self._check_new(begun)
         return self
 
-    def _check_new(self) -> None:
-        """Who owns the folder above may have put another one in its place."""
-        if os.fstat(self.descriptor).st_uid != os.geteuid():
+    def check_change(self, attributes: AttributeChange) -> None:
+        """
+        Raises:
+            UnsafeFile: somebody else may have renamed another folder to this name, whose owner or mode would change.
+        """
+        if self.status is not None and attributes.after:
+            self.folder.check_moved(self.status)
+
+    def _check_new(self, begun: float) -> None:
+        """Who owns the folder above may have put another one in its place: of their own, or one that root made before.
+
+        Args:
+            begun: when it did not exist yet.
+        """
+        status = os.fstat(self.descriptor)
+        is_old = status.st_mtime < begun - _CLOCK_SECONDS or os.listdir(self.descriptor)
+        if status.st_uid != os.geteuid() or (is_old and self.folder.tree is not None):
             self.__exit__()
             raise replacing.ChangedMeanwhile(errno.ESTALE, "it was changed by somebody else meanwhile")
 

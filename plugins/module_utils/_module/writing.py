@@ -96,6 +96,20 @@ def text_of(module: AnsibleModule, file: File) -> str | None:
     _end(module, f"{file.path}: {problem}.")
 
 
+def check_change(module: AnsibleModule, file: File, attributes: AttributeChange) -> None:
+    """End the module if a file whose content is kept would be given away, and may be another one than is meant."""
+    wanted = attributes.wanted
+    if file.status is None or (wanted.uid is None and wanted.gid is None):
+        return
+    try:
+        file.folder.check_moved(file.status)
+    except OSError as error:
+        problem = error
+    else:
+        return
+    cannot_write(module, file.path, problem)
+
+
 def put(
     module: AnsibleModule,
     file: File,

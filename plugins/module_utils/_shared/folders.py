@@ -3,8 +3,10 @@
 
 """Open folders, which are reached without being redirected. **Private**.
 
-Symbolic links are followed only where root or the caller owns them. Once a folder is open, its files are reached by its
-descriptor: whoever renames or links things above it in the meantime changes nothing.
+Symbolic links are followed only where root or the caller owns them. Where somebody else may rename them, they are
+followed only within the tree of folders that is that user's anyway: another user can move a link of root to any name.
+Once a folder is open, its files are reached by its descriptor: whoever renames or links things above it in the
+meantime changes nothing.
 
 This file uses the standard library alone and imports nothing of the collection: the package `mlkeys` has it as well.
 All errors are `OSError`, with the reason as ``strerror``.
@@ -18,6 +20,7 @@ import fcntl
 import os
 import stat
 import time
+from dataclasses import dataclass
 from typing import Iterator
 
 # A folder may be searched without the right to read it, where the system has a way to open it for that alone.
@@ -30,11 +33,35 @@ _POLL_SECONDS = 0.02
 
 
 class UnsafeLink(OSError):
-    """Somebody else owns a link, and decides where it leads."""
+    """Somebody else decides where a link leads."""
+
+
+class UnsafeFile(OSError):
+    """It may be another one than its owner meant."""
 
 
 class Busy(OSError):
     """Another run is writing in the folder."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A folder in which others than root and the caller may rename what they like, and all that is below it.
+
+    Attributes:
+        path: of that folder.
+        uid: its owner.
+        is_shared: whether others than its owner may write to it.
+        is_sticky: whether each of them may rename only what is their own.
+    """
+
+    path: str
+    uid: int
+    is_shared: bool
+    is_sticky: bool
+
+    def __str__(self) -> str:
+        return f"{self.path}, to which {'others' if self.is_shared else f'the user with ID {self.uid}'} may write"
 
 
 class Folder:
@@ -43,11 +70,24 @@ class Folder:
     Attributes:
         path: without links.
         descriptor: may be good for nothing but reaching what is in the folder.
+        tree: the tree of others that it is in, ``None`` where nobody else decides what is at its path.
     """
 
-    def __init__(self, descriptor: int, path: str) -> None:
+    def __init__(self, descriptor: int, path: str, above: Folder | None = None) -> None:
         self.descriptor = descriptor
         self.path = path
+        self.tree: Tree | None = self._tree(None if above is None else above.tree)
+
+    def _tree(self, above: Tree | None) -> Tree | None:
+        status = os.fstat(self.descriptor)
+        if self.is_ours:
+            # Nobody moves a folder of another user into, or within, a folder in which all keep what is theirs.
+            return None if above is not None and above.is_sticky else above
+        is_shared = bool(status.st_mode & 0o022)
+        if above is not None and above.uid == status.st_uid and not (above.is_shared or is_shared):
+            return above
+        is_sticky = bool(status.st_mode & stat.S_ISVTX) and _is_trusted(status.st_uid)
+        return Tree(self.path, status.st_uid, is_shared, is_sticky)
 
     def __enter__(self) -> Folder:  # noqa: PYI034  Python 3.8 has no `Self`
         return self
@@ -61,6 +101,21 @@ class Folder:
         status = os.fstat(self.descriptor)
         others = 0o022 if os.geteuid() == 0 else 0o002
         return _is_trusted(status.st_uid) and not status.st_mode & others
+
+    def check_moved(self, status: os.stat_result) -> None:
+        """Check that a file or folder is in it by the will of its owner, or of root or the caller.
+
+        Raises:
+            UnsafeFile: somebody else may have moved it there.
+        """
+        if self.tree is None or (status.st_uid == self.tree.uid and not self.tree.is_shared):
+            return
+        # Only those who may write to a folder move it to another one; a file is moved by whoever may write around it.
+        is_folder = stat.S_ISDIR(status.st_mode)
+        keeps = is_folder and self.tree.is_sticky and self.path == self.tree.path
+        if not keeps or not _is_trusted(status.st_uid):
+            owner, what = f"it belongs to the user with ID {status.st_uid}", "folder" if is_folder else "file"
+            raise UnsafeFile(errno.EPERM, f"{owner}, and may be another {what} that was renamed in {self.tree}")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[int | None]:
@@ -103,26 +158,96 @@ def folder_at(path: str) -> Folder:
 
 def _walked(path: str, *, keep_last: bool) -> tuple[Folder, str]:
     """The folder at a path; or the one that its last part is in, and that part, empty if it only leads to a folder."""
-    folder, todo, links = _start(path), _parts(path), 0
+    way, todo, links = _Way(path), _parts(path), 0
     try:
         while todo:
             part = todo.pop()
-            target = None if part == ".." else _link_target(folder, part)
+            target = None if part == ".." else _link_target(way.folder, part)
             if target is not None:
                 links += 1
                 _check_number(links)
-                todo += _parts(target)
-                if target.startswith("/"):
-                    folder = _moved(folder, _start(target))
+                todo += way.follow(part, target)
             elif keep_last and not todo and part != "..":
-                return folder, part
+                return way.end(), part
             else:
-                below = os.path.dirname(folder.path) if part == ".." else os.path.join(folder.path, part)
-                folder = _moved(folder, Folder(os.open(part, _FOLDER, dir_fd=folder.descriptor), below))
+                way.enter(part)
     except BaseException:
-        os.close(folder.descriptor)
+        way.close()
         raise
-    return folder, ""
+    return way.end(), ""
+
+
+class _Way:
+    """The open folders on the way to a place. One leads back to another even where somebody moves them meanwhile.
+
+    Attributes:
+        folder: the one that it has reached.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.folder = _start(path)
+        self._before: list[Folder] = []
+        self._fence: Tree | None = None
+        self._link = ""
+
+    def enter(self, name: str) -> None:
+        """Go on to a folder in this one, or with ``..`` to the one above it.
+
+        Raises:
+            UnsafeLink: a link that others may have moved leads out of what is theirs.
+        """
+        if name != "..":
+            below = os.open(name, _FOLDER, dir_fd=self.folder.descriptor)
+            new = Folder(below, os.path.join(self.folder.path, name), self.folder)
+            self._before.append(self.folder)
+            self.folder = new
+            return
+        if self._fence is not None and self.folder.path == self._fence.path:
+            raise _leads_out(self._link, self._fence)
+        if self._before:
+            os.close(self.folder.descriptor)
+            self.folder = self._before.pop()
+        else:
+            above = os.open(name, _FOLDER, dir_fd=self.folder.descriptor)
+            os.close(self.folder.descriptor)
+            self.folder = Folder(above, os.path.dirname(self.folder.path))
+
+    def follow(self, name: str, target: str) -> list[str]:
+        """The parts of a link's target, the first one last, from the folder that this leads to.
+
+        Raises:
+            UnsafeLink: it leads out of what belongs to those that may have moved it.
+        """
+        tree = self.folder.tree
+        if tree is not None:
+            self._fence, self._link = tree, os.path.join(self.folder.path, name)
+        if not target.startswith("/"):
+            return _parts(target)
+        if self._fence is None:
+            start = _start(target)
+            self.close()
+            self._before, self.folder = [], start
+            return _parts(target)
+        inside = f"{self._fence.path}/"
+        if not f"{target}/".startswith(inside):
+            raise _leads_out(self._link, self._fence)
+        while self.folder.path != self._fence.path and self._before:
+            os.close(self.folder.descriptor)
+            self.folder = self._before.pop()
+        return _parts(target[len(inside) :])
+
+    def end(self) -> Folder:
+        """The folder that was reached. The others are closed."""
+        for folder in self._before:
+            os.close(folder.descriptor)
+        return self.folder
+
+    def close(self) -> None:
+        os.close(self.end().descriptor)
+
+
+def _leads_out(link: str, tree: Tree) -> UnsafeLink:
+    return UnsafeLink(errno.ELOOP, f"{link} is a link that leads out of {tree}, and is not followed")
 
 
 def _check_number(links: int) -> None:
@@ -134,11 +259,6 @@ def _start(path: str) -> Folder:
     if path.startswith("/"):
         return Folder(os.open("/", _FOLDER), "/")
     return Folder(os.open(".", _FOLDER), os.getcwd())
-
-
-def _moved(old: Folder, new: Folder) -> Folder:
-    os.close(old.descriptor)
-    return new
 
 
 def _parts(path: str) -> list[str]:

@@ -61,6 +61,8 @@ class Folder(Protocol):
 
     def locked(self) -> ContextManager[int | None]: ...
 
+    def check_moved(self, status: os.stat_result) -> None: ...
+
 
 @dataclass(frozen=True)
 class Attributes:

@@ -41,6 +41,29 @@ _NONCHARACTERS = re.compile(
 )
 
 
+# Variables in which loaders, shells and interpreters are told which code to run, or where to look for it.
+_STEERING = re.compile(
+    r"(?:LD|DYLD)_\w+|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|NLSPATH|OPENSSL_(?:CONF|MODULES|ENGINES)"
+    r"|PATH|IFS|ENV|BASH_ENV|SHELLOPTS|BASHOPTS|PS4|PROMPT_COMMAND|CDPATH|ZDOTDIR|SHELL|EDITOR|VISUAL|PAGER|BROWSER"
+    r"|PYTHON(?:PATH|HOME|STARTUP|USERBASE|EXECUTABLE|INSPECT|BREAKPOINT|WARNINGS|PLATLIBDIR|PYCACHEPREFIX)"
+    r"|PERL5?(?:LIB|OPT|DB)|RUBY(?:OPT|LIB)|GEM_(?:PATH|HOME)|BUNDLE_GEMFILE|NODE_(?:OPTIONS|PATH)|LUA_\w+"
+    r"|_?JAVA_(?:TOOL_)?OPTIONS|JDK_JAVA_OPTIONS|CLASSPATH|PHPRC|PHP_INI_SCAN_DIR|DOTNET_STARTUP_HOOKS"
+    r"|(?:CORECLR|COR)_(?:ENABLE_)?PROFIL\w+|R_(?:PROFILE|ENVIRON)\w*|R_LIBS\w*"
+    r"|GIT_(?:SSH|SSH_COMMAND|PAGER|EDITOR|ASKPASS|EXEC_PATH|EXTERNAL_DIFF|PROXY_COMMAND|CONFIG\w*|TEMPLATE_DIR)"
+    r"|SSH_ASKPASS|ANSIBLE_(?:CONFIG|LIBRARY|COLLECTIONS_PATHS?|ROLES_PATH|\w+_PLUGINS)"
+)
+
+
+def steering_problem(name: str) -> str:
+    """Why a variable of this name holds no secret, empty where it may.
+
+    Whoever may store a secret would otherwise decide what code runs with all of them.
+    """
+    if not _STEERING.fullmatch(name):
+        return ""
+    return f"{name} decides what code a program runs, so it cannot hold a secret"
+
+
 class UnsupportedValue(ValueError):
     """The shape cannot hold the data. The text shows names, but no values."""
 
@@ -203,6 +226,8 @@ def _variables(data: Any, writer: _Writer) -> str:
     for name, value in _mapping(writer.shape, data).items():
         if not _NAME.fullmatch(name):
             raise UnsupportedValue(f"{name!r} is not a valid name of an environment variable")
+        if isinstance(value, Mapping) and writer.leaf(value) is not None and (problem := steering_problem(name)):
+            raise UnsupportedValue(problem)
         written = writer.value(value) if value is not None else None
         if written is None:
             raise UnsupportedValue(

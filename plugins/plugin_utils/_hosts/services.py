@@ -14,7 +14,12 @@ from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import paths_of_ciphertexts, refusal
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import UnsupportedValue, quoted, rendered
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import (
+    UnsupportedValue,
+    quoted,
+    rendered,
+    steering_problem,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.health import health, problems_of_health, start_type
@@ -205,6 +210,8 @@ class _Service:
         given = self._given
         secret, plain = (given.get(name) or {} for name in ("environment", "plain_environment"))
         yield from _misnamed((*secret, *plain), _VARIABLE, "a valid name of an environment variable")
+        for problem in filter(None, (steering_problem(str(name)) for name in secret)):
+            yield f"environment: {problem}: set it in plain_environment"
         for name in sorted(set(secret) & set(plain)):
             yield f"{name} is both in environment and in plain_environment"
         yield from _misnamed({self.user, self.group}, _ACCOUNT, "a valid name of a user or a group")

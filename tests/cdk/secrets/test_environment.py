@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import pytest
 
-from mlkeys._commands.secrets.environment import inherited, pairs, text_of, variables
+from mlkeys._commands.secrets.environment import inherited, is_credential, pairs, text_of, variables
+from mlkeys._commands.secrets.run import login_variables
 from mlkeys._errors import MlkeysError
+from mlkeys._system import collection
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,10 @@ OUTER = {
     "BAO_TOKEN": "t",
     "BAO_ADDR": "http://127.0.0.1",
     "ANSIBLE_HASHI_VAULT_ROLE_ID": "r",
+    "VAULT_DEV_ROOT_TOKEN_ID": "t",
+    "MLKEYS_AGE_IDENTITY": "t",
 }
+LOGIN = ["BAO_TOKEN", "ANSIBLE_HASHI_VAULT_ROLE_ID"]
 
 
 @pytest.mark.parametrize(
@@ -76,10 +81,67 @@ OUTER = {
     ],
 )
 def test_what_a_program_inherits(all_of_it: bool, keep_login: bool, names: set[str]) -> None:
-    assert set(inherited(OUTER, ["BAO_TOKEN"], all_of_it=all_of_it, keep_login=keep_login)) == names
+    assert set(inherited(OUTER, LOGIN, [], all_of_it=all_of_it, keep_login=keep_login)) == names
 
 
 def test_a_variable_cannot_hold_a_nul_byte() -> None:
     assert text_of("a", b"\xff") == b"\xff"
     with pytest.raises(MlkeysError, match=r"'a' holds a NUL byte, .* Use --file a=VARIABLE"):
         text_of("a", b"x\0y")
+
+
+@pytest.mark.parametrize(
+    ("address", "left"),
+    [
+        ("https://user:p@ss@vault:8200", "https://vault:8200"),
+        ("https://a:b@one:8200,http://c@two/v1", "https://one:8200,http://two/v1"),
+        ('{"https": "http://u:p@proxy:3128"}', '{"https": "http://proxy:3128"}'),
+        ("user:password@vault:8200", "vault:8200"),
+        ("https://vault:8200/a@b", "https://b"),
+        ("unix:///run/bao.sock", "unix:///run/bao.sock"),
+        ("", ""),
+    ],
+)
+def test_an_address_has_no_user_and_password(address: str, left: str) -> None:
+    outer = {"BAO_ADDR": address, "OTHER": address}
+    assert inherited(outer, [], ["BAO_ADDR"], all_of_it=True, keep_login=False) == {"BAO_ADDR": left, "OTHER": address}
+    assert inherited(outer, [], ["BAO_ADDR"], all_of_it=True, keep_login=True) == outer
+
+
+def test_every_credential_that_the_options_read_is_left_out() -> None:
+    collection.load()
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
+
+    login, addresses = login_variables()
+    assert {"VAULT_TOKEN", "BAO_TOKEN", "ANSIBLE_HASHI_VAULT_JWT", "ANSIBLE_HASHI_VAULT_USERNAME"} <= login
+    assert {"VAULT_ADDR", "BAO_AGENT_ADDR", "VAULT_HTTP_PROXY"} <= addresses
+    assert "HOME" not in login | addresses
+    known = {name for option in OPTIONS for name in option.all_environment}
+    # Each one that is left is none: it names the server, or how to reach it.
+    words = ("TOKEN", "PASSWORD", "SECRET", "JWT", "ROLE_ID", "USERNAME", "KEY")
+    kept = inherited(dict.fromkeys(known, ""), login, addresses, all_of_it=True, keep_login=False)
+    assert {name for name in kept if any(word in name for word in words)} == {
+        *("ANSIBLE_HASHI_VAULT_TOKEN_PATH", "ANSIBLE_HASHI_VAULT_TOKEN_VALIDATE", "ANSIBLE_HASHI_VAULT_TOKEN_REVOKE")
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *(("VAULT_TOKEN", True), ("OPENBAO_TOKEN", True), ("BAO_DEV_ROOT_TOKEN_ID", True), ("VAULT_SECRET_ID", True)),
+        *(("MLKEYS_SESSION", True), ("MLKEYS_GPG_PASSPHRASE", True), ("ANSIBLE_HASHI_VAULT_APPROLE_SECRET", True)),
+        *(("VAULT_ADDR", False), ("GITHUB_TOKEN", False), ("BAO_NAMESPACE", False), ("MYVAULT_TOKEN", False)),
+    ],
+)
+def test_less_usual_credentials_are_known_by_their_names(name: str, expected: bool) -> None:
+    assert is_credential(name) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "template"), [("ld_preload", "{NAME}"), ("LD_AUDIT", "{name}"), ("env", "BASH_{NAME}")]
+)
+def test_a_name_in_a_file_does_not_decide_what_code_runs(name: str, template: str) -> None:
+    with pytest.raises(MlkeysError, match=rf"decides what code .* with --only, or .* --env {name}=VARIABLE\."):
+        variables([name], template, {})
+    # The user may.
+    assert variables([name], template, {name: "LD_PRELOAD"}) == {name: "LD_PRELOAD"}

@@ -168,6 +168,23 @@ def test_a_file_in_memory_takes_no_number_that_is_in_use(tmp_path: Path) -> None
     assert lock.read_text() == "lock"
 
 
+def test_what_a_process_was_started_with_can_be_blanked() -> None:
+    code = (
+        "import ctypes, os, pathlib; from mlkeys._system.own_memory import blank, close_to_others\n"
+        "dumpable = lambda: ctypes.CDLL(None).prctl(3)\n"
+        "before = dumpable(); blank(['A_TOKEN', 'NONE']); close_to_others()\n"
+        "print(before, dumpable(), os.environ['A_TOKEN'], flush=True)\n"
+        'os.system(\'tr "\\\\0" "\\\\n" < /proc/$PPID/environ\')'
+    )
+    given = {**os.environ, "A_TOKEN": "canary-token", "B_TOKEN": "kept"}
+    done = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=True)
+    first, *shown = done.stdout.splitlines()
+    assert first == "1 0 canary-token"
+    if os.geteuid() == 0:
+        assert {"A_TOKEN=", "B_TOKEN=kept"} <= set(shown)
+    assert "canary-token" not in shown
+
+
 @pytest.mark.parametrize("number", [None, "HUP"])
 def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
     stored: Path, invoke: Invoke, allow: Allow, number: str | None
@@ -183,7 +200,11 @@ def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
     with subprocess.Popen(command_line(own), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as started:
         assert started.stdout is not None
         assert started.stdout.readline().decode().strip() == SECRETS["openai_api_key"]
-        assert SECRETS["openai_api_key"].encode() not in Path(f"/proc/{started.pid}/environ").read_bytes()
+        environment = Path(f"/proc/{started.pid}/environ").read_bytes()
+        assert b"BAO_TOKEN=" in environment
+        assert not [
+            text for text in (SECRETS["openai_api_key"], os.environ["BAO_TOKEN"]) if text.encode() in environment
+        ]
         invoke("set", str(stored), "openai_api_key", stdin="sk-second")
         if number:
             assert started.stdout.readline() == b"hup\n"

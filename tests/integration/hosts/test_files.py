@@ -161,3 +161,61 @@ def test_owners_are_set_and_links_of_others_are_not_followed(tmp_path: Path) -> 
     assert list((tmp_path / "victim").iterdir()) == []
     assert place({"path": f"{tmp_path}/app/link", "state": "absent"}).changed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["app", "victim"]
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """A folder of another user, who has renamed a folder of root in it."""
+    (tmp_path / "theirs" / "root").mkdir(parents=True)
+    (tmp_path / "theirs" / "root" / "key").write_text("key")
+    os.chown(tmp_path / "theirs", 1234, 1235)
+    return tmp_path / "theirs"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("given", [{"owner": "1234"}, {"group": "1235"}, {"mode": "0777"}])
+@pytest.mark.parametrize("check", [False, True])
+def test_a_folder_of_root_that_another_user_may_have_renamed_keeps_its_owner_and_mode(
+    theirs: Path, given: dict[str, str], check: bool
+) -> None:
+    before = everything(theirs), (theirs / "root").stat()
+    done = place({"path": f"{theirs}/root", "state": "directory", **given}, check=check)
+    assert done.failed
+    assert f"{theirs}/root cannot be written (it belongs to the user with ID 0, and may be another folder" in done.msg
+    assert (everything(theirs), (theirs / "root").stat()) == before
+    # What is right stays so, and what the user may give away as well is given away.
+    assert not place({"path": f"{theirs}/root", "state": "directory", "owner": "root"}).failed
+    os.chown(theirs / "root", 1234, 1235)
+    assert place({"path": f"{theirs}/root", "state": "directory", "owner": "1236", "mode": "0750"}).changed
+    assert ((theirs / "root").stat().st_uid, mode(theirs / "root")) == (1236, 0o750)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize(("uid", "is_changed"), [(0, True), (1234, False)])
+def test_in_a_sticky_folder_all_keep_what_is_theirs(tmp_path: Path, uid: int, is_changed: bool) -> None:
+    tmp_path.chmod(0o1777)
+    (tmp_path / "app").mkdir()
+    os.chown(tmp_path / "app", uid, uid)
+    assert place({"path": f"{tmp_path}/app", "state": "directory", "owner": "1236"}).failed is not is_changed
+    assert (tmp_path / "app").stat().st_uid == (1236 if is_changed else uid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("name", ["empty", "root"])
+def test_a_folder_in_the_place_of_the_new_one_is_not_given_away(
+    theirs: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (theirs / "empty").mkdir()
+    os.utime(theirs / "empty", (0, 0))
+    make = os.mkdir
+
+    def swapped(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        make(path, mode, dir_fd=dir_fd)
+        (theirs / path).rename(theirs / f"{path}.away")
+        (theirs / name).rename(theirs / path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "mkdir", swapped)
+        done = place({"path": f"{theirs}/made", "state": "directory", "owner": "1234"})
+    assert "was changed by somebody else meanwhile" in done.msg
+    assert (theirs / "made").stat().st_uid == 0

@@ -218,6 +218,20 @@ def test_root_does_not_follow_the_links_of_others(
 
 
 @as_root
+def test_root_does_not_give_away_a_file_that_another_user_may_have_renamed(vars_file: VarsFile, tmp_path: Path) -> None:
+    theirs = tmp_path / "app" / "keys.transit.yml"
+    theirs.parent.mkdir()
+    vars_file.run(SECRETS, path=str(theirs))
+    os.chown(theirs.parent, ANOTHER, ANOTHER)
+    for more in ({"owner": str(ANOTHER)}, {"group": str(ANOTHER)}):
+        message = vars_file.refused({"hf_token": "hf-other"}, path=str(theirs), **more)
+        assert "it belongs to the user with ID 0, and may be another file that was renamed in" in message
+    assert (theirs.stat().st_uid, theirs.stat().st_gid) == (0, 0)
+    os.chown(theirs, ANOTHER, ANOTHER)
+    assert vars_file.run(SECRETS, path=str(theirs), owner="0").changed
+
+
+@as_root
 def test_flags_are_not_set_where_others_may_write(vars_file: VarsFile, tmp_path: Path) -> None:
     os.chown(tmp_path, ANOTHER, ANOTHER)
     assert "attributes cannot be set in a folder that others may write to" in vars_file.refused(SECRETS, attributes="d")

@@ -15,7 +15,7 @@ ANOTHER = 12345
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
 
 
-def place(path: Path | str) -> str:
+def resolved(path: Path | str) -> str:
     with folders.opened(str(path)) as (folder, name):
         return str(Path(folder.path) / name)
 
@@ -43,11 +43,11 @@ def tree(tmp_path: Path) -> Path:
     ],
 )
 def test_a_path_leads_where_the_system_says(tree: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert place(tree / path) == os.path.realpath(tree / path)
+    assert resolved(tree / path) == os.path.realpath(tree / path)
     monkeypatch.chdir(tree)
-    assert place(path) == os.path.realpath(tree / path)
+    assert resolved(path) == os.path.realpath(tree / path)
     monkeypatch.chdir(tree / "to-a" / "b")
-    assert place(f"../../{path}") == os.path.realpath(tree / path)
+    assert resolved(f"../../{path}") == os.path.realpath(tree / path)
 
 
 def test_a_whole_folder(tree: Path) -> None:
@@ -59,27 +59,27 @@ def test_a_whole_folder(tree: Path) -> None:
 @pytest.mark.parametrize(("path", "error"), [("none/x", FileNotFoundError), ("a/file/x", NotADirectoryError)])
 def test_what_is_not_a_folder(tree: Path, path: str, error: type[OSError]) -> None:
     with pytest.raises(error):
-        place(tree / path)
+        resolved(tree / path)
 
 
 @pytest.mark.parametrize("path", ["/", "/..", "."])
 def test_a_path_that_names_no_file(path: str) -> None:
     with pytest.raises(IsADirectoryError):
-        place(path)
+        resolved(path)
 
 
 def test_links_in_a_circle(tmp_path: Path) -> None:
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
     with pytest.raises(OSError, match="Too many levels of symbolic links"):
-        place(tmp_path / "one" / "x")
+        resolved(tmp_path / "one" / "x")
 
 
 def test_no_descriptor_stays_open(tree: Path) -> None:
     before = descriptors()
     for path in ("a/absolute/x", "none/x", "a/file/x", "a/b/.."):
         try:
-            place(tree / path)
+            resolved(tree / path)
         except OSError:
             continue
     assert descriptors() == before
@@ -91,7 +91,7 @@ def test_links_of_others_are_not_followed(tree: Path, path: str) -> None:
     for link in ("to-a", "a/to-file", "a/dangling", "a/absolute"):
         os.chown(tree / link, ANOTHER, ANOTHER, follow_symlinks=False)
     with pytest.raises(folders.UnsafeLink, match=f"is a link of the user with ID {ANOTHER}, and is not followed"):
-        place(tree / path)
+        resolved(tree / path)
 
 
 @as_root
@@ -100,8 +100,121 @@ def test_a_second_name_of_a_trusted_link_is_not_followed_in_a_folder_of_others(t
     os.link(tree / "to-a", tree / "a" / "copy", follow_symlinks=False)
     os.chown(tree / "a" / "b", ANOTHER, ANOTHER)
     with pytest.raises(folders.UnsafeLink):
-        place(tree / "a" / "b" / "copy")
-    assert place(tree / "a" / "copy") == str(tree / "a" / "a")
+        resolved(tree / "a" / "b" / "copy")
+    assert resolved(tree / "a" / "copy") == str(tree / "a" / "a")
+
+
+@pytest.fixture
+def theirs(tree: Path) -> Path:
+    """A folder of another user, with what root made in it and the user moved."""
+    theirs = tree / "theirs"
+    (theirs / "releases" / "1").mkdir(parents=True)
+    for folder in (theirs, theirs / "releases", theirs / "releases" / "1"):
+        os.chown(folder, ANOTHER, ANOTHER)
+    (theirs / "of-root").mkdir()
+    return theirs
+
+
+@as_root
+@pytest.mark.parametrize(
+    "target", ["../a", "releases/../../a", "ABOVE/a", "ABOVE/theirs-too", "/", "..", "of-root/../../a"]
+)
+@pytest.mark.parametrize("place", [".", "of-root", "releases/1"])
+def test_a_link_of_root_that_another_user_may_have_moved_leads_nowhere_else(
+    tree: Path, theirs: Path, target: str, place: str
+) -> None:
+    depth = 0 if place == "." else len(Path(place).parts)
+    upwards = target if target.startswith(("ABOVE", "/")) else "../" * depth + target
+    (theirs / place / "moved").symlink_to(upwards.replace("ABOVE", str(tree)))
+    for path in ("moved", "moved/x", "moved/b/x"):
+        with pytest.raises(
+            folders.UnsafeLink,
+            match=f"/moved is a link that leads out of {theirs}, to which the user with ID {ANOTHER} may write, and is",
+        ):
+            resolved(theirs / place / path)
+
+
+@as_root
+@pytest.mark.parametrize("target", ["releases/1", "./releases/../releases/1", "HERE/releases/1", "of-root"])
+def test_a_link_of_root_within_the_tree_of_another_user_is_followed(theirs: Path, target: str) -> None:
+    (theirs / "current").symlink_to(target.replace("HERE", str(theirs)))
+    (theirs / "releases" / "1" / "newest").symlink_to("../../current")
+    (theirs / "releases" / "1" / "absolute").symlink_to(theirs / "current")
+    for path in ("current/x", "releases/1/newest/x", "releases/1/absolute/x"):
+        assert resolved(theirs / path) == os.path.realpath(theirs / path)
+
+
+@as_root
+def test_a_path_may_be_left_by_dots_as_long_as_no_link_was_on_it(tree: Path, theirs: Path) -> None:
+    (theirs / "current").symlink_to("releases/1")
+    assert resolved(theirs / "releases" / ".." / ".." / "a" / "file") == str(tree / "a" / "file")
+    with pytest.raises(folders.UnsafeLink):
+        resolved(f"{theirs}/current/../../../a/file")
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("owner", "mode", "words"),
+    [
+        (0, 0o1777, "others"),
+        (0, 0o777, "others"),
+        (0, 0o775, "others"),
+        (ANOTHER, 0o755, f"the user with ID {ANOTHER}"),
+    ],
+)
+def test_whoever_may_write_to_a_folder_may_have_moved_a_link_into_it(
+    tree: Path, owner: int, mode: int, words: str
+) -> None:
+    shared = tree / "shared"
+    shared.mkdir()
+    os.chown(shared, owner, owner)
+    shared.chmod(mode)
+    (shared / "moved").symlink_to("../a")
+    with pytest.raises(folders.UnsafeLink, match=f"leads out of {shared}, to which {words} may write"):
+        resolved(shared / "moved" / "x")
+
+
+@as_root
+@pytest.mark.parametrize(("mode", "is_followed"), [(0o1777, True), (0o777, False)])
+def test_nobody_moves_a_folder_of_root_in_a_sticky_one(tree: Path, mode: int, is_followed: bool) -> None:
+    shared = tree / "shared"
+    (shared / "of-root").mkdir(parents=True)
+    shared.chmod(mode)
+    (shared / "of-root" / "link").symlink_to("../../a")
+    if is_followed:
+        assert resolved(shared / "of-root" / "link" / "file") == str(tree / "a" / "file")
+    else:
+        with pytest.raises(folders.UnsafeLink):
+            resolved(shared / "of-root" / "link" / "file")
+
+
+@as_root
+def test_each_user_has_a_tree_of_their_own(theirs: Path) -> None:
+    inner = theirs / "releases" / "1"
+    for uid, mode in ((ANOTHER + 1, 0o755), (ANOTHER, 0o777)):
+        os.chown(inner, uid, uid)
+        inner.chmod(mode)
+        (inner / f"moved-{uid}").symlink_to("..")
+        with pytest.raises(folders.UnsafeLink, match=f"leads out of {inner}"):
+            resolved(inner / f"moved-{uid}" / "x")
+
+
+@as_root
+def test_a_folder_that_is_moved_meanwhile_leads_back_to_where_it_was(
+    tree: Path, theirs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (theirs / "releases" / "1" / "back").symlink_to("../x")
+    (tree / "b").mkdir()
+    link_target = folders._link_target
+
+    def moving(folder: folders.Folder, name: str) -> str | None:
+        found = link_target(folder, name)
+        if name == "back":
+            (theirs / "releases" / "1").rename(tree / "b" / "1")
+        return found
+
+    monkeypatch.setattr(folders, "_link_target", moving)
+    assert resolved(theirs / "releases" / "1" / "back") == str(theirs / "releases" / "x")
 
 
 @as_root

@@ -17,6 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes impo
     agent_literal,
     quoted,
     rendered,
+    steering_problem,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,6 +119,52 @@ def test_plain_values_look_plain(shape: str) -> None:
 def test_unsupported_values_are_refused(shape: str, data: Any, said: str) -> None:
     with pytest.raises(UnsupportedValue, match=re.escape(said)):
         rendered(shape, data)
+
+
+STEERING = [
+    "PATH",
+    "IFS",
+    "ENV",
+    "BASH_ENV",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "DYLD_INSERT_LIBRARIES",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "PERL5OPT",
+    "PERL5LIB",
+    "PERLLIB",
+    "RUBYOPT",
+    "NODE_OPTIONS",
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "GIT_SSH_COMMAND",
+    "GIT_CONFIG_COUNT",
+    "ANSIBLE_CONFIG",
+    "ANSIBLE_CALLBACK_PLUGINS",
+    "OPENSSL_CONF",
+    "PROMPT_COMMAND",
+]
+
+
+@pytest.mark.parametrize("name", STEERING)
+def test_no_secret_decides_what_code_runs(name: str) -> None:
+    assert steering_problem(name) == f"{name} decides what code a program runs, so it cannot hold a secret"
+    for shape in ("dotenv", "environment_file", "shell"):
+        with pytest.raises(UnsupportedValue, match=f"{name} decides"):
+            rendered(shape, {name: {"secret": "a"}}, lambda value: "'x'" if isinstance(value, dict) else None)
+        # A plain value is the user's own.
+        assert name in rendered(shape, {name: "/opt/app"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["OPENAI_API_KEY", "PYTHONANYWHERE_API_TOKEN", "GIT_TOKEN", "PATHS", "NODE_AUTH_TOKEN", "ld_preload", "OLD_PW"],
+)
+def test_other_variables_hold_secrets(name: str) -> None:
+    assert steering_problem(name) == ""
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,26 @@ import re
 from collections.abc import Iterable, Mapping
 
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.shapes import steering_problem
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Without these, hardly a program starts or is found.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TERM", "TZ")
-#: Variables of a login that are not secret, and useless or misleading without the others.
-LOGIN_FACTS = ("ANSIBLE_HASHI_VAULT_ROLE_ID", "ANSIBLE_HASHI_VAULT_USERNAME")
+#: Options of a login, besides the secret ones: without those, they are useless or misleading.
+LOGIN_FACTS = frozenset(
+    {
+        *("username", "role_id", "token_file", "kubernetes_token_path", "client_cert", "client_key"),
+        *("cert_auth_public_key", "cert_auth_private_key"),
+    }
+)
+#: Options whose values are addresses, which may name a user and a password.
+ADDRESSES = frozenset(("url", "proxies"))
+# What other programs for the same servers, and mlkeys itself, have credentials in.
+_CREDENTIAL = re.compile(
+    r"(?:ANSIBLE_HASHI_VAULT|VAULT|BAO|OPENBAO|MLKEYS)_(?:\w+_)?"
+    r"(?:TOKEN|TOKEN_ID|TOKEN_FILE|PASSWORD|PASSPHRASE|SECRET|SECRET_ID|ROLE_ID|JWT|IDENTITY|SESSION|UNSEAL_KEYS?)"
+)
+_USER = re.compile(r"(?<=//)[^\s,\"]*@|(?:^|(?<=,))[^\s,\"/]*@")
 
 
 def pairs(given: Iterable[str], option: str) -> dict[str, str]:
@@ -41,7 +55,7 @@ def variables(names: Iterable[str], template: str, given: Mapping[str, str]) -> 
         given: variables by secret, which win.
 
     Raises:
-        MlkeysError: a variable has no valid name, or two secrets have the same.
+        MlkeysError: a variable has no valid name, or one that only the user may choose, or two secrets have the same.
     """
     if "{name}" not in template and "{NAME}" not in template:
         raise MlkeysError(f"--env-name '{template}' must contain {{name}} or {{NAME}}.")
@@ -50,25 +64,44 @@ def variables(names: Iterable[str], template: str, given: Mapping[str, str]) -> 
         variable = given.get(name) or template.replace("{name}", name).replace("{NAME}", name.upper())
         if not _VARIABLE.fullmatch(variable):
             raise MlkeysError(f"'{variable}', for the secret '{name}', is not a name for a variable.")
+        if name not in given and (problem := steering_problem(variable)):
+            raise MlkeysError(
+                f"{problem}. Leave out the secret '{name}' with --only, or set another variable with "
+                f"--env {name}=VARIABLE."
+            )
         if variable in found.values():
             raise MlkeysError(f"Two secrets would be in {variable}. Set another one with --env {name}=VARIABLE.")
         found[name] = variable
     return found
 
 
+def is_credential(name: str) -> bool:
+    """Whether a variable, by its name, holds a credential for a server, though no option of ours reads it."""
+    return _CREDENTIAL.fullmatch(name) is not None
+
+
 def inherited(
-    environment: Mapping[str, str], login: Iterable[str], *, all_of_it: bool, keep_login: bool
+    environment: Mapping[str, str],
+    login: Iterable[str],
+    addresses: Iterable[str],
+    *,
+    all_of_it: bool,
+    keep_login: bool,
 ) -> dict[str, str]:
     """What a program gets of this process's environment.
 
     Args:
-        login: the variables that hold credentials for the server. The program needs none.
+        login: the variables of a login to the server. The program needs none.
+        addresses: the variables that hold addresses. The program does not get users and passwords in them.
     """
-    hidden = set() if keep_login else {*login, *LOGIN_FACTS}
+    kept = {name: value for name, value in environment.items() if all_of_it or name in _KEPT or name.startswith("LC_")}
+    if keep_login:
+        return kept
+    hidden, stripped = set(login), set(addresses)
     return {
-        name: value
-        for name, value in environment.items()
-        if name not in hidden and (all_of_it or name in _KEPT or name.startswith("LC_"))
+        name: _USER.sub("", value) if name in stripped else value
+        for name, value in kept.items()
+        if name not in hidden and not is_credential(name)
     }
 
 

@@ -9,19 +9,31 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.environment import inherited, pairs, text_of, variables
+from mlkeys._commands.secrets.environment import (
+    ADDRESSES,
+    LOGIN_FACTS,
+    inherited,
+    is_credential,
+    pairs,
+    text_of,
+    variables,
+)
 from mlkeys._commands.secrets.names import check_known
 from mlkeys._commands.secrets.stored import chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection
 from mlkeys._system.memory_files import link, memory_files
+from mlkeys._system.own_memory import blank, close_to_others
 from mlkeys._system.processes import ChildProcess, exit_status
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Option
 
 # Seconds between two looks at the files.
 _POLL = 0.5
@@ -107,8 +119,10 @@ def command(
     """
     if signal_name and not watch:
         raise click.UsageError("--signal needs --watch.")
+    close_to_others()
     paths = chosen_files(files)
     if watch:
+        _hide_login()
         sys.exit(_watch(paths, _without_watch(files, argv, options), _SIGNALS[signal_name] if signal_name else None))
     # A core dump would contain the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -124,8 +138,9 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
         check_known([*given, *as_files], [secret.name for secret in secrets])
         named = variables([one.name for one in secrets if one.name not in as_files], options["env_name"], given)
         values = plaintexts(client, secrets)
+    login, addresses = login_variables()
     environment = inherited(
-        os.environ, _login_variables(), all_of_it=options["inherit"], keep_login=options["keep_login"]
+        os.environ, login, addresses, all_of_it=options["inherit"], keep_login=options["keep_login"]
     )
     made = memory_files({name: values[name] for name in as_files}) if as_files else {}
     for name, place in as_files.items():
@@ -136,12 +151,17 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
     return {**environment, **{named[name]: os.fsdecode(text_of(name, values[name])) for name in named}}
 
 
-def _login_variables() -> Iterator[str]:
+def login_variables() -> tuple[set[str], set[str]]:
+    """The environment variables of a login, and those of addresses, as the options read them."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
 
-    for option in OPTIONS:
-        if option.secret:
-            yield from option.all_environment
+    login = [option for option in OPTIONS if option.secret or option.name in LOGIN_FACTS]
+    addresses = [option for option in OPTIONS if option.name in ADDRESSES]
+    return _variables_of(login), _variables_of(addresses)
+
+
+def _variables_of(options: Iterable[Option]) -> set[str]:
+    return {name for option in options for name in option.all_environment}
 
 
 def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
@@ -158,7 +178,14 @@ def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
     sys.exit(status)
 
 
-# Watching: this process never holds a secret, since the one that it starts decrypts them.
+# Watching: this process never holds a secret, since the one that it starts decrypts them. It does hold the login.
+
+
+def _hide_login() -> None:
+    """Take the login from where the program that is started could read it, though it runs as the same user."""
+    collection.load()
+    login, addresses = login_variables()
+    blank(name for name in os.environ if name in login | addresses or is_credential(name))
 
 
 def _without_watch(files: Sequence[Path], argv: Sequence[str], options: Options) -> list[str]:

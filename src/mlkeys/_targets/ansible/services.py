@@ -14,6 +14,7 @@ from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._model.element import Element
 from mlkeys._model.marks import Target, parts
+from mlkeys._shared.shapes import steering_problem
 from mlkeys._targets.ansible.ciphertexts import path_template
 from mlkeys._targets.ansible.values import Values
 
@@ -45,6 +46,8 @@ def _problems_of_secrets(view: View, agent: Agent) -> Iterable[str]:
     for name, ciphertext in agent.env.items():
         if not name.isidentifier():
             yield f"agent: {name!r} is not a valid name for an environment variable"
+        elif problem := steering_problem(name):
+            yield f"agent: {problem}"
         entry = _encrypted(view, ciphertext)
         if entry is None:
             yield f"agent: {name} must be a ciphertext of this program, such as key.encrypt(…).ciphertext"
