@@ -14,6 +14,18 @@ from mlkeys._import.values import Value
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 
+# A word behind a colon is a value, and behind the name of a secret everything is.
+_ASSIGNS = re.compile(
+    r"[\w.\-\]\"']\s*:?=\s*\S|^\W*[\"']?[\w.-]+[\"']?\s*:\s+\S+\s*$"
+    r"|(?i:key|token|secret|passw\w*|pwd|credentials?)[\"']?\s*:\s*\S"
+)
+
+
+def assigns(comment: str) -> bool:
+    """Whether a comment may be a value that is commented out, and so a secret."""
+    return _ASSIGNS.search(comment) is not None
+
+
 def commented_yaml(values: Sequence[Value], text: str) -> list[Value]:
     """Values with the comments above them and on their lines. What only looks like a comment in a value is none."""
     lines = _BREAK.split(text.removeprefix("\ufeff"))

@@ -16,12 +16,16 @@ from mlkeys._import.values import NOTHING, TEXT, Value, refuse
 if TYPE_CHECKING:
     from dotenv.parser import Binding
 
-#: References that secret managers and gateways replace, such as op://vault/item/field or vault:path#field. A
-#: `vault:v1:...` is a ciphertext.
+#: References that secret managers and gateways replace, such as op://vault/item/field or vault:path#field,
+#: and values that are encrypted already.
 STORED = (
     r"\A\s*(?:op|vault|bao|bws|doppler|infisical|akv|awssm|gcpsm|secretref|keyring|ref\+[a-z0-9]+)://"
-    r"|\A\s*vault:(?!v[0-9]+:)\S|\A\s*secretref:|\A\s*arn:aws[a-z-]*:(?:secretsmanager|ssm):"
+    r"|\A\s*vault:\S|\A\s*secretref:|\A\s*arn:aws[a-z-]*:(?:secretsmanager|ssm):"
     r"|\A\s*projects/[^/\s]+/secrets/|\A\s*os\.environ/"
+    # What SOPS, dotenvx, Ansible Vault, age and PGP encrypted; Transit's begins like a reference.
+    r"|\A\s*(?:ENC\[|encrypted:|\$ANSIBLE_VAULT;|-----BEGIN (?:AGE ENCRYPTED FILE|PGP MESSAGE)-----)"
+    # As `op inject` and templates have them.
+    r"|\{\{[^{}]*\}\}"
 )
 #: Shells and readers of such files also replace ${NAME}, $NAME, $(command) and `command`.
 REFERENCE = re.compile(rf"\$[({{A-Za-z_]|`[^`]+`|{STORED}")
