@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mlkeys._import.values import Value
@@ -40,10 +40,18 @@ def commented_yaml(values: Sequence[Value], text: str) -> list[Value]:
     return _belonging(values, lines, own, trailing)
 
 
-def commented_lines(values: Sequence[Value], text: str) -> list[Value]:
-    """Values of a file with one assignment a line, with the comments above them."""
+def commented_lines(values: Sequence[Value], text: str, inside: Container[int]) -> list[Value]:
+    """Values of a file of assignments, with the comments above them.
+
+    Args:
+        inside: the numbers of lines that values continue on.
+    """
     lines = text.removeprefix("\ufeff").split("\n")
-    own = {at: line.strip().lstrip("#").strip() for at, line in enumerate(lines) if line.lstrip().startswith("#")}
+    own = {
+        at: line.strip().lstrip("#").strip()
+        for at, line in enumerate(lines)
+        if line.lstrip().startswith("#") and at + 1 not in inside
+    }
     return _belonging(values, lines, own, {})
 
 

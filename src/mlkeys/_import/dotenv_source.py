@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
@@ -54,8 +55,13 @@ def dotenv_values(text: str, path: str) -> list[Value]:
         )
         for binding in bindings
     ]
-    several = any("\n" in value.text for value in values)
-    return values if several else commented_lines(values, text)
+    return commented_lines(values, text, {line for binding in bindings for line in _more_lines(binding)})
+
+
+def _more_lines(binding: Binding) -> Iterable[int]:
+    """The lines that a value continues on."""
+    line = _line(binding)
+    return range(line + 1, line + 1 + binding.original.string.strip().count("\n"))
 
 
 def _line(binding: Binding) -> int:

@@ -646,9 +646,10 @@ def test_a_comment_with_a_secret_is_not_written(bao: Bao, importing: Importing) 
     importing("dotenv", ".env", "--comments", "--only", "A", to=Path("a.transit.yml"))
     assert Path("a.transit.yml").read_text().startswith("---\n# Since May\na: vault:")
     # What several lines of a value look like does not count.
-    Path(".env").write_text("A='x\n# not for\n'\nB=1\n")
-    importing("dotenv", ".env", "--comments", to=Path("b.transit.yml"))
-    assert "#" not in Path("b.transit.yml").read_text()
+    Path(".env").write_text("A='x\n# not for\n'\n# of B\nB=1\n")
+    assert "(--comments)" in importing("dotenv", ".env", to=Path("b.transit.yml")).stderr
+    importing("dotenv", ".env", "--comments", to=Path("c.transit.yml"))
+    assert [line for line in Path("c.transit.yml").read_text().splitlines() if "#" in line] == ["# of B"]
 
 
 @pytest.mark.parametrize("comment", ["OLD=hunter2", "export OLD='hunter2 x'", "password: hunter2 x", "old: hunter2"])
