@@ -100,8 +100,7 @@ def found_in_time(text: str, path: str, patterns: Patterns) -> list[tuple[Findin
     except TooSlow as slow:
         what = f"rule {slow.rule}" if slow.rule else "secrets"
         raise MlkeysError(
-            f"{path}: the search for {what} takes too long. Simplify the regex of the rule, or leave the file out with "
-            "--exclude."
+            f"{path}: the search for {what} needs too much time. Simplify its regex, or --exclude the file."
         ) from None
 
 
