@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "_system": {"_errors", "_shared"},
     "_devserver": {"_errors", "_shared", "_system"},
     "_lint": {"_shared", "_providers"},
-    "_import": {"_errors", "_shared", "_system"},
+    "_import": {"_errors", "_shared", "_system", "_providers"},
     "_commands": {
         *("_errors", "_shared", "_model", "_constructs", "_analysis", "_targets", "_synthesis"),
         *("_providers", "_record", "_system", "_devserver", "_lint", "_import"),

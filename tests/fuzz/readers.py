@@ -43,7 +43,8 @@ from mlkeys._lint.ciphertexts import loose_ciphertexts
 from mlkeys._lint.moving import moves_in
 from mlkeys._lint.reports import known
 from mlkeys._lint.secrets import secrets_in
-from mlkeys._providers.key_patterns import built_in, forms_in
+from mlkeys._providers.gitleaks import forms_in
+from mlkeys._providers.key_patterns import built_in
 from mlkeys._record.record import parsed
 from mlkeys._system.decoding import decoded
 
@@ -224,7 +225,7 @@ def program_options(data: bytes) -> None:
 
 
 def patterns(data: bytes) -> None:
-    for form in forms_in(_text(data)):
+    for form in forms_in(_text(data), lambda _path: ""):
         form.is_signed("sk-")
 
 

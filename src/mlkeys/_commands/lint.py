@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -22,7 +23,8 @@ from mlkeys._errors import MlkeysError
 from mlkeys._lint import enabled, reports
 from mlkeys._lint.ciphertexts import is_vars_file, loose_ciphertexts
 from mlkeys._lint.findings import NOTE, RULES, Finding, in_order
-from mlkeys._providers.key_patterns import Form, Patterns, built_in, forms_in
+from mlkeys._providers.gitleaks import forms_in
+from mlkeys._providers.key_patterns import Form, Patterns, built_in
 from mlkeys._shared.printable import printable
 from mlkeys._shared.schema import METADATA
 from mlkeys._system import replacing
@@ -95,8 +97,9 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     skipped unless you name them, and so are binary files. For each secret, only the prefix common to its kind is
     shown.
 
-    --history checks each version of each file in all commits of all branches and tags, for secrets only, and shows the
-    first commit with each secret. Removing a secret from a file does not remove it there: replace it at its provider.
+    --staged and --history without PATHS check the whole repository. --history checks each version of each file in all
+    commits of all branches and tags, for secrets only, and shows the first commit with each secret. Removing a secret
+    from a file does not remove it there: replace it at its provider.
 
     Encrypted vars files that variables such as vault_transit_vars_files name are checked wherever they are, if their
     paths are known without Ansible. Notes name the others.
@@ -125,7 +128,7 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     """
     output = "json" if options["as_json"] else options["output"]
     _check_usage(options)
-    tree = Worktree(paths or (Path(),), options["exclude"])
+    tree = Worktree(paths, options["exclude"])
     try:
         checked, found = _checked(tree, options)
     except MlkeysError as problem:
@@ -265,12 +268,20 @@ def _patterns(files: Sequence[Path]) -> Patterns:
     forms: list[Form] = []
     for path in files:
         try:
-            forms += forms_in(path.read_text(encoding="utf-8"))
+            forms += forms_in(path.read_text(encoding="utf-8"), partial(_extended, path))
         except OSError as error:
             raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
         except ValueError as error:
             raise MlkeysError(f"{path}: {error}.") from None
     return Patterns((*built_in().forms, *forms)) if forms else built_in()
+
+
+def _extended(path: Path, other: str) -> str:
+    """The text of a file that another one extends: by its path from here, as for gitleaks, or from that file."""
+    for place in (Path(other), path.parent / other):
+        if place.is_file():
+            return place.read_text(encoding="utf-8")
+    raise ValueError(f"it extends {other}, which does not exist")
 
 
 def _may_be_managed(file: Looked) -> bool:

@@ -14,15 +14,19 @@ from itertools import chain, islice
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.ciphertexts import is_vars_file
 from mlkeys._lint.declared import declares
-from mlkeys._lint.findings import Finding
+from mlkeys._lint.findings import Finding, in_order
 from mlkeys._lint.modes import mode_findings
-from mlkeys._lint.secrets import secrets_in
+from mlkeys._lint.secrets import Found, TooSlow, found_in
 from mlkeys._providers.key_patterns import Patterns
+from mlkeys._system.time_limit import limited
 from mlkeys._system.worktree import Listed, Looked, Skipped, Worktree
 
 # Starting processes takes as long as searching some hundred files.
 _MANY = 500
 _AT_A_TIME = 50
+# For a file, if there are rules of a user. A usual rule takes a second for 50 MiB.
+_SECONDS = 10.0
+_SECONDS_A_CHARACTER = 1e-5
 # git's own length of an abbreviated name in a large repository.
 _COMMIT = 12
 
@@ -57,7 +61,7 @@ def scanned_text(file: Looked | Skipped, patterns: Patterns) -> Scanned:
     """What a text contains."""
     if isinstance(file, Skipped):
         return Scanned(skipped=file)
-    secrets = secrets_in(file.text, file.path, patterns)
+    secrets = in_order(one for one, _ in found_in_time(file.text, file.path, patterns))
     encrypted = is_vars_file(file.path)
     modes = mode_findings(
         file.path, file.mode, checked_out_as=file.checked_out_as, encrypted=encrypted, secrets=bool(secrets)
@@ -76,9 +80,28 @@ def scanned_history(tree: Worktree, patterns: Patterns) -> Iterator[Scanned]:
         if isinstance(file, Skipped):
             yield Scanned(skipped=file)
             continue
-        found = [one for one in secrets_in(file.text, file.path, patterns) if one.digest not in seen]
+        secrets = in_order(one for one, _ in found_in_time(file.text, file.path, patterns))
+        found = [one for one in secrets if one.digest not in seen]
         seen.update(one.digest for one in found)
         yield Scanned(tuple(replace(one, message=f"{one.message}, in commit {commit[:_COMMIT]}") for one in found))
+
+
+def found_in_time(text: str, path: str, patterns: Patterns) -> list[tuple[Finding, Found]]:
+    """The secrets in a text. The rules of users have a limited time: some expressions take forever.
+
+    Raises:
+        MlkeysError: it was not enough.
+    """
+    if not patterns.of_user:
+        return list(found_in(text, path, patterns))
+    try:
+        with limited(_SECONDS + len(text) * _SECONDS_A_CHARACTER, TooSlow):
+            return list(found_in(text, path, patterns))
+    except TooSlow as slow:
+        what = f"rule {slow.rule}" if slow.rule else "secrets"
+        raise MlkeysError(
+            f"{path}: the search for {what} needs too much time. Simplify its regex, or --exclude the file."
+        ) from None
 
 
 def _scanned_file(tree: Worktree, patterns: Patterns, listed: Listed) -> Scanned | None:

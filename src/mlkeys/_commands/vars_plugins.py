@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
+from mlkeys._lint.enabled import setting_in
 from mlkeys._system import replacing
 from mlkeys._system.worktree import Skipped
 
@@ -43,9 +44,13 @@ def configurations(files: Iterable[str]) -> Configurations:
             found.files.setdefault(str(path), []).append(str(file))
     for path in map(Path, found.files):
         try:
-            found.texts[str(path)] = replacing.read(path) or ""
+            text = replacing.read(path) or ""
+            setting_in(text)
+            found.texts[str(path)] = text
         except MlkeysError:
             found.unread.append(Skipped(str(path), "it cannot be read"))
+        except ValueError as problem:
+            found.unread.append(Skipped(str(path), str(problem)))
     return found
 
 

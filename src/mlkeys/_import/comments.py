@@ -5,13 +5,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mlkeys._import.values import Value
 
 # What ends a line of YAML.
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+
+# A word behind a colon is a value, and behind the name of a secret everything is.
+_ASSIGNS = re.compile(
+    r"[\w.\-\]\"']\s*:?=\s*\S|^\W*[\"']?[\w.-]+[\"']?\s*:\s+\S+\s*$"
+    r"|(?i:key|token|secret|passw\w*|pwd|credentials?)[\"']?\s*:\s*\S"
+)
+
+
+def assigns(comment: str) -> bool:
+    """Whether a comment may be a value that is commented out, and so a secret."""
+    return _ASSIGNS.search(comment) is not None
 
 
 def commented_yaml(values: Sequence[Value], text: str) -> list[Value]:
@@ -28,10 +40,18 @@ def commented_yaml(values: Sequence[Value], text: str) -> list[Value]:
     return _belonging(values, lines, own, trailing)
 
 
-def commented_lines(values: Sequence[Value], text: str) -> list[Value]:
-    """Values of a file with one assignment a line, with the comments above them."""
+def commented_lines(values: Sequence[Value], text: str, inside: Container[int]) -> list[Value]:
+    """Values of a file of assignments, with the comments above them.
+
+    Args:
+        inside: the numbers of lines that values continue on.
+    """
     lines = text.removeprefix("\ufeff").split("\n")
-    own = {at: line.strip().lstrip("#").strip() for at, line in enumerate(lines) if line.lstrip().startswith("#")}
+    own = {
+        at: line.strip().lstrip("#").strip()
+        for at, line in enumerate(lines)
+        if line.lstrip().startswith("#") and at + 1 not in inside
+    }
     return _belonging(values, lines, own, {})
 
 

@@ -5,17 +5,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import STORED
-from mlkeys._import.values import NOTHING, TEXT, Value, named_apart
+from mlkeys._import.values import NOTHING, TEXT, Index, Value, named_apart
 from mlkeys._import.yaml_source import yaml_values
+from mlkeys._providers.literals import secret_form
 
 REFERENCE = re.compile(STORED)
 _REPLACED = re.compile(r"\$(?:(\$)|(?=[{A-Za-z_]))")
 # services, its name, environment, and the name or the number of an entry
 _DEPTH = 4
+_MISSHAPEN = "has a shape that Compose refuses"
+_ELSEWHERE = "is not in environment:, which is all that this command imports; move it by hand"
 
 
 def compose_values(text: str, path: str) -> list[Value]:
@@ -24,22 +28,58 @@ def compose_values(text: str, path: str) -> list[Value]:
     Raises:
         MlkeysError: it is not such a file.
     """
-    found = [value for value in yaml_values(text, path, lambda *_: None, encrypted=True) if _is_entry(value)]
-    if not found:
+    written = yaml_values(text, path, lambda *_: None, encrypted=True)
+    found = [(_owner(value), one) for value in written if (one := _entry(value)) is not None]
+    # What services share by an anchor stands in an extension, too.
+    lines = {one.line for _, one in found if not one.problem}
+    found = [(owner, one) for owner, one in found if not one.path[0].startswith("x-") or one.line not in lines]
+    if all(one.aside for _, one in found):
         raise MlkeysError(f"{path} has no environment: in any service.")
-    return named_apart((value.path[1], _entry(value)) for value in found)
+    return named_apart(found)
 
 
-def _is_entry(value: Value) -> bool:
-    return len(value.path) == _DEPTH and value.path[0] == "services" and value.path[2] == "environment"
+def _owner(value: Value) -> str:
+    return value.path[1] if len(value.path) > 1 else ""
 
 
-def _entry(value: Value) -> Value:
+def _entry(value: Value) -> Value | None:
+    """What is imported of a value, or said about it; None for what holds no secret."""
+    path = value.path
+    if path[0] == "services" and (len(path) < 3 or isinstance(path[1], Index)) and value.kind != NOTHING:
+        return replace(value, problem=_MISSHAPEN)
+    if path[0] == "services" and path[2:3] == ("environment",):
+        if len(path) == _DEPTH:
+            return _assigned(value)
+        return None if value.kind == NOTHING and len(path) < _DEPTH else replace(value, problem=_MISSHAPEN)
+    if reason := _about(path):
+        return replace(value, aside=reason)
+    is_elsewhere = _is_elsewhere(path) or secret_form(value.text) is not None
+    return replace(value, problem=_ELSEWHERE) if is_elsewhere else None
+
+
+def _assigned(value: Value) -> Value:
     """The value of an entry, of a mapping or of a list of NAME=value. One without a value comes from the shell."""
     name, text, kind = value.path[-1], value.text, value.kind
-    if name.isdigit():
+    if isinstance(name, Index):
         name, assigned, text = text.partition("=")
         kind = kind if assigned else NOTHING
     refers = any(not found.group(1) for found in _REPLACED.finditer(text))
     plain = text if refers else text.replace("$$", "$")
     return replace(value, path=(name,), text=plain, kind=kind, reference=refers and kind == TEXT)
+
+
+def _about(path: Sequence[str]) -> str:
+    """What names other files, which are not read."""
+    if path[0] == "include":
+        return "another file of Compose; import it, too"
+    if path[0] == "services" and path[2:3] == ("env_file",):
+        return "a .env file; import it with mlkeys import dotenv"
+    if path[0] == "services" and path[2:3] == ("extends",):
+        return "a service elsewhere; import its file, too"
+    return ""
+
+
+def _is_elsewhere(path: Sequence[str]) -> bool:
+    """Whether a value is the argument of a build, or the content of a configuration or a secret."""
+    in_build = path[0] == "services" and tuple(path[2:4]) == ("build", "args")
+    return in_build or (path[0] in ("configs", "secrets") and path[2:3] == ("content",))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
@@ -16,12 +17,16 @@ from mlkeys._import.values import NOTHING, TEXT, Value, refuse
 if TYPE_CHECKING:
     from dotenv.parser import Binding
 
-#: References that secret managers and gateways replace, such as op://vault/item/field or vault:path#field. A
-#: `vault:v1:...` is a ciphertext.
+#: References that secret managers and gateways replace, such as op://vault/item/field or vault:path#field,
+#: and values that are encrypted already.
 STORED = (
     r"\A\s*(?:op|vault|bao|bws|doppler|infisical|akv|awssm|gcpsm|secretref|keyring|ref\+[a-z0-9]+)://"
-    r"|\A\s*vault:(?!v[0-9]+:)\S|\A\s*secretref:|\A\s*arn:aws[a-z-]*:(?:secretsmanager|ssm):"
+    r"|\A\s*vault:\S|\A\s*secretref:|\A\s*arn:aws[a-z-]*:(?:secretsmanager|ssm):"
     r"|\A\s*projects/[^/\s]+/secrets/|\A\s*os\.environ/"
+    # What SOPS, dotenvx, Ansible Vault, age and PGP encrypted; Transit's begins like a reference.
+    r"|\A\s*(?:ENC\[|encrypted:|\$ANSIBLE_VAULT;|-----BEGIN (?:AGE ENCRYPTED FILE|PGP MESSAGE)-----)"
+    # As `op inject` and templates have them.
+    r"|\{\{[^{}]*\}\}"
 )
 #: Shells and readers of such files also replace ${NAME}, $NAME, $(command) and `command`.
 REFERENCE = re.compile(rf"\$[({{A-Za-z_]|`[^`]+`|{STORED}")
@@ -50,8 +55,13 @@ def dotenv_values(text: str, path: str) -> list[Value]:
         )
         for binding in bindings
     ]
-    several = any("\n" in value.text for value in values)
-    return values if several else commented_lines(values, text)
+    return commented_lines(values, text, {line for binding in bindings for line in _more_lines(binding)})
+
+
+def _more_lines(binding: Binding) -> Iterable[int]:
+    """The lines that a value continues on."""
+    line = _line(binding)
+    return range(line + 1, line + 1 + binding.original.string.strip().count("\n"))
 
 
 def _line(binding: Binding) -> int:

@@ -7,16 +7,17 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import STORED
-from mlkeys._import.values import NOTHING, TEXT, Value, named_apart
+from mlkeys._import.values import NOTHING, TEXT, Index, Value, named_apart
 from mlkeys._import.yaml_source import TEMPLATE, yaml_documents
 
 REFERENCE = re.compile(f"{TEMPLATE.pattern}|{STORED}")
-_BINARY, _NOT_BASE64 = "binary data", "data that is not base64"
+_BINARY = "contains binary data, and variables are text"
+_NOT_BASE64 = "contains data that is not base64"
 
 
 def kubernetes_values(text: str, path: str) -> list[Value]:
@@ -31,47 +32,91 @@ def kubernetes_values(text: str, path: str) -> list[Value]:
     if not secrets:
         kinds = ", ".join(sorted({_text(one, "kind") or "something without a kind" for one in objects})) or "nothing"
         raise MlkeysError(f"{path} contains no Secret of Kubernetes, but {kinds}.")
+    names = _owners(secrets)
+    others = (_other(one) for one in objects if _text(one, "kind") != "Secret")
     return named_apart(
-        (_text(one, "metadata", "name") or f"secret_{number}", value)
-        for number, one in enumerate(secrets)
-        for value in _values(one)
+        [
+            *((name, value) for name, one in zip(names, secrets, strict=True) for value in _values(one, name)),
+            *(("", value) for value in others),
+        ]
     )
 
 
-_Object = Mapping[tuple[str, ...], Value]
+# The values of an object, by their paths in it.
+_Object = Sequence[Value]
 
 
-def _objects(values: Iterable[Value]) -> Iterator[_Object]:
-    """A document, or each item of a list."""
-    whole = {value.path: value for value in values}
-    if not _text(whole, "kind").endswith("List"):
-        yield whole
-        return
-    items: dict[str, dict[tuple[str, ...], Value]] = {}
-    for path, value in whole.items():
-        if path[0] == "items" and len(path) > 2:
-            items.setdefault(path[1], {})[path[2:]] = value
-    yield from items.values()
+def _objects(values: Sequence[Value], kind: str = "") -> Iterator[_Object]:
+    """A document, or each item of a list. An item of a SecretList need not say that it is a Secret.
+
+    Args:
+        kind: of an item that has none.
+    """
+    own = _text(values, "kind")
+    items: dict[str, list[Value]] = {}
+    rest = []
+    for value in values:
+        if own.endswith("List") and value.path[0] == "items" and len(value.path) > 2:
+            items.setdefault(value.path[1], []).append(replace(value, path=value.path[2:]))
+        else:
+            rest.append(value)
+    if not own and kind:
+        yield [*values, Value(("kind",), kind)]
+    elif not own.endswith("List"):
+        yield values
+    for item in items.values():
+        yield from _objects(item, own.removesuffix("List"))
+    yield from ([value] for value in rest if own.endswith("List") and _is_lost(value))
+
+
+def _is_lost(value: Value) -> bool:
+    return value.path[0] == "items" and value.kind != NOTHING
 
 
 def _text(one: _Object, *path: str) -> str:
-    found = one.get(path)
-    return found.text if found else ""
+    return next((value.text for value in one if value.path == path), "")
 
 
-def _values(one: _Object) -> Iterator[Value]:
-    plain = {path[1] for path in one if len(path) == 2 and path[0] == "stringData"}
-    for path, value in one.items():
-        if len(path) == 2 and path[0] == "stringData":
-            yield replace(value, path=path[1:])
-        elif len(path) == 2 and path[0] == "data":
-            yield replace(_decoded(value), path=path[1:], replaced=path[1] in plain)
+def _owners(secrets: Sequence[_Object]) -> list[str]:
+    """A name for each Secret: with its namespace if others have the same one."""
+    named = [(_text(one, "metadata", "name"), _text(one, "metadata", "namespace")) for one in secrets]
+    spaces: dict[str, set[str]] = {}
+    for name, space in named:
+        spaces.setdefault(name, set()).add(space)
+    return [
+        (f"{space}_{name}" if len(spaces[name]) > 1 and space else name) or f"secret_{number}"
+        for number, (name, space) in enumerate(named)
+    ]
+
+
+def _other(one: _Object) -> Value:
+    """An object that is not a Secret, which is said."""
+    kind, name = _text(one, "kind"), _text(one, "metadata", "name")
+    if not kind:
+        return replace(one[0], problem="is in an object without a kind, which Kubernetes refuses")
+    return Value((kind, name) if name else (kind,), line=one[0].line, text="", aside="not a Secret")
+
+
+def _values(one: _Object, name: str) -> Iterator[Value]:
+    plain = {value.path[1] for value in one if len(value.path) == 2 and value.path[0] == "stringData"}
+    for value in one:
+        part = value.path[0]
+        if part not in ("data", "stringData") or (len(value.path) == 1 and value.kind == NOTHING):
+            continue
+        if len(value.path) != 2 or isinstance(value.path[1], Index):
+            yield replace(value, path=(name, *value.path), problem="has a shape that Kubernetes refuses")
+        elif part == "stringData":
+            yield replace(value, path=value.path[1:])
+        else:
+            yield replace(_decoded(value), path=value.path[1:], replaced=value.path[1] in plain)
 
 
 def _decoded(value: Value) -> Value:
+    if value.kind == NOTHING:
+        return value
     try:
         text = base64.b64decode("".join(value.text.split()), validate=True).decode()
     except (binascii.Error, ValueError) as error:
-        kind = _BINARY if isinstance(error, UnicodeDecodeError) else _NOT_BASE64
-        return replace(value, text="", kind=kind)
-    return replace(value, text=text, kind=TEXT if value.kind != NOTHING else NOTHING)
+        problem = _BINARY if isinstance(error, UnicodeDecodeError) else _NOT_BASE64
+        return replace(value, text="", problem=problem)
+    return replace(value, text=text, kind=TEXT)

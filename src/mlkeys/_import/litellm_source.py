@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import REFERENCE as _REFERENCE
-from mlkeys._import.values import TEXT, Value
+from mlkeys._import.values import DATE, NUMBER, TEXT, TRUTH, Index, Value
 from mlkeys._import.yaml_source import TEMPLATE, yaml_values
+from mlkeys._providers.literals import secret_form
 
 if TYPE_CHECKING:
     from yaml.nodes import Node, ScalarNode
@@ -26,9 +27,19 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _VARIABLES = "environment_variables"
+_HEADERS = re.compile(r"headers?\Z", re.IGNORECASE)
+_SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token|password|credential|signature", re.IGNORECASE)
+# Addresses that let in whoever knows them: of webhooks, and with a password.
+_HOOK = re.compile(r"webhook", re.IGNORECASE)
+_LETS_IN = re.compile(
+    r"https?://(?:hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks/|[\w.-]+\.webhook\.office\.com/)\S"
+    r"|[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"
+)
+_IN_A_LIST = "is an item of a list, where LiteLLM replaces nothing"
 # They say nothing about what they are for.
-_GENERIC = {"api_key", "key", "master_key", "password", "secret", "token"}
-_TEXT_TAG = "tag:yaml.org,2002:str"
+_GENERIC = {"api_key", "authorization", "key", "master_key", "password", "secret", "token"}
+_TAG = "tag:yaml.org,2002:"
+_KINDS = {"str": TEXT, "int": NUMBER, "float": NUMBER, "bool": TRUTH, "timestamp": DATE}
 _UNSUITABLE = re.compile(r"[^a-z0-9]+")
 # Before a value: an anchor and a tag.
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)+")
@@ -58,7 +69,7 @@ def spliced(text: str, places: Sequence[tuple[int, int, str]]) -> str:
 
 
 def litellm_configuration(text: str, path: str) -> Configuration:
-    """The values that are secrets by their names, named after the provider or the model.
+    """The values that are secrets by their names or their forms, named after the provider or the model.
 
     Raises:
         MlkeysError: it is not YAML, or has no such value.
@@ -78,13 +89,42 @@ def litellm_configuration(text: str, path: str) -> Configuration:
     values: dict[tuple[str, ...], Value] = {}
     spans: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     for names, owner, node in _secrets(root, (), {}, set()):
-        name = _free(_names(names, owner), values, node.value)
-        span = _span(text, node, shift)
-        values.setdefault((name,), Value((name,), node.value, TEXT, node.start_mark.line + 1))
-        spans.setdefault((name,), []).append(span)
-    if not values:
+        line = node.start_mark.line + 1
+        if isinstance(names[-1], Index):
+            values[names] = Value(names, "", line=line, problem=_IN_A_LIST)
+            continue
+        name = _free(_names([one for one in names if not isinstance(one, Index)], owner), values, node.value)
+        values.setdefault((name,), Value((name,), node.value, _kind(node), line))
+        spans.setdefault((name,), []).append(_span(text, node, shift))
+    found = Configuration(text, tuple(values.values()), spans)
+    found = replace(found, values=(*found.values, *_left(found)))
+    if not found.values:
         raise MlkeysError(f"{path} contains no secret that is written in it.")
-    return Configuration(text, tuple(values.values()), spans)
+    return found
+
+
+def _left(found: Configuration) -> Iterator[Value]:
+    """What no reference can take the place of: in comments, and in names."""
+    named = {value.line for value in found.values if value.problem}
+    # A reference may have fewer lines than the text in its place, which is why that text keeps its ends of lines.
+    hidden = spliced(
+        found.text,
+        [
+            (start, end, "\n" * found.text.count("\n", start, end))
+            for spans in found.spans.values()
+            for start, end in spans
+        ],
+    )
+    for line, text in enumerate(hidden.split("\n"), 1):
+        what = secret_form(text) if line not in named else None
+        if what:
+            yield Value(
+                (f"line_{line}",), "", line=line, problem=f"contains {what} in a comment or a name, which stays"
+            )
+
+
+def _kind(node: ScalarNode) -> str:
+    return _KINDS.get(node.tag.removeprefix(_TAG), f"something tagged {node.tag}")
 
 
 _Owner = Mapping[str, str]
@@ -100,24 +140,34 @@ def _secrets(
         return
     seen.add(id(node))
     if isinstance(node, SequenceNode):
-        for inner in node.value:
-            yield from _secrets(inner, path, owner, seen)
+        for number, inner in enumerate(node.value):
+            yield from _secrets(inner, (*path, Index(number)), owner, seen)
     elif isinstance(node, MappingNode):
         beside = {str(key.value): inner.value for key, inner in node.value if isinstance(inner, ScalarNode)}
         around = {**owner, **beside}
         for key, inner in node.value:
             yield from _secrets(inner, (*path, str(key.value)), around, seen)
-    elif isinstance(node, ScalarNode) and node.tag == _TEXT_TAG and _is_secret(path, node.value):
+    elif isinstance(node, ScalarNode) and _is_secret(path, node):
         yield path, owner, node
 
 
-def _is_secret(path: tuple[str, ...], text: str) -> bool:
-    if not path or not text or text.startswith(PREFIX):
+def _is_secret(path: tuple[str, ...], node: ScalarNode) -> bool:
+    text, kind = node.value, node.tag.removeprefix(_TAG)
+    names = [name for name in path if not isinstance(name, Index)]
+    if not names or not text or kind == "null" or text.startswith(PREFIX):
         return False
-    return _SECRET.search(path[-1]) is not None or _VARIABLES in path[:-1]
+    if _VARIABLES in names[:-1]:
+        return True
+    if kind == "bool":
+        return False
+    is_header = _HEADERS.search(names[-2]) is not None if len(names) > 1 else False
+    is_hook = "://" in text and any(map(_HOOK.search, names))
+    if is_hook or _SECRET.search(names[-1]) or (is_header and _SECRET_HEADER.search(names[-1])):
+        return True
+    return _LETS_IN.search(text) is not None or secret_form(text) is not None
 
 
-def _names(path: tuple[str, ...], owner: _Owner) -> list[str]:
+def _names(path: Sequence[str], owner: _Owner) -> list[str]:
     """Names for a variable, best first."""
     own = path[-1]
     if not {"litellm_params", "credential_values"} & set(path):

@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlkeys._import.values import NOTHING, SCALARS, TEXT, Source, Value, refuse
+from mlkeys._import.values import NOTHING, SCALARS, TEXT, Source, Value, on_one_line, refuse
 from mlkeys._shared.schema import METADATA, did_you_mean
 from mlkeys._shared.yaml_words import is_reserved
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_PLAIN_WORD = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_]+")
-# The vars file's own entry.
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ def select(source: Source, wishes: Wishes) -> Selection:
     return Selection({name: values[0] for name, values in named.items()}, tuple(left_out))
 
 
-def is_wanted(path: Sequence[str], wishes: Wishes) -> bool:
+def is_wanted(path: Sequence[str], line: int, wishes: Wishes) -> bool:
     """Whether a value may be imported, by its names alone: others need not be decrypted."""
-    names = {".".join(path[:length]) for length in range(1, len(path) + 1)}
+    names = set(_names(Value(tuple(path), "", line=line)))
     return not names & set(wishes.skip) and (not wishes.only or bool(names & set(wishes.only)))
 
 
@@ -97,9 +97,11 @@ def _unmatched(values: Sequence[Value], wishes: Wishes) -> Iterator[str]:
 
 
 def _names(value: Value) -> Iterator[str]:
-    """The names that select a value: its own, and those of the mappings and lists around it."""
+    """The names that select a value: its own, and those of the mappings and lists around it, also as they are shown."""
     for length in range(1, len(value.path) + 1):
         yield ".".join(value.path[:length])
+    # With its line, for one of several values of the same name.
+    yield from (value.name, value.place)
 
 
 def _left_out(value: Value, wishes: Wishes) -> str:
@@ -110,6 +112,8 @@ def _left_out(value: Value, wishes: Wishes) -> str:
         return "--skip"
     if wishes.skip_empty and value.kind in (TEXT, NOTHING) and not value.text:
         return "--skip-empty"
+    if value.aside:
+        return value.aside
     if wishes.only:
         return "" if names & set(wishes.only) else "not in --only"
     return "" if value.was_secret else "not encrypted in the source; import it with --only"
@@ -138,17 +142,19 @@ _FOR_MANY = {
     _SCALAR: f"are numbers, dates, true or false: use --as-text to import them as they are written, {_SKIP_EACH}",
     _NOTHING: "contain nothing: use --skip-empty",
     _EMPTY: "are empty: use --skip-empty",
-    _REFERS: f"refer to something else, and stay unresolved: use --literal to import them as they are, {_SKIP_EACH}",
+    _REFERS: f"refer to something else, or are encrypted: use --literal to import them as they are, {_SKIP_EACH}",
 }
 
 
 def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, str]:
     """The subject, kind and text of a decision about a value. A mapping is one subject, not each of its values."""
-    if len(value.path) > 1 and not wishes.flatten:
+    skip = f"--skip {_quoted(value.name)}"
+    if value.problem:
+        return value.place, "problem", f"{value.place} {value.problem}: use {skip}"
+    if len(value.path) > 1 and not wishes.flatten and value.name not in wishes.renamed:
         outer = value.path[0]
         advice = f"use --flatten to import them as {_joined(value.path)} and so on, or --skip {outer}"
         return outer, _NESTED, f"{outer} contains nested values: {advice}"
-    skip = f"--skip {value.name}"
     if value.kind in SCALARS and not wishes.as_text:
         advice = f"use --as-text to import it as it is written, or {skip}"
         return value.place, _SCALAR, f"{value.place} is {value.kind}: {advice}"
@@ -160,8 +166,13 @@ def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, st
     refers = value.reference or (source.reference is not None and source.reference.search(value.text))
     if refers and not wishes.literal:
         advice = f"use --literal to import it as it is, or {skip}"
-        return value.place, _REFERS, f"{value.place} refers to something else, which would not be resolved: {advice}"
+        return value.place, _REFERS, f"{value.place} refers to something else, or is encrypted: {advice}"
     return "", "", ""
+
+
+def _quoted(word: str) -> str:
+    """A word for a shell, as short as it can be."""
+    return word if _PLAIN_WORD.fullmatch(word) else "'" + word.replace("'", "'\\''") + "'"
 
 
 def _variable(value: Value, wishes: Wishes) -> str:
@@ -175,7 +186,10 @@ def _joined(path: Sequence[str]) -> str:
 def _about_name(name: str, values: Sequence[Value]) -> Iterator[str]:
     if len(values) > 1:
         places = ", ".join(value.place for value in values)
-        yield f"{places}: all of them would become {name}. Choose with --only, --skip or --rename OLD=NEW"
+        advice = "Choose with --only, --skip or --rename OLD=NEW"
+        if len({value.name for value in values}) == 1:
+            advice = f"Choose with --skip {_quoted(values[0].place)}, or define it once"
+        yield f"{places}: all of them would become {on_one_line(name)}. {advice}"
     elif not _NAME.fullmatch(name) or name == METADATA or is_reserved(name):
-        old = values[0].name
-        yield f"{values[0].place} would become '{name}', which is not a variable name: use --rename {old}=NEW"
+        advice = f"use --rename {_quoted(f'{values[0].name}=NEW')}"
+        yield f"{values[0].place} would become '{on_one_line(name)}', which is not a variable name: {advice}"

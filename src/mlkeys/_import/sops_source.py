@@ -39,10 +39,12 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
     Raises:
         MlkeysError: sops is not installed, or could not decrypt the file.
     """
-    form = input_type or _FORMATS.get(path.suffix, "")
+    form = input_type or _form(path.name)
+    if form == "binary":
+        return [_whole(_decrypted(path, input_type, "binary"))]
     sealed = _sealed(path, form)
     content = _parsed(_decrypted(path, input_type, "json"), path)
-    values = list(walk(_merged(content) if form in ("yaml", "") else content))
+    values = list(walk(_merged(content) if form == "yaml" else content))
     if form == "ini":
         values = without_default_section(values)
     if form == "dotenv":
@@ -51,6 +53,22 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
     return [
         replace(value, was_secret=sealed.get(value.path, True), comments=beside.get(value.path, ())) for value in values
     ]
+
+
+def _form(name: str) -> str:
+    """The format of a file by its name, as sops has it."""
+    return next((form for ending, form in _FORMATS.items() if name.endswith(ending)), "binary")
+
+
+def _whole(data: bytes) -> Value:
+    """A file of any other format, byte for byte, under the name that it has in sops."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        return Value(("data",), "", problem="contains binary data, and variables are text")
+    return Value(("data",), text)
 
 
 def has_comments(path: Path) -> bool:

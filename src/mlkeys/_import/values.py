@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.printable import printable
 
 TEXT = "text"
 NUMBER = "a number"
@@ -35,6 +36,8 @@ class Value:
         replaced: whether a later line of the source gives its name another value.
         reference: whether the text stands for something else.
         comments: those that belong to it, without their marks.
+        problem: why it cannot be imported, although it may be a secret.
+        aside: why it is not imported, if that needs no decision.
     """
 
     path: tuple[str, ...]
@@ -45,10 +48,12 @@ class Value:
     replaced: bool = False
     reference: bool = False
     comments: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    problem: str = ""
+    aside: str = ""
 
     @property
     def name(self) -> str:
-        return ".".join(self.path)
+        return on_one_line(".".join(self.path))
 
     @property
     def place(self) -> str:
@@ -78,16 +83,32 @@ class Number(str):
     __slots__ = ()
 
 
+class Index(str):
+    """The number of an item of a list, as a part of a path."""
+
+    __slots__ = ()
+
+
 class Members(list[tuple[str, Any]]):
     """The members of a JSON object, duplicates included."""
+
+
+def on_one_line(name: str) -> str:
+    return printable(name).replace("\n", "\\n")
 
 
 def walk(content: Any, path: tuple[str, ...] = ()) -> Iterable[Value]:
     """The values of parsed JSON."""
     if isinstance(content, (Members, list)) and content:
-        members = content if isinstance(content, Members) else enumerate(content)
-        for name, inner in members:
-            yield from walk(inner, (*path, str(name)))
+        if not isinstance(content, Members):
+            for number, inner in enumerate(content):
+                yield from walk(inner, (*path, Index(number)))
+            return
+        last = {name: number for number, (name, _) in enumerate(content)}
+        for number, (name, inner) in enumerate(content):
+            # As readers of JSON do.
+            is_last = last[name] == number
+            yield from (value if is_last else replace(value, replaced=True) for value in walk(inner, (*path, name)))
     elif isinstance(content, Number):
         yield Value(path, str(content), NUMBER)
     elif isinstance(content, bool):
@@ -105,15 +126,18 @@ def named_apart(values: Iterable[tuple[str, Value]]) -> list[Value]:
         values: each with the name of its owner, such as a service.
     """
     listed = list(values)
-    texts: dict[tuple[str, ...], set[str]] = {}
-    for _, value in listed:
-        if not value.replaced:
-            texts.setdefault(value.path, set()).add(value.text)
-    found: dict[tuple[tuple[str, ...], str], Value] = {}
+    texts: dict[tuple[str, ...], set[tuple[str, str]]] = {}
+    owners: dict[tuple[str, ...], set[str]] = {}
     for owner, value in listed:
-        is_shared = len(texts.get(value.path, ())) == 1
-        apart = value if is_shared else replace(value, path=(owner, *value.path))
-        found.setdefault((apart.path, apart.text), apart)
+        owners.setdefault(value.path, set()).add(owner)
+        if not value.replaced:
+            texts.setdefault(value.path, set()).add((value.text, value.kind))
+    found: dict[tuple[object, ...], Value] = {}
+    for owner, value in listed:
+        is_one = len(owners[value.path]) == 1 or len(texts.get(value.path, ())) == 1
+        apart = value if is_one or value.problem or value.aside else replace(value, path=(owner, *value.path))
+        line = value.line if value.problem or value.aside else 0
+        found.setdefault((apart.path, apart.text, apart.kind, apart.replaced, line), apart)
     return list(found.values())
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import commented_yaml
-from mlkeys._import.values import DATE, NOTHING, NUMBER, SEALED, TEXT, TRUTH, Value
+from mlkeys._import.values import DATE, NOTHING, NUMBER, SEALED, TEXT, TRUTH, Index, Value
 from mlkeys._shared.yaml_limits import yaml_problem
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _values(node: Node, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool
         yield from _mapping(node, path, decrypt, encrypted)
     elif isinstance(node, SequenceNode):
         for number, inner in enumerate(node.value):
-            yield from _values(inner, (*path, str(number)), decrypt, encrypted)
+            yield from _values(inner, (*path, Index(number)), decrypt, encrypted)
 
 
 def _mapping(node: MappingNode, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool) -> Iterator[Value]:

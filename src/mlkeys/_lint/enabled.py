@@ -4,19 +4,21 @@
 
 from __future__ import annotations
 
+import configparser
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 from mlkeys._lint.ciphertexts import is_vars_file
 from mlkeys._lint.findings import VARS_PLUGIN, VARS_PLUGIN_OFF, Finding, finding, is_allowed
 from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, names_in, problem
 
 _SECTION = re.compile(r"[ \t]*\[([^\]]+)\]")
-_SET = re.compile(rf"{SETTING}[ \t]*[=:][ \t]*([^#;\r\n]*)")
-# Goes on with the value of the line before.
-_MORE = re.compile(r"[ \t]+[^\s#;]")
+_SET = re.compile(rf"([ \t]*){SETTING}[ \t]*[=:](.*)", re.IGNORECASE | re.DOTALL)
+# Ansible knows no others behind a value.
+_INLINE = re.compile(r"(?:^|\s);(.*)", re.DOTALL)
+# What somebody meant to be a comment.
+_MEANT = re.compile(r"\s+#(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Setting:
     """The setting in a configuration.
 
     Attributes:
-        line: where it is, or 0 if it is not set.
+        line: where it is, or 0 if it is not set in the section `defaults`.
         end: the line behind it.
         enabled: the plugins that it lists.
     """
@@ -35,36 +37,83 @@ class Setting:
 
 
 def setting_in(text: str) -> Setting:
-    """The setting in the text of an `ansible.cfg`."""
+    """The setting in the text of an `ansible.cfg`, as Ansible reads it.
+
+    Raises:
+        ValueError: Ansible cannot read it.
+    """
+    parser = configparser.ConfigParser(inline_comment_prefixes=(";",))
+    try:
+        parser.read_string(text)
+        value = parser.get("defaults", SETTING, raw=True, fallback="") or ""
+    except configparser.Error as error:
+        # Its message contains a line.
+        first = next(iter(getattr(error, "errors", ())), (getattr(error, "lineno", None),))[0]
+        where = f"line {first} of it" if first else "it"
+        raise ValueError(f"Ansible cannot read {where}: it is not an INI file") from None
+    line, end = _place(text.split("\n"))
+    return Setting(line, end, tuple(names_in(value.replace("\n", ","))))
+
+
+def _place(lines: Sequence[str]) -> tuple[int, int]:
+    """The line of the setting and the line behind it; 0 for both if there is none."""
     section = ""
-    lines = text.splitlines()
     for number, line in enumerate(lines, 1):
-        if heading := _SECTION.match(line):
-            section = heading[1].strip()
+        if ((heading := _SECTION.match(line)) and not line.startswith((" ", "\t"))) or (heading and not section):
+            section = heading[1]
         elif section == "defaults" and (found := _SET.match(line)):
-            more = list(takewhile(_MORE.match, lines[number:]))
-            return Setting(number, number + 1 + len(more), tuple(names_in(",".join([found[1], *more]))))
-    return Setting()
+            end = number
+            for more in range(number, len(lines)):
+                if _is_value(lines[more]) and _indent(lines[more]) <= len(found[1]):
+                    break
+                end = more + 1 if _is_value(lines[more]) else end
+            return number, end + 1
+    return 0, 0
+
+
+def _is_value(line: str) -> bool:
+    return bool(line.strip()) and line.lstrip()[0] not in "#;"
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def with_plugin(text: str) -> str:
-    """The text of an `ansible.cfg` that enables the vars plugin behind all others; all else stays."""
+    """The text of an `ansible.cfg` that enables the vars plugin behind all others; all else stays.
+
+    Raises:
+        ValueError: Ansible cannot read it.
+    """
     setting = setting_in(text)
     if setting.enabled and is_enabled(setting.enabled) and not problem(setting.enabled):
         return text
-    lines = text.splitlines(keepends=True)
+    lines = text.split("\n")
+    end = "\r" if lines[0].endswith("\r") else ""
+    names = [_MEANT.sub("", name) for name in setting.enabled] or ["host_group_vars"]
     wrong = (PLUGIN, PLUGIN.rpartition(".")[2])
-    listed = ",".join([*(name for name in setting.enabled or ("host_group_vars",) if name not in wrong), PLUGIN])
-    line = f"{SETTING} = {listed}\n"
+    line = f"{SETTING} = {','.join([*(name for name in names if name and name not in wrong), PLUGIN])}"
     if setting.line:
-        lines[setting.line - 1 : setting.end - 1] = [line]
-        return "".join(lines)
+        old = lines[setting.line - 1 : setting.end - 1]
+        comments = " ".join(comment for one in old if (comment := _comment(one)))
+        lines[setting.line - 1 : setting.end - 1] = [
+            f"{line}{f' ; {comments}' if comments else ''}{end}",
+            *(one for one in old[1:] if not _is_value(one)),
+        ]
+        return "\n".join(lines)
     for number, one in enumerate(lines):
-        if (heading := _SECTION.match(one)) and heading[1].strip() == "defaults":
-            lines[number] = one if one.endswith("\n") else f"{one}\n"
-            lines.insert(number + 1, line)
-            return "".join(lines)
-    return f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}[defaults]\n{line}"
+        if (heading := _SECTION.match(one)) and heading[1] == "defaults":
+            lines[number + 1 :] = [f"{line}{end}", *(lines[number + 1 :] or [""])]
+            return "\n".join(lines)
+    return f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}[defaults]{end}\n{line}{end}\n"
+
+
+def _comment(line: str) -> str:
+    """The comment on the line of a value."""
+    if not _is_value(line):
+        return ""
+    found = _INLINE.search(line) or _MEANT.search(line)
+    return found[1].strip() if found else ""
 
 
 def findings(configurations: Mapping[str, str], files: Mapping[str, Iterable[str]]) -> Iterator[Finding]:

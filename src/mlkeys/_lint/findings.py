@@ -207,8 +207,8 @@ class Finding:
 
 def finding(rule: Rule, path: str, message: str, place: tuple[int, int] = (1, 1), identity: str = "") -> Finding:
     """A finding; `identity` distinguishes it from others with the same rule and file."""
-    known_by = hashlib.sha256("\0".join((rule.id, path, identity or message)).encode()).hexdigest()[:32]
-    return Finding(path, *place, rule, message, known_by)
+    known_by = "\0".join((rule.id, path, identity or message)).encode("utf-8", "surrogateescape")
+    return Finding(path, *place, rule, message, hashlib.sha256(known_by).hexdigest()[:32])
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

@@ -79,7 +79,8 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
 
 def _sarif_result(one: Finding) -> dict[str, Any]:
     # A relative path is relative to the folder of the run.
-    uri = f"file://{quote(one.path)}" if one.path.startswith("/") else quote(one.path)
+    path = quote(one.path, errors="surrogateescape")
+    uri = f"file://{path}" if one.path.startswith("/") else path
     return {
         "ruleId": one.rule.id,
         "ruleIndex": RULES.index(one.rule),

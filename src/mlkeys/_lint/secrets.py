@@ -37,6 +37,16 @@ _SAME = re.compile(r"(.)\1{5}")
 _STEPS = 8
 
 
+class TooSlow(Exception):
+    """A search takes too long. Whoever limits its time raises it in the search.
+
+    Attributes:
+        rule: of the user, that was searched for; empty if it was another one.
+    """
+
+    rule = ""
+
+
 @dataclass(frozen=True)
 class Found:
     """A secret and its place. `end` is behind it, or behind what it is encoded in."""
@@ -75,15 +85,21 @@ def _found(text: str, patterns: Patterns) -> Iterator[Found]:
             continue
         # The random text of a private key may contain the other words of placeholders.
         is_key = found.form.kind == A_PRIVATE_KEY
-        if not ("EXAMPLE" in found.secret if is_key else is_placeholder(found.secret)):
+        is_fake = "EXAMPLE" in found.secret if is_key else is_placeholder(found.secret)
+        # A rule of the user says itself what it allows.
+        if found.form.ident or not is_fake:
             taken.append(found)
             yield found
 
 
 def _plain(text: str, forms: Sequence[Form]) -> Iterator[Found]:
     for form in forms:
-        for start, end in form.spans(text):
-            yield Found(form, text[start:end], start, end)
+        try:
+            for start, end in form.spans(text):
+                yield Found(form, text[start:end], start, end)
+        except TooSlow as slow:
+            slow.rule = form.ident
+            raise
 
 
 def _encoded(text: str, rows: Rows, forms: Sequence[Form], patterns: Patterns) -> Iterator[Found]:

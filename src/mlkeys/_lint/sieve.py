@@ -69,8 +69,9 @@ class Sieve:
 
     def __init__(self, patterns: Patterns) -> None:
         self._forms = patterns.forms
-        self._inside = _Marks(form for form in self._forms if form.inside)
-        rest = [form for form in self._forms if not form.inside]
+        self._inside = _Marks(form for form in self._forms if form.inside and form.marks)
+        rest = [form for form in self._forms if not form.inside and form.marks]
+        self._unmarked = {id(form) for form in self._forms if not form.marks}
         self._beside = _Words(form for form in rest if form.row and _is_constant(form))
         self._words = _Words(form for form in rest if not form.row and _is_constant(form))
         self._marks_beside = _Marks(form for form in rest if form.row and not _is_constant(form))
@@ -79,7 +80,7 @@ class Sieve:
     def forms_in(self, text: str, rows: Rows) -> list[Form]:
         """The forms that a text may contain, most specific first."""
         lower = text.lower()
-        found = self._words.found(lower) | self._others.found(lower)
+        found = self._words.found(lower) | self._others.found(lower) | self._unmarked
         if rows.all:
             found |= self._inside.found(rows.all.lower())
         if rows.near:

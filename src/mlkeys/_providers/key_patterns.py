@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
-from mlkeys._providers.allowances import Allowance, allowances_in, entropy
-from mlkeys._providers.go_expressions import for_python
+from mlkeys._providers.allowances import Allowance, entropy
 
 PROVIDER = "provider"
 CREDENTIAL = "credential"
@@ -47,7 +46,7 @@ class Form:
     Attributes:
         what: its name in a sentence.
         kind: `PROVIDER` (an ML provider's), `CREDENTIAL` (of a server, a cloud, a code host) or `PRIVATE_KEY`.
-        marks: a text is only searched if it matches one of them in lower case.
+        marks: a text is only searched if it matches one of them in lower case; without marks, every text is.
         regex: the whole secret, or its group. Empty if it is too vague to be searched for in files.
         near: what precedes a secret that has no form of its own.
         sign: what is enough to refuse a text in a program, if that is less than the regex.
@@ -61,6 +60,7 @@ class Form:
         row: whether the secret has a row of at least 20 letters, digits, `_` and `-` with a digit.
         entropy: of the secret, at least; as gitleaks computes it.
         allowances: what is not a secret all the same.
+        ident: of the rule of a user: all that it matches is a secret, whatever it looks like and is next to.
     """
 
     what: str
@@ -79,6 +79,12 @@ class Form:
     row: bool = False
     entropy: float = 0.0
     allowances: tuple[Allowance, ...] = ()
+    ident: str = ""
+
+    @property
+    def groups(self) -> int:
+        """How many groups the regex has."""
+        return self._value.groups
 
     @cached_property
     def _value(self) -> re.Pattern[str]:
@@ -163,6 +169,8 @@ class Form:
         return (found.group() for found in self._sign.finditer(text))
 
     def _stands_alone(self, text: str, start: int, end: int, *, begins: bool) -> bool:
+        if self.ident:
+            return True
         before, behind = text[start - 1 : start], text[end : end + 1]
         if self._glued(behind):
             return False
@@ -183,14 +191,25 @@ class Patterns:
     _any_mark: re.Pattern[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_mark", tuple((one, re.compile("|".join(one.marks))) for one in self.forms))
+        by_mark = tuple((one, re.compile("|".join(one.marks))) for one in self.forms if one.marks)
+        object.__setattr__(self, "_by_mark", by_mark)
         marks = dict.fromkeys(mark for form in self.forms for mark in form.marks)
-        object.__setattr__(self, "_any_mark", any_of(marks))
+        object.__setattr__(self, "_any_mark", any_of(marks) if marks else re.compile("(?!)"))
 
     def marked(self, lower: str) -> list[Form]:
         """The forms that a text in lower case may contain: nearly always none."""
         here = {lower[found.start() : found.start() + FAR_ENOUGH] for found in self._any_mark.finditer(lower)}
-        return [form for form, mark in self._by_mark if any(mark.search(piece) for piece in here)] if here else []
+        found = [form for form, mark in self._by_mark if any(mark.search(piece) for piece in here)] if here else []
+        return [*found, *(form for form in self.forms if not form.marks)] if self._unmarked else found
+
+    @cached_property
+    def of_user(self) -> bool:
+        """Whether a user has added some."""
+        return any(form.ident for form in self.forms)
+
+    @cached_property
+    def _unmarked(self) -> bool:
+        return any(not form.marks for form in self.forms)
 
 
 @cache
@@ -198,7 +217,7 @@ def built_in() -> Patterns:
     """The patterns of this package."""
     # `importlib.resources` would take a tenth of the time that a small program takes.
     text = (pkgutil.get_data("mlkeys._providers", "key_patterns.toml") or b"").decode()
-    return Patterns(tuple(_form(rule, str(rule.get("regex", "")), ()) for rule in tomllib.loads(text)["rules"]))
+    return Patterns(tuple(form_of(rule, str(rule.get("regex", "")), ()) for rule in tomllib.loads(text)["rules"]))
 
 
 def marked(text: str) -> list[Form]:
@@ -206,50 +225,18 @@ def marked(text: str) -> list[Form]:
     return built_in().marked(text.lower())
 
 
-def forms_in(text: str) -> Iterator[Form]:
-    """The forms of the text of a file.
+def form_of(rule: Mapping[str, Any], regex: str, allowances: tuple[Allowance, ...], ident: str = "") -> Form:
+    """The form of a rule.
+
+    Args:
+        ident: of the rule of a user, which counts as it is written.
 
     Raises:
-        ValueError: it is not TOML, or as for `forms_of`.
+        ValueError: a part of it is wrong.
     """
-    try:
-        content = tomllib.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    return forms_of(content)
-
-
-def forms_of(content: Mapping[str, Any]) -> Iterator[Form]:
-    """The forms of a loaded file.
-
-    Raises:
-        ValueError: a rule is incomplete, or its expression is not one of Python's.
-    """
-    general = list(allowances_in(content))
-    for rule in _rules(content):
-        if rule.get("path") and not rule.get("regex"):
-            # It is about the names of files.
-            continue
-        ident = _ident(rule)
-        own = [allowance for _table, allowance in allowances_in(rule)]
-        own += [allowance for table, allowance in general if ident in table.get("targetRules", [ident])]
-        form = _form(rule, for_python(str(rule.get("regex", ""))), tuple(own))
-        try:
-            form.is_signed("")
-            list(form.spans(""))
-            re.compile("|".join(form.marks))
-        except (re.error, IndexError, OverflowError, RecursionError) as error:
-            raise ValueError(f"the expression of rule {ident} cannot be read: {error}") from None
-        yield form
-
-
-def _form(rule: Mapping[str, Any], regex: str, allowances: tuple[Allowance, ...]) -> Form:
-    ident = _ident(rule)
     marks = [*_texts(rule, "marks"), *(re.escape(word.lower()[:FAR_ENOUGH]) for word in _texts(rule, "keywords"))]
-    if not marks:
-        raise ValueError(f"rule {ident} has no keywords, without which every file would have to be searched")
     return Form(
-        str(rule.get("description") or ident),
+        str(rule.get("description") or ident_of(rule)),
         next((tag for tag in _texts(rule, "tags") if tag in (PROVIDER, CREDENTIAL, PRIVATE_KEY)), CREDENTIAL),
         tuple(marks),
         regex,
@@ -265,24 +252,18 @@ def _form(rule: Mapping[str, Any], regex: str, allowances: tuple[Allowance, ...]
         row=bool(rule.get("row", False)),
         entropy=_number(rule, "entropy"),
         allowances=allowances,
+        ident=ident,
     )
 
 
-def _ident(rule: Mapping[str, Any]) -> str:
+def ident_of(rule: Mapping[str, Any]) -> str:
     return str(rule.get("id", "without an id"))
-
-
-def _rules(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    rules = content.get("rules", [])
-    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-        raise ValueError("rules must be tables: [[rules]]")
-    return rules
 
 
 def _texts(rule: Mapping[str, Any], name: str) -> list[str]:
     found = rule.get(name, [])
     if not isinstance(found, list) or not all(isinstance(text, str) and text for text in found):
-        raise ValueError(f"{name} of rule {_ident(rule)} must be a list of texts")
+        raise ValueError(f"{name} of rule {ident_of(rule)} must be a list of texts")
     return found
 
 
@@ -290,7 +271,7 @@ def _number(rule: Mapping[str, Any], name: str) -> int | float:
     found = rule.get(name, 0)
     if isinstance(found, (int, float)) and 0 <= found < _LARGEST:
         return found
-    raise ValueError(f"{name} of rule {_ident(rule)} must be a number")
+    raise ValueError(f"{name} of rule {ident_of(rule)} must be a number")
 
 
 def any_of(marks: Iterable[str]) -> re.Pattern[str]:

@@ -94,7 +94,12 @@ class Worktree:
     """The files below paths."""
 
     def __init__(self, paths: Sequence[Path], exclude: Sequence[str] = ()) -> None:
-        self._paths = paths
+        """
+        Args:
+            paths: files and folders; none for the current folder, or for all of git's work tree if git is asked.
+        """
+        self._everything = not paths
+        self._paths = paths or (Path(),)
         self._exclude = exclude
         self._repositories: dict[Path, _Repository] = {}
         self._places: dict[str, tuple[_Repository | None, str]] = {}
@@ -131,7 +136,7 @@ class Worktree:
     def staged(self) -> Iterator[Looked | Skipped]:
         """The files of the index that differ from the last commit, as the index holds them."""
         root, here = self._root_for("--staged checks what git would commit")
-        given = [os.path.relpath(path.absolute(), root) for path in self._paths]
+        given = self._in(root)
         listed = git(root, "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--diff-filter=ACMT",
                      "--", *given).split(b"\0")  # fmt: skip
         blobs = {}
@@ -151,7 +156,7 @@ class Worktree:
     def history(self) -> Iterator[tuple[str, Looked | Skipped]]:
         """Each content that a file ever had in a commit of any branch or tag, once, and the first commit with it."""
         root, here = self._root_for("--history checks the commits")
-        given = [os.path.relpath(path.absolute(), root) for path in self._paths]
+        given = self._in(root)
         if git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
             yield "", Skipped("older commits", "this clone is shallow; run git fetch --unshallow")
         places: dict[bytes, tuple[str, str]] = {}
@@ -165,6 +170,9 @@ class Worktree:
                 yield commit, Skipped(f"{shown} in commit {commit}", _TOO_LARGE)
             elif (text := decoded(data)) is not None:
                 yield commit, Looked(shown, text, 0, 0o777)
+
+    def _in(self, root: Path) -> list[str]:
+        return ["."] if self._everything else [os.path.relpath(path.absolute(), root) for path in self._paths]
 
     def _root_for(self, purpose: str) -> tuple[Path, Path]:
         """The work tree of the current folder, and this folder."""

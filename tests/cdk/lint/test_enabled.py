@@ -18,7 +18,8 @@ from tests.cdk.lint.linting import git, lint, listed, written
 
 SEALED = "vault:v1:5ZfQm1ab3WHDOjf7mq6+5ZfQm1ab3WHDOjf7mq6="
 VARS = f"a: {SEALED}\n_transit:\n  format: 1\n  backend: transit\n  key: k\n  hmac:\n    a: {SEALED}\n"
-RIGHT = f"[defaults]\nvars_plugins_enabled = host_group_vars,{PLUGIN}\n"
+ENABLED = "vars_plugins_enabled = "
+RIGHT = f"[defaults]\n{ENABLED}host_group_vars,{PLUGIN}\n"
 
 
 def cfg(value: str) -> str:
@@ -72,7 +73,15 @@ def test_a_configuration_outside_of_the_work_tree_does_not_count(folder: Path, m
         (cfg(f"{PLUGIN}, host_group_vars"), cfg(f"host_group_vars,{PLUGIN}")),
         (cfg("a.b.c,vault_transit"), cfg(f"a.b.c,{PLUGIN}")),
         (cfg("host_group_vars,\n  a.b.c"), cfg(f"host_group_vars,a.b.c,{PLUGIN}")),
-        (cfg(f"host_group_vars, {PLUGIN} # both"), cfg(f"host_group_vars, {PLUGIN} # both")),
+        (cfg(f"host_group_vars, {PLUGIN} ; both"), cfg(f"host_group_vars, {PLUGIN} ; both")),
+        (cfg("host_group_vars ; ours"), cfg(f"host_group_vars,{PLUGIN} ; ours")),
+        # To Ansible, this is a part of the name.
+        (cfg(f"host_group_vars, {PLUGIN} # both"), cfg(f"host_group_vars,{PLUGIN} ; both")),
+        (cfg("a.b ; one\n  ; two\n\n  c.d ; three"), cfg(f"a.b,c.d,{PLUGIN} ; one three\n  ; two\n")),
+        (cfg("a.b\n# two"), cfg(f"a.b,{PLUGIN}\n# two")),
+        (f"[DEFAULT]\n{ENABLED}a.b\n[defaults]\n", f"[DEFAULT]\n{ENABLED}a.b\n[defaults]\n{ENABLED}a.b,{PLUGIN}\n"),
+        ("[defaults]\n  Vars_Plugins_Enabled: a.b\nx = 1\n", f"[defaults]\n{ENABLED}a.b,{PLUGIN}\nx = 1\n"),
+        ("[defaults]\r\nx = 5\r\n", f"[defaults]\r\n{ENABLED}host_group_vars,{PLUGIN}\r\nx = 5\r\n"),
     ],
 )
 def test_the_plugin_is_enabled_and_all_else_stays(before: str, after: str) -> None:
@@ -80,9 +89,29 @@ def test_the_plugin_is_enabled_and_all_else_stays(before: str, after: str) -> No
     assert text == after
     assert with_plugin(text) == text
     assert not problem(setting_in(text).enabled)
-    read = configparser.ConfigParser(inline_comment_prefixes=("#", ";"))
+    # As Ansible has it.
+    read = configparser.ConfigParser(inline_comment_prefixes=(";",))
     read.read_string(text)
     assert read["defaults"]["vars_plugins_enabled"].split(",")[-1].strip() == PLUGIN
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("forks = 5\n[defaults]\n", "line 1 of it"),
+        ("[defaults]\nforks = 5\nnothing\n", "line 3 of it"),
+        ("[defaults]\nforks = 5\nforks = 6\n", "line 3 of it"),
+        ("[defaults]\n[x]\n[defaults]\n", "line 3 of it"),
+        ("\ufeff[defaults]\n", "line 1 of it"),
+    ],
+)
+def test_what_ansible_cannot_read_is_not_changed_and_not_clean(text: str, where: str) -> None:
+    path = written("ansible.cfg", text)
+    written("group_vars/all/keys.transit.yml", VARS)
+    assert f"Not checked: ansible.cfg: Ansible cannot read {where}" in lint("group_vars", status=2).stderr
+    done = CliRunner().invoke(main, ["init", "--ansible"])
+    assert (done.exit_code, path.read_text()) == (1, text)
+    assert f"ansible.cfg is unchanged: Ansible cannot read {where}" in done.stderr
 
 
 def test_init_enables_it_in_a_project_that_exists(folder: Path) -> None:

@@ -37,6 +37,11 @@ def test_a_secret_that_was_removed_is_found_with_its_first_commit() -> None:
     os.chdir("sub")
     assert lint("--history", status=1).stdout.startswith("a.env:2:3")
     os.chdir("..")
+    Path("else").mkdir()
+    os.chdir("else")
+    assert lint("--history", status=1).stdout.startswith("../sub/a.env:2:3")
+    assert lint("--history", ".").stdout == ""
+    os.chdir("..")
     assert lint("--history", "other").stdout == ""
     lint("--history", "--exclude", "sub/*")
     baseline = ["--baseline", "known.json"]

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from mlkeys._commands import scanning
 from mlkeys._lint.findings import RULES
 from mlkeys._system.git import LARGEST
 from tests.cdk import keys
@@ -230,7 +231,8 @@ def test_staged_looks_at_what_would_be_committed() -> None:
     assert listed("--staged") == ["MLK101 a.env:1"]
     assert listed("--staged", "sub") == []
     os.chdir("sub")
-    assert listed("--staged", "..") == ["MLK101 ../a.env:1"]
+    assert listed("--staged", "..") == listed("--staged") == ["MLK101 ../a.env:1"]
+    assert listed("--staged", ".") == []
     os.chdir("..")
     git("commit", "-qm", "x")
     assert listed("--staged") == []
@@ -276,6 +278,26 @@ def test_a_file_that_is_not_read_is_not_success() -> None:
     lint("--exclude", "dump.sql")
 
 
+def test_a_name_that_is_not_text_is_shown() -> None:
+    name = os.fsdecode(b"x\xff.txt")
+    written(name, f"A={keys.openai()}\n")
+    shown = "x\\udcff.txt:1:3"
+    assert lint(status=1).stdout.startswith(shown)
+    assert lint(name, status=1).stdout.startswith(shown)
+    report = json.loads(lint("--format", "sarif", status=1).stdout)
+    (place,) = report["runs"][0]["results"][0]["locations"]
+    assert place["physicalLocation"]["artifactLocation"]["uri"] == "x%FF.txt"
+    lint("--baseline", "known.json", "--update-baseline")
+    lint("--baseline", "known.json")
+    git("init", "-q")
+    git("add", ".")
+    assert lint("--staged", status=1).stdout.startswith(shown)
+    git("commit", "-qm", "x")
+    assert lint("--history", status=1).stdout.startswith(shown)
+    done = lint("--fix", "--to", "keys.transit.yml", "--key", "k", name, status=1)
+    assert "x\\udcff.txt:1: not moved:" in done.stderr
+
+
 def test_staged_outside_of_git_is_an_error() -> None:
     assert "not a git work tree" in lint("--staged", status=2).stderr
 
@@ -314,10 +336,72 @@ def test_rules_of_the_user_are_searched_for_as_well() -> None:
     assert listed() == ["MLK101 a.env:2"]
     assert listed("--patterns", "ours.toml") == ["MLK102 a.env:1", "MLK101 a.env:2"]
     written("ours.toml", rule.replace("keywords", "words"))
-    assert "ours.toml: rule acme has no keywords" in lint("--patterns", "ours.toml", status=2).stderr
+    assert "ours.toml: rule acme has an unknown part: words" in lint("--patterns", "ours.toml", status=2).stderr
+    # Keywords only make a search faster, and what looks like a placeholder is for the rule to allow.
+    written("ours.toml", rule.partition("keywords")[0])
+    written("b.env", "A=xacme-12345678\n")
+    assert listed("--patterns", "ours.toml") == ["MLK102 a.env:1", "MLK101 a.env:2", "MLK102 b.env:1"]
     written("ours.toml", "[[rules]\n")
     lint("--patterns", "ours.toml", status=2)
     assert "nowhere.toml: No such file" in lint("--patterns", "nowhere.toml", status=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it has no rules"),
+        ("[extend]\nuseDefault = true\n", "it has no rules"),
+        ("[[rule]]\nid = 'a'\nregex = 'x'\n", "it has an unknown part: rule"),
+        ("[extend]\npath = 'nowhere.toml'\n", "it extends nowhere.toml, which does not exist"),
+        ("[extend]\nurl = 'https://example.com'\n", "extend.url is not supported"),
+        ("[extend]\npath = 'sub/ours.toml'\n", "it extends too many files"),
+        ("extend = 1\n", "extend must be a table"),
+        ("rules = 1\n", "rules must be tables"),
+    ],
+)
+def test_a_file_of_rules_that_finds_nothing_is_refused(text: str, reason: str) -> None:
+    written("sub/ours.toml", text)
+    written("a.env", "A=1\n")
+    assert reason in lint("--patterns", "sub/ours.toml", "a.env", status=2).stderr
+
+
+def test_a_file_of_rules_extends_another_one() -> None:
+    base = """\
+[[rules]]
+id = "acme"
+regex = "acme-[0-9]{8}"
+keywords = ["acme-"]
+[rules.allowlist]
+regexes = ["0000$"]
+[[rules]]
+id = "other"
+regex = "other-[0-9]{8}"
+[[rules]]
+id = "off"
+regex = "off-[0-9]{8}"
+[allowlist]
+stopwords = ["1111"]
+"""
+    written("sub/base.toml", base)
+    ours = "[extend]\npath='base.toml'\ndisabledRules=['off']\n[[rules]]\nid='acme'\ndescription='ours'\n"
+    written("sub/ours.toml", f"{ours}[[rules.allowlists]]\nregexes=['9999$']\n")
+    numbers = ("91827364", "91820000", "91829999", "91821111")
+    written("a.env", "".join(f"{name}-{number}\n" for name in ("acme", "other", "off") for number in numbers))
+    assert listed("--patterns", "sub/ours.toml", "a.env") == [f"MLK102 a.env:{line}" for line in (1, 5, 6, 7)]
+    assert "MLK102: ours (acme-…) in plain text" in lint("--patterns", "sub/ours.toml", "a.env", status=1).stdout
+
+
+@pytest.mark.parametrize("where", ["regex = '(a+)+$'", "regex = 'a{3}'\nallowlist.regexes = ['^(a+)+$']"])
+def test_a_rule_that_takes_forever_is_refused_by_its_name(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "_SECONDS", 0.2)
+    text = where.replace("a{3}", "a{40}!") if "allowlist" in where else where
+    written("ours.toml", f"[[rules]]\nid = 'acme'\n{text}\n")
+    written("a.env", "a" * 40 + "!\n")
+    for options in ((), ("--fix", "--to", "keys.transit.yml")):
+        done = lint("--patterns", "ours.toml", *options, "a.env", status=2)
+        assert "a.env: the search for rule acme needs too much time." in done.stderr
+    written("b.env", "A=1\n")
+    assert listed("--patterns", "ours.toml", "b.env") == []
 
 
 def test_sarif_is_valid_and_points_into_the_file() -> None:

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from mlkeys._lint.findings import Finding
 from mlkeys._lint.secrets import is_placeholder, secrets_in
 from mlkeys._lint.sieve import long_rows, sieve_of
+from mlkeys._providers.gitleaks import forms_of
 from mlkeys._providers.go_expressions import for_python
-from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns, built_in, forms_of, marked
+from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns, built_in, marked
 from tests.cdk import keys
 from tests.cdk.apps import ROOT
 from tests.cdk.keys import ALNUM, BASE32, HEX, LETTERS, URL, some
@@ -430,7 +431,7 @@ regex = 'acme-(?i)[a-z]{4}-([0-9]{6})'
 secretGroup = 1
 keywords = ["ACME-"]
 """
-    patterns = Patterns((*built_in().forms, *forms_of(tomllib.loads(rules))))
+    patterns = Patterns((*built_in().forms, *forms_of(tomllib.loads(rules), str)))
     (one,) = secrets_in("token: acme-ABcd-918273", "f", patterns)
     assert (one.column, one.rule.name, one.message) == (18, "credential", "an Acme token in plain text")
 
@@ -490,7 +491,7 @@ id = "long"
 regex = 'z([0-9a-f]{12})'
 keywords = ["A=keyword-that-is-longer-than-the-forty-characters"]
 """
-    patterns = Patterns(tuple(forms_of(tomllib.loads(rules))))
+    patterns = Patterns(tuple(forms_of(tomllib.loads(rules), str)))
 
     def places(text: str) -> list[tuple[int, int]]:
         return [(one.line, one.column) for one in secrets_in(text, "f", patterns)]
@@ -512,13 +513,16 @@ keywords = ["A=keyword-that-is-longer-than-the-forty-characters"]
             "an expression of",
         ),
         ({"id": "g", "regex": "x", "keywords": ["k"], "allowlist": {"stopwords": "a"}}, "stopwords of an allowlist"),
-        ({"id": "a", "regex": "x"}, "rule a has no keywords"),
+        ({"id": "a", "regexp": "x"}, "rule a has an unknown part: regexp"),
+        ({"id": "a", "keywords": ["x"]}, "rule a has no regex"),
+        ({"id": "a", "path": "x"}, "it has no rules for the contents of files"),
+        ({"id": "a", "regex": "(a)(b)", "secretGroup": 3}, "rule a has the secretGroup 3, but its regex has 2 groups"),
         ({"id": "b", "regex": "(", "keywords": ["k"]}, "the expression of rule b cannot be read"),
     ],
 )
 def test_a_rule_that_cannot_be_used_is_refused(rule: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        list(forms_of({"rules": [rule]}))
+        forms_of({"rules": [rule]}, str)
 
 
 def test_every_form_is_marked() -> None:

@@ -184,6 +184,11 @@ REFERENCES = [
     "arn:aws:secretsmanager:eu-west-1:1:secret:ml",
     "projects/1/secrets/openai/versions/latest",
     "os.environ/OPENAI_API_KEY",
+    "{{ op://Private/OpenAI/credential }}",
+    "'{{ template }}'",
+    "vault:v1:5ZfQm1ab3WHDOjf7mq6=",
+    "ENC[AES256_GCM,data:x,type:str]",
+    "encrypted:BDqDBibm4wsYqMpCjTQ6BsDHmMadg9K3dAt",
 ]
 LITERALS = [
     "pa$$5",
@@ -301,6 +306,13 @@ def test_only_takes_what_is_named(bao: Bao, importing: Importing) -> None:
     assert "--only OPENAI_API_KEI: no value has this name. Did you mean 'OPENAI_API_KEY'?" in done.stderr
     assert "--skip x: no value has this name." in done.stderr
     assert "--rename takes OLD=NEW" in importing("dotenv", ".env", "--rename", "x", status=2).stderr
+
+
+def test_names_with_odd_characters_are_shown_on_one_line(bao: Bao, importing: Importing) -> None:
+    Path(".env").write_text("'A\nB'=\nC=1\n")
+    assert "A\\nB (line 1) is empty" in importing("dotenv", ".env", status=1).stderr
+    assert "A\\nB" in importing("dotenv", ".env", "--skip", "A\nB").stdout
+    assert "would become 'x\\n" in importing("dotenv", ".env", "--prefix", "x\n", "--skip-empty", status=1).stderr
 
 
 # Ansible Vault
@@ -634,9 +646,43 @@ def test_a_comment_with_a_secret_is_not_written(bao: Bao, importing: Importing) 
     importing("dotenv", ".env", "--comments", "--only", "A", to=Path("a.transit.yml"))
     assert Path("a.transit.yml").read_text().startswith("---\n# Since May\na: vault:")
     # What several lines of a value look like does not count.
-    Path(".env").write_text("A='x\n# not for\n'\nB=1\n")
-    importing("dotenv", ".env", "--comments", to=Path("b.transit.yml"))
-    assert "#" not in Path("b.transit.yml").read_text()
+    Path(".env").write_text("A='x\n# not for\n'\n# of B\nB=1\n")
+    assert "(--comments)" in importing("dotenv", ".env", to=Path("b.transit.yml")).stderr
+    importing("dotenv", ".env", "--comments", to=Path("c.transit.yml"))
+    assert [line for line in Path("c.transit.yml").read_text().splitlines() if "#" in line] == ["# of B"]
+
+
+@pytest.mark.parametrize("comment", ["OLD=hunter2", "export OLD='hunter2 x'", "password: hunter2 x", "old: hunter2"])
+def test_a_value_that_is_commented_out_is_not_written(importing: Importing, comment: str) -> None:
+    Path(".env").write_text(f"# Since May: see above\nA=one\n# {comment}\nB=two\n")
+    done = importing("dotenv", ".env", "--comments")
+    assert "Comments that assign a value" in done.stderr
+    assert "were not imported: at B." in done.stderr
+    assert "# Since May: see above\n" in TARGET.read_text()
+    assert "hunter2" not in TARGET.read_text() + done.output
+
+
+@pytest.mark.parametrize("name", ["s.bin", "key.pem", "secrets"])
+def test_a_binary_file_of_sops_is_taken_byte_for_byte_or_refused(
+    bao: Bao, importing: Importing, recipient: str, name: str
+) -> None:
+    sealed(name, "\ufefffirst: line\r\n{", recipient)
+    importing("sops", name)
+    assert decrypted(bao, TARGET) == {"data": "\ufefffirst: line\r\n{"}
+    Path("raw.bin").write_bytes(b"a\xff\xfe\0b")
+    subprocess.run(
+        ["sops", "encrypt", "--age", recipient, "--in-place", "raw.bin"],  # noqa: S607
+        check=True,
+    )
+    done = importing("sops", "raw.bin", status=1, to=Path("b.transit.yml"))
+    assert "data contains binary data, and variables are text: use --skip data" in done.stderr
+
+
+def test_the_last_of_several_members_of_json_counts(bao: Bao, importing: Importing, recipient: str) -> None:
+    sealed("s.json", '{"a": "one", "a": "two"}', recipient)
+    done = importing("sops", "s.json")
+    assert decrypted(bao, TARGET) == {"a": "two"}
+    assert "assigned again later" in done.stdout
 
 
 def test_quotes_of_a_dotenv_file_are_not_a_part_of_the_value(bao: Bao, importing: Importing, recipient: str) -> None:

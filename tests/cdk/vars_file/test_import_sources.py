@@ -127,6 +127,48 @@ def test_a_variable_from_the_shell_has_no_value(importing: Importing) -> None:
     assert "has no environment:" in importing("compose", "compose.yaml", status=1).stderr
 
 
+def test_nothing_in_a_compose_file_is_dropped_silently(bao: Bao, importing: Importing) -> None:
+    text = f"""\
+include: [base.yaml]
+configs: {{a: {{content: {OTHER}}}}}
+services:
+  a: {{environment: "A={OTHER}", env_file: .env, extends: {{service: b}}}}
+  b: {{environment: {{B: {{c: {OTHER}}}, 1: one}}, build: {{args: {{D: {OTHER}}}}}}}
+  c: {{environment: [[{OTHER}], {{E: {OTHER}}}, F=x, G=first, G=second]}}
+  d: {{environment: {{}}, command: [run, {OPENAI}]}}
+"""
+    text = text.replace("G=first, G=second", "G=first,\n    G=second")
+    Path("compose.yaml").write_text(text)
+    done = importing("compose", "compose.yaml", status=1)
+    for words in (
+        "configs.a.content (line 2) is not in environment:",
+        "services.a.environment (line 4) has a shape that Compose refuses",
+        "services.b.environment.B.c (line 5) has a shape that Compose refuses",
+        "1 (line 5) would become '1'",
+        "services.b.build.args.D (line 5) is not in environment:",
+        "services.c.environment.0.0 (line 6) has a shape that Compose refuses",
+        "services.c.environment.1.E (line 6) has a shape that Compose refuses",
+        "services.d.command.1 (line 8) is not in environment:",
+        "G (line 6), G (line 7): all of them would become g. Choose with --skip 'G (line 6)', or define it once",
+    ):
+        assert words in done.stderr
+    skipped = ("configs", "services.a.environment", "services.b", "services.c", "services.d", "1", "G (line 6)")
+    done = importing("compose", "compose.yaml", *(word for name in skipped for word in ("--skip", name)))
+    assert decrypted(bao, TARGET) == {"f": "x", "g": "second"}
+    for words in ("a .env file; import it", "a service elsewhere", "another file of Compose"):
+        assert words in done.stdout
+
+
+def test_one_of_several_services_is_chosen_as_the_help_shows(bao: Bao, importing: Importing) -> None:
+    Path("compose.yaml").write_text(COMPOSE.format(openai=OPENAI))
+    example = CliRunner().invoke(main, ["import", "compose", "--help"]).stdout
+    arguments = ("--only", "gateway.OPENAI_API_KEY", "--rename", "gateway.OPENAI_API_KEY=openai_api_key")
+    assert " ".join(arguments) in " ".join(example.split())
+    done = importing("compose", "compose.yaml", "--only", "gateway.DB", "--rename", "gateway.DB=db")
+    assert decrypted(bao, TARGET) == {"db": "one"}
+    assert "not in --only" in done.stdout
+
+
 # Kubernetes
 
 
@@ -170,6 +212,40 @@ def test_what_is_not_a_readable_secret_of_kubernetes(importing: Importing) -> No
         "contains no Secret of Kubernetes, but ConfigMap, SealedSecret"
         in importing("kubernetes", "s.yaml", status=1).stderr
     )
+
+
+def test_nothing_in_a_manifest_is_dropped_silently(bao: Bao, importing: Importing) -> None:
+    listed = {"kind": "SecretList", "items": [{"metadata": {"name": "l"}, "data": {"in_list": coded("x")}}, "lost"]}
+    others = [{"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": OTHER}}, {"metadata": {"name": OTHER}}]
+    wrong = a_secret("w", data="text", stringData={"deep": {"er": OTHER}, "list": [1]})
+    same = [a_secret("n", data={"of": coded(space)}) for space in ("dev", "prod")]
+    for one, space in zip(same, ("dev", "prod"), strict=True):
+        one["metadata"]["namespace"] = space
+    twice = f"kind: Secret\ndata:\n  twice: {coded('1')}\n  twice: {coded('2')}\n  hidden: {coded('y')}\n"
+    text = yaml.safe_dump_all([listed, *others, wrong, *same]) + f"---\n{twice}stringData: {{hidden: y}}\n"
+    Path("s.yaml").write_text(text)
+    done = importing("kubernetes", "s.yaml", status=1)
+    for words in (
+        "is in an object without a kind",
+        "items.1 (line 6) is in an object",
+        "w.data (line 19) has a shape that Kubernetes refuses",
+        "w.stringData.deep.er (line 25) has a shape",
+        "w.stringData.list.0 (line 27) has a shape",
+        "all of them would become twice. Choose with --skip 'twice (line ",
+    ):
+        assert words in done.stderr
+    line = 1 + text.splitlines().index(f"  twice: {coded('1')}")
+    skipped = ("items.1", "metadata.name", "w", f"twice (line {line})")
+    arguments = [word for name in skipped for word in ("--skip", name)]
+    done = importing("kubernetes", "s.yaml", "--flatten", *arguments)
+    assert decrypted(bao, TARGET) == {
+        "in_list": "x",
+        "dev_n_of": "dev",
+        "prod_n_of": "prod",
+        "twice": "2",
+        "hidden": "y",
+    }
+    assert "not a Secret" in done.stdout
 
 
 # LiteLLM
@@ -260,6 +336,55 @@ def test_secrets_of_litellm_are_replaced_by_references_in_place(bao: Bao, import
     assert "contains no secret that is written in it" in importing("litellm", "config.yaml", status=1).stderr
 
 
+OF_OTHER_NAMES = """\
+model_list:
+  - model_name: mist
+    litellm_params:
+      model: mistral/x
+      api_key: 12345
+      extra_headers: {{Authorization: "Bearer a-token", X-Title: mine}}
+      tags: [{openai}, public]
+general_settings:
+  alerting_args: {{hook: https://hooks.slack.com/services/T0/B0/xyz, report: 5}}
+  alert_to_webhook_url: {{budget: "https://example.com/hook"}}
+  redis: redis://user:a-password@host
+  odd: {openai}
+  # api_key: {openai}
+environment_variables: {{PORT: 5}}
+"""
+
+
+def test_secrets_of_litellm_are_also_known_by_their_form(bao: Bao, importing: Importing) -> None:
+    source = Path("config.yaml")
+    before = OF_OTHER_NAMES.format(openai=OPENAI)
+    source.write_text(before)
+    done = importing("litellm", "config.yaml", status=1)
+    for words in (
+        "mistral_api_key (line 5) is a number: use --as-text",
+        "model_list.0.litellm_params.tags.0 (line 7) is an item of a list, where LiteLLM replaces nothing",
+        "line_13 (line 13) contains an OpenAI API key in a comment or a name, which stays: use --skip line_13",
+        "port (line 14) is a number",
+    ):
+        assert words in done.stderr
+    assert source.read_text() == before
+    importing("litellm", "config.yaml", "--as-text", "--skip", "line_13", "--skip", "model_list")
+    secrets = decrypted(bao, TARGET)
+    assert secrets == {
+        "mistral_api_key": "12345",
+        "mistral_authorization": "Bearer a-token",
+        "hook": "https://hooks.slack.com/services/T0/B0/xyz",
+        "budget": "https://example.com/hook",
+        "redis": "redis://user:a-password@host",
+        "odd": OPENAI,
+        "port": "5",
+    }
+    shown = litellm_shows(source.read_text(), {name.upper(): value for name, value in secrets.items()})
+    was = yaml.safe_load(before)
+    was["model_list"][0]["litellm_params"]["api_key"] = "12345"
+    was["environment_variables"]["PORT"] = "5"
+    assert shown == was
+
+
 @pytest.mark.parametrize("text", ["", "a: \t{}\n", "a: [{}\n", "- {}\n", "a: b\n"])
 def test_other_texts_are_not_read_as_litellm(importing: Importing, text: str) -> None:
     Path("config.yaml").write_text(text.format(OPENAI))
@@ -280,7 +405,9 @@ def test_chosen_names_are_those_of_the_references(bao: Bao, importing: Importing
 # A file as one secret
 
 
-@pytest.mark.parametrize("text", [json.dumps({"private_key": PEM}, indent=1), PEM, "x", "\n{{ x }} ${y}\r\n"])
+@pytest.mark.parametrize(
+    "text", [json.dumps({"private_key": PEM}, indent=1), PEM, "x", "\n{{ x }} ${y}\r\n", "\ufeff{}\n"]
+)
 def test_a_file_as_one_secret(bao: Bao, importing: Importing, text: str) -> None:
     Path("Account-1.json").write_text(text, newline="")
     done = importing("file", "Account-1.json")
@@ -290,6 +417,9 @@ def test_a_file_as_one_secret(bao: Bao, importing: Importing, text: str) -> None
     assert decrypted(bao, TARGET)["key"] == text
     Path("empty").touch()
     assert "empty is empty" in importing("file", "empty", status=1).stderr
+    for data in ("x".encode("utf-16"), b"\xff", b"a\0b"):
+        Path("other").write_bytes(data)
+        assert "other: it is not UTF-8 text, and would be changed" in importing("file", "other", status=1).stderr
 
 
 # Round trips

@@ -72,7 +72,10 @@ def _enable(folder: Path, *, as_json: bool) -> None:
     """Enable the vars plugin in the configuration of an Ansible project."""
     path = folder / CONFIGURATION
     before = replacing.read(path)
-    text = with_plugin(before or "")
+    try:
+        text = with_plugin(before or "")
+    except ValueError as problem:
+        raise MlkeysError(f"{path} is unchanged: {problem}. Correct it first.") from None
     if text != before:
         replacing.replace(path, text, before)
         if before is None:

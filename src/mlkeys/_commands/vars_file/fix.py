@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlkeys._commands.scanning import found_in_time
 from mlkeys._commands.vars_file.writes import Planned, Target, target
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.moving import Move, Moves, moves_in, variables
-from mlkeys._lint.secrets import found_in
 from mlkeys._providers.key_patterns import Patterns
 from mlkeys._system import collection, replacing
 from mlkeys._system.worktree import Looked, Worktree
@@ -60,7 +60,7 @@ def _texts(tree: Worktree, patterns: Patterns, file: Path) -> dict[str, str]:
     texts = {}
     for listed in tree.listed():
         looked = tree.look(listed)
-        if not isinstance(looked, Looked) or next(found_in(looked.text, looked.path, patterns), None) is None:
+        if not isinstance(looked, Looked) or not found_in_time(looked.text, looked.path, patterns):
             continue
         path = Path(looked.path)
         if file.exists() and path.samefile(file):

@@ -83,7 +83,7 @@ def ansible_vault(
             text = vault.decrypt(text, str(source))
 
         def decrypt(inner: str, path: tuple[str, ...], line: int) -> str | None:
-            return vault.decrypt(inner, f"{source}, line {line}") if is_wanted(path, wishes) else None
+            return vault.decrypt(inner, f"{source}, line {line}") if is_wanted(path, line, wishes) else None
 
         values = tuple(yaml_values(text, str(source), decrypt, encrypted=encrypted))
         how = f"ansible-vault edit {source}" if encrypted else "delete the !vault entries in an editor"

@@ -13,10 +13,10 @@ import click
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.vars_file.import_run import (
     ABOUT_PLAIN_TEXT,
+    exact_text_of,
     importing,
     run_import,
     run_import_of_text,
-    text_of,
 )
 from mlkeys._errors import MlkeysError
 from mlkeys._import.compose_source import REFERENCE as OF_COMPOSE
@@ -85,13 +85,15 @@ def _stored(path: str) -> Mapping[str, Any]:
 def compose(source: Path, **options: Any) -> None:
     """Import from SOURCE, a file of Docker Compose: the environment of each of its services.
 
-    A variable that has different values in several services is named after the service, too (--flatten). Values with
-    ${NAME} are filled in by Compose, and refused without --literal. Import files of env_file: with 'mlkeys import
-    dotenv'.
+    A variable that has different values in several services is named after the service, too: as gateway.OPENAI_API_KEY
+    for --only, --skip and --rename, and as gateway_openai_api_key with --flatten. Values with ${NAME} are filled in by
+    Compose, and refused without --literal. Import files of env_file: with 'mlkeys import dotenv'.
 
     \b
     Examples:
       mlkeys import compose compose.yaml --to keys.transit.yml --key ml-api-key --only OPENAI_API_KEY
+      mlkeys import compose compose.yaml --to keys.transit.yml \\
+        --only gateway.OPENAI_API_KEY --rename gateway.OPENAI_API_KEY=openai_api_key
     """
     run_import_of_text(source, compose_values, OF_COMPOSE, options)
 
@@ -104,7 +106,7 @@ def kubernetes(source: Path, **options: Any) -> None:
     """Import from SOURCE, a file with Secrets of Kubernetes in YAML or JSON, or - for standard input.
 
     Values of data are decoded; those of stringData come first. A key that has different values in several Secrets is
-    named after the Secret, too (--flatten). Other objects in the file are ignored.
+    named after the Secret, too (--flatten). Other objects in the file are named and skipped.
 
     \b
     Examples:
@@ -131,7 +133,7 @@ def file(source: Path, **options: Any) -> None:
 
     def read(_wishes: Wishes) -> Source:
         name = "stdin" if str(source) == "-" else source.name
-        return Source(str(source), (Value((name,), text_of(source)),), advice=ABOUT_PLAIN_TEXT)
+        return Source(str(source), (Value((name,), exact_text_of(source)),), advice=ABOUT_PLAIN_TEXT)
 
     run_import(read, options)
 
@@ -143,7 +145,8 @@ def file(source: Path, **options: Any) -> None:
 def litellm(source: Path, **options: Any) -> None:
     """Import from SOURCE, a configuration of LiteLLM, and replace the secrets in it by references.
 
-    Values of names such as api_key, master_key, password and database_url are secrets, and so is everything under
+    Values of names such as api_key, master_key, password and database_url are secrets, and so are headers such as
+    Authorization, addresses of webhooks or with a password, what looks like an API key, and everything under
     environment_variables. They are named after their provider or model, as in mistral_api_key, and replaced by
     os.environ/MISTRAL_API_KEY. Everything else in SOURCE stays as it is. Start LiteLLM with these variables in its
     environment, as 'mlkeys run' does.

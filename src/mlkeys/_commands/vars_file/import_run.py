@@ -9,6 +9,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import click
 
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
+from mlkeys._import.comments import assigns
 from mlkeys._import.selection import Selection, Wishes, select
 from mlkeys._import.values import Source, Value, refuse
 from mlkeys._providers.literals import secret_form
@@ -70,15 +72,30 @@ def importing(function: Callable[..., Any]) -> Callable[..., Any]:
 def text_of(source: Path) -> str:
     """The text of a file in any Unicode encoding, or of standard input for `-`."""
     try:
-        data = sys.stdin.buffer.read() if str(source) == "-" else source.read_bytes()
-        text = decoded(data, errors="strict")
-    except OSError as error:
-        raise MlkeysError(f"{source}: {error.strerror or 'it cannot be read'}.") from None
+        text = decoded(_bytes_of(source), errors="strict")
     except UnicodeDecodeError:
         raise MlkeysError(f"{source}: it is not UTF-8 text.") from None
     if text is None:
         raise MlkeysError(f"{source}: it is not text.")
     return text
+
+
+def exact_text_of(source: Path) -> str:
+    """The text whose UTF-8 form is a file, or standard input for `-`, byte for byte."""
+    data = _bytes_of(source)
+    if b"\0" in data:
+        raise MlkeysError(f"{source}: it is not UTF-8 text, and would be changed by a conversion.")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise MlkeysError(f"{source}: it is not UTF-8 text, and would be changed by a conversion.") from None
+
+
+def _bytes_of(source: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(source) == "-" else source.read_bytes()
+    except OSError as error:
+        raise MlkeysError(f"{source}: {error.strerror or 'it cannot be read'}.") from None
 
 
 def run_import_of_text(
@@ -131,12 +148,13 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
 
 
 def _comments(selection: Selection, aim: Target) -> dict[str, tuple[str, ...]]:
-    """The comments of the values to import, by variable.
+    """The comments of the values to import, by variable, but for those that assign something.
 
     Raises:
         MlkeysError: the file can hold none, or one contains a secret.
     """
-    found = {name: value.comments for name, value in selection.chosen.items() if value.comments}
+    kept = {name: tuple(filterfalse(assigns, value.comments)) for name, value in selection.chosen.items()}
+    found = {name: comments for name, comments in kept.items() if comments}
     if found and (aim.stored is not None or aim.path.suffix == ".json"):
         raise MlkeysError(f"{aim.path} cannot hold comments: import without --comments.")
     secrets = [value.text for value in selection.chosen.values()]
@@ -188,6 +206,15 @@ def _report(source: Source, selection: Selection, changes: Sequence[Change], tit
         click.echo(f"Nothing was imported from {source.path}.", err=True)
 
 
+def _about_comments(selection: Selection) -> str:
+    """The comments that may be values, which stay behind."""
+    assigning = [value.name for value in selection.chosen.values() if any(map(assigns, value.comments))]
+    if not assigning:
+        return ""
+    names = ", ".join(dict.fromkeys(assigning))
+    return f" Comments that assign a value, as a value that is commented out does, were not imported: at {names}."
+
+
 def _farewell(source: Source, selection: Selection, aim: Target, state: str, wishes: Wishes) -> str:
     """What to do with the source now, which is left to the user."""
     left = len(selection.left_out)
@@ -203,6 +230,8 @@ def _farewell(source: Source, selection: Selection, aim: Target, state: str, wis
     left_there = sum(len(value.comments) for value in selection.chosen.values())
     has_comments = left_there or source.has_comments
     notes = " Its comments were not imported (--comments)." if has_comments and not wishes.comments else ""
+    if wishes.comments:
+        notes = _about_comments(selection)
     about = f"{kept if left else ''}{lines}{notes}"
     if source.path == "-":
         return f"{aim.path} now holds {values} from standard input.{about}"
