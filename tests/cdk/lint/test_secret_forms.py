@@ -540,6 +540,6 @@ def test_the_marks_are_those_of_the_rules() -> None:
 
 
 @given(st.sampled_from(SEARCHED).map(fake), st.text(max_size=30), st.text(max_size=30))
-def test_no_text_with_a_secret_is_taken_for_one_without(secret: str, before: str, after: str) -> None:
+def test_every_text_with_a_secret_has_a_mark(secret: str, before: str, after: str) -> None:
     text = f"{before}{secret}{after}"
     assert may_hold_a_secret(text) or not marked(text)
