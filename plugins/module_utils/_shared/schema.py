@@ -12,10 +12,8 @@ Sources of the rules: the API documentation of `OpenBao <https://openbao.org/api
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Iterable, Mapping
 
 AT_CREATION = "at creation only"
@@ -235,20 +233,24 @@ def parse_duration(value: str | int) -> int:
         ValueError: it is not a duration, not a whole number of seconds, negative, or more than the server can hold.
     """
     text = str(value).strip()
-    # A float would round, and overflow where the number is only out of range.
-    seconds = Fraction(text) if re.fullmatch(r"[0-9]+", text) else _sum_of_parts(text)
-    if seconds.denominator != 1:
-        raise ValueError(f"'{text}' is not a whole number of seconds")
+    seconds = int(text) if re.fullmatch(r"[0-9]+", text) else _sum_of_parts(text)
     if seconds > MAX_DURATION_SECONDS:
         raise ValueError(f"'{text}' is out of range: at most {MAX_DURATION_SECONDS} seconds")
-    return int(seconds)
+    return seconds
 
 
-def _sum_of_parts(text: str) -> Fraction:
+def _sum_of_parts(text: str) -> int:
+    # Most programs and modules have no such text. Importing it takes longer than to read a small program.
+    from fractions import Fraction
+
     parts = _DURATION_PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(_duration_problem(text))
-    return sum((Fraction(number) * _SECONDS[unit] for number, unit in parts), Fraction(0))
+    # A float would round, and overflow where the number is only out of range.
+    seconds = sum((Fraction(number) * _SECONDS[unit] for number, unit in parts), Fraction(0))
+    if seconds.denominator != 1:
+        raise ValueError(f"'{text}' is not a whole number of seconds")
+    return int(seconds)
 
 
 def _duration_problem(text: str) -> str:
@@ -303,6 +305,9 @@ def ciphertext_version(text: str) -> int | None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A sentence that names the nearest known word, or nothing."""
+    # Only for messages.
+    import difflib
+
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f" Did you mean '{near[0]}'?" if near else ""
 

@@ -41,7 +41,7 @@ _NONCHARACTERS = re.compile(
 )
 
 
-# Variables in which loaders, shells and interpreters are told which code to run, or where to look for it.
+# Variables in which loaders, shells and interpreters find code to run, or the places of it.
 _STEERING = re.compile(
     r"(?:LD|DYLD)_\w+|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|NLSPATH|OPENSSL_(?:CONF|MODULES|ENGINES)"
     r"|PATH|IFS|ENV|BASH_ENV|SHELLOPTS|BASHOPTS|PS4|PROMPT_COMMAND|CDPATH|ZDOTDIR|SHELL|EDITOR|VISUAL|PAGER|BROWSER"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator
+from functools import lru_cache
 
 from mlkeys._analysis.view import Pointer, View
 from mlkeys._constructs.approle import AppRole
@@ -43,11 +44,8 @@ def problems_of(view: View) -> tuple[Problem, ...]:
     if not view.app.stacks:
         found.append(_problem(view.app, "the app has no stacks"))
     for construct in view.app.node.walk():
-        found += (
-            _problem(construct, text)
-            for field, given in _common_texts(construct)
-            for text in _word_problems(field, given)
-        )
+        for field, given in _common_texts(construct):
+            found += (_problem(construct, f"{field}{text}") for text in _word_problems(given))
     for element in view.elements:
         found += (_problem(element, text) for text in _element_problems(view, element))
     found += (_problem(element, text) for element, text in _duplicates(view))
@@ -113,7 +111,8 @@ def _own_problems(app: Root, construct: Construct) -> Iterator[Problem]:
 def _messages(validation: Validation) -> list[str]:
     in_validation = looking.set(True)
     try:
-        return [*validation()]
+        found = validation()
+        return found if isinstance(found, list) else [*found]
     finally:
         looking.reset(in_validation)
 
@@ -121,8 +120,11 @@ def _messages(validation: Validation) -> list[str]:
 def _element_problems(view: View, element: Element) -> Iterator[str]:
     if view.stack_of[element] is None:
         yield "this construct is outside of a stack"
-    for field, text in element.texts():
-        yield from _text_problems(view, element, field, str(text))
+    for field, given in element.texts():
+        text = str(given)
+        yield from (f"{field}{problem}" for problem in _word_problems(text))
+        if "<" in text or "Secret." in text or has_marks(text):
+            yield from _text_problems(view, element, field, text)
 
 
 def _common_texts(construct: Construct) -> Iterator[tuple[str, str]]:
@@ -140,22 +142,25 @@ def _common_texts(construct: Construct) -> Iterator[tuple[str, str]]:
 
 
 def _text_problems(view: View, element: Element, field: str, text: str) -> Iterator[str]:
-    yield from _word_problems(field, text)
     if ("<" in text or "Secret." in text) and (found := _representation(view, text)):
         yield f"{field} holds {found}, which is only its name for messages: {_INSTEAD}"
     if has_marks(text):
         yield from _reference_problems(view, element, field, text)
 
 
-def _word_problems(field: str, text: str) -> Iterator[str]:
+@lru_cache(maxsize=1024)
+def _word_problems(text: str) -> tuple[str, ...]:
+    """Return the problems of a text by itself, nearly always none, as what follows the name of its field."""
+    found = []
     if problem := damage(text):
-        yield f"{field}: {problem}"
+        found.append(f": {problem}")
     if form := secret_form(text):
-        yield f"{field} holds what looks like {form}: do not write secrets into a program, use Secret.env('NAME')"
+        found.append(f" holds what looks like {form}: do not write secrets into a program, use Secret.env('NAME')")
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        yield f"{field} holds a lone surrogate, which no file can hold"
+        found.append(" holds a lone surrogate, which no file can hold")
     if _CONTROL.search(text):
-        yield f"{field} holds control characters"
+        found.append(" holds control characters")
+    return tuple(found)
 
 
 def _representation(view: View, text: str) -> str | None:

@@ -41,7 +41,7 @@ class _Graph:
         self._needs: dict[Construct, Sequence[_Node]] = {}
         for element in self.elements:
             needs: list[_Node] = [*references(element)]
-            for scope in element.node.scopes:
+            for scope in element.node.waiting:
                 needs += self._needs_of(scope)
             for need in needs:
                 self._add(need, element)

@@ -86,8 +86,7 @@ class _Splitter:
     def _latest(self, element: Element) -> int:
         """Return the latest kind of the current segment that an element needs."""
         found = [self._kinds[need] for need in self._references(element) if need in self._kinds]
-        waiting = (scope for scope in element.node.scopes if scope.node.dependencies)
-        found += (self._latest_of_scope(scope, element) for scope in waiting)
+        found += (self._latest_of_scope(scope, element) for scope in element.node.waiting)
         return max(found, default=BARRIER)
 
     def _latest_of_scope(self, scope: Construct, element: Element) -> int:

@@ -44,8 +44,9 @@ class View:
     def __init__(self, app: Root) -> None:
         self.app = app
         self._pointers: dict[Target, Pointer | None] = {}
+        self._pointers_in: dict[str, Sequence[Pointer]] = {}
         self._known_texts: dict[str, str | None] = {}
-        self._references: dict[Element, list[Element]] = {}
+        self._references: dict[Element, Sequence[Element]] = {}
         self._of_kind: dict[tuple[Stack, type[Element]], Any] = {}
         self._below: dict[Construct, Sequence[Element]] = {}
         self._sorted: dict[Stack, tuple[list[Element], list[Element]]] = {}
@@ -133,8 +134,13 @@ class View:
 
     def pointers(self, text: str) -> Sequence[Pointer]:
         """Return the targets of the references in a text."""
-        found = [self.pointer(target) for target in targets(text)]
-        return [pointer for pointer in found if pointer is not None] if found else ()
+        text = str(text)
+        if not has_marks(text):
+            return ()
+        if text not in self._pointers_in:
+            found = (self.pointer(target) for target in targets(text))
+            self._pointers_in[text] = tuple(pointer for pointer in found if pointer is not None)
+        return self._pointers_in[text]
 
     def known_text(self, text: str) -> str | None:
         """Return the text with its references replaced, None when a value is only known after deployment."""
@@ -159,13 +165,14 @@ class View:
             raise ValueError(f"{text!r} is only known after deployment")
         return known
 
-    def references(self, element: Element) -> list[Element]:
+    def references(self, element: Element) -> Sequence[Element]:
         """Return the elements that an element refers to. Its explicit dependencies are on its node and its scopes'."""
         if element not in self._references:
             found = [_made_by(pointer.element) for text in self._texts_of(element) for pointer in self.pointers(text)]
             if isinstance(element, (EncryptedVars, Decrypted)):
                 found.append(element.key)
-            self._references[element] = [other for other in found if other is not element]
+            # Many elements refer to nothing.
+            self._references[element] = [other for other in found if other is not element] if found else ()
         return self._references[element]
 
     def _texts_of(self, element: Element) -> Iterator[str]:

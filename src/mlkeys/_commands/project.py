@@ -10,8 +10,6 @@ from pathlib import Path
 import click
 
 from mlkeys._analysis.view import View
-from mlkeys._commands.deployment.old_layout import move_state
-from mlkeys._commands.deployment.state import rename
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._synthesis.program import load
@@ -60,6 +58,10 @@ def in_order(app: Root) -> list[Stack]:
 
 def synthesised(program: Path, out: Path | None) -> tuple[Root, Path]:
     """The app, after its files are brought up to date."""
+    # Other commands do without them, and importing them takes a while.
+    from mlkeys._commands.deployment.old_layout import move_state
+    from mlkeys._commands.deployment.state import rename
+
     app = load(program)
     folder = out_folder(program, out)
     rename(app, program)

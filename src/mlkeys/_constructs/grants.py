@@ -31,7 +31,7 @@ class Grant:
     policy: Policy
 
 
-def grant(key: KeyResource, grantee: Grantee, verb: Verb, secrets: Sequence[str] = ()) -> Grant:
+def grant(key: KeyResource, grantee: Grantee, verb: Verb, secrets: Sequence[str] | None = None) -> Grant:
     """Add the rights that this use of the key needs, and no others, to the grantee's policy."""
     if not isinstance(grantee, (AppRole, Policy)):
         key.node.add_problem(
@@ -39,12 +39,12 @@ def grant(key: KeyResource, grantee: Grantee, verb: Verb, secrets: Sequence[str]
         )
         return Grant(Policy(key, f"refused-{verb}").allow("refused", "read"))
     policy = grantee.grants if isinstance(grantee, AppRole) else grantee
-    secrets = _names(key, secrets)
-    if secrets and not key.derived:
+    names = () if secrets is None else _names(key, secrets)
+    if names and not key.derived:
         key.node.add_problem("secrets requires a derived key: set derived=True", call_site())
-    for name in secrets:
+    for name in names:
         key.granted.setdefault(name, call_site())
-    for rule in grant_rules(verb, str(key.backend), str(key.name), secrets):
+    for rule in grant_rules(verb, str(key.backend), str(key.name), names):
         policy.add(rule)
     return Grant(policy)
 
@@ -57,4 +57,9 @@ def _names(key: KeyResource, secrets: object) -> tuple[str, ...]:
     if not TEXTS.fits(secrets):
         key.node.add_problem(wrong("secrets", TEXTS, secrets), call_site())
         return ("refused",)
-    return all_now(key, "secrets", taken(key, "secrets", secrets, TEXTS))
+    names = all_now(key, "secrets", taken(key, "secrets", secrets, TEXTS))
+    if not names:
+        key.node.add_problem("secrets is empty: leave it out to grant access to all secrets", call_site())
+    elif not all(names):
+        key.node.add_problem("secrets holds an empty name", call_site())
+    return names

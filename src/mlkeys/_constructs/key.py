@@ -85,32 +85,32 @@ class TransitSecretBackendKey(KeyResource):
         self._encrypts = True
         return decrypt(self, ciphertext, context)
 
-    def grant_encrypt(self, grantee: Grantee, *, secrets: Sequence[str] = ()) -> Grant:
+    def grant_encrypt(self, grantee: Grantee, *, secrets: Sequence[str] | None = None) -> Grant:
         """Allow a role or policy to encrypt.
 
         Args:
             grantee: the AppRole or Policy.
-            secrets: names of secrets to restrict it to; requires a derived key. Default: all.
+            secrets: names of secrets to restrict it to, at least one; requires a derived key. Default: all.
         """
         self._encrypts = True
         return grant(self, grantee, "encrypt", secrets)
 
-    def grant_decrypt(self, grantee: Grantee, *, secrets: Sequence[str] = ()) -> Grant:
+    def grant_decrypt(self, grantee: Grantee, *, secrets: Sequence[str] | None = None) -> Grant:
         """Allow a role or policy to decrypt.
 
         Args:
             grantee: the AppRole or Policy.
-            secrets: names of secrets to restrict it to; requires a derived key. Default: all.
+            secrets: names of secrets to restrict it to, at least one; requires a derived key. Default: all.
         """
         self._encrypts = True
         return grant(self, grantee, "decrypt", secrets)
 
-    def grant_rewrap(self, grantee: Grantee, *, secrets: Sequence[str] = ()) -> Grant:
+    def grant_rewrap(self, grantee: Grantee, *, secrets: Sequence[str] | None = None) -> Grant:
         """Allow a role or policy to rewrap ciphertexts to the latest key version, without seeing plaintext.
 
         Args:
             grantee: the AppRole or Policy.
-            secrets: names of secrets to restrict it to; requires a derived key. Default: all.
+            secrets: names of secrets to restrict it to, at least one; requires a derived key. Default: all.
         """
         return grant(self, grantee, "rewrap", secrets)
 

@@ -70,8 +70,8 @@ class Policy(Element):
         Args:
             path: path of the API, such as `transit/keys/ml`. `+` stands for one segment, `*` at the end for the rest.
             capabilities: what to allow there.
-            parameters: parameters that a request must have, with the values allowed for each (empty: any). Default:
-                requests are not restricted.
+            parameters: parameters that a request must have, at least one, with the values allowed for each (empty:
+                any). Default: requests are not restricted.
         """
         at = call_site()
         path = taken(self, "path", path, TEXT)
@@ -81,6 +81,9 @@ class Policy(Element):
                 self.node.add_problem(problem, at)
         if "${" in path or any(ord(character) < 32 for character in path):
             self.node.add_problem("a policy path cannot hold '${' or control characters", at)
+        if parameters == {}:
+            # The server would restrict nothing.
+            self.node.add_problem("parameters is empty: leave it out to allow requests with all parameters", at)
         if not all(TEXTS.fits(values) for values in (parameters or {}).values()):
             self.node.add_problem("the values of parameters must be lists of strings", at)
             parameters = {}

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from mlkeys._lint.sieve import Rows
-from mlkeys._providers.key_patterns import Form, Patterns, any_of
+from mlkeys._providers.key_patterns import Form, Patterns
+from mlkeys._providers.marks import any_of
 
 _ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 _URL_SAFE = str.maketrans("-_", "+/")

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from mlkeys._providers.key_patterns import FAR_ENOUGH, Form, Patterns, any_of
+from mlkeys._providers.key_patterns import Form, Patterns
+from mlkeys._providers.marks import FAR_ENOUGH, any_of
 
 _SHORTEST = 20
 _KEPT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120  pathlib would be most of the import's time
 
@@ -18,6 +19,7 @@ class Location:
     file: str
     line: int
 
+    @lru_cache(maxsize=1024)  # noqa: B019  a program has few lines, and many constructs at each
     def seen_from(self, folder: str) -> str:
         """Return `file:line` without the path of this machine: relative to the folder, else the bare name."""
         inside = self.file.startswith(folder + os.sep) if folder else not self.file.startswith(os.sep)
@@ -30,7 +32,13 @@ def call_site() -> Location:
     frame = sys._getframe(1)  # noqa: SLF001  the public way, inspect.stack, reads source files
     while frame.f_back is not None and is_ours(frame.f_code.co_filename):
         frame = frame.f_back
-    return Location(frame.f_code.co_filename, frame.f_lineno)
+    return _location(frame.f_code.co_filename, frame.f_lineno)
+
+
+@lru_cache(maxsize=1024)
+def _location(file: str, line: int) -> Location:
+    """Return one location for all constructs of a line."""
+    return Location(file, line)
 
 
 def raised_at(problem: BaseException) -> Location | None:

@@ -72,7 +72,7 @@ def damage(text: str) -> str | None:
 
 def has_marks(text: str) -> bool:
     """Whether a text has marks of references, escaped ones included."""
-    return _BEGIN in text or "\\ue000" in text or "\\uE000" in text
+    return _BEGIN in text or ("\\" in text and ("\\ue000" in text or "\\uE000" in text))
 
 
 def known(construct: Any, attribute: str) -> str | None:
@@ -81,7 +81,10 @@ def known(construct: Any, attribute: str) -> str | None:
     value = find(attribute) if find is not None else None
     if value is None:
         return None
-    done = [_known_part(construct, part) for part in parts(value if isinstance(value, str) else str(value))]
+    text = value if isinstance(value, str) else str(value)
+    if type(text) is str and _BEGIN not in text:
+        return text
+    done = [_known_part(construct, part) for part in parts(text)]
     return None if None in done else "".join(part for part in done if part is not None)
 
 
@@ -101,6 +104,8 @@ def resolved(construct: Any, text: str) -> str:
     Raises:
         MlkeysError: a reference has no value before deployment.
     """
+    if type(text) is str and _BEGIN not in text:
+        return text
     done = []
     for part in parts(text):
         value = _known_part(construct, part)

@@ -38,6 +38,8 @@ class Root(Construct):
     def __init__(self, *, targets: Sequence[TargetName] = TARGETS) -> None:
         self.node = Node(self, None, "")
         self.targets: tuple[TargetName, ...] = tuple(taken(self, "targets", targets, TEXTS))
+        if targets in ([], ()):
+            self.node.add_problem("targets is empty: leave it out for all")
         for target in self.targets:
             if problem := choice_problem("targets", target, TARGETS):
                 self.node.add_problem(problem)

@@ -66,7 +66,7 @@ class Node:
 
     def adopt(self, child: Node) -> None:
         """Add a child. The constructor of a node calls this."""
-        if any(scope.node.locked for scope in self.scopes):
+        if self._is_locked():
             raise MlkeysError(f"[{child.path}] constructs cannot be added during synthesis")
         if not _ID.fullmatch(child.id):
             child.add_problem(
@@ -80,6 +80,12 @@ class Node:
                 f"duplicate id: there is already a construct {child.path!r}, at {first.node.location_text}",
                 child.location,
             )
+
+    def _is_locked(self) -> bool:
+        node: Node | None = self
+        while node is not None and not node.locked:
+            node = node.scope.node if node.scope is not None else None
+        return node is not None
 
     @property
     def location_text(self) -> str:
@@ -96,6 +102,17 @@ class Node:
         """The constructs from the root down to this one."""
         above = self.scope.node.scopes if self.scope is not None else ()
         return (*above, self.construct)
+
+    @property
+    def waiting(self) -> tuple[Construct, ...]:
+        """Those of the scopes that depend on something, nearly always none."""
+        found: tuple[Construct, ...] = ()
+        node: Node | None = self
+        while node is not None:
+            if node.depends:
+                found = (node.construct, *found)
+            node = node.scope.node if node.scope is not None else None
+        return found
 
     @property
     def root(self) -> Construct:
@@ -139,6 +156,11 @@ class Node:
     @property
     def dependencies(self) -> tuple[Construct, ...]:
         return tuple(self._dependencies or ())
+
+    @property
+    def depends(self) -> bool:
+        """Whether the construct itself depends on something."""
+        return bool(self._dependencies)
 
     def add_dependency(self, *constructs: Construct) -> None:
         """Create this construct and everything below it after the others and everything below them."""

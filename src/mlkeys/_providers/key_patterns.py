@@ -4,22 +4,20 @@
 
 from __future__ import annotations
 
-import pkgutil
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
 from mlkeys._providers.allowances import Allowance, entropy
+from mlkeys._providers.marks import FAR_ENOUGH, any_of, mark_of, rules_text
 
 PROVIDER = "provider"
 CREDENTIAL = "credential"
 PRIVATE_KEY = "private key"
 
-#: Characters, more than any mark looks at.
-FAR_ENOUGH = 40
 _LARGEST = 100
 
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
@@ -215,9 +213,8 @@ class Patterns:
 @cache
 def built_in() -> Patterns:
     """The patterns of this package."""
-    # `importlib.resources` would take a tenth of the time that a small program takes.
-    text = (pkgutil.get_data("mlkeys._providers", "key_patterns.toml") or b"").decode()
-    return Patterns(tuple(form_of(rule, str(rule.get("regex", "")), ()) for rule in tomllib.loads(text)["rules"]))
+    rules = tomllib.loads(rules_text())["rules"]
+    return Patterns(tuple(form_of(rule, str(rule.get("regex", "")), ()) for rule in rules))
 
 
 def marked(text: str) -> list[Form]:
@@ -234,7 +231,7 @@ def form_of(rule: Mapping[str, Any], regex: str, allowances: tuple[Allowance, ..
     Raises:
         ValueError: a part of it is wrong.
     """
-    marks = [*_texts(rule, "marks"), *(re.escape(word.lower()[:FAR_ENOUGH]) for word in _texts(rule, "keywords"))]
+    marks = [*_texts(rule, "marks"), *map(mark_of, _texts(rule, "keywords"))]
     return Form(
         str(rule.get("description") or ident_of(rule)),
         next((tag for tag in _texts(rule, "tags") if tag in (PROVIDER, CREDENTIAL, PRIVATE_KEY)), CREDENTIAL),
@@ -272,12 +269,3 @@ def _number(rule: Mapping[str, Any], name: str) -> int | float:
     if isinstance(found, (int, float)) and 0 <= found < _LARGEST:
         return found
     raise ValueError(f"{name} of rule {ident_of(rule)} must be a number")
-
-
-def any_of(marks: Iterable[str]) -> re.Pattern[str]:
-    """Any of these expressions, the longest that matches. Grouped by first letter, they are found much faster."""
-    by_letter: dict[str, list[str]] = {}
-    for mark in sorted(marks, key=len, reverse=True):
-        first = 2 if mark.startswith("\\") else 1
-        by_letter.setdefault(mark[:first], []).append(mark[first:])
-    return re.compile("|".join(f"{letter}(?:{'|'.join(rest)})" for letter, rest in by_letter.items()))

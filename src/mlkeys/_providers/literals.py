@@ -6,20 +6,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from mlkeys._providers.key_patterns import marked
+from mlkeys._providers.marks import may_hold_a_secret
+
+if TYPE_CHECKING:
+    from mlkeys._providers.key_patterns import Form
 
 _SHOWN_CHARACTERS = 60
 
 
+def _forms(text: str) -> list[Form]:
+    """The forms of secrets that a text may contain."""
+    if not may_hold_a_secret(text):
+        return []
+    # Loading the rules takes as long as all the rest of a small program.
+    from mlkeys._providers.key_patterns import marked  # noqa: PLC0415
+
+    return marked(text)
+
+
 def secret_form(text: str) -> str | None:
     """Return the kind of secret that a text seems to hold (`an API key`), None when it holds none."""
-    return next((form.what for form in marked(text) if form.is_signed(text)), None)
+    return next((form.what for form in _forms(text) if form.is_signed(text)), None)
 
 
 def secrets_in(text: str) -> list[str]:
     """Return the parts of a text that look like secrets."""
-    return [found for form in marked(text) for found in form.signed(text)]
+    return [found for form in _forms(text) for found in form.signed(text)]
 
 
 def hidden(message: str, secrets: Iterable[str] = ()) -> str:

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from mlkeys._model.attributes import Value
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
-from mlkeys._model.marks import parts
+from mlkeys._model.marks import has_marks, parts
 from mlkeys._model.stack import Root
 from mlkeys._model.tree import Construct
 
@@ -36,8 +37,28 @@ def tree_of(construct: Construct, addresses: Mapping[str, Mapping[str, str]]) ->
     if node.path in addresses:
         entry["addresses"] = dict(addresses[node.path])
     if node.children:
-        entry["children"] = {child.node.id: tree_of(child, addresses) for child in node.children}
+        entry["children"] = _Below(construct, addresses)
     return entry
+
+
+class _Below(Mapping[str, Any]):
+    """The constructs below one, each made when it is written: together they take as much memory as the whole app."""
+
+    def __init__(self, above: Construct, addresses: Mapping[str, Mapping[str, str]]) -> None:
+        self._node = above.node
+        self._addresses = addresses
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        child = self._node.child(name)
+        if child is None:
+            raise KeyError(name)
+        return tree_of(child, self._addresses)
+
+    def __iter__(self) -> Iterator[str]:
+        return (child.node.id for child in self._node.children)
+
+    def __len__(self) -> int:
+        return len(self._node.children)
 
 
 def public_name(kind: type[Construct]) -> str:
@@ -56,11 +77,17 @@ def _plain(value: Value) -> object:
     if isinstance(value, Duration):
         return str(value)
     if isinstance(value, str):
-        return str(_readable(value))
+        return _readable(value)
     if isinstance(value, tuple):
         return [_readable(text) for text in value]
     return {_readable(name): _readable(text) for name, text in value.items()} if isinstance(value, Mapping) else value
 
 
 def _readable(text: str) -> str:
+    text = str(text)
+    return _with_names(text) if has_marks(text) else text
+
+
+@lru_cache(maxsize=1024)
+def _with_names(text: str) -> str:
     return "".join(str(part) for part in parts(text))

@@ -8,6 +8,9 @@ import hashlib
 import re
 
 _HASH_DIGITS = 8
+_HASHED = re.compile(f"_[0-9a-f]{{{_HASH_DIGITS}}}$")
+_TERRAFORM, _NOT_IN_TERRAFORM = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*"), re.compile(r"[^A-Za-z0-9_-]")
+_VARIABLE, _NOT_IN_VARIABLES = re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), re.compile(r"[^A-Za-z0-9_]")
 #: The most that file systems allow for one name, in bytes.
 LONGEST = 255
 
@@ -26,18 +29,18 @@ def length_problem(what: str, path: str) -> str | None:
 
 def terraform_name(path: str) -> str:
     """Return a name for a block: the path where that is a valid name, else a changed path with a hash."""
-    return _named(path, r"[^A-Za-z0-9_-]", r"[A-Za-z_][A-Za-z0-9_-]*")
+    return _named(path, _NOT_IN_TERRAFORM, _TERRAFORM)
 
 
 def variable_name(path: str) -> str:
     """Return a name for a variable of Ansible."""
-    return _named(path, r"[^A-Za-z0-9_]", r"[A-Za-z_][A-Za-z0-9_]*")
+    return _named(path, _NOT_IN_VARIABLES, _VARIABLE)
 
 
-def _named(path: str, foreign: str, legal: str) -> str:
+def _named(path: str, foreign: re.Pattern[str], legal: re.Pattern[str]) -> str:
     # A path that already looks like a hashed one gets a hash as well, so that names cannot be made to collide.
-    if re.fullmatch(legal, path) and not re.search(f"_[0-9a-f]{{{_HASH_DIGITS}}}$", path):
+    if legal.fullmatch(path) and not _HASHED.search(path):
         return path
-    text = re.sub(foreign, "_", path)
-    prefix = "" if re.match(legal, text) else "_"
+    text = foreign.sub("_", path)
+    prefix = "" if legal.match(text) else "_"
     return f"{prefix}{text}_{hashlib.sha256(path.encode()).hexdigest()[:_HASH_DIGITS]}"

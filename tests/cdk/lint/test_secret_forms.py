@@ -22,6 +22,7 @@ from mlkeys._lint.sieve import long_rows, sieve_of
 from mlkeys._providers.gitleaks import forms_of
 from mlkeys._providers.go_expressions import for_python
 from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns, built_in, marked
+from mlkeys._providers.marks import built_in_marks, may_hold_a_secret
 from tests.cdk import keys
 from tests.cdk.apps import ROOT
 from tests.cdk.keys import ALNUM, BASE32, HEX, LETTERS, URL, some
@@ -533,3 +534,16 @@ def test_every_form_is_marked() -> None:
         assert what in {form.what for form in marked(f"{padding} {secret} {padding}")}
     for what, text, secret in BY_ITS_NAME:
         assert what in {form.what for form in marked(f"this.some_service_client_{text.format(secret)}")}
+
+
+def test_the_marks_are_those_of_the_rules() -> None:
+    text = (ROOT / "src/mlkeys/_providers/key_patterns.toml").read_text()
+    given = [mark for form in built_in().forms for mark in form.marks]
+    assert list(built_in_marks()) == given
+    assert len(given) > len(tomllib.loads(text)["rules"])
+
+
+@given(st.sampled_from(SEARCHED).map(fake), st.text(max_size=30), st.text(max_size=30))
+def test_every_text_with_a_secret_has_a_mark(secret: str, before: str, after: str) -> None:
+    text = f"{before}{secret}{after}"
+    assert may_hold_a_secret(text) or not marked(text)

@@ -155,6 +155,29 @@ def test_targets_are_a_list() -> None:
         synthesize(app)
 
 
+def test_an_empty_list_of_targets_is_refused() -> None:
+    app = App(targets=[])
+    key_in(Stack(app, "s"))
+    with pytest.raises(AppInvalid, match="targets is empty: leave it out for all"):
+        synthesize(app)
+
+
+@pytest.mark.parametrize(("names", "message"), [([], "secrets is empty"), (["a", ""], "secrets holds an empty name")])
+@pytest.mark.parametrize("verb", ["encrypt", "decrypt", "rewrap"])
+def test_an_empty_list_of_secrets_grants_nothing(verb: str, names: list[str], message: str) -> None:
+    s = stack("s")
+    getattr(key_in(s, derived=True), f"grant_{verb}")(vault.Policy(s, "p"), secrets=names)
+    (found,) = problems(s)
+    assert message in found
+
+
+def test_an_empty_restriction_of_parameters_is_refused() -> None:
+    s = stack("s")
+    vault.Policy(s, "p").allow("transit/decrypt/k", "update", parameters={})
+    (found,) = problems(s)
+    assert "parameters is empty: leave it out to allow requests with all parameters" in found
+
+
 def test_a_set_is_sorted() -> None:
     names: Any = {f"n{number}" for number in range(20)}
     s = stack("s")

@@ -159,6 +159,14 @@ def test_json_is_the_same_as_that_of_the_standard_library(data: Any) -> None:
     assert json_text(data) == json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+@pytest.mark.parametrize("depth", range(6))
+def test_large_objects_are_written_like_small_ones(depth: int) -> None:
+    data: Any = {f"{number}": {"inner": {}, "list": [number, {"a": 1}]} for number in range(40)}
+    for _level in range(depth):
+        data = {"a": data, "b": {}, "c": [data]}
+    assert json_text(data) == json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 @quickly
 @given(TEXTS)
 def test_text_goes_through_a_whole_app(text: str) -> None:

@@ -52,6 +52,9 @@ _KEYS, _VARS, _POLICIES, _ROLES = (
     _KINDS.index(kind) for kind in (TransitSecretBackendKey, EncryptedVars, Policy, AppRole)
 )
 
+#: What was found for classes, of which a program has few.
+_NUMBER_OF: dict[type[Element], int | None] = {}
+
 _MANY = {
     TransitSecretBackend: "engines",
     EncryptedVars: "files of ciphertexts",
@@ -161,7 +164,10 @@ def _kind_of(element: Element) -> int | None:
         return BARRIER
     if isinstance(element, Resource) and not element.managed:
         return None
-    return next((number for number, kind in enumerate(_KINDS) if isinstance(element, kind)), None)
+    found = type(element)
+    if found not in _NUMBER_OF:
+        _NUMBER_OF[found] = next((number for number, kind in enumerate(_KINDS) if issubclass(found, kind)), None)
+    return _NUMBER_OF[found]
 
 
 def _comment(element: Element) -> str:
@@ -171,6 +177,7 @@ def _comment(element: Element) -> str:
 def _together(keys: Iterable[Element], values: Values) -> list[list[TransitSecretBackendKey]]:
     """Group keys by what holds for a whole task: its condition, and options that a program overrides."""
     found: dict[str, list[TransitSecretBackendKey]] = {}
+    conditions: dict[str, Task] = {}
     for key in keys:
         if isinstance(key, TransitSecretBackendKey):
             overrides = [
@@ -178,7 +185,10 @@ def _together(keys: Iterable[Element], values: Values) -> list[list[TransitSecre
                 for target, path, given in key.overrides
                 if target != "terraform" and path.partition(".")[0] not in _OF_A_KEY
             ]
-            condition = unless_new(key.values["backend"], values)
+            backend = str(key.values["backend"])
+            if backend not in conditions:
+                conditions[backend] = unless_new(backend, values)
+            condition = conditions[backend]
             found.setdefault(repr((condition, overrides)), []).append(key)
     return list(found.values())
 
@@ -189,14 +199,14 @@ def _keys_task(made: KeysTask, values: Values) -> Task:
         Commented(_comment(key), {name: value for name, value in given.items() if name in _OF_A_KEY})
         for key, given in zip(made.keys, options, strict=True)
     ]
+    first = values.name(made.keys[0])
     whole = {name: value for name, value in options[0].items() if name not in _OF_A_KEY}
-    shown = [values.name(key) for key in made.keys]
     # A prediction shows all differences, and not only that there is one which cannot be overcome.
     going_on = Template("{{ 'continue' if ansible_check_mode else 'fail' }}")
     # Rotations raise them.
     floors = {"floors": Template("{{ floors }}")} if any(has_floor(key, values) for key in made.keys) else {}
     return {
-        "name": f"Key {shown[0]}" if len(shown) == 1 else f"{len(shown)} keys",
+        "name": f"Key {first}" if len(entries) == 1 else f"{len(entries)} keys",
         KEYS: {"keys": entries, **floors, "on_error": going_on, **whole},
         **unless_new(made.keys[0].values["backend"], values),
         "register": made.register,

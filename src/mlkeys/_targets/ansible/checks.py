@@ -14,9 +14,8 @@ from mlkeys._constructs.inventory import Group, Template
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element
-from mlkeys._targets.ansible import lost, services
+from mlkeys._targets.ansible import lost
 from mlkeys._targets.ansible.bulk import KEYS_RESULT, SECRETS
-from mlkeys._targets.ansible.content import problem_of, problem_of_template
 from mlkeys._targets.names import length_problem, terraform_name
 from mlkeys._targets.state_names import vars_file_of
 
@@ -90,7 +89,9 @@ def _lengths(view: View, element: Element) -> Iterator[str | None]:
         suffix = ".j2" if isinstance(element, HostConfig) else ".transit.yml"
         yield length_problem("the path of the construct", terraform_name(element.node.path) + suffix)
     elif isinstance(element, TransitSecretBackendKey):
-        yield length_problem("the name of the key", f"{view.known_text(element.name) or ''}.transit.yml")
+        yield length_problem(
+            "the name of the key", f"{view.known_text(str(element.values.get('name', ''))) or ''}.transit.yml"
+        )
     if isinstance(element, EncryptedVars):
         backend, key = (view.known_text(one) or "" for one in (element.key.backend, element.key.name))
         yield length_problem("the path of the key", vars_file_of(backend, key))
@@ -99,6 +100,10 @@ def _lengths(view: View, element: Element) -> Iterator[str | None]:
 
 
 def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> Iterator[str]:
+    # Programs without files on hosts do not need what these import.
+    from mlkeys._targets.ansible import services  # noqa: PLC0415
+    from mlkeys._targets.ansible.content import problem_of, problem_of_template  # noqa: PLC0415
+
     stack = view.stack_of[config]
     for group in config.hosts:
         if view.stack_of[group] is not stack:

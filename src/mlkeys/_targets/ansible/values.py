@@ -16,7 +16,7 @@ from mlkeys._model.attributes import Value
 from mlkeys._model.data import mapped
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Element
-from mlkeys._model.marks import Target, parts
+from mlkeys._model.marks import Target, has_marks, parts
 from mlkeys._model.secret import EnvSecret, FileSecret, GeneratedSecret, KvSecret, PromptSecret, Secret
 from mlkeys._model.stack import Stack
 from mlkeys._targets.ansible import jinja
@@ -37,6 +37,7 @@ class Values:
         self.program_folder = program_folder
         self._on_hosts = on_hosts
         self._names_by_key: dict[tuple[str, str], list[str]] = {}
+        self._known_texts: dict[str, str] = {}
         #: The variable with the results of keys that a task makes together, and the place of each among them.
         self.key_places: Mapping[Element, tuple[str, int]] = {}
 
@@ -74,7 +75,16 @@ class Values:
 
     def text(self, text: str) -> str | Template:
         """Return a text as the value of an option."""
-        return jinja.value(parts(text), self.meaning)
+        text = str(text)
+        if not has_marks(text):
+            return text
+        if text in self._known_texts:
+            return self._known_texts[text]
+        value = jinja.value(parts(text), self.meaning)
+        if isinstance(value, str):
+            # What only deployment knows depends on which task makes it.
+            self._known_texts[text] = value
+        return value
 
     def expression(self, text: str) -> str:
         """Return a text as an expression."""
@@ -86,6 +96,8 @@ class Values:
 
     def plain(self, value: Value) -> Yaml:
         """Return an attribute as the value of an option."""
+        if isinstance(value, str):
+            return self.text(value)
         if isinstance(value, Duration):
             return str(value)
         plain: Yaml = self.data(value)

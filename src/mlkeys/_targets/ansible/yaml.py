@@ -43,6 +43,8 @@ class Commented:
     value: Yaml
 
 
+_SPACED = (Commented, *_MAPPINGS)
+
 Yaml: TypeAlias = "str | bool | int | float | Template | Commented | Mapping[str, Yaml] | Sequence[Yaml] | None"
 
 
@@ -51,35 +53,45 @@ def document(value: Yaml, comment: str = "") -> str:
     lines = ["---", *(f"# {line}" for line in comment.splitlines())]
     if comment:
         lines.append("")
-    return "\n".join([*lines, *_block(value, "")]) + "\n"
+    _block(value, "", lines)
+    lines.append("")
+    return "\n".join(lines)
 
 
-def _block(value: Yaml, indent: str) -> Iterator[str]:
-    """Yield the lines of a value that begins on a new line."""
+def _block(value: Yaml, indent: str, lines: list[str]) -> None:
+    """Add the lines of a value that begins on a new line."""
     if isinstance(value, Commented):
-        yield from (f"{indent}# {line}" for line in value.comment.splitlines())
-        yield from _block(value.value, indent)
+        _comment(value, indent, lines)
+        _block(value.value, indent, lines)
     elif isinstance(value, _MAPPINGS) and value:
         for name, inner in value.items():
-            yield from _entry(f"{indent}{_key(name)}:", inner, indent)
+            if isinstance(inner, str):
+                # Most are.
+                lines.append(f"{indent}{_key(name)}: {_text(inner, indent + '  ')}")
+            else:
+                _entry(f"{indent}{_key(name)}:", inner, indent, lines)
     elif isinstance(value, (list, tuple)) and value:
         for number, inner in enumerate(value):
-            if number and isinstance(inner, (Commented, *_MAPPINGS)):
-                yield ""
-            yield from _item(inner, indent)
+            if number and isinstance(inner, _SPACED):
+                lines.append("")
+            _item(inner, indent, lines)
     else:
-        yield f"{indent}{scalar(value, indent)}"
+        lines.append(f"{indent}{scalar(value, indent)}")
 
 
-def _entry(head: str, value: Yaml, indent: str) -> Iterator[str]:
+def _comment(value: Commented, indent: str, lines: list[str]) -> None:
+    lines += [f"{indent}# {line}" for line in value.comment.splitlines()]
+
+
+def _entry(head: str, value: Yaml, indent: str, lines: list[str]) -> None:
     if isinstance(value, Commented):
-        yield from (f"{indent}# {line}" for line in value.comment.splitlines())
+        _comment(value, indent, lines)
         value = value.value
     if isinstance(value, _NESTED) and value:
-        yield head
-        yield from _block(value, f"{indent}  ")
+        lines.append(head)
+        _block(value, f"{indent}  ", lines)
     else:
-        yield f"{head} {scalar(value, indent + '  ')}"
+        lines.append(f"{head} {scalar(value, indent + '  ')}")
 
 
 def _key(name: str) -> str:
@@ -87,13 +99,13 @@ def _key(name: str) -> str:
     return name if _is_plain(name) else f'"{"".join(_pieces(name))}"'
 
 
-def _item(value: Yaml, indent: str) -> Iterator[str]:
+def _item(value: Yaml, indent: str, lines: list[str]) -> None:
     if isinstance(value, Commented):
-        yield from (f"{indent}# {line}" for line in value.comment.splitlines())
+        _comment(value, indent, lines)
         value = value.value
-    first, *rest = _block(value, f"{indent}  ")
-    yield f"{indent}- {first[len(indent) + 2 :]}"
-    yield from rest
+    first = len(lines)
+    _block(value, f"{indent}  ", lines)
+    lines[first] = f"{indent}- {lines[first][len(indent) + 2 :]}"
 
 
 def scalar(value: Yaml, indent: str = "") -> str:
@@ -104,6 +116,8 @@ def scalar(value: Yaml, indent: str = "") -> str:
         return _text(value, indent)
     if isinstance(value, _NESTED):
         return "{}" if isinstance(value, _MAPPINGS) else "[]"
+    if value is True or value is False:
+        return "true" if value else "false"
     return json.dumps(value)
 
 

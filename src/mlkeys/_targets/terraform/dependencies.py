@@ -41,7 +41,7 @@ class Dependencies:
 
     def of(self, element: Element) -> list[str]:
         """Return the addresses that the resource of an element depends on."""
-        found = {address for scope in element.node.scopes for address in self._of_scope(scope)}
+        found = {address for scope in element.node.waiting for address in self._of_scope(scope)}
         return sorted(found - {self._address_of(element)}) if found else []
 
     def blocks(self) -> Mapping[str, Any]:

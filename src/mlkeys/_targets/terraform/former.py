@@ -25,6 +25,8 @@ IMPORTS_FILE = "imports.tf.json"
 
 def moved(view: View, stack: Stack, address_of: Callable[[Element], str | None]) -> list[dict[str, str]]:
     """Return the blocks for constructs with aliases, and for all below them. What has no state is not moved."""
+    if not any(construct.aliases for construct in stack.node.walk() if isinstance(construct, (Resource, Policy))):
+        return []
     found: dict[str, str] = {}
     addresses = {address for element in view.in_stack(stack) if (address := address_of(element)) is not None}
     for element in view.in_stack(stack):

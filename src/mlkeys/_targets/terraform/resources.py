@@ -78,12 +78,18 @@ _KINDS: tuple[tuple[type[Element], Kind], ...] = (
     (Policy, Kind("vault_policy", _same("name"))),
 )
 
+#: What was found for classes, of which a program has few.
+_KIND_OF: dict[type[Element], Kind | None] = {}
+
 
 def kind_of(element: Element) -> Kind | None:
     """Return the kind of resource that an element becomes; None when it becomes none, such as what already exists."""
     if isinstance(element, Resource) and not element.managed:
         return None
-    return next((kind for construct, kind in _KINDS if isinstance(element, construct)), None)
+    found = type(element)
+    if found not in _KIND_OF:
+        _KIND_OF[found] = next((kind for construct, kind in _KINDS if issubclass(found, construct)), None)
+    return _KIND_OF[found]
 
 
 def is_unknown(view: View, pointer: Pointer, stack: Stack | None) -> bool:

@@ -17,7 +17,7 @@ from mlkeys._constructs.raw import TerraformBlock
 from mlkeys._errors import AppInvalid, Problem
 from mlkeys._model.data import mapped
 from mlkeys._model.element import Element, Resource
-from mlkeys._model.marks import Target, parts
+from mlkeys._model.marks import Target, has_marks, parts
 from mlkeys._model.stack import Stack
 from mlkeys._targets.json_text import json_text
 from mlkeys._targets.names import terraform_name
@@ -54,6 +54,8 @@ class TerraformStack:
         #: Addresses of resources by the paths of their constructs.
         self.addresses: dict[str, str] = {}
         self.omitted: list[str] = []
+        #: Texts with references, as Terraform has them.
+        self._texts: dict[str, str] = {}
         #: Stacks whose states it reads, in the order of the program.
         self._read: dict[Stack, None] = {}
 
@@ -134,7 +136,8 @@ class TerraformStack:
     def _guarded(self) -> frozenset[str | None]:
         """Paths of engines with protected keys. Unmounting an engine destroys its keys, even protected ones."""
         keys = self._view.of_kind(self._stack, TransitSecretBackendKey)
-        return frozenset(self._view.known_text(key.backend) for key in keys if key.protected)
+        texts = {str(key.values["backend"]) for key in keys if key.protected}
+        return frozenset(self._view.known_text(text) for text in texts)
 
     def _add_key_settings(self, backend: TransitSecretBackend) -> None:
         name = terraform_name(f"{self._name(backend)}/config-keys")
@@ -167,8 +170,8 @@ class TerraformStack:
 
     def _put(self, element: Element, group: str, type_: str, name: str, body: Json) -> None:
         origin = {"//": {"path": element.node.path, "at": element.node.location_text}}
-        entry = {type_: {name: {**origin, **body}}} if type_ else {name: {**origin, **body}}
-        merge(self._blocks, {group: entry})
+        entry = {name: {**origin, **body}}
+        merge(self._blocks, {group: {type_: entry} if type_ else entry})
 
     def _name(self, element: Element) -> str:
         return element.node.path.removeprefix(f"{self._stack.node.path}/")
@@ -184,7 +187,13 @@ class TerraformStack:
         return mapped(data, lambda text: unescaped(self._render(text)))
 
     def _render(self, text: str) -> str:
-        return template(parts(text), self._meaning)
+        text = str(text)
+        if text not in self._texts:
+            made = template(parts(text), self._meaning)
+            if not has_marks(text):
+                return made
+            self._texts[text] = made
+        return self._texts[text]
 
     def _meaning(self, target: Target) -> str | Expression:
         pointer = self._view.pointer(target)

@@ -38,6 +38,8 @@ def template(pieces: Sequence[str | Target], meaning: Callable[[Target], str | E
     Args:
         meaning: returns what a reference stands for.
     """
+    if len(pieces) == 1 and isinstance(pieces[0], str):
+        return escaped(pieces[0])
     resolved = [piece if isinstance(piece, str) else meaning(piece) for piece in pieces]
     done = []
     for piece, following in zip_longest(resolved, resolved[1:], fillvalue=""):
