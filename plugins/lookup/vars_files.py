@@ -111,7 +111,11 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connected, connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside, texts_beside
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
+    NotSearched,
+    beside,
+    texts_beside,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load, load_document
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
@@ -196,7 +200,8 @@ def _places(sources: list[str], named: list[Declared]) -> tuple[list[Declared], 
 def _note(unread: list[dict[str, str]], error: OSError, noted: set[str]) -> None:
     """Add what cannot be read, unless it was noted before."""
     if str(error.filename) not in noted:
-        unread.append(_unread(str(error.filename), error.strerror or "it cannot be read"))
+        kind = error.kind if isinstance(error, NotSearched) else "failed"
+        unread.append({**_unread(str(error.filename), error.strerror or "it cannot be read"), "kind": kind})
 
 
 def _is_there(path: str) -> bool:
