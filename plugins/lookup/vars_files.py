@@ -109,6 +109,7 @@ from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connected, connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
@@ -142,11 +143,9 @@ class LookupModule(LookupBase):
         # A document of a KV engine has no path.
         known = [*(file.path for file in files if file.path), *_searched(hosts[0])]
         noted = {one["path"] for one in unread}
-        texts = [
-            path
-            for path in texts_beside(sources, lambda error: _note(unread, error, noted))
-            if not _is_within(path, known)
-        ]
+        beside_them = texts_beside(sources, lambda error: _note(unread, error, noted))
+        texts = [path for path in beside_them if not _is_within(path, known) and as_utf8(path) == path]
+        unread += [_unread(as_utf8(path), "its name is not UTF-8") for path in beside_them if as_utf8(path) != path]
         key, backend = self.get_option("key"), self.get_option("backend")
         own = of_key(files, backend, key) if key else files
         problems = [missing_problem(missing)] if missing else []
@@ -201,7 +200,7 @@ def _note(unread: list[dict[str, str]], error: OSError, noted: set[str]) -> None
     """Add what cannot be read, unless it was noted before."""
     if str(error.filename) not in noted:
         kind = error.kind if isinstance(error, NotSearched) else "failed"
-        unread.append({**_unread(str(error.filename), error.strerror or "it cannot be read"), "kind": kind})
+        unread.append({**_unread(as_utf8(str(error.filename)), error.strerror or "it cannot be read"), "kind": kind})
 
 
 def _is_there(path: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from dataclasses import replace
 from typing import Any, BinaryIO, Dict, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
@@ -37,6 +38,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles i
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, reached
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import (
     ChangedMeanwhile,
     File,
@@ -175,7 +177,7 @@ def _part(places: Walk, after: Mapping[str, Any], largest: int | None) -> dict[s
     found: list[tuple[str, list[tuple[Any, ...]]]] = []
     number = 0
     digests: dict[str, str] = {}
-    unread = [] if after else list(places.unread)
+    unread = [] if after else [replace(one, path=as_utf8(one.path)) for one in places.unread]
     last: State = {}
     obstacles = Obstacles(places)
     for seen, path in enumerate(paths):
@@ -185,9 +187,9 @@ def _part(places: Walk, after: Mapping[str, Any], largest: int | None) -> dict[s
             return {**_rows(found, digests, unread), "seen": seen, "files": len(paths), "after": json.dumps(last)}
         went_on = after if after and path == after["path"] else {}
         state = _state(path)
-        result = _searched(path, went_on, state, largest, AT_ONCE - number)
+        result = _named(_searched(path, went_on, state, largest, AT_ONCE - number))
         if result.found:
-            found.append((path, _found(result, obstacles.of(path))))
+            found.append((result.path, _found(result, obstacles.of(path))))
             number += len(result.found)
         if result.digest:
             digests[path] = result.digest
@@ -214,6 +216,17 @@ def _state(path: str) -> list[int]:
         status = os.stat(path)
         return [status.st_size, status.st_mtime_ns, status.st_ino]
     return []
+
+
+def _named(result: FileResult) -> FileResult:
+    """The same, without ciphertexts that no result can name, since the name of the file is not text."""
+    name = as_utf8(result.path)
+    if name == result.path:
+        return result
+    unread = result.unread and replace(result.unread, path=name)
+    if result.found:
+        unread = Unread(name, "its name is not UTF-8, and it holds ciphertexts", FAILED)
+    return FileResult(name, (), unread, result.bookmark)
 
 
 def _found(result: FileResult, obstacle: str) -> list[tuple[Any, ...]]:

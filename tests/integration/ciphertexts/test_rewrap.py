@@ -524,6 +524,24 @@ def test_what_stands_in_the_way_of_a_rewrite_is_known_before(fleet: Fleet, old: 
     assert fleet.run(contexts=list(VALUES))["totals"]["rewrapped"] == 2
 
 
+def test_a_file_whose_name_is_not_text_is_named_if_it_holds_ciphertexts(fleet: Fleet, old: dict[str, str]) -> None:
+    fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    for name, content in ((b"\xff.env", old["openai_api_key"]), (b"\xfe.env", "none")):
+        Path(os.fsdecode(os.fsencode(fleet.folder) + b"/" + name)).write_text(content)
+    Path(os.fsdecode(os.fsencode(fleet.folder) + b"/\xfd")).symlink_to("nowhere")
+    for module in (INFO, REWRAP):
+        seen = fleet.run(module, contexts=list(VALUES))
+        assert seen["unread"] == [
+            {
+                "path": f"{fleet.folder}/\\udcff.env",
+                "reason": "its name is not UTF-8, and it holds ciphertexts",
+                "kind": "failed",
+            }
+        ]
+        assert [one["path"] for one in seen["not_searched"]] == [f"{fleet.folder}/\\udcfd"]
+    assert not seen.failed
+
+
 def test_a_ciphertext_that_is_escaped_as_a_whole_is_named(fleet: Fleet, old: dict[str, str]) -> None:
     escaped = "".join(f"\\u{ord(char):04x}" for char in old["openai_api_key"])
     path = fleet.write("a.json", f'{{"openai_api_key": "{escaped}"}}\n')
