@@ -33,7 +33,7 @@ Problem = Callable[[OSError], None]
 
 
 class NotSearched(OSError):
-    """Something that is no error, and is not searched.
+    """Something that is not searched, and is not an error.
 
     Attributes:
         kind: ``compressed`` or ``dangling``.

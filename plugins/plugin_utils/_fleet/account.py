@@ -34,7 +34,7 @@ CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
 
 # Kinds of places that were not searched. What goes through a socket, a pipe or a device is not stored in it.
 COMPRESSED, _EMPTY = "compressed", ("special",)
-# Of places on the controller that the discovery names, these are no errors.
+# Of places on the controller that the discovery names, these are not errors.
 _NOT_SEARCHED = (COMPRESSED, "dangling")
 
 # So many places are named in a message. The account has all.

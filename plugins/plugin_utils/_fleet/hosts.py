@@ -26,7 +26,7 @@ _KNOWN = "vault_transit_undeclared"
 # The reason for a host that has none of them. An empty list says that there is nothing.
 UNDECLARED = "it declares nothing to search: set vault_transit_host_paths, to [] if it holds no ciphertexts"
 
-# Names that are as near to one of the variables as this are meant to be it.
+# A name that is as near to one of the variables as this is a misspelling.
 _NEAR = 0.95
 
 # The reason for a host without results because no task ran on it, as with --limit.

@@ -24,7 +24,7 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 # The server checks once an hour which keys are due.
 _SLACK = 2 * 3600
 
-# Places that the discovery names and that are no errors.
+# Places that the discovery names and that are not errors.
 _NOT_SEARCHED = ("compressed", "dangling")
 
 # This many places of ciphertexts are listed.

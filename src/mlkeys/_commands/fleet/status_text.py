@@ -119,6 +119,11 @@ class FleetStatus:
         return list(self.report.get("unread") or ())
 
     @property
+    def not_searched(self) -> list[Mapping[str, Any]]:
+        """The places that were not searched, which is not an error."""
+        return [row for row in self.report.get("not_searched") or () if row.get("kind") != "special"]
+
+    @property
     def unknown(self) -> list[Mapping[str, Any]]:
         """The ciphertexts that no key could be found for."""
         return list(self.report.get("unknown") or ())
