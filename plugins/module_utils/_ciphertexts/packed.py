@@ -61,11 +61,12 @@ _WORDS = {
     b"QlpoO": "bzip2",
     b"KLUv/": "zstd",
     b"XQAAgA": "lzma",
+    b"UEsDB": "zip",
 }
 _BEHIND = rb"[A-Za-z0-9+/\\\r\n ]{24}"
 _PACKED = re.compile(rb"(?<![A-Za-z0-9+/])(%s)%s" % (b"|".join(map(re.escape, _WORDS)), _BEHIND))
 # Parts of them, since short words are looked for faster.
-_PARTS = (b"H4sI", b"SDRzS", b"Td6WF", b"QlpoO", b"KLUv", b"QAAgA")
+_PARTS = (b"H4sI", b"SDRzS", b"Td6WF", b"QlpoO", b"KLUv", b"QAAgA", b"UEsDB")
 # Two bytes prove nothing. Most texts have none of them.
 _ZLIB_WORDS = (b"eJ", b"eN", b"eA", b"eF")
 _MAYBE_ZLIB = re.compile(rb"e(?:J[w-z]|N[o-r]|A[E-H]|F[4-7])" + _BEHIND)

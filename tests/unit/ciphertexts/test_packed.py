@@ -10,6 +10,7 @@ import gzip
 import io
 import lzma
 import os
+import zipfile
 import zlib
 
 import pytest
@@ -71,6 +72,13 @@ def test_each_format_is_named(name: str) -> None:
     unread = scan.unread("/srv/x")
     assert unread is not None
     assert (unread.kind, f"({name.partition(',')[0]})" in unread.reason) == (COMPRESSED, True)
+
+
+def test_a_zip_in_base64_is_named() -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.env", CONTENT)
+    assert kind(f"data: {in_base64(stream.getvalue())}\n") == COMPRESSED
 
 
 def test_zstd_is_named() -> None:
