@@ -23,6 +23,7 @@ _FOLDERS = ("group_vars", "host_vars", "vars", "roles")
 # What else Ansible reads beside a playbook. Every file in these folders and beside them may have ciphertexts, whatever
 # its name: that of a host may end with .com, that of a copy with .bak.
 _MORE_FOLDERS = ("files", "handlers", "tasks", "templates")
+_PLAYBOOKS = "playbooks"
 # In these, nobody wants a file rewritten. They are searched all the same, but for their compressed histories.
 VERSION_CONTROL_FOLDERS = (".git", ".hg", ".svn")
 _HISTORIES = ("objects", "store")
@@ -100,7 +101,9 @@ def beside(sources: Iterable[str], problem: Problem, but: str = "") -> list[str]
 
 
 def texts_beside(sources: Iterable[str], problem: Problem, but: str = "") -> list[str]:
-    """Inventories, playbooks, and other files of variables, tasks and templates beside them, each once.
+    """All files beside inventories and playbooks, and in the folders of variables, tasks and templates there, each once.
+
+    Encrypted vars files are among them, also those that are not where Ansible reads variables.
 
     Args:
         sources, but: as for `beside`.
@@ -116,7 +119,7 @@ def texts_beside(sources: Iterable[str], problem: Problem, but: str = "") -> lis
             if os.path.lexists(folder):
                 paths += _files_below(folder, problem, hidden=True)
         for path in [*paths, *(os.path.join(base, name) for name in _names_in(base, problem))]:
-            if not is_encrypted_vars(os.path.basename(path)) and _is_file(path, problem):
+            if _is_file(path, problem):
                 found.setdefault(os.path.realpath(path), path)
     return list(found)
 
@@ -140,7 +143,9 @@ def _bases(sources: Iterable[str]) -> list[str]:
             bases.append(os.path.realpath(source))
         elif os.path.exists(source):
             bases.append(os.path.dirname(os.path.realpath(source)))
-    return list(dict.fromkeys(bases))
+    # Ansible reads variables beside playbooks as well, and these are usually there.
+    inner = [os.path.join(base, _PLAYBOOKS) for base in bases]
+    return list(dict.fromkeys([*bases, *(base for base in inner if os.path.isdir(base))]))
 
 
 def _directly_in(base: str, problem: Problem) -> Iterator[str]:

@@ -80,6 +80,7 @@ def test_files_are_found_beside_inventories_and_below_their_folders(tmp_path: Pa
         "host_vars/a/deep/keys.transit.json",
         "roles/x/vars/keys.transit.yml",
         "vars/keys.transit.yml",
+        "playbooks/group_vars/all/keys.transit.yml",
     ]
     for name in [*wanted, "files/keys.transit.yml", "group_vars/all/.keys.transit.yml", "group_vars/all/keys.yml"]:
         path = tmp_path / name
@@ -123,9 +124,10 @@ def test_other_files_that_ansible_reads_are_texts_of_a_project(tmp_path: Path) -
     ]
     kept += ["host_vars/web1.example.com", "files/start.sh", "files/app.tar.gz", "templates/.hid.j2", "vars/.d/x.yml"]
     kept += ["group_vars/all.d/keys.transit.yml.bak", ".hidden.yml", "x.log", "env.prod", "docs/a.yml"]
-    kept += ["files/.git/config", "weights.bin"]
-    others = ["keys.transit.yml", "group_vars/k.transit.json"]
-    for name in (*kept, *others):
+    kept += ["files/.git/config", "weights.bin", "playbooks/site.yml", "playbooks/group_vars/all"]
+    # Those that are not read as variables, too.
+    kept += ["keys.transit.yml", "group_vars/k.transit.json", "files/f.transit.yml", "group_vars/all.d/.h.transit.yml"]
+    for name in kept:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x", encoding="utf-8")
