@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 from dataclasses import replace
-from typing import Any, BinaryIO, Dict, Mapping, Sequence
+from typing import Any, BinaryIO, Dict, Iterator, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
@@ -177,7 +177,7 @@ def _part(places: Walk, after: Mapping[str, Any], largest: int | None) -> dict[s
     found: list[tuple[str, list[tuple[Any, ...]]]] = []
     number = 0
     digests: dict[str, str] = {}
-    unread = [] if after else [replace(one, path=as_utf8(one.path)) for one in places.unread]
+    unread = [] if after else list(_unread(places))
     last: State = {}
     obstacles = Obstacles(places)
     for seen, path in enumerate(paths):
@@ -216,6 +216,13 @@ def _state(path: str) -> list[int]:
         status = os.stat(path)
         return [status.st_size, status.st_mtime_ns, status.st_ino]
     return []
+
+
+def _unread(places: Walk) -> Iterator[Unread]:
+    """What could not be read on the way to the files, but for what a run on another host has just put in place."""
+    for one in places.unread:
+        if not is_temporary(os.path.basename(one.path)):
+            yield replace(one, path=as_utf8(one.path))
 
 
 def _named(result: FileResult) -> FileResult:

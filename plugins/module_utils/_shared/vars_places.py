@@ -101,7 +101,7 @@ def beside(sources: Iterable[str], problem: Problem, but: str = "") -> list[str]
 
 
 def texts_beside(sources: Iterable[str], problem: Problem, but: str = "") -> list[str]:
-    """All files beside inventories and playbooks, and in the folders of variables, tasks and templates there, each once.
+    """All files beside inventories and playbooks, and in folders of variables, tasks and templates there, each once.
 
     Encrypted vars files are among them, also those that are not where Ansible reads variables.
 
