@@ -107,6 +107,7 @@ _raw:
 import os
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
@@ -134,7 +135,11 @@ class LookupModule(LookupBase):
         configured = templated_variables(str(self._load_name), facts, self._templar)
         self.set_options(var_options=configured, direct=kwargs)
         options = connection_options(self.get_option)
-        hosts = _hosts(facts)
+        try:
+            hosts = _hosts(facts)
+        except AnsibleError as error:
+            problem = f"Ansible cannot read the variables of the hosts: {_reason(error)}."
+            return [{"files": [], "others": [], "texts": [], "problems": [problem], "unread": []}]
         named = declared(hosts, self.get_option("declared"))
         missing = [one for one in named if one.path and not _is_there(one.path)]
         sources = _sources(facts, terms)
@@ -166,6 +171,16 @@ def _hosts(variables: dict[str, Any]) -> list[Any]:
     hosts = variables["hostvars"]
     names = dict.fromkeys([variables["inventory_hostname"], *(variables.get("groups") or {}).get("all", ())])
     return [hosts[name] for name in names]
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, where Ansible could not read a file."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.filename:
+            return f"{as_utf8(str(cause.filename))}: {cause.strerror}"
+        cause = cause.__cause__ or cause.__context__
+    return str(error).rstrip(".")
 
 
 def _searched(variables: Any) -> list[str]:
