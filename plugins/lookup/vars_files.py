@@ -128,6 +128,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
     replace_problem,
 )
 
+_NOT_UTF_8 = "its name is not UTF-8"
+
 
 class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
@@ -150,7 +152,7 @@ class LookupModule(LookupBase):
         noted = {one["path"] for one in unread}
         beside_them = texts_beside(sources, lambda error: _note(unread, error, noted))
         texts = [path for path in beside_them if not _is_within(path, known) and as_utf8(path) == path]
-        unread += [_unread(as_utf8(path), "its name is not UTF-8") for path in beside_them if as_utf8(path) != path]
+        unread += [_unread(as_utf8(path), _NOT_UTF_8) for path in beside_them if as_utf8(path) != path]
         key, backend = self.get_option("key"), self.get_option("backend")
         own = of_key(files, backend, key) if key else files
         problems = [missing_problem(missing)] if missing else []
@@ -235,6 +237,9 @@ def _read(
     named, unread = places
     files = []
     for one in named:
+        if as_utf8(one.path) != one.path:
+            unread.append(_unread(as_utf8(one.path), _NOT_UTF_8))
+            continue
         try:
             file = load(one.path, connect) if one.path else load_document(*one.place, connect)
         except TransitError as error:

@@ -384,6 +384,6 @@ def _started(row: Mapping[str, Any]) -> str:
 
 
 def _described(row: Mapping[str, Any]) -> str:
-    tried = f"; tried: {', '.join(row['tried'])}" if row.get("tried") else ""
+    tried = f"; tried: {_listed(row['tried'])}" if row.get("tried") else ""
     name = f" {row['name']}" if row.get("name") else ""
     return f"{_place(row)}{name} ({row['reason']}{tried})"

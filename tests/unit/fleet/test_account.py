@@ -81,6 +81,13 @@ def test_what_is_unknown_at_the_target_or_above_it_holds_the_floor_as_well() -> 
     assert (unknown["path"], unknown["tried"]) == ("/srv/.env", ["transit/k"])
 
 
+def test_of_many_keys_that_were_tried_some_are_in_the_summary() -> None:
+    result = made(host(result=found(row(tried=[f"transit/k{number}" for number in range(30)]))))
+    [line] = [line for line in result["summary"] if line.startswith("Nobody knows")]
+    assert "transit/k9 and 20 more" in line
+    assert len(result["unknown"][0]["tried"]) == 30
+
+
 def test_in_an_encrypted_vars_file_of_the_key_what_is_unknown_always_counts() -> None:
     result = made(here=found(row(path=FILE, version=5)))
     [reason] = result["refused"]
