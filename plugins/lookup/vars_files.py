@@ -152,7 +152,8 @@ class LookupModule(LookupBase):
         noted = {one["path"] for one in unread}
         beside_them = texts_beside(sources, lambda error: _note(unread, error, noted))
         texts = [path for path in beside_them if not _is_within(path, known) and as_utf8(path) == path]
-        unread += [_unread(as_utf8(path), _NOT_UTF_8) for path in beside_them if as_utf8(path) != path]
+        odd = [as_utf8(path) for path in beside_them if as_utf8(path) != path]
+        unread += [_unread(path, _NOT_UTF_8) for path in odd if path not in noted]
         key, backend = self.get_option("key"), self.get_option("backend")
         own = of_key(files, backend, key) if key else files
         problems = [missing_problem(missing)] if missing else []
