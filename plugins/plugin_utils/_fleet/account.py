@@ -295,8 +295,8 @@ def _blocking(
     """What keeps the floor where it is."""
     reasons = []
     if findings.missing:
-        hosts = ", ".join(f"{host} ({reason})" for host, reason in findings.missing.items())
-        reasons.append(f"these hosts could not be looked at: {hosts}")
+        hosts = [f"{host} ({reason})" for host, reason in findings.missing.items()]
+        reasons.append(f"these hosts could not be looked at: {_listed(hosts)}")
     # The limit of a run leaves some behind, which is not an error.
     if findings.behind and not findings.left:
         reasons.append(f"these ciphertexts are still behind: {_some(findings.behind, reasons=True)}")

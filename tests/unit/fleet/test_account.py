@@ -138,6 +138,13 @@ def test_a_host_that_declares_nothing_at_all_holds_the_floor(more: dict[str, Any
     assert accepted["accepted"] == ["b:"]
 
 
+def test_of_many_hosts_some_are_in_the_reason_and_all_in_the_account() -> None:
+    result = made(*({"inventory_hostname": f"h{number}"} for number in range(300)))
+    [reason] = result["blocking"]
+    assert reason.endswith("and 290 more")
+    assert len(result["hosts"]) == 300
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
