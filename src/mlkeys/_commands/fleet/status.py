@@ -183,12 +183,8 @@ def _show_problems(fleet: FleetStatus, console: Console) -> None:
     for one in fleet.too_old:
         for sentence in one.sentences:
             console.print(sentence, style=_STYLES["error"])
-    hosts = "1 host" if len(fleet.seen) == 1 else f"{len(fleet.seen)} hosts"
     if fleet.healthy:
-        places = len(fleet.not_searched)
-        noun = "place was" if places == 1 else "places were"
-        but = f", but {places} {noun} not searched" if places else ""
-        console.print(f"Nothing is overdue on {hosts}{but}.", style="green")
+        console.print(fleet.verdict, style="green")
 
 
 def _styled(*parts: tuple[str, str]) -> Text:

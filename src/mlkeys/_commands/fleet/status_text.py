@@ -133,6 +133,14 @@ class FleetStatus:
         return bool(self.report["healthy"]) and not self.unread and not self.unknown
 
     @property
+    def verdict(self) -> str:
+        """The last line about a healthy fleet. It never claims more than what was looked at."""
+        hosts = "1 host" if len(self.seen) == 1 else f"{len(self.seen)} hosts"
+        places = len(self.not_searched)
+        but = f", but {places} {'place was' if places == 1 else 'places were'} not searched" if places else ""
+        return f"Nothing is overdue on {hosts}{but}."
+
+    @property
     def too_old(self) -> list[TooOld]:
         """The keys with ciphertexts below their floors."""
         rows = [row for row in self.ciphertexts if row["state"] == "too old" and row["key"]]
