@@ -107,11 +107,17 @@ _raw:
 import os
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connected, connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside, texts_beside
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
+    NotSearched,
+    beside,
+    texts_beside,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load, load_document
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
@@ -122,6 +128,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
     replace_problem,
 )
 
+_NOT_UTF_8 = "its name is not UTF-8"
+
 
 class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
@@ -129,7 +137,11 @@ class LookupModule(LookupBase):
         configured = templated_variables(str(self._load_name), facts, self._templar)
         self.set_options(var_options=configured, direct=kwargs)
         options = connection_options(self.get_option)
-        hosts = _hosts(facts)
+        try:
+            hosts = _hosts(facts)
+        except AnsibleError as error:
+            problem = f"Ansible cannot read the variables of the hosts: {_reason(error)}."
+            return [{"files": [], "others": [], "texts": [], "problems": [problem], "unread": []}]
         named = declared(hosts, self.get_option("declared"))
         missing = [one for one in named if one.path and not _is_there(one.path)]
         sources = _sources(facts, terms)
@@ -138,11 +150,10 @@ class LookupModule(LookupBase):
         # A document of a KV engine has no path.
         known = [*(file.path for file in files if file.path), *_searched(hosts[0])]
         noted = {one["path"] for one in unread}
-        texts = [
-            path
-            for path in texts_beside(sources, lambda error: _note(unread, error, noted))
-            if not _is_within(path, known)
-        ]
+        beside_them = texts_beside(sources, lambda error: _note(unread, error, noted))
+        texts = [path for path in beside_them if not _is_within(path, known) and as_utf8(path) == path]
+        odd = [as_utf8(path) for path in beside_them if as_utf8(path) != path]
+        unread += [_unread(path, _NOT_UTF_8) for path in odd if path not in noted]
         key, backend = self.get_option("key"), self.get_option("backend")
         own = of_key(files, backend, key) if key else files
         problems = [missing_problem(missing)] if missing else []
@@ -163,6 +174,16 @@ def _hosts(variables: dict[str, Any]) -> list[Any]:
     hosts = variables["hostvars"]
     names = dict.fromkeys([variables["inventory_hostname"], *(variables.get("groups") or {}).get("all", ())])
     return [hosts[name] for name in names]
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, where Ansible could not read a file."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.filename:
+            return f"{as_utf8(str(cause.filename))}: {cause.strerror}"
+        cause = cause.__cause__ or cause.__context__
+    return str(error).rstrip(".")
 
 
 def _searched(variables: Any) -> list[str]:
@@ -196,7 +217,8 @@ def _places(sources: list[str], named: list[Declared]) -> tuple[list[Declared], 
 def _note(unread: list[dict[str, str]], error: OSError, noted: set[str]) -> None:
     """Add what cannot be read, unless it was noted before."""
     if str(error.filename) not in noted:
-        unread.append(_unread(str(error.filename), error.strerror or "it cannot be read"))
+        kind = error.kind if isinstance(error, NotSearched) else "failed"
+        unread.append({**_unread(as_utf8(str(error.filename)), error.strerror or "it cannot be read"), "kind": kind})
 
 
 def _is_there(path: str) -> bool:
@@ -216,6 +238,9 @@ def _read(
     named, unread = places
     files = []
     for one in named:
+        if as_utf8(one.path) != one.path:
+            unread.append(_unread(as_utf8(one.path), _NOT_UTF_8))
+            continue
         try:
             file = load(one.path, connect) if one.path else load_document(*one.place, connect)
         except TransitError as error:

@@ -177,7 +177,7 @@ skipped:
   returned: success
   type: dict
   sample:
-    version control: 1
+    excluded: 1
 counts:
   description: The number of ciphertexts of each key, version and state.
   returned: success

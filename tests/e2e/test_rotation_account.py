@@ -53,6 +53,14 @@ def test_a_declared_file_that_does_not_exist_is_an_error(fleet: Fleet, variable:
     assert fleet.key() == UNTOUCHED
 
 
+def test_variables_that_ansible_cannot_read_are_named(fleet: Fleet) -> None:
+    (fleet.folder / "group_vars").mkdir()
+    (fleet.folder / "group_vars" / "gateways.yml").symlink_to(UNREADABLE)
+    shown = " ".join(fleet.run(status=2).split())
+    assert f"Ansible cannot read the variables of the hosts: {fleet.folder}/group_vars/gateways.yml" in shown
+    assert fleet.key() == UNTOUCHED
+
+
 def test_nothing_found_is_an_error(fleet: Fleet) -> None:
     fleet.bao.done("POST", f"{fleet.mount}/keys/unused")
     account = fleet.account(status=2, vault_transit_rotate_key="unused")
@@ -153,6 +161,9 @@ def test_what_holds_nothing_is_named_and_keeps_no_floor(fleet: Fleet) -> None:
 
 def test_hosts_that_a_limit_leaves_out_keep_the_floor(fleet: Fleet) -> None:
     fleet.declare("gateway-b", vault_transit_host_services=[{"name": "gw"}], vault_transit_host_paths=[])
+    shown = fleet.run("--limit", "localhost", status=2, vault_transit_limit="nope")
+    assert "No host matches the limit nope." in " ".join(shown.split())
+    assert fleet.key() == UNTOUCHED
     shown = fleet.run("--limit", "localhost,gateway-a", status=2, vault_transit_rotate_trim=True)
     assert "these hosts could not be looked at: gateway-b (left out of this run)" in " ".join(shown.split())
     assert fleet.key() == HELD
@@ -162,6 +173,15 @@ def test_check_mode_predicts_what_blocks(fleet: Fleet) -> None:
     path = fleet.folder / "gateway-a" / "odd.env"
     path.write_text(f"X={fleet.encrypt('sk-canary-tenant', 'tenant-7')}\n", encoding="utf-8")
     (fleet.folder / "gateway-b" / "cache.db").write_bytes(b"\0" + fleet.files[0].read_bytes())
+    config = fleet.folder / "gateway-b" / ".git" / "config"
+    config.parent.mkdir()
+    config.write_bytes(fleet.files[0].read_bytes())
+    twice = fleet.folder / "gateway-b" / "twice.env"
+    twice.write_bytes(fleet.files[0].read_bytes())
+    (fleet.folder / "other-name").hardlink_to(twice)
+    template = fleet.folder / "templates" / "x.j2"
+    template.parent.mkdir()
+    template.symlink_to("/unmounted/x.j2")
     with fleet.without("gateway-b"):
         predicted = fleet.account("--check", status=2)
         assert fleet.key() == UNTOUCHED
@@ -170,7 +190,10 @@ def test_check_mode_predicts_what_blocks(fleet: Fleet) -> None:
     assert predicted["target"] == done["target"] == 2
     predicted, done = fleet.account("--check", status=2), fleet.account(status=2)
     assert predicted["blocking"] == done["blocking"]
-    assert "cache.db" in done["blocking"][0]
+    for name, reason in (("cache.db", "binary"), (".git/config", "it is in .git"), ("twice.env", "hard links")):
+        assert any(one["path"].endswith(name) and reason in one["problem"] for one in done["behind"])
+        assert any(name in sentence for sentence in done["blocking"])
+    assert [(one["path"], one["kind"]) for one in done["not_searched"]] == [(str(template), "dangling")]
 
 
 def test_short_values_are_replaced_without_a_trace_of_masking(fleet: Fleet) -> None:

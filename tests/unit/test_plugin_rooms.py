@@ -38,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
     "action": {"_action"},
     "callback": {"_connection", "_controller"},
     "filter": {"_shared", "_connection", "_controller", "_hosts", "_fleet"},
-    "lookup": {"_connection", "_lookup", "_controller", "_fleet"},
+    "lookup": {"_shared", "_connection", "_lookup", "_controller", "_fleet"},
     "vars": {"_shared", "_connection", "_vars_file", "_controller"},
 }
 

@@ -48,6 +48,11 @@ def _token(one: Callable[[bytes], bytes]) -> Pattern[bytes]:
     return re.compile(word + number + one(b":") + one(_BASE64) + b"+" + one(b"=") + b"{0,2}")
 
 
+def _dumped(codes: bytes) -> bytes:
+    """One of some characters in hexadecimal, alone or with what stands before the next one in dumps and listings."""
+    return b"(?:" + _hexadecimal(codes) + rb"[ :-]?(?:\r?\n[ \t]{0,200})?)"
+
+
 def _from(letter: int) -> bytes:
     """The rest of the word, from the first letter of it that is escaped."""
     rest = [bytes([code]) for code in _WORD[letter:]]
@@ -56,7 +61,7 @@ def _from(letter: int) -> bytes:
 
 _REST = re.compile(b"|".join(map(_from, range(len(_WORD)))))
 _ESCAPED = _token(_one)
-_IN_HEXADECIMAL = _token(_hexadecimal)
+_IN_HEXADECIMAL = _token(_dumped)
 _SIGN = re.compile(
     rb"\\+[uU](?:0000)?00(?P<u>[0-9a-fA-F]{2})|\\+x(?P<x>[0-9a-fA-F]{2})|\\+u\{0*(?P<js>[0-9a-fA-F]{2})\}"
     rb"|\\+0?(?P<octal>[01][0-7]{2})|\\+|%(?:25)*(?P<percent>[0-9a-fA-F]{2})"
@@ -70,7 +75,9 @@ _SIEVE = re.compile(
     % {b"p": rb"(?:25|amp)*"}
 )
 _BASES = {"octal": 8, "decimal": 10}
-_IN_HEXADECIMAL_WORD = b"7661756"
+# What all ways begin with in the same way is looked for fast.
+_IN_HEXADECIMAL_WORD = re.compile(rb"76(?:61 ?75|[ :-]61[ :-]75[ :-])[ :-]?6")
+_BETWEEN = b" :-\t\r\n"
 # A word in the longest of these ways.
 _LONGEST = 256
 
@@ -84,10 +91,9 @@ def escaped_places(text: bytes, begin: int, end: int) -> Iterator[int]:
             place = rest.start() - letters
             if begin <= place < end and text[place : rest.start()] == _WORD[:letters]:
                 yield place
-    place = text.find(_IN_HEXADECIMAL_WORD, begin, stop)
-    while 0 <= place < end:
-        yield place
-        place = text.find(_IN_HEXADECIMAL_WORD, place + 1, stop)
+    for word in _IN_HEXADECIMAL_WORD.finditer(text, begin, stop):
+        if word.start() < end:
+            yield word.start()
 
 
 def _may_hold(text: bytes, begin: int, end: int) -> bool:
@@ -105,7 +111,7 @@ def escaped_at(text: bytes, place: int, reach: int) -> Direct | None:
     content = _SIGN.sub(_character, found.group()) if found else b""
     if found is None:
         found = _IN_HEXADECIMAL.match(text, place, place + reach)
-        content = bytes.fromhex(found.group().decode("ascii")) if found else b""
+        content = bytes.fromhex(found.group().translate(None, _BETWEEN).decode("ascii")) if found else b""
     if found is None or len(content) < SHORTEST:
         return None
     return Direct(place, found.end(), Token(content.decode("latin-1"), "unknown", UNKNOWN), found.group())

@@ -62,7 +62,11 @@ def _encoded(word: bytes, levels: int) -> list[Needle]:
 _ONCE = _encoded(WORD, 1)
 # Longer, so that they fit into one sieve.
 _TWICE = [twice for once in _encoded(b"vault:v", 1) for twice in _encoded(once.text, 2)]
-NEEDLES = (Needle(WORD), *_ONCE, *_TWICE)
+# Those of UTF-16, as PowerShell has them; without the last NUL, so that they are the same in both orders of bytes.
+_WIDE_ONCE = _encoded("vault".encode("utf-16-le")[:-1], 1)
+# They need no sieve: parts of them are rare, and short words are looked for fast.
+WIDE_PARTS = (b"BhAHU", b"GEAdQ", b"YQB1A")
+NEEDLES = (Needle(WORD), *_ONCE, *_TWICE, *_WIDE_ONCE)
 
 
 def _sieve(parts: tuple[bytes, ...]) -> tuple[bytes, bytes]:
@@ -104,7 +108,10 @@ def hits(text: bytes, begin: int, end: int) -> list[Hit]:
     zone = text if begin == 0 and end + OVERLAP >= len(text) else text[begin : end + OVERLAP]
     whole = zone.replace(b"\\r", b"").replace(b"\\n", b"") if b"\\" in zone else zone
     whole = whole.translate(None, _DROPPED)
-    if not any(pattern in whole.translate(table) for table, pattern in _SIEVES):
+    if not (
+        any(pattern in whole.translate(table) for table, pattern in _SIEVES)
+        or any(part in whole for part in WIDE_PARTS)
+    ):
         return []
     found: list[Hit] = []
     for needle in NEEDLES:

@@ -9,7 +9,6 @@ may reach.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import BinaryIO, Iterator, NamedTuple
 
@@ -20,15 +19,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurr
     Fingerprints,
     occurrences,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.packed import packed_in
 
 WINDOW = 1 << 20
 #: No ciphertext with all that is encoded together with it is longer.
 REACH = 1 << 20
 # For names, and for needles that two windows share.
 _CONTEXT = 8192
-# What gzip begins with, in base64 as cloud-init has it, and in base64 of base64 as Helm has it.
-_PACKED = re.compile(rb"(?<![A-Za-z0-9+/])(?:H4sI|SDRzS)[A-Za-z0-9+/\\\r\n ]{24}")
-_PACKED_WORDS = (b"H4sI", b"SDRzS")
 _OVERLAP = 64
 
 
@@ -64,7 +61,7 @@ class Reader:
         head: its first bytes.
         first: all that was read of it so far, if that was one part from the beginning.
         has_nul: whether there was a NUL in what is read so far.
-        has_packed: the same for base64 of something compressed.
+        packed: the format of something compressed in base64 there was; empty for none.
         offset: the first byte that is in no `Piece` yet.
         line: its line.
     """
@@ -75,7 +72,8 @@ class Reader:
         start = bookmark or Bookmark(0, 1)
         self.offset = start.offset
         self.line = start.line
-        self.has_nul = self.has_packed = False
+        self.has_nul = False
+        self.packed = ""
         self.head = self.first = b""
         self._base = max(0, start.offset - self._sizes.context)
         if self._base:
@@ -130,9 +128,8 @@ class Reader:
             self.first = b""
         self.has_nul = self.has_nul or b"\0" in chunk
         self._text += chunk
-        zone = self._text[-len(chunk) - _OVERLAP :] if chunk and not self.has_packed else b""
-        if any(word in zone for word in _PACKED_WORDS):
-            self.has_packed = _PACKED.search(zone) is not None
+        if chunk and not self.packed:
+            self.packed = packed_in(self._text[-len(chunk) - _OVERLAP :])
         return bool(chunk)
 
     def _passed(self, end: int, found: Occurrence | None) -> Piece:

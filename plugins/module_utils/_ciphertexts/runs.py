@@ -125,7 +125,8 @@ class Runs:
         if len(lead) < hit.needle.skipped or lead.strip(_ALPHABET):
             lead = b"A" * hit.needle.skipped
         raw = lead + raw
-        return base64.b64decode(raw[: len(raw) // 4 * 4])
+        # That of UTF-16 is shown as well.
+        return base64.b64decode(raw[: len(raw) // 4 * 4]).translate(None, b"\0")
 
     def _go_to(self, hit: Hit, floor: int) -> None:
         """Make the line of a needle the present one."""

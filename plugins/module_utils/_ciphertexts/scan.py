@@ -26,36 +26,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     content_digest,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurrences import name_at
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.packed import compression
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Piece, Reader, Sizes
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import Direct
 
-_MAGIC = (
-    (b"\x1f\x8b", "gzip"),
-    (b"\x1f\x9d", "compress"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"PK\x03\x04", "zip"),
-    (b"PK\x05\x06", "zip"),
-    (b"7z\xbc\xaf\x27\x1c", "7z"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-    (b"\x02\x21\x4c\x18", "lz4"),
-    (b"Rar!\x1a\x07", "rar"),
-    (b"LZIP", "lzip"),
-)
 BINARY_REASON = "binary file holds a ciphertext"
-_SKIPPABLE_FRAME = b"\x2a\x4d\x18"
-
-
-def compression(head: bytes) -> str:
-    """What the first 16 bytes of a file show that it is compressed with, empty where they do not."""
-    if head[1:4] == _SKIPPABLE_FRAME and head[0] & 0xF0 == 0x50:
-        return "zstd or lz4"
-    for magic, name in _MAGIC:
-        # A text may begin with these letters.
-        if head.startswith(magic) and (magic != b"BZh" or head[4:10] in (b"1AY&SY", b"\x17rE8P\x90")):
-            return name
-    return ""
 
 
 class Scan:
@@ -134,8 +109,9 @@ class Scan:
             return Unread(path, BINARY_REASON, BINARY)
         if self.compression:
             return Unread(path, f"compressed ({self.compression}), not searched", COMPRESSED)
-        if self._reader.has_packed:
-            return Unread(path, "holds compressed data in base64 (gzip), which was not searched", COMPRESSED)
+        packed = self._reader.packed
+        if packed:
+            return Unread(path, f"holds compressed data in base64 ({packed}), which was not searched", COMPRESSED)
         return None
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
+    COMPRESSED,
     DANGLING,
     DENIED,
     FAILED,
@@ -22,11 +23,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     Unread,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import unread_of
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import VERSION_CONTROL_FOLDERS
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import HISTORY, is_history
 
 EXCLUDED = "excluded"
 OTHER_NAME = "not of a searched name"
-VERSION_CONTROL = "version control"
 
 _KINDS = (
     (stat.S_ISSOCK, "a socket"),
@@ -60,12 +60,15 @@ class Walk:
         unread: what is there, or should be, and cannot be searched.
         skipped: how many files and folders the user's choice leaves out, by reason.
         unmatched: patterns among the paths that match nothing.
+        linked: how many other names (hard links) a file has that are not at the places, by its path. Files without such
+            names are left out.
     """
 
     files: tuple[str, ...]
     unread: tuple[Unread, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
+    linked: Mapping[str, int] = field(default_factory=dict)
 
     def as_result(self) -> dict[str, Any]:
         return {
@@ -96,10 +99,20 @@ class _Walker:
         self._unmatched: list[str] = []
         self._folders: set[tuple[int, int]] = set()
         self._resolved: dict[str, str] = {}
+        self._linked: dict[tuple[int, int], tuple[int, set[str]]] = {}
 
     def result(self) -> Walk:
         unread = tuple(self._unread[path] for path in sorted(self._unread))
-        return Walk(tuple(sorted(self._files)), unread, dict(self._skipped), tuple(self._unmatched))
+        files, unmatched = tuple(sorted(self._files)), tuple(self._unmatched)
+        return Walk(files, unread, dict(self._skipped), unmatched, self._other_names())
+
+    def _other_names(self) -> dict[str, int]:
+        return {
+            path: number - len(paths)
+            for number, paths in self._linked.values()
+            for path in paths
+            if number > len(paths)
+        }
 
     def named(self, path: str) -> None:
         """A path that the user names, or that a pattern of the user's matches."""
@@ -161,13 +174,13 @@ class _Walker:
             for name in self._listed(folder):
                 path = os.path.join(folder, name)
                 if os.path.isdir(path):
-                    pending += [path] if self._is_entered(path, name) else []
+                    pending += [path] if self._is_entered(path) else []
                 else:
                     self._entry(path, name)
 
-    def _is_entered(self, path: str, name: str) -> bool:
-        if name in VERSION_CONTROL_FOLDERS:
-            self._skipped[VERSION_CONTROL] += 1
+    def _is_entered(self, path: str) -> bool:
+        if is_history(path):
+            self._note(Unread(path, HISTORY, COMPRESSED))
             return False
         if self._is_excluded(path):
             self._skipped[EXCLUDED] += 1
@@ -188,7 +201,11 @@ class _Walker:
 
     def _add(self, path: str, status: os.stat_result) -> None:
         if stat.S_ISREG(status.st_mode):
-            self._files.add(self._real(path))
+            real = self._real(path)
+            self._files.add(real)
+            if status.st_nlink > 1:
+                place = (status.st_dev, status.st_ino)
+                self._linked.setdefault(place, (status.st_nlink, set()))[1].add(real)
             return
         kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "")
         self._note(Unread(path, kind, SPECIAL) if kind else Unread(path, "not a regular file", FAILED))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from typing import Any, BinaryIO, Dict, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO, Dict, Iterator, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
@@ -33,10 +34,17 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk i
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.flushing import Flusher
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking import fail
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import Obstacles, unwritable
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.options import Spec, connection_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import backend_spec
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, open_file
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile, is_temporary
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import cannot_write, reached
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import (
+    ChangedMeanwhile,
+    File,
+    NewFile,
+    is_temporary,
+)
 
 INFO = "vault_transit_ciphertext_info"
 REWRAP = "vault_transit_rewrap"
@@ -44,6 +52,9 @@ REWRAP = "vault_transit_rewrap"
 # This many ciphertexts at a time keep the memory of a run small, however many there are. With twice as many the
 # allocator of Python no longer finds room for a part where the one before it was: memory grows with each part.
 AT_ONCE = 10000
+
+# A file that others rewrite at the same time is tried again so many times.
+_ATTEMPTS = 5
 
 # The states of a ciphertext in results.
 STATES = ("current", "behind", "too old", "foreign", "unknown")
@@ -166,8 +177,9 @@ def _part(places: Walk, after: Mapping[str, Any], largest: int | None) -> dict[s
     found: list[tuple[str, list[tuple[Any, ...]]]] = []
     number = 0
     digests: dict[str, str] = {}
-    unread = [] if after else list(places.unread)
+    unread = [] if after else list(_unread(places))
     last: State = {}
+    obstacles = Obstacles(places)
     for seen, path in enumerate(paths):
         if after and (path < after["path"] or (path == after["path"] and not after["bookmark"])):
             continue
@@ -175,9 +187,9 @@ def _part(places: Walk, after: Mapping[str, Any], largest: int | None) -> dict[s
             return {**_rows(found, digests, unread), "seen": seen, "files": len(paths), "after": json.dumps(last)}
         went_on = after if after and path == after["path"] else {}
         state = _state(path)
-        result = _searched(path, went_on, state, largest, AT_ONCE - number)
+        result = _named(_searched(path, went_on, state, largest, AT_ONCE - number))
         if result.found:
-            found.append((path, _found(result)))
+            found.append((result.path, _found(result, obstacles.of(path))))
             number += len(result.found)
         if result.digest:
             digests[path] = result.digest
@@ -206,8 +218,32 @@ def _state(path: str) -> list[int]:
     return []
 
 
-def _found(result: FileResult) -> list[tuple[Any, ...]]:
-    """What `found_in` of the action reads. Rows without names take half the time."""
+def _unread(places: Walk) -> Iterator[Unread]:
+    """What could not be read on the way to the files, but for what a run on another host has just put in place."""
+    for one in places.unread:
+        if not is_temporary(os.path.basename(one.path)):
+            yield replace(one, path=as_utf8(one.path))
+
+
+def _named(result: FileResult) -> FileResult:
+    """The same, without ciphertexts that no result can name, since the name of the file is not text."""
+    name = as_utf8(result.path)
+    if name == result.path:
+        return result
+    unread = result.unread and replace(result.unread, path=name)
+    if result.found:
+        unread = Unread(name, "its name is not UTF-8, and it holds ciphertexts", FAILED)
+    return FileResult(name, (), unread, result.bookmark)
+
+
+def _found(result: FileResult, obstacle: str) -> list[tuple[Any, ...]]:
+    """What `found_in` of the action reads. Rows without names take half the time.
+
+    Args:
+        obstacle: why nothing in the file can be replaced, empty if it can.
+    """
+    if obstacle:
+        return [(*one._replace(problem=one.problem or obstacle), -1) for one in result.found]
     offsets = result.offsets or (-1,) * len(result.found)
     return [(*one, offset) for one, offset in zip(result.found, offsets)]
 
@@ -242,7 +278,7 @@ def run_replacing(module: AnsibleModule) -> None:
         for path in paths:
             part = parts.get(path) or {}
             try:
-                done = _replaced(module, path, texts, part, flusher, changed=bool(replaced))
+                done = _replaced(path, texts, part, flusher, dry_run=module.check_mode)
             except RewriteError as error:
                 problems[path] = error.args[0]
                 continue
@@ -266,33 +302,34 @@ def _flush(module: AnsibleModule, flusher: Flusher) -> None:
 
 
 def _replaced(
-    module: AnsibleModule,
-    path: str,
-    texts: Mapping[str, str],
-    part: Mapping[str, Any],
-    flusher: Flusher,
-    *,
-    changed: bool,
+    path: str, texts: Mapping[str, str], part: Mapping[str, Any], flusher: Flusher, *, dry_run: bool
 ) -> Rewritten:
     """Replace ciphertexts in one file.
 
-    Args:
-        changed: whether the run has changed a file before.
-
     Raises:
-        RewriteError: it cannot be rewritten, and is as it was.
+        RewriteError: it cannot be rewritten, and is as it was. Others can.
     """
-    with contextlib.ExitStack() as opened:
-        file = open_file(module, opened, path, changed=changed)
+    for _attempt in range(_ATTEMPTS):
         try:
-            done = _rewritten(file, texts, part, dry_run=module.check_mode)
-            if done.total and not module.check_mode:
-                flusher.add(file.folder)
+            return _replaced_once(path, texts, part, flusher, dry_run=dry_run)
+        except ChangedMeanwhile:
+            # Another run, or another host with the same file system, was first. This one finds what is left to do.
+            reason = "it keeps being changed by somebody else"
         except OSError as error:
-            problem = error
-        else:
-            return done
-    return cannot_write(module, path, problem, changed=changed)
+            reason = unwritable(error)
+            break
+    raise RewriteError(reason)
+
+
+def _replaced_once(
+    path: str, texts: Mapping[str, str], part: Mapping[str, Any], flusher: Flusher, *, dry_run: bool
+) -> Rewritten:
+    with contextlib.ExitStack() as opened:
+        file = reached(opened, path, dry_run=dry_run)
+        done = _rewritten(file, texts, part, dry_run=dry_run)
+        if done.total and not dry_run:
+            flusher.add(file.folder)
+        return done
 
 
 def _rewritten(file: File, texts: Mapping[str, str], part: Mapping[str, Any], *, dry_run: bool) -> Rewritten:

@@ -64,10 +64,7 @@ def open_file(module: AnsibleModule, opened: contextlib.ExitStack, path: str, *,
         changed: whether the run has changed something before.
     """
     try:
-        place, name = opened.enter_context(folders.opened(path))
-        if not module.check_mode:
-            replacing.sweep(place)
-        return _opened(opened, place, name)
+        return reached(opened, path, dry_run=module.check_mode)
     except FileNotFoundError:
         msg = f"The folder {os.path.dirname(os.path.realpath(path))} does not exist. Create it first."
     except folders.Busy as error:
@@ -75,6 +72,21 @@ def open_file(module: AnsibleModule, opened: contextlib.ExitStack, path: str, *,
     except OSError as error:
         msg = f"{path}: {error.strerror or 'it cannot be read'}."
     _end(module, msg, changed=changed)
+
+
+def reached(opened: contextlib.ExitStack, path: str, *, dry_run: bool) -> File:
+    """The file at a path, which need not exist.
+
+    Args:
+        opened: closes it.
+
+    Raises:
+        OSError: it cannot be reached safely.
+    """
+    place, name = opened.enter_context(folders.opened(path))
+    if not dry_run:
+        replacing.sweep(place)
+    return _opened(opened, place, name)
 
 
 def _opened(opened: contextlib.ExitStack, place: folders.Folder, name: str) -> File:

@@ -21,6 +21,11 @@ def printable(text: str) -> str:
     )
 
 
+def as_utf8(name: str) -> str:
+    """The name of a file as a result may have it: those that are not UTF-8 with escapes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def all_printable(value: Any) -> Any:
     """The same data with all of its texts printable."""
     if isinstance(value, str):

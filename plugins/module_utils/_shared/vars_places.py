@@ -9,6 +9,7 @@ Python package ``mlkeys`` carries the same file.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Callable, Iterable, Iterator
@@ -19,17 +20,37 @@ SUFFIXES = (".transit.yml", ".transit.yaml", ".transit.json")
 # Where Ansible reads variables from, beside an inventory and beside a playbook.
 _FOLDERS = ("group_vars", "host_vars", "vars", "roles")
 
-# What else Ansible reads beside a playbook. Every file in these folders may have ciphertexts, whatever its name: that
-# of a host may end with .com, that of a copy with .bak.
+# What else Ansible reads beside a playbook. Every file in these folders and beside them may have ciphertexts, whatever
+# its name: that of a host may end with .com, that of a copy with .bak.
 _MORE_FOLDERS = ("files", "handlers", "tasks", "templates")
-# Beside them may be anything, such as data of models. There a file is searched if its name ends so, or if it is small.
-_SMALL = 1024 * 1024
-# Of these nobody wants a file rewritten.
+_PLAYBOOKS = "playbooks"
+# In these, nobody wants a file rewritten. They are searched all the same, but for their compressed histories.
 VERSION_CONTROL_FOLDERS = (".git", ".hg", ".svn")
-_TEXTS = ("", ".cfg", ".conf", ".env", ".hcl", ".ini", ".j2", ".json", ".py", ".toml", ".yaml", ".yml")
+_HISTORIES = ("objects", "store")
+HISTORY = "a history of version control, which is compressed, and not searched"
 
 # Gets what cannot be read.
 Problem = Callable[[OSError], None]
+
+
+class NotSearched(OSError):
+    """Something that is not searched, and is not an error.
+
+    Attributes:
+        kind: ``compressed`` or ``dangling``.
+    """
+
+    def __init__(self, path: str, reason: str, kind: str) -> None:
+        super().__init__(errno.ENOENT, reason, path)
+        self.kind = kind
+
+
+def is_history(folder: str) -> bool:
+    """Whether a folder holds earlier revisions in a compressed form: the objects of Git, the store of Mercurial."""
+    parent, name = os.path.split(folder)
+    if name == "objects":
+        return os.path.isfile(os.path.join(parent, "HEAD")) and os.path.isdir(os.path.join(parent, "refs"))
+    return name == "store" and os.path.basename(parent) == ".hg"
 
 
 def is_encrypted_vars(name: str) -> bool:
@@ -51,8 +72,12 @@ def _files_below(
     places = set() if places is None else places
     for place, folders, names in os.walk(folder, onerror=problem, followlinks=True):
         real = os.path.realpath(place)
-        entered = [name for name in folders if hidden or not name.startswith(".")]
-        entered = sorted(name for name in entered if name not in VERSION_CONTROL_FOLDERS)
+        entered = sorted(name for name in folders if hidden or not name.startswith("."))
+        history = [name for name in entered if name in _HISTORIES and is_history(os.path.join(place, name))]
+        for name in history:
+            entered.remove(name)
+            if hidden and problem is not None:
+                problem(NotSearched(os.path.join(place, name), HISTORY, "compressed"))
         # A link may point to one of its own parents.
         folders[:] = [] if real in places else entered
         places.add(real)
@@ -76,7 +101,9 @@ def beside(sources: Iterable[str], problem: Problem, but: str = "") -> list[str]
 
 
 def texts_beside(sources: Iterable[str], problem: Problem, but: str = "") -> list[str]:
-    """Inventories, playbooks, and other files of variables, tasks and templates beside them, each once.
+    """All files beside inventories and playbooks, and in folders of variables, tasks and templates there, each once.
+
+    Encrypted vars files are among them, also those that are not where Ansible reads variables.
 
     Args:
         sources, but: as for `beside`.
@@ -91,25 +118,22 @@ def texts_beside(sources: Iterable[str], problem: Problem, but: str = "") -> lis
             folder = os.path.join(base, name)
             if os.path.lexists(folder):
                 paths += _files_below(folder, problem, hidden=True)
-        searched = set(paths)
         for path in [*paths, *(os.path.join(base, name) for name in _names_in(base, problem))]:
-            size = None if is_encrypted_vars(os.path.basename(path)) else _size(path, problem)
-            is_searched = path in searched or os.path.splitext(path)[1] in _TEXTS
-            if size is not None and (is_searched or size <= _SMALL):
+            if _is_file(path, problem):
                 found.setdefault(os.path.realpath(path), path)
     return list(found)
 
 
-def _size(path: str, problem: Problem) -> int | None:
-    """The size of a regular file in bytes, ``None`` for anything else."""
+def _is_file(path: str, problem: Problem) -> bool:
     try:
-        status = os.stat(path)
+        return stat.S_ISREG(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        # A source need not exist: it may be a list of hosts.
+        if os.path.islink(path):
+            problem(NotSearched(path, f"a link to {os.readlink(path)}, which does not exist", "dangling"))
     except OSError as error:
         problem(error)
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+    return False
 
 
 def _bases(sources: Iterable[str]) -> list[str]:
@@ -119,7 +143,9 @@ def _bases(sources: Iterable[str]) -> list[str]:
             bases.append(os.path.realpath(source))
         elif os.path.exists(source):
             bases.append(os.path.dirname(os.path.realpath(source)))
-    return list(dict.fromkeys(bases))
+    # Ansible reads variables beside playbooks as well, and these are usually there.
+    inner = [os.path.join(base, _PLAYBOOKS) for base in bases]
+    return list(dict.fromkeys([*bases, *(base for base in inner if os.path.isdir(base))]))
 
 
 def _directly_in(base: str, problem: Problem) -> Iterator[str]:

@@ -18,7 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     UnexpectedAnswer,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import NOT_GRANTED, meaning
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import FAILS_ALL, NOT_GRANTED, meaning
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 
 # OpenBao >= 2.4 counts every key and every text of a request's JSON (listener setting max_request_json_strings).
@@ -177,8 +177,9 @@ class BatchRequests:
             return self._one_by_one(path, bodies, refused)
         if len(refused.item_errors) == len(bodies):
             return [ItemResult(path, {"error": words}) for words in refused.item_errors]
-        if len(bodies) > 1 and (refused.says("JSON input due to high complexity") or refused.status == 413):
-            # The server's limit was set lower than the default. It refuses before it does anything.
+        if len(bodies) == 1 and refused.says(FAILS_ALL):
+            return [ItemResult(path, {"error": FAILS_ALL})]
+        if len(bodies) > 1 and _is_for_halves(refused):
             half = len(bodies) // 2
             return self._send_chunk(path, bodies[:half], facts) + self._send_chunk(path, bodies[half:], facts)
         raise refused
@@ -203,6 +204,12 @@ class BatchRequests:
         if not allowed:
             raise refused
         return answers
+
+
+def _is_for_halves(refused: ServerError) -> bool:
+    """Whether parts of the request may succeed. The server refuses before it does anything."""
+    # Its limit was set lower than the default, or one item fails all.
+    return refused.says("JSON input due to high complexity") or refused.status == 413 or refused.says(FAILS_ALL)
 
 
 def _grouped(facts: Sequence[tuple[tuple[str, Any], ...]]) -> dict[tuple[tuple[str, Any], ...], Sequence[int]]:

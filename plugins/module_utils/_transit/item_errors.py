@@ -7,6 +7,9 @@ from __future__ import annotations
 
 NOT_GRANTED = "permission denied"
 
+# With a key such as RSA the server answers so for a whole batch, if one item is not of the key.
+FAILS_ALL = "failed to RSA decrypt"
+
 # Both mean that this fingerprint proves nothing (any more), not that the request was wrong.
 UNVERIFIABLE = ("too old", "too new", "invalid HMAC")
 
@@ -15,6 +18,8 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
         "message authentication failed",
         "it does not decrypt: another key, another context or associated data, or the ciphertext is damaged",
     ),
+    (FAILS_ALL, "it does not decrypt: another key, or the ciphertext is damaged"),
+    ("decryption not supported", "keys of this type encrypt nothing"),
     (
         "disallowed by policy (too old)",
         "its key version is below the key's min_decryption_version: lower that, or encrypt the value anew",
@@ -36,6 +41,8 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
 
 # It belongs to another key or another context, or it is damaged: the server cannot distinguish these.
 _FOREIGN = (
+    FAILS_ALL,
+    "decryption not supported",
     "message authentication failed",
     "version is too new",
     "invalid ciphertext",

@@ -25,6 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identi
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import REWRAP, rewrap_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import UNWRITABLE
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.answers import counts_in, moved_in, texts_in
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts import (
@@ -67,6 +68,7 @@ class _Report:
     not_searched: list[dict[str, str]] = field(default_factory=list)
     before: dict[str, list[str]] = field(default_factory=dict)
     after: dict[str, list[str]] = field(default_factory=dict)
+    unwritable: dict[str, str] = field(default_factory=dict)
     changed: bool = False
 
     def add(
@@ -89,6 +91,8 @@ class _Report:
             if path not in words:
                 words[path] = []
             words[path].append(_COUNTS[result.action])
+            if result.action == _STUCK and result.reason.startswith(UNWRITABLE):
+                self.unwritable[path] = result.reason
             if result.action in _OPEN and len(self.problems) < _LISTED:
                 self.problems.append(_problem(one, result))
             if diff and result.action == REWRAPPED:
@@ -109,6 +113,11 @@ class _Report:
             "unread": self.unread,
             "not_searched": self.not_searched,
         }
+
+    def failure(self) -> str:
+        """What the system did not allow. All other files were rewritten."""
+        named = [f"{path} {reason.partition(' ')[2]}" for path, reason in sorted(self.unwritable.items())]
+        return f"{_some(named, len(named))}. Check the permissions of the folders and their free space."
 
     def open_points(self) -> list[str]:
         """What is not rewrapped, or not known not to need it."""
@@ -184,7 +193,9 @@ class RewrapAction(CiphertextAction):
         if self._task.diff:
             result["diff"] = {"before": report.before, "after": report.after}
         points = report.open_points()
-        if points and options["strict"]:
+        if report.unwritable:
+            result.update(failed=True, msg=report.failure())
+        elif points and options["strict"]:
             result.update(failed=True, msg=" ".join(points))
         elif points:
             result["warnings"] = points

@@ -14,6 +14,8 @@ from typing import Iterable, Tuple
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import is_temporary
 
+NotSearched = vars_places.NotSearched
+
 # The playbooks of the collection are nobody's project.
 _PLAYBOOKS = os.path.join(os.path.realpath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)), "playbooks")
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 import fnmatch
 from collections import Counter
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Iterable, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import missing_reason
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import UNDECLARED, missing_reason
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
     RUNNING,
     Service,
@@ -33,6 +34,8 @@ CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
 
 # Kinds of places that were not searched. What goes through a socket, a pipe or a device is not stored in it.
 COMPRESSED, _EMPTY = "compressed", ("special",)
+# Of places on the controller that the discovery names, these are not errors.
+_NOT_SEARCHED = (COMPRESSED, "dangling")
 
 # So many places are named in a message. The account has all.
 _LISTED = 10
@@ -48,7 +51,8 @@ class Scope:
         available: the oldest version that is not trimmed.
         floor_since: when the version of the floor was created, empty if that is not known.
         files: the encrypted vars files of the key.
-        unread: places on the controller that the discovery could not read.
+        unread: places on the controller that the discovery could not read, or does not.
+        refused: files on the controller that could not be rewritten.
         is_final: whether everything is rewrapped, so that nothing may be behind.
         strict: whether files that were not searched for being compressed block.
         unused: whether the key may have no ciphertexts at all.
@@ -63,6 +67,7 @@ class Scope:
     floor_since: str = ""
     files: Sequence[str] = ()
     unread: Sequence[Mapping[str, Any]] = ()
+    refused: Sequence[Mapping[str, Any]] = ()
     accept_unknown: Sequence[str] = ()
     accept_unread: Sequence[str] = ()
     is_final: bool = True
@@ -108,7 +113,13 @@ class _Findings:
     services: list[Service] = field(default_factory=list)
     left: int = 0
 
-    def add(self, host: str, found: Mapping[str, Any], scope: Scope) -> None:
+    def add(
+        self, host: str, found: Mapping[str, Any], scope: Scope, refusals: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """
+        Args:
+            refusals: why files could not be rewritten, by path.
+        """
         self.files += int(found.get("files", 0))
         for one in found.get("counts", ()):
             place = f"{one['backend']}/{one['key']}" if one["key"] else ""
@@ -116,7 +127,8 @@ class _Findings:
         self.unread += [{"host": host, **one} for one in found.get("unread", ())]
         self.not_searched += [{"host": host, **one} for one in found.get("not_searched", ())]
         for row in found.get("ciphertexts", ()):
-            self._sort({"host": host, **row}, scope)
+            problem = row["problem"] or refusals.get(row["path"], "")
+            self._sort({"host": host, **row, "problem": problem}, scope)
 
     def _sort(self, row: dict[str, Any], scope: Scope) -> None:
         if row["state"] in (CURRENT, BEHIND):
@@ -143,22 +155,35 @@ def account(
         hosts: the variables of each host.
         seen: the variable with the result of ``vault_transit_ciphertext_info`` for a host.
     """
-    findings = _Findings(unread=[{"host": controller, **one} for one in scope.unread])
-    findings.add(controller, here, scope)
+    findings = _Findings()
+    findings.add(
+        controller,
+        {
+            name: [one for one in scope.unread if (one.get("kind") in _NOT_SEARCHED) is is_other]
+            for name, is_other in (("unread", False), ("not_searched", True))
+        },
+        scope,
+    )
+    findings.add(controller, here, scope, _refusals(scope.refused))
     for variables in hosts:
         host = str(variables["inventory_hostname"])
         results = [variables.get(name) or {} for name in dict.fromkeys((seen, REWRAPPED, SEEN))]
-        reason = missing_reason(variables, results)
+        reason = missing_reason(variables, results, is_controller=host == controller)
         if reason is not None:
             findings.missing[host] = reason
-        elif not results[0].get("failed"):
-            findings.add(host, results[0], scope)
+        if not results[0].get("failed"):
+            findings.add(host, results[0], scope, _refusals(results[1].get("unread", ())))
         looked = variables.get(RUNNING) or {}
         if looked.get("unreachable") or looked.get("failed"):
             findings.missing.setdefault(host, "its services could not be looked at")
         findings.services += running(services_of(host, looked), scope.name)
         findings.left += int((results[1].get("totals") or {}).get("left", 0))
     return _account(scope, findings)
+
+
+def _refusals(places: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Why a rewrap left files as they were, by path."""
+    return {str(one["path"]): str(one["reason"]) for one in places}
 
 
 def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
@@ -169,30 +194,38 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
     findings.lost = [row for row in findings.lost if row not in accepted_lost]
     places = [*findings.unread, *findings.not_searched]
     accepted_unread = [row for row in places if unread.covers(row)]
+    silent = [{"host": host, "path": ""} for host, why in findings.missing.items() if why == UNDECLARED]
+    accepted_hosts = [row for row in silent if unread.covers(row)]
+    for row in accepted_hosts:
+        del findings.missing[row["host"]]
     open_unknown = [row for row in findings.unknown if row not in accepted_unknown]
     open_unread = [row for row in findings.unread if row not in accepted_unread]
     if scope.strict:
         packed = [row for row in findings.not_searched if row.get("kind") == COMPRESSED]
         open_unread += [row for row in packed if row not in accepted_unread]
+    unused = [
+        f"accepted: {pattern} matches nothing that is {what}"
+        for what, patterns in (("unknown", unknown.unused), ("unread", unread.unused))
+        for pattern in patterns
+    ]
     refused = _refused(scope, findings, open_unknown)
+    if not (scope.is_final or findings.missing):
+        # All was looked at, so a pattern is wrong. Hosts that are missing may have what it matches.
+        refused += unused
     blocking = [
         *refused,
         *_blocking(scope, findings, open_unknown, open_unread),
-        *(
-            f"accepted: {pattern} matches nothing that is {what}"
-            for what, patterns in (("unknown", unknown.unused), ("unread", unread.unused))
-            for pattern in patterns
-        ),
+        *(one for one in unused if one not in refused),
     ]
     held = [row for row in places if row.get("kind") not in _EMPTY]
     open_points = (held, findings.unknown, findings.missing, findings.left, findings.behind, findings.lost)
     result = {
         **_document(scope, findings),
-        "accepted": [_place(row) for row in (*accepted_unknown, *accepted_lost, *accepted_unread)],
+        "accepted": [_place(row) for row in (*accepted_unknown, *accepted_lost, *accepted_unread, *accepted_hosts)],
         "leave": _names((*accepted_unknown, *accepted_lost), scope.files),
         "refused": refused,
         "blocking": blocking,
-        "clean": not (any(open_points) or accepted_lost or blocking),
+        "clean": not (any(open_points) or accepted_lost or accepted_hosts or blocking),
     }
     return {**result, "summary": summary(result)}
 
@@ -234,6 +267,9 @@ def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, A
             f"no ciphertext of {scope.name} was found: declare the encrypted vars files (vault_transit_vars_files) and "
             "the files of hosts (vault_transit_host_paths), or correct the name of the key"
         )
+    stuck = [row for row in findings.behind if row["path"] in scope.files and not scope.is_final]
+    if stuck:
+        reasons.append(f"these encrypted vars files cannot be rewritten: {_some(stuck, reasons=True)}")
     trimmed = [row for row in findings.lost if row["version"] < scope.available]
     if trimmed:
         reasons.append(
@@ -259,8 +295,8 @@ def _blocking(
     """What keeps the floor where it is."""
     reasons = []
     if findings.missing:
-        hosts = ", ".join(f"{host} ({reason})" for host, reason in findings.missing.items())
-        reasons.append(f"these hosts could not be looked at: {hosts}")
+        hosts = [f"{host} ({reason})" for host, reason in findings.missing.items()]
+        reasons.append(f"these hosts could not be looked at: {_listed(hosts)}")
     # The limit of a run leaves some behind, which is not an error.
     if findings.behind and not findings.left:
         reasons.append(f"these ciphertexts are still behind: {_some(findings.behind, reasons=True)}")
@@ -348,6 +384,6 @@ def _started(row: Mapping[str, Any]) -> str:
 
 
 def _described(row: Mapping[str, Any]) -> str:
-    tried = f"; tried: {', '.join(row['tried'])}" if row.get("tried") else ""
+    tried = f"; tried: {_listed(row['tried'])}" if row.get("tried") else ""
     name = f" {row['name']}" if row.get("name") else ""
     return f"{_place(row)}{name} ({row['reason']}{tried})"

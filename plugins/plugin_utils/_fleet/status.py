@@ -24,6 +24,9 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 # The server checks once an hour which keys are due.
 _SLACK = 2 * 3600
 
+# Places that the discovery names and that are not errors.
+_NOT_SEARCHED = ("compressed", "dangling")
+
 # This many places of ciphertexts are listed.
 _LISTED = 5
 
@@ -163,10 +166,12 @@ class _Found:
             ):
                 rows += [{"host": host, **row} for row in answer.get(name, ())]
         # The discovery of encrypted vars files has places of its own.
-        self.unread += [{"host": host, **row} for row in (variables.get(PROJECT) or {}).get("unread", ())]
+        for row in (variables.get(PROJECT) or {}).get("unread", ()):
+            rows = self.not_searched if row.get("kind") in _NOT_SEARCHED else self.unread
+            rows.append({"host": host, **row})
         looked = variables.get(RUNNING) or {}
         self.services += services_of(host, looked)
-        reason = missing_reason(variables, answers[1:])
+        reason = missing_reason(variables, answers[1:], is_controller=bool(answers[0]))
         if reason is None and (looked.get("failed") or looked.get("unreachable")):
             reason = "its services did not answer"
         if reason is not None:

@@ -27,6 +27,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 # Orphans: seconds until SIGKILL follows SIGTERM, until what even that does not end is left, and between two looks.
 _GRACE = 2.0
 _LIMIT = 10.0
+# Seconds that a command has to end after Ctrl-C. Ansible needs less than two, unless a worker that it was just starting
+# missed the signal: then it waits for that one forever.
+_PATIENCE = 5.0
 _INTERVAL = 0.05
 
 
@@ -93,11 +96,22 @@ def _end_orphans(spared: set[int]) -> None:
         time.sleep(_INTERVAL)
 
 
+def _end_in_time(command: int) -> None:
+    """Wait for the end of a command that got a signal, and see to it. Its status stays for whoever waits."""
+    begun = time.monotonic()
+    with suppress(ChildProcessError, ProcessLookupError):
+        while os.waitid(os.P_PID, command, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            elapsed = time.monotonic() - begun
+            if elapsed > _PATIENCE:
+                os.kill(command, signal.SIGTERM if elapsed < _PATIENCE + _GRACE else signal.SIGKILL)
+            time.sleep(_INTERVAL)
+
+
 class ChildProcess:
     """A command to which the stopping signals are passed on. Before it starts, they end this process.
 
-    With `orphans`, a command that such a signal stopped leaves no process behind: Ansible misses a worker that it
-    was just starting, which then carries out its task to the end, in a session of its own.
+    With `orphans`, a command that such a signal stopped ends within seconds, and leaves no process behind: Ansible
+    misses a worker that it was just starting, which then carries out its task to the end, in a session of its own.
 
     Attributes:
         received: the last signal that arrived while the command ran.
@@ -182,8 +196,7 @@ class ChildProcess:
                 os.kill(self._command.pid, number)
 
     def _end_what_is_left(self, command: int) -> None:
-        with suppress(ChildProcessError):
-            os.waitid(os.P_PID, command, os.WEXITED | os.WNOWAIT)  # its status stays for whoever waits
+        _end_in_time(command)
         _end_orphans({*self._spared, command})
 
 

@@ -167,6 +167,23 @@ def test_the_same_command_again_is_not_dry_run_and_trims_once() -> None:
     ]
 
 
+def test_hosts_that_declare_nothing_have_their_own_advice_and_no_limit_is_repeated() -> None:
+    silent = {"host": "b", "reason": "it declares nothing to search: set vault_transit_host_paths, to [] if …"}
+    wrong = {"host": "c", "reason": "nothing reads its variable vault_transit_hosts_paths. Did you mean …?"}
+    text = shown(account(hosts=[silent, wrong], blocking=["b"], clean=False, floor={"before": 1, "after": 1}))
+    assert "Set vault_transit_host_paths for the hosts that declare nothing" in text
+    assert "--accept-unread 'HOST:*'" in text
+    assert "Make the hosts reachable" not in text
+    for words in (["mlkeys", "--limit", "b", "--now"], ["mlkeys", "--limit=b", "--now"]):
+        assert again(words, ()) == ["mlkeys", "--now"]
+
+
+def test_of_many_keys_that_were_tried_some_are_shown() -> None:
+    text = shown(Account({**BLOCKED, "unknown": [{**UNKNOWN, "tried": [f"transit/k{number}" for number in range(9)]}]}))
+    assert "transit/k2 and 6 more" in text
+    assert "transit/k3" not in text
+
+
 def test_what_trimming_may_lose_is_listed() -> None:
     not_searched = [
         {"path": "/x.gz", "reason": "compressed (gzip), not searched", "kind": "compressed"},

@@ -205,6 +205,33 @@ def test_a_process_in_a_session_of_its_own_ends_with_a_command_that_is_terminate
         os.kill(orphan, 0)
 
 
+DEAF = """
+import os, subprocess, sys
+from mlkeys._system import processes
+processes._PATIENCE, processes._GRACE = 0.3, 0.3
+signals = sys.argv[1]
+command = ["sh", "-c", f"trap '' {signals}; setsid sh -c \'echo $$; exec sleep 60\' & sleep 60; sleep 60"]
+with processes.ChildProcess(orphans=True) as child:
+    with child.running(command, os.environ, stdout=subprocess.PIPE) as process:
+        print(process.stdout.readline(), flush=True)
+        process.stdout.read()
+print(child.received, process.returncode)
+"""
+
+
+@pytest.mark.parametrize(("deaf_to", "ended_by"), [("INT", signal.SIGTERM), ("INT TERM", signal.SIGKILL)])
+def test_a_command_that_ctrl_c_does_not_end_is_ended(deaf_to: str, ended_by: signal.Signals) -> None:
+    """As Ansible, which waits for a worker that it was just starting, and that ended without a word."""
+    with subprocess.Popen([sys.executable, "-c", DEAF, deaf_to], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        orphan = int(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        shown, _ = process.communicate(timeout=30)
+    assert shown.split() == [str(int(signal.SIGINT)), str(-ended_by)]
+    with pytest.raises(ProcessLookupError):
+        os.kill(orphan, 0)
+
+
 def test_a_report_lists_what_was_done_and_what_was_not() -> None:
     done = {"first": Run(0, 2.04, ok=5, changed=2), "second": Run(2, 1.0, ok=1, failed=1)}
     assert report(("first", "second", "third"), done) == [

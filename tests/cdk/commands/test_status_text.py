@@ -63,6 +63,17 @@ def test_what_was_not_read_or_not_identified_is_a_problem(name: str) -> None:
     assert not fleet(**{name: [{"host": "a", "path": "/x"}]}).healthy
 
 
+def test_the_last_line_claims_no_more_than_was_looked_at() -> None:
+    packed = {"host": "a", "path": "/x.gz", "kind": "compressed"}
+    pipe = {"host": "a", "path": "/pipe", "kind": "special"}
+    hosts = {"seen": ["a"], "missing": {}}
+    assert fleet(hosts=hosts, not_searched=[pipe]).verdict == "Nothing is overdue on 1 host."
+    one = fleet(hosts=hosts, not_searched=[packed, pipe])
+    assert one.healthy
+    assert one.verdict == "Nothing is overdue on 1 host, but 1 place was not searched."
+    assert fleet(hosts=hosts, not_searched=[packed] * 2).verdict.endswith("but 2 places were not searched.")
+
+
 @pytest.mark.parametrize(
     ("output", "reason"),
     [

@@ -18,7 +18,7 @@ from unittest import mock
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._module import ciphertexts as _module_ciphertexts
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import open_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import reached
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import File, NewFile
 
 from tests.integration.support.plays import Project, encrypted, make_key
@@ -407,7 +407,7 @@ def test_where_files_are_looked_for(fleet: Fleet, old: dict[str, str], tmp_path:
     os.mkfifo(fleet.folder / "pipe.env")
     found = fleet.run(INFO, patterns=["*.env"], exclude=["skip"], max_bytes=1000)
     names = {os.path.relpath(one["path"], fleet.folder) for one in found["ciphertexts"]}
-    assert names == {"a.env", "sub/c.env", "../elsewhere"}
+    assert names == {"a.env", "sub/c.env", ".git/e.env", "../elsewhere"}
     globbed = fleet.run(INFO, paths=[str(fleet.folder / "*.yaml"), str(fleet.folder / "none" / "*.x")])
     assert [Path(one["path"]).name for one in globbed["ciphertexts"]] == ["b.yaml"]
     missing = fleet.run(INFO, paths=[str(fleet.folder / "none"), str(fleet.folder)])
@@ -452,7 +452,7 @@ def test_what_cannot_be_is_refused_before_a_file_is_touched(
     assert fleet.contents() == before
 
 
-def test_a_file_that_cannot_be_written_ends_the_run_and_the_next_one_goes_on(fleet: Fleet, old: dict[str, str]) -> None:
+def test_a_file_that_cannot_be_written_fails_the_run_and_no_other_file(fleet: Fleet, old: dict[str, str]) -> None:
     for name in ("a", "b", "c"):
         fleet.write(f"{name}.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
     fleet.rotate()
@@ -468,9 +468,78 @@ def test_a_file_that_cannot_be_written_ends_the_run_and_the_next_one_goes_on(fle
     assert failed.failed
     assert failed.changed
     assert f"{fleet.folder}/b.env cannot be written (No space left on device)" in failed.msg
-    assert [b"vault:v2:" in content for content in fleet.contents().values() if content] == [True, False, False]
+    assert [b"vault:v2:" in content for content in fleet.contents().values() if content] == [True, False, True]
+    assert failed["unread"] == [
+        {"path": f"{fleet.folder}/b.env", "reason": "it cannot be written (No space left on device)", "kind": "failed"}
+    ]
     done = fleet.run(contexts=list(VALUES))
-    assert done["totals"] == totals(rewrapped=2, kept=1)
+    assert done["totals"] == totals(rewrapped=1, kept=2)
+
+
+def test_a_file_that_others_rewrite_at_the_same_time_is_tried_again(fleet: Fleet, old: dict[str, str]) -> None:
+    """As where hosts have a file system together."""
+    path = fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    fleet.rotate()
+    really = NewFile.place
+    changes: list[str] = []
+
+    def late(new: NewFile, file: File, **options: Any) -> None:
+        if len(changes) < most:
+            changes.append(path.read_text())
+            path.write_text("#\n" + changes[-1])
+        really(new, file, **options)
+
+    with mock.patch.object(NewFile, "place", late):
+        most = 2
+        assert fleet.run(contexts=list(VALUES))["totals"] == totals(rewrapped=1)
+        assert path.read_text().startswith("#\n#\nOPENAI_API_KEY=vault:v2:")
+        changes.clear()
+        fleet.rotate()
+        most = 99
+        done = fleet.run(contexts=list(VALUES))
+    assert done["totals"] == totals(stuck=1)
+    assert "it keeps being changed by somebody else" in done.warnings[0]
+
+
+def test_what_stands_in_the_way_of_a_rewrite_is_known_before(fleet: Fleet, old: dict[str, str]) -> None:
+    line = f"OPENAI_API_KEY={old['openai_api_key']}\n"
+    inside = fleet.write("app/.git/config", line)
+    twice = fleet.write("twice.env", line)
+    fleet.write("once.env", line)
+    fleet.folder.with_name("outside").hardlink_to(twice)
+    before = fleet.contents()
+    fleet.rotate()
+    seen = fleet.run(INFO, contexts=list(VALUES))
+    problems = {one["path"]: one["problem"] for one in seen["ciphertexts"] if one["problem"]}
+    assert problems.keys() == {str(inside), str(twice)}
+    assert "it is in .git" in problems[str(inside)]
+    assert "other names (hard links)" in problems[str(twice)]
+    done = fleet.run(contexts=list(VALUES))
+    assert done["totals"] == totals(rewrapped=1, stuck=2)
+    assert {path for path, content in fleet.contents().items() if content != before[path]} == {
+        f"{fleet.folder}/once.env"
+    }
+    # Once all names are searched, each gets the new one.
+    fleet.folder.with_name("outside").rename(fleet.folder / "inside")
+    assert fleet.run(contexts=list(VALUES))["totals"]["rewrapped"] == 2
+
+
+def test_a_file_whose_name_is_not_text_is_named_if_it_holds_ciphertexts(fleet: Fleet, old: dict[str, str]) -> None:
+    fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    for name, content in ((b"\xff.env", old["openai_api_key"]), (b"\xfe.env", "none")):
+        Path(os.fsdecode(os.fsencode(fleet.folder) + b"/" + name)).write_text(content)
+    Path(os.fsdecode(os.fsencode(fleet.folder) + b"/\xfd")).symlink_to("nowhere")
+    for module in (INFO, REWRAP):
+        seen = fleet.run(module, contexts=list(VALUES))
+        assert seen["unread"] == [
+            {
+                "path": f"{fleet.folder}/\\udcff.env",
+                "reason": "its name is not UTF-8, and it holds ciphertexts",
+                "kind": "failed",
+            }
+        ]
+        assert [one["path"] for one in seen["not_searched"]] == [f"{fleet.folder}/\\udcfd"]
+    assert not seen.failed
 
 
 def test_a_ciphertext_that_is_escaped_as_a_whole_is_named(fleet: Fleet, old: dict[str, str]) -> None:
@@ -523,14 +592,14 @@ def test_a_folder_that_cannot_be_flushed_fails_the_run(fleet: Fleet, old: dict[s
 
 def test_a_file_that_changes_after_the_search_keeps_what_changed(fleet: Fleet, old: dict[str, str]) -> None:
     path = fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
-    really = open_file
+    really = reached
 
     def late(*arguments: Any, **options: Any) -> File:
         path.write_text(f"# a comment\nHF_TOKEN=none\nOPENAI_API_KEY={old['openai_api_key']}\nB=c\n")
         return really(*arguments, **options)
 
     fleet.rotate()
-    with mock.patch.object(_module_ciphertexts, "open_file", late):
+    with mock.patch.object(_module_ciphertexts, "reached", late):
         assert fleet.run(contexts=list(VALUES))["totals"] == totals(rewrapped=1)
     lines = path.read_text().splitlines()
     assert lines[2].startswith("OPENAI_API_KEY=vault:v2:")

@@ -41,6 +41,12 @@ WAYS: dict[str, Callable[[str], str]] = {
     "HTML in XML": each("&amp;#{};"),
     "hexadecimal": each("{:02x}"),
     "hexadecimal, upper case": each("{:02X}"),
+    "hexadecimal, blanks": lambda text: text.encode().hex(" "),
+    "hexadecimal, colons": lambda text: text.encode().hex(":"),
+    "hexadecimal, pairs": lambda text: text.encode().hex(" ", 2),
+    "hexadecimal, wrapped": lambda text: "\n  ".join(
+        text.encode().hex()[place : place + 20] for place in range(0, 2 * len(text), 20)
+    ),
     "first letter": lambda text: f"\\u0076{text[1:]}",
     "one letter": lambda text: text.replace("u", "%75", 1),
     "last letter, and slashes": lambda text: text.replace("t", "\\x74", 1).replace("/", "\\/"),
@@ -52,7 +58,7 @@ WAYS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("way", WAYS)
 def test_it_is_found_as_what_it_is_and_left_alone(way: str) -> None:
     text = f'# \\u00fc %20\n"API_KEY": "{WAYS[way](OLD)}"\nB={OLD}\n'
-    plain = FoundCiphertext(OLD, 3, "B")
+    plain = FoundCiphertext(OLD, 3 + WAYS[way](OLD).count("\n"), "B")
     assert find(text.encode()) == [FoundCiphertext(OLD, 2, "API_KEY", "unknown", PROBLEM), plain]
     assert replace(text.encode(), {OLD: NEW}) == (text.replace(f"B={OLD}", f"B={NEW}").encode(), 1)
 

@@ -7,17 +7,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import textwrap
 import time
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import FoundCiphertext, is_ciphertext
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import NEEDLES, SIEVES
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.needles import NEEDLES, SIEVES, WIDE_PARTS
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Sizes
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import (
     RewriteError,
     Rewritten,
     rewrite,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.runs import UNCLEAR
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -256,7 +258,8 @@ def test_the_number_of_replacements_is_what_is_expected() -> None:
 
 def test_each_needle_passes_a_sieve() -> None:
     for needle in NEEDLES:
-        assert any(part in needle.text for parts in SIEVES for part in parts), needle
+        words = [*WIDE_PARTS, *(part for parts in SIEVES for part in parts)]
+        assert any(word in needle.text for word in words), needle
     for parts in SIEVES:
         places = {(char, place) for part in parts for place, char in enumerate(part)}
         assert len(places) == len({char for char, _place in places})
@@ -286,3 +289,15 @@ def test_anything_is_read_the_same_whatever_the_windows_and_copied_as_it_is(part
     content = "".join(parts).encode()
     assert found_in(content, Sizes(window=window, reach=10**5, context=400)) == found_in(content)
     assert rewritten(content, {OLD: NEW}, Sizes(window=window, reach=300, context=100))[0] == content
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16"])
+@pytest.mark.parametrize("before", ["", "K=", "$env:OPENAI_API_KEY = '"])
+def test_utf_16_in_base64_is_found_and_left_alone(encoding: str, before: str) -> None:
+    """As what PowerShell is given as an encoded command."""
+    inner = base64.b64encode(f"{before}{OLD}'\r\n".encode(encoding)).decode()
+    for text in (f"powershell -EncodedCommand {inner}\n", "\n".join(textwrap.wrap(inner, 64)) + "\n"):
+        [found] = found_in(text.encode())
+        assert (found.text, found.form, found.problem) == (OLD, "base64", UNCLEAR)
+        content, done = rewritten(text.encode(), {OLD: NEW})
+        assert (content, done.total, done.problems) == (text.encode(), 0, 1)

@@ -47,14 +47,21 @@ def unread(walked: Walk, tree: Path) -> dict[str, str]:
 
 def test_folders_files_and_patterns(tree: Path) -> None:
     everything = walk(Places([str(tree)]))
-    assert names(everything, tree) == [".hidden/d.env", "a.env", "sub/b.env", "sub/deep/c.yml"]
-    assert (everything.unread, everything.skipped) == ((), {"version control": 2})
+    assert names(everything, tree) == [
+        ".git/config",
+        ".hidden/d.env",
+        "a.env",
+        "sub/.svn/e",
+        "sub/b.env",
+        "sub/deep/c.yml",
+    ]
+    assert (everything.unread, everything.skipped, everything.linked) == ((), {}, {})
     assert names(walk(Places([f"{tree}/a.env", f"{tree}/sub/deep/", f"{tree}/a.env"])), tree) == [
         "a.env",
         "sub/deep/c.yml",
     ]
     assert names(walk(Places([f"{tree}/*.env", f"{tree}/*/deep/c.yml"])), tree) == ["a.env", "sub/deep/c.yml"]
-    assert names(walk(Places([f"{tree}/*"])), tree) == ["a.env", "sub/b.env", "sub/deep/c.yml"]
+    assert names(walk(Places([f"{tree}/*"])), tree) == ["a.env", "sub/.svn/e", "sub/b.env", "sub/deep/c.yml"]
     assert names(walk(Places([f"{tree}/.h*/d.???"])), tree) == [".hidden/d.env"]
     assert names(walk(Places([f"{tree}/.git"])), tree) == [".git/config"]
 
@@ -74,10 +81,34 @@ def test_what_the_user_leaves_out_is_counted(tree: Path) -> None:
     (tree / "link.env").symlink_to("sub/deep/c.yml")
     walked = walk(Places([str(tree), f"{tree}/a.env"], patterns=["*.env"], exclude=["sub", "a.*"]))
     assert names(walked, tree) == [".hidden/d.env", "sub/deep/c.yml"]
-    assert walked.skipped == {"version control": 1, "excluded": 3}
+    assert walked.skipped == {"not of a searched name": 1, "excluded": 3}
     walked = walk(Places([str(tree)], patterns=["*.yml"]))
     assert names(walked, tree) == ["sub/deep/c.yml"]
-    assert walked.skipped == {"version control": 2, "not of a searched name": 4}
+    assert walked.skipped == {"not of a searched name": 6}
+
+
+def test_the_compressed_histories_of_version_control_are_named(tree: Path) -> None:
+    """All else that it keeps is searched, also a folder of the same name."""
+    for name in (".git/HEAD", ".git/refs/x", ".git/objects/aa/bb", "bare.git/HEAD", "bare.git/refs/x"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("")
+    for name in ("bare.git/objects/pack/p", ".hg/store/data", ".hg/hgrc", "sub/objects/f", "sub/store/g"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("")
+    walked = walk(Places([str(tree)]))
+    histories = {".git/objects": "compressed", "bare.git/objects": "compressed", ".hg/store": "compressed"}
+    assert unread(walked, tree) == histories
+    assert {".hg/hgrc", "sub/objects/f", "sub/store/g", "bare.git/HEAD"} <= set(names(walked, tree))
+    assert not any(name.startswith(tuple(histories)) for name in names(walked, tree))
+
+
+def test_names_of_a_file_outside_of_the_places_are_counted(tree: Path, tmp_path: Path) -> None:
+    (tree / "twin.env").hardlink_to(tree / "a.env")
+    (tree / "link.env").symlink_to("a.env")
+    assert walk(Places([str(tree)])).linked == {}
+    (tmp_path / "outside").hardlink_to(tree / "a.env")
+    assert walk(Places([str(tree)])).linked == {f"{tree}/a.env": 1, f"{tree}/twin.env": 1}
+    assert walk(Places([f"{tree}/a.env"])).linked == {f"{tree}/a.env": 2}
 
 
 def test_links_are_followed_and_each_folder_is_read_once(tree: Path, tmp_path: Path) -> None:
@@ -89,7 +120,8 @@ def test_links_are_followed_and_each_folder_is_read_once(tree: Path, tmp_path: P
     (tree / "self").symlink_to(".")
     (tree / "file").symlink_to("../elsewhere/f.env")
     walked = walk(Places([str(tree), str(tree / "conf.d")]))
-    assert names(walked, tree) == ["../elsewhere/f.env", ".hidden/d.env", "a.env", "sub/b.env", "sub/deep/c.yml"]
+    expected = ["../elsewhere/f.env", *names(walk(Places([f"{tree}/.git", f"{tree}/.hidden", f"{tree}/a.env"])), tree)]
+    assert names(walked, tree) == [*expected, "sub/.svn/e", "sub/b.env", "sub/deep/c.yml"]
     assert walked.unread == ()
 
 
@@ -153,7 +185,7 @@ def test_what_may_not_be_read_is_named(closed: Path) -> None:
     kinds = {os.path.relpath(one["path"], closed): one["kind"] for one in result["unread"]}
     assert kinds == {"closed": "denied", "closed/inner": "denied", "listed/inner": "denied"}
     files = [os.path.relpath(path, closed) for path in result["files"]]
-    assert files == [".hidden/d.env", "a.env", "sub/b.env", "sub/deep/c.yml"]
+    assert files == [".git/config", ".hidden/d.env", "a.env", "sub/.svn/e", "sub/b.env", "sub/deep/c.yml"]
 
 
 def test_what_may_be_a_folder_is_named_whatever_files_are_searched(closed: Path) -> None:

@@ -81,6 +81,13 @@ def test_what_is_unknown_at_the_target_or_above_it_holds_the_floor_as_well() -> 
     assert (unknown["path"], unknown["tried"]) == ("/srv/.env", ["transit/k"])
 
 
+def test_of_many_keys_that_were_tried_some_are_in_the_summary() -> None:
+    result = made(host(result=found(row(tried=[f"transit/k{number}" for number in range(30)]))))
+    [line] = [line for line in result["summary"] if line.startswith("Nobody knows")]
+    assert "transit/k9 and 20 more" in line
+    assert len(result["unknown"][0]["tried"]) == 30
+
+
 def test_in_an_encrypted_vars_file_of_the_key_what_is_unknown_always_counts() -> None:
     result = made(here=found(row(path=FILE, version=5)))
     [reason] = result["refused"]
@@ -111,7 +118,86 @@ def test_a_host_that_declares_something_and_was_not_searched_holds_the_floor(
 
 def test_a_host_that_declares_nothing_that_could_hold_a_ciphertext_does_not() -> None:
     skipped = {"vault_transit_proof": {"skipped": True}, "vault_transit_host_vars_files": ["x"]}
-    assert made({"inventory_hostname": "a"}, {"inventory_hostname": "b", **skipped})["clean"]
+    hosts = (
+        {"inventory_hostname": "localhost"},
+        {"inventory_hostname": "a", "vault_transit_host_paths": []},
+        {"inventory_hostname": "c", "vault_transit_hosts": "b"},
+        {"inventory_hostname": "d", "vault_transit_undeclared": True, "vault_transit_proof": {"skipped": True}},
+    )
+    assert made(*hosts, {"inventory_hostname": "b", **skipped})["clean"]
+
+
+@pytest.mark.parametrize("more", [{}, {"vault_transit_proof": {"skipped": True}, "vault_transit_hosts": "all"}])
+def test_a_host_that_declares_nothing_at_all_holds_the_floor(more: dict[str, Any]) -> None:
+    one = {"inventory_hostname": "b", **more}
+    result = made(one)
+    [reason] = result["blocking"]
+    assert "b (it declares nothing to search: set vault_transit_host_paths" in reason
+    accepted = made(one, accept_unread=["b:*"])
+    assert (accepted["blocking"], accepted["clean"], accepted["hosts"]) == ([], False, [])
+    assert accepted["accepted"] == ["b:"]
+
+
+def test_of_many_hosts_some_are_in_the_reason_and_all_in_the_account() -> None:
+    result = made(*({"inventory_hostname": f"h{number}"} for number in range(300)))
+    [reason] = result["blocking"]
+    assert reason.endswith("and 290 more")
+    assert len(result["hosts"]) == 300
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("vault_transit_hosts_paths", "vault_transit_host_paths"),
+        ("vault_transit_host_path", "vault_transit_host_paths"),
+        ("vault_transit_host_file", "vault_transit_host_files"),
+        ("vault_transit_host_service", "vault_transit_host_services"),
+        ("vault_transit_host_vars_file", "vault_transit_host_vars_files"),
+    ],
+)
+def test_a_variable_of_a_host_that_nothing_reads_is_named(wrong: str, right: str) -> None:
+    """Also if the host declares something else, which was searched."""
+    known = dict.fromkeys(("vault_transit_host_secret_id_kept", "vault_transit_host_key", "vault_transit_hosts"), 1)
+    other = "vault_transit_host_files" if right.endswith("paths") else "vault_transit_host_paths"
+    searched = {"inventory_hostname": "b", other: ["/x"], "vault_transit_proof": found(), **known}
+    assert made(searched)["clean"]
+    [reason] = made({**searched, wrong: ["/y"]})["blocking"]
+    assert f"nothing reads its variable {wrong}. Did you mean '{right}'?" in reason
+
+
+def test_why_a_file_was_not_rewritten_is_in_the_account() -> None:
+    refused = {"totals": {}, "unread": [{"path": "/srv/.env", "reason": "Read-only file system", "kind": "failed"}]}
+    result = made(host(result=found(row("behind", secret="x")), vault_transit_rewrapped=refused))
+    assert "a:/srv/.env:7 (v1 X: Read-only file system)" in result["blocking"][0]
+    assert result["behind"][0]["problem"] == "Read-only file system"
+
+
+def test_what_the_discovery_does_not_search_holds_a_trim_only() -> None:
+    gone = {"path": "/project/x.yml", "reason": "a link to /y, which does not exist", "kind": "dangling"}
+    result = made(host(result=found()), unread=[gone])
+    assert (result["blocking"], result["clean"], result["unread"]) == ([], False, [])
+    assert result["not_searched"] == [{"host": "localhost", **gone}]
+
+
+def test_a_pattern_that_matches_nothing_is_refused_before_anything_changes() -> None:
+    seen: dict[str, Any] = {"vault_transit_seen": found()}
+    for option in ("accept_unknown", "accept_unread"):
+        scope: dict[str, Any] = {option: ["*/typo"], "is_final": False}
+        about = Scope("transit", "k", 2, files=[FILE], **scope)
+        result = account(about, found(), "localhost", [host(**seen)], SEEN)
+        assert result["refused"] == result["blocking"]
+        assert "*/typo matches nothing" in result["refused"][0]
+        # What a host has that is missing, nobody knows.
+        result = account(about, found(), "localhost", [host(**seen), host("b")], SEEN)
+        assert result["refused"] == []
+        assert any("*/typo" in reason for reason in result["blocking"])
+
+
+def test_an_encrypted_vars_file_that_cannot_be_rewritten_is_refused() -> None:
+    stuck = row("behind", path=FILE, problem="other names")
+    about = Scope("transit", "k", 2, files=[FILE], is_final=False)
+    result = account(about, found(stuck), "localhost", [], SEEN)
+    assert f"localhost:{FILE}:7 (v1 X: other names)" in result["refused"][0]
 
 
 def test_what_is_accepted_by_name_holds_nothing_but_a_trim() -> None:

@@ -80,6 +80,7 @@ def test_files_are_found_beside_inventories_and_below_their_folders(tmp_path: Pa
         "host_vars/a/deep/keys.transit.json",
         "roles/x/vars/keys.transit.yml",
         "vars/keys.transit.yml",
+        "playbooks/group_vars/all/keys.transit.yml",
     ]
     for name in [*wanted, "files/keys.transit.yml", "group_vars/all/.keys.transit.yml", "group_vars/all/keys.yml"]:
         path = tmp_path / name
@@ -123,8 +124,10 @@ def test_other_files_that_ansible_reads_are_texts_of_a_project(tmp_path: Path) -
     ]
     kept += ["host_vars/web1.example.com", "files/start.sh", "files/app.tar.gz", "templates/.hid.j2", "vars/.d/x.yml"]
     kept += ["group_vars/all.d/keys.transit.yml.bak", ".hidden.yml", "x.log", "env.prod", "docs/a.yml"]
-    others = ["keys.transit.yml", "group_vars/k.transit.json", "files/.git/config", "weights.bin"]
-    for name in (*kept, *others):
+    kept += ["files/.git/config", "weights.bin", "playbooks/site.yml", "playbooks/group_vars/all"]
+    # Those that are not read as variables, too.
+    kept += ["keys.transit.yml", "group_vars/k.transit.json", "files/f.transit.yml", "group_vars/all.d/.h.transit.yml"]
+    for name in kept:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x", encoding="utf-8")
@@ -136,3 +139,21 @@ def test_other_files_that_ansible_reads_are_texts_of_a_project(tmp_path: Path) -
     found = texts_beside([str(tmp_path), str(script), "a,b,"], noted.append)
     assert sorted(found) == sorted(str(tmp_path / name) for name in (*kept, "docs/inventory.sh"))
     assert noted == []
+
+
+def test_links_to_nothing_and_histories_in_a_project_are_named(tmp_path: Path) -> None:
+    for name in ("files/.git/HEAD", "files/.git/objects/aa/bb", "files/.git/refs/heads/main", "files/objects/x.yml"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+    for name in ("top.yml", "files/inner.yml"):
+        (tmp_path / name).symlink_to("/unmounted/x")
+    noted: list[OSError] = []
+    found = texts_beside([str(tmp_path)], noted.append)
+    assert sorted(os.path.relpath(path, tmp_path) for path in found) == [
+        "files/.git/HEAD",
+        "files/.git/refs/heads/main",
+        "files/objects/x.yml",
+    ]
+    named = {os.path.relpath(one.filename, tmp_path): getattr(one, "kind", "") for one in noted}
+    assert named == {"top.yml": "dangling", "files/inner.yml": "dangling", "files/.git/objects": "compressed"}

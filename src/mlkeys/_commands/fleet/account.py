@@ -159,10 +159,18 @@ def _line(row: Row) -> str:
     return f"{place(row)}:{row['line']}" if row.get("line") else place(row)
 
 
+# What the reasons begin with for hosts that can be reached.
+_UNDECLARED, _MISSPELT = "it declares nothing", "nothing reads its variable"
+_DECLARE = "Set vault_transit_host_paths for the hosts that declare nothing, to [] where there are no ciphertexts."
+
+
 def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]]:
     """The next steps: a sentence, and the options to add to the same command."""
     steps: list[tuple[str, tuple[str, ...]]] = []
-    if account.rows("hosts"):
+    reasons = [str(row.get("reason", "")) for row in account.rows("hosts")]
+    if any(reason.startswith(_UNDECLARED) for reason in reasons):
+        steps.append((f"{_DECLARE} Or accept such a host.", ("--accept-unread", "HOST:*")))
+    if not all(reason.startswith((_UNDECLARED, _MISSPELT)) for reason in reasons):
         steps.append(("Make the hosts reachable, or take them out of the inventory, and run it for all of them.", ()))
     if account.recoverable:
         steps.append(("Bring back the ciphertexts below the floor, while their versions still exist.", ("--recover",)))
@@ -207,8 +215,19 @@ def _escaped(path: str) -> str:
 
 
 def again(words: Iterable[str], options: Sequence[str]) -> list[str]:
-    """The words of the same command with more options, and not as a dry run."""
+    """The words of the same command with more options, for all hosts, and not as a dry run."""
+    words = _for_all_hosts(words)
     kept = [word for word in words if word not in ("--dry-run", "--json", *(o for o in options if o == "--recover"))]
     if "--trim-anyway" in options:
         kept = [word for word in kept if word != "--trim"]
     return [*kept, *options]
+
+
+def _for_all_hosts(words: Iterable[str]) -> list[str]:
+    kept: list[str] = []
+    is_pattern = False
+    for word in words:
+        if not (is_pattern or word == "--limit" or word.startswith("--limit=")):
+            kept.append(word)
+        is_pattern = word == "--limit"
+    return kept

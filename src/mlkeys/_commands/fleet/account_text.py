@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _WIDE = 1000
 #: This many rows of each kind are shown. --json has all of them.
 LISTED = 10
+# An engine may have many keys, and each was tried.
+_NAMED = 3
 _STYLES = {"current": "green", "behind": "yellow", "too old": "red", "unknown": "red"}
 
 #: A column may have another title than its name in the rows.
@@ -118,7 +120,8 @@ def show_rows(name: str, rows: Sequence[Row], console: Console) -> None:
 def _cell(row: Row, column: str) -> str:
     value = row.get(column)
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
+        more = f" and {len(value) - _NAMED} more" if len(value) > _NAMED else ""
+        return ", ".join(map(str, value[:_NAMED])) + more
     if value is None:
         return ""
     if column == "path" and row.get("line"):

@@ -229,9 +229,16 @@ def _show(done: Mapping[str, Run], wanted: Wanted) -> None:
     for name, run in done.items():
         account = account_in(run.stats)
         if account is None:
-            console.print(f"\nThe run of {name} ended without an account, so it is unknown what was done.", style="red")
+            console.print(f"\n{_without_account(name, run)}", style="red")
         else:
             show_account(account, wanted, _words(), console)
+
+
+def _without_account(name: str, run: Run) -> str:
+    # The playbook sets the account before it changes anything, and a run that was stopped has no report.
+    if run.reported:
+        return f"The run of {name} ended before anything was changed. Its output has the reason."
+    return f"The run of {name} ended without an account, so it is unknown what was done."
 
 
 def _words() -> list[str]:

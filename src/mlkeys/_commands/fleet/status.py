@@ -183,9 +183,8 @@ def _show_problems(fleet: FleetStatus, console: Console) -> None:
     for one in fleet.too_old:
         for sentence in one.sentences:
             console.print(sentence, style=_STYLES["error"])
-    hosts = "1 host" if len(fleet.seen) == 1 else f"{len(fleet.seen)} hosts"
     if fleet.healthy:
-        console.print(f"Nothing is overdue on {hosts}.", style="green")
+        console.print(fleet.verdict, style="green")
 
 
 def _styled(*parts: tuple[str, str]) -> Text:

@@ -119,6 +119,11 @@ class FleetStatus:
         return list(self.report.get("unread") or ())
 
     @property
+    def not_searched(self) -> list[Mapping[str, Any]]:
+        """The places that were not searched, which is not an error."""
+        return [row for row in self.report.get("not_searched") or () if row.get("kind") != "special"]
+
+    @property
     def unknown(self) -> list[Mapping[str, Any]]:
         """The ciphertexts that no key could be found for."""
         return list(self.report.get("unknown") or ())
@@ -126,6 +131,14 @@ class FleetStatus:
     @property
     def healthy(self) -> bool:
         return bool(self.report["healthy"]) and not self.unread and not self.unknown
+
+    @property
+    def verdict(self) -> str:
+        """The last line about a healthy fleet. It never claims more than what was looked at."""
+        hosts = "1 host" if len(self.seen) == 1 else f"{len(self.seen)} hosts"
+        places = len(self.not_searched)
+        but = f", but {places} {'place was' if places == 1 else 'places were'} not searched" if places else ""
+        return f"Nothing is overdue on {hosts}{but}."
 
     @property
     def too_old(self) -> list[TooOld]:

@@ -91,7 +91,16 @@ class Fleet:
         """
         given = [word for path in self.inventories for word in ("--inventory", path)]
         # A program defines the files of every host, the controller included.
-        everywhere = {"vault_transit_hosts": "all", "vault_transit_sources": self.sources} if self.generated else {}
+        everywhere: dict[str, object] = {}
+        if self.generated:
+            everywhere = {
+                "vault_transit_hosts": "all",
+                "vault_transit_undeclared": True,
+                "vault_transit_sources": self.sources,
+            }
+        if limit is not None and "@" not in limit:
+            # The controller alone would be no error of Ansible's.
+            everywhere["vault_transit_limit"] = limit
         only = [] if limit is None else ["--limit", f"localhost,{limit}"]
         argv = [*given, "--extra-vars", json.dumps({**everywhere, **variables}), *arguments, *only]
         # These playbooks work on ciphertext: their runs need no secret, and can show none.
