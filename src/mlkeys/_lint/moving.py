@@ -8,6 +8,7 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mlkeys._lint.expressions import reason_in_template, reason_in_value
 from mlkeys._lint.findings import Finding
 from mlkeys._lint.scalars import Scalar, quote_for, scalar_at, scalars_in
 from mlkeys._lint.secrets import Found, found_in
@@ -21,6 +22,8 @@ _OF_ANSIBLE = "vault_"
 _YAML = (_ANSIBLE, _LITELLM, _COMPOSE)
 _NOT_REPLACED = ("!unsafe", "!vault", "!vault-encrypted")
 _FOLDERS = {"group_vars", "host_vars", "playbooks", "roles", "tasks", "handlers", "defaults", "vars", "inventory"}
+# Files that Ansible reads or copies as they are, by a folder or by their names.
+_AS_THEY_ARE = {"files", "meta", "requirements.yml", "requirements.yaml", "galaxy.yml"}
 _PLAY = re.compile(r"^[ \t-]*hosts[ \t]*:", re.MULTILINE)
 _MODELS = re.compile(r"^model_list[ \t]*:", re.MULTILINE)
 _DOTENV_NAME = re.compile(r"\.env(?:\..+)?|.+\.env")
@@ -93,13 +96,20 @@ class Moves:
 
 
 def moves_in(
-    text: str, path: str, patterns: Patterns, known: Mapping[str, str], taken: Container[str], allowed: Container[str]
+    text: str,
+    path: str,
+    patterns: Patterns,
+    known: Mapping[str, str],
+    taken: Container[str],
+    allowed: Container[str],
+    named_by: str = "",
 ) -> Moves:
     """
     Args:
         known: the secrets that variables already stand for.
         taken: names that no other secret may get.
         allowed: the digests of findings that are to stay.
+        named_by: for an .env file, a file of Docker Compose that gives its variables to a service.
     """
     kind = _kind(text, path)
     names = {secret: variable for variable, secret in known.items() if _is_of_ansible(kind) == _is_prefixed(variable)}
@@ -109,6 +119,8 @@ def moves_in(
         if one.digest in allowed or any(move.start <= found.start < move.end for move in done):
             continue
         reason = _reason(text, path, kind, found, scalar)
+        if not reason and kind == _DOTENV and named_by:
+            reason = _GIVEN.format(file=named_by)
         name = _name(text, kind, found)
         if not reason and kind == _DOTENV:
             reason = _taken(name, found.secret, {**known, **variables(done)}, taken)
@@ -120,6 +132,11 @@ def moves_in(
         done.append(_move(text, kind, one, found, scalar, names[found.secret]))
     return Moves(tuple(sorted(done, key=lambda move: move.start)), tuple(sorted(left)))
 
+
+_GIVEN = (
+    "{file} names this file in env_file:, by which a service gets no variable of mlkeys run; list the variable under "
+    "environment: there"
+)
 
 # No place in a file of YAML.
 _NOT_YAML = Scalar(-1, -1, "")
@@ -161,6 +178,10 @@ def _kind(text: str, path: str) -> str:
     *folders, name = path.split("/")
     if name.endswith(".j2"):
         return _TEMPLATE
+    if _is_as_it_is(folders, name):
+        return ""
+    if "roles" in folders and "templates" in folders:
+        return _TEMPLATE
     if _DOTENV_NAME.fullmatch(name):
         return _DOTENV
     if not name.endswith((".yml", ".yaml")):
@@ -170,6 +191,12 @@ def _kind(text: str, path: str) -> str:
     if _MODELS.search(text):
         return _LITELLM
     return _ANSIBLE if _FOLDERS & {*folders} or _PLAY.search(text) else ""
+
+
+def _is_as_it_is(folders: Sequence[str], name: str) -> bool:
+    """Whether Ansible replaces nothing in a file of a role, or of its dependencies."""
+    in_role = bool(_FOLDERS & {*folders}) and bool(_AS_THEY_ARE & {*folders})
+    return in_role or name in _AS_THEY_ARE
 
 
 def _taken(variable: str, secret: str, known: Mapping[str, str], taken: Container[str]) -> str:
@@ -188,11 +215,15 @@ def _reason(text: str, path: str, kind: str, found: Found, scalar: Scalar | None
         return f"a manifest of Kubernetes has no references; {_IMPORT} kubernetes"
     if found.encoded:
         return "it is encoded"
+    if not kind and _is_as_it_is(path.split("/")[:-1], path.rpartition("/")[2]):
+        return "Ansible replaces nothing in this file; make it a template (templates/, .j2)"
     if not kind:
         ending = path[path.rfind(".") :] if "." in path.rpartition("/")[2] else ""
         return _ADVICE.get(ending, "this kind of file has no known reference to a variable")
     if kind == _DOTENV:
         return _reason_of_variable(before, behind)
+    if kind == _TEMPLATE:
+        return reason_in_template(text, found.start)
     return _reason_in_yaml(text, kind, found, scalar) if kind in _YAML and scalar is not None else ""
 
 
@@ -203,6 +234,8 @@ def _reason_in_yaml(text: str, kind: str, found: Found, scalar: Scalar) -> str:
         return "it is in the name of a value"
     if kind == _ANSIBLE and scalar.tag in _NOT_REPLACED:
         return "Ansible replaces nothing in this value"
+    if kind == _ANSIBLE and (reason := reason_in_value(text, scalar, found.start)):
+        return reason
     if kind == _LITELLM and scalar.is_item:
         return "LiteLLM replaces nothing in lists"
     if kind == _LITELLM and scalar.value != found.secret:
@@ -236,7 +269,9 @@ def _line(text: str, found: Found) -> tuple[str, str]:
 def _move(text: str, kind: str, one: Finding, found: Found, scalar: Scalar | None, variable: str) -> Move:
     before, behind = _line(text, found)
     if kind == _DOTENV:
-        end = found.end + len(behind.rstrip("\r"))
+        # A comment on the line stays.
+        ends = _VARIABLE_ENDS.match(behind)
+        end = found.end + (len(ends.group(1)) if ends else 0)
         reference = f"# {variable.upper()} is set by mlkeys run"
         return Move(variable, found.secret, one.line, found.start - len(before), end, reference)
     quoted = None

@@ -29,6 +29,7 @@ class Scalar:
         style: as YAML writes it: empty, a quotation mark, `|` or `>`.
         role: `name` or `value` of a mapping, or `item` of a list.
         flow: whether it is between brackets or braces.
+        key: the name of the value, or of the list that it is an item of.
     """
 
     start: int
@@ -38,6 +39,7 @@ class Scalar:
     tag: str = ""
     role: str = _VALUE
     flow: bool = False
+    key: str = ""
 
     @property
     def is_name(self) -> bool:
@@ -57,25 +59,35 @@ class Scalar:
         return self.start <= start and end <= self.end
 
 
+@dataclass(slots=True)
+class _Around:
+    """An open mapping or list: whether it is in flow style, the role of what comes next in it, and its name."""
+
+    flow: bool = False
+    role: str = _VALUE
+    key: str = ""
+
+
 def scalars_in(text: str) -> list[Scalar] | None:
     """The texts of all documents, in order; None if it is not YAML."""
     import yaml
 
     found: list[Scalar] = []
-    # For each open mapping and list, whether it is in flow style, and the role of what comes next in it.
-    around: list[tuple[bool, str]] = []
+    around: list[_Around] = []
     shift = len(text) - len(text.removeprefix("\ufeff"))
     try:
         # The other loader counts bytes. Events are not nested, and follow no alias.
         for event in yaml.parse(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader):
             if isinstance(event, yaml.CollectionStartEvent):
-                around.append((bool(event.flow_style), _NAME if isinstance(event, yaml.MappingStartEvent) else _ITEM))
+                role = _NAME if isinstance(event, yaml.MappingStartEvent) else _ITEM
+                around.append(_Around(bool(event.flow_style), role, around[-1].key if around else ""))
             elif isinstance(event, yaml.CollectionEndEvent):
                 around.pop()
                 _next(around)
             elif isinstance(event, yaml.ScalarEvent):
-                flow, role = around[-1] if around else (False, _VALUE)
-                found.append(_scalar(text, event, shift, role, flow=flow))
+                found.append(_scalar(text, event, shift, around[-1] if around else _Around()))
+                if found[-1].is_name:
+                    around[-1].key = event.value
                 _next(around)
             elif isinstance(event, yaml.AliasEvent):
                 _next(around)
@@ -84,14 +96,13 @@ def scalars_in(text: str) -> list[Scalar] | None:
     return found
 
 
-def _next(around: list[tuple[bool, str]]) -> None:
+def _next(around: list[_Around]) -> None:
     """In a mapping, names and values take turns."""
-    if around and around[-1][1] != _ITEM:
-        flow, role = around[-1]
-        around[-1] = flow, _VALUE if role == _NAME else _NAME
+    if around and around[-1].role != _ITEM:
+        around[-1].role = _VALUE if around[-1].role == _NAME else _NAME
 
 
-def _scalar(text: str, event: ScalarEvent, shift: int, role: str, *, flow: bool) -> Scalar:
+def _scalar(text: str, event: ScalarEvent, shift: int, around: _Around) -> Scalar:
     start, end = (mark.index + shift if mark else shift for mark in (event.start_mark, event.end_mark))
     properties = _PROPERTIES.match(text, start, end) if event.tag or event.anchor else None
     start = properties.end() if properties else start
@@ -101,7 +112,8 @@ def _scalar(text: str, event: ScalarEvent, shift: int, role: str, *, flow: bool)
     elif style:
         # What ends a block is not a part of it.
         end = start + len(text[start:end].rstrip())
-    return Scalar(start, end, event.value, style, event.tag or "", role, flow)
+    key = "" if around.role == _NAME else around.key
+    return Scalar(start, end, event.value, style, event.tag or "", around.role, around.flow, key)
 
 
 def quote_for(text: str, scalar: Scalar) -> str:

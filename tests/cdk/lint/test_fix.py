@@ -148,8 +148,8 @@ def test_variables_of_an_env_file_are_set_by_mlkeys_run(bao: Bao, login: str, mo
     done = lint(*new(login))
     assert f"app/.env:2: moved to {TARGET} as openai_api_key." in done.stderr
     assert Path("app/.env").read_bytes().decode() == (
-        "A=1\r\n# OPENAI_API_KEY is set by mlkeys run\r\n# CLAUDE is set by mlkeys run\n# AGAIN is set by mlkeys run\n"
-        f"# B=2\nC={MISTRAL}"
+        "A=1\r\n# OPENAI_API_KEY is set by mlkeys run # paid\r\n# CLAUDE is set by mlkeys run\n"
+        f"# AGAIN is set by mlkeys run\n# B=2\nC={MISTRAL}"
     )
     stored = {"openai_api_key": OPENAI, "claude": ANTHROPIC, "again": OPENAI}
     assert decrypted(bao, TARGET) == {**stored, "vault_openai_api_key": OPENAI}
@@ -227,6 +227,97 @@ def test_a_text_stays_yaml(before: str, after: str) -> None:
     assert moves.text(text) == after.format().replace("vault_b_key_2", moves.done[0].variable)
     yaml.safe_load(moves.text(text))
     assert json.dumps(OPENAI) not in repr(moves)
+
+
+RAW = "it is between {% raw %} and {% endraw %}, where nothing is replaced"
+EXPRESSION = "it is in an expression of a template; write a variable there by hand"
+BARE = "the value of {key}: is an expression; write a variable there by hand"
+COPIED = "Ansible replaces nothing in this file; make it a template (templates/, .j2)"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("a.j2", "{% raw %}KEY{% endraw %}", RAW),
+        ("a.j2", "{%- raw -%}\n{{ x }} KEY", RAW),
+        ("a.j2", "{{ 'KEY' }}", EXPRESSION),
+        ("a.j2", '{{ x | default("}} KEY") }}', EXPRESSION),
+        ("a.j2", "{% set key = 'KEY' %}", EXPRESSION),
+        ("a.j2", "{{ x KEY", EXPRESSION),
+        ("a.j2", "#jinja2: variable_start_string:'[%'\nKEY", "the template has delimiters of its own"),
+        ("roles/a/templates/a.yml", "a: {{ x }}\nb: {% raw %}KEY{% endraw %}", RAW),
+        ("vars/a.yml", 'a: "{% raw %}KEY{% endraw %}"', RAW),
+        ("vars/a.yml", "a: \"{{ 'KEY' }}\"", EXPRESSION),
+        ("vars/a.yml", 'a: "{{ \\"KEY\\" }}"', EXPRESSION),
+        ("vars/a.yml", "a: >-\n  {% if x == 'KEY' %}y{% endif %}", EXPRESSION),
+        *(
+            (
+                f"tasks/{key}.yml",
+                text.replace("X", key),
+                BARE.format(key=key),
+            )
+            for key in ("when", "that", "until", "failed_when", "changed_when", "var")
+            for text in ("- X: x == 'KEY'", "- X:\n    - y\n    - x == 'KEY'", "- a: {X: KEY}")
+        ),
+        ("roles/a/files/a.yml", "a: KEY", COPIED),
+        ("roles/requirements.yml", "- src: https://KEY@h", COPIED),
+        ("roles/a/meta/main.yml", "a: KEY", COPIED),
+    ],
+)
+def test_where_nothing_is_replaced_a_secret_stays(name: str, text: str, reason: str) -> None:
+    moves = moves_in(text.replace("KEY", OPENAI), name, built_in(), {}, (), ())
+    assert moves.done == ()
+    assert [why for _line, why in moves.left] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.j2", "{% raw %}x{% endraw %} KEY {{ y }}"),
+        ("a.j2", "{{ y }} KEY {# x #}"),
+        ("a.j2", "{# KEY #}"),
+        ("roles/a/templates/a.yml", "a: {{ x }}\nb KEY"),
+        ("vars/a.yml", 'a: "{{ x }}"\nb: "{{ x }} KEY {{ y }}"'),
+        ("tasks/a.yml", "- when: x\n  shell: a KEY b"),
+    ],
+)
+def test_beside_what_is_not_replaced_a_secret_moves(name: str, text: str) -> None:
+    moves = moves_in(text.replace("KEY", OPENAI), name, built_in(), {}, (), ())
+    assert moves.left == ()
+    assert moves.text(text.replace("KEY", OPENAI)) == text.replace("KEY", "{{ vault_openai_api_key }}")
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        "{a: {env_file: .env}}",
+        "{a: {env_file: [./.env]}}",
+        "{a: {env_file: [{path: .env, required: false}]}}",
+        "{a: {env_file: '${FILE}'}}",
+    ],
+)
+@pytest.mark.parametrize("place", [".", "sub"])
+def test_variables_that_compose_gives_to_services_stay(login: str, services: str, place: str) -> None:
+    services = services.replace(".env", f"{place}/.env")
+    written("stack.yml" if place == "sub" else "compose.yaml", f"services: {services}\n")
+    text = f"OPENAI_API_KEY={OPENAI}\n"
+    written(f"{place}/.env", text)
+    written("elsewhere/.env", f"CLAUDE={ANTHROPIC}\n")
+    done = lint(*new(login), "elsewhere", f"{place}/.env", status=1)
+    assert (
+        f"{Path(place, '.env')}:1: not moved: {'stack.yml' if place == 'sub' else 'compose.yaml'} names" in done.stderr
+    )
+    assert "by which a service gets no variable of mlkeys run" in done.stderr
+    assert Path(place, ".env").read_text() == text
+    # A name that Compose makes up may be any of them.
+    assert ("elsewhere/.env:1: moved" in done.stderr) == ("$" not in services)
+
+
+def test_a_file_in_another_encoding_is_named(login: str) -> None:
+    Path("vars").mkdir()
+    Path("vars/a.yml").write_bytes(f"a: 1\nb: {OPENAI}\n".encode("utf-16"))
+    done = lint(*new(login), status=1)
+    assert "vars/a.yml:2: not moved: the file is not UTF-8; convert it first." in done.stderr
 
 
 @pytest.mark.parametrize(

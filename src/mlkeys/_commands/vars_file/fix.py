@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlkeys._commands.scanning import found_in_time
+from mlkeys._commands.vars_file.env_files import named_by_compose
 from mlkeys._commands.vars_file.writes import Planned, Target, target
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.moving import Move, Moves, moves_in, variables
@@ -40,55 +41,66 @@ def moved(tree: Worktree, patterns: Patterns, aim: Aim, allowed: Collection[str]
     """
     # A core dump would contain the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    texts = _texts(tree, patterns, aim.file)
-    found = _decided(texts, patterns, (), allowed)
+    texts, unread = _texts(tree, patterns, aim.file)
+    decide = partial(_decided, texts, patterns, allowed, named_by_compose(tree, texts))
+    found = decide(())
     if any(moves.done for moves in found.values()):
         to = target(aim.file, aim.key, aim.backend)
         with collection.connected() as client:
             to.check_key(client)
-            found, planned = _planned(client, to, texts, patterns, allowed)
+            found, planned = _planned(client, to, decide)
             if any(change.action != "kept" for change in planned.changes):
                 to.write(client, planned)
         for path, moves in found.items():
             if moves.done:
                 replacing.replace(Path(path), moves.text(texts[path]), texts[path])
-    return [line for path, moves in found.items() for line in _said(path, moves, aim.file)]
+    return [*unread, *(line for path, moves in found.items() for line in _said(path, moves, aim.file))]
 
 
-def _texts(tree: Worktree, patterns: Patterns, file: Path) -> dict[str, str]:
-    """The files with secrets that are UTF-8 text, but for the one that the secrets move to."""
-    texts = {}
+def _texts(tree: Worktree, patterns: Patterns, file: Path) -> tuple[dict[str, str], list[str]]:
+    """The files with secrets, but for the one that the secrets move to, and lines about those that are not UTF-8."""
+    texts, unread = {}, []
     for listed in tree.listed():
         looked = tree.look(listed)
-        if not isinstance(looked, Looked) or not found_in_time(looked.text, looked.path, patterns):
+        if not isinstance(looked, Looked):
+            continue
+        secrets = found_in_time(looked.text, looked.path, patterns)
+        if not secrets:
             continue
         path = Path(looked.path)
         if file.exists() and path.samefile(file):
             continue
         # As it is: its byte order mark and the ends of its lines stay.
-        with suppress(MlkeysError):
+        try:
             texts[looked.path] = replacing.read(path) or ""
-    return texts
+        except MlkeysError:
+            reason = "not moved: the file is not UTF-8; convert it first"
+            unread += [f"{looked.path}:{one.line}: {reason}." for one, _ in secrets]
+    return texts, unread
 
 
 def _decided(
-    texts: dict[str, str], patterns: Patterns, taken: Collection[str], allowed: Collection[str]
+    texts: dict[str, str],
+    patterns: Patterns,
+    allowed: Collection[str],
+    named: Mapping[str, str],
+    taken: Collection[str],
 ) -> dict[str, Moves]:
     known: dict[str, str] = {}
     found = {}
     for path, text in texts.items():
-        found[path] = moves_in(text, path, patterns, known, taken, allowed)
+        found[path] = moves_in(text, path, patterns, known, taken, allowed, named.get(path, ""))
         known |= variables(found[path].done)
     return found
 
 
 def _planned(
-    client: Client, to: Target, texts: dict[str, str], patterns: Patterns, allowed: Collection[str]
+    client: Client, to: Target, decide: Callable[[Collection[str]], dict[str, Moves]]
 ) -> tuple[dict[str, Moves], Planned]:
     """The moves, with names that stand for nothing else in the file."""
     taken: set[str] = set()
     while True:
-        found = _decided(texts, patterns, taken, allowed)
+        found = decide(taken)
         moves: list[Move] = [move for one in found.values() for move in one.done]
         planned = to.planned(client, variables(moves), purge=False)
         others = {change.name for change in planned.changes if change.action == "updated"}
