@@ -309,12 +309,13 @@ def _replaced(
     Raises:
         RewriteError: it cannot be rewritten, and is as it was. Others can.
     """
+    # Another run, or another host with the same file system, may be first. This one finds what is left to do.
+    reason = "it keeps being changed by somebody else"
     for _attempt in range(_ATTEMPTS):
         try:
             return _replaced_once(path, texts, part, flusher, dry_run=dry_run)
         except ChangedMeanwhile:
-            # Another run, or another host with the same file system, was first. This one finds what is left to do.
-            reason = "it keeps being changed by somebody else"
+            continue
         except OSError as error:
             reason = unwritable(error)
             break

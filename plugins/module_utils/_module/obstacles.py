@@ -48,5 +48,9 @@ def _of_folder(folder: str) -> str:
     effective = os.access in os.supports_effective_ids
     if os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
         return ""
-    code = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+    try:
+        code = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+    except OSError as error:
+        # It is gone, or cannot be reached any more.
+        return unwritable(error)
     return unwritable(OSError(code, os.strerror(code)))

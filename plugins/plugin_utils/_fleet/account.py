@@ -37,6 +37,9 @@ COMPRESSED, _EMPTY = "compressed", ("special",)
 # Of places on the controller that the discovery names, these are not errors.
 _NOT_SEARCHED = (COMPRESSED, "dangling")
 
+# The reason for a file of which another name would keep the old content begins so.
+LINKED = "it has other names"
+
 # So many places are named in a message. The account has all.
 _LISTED = 10
 
@@ -106,6 +109,7 @@ class _Findings:
     files: int = 0
     behind: list[dict[str, Any]] = field(default_factory=list)
     lost: list[dict[str, Any]] = field(default_factory=list)
+    linked: list[dict[str, Any]] = field(default_factory=list)
     unknown: list[dict[str, Any]] = field(default_factory=list)
     unread: list[dict[str, Any]] = field(default_factory=list)
     not_searched: list[dict[str, Any]] = field(default_factory=list)
@@ -131,6 +135,8 @@ class _Findings:
             self._sort({"host": host, **row, "problem": problem}, scope)
 
     def _sort(self, row: dict[str, Any], scope: Scope) -> None:
+        if row["path"] in scope.files and not scope.is_final and row["problem"].startswith(LINKED):
+            self.linked.append(row)
         if row["state"] in (CURRENT, BEHIND):
             # Before the rewrap, what can be rewrapped is not behind for long, and what cannot soon will be.
             if row["version"] < scope.target and (scope.is_final or row["problem"]):
@@ -267,9 +273,8 @@ def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, A
             f"no ciphertext of {scope.name} was found: declare the encrypted vars files (vault_transit_vars_files) and "
             "the files of hosts (vault_transit_host_paths), or correct the name of the key"
         )
-    stuck = [row for row in findings.behind if row["path"] in scope.files and not scope.is_final]
-    if stuck:
-        reasons.append(f"these encrypted vars files cannot be rewritten: {_some(stuck, reasons=True)}")
+    if findings.linked:
+        reasons.append(f"these encrypted vars files cannot be rewritten: {_some(findings.linked, reasons=True)}")
     trimmed = [row for row in findings.lost if row["version"] < scope.available]
     if trimmed:
         reasons.append(

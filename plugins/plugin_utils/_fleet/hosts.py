@@ -20,6 +20,8 @@ PLACES = (
 
 # The play searches these hosts alone, and who sets it says that no other one holds any.
 _PATTERN = "vault_transit_hosts"
+# The pattern of the hosts of one run, by which more may be left out.
+_LIMIT = "vault_transit_limit"
 # Whether a host that has none of them is known to hold none: a program describes all that it puts on hosts.
 _KNOWN = "vault_transit_undeclared"
 
@@ -49,7 +51,9 @@ def missing_reason(
     if answers and "ciphertexts" in answers[0] and not answers[0].get("failed"):
         return None
     if not any(variables.get(name) for name in PLACES):
-        return None if is_controller or _is_empty(variables, answers) else UNDECLARED
+        if is_controller or _is_empty(variables, answers):
+            return None
+        return NOT_TRIED if variables.get(_LIMIT) and not any(answers) else UNDECLARED
     for answer in answers:
         if answer.get("unreachable"):
             return "unreachable"

@@ -81,6 +81,7 @@ def test_no_age_is_too_old_where_none_is_given() -> None:
             ["error"],
         ),
         (key(2), [host(2), {"inventory_hostname": "b"}], ["error"]),
+        (key(2), [host(2), {"inventory_hostname": "b", "vault_transit_limit": "a"}], ["note"]),
         (key(2), [host(2), {"inventory_hostname": "b", "vault_transit_host_paths": []}], ["note"]),
         (key(2), [host(2), {"inventory_hostname": "b", "vault_transit_hosts": "a"}], ["note"]),
         (key(2), [host(2), {"inventory_hostname": "localhost", "vault_transit_seen_here": {"files": 1}}], ["note"]),
