@@ -204,7 +204,7 @@ grants_kept:
   description: Whether the policy grants more than O(grants), because of O(keep_grants).
   returned: success
   type: bool
-  sample: false
+  sample: true
 """
 
 from ansible.module_utils.basic import AnsibleModule
