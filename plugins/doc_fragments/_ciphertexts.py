@@ -17,8 +17,11 @@ options:
       - Files may have any text format and any size. Ciphertexts are found as they are, escaped as in JSON, YAML, XML
         and URLs, folded over several lines, and encoded in base64. Fingerprints in encrypted vars files do not count
         as ciphertexts.
-      - Links to files and folders are followed. Folders of version control such as C(.git) are searched, but never
-        changed. Their compressed histories are named and not searched.
+      - Links to files and folders are followed. Where a user other than root and the one that runs the module may make
+        links, they are followed within the folder of that user. A folder elsewhere, and a file elsewhere that holds
+        ciphertext, is named among the places that could not be searched. Name it in O(paths), or exclude the link.
+      - Folders of version control such as C(.git) are searched, but never changed. Their compressed histories are named
+        and not searched.
       - Binary files, text in UTF-16, files in folders that cannot be written, and files with other names (hard links)
         outside of the paths are searched, but never changed. Compressed files, and files with compressed data in
         base64, are named and not searched.

@@ -159,7 +159,8 @@ unread:
       kind: denied
 not_searched:
   description:
-    - Compressed files, and places that hold no data (sockets, named pipes, devices, and links to nothing).
+    - Compressed files, and places that hold no data (sockets, named pipes, devices, file systems of
+      the kernel such as C(/proc), and links to nothing).
   returned: success
   type: list
   elements: dict

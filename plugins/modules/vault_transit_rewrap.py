@@ -152,7 +152,8 @@ unread:
       kind: binary
 not_searched:
   description:
-    - Compressed files, and places that hold no data (sockets, named pipes, devices, and links to nothing).
+    - Compressed files, and places that hold no data (sockets, named pipes, devices, file systems of
+      the kernel such as C(/proc), and links to nothing).
   returned: success
   type: list
   elements: dict

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import stat
 from dataclasses import replace
-from typing import BinaryIO, Iterator
+from typing import BinaryIO, Iterator, cast
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.containers import Occurrence
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
@@ -30,6 +32,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.packed
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Piece, Reader, Sizes
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import Direct
 
+_CHUNK = 1 << 20
+# A file with more in holes than that is not read through them, of which this many bytes are left.
+_LARGE_HOLES = 1 << 24
+_HOLE = 1 << 12
 BINARY_REASON = "binary file holds a ciphertext"
 
 
@@ -121,7 +127,7 @@ def has_nul(stream: BinaryIO) -> bool:
         descriptor = stream.fileno()
         offset = 0
         while True:
-            chunk = os.pread(descriptor, 1 << 20, offset)
+            chunk = os.pread(descriptor, _CHUNK, offset)
             if not chunk or b"\0" in chunk:
                 return bool(chunk)
             offset += len(chunk)
@@ -134,17 +140,79 @@ def open_file(path: str) -> BinaryIO:
 
     Raises:
         OSError: it cannot be opened.
-        IsADirectoryError: it is not a regular file. Nothing was read of it.
+        IsADirectoryError: it is not a regular file, but maybe a link to one. Nothing was read of it.
     """
     # To open a device may do something to it.
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    if not stat.S_ISREG(os.stat(path, follow_symlinks=False).st_mode):
         raise IsADirectoryError(path)
-    # A pipe that has come since would wait for its writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    # A pipe that has come since would wait for its writer, and a link might lead to one.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise IsADirectoryError(path)
+    if status.st_size - status.st_blocks * 512 > _LARGE_HOLES:
+        return cast("BinaryIO", _Sparse(descriptor))
     return os.fdopen(descriptor, "rb", buffering=0)
+
+
+class _Sparse(io.RawIOBase):
+    """A file whose holes, which read as NULs without an end, are cut short.
+
+    Places in it are those of what is left. Its content has no digest, and with its NULs nothing in it is replaced.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._at = self._place = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """So many bytes, fewer at the end."""
+        parts: list[bytes] = []
+        while size > 0:
+            part = self._part(size)
+            if not part:
+                break
+            parts.append(part)
+            size -= len(part)
+            self._place += len(part)
+        # Whoever asks the system how far the file was read learns it.
+        os.lseek(self._descriptor, self._at, os.SEEK_SET)
+        return b"".join(parts)
+
+    def _part(self, size: int) -> bytes:
+        data = self._next(os.SEEK_DATA)
+        if data > self._at:
+            hole = min(data - self._at, size, _HOLE)
+            self._at = data
+            return bytes(hole)
+        part = os.pread(self._descriptor, min(size, max(1, self._next(os.SEEK_HOLE) - self._at)), self._at)
+        self._at += len(part)
+        return part
+
+    def _next(self, what: int) -> int:
+        try:
+            return os.lseek(self._descriptor, self._at, what)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        return max(self._at, os.fstat(self._descriptor).st_size)
+
+    def seek(self, place: int, _whence: int = os.SEEK_SET) -> int:
+        """Go to a place from the beginning."""
+        self._at = self._place = 0
+        while self._place < place and self.read(min(_CHUNK, place - self._place)):
+            pass
+        return self._place
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
 
 
 def scan_file(
@@ -164,15 +232,16 @@ def scan_file(
                 if most is not None and len(found) >= most:
                     return FileResult(path, tuple(found), scan.unread(path), scan.bookmark)
             unread = scan.unread(path) or _shrunk(path, stream)
+            digest = "" if isinstance(stream, _Sparse) else scan.digest
     except OSError as error:
         unread = unread_of(path, error)
         return FileResult(path, tuple(found), unread)
-    return FileResult(path, tuple(found), unread, None, scan.digest, tuple(scan.offsets))
+    return FileResult(path, tuple(found), unread, None, digest, tuple(scan.offsets))
 
 
 def _shrunk(path: str, stream: BinaryIO) -> Unread | None:
     with contextlib.suppress(OSError):
-        if os.fstat(stream.fileno()).st_size > stream.tell():
+        if os.fstat(stream.fileno()).st_size > os.lseek(stream.fileno(), 0, os.SEEK_CUR):
             return Unread(path, "it changed while it was read", FAILED)
     return None
 

@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Which files are searched, and everything that is not. **Private** to the collection."""
+"""Which files are searched, and everything that is not. **Private** to the collection.
+
+Another user may put links into what is searched. Where these lead out of what is that user's, a file is looked at for
+ciphertext, and nothing in it is replaced; a folder is not entered.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import glob
 import os
 import stat
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import (
@@ -22,7 +26,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     SPECIAL,
     Unread,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import unread_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import scan_file, unread_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import HISTORY, is_history
 
 EXCLUDED = "excluded"
@@ -33,6 +38,15 @@ _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISBLK, "a block device"),
     (stat.S_ISCHR, "a character device"),
+)
+
+
+# Nothing that is stored is in these, and some of their files have no end.
+_OF_THE_KERNEL = frozenset(
+    {
+        *("proc", "sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "configfs", "devpts", "mqueue"),
+        *("bpf", "binfmt_misc", "fusectl", "efivarfs", "hugetlbfs", "selinuxfs", "rpc_pipefs", "nfsd", "pstore"),
+    }
 )
 
 
@@ -100,8 +114,15 @@ class _Walker:
         self._folders: set[tuple[int, int]] = set()
         self._resolved: dict[str, str] = {}
         self._linked: dict[tuple[int, int], tuple[int, set[str]]] = {}
+        self._elsewhere: dict[tuple[int, int], list[Unread]] = {}
+        self._kernel = _kernel_systems()
 
     def result(self) -> Walk:
+        for place, links in self._elsewhere.items():
+            for link in links:
+                # What was searched under another name needs no link.
+                if place not in self._folders and os.path.realpath(link.path) not in self._files:
+                    self._note(link)
         unread = tuple(self._unread[path] for path in sorted(self._unread))
         files, unmatched = tuple(sorted(self._files)), tuple(self._unmatched)
         return Walk(files, unread, dict(self._skipped), unmatched, self._other_names())
@@ -120,10 +141,13 @@ class _Walker:
         if status is None:
             return
         if stat.S_ISDIR(status.st_mode):
-            self._below(path)
+            if self._may_follow(path, status):
+                self._below(path)
+        elif self._is_of_the_kernel(path, status):
+            return
         elif self._is_excluded(path):
             self._skipped[EXCLUDED] += 1
-        else:
+        elif self._may_follow(path, status):
             self._add(path, status)
 
     def expand(self, pattern: str) -> None:
@@ -171,10 +195,10 @@ class _Walker:
             if status is None or (status.st_dev, status.st_ino) in self._folders:
                 continue
             self._folders.add((status.st_dev, status.st_ino))
-            for name in self._listed(folder):
+            for name in () if self._is_of_the_kernel(folder, status) else self._listed(folder):
                 path = os.path.join(folder, name)
                 if os.path.isdir(path):
-                    pending += [path] if self._is_entered(path) else []
+                    pending += [path] if self._is_entered(path) and self._leads_there(path) else []
                 else:
                     self._entry(path, name)
 
@@ -192,7 +216,7 @@ class _Walker:
             self._skipped[EXCLUDED] += 1
         elif any(fnmatch.fnmatchcase(name, pattern) for pattern in self._places.patterns):
             status = self._status(path)
-            if status is not None:
+            if status is not None and (not os.path.islink(path) or self._may_follow(path, status)):
                 self._add(path, status)
         elif _may_be_folder(path):
             self._note(Unread(path, "Permission denied", DENIED))
@@ -201,6 +225,8 @@ class _Walker:
 
     def _add(self, path: str, status: os.stat_result) -> None:
         if stat.S_ISREG(status.st_mode):
+            if self._is_of_the_kernel(path, status):
+                return
             real = self._real(path)
             self._files.add(real)
             if status.st_nlink > 1:
@@ -209,6 +235,41 @@ class _Walker:
             return
         kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "")
         self._note(Unread(path, kind, SPECIAL) if kind else Unread(path, "not a regular file", FAILED))
+
+    def _leads_there(self, path: str) -> bool:
+        if not os.path.islink(path):
+            return True
+        status = self._status(path)
+        return status is not None and self._may_follow(path, status)
+
+    def _may_follow(self, path: str, status: os.stat_result) -> bool:
+        """Whether nobody leads the search elsewhere by a link. Otherwise what is elsewhere is looked at, or noted."""
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            return True
+        try:
+            folders.real_path(path)
+        except folders.UnsafeLink as error:
+            reason = error.strerror or "a link that is not followed"
+        except OSError as error:
+            self._note(unread_of(path, error))
+            return False
+        else:
+            return True
+        place = (status.st_dev, status.st_ino)
+        if stat.S_ISDIR(status.st_mode):
+            if not self._is_of_the_kernel(path, status):
+                self._elsewhere.setdefault(place, []).append(Unread(path, reason, FAILED))
+        elif place not in self._elsewhere and not self._is_of_the_kernel(path, status):
+            result = scan_file(os.path.realpath(path), most=1)
+            found = Unread(path, f"it holds ciphertext, and {reason}", FAILED) if result.found else result.unread
+            self._elsewhere[place] = [] if found is None else [replace(found, path=path)]
+        return False
+
+    def _is_of_the_kernel(self, path: str, status: os.stat_result) -> bool:
+        system = self._kernel.get(status.st_dev, "")
+        if system:
+            self._note(Unread(path, f"a file system of the kernel ({system})", SPECIAL))
+        return bool(system)
 
     def _real(self, path: str) -> str:
         """The real path of a file. Resolves each folder once, as a run may search many files in it many times."""
@@ -227,6 +288,8 @@ class _Walker:
 
     def _listed(self, folder: str, *, is_pattern: bool = False) -> list[str]:
         try:
+            if is_pattern and self._is_of_the_kernel(folder, os.stat(folder)):
+                return []
             return sorted(os.listdir(folder))
         except OSError as error:
             if not (is_pattern and isinstance(error, (FileNotFoundError, NotADirectoryError))):
@@ -238,10 +301,13 @@ class _Walker:
         try:
             return os.stat(path)
         except FileNotFoundError as error:
-            if os.path.islink(path):
-                self._note(Unread(path, f"a link to {os.readlink(path)}, which does not exist", DANGLING))
+            target = _target(path)
+            if target:
+                self._note(Unread(path, f"a link to {target}, which does not exist", DANGLING))
             else:
                 self._note(unread_of(path, error))
+        except ValueError:
+            self._note(Unread(path, "not a path", FAILED))
         except OSError as error:
             if error.errno == errno.ELOOP:
                 self._note(Unread(path, "a link that leads back to itself", DANGLING))
@@ -251,6 +317,29 @@ class _Walker:
 
     def _note(self, unread: Unread) -> None:
         self._unread.setdefault(unread.path, unread)
+
+
+def _target(path: str) -> str:
+    """Where a link leads, empty for what is none, or no longer."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def _kernel_systems() -> dict[int, str]:
+    """The file systems that the kernel makes up, by their devices; none where it does not list what is mounted."""
+    found = {}
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                place, _, system = line.partition(" - ")
+                major, _, minor = place.split()[2].partition(":")
+                if system.split()[0] in _OF_THE_KERNEL:
+                    found[os.makedev(int(major), int(minor))] = system.split()[0]
+    except (OSError, IndexError, ValueError):
+        return found
+    return found
 
 
 def _may_be_folder(path: str) -> bool:

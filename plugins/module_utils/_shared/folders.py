@@ -151,18 +151,31 @@ def opened(path: str) -> Iterator[tuple[Folder, str]]:
         yield folder, name
 
 
+def real_path(path: str) -> str:
+    """Where a path leads that is only to be read.
+
+    Links of others are followed as well, as long as they stay in the tree of their owners.
+
+    Raises:
+        UnsafeLink: a link leads out of it, or somebody else owns one where only root and the caller may make it.
+    """
+    folder, name = _walked(path, keep_last=True, only_read=True)
+    with folder:
+        return os.path.join(folder.path, name) if name else folder.path
+
+
 def folder_at(path: str) -> Folder:
     """The folder at a path, with links followed as `opened` follows them. To be used as a context manager."""
     return _walked(path, keep_last=False)[0]
 
 
-def _walked(path: str, *, keep_last: bool) -> tuple[Folder, str]:
+def _walked(path: str, *, keep_last: bool, only_read: bool = False) -> tuple[Folder, str]:
     """The folder at a path; or the one that its last part is in, and that part, empty if it only leads to a folder."""
     way, todo, links = _Way(path), _parts(path), 0
     try:
         while todo:
             part = todo.pop()
-            target = None if part == ".." else _link_target(way.folder, part)
+            target = None if part == ".." else _link_target(way.folder, part, only_read=only_read)
             if target is not None:
                 links += 1
                 _check_number(links)
@@ -266,8 +279,11 @@ def _parts(path: str) -> list[str]:
     return [part for part in reversed(path.split("/")) if part not in ("", ".")]
 
 
-def _link_target(folder: Folder, name: str) -> str | None:
+def _link_target(folder: Folder, name: str, *, only_read: bool = False) -> str | None:
     """Where a link leads, ``None`` for what is not a link.
+
+    Args:
+        only_read: whether links of others are followed where they may have moved those of root as well.
 
     Raises:
         UnsafeLink: it is a link that neither root nor the caller made.
@@ -278,7 +294,8 @@ def _link_target(folder: Folder, name: str) -> str | None:
         return None
     if not stat.S_ISLNK(status.st_mode):
         return None
-    if not _is_trusted(status.st_uid) or (status.st_nlink > 1 and not folder.is_ours):
+    of_another = not _is_trusted(status.st_uid) or (status.st_nlink > 1 and not folder.is_ours)
+    if of_another and not (only_read and folder.tree is not None):
         path = os.path.join(folder.path, name)
         raise UnsafeLink(errno.ELOOP, f"{path} is a link of the user with ID {status.st_uid}, and is not followed")
     target = os.readlink(name, dir_fd=folder.descriptor)

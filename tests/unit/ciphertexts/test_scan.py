@@ -12,6 +12,7 @@ import json
 import lzma
 import os
 import sqlite3
+import time
 import tracemalloc
 import typing
 import zipfile
@@ -279,3 +280,37 @@ def test_memory_is_flat_with_many_ciphertexts() -> None:
         tracemalloc.stop()
     assert sink.length == count * (len(line) + 1)
     assert peak < 24 << 20
+
+
+def sparse(path: Path, *, content: bytes, places: tuple[int, ...], size: int) -> Path:
+    with path.open("wb") as file:
+        for place in places:
+            file.seek(place)
+            file.write(content)
+        file.truncate(size)
+    return path
+
+
+@pytest.mark.parametrize("places", [(), (0,), (1 << 39,), (1 << 20, 5 << 30, (1 << 40) - 4096)])
+def test_a_terabyte_of_holes_is_read_to_its_end_at_once(tmp_path: Path, places: tuple[int, ...]) -> None:
+    path = sparse(tmp_path / "sparse", content=OLD.encode(), places=places, size=1 << 40)
+    begun = time.monotonic()
+    result = scan_file(str(path))
+    assert time.monotonic() - begun < 5
+    assert [found.text for found in result.found] == [OLD] * len(places)
+    if places:
+        assert result.unread == Unread(str(path), "binary file holds a ciphertext", "binary")
+        assert result.problems == result.found
+    else:
+        assert result.unread is None
+    assert (result.digest, result.bookmark) == ("", None)
+    first = scan_file(str(path), most=1)
+    if len(places) > 1:
+        rest = scan_file(str(path), bookmark=first.bookmark)
+        assert len(first.found) + len(rest.found) == len(places)
+
+
+def test_what_others_put_in_the_place_of_a_file_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(OLD)
+    (tmp_path / "link").symlink_to("file")
+    assert scan_file(str(tmp_path / "link")).unread == Unread(str(tmp_path / "link"), "not a regular file", "failed")

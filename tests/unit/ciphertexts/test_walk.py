@@ -200,3 +200,98 @@ def test_names_that_are_not_text_are_found(tree: Path) -> None:
     walked = walk(Places([str(tree)]))
     assert [os.fsencode(path).endswith(b"/\xff.env") for path in walked.files].count(True) == 1
     assert json.loads(json.dumps(walked.as_result())) == walked.as_result()
+
+
+ANOTHER = 12345
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
+CIPHERTEXT = f"vault:v1:{'A' * 40}"
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """A folder of another user, beside what is not that user's."""
+    theirs = tmp_path / "theirs"
+    (theirs / "releases" / "1").mkdir(parents=True)
+    (theirs / "releases" / "1" / "app.env").write_text(CIPHERTEXT)
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "secret.env").write_text(CIPHERTEXT)
+    (tmp_path / "victim" / "program").write_text("no ciphertext")
+    (theirs / "current").symlink_to("releases/1")
+    (theirs / "absolute").symlink_to(theirs / "releases" / "1" / "app.env")
+    for path in (theirs, *theirs.rglob("*")):
+        os.chown(path, ANOTHER, ANOTHER, follow_symlinks=False)
+    return theirs
+
+
+def linked(folder: Path, name: str, target: str | Path, owner: int) -> None:
+    (folder / name).symlink_to(target)
+    os.chown(folder / name, owner, owner, follow_symlinks=False)
+
+
+@as_root
+@pytest.mark.parametrize("owner", [ANOTHER, 0])
+def test_links_of_another_user_lead_nowhere_else(theirs: Path, owner: int) -> None:
+    for name, target in {"up": "..", "folder": "../victim", "file": "../victim/secret.env", "root": "/"}.items():
+        linked(theirs, name, target, owner)
+    linked(theirs, "program", "../victim/program", owner)
+    linked(theirs, "system", "/proc", owner)
+    linked(theirs, "memory", "/proc/self/mem", owner)
+    walked = walk(Places([str(theirs)]))
+    assert names(walked, theirs) == ["releases/1/app.env"]
+    assert unread(walked, theirs) == {
+        **dict.fromkeys(("up", "folder", "file", "root"), "failed"),
+        **dict.fromkeys(("system", "memory"), "special"),
+    }
+    assert all(one.blocks() for one in walked.unread if one.kind == "failed")
+    reasons = {Path(one.path).name: one.reason for one in walked.unread}
+    assert f"leads out of {theirs}, to which the user with ID {ANOTHER} may write" in reasons["up"]
+    assert reasons["file"].startswith(f"it holds ciphertext, and {theirs}/file is a link that leads out of")
+    # What is searched by its own name needs no link.
+    walked = walk(Places([str(theirs), f"{theirs.parent}/victim"]))
+    assert set(unread(walked, theirs)) == {"up", "root", "system", "memory"}
+
+
+@as_root
+def test_links_of_another_user_are_followed_within_what_is_theirs(theirs: Path) -> None:
+    for place in (theirs, theirs / "current", theirs / "current" / "app.env", theirs / "absolute"):
+        walked = walk(Places([str(place)]))
+        assert (names(walked, theirs), walked.unread) == (["releases/1/app.env"], ())
+
+
+@as_root
+def test_a_link_that_the_user_names_leads_nowhere_else_either(theirs: Path) -> None:
+    linked(theirs, "file", "../victim/secret.env", ANOTHER)
+    linked(theirs, "folder", "../victim", ANOTHER)
+    for name in ("file", "folder", "folder/secret.env", "fold*", "fold*/*"):
+        walked = walk(Places([f"{theirs}/{name}"]))
+        assert (walked.files, [one.kind for one in walked.unread][:1]) == ((), ["failed"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/mountinfo").exists(), reason="the system does not list what is mounted")
+def test_file_systems_of_the_kernel_are_named_and_not_read(tree: Path) -> None:
+    (tree / "system").symlink_to("/proc")
+    places = [str(tree), "/proc/self/environ", "/proc/*/environ", "/proc/self/task"]
+    walked = walk(Places(places))
+    assert {path for path in walked.files if not path.startswith(f"{tree}/")} == set()
+    assert f"{tree}/a.env" in walked.files
+    assert {one.path: (one.kind, one.reason) for one in walked.unread} == dict.fromkeys(
+        (f"{tree}/system", "/proc/self/environ", "/proc", "/proc/self/task"),
+        ("special", "a file system of the kernel (proc)"),
+    )
+
+
+def test_a_link_that_vanishes_does_not_end_the_search(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "dangling").symlink_to("gone")
+    read = os.readlink
+
+    def vanishing(path: str) -> str:
+        Path(path).unlink()
+        Path(path).write_text("")
+        return read(path)
+
+    monkeypatch.setattr(os, "readlink", vanishing)
+    assert unread(walk(Places([str(tree)])), tree) == {"dangling": "missing"}
+
+
+def test_a_text_that_cannot_be_a_path_is_named() -> None:
+    assert [one.reason for one in walk(Places(["/tmp/a\0b"])).unread] == ["not a path"]  # noqa: S108

@@ -207,8 +207,8 @@ def test_a_folder_that_is_moved_meanwhile_leads_back_to_where_it_was(
     (tree / "b").mkdir()
     link_target = folders._link_target
 
-    def moving(folder: folders.Folder, name: str) -> str | None:
-        found = link_target(folder, name)
+    def moving(folder: folders.Folder, name: str, *, only_read: bool = False) -> str | None:
+        found = link_target(folder, name, only_read=only_read)
         if name == "back":
             (theirs / "releases" / "1").rename(tree / "b" / "1")
         return found
