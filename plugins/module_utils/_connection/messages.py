@@ -43,11 +43,7 @@ def from_answer(
             reasons,
         )
     if any(text in words for text in _NO_MOUNT):
-        return MountNotFound(
-            f"No secrets engine is mounted for '{path}'. Enable it, or correct the engine's path.",
-            status,
-            reasons,
-        )
+        return MountNotFound(_nothing_mounted(path), status, reasons)
     if any(text in words for text in _NO_KEY):
         return NotFound(f"The key for '{path}' does not exist.", status, reasons)
     if status == 404:
@@ -62,6 +58,12 @@ def from_answer(
             reasons,
         )
     return ServerError(f"The server refused '{path}' (HTTP {status}).{_server_said(words)}", status, reasons)
+
+
+def _nothing_mounted(path: str) -> str:
+    if path.startswith("auth/"):
+        return f"No auth method is mounted for '{path}'. Enable it, or correct its path."
+    return f"No secrets engine is mounted for '{path}'. Enable it, or correct the engine's path."
 
 
 _REMEDY_NOT_READY = "Unseal it (bao operator unseal, vault operator unseal), or wait until a node is active."

@@ -91,7 +91,7 @@ def test_an_absent_role_of_an_absent_method_is_absent(bao: Bao, path: str) -> No
 
 
 def test_a_method_is_not_mounted_where_that_is_not_wanted(bao: Bao, path: str) -> None:
-    assert "No secrets engine is mounted" in refused(bao, ROLE, name="web", path=path, enable=False)
+    assert "No auth method is mounted" in refused(bao, ROLE, name="web", path=path, enable=False)
 
 
 @pytest.mark.parametrize(
