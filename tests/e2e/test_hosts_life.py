@@ -213,3 +213,7 @@ def test_a_service_of_an_earlier_release_moves_to_this_one_with_one_restart(site
         places = "/etc/mlkeys/moved /etc/systemd/system/moved.service"
         later = site.hosts[name].run("sh", "-c", f"find {places} -type f -newerct @{ended}", check=False).stdout.split()
         assert later == ["/etc/mlkeys/moved/started"]
+    # Without systemd, a supervisor may start it while a restart is on its way.
+    at_once = "for each in restart start restart start start restart; do /etc/mlkeys/moved/service $each & done; wait"
+    site.hosts["two"].run("sh", "-c", f"/etc/mlkeys/moved/service stop; {at_once}")
+    assert len(processes(site, "two", "moved")) == 1
