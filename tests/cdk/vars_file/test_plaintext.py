@@ -63,6 +63,19 @@ def test_what_is_typed_without_quotes_is_text_all_the_same(text: str, value: str
     assert parsed(f"a: {text}\n", no_problems) == {"a": value}
 
 
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize("mark", ["", "'", '"', ">\n  "], ids=["plain", "single", "double", "folded"])
+def test_a_pasted_value_of_several_lines_is_exact_or_refused(mark: str) -> None:
+    indented = PEM.strip().replace("\n", "\n  ")
+    assert parsed(f"a: |\n  {indented}\n", no_problems) == {"a": PEM}
+    for pasted in (indented, PEM.strip()):
+        with pytest.raises(MlkeysError, match=r"a value of several lines below `name: \|`") as raised:
+            parsed(f"a: {mark}{pasted}{mark[:1].strip('>')}\nb: x\n", no_problems)
+        assert "MIIE" not in str(raised.value)
+
+
 def test_problems_are_reported_without_the_values() -> None:
     with pytest.raises(MlkeysError) as raised:
         parsed("a: [very-secret]\nb:\nvery-secret\n", no_problems)

@@ -66,7 +66,7 @@ def parsed(text: str, name_problems: NameProblems) -> dict[str, str]:
     """
     found: dict[str, Value] = {}
     problems = []
-    for value in yaml_values(text, "The text", _no_vault, encrypted=True):
+    for value in _values(text):
         problem = _problem(value, found, name_problems)
         if problem:
             problems.append(f"  line {value.line}: {problem}")
@@ -77,8 +77,21 @@ def parsed(text: str, name_problems: NameProblems) -> dict[str, str]:
     return {name: value.text for name, value in found.items()}
 
 
+_AS_A_BLOCK = "put a value of several lines below `name: |`, with two spaces before each of its lines"
+
+
+def _values(text: str) -> list[Value]:
+    try:
+        return yaml_values(text, "The text", _no_vault, encrypted=True)
+    except MlkeysError as problem:
+        if "-----BEGIN " not in text:
+            raise
+        # A key was pasted.
+        raise MlkeysError(f"{problem} To enter a key, {_AS_A_BLOCK}.") from None
+
+
 def _lost(text: str) -> Iterator[tuple[int, str]]:
-    """Lines where YAML takes a part of a value for something else."""
+    """Lines where YAML takes a part of a value for something else, or joins its lines."""
     import yaml
 
     # This loader refuses some texts that the other one reads; its message contains the line.
@@ -88,6 +101,9 @@ def _lost(text: str) -> Iterator[tuple[int, str]]:
             line = token.end_mark.line
             if isinstance(token, yaml.AnchorToken):
                 yield line + 1, "put a value that begins with & in quotes"
+            elif isinstance(token, yaml.ScalarToken) and token.style != "|" and token.start_mark.line != line:
+                # YAML would join them by spaces.
+                yield token.start_mark.line + 1, _AS_A_BLOCK
             elif isinstance(token, yaml.ScalarToken) and token.plain and _COMMENT.match(text, token.end_mark.index):
                 yield line + 1, "put a value with # in quotes, and a comment on a line of its own"
 
