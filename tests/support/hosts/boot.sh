@@ -78,10 +78,11 @@ add_agent() {
 
 # Plays send the same modules again and again. See kept_bytecode.py.
 keep_bytecode() {
-    mkdir -p "$root/var/cache/kept-bytecode" "$root/usr/lib/python3/dist-packages"
-    mount --bind "$bytecode" "$root/var/cache/kept-bytecode"
-    cp "${0%/*}/kept_bytecode.py" "$root/usr/lib/python3/dist-packages/kept_bytecode.py"
-    echo "import kept_bytecode" > "$root/usr/lib/python3/dist-packages/kept_bytecode.pth"
+    packages=$root/usr/lib/python3/dist-packages
+    mkdir -p "$packages/kept-bytecode"
+    mount --bind "$bytecode" "$packages/kept-bytecode"
+    cp "${0%/*}/kept_bytecode.py" "$packages/kept_bytecode.py"
+    echo "import kept_bytecode" > "$packages/kept_bytecode.pth"
 }
 
 set_name() {

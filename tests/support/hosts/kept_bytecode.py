@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs at each start of a host's Python: keeps the bytecode of the modules that Ansible sends.
+"""Runs at each start of a Python to which Ansible sends modules: keeps their bytecode.
 
 A module comes as an archive of sources, which Python compiles again for each task. This is a quarter of the time that
-a module takes. All hosts of this machine share the bytecode, since a new one would compile everything once more.
+a module takes. All hosts of this machine share the bytecode, since a new one would compile everything once more. So do
+the environments of tests, see noxfile.py.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import zipimport
 from types import CodeType
 from typing import Any
 
-_FOLDER = "/var/cache/kept-bytecode"
+_FOLDER = f"{os.path.dirname(__file__)}/kept-bytecode"  # noqa: PTH120  pathlib is slow
 _functions: dict[str, Any] = vars(zipimport)
 _compile = _functions["_compile_source"]
 _VERSION = _functions["_bootstrap_external"]._RAW_MAGIC_NUMBER
@@ -25,7 +26,7 @@ _VERSION = _functions["_bootstrap_external"]._RAW_MAGIC_NUMBER
 def _compile_once(path: str, source: bytes) -> CodeType:
     # The hash differs for each version of bytecode, as in the files that Python itself keeps.
     file = f"{_FOLDER}/{_imp.source_hash(_VERSION, source).hex()}{len(source):x}"
-    with contextlib.suppress(OSError, EOFError, ValueError), open(file, "rb") as kept:  # noqa: PTH123  pathlib is slow
+    with contextlib.suppress(OSError, EOFError, ValueError), open(file, "rb") as kept:  # noqa: PTH123
         # Marshal's own reading of a file takes ten times as long, in small pieces.
         code: CodeType = marshal.loads(kept.read())  # noqa: S302  written below
         return code
