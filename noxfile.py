@@ -383,10 +383,11 @@ def molecule(session: nox.Session) -> None:
     install(session, "molecule", package=True)
     quicken(session)
     environment = collection_environment(session)
-    environment["PATH"] = known_version(session)
     wanted = session.posargs or ["--all", *(f"--exclude={name}" for name in scenarios_left_out(session))]
     try:
-        session.run("molecule", "test", *wanted, env=environment)
+        # By env, since nox puts the programs of this environment in front of any PATH.
+        command = ["env", f"PATH={known_version(session)}", "molecule", "test", *wanted]
+        session.run(*command, env=environment, external=True)
     finally:
         # A scenario that fails can leave its servers and hosts running.
         home = Path(environment["HOME"])
