@@ -37,6 +37,12 @@ options:
       - Days before the end of a host's secret ID from which on a warning names it.
     type: int
     default: 14
+  pattern:
+    description:
+      - The names of the hosts to look at, whether or not a run is limited to some of them.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: mlkeys.transit.vault_transit_ciphertext_info
   - module: mlkeys.transit.vault_transit_key_info
@@ -105,9 +111,11 @@ from typing import Any, Callable
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.status import Logins, status
 
 
-def status_filter(hosts: Any, keys: Any, older_than: Any = 90, login_within: Any = 14) -> dict[str, Any]:
+def status_filter(
+    hosts: Any, keys: Any, older_than: Any = 90, login_within: Any = 14, pattern: Any = ()
+) -> dict[str, Any]:
     logins = Logins(time.time(), int(float(login_within) * 86400))
-    return status(keys, hosts, int(float(older_than) * 86400), logins)
+    return status(keys, hosts, int(float(older_than) * 86400), logins, pattern)
 
 
 class FilterModule:

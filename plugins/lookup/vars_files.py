@@ -127,6 +127,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
     of_key,
     replace_problem,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import declared as declared_places
 
 _NOT_UTF_8 = "its name is not UTF-8"
 
@@ -188,10 +189,7 @@ def _reason(error: BaseException) -> str:
 
 def _searched(variables: Any) -> list[str]:
     """What is searched on the controller as on any host."""
-    paths = variables.get("vault_transit_host_paths")
-    if paths is None:
-        paths = [one.get("dest") for one in variables.get("vault_transit_host_files") or ()]
-    return [os.path.realpath(os.path.expanduser(path)) for path in paths if path]
+    return [os.path.realpath(os.path.expanduser(path)) for path in declared_places(variables).paths]
 
 
 def _is_within(path: str, places: list[str]) -> bool:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -116,10 +117,21 @@ def test_a_limit_goes_step_by_step_and_the_floor_waits(fleet: Fleet) -> None:
 
 
 def test_hosts_go_one_after_the_other_where_that_is_asked_for(fleet: Fleet) -> None:
-    shown = fleet.run(vault_transit_rotate_serial=1)
+    """Another run rotates the key after this one searched, which does not do that again, whatever its age."""
+    other = fleet.folder / "other_run"
+    other.write_text(
+        f"from urllib.request import Request, urlopen\nurlopen(Request({fleet.bao.addr!r} + "
+        f"'/v1/{fleet.mount}/keys/{KEY}/rotate', b'', {{'X-Vault-Token': {fleet.bao.token!r}}}, method='POST'))\n",
+        encoding="utf-8",
+    )
+    meanwhile = f"{{{{ lookup('ansible.builtin.pipe', '{sys.executable} {other}') }}}}0"
+    ledger = Ledger(fleet.bao)
+    shown = fleet.run(vault_transit_rotate_serial=1, vault_transit_rotate_older_than=meanwhile)
+    assert rotations(ledger) == 1
     # The controller is a host like the others.
     assert shown.count("TASK [Rewrap]") == 1 + len(HOSTS)
     fleet.check_rotated()
+    assert fleet.key() == DONE
 
 
 def test_without_the_right_to_raise_the_floor_all_else_is_done(fleet: Fleet, mint_token: Callable[[str], str]) -> None:

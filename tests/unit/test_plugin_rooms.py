@@ -53,6 +53,7 @@ OUTSIDE: dict[str, set[str]] = {
     "module_utils/_module": {"ansible"},
     # The controller has both.
     "plugin_utils": {"ansible", "yaml"},
+    "plugin_utils/_fleet": {"jinja2"},
     **{name: {"ansible"} for name in ("modules", "action", "callback", "filter", "lookup", "vars")},
 }
 

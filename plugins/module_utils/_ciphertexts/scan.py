@@ -37,6 +37,13 @@ _CHUNK = 1 << 20
 _LARGE_HOLES = 1 << 24
 _HOLE = 1 << 12
 BINARY_REASON = "binary file holds a ciphertext"
+# What Git keeps revisions in, which are compressed.
+_GIT = (
+    (b"# v2 git bundle\n", "bundle of Git"),
+    (b"# v3 git bundle\n", "bundle of Git"),
+    (b"PACK\0\0\0\2", "pack of Git"),
+    (b"PACK\0\0\0\3", "pack of Git"),
+)
 
 
 class Scan:
@@ -67,7 +74,8 @@ class Scan:
 
     @property
     def compression(self) -> str:
-        return compression(self._reader.head)
+        head = self._reader.head
+        return compression(head) or next((name for magic, name in _GIT if head.startswith(magic)), "")
 
     @property
     def is_binary(self) -> bool:

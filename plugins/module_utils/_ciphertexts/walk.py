@@ -23,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     DANGLING,
     DENIED,
     FAILED,
+    MISSING,
     SPECIAL,
     Unread,
 )
@@ -109,6 +110,7 @@ class _Walker:
         self._places = places
         self._files: set[str] = set()
         self._unread: dict[str, Unread] = {}
+        self._noted = 0
         self._skipped: Counter[str] = Counter()
         self._unmatched: list[str] = []
         self._folders: set[tuple[int, int]] = set()
@@ -140,6 +142,9 @@ class _Walker:
         status = self._status(path)
         if status is None:
             return
+        if _is_in_history(path):
+            self._note(Unread(path, HISTORY, COMPRESSED))
+            return
         if stat.S_ISDIR(status.st_mode):
             if self._may_follow(path, status):
                 self._below(path)
@@ -151,11 +156,15 @@ class _Walker:
             self._add(path, status)
 
     def expand(self, pattern: str) -> None:
+        known = self._noted
         matches = sorted(self._matches(pattern))
         for match in matches:
             self.named(match)
         if not matches:
             self._unmatched.append(pattern)
+            if self._noted == known:
+                # As a path that does not exist. Where a folder on the way cannot be listed, that is named.
+                self._note(Unread(pattern, "no file or folder matches it", MISSING))
 
     def _matches(self, pattern: str) -> Iterator[str]:
         """The paths of a pattern, as `glob.glob`, which however passes over folders that it may not list."""
@@ -316,7 +325,19 @@ class _Walker:
         return None
 
     def _note(self, unread: Unread) -> None:
+        self._noted += 1
         self._unread.setdefault(unread.path, unread)
+
+
+def _is_in_history(path: str) -> bool:
+    """Whether a path is a history of version control, or is in one."""
+    folder = os.path.realpath(path)
+    while not is_history(folder):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return False
+        folder = above
+    return True
 
 
 def _target(path: str) -> str:

@@ -54,6 +54,7 @@ class Scope:
         available: the oldest version that is not trimmed.
         floor_since: when the version of the floor was created, empty if that is not known.
         files: the encrypted vars files of the key.
+        hosts: the names of the hosts to search, whether or not a run is limited to some of them.
         unread: places on the controller that the discovery could not read, or does not.
         refused: files on the controller that could not be rewritten.
         is_final: whether everything is rewrapped, so that nothing may be behind.
@@ -69,6 +70,7 @@ class Scope:
     available: int = 0
     floor_since: str = ""
     files: Sequence[str] = ()
+    hosts: Sequence[str] = ()
     unread: Sequence[Mapping[str, Any]] = ()
     refused: Sequence[Mapping[str, Any]] = ()
     accept_unknown: Sequence[str] = ()
@@ -92,7 +94,8 @@ class Acceptance:
 
     def covers(self, place: Mapping[str, Any]) -> bool:
         names = (str(place["path"]), f"{place['host']}:{place['path']}")
-        matching = {one for one in self._patterns for name in names if fnmatch.fnmatchcase(name, one)}
+        # A name may have the signs of a pattern.
+        matching = {one for one in self._patterns for name in names if name == one or fnmatch.fnmatchcase(name, one)}
         self._used |= matching
         return bool(matching)
 
@@ -174,7 +177,7 @@ def account(
     for variables in hosts:
         host = str(variables["inventory_hostname"])
         results = [variables.get(name) or {} for name in dict.fromkeys((seen, REWRAPPED, SEEN))]
-        reason = missing_reason(variables, results, is_controller=host == controller)
+        reason = missing_reason(variables, results, is_controller=host == controller, pattern=scope.hosts)
         if reason is not None:
             findings.missing[host] = reason
         if not results[0].get("failed"):

@@ -7,81 +7,171 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Iterator, Mapping
 
-# A host that has one of these variables may hold ciphertexts.
-PLACES = (
-    "vault_transit_host_paths",
-    "vault_transit_host_files",
-    "vault_transit_host_services",
-    "vault_transit_host_vars_files",
-)
+from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
+from jinja2 import Undefined, UndefinedError
+
+# What these variables of a host name is searched there, all of it together.
+PATHS, FILES, SERVICES = "vault_transit_host_paths", "vault_transit_host_files", "vault_transit_host_services"
+_SEARCHED = (PATHS, FILES, SERVICES)
+# The files of services.
+_OF_SERVICES = "/etc/mlkeys"
+
+# Variables of hosts whose names are checked. The files of the last one are on the controller.
+PLACES = (*_SEARCHED, "vault_transit_host_vars_files")
 
 # The play searches these hosts alone, and who sets it says that no other one holds any.
 _PATTERN = "vault_transit_hosts"
-# The pattern of the hosts of one run, by which more may be left out.
-_LIMIT = "vault_transit_limit"
+# Patterns of the hosts of one run, by which more may be left out: that of mlkeys, and that of Ansible.
+_LIMITS = ("vault_transit_limit", "ansible_limit")
 # Whether a host that has none of them is known to hold none: a program describes all that it puts on hosts.
 _KNOWN = "vault_transit_undeclared"
 
-# The reason for a host that has none of them. An empty list says that there is nothing.
+# The reason for a host that has none of them. An empty list of paths says that there is nothing.
 UNDECLARED = "it declares nothing to search: set vault_transit_host_paths, to [] if it holds no ciphertexts"
 
 # A name that is as near to one of the variables as this is a misspelling.
 _NEAR = 0.95
+# So are these, which are not as near.
+_MISSPELT = {"vault_transit_paths": PATHS}
 
 # The reason for a host without results because no task ran on it, as with --limit.
 NOT_TRIED = "left out of this run"
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What a host declares.
+
+    Attributes:
+        paths: files and folders to search on it.
+        is_empty: whether it says that it holds nothing.
+        problem: what is wrong with a variable; empty if nothing is.
+    """
+
+    paths: tuple[str, ...] = ()
+    is_empty: bool = False
+    problem: str = ""
+
+
+def declared(variables: Mapping[str, Any]) -> Declared:
+    """What the variables of a host declare, added up."""
+    paths: dict[str, None] = {}
+    problems = []
+    is_empty = False
+    for name in _SEARCHED:
+        if name not in variables:
+            continue
+        try:
+            paths.update(dict.fromkeys(_PARTS[name](_value(variables, name))))
+            is_empty = is_empty or name == PATHS
+        except _Wrong:
+            problems.append(f"its variable {name} must be a list of {_ELEMENTS[name]}")
+        except (AnsibleError, UndefinedError):
+            # Ansible templates a variable when it is read, the elements of a list as well.
+            problems.append(f"its variable {name} has an error, or uses a variable that is not defined")
+    return Declared(tuple(paths), is_empty and not paths, "; ".join(problems))
+
+
+def _value(variables: Mapping[str, Any], name: str) -> Any:
+    value = variables[name]
+    # Some releases of Ansible keep the text of a template that has an error.
+    if isinstance(value, Undefined) or (isinstance(value, str) and "{{" in value):
+        raise UndefinedError
+    return value
+
+
+class _Wrong(Exception):
+    """A variable has another type."""
+
+
+def _of_paths(value: Any) -> Iterator[str]:
+    for one in _list(value):
+        if not (isinstance(one, str) and one):
+            raise _Wrong
+        yield str(one)
+
+
+def _of_files(value: Any) -> Iterator[str]:
+    for one in _list(value):
+        path = one.get("dest") if isinstance(one, Mapping) else None
+        if not (isinstance(path, str) and path):
+            raise _Wrong
+        yield str(path)
+
+
+def _of_services(value: Any) -> Iterator[str]:
+    services = _list(value)
+    if not all(isinstance(one, Mapping) for one in services):
+        raise _Wrong
+    if any(one.get("state", "present") != "absent" for one in services):
+        yield _OF_SERVICES
+
+
+def _list(value: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        raise _Wrong
+    return value
+
+
+_ELEMENTS = {PATHS: "paths", FILES: "files, each with src and dest", SERVICES: "services, each with name"}
+_PARTS = {PATHS: _of_paths, FILES: _of_files, SERVICES: _of_services}
+
+
 def missing_reason(
-    variables: Mapping[str, Any], results: Iterable[Mapping[str, Any]], *, is_controller: bool = False
+    variables: Mapping[str, Any],
+    results: Iterable[Mapping[str, Any]],
+    *,
+    is_controller: bool = False,
+    pattern: Iterable[str] = (),
 ) -> str | None:
     """Why a host was not searched; ``None`` if it was, or has nothing to search.
 
     Args:
         results: those of the tasks that search it, the last one first. After a failed task there are no more.
         is_controller: whether it holds the encrypted vars files, and need not have anything else.
+        pattern: the names of the hosts to search, whether or not a run is limited to some of them.
     """
-    wrong = misspelt(variables)
+    places = declared(variables)
+    wrong = misspelt(variables) or places.problem
     if wrong:
         return wrong
     answers = list(results)
     if answers and "ciphertexts" in answers[0] and not answers[0].get("failed"):
         return None
-    if not any(variables.get(name) for name in PLACES):
-        if is_controller or _is_empty(variables, answers):
-            return None
-        return NOT_TRIED if variables.get(_LIMIT) and not any(answers) else UNDECLARED
     for answer in answers:
         if answer.get("unreachable"):
             return "unreachable"
         if answer.get("failed"):
             return f"failed: {str(answer.get('msg', '')).rstrip('.')}"
-        if answer.get("skipped"):
-            # Nothing on this host is declared that could hold one.
-            return None
-    return NOT_TRIED
-
-
-def _is_empty(variables: Mapping[str, Any], answers: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether somebody says that a host without any of the variables holds nothing."""
-    if variables.get(_KNOWN) or any(variables.get(name) is not None for name in PLACES):
-        return True
-    return variables.get(_PATTERN) is not None and not any(answers)
+    if places.paths:
+        return NOT_TRIED
+    if places.is_empty or is_controller or boolean(variables.get(_KNOWN) or False, strict=False):
+        return None
+    if any(answers):
+        return UNDECLARED
+    if variables.get(_PATTERN) is not None:
+        # That no task ran on it says nothing: it may be left out of this run.
+        return NOT_TRIED if variables["inventory_hostname"] in pattern else None
+    return NOT_TRIED if any(variables.get(name) for name in _LIMITS) else UNDECLARED
 
 
 def misspelt(variables: Mapping[str, Any]) -> str:
     """What is wrong with the name of a variable that nothing reads; empty if nothing is."""
     for name in variables:
         meant = _meant(name) if "transit" in str(name) else ""
-        if meant and meant not in variables:
+        if meant:
             return f"nothing reads its variable {name}. Did you mean '{meant}'?"
     return ""
 
 
 @lru_cache(maxsize=1000)
 def _meant(name: str) -> str:
+    if name in _MISSPELT:
+        return _MISSPELT[name]
     near = [] if name in PLACES else difflib.get_close_matches(name, PLACES, n=1, cutoff=_NEAR)
     return near[0] if near else ""

@@ -97,6 +97,7 @@ def status(
     hosts: Iterable[Mapping[str, Any]],
     older_than: int,
     logins: Logins = Logins(),
+    pattern: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The state of keys and of all ciphertexts, and the problems.
 
@@ -105,9 +106,10 @@ def status(
         hosts: the variables of each host, with the results of ``vault_transit_ciphertext_info``.
         older_than: seconds after which a key is overdue that the server does not rotate by itself.
         logins: when secret IDs are about to expire.
+        pattern: the names of the hosts to look at, whether or not a run is limited to some of them.
     """
     known = {(key["backend"], key["name"]): _Key(key) for key in keys}
-    found = _Found()
+    found = _Found(pattern=frozenset(pattern))
     for variables in sorted(hosts, key=lambda one: str(one["inventory_hostname"])):
         found.add(variables)
     unknown = [row for row in found.rows if not _is_placed(row, known)]
@@ -118,11 +120,7 @@ def status(
             row["state"] = key.state(row["version"])
     complete = not (found.missing or found.unread)
     described = [_described(key, older_than, complete=complete) for key in known.values()]
-    problems = [
-        *(_unseen(host, why) for host, why in found.missing.items()),
-        *found.problems(logins),
-        *(problem for one in described for problem in one.pop("problems")),
-    ]
+    problems = [*found.problems(logins), *(problem for one in described for problem in one.pop("problems"))]
     foreign = [_place(row) for row in unknown if row["state"] == "foreign"]
     nobodys = [_place(row) for row in unknown if row["state"] != "foreign"]
     if nobodys:
@@ -148,6 +146,7 @@ def status(
 class _Found:
     """What the searches of all hosts report."""
 
+    pattern: frozenset[str] = frozenset()
     rows: list[dict[str, Any]] = field(default_factory=list)
     unread: list[dict[str, Any]] = field(default_factory=list)
     not_searched: list[dict[str, Any]] = field(default_factory=list)
@@ -171,7 +170,7 @@ class _Found:
             rows.append({"host": host, **row})
         looked = variables.get(RUNNING) or {}
         self.services += services_of(host, looked)
-        reason = missing_reason(variables, answers[1:], is_controller=bool(answers[0]))
+        reason = missing_reason(variables, answers[1:], is_controller=bool(answers[0]), pattern=self.pattern)
         if reason is None and (looked.get("failed") or looked.get("unreachable")):
             reason = "its services did not answer"
         if reason is not None:
@@ -180,6 +179,7 @@ class _Found:
             self.seen.append(host)
 
     def problems(self, logins: Logins) -> Iterator[dict[str, str]]:
+        yield from (_unseen(host, why) for host, why in self.missing.items())
         for severity, rows in ((ERROR, self.unread), (NOTE, self.not_searched)):
             if rows:
                 places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in rows]

@@ -115,6 +115,8 @@ def zipped(content: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
         (bz2.compress(OLD.encode()), "bzip2"),
         (bz2.compress(b""), "bzip2"),
         (lzma.compress(OLD.encode() * 50), "xz"),
+        (b"# v2 git bundle\n" + b"0" * 40 + b" HEAD\n\nPACK\0\0\0\2\0\0\0\1", "bundle of Git"),
+        (b"PACK\0\0\0\2\0\0\0\1\x97\x0a", "pack of Git"),
         (zipped(OLD.encode() * 2), "zip"),
         (b"\x28\xb5\x2f\xfd\x04\x00", "zstd"),
         (b"\x50\x2a\x4d\x18\x00\x00\x00\x00", "zstd"),

@@ -66,10 +66,11 @@ def test_folders_files_and_patterns(tree: Path) -> None:
     assert names(walk(Places([f"{tree}/.git"])), tree) == [".git/config"]
 
 
-def test_a_pattern_of_nothing_is_listed(tree: Path) -> None:
+def test_a_pattern_of_nothing_is_named_as_a_path_of_nothing_is(tree: Path) -> None:
     walked = walk(Places([f"{tree}/*.none", f"{tree}/none/*/x", f"{tree}/*/deep"]))
     assert walked.unmatched == (f"{tree}/*.none", f"{tree}/none/*/x")
-    assert (names(walked, tree), walked.unread) == (["sub/deep/c.yml"], ())
+    assert names(walked, tree) == ["sub/deep/c.yml"]
+    assert unread(walked, tree) == {"*.none": "missing", "none/*/x": "missing"}
 
 
 def test_a_name_with_the_signs_of_a_pattern_is_a_name_if_it_exists(tree: Path) -> None:
@@ -100,6 +101,11 @@ def test_the_compressed_histories_of_version_control_are_named(tree: Path) -> No
     assert unread(walked, tree) == histories
     assert {".hg/hgrc", "sub/objects/f", "sub/store/g", "bare.git/HEAD"} <= set(names(walked, tree))
     assert not any(name.startswith(tuple(histories)) for name in names(walked, tree))
+    (tree / "link").symlink_to("bare.git/objects/pack/p")
+    inside = ["bare.git/objects/pack", "bare.git/objects", ".git/objects/aa/bb", ".hg/store/data", "link"]
+    walked = walk(Places([f"{tree}/{name}" for name in inside]))
+    assert (unread(walked, tree), walked.files) == (dict.fromkeys(inside, "compressed"), ())
+    assert walk(Places([f"{tree}/sub/objects/f"])).unread == ()
 
 
 def test_names_of_a_file_outside_of_the_places_are_counted(tree: Path, tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import LINKED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import SEEN, Scope, account
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import FILES, PATHS, SERVICES
 
+DECLARED: dict[str, Any] = {PATHS: ["/x"], FILES: [{"src": "x.j2", "dest": "/y"}], SERVICES: [{"name": "z"}]}
 FILE = "/project/keys.transit.yml"
 OURS = {"backend": "transit", "key": "k", "version": 2, "state": "current", "count": 1}
 
@@ -107,28 +109,69 @@ def test_in_an_encrypted_vars_file_of_the_key_what_is_unknown_always_counts() ->
         ({"vault_transit_seen": found()}, "left out of this run"),
     ],
 )
-@pytest.mark.parametrize("declares", ["paths", "files", "services", "vars_files"])
+@pytest.mark.parametrize("declares", [PATHS, FILES, SERVICES])
+@pytest.mark.parametrize("more", [{}, {PATHS: []}], ids=["alone", "without paths"])
 def test_a_host_that_declares_something_and_was_not_searched_holds_the_floor(
-    variables: dict[str, Any], reason: str, declares: str
+    variables: dict[str, Any], reason: str, declares: str, more: dict[str, Any]
 ) -> None:
-    one = {"inventory_hostname": "b", f"vault_transit_host_{declares}": ["x"], **variables}
+    one = {"inventory_hostname": "b", **more, declares: DECLARED[declares], **variables}
     result = made(one)
     assert result["hosts"] == [{"host": "b", "reason": reason}]
     assert result["blocking"] == [f"these hosts could not be looked at: b ({reason})"]
 
 
-def test_a_host_that_declares_nothing_that_could_hold_a_ciphertext_does_not() -> None:
-    skipped = {"vault_transit_proof": {"skipped": True}, "vault_transit_host_vars_files": ["x"]}
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"unreachable": True}, "unreachable"),
+        ({"failed": True, "msg": "No sudo."}, "failed: No sudo"),
+        ({"failed": True, "msg": "Not a list.", "skipped": True}, "failed: Not a list"),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {PATHS: []}, {"vault_transit_undeclared": True}, {"vault_transit_hosts": "b"}])
+def test_a_search_that_failed_holds_the_floor_whatever_the_host_declares(
+    answer: dict[str, Any], reason: str, more: dict[str, Any]
+) -> None:
+    one = {"inventory_hostname": "b", **more, "vault_transit_seen": answer}
+    assert made({**one, "vault_transit_proof": {"skipped": True}})["hosts"] == [{"host": "b", "reason": reason}]
+    assert made({**one, "inventory_hostname": "localhost"})["hosts"] == [{"host": "localhost", "reason": reason}]
+
+
+def test_a_host_that_holds_nothing_does_not() -> None:
     hosts = (
         {"inventory_hostname": "localhost"},
-        {"inventory_hostname": "a", "vault_transit_host_paths": []},
+        {"inventory_hostname": "a", PATHS: []},
+        {"inventory_hostname": "b", PATHS: [], FILES: [], SERVICES: [], "vault_transit_proof": {"skipped": True}},
         {"inventory_hostname": "c", "vault_transit_hosts": "b"},
         {"inventory_hostname": "d", "vault_transit_undeclared": True, "vault_transit_proof": {"skipped": True}},
     )
-    assert made(*hosts, {"inventory_hostname": "b", **skipped})["clean"]
+    assert made(*hosts)["clean"]
 
 
-@pytest.mark.parametrize("more", [{}, {"vault_transit_proof": {"skipped": True}, "vault_transit_hosts": "all"}])
+@pytest.mark.parametrize("limit", ["vault_transit_limit", "ansible_limit"])
+def test_a_host_that_a_limit_leaves_out_holds_the_floor_whatever_pattern_there_is(limit: str) -> None:
+    left_out = {"inventory_hostname": "b", limit: "a"}
+    for more, hosts in (({}, []), ({"vault_transit_hosts": "all"}, ["a", "b"])):
+        result = made({**left_out, **more}, hosts=hosts)
+        assert result["hosts"] == [{"host": "b", "reason": "left out of this run"}]
+    assert made({**left_out, "vault_transit_hosts": "a"}, hosts=["a"])["clean"]
+
+
+SKIPPED = {"vault_transit_proof": {"skipped": True}}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {**SKIPPED, "vault_transit_hosts": "all"},
+        {**SKIPPED, "vault_transit_host_vars_files": ["/project/keys.transit.yml"]},
+        {**SKIPPED, FILES: []},
+        {**SKIPPED, SERVICES: []},
+        {**SKIPPED, SERVICES: [{"name": "x", "state": "absent"}]},
+        {**SKIPPED, "vault_transit_undeclared": "false"},
+    ],
+)
 def test_a_host_that_declares_nothing_at_all_holds_the_floor(more: dict[str, Any]) -> None:
     one = {"inventory_hostname": "b", **more}
     result = made(one)
@@ -151,6 +194,7 @@ def test_of_many_hosts_some_are_in_the_reason_and_all_in_the_account() -> None:
     [
         ("vault_transit_hosts_paths", "vault_transit_host_paths"),
         ("vault_transit_host_path", "vault_transit_host_paths"),
+        ("vault_transit_paths", "vault_transit_host_paths"),
         ("vault_transit_host_file", "vault_transit_host_files"),
         ("vault_transit_host_service", "vault_transit_host_services"),
         ("vault_transit_host_vars_file", "vault_transit_host_vars_files"),
@@ -159,11 +203,12 @@ def test_of_many_hosts_some_are_in_the_reason_and_all_in_the_account() -> None:
 def test_a_variable_of_a_host_that_nothing_reads_is_named(wrong: str, right: str) -> None:
     """Also if the host declares something else, which was searched."""
     known = dict.fromkeys(("vault_transit_host_secret_id_kept", "vault_transit_host_key", "vault_transit_hosts"), 1)
-    other = "vault_transit_host_files" if right.endswith("paths") else "vault_transit_host_paths"
-    searched = {"inventory_hostname": "b", other: ["/x"], "vault_transit_proof": found(), **known}
+    searched = {"inventory_hostname": "b", **DECLARED, "vault_transit_proof": found(), **known}
     assert made(searched)["clean"]
-    [reason] = made({**searched, wrong: ["/y"]})["blocking"]
-    assert f"nothing reads its variable {wrong}. Did you mean '{right}'?" in reason
+    without = {name: value for name, value in searched.items() if name != right}
+    for one in (searched, without):
+        [reason] = made({**one, wrong: ["/y"]})["blocking"]
+        assert f"nothing reads its variable {wrong}. Did you mean '{right}'?" in reason
 
 
 def test_why_a_file_was_not_rewritten_is_in_the_account() -> None:
@@ -214,6 +259,13 @@ def test_what_is_accepted_by_name_holds_nothing_but_a_trim() -> None:
     assert made(*hosts, accept_unknown=["a:*"], accept_unread=["*"])["blocking"] == [
         "nobody knows whose these ciphertexts are: b:/srv/b:7 (v1 X: why)"
     ]
+
+
+def test_a_path_with_the_signs_of_a_pattern_is_accepted_as_it_is() -> None:
+    odd = found(row(path="/srv/a[1].env"), unread=[{"path": "/srv/[x]", "reason": "why", "kind": "denied"}])
+    accepted = made(host(result=odd), accept_unknown=["/srv/a[1].env"], accept_unread=["a:/srv/[x]"])
+    assert accepted["blocking"] == []
+    assert made(host(result=odd))["blocking"] != []
 
 
 def test_what_accepts_nothing_is_an_error() -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -131,7 +132,8 @@ def _everywhere(pattern: str) -> str:
     if not pattern or pattern.startswith(("/", "*")):
         return pattern
     try:
-        exists = any(Path().glob(pattern))
+        # A name may have the signs of a pattern.
+        exists = os.path.lexists(pattern) or any(Path().glob(pattern))
     except ValueError:
         return pattern
     return str(Path(pattern).absolute()) if exists else pattern

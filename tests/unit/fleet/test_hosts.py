@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What hosts declare to be searched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.filter.host_places import host_places
+from ansible_collections.mlkeys.transit.plugins.lookup.vars_files import _searched
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
+    FILES,
+    PATHS,
+    SERVICES,
+    declared,
+    missing_reason,
+)
+from jinja2 import Undefined
+
+FOUND: dict[str, Any] = {"ciphertexts": []}
+FILE = [{"src": "x.j2", "dest": "/srv/.env"}]
+
+
+@pytest.mark.parametrize(
+    ("variables", "paths"),
+    [
+        ({PATHS: ["/a", "/b"]}, ["/a", "/b"]),
+        ({PATHS: ["/a"], FILES: FILE, SERVICES: [{"name": "x"}]}, ["/a", "/srv/.env", "/etc/mlkeys"]),
+        ({PATHS: [], FILES: FILE}, ["/srv/.env"]),
+        ({PATHS: ["/srv/.env"], FILES: FILE}, ["/srv/.env"]),
+        ({SERVICES: [{"name": "x", "state": "absent"}]}, []),
+        ({SERVICES: [{"name": "x", "state": "absent"}, {"name": "y", "state": "present"}]}, ["/etc/mlkeys"]),
+        ({PATHS: []}, []),
+        ({}, []),
+    ],
+)
+def test_what_a_host_declares_adds_up(variables: dict[str, Any], paths: list[str]) -> None:
+    """The same where the playbooks search hosts, and where the search of the controller leaves out what they search."""
+    assert list(declared(variables).paths) == paths
+    assert host_places(*(variables.get(name, []) for name in (PATHS, FILES, SERVICES))) == paths
+    assert _searched(variables) == paths
+    assert declared(variables).is_empty is (variables == {PATHS: []})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "what"),
+    [
+        *((PATHS, value, "paths") for value in (False, None, "", "/srv", 7, {"x": "/y"}, [""], [None], [["/x"]])),
+        *((FILES, value, "files, each with src and dest") for value in (None, "/x", ["/x"], [{"src": "/x"}])),
+        *((SERVICES, value, "services, each with name") for value in (None, "x", ["x"])),
+    ],
+)
+def test_a_variable_of_another_type_is_named(variable: str, value: Any, what: str) -> None:
+    """Also if all else that the host declares was searched."""
+    other = FILES if variable == PATHS else PATHS
+    one = {"inventory_hostname": "a", other: FILE if other == FILES else ["/x"], variable: value}
+    assert missing_reason(one, [FOUND]) == f"its variable {variable} must be a list of {what}"
+    assert missing_reason(one, [], is_controller=True) is not None
+
+
+@pytest.mark.parametrize("value", ["{{ nosuch }}", Undefined(name="nosuch")])
+def test_a_variable_that_cannot_be_templated_is_named(value: Any) -> None:
+    reason = f"its variable {PATHS} has an error, or uses a variable that is not defined"
+    assert missing_reason({"inventory_hostname": "a", PATHS: value}, [FOUND]) == reason
