@@ -185,9 +185,21 @@ def test_what_a_process_was_started_with_can_be_blanked() -> None:
     assert "canary-token" not in shown
 
 
+@pytest.fixture
+def started_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what each Python program that starts was started with, by its process ID."""
+    folder = tmp_path / "site"
+    (folder / "seen").mkdir(parents=True)
+    code = f"import os; open(f'{folder}/seen/{{os.getpid()}}', 'ab').write(open('/proc/self/environ', 'rb').read())"
+    (folder / "sitecustomize.py").write_text(code)
+    before = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), before))))
+    return folder / "seen"
+
+
 @pytest.mark.parametrize("number", [None, "HUP"])
 def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
-    stored: Path, invoke: Invoke, allow: Allow, number: str | None
+    stored: Path, invoke: Invoke, allow: Allow, number: str | None, started_with: Path
 ) -> None:
     allow("decrypt", "encrypt", "hmac", "verify")
     program = (
@@ -213,3 +225,6 @@ def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
             assert started.stdout.readline() == b"sk-second\n"
             started.send_signal(signal.SIGTERM)
             assert started.wait(20) == 128 + signal.SIGTERM
+        inner = [path.read_bytes() for path in started_with.iterdir() if path.name != str(started.pid)]
+        assert inner
+        assert not [seen for seen in inner if os.environ["BAO_TOKEN"].encode() in seen]
