@@ -63,6 +63,7 @@ def test_variables_are_named_as_asked(stored: Path, process: Process, allow: All
         (["--only", "gpc", "--", "true"], 1, "Did you mean 'gcp'"),
         (["--env", "gpc=G", "--", "true"], 1, "Did you mean 'gcp'"),
         (["--file", "gcp=/no/such/folder/file", "--", "true"], 1, "cannot be created"),
+        (["--env-name", "MY_{NAME}", "--", "true"], 1, "MY_GCP is set in your environment. Leave out the secret 'gcp'"),
         (["--signal", "HUP", "--", "true"], 2, "--signal needs --watch"),
         (["--", "/no/such/program"], 127, "/no/such/program: command not found."),
         (["--", "/etc"], 126, "/etc: "),
@@ -70,9 +71,16 @@ def test_variables_are_named_as_asked(stored: Path, process: Process, allow: All
     ],
 )
 def test_the_status_is_that_of_the_program_or_says_why_there_is_none(
-    stored: Path, process: Process, allow: Allow, arguments: list[str], status: int, words: str
+    stored: Path,
+    process: Process,
+    allow: Allow,
+    arguments: list[str],
+    status: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     allow("decrypt")
+    monkeypatch.setenv("MY_GCP", "of the shell")
     assert stored.exists()
     assert words in process("run", *arguments, status=status).stderr.decode()
 

@@ -19,6 +19,7 @@ from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.environment import (
     ADDRESSES,
     LOGIN_FACTS,
+    check_unused,
     inherited,
     is_credential,
     pairs,
@@ -139,11 +140,9 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
         secrets = only(stored_secrets(lambda: client, paths), options["names"])
         check_known([*given, *as_files], [secret.name for secret in secrets])
         named = variables([one.name for one in secrets if one.name not in as_files], options["env_name"], given)
+        environment = _inherited(options)
+        check_unused(named, given, environment, keep_login=options["keep_login"])
         values = plaintexts(client, secrets)
-    login, addresses = login_variables()
-    environment = inherited(
-        os.environ, login, addresses, all_of_it=options["inherit"], keep_login=options["keep_login"]
-    )
     made = memory_files({name: values[name] for name in as_files}) if as_files else {}
     for name, place in as_files.items():
         if "/" in place:
@@ -151,6 +150,11 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
         else:
             environment[place] = str(made[name])
     return {**environment, **{named[name]: os.fsdecode(text_of(name, values[name])) for name in named}}
+
+
+def _inherited(options: Options) -> dict[str, str]:
+    login, addresses = login_variables()
+    return inherited(os.environ, login, addresses, all_of_it=options["inherit"], keep_login=options["keep_login"])
 
 
 def login_variables() -> tuple[set[str], set[str]]:
