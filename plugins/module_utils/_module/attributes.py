@@ -33,9 +33,11 @@ class AttributeChange:
     Attributes:
         wanted: those that are asked for and that the file does not have.
         before: the diff's left side, ``after`` its right side. A new file shows none.
+        asked: those that are asked for. Another file in its place gets all of them.
     """
 
     wanted: Attributes
+    asked: Attributes
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
 
@@ -89,11 +91,12 @@ def _compared(module: AnsibleModule, file: Place, options: Mapping[str, Any]) ->
         _label(module, asked["secontext"], file),
     )
     if file.status is None:
-        return AttributeChange(given)
+        return AttributeChange(given, given)
     had = Attributes(file.status.st_uid, file.status.st_gid, stat.S_IMODE(file.status.st_mode), file.label())
     names = [name for name in _SHOWN if getattr(given, name) not in (None, getattr(had, name))]
     return AttributeChange(
         Attributes(**{name: getattr(given, name) for name in names}),
+        given,
         {_SHOWN[name][0]: _SHOWN[name][1](getattr(had, name)) for name in names},
         {_SHOWN[name][0]: _SHOWN[name][1](getattr(given, name)) for name in names},
     )

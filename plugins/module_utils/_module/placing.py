@@ -22,6 +22,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders, replacing
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# To reach what is in it, which needs no right to read it.
+_WAY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 
 # A file system's clock may be behind by a tick, or the one of a network's server by more.
 _CLOCK_SECONDS = 2.0
@@ -223,20 +225,51 @@ def _kind(mode: int) -> str:
 
 
 def _remove(folder: int, name: str) -> None:
-    """A file, a link, or a folder with all that is in it. No link is followed."""
+    """A file, a link, or a folder with all that is in it, however deep. No link is followed.
+
+    One folder is open at a time: a tree may be deeper than a process may have folders open.
+
+    Raises:
+        ChangedMeanwhile: somebody else moved a folder.
+    """
+    above: list[tuple[str, tuple[int, int], list[str]]] = []
+    here, left = os.dup(folder), [name]
     try:
-        inner = os.open(name, _FOLDER, dir_fd=folder)
+        while left or above:
+            if left:
+                entry = left.pop()
+                inner = _unlinked_or_opened(here, entry)
+                if inner is not None:
+                    above.append((entry, _identity(here), left))
+                    os.close(here)
+                    here = inner
+                    left = os.listdir(here)
+            else:
+                entry, outer, left = above.pop()
+                back = os.open("..", _WAY, dir_fd=here)
+                os.close(here)
+                here = back
+                if _identity(here) != outer:
+                    raise replacing.ChangedMeanwhile(errno.ESTALE, "it was changed by somebody else meanwhile")
+                os.rmdir(entry, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _unlinked_or_opened(folder: int, name: str) -> int | None:
+    """Remove what is not a folder. Returns the descriptor of a folder."""
+    try:
+        return os.open(name, _FOLDER, dir_fd=folder)
     except OSError as error:
         if error.errno not in (errno.ENOTDIR, errno.ELOOP):
             raise
-        os.unlink(name, dir_fd=folder)
-        return
-    try:
-        for entry in os.listdir(inner):
-            _remove(inner, entry)
-    finally:
-        os.close(inner)
-    os.rmdir(name, dir_fd=folder)
+    os.unlink(name, dir_fd=folder)
+    return None
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 _STATES: dict[str, Callable[[AnsibleModule, Item, bool], Placed]] = {

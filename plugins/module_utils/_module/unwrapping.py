@@ -43,7 +43,7 @@ def _prepared(module: AnsibleModule, opened: contextlib.ExitStack, file: File, p
     new, problem = NewFile(file.folder), None
     try:
         opened.enter_context(new)
-        new.take(file, attributes.wanted)
+        new.take(file, attributes.asked)
     except OSError as error:
         problem = error
     if problem is not None:

@@ -144,10 +144,7 @@ def put(
     differs = changed or bool(attributes.after)
     problem: OSError | None = None
     try:
-        if content is not None:
-            file.replace(content, attributes.wanted)
-        elif attributes.after and not module.check_mode:
-            file.set(attributes.wanted)
+        _written(file, content, attributes, dry_run=module.check_mode)
     except replacing.ChangedMeanwhile as error:
         if may_retry:
             raise
@@ -161,6 +158,23 @@ def put(
     return set_flags(module, file, module.params, changed=differs)
 
 
+def _written(file: File, content: bytes | None, attributes: AttributeChange, *, dry_run: bool) -> None:
+    """
+    Raises:
+        UnsafeOwner: another user may have put the file there, also where its content stays.
+    """
+    keeps = file.status is None or file.folder.keeps_owner(file.status, attributes.asked.uid)
+    if content is None and not keeps:
+        # Who owned the file may have it open. Nobody has the one that replaces it.
+        content = file.read()
+    if dry_run:
+        return
+    if content is not None:
+        file.replace(content, attributes.asked)
+    elif attributes.after:
+        file.set(attributes.wanted)
+
+
 def cannot_write(module: AnsibleModule, path: str, error: OSError, *, changed: bool = False) -> NoReturn:
     """End the module with what stands in the way."""
     _end(module, _unwritable(path, error), changed=changed)
@@ -170,4 +184,6 @@ def _unwritable(path: str, error: OSError) -> str:
     if isinstance(error, replacing.ChangedMeanwhile):
         return f"{path} was changed by somebody else meanwhile. It was left as it is. Run again."
     problem = error.strerror or "unknown error"
+    if isinstance(error, folders.UnsafeOwner):
+        return f"{path} was left as it is: {problem}. Set owner, or remove the file."
     return f"{path} cannot be written ({problem}). Check its folder's permissions and free space."

@@ -40,6 +40,10 @@ class UnsafeFile(OSError):
     """It may be another one than its owner meant."""
 
 
+class UnsafeOwner(UnsafeFile):
+    """Somebody put it there who may not have what is written into it."""
+
+
 class Busy(OSError):
     """Another run is writing in the folder."""
 
@@ -116,6 +120,27 @@ class Folder:
         if not keeps or not _is_trusted(status.st_uid):
             owner, what = f"it belongs to the user with ID {status.st_uid}", "folder" if is_folder else "file"
             raise UnsafeFile(errno.EPERM, f"{owner}, and may be another {what} that was renamed in {self.tree}")
+
+    def keeps_owner(self, status: os.stat_result, asked: int | None) -> bool:
+        """Whether what replaces a file in it keeps the file's owner, rather than to get another one that is asked for.
+
+        Raises:
+            UnsafeOwner: none is asked for, and another user may have put the file there to get what is written into it.
+        """
+        if asked is not None and asked == status.st_uid:
+            return True
+        if self.tree is None or _is_trusted(status.st_uid) or self._is_owners(status.st_uid, self.tree):
+            return True
+        if asked is not None:
+            return False
+        owner = f"it is owned by the user with ID {status.st_uid}"
+        raise UnsafeOwner(errno.EPERM, f"{owner}, who may have put it there: it is in {self.tree}")
+
+    def _is_owners(self, uid: int, tree: Tree) -> bool:
+        """Whether what a user owns in it is in a folder of that user, where nobody else may put it."""
+        folder = os.fstat(self.descriptor)
+        others = 0o022 if os.geteuid() == 0 else 0o002
+        return uid in (tree.uid, folder.st_uid) and not (tree.is_shared and folder.st_mode & others)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[int | None]:

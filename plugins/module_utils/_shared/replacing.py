@@ -63,6 +63,8 @@ class Folder(Protocol):
 
     def check_moved(self, status: os.stat_result) -> None: ...
 
+    def keeps_owner(self, status: os.stat_result, asked: int | None) -> bool: ...
+
 
 @dataclass(frozen=True)
 class Attributes:
@@ -199,10 +201,7 @@ class File:
         self.check_unchanged()
 
     def check_unchanged(self) -> None:
-        """
-        Raises:
-            ChangedMeanwhile: it is not what it was when it was opened.
-        """
+        """Raises `ChangedMeanwhile` if it is not what it was when it was opened."""
         found = self._found()
         if (found and _state(found)) != (self.status and _state(self.status)):
             raise _changed()
@@ -210,7 +209,7 @@ class File:
     def give_to(self, new: int, attributes: Attributes) -> None:
         """Give a new file, by its descriptor, what this one has, unless it is to have something else."""
         mode, label = _NEW_MODE, None
-        if self.status is not None:
+        if self.status is not None and self.folder.keeps_owner(self.status, attributes.uid):
             mode, label = stat.S_IMODE(self.status.st_mode), label_of(self._descriptor)
             # Rights that others gave to their file might let them read the new one.
             _copy_attributes(self._descriptor, new, "" if _is_trusted(self.status.st_uid) else "user.")

@@ -49,12 +49,26 @@ def load(path: str, connect: Connect) -> VarsFile:
     if file.place is not None:
         stored = Documents(connect(), file.place.mount).read(file.place.path)
         document = interpret(dict(stored.content), f"{path} ({file.place})")
+        _check_control(document)
         if document.entries:
             check_document(document, file.backend, file.key)
         file = replace(document, place=file.place)
     if file.entries and not (file.backend and file.key):
         raise InvalidOption(f"{file.path} does not name the key that encrypted it. Write it with vault_transit_vars.")
     return file
+
+
+def _check_control(document: VarsFile) -> None:
+    """
+    Raises:
+        InvalidOption: who may write a document, and not the repository, would decide where and how Ansible runs.
+    """
+    controlling = ", ".join(str(name) for name in document.plain if str(name).startswith("ansible_"))
+    if controlling:
+        raise InvalidOption(
+            f"{document.path} sets {controlling} without encryption. It controls Ansible, which a document may not: "
+            "move it to a vars file."
+        )
 
 
 def load_document(mount: str, path: str, connect: Connect) -> VarsFile:

@@ -30,7 +30,7 @@ from mlkeys._model.types import (
 
 Delivery = Literal["ciphertext", "plaintext"]
 
-_VARIABLES = ("env", "environment_file", "exports")
+VARIABLES = ("env", "environment_file", "exports")
 SHAPES = ("template", "env", "environment_file", "exports", "yaml", "json", "toml", "agent")
 
 
@@ -152,7 +152,7 @@ class HostConfig(Element):
         }
         self.delivery = delivery
         self.plaintext_fields = frozenset({"content"} if delivery == "plaintext" else ())
-        self.mode = mode or ("0600" if delivery == "plaintext" or self.shape in _VARIABLES else "0640")
+        self.mode = mode or ("0600" if delivery == "plaintext" or self.shape in VARIABLES else "0640")
         self.owner = owner
         self.group = group
         self.restart = restart

@@ -155,7 +155,7 @@ class Guard:
 def guarding() -> Iterator[Guard]:
     """A guard that handles the signals, for the time of the block."""
     guard = Guard()
-    numbers = (*STOPPING, signal.SIGQUIT, signal.SIGALRM)
+    numbers = (*STOPPING, signal.SIGQUIT, signal.SIGABRT, signal.SIGALRM)
     before = {number: signal.signal(number, guard.on_signal) for number in numbers}
     try:
         yield guard

@@ -4,11 +4,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import json
+import os
+import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _PR_SET_DUMPABLE = 4
+
+_HANDED_OVER = "MLKEYS_RUN_HANDED_OVER"
+_READY = b"\n"
 
 
 def close_to_others() -> None:
@@ -28,3 +35,35 @@ def blank(variables: Iterable[str]) -> None:
         address = library.getenv(variable.encode("utf-8", "surrogateescape"))
         if address:
             ctypes.memset(address, 0, len(ctypes.string_at(address)))
+
+
+class HandOver:
+    """Variables for another process of `mlkeys`, which others do not see in what it was started with.
+
+    Attributes:
+        environment: what it is started with, to which `theirs` is passed on.
+    """
+
+    def __init__(self, environment: Mapping[str, str], hidden: Iterable[str]) -> None:
+        self._ours, self.theirs = socket.socketpair()
+        self._values = {name: environment[name] for name in hidden}
+        shown = {name: value for name, value in environment.items() if name not in self._values}
+        self.environment = {**shown, _HANDED_OVER: str(self.theirs.fileno())}
+
+    def give(self) -> None:
+        """Give them, once the other process has closed itself to others. If it ends before, nobody gets them."""
+        self.theirs.close()
+        with self._ours, contextlib.suppress(OSError):
+            if self._ours.recv(1) == _READY:
+                self._ours.sendall(json.dumps(self._values).encode("ascii"))
+
+
+def take_over() -> None:
+    """Get the variables that the process that started this one hands over. To be called after `close_to_others`."""
+    number = os.environ.pop(_HANDED_OVER, "")
+    if not number:
+        return
+    with socket.socket(fileno=int(number)) as given:
+        given.sendall(_READY)
+        with given.makefile("rb") as stream:
+            os.environ.update(json.loads(stream.read() or b"{}"))

@@ -50,7 +50,7 @@ def replace(path: Path, text: str, before: str | None, mode: int | None = None) 
             file.replace(text.encode(), replacing.Attributes(mode=mode))
     except replacing.ChangedMeanwhile:
         raise _changed(path) from None
-    except (folders.UnsafeLink, replacing.UnsafeFile) as error:
+    except (folders.UnsafeLink, folders.UnsafeFile, replacing.UnsafeFile) as error:
         raise MlkeysError(f"{path} cannot be written: {error.strerror}.") from None
     except OSError as error:
         problem = error.strerror or "unknown error"

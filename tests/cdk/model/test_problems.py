@@ -395,3 +395,15 @@ def test_nothing_is_written_while_there_is_a_problem(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(AppInvalid):
         synthesize(app_of(s))
+
+
+@pytest.mark.parametrize("keyword", ["env", "environment_file", "exports"])
+def test_no_secret_decides_what_code_a_program_runs(keyword: str) -> None:
+    s = stack()
+    group = Inventory(s, "inventory").group("web", ["web-1"])
+    text = key_in(s).encrypt(Secret.env("S")).ciphertext
+    given: dict[str, Any] = {keyword: {"PYTEST_ADDOPTS": text, "PATH": "/opt/app/bin", "S": text}}
+    HostConfig(s, "file", hosts=group, dest="/etc/app", delivery="plaintext", **given)
+    found = [problem for problem in problems(s) if "decides" in problem]
+    assert len(found) == 1
+    assert "PYTEST_ADDOPTS decides what code a program runs" in found[0]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlkeys._commands.secrets.environment import inherited, is_credential, pairs, text_of, variables
+from mlkeys._commands.secrets.environment import check_unused, inherited, is_credential, pairs, text_of, variables
 from mlkeys._commands.secrets.run import login_variables
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
@@ -145,3 +145,26 @@ def test_a_name_in_a_file_does_not_decide_what_code_runs(name: str, template: st
         variables([name], template, {})
     # The user may.
     assert variables([name], template, {name: "LD_PRELOAD"}) == {name: "LD_PRELOAD"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "keep_login", "problem"),
+    [
+        ("TZ", False, "TZ is set in your environment"),
+        ("user", False, "user is set in your environment"),
+        ("TZ2", False, ""),
+        ("OPENAI_API_KEY", False, ""),
+        ("AWS_ACCESS_KEY_ID", False, ""),
+        *((name, True, "where the login goes") for name in ("BAO_ADDR", "vault_token", "https_proxy", "SSL_CERT_FILE")),
+        *((name, False, "") for name in ("BAO_TOKEN", "VAULT_TOKEN", "HTTPS_PROXY", "SSL_CERT_FILE")),
+        ("OPENAI_API_KEY", True, ""),
+    ],
+)
+def test_a_name_in_a_file_does_not_replace_what_the_user_has_set(variable: str, keep_login: bool, problem: str) -> None:
+    outer = ["TZ", "user", "OPENAI_API_KEY", "AWS_ACCESS_KEY_ID"]
+    check_unused({"s": variable}, {"s": variable}, outer, keep_login=keep_login)
+    if problem:
+        with pytest.raises(MlkeysError, match=rf"{problem}.* with --only, or .* --env s=VARIABLE\."):
+            check_unused({"s": variable}, {}, outer, keep_login=keep_login)
+    else:
+        check_unused({"s": variable}, {}, outer, keep_login=keep_login)

@@ -63,6 +63,7 @@ def test_variables_are_named_as_asked(stored: Path, process: Process, allow: All
         (["--only", "gpc", "--", "true"], 1, "Did you mean 'gcp'"),
         (["--env", "gpc=G", "--", "true"], 1, "Did you mean 'gcp'"),
         (["--file", "gcp=/no/such/folder/file", "--", "true"], 1, "cannot be created"),
+        (["--env-name", "MY_{NAME}", "--", "true"], 1, "MY_GCP is set in your environment. Leave out the secret 'gcp'"),
         (["--signal", "HUP", "--", "true"], 2, "--signal needs --watch"),
         (["--", "/no/such/program"], 127, "/no/such/program: command not found."),
         (["--", "/etc"], 126, "/etc: "),
@@ -70,9 +71,16 @@ def test_variables_are_named_as_asked(stored: Path, process: Process, allow: All
     ],
 )
 def test_the_status_is_that_of_the_program_or_says_why_there_is_none(
-    stored: Path, process: Process, allow: Allow, arguments: list[str], status: int, words: str
+    stored: Path,
+    process: Process,
+    allow: Allow,
+    arguments: list[str],
+    status: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     allow("decrypt")
+    monkeypatch.setenv("MY_GCP", "of the shell")
     assert stored.exists()
     assert words in process("run", *arguments, status=status).stderr.decode()
 
@@ -185,9 +193,21 @@ def test_what_a_process_was_started_with_can_be_blanked() -> None:
     assert "canary-token" not in shown
 
 
+@pytest.fixture
+def started_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what each Python program that starts was started with, by its process ID."""
+    folder = tmp_path / "site"
+    (folder / "seen").mkdir(parents=True)
+    code = f"import os; open(f'{folder}/seen/{{os.getpid()}}', 'ab').write(open('/proc/self/environ', 'rb').read())"
+    (folder / "sitecustomize.py").write_text(code)
+    before = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), before))))
+    return folder / "seen"
+
+
 @pytest.mark.parametrize("number", [None, "HUP"])
 def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
-    stored: Path, invoke: Invoke, allow: Allow, number: str | None
+    stored: Path, invoke: Invoke, allow: Allow, number: str | None, started_with: Path
 ) -> None:
     allow("decrypt", "encrypt", "hmac", "verify")
     program = (
@@ -213,3 +233,6 @@ def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
             assert started.stdout.readline() == b"sk-second\n"
             started.send_signal(signal.SIGTERM)
             assert started.wait(20) == 128 + signal.SIGTERM
+        inner = [path.read_bytes() for path in started_with.iterdir() if path.name != str(started.pid)]
+        assert inner
+        assert not [seen for seen in inner if os.environ["BAO_TOKEN"].encode() in seen]

@@ -452,7 +452,7 @@ def runs(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGABRT])
 def test_a_signal_while_the_editor_is_open_leaves_nothing(stored: Path, runtime: Path, number: signal.Signals) -> None:
     before = stored.read_bytes()
     with held_open(runtime) as (process, pid):

@@ -219,3 +219,20 @@ def test_a_folder_in_the_place_of_the_new_one_is_not_given_away(
         done = place({"path": f"{theirs}/made", "state": "directory", "owner": "1234"})
     assert "was changed by somebody else meanwhile" in done.msg
     assert (theirs / "made").stat().st_uid == 0
+
+
+def test_a_tree_of_any_depth_is_removed(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    here = os.open(tmp_path, os.O_RDONLY)
+    for name in ("tree", *["d"] * 1500):
+        os.mkdir(name, dir_fd=here)
+        inner = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(os.open("file", os.O_CREAT, dir_fd=inner))
+        os.symlink(kept, "link", dir_fd=inner)
+        os.close(here)
+        here = inner
+    os.close(here)
+    assert place({"path": f"{tmp_path}/tree", "state": "absent"}).changed
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]

@@ -77,6 +77,28 @@ def test_files_and_vars_files(bao: Bao, mount: str, theirs: Path, unharmed: Call
     assert True in outcomes, "nothing was in the way"
 
 
+@pytest.mark.parametrize("content", ["K=new", "K=old"])
+def test_a_file_that_a_neighbour_put_there_before(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "shared" / "m.env"
+    path.parent.mkdir()
+    path.parent.chmod(0o1777)
+    path.write_text("K=old")
+    os.chown(path, ANOTHER, ANOTHER)
+    options = {"path": str(path), "content": content}
+    for check in (False, True):
+        refused = run_module("vault_transit_file", {**options, "mode": "0640"}, check=check)
+        assert refused.msg.startswith(f"{path} was left as it is: it is owned by the user with ID {ANOTHER}")
+        assert refused.msg.endswith("Set owner, or remove the file.")
+    refused = run_module("vault_transit_files", {"files": [{**options, "state": "file"}]})
+    assert f"{path} was left as it is: it is owned" in refused.msg
+    assert (path.read_text(), path.stat().st_uid) == ("K=old", ANOTHER)
+    with path.open() as held:
+        assert run_module("vault_transit_file", {**options, "owner": "root"}).changed
+        # Whoever had it open has the old one.
+        assert os.fstat(held.fileno()).st_ino != path.stat().st_ino
+    assert (path.read_text(), path.stat().st_uid, path.stat().st_gid) == (content, 0, 0)
+
+
 def wrapping_token(bao: Bao) -> str:
     request = urllib.request.Request(  # noqa: S310  of the test's own server
         f"{bao.addr}/v1/sys/wrapping/wrap",

@@ -304,6 +304,46 @@ def test_a_hard_link_of_a_neighbour_is_refused(theirs: Path, victim: Path) -> No
     assert facts(victim) == before
 
 
+@pytest.fixture
+def planted(path: Path) -> Path:
+    """A file that a neighbour put where all may, before its writer came."""
+    path.parent.chmod(0o1777)
+    path.write_text("old")
+    path.chmod(0o666)
+    os.chown(path, ANOTHER, ANOTHER)
+    return path
+
+
+@as_root
+def test_what_a_neighbour_put_into_a_shared_folder_is_not_written_for_that_neighbour(planted: Path) -> None:
+    before = facts(planted)
+    with pytest.raises(folders.UnsafeOwner, match=rf"owned by the user with ID {ANOTHER}.*{planted.parent}"):
+        replace(planted)
+    planted.parent.chmod(0o777)
+    with pytest.raises(folders.UnsafeOwner):
+        replace(planted, attributes=Attributes(mode=0o600))
+    assert facts(planted) == before
+    assert only(planted)
+
+
+@as_root
+def test_it_is_replaced_for_whom_the_writer_names(planted: Path) -> None:
+    replace(planted, attributes=Attributes(uid=ANOTHER + 1))
+    status = planted.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (ANOTHER + 1, 0, 0o600)
+    os.chown(planted, ANOTHER, ANOTHER)
+    replace(planted, attributes=Attributes(uid=ANOTHER))
+    assert planted.stat().st_uid == ANOTHER
+
+
+@as_root
+def test_the_owner_of_a_folder_keeps_what_is_in_it(theirs: Path) -> None:
+    theirs.write_text("old")
+    os.chown(theirs, ANOTHER, ANOTHER)
+    replace(theirs)
+    assert theirs.stat().st_uid == ANOTHER
+
+
 def test_a_hard_link_in_a_folder_of_ones_own_is_replaced(path: Path, victim: Path) -> None:
     path.hardlink_to(victim)
     replace(path)

@@ -146,6 +146,21 @@ STEERING = [
     "ANSIBLE_CALLBACK_PLUGINS",
     "OPENSSL_CONF",
     "PROMPT_COMMAND",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "PYTEST_ADDOPTS",
+    "PYTEST_PLUGINS",
+    "LESSOPEN",
+    "VIMINIT",
+    "MAKEFLAGS",
+    "RUSTC_WRAPPER",
+    "GTK_MODULES",
+    "GUNICORN_CMD_ARGS",
+    "MAVEN_OPTS",
+    "NPM_CONFIG_SCRIPT_SHELL",
+    "npm_config_node_options",
+    "PIP_INDEX_URL",
+    "KUBECONFIG",
 ]
 
 
@@ -161,7 +176,18 @@ def test_no_secret_decides_what_code_runs(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["OPENAI_API_KEY", "PYTHONANYWHERE_API_TOKEN", "GIT_TOKEN", "PATHS", "NODE_AUTH_TOKEN", "ld_preload", "OLD_PW"],
+    [
+        *(
+            "OPENAI_API_KEY",
+            "PYTHONANYWHERE_API_TOKEN",
+            "GIT_TOKEN",
+            "PATHS",
+            "NODE_AUTH_TOKEN",
+            "ld_preload",
+            "OLD_PW",
+        ),
+        *("UV_PUBLISH_TOKEN", "UV_INDEX_OURS_PASSWORD", "CARGO_REGISTRY_TOKEN", "NPM_TOKEN", "AWS_SECRET_ACCESS_KEY"),
+    ],
 )
 def test_other_variables_hold_secrets(name: str) -> None:
     assert steering_problem(name) == ""

@@ -27,6 +27,16 @@ _CREDENTIAL = re.compile(
     r"(?:ANSIBLE_HASHI_VAULT|VAULT|BAO|OPENBAO|MLKEYS)_(?:\w+_)?"
     r"(?:TOKEN|TOKEN_ID|TOKEN_FILE|PASSWORD|PASSPHRASE|SECRET|SECRET_ID|ROLE_ID|JWT|IDENTITY|SESSION|UNSEAL_KEYS?)"
 )
+# Variables that hold nothing but secrets: what the shell has in them, the secret of the file may replace.
+_HOLDS_A_SECRET = re.compile(
+    r"\w*_(?:KEY|KEY_ID|TOKEN|SECRET|PASSWORD|PASSPHRASE)|(?:TOKEN|SECRET|PASSWORD|PASSPHRASE)", re.IGNORECASE
+)
+# With these, a login goes to another server than the user's.
+_CONNECTION = re.compile(
+    r"(?:ANSIBLE_HASHI_VAULT|VAULT|BAO|OPENBAO|MLKEYS)_\w+|\w+_PROXY"
+    r"|SSL_CERT_(?:FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE",
+    re.IGNORECASE,
+)
 _USER = re.compile(r"(?<=//)[^\s,\"]*@|(?:^|(?<=,))[^\s,\"/]*@")
 
 
@@ -73,6 +83,35 @@ def variables(names: Iterable[str], template: str, given: Mapping[str, str]) -> 
             raise MlkeysError(f"Two secrets would be in {variable}. Set another one with --env {name}=VARIABLE.")
         found[name] = variable
     return found
+
+
+def check_unused(
+    named: Mapping[str, str], given: Mapping[str, str], environment: Iterable[str], *, keep_login: bool
+) -> None:
+    """Check that no file decides what the variables of the user say.
+
+    Args:
+        named: the variable of each secret.
+        given: those that the user chose, which may be any.
+        environment: the variables that the program gets besides.
+        keep_login: whether these include the login.
+
+    Raises:
+        MlkeysError: it would.
+    """
+    used = set(environment)
+    for name, variable in named.items():
+        if name in given:
+            continue
+        if keep_login and _CONNECTION.fullmatch(variable):
+            problem = f"{variable} may decide where the login goes that --keep-login passes on"
+        elif variable in used and not _HOLDS_A_SECRET.fullmatch(variable):
+            problem = f"{variable} is set in your environment"
+        else:
+            continue
+        raise MlkeysError(
+            f"{problem}. Leave out the secret '{name}' with --only, or choose its variable with --env {name}=VARIABLE."
+        )
 
 
 def is_credential(name: str) -> bool:

@@ -19,6 +19,7 @@ from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.environment import (
     ADDRESSES,
     LOGIN_FACTS,
+    check_unused,
     inherited,
     is_credential,
     pairs,
@@ -29,7 +30,7 @@ from mlkeys._commands.secrets.names import check_known
 from mlkeys._commands.secrets.stored import chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection
 from mlkeys._system.memory_files import link, memory_files
-from mlkeys._system.own_memory import blank, close_to_others
+from mlkeys._system.own_memory import HandOver, blank, close_to_others, take_over
 from mlkeys._system.processes import ChildProcess, exit_status
 
 if TYPE_CHECKING:
@@ -120,10 +121,12 @@ def command(
     if signal_name and not watch:
         raise click.UsageError("--signal needs --watch.")
     close_to_others()
+    take_over()
     paths = chosen_files(files)
     if watch:
-        _hide_login()
-        sys.exit(_watch(paths, _without_watch(files, argv, options), _SIGNALS[signal_name] if signal_name else None))
+        hidden = _hide_login()
+        own = _without_watch(files, argv, options)
+        sys.exit(_watch(paths, own, hidden, _SIGNALS[signal_name] if signal_name else None))
     # A core dump would contain the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _become(argv, _environment(paths, options))
@@ -137,11 +140,9 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
         secrets = only(stored_secrets(lambda: client, paths), options["names"])
         check_known([*given, *as_files], [secret.name for secret in secrets])
         named = variables([one.name for one in secrets if one.name not in as_files], options["env_name"], given)
+        environment = _inherited(options)
+        check_unused(named, given, environment, keep_login=options["keep_login"])
         values = plaintexts(client, secrets)
-    login, addresses = login_variables()
-    environment = inherited(
-        os.environ, login, addresses, all_of_it=options["inherit"], keep_login=options["keep_login"]
-    )
     made = memory_files({name: values[name] for name in as_files}) if as_files else {}
     for name, place in as_files.items():
         if "/" in place:
@@ -149,6 +150,11 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
         else:
             environment[place] = str(made[name])
     return {**environment, **{named[name]: os.fsdecode(text_of(name, values[name])) for name in named}}
+
+
+def _inherited(options: Options) -> dict[str, str]:
+    login, addresses = login_variables()
+    return inherited(os.environ, login, addresses, all_of_it=options["inherit"], keep_login=options["keep_login"])
 
 
 def login_variables() -> tuple[set[str], set[str]]:
@@ -181,11 +187,16 @@ def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
 # Watching: this process never holds a secret, since the one that it starts decrypts them. It does hold the login.
 
 
-def _hide_login() -> None:
-    """Take the login from where the program that is started could read it, though it runs as the same user."""
+def _hide_login() -> list[str]:
+    """Take the login from where the program that is started could read it, though it runs as the same user.
+
+    Returns the names of its variables, which this process keeps.
+    """
     collection.load()
     login, addresses = login_variables()
-    blank(name for name in os.environ if name in login | addresses or is_credential(name))
+    hidden = [name for name in os.environ if name in login | addresses or is_credential(name)]
+    blank(hidden)
+    return hidden
 
 
 def _without_watch(files: Sequence[Path], argv: Sequence[str], options: Options) -> list[str]:
@@ -204,13 +215,19 @@ def _without_watch(files: Sequence[Path], argv: Sequence[str], options: Options)
     return [*own, "--", *argv]
 
 
-def _watch(paths: Sequence[Path], own: Sequence[str], number: int | None) -> int:
-    """Run the program until it ends by itself; its exit status."""
+def _watch(paths: Sequence[Path], own: Sequence[str], hidden: Sequence[str], number: int | None) -> int:
+    """Run the program until it ends by itself; its exit status.
+
+    Args:
+        hidden: the variables of the login, which nobody may see beside the program either.
+    """
     while True:
         before = _marks(paths)
         changed = False
         with ChildProcess() as child:
-            with child.running(own, os.environ) as process:
+            login = HandOver(os.environ, hidden)
+            with child.running(own, login.environment, pass_fds=[login.theirs.fileno()]) as process:
+                login.give()
                 while process.poll() is None and not changed:
                     time.sleep(_POLL)
                     now = _marks(paths)

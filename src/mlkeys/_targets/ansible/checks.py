@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from mlkeys._analysis.view import View
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Encrypted
-from mlkeys._constructs.host_config import Agent, HostConfig
+from mlkeys._constructs.host_config import VARIABLES, Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Template
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.policy import Policy
@@ -120,3 +120,5 @@ def _host_config(view: View, config: HostConfig, sources: Mapping[str, str]) -> 
             yield problem
     elif (problem := problem_of(config.shape, config.content)) is not None:
         yield problem
+    elif config.shape in VARIABLES:
+        yield from services.problems_of_variables(view, config.content)

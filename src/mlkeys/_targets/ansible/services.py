@@ -60,6 +60,19 @@ def _problems_of_secrets(view: View, agent: Agent) -> Iterable[str]:
         yield f"agent: all of its secrets must be encrypted with one key, and not with {named}"
 
 
+def problems_of_variables(view: View, data: Mapping[str, Any]) -> Iterable[str]:
+    """Return the problems of variables that are not an agent's. What is no secret may be in any of them."""
+    for name, value in data.items():
+        problem = steering_problem(name)
+        if problem and any(_is_ciphertext(view, part) for part in parts(str(value))):
+            yield problem
+
+
+def _is_ciphertext(view: View, part: object) -> bool:
+    pointer = view.pointer(part) if isinstance(part, Target) else None
+    return pointer is not None and isinstance(pointer.element, Encrypted)
+
+
 def _encrypted(view: View, text: str) -> Encrypted | None:
     found = parts(str(text))
     if len(found) != 1 or not isinstance(found[0], Target):
