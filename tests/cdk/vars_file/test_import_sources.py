@@ -19,6 +19,8 @@ import yaml
 from click.testing import CliRunner
 
 from mlkeys._cli import main
+from mlkeys._errors import MlkeysError
+from mlkeys._import.kv_source import kv_values
 from tests.cdk import keys
 from tests.cdk.stores import KEY, decrypted, token_for
 from tests.cdk.vars_file.importing import ANTHROPIC, OPENAI, OTHER, TARGET, Importing, sealed
@@ -63,6 +65,39 @@ def test_a_secret_of_a_kv_engine_of_each_version(bao: Bao, importing: Importing,
         "x": "x",
         "port": "1.5",
     }
+
+
+def test_a_secret_of_version_1_that_looks_like_version_2(bao: Bao, importing: Importing, kv: str) -> None:
+    looks_so = {"data": {"x": "inner"}, "metadata": {"version": 3}}
+    bao.done("POST", f"kv1-{kv}/data/ml", {**looks_so, "openai": OPENAI})
+    bao.done("POST", f"kv1-{kv}/data/two", looks_so)
+    done = importing("kv", f"kv1-{kv}/data/ml", "--flatten", "--as-text")
+    assert decrypted(bao, TARGET) == {"openai": OPENAI, "data_x": "inner", "metadata_version": "3"}, done.output
+    TARGET.unlink()
+    importing("kv", f"kv1-{kv}/data/two", "--flatten", "--as-text")
+    assert decrypted(bao, TARGET) == {"data_x": "inner", "metadata_version": "3"}
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "about", "version", "names"),
+    [
+        ("kv/data/a", {}, {}, "1", ["data.x", "metadata.version"]),
+        ("kv/data/a", {}, {}, "2", ["x"]),
+        ("kv/data/a", {"openai": "y"}, {}, "", ["data.x", "metadata.version", "openai"]),
+        ("kv/a", {}, {}, "", ["data.x", "metadata.version"]),
+        ("kv/data/a", {}, dict.fromkeys(("created_time", "deletion_time", "destroyed"), ""), "", ["x"]),
+    ],
+)
+def test_only_what_version_2_wraps_is_unwrapped(
+    path: str, more: dict[str, Any], about: dict[str, Any], version: str, names: list[str]
+) -> None:
+    data = {"data": {"x": "z"}, "metadata": {"version": 3, **about}, **more}
+    assert [value.name for value in kv_values(data, path, version)] == names
+
+
+def test_a_secret_of_an_unknown_version_is_not_guessed() -> None:
+    with pytest.raises(MlkeysError, match="the secret with x if the engine has version 2, and one with data and"):
+        kv_values({"data": {"x": "secret"}, "metadata": {"version": 3}}, "kv/data/a")
 
 
 def test_a_secret_of_a_kv_engine_that_is_not_there(bao: Bao, importing: Importing, kv: str) -> None:
