@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import STORED
+from mlkeys._import.names import of_variable
 from mlkeys._import.values import NOTHING, TEXT, Index, Value, named_apart
 from mlkeys._import.yaml_source import yaml_values
 from mlkeys._providers.literals import secret_form
@@ -65,7 +66,7 @@ def _assigned(value: Value) -> Value:
         kind = kind if assigned else NOTHING
     refers = any(not found.group(1) for found in _REPLACED.finditer(text))
     plain = text if refers else text.replace("$$", "$")
-    return replace(value, path=(name,), text=plain, kind=kind, reference=refers and kind == TEXT)
+    return of_variable(replace(value, text=plain, kind=kind, reference=refers and kind == TEXT), name)
 
 
 def _about(path: Sequence[str]) -> str:

@@ -34,6 +34,38 @@ def login(import_login: None) -> None:
     """For all tests here."""
 
 
+# All of them
+
+
+def test_a_secret_in_the_place_of_a_name_is_not_shown(importing: Importing) -> None:
+    random = "Zx81kQmT0aLrB7vYc2Wd"
+    bare = [OPENAI, "hunter2x", "x" * 65, f"{OPENAI}=1", random, f"{random}==", f"export {random}"]
+    Path(".env").write_text("A=1\n" + "\n".join(bare) + "\nFROM_SHELL\n")
+    items = "".join(f"      - {one!r}\n" for one in bare)
+    Path("compose.yaml").write_text(f"services:\n  a:\n    environment:\n{items}      - A=1\n")
+    Path("secret.yaml").write_text(f"kind: Secret\nstringData: {{{OPENAI}: }}\n")
+    for source in (("dotenv", ".env"), ("compose", "compose.yaml"), ("kubernetes", "secret.yaml")):
+        for options in ((), ("--skip-empty",), ("--dry-run",)):
+            done = importing(*source, *options, status=1)
+            assert not [one for one in (*bare, random, OPENAI) if one.lower() in done.output.lower()], done.output
+    assert (
+        "line_2 (line 2) assigns nothing, and is not shown: use --skip line_2"
+        in importing("dotenv", ".env", status=1).stderr
+    )
+    skips = [word for line in range(2, 9) for word in ("--skip", f"line_{line}")]
+    done = importing("dotenv", ".env", *skips, "--skip-empty")
+    assert not [one for one in bare if one.lower() in done.output.lower()], done.output
+    assert "from_shell" in done.output.lower()
+
+
+def test_what_cannot_be_read_is_not_empty(importing: Importing) -> None:
+    Path("secret.yaml").write_text("kind: Secret\ndata: {bin: //79, ok: YQ==, none: ''}\n")
+    done = importing("kubernetes", "secret.yaml", "--skip-empty", status=1)
+    assert "bin (line 2) contains binary data, and variables are text: use --skip bin" in done.stderr
+    Path(".env").write_text(f"A=1\n#{'x' * 100_000}\nB=x\0y\n")
+    assert "B (line 3) contains a NUL character" in importing("dotenv", ".env", status=1).stderr
+
+
 # KV
 
 
