@@ -194,6 +194,30 @@ def test_a_variable_from_the_shell_has_no_value(importing: Importing) -> None:
     assert "has no environment:" in importing("compose", "compose.yaml", status=1).stderr
 
 
+def test_what_compose_gives_elsewhere_is_named(importing: Importing) -> None:
+    Path("compose.yaml").write_text(f"""\
+services:
+  a:
+    environment: {{A: x}}
+    post_start: [{{command: [x], environment: {{PW: {OTHER}}}}}]
+    pre_stop: [{{command: [run, --password={OTHER}], environment: ["PW={OTHER}"]}}]
+    provider: {{type: x, options: {{size: {OTHER}}}}}
+    command: redis-server --requirepass {OTHER}
+    entrypoint: [run, --token-file, /run/x, --api-key, "{OTHER}", pg://u:correct@h]
+    healthcheck: {{test: "curl -f http://localhost/token && PGPASSWORD=$$PW run --secret $$S"}}
+    labels: {{traefik.basicauth.users: {OTHER}, other: x, my.token: "${{T}}"}}
+""")
+    done = importing("compose", "compose.yaml", status=1)
+    for name in ("post_start.0.environment.PW", "pre_stop.0.environment.0", "provider.options.size"):
+        assert f"services.a.{name} (line" in done.stderr
+    left = ("post_start", "pre_stop.0.environment", "provider")
+    skips = [word for one in left for word in ("--skip", f"services.a.{one}")]
+    done = importing("compose", "compose.yaml", *skips)
+    named = {line.split()[0] for line in done.stdout.splitlines() if "not in environment:" in line}
+    rest = ("pre_stop.0.command.1", "command", "entrypoint.3", "entrypoint.5", "labels.traefik.basicauth.users")
+    assert named == {f"services.a.{one}" for one in rest}
+
+
 def test_nothing_in_a_compose_file_is_dropped_silently(bao: Bao, importing: Importing) -> None:
     text = f"""\
 include: [base.yaml]
