@@ -445,6 +445,16 @@ environment_variables: {{PORT: 5}}
 """
 
 
+def test_further_names_of_secrets_of_litellm(bao: Bao, importing: Importing) -> None:
+    Path("config.yaml").write_text("""\
+general_settings: {smtp_pass: one, db_pwd: two, key_passphrase: three, pass_through: x, compass: y}
+litellm_settings: {callback_settings: {otel: {headers: "x-honeycomb-team=four", endpoint: z}}, spend_headers: [x-a]}
+""")
+    done = importing("litellm", "config.yaml")
+    assert set(decrypted(bao, TARGET)) == {"smtp_pass", "db_pwd", "key_passphrase", "litellm_headers"}, done.output
+    assert "All other values stay in it as they are" in done.stderr
+
+
 def test_secrets_of_litellm_are_also_known_by_their_form(bao: Bao, importing: Importing) -> None:
     source = Path("config.yaml")
     before = OF_OTHER_NAMES.format(openai=OPENAI)

@@ -179,11 +179,12 @@ def litellm(source: Path, **options: Any) -> None:
     def refer(variables: Mapping[tuple[str, ...], str]) -> str:
         named = {path: name.upper() for path, name in variables.items()}
         replacing.replace(source, configuration.with_references(named), configuration.text)
-        return f"which now refers to them as {PREFIX}NAME: {', '.join(sorted(set(named.values())))}."
+        return f"which now refers to them as {PREFIX}NAME: {', '.join(sorted(set(named.values())))}. {_OTHERS}"
 
     run_import(read, options, refer)
 
 
+_OTHERS = "All other values stay in it as they are: look for secrets with other names there."
 _ABOUT_COMMITS = "If the old file was ever in a commit, a backup or a message, replace the secrets at their providers."
 
 
