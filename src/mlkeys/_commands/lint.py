@@ -109,7 +109,8 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     shows what to do. It encrypts with the rights of 'mlkeys import'. A secret that was in a commit must be replaced at
     its provider all the same.
 
-    The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there.
+    The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there. It begins with #, //, --,
+    ;, <!-- or /*, outside of quotation marks, on a line of up to 2,000 characters.
 
     Exits with 1 if there are findings other than notes. Otherwise exits with 2 if a file could not be checked, which is
     then named (leave it out with --exclude), or on errors. --server needs a token with the capability read on the keys
@@ -183,7 +184,7 @@ def _fix(tree: Worktree, patterns: Patterns, options: Options) -> None:
     allowed = _known(baseline) if baseline is not None else frozenset()
     aim = fix.Aim(options["to"] or Path(), options["key"], options["backend"])
     for line in fix.moved(tree, patterns, aim, allowed):
-        click.echo(printable(line), err=True)
+        click.echo(reports.on_one_line(line), err=True)
 
 
 def _scanned(tree: Worktree, patterns: Patterns, options: Options) -> Iterator[Scanned]:
@@ -329,6 +330,6 @@ def _show(found: list[Finding], checked: _Checked, output: str, *, hidden: int) 
         for line in reports.advice(found):
             click.echo(line, err=True)
         for reason in checked.skipped:
-            click.secho(printable(f"Not checked: {reason}."), fg="yellow", err=True)
+            click.secho(reports.on_one_line(f"Not checked: {reason}."), fg="yellow", err=True)
         aside = f" Show {hidden} more with --notes." if hidden else ""
         click.echo(reports.counts(found, checked.files) + aside, err=True)

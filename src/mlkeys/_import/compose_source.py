@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import STORED
+from mlkeys._import.names import of_variable
 from mlkeys._import.values import NOTHING, TEXT, Index, Value, named_apart
 from mlkeys._import.yaml_source import yaml_values
 from mlkeys._providers.literals import secret_form
@@ -20,6 +21,17 @@ _REPLACED = re.compile(r"\$(?:(\$)|(?=[{A-Za-z_]))")
 _DEPTH = 4
 _MISSHAPEN = "has a shape that Compose refuses"
 _ELSEWHERE = "is not in environment:, which is all that this command imports; move it by hand"
+_NOT_TAKEN = "not in environment:; move it by hand if it is a secret"
+_HOOKS = ("post_start", "pre_stop")
+_COMMANDS = ("command", "entrypoint", "healthcheck", "labels", *_HOOKS)
+_WORDS = r"(?:pass(?!thr|ive)\w*|pwd|secret|token|api[-_]?key|credentials?|basicauth)"
+# An option or a variable that gets a secret, but not from a file or from Compose.
+_GETS_ONE = re.compile(
+    rf"(?:\A|[\s;&|'\"])(?:--?|[A-Z0-9_]*)[\w-]*?{_WORDS}(?![\w.-]*(?:file|path))[\w.-]*[\"']?(?:[=:]|\s+|\Z)(?!\s*[\"']?\$)"
+    r"|[a-z][a-z0-9+.-]*://[^/\s:@]*:(?!\$)[^/\s@]+@",
+    re.IGNORECASE,
+)
+_NAMES_ONE = re.compile(_WORDS, re.IGNORECASE)
 
 
 def compose_values(text: str, path: str) -> list[Value]:
@@ -53,8 +65,9 @@ def _entry(value: Value) -> Value | None:
         return None if value.kind == NOTHING and len(path) < _DEPTH else replace(value, problem=_MISSHAPEN)
     if reason := _about(path):
         return replace(value, aside=reason)
-    is_elsewhere = _is_elsewhere(path) or secret_form(value.text) is not None
-    return replace(value, problem=_ELSEWHERE) if is_elsewhere else None
+    if _is_elsewhere(path) or secret_form(value.text) is not None:
+        return replace(value, problem=_ELSEWHERE)
+    return replace(value, aside=_NOT_TAKEN) if _may_be_secret(value) else None
 
 
 def _assigned(value: Value) -> Value:
@@ -65,7 +78,7 @@ def _assigned(value: Value) -> Value:
         kind = kind if assigned else NOTHING
     refers = any(not found.group(1) for found in _REPLACED.finditer(text))
     plain = text if refers else text.replace("$$", "$")
-    return replace(value, path=(name,), text=plain, kind=kind, reference=refers and kind == TEXT)
+    return of_variable(replace(value, text=plain, kind=kind, reference=refers and kind == TEXT), name)
 
 
 def _about(path: Sequence[str]) -> str:
@@ -80,6 +93,18 @@ def _about(path: Sequence[str]) -> str:
 
 
 def _is_elsewhere(path: Sequence[str]) -> bool:
-    """Whether a value is the argument of a build, or the content of a configuration or a secret."""
-    in_build = path[0] == "services" and tuple(path[2:4]) == ("build", "args")
-    return in_build or (path[0] in ("configs", "secrets") and path[2:3] == ("content",))
+    """Whether a value is for a build, a hook or a provider, or the content of a configuration or a secret."""
+    of_service = tuple(path[2:]) if path[0] == "services" else ()
+    in_hook = of_service[:1] in [(hook,) for hook in _HOOKS] and "environment" in of_service[2:3]
+    if in_hook or of_service[:2] in (("build", "args"), ("provider", "options")):
+        return True
+    return path[0] in ("configs", "secrets") and path[2:3] == ("content",)
+
+
+def _may_be_secret(value: Value) -> bool:
+    """Whether a part of a command or a label of a service seems to be a secret, by its name."""
+    path = value.path
+    if path[0] != "services" or not value.text or not set(path[2:3]) & set(_COMMANDS):
+        return False
+    is_named = not isinstance(path[-1], Index) and _NAMES_ONE.search(path[-1]) and not value.text.startswith("$")
+    return bool(is_named) or _GETS_ONE.search(value.text) is not None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import commented_lines
+from mlkeys._import.names import of_variable
 from mlkeys._import.values import NOTHING, TEXT, Value, refuse
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ STORED = (
 #: Shells and readers of such files also replace ${NAME}, $NAME, $(command) and `command`.
 REFERENCE = re.compile(rf"\$[({{A-Za-z_]|`[^`]+`|{STORED}")
 
+_WITH_NUL = "contains a NUL character, which no environment variable can"
+
 
 def dotenv_values(text: str, path: str) -> list[Value]:
     """The variables of a `.env` file. Of a name that is assigned several times, the last value counts.
@@ -46,12 +49,16 @@ def dotenv_values(text: str, path: str) -> list[Value]:
     refuse(path, [f"line {_line(binding)} is not an assignment (NAME=value)" for binding in bindings if binding.error])
     last = {binding.key: binding for binding in bindings}
     values = [
-        Value(
-            (str(binding.key),),
-            binding.value or "",
-            NOTHING if binding.value is None else TEXT,
-            _line(binding),
-            replaced=binding is not last[binding.key],
+        of_variable(
+            Value(
+                (),
+                binding.value or "",
+                NOTHING if binding.value is None else TEXT,
+                _line(binding),
+                replaced=binding is not last[binding.key],
+                problem=_WITH_NUL if "\0" in (binding.value or "") else "",
+            ),
+            str(binding.key),
         )
         for binding in bindings
     ]

@@ -8,20 +8,40 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlkeys._import.values import Members, Number, Value, walk
+from mlkeys._errors import MlkeysError
+from mlkeys._import.values import Members, Number, Value, on_one_line, walk
+
+FIRST, SECOND = "1", "2"
+_WRAPPED = {"data", "metadata"}
+# What version 2 always tells about a version of a secret.
+_ABOUT = {"created_time", "deletion_time", "destroyed", "version"}
 
 
-def kv_values(data: Mapping[str, Any]) -> list[Value]:
-    """The values of a secret of either version of the engine. Numbers are written as in JSON."""
-    return list(walk(_members(_secret(data))))
+def kv_values(data: Mapping[str, Any], path: str, version: str = "") -> list[Value]:
+    """The values of a secret. Numbers are written as in JSON.
+
+    Args:
+        version: of the engine; empty if the token may not read it.
+
+    Raises:
+        MlkeysError: it is not clear what of it is the secret.
+    """
+    return list(walk(_members(data["data"] if _is_wrapped(data, path, version) else data)))
 
 
-def _secret(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The secret itself: version 2 of the engine wraps it, beside data about its versions."""
-    inner, about = data.get("data"), data.get("metadata")
-    if isinstance(inner, Mapping) and isinstance(about, Mapping) and "version" in about:
-        return inner
-    return data
+def _is_wrapped(data: Mapping[str, Any], path: str, version: str) -> bool:
+    """Whether the secret is a part of what the engine returns: version 2 adds data about the secret's versions."""
+    about = data.get("metadata")
+    has_shape = set(data) == _WRAPPED and isinstance(data["data"], Mapping) and isinstance(about, Mapping)
+    if version or not has_shape or "data" not in path.split("/")[1:-1]:
+        return has_shape and version == SECOND
+    if isinstance(about, Mapping) and set(about) >= _ABOUT:
+        return True
+    fields = ", ".join(on_one_line(str(name)) for name in data["data"]) or "nothing"
+    raise MlkeysError(
+        f"{path} is the secret with {fields} if the engine has version 2, and one with data and metadata if it has "
+        f"version 1, which this token may not ask. Allow read on sys/internal/ui/mounts/{path}."
+    )
 
 
 def _members(content: Any) -> Any:

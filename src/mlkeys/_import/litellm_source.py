@@ -23,11 +23,12 @@ REFERENCE = re.compile(f"{TEMPLATE.pattern}|{_REFERENCE.pattern}")
 PREFIX = "os.environ/"
 
 _SECRET = re.compile(
-    r"(?:\A|_)(?:api_?key|key|key_id|secret|password|token|credentials|(?:database|redis|connection)_(?:url|string))\Z",
+    r"(?:\A|_)(?:api_?key|key|key_id|secret|password|passwd|pass|passphrase|pwd|token|credentials|(?:database|redis|connection)_(?:url|string))\Z",
     re.IGNORECASE,
 )
 _VARIABLES = "environment_variables"
 _HEADERS = re.compile(r"headers?\Z", re.IGNORECASE)
+_ASSIGNED = re.compile(r"[\w-]+\s*[=:]\s*\S")
 _SECRET_HEADER = re.compile(r"auth|cookie|key|secret|token|password|credential|signature", re.IGNORECASE)
 # Addresses that let in whoever knows them: of webhooks, and with a password.
 _HOOK = re.compile(r"webhook", re.IGNORECASE)
@@ -37,7 +38,10 @@ _LETS_IN = re.compile(
 )
 _IN_A_LIST = "is an item of a list, where LiteLLM replaces nothing"
 # They say nothing about what they are for.
-_GENERIC = {"api_key", "authorization", "key", "master_key", "password", "secret", "token"}
+_GENERIC = {
+    *("api_key", "authorization", "headers", "key", "master_key", "pass", "passphrase", "passwd", "password", "pwd"),
+    *("secret", "token"),
+}
 _TAG = "tag:yaml.org,2002:"
 _KINDS = {"str": TEXT, "int": NUMBER, "float": NUMBER, "bool": TRUTH, "timestamp": DATE}
 _UNSUITABLE = re.compile(r"[^a-z0-9]+")
@@ -162,7 +166,9 @@ def _is_secret(path: tuple[str, ...], node: ScalarNode) -> bool:
         return False
     is_header = _HEADERS.search(names[-2]) is not None if len(names) > 1 else False
     is_hook = "://" in text and any(map(_HOOK.search, names))
-    if is_hook or _SECRET.search(names[-1]) or (is_header and _SECRET_HEADER.search(names[-1])):
+    # As OpenTelemetry has them: several in one text.
+    are_headers = _HEADERS.search(names[-1]) and _ASSIGNED.search(text)
+    if is_hook or are_headers or _SECRET.search(names[-1]) or (is_header and _SECRET_HEADER.search(names[-1])):
         return True
     return _LETS_IN.search(text) is not None or secret_form(text) is not None
 

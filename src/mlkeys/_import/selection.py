@@ -110,7 +110,8 @@ def _left_out(value: Value, wishes: Wishes) -> str:
         return "assigned again later"
     if names & set(wishes.skip):
         return "--skip"
-    if wishes.skip_empty and value.kind in (TEXT, NOTHING) and not value.text:
+    # What could not be read has no text either, but is not empty.
+    if wishes.skip_empty and not value.problem and value.kind in (TEXT, NOTHING) and not value.text:
         return "--skip-empty"
     if value.aside:
         return value.aside

@@ -10,6 +10,11 @@ from mlkeys._lint.scalars import Scalar
 
 # Ansible evaluates these without braces.
 _BARE = {"when", "that", "failed_when", "changed_when", "until", "break_when", "var"}
+# The value of these is the name of a variable.
+_NAMES = {"register", "loop_var", "index_var"}
+# The same as arguments of a module in one text.
+_ARGUMENT = re.compile(r"(?:\A|\s)(?:var|that)=(?:\"[^\"]*|'[^']*|[^\s\"']*)\Z")
+_WITH_ARGUMENTS = re.compile(r"(?:.*\.)?(?:debug|assert|action|local_action)\Z")
 _TEXT = r"(?:\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|.)*?"
 _PIECE = re.compile(
     r"(?P<raw>\{%[-+]?\s*raw\s*[-+]?%\}.*?(?:\{%[-+]?\s*endraw\s*[-+]?%\}|\Z))"
@@ -36,4 +41,8 @@ def reason_in_value(text: str, scalar: Scalar, start: int) -> str:
     """The same for a value in a file of Ansible."""
     if scalar.key in _BARE:
         return f"the value of {scalar.key}: is an expression; write a variable there by hand"
+    if scalar.key in _NAMES:
+        return f"the value of {scalar.key}: is the name of a variable"
+    if _WITH_ARGUMENTS.match(scalar.key) and _ARGUMENT.search(text[scalar.start : start]):
+        return "it is in an expression; write a variable there by hand"
     return reason_in_template(text[scalar.start : scalar.end], start - scalar.start)

@@ -12,9 +12,16 @@ from dataclasses import dataclass
 ERROR, WARNING, NOTE = "error", "warning", "note"
 LEVELS = (ERROR, WARNING, NOTE)
 
-#: On the line of a finding, or alone on the line before it.
-ALLOWED = "mlkeys: allow"
-_COMMENT_ONLY = re.compile(rf"[^\w\n]*{re.escape(ALLOWED)}[^\w\n]*")
+#: A text without this has no comment that allows a finding.
+ALLOWED = "mlkeys:"
+# In a comment on the line of a finding, or alone in one on the line before it.
+_WORDS = r"(?:#|//|--|;|<!--|/\*)[ \t]*mlkeys:[ \t]*allow"
+_COMMENT = re.compile(rf"(?:\A|(?<=[\s,;(){{}}\[\]\"'`])){_WORDS}(?=\s|\Z|-->|\*/)")
+_COMMENT_ONLY = re.compile(rf"[\s{{]*{_WORDS}(?:\s*(?:-->|\*/|#\}}))?\s*")
+# An apostrophe in a word begins no text.
+_QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*(?:\"|\Z)|(?<!\w)'(?:\\.|[^'\\])*(?:'|\Z)|`[^`]*(?:`|\Z)")
+# Those of programs are longer, and everything in them is on the line of a comment.
+_LONGEST_LINE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,4 +231,11 @@ def is_allowed(lines: Sequence[str], line: int) -> bool:
     """Whether a comment allows a finding on a line."""
     if line > len(lines):
         return False
-    return ALLOWED in lines[line - 1] or (line > 1 and _COMMENT_ONLY.fullmatch(lines[line - 2]) is not None)
+    return _has_comment(lines[line - 1]) or (line > 1 and _COMMENT_ONLY.fullmatch(lines[line - 2]) is not None)
+
+
+def _has_comment(line: str) -> bool:
+    """Whether a line has the comment, which what is quoted there is not."""
+    if ALLOWED not in line or len(line) > _LONGEST_LINE:
+        return False
+    return _COMMENT.search(_QUOTED.sub('""', line)) is not None

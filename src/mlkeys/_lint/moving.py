@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from mlkeys._lint.expressions import reason_in_template, reason_in_value
 from mlkeys._lint.findings import Finding
+from mlkeys._lint.loading import Loading
 from mlkeys._lint.scalars import Scalar, quote_for, scalar_at, scalars_in
 from mlkeys._lint.secrets import Found, found_in
 from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns
@@ -80,10 +81,11 @@ class Move:
 
 @dataclass(frozen=True)
 class Moves:
-    """What can be moved out of a text, and the line and the reason of what cannot."""
+    """What can be moved out of a text, the line and the reason of what cannot, and what to know about what can."""
 
     done: tuple[Move, ...]
     left: tuple[tuple[int, str], ...]
+    about: str = ""
 
     def text(self, before: str) -> str:
         """The text with references."""
@@ -103,6 +105,7 @@ def moves_in(
     taken: Container[str],
     allowed: Container[str],
     named_by: str = "",
+    loading: Loading | None = None,
 ) -> Moves:
     """
     Args:
@@ -110,27 +113,29 @@ def moves_in(
         taken: names that no other secret may get.
         allowed: the digests of findings that are to stay.
         named_by: for an .env file, a file of Docker Compose that gives its variables to a service.
+        loading: what is known about the file that they move to.
     """
     kind = _kind(text, path)
+    loaded = loading if loading and _is_of_ansible(kind) else Loading()
     names = {secret: variable for variable, secret in known.items() if _is_of_ansible(kind) == _is_prefixed(variable)}
     done: list[Move] = []
     left: list[tuple[int, str]] = []
     for one, found, scalar in _placed(text, path, kind, patterns):
         if one.digest in allowed or any(move.start <= found.start < move.end for move in done):
             continue
-        reason = _reason(text, path, kind, found, scalar)
+        reason = _reason(text, path, kind, found, scalar) or loaded.reason
         if not reason and kind == _DOTENV and named_by:
             reason = _GIVEN.format(file=named_by)
         name = _name(text, kind, found)
         if not reason and kind == _DOTENV:
-            reason = _taken(name, found.secret, {**known, **variables(done)}, taken)
+            reason = _taken(name, found.secret, {**known, **variables(done)}, taken) or _again(text, name)
             names[found.secret] = name
         if reason:
             left.append((one.line, reason))
             continue
         names.setdefault(found.secret, _free(name, {*known, *names.values()}, taken))
         done.append(_move(text, kind, one, found, scalar, names[found.secret]))
-    return Moves(tuple(sorted(done, key=lambda move: move.start)), tuple(sorted(left)))
+    return Moves(tuple(sorted(done, key=lambda move: move.start)), tuple(sorted(left)), loaded.about)
 
 
 _GIVEN = (
@@ -204,6 +209,13 @@ def _taken(variable: str, secret: str, known: Mapping[str, str], taken: Containe
     if variable in taken or known.get(variable, secret) != secret:
         return f"there is another secret {variable}; rename one of them"
     return f"{variable} is reserved in vars files; rename it" if variable == METADATA or is_reserved(variable) else ""
+
+
+def _again(text: str, variable: str) -> str:
+    """Why a variable stays that several lines of an .env file assign: a line that is left would hide the new value."""
+    name = variable.upper()
+    lines = re.findall(rf"^[ \t]*(?:export[ \t]+)?[\"']?{re.escape(name)}[\"']?[ \t]*=", text, re.MULTILINE)
+    return f"{name} is assigned several times; keep one of the lines" if len(lines) > 1 else ""
 
 
 def _reason(text: str, path: str, kind: str, found: Found, scalar: Scalar | None) -> str:

@@ -18,8 +18,13 @@ _SEVERITY = {ERROR: "9.0", "warning": "5.0", NOTE: "1.0"}
 _FORMAT = 1
 
 
+def on_one_line(text: str) -> str:
+    """A message with all control characters as escapes: the name of a file could otherwise add lines of its own."""
+    return printable(text).replace("\n", "\\n")
+
+
 def line(one: Finding) -> str:
-    return printable(f"{one.path}:{one.line}:{one.column}: {one.rule.id}: {one.message}")
+    return on_one_line(f"{one.path}:{one.line}:{one.column}: {one.rule.id}: {one.message}")
 
 
 def advice(findings: Iterable[Finding]) -> list[str]:

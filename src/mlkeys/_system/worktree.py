@@ -20,6 +20,7 @@ from mlkeys._system.git import LARGEST, REGULAR_MODES, committed, contents_of, g
 
 # Used where git cannot list a folder.
 _IGNORED_FOLDERS = {".git", ".hg", ".svn", ".nox", ".tox", ".venv", "__pycache__", "node_modules"}
+_LOST = "is a link to something that does not exist"
 _TOO_LARGE = f"larger than {LARGEST // (1024 * 1024)} MiB"
 
 
@@ -111,7 +112,7 @@ class Worktree:
         seen: set[str] = set()
         for given in self._paths:
             if not given.exists():
-                raise MlkeysError(f"{given} does not exist.")
+                raise MlkeysError(f"{given} {_LOST if given.is_symlink() else 'does not exist'}.")
             named = not given.is_dir()
             for path in [str(given)] if named else self._below(given):
                 shown = os.path.normpath(path)

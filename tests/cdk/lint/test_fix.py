@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlkeys._lint.loading import loading
 from mlkeys._lint.moving import moves_in
 from mlkeys._providers.key_patterns import built_in
 from tests.cdk import keys
@@ -232,6 +234,8 @@ def test_a_text_stays_yaml(before: str, after: str) -> None:
 RAW = "it is between {% raw %} and {% endraw %}, where nothing is replaced"
 EXPRESSION = "it is in an expression of a template; write a variable there by hand"
 BARE = "the value of {key}: is an expression; write a variable there by hand"
+ARGUMENT = "it is in an expression; write a variable there by hand"
+TWICE = "CLAUDE is assigned several times; keep one of the lines"
 COPIED = "Ansible replaces nothing in this file; make it a template (templates/, .j2)"
 
 
@@ -259,6 +263,14 @@ COPIED = "Ansible replaces nothing in this file; make it a template (templates/,
             for key in ("when", "that", "until", "failed_when", "changed_when", "var")
             for text in ("- X: x == 'KEY'", "- X:\n    - y\n    - x == 'KEY'", "- a: {X: KEY}")
         ),
+        *(
+            (f"tasks/{key}.yml", f"- debug: x\n  {key}: KEY", f"the value of {key}: is the name of a variable")
+            for key in ("register", "loop_var", "index_var")
+        ),
+        ("tasks/a.yml", '- debug: var="KEY"', ARGUMENT),
+        ("tasks/a.yml", "- local_action: ansible.builtin.debug var='x KEY'", ARGUMENT),
+        (".env", "CLAUDE=KEY\nexport CLAUDE=other", TWICE),
+        (".env", "CLAUDE=other\nCLAUDE=KEY", TWICE),
         ("roles/a/files/a.yml", "a: KEY", COPIED),
         ("roles/requirements.yml", "- src: https://KEY@h", COPIED),
         ("roles/a/meta/main.yml", "a: KEY", COPIED),
@@ -279,12 +291,44 @@ def test_where_nothing_is_replaced_a_secret_stays(name: str, text: str, reason: 
         ("roles/a/templates/a.yml", "a: {{ x }}\nb KEY"),
         ("vars/a.yml", 'a: "{{ x }}"\nb: "{{ x }} KEY {{ y }}"'),
         ("tasks/a.yml", "- when: x\n  shell: a KEY b"),
+        ("tasks/a.yml", "- shell: x var=' KEY' b"),
     ],
 )
 def test_beside_what_is_not_replaced_a_secret_moves(name: str, text: str) -> None:
     moves = moves_in(text.replace("KEY", OPENAI), name, built_in(), {}, (), ())
     assert moves.left == ()
     assert moves.text(text.replace("KEY", OPENAI)) == text.replace("KEY", "{{ vault_openai_api_key }}")
+
+
+@pytest.mark.parametrize(
+    ("to", "name", "reason", "about"),
+    [
+        ("group_vars/all/k.transit.yml", "group_vars/web/a.yml", "", ""),
+        ("group_vars/all/k.transit.yml", "inventories/prod/host_vars/a.yml", "", ""),
+        ("group_vars/web/k.transit.yml", "group_vars/web/a.yml", "", ""),
+        ("group_vars/web.transit.yml", "group_vars/web.yml", "", ""),
+        ("group_vars/web/k.transit.yml", "group_vars/db/a.yml", "the hosts of group_vars/web only", ""),
+        ("group_vars/web/k.transit.yml", "group_vars/all.yml", "the hosts of group_vars/web only", ""),
+        ("host_vars/a/k.transit.yml", "group_vars/a/a.yml", "the hosts of host_vars/a only", ""),
+        ("inventories/dev/group_vars/all/k.transit.yml", "inventories/prod/group_vars/all.yml", "another inven", ""),
+        ("group_vars/web/k.transit.yml", "roles/r/tasks/main.yml", "", "for the hosts of group_vars/web only"),
+        ("group_vars/all/k.transit.yml", "roles/r/tasks/main.yml", "", ""),
+        ("vars/k.transit.yml", "group_vars/all.yml", "", "only where vars_files: or"),
+        ("group_vars/web/k.transit.yml", "compose.yaml", "", ""),
+    ],
+)
+def test_a_reference_is_written_where_its_variable_is_loaded(to: str, name: str, reason: str, about: str) -> None:
+    moves = moves_in(f"a: {OPENAI}\n", name, built_in(), {}, (), (), "", loading(name, to))
+    assert bool(moves.done) == (not reason)
+    assert reason in "".join(why for _line, why in moves.left)
+    assert about in moves.about
+    assert bool(about) == bool(moves.about)
+
+
+def test_a_secret_with_another_name_of_its_file_stays(login: str) -> None:
+    os.link(written("vars/a.yml", f"a: {OPENAI}\n"), "other")
+    done = lint(*new(login), "vars", status=1)
+    assert "vars/a.yml:1: not moved: the file has another name (a hard link), which would keep" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -521,3 +521,16 @@ def test_a_folder_that_may_not_be_listed_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "scandir", denying)
     assert lint(".", status=2).stderr.count("Not checked: group_vars/all: Permission denied.") == 1
     lint(".", "--exclude", "group_vars/*")
+
+
+def test_the_name_of_a_file_adds_no_lines() -> None:
+    written("a\nNo findings in 1 file.\x1b[2J.env", f"A={keys.openai()}\n")
+    written("b\nx.env", "A=1\n").chmod(0)
+    done = lint("b\nx.env", ".", status=2 if os.geteuid() else 1)
+    assert done.stdout.startswith("a\\nNo findings in 1 file.\\x1b[2J.env:1:3: MLK101")
+    assert not os.geteuid() or "Not checked: b\\nx.env: " in done.stderr
+
+
+def test_a_link_to_nothing_is_named() -> None:
+    Path("a").symlink_to("nowhere")
+    assert "a is a link to something that does not exist." in lint("a", status=2).stderr

@@ -212,12 +212,40 @@ def test_a_near_miss_is_not_found(text: str) -> None:
         "# mlkeys: allow\nKEY={}",
         "<!-- mlkeys: allow -->\nKEY={}",
         "  # mlkeys: allow\r\n  KEY={}",
+        "KEY={} ; mlkeys: allow",
+        "KEY={} -- mlkeys:allow it is not in use",
+        "KEY={} /* mlkeys: allow*/",
+        "<a>{}</a> <!-- mlkeys: allow --> <b>",
+        "key = '{}'# mlkeys: allow",
+        "it's {} # mlkeys: allow",
+        "{{# mlkeys: allow #}}\nKEY={}",
     ],
 )
 def test_a_comment_allows_what_is_on_its_line_or_the_next(text: str) -> None:
     assert found(text.format(keys.openai())) == []
     (one,) = found(text.format(keys.openai()) + f"\nOTHER={keys.openai()}")
     assert one.line == text.count("\n") + 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "KEY={} mlkeys: allow",
+        "KEY={} # mlkeys: allowed-hosts",
+        "KEY={} # mlkeys: allow-nothing",
+        "KEY={}#mlkeys: allow",
+        'KEY={} "# mlkeys: allow"',
+        "a = 'x # mlkeys: allow', '{}'",
+        "a = '{} # mlkeys: allow",
+        "KEY={} https://mlkeys: allow",
+        "KEY={} # x: mlkeys: allow",
+        "mlkeys: allow\nKEY={}",
+        "'# mlkeys: allow'\nKEY={}",
+        f"KEY={{}} {'x ' * 1000} # mlkeys: allow",
+    ],
+)
+def test_what_is_not_such_a_comment_allows_nothing(text: str) -> None:
+    assert len(found(text.format(keys.openai()))) == 1
 
 
 def test_a_comment_beside_something_else_allows_nothing_below_it() -> None:

@@ -309,10 +309,11 @@ def test_only_takes_what_is_named(bao: Bao, importing: Importing) -> None:
 
 
 def test_names_with_odd_characters_are_shown_on_one_line(bao: Bao, importing: Importing) -> None:
-    Path(".env").write_text("'A\nB'=\nC=1\n")
-    assert "A\\nB (line 1) is empty" in importing("dotenv", ".env", status=1).stderr
-    assert "A\\nB" in importing("dotenv", ".env", "--skip", "A\nB").stdout
-    assert "would become 'x\\n" in importing("dotenv", ".env", "--prefix", "x\n", "--skip-empty", status=1).stderr
+    Path("secret.yaml").write_text('kind: Secret\nstringData: {"A\\nB": "", C: "1"}\n')
+    kubernetes = ("kubernetes", "secret.yaml")
+    assert "A\\nB (line 2) is empty" in importing(*kubernetes, status=1).stderr
+    assert "A\\nB" in importing(*kubernetes, "--skip", "A\nB").stdout
+    assert "would become 'x\\n" in importing(*kubernetes, "--prefix", "x\n", "--skip-empty", status=1).stderr
 
 
 # Ansible Vault

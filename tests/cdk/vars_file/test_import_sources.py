@@ -19,6 +19,8 @@ import yaml
 from click.testing import CliRunner
 
 from mlkeys._cli import main
+from mlkeys._errors import MlkeysError
+from mlkeys._import.kv_source import kv_values
 from tests.cdk import keys
 from tests.cdk.stores import KEY, decrypted, token_for
 from tests.cdk.vars_file.importing import ANTHROPIC, OPENAI, OTHER, TARGET, Importing, sealed
@@ -30,6 +32,38 @@ PEM = keys.private_key() + "\n"
 @pytest.fixture(autouse=True)
 def login(import_login: None) -> None:
     """For all tests here."""
+
+
+# All of them
+
+
+def test_a_secret_in_the_place_of_a_name_is_not_shown(importing: Importing) -> None:
+    random = "Zx81kQmT0aLrB7vYc2Wd"
+    bare = [OPENAI, "hunter2x", "x" * 65, f"{OPENAI}=1", random, f"{random}==", f"export {random}"]
+    Path(".env").write_text("A=1\n" + "\n".join(bare) + "\nFROM_SHELL\n")
+    items = "".join(f"      - {one!r}\n" for one in bare)
+    Path("compose.yaml").write_text(f"services:\n  a:\n    environment:\n{items}      - A=1\n")
+    Path("secret.yaml").write_text(f"kind: Secret\nstringData: {{{OPENAI}: }}\n")
+    for source in (("dotenv", ".env"), ("compose", "compose.yaml"), ("kubernetes", "secret.yaml")):
+        for options in ((), ("--skip-empty",), ("--dry-run",)):
+            done = importing(*source, *options, status=1)
+            assert not [one for one in (*bare, random, OPENAI) if one.lower() in done.output.lower()], done.output
+    assert (
+        "line_2 (line 2) assigns nothing, and is not shown: use --skip line_2"
+        in importing("dotenv", ".env", status=1).stderr
+    )
+    skips = [word for line in range(2, 9) for word in ("--skip", f"line_{line}")]
+    done = importing("dotenv", ".env", *skips, "--skip-empty")
+    assert not [one for one in bare if one.lower() in done.output.lower()], done.output
+    assert "from_shell" in done.output.lower()
+
+
+def test_what_cannot_be_read_is_not_empty(importing: Importing) -> None:
+    Path("secret.yaml").write_text("kind: Secret\ndata: {bin: //79, ok: YQ==, none: ''}\n")
+    done = importing("kubernetes", "secret.yaml", "--skip-empty", status=1)
+    assert "bin (line 2) contains binary data, and variables are text: use --skip bin" in done.stderr
+    Path(".env").write_text(f"A=1\n#{'x' * 100_000}\nB=x\0y\n")
+    assert "B (line 3) contains a NUL character" in importing("dotenv", ".env", status=1).stderr
 
 
 # KV
@@ -63,6 +97,39 @@ def test_a_secret_of_a_kv_engine_of_each_version(bao: Bao, importing: Importing,
         "x": "x",
         "port": "1.5",
     }
+
+
+def test_a_secret_of_version_1_that_looks_like_version_2(bao: Bao, importing: Importing, kv: str) -> None:
+    looks_so = {"data": {"x": "inner"}, "metadata": {"version": 3}}
+    bao.done("POST", f"kv1-{kv}/data/ml", {**looks_so, "openai": OPENAI})
+    bao.done("POST", f"kv1-{kv}/data/two", looks_so)
+    done = importing("kv", f"kv1-{kv}/data/ml", "--flatten", "--as-text")
+    assert decrypted(bao, TARGET) == {"openai": OPENAI, "data_x": "inner", "metadata_version": "3"}, done.output
+    TARGET.unlink()
+    importing("kv", f"kv1-{kv}/data/two", "--flatten", "--as-text")
+    assert decrypted(bao, TARGET) == {"data_x": "inner", "metadata_version": "3"}
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "about", "version", "names"),
+    [
+        ("kv/data/a", {}, {}, "1", ["data.x", "metadata.version"]),
+        ("kv/data/a", {}, {}, "2", ["x"]),
+        ("kv/data/a", {"openai": "y"}, {}, "", ["data.x", "metadata.version", "openai"]),
+        ("kv/a", {}, {}, "", ["data.x", "metadata.version"]),
+        ("kv/data/a", {}, dict.fromkeys(("created_time", "deletion_time", "destroyed"), ""), "", ["x"]),
+    ],
+)
+def test_only_what_version_2_wraps_is_unwrapped(
+    path: str, more: dict[str, Any], about: dict[str, Any], version: str, names: list[str]
+) -> None:
+    data = {"data": {"x": "z"}, "metadata": {"version": 3, **about}, **more}
+    assert [value.name for value in kv_values(data, path, version)] == names
+
+
+def test_a_secret_of_an_unknown_version_is_not_guessed() -> None:
+    with pytest.raises(MlkeysError, match="the secret with x if the engine has version 2, and one with data and"):
+        kv_values({"data": {"x": "secret"}, "metadata": {"version": 3}}, "kv/data/a")
 
 
 def test_a_secret_of_a_kv_engine_that_is_not_there(bao: Bao, importing: Importing, kv: str) -> None:
@@ -125,6 +192,30 @@ def test_a_variable_from_the_shell_has_no_value(importing: Importing) -> None:
         assert words in stderr
     Path("compose.yaml").write_text("services: {a: {image: x}}\n")
     assert "has no environment:" in importing("compose", "compose.yaml", status=1).stderr
+
+
+def test_what_compose_gives_elsewhere_is_named(importing: Importing) -> None:
+    Path("compose.yaml").write_text(f"""\
+services:
+  a:
+    environment: {{A: x}}
+    post_start: [{{command: [x], environment: {{PW: {OTHER}}}}}]
+    pre_stop: [{{command: [run, --password={OTHER}], environment: ["PW={OTHER}"]}}]
+    provider: {{type: x, options: {{size: {OTHER}}}}}
+    command: redis-server --requirepass {OTHER}
+    entrypoint: [run, --token-file, /run/x, --api-key, "{OTHER}", pg://u:correct@h]
+    healthcheck: {{test: "curl -f http://localhost/token && PGPASSWORD=$$PW run --secret $$S"}}
+    labels: {{traefik.basicauth.users: {OTHER}, other: x, my.token: "${{T}}"}}
+""")
+    done = importing("compose", "compose.yaml", status=1)
+    for name in ("post_start.0.environment.PW", "pre_stop.0.environment.0", "provider.options.size"):
+        assert f"services.a.{name} (line" in done.stderr
+    left = ("post_start", "pre_stop.0.environment", "provider")
+    skips = [word for one in left for word in ("--skip", f"services.a.{one}")]
+    done = importing("compose", "compose.yaml", *skips)
+    named = {line.split()[0] for line in done.stdout.splitlines() if "not in environment:" in line}
+    rest = ("pre_stop.0.command.1", "command", "entrypoint.3", "entrypoint.5", "labels.traefik.basicauth.users")
+    assert named == {f"services.a.{one}" for one in rest}
 
 
 def test_nothing_in_a_compose_file_is_dropped_silently(bao: Bao, importing: Importing) -> None:
@@ -352,6 +443,16 @@ general_settings:
   # api_key: {openai}
 environment_variables: {{PORT: 5}}
 """
+
+
+def test_further_names_of_secrets_of_litellm(bao: Bao, importing: Importing) -> None:
+    Path("config.yaml").write_text("""\
+general_settings: {smtp_pass: one, db_pwd: two, key_passphrase: three, pass_through: x, compass: y}
+litellm_settings: {callback_settings: {otel: {headers: "x-honeycomb-team=four", endpoint: z}}, spend_headers: [x-a]}
+""")
+    done = importing("litellm", "config.yaml")
+    assert set(decrypted(bao, TARGET)) == {"smtp_pass", "db_pwd", "key_passphrase", "litellm_headers"}, done.output
+    assert "All other values stay in it as they are" in done.stderr
 
 
 def test_secrets_of_litellm_are_also_known_by_their_form(bao: Bao, importing: Importing) -> None:

@@ -15,6 +15,7 @@ from mlkeys._commands.scanning import found_in_time
 from mlkeys._commands.vars_file.env_files import named_by_compose
 from mlkeys._commands.vars_file.writes import Planned, Target, target
 from mlkeys._errors import MlkeysError
+from mlkeys._lint.loading import loading
 from mlkeys._lint.moving import Move, Moves, moves_in, variables
 from mlkeys._providers.key_patterns import Patterns
 from mlkeys._system import collection, replacing
@@ -42,7 +43,7 @@ def moved(tree: Worktree, patterns: Patterns, aim: Aim, allowed: Collection[str]
     # A core dump would contain the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     texts, unread = _texts(tree, patterns, aim.file)
-    decide = partial(_decided, texts, patterns, allowed, named_by_compose(tree, texts))
+    decide = partial(_decided, texts, patterns, allowed, named_by_compose(tree, texts), aim.file)
     found = decide(())
     if any(moves.done for moves in found.values()):
         to = target(aim.file, aim.key, aim.backend)
@@ -57,8 +58,11 @@ def moved(tree: Worktree, patterns: Patterns, aim: Aim, allowed: Collection[str]
     return [*unread, *(line for path, moves in found.items() for line in _said(path, moves, aim.file))]
 
 
+_LINKED = "the file has another name (a hard link), which would keep the secret; remove one of them"
+
+
 def _texts(tree: Worktree, patterns: Patterns, file: Path) -> tuple[dict[str, str], list[str]]:
-    """The files with secrets, but for the one that the secrets move to, and lines about those that are not UTF-8."""
+    """The files with secrets, but for the one that the secrets move to, and lines about what else stays."""
     texts, unread = {}, []
     for listed in tree.listed():
         looked = tree.look(listed)
@@ -69,6 +73,9 @@ def _texts(tree: Worktree, patterns: Patterns, file: Path) -> tuple[dict[str, st
             continue
         path = Path(looked.path)
         if file.exists() and path.samefile(file):
+            continue
+        if path.stat().st_nlink > 1:
+            unread += [f"{looked.path}:{one.line}: not moved: {_LINKED}." for one, _ in secrets]
             continue
         # As it is: its byte order mark and the ends of its lines stay.
         try:
@@ -84,12 +91,14 @@ def _decided(
     patterns: Patterns,
     allowed: Collection[str],
     named: Mapping[str, str],
+    to: Path,
     taken: Collection[str],
 ) -> dict[str, Moves]:
     known: dict[str, str] = {}
     found = {}
     for path, text in texts.items():
-        found[path] = moves_in(text, path, patterns, known, taken, allowed, named.get(path, ""))
+        loaded = loading(str(Path(path).absolute()), str(to.absolute()))
+        found[path] = moves_in(text, path, patterns, known, taken, allowed, named.get(path, ""), loaded)
         known |= variables(found[path].done)
     return found
 
@@ -111,4 +120,6 @@ def _planned(
 
 def _said(path: str, moves: Moves, file: Path) -> Iterable[str]:
     yield from (f"{path}:{move.line}: moved to {file} as {move.variable}." for move in moves.done)
+    if moves.done and moves.about:
+        yield f"{path}: {moves.about}."
     yield from (f"{path}:{line}: not moved: {reason}." for line, reason in moves.left)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,12 +23,15 @@ from mlkeys._import.compose_source import REFERENCE as OF_COMPOSE
 from mlkeys._import.compose_source import compose_values
 from mlkeys._import.kubernetes_source import REFERENCE as OF_KUBERNETES
 from mlkeys._import.kubernetes_source import kubernetes_values
-from mlkeys._import.kv_source import kv_values
+from mlkeys._import.kv_source import FIRST, kv_values
 from mlkeys._import.litellm_source import PREFIX, litellm_configuration
 from mlkeys._import.litellm_source import REFERENCE as OF_LITELLM
 from mlkeys._import.selection import Wishes
 from mlkeys._import.values import Source, Value
 from mlkeys._system import collection, replacing
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 
 _file = click.argument("source", type=click.Path(dir_okay=False, exists=True, path_type=Path))
 _file_or_input = click.argument("source", type=click.Path(dir_okay=False, exists=True, allow_dash=True, path_type=Path))
@@ -53,13 +56,14 @@ def kv(path: str, **options: Any) -> None:
     def read(_wishes: Wishes) -> Source:
         where = path.strip("/")
         advice = f"When everything works with the new file, delete the old secret: bao delete {where}"
-        return Source(path, tuple(kv_values(_stored(where))), advice=advice)
+        data, version = _stored(where)
+        return Source(path, tuple(kv_values(data, where, version)), advice=advice)
 
     run_import(read, options)
 
 
-def _stored(path: str) -> Mapping[str, Any]:
-    """What a KV engine has at a path.
+def _stored(path: str) -> tuple[Mapping[str, Any], str]:
+    """What a KV engine has at a path, and the engine's version; empty if it is not known.
 
     Raises:
         MlkeysError: nothing, or it cannot be read.
@@ -69,13 +73,24 @@ def _stored(path: str) -> Mapping[str, Any]:
 
     with collection.connected() as client:
         try:
-            return client.get(path, answers=NotFound).data
+            return client.get(path, answers=NotFound).data, _version(client, path)
         except NotFound:
             pass
     raise MlkeysError(
         f"There is no secret at {path}, or its newest version is deleted. In version 2 of the engine, the path of "
         "secret/ml is secret/data/ml."
     )
+
+
+def _version(client: Client, path: str) -> str:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError
+
+    try:
+        mount = client.get(f"sys/internal/ui/mounts/{path}").data
+    except ServerError:
+        return ""
+    # An engine without options has the first version.
+    return str((mount.get("options") or {}).get("version") or FIRST) if mount.get("type") in ("kv", "generic") else ""
 
 
 @click.command("compose", short_help="Import the environment of services of Docker Compose.")
@@ -164,11 +179,12 @@ def litellm(source: Path, **options: Any) -> None:
     def refer(variables: Mapping[tuple[str, ...], str]) -> str:
         named = {path: name.upper() for path, name in variables.items()}
         replacing.replace(source, configuration.with_references(named), configuration.text)
-        return f"which now refers to them as {PREFIX}NAME: {', '.join(sorted(set(named.values())))}."
+        return f"which now refers to them as {PREFIX}NAME: {', '.join(sorted(set(named.values())))}. {_OTHERS}"
 
     run_import(read, options, refer)
 
 
+_OTHERS = "All other values stay in it as they are: look for secrets with other names there."
 _ABOUT_COMMITS = "If the old file was ever in a commit, a backup or a message, replace the secrets at their providers."
 
 

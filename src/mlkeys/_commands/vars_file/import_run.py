@@ -18,6 +18,7 @@ import click
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import assigns
+from mlkeys._import.names import shown_by_name
 from mlkeys._import.selection import Selection, Wishes, select
 from mlkeys._import.values import Source, Value, refuse
 from mlkeys._providers.literals import secret_form
@@ -127,6 +128,7 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
     wishes = _wishes(options)
     aim = target(options["file"], options["key"], options["backend"])
     source = read(wishes)
+    source = replace(source, values=shown_by_name(source.values))
     selection = select(source, wishes)
     comments = _comments(selection, aim) if wishes.comments else {}
     changes: list[Change] = []
