@@ -140,7 +140,7 @@ class Reader:
     def _advance(self, end: int, found: Occurrence | None) -> Occurrence | None:
         """Go on to a place. Returns what was found before it, ``None`` if that is a fingerprint."""
         begin, text, fingerprints = self.offset - self._base, self._text, self._fingerprints
-        if fingerprints.state[0] or text.find(BLOCK_WORD, begin, end + len(BLOCK_WORD)) >= 0:
+        if fingerprints.state or text.find(BLOCK_WORD, begin, end + len(BLOCK_WORD)) >= 0:
             found = None if found is None or fingerprints.covers(found) else found
             fingerprints.read(text, begin, end)
         self.line += text.count(b"\n", begin, end)
