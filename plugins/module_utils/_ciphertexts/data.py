@@ -115,13 +115,13 @@ class Bookmark:
     Attributes:
         offset: of the first byte that is not searched yet.
         line: its line.
-        block: the block of fingerprints that is open there: the kind and the depth.
+        block: what is known of the block of fingerprints that is open there, empty outside of one.
         found: how many ciphertexts precede it.
     """
 
     offset: int
     line: int
-    block: tuple[str, int] = ("", 0)
+    block: tuple[int, ...] = ()
     found: int = 0
 
     def as_result(self) -> dict[str, Any]:
@@ -129,8 +129,8 @@ class Bookmark:
 
     @classmethod
     def from_result(cls, result: Mapping[str, Any]) -> Bookmark:
-        kind, depth = result["block"]
-        return cls(int(result["offset"]), int(result["line"]), (str(kind), int(depth)), int(result["found"]))
+        block = tuple(int(number) for number in result["block"])
+        return cls(int(result["offset"]), int(result["line"]), block, int(result["found"]))
 
 
 @dataclass(frozen=True)

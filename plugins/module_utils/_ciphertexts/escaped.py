@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Ciphertexts whose first word is escaped, too, or that are written in hexadecimal. **Private** to the collection.
+"""Ciphertexts whose first word is escaped, too, or that are written as numbers. **Private** to the collection.
 
 They are found and read, so that it is known whose they are. They are not replaced.
 """
@@ -50,7 +50,13 @@ def _token(one: Callable[[bytes], bytes]) -> Pattern[bytes]:
 
 def _dumped(codes: bytes) -> bytes:
     """One of some characters in hexadecimal, alone or with what stands before the next one in dumps and listings."""
-    return b"(?:" + _hexadecimal(codes) + rb"[ :-]?(?:\r?\n[ \t]{0,200})?)"
+    between = rb"(?:,?[ \t]{0,8}(?:\r?\n[ \t]{0,200})?0[xX]|[ ,:-]?(?:\r?\n[ \t]{0,200})?)"
+    return b"(?:" + _hexadecimal(codes) + between + b")"
+
+
+def _listed(codes: bytes) -> bytes:
+    """One of some characters as a number, alone or with the comma before the next one."""
+    return b"(?:(?:" + b"|".join(b"%d" % code for code in codes) + rb")(?![0-9])(?:,[ \t\r\n]{0,200})?)"
 
 
 def _from(letter: int) -> bytes:
@@ -62,6 +68,7 @@ def _from(letter: int) -> bytes:
 _REST = re.compile(b"|".join(map(_from, range(len(_WORD)))))
 _ESCAPED = _token(_one)
 _IN_HEXADECIMAL = _token(_dumped)
+_IN_A_LIST = _token(_listed)
 _SIGN = re.compile(
     rb"\\+[uU](?:0000)?00(?P<u>[0-9a-fA-F]{2})|\\+x(?P<x>[0-9a-fA-F]{2})|\\+u\{0*(?P<js>[0-9a-fA-F]{2})\}"
     rb"|\\+0?(?P<octal>[01][0-7]{2})|\\+|%(?:25)*(?P<percent>[0-9a-fA-F]{2})"
@@ -76,8 +83,12 @@ _SIEVE = re.compile(
 )
 _BASES = {"octal": 8, "decimal": 10}
 # What all ways begin with in the same way is looked for fast.
-_IN_HEXADECIMAL_WORD = re.compile(rb"76(?:61 ?75|[ :-]61[ :-]75[ :-])[ :-]?6")
-_BETWEEN = b" :-\t\r\n"
+_NUMERIC_WORDS = (
+    re.compile(rb"76(?:61 ?75|[ :-]61[ :-]75[ :-])[ :-]?6"),
+    re.compile(rb"76[ ,][ \t\r\n]{0,12}(?:0[xX])?61[ ,][ \t\r\n]{0,12}(?:0[xX])?75[ ,]"),
+    re.compile(rb"118,[ \t\r\n]{0,12}97,[ \t\r\n]{0,12}117,"),
+)
+_BETWEEN = re.compile(rb"0[xX]|[ ,:\t\r\n-]")
 # A word in the longest of these ways.
 _LONGEST = 256
 
@@ -91,9 +102,8 @@ def escaped_places(text: bytes, begin: int, end: int) -> Iterator[int]:
             place = rest.start() - letters
             if begin <= place < end and text[place : rest.start()] == _WORD[:letters]:
                 yield place
-    for word in _IN_HEXADECIMAL_WORD.finditer(text, begin, stop):
-        if word.start() < end:
-            yield word.start()
+    places = {word.start() for words in _NUMERIC_WORDS for word in words.finditer(text, begin, stop)}
+    yield from (place for place in places if place < end)
 
 
 def _may_hold(text: bytes, begin: int, end: int) -> bool:
@@ -111,7 +121,10 @@ def escaped_at(text: bytes, place: int, reach: int) -> Direct | None:
     content = _SIGN.sub(_character, found.group()) if found else b""
     if found is None:
         found = _IN_HEXADECIMAL.match(text, place, place + reach)
-        content = bytes.fromhex(found.group().translate(None, _BETWEEN).decode("ascii")) if found else b""
+        content = bytes.fromhex(_BETWEEN.sub(b"", found.group()).decode("ascii")) if found else b""
+    if found is None:
+        found = _IN_A_LIST.match(text, place, place + reach)
+        content = bytes(map(int, re.findall(rb"[0-9]+", found.group()))) if found else b""
     if found is None or len(content) < SHORTEST:
         return None
     return Direct(place, found.end(), Token(content.decode("latin-1"), "unknown", UNKNOWN), found.group())

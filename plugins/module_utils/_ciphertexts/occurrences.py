@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from functools import partial
 from typing import Iterator, Sequence
@@ -134,65 +133,162 @@ def _name_before(line: bytes) -> str:
     return name.decode("ascii") if len(name) <= _LONGEST_NAME else ""
 
 
-# The block of an encrypted vars file that holds its fingerprints, which look like ciphertexts.
+# The block of an encrypted vars file that holds its fingerprints, which look like ciphertexts: one of 4 bytes of text
+# also has their size. So a fingerprint is what stands where such a file has one, in the way it is written there.
 BLOCK_WORD = b"_transit"
-_OBJECT = re.compile(rb"_transit\\{0,8}\"[ \t\r\n]{0,200}:[ \t\r\n]{0,200}\{")
-_BRACES = re.compile(rb"[{}]")
-_HMAC_SIZES = (28, 32, 48, 64)
+# No step looks further ahead.
+_AHEAD = 384
+_BLANKS = rb"(?:[ \t\r\n]|\\{1,8}[nr]){0,100}"
+_LINE_ENDS = rb"(?=[ \t]*(?:[ \t]#|\r?\n|\Z))"
+_NAME = rb"[A-Za-z_][A-Za-z0-9_]{0,127}"
+# An HMAC with SHA-256, and the digest of the ciphertext that it belongs to.
+_STORED = rb"vault:v[1-9][0-9]{0,17}:(?:[A-Za-z0-9+]|\\{0,8}/){43}=(?:[ \t\r\n]{1,100}sha256:[0-9a-f]{32})?"
+
+_NO_CONTENT = re.compile(rb" *(?=#|\r?\n|\Z)")
+_BLOCK_HEADER = re.compile(rb"_transit([\"']?) *:" + _LINE_ENDS)
+_BLOCK_CHILD = re.compile(rb" *([\"']?)hmac\1 *:" + _LINE_ENDS)
+_BLOCK_FLOW = re.compile(rb" *([\"']?)hmac\1 *:[ \t]*\{")
+_BLOCK_ENTRY = re.compile(
+    rb" *([\"']?)%b\1 *:[ \t]*(?:[ \t]|[|>]?[+-]?[ \t]*\r?\n *)([\"']?)%b\2%b" % (_NAME, _STORED, _LINE_ENDS)
+)
+_FLOW_HEADER = re.compile(rb"_transit(\\{0,8}\"|'|)%b:%b\{" % (_BLANKS, _BLANKS))
+
+
+class _Flow:
+    """Steps through a mapping in braces, whose quotes stand behind so many backslashes."""
+
+    def __init__(self, escapes: int) -> None:
+        quote = rb"(\\{%d}\"|'|)" % escapes
+        key = rb"%b,?%b%b(%b)\1%b:%b" % (_BLANKS, _BLANKS, quote, _NAME, _BLANKS, _BLANKS)
+        ends = rb"(?=%b[,}])" % _BLANKS
+        self.closed = re.compile(rb"%b,?%b\}" % (_BLANKS, _BLANKS))
+        self.opened = re.compile(key + rb"\{")
+        self.entry = re.compile(rb"%b%b%b\3%b" % (key, quote, _STORED, ends))
+        text = rb"\\{%d}\"(?:[^\"\\]|\\{1,8}/){0,300}\\{%d}\"|'[^'\\]{0,300}'|[^{}\[\]\"'\\,#\n]{1,300}?" % (
+            escapes,
+            escapes,
+        )
+        self.scalar = re.compile(rb"%b(?:%b)%b" % (key, text, ends))
+
+
+_FLOWS = [_Flow(escapes) for escapes in range(9)]
+_IN_LINES, _IN_BRACES = 1, 2
+# What the innermost mapping in braces is.
+_METADATA, _HMACS, _OTHER = 0, 1, 2
 
 
 class Fingerprints:
-    """Whether a place is in a block of fingerprints. A text is read in order, in parts of any size."""
+    """Whether a place is that of a fingerprint. A text is read in order, in parts of any size.
 
-    def __init__(self, state: tuple[str, int] = ("", 0)) -> None:
+    Whatever cannot be in an encrypted vars file ends it: the rest are ciphertexts.
+
+    Attributes:
+        state: empty outside of such a file's block, otherwise what is known of it:
+
+            - lines: the indentation of the block, that of the names in it (-1 before the first), that of the
+              fingerprints (-1 outside of them, 0 before the first), and 1 inside of a line
+            - braces: what the innermost mapping is, and how many backslashes stand before each quote
+
+            Behind that, how far it has read ahead, and 1 if that is the end of a fingerprint.
+    """
+
+    def __init__(self, state: tuple[int, ...] = ()) -> None:
         self.state = state
 
     def read(self, text: bytes, begin: int, end: int) -> None:
         """Go on with a part of the text. What surrounds the part is looked at, too."""
-        while begin < end:
-            kind, depth = self.state
-            if kind == "lines":
-                begin = self._read_lines(text, begin, end, depth)
-            elif kind == "braces":
-                begin = self._read_braces(text, begin, end, depth)
+        place, is_stored = begin, 0
+        if self.state:
+            place, is_stored = begin + self.state[-2], self.state[-1]
+        while place < end:
+            kind = self.state[0] if self.state else 0
+            is_stored = 0
+            if kind == _IN_LINES:
+                place, is_stored = self._step_in_lines(text, place, end)
+            elif kind == _IN_BRACES:
+                place, is_stored = self._step_in_braces(text, place)
             else:
-                begin = self._find(text, begin, end)
+                place = self._find(text, place, end)
+        if self.state:
+            self.state = (*self.state[:-2], place - end, is_stored)
 
     def covers(self, found: Occurrence) -> bool:
-        """Whether what stands here is a fingerprint, which has the size of an HMAC."""
-        if not self.state[0] or isinstance(found, Contained) or found.token.problem:
+        """Whether what begins where the reading ended is a fingerprint."""
+        if not self.state or not self.state[-1] or isinstance(found, Contained):
             return False
-        return len(base64.b64decode(found.token.text.split(":", 2)[2])) in _HMAC_SIZES
+        return found.end - found.start <= self.state[-2]
 
     def _find(self, text: bytes, begin: int, end: int) -> int:
-        place = text.find(BLOCK_WORD, begin, end + len(BLOCK_WORD))
-        while place >= 0:
-            behind = place + len(BLOCK_WORD)
-            indentation = text[text.rfind(b"\n", max(0, place - 200), place) + 1 : place]
-            opened = _OBJECT.match(text, place) if indentation.endswith(b'"') else None
-            if opened is not None:
-                self.state = ("braces", 1)
-                return opened.end()
-            if not indentation.strip(b" \t") and text[behind : behind + 1] == b":":
-                self.state = ("lines", len(indentation))
-                return behind
-            place = text.find(BLOCK_WORD, behind, end + len(BLOCK_WORD))
-        return end
-
-    def _read_lines(self, text: bytes, begin: int, end: int, depth: int) -> int:
-        """It ends before the first line that is not indented deeper, blank lines and comments aside."""
-        closed = re.compile(rb"\n(?![ \t]{%d}|[ \t]*(?:[#\r\n]|\Z))" % (depth + 1)).search(text, begin, end + 4096)
-        if closed is None or closed.start() >= end:
+        place = text.find(BLOCK_WORD, begin, end + len(BLOCK_WORD) - 1)
+        if place < 0:
             return end
-        self.state = ("", 0)
-        return closed.end()
+        first = max(0, place - 200)
+        before = text[max(first, text.rfind(b"\n", first, place) + 1) : place]
+        is_line = not first or text.find(b"\n", first, place) >= 0
+        opened = _BLOCK_HEADER.match(text, place, place + _AHEAD)
+        if opened is not None and is_line and before.lstrip(b" ") == opened.group(1):
+            self.state = (_IN_LINES, len(before) - len(opened.group(1)), -1, -1, 1, 0, 0)
+            return opened.end()
+        opened = _FLOW_HEADER.match(text, place, place + _AHEAD)
+        if opened is None:
+            return place + len(BLOCK_WORD)
+        quote = opened.group(1)
+        if quote:
+            is_key = before.endswith(quote) and not before.endswith(b"\\" + quote)
+        else:
+            is_key = before.rstrip(b" ").endswith((b"{", b",")) or (is_line and not before.strip(b" "))
+        if not is_key:
+            return place + len(BLOCK_WORD)
+        self.state = (_IN_BRACES, _METADATA, max(0, len(quote) - 1), 0, 0)
+        return opened.end()
 
-    def _read_braces(self, text: bytes, begin: int, end: int, depth: int) -> int:
-        # Neither names of variables nor fingerprints hold a brace.
-        for brace in _BRACES.finditer(text, begin, end):
-            depth += 1 if brace.group() == b"{" else -1
-            if not depth:
-                self.state = ("", 0)
-                return brace.end()
-        self.state = ("braces", depth)
-        return end
+    def _step_in_lines(self, text: bytes, place: int, end: int) -> tuple[int, int]:
+        """Where the next step begins, and 1 if what precedes that is a fingerprint."""
+        _kind, block, child, stored, is_inside = self.state[:5]
+        if is_inside:
+            closed = text.find(b"\n", place, end)
+            if closed >= 0:
+                self.state = (_IN_LINES, block, child, stored, 0, 0, 0)
+            return (closed + 1 if closed >= 0 else end), 0
+        limit = place + _AHEAD
+        step = 0
+        found = _NO_CONTENT.match(text, place, limit)
+        if found is None:
+            content = text[place:limit]
+            depth = len(content) - len(content.lstrip(b" "))
+            if depth <= block:
+                self.state = ()
+                return place, 0
+            child = depth if child < 0 else child
+            if depth <= child:
+                stored = -1
+                found = _BLOCK_FLOW.match(text, place, limit) if depth == child else None
+                if found is not None:
+                    self.state = (_IN_BRACES, _HMACS, 0, 0, 0)
+                    return found.end(), 0
+                stored = 0 if depth == child and _BLOCK_CHILD.match(text, place, limit) else -1
+            elif stored >= 0:
+                stored = stored or depth
+                found = _BLOCK_ENTRY.match(text, place, limit) if depth == stored else None
+                step = int(found is not None)
+        self.state = (_IN_LINES, block, child, stored, 1, 0, 0)
+        return (found.end() if found else place), step
+
+    def _step_in_braces(self, text: bytes, place: int) -> tuple[int, int]:
+        """The same."""
+        _kind, mapping, escapes = self.state[:3]
+        flow, limit = _FLOWS[escapes], place + _AHEAD
+        found = flow.closed.match(text, place, limit)
+        if found is not None:
+            # Nothing of what follows the fingerprints holds others.
+            self.state = (_IN_BRACES, _METADATA, escapes, 0, 0) if mapping == _OTHER else ()
+            return found.end(), 0
+        found = flow.entry.match(text, place, limit) if mapping == _HMACS else flow.scalar.match(text, place, limit)
+        if found is not None:
+            return found.end(), int(mapping == _HMACS)
+        found = flow.opened.match(text, place, limit) if mapping == _METADATA else None
+        if found is None:
+            self.state = ()
+            return place, 0
+        self.state = (_IN_BRACES, _HMACS if found.group(2) == b"hmac" else _OTHER, escapes, 0, 0)
+        return found.end(), 0

@@ -19,7 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurr
     Fingerprints,
     occurrences,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.packed import packed_in
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.packed import HEAD, packed_in
 
 WINDOW = 1 << 20
 #: No ciphertext with all that is encoded together with it is longer.
@@ -123,7 +123,7 @@ class Reader:
     def _read(self) -> bool:
         chunk = self._stream.read(self._sizes.window)
         if not self._base and not self._text:
-            self.head, self.first = chunk[:16], chunk
+            self.head, self.first = chunk[:HEAD], chunk
         elif chunk:
             self.first = b""
         self.has_nul = self.has_nul or b"\0" in chunk
@@ -140,7 +140,7 @@ class Reader:
     def _advance(self, end: int, found: Occurrence | None) -> Occurrence | None:
         """Go on to a place. Returns what was found before it, ``None`` if that is a fingerprint."""
         begin, text, fingerprints = self.offset - self._base, self._text, self._fingerprints
-        if fingerprints.state[0] or text.find(BLOCK_WORD, begin, end + len(BLOCK_WORD)) >= 0:
+        if fingerprints.state or text.find(BLOCK_WORD, begin, end + len(BLOCK_WORD)) >= 0:
             found = None if found is None or fingerprints.covers(found) else found
             fingerprints.read(text, begin, end)
         self.line += text.count(b"\n", begin, end)

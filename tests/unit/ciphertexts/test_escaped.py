@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable
 
@@ -47,6 +48,15 @@ WAYS: dict[str, Callable[[str], str]] = {
     "hexadecimal, wrapped": lambda text: "\n  ".join(
         text.encode().hex()[place : place + 20] for place in range(0, 2 * len(text), 20)
     ),
+    "hexadecimal, C": lambda text: ", ".join(f"0x{ord(char):02x}" for char in text),
+    "hexadecimal, C, compact": lambda text: ",".join(f"0x{ord(char):02X}" for char in text),
+    "hexadecimal, xxd -i": lambda text: "".join(
+        f"0x{ord(char):02x}{',' if place + 1 < len(text) else ''}{chr(10) + '  ' if place % 12 == 11 else ' '}"
+        for place, char in enumerate(text)
+    ).strip(),
+    "hexadecimal, commas": lambda text: text.encode().hex(","),
+    "numbers": lambda text: str(list(text.encode())),
+    "numbers in lines": lambda text: json.dumps(list(text.encode()), indent=2)[4:],
     "first letter": lambda text: f"\\u0076{text[1:]}",
     "one letter": lambda text: text.replace("u", "%75", 1),
     "last letter, and slashes": lambda text: text.replace("t", "\\x74", 1).replace("/", "\\/"),
@@ -82,14 +92,32 @@ def test_windows_do_not_hide_it(way: str) -> None:
         "%76%61%75%6c%74%3a%76%30%3a" + "%41" * 40,
         "c:\\vault\\u0061\\x74",
         "the vault: \\x76\\x31",
+        "[118, 97, 117, 108, 116, 58, 118, 49, 58]",
+        "0x76, 0x61, 0x75, 0x6c, 0x74, 0x3a, 0x76, 0x31, 0x3a",
+        "[118, 97, 117, 108, 116, 58, 118, 49, 58, " + "1, " * 40 + "0]",
     ],
 )
 def test_less_than_a_ciphertext_is_not_found(text: str) -> None:
     assert find(text.encode()) == []
 
 
-LOOK_ALIKES = ["\\u0061", "%61", "&#97;", "\\141", "v\\u0061", "7661756", "&amp;" * 9]
-BEGINNINGS = ["\\166ault:v1:", "7661756c743a7631"]
+LOOK_ALIKES = [
+    "\\u0061",
+    "%61",
+    "&#97;",
+    "\\141",
+    "v\\u0061",
+    "7661756",
+    "&amp;" * 9,
+    "118, 97, 117, ",
+    "0x76, 0x61, 0x75, ",
+]
+BEGINNINGS = [
+    "\\166ault:v1:",
+    "7661756c743a7631",
+    "0x76,0x61,0x75,0x6c,0x74,0x3a,0x76,0x31,",
+    "118,97,117,108,116,58,118,49,",
+]
 
 
 @pytest.mark.parametrize("unit", [*LOOK_ALIKES, *BEGINNINGS, "\\" * 50 + "u"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import os
@@ -15,6 +16,7 @@ import zlib
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import COMPRESSED
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.packed import HEAD, compression
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Sizes
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
 
@@ -88,6 +90,56 @@ def test_zstd_is_named() -> None:
     assert list(scan) == []
     assert scan.compression == "zstd"
     assert kind(f"data: {in_base64(data)}\n") == COMPRESSED
+
+
+def windowed(bits: int, level: int = 6) -> bytes:
+    packer = zlib.compressobj(level, zlib.DEFLATED, bits)
+    return packer.compress(CONTENT) + packer.flush()
+
+
+def alone(**filters: int) -> bytes:
+    chain = [{"id": lzma.FILTER_LZMA1, **filters}]
+    return lzma.compress(CONTENT, lzma.FORMAT_ALONE, filters=chain)
+
+
+UNUSUAL = {
+    **{f"zlib, {bits} bits, level {level}": windowed(bits, level) for bits in range(9, 16) for level in (0, 1, 6, 9)},
+    "lzma, text": alone(lc=4, lp=0, pb=2),
+    "lzma, aligned": alone(lc=0, lp=2, pb=0),
+    "lzma, small": alone(dict_size=1 << 16),
+    "lzma, between": alone(dict_size=3 << 20),
+    "lzma, large": lzma.compress(CONTENT, lzma.FORMAT_ALONE, preset=9),
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_each_header_of_a_format_is_known(name: str) -> None:
+    scan = Scan(io.BytesIO(UNUSUAL[name]))
+    # Level 0 stores its content, in which the ciphertexts are found.
+    assert bool(list(scan)) == name.endswith("level 0")
+    assert scan.compression == name.partition(",")[0]
+
+
+def test_what_only_begins_like_one_is_not_named() -> None:
+    for number in range(256):
+        rest = b"".join(hashlib.sha512(bytes([number, part])).digest() for part in range(HEAD // 64))
+        assert compression(b"\x48\x89" + rest) == ""
+        assert compression(b"\x01" + (1 << 16).to_bytes(4, "little") + rest[:4] + bytes(5) + rest) == ""
+        text = "ü" + "".join(chr(byte % 64 + 32) for byte in rest)
+        assert compression(f"HK{text}".encode()) == ""
+
+
+@pytest.mark.parametrize("form", ["for URLs", "in lines with tabs", "for URLs, in lines with tabs"])
+@pytest.mark.parametrize("name", [*FORMATS, "gzip"])
+def test_other_base64_is_named(name: str, form: str) -> None:
+    for number in range(10):
+        content = CONTENT + bytes([number])
+        data = gzip.compress(content, mtime=1_700_000_000 + number) if name == "gzip" else FORMATS[name]
+        encode = base64.urlsafe_b64encode if form.startswith("for URLs") else base64.b64encode
+        text = encode(data).decode()
+        if form.endswith("tabs"):
+            text = "\n" + "\n".join("\t" + text[place : place + 16] for place in range(0, len(text), 16))
+        assert kind(f"data:{text}\n" if form.endswith("tabs") else f"data: {text}\n") == COMPRESSED
 
 
 @pytest.mark.parametrize("text", ["x^2 + y^2 = z^2 .............", "eJw", f"eNotificationCenter{'Abc' * 9}", "x\x01y"])

@@ -158,7 +158,9 @@ def test_other_than_regular_files_are_named_and_not_opened(tmp_path: Path) -> No
 FINGERPRINT = token(1, b"f" * 32)
 FILES = [
     f"---\na: {OLD}\n_transit:\n  hmac:\n    a: {FINGERPRINT}\n\n  # last\n    b: {FINGERPRINT}\nc: {OLD}\n",
-    f"---\r\na: {OLD}\r\n_transit:\r\n  hmac:\r\n    a: {FINGERPRINT}\r\n\r\n# x\r\n  b: {FINGERPRINT}\r\nc: {OLD}\r\n",
+    f"---\na: {OLD}\n_transit:\n  hmac:\n    a: {FINGERPRINT}\n\n# x\n    b: {FINGERPRINT}\nc: {OLD}\n".replace(
+        "\n", "\r\n"
+    ),
     f"_transit: {{format: 1, hmac: {{a: {FINGERPRINT}}}}}\na: {OLD}\n\nc: {OLD}",
     json.dumps({"a": OLD, "_transit": {"format": 1, "hmac": {"a": FINGERPRINT}, "key": "k"}, "c": OLD}, indent=2),
     json.dumps({"_transit": {"hmac": {}}, "a": OLD, "c": OLD}),
@@ -185,6 +187,71 @@ def test_fingerprints_inside_of_another_file_are_not_ciphertexts_either() -> Non
     assert [found.name for found in Scan(io.BytesIO(indented.encode()))] == ["a", "c", "other"]
     encoded = json.dumps({"data": {"keys.yml": base64.b64encode(FILES[3].encode()).decode()}})
     assert [found.name for found in Scan(io.BytesIO(encoded.encode()))] == ["a", "c"]
+
+
+SHORT = token(1, b"f" * 32)
+NO_FINGERPRINTS = {
+    "a comment behind the block": f"a: x\n_transit:\n  hmac:\n    k: v\n\n# k: {SHORT}\n",
+    "a comment in the block": f"_transit:\n  hmac:\n    a: x\n    # k: {SHORT}\nb: 1\n",
+    "a comment behind a fingerprint": f"_transit:\n  hmac:\n    a: x # k: {SHORT}\n",
+    "a block of somebody else": f"_transit:\n  k: {SHORT}\nother: 1\n",
+    "its mapping": f"_transit:\n  hmac: x\n  keys:\n    k: {SHORT}\n",
+    "a mapping in braces": f"_transit: {{format: 1, k: {SHORT}}}\n",
+    "its mapping in braces": f"_transit: {{format: 1, keys: {{k: {SHORT}}}}}\n",
+    "deeper than the fingerprints": f"_transit:\n  hmac:\n    a:\n      k: {SHORT}\n",
+    "a deeper mapping of that name": f"_transit:\n  keys:\n    hmac:\n      k: {SHORT}\n",
+    "a list": f"_transit:\n  hmac:\n    - {SHORT}\n",
+    "behind a brace in quotes": f'{{"_transit": {{"note": "{{"}}, "k": "{SHORT}"}}',
+    "behind an object": f'{{"_transit": {{"hmac": {{}}}}, "k": "{SHORT}"}}',
+    "behind the fingerprints of an object": f'{{"_transit": {{"hmac": {{}}, "k": "{SHORT}"}}}}',
+    "a text with the word": f'{{"note": "_transit: {{hmac: {{", "k": "{SHORT}"}}',
+    "an environment file": f"_transit=1\nhmac=\n  k={SHORT}\n",
+    "text behind it": f"_transit:\n  hmac:\n    k: {SHORT} and more\n",
+}
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=["large windows", "small windows", "single bytes"])
+@pytest.mark.parametrize("name", NO_FINGERPRINTS)
+def test_a_ciphertext_of_the_size_of_a_fingerprint_is_found(name: str, sizes: Sizes | None) -> None:
+    """That of a text of 4 bytes has it."""
+    text = NO_FINGERPRINTS[name]
+    assert [found.text for found in Scan(io.BytesIO(text.encode()), sizes=sizes)] == [SHORT]
+    # Also in a Secret of Kubernetes.
+    encoded = f"data: {base64.b64encode(text.encode()).decode()}\n"
+    assert [found.text for found in Scan(io.BytesIO(encoded.encode()), sizes=sizes)] == [SHORT]
+
+
+@pytest.mark.parametrize("size", [48, 64])
+def test_no_ciphertext_of_another_size_is_a_fingerprint(size: int) -> None:
+    """As those of the ID of an AWS key, and of a UUID."""
+    text = f"_transit:\n  format: 1\n  hmac:\n    k: {token(1, bytes(size))}\n"
+    assert len(list(Scan(io.BytesIO(text.encode())))) == 1
+
+
+WRITTEN = {"a": f"{FINGERPRINT} {digest(OLD)}", "a_longer_name": f"{FINGERPRINT} {digest(OLD)}"}
+METADATA = {"backend": "transit", "format": 1, "key": "ml-api.key", "hmac": WRITTEN, "before": {"a": digest(NEW)}}
+DUMPED = {
+    "yaml": yaml.safe_dump({"a": OLD, "_transit": METADATA, "c": OLD}, sort_keys=False),
+    "yaml, sorted, indented": yaml.safe_dump({"a": OLD, "_transit": METADATA, "c": OLD}, indent=4),
+    "yaml, wide": yaml.safe_dump({"a": OLD, "_transit": METADATA, "c": OLD}, width=10**6),
+    "yaml, quoted": yaml.safe_dump({"a": OLD, "_transit": METADATA, "c": OLD}, default_style='"', width=10**6),
+    "yaml in braces": yaml.safe_dump({"a": OLD, "_transit": METADATA, "c": OLD}, default_flow_style=True, width=10**6),
+    "yaml, blocks": (
+        f"a: {OLD}\n_transit:\n  hmac:\n    a: >-\n      {FINGERPRINT}\n    b:\n      {FINGERPRINT}\nc: {OLD}\n"
+    ),
+    "json": json.dumps({"a": OLD, "_transit": METADATA, "c": OLD}),
+    "json, indented": json.dumps({"a": OLD, "_transit": METADATA, "c": OLD}, indent=4),
+    "json, compact": json.dumps({"a": OLD, "_transit": METADATA, "c": OLD}, separators=(",", ":")),
+    "json in json": json.dumps({"keys": json.dumps({"a": OLD, "_transit": METADATA, "c": OLD}, indent=1)}),
+    "php": json.dumps({"a": OLD, "_transit": METADATA, "c": OLD}).replace("/", r"\/"),
+    "comments": f"a: {OLD}\n_transit:  # x\n  # y\n  hmac: # z\n\n\n    a: '{FINGERPRINT}' # z\nc: {OLD}\n",
+}
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=["large windows", "small windows", "single bytes"])
+@pytest.mark.parametrize("name", DUMPED)
+def test_fingerprints_are_recognized_however_the_file_is_written(name: str, sizes: Sizes | None) -> None:
+    assert [found.text for found in Scan(io.BytesIO(DUMPED[name].encode()), sizes=sizes)] == [OLD, OLD]
 
 
 def test_a_ciphertext_among_the_fingerprints_is_found() -> None:
