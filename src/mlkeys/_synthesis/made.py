@@ -59,6 +59,15 @@ def made_by(view: View, stack: Stack) -> Made:
     )
 
 
+def keys_of_others(view: View, stack: Stack) -> frozenset[str]:
+    """Return the keys that a stack uses and does not make."""
+    values = Values(view, stack, "")
+    keys = (key for key in view.of_kind(stack, TransitSecretBackendKey) if not key.managed)
+    return frozenset(
+        "/".join(values.view.text(str(part)).strip("/") for part in (key.backend, key.name)) for key in keys
+    )
+
+
 def former_names(view: View, stack: Stack) -> dict[str, tuple[str, ...]]:
     """Return the former names (ENGINE/KEY/NAME) that the program gives for secrets, by the present ones."""
     values = Values(view, stack, "")

@@ -17,7 +17,9 @@ from mlkeys import App, EncryptedVars, HostConfig, Inventory, MlkeysError, Secre
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from mlkeys._commands.deployment import departed
+from mlkeys._commands.deployment.needed import check_needed
 from mlkeys._commands.deployment.old_layout import move_state
+from mlkeys._commands.deployment.owners import OnServer, Owner
 from mlkeys._commands.deployment.state import rename, states_of, stored_in
 from mlkeys._commands.playbook import Run
 from mlkeys._record.left import Left, left, lines, variables
@@ -281,3 +283,60 @@ def test_a_record_of_another_program_is_left_alone(tmp_path: Path) -> None:
     (own / "record.json").write_text("{")
     with pytest.raises(MlkeysError, match="Restore the file from version control"):
         states_of(app, Path("app.py"), app.stacks)
+
+
+def test_a_role_of_somebody_else_stays_whatever_policies_it_has(tmp_path: Path) -> None:
+    """Anybody may give a role the policies of a program: by hand, or in another program."""
+    own, other = Owner("app.py", "s", "1a"), Owner("other.py", "s", "2b")
+    roles = {"own": {"own"}, "old": {"old"}, "manual": {"own"}, "theirs": {"own", "theirs"}, "by": {"own", "default"}}
+    found = OnServer(
+        {"own": own, "old": own, "theirs": other}, {f"approle/{name}": frozenset(held) for name, held in roles.items()}
+    )
+    # Without a record, a policy of its own name says whose role it is.
+    assert found.made_by("1a") == Made(
+        policies=frozenset({"own", "old"}), roles=frozenset({"approle/own", "approle/old"})
+    )
+    [state] = states_of(app := program(tmp_path), Path("app.py"), app.stacks)
+    recorded = Made(policies=frozenset({"own"}), roles=frozenset({"approle/own"}))
+    state.record = Record("1a", "app.py", "s", recorded)
+    for everything in (False, True):
+        gone = departed.departed(state, found, [], everything=everything)
+        assert gone.left.deleted.roles == {"approle/own"}
+        assert gone.left.deleted.policies == {"own", "old"}
+        kept = [line for line in gone.shown() if "somebody else" in line]
+        assert [line.split()[2] for line in kept] == ["approle/by", "approle/manual", "approle/old", "approle/theirs"]
+
+
+def test_a_key_stays_while_ciphertexts_of_any_stack_need_it(tmp_path: Path) -> None:
+    app = App()
+    app.node.location = type(app.node.location)(str(tmp_path / "app.py"), 1)
+    a, b, c = (Stack(app, name) for name in "abc")
+    vault.TransitSecretBackendKey.from_existing(a, "k", backend="t", name="own").encrypt(Secret.env("A"))
+    vault.TransitSecretBackendKey.from_existing(b, "k", backend="t", name="k").encrypt(Secret.env("A"))
+    vault.TransitSecretBackendKey.from_existing(c, "k", backend="t", name="used")
+    states = states_of(app, Path("app.py"), app.stacks)
+    names = frozenset({"t/own", "t/k", "t/used", "t/gone", "t/stored"})
+    states[0].record = Record("1", "app.py", "a", Made(keys=names, secrets={"t/gone": frozenset({"x"})}))
+
+    def refusal(name: str, count: int = 3) -> str:
+        found = [departed.departed(state, OnServer(), [], [name]) for state in states[:count]]
+        try:
+            check_needed(found, states)
+        except MlkeysError as problem:
+            return str(problem)
+        return ""
+
+    assert "ciphertexts of the stack a need the key t/own (a)" in refusal("t/own")
+    for count in (1, 3):
+        assert "ciphertexts of the stack b need the key t/k (a)" in refusal("t/k", count)
+        assert "uses the key t/used in the stack c" in refusal("t/used", count)
+    # Its ciphertexts leave together with it.
+    assert refusal("t/gone") == ""
+    # A deployment of another program stopped before it recorded what it stored.
+    file = tmp_path / "mlkeys.state" / "other" / "t" / "stored.transit.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(stored({"a": "vault:v1:QUJD"}, "stored"))
+    assert "ciphertexts of the stack other need the key t/stored (a)" in refusal("t/stored")
+    found = [departed.departed(states[0], OnServer(), [], everything=True)]
+    with pytest.raises(MlkeysError, match="ciphertexts of the stack other need the key t/stored"):
+        check_needed(found, states, everything=True)

@@ -13,6 +13,7 @@ import click
 from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import check_moved, moves_of
 from mlkeys._commands.deployment.departed import Departed
+from mlkeys._commands.deployment.needed import check_needed
 from mlkeys._commands.deployment.owners import check_owners, on_server
 from mlkeys._commands.deployment.state import StackState, states_of
 from mlkeys._errors import MlkeysError
@@ -66,7 +67,7 @@ def compared(
         server = on_server(state)
         owner = check_owners(state, server, ours, adopt=adopt)
         if state.record is None and owner is not None:
-            state.begin(owner)
+            state.begin(owner, server.made_by(owner))
         if server.unread and state.record is None:
             click.echo(f"Note: the token may not list {server.unread}. What a lost record made is not found.", err=True)
         others = [_shared(other.wanted) for name, other in states.items() if name != state.name]
@@ -78,7 +79,7 @@ def compared(
             f"{', '.join(unknown)}: no former deployment made it, or the program still has it. Name a key as "
             "ENGINE/KEY."
         )
-    departed.check_needed([one.departed for one in found], everything=everything)
+    check_needed([one.departed for one in found], states.values(), everything=everything)
     return found
 
 

@@ -13,24 +13,28 @@ from typing import Any, TextIO
 import click
 
 from mlkeys._commands.deployment.owners import OnServer
-from mlkeys._commands.deployment.state import StackState, record_in
+from mlkeys._commands.deployment.state import StackState
 from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._commands.stacks import terminal
 from mlkeys._constructs.inventory import Template
 from mlkeys._errors import MlkeysError
 from mlkeys._record.left import Left, left, lines, variables
 from mlkeys._record.record import Made
-from mlkeys._targets.state_names import RECORD_FILE
 
 _VARIABLES, _INVENTORY = "left-variables.yml", "left-inventory.yml"
 
 
 @dataclass(frozen=True, slots=True)
 class Departed:
-    """What left a stack."""
+    """What left a stack.
+
+    Attributes:
+        users: AppRoles that somebody else gave a policy which is deleted, with that policy.
+    """
 
     state: StackState
     left: Left
+    users: Sequence[tuple[str, str]] = ()
 
     def remaining(self, *, everywhere: bool) -> Made:
         """Return what a deployment left of it.
@@ -47,6 +51,10 @@ class Departed:
         return [
             *(f"  - {self.state.name}: {line}" for line in lines(self.left.deleted)),
             *(f"    {self.state.name}: {line} (kept)" for line in lines(self.left.kept)),
+            *(
+                f"    {self.state.name}: AppRole {role} of somebody else, which has the policy {policy} (kept)"
+                for role, policy in self.users
+            ),
         ]
 
 
@@ -61,43 +69,23 @@ def departed(
     """
     former = state.former
     if state.record is not None:
-        former = former.union(found.made_by(state.record.owner))
+        # The record names the roles. Whoever uses a policy of the program in another one made that.
+        former = former.union(Made(policies=found.policies_of(state.record.owner)))
     stored = {key: names & former.secrets.get(key, names) for key, names in state.stored().items()}
     former = former.union(Made(secrets=stored))
     # A destruction deletes what the program has by itself, but for files on hosts.
     present = replace(state.wanted, files={}) if everything else state.wanted
     for other in others:
         present = present.union(other)
-    return Departed(state, left(former, present, named, everything=everything))
+    gone = left(former, present, named, everything=everything)
+    taken = gone.deleted.policies | (state.wanted.policies if everything else frozenset())
+    return Departed(state, gone, found.users_of(taken, former.union(present).roles))
 
 
 def unknown_names(found: Sequence[Departed], named: Collection[str]) -> list[str]:
     """Return the names of keys and engines that left no stack."""
     gone = [one.left.deleted.union(one.left.kept) for one in found]
     return sorted(name for name in named if not any(name in made.keys | made.engines for made in gone))
-
-
-def check_needed(found: Sequence[Departed], *, everything: bool = False) -> None:
-    """Check that no key is deleted that another stack's ciphertexts need.
-
-    Args:
-        everything: whether what the program has is deleted too.
-
-    Raises:
-        MlkeysError: one is.
-    """
-    own = {one.state.folder for one in found}
-    for one in found:
-        keys = one.left.deleted.keys | (one.state.wanted.keys if everything else frozenset())
-        for path in sorted(one.state.folder.parent.glob(f"*/{RECORD_FILE}")):
-            record = record_in(path.parent)
-            if record is None or path.parent in own:
-                continue
-            for key in sorted(keys & frozenset(record.made.secrets)):
-                raise MlkeysError(
-                    f"Nothing was deleted: ciphertexts of the stack {record.stack} need the key {key} "
-                    f"({', '.join(sorted(record.made.secrets[key]))}). Take them out of that stack first."
-                )
 
 
 def show(found: Sequence[Departed]) -> bool:

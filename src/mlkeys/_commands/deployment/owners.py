@@ -46,12 +46,25 @@ class OnServer:
     roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unread: str = ""
 
+    def policies_of(self, owner: str) -> frozenset[str]:
+        """Return the policies of an owner."""
+        return frozenset(name for name, found in self.owners.items() if found.id == owner)
+
     def made_by(self, owner: str) -> Made:
-        """Return the policies of an owner, and the roles that have one of these and none of another owner."""
-        policies = frozenset(name for name, found in self.owners.items() if found.id == owner)
+        """Return what an owner without a record made: its policies, and roles that have one of their own name.
+
+        Anybody may give a role the policies of a program. Only the program makes a policy for a role, under its name.
+        """
+        policies = self.policies_of(owner)
         theirs = frozenset(self.owners) - policies
-        roles = frozenset(role for role, found in self.roles.items() if found & policies and not found & theirs)
-        return Made(policies=policies, roles=roles)
+        named = {role: role.rpartition("/")[2].lower() for role in self.roles}
+        roles = {role for role, found in self.roles.items() if named[role] in found & policies and not found & theirs}
+        return Made(policies=policies, roles=frozenset(roles))
+
+    def users_of(self, policies: frozenset[str], ours: frozenset[str]) -> list[tuple[str, str]]:
+        """Return somebody else's roles, each with the first of these policies that it has."""
+        found = {role: sorted(held & policies) for role, held in self.roles.items() if role not in ours}
+        return [(role, names[0]) for role, names in sorted(found.items()) if names]
 
 
 def on_server(state: StackState) -> OnServer:

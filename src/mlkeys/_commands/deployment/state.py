@@ -35,6 +35,7 @@ class StackState:
         wanted: what the program makes.
         record: what former deployments made; None before the first one.
         former_names: former names of secrets by present ones, as `aliases` in the program say.
+        used: keys of others that the program uses.
     """
 
     stack: Stack
@@ -43,6 +44,7 @@ class StackState:
     wanted: Made
     record: Record | None
     former_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    used: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -61,10 +63,14 @@ class StackState:
         """The names of the secrets with a ciphertext, by key."""
         return stored_in(self.folder)
 
-    def begin(self, owner: str | None = None) -> None:
-        """Record what is about to be made: what a stopped deployment made is not forgotten."""
+    def begin(self, owner: str | None = None, found: Made | None = None) -> None:
+        """Record what is about to be made: what a stopped deployment made is not forgotten.
+
+        Args:
+            found: what else an owner without a record made.
+        """
         record = self.record or Record(owner or os.urandom(8).hex(), self.program, self.name)
-        made = self.former.union(replace(self.wanted, secrets={}))
+        made = self.former.union(found or Made()).union(replace(self.wanted, secrets={}))
         self.write(replace(record, program=self.program, stack=self.name, made=made))
 
     def finish(self, kept: Made) -> None:
@@ -110,7 +116,7 @@ def states_of(app: Root, program: Path, stacks: Sequence[Stack]) -> list[StackSt
 
 def _state(view: View, folder: Path, program: str, stack: Stack) -> StackState:
     # Importing the target takes longer than most commands.
-    from mlkeys._synthesis.made import former_names, made_by
+    from mlkeys._synthesis.made import former_names, keys_of_others, made_by
 
     own = folder / folder_of(stack.node.id)
     record = record_in(own)
@@ -119,7 +125,8 @@ def _state(view: View, folder: Path, program: str, stack: Stack) -> StackState:
             f"{FOLDER}/{stack.node.id} belongs to the program {record.program}, which has a stack of the same name: "
             "give one of the stacks another name, or put the programs into folders of their own."
         )
-    return StackState(stack, own, program, made_by(view, stack), record, former_names(view, stack))
+    used = keys_of_others(view, stack)
+    return StackState(stack, own, program, made_by(view, stack), record, former_names(view, stack), used)
 
 
 def record_in(folder: Path) -> Record | None:
