@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.fleets import DONE, KEY, VALUES, Fleet
 from tests.integration.support.vars_files import VarsFile
@@ -164,8 +165,18 @@ def test_hosts_that_a_limit_leaves_out_keep_the_floor(fleet: Fleet) -> None:
     shown = fleet.run("--limit", "localhost", status=2, vault_transit_limit="nope")
     assert "No host matches the limit nope." in " ".join(shown.split())
     assert fleet.key() == UNTOUCHED
+    fleet.declare("gateway-b", vault_transit_host_paths="{{ nosuch }}", vault_transit_hosts="all")
+    wrong = "gateway-b (its variable vault_transit_host_paths has an error, or uses a variable that is not defined)"
+    assert wrong in " ".join(fleet.run("--check", status=2).split())
+    (fleet.folder / "host_vars" / "gateway-b.yml").unlink()
+    inventory = fleet.folder / "inventory.yml"
+    undeclared = {"hosts": {"gateway-c": {"vault_transit_hosts": "all"}}}
+    described = yaml.safe_load(inventory.read_text(encoding="utf-8"))
+    described["all"]["children"]["undeclared"] = undeclared
+    inventory.write_text(yaml.safe_dump(described), encoding="utf-8")
     shown = fleet.run("--limit", "localhost,gateway-a", status=2, vault_transit_rotate_trim=True)
-    assert "these hosts could not be looked at: gateway-b (left out of this run)" in " ".join(shown.split())
+    left_out = "gateway-b (left out of this run), gateway-c (left out of this run)"
+    assert f"these hosts could not be looked at: {left_out}" in " ".join(shown.split())
     assert fleet.key() == HELD
 
 
