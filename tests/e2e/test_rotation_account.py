@@ -131,8 +131,8 @@ def test_a_context_that_is_given_places_it(fleet: Fleet) -> None:
 
 
 def test_a_place_that_cannot_be_read_keeps_the_floor_until_it_is_accepted(fleet: Fleet) -> None:
-    path = UNREADABLE
-    (fleet.folder / "gateway-b" / "etc" / "lost").symlink_to(path)
+    path = fleet.folder / "gateway-b" / "moved" / "[a-z]*.env"
+    fleet.declare("gateway-b", vault_transit_host_paths=[str(fleet.folder / "gateway-b"), str(path)])
     account = fleet.account(status=2)
     assert account["unread"][0]["path"] == str(path)
     assert fleet.key() == HELD
@@ -290,7 +290,8 @@ def test_every_form_is_put_back_as_it_was(fleet: Fleet) -> None:
 
 def test_status_names_what_nobody_read_and_does_not_call_lost_what_nobody_knows(fleet: Fleet) -> None:
     fleet.run()
-    (fleet.folder / "gateway-a" / "lost").symlink_to(UNREADABLE)
+    missing = fleet.folder / "gateway-a" / "moved*"
+    fleet.declare("gateway-a", vault_transit_host_paths=[str(fleet.folder / "gateway-a"), str(missing)])
     path = fleet.folder / "gateway-b" / "odd.env"
     fleet.bao.done("POST", f"sys/mounts/{fleet.mount}-other", {"type": "transit"})
     fleet.bao.done("POST", f"{fleet.mount}-other/keys/{KEY}")
@@ -303,6 +304,6 @@ def test_status_names_what_nobody_read_and_does_not_call_lost_what_nobody_knows(
     assert not report["healthy"]
     problems = [(one["severity"], one["text"]) for one in report["problems"]]
     assert [severity for severity, _text in problems] == ["error", "warning"]
-    assert f"gateway-a:{UNREADABLE}" in problems[0][1]
+    assert f"gateway-a:{missing}" in problems[0][1]
     assert "of no key that is known" in problems[1][1]
     assert f"gateway-b:{path}:1" in problems[1][1]
