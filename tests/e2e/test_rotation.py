@@ -125,6 +125,9 @@ def test_hosts_go_one_after_the_other_where_that_is_asked_for(fleet: Fleet) -> N
         encoding="utf-8",
     )
     meanwhile = f"{{{{ lookup('ansible.builtin.pipe', '{sys.executable} {other}') }}}}0"
+    # An empty list of paths does not take the place of files.
+    own = [{"src": "x.j2", "dest": str(path)} for path in fleet.files if "gateway-b" in path.parts]
+    fleet.declare("gateway-b", vault_transit_host_paths=[], vault_transit_host_files=own)
     ledger = Ledger(fleet.bao)
     shown = fleet.run(vault_transit_rotate_serial=1, vault_transit_rotate_older_than=meanwhile)
     assert rotations(ledger) == 1

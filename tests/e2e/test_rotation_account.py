@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.fleets import DONE, KEY, VALUES, Fleet
 from tests.integration.support.vars_files import VarsFile
@@ -130,8 +131,8 @@ def test_a_context_that_is_given_places_it(fleet: Fleet) -> None:
 
 
 def test_a_place_that_cannot_be_read_keeps_the_floor_until_it_is_accepted(fleet: Fleet) -> None:
-    path = UNREADABLE
-    (fleet.folder / "gateway-b" / "etc" / "lost").symlink_to(path)
+    path = fleet.folder / "gateway-b" / "moved" / "[a-z]*.env"
+    fleet.declare("gateway-b", vault_transit_host_paths=[str(fleet.folder / "gateway-b"), str(path)])
     account = fleet.account(status=2)
     assert account["unread"][0]["path"] == str(path)
     assert fleet.key() == HELD
@@ -164,8 +165,18 @@ def test_hosts_that_a_limit_leaves_out_keep_the_floor(fleet: Fleet) -> None:
     shown = fleet.run("--limit", "localhost", status=2, vault_transit_limit="nope")
     assert "No host matches the limit nope." in " ".join(shown.split())
     assert fleet.key() == UNTOUCHED
+    fleet.declare("gateway-b", vault_transit_host_paths="{{ nosuch }}", vault_transit_hosts="all")
+    wrong = "gateway-b (its variable vault_transit_host_paths has an error, or uses a variable that is not defined)"
+    assert wrong in " ".join(fleet.run("--check", status=2).split())
+    (fleet.folder / "host_vars" / "gateway-b.yml").unlink()
+    inventory = fleet.folder / "inventory.yml"
+    undeclared = {"hosts": {"gateway-c": {"vault_transit_hosts": "all"}}}
+    described = yaml.safe_load(inventory.read_text(encoding="utf-8"))
+    described["all"]["children"]["undeclared"] = undeclared
+    inventory.write_text(yaml.safe_dump(described), encoding="utf-8")
     shown = fleet.run("--limit", "localhost,gateway-a", status=2, vault_transit_rotate_trim=True)
-    assert "these hosts could not be looked at: gateway-b (left out of this run)" in " ".join(shown.split())
+    left_out = "gateway-b (left out of this run), gateway-c (left out of this run)"
+    assert f"these hosts could not be looked at: {left_out}" in " ".join(shown.split())
     assert fleet.key() == HELD
 
 
@@ -279,7 +290,8 @@ def test_every_form_is_put_back_as_it_was(fleet: Fleet) -> None:
 
 def test_status_names_what_nobody_read_and_does_not_call_lost_what_nobody_knows(fleet: Fleet) -> None:
     fleet.run()
-    (fleet.folder / "gateway-a" / "lost").symlink_to(UNREADABLE)
+    missing = fleet.folder / "gateway-a" / "moved*"
+    fleet.declare("gateway-a", vault_transit_host_paths=[str(fleet.folder / "gateway-a"), str(missing)])
     path = fleet.folder / "gateway-b" / "odd.env"
     fleet.bao.done("POST", f"sys/mounts/{fleet.mount}-other", {"type": "transit"})
     fleet.bao.done("POST", f"{fleet.mount}-other/keys/{KEY}")
@@ -292,6 +304,6 @@ def test_status_names_what_nobody_read_and_does_not_call_lost_what_nobody_knows(
     assert not report["healthy"]
     problems = [(one["severity"], one["text"]) for one in report["problems"]]
     assert [severity for severity, _text in problems] == ["error", "warning"]
-    assert f"gateway-a:{UNREADABLE}" in problems[0][1]
+    assert f"gateway-a:{missing}" in problems[0][1]
     assert "of no key that is known" in problems[1][1]
     assert f"gateway-b:{path}:1" in problems[1][1]

@@ -23,7 +23,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     DANGLING,
     DENIED,
     FAILED,
-    MISSING,
     SPECIAL,
     Unread,
 )
@@ -163,8 +162,8 @@ class _Walker:
         if not matches:
             self._unmatched.append(pattern)
             if self._noted == known:
-                # As a path that does not exist. Where a folder on the way cannot be listed, that is named.
-                self._note(Unread(pattern, "no file or folder matches it", MISSING))
+                # Where a folder on the way cannot be listed, that is named.
+                self._note(Unread(pattern, "no file or folder matches it", FAILED))
 
     def _matches(self, pattern: str) -> Iterator[str]:
         """The paths of a pattern, as `glob.glob`, which however passes over folders that it may not list."""

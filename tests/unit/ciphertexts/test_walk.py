@@ -66,11 +66,11 @@ def test_folders_files_and_patterns(tree: Path) -> None:
     assert names(walk(Places([f"{tree}/.git"])), tree) == [".git/config"]
 
 
-def test_a_pattern_of_nothing_is_named_as_a_path_of_nothing_is(tree: Path) -> None:
+def test_a_pattern_of_nothing_is_named(tree: Path) -> None:
     walked = walk(Places([f"{tree}/*.none", f"{tree}/none/*/x", f"{tree}/*/deep"]))
     assert walked.unmatched == (f"{tree}/*.none", f"{tree}/none/*/x")
     assert names(walked, tree) == ["sub/deep/c.yml"]
-    assert unread(walked, tree) == {"*.none": "missing", "none/*/x": "missing"}
+    assert unread(walked, tree) == {"*.none": "failed", "none/*/x": "failed"}
 
 
 def test_a_name_with_the_signs_of_a_pattern_is_a_name_if_it_exists(tree: Path) -> None:
