@@ -166,7 +166,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_plugins
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line, without_login
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import below
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import plain_names_problem
@@ -296,11 +296,12 @@ class VarsModule(BaseVarsPlugin):
         return {**decrypted.plain, **decrypted.ciphertexts, **values}
 
     def _report(self, problem: str, how: str) -> None:
+        # It may quote names of the file.
         if how == "error":
-            raise AnsibleParserError(problem)
+            raise AnsibleParserError(one_line(problem))
         if how == "warn":
             # The display shows the same warning once.
-            display.warning(problem)
+            display.warning(one_line(problem))
 
 
 def _warn_of_order() -> None:

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import printable
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 
 
 class TransitError(Exception):
@@ -45,7 +45,7 @@ class TransitError(Exception):
 
     def __init__(self, message: str) -> None:
         # It may quote a file, a name or a server's words.
-        message = printable(message)
+        message = one_line(message)
         super().__init__(message)
         self.message = message
 
@@ -53,7 +53,7 @@ class TransitError(Exception):
         """The same error, with a list of what was done before it."""
         if done:
             self.changed = True
-            self.message += f" Already done: {', '.join(done)}."
+            self.message += one_line(f" Already done: {', '.join(done)}.")
             self.args = (self.message,)
         return self
 

@@ -21,6 +21,11 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """The same, without line breaks: a name with one could pretend that another message begins."""
+    return printable(text).replace("\n", "\\n")
+
+
 def as_utf8(name: str) -> str:
     """The name of a file as a result may have it: those that are not UTF-8 with escapes."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -36,6 +36,9 @@ _NOT_COPIED = ("security.capability", "security.evm", "security.ima", _LABEL)
 # Whoever may read a file may lock it. After so long a run goes on: it replaces nothing that has changed.
 _PATIENCE_SECONDS = 30.0
 
+# What is read as a whole. A file of a few blocks may say that it is as large as a disk.
+MOST_BYTES = 64 * 1024 * 1024
+
 _CANNOT_FLUSH = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 
 
@@ -153,10 +156,9 @@ class File:
         """Its content, ``None`` if there is no file."""
         if self.status is None:
             return None
-        if self._descriptor < 0:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        with open(self._descriptor, "rb", closefd=False) as file:
-            file.seek(0)
+        if self.status.st_size > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"it is larger than {MOST_BYTES >> 20} MiB")
+        with self.stream() as file:
             return file.read()
 
     def stream(self) -> BinaryIO:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import stored_item
@@ -81,7 +82,8 @@ class DecryptedFiles:
             if known is not None and known[0] == mark:
                 return known[1]
             with open(path, "rb") as file:
-                content = file.read()
+                # The error about a larger one is reported when the file is loaded, too.
+                content = file.read(MOST_BYTES + 1)
         except OSError:
             # The error is reported when the file is loaded.
             return f"unreadable {path}"

@@ -18,6 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import ODD_TEXT_RAISES
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
@@ -148,7 +149,9 @@ def interpreted(stream: BinaryIO, path: str) -> VarsFile:
         InvalidOption: it is not an encrypted vars file.
         OSError: it cannot be read.
     """
-    text = stream.read()
+    text = stream.read(MOST_BYTES + 1)
+    if len(text) > MOST_BYTES:
+        raise InvalidOption(f"{path} is larger than {MOST_BYTES >> 20} MiB.")
     conflict = conflict_problem(text.decode("utf-8", "replace"), path) if b"<<<<<<<" in text else ""
     if conflict:
         raise InvalidOption(conflict)

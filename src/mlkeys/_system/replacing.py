@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from mlkeys._errors import MlkeysError
 from mlkeys._shared import folders, replacing
@@ -23,13 +25,35 @@ def read(path: Path) -> str | None:
         MlkeysError: it cannot be read, or is not text.
     """
     try:
-        return path.read_bytes().decode()
+        return bytes_of(path).decode()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
     except UnicodeDecodeError:
         raise MlkeysError(f"{path}: it is not UTF-8 text.") from None
+
+
+def bytes_of(path: Path) -> bytes:
+    """The whole file.
+
+    Raises:
+        OSError: it cannot be read, or is larger than what is read as a whole.
+    """
+    with path.open("rb") as file:
+        return whole(file)
+
+
+def whole(stream: BinaryIO) -> bytes:
+    """All that can be read.
+
+    Raises:
+        OSError: that is too much.
+    """
+    content = stream.read(replacing.MOST_BYTES + 1)
+    if len(content) > replacing.MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it is larger than {replacing.MOST_BYTES >> 20} MiB")
+    return content
 
 
 def replace(path: Path, text: str, before: str | None, mode: int | None = None) -> None:

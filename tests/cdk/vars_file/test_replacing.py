@@ -77,3 +77,13 @@ def test_unreadable_files_are_reported(tmp_path: Path) -> None:
     (tmp_path / "latin1").write_bytes(b"\xe9")
     with pytest.raises(MlkeysError, match="not UTF-8"):
         replacing.read(tmp_path / "latin1")
+
+
+def test_a_file_of_a_few_blocks_does_not_fill_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.yml"
+    path.touch()
+    os.truncate(path, 1 << 42)
+    with pytest.raises(MlkeysError, match=r"a\.yml: it is larger than 64 MiB"):
+        replacing.read(path)
+    with pytest.raises(MlkeysError, match="larger than 64 MiB"):
+        replacing.replace(path, "new", "old")

@@ -468,6 +468,24 @@ def test_an_unencrypted_value_is_used_if_that_is_configured(
     assert "sk-left" not in shown
 
 
+def test_a_name_with_a_line_break_begins_no_line_of_the_error(get_vars: GetVars, put: Callable[..., Path]) -> None:
+    path = put("host_vars/gw1/keys.transit.yml", token=SECRET)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["_transit"]["key"] = "ml\nok: [gw1]\x1b[2J"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(AnsibleParserError) as failure:
+        get_vars(Host("gw1"))
+    assert "\nok:" not in str(failure.value)
+    assert "\x1b" not in str(failure.value)
+    assert r"ml\nok: [gw1]\x1b[2J" in str(failure.value)
+
+
+def test_a_file_of_a_few_blocks_does_not_fill_the_memory(get_vars: GetVars, put: Callable[..., Path]) -> None:
+    os.truncate(put("host_vars/gw1/keys.transit.yml", token=SECRET), 1 << 42)
+    with pytest.raises(AnsibleParserError, match="is larger than 64 MiB"):
+        get_vars(Host("gw1"))
+
+
 # --- whole runs ---
 
 

@@ -24,6 +24,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unwrap import Wrapped
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import (
     all_printable,
+    one_line,
     printable,
     without_login,
 )
@@ -245,3 +246,10 @@ def test_control_characters_are_shown_as_escapes() -> None:
     assert printable("a\x1b[2Jb\r\x07\x9b\u202ec\nd é 鍵") == "a\\x1b[2Jb\\r\\x07\\x9b\\u202ec\nd é 鍵"
     assert all_printable({"\x1b": ["\x07", {"a": 1}]}) == {"\\x1b": ["\\x07", {"a": 1}]}
     assert InvalidOption("the file \x1b]0;x\x07").message == "the file \\x1b]0;x\\x07"
+
+
+def test_no_name_begins_a_line_of_its_own_in_an_error() -> None:
+    assert InvalidOption("the key 'a\nOK: [all]'").message == "the key 'a\\nOK: [all]'"
+    failed = InvalidOption("x.").after(["key 'a\n\x1b[2J'"])
+    assert (failed.message, str(failed)) == (failed.args[0], "x. Already done: key 'a\\n\\x1b[2J'.")
+    assert one_line("a\nb\r\n") == "a\\nb\\r\\n"

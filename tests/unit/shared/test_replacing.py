@@ -269,6 +269,16 @@ def test_many_files_wait_in_a_folder_of_their_own(path: Path, tmp_path: Path) ->
 # Hostile neighbours
 
 
+def test_a_file_of_a_few_blocks_is_not_read_as_a_whole(path: Path) -> None:
+    path.touch()
+    os.truncate(path, replacing.MOST_BYTES)
+    with opened(path) as file:
+        assert len(file.read() or b"") == replacing.MOST_BYTES
+    os.truncate(path, 1 << 42)
+    with opened(path) as file, pytest.raises(OSError, match="larger than 64 MiB"):
+        file.read()
+
+
 @pytest.fixture
 def victim(tmp_path: Path) -> Path:
     """A file of the caller's alone."""

@@ -24,6 +24,7 @@ from mlkeys._import.values import Source, Value, refuse
 from mlkeys._providers.literals import secret_form
 from mlkeys._system import collection
 from mlkeys._system.decoding import decoded
+from mlkeys._system.replacing import bytes_of, whole
 
 _REFUSED = "refused"
 Read = Callable[[Wishes], Source]
@@ -94,7 +95,7 @@ def exact_text_of(source: Path) -> str:
 
 def _bytes_of(source: Path) -> bytes:
     try:
-        return sys.stdin.buffer.read() if str(source) == "-" else source.read_bytes()
+        return whole(sys.stdin.buffer) if str(source) == "-" else bytes_of(source)
     except OSError as error:
         raise MlkeysError(f"{source}: {error.strerror or 'it cannot be read'}.") from None
 

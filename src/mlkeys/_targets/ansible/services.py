@@ -61,7 +61,7 @@ def _problems_of_secrets(view: View, agent: Agent) -> Iterable[str]:
 
 
 def problems_of_variables(view: View, data: Mapping[str, Any]) -> Iterable[str]:
-    """Return the problems of variables that are not an agent's. What is no secret may be in any of them."""
+    """Return the problems of variables that are not an agent's. Values that are not encrypted may be in any."""
     for name, value in data.items():
         problem = steering_problem(name)
         if problem and any(_is_ciphertext(view, part) for part in parts(str(value))):
