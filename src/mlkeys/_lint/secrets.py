@@ -85,7 +85,7 @@ def _found(text: str, patterns: Patterns) -> Iterator[Found]:
     rows = long_rows(text)
     forms = sieve_of(patterns).forms_in(text, rows)
     taken: list[Found] = []
-    for found in (*_plain(text, forms), *_encoded(text, rows, forms, patterns), *_escaped(text, patterns)):
+    for found in (*_plain(text, forms), *_encoded(text, rows, forms, patterns), *_escaped(text, rows, patterns)):
         # The first matching form of the table is the most specific one.
         if any(found.start < other.end and other.start < found.end for other in taken):
             continue
@@ -118,8 +118,8 @@ def _encoded(text: str, rows: Rows, forms: Sequence[Form], patterns: Patterns) -
                 yield Found(form, value, start, end, encoded=_BASE64)
 
 
-def _escaped(text: str, patterns: Patterns) -> Iterator[Found]:
-    for part in unescaped_texts(text):
+def _escaped(text: str, rows: Rows, patterns: Patterns) -> Iterator[Found]:
+    for part in unescaped_texts(text, rows):
         for found in _plain(part.text, sieve_of(patterns).forms_in(part.text, long_rows(part.text))):
             yield replace(found, start=part.place(found.start), end=part.place(found.end), encoded=_ESCAPED)
 
