@@ -109,8 +109,7 @@ def command(paths: tuple[Path, ...], **options: Unpack[Options]) -> None:
     shows what to do. It encrypts with the rights of 'mlkeys import'. A secret that was in a commit must be replaced at
     its provider all the same.
 
-    The comment 'mlkeys: allow' on a line, or alone on the line before, allows a secret there. It begins with #, //, --,
-    ;, <!-- or /*, outside of quotation marks, on a line of up to 2,000 characters.
+    The comment '# mlkeys: allow' (or //, --, ;, <!--, /*) on a line, or alone on the line before, allows a secret.
 
     Exits with 1 if there are findings other than notes. Otherwise exits with 2 if a file could not be checked, which is
     then named (leave it out with --exclude), or on errors. --server needs a token with the capability read on the keys

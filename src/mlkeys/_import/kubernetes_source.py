@@ -16,6 +16,9 @@ from mlkeys._import.values import NOTHING, TEXT, Index, Value, named_apart
 from mlkeys._import.yaml_source import TEMPLATE, yaml_documents
 
 REFERENCE = re.compile(f"{TEMPLATE.pattern}|{STORED}")
+_PARTS = ("data", "stringData")
+_PARTS_IN_LOWER_CASE = ("data", "stringdata")
+_WRONG_CASE = "is in a field that Kubernetes does not know: it is data: or stringData:"
 _BINARY = "contains binary data, and variables are text"
 _NOT_BASE64 = "contains data that is not base64"
 
@@ -101,7 +104,9 @@ def _values(one: _Object, name: str) -> Iterator[Value]:
     plain = {value.path[1] for value in one if len(value.path) == 2 and value.path[0] == "stringData"}
     for value in one:
         part = value.path[0]
-        if part not in ("data", "stringData") or (len(value.path) == 1 and value.kind == NOTHING):
+        if part not in _PARTS and part.lower() in _PARTS_IN_LOWER_CASE and value.kind != NOTHING:
+            yield replace(value, path=(name, *value.path), problem=_WRONG_CASE)
+        if part not in _PARTS or (len(value.path) == 1 and value.kind == NOTHING):
             continue
         if len(value.path) != 2 or isinstance(value.path[1], Index):
             yield replace(value, path=(name, *value.path), problem="has a shape that Kubernetes refuses")

@@ -13,7 +13,7 @@ from mlkeys._import.values import Members, Number, Value, on_one_line, walk
 
 FIRST, SECOND = "1", "2"
 _WRAPPED = {"data", "metadata"}
-# What version 2 always tells about a version of a secret.
+# What version 2 always says about a version of a secret.
 _ABOUT = {"created_time", "deletion_time", "destroyed", "version"}
 
 

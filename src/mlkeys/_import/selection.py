@@ -188,7 +188,10 @@ def _about_name(name: str, values: Sequence[Value]) -> Iterator[str]:
     if len(values) > 1:
         places = ", ".join(value.place for value in values)
         advice = "Choose with --only, --skip or --rename OLD=NEW"
-        if len({value.name for value in values}) == 1:
+        if len({value.place for value in values}) < len(values):
+            # What skips one of them skips the other.
+            advice = "Rename one of them in the source"
+        elif len({value.name for value in values}) == 1:
             advice = f"Choose with --skip {_quoted(values[0].place)}, or define it once"
         yield f"{places}: all of them would become {on_one_line(name)}. {advice}"
     elif not _NAME.fullmatch(name) or name == METADATA or is_reserved(name):

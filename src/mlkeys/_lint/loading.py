@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Whether Ansible loads a vars file for the hosts that read another file, as far as their paths tell."""
+"""Whether Ansible loads a vars file for the hosts that read another file, as far as their paths show it."""
 
 from __future__ import annotations
 

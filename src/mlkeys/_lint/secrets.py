@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from mlkeys._lint.encoded import decoded_texts, decoded_value
+from mlkeys._lint.escapes import unescaped_texts
 from mlkeys._lint.findings import (
     ALLOWED,
     CREDENTIAL,
@@ -35,6 +36,7 @@ _AT_A_BEGINNING = ("fake", "your", "test", "demo", "mock", "sample", "not-", "no
 _BEGINNING = re.compile(r"[A-Za-z0-9]{1,4}[_.-](?:[a-z0-9]{2,3}-)?")
 _SAME = re.compile(r"(.)\1{5}")
 _STEPS = 8
+_BASE64, _ESCAPED = "in base64", "with encoded characters"
 
 
 class TooSlow(Exception):
@@ -49,13 +51,18 @@ class TooSlow(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """A secret and its place. `end` is behind it, or behind what it is encoded in."""
+    """A secret and its place.
+
+    Attributes:
+        end: behind it, or behind what it is encoded in.
+        encoded: how it is encoded, as a part of a sentence; empty if it is not.
+    """
 
     form: Form
     secret: str = field(repr=False)
     start: int
     end: int
-    encoded: bool = False
+    encoded: str = ""
 
 
 def secrets_in(text: str, path: str, patterns: Patterns | None = None) -> list[Finding]:
@@ -70,8 +77,7 @@ def found_in(text: str, path: str, patterns: Patterns) -> Iterator[tuple[Finding
     for found in _found(text, patterns):
         line, column = place(text, found.start)
         if not is_allowed(lines, line):
-            how = "in base64" if found.encoded else "in plain text"
-            message = f"{found.form.what}{_shown(found.secret, found.form)} {how}"
+            message = f"{found.form.what}{_shown(found.secret, found.form)} {found.encoded or 'in plain text'}"
             yield finding(_RULES[found.form.kind], path, message, (line, column), found.secret), found
 
 
@@ -79,7 +85,7 @@ def _found(text: str, patterns: Patterns) -> Iterator[Found]:
     rows = long_rows(text)
     forms = sieve_of(patterns).forms_in(text, rows)
     taken: list[Found] = []
-    for found in (*_plain(text, forms), *_encoded(text, rows, forms, patterns)):
+    for found in (*_plain(text, forms), *_encoded(text, rows, forms, patterns), *_escaped(text, rows, patterns)):
         # The first matching form of the table is the most specific one.
         if any(found.start < other.end and other.start < found.end for other in taken):
             continue
@@ -105,11 +111,17 @@ def _plain(text: str, forms: Sequence[Form]) -> Iterator[Found]:
 def _encoded(text: str, rows: Rows, forms: Sequence[Form], patterns: Patterns) -> Iterator[Found]:
     for decoded in decoded_texts(text, patterns, rows):
         for found in _plain(decoded.text, patterns.marked(decoded.text.lower())):
-            yield replace(found, start=decoded.place(found.start), end=decoded.place(found.end) + 1, encoded=True)
+            yield replace(found, start=decoded.place(found.start), end=decoded.place(found.end) + 1, encoded=_BASE64)
     for form in forms:
         for start, end in form.encoded_spans(text):
             if value := decoded_value(text[start:end], form):
-                yield Found(form, value, start, end, encoded=True)
+                yield Found(form, value, start, end, encoded=_BASE64)
+
+
+def _escaped(text: str, rows: Rows, patterns: Patterns) -> Iterator[Found]:
+    for part in unescaped_texts(text, rows):
+        for found in _plain(part.text, sieve_of(patterns).forms_in(part.text, long_rows(part.text))):
+            yield replace(found, start=part.place(found.start), end=part.place(found.end), encoded=_ESCAPED)
 
 
 def _shown(secret: str, form: Form) -> str:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkeys._lint.findings import Finding
-from mlkeys._lint.secrets import is_placeholder, secrets_in
+from mlkeys._lint.secrets import found_in, is_placeholder, secrets_in
 from mlkeys._lint.sieve import long_rows, sieve_of
 from mlkeys._providers.gitleaks import forms_of
 from mlkeys._providers.go_expressions import for_python
@@ -246,6 +246,34 @@ def test_a_comment_allows_what_is_on_its_line_or_the_next(text: str) -> None:
 )
 def test_what_is_not_such_a_comment_allows_nothing(text: str) -> None:
     assert len(found(text.format(keys.openai()))) == 1
+
+
+@pytest.mark.parametrize(
+    ("mark", "written"),
+    [
+        ("_", "%5F"),
+        ("_", "%5f"),
+        ("_", "\\u005f"),
+        ("_", "\\x5F"),
+        ("_", "\\u{5f}"),
+        ("_", "\\U0000005f"),
+        ("_", "&#95;"),
+        ("_", "&#x5f;"),
+        ("h", "%68"),
+        ("f", "&#102;"),
+    ],
+)
+def test_characters_by_their_numbers_hide_no_secret(mark: str, written: str) -> None:
+    secret = keys.hugging_face()
+    text = f"# %41\n{'x ' * 500}\nurl: 'https://h/?a=1&t={secret.replace(mark, written)}' %5F\nother: {keys.openai()}\n"
+    one, other = found(text)
+    assert (one.line, one.column) == (3, text.split("\n")[2].index("t=") + 3)
+    assert one.message.endswith("(hf_…) with encoded characters")
+    assert other.line == 4
+    assert found(f"a: {secret}%3D\\u005f\n")[0].message.endswith("in plain text")
+    # The whole of it is one, whatever part of it is encoded.
+    (whole,) = [at for _, at in found_in(text, "x", built_in()) if at.encoded]
+    assert text[whole.start : whole.end] == secret.replace(mark, written)
 
 
 def test_a_comment_beside_something_else_allows_nothing_below_it() -> None:

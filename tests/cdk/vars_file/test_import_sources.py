@@ -21,6 +21,8 @@ from click.testing import CliRunner
 from mlkeys._cli import main
 from mlkeys._errors import MlkeysError
 from mlkeys._import.kv_source import kv_values
+from mlkeys._import.selection import Wishes, select
+from mlkeys._import.values import Source
 from tests.cdk import keys
 from tests.cdk.stores import KEY, decrypted, token_for
 from tests.cdk.vars_file.importing import ANTHROPIC, OPENAI, OTHER, TARGET, Importing, sealed
@@ -64,6 +66,19 @@ def test_what_cannot_be_read_is_not_empty(importing: Importing) -> None:
     assert "bin (line 2) contains binary data, and variables are text: use --skip bin" in done.stderr
     Path(".env").write_text(f"A=1\n#{'x' * 100_000}\nB=x\0y\n")
     assert "B (line 3) contains a NUL character" in importing("dotenv", ".env", status=1).stderr
+
+
+def test_values_with_the_same_name_and_place_are_renamed_in_the_source() -> None:
+    values = kv_values({"a": {"b": "1"}, "a.b": "2"}, "kv/a")
+    with pytest.raises(MlkeysError, match=r"would become a_b\. Rename one"):
+        select(Source("kv/a", tuple(values)), Wishes(flatten=True))
+
+
+def test_fields_of_a_secret_in_the_wrong_case_are_named(importing: Importing) -> None:
+    Path("secret.yaml").write_text("kind: Secret\nData: {a: YQ==}\nstringdata: {b: x}\nstringData: {c: y}\n")
+    done = importing("kubernetes", "secret.yaml", "--flatten", status=1)
+    for name in ("Data.a (line 2)", "stringdata.b (line 3)"):
+        assert f"{name} is in a field that Kubernetes does not know: it is data: or stringData:" in done.stderr
 
 
 # KV
