@@ -36,6 +36,7 @@ class StackState:
         record: what former deployments made; None before the first one.
         former_names: former names of secrets by present ones, as `aliases` in the program say.
         used: keys of others that the program uses.
+        gone: whether the program has the stack no more.
     """
 
     stack: Stack
@@ -45,6 +46,7 @@ class StackState:
     record: Record | None
     former_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
+    gone: bool = False
 
     @property
     def name(self) -> str:
@@ -70,12 +72,15 @@ class StackState:
             found: what else an owner without a record made.
         """
         record = self.record or Record(owner or os.urandom(8).hex(), self.program, self.name)
-        made = self.former.union(found or Made()).union(replace(self.wanted, secrets={}))
+        made = self.former.union(found or Made()).union(replace(self.wanted, secrets={}, generated=frozenset()))
+        record = replace(record, url=self.stack.url, namespace=self.stack.namespace)
         self.write(replace(record, program=self.program, stack=self.name, made=made))
 
     def finish(self, kept: Made) -> None:
         """Record what a complete deployment left."""
-        if self.record is not None:
+        if self.gone and not kept:
+            self.forget()
+        elif self.record is not None:
             self.write(self.record.with_made(self.wanted.union(kept)))
 
     def write(self, record: Record) -> None:
@@ -104,14 +109,17 @@ def program_folder(app: Root) -> Path:
     return Path(app.node.folder or ".").absolute()
 
 
-def states_of(app: Root, program: Path, stacks: Sequence[Stack]) -> list[StackState]:
+def states_of(app: Root, program: Path, stacks: Sequence[Stack], *, gone: bool = False) -> list[StackState]:
     """What lasts of each stack.
+
+    Args:
+        gone: whether the program has the stacks no more.
 
     Raises:
         MlkeysError: a record cannot be read, or is of another program.
     """
     view, folder = View(app), program_folder(app)
-    return [_state(view, folder, program.name, stack) for stack in stacks]
+    return [replace(_state(view, folder, program.name, stack), gone=gone) for stack in stacks]
 
 
 def _state(view: View, folder: Path, program: str, stack: Stack) -> StackState:
