@@ -66,8 +66,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
 
     What a former deployment made and the program no longer has, a whole stack included, is shown and then deleted:
     policies, AppRoles, ciphertexts, and on hosts services of an agent and files with plaintext. On a terminal, deploy
-    asks first. Without one, as in CI, it does not ask. Keys and engines are kept unless you name them with
-    --delete-keys.
+    asks first, and elsewhere, as in CI, it does not. Keys and engines stay unless you name them with --delete-keys.
 
     With --json, only the counts of each stack are written to standard output.
 
@@ -80,8 +79,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
       mlkeys dev -- mlkeys deploy       to a temporary development server
     """
     app, folder = synthesised(program, out)
-    gone = gone_stacks(app, program, folder)
-    todo = chosen(app, stacks, gone.stacks)
+    todo = chosen(app, stacks, (gone := gone_stacks(app, program, folder)).stacks)
     require_sources(states_of(app, program, [stack for stack in todo if stack in app.stacks]))
     found = compared(app, gone, program, todo, Choices(delete_keys, generate, adopt=adopt))
     if departed.show([one.departed for one in found]):
@@ -91,16 +89,16 @@ def command(  # noqa: PLR0913  each is an argument of the command
     by_name = {one.state.name: one for one in found}
 
     def run(name: str, show: TextIO) -> Run:
-        one = by_name[name]
-        return _deploy(one, project_of(one.state, folder), show, arguments, given)
+        return _deploy(by_name[name], folder, show, arguments, given)
 
     done = run_each([stack.node.id for stack in todo], run, kind="stack", as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
         raise MlkeysError(f"Stack {failed[0]} failed. Fix the errors and rerun; completed steps are kept.")
 
 
-def _deploy(one: Comparison, project: Path, show: TextIO, arguments: Sequence[str], given: Sequence[str]) -> Run:
+def _deploy(one: Comparison, folder: Path, show: TextIO, arguments: Sequence[str], given: Sequence[str]) -> Run:
     """Deploy a stack, then delete what left it. The record is written before and after."""
+    project = project_of(one.state, folder)
     one.state.begin(one.owner)
     if found := moves_of(one.state):
         moved = carry(one.state, found, project, show)

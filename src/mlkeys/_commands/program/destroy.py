@@ -83,8 +83,7 @@ def command(
     arguments = ["--extra-vars", '{"force_keys": true}'] if protected_keys else []
 
     def run(name: str, show: TextIO) -> Run:
-        project = project_of(found[name].state, folder)
-        return _destroy(found[name], project, show, arguments, force=protected_keys)
+        return _destroy(found[name], folder, show, arguments, force=protected_keys)
 
     done = run_each([stack.node.id for stack in todo], run, kind="stack", as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
@@ -97,9 +96,9 @@ def _question(stacks: Sequence[Stack], keys: int) -> str:
     return f"Destroy {names} with {keyring}, and lose everything that was ever encrypted with them?"
 
 
-def _destroy(one: Departed, project: Path, show: TextIO, arguments: Sequence[str], *, force: bool) -> Run:
+def _destroy(one: Departed, folder: Path, show: TextIO, arguments: Sequence[str], *, force: bool) -> Run:
     """Destroy what is left of a stack, then what it has."""
-    run = Run()
+    run, project = Run(), project_of(one.state, folder)
     if one.left.deleted:
         run = delete(one, project, show, force=force)
     if not (run.status or one.state.gone):
