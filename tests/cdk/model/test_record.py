@@ -150,6 +150,12 @@ def test_names_are_read_as_the_collection_reads_them(tmp_path: Path) -> None:
     file.write_text("<<<<<<< HEAD\na: vault:v1:QUJD\n=======\n")
     with pytest.raises(MlkeysError, match=r"k\.transit\.yml is not YAML"):
         stored_in(tmp_path)
+    for text in ("", "---\n", "# nothing\n"):
+        file.write_text(text)
+        with pytest.raises(MlkeysError, match=r"k\.transit\.yml is empty\. Restore the file"):
+            stored_in(tmp_path)
+    file.write_text(f"{{{metadata}}}")
+    assert stored_in(tmp_path) == {}
 
 
 def program(folder: Path, name: str = "s", aliases: tuple[str, ...] = ()) -> App:
@@ -283,9 +289,10 @@ def test_a_record_of_another_program_is_left_alone(tmp_path: Path) -> None:
     app = program(tmp_path)
     with pytest.raises(MlkeysError, match=r"belongs to the program other\.py"):
         states_of(app, Path("app.py"), app.stacks)
-    (own / "record.json").write_text("{")
-    with pytest.raises(MlkeysError, match="Restore the file from version control"):
-        states_of(app, Path("app.py"), app.stacks)
+    for content in (b"{", b"\xff\xfe{}"):
+        (own / "record.json").write_bytes(content)
+        with pytest.raises(MlkeysError, match="Restore the file from version control"):
+            states_of(app, Path("app.py"), app.stacks)
 
 
 def test_a_role_of_somebody_else_stays_whatever_policies_it_has(tmp_path: Path) -> None:

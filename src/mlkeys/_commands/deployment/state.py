@@ -18,6 +18,7 @@ from mlkeys._analysis.view import View
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record, parsed
+from mlkeys._shared.schema import METADATA
 from mlkeys._system import collection
 from mlkeys._system.replacing import read
 from mlkeys._system.replacing import replace as written
@@ -144,11 +145,16 @@ def record_in(folder: Path) -> Record | None:
         MlkeysError: it cannot be read.
     """
     path = folder / RECORD_FILE
-    text = read(path)
-    if text is None:
-        return None
     try:
-        return parsed(text)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise MlkeysError(f"{path}: {problem.strerror or 'it cannot be read'}.") from None
+    try:
+        return parsed(content.decode())
+    except UnicodeDecodeError:
+        raise MlkeysError(f"{path}: it is not UTF-8 text. Restore the file from version control.") from None
     except ValueError as problem:
         raise MlkeysError(f"{path}: {problem}. Restore the file from version control.") from None
 
@@ -184,8 +190,13 @@ def ciphertexts_in(path: Path) -> dict[str, str]:
     collection.load()
     from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import interpreted
 
-    with collection.in_plain_words(), io.BytesIO((read(path) or "").encode()) as content:
-        return {name: entry.ciphertext for name, entry in interpreted(content, str(path)).entries.items()}
+    text = read(path) or ""
+    with collection.in_plain_words(), io.BytesIO(text.encode()) as content:
+        found = {name: entry.ciphertext for name, entry in interpreted(content, str(path)).entries.items()}
+    if not found and METADATA not in text:
+        # A full disk or a merge may leave it empty, while its ciphertexts are elsewhere.
+        raise MlkeysError(f"{path} is empty. Restore the file from version control, or remove it.")
+    return found
 
 
 def rename(app: Root, program: Path) -> None:
