@@ -39,13 +39,13 @@ def out_folder(program: Path, out: Path | None) -> Path:
     return out if out is not None else program.parent / "mlkeys.out"
 
 
-def chosen(app: Root, names: Sequence[str]) -> list[Stack]:
-    """The stacks with these names, or all, in deployment order."""
-    known = {stack.node.id: stack for stack in app.stacks}
+def chosen(app: Root, names: Sequence[str], gone: Sequence[Stack] = ()) -> list[Stack]:
+    """The stacks with these names, or all, in deployment order; after them those that left the program."""
+    known = {stack.node.id: stack for stack in (*app.stacks, *gone)}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise MlkeysError(f"Unknown stack {', '.join(unknown)}. The program has: {', '.join(known)}.")
-    return [stack for stack in in_order(app) if not names or stack.node.id in names]
+    return [stack for stack in (*in_order(app), *gone) if not names or stack.node.id in names]
 
 
 def in_order(app: Root) -> list[Stack]:

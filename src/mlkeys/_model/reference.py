@@ -96,12 +96,15 @@ class _Pending(Reference):  # noqa: PLW1641  `__hash__` is set below
         return True
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, (int, float)):
+            # A version is a number on the server.
+            self._refuse()
         if not isinstance(other, str):
             return NotImplemented
         return str(self) == str(other) or self._refuse()
 
     def __ne__(self, other: object) -> bool:
-        return NotImplemented if not isinstance(other, str) else not self == other
+        return NotImplemented if not isinstance(other, (str, int, float)) else not self == other
 
     def __format__(self, spec: str) -> str:
         return self._refuse() if spec else str(self)
@@ -112,7 +115,7 @@ def _refusing(self: _Pending, *_arguments: Any, **_keywords: Any) -> NoReturn:
 
 
 _PASSING_ON = {"join", "format", "format_map", "maketrans"}
-_OPERATORS = ("contains", "getitem", "iter", "len", "lt", "le", "gt", "ge", "mod", "hash")
+_OPERATORS = ("contains", "getitem", "iter", "len", "lt", "le", "gt", "ge", "mod", "hash", "int", "float", "index")
 for _name in (
     *(name for name in vars(str) if not name.startswith("_") and name not in _PASSING_ON),
     *(f"__{name}__" for name in _OPERATORS),

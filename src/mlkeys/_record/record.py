@@ -27,6 +27,7 @@ class Made:
         keys: as ENGINE/KEY.
         roles: as AUTH_METHOD/ROLE.
         secrets: names by key.
+        generated: the random ones of them, as ENGINE/KEY/NAME.
         files: on hosts.
         agents: roles that agents on hosts log in as, by the path of the unit.
         hosts: how Ansible reaches them.
@@ -38,6 +39,7 @@ class Made:
     keys: Names = frozenset()
     engines: Names = frozenset()
     secrets: Mapping[str, Names] = field(default_factory=dict)
+    generated: Names = frozenset()
     files: Files = field(default_factory=dict)
     agents: Files = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Made:
                 key: self.secrets.get(key, frozenset()) | other.secrets.get(key, frozenset())
                 for key in {**self.secrets, **other.secrets}
             },
+            generated=self.generated | other.generated,
             files=_both(self.files, other.files),
             agents=_both(self.agents, other.agents),
             hosts={**self.hosts, **other.hosts},
@@ -65,6 +68,7 @@ class Made:
         return Made(
             **{kind: getattr(self, kind) - getattr(other, kind) for kind in KINDS},
             secrets={key: names for key, names in secrets.items() if names},
+            generated=self.generated - other.generated,
             files=files,
             agents=_without(self.agents, other.files),
             hosts={host: given for host, given in self.hosts.items() if host in files},
@@ -90,12 +94,16 @@ class Record:
     Attributes:
         owner: names the stack on servers. Other stacks of the same name have another one.
         program: the file of the program.
+        url: address of the server, None where the environment says it.
+        namespace: on the server, None where the environment says it.
     """
 
     owner: str
     program: str
     stack: str
     made: Made = field(default_factory=Made)
+    url: str | None = None
+    namespace: str | None = None
 
     def text(self) -> str:
         """Return the file."""
@@ -105,8 +113,10 @@ class Record:
             "owner": self.owner,
             "program": self.program,
             "stack": self.stack,
+            **{name: given for name, given in (("url", self.url), ("namespace", self.namespace)) if given is not None},
             **{kind: sorted(getattr(made, kind)) for kind in KINDS},
             "secrets": {key: sorted(names) for key, names in made.secrets.items()},
+            "generated": sorted(made.generated),
             "files": {host: dict(found) for host, found in made.files.items()},
             "agents": {host: dict(found) for host, found in made.agents.items()},
             "hosts": {host: dict(given) for host, given in made.hosts.items()},
@@ -137,15 +147,24 @@ def parsed(text: str) -> Record:
 
 
 def _record(data: Any) -> Record:
+    secrets = {key: _texts(names) for key, names in data["secrets"].items()}
     made = Made(
         **{kind: _texts(data[kind]) for kind in KINDS},
-        secrets={key: _texts(names) for key, names in data["secrets"].items()},
+        secrets=secrets,
+        # A record of the first version does not say which of them are random: any may be.
+        generated=_texts(data["generated"]) if "generated" in data else _all(secrets),
         files=_files(data["files"]),
         # Records of the first version have none.
         agents=_files(data.get("agents", {})),
         hosts={host: {**given} for host, given in data["hosts"].items()},
     )
-    return Record(_text(data["owner"]), _text(data["program"]), _text(data["stack"]), made)
+    # Records of the first version do not have the server.
+    server = {name: _text(data[name]) for name in ("url", "namespace") if name in data}
+    return Record(_text(data["owner"]), _text(data["program"]), _text(data["stack"]), made, **server)
+
+
+def _all(secrets: Mapping[str, Names]) -> Names:
+    return frozenset(f"{key}/{name}" for key, names in secrets.items() for name in names)
 
 
 def _text(found: Any) -> str:

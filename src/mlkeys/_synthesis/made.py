@@ -17,6 +17,7 @@ from mlkeys._constructs.inventory import Group, Template
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.policy import Policy
 from mlkeys._model.element import Element, Resource
+from mlkeys._model.secret import GeneratedSecret
 from mlkeys._model.stack import Stack
 from mlkeys._record.record import Made
 from mlkeys._targets.ansible.jinja import in_file
@@ -34,12 +35,14 @@ def made_by(view: View, stack: Stack) -> Made:
         "engines": set(),
     }
     secrets: dict[str, set[str]] = {}
+    generated: set[str] = set()
     files: dict[str, dict[str, str]] = {}
     agents: dict[str, dict[str, str]] = {}
     for element in view.in_stack(stack):
         if isinstance(element, EncryptedVars):
-            known = secrets.setdefault("/".join(values.key_of(element)), set())
-            known |= {entry.name for entry in element.entries}
+            key = "/".join(values.key_of(element))
+            secrets.setdefault(key, set()).update(entry.name for entry in element.entries)
+            generated |= {f"{key}/{one.name}" for one in element.entries if isinstance(one.plaintext, GeneratedSecret)}
         elif isinstance(element, HostConfig):
             dest = element.dest.text if isinstance(element.dest, Template) else in_file(view.text(element.dest))
             for group in element.hosts:
@@ -53,6 +56,7 @@ def made_by(view: View, stack: Stack) -> Made:
     return Made(
         **{kind: frozenset(names) for kind, names in found.items()},
         secrets={key: frozenset(names) for key, names in secrets.items() if names},
+        generated=frozenset(generated),
         files=files,
         agents=agents,
         hosts=_hosts(values, files),

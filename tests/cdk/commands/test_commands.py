@@ -279,7 +279,12 @@ def test_a_report_larger_than_a_pipe_comes_whole(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("template", ["seed", "llm-gateway", "multi-env"])
 def test_init_writes_a_project_that_can_be_synthesised(tmp_path: Path, template: str) -> None:
+    (tmp_path / "new" / ".git").mkdir(parents=True)
+    ignored = tmp_path / "new" / ".gitignore"
+    ignored.write_text("*.log")
     mlkeys("init", tmp_path / "new", "--template", template, cwd=tmp_path)
+    assert ignored.read_text().startswith("*.log\n")
+    assert "\nmlkeys.out/\n" in ignored.read_text()
     assert not list((tmp_path / "new").rglob("*.pyc"))
     mlkeys("synth", cwd=tmp_path / "new")
     assert "is not empty" in mlkeys("init", tmp_path / "new", cwd=tmp_path, status=1).stderr

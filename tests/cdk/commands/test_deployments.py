@@ -327,6 +327,7 @@ key = vault.TransitSecretBackendKey(one, "k", backend=t.path, name="one", derive
 first = key.encrypt(Secret.env("KEY_A"))
 own = vault.TransitSecretBackendKey(two, "k", backend=t.path, name="two", derived=True)
 export("again", own.encrypt(key.decrypt(first), name="again"))
+own.grant_decrypt(vault.Policy(two, "ENGINEp"))
 theirs = vault.TransitSecretBackendKey.from_existing(two, "theirs", name="theirs", backend="ENGINE")
 EncryptedVars(two, "v", key=key, secrets={"shared": Secret.env("KEY_1")})
 export("ciphertext", first.ciphertext, scope=two)
@@ -351,3 +352,15 @@ def test_a_stack_uses_what_another_one_makes(site: Site) -> None:
     refused = site.run("destroy", "--yes", "--protected-keys", "--stack", "one", status=1)[1]
     assert f"ciphertexts of the stack two need the key {site.engine}/one (shared)" in refused
     assert site.names(f"{site.engine}/keys") == {"one", "two", "theirs"}
+    # A stack that leaves the program takes its rights and ciphertexts along, and its keys when they are named.
+    left = [line for line in STACKS.splitlines() if "two" not in line and "own." not in line]
+    site.write("\n".join(left).replace("app = App()", "app = App()\none = Stack(app, 'one')"))
+    shown = site.run("diff", "--fail", status=2)[1]
+    assert f"- two: policy {site.engine}p" in shown
+    assert f"two: key {site.engine}/two (kept)" in shown
+    named = ("--delete-keys", f"{site.engine}/two")
+    site.run("deploy", *named)
+    assert f"{site.engine}p" not in site.names("sys/policies/acl")
+    assert site.names(f"{site.engine}/keys") == {"one", "theirs"}
+    assert site.decrypted() == {"one/key_a": VALUE}
+    assert {path.name for path in (site.folder / "mlkeys.state").iterdir()} == {"one"}

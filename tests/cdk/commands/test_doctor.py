@@ -87,8 +87,8 @@ def wrong(found: Found) -> list[str]:
     return [f"{check['name']}: {check['found']}" for check in found if not check["ok"]]
 
 
-def written(engine: str) -> None:
-    Path("app.py").write_text(PROGRAM.replace("ENGINE", engine))
+def written(engine: str, program: str = PROGRAM) -> None:
+    Path("app.py").write_text(program.replace("ENGINE", engine))
 
 
 # --- what is installed ---
@@ -328,6 +328,13 @@ def test_a_token_with_exactly_what_is_needed_is_right(
     found = doctor(BAO_ADDR=bao.addr, BAO_TOKEN=mint_token(USE.replace("ENGINE", mount)))
     assert "enough on" in shown(found, "rights", "ok")
     assert not shown(found, "rights", "remark")
+    # An engine that a deployment changes.
+    tuned = 'description="keys", max_lease_ttl="2h"'
+    written(mount, PROGRAM.replace('path="ENGINE"', f'path="ENGINE", {tuned}'))
+    environment = {"BAO_ADDR": bao.addr, "BAO_TOKEN": mint_token(USE.replace("ENGINE", mount))}
+    assert f"lacks update on sys/mounts/{mount}/tune" in shown(doctor(status=1, **environment), "rights", "wrong")
+    bao.done("POST", f"sys/mounts/{mount}/tune", {"description": "keys", "max_lease_ttl": "2h"})
+    assert not shown(doctor(**environment), "rights", "wrong")
 
 
 def test_what_a_token_lacks_is_named(doctor: Doctor, bao: Bao, mount: str, mint_token: Callable[[str], str]) -> None:
@@ -343,6 +350,7 @@ def test_what_a_token_lacks_is_named(doctor: Doctor, bao: Bao, mount: str, mint_
     ):
         assert need in text
     assert f"{mount}-new/encrypt" not in text
+    assert "/tune" not in text
     assert "--show-secrets" in shown(found, "rights", "remark")
 
 

@@ -17,6 +17,8 @@ from mlkeys import App, EncryptedVars, HostConfig, Inventory, MlkeysError, Secre
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from mlkeys._commands.deployment import departed
+from mlkeys._commands.deployment.generated import check_generated, known_of
+from mlkeys._commands.deployment.gone import gone_stacks
 from mlkeys._commands.deployment.needed import check_needed
 from mlkeys._commands.deployment.old_layout import move_state
 from mlkeys._commands.deployment.owners import OnServer, Owner
@@ -24,6 +26,7 @@ from mlkeys._commands.deployment.state import rename, states_of, stored_in
 from mlkeys._commands.playbook import Run
 from mlkeys._record.left import Left, left, lines, variables
 from mlkeys._record.record import KINDS, Made, Move, Record, moved_keys, moves, parsed
+from mlkeys._record.remade import Known, remade
 from mlkeys._synthesis.made import former_names, made_by
 from mlkeys._targets.state_names import vars_file_of
 from tests.cdk.apps import key_in
@@ -147,6 +150,12 @@ def test_names_are_read_as_the_collection_reads_them(tmp_path: Path) -> None:
     file.write_text("<<<<<<< HEAD\na: vault:v1:QUJD\n=======\n")
     with pytest.raises(MlkeysError, match=r"k\.transit\.yml is not YAML"):
         stored_in(tmp_path)
+    for text in ("", "---\n", "# nothing\n"):
+        file.write_text(text)
+        with pytest.raises(MlkeysError, match=r"k\.transit\.yml is empty\. Restore the file"):
+            stored_in(tmp_path)
+    file.write_text(f"{{{metadata}}}")
+    assert stored_in(tmp_path) == {}
 
 
 def program(folder: Path, name: str = "s", aliases: tuple[str, ...] = ()) -> App:
@@ -280,9 +289,10 @@ def test_a_record_of_another_program_is_left_alone(tmp_path: Path) -> None:
     app = program(tmp_path)
     with pytest.raises(MlkeysError, match=r"belongs to the program other\.py"):
         states_of(app, Path("app.py"), app.stacks)
-    (own / "record.json").write_text("{")
-    with pytest.raises(MlkeysError, match="Restore the file from version control"):
-        states_of(app, Path("app.py"), app.stacks)
+    for content in (b"{", b"\xff\xfe{}"):
+        (own / "record.json").write_bytes(content)
+        with pytest.raises(MlkeysError, match="Restore the file from version control"):
+            states_of(app, Path("app.py"), app.stacks)
 
 
 def test_a_role_of_somebody_else_stays_whatever_policies_it_has(tmp_path: Path) -> None:
@@ -340,3 +350,118 @@ def test_a_key_stays_while_ciphertexts_of_any_stack_need_it(tmp_path: Path) -> N
     found = [departed.departed(states[0], OnServer(), [], everything=True)]
     with pytest.raises(MlkeysError, match="ciphertexts of the stack other need the key t/stored"):
         check_needed(found, states, everything=True)
+
+
+def test_records_say_which_stacks_left_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = {
+        "s": Record("1", "app.py", "s"),
+        "left": Record("2", "app.py", "left", MADE, "https://bao.example.com", "ns"),
+        "copied": Record("2b", "app.py", "left"),
+        "left.kept": Record("1", "app.py", "left.kept"),
+        "theirs": Record("3", "other.py", "theirs"),
+        "nobodys": Record("4", "old.py", "nobodys"),
+    }
+    for name, record in records.items():
+        (tmp_path / "mlkeys.state" / name).mkdir(parents=True)
+        (tmp_path / "mlkeys.state" / name / "record.json").write_text(record.text())
+    (tmp_path / "other.py").touch()
+    gone = gone_stacks(program(tmp_path), Path("app.py"), tmp_path / "mlkeys.out")
+    [stack] = gone.stacks
+    assert (stack.node.id, stack.url, stack.namespace) == ("left", "https://bao.example.com", "ns")
+    assert (tmp_path / "mlkeys.out" / "left" / "ansible" / "left" / "left.yml").is_file()
+    notes = capsys.readouterr().err
+    assert "left.kept is a copy" in notes
+    assert "copied is a copy" in notes
+    assert "nobodys is of the program old.py" in notes
+    [state] = states_of(gone, Path("app.py"), gone.stacks, gone=True)
+    found = departed.departed(state, OnServer(), [])
+    assert found.left == left(MADE, Made())
+    assert found.shown()[0] == "    left: the whole stack"
+    state.finish(found.left.kept)
+    assert state.folder.is_dir()
+    state.finish(Made())
+    assert not state.folder.exists()
+
+
+def generating(*names: str) -> Made:
+    keys = {name.rpartition("/")[0] for name in names}
+    secrets = {key: frozenset(n.rpartition("/")[2] for n in names if n.rpartition("/")[0] == key) for key in keys}
+    return Made(secrets=secrets, generated=frozenset(names))
+
+
+@pytest.mark.parametrize(
+    ("known", "found"),
+    [
+        ({"s": Known(generating("t/k/a"), None, {})}, []),
+        ({"s": Known(generating("t/k/a"), generating("t/k/a"), {})}, []),
+        # Another name, another key, and both.
+        ({"s": Known(generating("t/k/b"), generating("t/k/a"), {})}, [("t/k/b", "s", "t/k/a")]),
+        ({"s": Known(generating("t/l/a"), None, {"t/k": frozenset({"a"})})}, [("t/l/a", "s", "t/k/a")]),
+        ({"s": Known(generating("t/l/b"), Made(), {"t/k": frozenset({"a"})})}, [("t/l/b", "s", "t/k/a")]),
+        # An alias says so.
+        ({"s": Known(generating("t/k/b"), generating("t/k/a"), {}, {"t/k/b": "t/k/a"})}, []),
+        # A renamed stack, and another stack.
+        (
+            {"s": Known(generating("t/k/a"), None, {}), "o": Known(None, generating("t/k/a"), {})},
+            [("t/k/a", "o", "t/k/a")],
+        ),
+        (
+            {"s": Known(generating("t/k/a"), Made(), {}), "o": Known(Made(), generating("t/j/a"), {})},
+            [("t/k/a", "o", "t/j/a")],
+        ),
+        ({"s": Known(generating("t/k/a"), Made(), {}), "o": Known(Made(), generating("t/j/b"), {})}, []),
+        # What was not random, or is there still.
+        ({"s": Known(generating("t/k/b"), Made(secrets={"t/k": frozenset({"a"})}), {"t/k": frozenset({"a"})})}, []),
+        ({"s": Known(generating("t/k/a", "t/k/b"), generating("t/k/a"), {"t/k": frozenset({"a"})})}, []),
+    ],
+    ids=str,
+)
+def test_a_random_secret_is_not_made_again_under_another_name(
+    known: dict[str, Known], found: list[tuple[str, str, str]]
+) -> None:
+    assert [*remade("s", known)] == found
+
+
+def test_the_refusal_says_how_to_go_on(tmp_path: Path) -> None:
+    app = App()
+    app.node.location = type(app.node.location)(str(tmp_path / "app.py"), 1)
+    s = Stack(app, "s")
+    vault.TransitSecretBackendKey(s, "k", backend="t", name="k").encrypt(Secret.generated(), name="new")
+    [state] = states_of(app, Path("app.py"), app.stacks)
+    assert state.wanted.generated == {"t/k/new"}
+
+    def refusal(*generate: str, adopts: bool = False) -> str:
+        try:
+            known = known_of(tmp_path / "mlkeys.state", "app.py", [state])
+            check_generated(state, known, generate, adopts=adopts)
+        except MlkeysError as problem:
+            return str(problem)
+        return ""
+
+    def record(stack: str, made: Made, program: str = "app.py") -> None:
+        folder = tmp_path / "mlkeys.state" / stack
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "record.json").write_text(Record("1", program, stack, made).text())
+
+    assert refusal() == ""
+    assert "mlkeys deploy --adopt --generate new" in refusal(adopts=True)
+    record("was", generating("t/k/new"))
+    assert "mlkeys move was s" in refusal()
+    assert refusal("new") == ""
+    state.record = Record("1", "app.py", "s")
+    assert "from mlkeys.state/was/t/k.transit.yml to mlkeys.state/s/t/k.transit.yml" in refusal()
+    record("was", generating("t/l/new"))
+    assert (
+        "move mlkeys.state/was/t/l.transit.yml to mlkeys.state/s/t/l.transit.yml, then: mlkeys move t/l/new"
+        in refusal()
+    )
+    # Another program has its own.
+    (tmp_path / "other.py").touch()
+    record("was", generating("t/k/new"), "other.py")
+    assert refusal() == ""
+    state.record = Record("1", "app.py", "s", generating("t/k/old"))
+    assert "mlkeys move t/k/old t/k/new" in refusal()
+    # A record of the first version does not say what is random.
+    former = json.loads(Record("1", "app.py", "s", Made(secrets={"t/k": frozenset({"old"})})).text())
+    del former["generated"]
+    assert parsed(json.dumps(former)).made.generated == {"t/k/old"}

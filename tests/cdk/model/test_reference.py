@@ -72,6 +72,16 @@ def test_looking_into_a_value_of_deployment_is_an_error_that_names_it(way: str) 
         WAYS[way][0](key.latest_version)
 
 
+@pytest.mark.parametrize(
+    "look",
+    [lambda v: v == 3, lambda v: 3 == v, lambda v: v != 3, lambda v: v in (2, 3), int, float],  # noqa: SIM300
+    ids=["==", "reflected ==", "!=", "in", "int", "float"],
+)
+def test_a_version_is_compared_with_no_number(look: Callable[[Any], object]) -> None:
+    with pytest.raises(MlkeysError, match=re.escape("<s/key.latest_version> has no value before deployment")):
+        look(key_in(stack()).latest_version)
+
+
 def test_a_value_of_deployment_is_itself_and_is_true() -> None:
     key = key_in(stack())
     first, again = key.latest_version, key.latest_version

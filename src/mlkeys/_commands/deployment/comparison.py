@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,16 @@ import click
 from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import check_moved, moves_of
 from mlkeys._commands.deployment.departed import Departed
+from mlkeys._commands.deployment.generated import check_generated, known_of
 from mlkeys._commands.deployment.needed import check_needed
 from mlkeys._commands.deployment.owners import check_owners, on_server
-from mlkeys._commands.deployment.state import StackState, states_of
+from mlkeys._commands.deployment.state import StackState, program_folder, states_of
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made
+from mlkeys._record.remade import Known
 from mlkeys._system import collection
+from mlkeys._targets.state_names import FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,54 +38,76 @@ class Comparison:
     owner: str | None
 
 
-def compared(
-    app: Root,
-    program: Path,
-    stacks: Sequence[Stack],
-    named: Collection[str] = (),
-    *,
-    adopt: bool = False,
-    everything: bool = False,
-) -> list[Comparison]:
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user chose.
+
+    Attributes:
+        named: keys and engines to delete if they left.
+        generate: names of random secrets to make again.
+        adopt: whether to take over what has an owner without a record.
+        everything: whether all will be deleted.
+    """
+
+    named: Collection[str] = ()
+    generate: Collection[str] = ()
+    adopt: bool = False
+    everything: bool = False
+
+
+def compared(app: Root, gone: Root, program: Path, stacks: Sequence[Stack], choices: Choices) -> list[Comparison]:
     """Compare stacks with their records and with the server.
 
     Args:
-        named: keys and engines to delete if they left.
-        adopt: whether to take over what has an owner without a record.
-        everything: whether all will be deleted.
+        gone: the stacks that left the program.
 
     Raises:
-        MlkeysError: a key has another name and its ciphertexts do not follow, a policy is somebody else's, or a name
-            is unknown.
+        MlkeysError: a key or a random secret has another name and its ciphertexts do not follow, a policy is somebody
+            else's, or a name is unknown.
     """
-    states = {state.name: state for state in states_of(app, program, app.stacks)}
-    ours = {state.record.owner for state in states.values() if state.record is not None}
-    found = []
+    states = states_of(app, program, app.stacks) + states_of(gone, program, gone.stacks, gone=True)
+    known = known_of(program_folder(app) / FOLDER, program.name, states)
+    chosen = {stack.node.id for stack in stacks}
     # What it finds out, and the playbooks, need one login.
     collection.share()
-    for stack in stacks:
-        state = states[stack.node.id]
-        if not everything:
-            check_moved(state)
-        server = on_server(state)
-        owner = check_owners(state, server, ours, adopt=adopt)
-        if state.record is None and owner is not None:
-            state.begin(owner, server.made_by(owner))
-        if server.unread and state.record is None:
-            click.echo(f"Note: the token may not list {server.unread}. What a lost record made is not found.", err=True)
-        others = [_shared(other.wanted) for name, other in states.items() if name != state.name]
-        # What moves to another name has not left.
-        others += [Made(secrets={one.former: frozenset(one.names.values())}) for one in moves_of(state)]
-        found.append(Comparison(state, departed.departed(state, server, others, named, everything=everything), owner))
-    if unknown := departed.unknown_names([one.departed for one in found], named):
+    by_name = {state.name: state for state in states if state.name in chosen}
+    found = [_compared(by_name[stack.node.id], states, known, choices) for stack in stacks]
+    if unknown := departed.unknown_names([one.departed for one in found], choices.named):
         raise MlkeysError(
             f"{', '.join(unknown)}: no former deployment made it, or the program still has it. Name a key as "
             "ENGINE/KEY."
         )
-    check_needed([one.departed for one in found], states.values(), everything=everything)
+    check_needed([one.departed for one in found], states, everything=choices.everything)
     return found
 
 
-def _shared(made: Made) -> Made:
-    """Return what may move from one stack to another: ciphertexts and files are of one stack."""
-    return Made(made.policies, made.roles, made.auth_methods, made.keys, made.engines)
+def _compared(
+    state: StackState, states: Sequence[StackState], known: Mapping[str, Known], choices: Choices
+) -> Comparison:
+    """Compare one stack."""
+    if not choices.everything:
+        check_moved(state)
+    server = on_server(state)
+    ours = {other.record.owner for other in states if other.record is not None}
+    owner = check_owners(state, server, ours, adopt=choices.adopt)
+    adopts = state.record is None and owner is not None
+    if not choices.everything:
+        check_generated(state, known, choices.generate, adopts=adopts)
+    if state.record is None and owner is not None:
+        state.begin(owner, server.made_by(owner))
+    if server.unread and state.record is None:
+        click.echo(f"Note: the token may not list {server.unread}. What a lost record made is not found.", err=True)
+    others = [_shared(other.wanted, state.former) for other in states if other is not state]
+    # What moves to another name has not left.
+    others += [Made(secrets={one.former: frozenset(one.names.values())}) for one in moves_of(state)]
+    left = departed.departed(state, server, others, choices.named, everything=choices.everything)
+    return Comparison(state, left, owner)
+
+
+def _shared(made: Made, former: Made) -> Made:
+    """Return what may move from one stack to another: ciphertexts are of one stack, and so are files.
+
+    A host of the same name may be another one, unless Ansible reaches it in the same way.
+    """
+    files = {host: found for host, found in made.files.items() if made.hosts.get(host) == former.hosts.get(host)}
+    return Made(made.policies, made.roles, made.auth_methods, made.keys, made.engines, files=files)

@@ -49,6 +49,7 @@ class Departed:
     def shown(self) -> list[str]:
         """Return the lines about it."""
         return [
+            *([f"    {self.state.name}: the whole stack"] if self.state.gone else ()),
             *(f"  - {self.state.name}: {line}" for line in lines(self.left.deleted)),
             *(f"    {self.state.name}: {line} (kept)" for line in lines(self.left.kept)),
             *(

@@ -18,6 +18,7 @@ from mlkeys._analysis.view import View
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record, parsed
+from mlkeys._shared.schema import METADATA
 from mlkeys._system import collection
 from mlkeys._system.replacing import read
 from mlkeys._system.replacing import replace as written
@@ -36,6 +37,7 @@ class StackState:
         record: what former deployments made; None before the first one.
         former_names: former names of secrets by present ones, as `aliases` in the program say.
         used: keys of others that the program uses.
+        gone: whether the program has the stack no more.
     """
 
     stack: Stack
@@ -45,6 +47,7 @@ class StackState:
     record: Record | None
     former_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
+    gone: bool = False
 
     @property
     def name(self) -> str:
@@ -70,12 +73,15 @@ class StackState:
             found: what else an owner without a record made.
         """
         record = self.record or Record(owner or os.urandom(8).hex(), self.program, self.name)
-        made = self.former.union(found or Made()).union(replace(self.wanted, secrets={}))
+        made = self.former.union(found or Made()).union(replace(self.wanted, secrets={}, generated=frozenset()))
+        record = replace(record, url=self.stack.url, namespace=self.stack.namespace)
         self.write(replace(record, program=self.program, stack=self.name, made=made))
 
     def finish(self, kept: Made) -> None:
         """Record what a complete deployment left."""
-        if self.record is not None:
+        if self.gone and not kept:
+            self.forget()
+        elif self.record is not None:
             self.write(self.record.with_made(self.wanted.union(kept)))
 
     def write(self, record: Record) -> None:
@@ -104,14 +110,17 @@ def program_folder(app: Root) -> Path:
     return Path(app.node.folder or ".").absolute()
 
 
-def states_of(app: Root, program: Path, stacks: Sequence[Stack]) -> list[StackState]:
+def states_of(app: Root, program: Path, stacks: Sequence[Stack], *, gone: bool = False) -> list[StackState]:
     """What lasts of each stack.
+
+    Args:
+        gone: whether the program has the stacks no more.
 
     Raises:
         MlkeysError: a record cannot be read, or is of another program.
     """
     view, folder = View(app), program_folder(app)
-    return [_state(view, folder, program.name, stack) for stack in stacks]
+    return [replace(_state(view, folder, program.name, stack), gone=gone) for stack in stacks]
 
 
 def _state(view: View, folder: Path, program: str, stack: Stack) -> StackState:
@@ -136,11 +145,16 @@ def record_in(folder: Path) -> Record | None:
         MlkeysError: it cannot be read.
     """
     path = folder / RECORD_FILE
-    text = read(path)
-    if text is None:
-        return None
     try:
-        return parsed(text)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise MlkeysError(f"{path}: {problem.strerror or 'it cannot be read'}.") from None
+    try:
+        return parsed(content.decode())
+    except UnicodeDecodeError:
+        raise MlkeysError(f"{path}: it is not UTF-8 text. Restore the file from version control.") from None
     except ValueError as problem:
         raise MlkeysError(f"{path}: {problem}. Restore the file from version control.") from None
 
@@ -176,8 +190,13 @@ def ciphertexts_in(path: Path) -> dict[str, str]:
     collection.load()
     from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import interpreted
 
-    with collection.in_plain_words(), io.BytesIO((read(path) or "").encode()) as content:
-        return {name: entry.ciphertext for name, entry in interpreted(content, str(path)).entries.items()}
+    text = read(path) or ""
+    with collection.in_plain_words(), io.BytesIO(text.encode()) as content:
+        found = {name: entry.ciphertext for name, entry in interpreted(content, str(path)).entries.items()}
+    if not found and METADATA not in text:
+        # A full disk or a merge may leave it empty, while its ciphertexts are elsewhere.
+        raise MlkeysError(f"{path} is empty. Restore the file from version control, or remove it.")
+    return found
 
 
 def rename(app: Root, program: Path) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlkeys._analysis.view import View
 from mlkeys._commands.doctor.check import Check
@@ -18,10 +18,12 @@ from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
+from mlkeys._model.duration import Duration
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.secret import KvSecret
 from mlkeys._model.stack import Stack
 from mlkeys._shared.policy import grant_rules
+from mlkeys._shared.schema import MOUNT_ATTRIBUTES
 
 _READ = frozenset({"read"})
 
@@ -36,6 +38,7 @@ class Need:
         about: why a missing capability is not a failure; empty if it is one.
         parameters: the only parameters that it is needed with; empty if they do not matter.
         updating: only tokens that may update this path need it; empty if all do.
+        tuning: needed only while the engine has other attributes than these.
     """
 
     path: str
@@ -44,6 +47,7 @@ class Need:
     about: str = ""
     parameters: tuple[str, ...] = ()
     updating: str = ""
+    tuning: Mapping[str, object] = field(default_factory=dict, compare=False)
 
     def applies(self, granted: Mapping[str, frozenset[str]]) -> bool:
         """Whether a token with these capabilities needs it."""
@@ -118,6 +122,10 @@ def _made(view: View, element: Element) -> Iterator[Need]:
     if isinstance(element, TransitSecretBackend):
         path = view.text(str(element.path))
         yield _provisioned(f"sys/mounts/{path}", path)
+        if tuning := {
+            a.name: plain(view, element.values[a.name]) for a in MOUNT_ATTRIBUTES if a.name in element.values
+        }:
+            yield Need(f"sys/mounts/{path}/tune", frozenset({"update"}), tuning=tuning)
         if "disable_upsert" in element.values:
             yield _provisioned(f"{path}/config/keys", path, makes=False)
     elif isinstance(element, TransitSecretCacheConfig):
@@ -134,6 +142,15 @@ def _made(view: View, element: Element) -> Iterator[Need]:
         path = f"auth/{view.text(str(element.backend))}/role/{view.text(str(element.name))}"
         yield Need(path, _READ, frozenset({"create"}))
         yield Need(f"{path}/role-id", _READ)
+
+
+def plain(view: View, value: object) -> object:
+    """Return the value of an attribute as the server has it."""
+    if isinstance(value, str):
+        return view.text(value)
+    if isinstance(value, Duration):
+        return value.seconds
+    return [plain(view, one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _decrypted_by(view: View, element: Element) -> Iterator[Decrypted]:

@@ -122,19 +122,36 @@ def _rights(client: Client, stack: Stack) -> Iterator[Check]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import PermissionDenied
 
     view = View(root_of(stack))
-    needs, dangers = list(needs_of(view, stack)), dangers_of(view, stack)
+    dangers = dangers_of(view, stack)
+    found = needs_of(view, stack)
+    needs = [need for need in found if not need.tuning or _tunes(client, need.path.removesuffix("/tune"), need.tuning)]
     paths = sorted({need.path for need in needs} | set(dangers))
     if not paths:
         return
     try:
         answer = client.post("sys/capabilities-self", {"paths": paths}, writes=False).data
     except PermissionDenied:
-        found = "the token may not query its own capabilities"
-        yield Check("rights", "remark", found, "The policy 'default' allows it.", stack.node.id)
+        denied = "the token may not query its own capabilities"
+        yield Check("rights", "remark", denied, "The policy 'default' allows it.", stack.node.id)
         return
     granted = {path: frozenset(answer.get(path) or ()) for path in paths}
     present = {need.path: _is_there(client, need.path) for need in needs if need.to_make}
     yield from verdicts(needs, dangers, granted, present, stack.node.id)
+
+
+def _tunes(client: Client, path: str, wanted: Mapping[str, object]) -> bool:
+    """Whether an engine exists, and a deployment changes its attributes."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+        ChangeImpossible,
+        ServerError,
+    )
+    from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend_plan import plan_mount
+
+    try:
+        actual = client.get(path).data
+        return bool(plan_mount(path, wanted, actual, upsert_disabled=None, cache_size=None).tune)
+    except (ServerError, ChangeImpossible):
+        return False
 
 
 def _is_there(client: Client, path: str) -> bool:

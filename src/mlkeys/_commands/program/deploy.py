@@ -13,7 +13,8 @@ import click
 
 from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import carry, moves_of
-from mlkeys._commands.deployment.comparison import Comparison, compared
+from mlkeys._commands.deployment.comparison import Choices, Comparison, compared
+from mlkeys._commands.deployment.gone import gone_stacks, project_of
 from mlkeys._commands.deployment.state import states_of
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
@@ -63,9 +64,9 @@ def command(  # noqa: PLR0913  each is an argument of the command
     Ciphertexts and the record of deployments are in the folder mlkeys.state beside the program: commit it. A secret
     whose source is missing keeps its ciphertext.
 
-    What a former deployment made and the program no longer has is shown and then deleted: policies, AppRoles,
-    ciphertexts, and on hosts services of an agent and files with plaintext. On a terminal, deploy asks first. Without
-    one, as in CI, it does not ask. Keys and engines are kept unless you name them with --delete-keys.
+    What a former deployment made and the program no longer has, a whole stack included, is shown and then deleted:
+    policies, AppRoles, ciphertexts, and on hosts services of an agent and files with plaintext. On a terminal, deploy
+    asks first, and elsewhere, as in CI, it does not. Keys and engines stay unless you name them with --delete-keys.
 
     With --json, only the counts of each stack are written to standard output.
 
@@ -78,9 +79,9 @@ def command(  # noqa: PLR0913  each is an argument of the command
       mlkeys dev -- mlkeys deploy       to a temporary development server
     """
     app, folder = synthesised(program, out)
-    todo = chosen(app, stacks)
-    require_sources(states_of(app, program, todo))
-    found = compared(app, program, todo, delete_keys, adopt=adopt)
+    todo = chosen(app, stacks, (gone := gone_stacks(app, program, folder)).stacks)
+    require_sources(states_of(app, program, [stack for stack in todo if stack in app.stacks]))
+    found = compared(app, gone, program, todo, Choices(delete_keys, generate, adopt=adopt))
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)
     arguments = ["--limit", f"localhost,{limit}"] if limit is not None else []
@@ -88,21 +89,24 @@ def command(  # noqa: PLR0913  each is an argument of the command
     by_name = {one.state.name: one for one in found}
 
     def run(name: str, show: TextIO) -> Run:
-        return _deploy(by_name[name], folder / "ansible" / name, show, arguments, given)
+        return _deploy(by_name[name], folder, show, arguments, given)
 
     done = run_each([stack.node.id for stack in todo], run, kind="stack", as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
         raise MlkeysError(f"Stack {failed[0]} failed. Fix the errors and rerun; completed steps are kept.")
 
 
-def _deploy(one: Comparison, project: Path, show: TextIO, arguments: Sequence[str], given: Sequence[str]) -> Run:
+def _deploy(one: Comparison, folder: Path, show: TextIO, arguments: Sequence[str], given: Sequence[str]) -> Run:
     """Deploy a stack, then delete what left it. The record is written before and after."""
+    project = project_of(one.state, folder)
     one.state.begin(one.owner)
     if found := moves_of(one.state):
         moved = carry(one.state, found, project, show)
         if moved.status:
             return moved
-    run = ansible_playbook(project, "site.yml", [*arguments, *given], show=show)
+    run = Run()
+    if not one.state.gone:
+        run = ansible_playbook(project, "site.yml", [*arguments, *given], show=show)
     if run.status:
         return run
     if one.departed.left.deleted:

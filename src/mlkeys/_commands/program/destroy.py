@@ -10,8 +10,9 @@ from typing import TextIO
 
 import click
 
-from mlkeys._commands.deployment.comparison import compared
+from mlkeys._commands.deployment.comparison import Choices, compared
 from mlkeys._commands.deployment.departed import Departed, added, agreed, delete, show
+from mlkeys._commands.deployment.gone import gone_stacks, project_of
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import (
@@ -62,8 +63,10 @@ def command(
       mlkeys destroy --yes --protected-keys        in CI, on a test server
     """
     app, folder = synthesised(program, out)
-    todo = list(reversed(chosen(app, stacks)))
-    found = {one.state.name: one.departed for one in compared(app, program, todo, adopt=adopt, everything=True)}
+    gone = gone_stacks(app, program, folder)
+    todo = list(reversed(chosen(app, stacks, gone.stacks)))
+    compares = compared(app, gone, program, todo, Choices(adopt=adopt, everything=True))
+    found = {one.state.name: one.departed for one in compares}
     keys = [key for stack in todo for key in _keys(stack)]
     protected = [key.node.path for key in keys if key.protected]
     # Nothing is known of keys that the program does not have any more.
@@ -80,7 +83,7 @@ def command(
     arguments = ["--extra-vars", '{"force_keys": true}'] if protected_keys else []
 
     def run(name: str, show: TextIO) -> Run:
-        return _destroy(found[name], folder / "ansible" / name, show, arguments, force=protected_keys)
+        return _destroy(found[name], folder, show, arguments, force=protected_keys)
 
     done = run_each([stack.node.id for stack in todo], run, kind="stack", as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
@@ -93,12 +96,12 @@ def _question(stacks: Sequence[Stack], keys: int) -> str:
     return f"Destroy {names} with {keyring}, and lose everything that was ever encrypted with them?"
 
 
-def _destroy(one: Departed, project: Path, show: TextIO, arguments: Sequence[str], *, force: bool) -> Run:
+def _destroy(one: Departed, folder: Path, show: TextIO, arguments: Sequence[str], *, force: bool) -> Run:
     """Destroy what is left of a stack, then what it has."""
-    run = Run()
+    run, project = Run(), project_of(one.state, folder)
     if one.left.deleted:
         run = delete(one, project, show, force=force)
-    if not run.status:
+    if not (run.status or one.state.gone):
         run = added(run, ansible_playbook(project, "destroy.yml", arguments, show=show))
     if not run.status:
         one.state.forget()

@@ -13,8 +13,9 @@ from typing import NoReturn, TextIO
 import click
 
 from mlkeys._commands.deployment.carry import moves_of
-from mlkeys._commands.deployment.comparison import Comparison, compared
+from mlkeys._commands.deployment.comparison import Choices, Comparison, compared
 from mlkeys._commands.deployment.departed import show
+from mlkeys._commands.deployment.gone import gone_stacks
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import (
@@ -70,7 +71,8 @@ def command(
       mlkeys diff --fail            for CI and cron: exit with 2 if there is a difference
     """
     app, folder = synthesised(program, out)
-    found = compared(app, program, chosen(app, stacks), delete_keys, adopt=adopt)
+    gone = gone_stacks(app, program, folder)
+    found = compared(app, gone, program, chosen(app, stacks, gone.stacks), Choices(delete_keys, adopt=adopt))
     done = _compare(found, folder, as_json=as_json)
     for one in found:
         for move in moves_of(one.state):
@@ -82,11 +84,15 @@ def command(
 def _compare(found: Sequence[Comparison], folder: Path, *, as_json: bool) -> dict[str, Run]:
     """Compare each stack with its server and hosts, and count what left it."""
     left = {one.state.name: one.departed.left for one in found}
+    gone = {one.state.name for one in found if one.state.gone}
 
     def run(name: str, show: TextIO) -> Run:
-        made = ansible_playbook(folder / "ansible" / name, "site.yml", ["--check", "--diff"], show=show)
-        # What site.yml purges from a file it has counted itself.
-        made.changed += sum(1 for _ in lines(replace(left[name].deleted, secrets={})))
+        made, deleted = Run(), left[name].deleted
+        if name not in gone:
+            made = ansible_playbook(folder / "ansible" / name, "site.yml", ["--check", "--diff"], show=show)
+            # What site.yml purges from a file it has counted itself.
+            deleted = replace(deleted, secrets={})
+        made.changed += sum(1 for _ in lines(deleted))
         made.stats = {**made.stats, "left": [*lines(left[name].deleted)], "kept": [*lines(left[name].kept)]}
         return made
 

@@ -111,4 +111,6 @@ def _note(state: StackState, found: Move) -> None:
     if left:
         secrets[found.former] = left
     secrets[found.key] = secrets.get(found.key, frozenset()) | {*found.names}
-    state.write(state.record.with_made(replace(state.record.made, secrets=secrets)))
+    former = {f"{found.former}/{old}": f"{found.key}/{new}" for new, old in found.names.items()}
+    generated = frozenset(former.get(name, name) for name in state.record.made.generated)
+    state.write(state.record.with_made(replace(state.record.made, secrets=secrets, generated=generated)))

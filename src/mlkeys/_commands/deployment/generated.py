@@ -1,0 +1,83 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Refuses to make random secrets again that the program has under another name, before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from mlkeys._commands.deployment.carry import moves_of
+from mlkeys._commands.deployment.state import StackState, record_in, stored_in
+from mlkeys._errors import MlkeysError
+from mlkeys._record.record import Move
+from mlkeys._record.remade import Known, remade
+from mlkeys._targets.state_names import FOLDER, vars_file_of
+
+
+def known_of(folder: Path, program: str, states: Collection[StackState]) -> dict[str, Known]:
+    """Return what is known of the stacks of a program, by name: those that it has, and those that left it.
+
+    Args:
+        folder: with the folders of all stacks.
+        program: its file.
+    """
+    known = {}
+    for path in sorted(folder.glob("*")):
+        record = record_in(path) if path.is_dir() else None
+        theirs = record is not None and record.program != program and (folder.parent / record.program).is_file()
+        if path.is_dir() and not theirs:
+            known[path.name] = Known(None, record.made if record is not None else None, stored_in(path))
+    for state in states:
+        if not state.gone:
+            recorded = state.record.made if state.record is not None else None
+            known[state.name] = Known(state.wanted, recorded, state.stored(), _names(moves_of(state)))
+    return known
+
+
+def _names(moves: Collection[Move]) -> dict[str, str]:
+    return {f"{one.key}/{new}": f"{one.former}/{old}" for one in moves for new, old in one.names.items()}
+
+
+def check_generated(state: StackState, known: Mapping[str, Known], generate: Collection[str], *, adopts: bool) -> None:
+    """Check that no random secret is made again.
+
+    Args:
+        generate: names of secrets to make again.
+        adopts: whether a former deployment is known, and not what it made.
+
+    Raises:
+        MlkeysError: one is.
+    """
+    for present, stack, former in remade(state.name, known):
+        if (name := present.rpartition("/")[2]) not in generate:
+            raise MlkeysError(
+                f"Nothing was changed: {FOLDER}/{stack} has the random secret {former}, which the program does not "
+                f"have any more, and {present} of the stack {state.name} is new. If it is the same, "
+                f"{_way(state.name, present, stack, former, known)}. If not, make a new value: "
+                f"mlkeys deploy --generate {name}"
+            )
+    if adopts and (lost := [name for name in known[state.name].unmade() if name.rpartition("/")[2] not in generate]):
+        named = " ".join(f"--generate {name.rpartition('/')[2]}" for name in lost)
+        raise MlkeysError(
+            f"Nothing was changed: {', '.join(lost)}: a former deployment may have made it, and its record is lost. "
+            f"Restore {FOLDER}/{state.name} from version control or a backup. To make new values, which replace the "
+            f"old ones everywhere: mlkeys deploy --adopt {named}"
+        )
+
+
+def _way(own: str, present: str, stack: str, former: str, known: Mapping[str, Known]) -> str:
+    """Return how to take a secret along."""
+    if stack == own:
+        return f"take it along: mlkeys move {former} {present} (or aliases in the program)"
+    if known[stack].wanted is None and known[own].recorded is None and not known[own].stored:
+        return f"rename its stack first: mlkeys move {stack} {own} (or aliases in the program)"
+    source, target = (f"{FOLDER}/{one}/{_file(name)}" for one, name in ((stack, former), (own, present)))
+    if former.rpartition("/")[0] == present.rpartition("/")[0]:
+        return f"move its ciphertext from {source} to {target}"
+    return f"move {source} to {FOLDER}/{own}/{_file(former)}, then: mlkeys move {former} {present}"
+
+
+def _file(name: str) -> str:
+    engine, key = name.rpartition("/")[0].rsplit("/", 1)
+    return vars_file_of(engine, key)
