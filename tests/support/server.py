@@ -19,6 +19,7 @@ import os
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,11 @@ class Bao:
     def done(self, method: str, path: str, json: object = None) -> dict[str, Any]:
         """Call the API and return the answer. Fails if the call does not succeed."""
         status, body = self.request(method, path, json)
+        # A new KV engine of version 2 sets itself up, and refuses requests until it has.
+        deadline = time.monotonic() + 30
+        while status == 400 and "Upgrading from non-versioned" in str(body) and time.monotonic() < deadline:
+            time.sleep(0.05)
+            status, body = self.request(method, path, json)
         if status >= 400:
             raise AssertionError(f"{method} {path}: {status} {body}")
         return body

@@ -97,26 +97,31 @@ def on_one_line(name: str) -> str:
     return printable(name).replace("\n", "\\n")
 
 
-def walk(content: Any, path: tuple[str, ...] = ()) -> Iterable[Value]:
-    """The values of parsed JSON."""
-    if isinstance(content, (Members, list)) and content:
-        if not isinstance(content, Members):
-            for number, inner in enumerate(content):
-                yield from walk(inner, (*path, Index(number)))
-            return
-        last = {name: number for number, (name, _) in enumerate(content)}
-        for number, (name, inner) in enumerate(content):
-            # As readers of JSON do.
-            is_last = last[name] == number
-            yield from (value if is_last else replace(value, replaced=True) for value in walk(inner, (*path, name)))
-    elif isinstance(content, Number):
-        yield Value(path, str(content), NUMBER)
-    elif isinstance(content, bool):
-        yield Value(path, "true" if content else "false", TRUTH)
-    elif isinstance(content, str):
-        yield Value(path, content)
-    else:
-        yield Value(path, "", NOTHING)
+def walk(content: Any) -> Iterable[Value]:
+    """The values of parsed JSON, however deep they are."""
+    waiting: list[tuple[Any, tuple[str, ...], bool]] = [(content, (), False)]
+    while waiting:
+        inner, path, replaced = waiting.pop()
+        if isinstance(inner, (Members, list)) and inner:
+            waiting += [(of, (*path, name), replaced or again) for name, of, again in reversed(_items(inner))]
+        else:
+            yield replace(_value(path, inner), replaced=replaced)
+
+
+def _items(content: list[Any]) -> list[tuple[str, Any, bool]]:
+    """The items of a list or an object, with whether a later member of the same name replaces one, as for readers."""
+    if not isinstance(content, Members):
+        return [(Index(number), inner, False) for number, inner in enumerate(content)]
+    last = {name: number for number, (name, _) in enumerate(content)}
+    return [(name, inner, last[name] != number) for number, (name, inner) in enumerate(content)]
+
+
+def _value(path: tuple[str, ...], content: Any) -> Value:
+    if isinstance(content, Number):
+        return Value(path, str(content), NUMBER)
+    if isinstance(content, bool):
+        return Value(path, "true" if content else "false", TRUTH)
+    return Value(path, content) if isinstance(content, str) else Value(path, "", NOTHING)
 
 
 def named_apart(values: Iterable[tuple[str, Value]]) -> list[Value]:
