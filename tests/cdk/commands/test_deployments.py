@@ -192,6 +192,10 @@ def test_ciphertexts_follow_the_name_of_their_key(site: Site, tmp_path: Path) ->
     shown = site.run("deploy")[1]
     assert f"key {engine}/one (kept)" in shown
     assert site.decrypted() == {"two/master_key": value, "two/key_a": VALUE}
+    # A random secret of another name would be made again.
+    (site.folder / "app.py").write_text(text.replace('name="master_key"', 'name="main"'))
+    assert f"mlkeys move {engine}/two/master_key {engine}/two/main" in site.run("deploy", status=1)[1]
+    assert site.decrypted() == {"two/master_key": value, "two/key_a": VALUE}
     aliased = text.replace('"two"', '"three", aliases=["two"]')
     (site.folder / "app.py").write_text(aliased.replace('name="master_key"', 'name="main", aliases=["master_key"]'))
     assert "main" in site.run("diff")[1]
@@ -295,6 +299,9 @@ def test_what_a_lost_record_made_is_found_on_the_server(site: Site, approle: str
     other.write(text.replace("ROLES", '["b", "c"]'))
     assert f"the policy {site.engine}b on the server belongs to" in other.run("deploy", status=1)[1]
     assert f"{site.engine}c" not in site.names(f"auth/{approle}/role")
+    # Anybody may give a role a policy of the program.
+    manual = f"auth/{approle}/role/{site.engine}manual"
+    site.bao.done("POST", manual, {"token_policies": [f"{site.engine}a"]})
     # The same program without its record.
     (site.folder / "mlkeys.state" / "app" / "record.json").unlink()
     site.write(text.replace("ROLES", '["b"]'))
@@ -308,7 +315,9 @@ def test_what_a_lost_record_made_is_found_on_the_server(site: Site, approle: str
         # What it finds out, the deployment, and what it takes away.
         assert role.logins(site.bao) - logins == 1
     assert f"AppRole {approle}/{site.engine}a" in shown
-    assert {name for name in site.names(f"auth/{approle}/role") if name.startswith(site.engine)} == {f"{site.engine}b"}
+    assert f"AppRole {approle}/{site.engine}manual of somebody else, which has the policy {site.engine}a" in shown
+    roles = {name for name in site.names(f"auth/{approle}/role") if name.startswith(site.engine)}
+    assert roles == {f"{site.engine}b", f"{site.engine}manual"}
     # A key goes when it is named, and nothing is left of a destroyed program.
     site.write('t = vault.TransitSecretBackend("t", path="ENGINE")')
     site.run("deploy", "--delete-keys", f"{site.engine}/one")
@@ -316,6 +325,7 @@ def test_what_a_lost_record_made_is_found_on_the_server(site: Site, approle: str
     site.run("destroy", "--yes")
     assert not (site.folder / "mlkeys.state").exists()
     assert not victim.exists()
+    assert site.bao.request("GET", manual)[0] == 200
     site.bao.done("DELETE", hostile)
 
 
