@@ -153,7 +153,8 @@ def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_las
     site.play([good])
     before = processes(site, "two", "rolled")
     wrong = {**SECRETS, "openai_api_key": "sk-hosts-canary-wrong"}
-    options: dict[str, Any] = {"vault_transit_host_serial": 1, "vault_transit_host_rollback": True}
+    # As an option of the command line passes it.
+    options: dict[str, Any] = {"vault_transit_host_serial": 1, "vault_transit_host_rollback": "true"}
     files = site.vars_files(wrong)
     done = site.play([bad], playbook="rolling", status=2, vault_transit_vars_files=files, **options).stdout
     assert "rolled is not up. It runs its last release again. Its program ended" in " ".join(done.split())
@@ -170,6 +171,12 @@ def test_a_rolling_update_stops_at_the_first_bad_host_which_goes_back_to_its_las
     until(functools.partial(is_another, site, "two", "rolled", before))
     assert site.got("two", "rolled")[-1] == SHA["openai_api_key"]
     assert granted(site) == {"openai_api_key", "hf_token"}
+    # A bad one without a way back, after which the description is as it was: each host runs what is described again.
+    stuck = service("rolled", goes_on_as="sleep 3601", ready={"port": 39999})
+    site.play([stuck], limit="two", playbook="rolling", status=2, vault_transit_host_start_timeout=2)
+    assert processes(site, "two", "rolled") == []
+    site.play([good], limit="two", playbook="rolling")
+    assert len(processes(site, "two", "rolled")) == 1
     # One that works, on one host after the other.
     better = service("rolled", environment={"KEY": "hf_token"})
     first = " ".join(site.play([better], playbook="rolling", limit="one").stdout.split())

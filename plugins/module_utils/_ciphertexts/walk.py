@@ -353,8 +353,8 @@ def _kernel_systems() -> dict[int, str]:
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
             for line in file:
-                place, _, system = line.partition(" - ")
-                major, _, minor = place.split()[2].partition(":")
+                place, system = line.split(" - ", 1)
+                major, minor = place.split()[2].split(":", 1)
                 if system.split()[0] in _OF_THE_KERNEL:
                     found[os.makedev(int(major), int(minor))] = system.split()[0]
     except (OSError, IndexError, ValueError):

@@ -414,7 +414,6 @@ def generating(*names: str) -> Made:
         ({"s": Known(generating("t/k/b"), Made(secrets={"t/k": frozenset({"a"})}), {"t/k": frozenset({"a"})})}, []),
         ({"s": Known(generating("t/k/a", "t/k/b"), generating("t/k/a"), {"t/k": frozenset({"a"})})}, []),
     ],
-    ids=str,
 )
 def test_a_random_secret_is_not_made_again_under_another_name(
     known: dict[str, Known], found: list[tuple[str, str, str]]
