@@ -37,7 +37,7 @@ seealso:
 EXAMPLES = r"""
 - name: Show what is searched on a host
   ansible.builtin.debug:
-    msg: "{{ ['/srv/assistant'] | mlkeys.transit.host_places(files=vault_transit_host_files) }}"
+    msg: "{{ ['/srv/assistant'] | mlkeys.transit.host_places(files=vault_transit_host_files | default([])) }}"
 """
 
 RETURN = r"""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -129,6 +130,8 @@ def test_hosts_go_one_after_the_other_where_that_is_asked_for(fleet: Fleet) -> N
     own = [{"src": "x.j2", "dest": str(path)} for path in fleet.files if "gateway-b" in path.parts]
     fleet.declare("gateway-b", vault_transit_host_paths=[], vault_transit_host_files=own)
     ledger = Ledger(fleet.bao)
+    # Ages are whole seconds. Only a version that is some seconds old differs in age from one that was made meanwhile.
+    time.sleep(4)
     shown = fleet.run(vault_transit_rotate_serial=1, vault_transit_rotate_older_than=meanwhile)
     assert rotations(ledger) == 1
     # The controller is a host like the others.

@@ -27,6 +27,7 @@ class Service:
         self.agent("vault:v1:AA vault:v3:BB vault:v1:CC")
         environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
         environment.filters["quote"] = shlex.quote
+        environment.filters["bool"] = bool
         text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
             vault_transit_host_service={
                 "name": "gw",

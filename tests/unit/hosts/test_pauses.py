@@ -25,6 +25,7 @@ DAY = 24 * 3600.0
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
     environment.filters["quote"] = shlex.quote
+    environment.filters["bool"] = bool
     folder = tmp_path_factory.mktemp("service")
     (folder / "runtime").mkdir()
     service = {"name": "gw", "folder": str(folder), "runtime": str(folder / "runtime")}
