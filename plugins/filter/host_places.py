@@ -27,7 +27,8 @@ options:
     type: raw
   services:
     description:
-      - The value of C(vault_transit_host_services). Unless all of them are absent, C(/etc/mlkeys) is a place.
+      - The value of C(vault_transit_host_services). Unless all of them are absent, C(/etc/mlkeys) is a place. It is
+        not if the paths name a place in C(/etc/mlkeys/NAME) for each of them.
     type: raw
 seealso:
   - plugin: mlkeys.transit.rotation_account

@@ -67,7 +67,10 @@ def declared(variables: Mapping[str, Any]) -> Declared:
         if name not in variables:
             continue
         try:
-            paths.update(dict.fromkeys(_PARTS[name](_value(variables, name))))
+            value = _value(variables, name)
+            part = list(_PARTS[name](value))
+            if not (name == SERVICES and _services_have_paths(value, paths)):
+                paths.update(dict.fromkeys(part))
             is_empty = is_empty or name == PATHS
         except _Wrong:
             problems.append(f"its variable {name} must be a list of {_ELEMENTS[name]}")
@@ -110,6 +113,15 @@ def _of_services(value: Any) -> Iterator[str]:
         raise _Wrong
     if any(one.get("state", "present") != "absent" for one in services):
         yield _OF_SERVICES
+
+
+def _services_have_paths(services: Any, paths: Iterable[str]) -> bool:
+    """Whether the paths name a place of each service.
+
+    Then the folder of all services is not searched: it may also hold those of another project.
+    """
+    folders = [f"{_OF_SERVICES}/{one.get('name')}" for one in services if one.get("state", "present") != "absent"]
+    return all(any(path == folder or path.startswith(f"{folder}/") for path in paths) for folder in folders)
 
 
 def _list(value: Any) -> Any:

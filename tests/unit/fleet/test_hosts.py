@@ -63,3 +63,17 @@ def test_a_variable_of_another_type_is_named(variable: str, value: Any, what: st
 def test_a_variable_that_cannot_be_templated_is_named(value: Any) -> None:
     reason = f"its variable {PATHS} has an error, or uses a variable that is not defined"
     assert missing_reason({"inventory_hostname": "a", PATHS: value}, [FOUND]) == reason
+
+
+@pytest.mark.parametrize(
+    ("paths", "found"),
+    [
+        (["/etc/mlkeys/web/agent.hcl", "/etc/mlkeys/api"], ("/etc/mlkeys/web/agent.hcl", "/etc/mlkeys/api")),
+        (["/etc/mlkeys/web"], ("/etc/mlkeys/web", "/etc/mlkeys")),
+        (["/etc/mlkeys/web", "/etc/mlkeys/apis"], ("/etc/mlkeys/web", "/etc/mlkeys/apis", "/etc/mlkeys")),
+        ([], ("/etc/mlkeys",)),
+    ],
+)
+def test_services_that_have_paths_leave_those_of_others_alone(paths: list[str], found: tuple[str, ...]) -> None:
+    services = [{"name": "web"}, {"name": "api"}, {"name": "gone", "state": "absent"}]
+    assert declared({PATHS: paths, SERVICES: services}).paths == found
