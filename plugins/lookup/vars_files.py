@@ -178,13 +178,14 @@ def _hosts(variables: dict[str, Any]) -> list[Any]:
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said, where Ansible could not read a file."""
+    """What the system said where Ansible could not read a file, otherwise what Ansible said, without lines of files."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.filename:
             return f"{as_utf8(str(cause.filename))}: {cause.strerror}"
         cause = cause.__cause__ or cause.__context__
-    return str(error).rstrip(".")
+    # Older releases quote the lines of the file below, and those may hold plaintext.
+    return str(error).partition("\n")[0].rstrip(".")
 
 
 def _searched(variables: Any) -> list[str]:

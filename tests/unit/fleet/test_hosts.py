@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleError
 from ansible_collections.mlkeys.transit.plugins.filter.host_places import host_places
-from ansible_collections.mlkeys.transit.plugins.lookup.vars_files import _searched
+from ansible_collections.mlkeys.transit.plugins.lookup.vars_files import _reason, _searched
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
     FILES,
     PATHS,
@@ -77,3 +78,11 @@ def test_a_variable_that_cannot_be_templated_is_named(value: Any) -> None:
 def test_services_that_have_paths_leave_those_of_others_alone(paths: list[str], found: tuple[str, ...]) -> None:
     services = [{"name": "web"}, {"name": "api"}, {"name": "gone", "state": "absent"}]
     assert declared({PATHS: paths, SERVICES: services}).paths == found
+
+
+def test_lines_of_a_file_that_ansible_cannot_read_are_not_repeated() -> None:
+    quoting = "Syntax Error while loading YAML.\n\nThe offending line appears to be:\n\nopenai_api_key: sk-canary\n"
+    assert _reason(AnsibleError(quoting)) == "Syntax Error while loading YAML"
+    system = AnsibleError("an error occurred")
+    system.__cause__ = OSError(13, "Permission denied", "/srv/x.yml")
+    assert _reason(system) == "/srv/x.yml: Permission denied"
