@@ -26,6 +26,7 @@ CACHE = ROOT / ".cache"
 COLLECTIONS = CACHE / "collections"
 STAGE = CACHE / "stage" / "ansible_collections" / "mlkeys" / "transit"
 CORE = "2.19"
+RECORDING = ROOT / "docs" / "_static" / "start.svg"
 # The slowest kinds run first, so that all workers finish at about the same time.
 KINDS_OF_TESTS = ("e2e", "cdk", "docs", "integration", "fuzz", "unit")
 
@@ -213,7 +214,22 @@ def docs(session: nox.Session) -> None:
         env=environment,
     )
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "docs", str(site), env=environment)
+    made = record(session, CACHE / RECORDING.name)
+    if made.read_bytes() != RECORDING.read_bytes():
+        session.error(f"{RECORDING.name} does not show what the commands print now. Record it again: nox -s recording")
     session.log(f"Open {site / 'index.html'}")
+
+
+@nox.session(default=False)
+def recording(session: nox.Session) -> None:
+    """Record the terminal session of the README and of the landing page."""
+    install(session, "docs", package=True)
+    session.log(f"Recorded {record(session, RECORDING)}")
+
+
+def record(session: nox.Session, target: Path) -> Path:
+    session.run("python", "docs/recording.py", str(target), env=collection_environment(session))
+    return target
 
 
 @nox.session
@@ -332,8 +348,8 @@ def try_wheel(session: nox.Session, output: Path) -> None:
 
 
 def try_artefacts(session: nox.Session, output: Path, trial: str) -> None:
-    """Install the artefacts as docs/start.md describes, in an empty home outside the checkout, and use them."""
-    page = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+    """Install the artefacts as docs/start/install.md describes, in an empty home outside the checkout, and use them."""
+    page = (ROOT / "docs" / "start" / "install.md").read_text(encoding="utf-8")
     installation = page.partition("```sh\n")[2].partition("```")[0]
     with tempfile.TemporaryDirectory(prefix="mlkeys-") as folder:
         home = Path(folder)

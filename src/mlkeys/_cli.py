@@ -14,14 +14,15 @@ from mlkeys._commands import EXIT_CODES, Commands
 def main() -> None:
     """Keep the API keys of ML services encrypted with the Transit engine of OpenBao or Vault.
 
-    Describe keys, policies and hosts in a Python program, and generate an Ansible project and Terraform
-    configurations from it.
+    Store secrets in encrypted vars files, run programs with them, and rotate keys on all hosts. Or describe keys,
+    policies and hosts in a Python program, and generate an Ansible project and Terraform configurations from it.
 
     \b
     Examples:
+      mlkeys dev -- sh                  start a shell with a development server
+      mlkeys set keys.transit.yml openai_api_key --key ml-api-key --create-key
+      mlkeys run -f keys.transit.yml -- python app.py
+      mlkeys rotate -i inventory.yml --key transit/ml-api-key
       mlkeys init gateway --template llm-gateway
-      cd gateway
-      mlkeys dev -- mlkeys deploy       to a temporary development server
-      mlkeys deploy                     to the server at BAO_ADDR
-      mlkeys COMMAND --help             a command's options, with examples
+      mlkeys COMMAND --help             show a command's options, with examples
     """

@@ -154,8 +154,8 @@ def test_without_the_right_to_raise_the_floor_all_else_is_done(fleet: Fleet, min
 
 
 def test_the_documented_rights_are_enough_and_do_not_decrypt(fleet: Fleet, mint_token: Callable[[str], str]) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("To rotate (`mlkeys rotate`)")[2]
-    policy = readme.partition("```hcl\n")[2].partition("```")[0]
+    guide = (ROOT / "docs" / "guides" / "policies.md").read_text(encoding="utf-8")
+    policy = guide.partition("# rotator.hcl\n")[2].partition("```")[0]
     assert "/decrypt" not in policy
     token = mint_token(policy.replace('"transit/', f'"{fleet.mount}/'))
     shown = fleet.run(env={"BAO_TOKEN": token}, vault_transit_rotate_trim=True)

@@ -62,7 +62,8 @@ def rights(policy: str) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
 
 
 def test_the_documented_policy_is_what_the_grant_writes() -> None:
-    block = (ROOT / "README.md").read_text(encoding="utf-8").partition("# rotator.hcl\n")[2].partition("```")[0]
+    guide = ROOT / "docs" / "guides" / "policies.md"
+    block = guide.read_text(encoding="utf-8").partition("# rotator.hcl\n")[2].partition("```")[0]
     granted = rights(hcl(grant_rules("rotate", "transit", "ml-api-key")))
     assert granted["transit/keys/ml-api-key/config"][1] == {"min_decryption_version", "min_encryption_version"}
     assert len(granted) == 10

@@ -168,7 +168,8 @@ def test_what_the_readme_shows_works(bao: Bao, tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     playbook = tmp_path / "playbook.yml"
     playbook.write_text(readme.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
-    decrypt = next(line for line in readme.splitlines() if line.startswith("bao write "))
+    guide = (ROOT / "docs" / "guides" / "delivery.md").read_text(encoding="utf-8")
+    decrypt = next(line for line in guide.splitlines() if line.startswith("bao write -field=plaintext "))
     file = tmp_path / "group_vars/all/keys.transit.yml"
     file.parent.mkdir(parents=True)
     environment = server_environment(bao)

@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
+from mlkeys._commands import COMMANDS
 from tests.cdk.test_rooms import ROOMS as ROOMS_OF_THE_PACKAGE
 from tests.support.collection import ROOT
 from tests.unit.test_plugin_rooms import ROOMS as ROOMS_OF_THE_PLUGINS
 
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 PLUGIN_MARKUP = re.compile(r"\b(?:[BCEILMOPRUV]|RV)\(")
+WORD = re.compile(r"`(?:mlkeys )?(\w+)`")
 LOCKED = sorted(path.stem for path in (ROOT / "requirements").glob("*.txt"))
 
 
@@ -48,6 +50,16 @@ def test_every_module_is_in_the_action_group() -> None:
     group = read_yaml("meta/runtime.yml")["action_groups"]["vault"]
     names = [entry for entry in group if isinstance(entry, str)]
     assert names == sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+
+
+def test_every_module_and_command_is_in_the_list_of_parts() -> None:
+    page = (ROOT / "docs" / "reference" / "contents.md").read_text(encoding="utf-8")
+    modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
+    assert {name for name in modules if f"`mlkeys.transit.{name}`" not in page} == set()
+    listed = {
+        name for cell in re.findall(r"^\| (`mlkeys.*?) \| command", page, re.MULTILINE) for name in WORD.findall(cell)
+    }
+    assert set(COMMANDS) - listed == set()
 
 
 def test_changelog_fragments_have_no_markup_of_plugins() -> None:

@@ -44,6 +44,14 @@ COMMANDS = {
     "unset": "Remove a secret from an encrypted vars file.",
 }
 
+#: The sections of `--help`: what you use every day comes first.
+SECTIONS = {
+    "Secrets": ("set", "show", "run", "edit", "check", "rename", "unset", "import"),
+    "Hosts and keys": ("rotate", "status"),
+    "Programs of constructs": ("init", "synth", "diff", "deploy", "output", "list", "graph", "move", "destroy"),
+    "Tools": ("doctor", "lint", "dev", "completion"),
+}
+
 #: The modules of commands that are not beside this file under their own names.
 PLACES = {
     **{
@@ -86,8 +94,11 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+        width = max(map(len, self.list_commands(ctx)))
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                # The same column in all sections.
+                formatter.write_dl([(name.ljust(width), COMMANDS[name]) for name in names])
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any

@@ -42,15 +42,21 @@ _MADE = {
     "ANSIBLE_VERBOSITY": "0",
     "ANSIBLE_NOCOWS": "1",
 }
+#: What is shown of a run. Of our own playbooks, tasks that changed nothing say nothing: an account or a table follows.
+_SHOWN = {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "0"}
+_SHOWN_OF_FLEETS = {"ANSIBLE_DISPLAY_OK_HOSTS": "0"}
+#: Your shell may ask for more: that changes no result.
+_ASKED_FOR = frozenset({*_SHOWN, *_SHOWN_OF_FLEETS})
 
 
-def environment(environ: Mapping[str, str], *, coloured: bool, generated: bool) -> dict[str, str]:
+def environment(environ: Mapping[str, str], *, coloured: bool, generated: bool, brief: bool = False) -> dict[str, str]:
     """The environment of a run.
 
     Args:
         environ: the variables of this process, and those that the run gets besides.
         coloured: whether the output goes to a terminal.
         generated: whether the project is generated: its own configuration counts, and no other.
+        brief: whether to show only the tasks that change something or fail.
     """
 
     def wanted(name: str) -> bool:
@@ -64,4 +70,6 @@ def environment(environ: Mapping[str, str], *, coloured: bool, generated: bool) 
     kept = {name: value for name, value in environ.items() if wanted(name)}
     # Ansible writes to a pipe, but its output may end on a terminal.
     colour = "ANSIBLE_FORCE_COLOR" if coloured and not environ.get("NO_COLOR") else "ANSIBLE_NOCOLOR"
-    return {**kept, **_MADE, colour: "1"}
+    shown = {**_SHOWN, **(_SHOWN_OF_FLEETS if brief else {})}
+    asked = {name: environ[name] for name in _ASKED_FOR if name in environ}
+    return {**kept, **_MADE, **shown, **asked, colour: "1"}

@@ -101,12 +101,14 @@ def ansible_playbook(
     *,
     show: TextIO | None,
     generated: bool = True,
+    brief: bool = False,
     extra: Mapping[str, str] | None = None,
 ) -> Run:
     """Run a playbook of a project.
 
     Args:
         generated: whether the project is generated, so that its own configuration is used and no other.
+        brief: whether to show only the tasks that change something or fail.
         extra: further environment variables.
         show: where to show the output. None to collect it.
 
@@ -116,7 +118,7 @@ def ansible_playbook(
     """
     argv = [_tool("ansible-playbook"), playbook, *arguments]
     given = {**os.environ, **shared_login(), **(extra or {})}
-    made = environment(given, coloured=show is not None and show.isatty(), generated=generated)
+    made = environment(given, coloured=show is not None and show.isatty(), generated=generated, brief=brief)
     start = time.monotonic()
     try:
         done, received = _carry_out(argv, made, folder, show)

@@ -81,3 +81,10 @@ def test_an_inventory_keeps_its_own_configuration_and_a_generated_project_has_no
 def test_colour_is_for_terminals_whose_user_wants_it(coloured: bool, no_color: str, variable: str) -> None:
     made = environment({"NO_COLOR": no_color} if no_color else {}, coloured=coloured, generated=True)
     assert {"ANSIBLE_FORCE_COLOR", "ANSIBLE_NOCOLOR"} & made.keys() == {variable}
+
+
+def test_playbooks_of_ours_show_what_changes_and_the_shell_may_ask_for_all() -> None:
+    assert environment({}, coloured=False, generated=True, brief=True)["ANSIBLE_DISPLAY_OK_HOSTS"] == "0"
+    assert "ANSIBLE_DISPLAY_OK_HOSTS" not in environment({}, coloured=False, generated=True)
+    asked = {"ANSIBLE_DISPLAY_OK_HOSTS": "1", "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "1"}
+    assert environment(asked, coloured=False, generated=True, brief=True).items() >= asked.items()

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from mlkeys._cli import main
-from mlkeys._commands import COMMANDS, playbook
+from mlkeys._commands import COMMANDS, SECTIONS, playbook
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.stacks import report
 from mlkeys._errors import MlkeysError
@@ -130,8 +130,8 @@ def main_help() -> str:
 
 def test_exit_codes_are_those_that_are_documented(tmp_path: Path) -> None:
     documented = set(re.findall(r"^    (\d+) ", main_help().partition("Exit codes:")[2], re.MULTILINE))
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Exit codes")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| (\d+) \|", readme, re.MULTILINE)) == documented == {"0", "1", "2", "130"}
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8").partition("## Exit codes")[2]
+    assert set(re.findall(r"^\| (\d+) \|", page, re.MULTILINE)) == documented == {"0", "1", "2", "130"}
     (tmp_path / "good.py").write_text("from mlkeys import transit as vault\nvault.TransitSecretBackend('e')\n")
     (tmp_path / "bad.py").write_text("from mlkeys import transit as vault\nvault.TransitSecretBackend('e', path='')\n")
     # A run in the background begins with the signal ignored.
@@ -315,3 +315,8 @@ def test_graph_draws_the_tree(seed: Path) -> None:
     assert svg.startswith("<svg ")
     assert "ml-api-key" in svg
     assert mlkeys("graph", "--svg", cwd=seed).stdout == svg
+
+
+def test_each_command_stands_in_one_section_of_the_help() -> None:
+    listed = [name for names in SECTIONS.values() for name in names]
+    assert sorted(listed) == sorted(COMMANDS)

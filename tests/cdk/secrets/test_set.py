@@ -40,6 +40,27 @@ def test_the_same_value_again_changes_nothing(stored: Path, invoke: Invoke) -> N
     assert stored.read_bytes() == before
 
 
+def test_a_missing_engine_and_key_are_created_on_request_only(
+    bao: Bao, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BAO_ADDR", bao.addr)
+    monkeypatch.setenv("BAO_TOKEN", bao.token)
+    wanted = ["set", "new.transit.yml", "gcp", "--key", "made", "--backend", "made-by-set"]
+    assert "No secrets engine is mounted" in invoke(*wanted, stdin="sk-1", status=1).output
+    # Without a value nothing is created.
+    invoke(*wanted, "--create-key", stdin="", status=1)
+    assert bao.request("GET", "sys/mounts/made-by-set")[0] == 400
+    try:
+        assert "Created the engine made-by-set and the key made." in invoke(*wanted, "--create-key", stdin="1").output
+        assert bao.done("GET", "made-by-set/keys/made")["data"]["derived"] is True
+        assert "Created" not in invoke(*wanted, "--create-key", stdin="sk-2").output
+        other = ["set", "other.transit.yml", "gcp", "--key", "other", "--backend", "made-by-set", "--create-key"]
+        assert "Created the key other." in invoke(*other, stdin="sk-1").output
+    finally:
+        bao.done("DELETE", "sys/mounts/made-by-set")
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "words"),
     [

@@ -233,11 +233,11 @@ def test_bad_secrets_are_refused_without_being_shown(
     assert SECRET not in done.stdout + done.stderr
 
 
-def test_the_policy_of_the_readme_suffices_to_encrypt_and_to_rewrap(
+def test_the_documented_policy_suffices_to_encrypt_and_to_rewrap(
     bao: Bao, mount: str, playbook: Path, tmp_path: Path, mint_token: Callable[[str], str]
 ) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    policy = readme.partition("```hcl\n")[2].partition("```")[0].replace("transit/", f"{mount}/")
+    guide = (ROOT / "docs" / "guides" / "policies.md").read_text(encoding="utf-8")
+    policy = guide.partition("# writer.hcl\n")[2].partition("```")[0].replace("transit/", f"{mount}/")
     bao.done("POST", f"{mount}/keys/ml-api-key", {"derived": True})
     wanted = variables(bao, mount, tmp_path / "keys.transit.yml", vault_transit_backends=[], vault_transit_keys=[])
     wanted["vault_transit_connection"] = {"url": bao.addr, "token": mint_token(policy)}

@@ -111,6 +111,7 @@ class Fleet:
             argv,
             show=show,
             generated=self.generated,
+            brief=show is not None,
             extra={**unset, **(extra or {})},
         )
 

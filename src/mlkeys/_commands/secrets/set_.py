@@ -23,26 +23,33 @@ from mlkeys._system import collection
 @click.option("--from-env", metavar="VARIABLE", help="Take the value from this environment variable.")
 @click.option("--key", metavar="NAME", help="Key for a new file.")
 @click.option("--backend", metavar="PATH", help="Path of the Transit engine for a new file. Default: transit.")
+@click.option("--create-key", is_flag=True, help="Create the engine and a derived key first, if they do not exist.")
 @failing_plainly
-def command(file: Path, name: str, from_env: str | None, key: str | None, backend: str | None) -> None:
+def command(
+    file: Path, name: str, from_env: str | None, key: str | None, backend: str | None, *, create_key: bool
+) -> None:
     """Encrypt a value, and store it as NAME in FILE, an encrypted vars file (*.transit.yml, .yaml or .json).
 
     The value comes from a prompt, which does not show it, from standard input, or from --from-env. Of standard input,
     one newline at the end is removed. All other entries, the comments and the order of FILE are kept. Creates FILE if
     needed.
 
-    The token needs the capability update on encrypt, hmac and verify of the key. It needs no right to decrypt.
+    The token needs the capability update on encrypt, hmac and verify of the key. It needs no right to decrypt. With
+    --create-key, it also needs read on the key, and for what is missing the right to create it.
 
     \b
     Examples:
       mlkeys set keys.transit.yml openai_api_key
       pass show openai | mlkeys set keys.transit.yml openai_api_key
-      mlkeys set keys.transit.yml openai_api_key --from-env OPENAI_API_KEY --key ml-api-key
+      mlkeys set keys.transit.yml openai_api_key --from-env OPENAI_API_KEY --key ml-api-key --create-key
     """
     aim = target(file, key, backend)
     value = _value(name, from_env)
     with collection.connected() as client:
-        aim.check_key(client)
+        if create_key and (created := aim.create_key(client)):
+            click.echo(f"Created {' and '.join(created)}.", err=True)
+        else:
+            aim.check_key(client)
         planned = aim.planned(client, {name: value}, purge=False)
         aim.write(client, planned)
     changes = [change for change in planned.changes if change.name == name]

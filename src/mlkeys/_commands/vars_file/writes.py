@@ -9,6 +9,7 @@ Only changed values are encrypted. Entries behind the key's latest version stay 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,6 +78,37 @@ class Target:
 
         if not self.file.entries:
             Transit(client, self.backend).check_key_exists(self.key)
+
+    def create_key(self, client: Client) -> list[str]:
+        """Enable the engine and create a derived key, where they are missing, and return what was created.
+
+        An engine or a key that exists stays as it is.
+
+        Raises:
+            TransitError: the token may not, or something else is mounted at the path.
+        """
+        from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
+        from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+        from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend
+        from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
+            KeyRequest,
+            apply_key,
+            plan_request,
+        )
+
+        run = RunContext(dry_run=False, now=time.time())
+        transit = Transit(client, self.backend, predicting=True)
+        found = transit.read_key(self.key)
+        if found is not None:
+            return []
+        created = []
+        # Only a missing engine asks for the right to enable one.
+        if transit.is_predicted:
+            reconcile_backend(client, {"path": self.backend, "state": "present"}, run)
+            created.append(f"the engine {self.backend}")
+        request = KeyRequest(self.backend, self.key, wanted={"derived": True})
+        apply_key(transit, request, plan_request(request, found, run))
+        return [*created, f"the key {self.key}"]
 
     def planned(self, client: Client, secrets: Mapping[str, str], *, purge: bool) -> Planned:
         """The changes that make the file hold these secrets. Nothing is written, neither here nor on the server."""
