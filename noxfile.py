@@ -255,6 +255,11 @@ def release(session: nox.Session) -> None:
     session.run("python", "-m", "tests.support.sbom", str(output), version)
     session.run("python", "-m", "tests.support.artefacts", "sums", str(output))
     session.log(f"Contents of {output}:\n{(output / 'SHA256SUMS').read_text(encoding='utf-8')}")
+    if "://example.com/" in repository():
+        session.error(
+            f"The artefacts in {output} are a rehearsal. Do not publish them: set the address of the repository in "
+            "galaxy.yml and pyproject.toml."
+        )
     if gap := changelog_gap(version):
         session.warn(f"This is a rehearsal. Do not publish it: {gap} See CONTRIBUTING.md for the release procedure.")
     else:
@@ -276,6 +281,11 @@ def git(*arguments: str) -> str:
     """Run git in the checkout and return its output."""
     ran = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
     return ran.stdout.strip()
+
+
+def repository() -> str:
+    (url,) = re.findall(r"^repository: (\S+)", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    return str(url)
 
 
 def declared_version() -> str:
@@ -302,6 +312,7 @@ def make_artefacts(session: nox.Session, output: Path) -> None:
     ):
         shutil.rmtree(folder, ignore_errors=True)
         copy_checkout(source)
+        link_absolutely(source / "README.md")
         if folder is again:
             make_unlike(source)
         settings = environment | {"SOURCE_DATE_EPOCH": moment, "TZ": zone}
@@ -317,6 +328,16 @@ def make_artefacts(session: nox.Session, output: Path) -> None:
         # The importer only logs what ansible-lint reports. The session `lint` fails for the same rules.
         settings = environment | {"GALAXY_IMPORTER_RUN_ANSIBLE_LINT": "false"}
         session.run("python", "-m", "galaxy_importer.main", str(archive), env=settings)
+
+
+def link_absolutely(page: Path) -> None:
+    """Point the links of a page to the repository: package indexes show the page without the files beside it."""
+    text = page.read_text(encoding="utf-8")
+    pictures = re.sub(r"!\[(.*?)\]\((?!https?:)(.+?)\)", rf"![\1]({repository()}/raw/main/\2)", text)
+    page.write_text(
+        re.sub(r"(?<!!)\[(.*?)\]\((?!https?:|#)(.+?)\)", rf"[\1]({repository()}/blob/main/\2)", pictures),
+        encoding="utf-8",
+    )
 
 
 def make_unlike(folder: Path) -> None:

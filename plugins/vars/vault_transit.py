@@ -46,13 +46,18 @@ options:
   on_error:
     description:
       - What to do with a variable that does not decrypt.
+      - With V(undefined), the variable is undefined, with the reason as a hint. Only what uses it fails, so a run that
+        uses no secret needs neither the server nor permission to decrypt. One warning for each file names the reason.
+        Tests and filters such as C(is defined) and C(default) take the variable as undefined, too.
       - V(error) ends the run. V(warn) warns and returns the ciphertext. V(ciphertext) returns the ciphertext silently.
+      - A file that is not a valid encrypted vars file ends the run with V(undefined), too.
     type: str
     choices:
       - ciphertext
       - error
+      - undefined
       - warn
-    default: error
+    default: undefined
     ini:
       - key: on_error
         section: vars_mlkeys_transit
@@ -179,7 +184,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.invento
     all_entities,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked, undefined
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import problem_of
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, Names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import StoredVariables
@@ -287,21 +292,33 @@ class VarsModule(BaseVarsPlugin):
         super().set_options(*arguments, **options)
 
     def _values(self, path: str, decrypted: Decrypted) -> dict[str, Any]:
-        for problem in decrypted.problems.values():
-            self._report(problem, self.get_option("on_error"))
+        how = self.get_option("on_error")
+        if how == "undefined" and not decrypted.is_valid:
+            how = "error"
+        for name, problem in decrypted.problems.items():
+            self._report(f"{problem} {_consequence(name)}" if how == "undefined" else problem, how)
         if decrypted.plain:
             self._report(plain_names_problem(decrypted.plain, path), self.get_option("unencrypted"))
         template = bool(self.get_option("template"))
         values = {name: marked(value, template) for name, value in decrypted.values.items()}
-        return {**decrypted.plain, **decrypted.ciphertexts, **values}
+        others: dict[str, Any] = dict(decrypted.ciphertexts)
+        if how == "undefined":
+            others = {name: undefined(one_line(decrypted.problem_of(name))) for name in others}
+        return {**decrypted.plain, **others, **values}
 
     def _report(self, problem: str, how: str) -> None:
         # It may quote names of the file.
         if how == "error":
             raise AnsibleParserError(one_line(problem))
-        if how == "warn":
+        if how in ("undefined", "warn"):
             # The display shows the same warning once.
             display.warning(one_line(problem))
+
+
+def _consequence(name: str) -> str:
+    if name:
+        return f"{name} is undefined: what uses it fails."
+    return "Its variables are undefined: what uses one fails."
 
 
 def _warn_of_order() -> None:

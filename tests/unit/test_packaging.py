@@ -46,6 +46,20 @@ def test_the_package_has_the_version_of_the_collection() -> None:
     assert found["version"] == read_yaml("galaxy.yml")["version"] == version("mlkeys")
 
 
+def test_the_collection_and_the_package_name_the_same_addresses() -> None:
+    described, urls = read_yaml("galaxy.yml"), tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named = {name.lower(): url for name, url in urls["project"]["urls"].items()}
+    assert named == {name: described[name] for name in ("documentation", "homepage", "issues", "repository")}
+    assert all(url.startswith(described["repository"]) for url in named.values())
+
+
+def test_the_controller_needs_the_same_libraries_everywhere() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    lines = (ROOT / "meta" / "ee-requirements.txt").read_text(encoding="utf-8").splitlines()
+    listed = {line for line in lines if line and not line.startswith("#")}
+    assert listed == {*extras["ansible"], *extras["backup"]} - {"ansible-core>=2.16"}
+
+
 def test_every_module_is_in_the_action_group() -> None:
     group = read_yaml("meta/runtime.yml")["action_groups"]["vault"]
     names = [entry for entry in group if isinstance(entry, str)]

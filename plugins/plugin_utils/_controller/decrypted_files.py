@@ -9,9 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    ServerError,
+    ServerUnreachable,
+    TransitError,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
@@ -29,12 +33,18 @@ class Decrypted:
         ciphertexts: those that did not.
         plain: those that are not encrypted, marked as templates only if they are from a file.
         problems: a sentence for each that did not decrypt, or for the whole file under an empty name.
+        is_valid: false if the file itself is not an encrypted vars file.
     """
 
     values: dict[str, str] = field(default_factory=dict, repr=False)
     ciphertexts: dict[str, str] = field(default_factory=dict)
     plain: Mapping[str, Any] = field(default_factory=dict, repr=False)
     problems: dict[str, str] = field(default_factory=dict)
+    is_valid: bool = True
+
+    def problem_of(self, name: str) -> str:
+        """Why a variable did not decrypt."""
+        return self.problems.get(name) or self.problems[""]
 
 
 @dataclass(frozen=True)
@@ -92,29 +102,45 @@ class DecryptedFiles:
         return digest
 
     def _decrypt(self, paths: Mapping[str, str]) -> None:
+        unreachable: TransitError | None = None
+        for (backend, key), files in self._load(paths).items():
+            # Each key would wait again for a server that does not answer.
+            problem = unreachable or self._ask(backend, key, files)
+            if problem is not None:
+                for pend in files:
+                    self._give_up(pend, problem.message)
+            unreachable = problem if isinstance(problem, ServerUnreachable) else None
+
+    def _load(self, paths: Mapping[str, str]) -> dict[tuple[str, str], list[_Pending]]:
+        """The files with something to decrypt, by engine and key."""
         pending: dict[tuple[str, str], list[_Pending]] = {}
         for digest, path in paths.items():
             try:
                 file = load(path, self._connect)
             except TransitError as error:
-                self._known[digest] = Decrypted(problems={"": error.message})
+                # A document that cannot be asked for says nothing about the file.
+                is_asked = isinstance(error, (ServerError, ServerUnreachable))
+                about = f"{path}: {error.message}{self._asked}" if is_asked else error.message
+                self._known[digest] = Decrypted(problems={"": about}, is_valid=is_asked)
                 continue
             # Whoever writes to a KV engine does not get to run templates here.
             mark = as_in_any_file if file.place is None else as_no_template
             self._known[digest] = Decrypted(plain={name: mark(value) for name, value in file.plain.items()})
             if file.entries:
                 pending.setdefault((file.backend, file.key), []).append(_Pending(digest, path, file))
-        for (backend, key), files in pending.items():
-            entries = [(pend, entry) for pend in files for entry in pend.file.entries.values()]
-            try:
-                transit = Transit(self._connect(), backend)
-                results = transit.decrypt_each(key, [stored_item(entry) for _pending, entry in entries])
-            except TransitError as error:
-                for pend in files:
-                    self._give_up(pend, error.message)
-            else:
-                for (pend, entry), result in zip(entries, results):
-                    self._store(pend, entry, result)
+        return pending
+
+    def _ask(self, backend: str, key: str, files: Sequence[_Pending]) -> TransitError | None:
+        """Decrypt what files of a key hold, in one request; why that was not possible, or None."""
+        entries = [(pend, entry) for pend in files for entry in pend.file.entries.values()]
+        try:
+            transit = Transit(self._connect(), backend)
+            results = transit.decrypt_each(key, [stored_item(entry) for _pending, entry in entries])
+        except TransitError as error:
+            return error
+        for (pend, entry), result in zip(entries, results):
+            self._store(pend, entry, result)
+        return None
 
     def _give_up(self, pending: _Pending, problem: str) -> None:
         decrypted = self._known[pending.digest]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible import template as ansible_template
@@ -24,6 +25,12 @@ def marked(text: str, template: bool) -> Any:
     from ansible.utils.unsafe_proxy import wrap_var
 
     return text if template else wrap_var(text)
+
+
+def undefined(hint: str) -> Any:
+    """A variable that is undefined, with the hint as the error of whatever uses it."""
+    # As a string of JSON, the hint is a literal of Jinja, whatever it contains.
+    return marked("{{ undef(hint=" + json.dumps(hint) + ") }}", template=True)
 
 
 def as_in_any_file(value: Any) -> Any:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,13 +17,14 @@ from unittest import mock
 import pytest
 import yaml
 from ansible import context
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleParserError, AnsibleUndefinedVariable
 from ansible.inventory.group import Group
 from ansible.inventory.host import Host
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import vars_loader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 
 from tests.integration.support.plays import (
     VARS_PLUGIN,
@@ -288,6 +290,19 @@ def test_a_disabled_plugin_does_nothing(
 # --- failures ---
 
 
+def trusted(text: str) -> Any:
+    return marked(text, template=True)
+
+
+def used(variables: Mapping[str, Any], template: str) -> str:
+    """The error of what uses variables, or nothing."""
+    try:
+        Templar(DataLoader(), variables=dict(variables)).template(trusted(template))
+    except AnsibleUndefinedVariable as error:
+        return str(error)
+    return ""
+
+
 def damaged(ciphertext: str) -> str:
     return ciphertext[:-8] + ("AAAAAAA=" if ciphertext[-8:] != "AAAAAAA=" else "BBBBBBB=")
 
@@ -302,7 +317,27 @@ def one_is_damaged(put: Callable[..., Path]) -> dict[str, str]:
     return {"good": content["good"], "bad": content["bad"]}
 
 
-def test_a_damaged_value_ends_the_run_and_is_named(get_vars: GetVars, one_is_damaged: Mapping[str, str]) -> None:
+def test_a_damaged_value_is_undefined_and_says_why(
+    get_vars: GetVars, one_is_damaged: Mapping[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _use in range(3):
+        found = get_vars(Host("gw1"))
+    assert found["good"] == SECRET
+    hint = used(found, "{{ bad }}")
+    assert re.search(r"gw1/keys\.transit\.yml: bad: ", hint)
+    assert SECRET not in hint
+    assert one_is_damaged["bad"] not in hint
+    assert used(found, "{{ good }}") == ""
+    assert Templar(DataLoader(), variables=found).template(trusted("{{ bad is defined }}")) is False
+    shown = capsys.readouterr().err
+    assert shown.count("WARNING") == 1
+    assert "bad is undefined" in " ".join(shown.split())
+
+
+def test_a_damaged_value_ends_the_run_if_that_is_configured(
+    get_vars: GetVars, one_is_damaged: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLKEYS_TRANSIT_VARS_ON_ERROR", "error")
     with pytest.raises(AnsibleParserError, match=r"gw1/keys\.transit\.yml: bad: ") as failure:
         get_vars(Host("gw1"))
     assert SECRET not in str(failure.value)
@@ -354,7 +389,7 @@ def one_file(get_vars: GetVars, put: Callable[..., Path]) -> str:
 
 
 @pytest.mark.usefixtures("trouble")
-@pytest.mark.parametrize("on_error", ["error", "warn", "ciphertext"])
+@pytest.mark.parametrize("on_error", ["undefined", "error", "warn", "ciphertext"])
 def test_files_that_cannot_be_decrypted(
     get_vars: GetVars,
     one_file: str,
@@ -369,10 +404,14 @@ def test_files_that_cannot_be_decrypted(
         with pytest.raises(AnsibleParserError, match=r"gw1/keys\.transit\.yml: ") as failure:
             get_vars(Host("gw1"))
         assert bao.token not in str(failure.value)
+    elif on_error == "undefined":
+        hint = used(get_vars(Host("gw1")), "{{ token }}")
+        assert "gw1/keys.transit.yml: " in hint
+        assert bao.token not in hint
     else:
         assert get_vars(Host("gw1")) == {"token": one_file}
         assert get_vars(Host("gw1")) == {"token": one_file}
-    assert capsys.readouterr().err.count("WARNING") == (on_error == "warn")
+    assert capsys.readouterr().err.count("WARNING") == (on_error in ("undefined", "warn"))
 
 
 @pytest.mark.parametrize(
@@ -423,8 +462,7 @@ def test_files_of_other_hosts_that_cannot_be_decrypted_do_no_harm(
 
     assert get_vars(Host("gw1")) == {"token": SECRET}
     for name in ("gw2", "gw3"):
-        with pytest.raises(AnsibleParserError, match=name):
-            get_vars(Host(name))
+        assert f"host_vars/{name}/" in used(get_vars(Host(name)), "{{ token }}")
 
 
 def test_a_value_that_is_not_text_is_named(bao: Bao, mount: str, get_vars: GetVars, put: Callable[..., Path]) -> None:
@@ -433,8 +471,7 @@ def test_a_value_that_is_not_text_is_named(bao: Bao, mount: str, get_vars: GetVa
     answer = bao.done("POST", f"{mount}/encrypt/ml", {"plaintext": "/////w==", "context": context})
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**content, "token": answer["data"]["ciphertext"]}), encoding="utf-8")
-    with pytest.raises(AnsibleParserError, match="token is not text"):
-        get_vars(Host("gw1"))
+    assert "token is not text" in used(get_vars(Host("gw1")), "{{ token }}")
 
 
 @pytest.fixture
@@ -646,6 +683,25 @@ def test_the_order_of_the_plugins_decides_and_the_wrong_one_is_warned_of(project
     said = " ".join(done.stderr.split())
     assert said.count("lists mlkeys.transit.vault_transit before host_group_vars") == 1
     assert "before host_group_vars" not in project.run("--limit", "gateway1", env=VARS_PLUGIN).stderr
+
+
+def test_without_the_server_only_what_uses_a_secret_fails(project: Project, tmp_path: Path) -> None:
+    project.play(
+        """
+        - ansible.builtin.debug: {msg: "no secret here"}
+        - ansible.builtin.debug: {msg: "{{ openai }}"}
+        """
+    )
+    away = {**project.environment, **VARS_PLUGIN, "BAO_ADDR": "http://127.0.0.1:1"}
+    done = run_playbook("play.yml", inventory="inventory.yml", cwd=tmp_path, env=away)
+    assert messages(done.stdout)[:10] == ["no secret here"] * 10
+    assert "failed=10" not in done.stdout
+    assert done.stdout.count("failed=1 ") == 10
+    shown = " ".join((done.stdout + done.stderr).split())
+    assert "gateways/keys.transit.yml: Cannot reach the server" in shown
+    # One for each file, not for each host and task.
+    assert done.stderr.count("WARNING") == 3
+    assert SECRET not in shown
 
 
 def test_a_failure_shows_neither_values_nor_credentials(

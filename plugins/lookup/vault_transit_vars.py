@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: vault_transit_vars
+version_added: 0.1.0
+short_description: Decrypt an encrypted vars file
+description:
+  - Decrypts all secrets of a file that M(mlkeys.transit.vault_transit_vars) or C(mlkeys set) wrote, with one request,
+    and returns them as a dictionary.
+  - Use it where the vars plugin P(mlkeys.transit.vault_transit#vars) does not read the file, such as in C(vars) of a
+    play or a role, and for files outside of C(group_vars) and C(host_vars).
+  - Either all secrets decrypt, or the lookup fails.
+author:
+  - mlkeys contributors (@mlkeys)
+requirements:
+  - hvac
+options:
+  _terms:
+    description:
+      - Paths of encrypted vars files. A relative path is searched as C(vars_files) are, in C(vars) of the role and
+        beside the playbook.
+    type: list
+    elements: str
+    required: true
+  names:
+    description:
+      - Decrypts only these secrets. The token then needs no permission for the others. If unset, all are decrypted.
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment:
+  - mlkeys.transit._auth
+  - mlkeys.transit._auth.plugins
+  - mlkeys.transit._connection
+  - mlkeys.transit._connection.plugins
+notes:
+  - Ansible evaluates a variable each time that it is used, and so a lookup in it. Register nothing that holds secrets,
+    and use C(set_fact) only without C(cacheable).
+seealso:
+  - module: mlkeys.transit.vault_transit_vars
+  - plugin: mlkeys.transit.vault_transit
+    plugin_type: vars
+"""
+
+EXAMPLES = r"""
+- name: Store two secrets
+  mlkeys.transit.vault_transit_vars:
+    path: "{{ credentials_folder }}/keys.transit.yml"
+    key: ml-api-key
+    secrets:
+      openai_api_key: "{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}"
+      hf_token: "{{ lookup('ansible.builtin.env', 'HF_TOKEN') }}"
+
+- name: Use all secrets of the file
+  ansible.builtin.assert:
+    that:
+      - keys.openai_api_key is truthy
+      - keys.hf_token is truthy
+    quiet: true
+  vars:
+    keys: "{{ lookup('mlkeys.transit.vault_transit_vars', credentials_folder ~ '/keys.transit.yml') }}"
+
+- name: Use one secret, with a token that may decrypt no other
+  ansible.builtin.assert:
+    that: keys.hf_token is truthy
+    quiet: true
+  vars:
+    path: "{{ credentials_folder }}/keys.transit.yml"
+    keys: "{{ lookup('mlkeys.transit.vault_transit_vars', path, names=['hf_token']) }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: For each file, a dictionary of its secrets.
+  type: list
+  elements: dict
+  sample:
+    - openai_api_key: sk-proj-…
+"""
+
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options, run
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import values_of
+
+
+class LookupModule(LookupBase):
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
+        configured = templated_variables(str(self._load_name), variables or {}, self._templar)
+        self.set_options(var_options=configured, direct=kwargs)
+        names = self.get_option("names")
+        paths = [self._path(str(term), variables or {}) for term in terms]
+        return run(
+            connection_options(self.get_option),
+            lambda client: [values_of(load(path, lambda: client), lambda: client, names) for path in paths],
+        )
+
+    def _path(self, term: str, variables: dict[str, Any]) -> str:
+        found = self.find_file_in_search_path(variables, "vars", term, ignore_missing=True)
+        if found is None:
+            raise AnsibleError(f"{term} does not exist beside the playbook, nor in vars of the role.")
+        return str(found)
