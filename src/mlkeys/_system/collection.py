@@ -4,6 +4,9 @@
 
 It is found as Ansible finds it, and logs in as its lookups do: with the environment and with the `ansible.cfg` of the
 current folder. Apart from `_import/ansible_vault`, no other file of the package imports Ansible.
+
+Commands that only decrypt use the part that the package carries, without Ansible, whose import takes half a second,
+unless an `ansible.cfg` sets something for the login.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlkeys._carried import carry
 from mlkeys._errors import MlkeysError
 
 if TYPE_CHECKING:
@@ -133,6 +137,49 @@ def connected() -> Iterator[Client]:
 
     with in_plain_words(), session.connected(chosen, _warn) as client:
         yield client
+
+
+def load_reading() -> None:
+    """Make importable what reads and decrypts encrypted vars files.
+
+    Raises:
+        MlkeysError: an `ansible.cfg` has settings for it, and Ansible or the collection is not installed here.
+    """
+    if _may_configure():
+        load()
+    else:
+        carry()
+
+
+@contextmanager
+def connected_to_read() -> Iterator[Client]:
+    """The same as `connected`, for reading and decrypting encrypted vars files.
+
+    Raises:
+        MlkeysError: as for `connected`.
+    """
+    load_reading()
+    if _may_configure():
+        with connected() as client:
+            yield client
+        return
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
+
+    with in_plain_words(), session.connected(settings_from({}, os.environ), _warn) as client:
+        yield client
+
+
+def _may_configure() -> bool:
+    """Whether one of the files that Ansible may read its configuration from names an option of a login."""
+    named = os.environ.get("ANSIBLE_CONFIG", "")
+    for place in (named, f"{named}/ansible.cfg", "ansible.cfg", "~/.ansible.cfg", "/etc/ansible/ansible.cfg"):
+        try:
+            if b"hashi_vault" in Path(place).expanduser().read_bytes():
+                return True
+        except (OSError, RuntimeError):
+            continue
+    return False
 
 
 def share() -> None:

@@ -1,17 +1,14 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Names of secrets: completed on the command line, and checked."""
+"""Names of secrets, completed on the command line."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import click
 
-from mlkeys._errors import MlkeysError
-from mlkeys._model.attributes import unknown_problem
 from mlkeys._shared.schema import METADATA
 
 _IN_YAML = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)[ ]?:(?=[ \n])", re.MULTILINE)
@@ -34,18 +31,3 @@ def names_in(text: str) -> list[str]:
     """
     found = _IN_YAML.findall(text) or _IN_JSON.findall(text)
     return [name for name in dict.fromkeys(found) if name != METADATA]
-
-
-def check_known(names: Iterable[str], known: Collection[str], file: Path | None = None) -> None:
-    """Check that there are secrets with these names.
-
-    Args:
-        file: where they should be, for the message.
-
-    Raises:
-        MlkeysError: one of the names is unknown.
-    """
-    for name in names:
-        if name not in known:
-            problem = unknown_problem(name, known, "secret")
-            raise MlkeysError(f"{file}: {problem}" if file else problem)

@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.names import check_known, complete
-from mlkeys._commands.secrets.stored import Secret, plaintexts
+from mlkeys._commands.secrets.names import complete
 from mlkeys._commands.vars_file.writes import Change, show, target
 from mlkeys._errors import MlkeysError
+from mlkeys._stored.secrets import Secret, check_known, plaintexts
 from mlkeys._system import collection
 
 

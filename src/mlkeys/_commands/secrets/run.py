@@ -26,8 +26,7 @@ from mlkeys._commands.secrets.environment import (
     text_of,
     variables,
 )
-from mlkeys._commands.secrets.names import check_known
-from mlkeys._commands.secrets.stored import chosen_files, only, plaintexts, stored_secrets
+from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection
 from mlkeys._system.memory_files import link, memory_files
 from mlkeys._system.own_memory import HandOver, blank, close_to_others, take_over
@@ -136,7 +135,7 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
     """The environment of the program, with the secrets."""
     as_files = pairs(options["file"], "--file")
     given = pairs(options["env"], "--env")
-    with collection.connected() as client:
+    with collection.connected_to_read() as client:
         secrets = only(stored_secrets(lambda: client, paths), options["names"])
         check_known([*given, *as_files], [secret.name for secret in secrets])
         named = variables([one.name for one in secrets if one.name not in as_files], options["env_name"], given)
@@ -192,7 +191,7 @@ def _hide_login() -> list[str]:
 
     Returns the names of its variables, which this process keeps.
     """
-    collection.load()
+    collection.load_reading()
     login, addresses = login_variables()
     hidden = [name for name in os.environ if name in login | addresses or is_credential(name)]
     blank(hidden)

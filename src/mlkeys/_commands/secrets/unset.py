@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.names import check_known, complete
+from mlkeys._commands.secrets.names import complete
 from mlkeys._commands.vars_file.writes import Change, show, target
+from mlkeys._stored.secrets import check_known
 
 
 @click.command("unset")
