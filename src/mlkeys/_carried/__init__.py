@@ -2,50 +2,53 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The part of the collection that decrypts, for machines without Ansible.
 
-The folders beside this file link to the files of the collection, which import one another under its full name. Here
-they get that name without Ansible, unless Ansible has made the collection importable.
+The folders beside this file link to the files of the collection, which import one another under its full name. `carry`
+imports them under that name without Ansible, unless Ansible has made the collection importable.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import sys
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-_TOP = "ansible_collections"
-_COLLECTION = f"{_TOP}.mlkeys.transit"
-_UTILS = f"{_COLLECTION}.plugins.module_utils"
-# What makes collections importable. Nobody imports it twice.
+_UTILS = "ansible_collections.mlkeys.transit.plugins.module_utils"
+# What makes collections importable.
 _LOADER = "ansible.utils.collection_loader"
-
-
-class _Leave(MetaPathFinder):
-    """Finds nothing. It takes the names back when Ansible arrives, which has packages of its own for them."""
-
-    def find_spec(self, fullname: str, *_where: object) -> ModuleSpec | None:
-        if fullname == _LOADER:
-            leave()
-        return None
-
-
-_leave = _Leave()
+# Whatever else is needed, these import.
+_FIRST = ("_connection.session", "_connection.plain", "_transit.api", "_vars_file.stored")
 
 
 def carry() -> None:
-    """Make the modules importable under the collection's name. The collection itself wins, where it is importable."""
-    if _COLLECTION in sys.modules or _is_importable():
+    """Import the modules, so that code which imports them by their names finds them.
+
+    Their packages leave no trace: other collections, and the rest of this one, are found as ever.
+    """
+    if f"{_UTILS}.{_FIRST[-1]}" in sys.modules or _is_importable():
         return
+    before = set(sys.modules)
     above = _UTILS.split(".")
-    for count in range(1, len(above) + 1):
-        name = ".".join(above[:count])
-        if name not in sys.modules:
-            package = sys.modules[name] = ModuleType(name)
-            package.__path__ = [str(Path(__file__).parent)] if name == _UTILS else []
-            package.__spec__ = ModuleSpec(name, None, is_package=True)
-    sys.meta_path.insert(0, _leave)
+    names = [".".join(above[:count]) for count in range(1, len(above) + 1)]
+    hidden = {name: sys.modules[name] for name in names if name in sys.modules}
+    for name in names:
+        sys.modules[name] = _package(name, [str(Path(__file__).parent)] if name == _UTILS else [])
+    try:
+        for name in _FIRST:
+            importlib.import_module(f"{_UTILS}.{name}")
+    finally:
+        for name in [name for name in sys.modules if name not in before and hasattr(sys.modules[name], "__path__")]:
+            if name.startswith(above[0]):
+                del sys.modules[name]
+        sys.modules.update(hidden)
+
+
+def _package(name: str, folders: list[str]) -> ModuleType:
+    made = ModuleType(name)
+    made.__path__ = folders
+    made.__spec__ = ModuleSpec(name, None, is_package=True)
+    return made
 
 
 def _is_importable() -> bool:
@@ -53,15 +56,6 @@ def _is_importable() -> bool:
     if _LOADER not in sys.modules:
         return False
     try:
-        return importlib.util.find_spec(_UTILS) is not None
+        return importlib.util.find_spec(f"{_UTILS}.{_FIRST[-1]}") is not None
     except ImportError:
         return False
-
-
-def leave() -> None:
-    """Take the names of packages back. The modules in them that were imported stay the only ones of their names."""
-    if _leave in sys.meta_path:
-        sys.meta_path.remove(_leave)
-    for name, module in list(sys.modules.items()):
-        if (name == _TOP or name.startswith(f"{_TOP}.")) and hasattr(module, "__path__"):
-            del sys.modules[name]

@@ -163,10 +163,10 @@ def connected_to_read() -> Iterator[Client]:
         with connected() as client:
             yield client
         return
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import connected as session
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 
-    with in_plain_words(), session.connected(settings_from({}, os.environ), _warn) as client:
+    with in_plain_words(), session(settings_from({}, os.environ), _warn) as client:
         yield client
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, get_type_hints
@@ -101,6 +101,10 @@ class Secrets(Mapping[str, str]):
     def callable(self, name: str) -> Callable[[], str]:
         """A function that returns the text of a secret, for clients that ask for it before each request."""
         return lambda: self[name]
+
+    def async_callable(self, name: str) -> Callable[[], Awaitable[str]]:
+        """The same for asynchronous clients, which wait for it."""
+        return lambda: self.fetch(name)
 
     def into(self, kind: type[T]) -> T:
         """An object of a class with annotated fields, such as a dataclass, from the secrets of their names.
@@ -213,7 +217,10 @@ def secrets(
     core_dumps: bool = False,
     **connection: object,
 ) -> Secrets:
-    """The secrets of encrypted vars files, or of folders of them; without any, those of the current folder.
+    """The secrets of encrypted vars files, or of folders of them.
+
+    Without any, those that the environment variable ``MLKEYS_FILES`` names, separated by colons, or those of the
+    current folder.
 
     Calls with the same arguments return the same object, so a call costs nothing.
 
@@ -232,7 +239,7 @@ def secrets(
         TypeError: there is no such option.
     """
     names = (only,) if isinstance(only, str) else tuple(only)
-    paths = tuple(Path(file).absolute() for file in files or ("",))
+    paths = tuple(Path(file).absolute() for file in files or os.environ.get("MLKEYS_FILES", "").split(os.pathsep))
     known = (paths, names, lifetime, keep_stale, core_dumps, repr(sorted(connection.items())))
     with process.lock:
         if known not in _open:

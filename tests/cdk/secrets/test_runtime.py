@@ -14,52 +14,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from mlkeys.runtime import SecretsError, UnknownSecret, _secrets, secrets
-from tests.cdk.stores import KEY, make_key, token_for
-from tests.integration.support.plays import approle, live_tokens, may_use, vars_file
+from mlkeys.runtime import SecretsError, UnknownSecret, secrets
+from tests.cdk.secrets.conftest import VALUES, Write
+from tests.cdk.stores import KEY
+from tests.integration.support.plays import approle, live_tokens, may_use
 from tests.integration.support.runs import Ledger
 from tests.support.server import Bao
-
-VALUES = {"openai_api_key": "sk-runtime-canary-9Zw", "hf_token": "hf_runtime_canary"}
-
-
-@pytest.fixture
-def write(bao: Bao, mount: str, tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
-    """Write an encrypted vars file in place of an earlier one."""
-    make_key(bao, mount)
-
-    def written(values: Mapping[str, str]) -> Path:
-        new = tmp_path / "new"
-        new.write_text(vars_file(bao, mount, values, KEY))
-        return new.replace(tmp_path / "keys.transit.json")
-
-    return written
-
-
-@pytest.fixture
-def file(
-    bao: Bao,
-    mount: str,
-    write: Callable[[Mapping[str, str]], Path],
-    mint_token: Callable[[str], str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Path]:
-    """A file with two secrets, and a token that may decrypt, in an environment that is left as it was."""
-    monkeypatch.setenv("BAO_ADDR", bao.addr)
-    monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "decrypt"))
-    handler, limit = signal.getsignal(signal.SIGHUP), resource.getrlimit(resource.RLIMIT_CORE)
-    yield write(VALUES)
-    for one in list(_secrets._open.values()):
-        one.close()
-    signal.signal(signal.SIGHUP, handler)
-    resource.setrlimit(resource.RLIMIT_CORE, limit)
 
 
 @dataclass
@@ -125,7 +92,7 @@ def test_a_value_that_is_not_text_is_bytes(bao: Bao, mount: str, file: Path) -> 
 
 
 def test_a_changed_file_a_signal_and_the_end_of_the_lifetime_renew(
-    bao: Bao, file: Path, write: Callable[[Mapping[str, str]], Path], monkeypatch: pytest.MonkeyPatch
+    bao: Bao, file: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     received: list[int] = []
     signal.signal(signal.SIGHUP, lambda number, _frame: received.append(number))
