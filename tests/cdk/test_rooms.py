@@ -28,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "app": {"_model", "_synthesis"},
     "transit": {"_constructs"},
     "__init__": {"_errors", "_model", "_constructs", "app"},
-    "_carried": set(),
+    "_carried": {"_shared"},
     "_system": {"_errors", "_shared", "_carried"},
     "_stored": {"_errors", "_shared", "_model", "_system"},
     "runtime": {"_errors", "_model", "_carried", "_system", "_stored"},

@@ -8,6 +8,7 @@ imports them under that name without Ansible, unless Ansible has made the collec
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
@@ -17,6 +18,8 @@ from types import ModuleType
 _UTILS = "ansible_collections.mlkeys.transit.plugins.module_utils"
 # What makes collections importable.
 _LOADER = "ansible.utils.collection_loader"
+# The package has these already, and both would only take time.
+_SHARED = ("merge_conflicts", "printable", "replacing", "schema", "yaml_limits", "yaml_words")
 # Whatever else is needed, these import.
 _FIRST = ("_connection.session", "_connection.plain", "_transit.api", "_vars_file.stored")
 
@@ -34,13 +37,15 @@ def carry() -> None:
     hidden = {name: sys.modules[name] for name in names if name in sys.modules}
     for name in names:
         sys.modules[name] = _package(name, [str(Path(__file__).parent)] if name == _UTILS else [])
+    for one in _SHARED:
+        sys.modules[f"{_UTILS}._shared.{one}"] = importlib.import_module(f"mlkeys._shared.{one}")
     try:
         for name in _FIRST:
             importlib.import_module(f"{_UTILS}.{name}")
     finally:
-        for name in [name for name in sys.modules if name not in before and hasattr(sys.modules[name], "__path__")]:
-            if name.startswith(above[0]):
-                del sys.modules[name]
+        ours = {name for name in sys.modules if name.startswith(above[0])} - before
+        for name in [*names, *(name for name in ours if hasattr(sys.modules[name], "__path__"))]:
+            sys.modules.pop(name, None)
         sys.modules.update(hidden)
 
 

@@ -12,6 +12,7 @@ unless an `ansible.cfg` sets something for the login.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -163,10 +164,20 @@ def connected_to_read() -> Iterator[Client]:
         with connected() as client:
             yield client
         return
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import connected as session
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import log_in
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import connected as logged_in
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 
-    with in_plain_words(), session(settings_from({}, os.environ), _warn) as client:
+    with in_plain_words():
+        chosen = settings_from({}, os.environ)
+        if chosen.auth.method not in ("token", "none"):
+            with logged_in(chosen, _warn) as client:
+                yield client
+            return
+        # Then nothing has to be revoked, and hvac, whose import takes longer than all else, is not needed.
+        client = Client(chosen.connection, _warn, plain=True)
+        log_in(client, chosen.auth, time.time())
         yield client
 
 
