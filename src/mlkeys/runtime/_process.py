@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import threading
 from collections.abc import Mapping
 
@@ -62,12 +61,6 @@ class Process:
 
     def _forked(self) -> None:
         self.lock = threading.RLock()
-
-
-def no_core_dumps() -> None:
-    """Write no core dump of this process, which would contain plaintext."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 process = Process()

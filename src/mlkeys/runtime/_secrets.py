@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, get_type_hints
 from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import unknown_problem
 from mlkeys._stored import secrets as stored
-from mlkeys._system import collection
+from mlkeys._system import collection, core_dumps
 from mlkeys.runtime._errors import SecretsError, UnknownSecret
 from mlkeys.runtime._hangup import listen, received
 from mlkeys.runtime._held import Held, Marks, marks_of, with_those_kept
-from mlkeys.runtime._process import log, no_core_dumps, option_names, process
+from mlkeys.runtime._process import log, option_names, process
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -191,7 +191,7 @@ class Secrets(Mapping[str, str]):
                 found = stored.stored_secrets(self._client, stored.chosen_files(self._paths))
                 chosen = stored.only(found, self._names)
                 if chosen and not self._core_dumps:
-                    no_core_dumps()
+                    core_dumps.turn_off(for_good=False)
                 values = stored.results(self._client(), chosen) if chosen else {}
         except MlkeysError as problem:
             raise SecretsError(str(problem)) from None

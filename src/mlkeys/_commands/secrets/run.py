@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 import time
@@ -27,7 +26,7 @@ from mlkeys._commands.secrets.environment import (
     variables,
 )
 from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, stored_secrets
-from mlkeys._system import collection
+from mlkeys._system import collection, core_dumps
 from mlkeys._system.memory_files import link, memory_files
 from mlkeys._system.own_memory import HandOver, blank, close_to_others, take_over
 from mlkeys._system.processes import ChildProcess, exit_status
@@ -126,8 +125,7 @@ def command(
         hidden = _hide_login()
         own = _without_watch(files, argv, options)
         sys.exit(_watch(paths, own, hidden, _SIGNALS[signal_name] if signal_name else None))
-    # A core dump would contain the plaintext.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    core_dumps.turn_off(for_good=True)
     _become(argv, _environment(paths, options))
 
 
