@@ -46,6 +46,7 @@ ROOMS: dict[str, set[str]] = {
 OUTSIDE: dict[str, set[str]] = {
     "module_utils/_connection/adapter": {"hvac", "requests", "urllib3"},
     "module_utils/_connection/limits": {"requests", "urllib3"},
+    "module_utils/_connection/plain": {"certifi"},
     "module_utils/_connection/transport": {"requests", "urllib3"},
     "module_utils/_connection/unix_sockets": {"requests", "urllib3"},
     "module_utils/_vars_file/document": {"ruamel"},

@@ -240,8 +240,18 @@ def _tls(connection: Connection) -> ssl.SSLContext:
         context.load_verify_locations(**{kind: connection.verify})
     else:
         context.load_default_certs()
+        _load_those_of_requests(context)
     if connection.client_certificate is not None:
         certificate, key = connection.client_certificate
         # Without a password, an encrypted key would make it prompt on the terminal.
         context.load_cert_chain(certificate, key, password="")
     return context
+
+
+def _load_those_of_requests(context: ssl.SSLContext) -> None:
+    """Trust what hvac trusts as well, where it is installed."""
+    try:
+        import certifi
+    except ImportError:
+        return
+    context.load_verify_locations(cafile=certifi.where())

@@ -25,6 +25,7 @@ from mlkeys._commands.secrets.environment import (
     text_of,
     variables,
 )
+from mlkeys._commands.secrets.names import complete_one_of_several, complete_pair
 from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection, core_dumps
 from mlkeys._system.memory_files import link, memory_files
@@ -58,18 +59,32 @@ class Options(TypedDict):
     metavar="FILE|DIR",
     help="Encrypted vars file, or a folder of them; repeatable. Default: those in the current folder.",
 )
-@click.option("--only", "names", multiple=True, metavar="NAME", help="Only this secret; repeatable.")
+@click.option(
+    "--only",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_one_of_several,
+    help="Only this secret; repeatable.",
+)
 @click.option(
     "--env-name",
     default="{NAME}",
     metavar="TEMPLATE",
     help="How to name variables, with {name}, or {NAME} for capitals. Default: {NAME}.",
 )
-@click.option("--env", multiple=True, metavar="NAME=VARIABLE", help="The variable of one secret; repeatable.")
+@click.option(
+    "--env",
+    multiple=True,
+    metavar="NAME=VARIABLE",
+    shell_complete=complete_pair,
+    help="The variable of one secret; repeatable.",
+)
 @click.option(
     "--file",
     multiple=True,
     metavar="NAME=VARIABLE|PATH",
+    shell_complete=complete_pair,
     help="Give a secret as a file in memory. Its path is in VARIABLE, or PATH links to it; repeatable.",
 )
 @click.option(
