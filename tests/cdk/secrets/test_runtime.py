@@ -23,7 +23,7 @@ import pytest
 
 from mlkeys.runtime import SecretsError, UnknownSecret, secrets
 from tests.cdk.secrets.conftest import VALUES, Write
-from tests.cdk.stores import KEY
+from tests.cdk.stores import KEY, kv_document
 from tests.integration.support.plays import approle, live_tokens, may_use
 from tests.integration.support.runs import Ledger
 from tests.support.server import Bao
@@ -147,6 +147,26 @@ def test_an_entry_that_does_not_decrypt_any_more_is_kept(file: Path, caplog: pyt
     with caplog.at_level(logging.WARNING, "mlkeys.runtime"):
         assert dict(keys) == VALUES
     assert "do not decrypt any more, and stay as they are: hf_token" in caplog.text
+
+
+def test_a_file_may_point_to_a_document(bao: Bao, mount: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAO_TOKEN", bao.token)
+    pointer = file.with_name("pointer.transit.yml")
+    with kv_document(bao, mount, pointer) as document:
+        bao.done("POST", document.data, {"data": json.loads(file.read_text())})
+        pointer.write_text(document.text)
+        assert secrets(pointer)["hf_token"] == VALUES["hf_token"]
+
+
+def test_folders_and_files_have_all_their_secrets(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "same.transit.json").write_text(file.read_text())
+    monkeypatch.chdir(tmp_path)
+    assert set(secrets()) == set(secrets(tmp_path)) == set(VALUES)
+    with pytest.raises(SecretsError, match="'openai_api_key' is in"):
+        secrets(file, "other")["hf_token"]
+    monkeypatch.setenv("MLKEYS_FILES", "other")
+    assert secrets()["hf_token"] == VALUES["hf_token"]
 
 
 def test_threads_and_coroutines_share_one_request(bao: Bao, file: Path) -> None:
