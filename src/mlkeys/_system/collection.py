@@ -219,10 +219,12 @@ def in_plain_words() -> Iterator[None]:
     Raises:
         MlkeysError: with the message of the collection's error.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import LibraryMissing, TransitError
 
     try:
         yield
+    except LibraryMissing as error:
+        raise MlkeysError(f"{error.message} Install it: pip install {error.library}") from None
     except TransitError as error:
         raise MlkeysError(error.message) from None
 

@@ -82,6 +82,12 @@ def test_what_is_wrong_is_said(bao: Bao, mount: str, file: Path, monkeypatch: py
         secrets(file, lifetime=1)["hf_token"]
 
 
+def test_a_missing_library_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hvac", None)
+    with pytest.raises(SecretsError, match=r"hvac is not installed in .* Install it: pip install hvac"):
+        secrets(file)["hf_token"]
+
+
 def test_a_value_that_is_not_text_is_bytes(bao: Bao, mount: str, file: Path) -> None:
     item = {"plaintext": "/w==", "context": "YmxvYg=="}
     text = bao.done("POST", f"{mount}/encrypt/{KEY}", item)["data"]["ciphertext"]
