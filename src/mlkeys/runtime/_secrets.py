@@ -7,7 +7,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, get_type_hints
 
@@ -57,10 +59,10 @@ class Secrets(Mapping[str, str]):
         self._held: Held | None = None
 
     def __getitem__(self, name: str) -> str:
-        try:
-            return self.as_bytes(name).decode("utf-8")
-        except UnicodeDecodeError:
-            raise SecretsError(f"'{name}' is not UTF-8 text. Use as_bytes('{name}').") from None
+        text = _text_of(self.as_bytes(name))
+        if text is None:
+            raise SecretsError(f"'{name}' is not UTF-8 text. Use as_bytes('{name}').")
+        return text
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._current().values)
@@ -201,6 +203,13 @@ class Secrets(Mapping[str, str]):
         return process.client(self._options)
 
 
+def _text_of(value: bytes) -> str | None:
+    """The text, ``None`` if it is none. The error that says so would hold the value, also as the context of another."""
+    with suppress(UnicodeDecodeError):
+        return value.decode("utf-8")
+    return None
+
+
 def _is_kind(hint: object) -> bool:
     return isinstance(hint, type) and hint is not str
 
@@ -240,13 +249,18 @@ def secrets(
     """
     names = (only,) if isinstance(only, str) else tuple(only)
     paths = tuple(Path(file).absolute() for file in files or os.environ.get("MLKEYS_FILES", "").split(os.pathsep))
-    known = (paths, names, lifetime, keep_stale, core_dumps, repr(sorted(connection.items())))
+    known = (paths, names, lifetime, keep_stale, core_dumps, _digest(connection))
     with process.lock:
         if known not in _open:
             _check_options(connection)
             _open[known] = Secrets(paths, names, lifetime, connection, keep_stale=keep_stale, core_dumps=core_dumps)
         listen(always=hangup)
         return _open[known]
+
+
+def _digest(connection: Mapping[str, object]) -> str:
+    """What differs for other options, and shows no password."""
+    return sha256(repr(sorted(connection.items())).encode()).hexdigest()
 
 
 def _check_options(given: Collection[str]) -> None:

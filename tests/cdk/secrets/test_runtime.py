@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys.runtime import SecretsError, UnknownSecret, secrets
+from mlkeys.runtime import SecretsError, UnknownSecret, _secrets, secrets
 from tests.cdk.secrets.conftest import VALUES, Write
 from tests.cdk.stores import KEY, kv_document
 from tests.integration.support.plays import approle, live_tokens, may_use
@@ -53,7 +53,8 @@ def test_nothing_is_asked_before_a_secret_is_used_and_then_once(bao: Bao, file: 
 def test_no_representation_shows_a_value(file: Path) -> None:
     keys = secrets(file)
     assert keys["openai_api_key"]
-    shown = repr(keys) + str(keys) + repr(keys._held) + repr(vars(keys))
+    secrets(file, password="sk-runtime-canary-9Zw")
+    shown = repr(keys) + str(keys) + repr(keys._held) + repr(vars(keys)) + repr(_secrets._open)
     assert not [value for value in VALUES.values() if value in shown]
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(keys)
@@ -93,8 +94,9 @@ def test_a_value_that_is_not_text_is_bytes(bao: Bao, mount: str, file: Path) -> 
     text = bao.done("POST", f"{mount}/encrypt/{KEY}", item)["data"]["ciphertext"]
     file.write_text(json.dumps({"blob": text, "_transit": {"format": 1, "backend": mount, "key": KEY}}))
     assert secrets(file).as_bytes("blob") == b"\xff"
-    with pytest.raises(SecretsError, match=r"not UTF-8 text. Use as_bytes\('blob'\)"):
+    with pytest.raises(SecretsError, match=r"not UTF-8 text. Use as_bytes\('blob'\)") as raised:
         secrets(file)["blob"]
+    assert raised.value.__context__ is None, "it would hold the value"
 
 
 def test_a_changed_file_a_signal_and_the_end_of_the_lifetime_renew(
