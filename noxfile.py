@@ -69,8 +69,9 @@ IMPORT_ALL = """\
 import importlib, pkgutil
 import mlkeys
 for module in pkgutil.walk_packages(mlkeys.__path__, "mlkeys."):
-    # These need the extra "testing".
-    if not module.name.endswith("__main__") and "testing" not in module.name:
+    # These need the extra "testing", or a framework.
+    others = ("testing", "__main__", "runtime.litellm", "runtime.pydantic")
+    if not any(name in module.name for name in others):
         importlib.import_module(module.name)
 """
 

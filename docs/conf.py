@@ -47,6 +47,8 @@ myst_heading_anchors = 3
 autodoc_class_signature = "mixed"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+# Frameworks that the runtime has adapters for.
+autodoc_mock_imports = ["litellm", "pydantic", "pydantic_settings"]
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 100
 

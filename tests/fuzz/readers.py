@@ -18,7 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup.file import
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Sizes
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.rewrite import RewriteError, rewrite
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection import transport, unwrap
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection import adapter, transport, unwrap
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import same_policy
@@ -127,7 +127,7 @@ def vars_file_in_json(data: bytes) -> None:
 
 
 def answer(data: bytes) -> None:
-    response = transport.Response(200, {}, data)
+    response = adapter.Response(200, {}, data)
     content = transport._json(response)
     if content is not None:
         transport._is_health(transport.Request("GET", "sys/health"), content)

@@ -126,7 +126,14 @@ def read_like_litellm(text: str) -> Any:
             return yaml.safe_load(file)
 
 
+def read_by_rules_of_docker(text: str) -> dict[str, str]:
+    """Read like `opts.ParseEnvFile` of Docker: lines, without the end that Go's scanner takes for one."""
+    lines = [line.removesuffix("\r").lstrip(" \t") for line in text.split("\n")]
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
 READERS: dict[str, Callable[[str], Any]] = {
+    "docker_env": read_by_rules_of_docker,
     "dotenv": read_dotenv,
     "environment_file": read_by_rules_of_systemd,
     "json": json.loads,

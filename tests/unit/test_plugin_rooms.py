@@ -44,8 +44,9 @@ ROOMS: dict[str, set[str]] = {
 
 #: Who may use what is outside of the collection and of the standard library, by file or by room.
 OUTSIDE: dict[str, set[str]] = {
-    "module_utils/_connection/adapter": {"hvac", "urllib3"},
+    "module_utils/_connection/adapter": {"hvac", "requests", "urllib3"},
     "module_utils/_connection/limits": {"requests", "urllib3"},
+    "module_utils/_connection/plain": {"certifi"},
     "module_utils/_connection/transport": {"requests", "urllib3"},
     "module_utils/_connection/unix_sockets": {"requests", "urllib3"},
     "module_utils/_vars_file/document": {"ruamel"},

@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""The session that requests are sent with, and its TLS. **Private** to the collection."""
+"""The session that requests are sent with, its TLS, and why one has no response. **Private** to the collection."""
 
 from __future__ import annotations
 
 import os
 import ssl
-from typing import Any, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
@@ -19,6 +20,33 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unix_so
     base_of,
     socket_adapter,
 )
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response that is complete. Its body may be secret, so it does not show in the representation."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+
+
+class Unanswered(Exception):
+    """A request had no response.
+
+    Attributes:
+        problem: a sentence, without the address.
+        temporary: whether the same request may succeed later.
+        never_sent: whether the server certainly did not get it.
+        late: whether there was none in time.
+    """
+
+    def __init__(self, problem: str, *, temporary: bool, never_sent: bool, late: bool) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.temporary = temporary
+        self.never_sent = never_sent
+        self.late = late
 
 
 def session_adapter(connection: Connection, watch: Watch) -> Any:
@@ -101,3 +129,41 @@ def _check_authorities(path: str, context: ssl.SSLContext, addresses: Sequence[s
         # To read the certificates that a system trusts takes 20 ms, and nothing uses them here.
         with open(path, "rb"):
             pass
+
+
+def unanswered(connection: Connection, error: Any) -> Unanswered:
+    """Why a request that was sent with requests has no response."""
+    import requests
+
+    failed = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
+    final = (requests.exceptions.SSLError, requests.exceptions.ProxyError)
+    return Unanswered(
+        _problem(connection, error),
+        temporary=isinstance(error, failed) and not isinstance(error, final),
+        never_sent=_never_sent(error),
+        late=isinstance(error, requests.exceptions.Timeout),
+    )
+
+
+def _never_sent(error: Any) -> bool:
+    import requests
+    import urllib3
+
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _problem(connection: Connection, error: Any) -> str:
+    import requests
+
+    if isinstance(error, requests.exceptions.SSLError):
+        return messages.tls_problem(str(error), connection.server_name)
+    if isinstance(error, requests.exceptions.ProxyError):
+        return messages.PROXY
+    if isinstance(error, requests.exceptions.Timeout):
+        return messages.no_response(connection.timeout)
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return messages.connection_lost(str(error))
+    return messages.invalid_url(type(error).__name__)

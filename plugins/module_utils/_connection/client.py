@@ -98,10 +98,14 @@ class Client:
     It reads what it has written: an answer is never older than its own last write.
     """
 
-    def __init__(self, connection: Connection, warn: Warn, token: str = "") -> None:
+    def __init__(self, connection: Connection, warn: Warn, token: str = "", *, plain: bool = False) -> None:
+        """
+        Args:
+            plain: whether to send requests with Python alone, without hvac.
+        """
         self._connection = connection
         self._warn = warn
-        self._transport = Transport(connection, token)
+        self._transport = Transport(connection, token, plain=plain)
         self._wrote = False
 
     @property

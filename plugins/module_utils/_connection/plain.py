@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Send requests from machines that have Python and nothing else. **Private** to the collection.
+"""Send requests with Python and nothing else. **Private** to the collection.
+
+Some machines have no more, and some commands would spend most of their time on the import of more.
 
 The settings are those of all other requests: TLS, client certificates, names of servers, Unix sockets and proxies.
 """
@@ -13,14 +15,16 @@ import functools
 import http.client
 import json
 import os
+import socket
 import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from typing import Any, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import Response, Unanswered
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits import (
     TooLarge,
     content_within,
@@ -46,12 +50,86 @@ def post(connection: Connection, address: str, path: str, body: Mapping[str, Any
     Args:
         token: empty to send none.
     """
+    headers = _headers(token, connection.namespace)
     try:
-        return done_within(connection.timeout, lambda: _received(connection, address, path, body, token))
+        got = done_within(
+            connection.timeout, lambda: _received(connection, address, ("POST", f"/v1/{path}"), headers, body)
+        )
     except TooLarge:
         return Answer(problem="its answer is too large")
     except (OSError, ValueError, http.client.HTTPException) as error:
         return Answer(problem=_problem(connection, error))
+    return Answer(got.status_code, got.content, got.headers.get("Location") or "")
+
+
+class PlainAdapter:
+    """Sends requests as hvac's adapter does.
+
+    Attributes:
+        address: of the server.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.address = connection.addresses[0]
+        self.token = ""
+        self.namespace: str | None = None
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        seconds: float,
+        *,
+        headers: Mapping[str, str],
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Response:
+        """The whole response, within so many seconds.
+
+        Raises:
+            Unanswered: there was none.
+            TooLarge: it does not end.
+        """
+        where = f"{path}?{urlencode(params)}" if params else path
+        sent = {**headers, **_headers(self.token, self.namespace or "")}
+        try:
+            return done_within(seconds, lambda: _received(self._connection, self.address, (method, where), sent, json))
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise _unanswered(self._connection, self.address, error) from None
+
+
+def _unanswered(connection: Connection, address: str, error: Exception) -> Unanswered:
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    # Names that do not resolve and ports that are closed: there was nobody to send to.
+    unheard = isinstance(reason, (ConnectionRefusedError, socket.gaierror, FileNotFoundError))
+    late = isinstance(reason, TimeoutError)
+    final = True
+    if isinstance(reason, (str, ValueError, http.client.InvalidURL)):
+        problem = messages.invalid_url(type(reason).__name__)
+    elif "Tunnel connection failed" in repr(reason) or (unheard and _has_proxy(connection, address)):
+        problem = messages.PROXY
+    elif isinstance(reason, ssl.SSLError):
+        problem = messages.tls_problem(str(reason), connection.server_name)
+    else:
+        final = False
+        problem = messages.no_response(connection.timeout) if late else messages.connection_lost(repr(error))
+    return Unanswered(problem, temporary=not final, never_sent=unheard, late=late)
+
+
+def _has_proxy(connection: Connection, address: str) -> bool:
+    parts = urlsplit(address)
+    proxies = connection.proxies or urllib.request.getproxies()
+    return parts.scheme in proxies and not urllib.request.proxy_bypass(parts.netloc)
+
+
+def _headers(token: str, namespace: str) -> dict[str, str]:
+    headers = {"X-Vault-Request": "true"}
+    if token:
+        headers["X-Vault-Token"] = token
+    if namespace:
+        headers["X-Vault-Namespace"] = namespace
+    return headers
 
 
 def _problem(connection: Connection, error: Exception) -> str:
@@ -65,25 +143,28 @@ def _problem(connection: Connection, error: Exception) -> str:
     return messages.known_problem(repr(error)) or "no response"
 
 
-def _received(connection: Connection, address: str, path: str, body: Mapping[str, Any], token: str) -> Answer:
+def _received(
+    connection: Connection, address: str, asked: tuple[str, str], headers: Mapping[str, str], body: Any
+) -> Response:
     """
+    Args:
+        asked: the method and the path.
+
     Raises:
         OSError: the server does not answer.
         ValueError: the URL is invalid.
         HTTPException: what should be an answer is none.
         TooLarge: the answer does not end.
     """
-    headers = {"Content-Type": "application/json", "X-Vault-Request": "true"}
-    if token:
-        headers["X-Vault-Token"] = token
-    if connection.namespace:
-        headers["X-Vault-Namespace"] = connection.namespace
-    url = f"{_base_of(address)}/v1/{path}"
-    data = json.dumps(body).encode("utf-8")
-    request = urllib.request.Request(url, data, headers, method="POST")  # noqa: S310  the opener is for HTTP alone
+    method, path = asked
+    data = None if body is None else json.dumps(body).encode("utf-8")
+    kind = {} if data is None else {"Content-Type": "application/json"}
+    request = urllib.request.Request(  # noqa: S310  the opener is for HTTP alone
+        f"{_base_of(address)}{path}", data, {**headers, **kind}, method=method
+    )
     with contextlib.closing(_opener(connection, address).open(request, timeout=connection.timeout)) as response:
         content = content_within(response, connection.timeout)
-        return Answer(response.status, content, response.headers.get("Location") or "")
+        return Response(response.status, response.headers, content)
 
 
 def _base_of(address: str) -> str:
@@ -159,8 +240,18 @@ def _tls(connection: Connection) -> ssl.SSLContext:
         context.load_verify_locations(**{kind: connection.verify})
     else:
         context.load_default_certs()
+        _load_those_of_requests(context)
     if connection.client_certificate is not None:
         certificate, key = connection.client_certificate
         # Without a password, an encrypted key would make it prompt on the terminal.
         context.load_cert_chain(certificate, key, password="")
     return context
+
+
+def _load_those_of_requests(context: ssl.SSLContext) -> None:
+    """Trust what hvac trusts as well, where it is installed."""
+    try:
+        import certifi
+    except ImportError:
+        return
+    context.load_verify_locations(cafile=certifi.where())

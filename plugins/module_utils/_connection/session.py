@@ -19,15 +19,12 @@ A token that a login created is revoked by the process that created it, when tha
 from __future__ import annotations
 
 import atexit
-import multiprocessing
 import os
-import secrets
 import signal
 import threading
 import time
 from contextlib import contextmanager
-from multiprocessing import connection, util
-from typing import Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import Lease, log_in, renew, revoke
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Warn
@@ -37,6 +34,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     Unauthenticated,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Settings
+
+# Most processes share no login with others, and programs start in less time than it takes to import this.
+if TYPE_CHECKING:
+    from multiprocessing import connection
 
 # Seconds. After a login that took long to fail, none is tried for a while.
 _LONG_WAIT = 3
@@ -54,6 +55,9 @@ def _start(work: Callable[[Any], None], subject: Any) -> None:
 
 def _at_exit(end: Callable[[], None]) -> None:
     """Call ``end`` when this process ends. Forked workers leave without the interpreter's own exit handlers."""
+    import multiprocessing
+    from multiprocessing import util
+
     owner = os.getpid()
 
     def end_here() -> None:
@@ -132,10 +136,12 @@ class Sessions:
 
     def share(self) -> None:
         """Log in for the workers of this process, and send them the tokens when they ask."""
+        from multiprocessing import connection
+
         with self._lock:
             if self._address or self._is_worker():
                 return
-            self._key = secrets.token_bytes(32)
+            self._key = os.urandom(32)
             try:
                 self._listener = connection.Listener(family="AF_UNIX", backlog=128)
             except OSError:
@@ -204,12 +210,14 @@ class Sessions:
         owner: tuple[str, bytes] | None = (self._address, self._key) if self._is_worker() else self._above
         if owner is None or not owner[0]:
             return None
+        from multiprocessing import AuthenticationError, connection
+
         address, key = owner
         try:
             with connection.Client(address, authkey=key) as channel:
                 channel.send(settings)
                 answer = channel.recv()
-        except (OSError, EOFError, multiprocessing.AuthenticationError):
+        except (OSError, EOFError, AuthenticationError):
             return None
         if isinstance(answer, Lease):
             return answer
@@ -227,12 +235,14 @@ class Sessions:
                 _start(self._answer, channel)
 
     def _answer(self, channel: connection.Connection) -> None:
+        from multiprocessing import AuthenticationError, connection
+
         try:
             with channel:
                 connection.deliver_challenge(channel, self._key)
                 connection.answer_challenge(channel, self._key)
                 channel.send(self._answer_to(channel.recv()))
-        except (OSError, EOFError, multiprocessing.AuthenticationError):
+        except (OSError, EOFError, AuthenticationError):
             # The worker went away, or another process connected that does not have the key.
             pass
 

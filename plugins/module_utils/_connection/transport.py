@@ -15,7 +15,13 @@ from typing import Any, Iterator, Mapping
 from urllib.parse import quote, unquote
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import messages
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import check_files, session_adapter
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import (
+    Response,
+    Unanswered,
+    check_files,
+    session_adapter,
+    unanswered,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster import (
     INDEX,
     Members,
@@ -39,6 +45,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.limits 
     content_of,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import Pace
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.plain import PlainAdapter
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unix_sockets import base_of
 
@@ -60,15 +67,6 @@ class Request:
     query: Mapping[str, Any] | None = None
     wrap_ttl: int = 0
     login: bool = False
-
-
-@dataclass(frozen=True)
-class Response:
-    """A response that is complete. Its body may be secret, so it does not show in the representation."""
-
-    status_code: int
-    headers: Mapping[str, str]
-    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -98,10 +96,14 @@ class Transport:
         index: of the state that no answer may be older than: that after the last write, where the server names it.
     """
 
-    def __init__(self, connection: Connection, token: str) -> None:
+    def __init__(self, connection: Connection, token: str, *, plain: bool = False) -> None:
+        """
+        Args:
+            plain: whether to send with Python alone. hvac takes longer to import than a request takes.
+        """
         self._connection = connection
         self._watch = Watch()
-        self._adapter = session_adapter(connection, self._watch)
+        self._adapter: Any = PlainAdapter(connection) if plain else session_adapter(connection, self._watch)
         self._pace = Pace(connection.rate)
         self._forward = True
         self.members = Members(connection.addresses)
@@ -120,13 +122,11 @@ class Transport:
 
     def ask_leader(self, headers: Mapping[str, str] | None = None) -> tuple[int, Mapping[str, Any]]:
         """What the member says about itself and the active node, ``0`` and nothing when it does not respond."""
-        import requests
-
         timeout = min(self._connection.timeout, _PROBE_SECONDS)
         self._turn_to(self.members.address)
         try:
             response = self._exchange("GET", "/v1/sys/leader", timeout, headers=dict(headers or {}))
-        except (requests.exceptions.RequestException, TooLarge):
+        except (Unanswered, TooLarge):
             return 0, {}
         return response.status_code, (_json(response) or {}) if response.status_code == 200 else {}
 
@@ -152,8 +152,6 @@ class Transport:
         Returns:
             The content of a successful response, or nothing and why it failed.
         """
-        import requests
-
         here = self._turn_to(self.members.address)
         self._adapter.namespace = self._namespace_of(request) or None
         self._pace.wait()
@@ -171,9 +169,8 @@ class Transport:
             )
         except TooLarge:
             return {}, Failure(ServerUnreachable(messages.too_large(here)), temporary=False)
-        except requests.exceptions.RequestException as error:
-            temporary = _is_temporary(error)
-            return {}, Failure(_unreachable(self._connection, here, error), temporary, temporary)
+        except Unanswered as failed:
+            return {}, Failure(_unreachable(here, failed), failed.temporary, failed.temporary)
         if not 300 <= response.status_code < 400:
             return self._read(request, response)
         target = response.headers.get("Location", "")
@@ -186,7 +183,10 @@ class Transport:
         return {}, Failure(redirected, temporary=standby, elsewhere=standby)
 
     def _turn_to(self, address: str) -> str:
-        self._adapter.base_uri = base_of(address)
+        if isinstance(self._adapter, PlainAdapter):
+            self._adapter.address = address
+        else:
+            self._adapter.base_uri = base_of(address)
         return address
 
     def _namespace_of(self, request: Request) -> str:
@@ -197,8 +197,11 @@ class Transport:
         """The whole response, within so many seconds.
 
         Raises:
+            Unanswered: there was none.
             TooLarge: it does not end.
         """
+        if isinstance(self._adapter, PlainAdapter):
+            return self._adapter.exchange(method, path, seconds, **options)
         import requests
 
         try:
@@ -207,12 +210,12 @@ class Transport:
                     method, path, raise_exception=False, timeout=seconds, stream=True, **options
                 )
                 content = content_of(response)
-        except requests.exceptions.RequestException:
+        except requests.exceptions.RequestException as error:
             if not self._watch.passed:
-                raise
+                raise unanswered(self._connection, error) from None
         if self._watch.passed:
             # The connection was shut down, which looks like the end of the response, or like a lost connection.
-            raise requests.exceptions.ReadTimeout
+            raise unanswered(self._connection, requests.exceptions.ReadTimeout())
         return Response(response.status_code, response.headers, content)
 
     def _read(self, request: Request, response: Response) -> tuple[Mapping[str, Any], Failure | None]:
@@ -343,46 +346,9 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-# Connections that fail
-
-
-def _is_temporary(error: Any) -> bool:
-    import requests
-
-    if isinstance(error, (requests.exceptions.SSLError, requests.exceptions.ProxyError)):
-        return False
-    return isinstance(error, (requests.exceptions.ConnectionError, requests.exceptions.Timeout))
-
-
-def _unreachable(connection: Connection, address: str, error: Any) -> TransitError:
+def _unreachable(address: str, failed: Unanswered) -> TransitError:
     """The error for a connection that failed, and whether the request may have been carried out."""
-    import requests
-
-    unreachable = ServerUnreachable(messages.cannot_reach(address, _problem(connection, error)))
-    unreachable.not_applied = _never_sent(error)
-    unreachable.unfinished = isinstance(error, requests.exceptions.Timeout) and not unreachable.not_applied
+    unreachable = ServerUnreachable(messages.cannot_reach(address, failed.problem))
+    unreachable.not_applied = failed.never_sent
+    unreachable.unfinished = failed.late and not failed.never_sent
     return unreachable
-
-
-def _never_sent(error: Any) -> bool:
-    import requests
-    import urllib3
-
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return True
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(reason, urllib3.exceptions.NewConnectionError)
-
-
-def _problem(connection: Connection, error: Any) -> str:
-    import requests
-
-    if isinstance(error, requests.exceptions.SSLError):
-        return messages.tls_problem(str(error), connection.server_name)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return messages.PROXY
-    if isinstance(error, requests.exceptions.Timeout):
-        return messages.no_response(connection.timeout)
-    if isinstance(error, requests.exceptions.ConnectionError):
-        return messages.connection_lost(str(error))
-    return messages.invalid_url(type(error).__name__)

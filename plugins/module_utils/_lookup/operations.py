@@ -21,8 +21,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item, item_label
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import check_document, interpret
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 
 # Their terms are plaintext; those of the others are ciphertext.
 _OF_PLAINTEXT = ("encrypt", "hmac")

@@ -20,7 +20,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional
 
 from .yaml_words import needs_quotes
 
-SHAPES = ("dotenv", "environment_file", "json", "shell", "toml", "yaml")
+SHAPES = ("docker_env", "dotenv", "environment_file", "json", "shell", "toml", "yaml")
 
 Leaf = Callable[[Any], Optional[str]]
 """Returns the text that replaces a value, quotes included; ``None`` to write the value itself."""
@@ -100,6 +100,8 @@ class _Quotes:
 
 # The first that can hold the text is used. Single quotes come first: most readers read their content literally.
 _QUOTES: dict[str, tuple[_Quotes, ...]] = {
+    # By the rules of Docker, which takes a line as it is.
+    "docker_env": (_Quotes("", unsupported="\r\n"),),
     # By the rules of python-dotenv, which expands ${NAME:-DEFAULT} in all kinds of quotes. So a default is the way to
     # write a "$" before a brace, and a backslash that does not begin an escape.
     "dotenv": (
@@ -117,6 +119,9 @@ _QUOTES: dict[str, tuple[_Quotes, ...]] = {
 # Needs no quotes in any reader: docker's "--env-file" takes everything after the "=" as the value, quotes too.
 _BARE_VALUE = "[A-Za-z0-9_./:@%+,=-]*"
 _BARE_SHAPES = ("dotenv", "environment_file")
+
+# Docker reads no longer lines.
+_LONGEST_OF_DOCKER = 60_000
 
 # These have JSON's escapes. Each is code of an agent's template, in which `$v` is the text.
 _AGENT_ESCAPES = {
@@ -167,6 +172,8 @@ def _quoted_text(shape: str, text: str) -> str:
         raise UnsupportedValue("an environment variable cannot hold the character NUL")
     if shape == "environment_file" and _NONCHARACTERS.search(text):
         raise UnsupportedValue("systemd refuses text with code points that are not characters")
+    if shape == "docker_env" and (set(text) & set("\r\n") or len(text.encode("utf-8")) > _LONGEST_OF_DOCKER):
+        raise UnsupportedValue("a file for docker --env-file cannot hold a line break, nor 60,000 bytes in a line")
     if shape in _BARE_SHAPES and re.fullmatch(_BARE_VALUE, text):
         return text
     *others, last = _QUOTES[shape]
@@ -180,6 +187,10 @@ def agent_code(shape: str) -> str:
         return _AGENT_ESCAPES[shape]
     *others, last = _QUOTES[shape]
     code = _agent_replacing(last)
+    if shape == "docker_env":
+        # The only way to end a template. The text is part of the agent's error, and the secret is not.
+        refused = agent_text("a secret has a line break, which a file for docker --env-file cannot hold")
+        code = f'{{{{ if regexMatch "[\\r\\n]" $v }}}}{{{{ parseInt {refused} }}}}{{{{ else }}}}{code}{{{{ end }}}}'
     for quotes in reversed(others):
         unsupported = agent_text(f"[{re.escape(quotes.unsupported)}]")
         code = f"{{{{ if regexMatch {unsupported} $v }}}}{code}{{{{ else }}}}{_agent_replacing(quotes)}{{{{ end }}}}"
@@ -345,6 +356,7 @@ def _mapping(shape: str, data: Any) -> Mapping[str, Any]:
 
 
 _WRITERS: Mapping[str, Callable[[Any, _Writer], str]] = {
+    "docker_env": _variables,
     "dotenv": _variables,
     "environment_file": _variables,
     "json": _json,

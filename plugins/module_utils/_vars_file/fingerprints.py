@@ -17,6 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
     fingerprint_input,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import Secrets, VarsRequest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 
 
 def compare(
@@ -122,10 +123,3 @@ def fingerprints_of(transit: Transit, fingerprint_key: str, secrets: Secrets) ->
     names = sorted(secrets) or [""]
     items = [Item(fingerprint_input(name, secrets.get(name, b"")), name) for name in names]
     return dict(zip(names, transit.hmac(fingerprint_key, items)))
-
-
-def stored_item(entry: Entry, key_version: int = 0) -> Item:
-    """An entry as part of a request to decrypt or rewrap it."""
-    return Item(
-        entry.ciphertext.encode("utf-8"), entry.name, context=entry.name.encode("utf-8"), key_version=key_version
-    )

@@ -54,10 +54,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerpr
     fingerprints_anew,
     fingerprints_of,
     stale_entries,
-    stored_item,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents, Stored
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import VarsRequest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 
 # Why an entry was kept without a look at its value.
 NOT_GIVEN = "no value given"

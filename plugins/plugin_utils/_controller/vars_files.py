@@ -24,10 +24,14 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Place,
     VarsFile,
-    check_document,
     interpret,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import (
+    check_key,
+    resolved,
+    too_large,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import (
     as_in_any_file,
     as_no_template,
@@ -46,30 +50,7 @@ def load(path: str, connect: Connect) -> VarsFile:
     Raises:
         TransitError: it is not an encrypted vars file. The message repeats no line of it.
     """
-    file = _from_disk(path)
-    if file.place is not None:
-        stored = Documents(connect(), file.place.mount).read(file.place.path)
-        document = interpret(dict(stored.content), f"{path} ({file.place})")
-        _check_control(document)
-        if document.entries:
-            check_document(document, file.backend, file.key)
-        file = replace(document, place=file.place)
-    if file.entries and not (file.backend and file.key):
-        raise InvalidOption(f"{file.path} does not name the key that encrypted it. Write it with vault_transit_vars.")
-    return file
-
-
-def _check_control(document: VarsFile) -> None:
-    """
-    Raises:
-        InvalidOption: who may write a document, and not the repository, would decide where and how Ansible runs.
-    """
-    controlling = ", ".join(str(name) for name in document.plain if str(name).startswith("ansible_"))
-    if controlling:
-        raise InvalidOption(
-            f"{document.path} sets {controlling} without encryption. It controls Ansible, which a document may not: "
-            "move it to a vars file."
-        )
+    return resolved(_from_disk(path), connect)
 
 
 def load_document(mount: str, path: str, connect: Connect) -> VarsFile:
@@ -80,8 +61,7 @@ def load_document(mount: str, path: str, connect: Connect) -> VarsFile:
     """
     stored = Documents(connect(), mount).read(path)
     file = interpret(stored.content, f"{mount}/{path}")
-    if file.entries and not (file.backend and file.key):
-        raise InvalidOption(f"{file.path} does not name the key that encrypted it. Write it with vault_transit_vars.")
+    check_key(file)
     return replace(file, place=Place(mount, path))
 
 
@@ -151,7 +131,7 @@ def interpreted(stream: BinaryIO, path: str) -> VarsFile:
     """
     text = stream.read(MOST_BYTES + 1)
     if len(text) > MOST_BYTES:
-        raise InvalidOption(f"{path} is larger than {MOST_BYTES >> 20} MiB.")
+        raise too_large(path)
     conflict = conflict_problem(text.decode("utf-8", "replace"), path) if b"<<<<<<<" in text else ""
     if conflict:
         raise InvalidOption(conflict)

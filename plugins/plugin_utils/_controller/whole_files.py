@@ -12,7 +12,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile, plain_names_problem
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import stored_item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect
 

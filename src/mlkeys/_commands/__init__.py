@@ -74,7 +74,8 @@ Exit codes:
        diff --fail, status --fail: a difference or a problem was found;
        lint: files could not be checked
   130  stopped by Ctrl-C; 128 + the number of any other signal
-  dev -- COMMAND and run -- COMMAND exit with the status of COMMAND.
+  dev -- COMMAND and run -- COMMAND exit with the status of COMMAND;
+       with 126 if it cannot be run, with 127 if it is not found
 """
 
 

@@ -30,8 +30,8 @@ from mlkeys._model.types import (
 
 Delivery = Literal["ciphertext", "plaintext"]
 
-VARIABLES = ("env", "environment_file", "exports")
-SHAPES = ("template", "env", "environment_file", "exports", "yaml", "json", "toml", "agent")
+VARIABLES = ("env", "environment_file", "exports", "docker_env")
+SHAPES = ("template", "env", "environment_file", "exports", "docker_env", "yaml", "json", "toml", "agent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ def _problems_of_agent(agent: object) -> list[str]:
 class HostConfig(Element):
     """A file on each host of some groups.
 
-    Set exactly one of `template`, `env`, `environment_file`, `exports`, `yaml`, `json`, `toml` and `agent`. Ciphertexts
-    may stand anywhere in the data.
+    Set exactly one of `template`, `env`, `environment_file`, `exports`, `docker_env`, `yaml`, `json`, `toml` and
+    `agent`. Ciphertexts may stand anywhere in the data.
 
     Args:
         hosts: the group or groups of hosts.
@@ -105,6 +105,7 @@ class HostConfig(Element):
         env: variables for python-dotenv.
         environment_file: variables for `EnvironmentFile=` of a systemd unit.
         exports: variables for a shell to source.
+        docker_env: variables for `docker run --env-file`. It refuses line breaks.
         yaml: data to write as YAML.
         json: data to write as JSON.
         toml: data to write as TOML.
@@ -131,6 +132,7 @@ class HostConfig(Element):
         env: Mapping[str, Any] | None = None,
         environment_file: Mapping[str, Any] | None = None,
         exports: Mapping[str, Any] | None = None,
+        docker_env: Mapping[str, Any] | None = None,
         yaml: Any = None,
         json: Any = None,
         toml: Mapping[str, Any] | None = None,
@@ -146,7 +148,7 @@ class HostConfig(Element):
         self.hosts: tuple[Group, ...] = tuple(taken(self, "hosts", given_hosts, _GROUPS))
         given_dest: str | Template = taken(self, "dest", dest, _DEST)
         self.dest = given_dest if isinstance(given_dest, Template) else now(self, "dest", given_dest)
-        given = (template, env, environment_file, exports, yaml, json, toml, agent)
+        given = (template, env, environment_file, exports, docker_env, yaml, json, toml, agent)
         self.contents = {
             name: named_now(self, name, value) for name, value in zip(SHAPES, given, strict=True) if value is not None
         }

@@ -4,17 +4,22 @@
 
 It is found as Ansible finds it, and logs in as its lookups do: with the environment and with the `ansible.cfg` of the
 current folder. Apart from `_import/ansible_vault`, no other file of the package imports Ansible.
+
+Commands that only decrypt use the part that the package carries, without Ansible, whose import takes half a second,
+unless an `ansible.cfg` sets something for the login.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlkeys._carried import carry
 from mlkeys._errors import MlkeysError
 
 if TYPE_CHECKING:
@@ -135,6 +140,59 @@ def connected() -> Iterator[Client]:
         yield client
 
 
+def load_reading() -> None:
+    """Make importable what reads and decrypts encrypted vars files.
+
+    Raises:
+        MlkeysError: an `ansible.cfg` has settings for it, and Ansible or the collection is not installed here.
+    """
+    if _may_configure():
+        load()
+    else:
+        carry()
+
+
+@contextmanager
+def connected_to_read() -> Iterator[Client]:
+    """The same as `connected`, for reading and decrypting encrypted vars files.
+
+    Raises:
+        MlkeysError: as for `connected`.
+    """
+    load_reading()
+    if _may_configure():
+        with connected() as client:
+            yield client
+        return
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import log_in
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import connected as logged_in
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
+
+    with in_plain_words():
+        chosen = settings_from({}, os.environ)
+        if chosen.auth.method not in ("token", "none"):
+            with logged_in(chosen, _warn) as client:
+                yield client
+            return
+        # Then nothing has to be revoked, and hvac, whose import takes longer than all else, is not needed.
+        client = Client(chosen.connection, _warn, plain=True)
+        log_in(client, chosen.auth, time.time())
+        yield client
+
+
+def _may_configure() -> bool:
+    """Whether one of the files that Ansible may read its configuration from names an option of a login."""
+    named = os.environ.get("ANSIBLE_CONFIG", "")
+    for place in (named, f"{named}/ansible.cfg", "ansible.cfg", "~/.ansible.cfg", "/etc/ansible/ansible.cfg"):
+        try:
+            if b"hashi_vault" in Path(place).expanduser().read_bytes():
+                return True
+        except (OSError, RuntimeError):
+            continue
+    return False
+
+
 def share() -> None:
     """Log in once for all playbooks that this process runs, when the first of them asks.
 
@@ -161,10 +219,12 @@ def in_plain_words() -> Iterator[None]:
     Raises:
         MlkeysError: with the message of the collection's error.
     """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import LibraryMissing, TransitError
 
     try:
         yield
+    except LibraryMissing as error:
+        raise MlkeysError(f"{error.message} Install it: pip install {error.library}") from None
     except TransitError as error:
         raise MlkeysError(error.message) from None
 

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from tests.cdk.stores import KEY, make_key, token_for
 from tests.support.server import Bao
 
 Invoke = Callable[..., Result]
+Write = Callable[[Mapping[str, str]], Path]
 Process = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
@@ -77,3 +80,41 @@ def stored(allow: Callable[..., None], invoke: Invoke, mount: str) -> Path:
 
 
 SECRETS = {"openai_api_key": "sk-run-canary-5Tq", "gcp": '{"private_key": "run canary\\n"}'}
+
+VALUES = {"openai_api_key": "sk-runtime-canary-9Zw", "hf_token": "hf_runtime_canary"}
+
+
+@pytest.fixture
+def write(bao: Bao, mount: str, tmp_path: Path) -> Write:
+    """Write an encrypted vars file in place of an earlier one."""
+    from tests.integration.support.plays import vars_file
+
+    make_key(bao, mount)
+
+    def written(values: Mapping[str, str]) -> Path:
+        new = tmp_path / "new"
+        new.write_text(vars_file(bao, mount, values, KEY))
+        return new.replace(tmp_path / "keys.transit.json")
+
+    return written
+
+
+@pytest.fixture
+def file(
+    bao: Bao,
+    mount: str,
+    write: Write,
+    mint_token: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Path]:
+    """A file with two secrets, and a token that may decrypt, in an environment that is left as it was."""
+    monkeypatch.setenv("BAO_ADDR", bao.addr)
+    monkeypatch.setenv("BAO_TOKEN", token_for(mint_token, mount, "decrypt"))
+    handler, limit = signal.getsignal(signal.SIGHUP), resource.getrlimit(resource.RLIMIT_CORE)
+    yield write(VALUES)
+    from mlkeys.runtime import _secrets
+
+    for one in list(_secrets._open.values()):
+        one.close()
+    signal.signal(signal.SIGHUP, handler)
+    resource.setrlimit(resource.RLIMIT_CORE, limit)

@@ -10,9 +10,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.shell_completion import ShellComplete
 
+from mlkeys._cli import main
 from tests.cdk.secrets.conftest import SECRETS, Invoke, command_line
 from tests.cdk.stores import KEY, content, decrypted, kv_document
 from tests.cdk.terminals import on_a_terminal
@@ -203,3 +206,40 @@ def test_names_of_secrets_are_completed(stored: Path, invoke: Invoke, shell: str
     )
     assert "openai_api_key" in done.stdout
     assert "gcp" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("run --only op", ["openai_api_key"]),
+        ("run -f keys.transit.yml --only g", ["gcp"]),
+        ("run -f none.transit.yml --only g", []),
+        ("run --env g", ["gcp=GCP"]),
+        ("run --file ope", ["openai_api_key=OPENAI_API_KEY"]),
+        ("show . g", ["gcp"]),
+        ("comp", ["completion"]),
+    ],
+)
+def test_options_complete_names_of_secrets(stored: Path, words: str, completed: list[str]) -> None:
+    assert stored.exists()
+    *before, beginning = words.split()
+    shell = ShellComplete(main, {}, "mlkeys", "_MLKEYS_COMPLETE")
+    assert [item.value for item in shell.get_completions(before, beginning)] == completed
+
+
+def test_changes_are_shown_as_json(stored: Path, invoke: Invoke, allow: Allow) -> None:
+    def changed(*arguments: str, stdin: str | None = None, status: int = 0) -> Any:
+        return json.loads(invoke(*arguments, "--json", stdin=stdin, status=status).stdout)
+
+    allow("encrypt", "decrypt", "hmac", "verify")
+    path = str(stored)
+    added = {"name": "new", "change": "added", "version": 1, "reason": "new"}
+    assert changed("set", path, "new", stdin="sk-new") == {"file": path, "changes": [added]}
+    assert changed("set", path, "new", stdin="sk-new")["changes"][0]["change"] == "kept"
+    assert changed("rename", path, "new", "newer")["changes"] == [
+        {"name": "new", "change": "removed", "version": 1, "reason": "renamed to newer"}
+    ]
+    assert changed("unset", path, "newer")["changes"] == [
+        {"name": "newer", "change": "removed", "version": 1, "reason": None}
+    ]
+    assert "unknown secret 'newer'" in changed("unset", path, "newer", status=1)["error"]

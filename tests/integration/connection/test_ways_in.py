@@ -131,6 +131,8 @@ def test_what_works_for_the_servers_client_works_everywhere(
     checks = json.loads(shown.stdout)
     assert {check["name"] for check in checks if check["ok"]} >= {"server", "login"}, checks
     assert [check for check in checks if not check["ok"] and check["name"] in ("server", "login")] == []
+    read = CliRunner().invoke(main, ["show", "group_vars/gateways", "token", "--reveal", "--force"])
+    assert read.stdout == SECRET
 
 
 # --- what is missing is named ---

@@ -8,7 +8,9 @@ import base64
 import contextlib
 import json
 import os
+import re
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +91,8 @@ def machine(bao: Bao, mount: str, tmp_path: Path) -> Iterator[Machine]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_readers_get_any_secret_unchanged(machine: Machine, shape: str) -> None:
     texts = ["".join(filter(is_character, text)) for text in collected(TEXTS, 60)]
+    if shape == "docker_env":
+        texts = [re.sub(r"[\r\n]", "", text) for text in texts]
     values = {f"s{number}": text for number, text in enumerate(texts)}
     sealed = machine.seal(values)
     content: dict[str, Any] = {f"X{name}": {"secret": name} for name in values}
@@ -103,6 +107,22 @@ def test_readers_get_any_secret_unchanged(machine: Machine, shape: str) -> None:
     made = Path(file.path)
     assert made.stat().st_mode & 0o777 == 0o400
     assert READERS[shape](made.read_bytes().decode()) == wanted
+
+
+def test_an_agent_writes_no_line_break_for_docker(machine: Machine) -> None:
+    file = Rendered(str(machine.folder / "seen"), "docker_env", {"A": {"secret": "s0"}}, "0400")
+    canary = "canary-of-two\nlines-4Kq"
+    agent = machine.start(writing(machine.login(), [file], machine.seal({"s0": canary}).__getitem__))
+    try:
+        deadline = time.monotonic() + 10
+        while "cannot hold" not in machine.log and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        agent.kill()
+        agent.wait()
+    assert "a secret has a line break" in machine.log
+    assert not (machine.folder / "seen").exists()
+    assert "canary-of-two" not in machine.log
 
 
 def test_an_agent_does_not_write_secrets_that_are_not_granted(machine: Machine) -> None:

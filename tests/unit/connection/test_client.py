@@ -117,8 +117,18 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
+@pytest.fixture(params=["hvac", "plain"], autouse=True)
+def sent_with(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever sends the requests, the client does the same."""
+    monkeypatch.setitem(_SENT, "plain", request.param == "plain")
+
+
+_SENT = {"plain": False}
+
+
 def client(url: str, warnings: list[str] | None = None, **facts: Any) -> Client:
-    return Client(Connection(url=url, **facts), ([] if warnings is None else warnings).append, token=TOKEN)
+    warn = ([] if warnings is None else warnings).append
+    return Client(Connection(url=url, **facts), warn, token=TOKEN, plain=_SENT["plain"])
 
 
 def failure(call: Callable[[], object]) -> TransitError:

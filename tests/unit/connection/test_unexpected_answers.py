@@ -14,10 +14,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import reconcile_policy
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.secret_id import reconcile_secret_id
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import auth
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import Response
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Reply, _reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError, UnexpectedAnswer
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import Request, Response, Transport
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import Request, Transport
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.backend import reconcile_backend

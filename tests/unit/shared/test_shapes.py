@@ -22,7 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes impo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.shapes import CHARACTERS_ONLY, READERS, SYSTEMD, TEXTS, read_by_shell, read_by_systemd
+from tests.support.shapes import CHARACTERS_ONLY, READERS, SYSTEMD, TEXTS, VARIABLES, read_by_shell, read_by_systemd
 
 # What is tried on a program goes many at once.
 quickly = settings(max_examples=60)
@@ -34,6 +34,15 @@ by_program = settings(max_examples=12)
 @given(CHARACTERS_ONLY)
 def test_variables_are_read_back(shape: str, data: Mapping[str, str]) -> None:
     assert READERS[shape](rendered(shape, data)) == data
+
+
+ONE_LINE = VARIABLES.map(lambda data: {name: re.sub(r"[\r\n]", "", text) for name, text in data.items()})
+
+
+@by_program
+@given(ONE_LINE)
+def test_docker_reads_a_line_as_it_is(data: Mapping[str, str]) -> None:
+    assert READERS["docker_env"](rendered("docker_env", data)) == data
 
 
 @by_program
@@ -80,7 +89,7 @@ def test_what_stands_for_something_is_put_in_wherever_a_value_can_be(shape: str)
             quoted(shape, f"the {value['secret']}") if isinstance(value, dict) and list(value) == ["secret"] else None
         )
 
-    if shape in ("dotenv", "environment_file", "shell"):
+    if shape in ("docker_env", "dotenv", "environment_file", "shell"):
         assert READERS[shape](rendered(shape, {"A": {"secret": "key"}, "B": "x"}, leaf)) == {"A": "the key", "B": "x"}
         return
     content = {"secret": {"secret": "b"}, "c": [{"secret": "d"}, "secret"]}
@@ -105,6 +114,10 @@ def test_plain_values_look_plain(shape: str) -> None:
         ("shell", {"É": "x"}, "'É' is not a valid name of an environment variable"),
         ("environment_file", {"A": ["x"]}, "A is a list: an environment variable is a string, a number or a boolean"),
         ("environment_file", {"A": None}, "A is null"),
+        *(
+            ("docker_env", {"A": text}, "docker --env-file cannot hold a line break")
+            for text in ("a\nb", "a\r", "x" * 70_000)
+        ),
         ("dotenv", {"A": "x\0"}, "an environment variable cannot hold the character NUL"),
         ("environment_file", {"A": "x\U0001ffff"}, "systemd refuses text with code points that are not characters"),
         ("json", {"A": float("nan")}, "a float cannot be written to a file of the shape json"),
@@ -167,7 +180,7 @@ STEERING = [
 @pytest.mark.parametrize("name", STEERING)
 def test_no_secret_decides_what_code_runs(name: str) -> None:
     assert steering_problem(name) == f"{name} decides what code a program runs, so it cannot hold a secret"
-    for shape in ("dotenv", "environment_file", "shell"):
+    for shape in ("docker_env", "dotenv", "environment_file", "shell"):
         with pytest.raises(UnsupportedValue, match=f"{name} decides"):
             rendered(shape, {name: {"secret": "a"}}, lambda value: "'x'" if isinstance(value, dict) else None)
         # A plain value is the user's own.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.stored import Secret, chosen_files, results, stored_secrets
 from mlkeys._errors import MlkeysError
+from mlkeys._stored.secrets import Secret, chosen_files, results, stored_secrets
 from mlkeys._system import collection
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def command(files: tuple[Path, ...], *, as_json: bool) -> None:
     Examples:
       mlkeys check group_vars/gateways
     """
-    with collection.connected() as client:
+    with collection.connected_to_read() as client:
         secrets = stored_secrets(lambda: client, chosen_files(files))
         problems = _problems(client, secrets)
     if as_json:
@@ -86,7 +86,7 @@ def _decrypting(client: Client, group: list[Secret]) -> dict[str, str]:
 
 def _rewrapping(client: Client, group: list[Secret]) -> dict[str, str]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import stored_item
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 
     file = group[0].file
     items = [stored_item(secret.file.entries[secret.name]) for secret in group]

@@ -1,30 +1,48 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Names of secrets: completed on the command line, and checked."""
+"""Names of secrets, completed on the command line."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from mlkeys._errors import MlkeysError
-from mlkeys._model.attributes import unknown_problem
-from mlkeys._shared.schema import METADATA
+from mlkeys._shared.schema import METADATA, VARS_FILE_SUFFIXES
 
 _IN_YAML = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)[ ]?:(?=[ \n])", re.MULTILINE)
 _IN_JSON = re.compile(r"\"([A-Za-z_][A-Za-z0-9_]*)\"[ ]?:[ ]?\"vault:v")
 
 
 def complete(context: click.Context, _parameter: click.Parameter, beginning: str) -> list[str]:
-    """The names in the command's FILE that begin so. None for a file that cannot be read."""
-    try:
-        text = Path(str(context.params.get("file"))).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return []
-    return [name for name in names_in(text) if name.startswith(beginning)]
+    """The names in the command's FILE, a folder too, that begin so. None for what cannot be read."""
+    return [name for name in _names([context.params.get("file")]) if name.startswith(beginning)]
+
+
+def complete_one_of_several(context: click.Context, _parameter: click.Parameter, beginning: str) -> list[str]:
+    """The same for the names in the files of the option -f, or of the current folder."""
+    return [name for name in _names(context.params.get("files") or ["."]) if name.startswith(beginning)]
+
+
+def complete_pair(context: click.Context, _parameter: click.Parameter, beginning: str) -> list[str]:
+    """The same for NAME=VARIABLE, with the variable that the secret has anyway."""
+    pairs = [f"{name}={name.upper()}" for name in _names(context.params.get("files") or ["."])]
+    return [pair for pair in pairs if pair.startswith(beginning)]
+
+
+def _names(places: Iterable[object]) -> list[str]:
+    found: list[str] = []
+    for place in map(Path, map(str, places)):
+        try:
+            inside = sorted(place.iterdir()) if place.is_dir() else [place]
+            for file in inside:
+                if file.name.endswith(VARS_FILE_SUFFIXES):
+                    found += names_in(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            continue
+    return found
 
 
 def names_in(text: str) -> list[str]:
@@ -34,18 +52,3 @@ def names_in(text: str) -> list[str]:
     """
     found = _IN_YAML.findall(text) or _IN_JSON.findall(text)
     return [name for name in dict.fromkeys(found) if name != METADATA]
-
-
-def check_known(names: Iterable[str], known: Collection[str], file: Path | None = None) -> None:
-    """Check that there are secrets with these names.
-
-    Args:
-        file: where they should be, for the message.
-
-    Raises:
-        MlkeysError: one of the names is unknown.
-    """
-    for name in names:
-        if name not in known:
-            problem = unknown_problem(name, known, "secret")
-            raise MlkeysError(f"{file}: {problem}" if file else problem)

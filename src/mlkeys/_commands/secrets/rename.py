@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.names import check_known, complete
-from mlkeys._commands.secrets.stored import Secret, plaintexts
-from mlkeys._commands.vars_file.writes import Change, show, target
+from mlkeys._commands.secrets.names import complete
+from mlkeys._commands.vars_file.writes import Change, show, show_as_json, target
 from mlkeys._errors import MlkeysError
+from mlkeys._stored.secrets import Secret, check_known, plaintexts
 from mlkeys._system import collection
 
 
@@ -21,8 +21,9 @@ from mlkeys._system import collection
 @click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
 @click.argument("old", shell_complete=complete)
 @click.argument("new")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @failing_plainly
-def command(file: Path, old: str, new: str) -> None:
+def command(file: Path, old: str, new: str, *, as_json: bool) -> None:
     """Rename a secret in FILE, an encrypted vars file.
 
     The name is the context of the encryption, so the secret is decrypted, in memory, and encrypted again. The token
@@ -43,4 +44,8 @@ def command(file: Path, old: str, new: str) -> None:
         except UnicodeDecodeError:
             raise MlkeysError(f"{old} is not UTF-8 text. Encrypt it again under the new name.") from None
         aim.write(client, aim.planned(client, {new: value}, purge=False), removed=[old])
-    show([(Change(old, "removed", f"renamed to {new}", stored.version), "")], str(file))
+    change = Change(old, "removed", f"renamed to {new}", stored.version)
+    if as_json:
+        show_as_json([change], file)
+    else:
+        show([(change, "")], str(file))

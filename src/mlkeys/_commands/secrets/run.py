@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 import time
@@ -26,9 +25,9 @@ from mlkeys._commands.secrets.environment import (
     text_of,
     variables,
 )
-from mlkeys._commands.secrets.names import check_known
-from mlkeys._commands.secrets.stored import chosen_files, only, plaintexts, stored_secrets
-from mlkeys._system import collection
+from mlkeys._commands.secrets.names import complete_one_of_several, complete_pair
+from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, stored_secrets
+from mlkeys._system import collection, core_dumps
 from mlkeys._system.memory_files import link, memory_files
 from mlkeys._system.own_memory import HandOver, blank, close_to_others, take_over
 from mlkeys._system.processes import ChildProcess, exit_status
@@ -60,18 +59,32 @@ class Options(TypedDict):
     metavar="FILE|DIR",
     help="Encrypted vars file, or a folder of them; repeatable. Default: those in the current folder.",
 )
-@click.option("--only", "names", multiple=True, metavar="NAME", help="Only this secret; repeatable.")
+@click.option(
+    "--only",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_one_of_several,
+    help="Only this secret; repeatable.",
+)
 @click.option(
     "--env-name",
     default="{NAME}",
     metavar="TEMPLATE",
     help="How to name variables, with {name}, or {NAME} for capitals. Default: {NAME}.",
 )
-@click.option("--env", multiple=True, metavar="NAME=VARIABLE", help="The variable of one secret; repeatable.")
+@click.option(
+    "--env",
+    multiple=True,
+    metavar="NAME=VARIABLE",
+    shell_complete=complete_pair,
+    help="The variable of one secret; repeatable.",
+)
 @click.option(
     "--file",
     multiple=True,
     metavar="NAME=VARIABLE|PATH",
+    shell_complete=complete_pair,
     help="Give a secret as a file in memory. Its path is in VARIABLE, or PATH links to it; repeatable.",
 )
 @click.option(
@@ -127,8 +140,7 @@ def command(
         hidden = _hide_login()
         own = _without_watch(files, argv, options)
         sys.exit(_watch(paths, own, hidden, _SIGNALS[signal_name] if signal_name else None))
-    # A core dump would contain the plaintext.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    core_dumps.turn_off(for_good=True)
     _become(argv, _environment(paths, options))
 
 
@@ -136,7 +148,7 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
     """The environment of the program, with the secrets."""
     as_files = pairs(options["file"], "--file")
     given = pairs(options["env"], "--env")
-    with collection.connected() as client:
+    with collection.connected_to_read() as client:
         secrets = only(stored_secrets(lambda: client, paths), options["names"])
         check_known([*given, *as_files], [secret.name for secret in secrets])
         named = variables([one.name for one in secrets if one.name not in as_files], options["env_name"], given)
@@ -192,7 +204,7 @@ def _hide_login() -> list[str]:
 
     Returns the names of its variables, which this process keeps.
     """
-    collection.load()
+    collection.load_reading()
     login, addresses = login_variables()
     hidden = [name for name in os.environ if name in login | addresses or is_credential(name)]
     blank(hidden)

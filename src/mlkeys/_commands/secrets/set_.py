@@ -12,7 +12,7 @@ import click
 
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.names import complete
-from mlkeys._commands.vars_file.writes import show, target
+from mlkeys._commands.vars_file.writes import show, show_as_json, target
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
 
@@ -24,9 +24,17 @@ from mlkeys._system import collection
 @click.option("--key", metavar="NAME", help="Key for a new file.")
 @click.option("--backend", metavar="PATH", help="Path of the Transit engine for a new file. Default: transit.")
 @click.option("--create-key", is_flag=True, help="Create the engine and a derived key first, if they do not exist.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @failing_plainly
 def command(
-    file: Path, name: str, from_env: str | None, key: str | None, backend: str | None, *, create_key: bool
+    file: Path,
+    name: str,
+    from_env: str | None,
+    key: str | None,
+    backend: str | None,
+    *,
+    create_key: bool,
+    as_json: bool,
 ) -> None:
     """Encrypt a value, and store it as NAME in FILE, an encrypted vars file (*.transit.yml, .yaml or .json).
 
@@ -53,7 +61,9 @@ def command(
         planned = aim.planned(client, {name: value}, purge=False)
         aim.write(client, planned)
     changes = [change for change in planned.changes if change.name == name]
-    if changes[0].action == "kept":
+    if as_json:
+        show_as_json(changes, file)
+    elif changes[0].action == "kept":
         click.echo(f"{file} already holds this value of {name}.", err=True)
     else:
         show([(change, "") for change in changes], str(file))

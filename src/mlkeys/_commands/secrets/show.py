@@ -16,8 +16,8 @@ import click
 
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.names import complete
-from mlkeys._commands.secrets.stored import Secret, chosen_files, only, plaintexts, stored_secrets
 from mlkeys._errors import MlkeysError
+from mlkeys._stored.secrets import Secret, chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection
 
 _MASK = "********"
@@ -45,9 +45,9 @@ def command(file: Path, name: str | None, *, reveal: bool, force: bool, as_json:
     """
     if reveal and not (force or sys.stdout.isatty()):
         raise MlkeysError("The output is not a terminal: it may be kept. Add --force if that is what you want.")
-    collection.load()
+    collection.load_reading()
     with ExitStack() as stack:
-        connect = lru_cache(lambda: stack.enter_context(collection.connected()))
+        connect = lru_cache(lambda: stack.enter_context(collection.connected_to_read()))
         secrets = only(stored_secrets(connect, chosen_files([file])), [name] if name else [])
         values = plaintexts(connect(), secrets) if reveal else {}
     if as_json:

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.names import check_known, complete
-from mlkeys._commands.vars_file.writes import Change, show, target
+from mlkeys._commands.secrets.names import complete
+from mlkeys._commands.vars_file.writes import Change, show, show_as_json, target
+from mlkeys._stored.secrets import check_known
 
 
 @click.command("unset")
@@ -22,8 +23,9 @@ from mlkeys._commands.vars_file.writes import Change, show, target
     metavar="NAME...",
     shell_complete=complete,
 )
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @failing_plainly
-def command(file: Path, names: tuple[str, ...]) -> None:
+def command(file: Path, names: tuple[str, ...], *, as_json: bool) -> None:
     """Remove secrets from FILE, an encrypted vars file. The provider still accepts them: revoke them there.
 
     Needs no server, unless FILE points to a KV document.
@@ -36,4 +38,8 @@ def command(file: Path, names: tuple[str, ...]) -> None:
     check_known(names, aim.file.entries, file)
     aim.remove(names)
     entries = [aim.file.entries[name] for name in dict.fromkeys(names)]
-    show([(Change(entry.name, "removed", "", entry.version), "") for entry in entries], str(file))
+    changes = [Change(entry.name, "removed", "", entry.version) for entry in entries]
+    if as_json:
+        show_as_json(changes, file)
+    else:
+        show([(change, "") for change in changes], str(file))

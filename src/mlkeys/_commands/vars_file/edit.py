@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.secrets.stored import answers
 from mlkeys._commands.vars_file.plaintext import merged, parsed, rendered
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
+from mlkeys._stored.secrets import answers
 from mlkeys._system import collection
 from mlkeys._system.editor import Guard, Stopped, chosen_editor, guarding, is_known
 from mlkeys._system.private_folder import folder_in_memory, private_folder

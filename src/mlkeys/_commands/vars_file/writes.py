@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlkeys._commands.errors import show_json
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import with_comments
 from mlkeys._lint.ciphertexts import is_vars_file
@@ -231,6 +232,15 @@ def show(rows: Sequence[tuple[Change, str]], title: str) -> None:
         table.add_row(*(Text(cell, style=_style(cell, change)) for cell in cells))
     # A pipe has no width.
     Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
+
+
+def show_as_json(changes: Iterable[Change], path: Path) -> None:
+    """Write the same as JSON."""
+    rows = [
+        {"name": one.name, "change": one.action, "version": one.version, "reason": one.reason or None}
+        for one in changes
+    ]
+    show_json({"file": str(path), "changes": rows})
 
 
 def _style(cell: str, change: Change) -> str:

@@ -1,17 +1,19 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Read encrypted vars files for commands that only use them: which files, which entries, their plaintexts."""
+"""Read encrypted vars files where they are only used: which files, which entries, their plaintexts.
+
+The collection's modules must be importable, through `mlkeys._carried` or through Ansible, before a function is called.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlkeys._commands.secrets.names import check_known
 from mlkeys._errors import MlkeysError
-from mlkeys._lint.ciphertexts import is_vars_file
+from mlkeys._model.attributes import unknown_problem
 from mlkeys._shared.schema import VARS_FILE_SUFFIXES
 from mlkeys._system import collection
 
@@ -46,7 +48,7 @@ def chosen_files(named: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in named or [Path()]:
         if path.is_dir():
-            inside = sorted(one for one in path.iterdir() if is_vars_file(one.name) and one.is_file())
+            inside = sorted(one for one in path.iterdir() if one.name.endswith(VARS_FILE_SUFFIXES) and one.is_file())
             if not inside:
                 raise MlkeysError(f"No encrypted vars file (*{VARS_FILE_SUFFIXES[0]}) in {path.absolute()}.")
             found += inside
@@ -66,7 +68,7 @@ def stored_secrets(connect: Callable[[], Client], paths: Iterable[Path]) -> list
     Raises:
         MlkeysError: a file is not valid, holds values that are not encrypted, or two files hold the same name.
     """
-    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import load
 
     found: dict[str, Secret] = {}
     for path in paths:
@@ -107,7 +109,7 @@ def results(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes | str]
 def answers(client: Client, backend: str, key: str, entries: Sequence[Entry]) -> dict[str, bytes | str]:
     """The same for entries of one key, in one request."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import stored_item
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 
     items = [stored_item(entry) for entry in entries]
     found = Transit(client, backend).decrypt_each(key, items) if items else []
@@ -127,6 +129,21 @@ def plaintexts(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes]:
     if problems:
         raise MlkeysError("\n".join(["Some secrets do not decrypt:", *problems]))
     return {name: value for name, value in found.items() if isinstance(value, bytes)}
+
+
+def check_known(names: Iterable[str], known: Collection[str], file: Path | None = None) -> None:
+    """Check that there are secrets with these names.
+
+    Args:
+        file: where they should be, for the message.
+
+    Raises:
+        MlkeysError: one of the names is unknown.
+    """
+    for name in names:
+        if name not in known:
+            problem = unknown_problem(name, known, "secret")
+            raise MlkeysError(f"{file}: {problem}" if file else problem)
 
 
 def _by_key(secrets: Iterable[Secret]) -> Mapping[tuple[str, str], list[Secret]]:

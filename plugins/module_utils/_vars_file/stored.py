@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Read encrypted vars files, and the documents that they point to. **Private** to the collection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Callable
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    Entry,
+    VarsFile,
+    check_document,
+    interpret,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
+
+# Returns a client that is logged in, or raises TransitError.
+Connect = Callable[[], Client]
+
+
+def load(path: str, connect: Connect) -> VarsFile:
+    """The file's content, or that of the document in a KV engine that it points to.
+
+    Raises:
+        TransitError: it is not an encrypted vars file. The message repeats no line of it.
+    """
+    return resolved(interpret(content_of(_text(path), path), path), connect)
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InvalidOption(f"{path}: {error.strerror or 'it cannot be read'}.") from None
+    if len(content) > MOST_BYTES:
+        raise too_large(path)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidOption(f"{path} is not UTF-8 text.") from None
+
+
+def too_large(path: str) -> InvalidOption:
+    return InvalidOption(f"{path} is larger than {MOST_BYTES >> 20} MiB.")
+
+
+def resolved(file: VarsFile, connect: Connect) -> VarsFile:
+    """The same file, with the entries of the document that it points to.
+
+    Raises:
+        TransitError: there is no such document, it names another key, or nothing names one.
+    """
+    if file.place is not None:
+        stored = Documents(connect(), file.place.mount).read(file.place.path)
+        document = interpret(dict(stored.content), f"{file.path} ({file.place})")
+        _check_control(document)
+        if document.entries:
+            check_document(document, file.backend, file.key)
+        file = replace(document, place=file.place)
+    check_key(file)
+    return file
+
+
+def check_key(file: VarsFile) -> None:
+    """
+    Raises:
+        InvalidOption: it has entries, and does not name their key.
+    """
+    if file.entries and not (file.backend and file.key):
+        raise InvalidOption(f"{file.path} does not name the key that encrypted it. Write it with vault_transit_vars.")
+
+
+def _check_control(document: VarsFile) -> None:
+    """
+    Raises:
+        InvalidOption: who may write a document, and not the repository, would decide where and how Ansible runs.
+    """
+    controlling = ", ".join(str(name) for name in document.plain if str(name).startswith("ansible_"))
+    if controlling:
+        raise InvalidOption(
+            f"{document.path} sets {controlling} without encryption. It controls Ansible, which a document may not: "
+            "move it to a vars file."
+        )
+
+
+def stored_item(entry: Entry, key_version: int = 0) -> Item:
+    """An entry as part of a request to decrypt or rewrap it."""
+    return Item(
+        entry.ciphertext.encode("utf-8"), entry.name, context=entry.name.encode("utf-8"), key_version=key_version
+    )

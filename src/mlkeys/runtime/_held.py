@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Plaintexts that are in memory, and whether they are still what the files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlkeys._errors import MlkeysError
+from mlkeys._stored.secrets import chosen_files
+
+Marks = tuple[tuple[str, int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What was decrypted, and when it must be decrypted again.
+
+    Attributes:
+        values: the plaintext of each secret, or as text why it has none.
+        marks: of the files, when they were read.
+        hangups: how many signals there had been.
+        until: in seconds of the monotonic clock.
+    """
+
+    values: Mapping[str, bytes | str] = field(repr=False)
+    marks: Marks
+    hangups: int
+    until: float
+
+    def is_due(self, marks: Marks, hangups: int, now: float) -> bool:
+        """Whether it must be decrypted again."""
+        return marks != self.marks or hangups != self.hangups or now >= self.until
+
+
+def with_those_kept(new: Mapping[str, bytes | str], old: Mapping[str, bytes | str]) -> dict[str, bytes | str]:
+    """The new values; for secrets that do not decrypt any more, the old ones."""
+    return {
+        name: old[name] if isinstance(value, str) and isinstance(old.get(name), bytes) else value
+        for name, value in new.items()
+    }
+
+
+def marks_of(paths: Iterable[Path]) -> Marks:
+    """What changes when a file changes, or the list of those in a folder. Empty without any file."""
+    found = []
+    for path in paths:
+        try:
+            inside = chosen_files([path])
+        except MlkeysError:
+            continue
+        for file in inside:
+            try:
+                status = file.stat()
+            except OSError:
+                continue
+            found.append((str(file), status.st_mtime_ns, status.st_size, status.st_ino))
+    return tuple(found)

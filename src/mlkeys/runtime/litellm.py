@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""A custom secret manager for LiteLLM's proxy, which wants it in a file beside its ``config.yaml``::
+
+# mlkeys_secrets.py
+from mlkeys.runtime.litellm import TransitSecretManager
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from litellm.integrations.custom_secret_manager import CustomSecretManager
+
+from mlkeys.runtime._names import secret_named
+from mlkeys.runtime._secrets import secrets
+
+
+class TransitSecretManager(CustomSecretManager):
+    """Reads ``os.environ/OPENAI_API_KEY`` from the secret ``openai_api_key``, or one of exactly that name.
+
+    Attributes:
+        files: for a subclass, the encrypted vars files. Without any, those of `mlkeys.runtime.secrets`.
+    """
+
+    files: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        super().__init__("mlkeys")
+        self._secrets = secrets(*self.files)
+
+    def sync_read_secret(self, secret_name: str, *_options: Any, **_others: Any) -> str | None:
+        """The secret, ``None`` if there is none: then LiteLLM reads the environment."""
+        found = secret_named(secret_name, self._secrets)
+        return None if found is None else self._secrets[found]
+
+    async def async_read_secret(self, secret_name: str, *_options: Any, **_others: Any) -> str | None:
+        """The same, without blocking the proxy while it is decrypted."""
+        return await asyncio.to_thread(self.sync_read_secret, secret_name)

@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys.runtime` in frameworks and clients: the real ones, but for LiteLLM, which is too large for the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI, OpenAI
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from mlkeys.runtime import secrets
+from mlkeys.runtime.pydantic import TransitSettingsSource
+from tests.cdk.secrets.conftest import VALUES, Write
+
+
+class Settings(BaseSettings):
+    """Settings as a user writes them."""
+
+    openai_api_key: str
+    token: SecretStr = Field(validation_alias=AliasChoices("HUGGING_FACE", "HF_TOKEN"))
+    region: str = "eu"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TransitSettingsSource(settings_cls)
+
+
+def test_settings_come_from_the_file_where_the_environment_has_none(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLKEYS_FILES", str(file))
+    found = Settings.model_validate({})
+    assert (found.openai_api_key, found.region) == (VALUES["openai_api_key"], "eu")
+    assert found.token.get_secret_value() == VALUES["hf_token"]
+    monkeypatch.setenv("OPENAI_API_KEY", "of the environment")
+    assert Settings.model_validate({}).openai_api_key == "of the environment"
+
+
+NOTHING: dict[str, Any] = {}
+
+
+class Wrong(Settings):
+    number: int = Field(validation_alias="openai_api_key")
+
+
+def test_an_error_about_settings_shows_no_value(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLKEYS_FILES", str(file))
+    with pytest.raises(ValidationError) as raised:
+        Wrong(**NOTHING)
+    assert "openai_api_key" in str(raised.value)
+    assert VALUES["openai_api_key"] not in str(raised.value)
+
+
+def test_a_field_that_is_not_simple_is_json(write: Write, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lists(Settings):
+        allowed: list[str]
+
+    monkeypatch.setenv("MLKEYS_FILES", str(write({**VALUES, "allowed": '["a", "b"]'})))
+    assert Lists.model_validate({}).allowed == ["a", "b"]
+
+
+@pytest.fixture
+def seen() -> Iterator[tuple[str, list[str]]]:
+    """The address of a provider, and the keys that it gets."""
+    keys: list[str] = []
+
+    class Provider(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            keys.append(str(self.headers["Authorization"]))
+            content = json.dumps({"object": "list", "data": []}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *_arguments: Any) -> None:  # noqa: A002
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Provider) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", keys
+        server.shutdown()
+
+
+def test_openai_asks_for_its_key_before_each_request(write: Write, file: Path, seen: tuple[str, list[str]]) -> None:
+    url, got = seen
+    keys = secrets(file)
+    with OpenAI(api_key=keys.callable("openai_api_key"), base_url=url, max_retries=0) as client:
+        client.models.list()
+        write({"openai_api_key": "sk-second"})
+        client.models.list()
+
+    async def once() -> None:
+        key = keys.async_callable("openai_api_key")
+        async with AsyncOpenAI(api_key=key, base_url=url, max_retries=0) as client:
+            await client.models.list()
+
+    asyncio.run(once())
+    assert got == [f"Bearer {VALUES['openai_api_key']}", "Bearer sk-second", "Bearer sk-second"]
+
+
+class Documented:
+    """The base class of LiteLLM, as its documentation describes it."""
+
+    def __init__(self, secret_manager_name: str | None = None) -> None:
+        self.secret_manager_name = secret_manager_name
+
+
+def test_litellm_reads_a_secret_by_the_name_of_its_variable(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("litellm.integrations.custom_secret_manager")
+    monkeypatch.setattr(module, "CustomSecretManager", Documented, raising=False)
+    for name in ("litellm", "litellm.integrations", module.__name__):
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setenv("MLKEYS_FILES", str(file))
+    manager = importlib.import_module("mlkeys.runtime.litellm").TransitSecretManager()
+    monkeypatch.delitem(sys.modules, "mlkeys.runtime.litellm")
+    read = {name: manager.sync_read_secret(secret_name=name, optional_params={}) for name in ("OPENAI_API_KEY", "NO")}
+    assert read == {"OPENAI_API_KEY": VALUES["openai_api_key"], "NO": None}
+    assert asyncio.run(manager.async_read_secret("hf_token", timeout=1)) == VALUES["hf_token"]
+    assert manager.secret_manager_name == "mlkeys"
