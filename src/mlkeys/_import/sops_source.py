@@ -24,6 +24,7 @@ _COMMENT = re.compile(rb"^[ \t]*[#;] ?ENC\[", re.MULTILINE)
 _FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}
 _MEANINGS = {
     2: "the file cannot be read",
+    4: "it contains a value that JSON has not, such as .inf or .nan",
     51: "its checksum is wrong because it was changed by hand",
     _NO_KEY: "none of its keys is available",
 }
@@ -177,7 +178,9 @@ def _unquoted(text: str) -> str:
     """A value as readers of .env files take it: sops keeps the quotes around it."""
     if len(text) < 2 or text[0] != text[-1] or text[0] not in "'\"":
         return text
-    return dotenv_values(f"X={text}\n", "")[0].text
+    found = dotenv_values(f"X={text}\n", "")[0]
+    # What such readers refuse stays as it is.
+    return text if found.problem else found.text
 
 
 def _meaning(path: Path, status: int, stderr: bytes) -> str:

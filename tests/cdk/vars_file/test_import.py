@@ -156,7 +156,7 @@ def test_another_value_is_taken_on_request_only(bao: Bao, importing: Importing) 
                 "D (line 4) is empty: use --skip-empty",
             ],
         ),
-        ("A=1\nB='x\nC=\"y\n", ["line 2 is not an assignment", "line 3 is not an assignment"]),
+        ("A=1\nB='x\nC=\"y\n", ["line_2 (line 2) is not an assignment", "--skip line_3"]),
     ],
 )
 def test_all_decisions_are_asked_for_at_once(importing: Importing, text: str, reasons: list[str]) -> None:

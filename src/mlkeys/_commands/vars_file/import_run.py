@@ -238,4 +238,5 @@ def _farewell(source: Source, selection: Selection, aim: Target, state: str, wis
     about = f"{kept if left else ''}{lines}{notes}"
     if source.path == "-":
         return f"{aim.path} now holds {values} from standard input.{about}"
-    return f"{aim.path} now holds {values} from {source.path}, {state}{about} {source.advice}"
+    advice = source.advice_on_rest if left and source.advice_on_rest else source.advice
+    return f"{aim.path} now holds {values} from {source.path}, {state}{about} {advice}"
