@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -212,7 +212,7 @@ def _used_names(root: Node, text: str) -> set[str]:
     }
 
 
-def _free(names: Sequence[str], values: Mapping[tuple[str, ...], Value], text: str, used: Container[str]) -> str:
+def _free(names: Sequence[str], values: Mapping[tuple[str, ...], Value], text: str, used: Collection[str]) -> str:
     """The first name that stands for nothing else."""
     numbered = (f"{names[-1]}_{number}" for number in range(2, len(values) + len(used) + 3))
     for name in chain(names, numbered):

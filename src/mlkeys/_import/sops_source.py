@@ -63,7 +63,9 @@ def _checked(value: Value) -> Value:
     return replace(value, text="", problem=_REPLACED) if "\ufffd" in value.text else value
 
 
-_REPLACED = "contains U+FFFD, which sops writes for binary data; if the file was encrypted as binary data, use --input-type binary"
+_REPLACED = (
+    "contains U+FFFD, which sops writes for binary data; if the file was encrypted as such, use --input-type binary"
+)
 
 
 def _check_kind(values: Iterable[Value], sealed: Mapping[tuple[str, ...], bool], path: Path) -> None:

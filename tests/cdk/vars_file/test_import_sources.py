@@ -624,9 +624,10 @@ def test_a_file_as_one_secret(bao: Bao, importing: Importing, text: str) -> None
     assert decrypted(bao, TARGET)["key"] == text
     Path("empty").touch()
     assert "empty is empty" in importing("file", "empty", status=1).stderr
-    for data in ("x".encode("utf-16"), b"\xff", b"a\0b"):
+    not_utf8 = "it is not UTF-8 text, and would be changed"
+    for data, why in (("x".encode("utf-16"), not_utf8), (b"\xff", not_utf8), (b"a\0b", "it contains a NUL character")):
         Path("other").write_bytes(data)
-        assert "other: it is not UTF-8 text, and would be changed" in importing("file", "other", status=1).stderr
+        assert f"other: {why}" in importing("file", "other", status=1).stderr
 
 
 # Round trips

@@ -84,13 +84,13 @@ def text_of(source: Path) -> str:
 
 def exact_text_of(source: Path) -> str:
     """The text whose UTF-8 form is a file, or standard input for `-`, byte for byte."""
-    data = _bytes_of(source)
-    if b"\0" in data:
-        raise MlkeysError(f"{source}: it is not UTF-8 text, and would be changed by a conversion.")
     try:
-        return data.decode()
+        text = _bytes_of(source).decode()
     except UnicodeDecodeError:
         raise MlkeysError(f"{source}: it is not UTF-8 text, and would be changed by a conversion.") from None
+    if "\0" in text:
+        raise MlkeysError(f"{source}: it contains a NUL character, which no environment variable can.")
+    return text
 
 
 def _bytes_of(source: Path) -> bytes:
