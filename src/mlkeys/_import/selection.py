@@ -66,7 +66,7 @@ def select(source: Source, wishes: Wishes) -> Selection:
     left_out: list[tuple[Value, str]] = []
     named: dict[str, list[Value]] = {}
     refused: dict[str, tuple[str, str]] = {}
-    unfit: list[str] = []
+    unusable: list[str] = []
     for value in source.values:
         reason = _left_out(value, wishes)
         if reason:
@@ -76,11 +76,11 @@ def select(source: Source, wishes: Wishes) -> Selection:
         if problem:
             refused.setdefault(subject, (kind, problem))
             if kind in (_SCALAR, _REFERS):
-                unfit += _unfit(value, wishes)
+                unusable += _unusable(value, wishes)
             continue
         named.setdefault(_variable(value, wishes), []).append(value)
     problems += _together(refused)
-    problems += unfit
+    problems += unusable
     problems += [problem for name, values in named.items() for problem in _about_name(name, values)]
     refuse(source.path, problems)
     return Selection({name: values[0] for name, values in named.items()}, tuple(left_out))
@@ -188,7 +188,7 @@ def _joined(path: Sequence[str]) -> str:
     return _NOT_IN_NAMES.sub("_", "_".join(path).lower()).strip("_") if path else ""
 
 
-def _unfit(value: Value, wishes: Wishes) -> Iterator[str]:
+def _unusable(value: Value, wishes: Wishes) -> Iterator[str]:
     """What else is to decide about a value that an option imports: that its name cannot be a variable's."""
     name = _variable(value, wishes)
     if not _NAME.fullmatch(name) or name == METADATA or is_reserved(name):

@@ -104,7 +104,7 @@ def test_a_name_that_no_variable_can_have_is_on_the_first_screen() -> None:
         assert words in str(raised.value)
 
 
-def test_an_object_that_is_no_secret_is_not_empty(importing: Importing) -> None:
+def test_another_object_is_not_empty(importing: Importing) -> None:
     Path("a.yaml").write_text(
         "kind: Secret\nstringData: {a: x}\n---\nkind: ConfigMap\nmetadata: {name: c}\ndata: {K: x}\n"
     )
