@@ -40,7 +40,7 @@ from mlkeys._import.litellm_source import litellm_configuration
 from mlkeys._import.values import walk, without_default_section
 from mlkeys._import.yaml_source import yaml_values
 from mlkeys._lint.ciphertexts import loose_ciphertexts
-from mlkeys._lint.moving import moves_in
+from mlkeys._lint.fixing.moving import moves_in
 from mlkeys._lint.reports import known
 from mlkeys._lint.secrets import secrets_in
 from mlkeys._providers.gitleaks import forms_in

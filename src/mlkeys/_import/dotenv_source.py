@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import commented_lines
 from mlkeys._import.names import of_variable
-from mlkeys._import.values import NOTHING, TEXT, Value, refuse
+from mlkeys._import.values import NOTHING, TEXT, Value
 
 if TYPE_CHECKING:
     from dotenv.parser import Binding
@@ -32,24 +32,26 @@ STORED = (
 #: Shells and readers of such files also replace ${NAME}, $NAME, $(command) and `command`.
 REFERENCE = re.compile(rf"\$[({{A-Za-z_]|`[^`]+`|{STORED}")
 
+_NOT_ASSIGNED = "is not an assignment (NAME=value), or has no closing quotation mark"
 _WITH_NUL = "contains a NUL character, which no environment variable can"
 
 
-def dotenv_values(text: str, path: str) -> list[Value]:
+def dotenv_values(text: str, _path: str) -> list[Value]:
     """The variables of a `.env` file. Of a name that is assigned several times, the last value counts.
 
     Raises:
-        MlkeysError: a line is not an assignment, or python-dotenv is not installed.
+        MlkeysError: python-dotenv is not installed.
     """
     if importlib.util.find_spec("dotenv") is None:
         raise MlkeysError("python-dotenv is not installed beside mlkeys: pip install 'mlkeys[ansible]'")
     from dotenv.parser import parse_stream
 
     bindings = [binding for binding in parse_stream(io.StringIO(text)) if binding.error or binding.key is not None]
-    refuse(path, [f"line {_line(binding)} is not an assignment (NAME=value)" for binding in bindings if binding.error])
     last = {binding.key: binding for binding in bindings}
     values = [
-        of_variable(
+        Value((f"line_{_line(binding)}",), "", line=_line(binding), problem=_NOT_ASSIGNED)
+        if binding.error
+        else of_variable(
             Value(
                 (),
                 binding.value or "",

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 REFERENCE = re.compile(f"{TEMPLATE.pattern}|{_REFERENCE.pattern}")
 #: What LiteLLM replaces by the value of an environment variable.
 PREFIX = "os.environ/"
+_REFERRED = re.compile(rf"{re.escape(PREFIX)}([A-Za-z_][A-Za-z0-9_]*)")
 
 _SECRET = re.compile(
     r"(?:\A|_)(?:api_?key|key|key_id|secret|password|passwd|pass|passphrase|pwd|token|credentials|(?:database|redis|connection)_(?:url|string))\Z",
@@ -92,13 +94,18 @@ def litellm_configuration(text: str, path: str) -> Configuration:
     shift = 1 if text.startswith("\ufeff") else 0
     values: dict[tuple[str, ...], Value] = {}
     spans: dict[tuple[str, ...], list[tuple[int, int]]] = {}
-    for names, owner, node in _secrets(root, (), {}, set()):
+    used = _used_names(root, text)
+    # These have to keep their names.
+    for names, owner, node in sorted(_secrets(root, (), {}, set()), key=lambda one: one[0][0] != _VARIABLES):
         line = node.start_mark.line + 1
         if isinstance(names[-1], Index):
             values[names] = Value(names, "", line=line, problem=_IN_A_LIST)
             continue
-        name = _free(_names([one for one in names if not isinstance(one, Index)], owner), values, node.value)
-        values.setdefault((name,), Value((name,), node.value, _kind(node), line))
+        own = {_plain("_".join(names[1:]))} if names[0] == _VARIABLES else set()
+        named = [*own] or _names([one for one in names if not isinstance(one, Index)], owner)
+        name = _free(named, values, node.value, used - own)
+        value = Value((name,), node.value, _kind(node), line, reference=PREFIX in node.value)
+        values.setdefault((name,), value)
         spans.setdefault((name,), []).append(_span(text, node, shift))
     found = Configuration(text, tuple(values.values()), spans)
     found = replace(found, values=(*found.values, *_left(found)))
@@ -158,7 +165,7 @@ def _secrets(
 def _is_secret(path: tuple[str, ...], node: ScalarNode) -> bool:
     text, kind = node.value, node.tag.removeprefix(_TAG)
     names = [name for name in path if not isinstance(name, Index)]
-    if not names or not text or kind == "null" or text.startswith(PREFIX):
+    if not names or not text or kind == "null" or _is_reference(text):
         return False
     if _VARIABLES in names[:-1]:
         return True
@@ -171,6 +178,12 @@ def _is_secret(path: tuple[str, ...], node: ScalarNode) -> bool:
     if is_hook or are_headers or _SECRET.search(names[-1]) or (is_header and _SECRET_HEADER.search(names[-1])):
         return True
     return _LETS_IN.search(text) is not None or secret_form(text) is not None
+
+
+def _is_reference(text: str) -> bool:
+    """Whether LiteLLM replaces a text, or, in a header, its end."""
+    before, reference, _name = text.partition(PREFIX)
+    return bool(reference) and secret_form(before) is None and _LETS_IN.search(before) is None
 
 
 def _names(path: Sequence[str], owner: _Owner) -> list[str]:
@@ -187,11 +200,24 @@ def _plain(name: str) -> str:
     return _UNSUITABLE.sub("_", name.lower()).strip("_")
 
 
-def _free(names: Sequence[str], values: Mapping[tuple[str, ...], Value], text: str) -> str:
-    """The first name that no other value has."""
-    numbered = (f"{names[-1]}_{number}" for number in range(2, len(values) + 3))
-    for name in (*names, *numbered):
-        if (name,) not in values or values[name,].text == text:
+def _used_names(root: Node, text: str) -> set[str]:
+    """The variables that the configuration sets or refers to: LiteLLM prefers those of its environment to its own."""
+    from yaml.nodes import MappingNode
+
+    of_root = root.value if isinstance(root, MappingNode) else []
+    own = [of for name, of in of_root if name.value == _VARIABLES and isinstance(of, MappingNode)]
+    return {
+        *(_plain(str(name.value)) for of in own for name, _value in of.value),
+        *(found.lower() for found in _REFERRED.findall(text)),
+    }
+
+
+def _free(names: Sequence[str], values: Mapping[tuple[str, ...], Value], text: str, used: Collection[str]) -> str:
+    """The first name that stands for nothing else."""
+    numbered = (f"{names[-1]}_{number}" for number in range(2, len(values) + len(used) + 3))
+    for name in chain(names, numbered):
+        known = values.get((name,))
+        if known.text == text if known else name not in used:
             return name
     raise ValueError("there are more names than values")
 

@@ -66,6 +66,7 @@ def select(source: Source, wishes: Wishes) -> Selection:
     left_out: list[tuple[Value, str]] = []
     named: dict[str, list[Value]] = {}
     refused: dict[str, tuple[str, str]] = {}
+    unusable: list[str] = []
     for value in source.values:
         reason = _left_out(value, wishes)
         if reason:
@@ -74,9 +75,12 @@ def select(source: Source, wishes: Wishes) -> Selection:
         subject, kind, problem = _problem(source, value, wishes)
         if problem:
             refused.setdefault(subject, (kind, problem))
+            if kind in (_SCALAR, _REFERS):
+                unusable += _unusable(value, wishes)
             continue
         named.setdefault(_variable(value, wishes), []).append(value)
     problems += _together(refused)
+    problems += unusable
     problems += [problem for name, values in named.items() for problem in _about_name(name, values)]
     refuse(source.path, problems)
     return Selection({name: values[0] for name, values in named.items()}, tuple(left_out))
@@ -110,11 +114,11 @@ def _left_out(value: Value, wishes: Wishes) -> str:
         return "assigned again later"
     if names & set(wishes.skip):
         return "--skip"
+    if value.aside:
+        return value.aside
     # What could not be read has no text either, but is not empty.
     if wishes.skip_empty and not value.problem and value.kind in (TEXT, NOTHING) and not value.text:
         return "--skip-empty"
-    if value.aside:
-        return value.aside
     if wishes.only:
         return "" if names & set(wishes.only) else "not in --only"
     return "" if value.was_secret else "not encrypted in the source; import it with --only"
@@ -182,6 +186,13 @@ def _variable(value: Value, wishes: Wishes) -> str:
 
 def _joined(path: Sequence[str]) -> str:
     return _NOT_IN_NAMES.sub("_", "_".join(path).lower()).strip("_") if path else ""
+
+
+def _unusable(value: Value, wishes: Wishes) -> Iterator[str]:
+    """What else is to decide about a value that an option imports: that its name cannot be a variable's."""
+    name = _variable(value, wishes)
+    if not _NAME.fullmatch(name) or name == METADATA or is_reserved(name):
+        yield from _about_name(name, [value])
 
 
 def _about_name(name: str, values: Sequence[Value]) -> Iterator[str]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ _COMMENT = re.compile(rb"^[ \t]*[#;] ?ENC\[", re.MULTILINE)
 _FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini"}
 _MEANINGS = {
     2: "the file cannot be read",
+    4: "it contains a value that JSON has not, such as .inf or .nan",
     51: "its checksum is wrong because it was changed by hand",
     _NO_KEY: "none of its keys is available",
 }
@@ -44,7 +46,8 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
         return [_whole(_decrypted(path, input_type, "binary"))]
     sealed = _sealed(path, form)
     content = _parsed(_decrypted(path, input_type, "json"), path)
-    values = list(walk(_merged(content) if form == "yaml" else content))
+    values = list(map(_checked, walk(_merged(content) if form == "yaml" else content)))
+    _check_kind(values, sealed, path)
     if form == "ini":
         values = without_default_section(values)
     if form == "dotenv":
@@ -53,6 +56,30 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
     return [
         replace(value, was_secret=sealed.get(value.path, True), comments=beside.get(value.path, ())) for value in values
     ]
+
+
+def _checked(value: Value) -> Value:
+    """A value, with a problem if sops may have replaced bytes in it that are not text."""
+    return replace(value, text="", problem=_REPLACED) if "\ufffd" in value.text else value
+
+
+_REPLACED = (
+    "contains U+FFFD, which sops writes for binary data; if the file was encrypted as such, use --input-type binary"
+)
+
+
+def _check_kind(values: Iterable[Value], sealed: Mapping[tuple[str, ...], bool], path: Path) -> None:
+    """
+    Raises:
+        MlkeysError: it is a Secret of Kubernetes, with values in base64.
+    """
+    texts = {value.path: value.text for value in values}
+    encoded = [names for names in texts if names[0] == "data" and len(names) > 1 and sealed.get(names, True)]
+    if texts.get(("kind",)) == "Secret" and ("apiVersion",) in texts and encoded:
+        raise MlkeysError(
+            f"{path} is a Secret of Kubernetes, whose data: is in base64. Nothing was written. Decode it on the way: "
+            f"sops --decrypt {shlex.quote(str(path))} | mlkeys import kubernetes - --to FILE"
+        )
 
 
 def _form(name: str) -> str:
@@ -177,7 +204,9 @@ def _unquoted(text: str) -> str:
     """A value as readers of .env files take it: sops keeps the quotes around it."""
     if len(text) < 2 or text[0] != text[-1] or text[0] not in "'\"":
         return text
-    return dotenv_values(f"X={text}\n", "")[0].text
+    found = dotenv_values(f"X={text}\n", "")[0]
+    # What such readers refuse stays as it is.
+    return text if found.problem else found.text
 
 
 def _meaning(path: Path, status: int, stderr: bytes) -> str:

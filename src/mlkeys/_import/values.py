@@ -66,6 +66,7 @@ class Source:
 
     Attributes:
         advice: what to do with the source after the import.
+        advice_on_rest: the same if values were left out, which exist only there; empty for no difference.
         reference: finds what users of the source replace in a value, such as templates; None for nothing.
         has_comments: whether it has comments, for a source that gives them only on demand.
     """
@@ -75,6 +76,7 @@ class Source:
     reference: re.Pattern[str] | None = None
     advice: str = ""
     has_comments: bool = False
+    advice_on_rest: str = ""
 
 
 class Number(str):

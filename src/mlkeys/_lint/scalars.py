@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yaml.events import ScalarEvent
@@ -30,6 +30,7 @@ class Scalar:
         role: `name` or `value` of a mapping, or `item` of a list.
         flow: whether it is between brackets or braces.
         key: the name of the value, or of the list that it is an item of.
+        path: the names of the mappings and lists around it, outermost first.
     """
 
     start: int
@@ -40,6 +41,7 @@ class Scalar:
     role: str = _VALUE
     flow: bool = False
     key: str = ""
+    path: tuple[str, ...] = ()
 
     @property
     def is_name(self) -> bool:
@@ -72,27 +74,36 @@ def scalars_in(text: str) -> list[Scalar] | None:
     """The texts of all documents, in order; None if it is not YAML."""
     import yaml
 
+    # Ansible uses the other loader, if there is one, which accepts more tabs.
+    for loader in (yaml.SafeLoader, getattr(yaml, "CSafeLoader", None)):
+        try:
+            return _scalars(text, loader) if loader else None
+        except (yaml.YAMLError, RecursionError):
+            continue
+    return None
+
+
+def _scalars(text: str, loader: Any) -> list[Scalar]:
+    import yaml
+
     found: list[Scalar] = []
     around: list[_Around] = []
     shift = len(text) - len(text.removeprefix("\ufeff"))
-    try:
-        # The other loader counts bytes. Events are not nested, and follow no alias.
-        for event in yaml.parse(text.removeprefix("\ufeff"), Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.CollectionStartEvent):
-                role = _NAME if isinstance(event, yaml.MappingStartEvent) else _ITEM
-                around.append(_Around(bool(event.flow_style), role, around[-1].key if around else ""))
-            elif isinstance(event, yaml.CollectionEndEvent):
-                around.pop()
-                _next(around)
-            elif isinstance(event, yaml.ScalarEvent):
-                found.append(_scalar(text, event, shift, around[-1] if around else _Around()))
-                if found[-1].is_name:
-                    around[-1].key = event.value
-                _next(around)
-            elif isinstance(event, yaml.AliasEvent):
-                _next(around)
-    except (yaml.YAMLError, RecursionError):
-        return None
+    # Events are not nested, and follow no alias.
+    for event in yaml.parse(text.removeprefix("\ufeff"), Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            role = _NAME if isinstance(event, yaml.MappingStartEvent) else _ITEM
+            around.append(_Around(bool(event.flow_style), role, around[-1].key if around else ""))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            around.pop()
+            _next(around)
+        elif isinstance(event, yaml.ScalarEvent):
+            found.append(_scalar(text, event, shift, around))
+            if found[-1].is_name:
+                around[-1].key = event.value
+            _next(around)
+        elif isinstance(event, yaml.AliasEvent):
+            _next(around)
     return found
 
 
@@ -102,7 +113,8 @@ def _next(around: list[_Around]) -> None:
         around[-1].role = _VALUE if around[-1].role == _NAME else _NAME
 
 
-def _scalar(text: str, event: ScalarEvent, shift: int, around: _Around) -> Scalar:
+def _scalar(text: str, event: ScalarEvent, shift: int, outer: Sequence[_Around]) -> Scalar:
+    around = outer[-1] if outer else _Around()
     start, end = (mark.index + shift if mark else shift for mark in (event.start_mark, event.end_mark))
     properties = _PROPERTIES.match(text, start, end) if event.tag or event.anchor else None
     start = properties.end() if properties else start
@@ -113,7 +125,8 @@ def _scalar(text: str, event: ScalarEvent, shift: int, around: _Around) -> Scala
         # What ends a block is not a part of it.
         end = start + len(text[start:end].rstrip())
     key = "" if around.role == _NAME else around.key
-    return Scalar(start, end, event.value, style, event.tag or "", around.role, around.flow, key)
+    path = tuple(one.key for one in outer[:-1] if one.key)
+    return Scalar(start, end, event.value, style, event.tag or "", around.role, around.flow, key, path)
 
 
 def quote_for(text: str, scalar: Scalar) -> str:

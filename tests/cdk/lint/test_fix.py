@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlkeys._lint.loading import loading
-from mlkeys._lint.moving import moves_in
+from mlkeys._lint.fixing.loading import is_apart, loading
+from mlkeys._lint.fixing.moving import moves_in
+from mlkeys._lint.fixing.used_names import used_names
 from mlkeys._providers.key_patterns import built_in
 from tests.cdk import keys
 from tests.cdk.lint.linting import lint, listed, written
@@ -220,6 +221,7 @@ def test_a_fix_needs_a_target_and_files() -> None:
         ("a: &x {}\nb: *x", 'a: &x "{{{{ vault_a }}}}"\nb: *x'),
         ("a: >-\n  {}\n  more", "a: >-\n  {{{{ vault_openai_api_key }}}}\n  more"),
         ("\ufeffa_key: {}", '\ufeffa_key: "{{{{ vault_a_key }}}}"'),
+        ("a: {}\t# x\nb:\tc", 'a: "{{{{ vault_a }}}}"\t# x\nb:\tc'),
         ("# key: {}", '# key: "{{{{ vault_openai_api_key }}}}"'),
     ],
 )
@@ -227,7 +229,7 @@ def test_a_text_stays_yaml(before: str, after: str) -> None:
     text = before.format(OPENAI)
     moves = moves_in(text, "vars/a.yml", built_in(), {}, {"b_key", "vault_b_key"}, ())
     assert moves.text(text) == after.format().replace("vault_b_key_2", moves.done[0].variable)
-    yaml.safe_load(moves.text(text))
+    yaml.load(moves.text(text), Loader=yaml.CSafeLoader)
     assert json.dumps(OPENAI) not in repr(moves)
 
 
@@ -236,6 +238,8 @@ EXPRESSION = "it is in an expression of a template; write a variable there by ha
 BARE = "the value of {key}: is an expression; write a variable there by hand"
 ARGUMENT = "it is in an expression; write a variable there by hand"
 TWICE = "CLAUDE is assigned several times; keep one of the lines"
+PROMPTED = "Ansible asks for it before it loads variables; write the name of a variable under vars: by hand"
+UNKNOWN = "let the program read an environment variable, or make the file a template of Ansible (.j2)"
 COPIED = "Ansible replaces nothing in this file; make it a template (templates/, .j2)"
 
 
@@ -274,6 +278,8 @@ COPIED = "Ansible replaces nothing in this file; make it a template (templates/,
         ("roles/a/files/a.yml", "a: KEY", COPIED),
         ("roles/requirements.yml", "- src: https://KEY@h", COPIED),
         ("roles/a/meta/main.yml", "a: KEY", COPIED),
+        ("site.yml", "- hosts: all\n  vars_prompt:\n    - name: tok\n      default: KEY", PROMPTED),
+        ("inventory/a.yml", "plugin: amazon.aws.aws_ec2\nsecret: KEY", UNKNOWN),
     ],
 )
 def test_where_nothing_is_replaced_a_secret_stays(name: str, text: str, reason: str) -> None:
@@ -318,7 +324,7 @@ def test_beside_what_is_not_replaced_a_secret_moves(name: str, text: str) -> Non
     ],
 )
 def test_a_reference_is_written_where_its_variable_is_loaded(to: str, name: str, reason: str, about: str) -> None:
-    moves = moves_in(f"a: {OPENAI}\n", name, built_in(), {}, (), (), "", loading(name, to))
+    moves = moves_in(f"a: {OPENAI}\n", name, built_in(), {}, (), (), loading(name, to))
     assert bool(moves.done) == (not reason)
     assert reason in "".join(why for _line, why in moves.left)
     assert about in moves.about
@@ -384,3 +390,70 @@ def test_other_programs_get_their_references(name: str, before: str, after: str)
     assert moves.text(text) == after.format()
     assert moves.done[0].secret == (f"Bearer {OPENAI}" if "Bearer" in before else OPENAI)
     yaml.safe_load(moves.text(text))
+
+
+OTHER_TEAM = """\
+vault_openai_api_key: sk-other-team
+openai_api_key: KEY
+other_team: "{{ vault_openai_api_key }}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "names"),
+    [
+        ("vars/a.yml", OTHER_TEAM, {"vault_openai_api_key"}),
+        ("tasks/a.yml", "- set_fact: {'vault_a': 1}\n- set_fact: vault_b=1\n", {"vault_a", "vault_b"}),
+        ("tasks/a.yml", "- command: x\n  register: vault_a\n- debug: msg={{ vault_b.x }}\n", {"vault_a", "vault_b"}),
+        ("roles/a/templates/a.conf", "{% set vault_a = 1 %}", {"vault_a"}),
+        ("hosts.ini", "h vault_a=1\n[g:vars]\nvault_b = 2\n", {"vault_a", "vault_b"}),
+        ("README.md", "vault_a", set()),
+        ("compose.yaml", "services: {a: {environment: {A: '${A_KEY}', B: $B_KEY}}}", {"a_key", "b_key"}),
+        ("compose.yaml", "services:\n  a:\n    environment:\n      - A_KEY\n      - B=1\n", {"a_key"}),
+        ("compose.yaml", "services:\n  a:\n    environment:\n      A_KEY:\n      B: 1\n", {"a_key"}),
+        ("config.yaml", "model_list:\n- {api_key: os.environ/A_KEY}\n", {"a_key"}),
+        (
+            "config.yaml",
+            "environment_variables:\n\n  # x\n  A_KEY: x\n\n  'B_KEY': x\nmodel_list: [{c: x}]\n",
+            {"a_key", "b_key"},
+        ),
+        ("config.yaml", "model_list: []\nenvironment_variables: {A_KEY: x, B: y}\n", {"a_key", "b"}),
+        (".env", "A_KEY=${X}\nexport B=\n# C=1\n", {"a_key", "b"}),
+    ],
+)
+def test_the_names_that_a_project_uses(name: str, text: str, names: set[str]) -> None:
+    used = used_names(text, name)
+    assert used.defined | used.referred == names
+
+
+def test_what_a_reference_stands_for_may_be_used_again() -> None:
+    used = used_names("a: '{{ vault_a }}'\nvault_b: 1\nc: '{{ vault_b }}'\n", "vars/a.yml")
+    assert used.besides({"vault_a", "vault_b"}) == {"vault_b"}
+
+
+@pytest.mark.parametrize(("path", "apart"), [("b/group_vars/all/x.yml", True), ("roles/r/x.yml", False)])
+def test_names_in_another_inventory_are_free(path: str, apart: bool) -> None:
+    assert is_apart(path, "a/group_vars/all/k.transit.yml") == apart
+    assert not is_apart(path, "group_vars/all/k.transit.yml")
+
+
+def test_names_that_are_in_use_stay_what_they_are(bao: Bao, login: str) -> None:
+    written("group_vars/all/vars.yml", OTHER_TEAM.replace("KEY", OPENAI))
+    written("roles/a/defaults/main.yml", "x: '{{ vault_anthropic_api_key }}'\n")
+    written("inventories/b/group_vars/all.yml", f"anthropic_api_key: {ANTHROPIC}\n")
+    written("compose.yaml", "services: {a: {environment: {K: '${OPENAI_API_KEY}'}}, b: {environment: [K]}}\n")
+    written(
+        "config.yaml",
+        f"model_list:\n- api_key: os.environ/CO_KEY\n- co_key: {OPENAI}\n- api_key: {ANTHROPIC}\n"
+        f"environment_variables:\n  ANTHROPIC_API_KEY: {OPENAI}\n",
+    )
+    # Only what is given is changed, but what uses a name may be anywhere.
+    paths = ("group_vars/all/vars.yml", "inventories/b", "config.yaml")
+    lint(*new(login), *paths)
+    assert decrypted(bao, TARGET) == {
+        "vault_openai_api_key_2": OPENAI,
+        "vault_anthropic_api_key_2": ANTHROPIC,
+        "anthropic_api_key": OPENAI,
+        "anthropic_api_key_2": ANTHROPIC,
+        "co_key_2": OPENAI,
+    }

@@ -156,7 +156,7 @@ def test_another_value_is_taken_on_request_only(bao: Bao, importing: Importing) 
                 "D (line 4) is empty: use --skip-empty",
             ],
         ),
-        ("A=1\nB='x\nC=\"y\n", ["line 2 is not an assignment", "line 3 is not an assignment"]),
+        ("A=1\nB='x\nC=\"y\n", ["line_2 (line 2) is not an assignment", "line_3 (line 3) is not an assignment"]),
     ],
 )
 def test_all_decisions_are_asked_for_at_once(importing: Importing, text: str, reasons: list[str]) -> None:
@@ -677,6 +677,21 @@ def test_a_binary_file_of_sops_is_taken_byte_for_byte_or_refused(
     )
     done = importing("sops", "raw.bin", status=1, to=Path("b.transit.yml"))
     assert "data contains binary data, and variables are text: use --skip data" in done.stderr
+    Path("raw.bin").rename("raw.json")
+    done = importing("sops", "raw.json", status=1, to=Path("b.transit.yml"))
+    assert "data contains U+FFFD, which sops writes for binary data" in done.stderr
+
+
+def test_values_that_json_has_not_and_base64_of_kubernetes_are_named(importing: Importing, recipient: str) -> None:
+    sealed("inf.yaml", f"a: {OPENAI}\nb: .inf\n", recipient)
+    done = importing("sops", "inf.yaml", status=1)
+    assert "sops failed with status 4: it contains a value that JSON has not, such as .inf or .nan." in done.stderr
+    manifest = "apiVersion: v1\nkind: Secret\n{}: {{a: eA==}}\n"
+    sealed("k.yaml", manifest.format("data"), recipient, "--encrypted-regex", "^(data|stringData)$")
+    done = importing("sops", "k.yaml", "--flatten", status=1)
+    assert "sops --decrypt k.yaml | mlkeys import kubernetes - --to FILE" in done.stderr
+    sealed("t.yaml", manifest.format("stringData"), recipient, "--encrypted-regex", "^(data|stringData)$")
+    importing("sops", "t.yaml", "--flatten", "--dry-run")
 
 
 def test_the_last_of_several_members_of_json_counts(bao: Bao, importing: Importing, recipient: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,15 +20,18 @@ import yaml
 from click.testing import CliRunner
 
 from mlkeys._cli import main
+from mlkeys._commands.vars_file.import_more import removal
 from mlkeys._errors import MlkeysError
 from mlkeys._import.kv_source import kv_values
+from mlkeys._import.litellm_source import litellm_configuration
 from mlkeys._import.selection import Wishes, select
-from mlkeys._import.values import Source
+from mlkeys._import.values import NUMBER, Source, Value
 from tests.cdk import keys
 from tests.cdk.stores import KEY, decrypted, token_for
 from tests.cdk.vars_file.importing import ANTHROPIC, OPENAI, OTHER, TARGET, Importing, sealed
 from tests.support.server import Bao
 
+REFERS = re.compile(r"\{\{")
 PEM = keys.private_key() + "\n"
 
 
@@ -81,6 +85,34 @@ def test_fields_of_a_secret_in_the_wrong_case_are_named(importing: Importing) ->
         assert f"{name} is in a field that Kubernetes does not know: it is data: or stringData:" in done.stderr
 
 
+def test_lines_that_assign_nothing_are_decided_like_others(bao: Bao, importing: Importing) -> None:
+    Path(".env").write_text("A=1\nK: yaml\nN='it''s'\nB=$(id)\nC=\"open\nD=2\n")
+    done = importing("dotenv", ".env", status=1)
+    for line in (2, 3, 5):
+        assert f"line_{line} (line {line}) is not an assignment (NAME=value)" in done.stderr
+        assert f"use --skip line_{line}" in done.stderr
+    assert "B (line 4) refers to something else" in done.stderr
+    importing("dotenv", ".env", "--only", "D")
+    importing("dotenv", ".env", *(word for line in (2, 3, 5) for word in ("--skip", f"line_{line}")), "--literal")
+    assert decrypted(bao, TARGET) == {"a": "1", "b": "$(id)", "d": "2"}
+
+
+def test_a_name_that_no_variable_can_have_is_on_the_first_screen() -> None:
+    with pytest.raises(MlkeysError) as raised:
+        select(Source("a.yml", (Value(("yes_",), "1", NUMBER), Value(("1st",), "{{ x }}")), REFERS), Wishes())
+    for words in ("yes_ is a number", "would become 'yes'", "1st refers to something else", "would become '1st'"):
+        assert words in str(raised.value)
+
+
+def test_another_object_is_not_empty(importing: Importing) -> None:
+    Path("a.yaml").write_text(
+        "kind: Secret\nstringData: {a: x}\n---\nkind: ConfigMap\nmetadata: {name: c}\ndata: {K: x}\n"
+    )
+    done = importing("kubernetes", "a.yaml", "--skip-empty")
+    assert "not a Secret" in done.output
+    assert "--skip-empty" not in done.output
+
+
 # KV
 
 
@@ -104,7 +136,8 @@ def test_a_secret_of_a_kv_engine_of_each_version(bao: Bao, importing: Importing,
     done = importing("kv", f"/kv2-{kv}/data/ml", status=1)
     assert "port is a number: use --as-text" in done.stderr
     done = importing("kv", f"kv2-{kv}/data/ml", "--flatten", "--as-text", "--rename", "data.key=x")
-    assert f"bao delete kv2-{kv}/data/ml" in done.stderr
+    assert f"bao kv metadata delete kv2-{kv}/ml" in done.stderr
+    assert "bao delete" not in done.stderr
     assert decrypted(bao, TARGET) == {
         "openai": OPENAI,
         "data": OTHER,
@@ -112,6 +145,28 @@ def test_a_secret_of_a_kv_engine_of_each_version(bao: Bao, importing: Importing,
         "x": "x",
         "port": "1.5",
     }
+
+
+def test_a_secret_with_skipped_fields_is_not_to_be_deleted(bao: Bao, importing: Importing, kv: str) -> None:
+    bao.done("POST", f"kv1-{kv}/ml", {"a": OPENAI, "b": OTHER, "c": ""})
+    for options in (("--only", "a", "--only", "b", "--skip", "c"), ("--skip-empty",), ("--only", "a")):
+        done = importing("kv", f"kv1-{kv}/ml", *options)
+        assert "write the old secret again without the imported fields. Do not delete it" in done.stderr
+        assert "bao delete" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "version", "command"),
+    [
+        ("kv/a", "1", "bao delete kv/a"),
+        ("kv/data/a", "1", "bao delete kv/data/a"),
+        ("a b/data/c/data/d", "2", "bao kv metadata delete 'a b/c/data/d'"),
+        ("kv/data/a", "", "bao kv metadata delete kv/a (version 2 of the engine), or bao delete kv/data/a (version 1)"),
+        ("kv/a", "", "bao delete kv/a"),
+    ],
+)
+def test_the_command_that_deletes_an_old_secret(path: str, version: str, command: str) -> None:
+    assert removal(path, version) == command
 
 
 def test_a_secret_of_version_1_that_looks_like_version_2(bao: Bao, importing: Importing, kv: str) -> None:
@@ -442,6 +497,42 @@ def test_secrets_of_litellm_are_replaced_by_references_in_place(bao: Bao, import
     assert "contains no secret that is written in it" in importing("litellm", "config.yaml", status=1).stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [
+        # What refers to a name keeps its value.
+        (
+            (
+                "model_list:\n- {model: openai/x, api_key: os.environ/OPENAI_API_KEY}\n- litellm_params:\n"
+                "    {model: openai/y, api_key: sk-b}\n"
+            ),
+            {"openai_y_api_key": "sk-b"},
+        ),
+        ("headers: {Authorization: bearer os.environ/CO_KEY}\nmaster_key: x\n", {"litellm_master_key": "x"}),
+        ("headers: {Authorization: os.environ/LITELLM_PASSWORD}\npassword: x\n", {"litellm_password_2": "x"}),
+        # LiteLLM prefers variables of its environment to those that it sets.
+        (
+            (
+                "model_list:\n- litellm_params: {model: openai/y, api_key: sk-model}\n"
+                "environment_variables: {OPENAI_API_KEY: sk-env, CLAUDE: os.environ/X}\nclaude: {api_key: 1}\n"
+            ),
+            {"openai_api_key": "sk-env", "openai_y_api_key": "sk-model", "litellm_api_key": "1"},
+        ),
+        ("api_key: os.environ/A\nenvironment_variables: {A: x}\n", {"a": "x"}),
+        ("environment_variables: {A_B: x, A-B: y}\n", {"a_b": "x", "a_b_2": "y"}),
+        ("environment_variables: [x]\nmaster_key: x\n", {"litellm_master_key": "x"}),
+    ],
+)
+def test_no_variable_of_litellm_gets_another_value(text: str, texts: dict[str, str]) -> None:
+    found = litellm_configuration(text, "config.yaml")
+    assert {value.name: value.text for value in found.values} == texts
+
+
+def test_a_text_with_a_secret_and_a_reference_is_decided_by_the_user(importing: Importing) -> None:
+    Path("config.yaml").write_text(f"headers: {{Authorization: {OPENAI} os.environ/A_KEY}}\n")
+    assert "refers to something else" in importing("litellm", "config.yaml", status=1).stderr
+
+
 OF_OTHER_NAMES = """\
 model_list:
   - model_name: mist
@@ -533,9 +624,10 @@ def test_a_file_as_one_secret(bao: Bao, importing: Importing, text: str) -> None
     assert decrypted(bao, TARGET)["key"] == text
     Path("empty").touch()
     assert "empty is empty" in importing("file", "empty", status=1).stderr
-    for data in ("x".encode("utf-16"), b"\xff", b"a\0b"):
+    not_utf8 = "it is not UTF-8 text, and would be changed"
+    for data, why in (("x".encode("utf-16"), not_utf8), (b"\xff", not_utf8), (b"a\0b", "it contains a NUL character")):
         Path("other").write_bytes(data)
-        assert "other: it is not UTF-8 text, and would be changed" in importing("file", "other", status=1).stderr
+        assert f"other: {why}" in importing("file", "other", status=1).stderr
 
 
 # Round trips

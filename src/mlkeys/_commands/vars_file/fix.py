@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,10 @@ from mlkeys._commands.scanning import found_in_time
 from mlkeys._commands.vars_file.env_files import named_by_compose
 from mlkeys._commands.vars_file.writes import Planned, Target, target
 from mlkeys._errors import MlkeysError
-from mlkeys._lint.loading import loading
-from mlkeys._lint.moving import Move, Moves, moves_in, variables
+from mlkeys._lint.fixing.file_kinds import DOTENV, kind_of
+from mlkeys._lint.fixing.loading import is_apart, loading
+from mlkeys._lint.fixing.moving import Move, Moves, moves_in, variables
+from mlkeys._lint.fixing.used_names import UsedNames, used_names
 from mlkeys._providers.key_patterns import Patterns
 from mlkeys._system import collection, replacing
 from mlkeys._system.worktree import Looked, Worktree
@@ -44,12 +48,13 @@ def moved(tree: Worktree, patterns: Patterns, aim: Aim, allowed: Collection[str]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     texts, unread = _texts(tree, patterns, aim.file)
     decide = partial(_decided, texts, patterns, allowed, named_by_compose(tree, texts), aim.file)
-    found = decide(())
+    used = _used(tree, aim.file) if texts else UsedNames()
+    found = decide(used.besides(()), ())
     if any(moves.done for moves in found.values()):
         to = target(aim.file, aim.key, aim.backend)
         with collection.connected() as client:
             to.check_key(client)
-            found, planned = _planned(client, to, decide)
+            found, planned = _planned(client, to, partial(decide, used.besides(to.file.entries)))
             if any(change.action != "kept" for change in planned.changes):
                 to.write(client, planned)
         for path, moves in found.items():
@@ -86,21 +91,37 @@ def _texts(tree: Worktree, patterns: Patterns, file: Path) -> tuple[dict[str, st
     return texts, unread
 
 
+def _used(tree: Worktree, to: Path) -> UsedNames:
+    """The names that files of the project use: those to check, and those of the current folder."""
+    used, seen = UsedNames(), {os.path.realpath(to)}
+    for listed in chain(tree.listed(), Worktree(()).listed()):
+        real = os.path.realpath(listed.path)
+        if real in seen or is_apart(str(Path(listed.path).absolute()), str(to.absolute())):
+            continue
+        seen.add(real)
+        looked = tree.look(listed)
+        if isinstance(looked, Looked):
+            used |= used_names(looked.text, looked.path)
+    return used
+
+
 def _decided(
     texts: dict[str, str],
     patterns: Patterns,
     allowed: Collection[str],
     named: Mapping[str, str],
     to: Path,
+    reserved: Collection[str],
     taken: Collection[str],
 ) -> dict[str, Moves]:
     known: dict[str, str] = {}
     found = {}
-    for path, text in texts.items():
-        loaded = loading(str(Path(path).absolute()), str(to.absolute()))
-        found[path] = moves_in(text, path, patterns, known, taken, allowed, named.get(path, ""), loaded)
+    # Variables that have to keep their names come first.
+    for path, text in sorted(texts.items(), key=lambda one: kind_of(one[1], one[0]) != DOTENV):
+        loaded = loading(str(Path(path).absolute()), str(to.absolute()), named.get(path, ""))
+        found[path] = moves_in(text, path, patterns, known, taken, allowed, loaded, reserved)
         known |= variables(found[path].done)
-    return found
+    return {path: found[path] for path in texts}
 
 
 def _planned(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,11 +56,33 @@ def kv(path: str, **options: Any) -> None:
 
     def read(_wishes: Wishes) -> Source:
         where = path.strip("/")
-        advice = f"When everything works with the new file, delete the old secret: bao delete {where}"
         data, version = _stored(where)
-        return Source(path, tuple(kv_values(data, where, version)), advice=advice)
+        return Source(
+            path,
+            tuple(kv_values(data, where, version)),
+            advice=f"{_WHEN_IT_WORKS}, delete the old secret: {removal(where, version)}",
+            advice_on_rest=f"{_WHEN_IT_WORKS}, write the old secret again without the imported fields. {_NOT_DELETED}",
+        )
 
     run_import(read, options)
+
+
+_WHEN_IT_WORKS = "When everything works with the new file"
+_NOT_DELETED = (
+    "Do not delete it, since that deletes the skipped ones, too. In version 2 of the engine, its earlier versions "
+    "still contain the imported fields: destroy them with bao kv destroy."
+)
+
+
+def removal(path: str, version: str) -> str:
+    """The command that deletes a secret of a KV engine, in version 2 with all of its versions."""
+    mount, data, name = path.partition("/data/")
+    deletes_all = f"bao kv metadata delete {shlex.quote(f'{mount}/{name}')}"
+    if version == FIRST or not data:
+        return f"bao delete {shlex.quote(path)}"
+    if version:
+        return deletes_all
+    return f"{deletes_all} (version 2 of the engine), or bao delete {shlex.quote(path)} (version 1)"
 
 
 def _stored(path: str) -> tuple[Mapping[str, Any], str]:

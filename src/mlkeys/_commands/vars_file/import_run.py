@@ -84,13 +84,13 @@ def text_of(source: Path) -> str:
 
 def exact_text_of(source: Path) -> str:
     """The text whose UTF-8 form is a file, or standard input for `-`, byte for byte."""
-    data = _bytes_of(source)
-    if b"\0" in data:
-        raise MlkeysError(f"{source}: it is not UTF-8 text, and would be changed by a conversion.")
     try:
-        return data.decode()
+        text = _bytes_of(source).decode()
     except UnicodeDecodeError:
         raise MlkeysError(f"{source}: it is not UTF-8 text, and would be changed by a conversion.") from None
+    if "\0" in text:
+        raise MlkeysError(f"{source}: it contains a NUL character, which no environment variable can.")
+    return text
 
 
 def _bytes_of(source: Path) -> bytes:
@@ -238,4 +238,5 @@ def _farewell(source: Source, selection: Selection, aim: Target, state: str, wis
     about = f"{kept if left else ''}{lines}{notes}"
     if source.path == "-":
         return f"{aim.path} now holds {values} from standard input.{about}"
-    return f"{aim.path} now holds {values} from {source.path}, {state}{about} {source.advice}"
+    advice = source.advice_on_rest if left and source.advice_on_rest else source.advice
+    return f"{aim.path} now holds {values} from {source.path}, {state}{about} {advice}"

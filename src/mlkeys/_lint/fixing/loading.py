@@ -13,24 +13,26 @@ _ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """What is known about references in a file of Ansible.
+    """What is known about the references in a file.
 
     Attributes:
         reason: why they would have no value; empty if they have one, or if that is not known.
         about: for which plays they have one; empty for all.
+        named_by: for an .env file, a file of Docker Compose that gives its variables to a service.
     """
 
     reason: str = ""
     about: str = ""
+    named_by: str = ""
 
 
-def loading(path: str, to: str) -> Loading:
+def loading(path: str, to: str, named_by: str = "") -> Loading:
     """
     Args:
         path: of the file with the references. Both paths are absolute.
         to: the vars file with the variables.
     """
-    return Loading(_reason(path, to), _about(path, to))
+    return Loading(_reason(path, to), _about(path, to), named_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,18 @@ def _reason(path: str, to: str) -> str:
     return f"Ansible loads the file of --to for {whose} only; choose one that it loads for {place}, too"
 
 
+def is_apart(path: str, to: str) -> bool:
+    """Whether a file belongs to another inventory, so that no host gets variables of both."""
+    place, target = _place(path), _place(to)
+    if place is None or target is None:
+        return False
+    shorter = min(len(place.above), len(target.above))
+    return place.above[:shorter] != target.above[:shorter]
+
+
 def _about(path: str, to: str) -> str:
     target = _place(to)
     if target is None:
-        return "Ansible loads this file only where vars_files: or include_vars: names it"
+        return "Ansible loads the file of --to only where vars_files: or include_vars: names it"
     is_for_all = target.kind == _OF_GROUPS and target.owner == _ALL
-    return "" if is_for_all or _place(path) else f"Ansible loads this file for the hosts of {target} only"
+    return "" if is_for_all or _place(path) else f"Ansible loads the file of --to for the hosts of {target} only"

@@ -7,28 +7,34 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 
-from mlkeys._lint.expressions import reason_in_template, reason_in_value
 from mlkeys._lint.findings import Finding
-from mlkeys._lint.loading import Loading
+from mlkeys._lint.fixing.expressions import reason_in_template, reason_in_value
+from mlkeys._lint.fixing.file_kinds import (
+    ANSIBLE,
+    COMPOSE,
+    DOTENV,
+    ENVIRONMENT,
+    LITELLM,
+    OF_ANSIBLE,
+    TEMPLATE,
+    is_as_it_is,
+    is_of_ansible,
+    kind_of,
+)
+from mlkeys._lint.fixing.loading import Loading
 from mlkeys._lint.scalars import Scalar, quote_for, scalar_at, scalars_in
 from mlkeys._lint.secrets import Found, found_in
 from mlkeys._providers.key_patterns import PRIVATE_KEY, Form, Patterns
 from mlkeys._shared.schema import METADATA
 from mlkeys._shared.yaml_words import is_reserved
 
-_ANSIBLE, _TEMPLATE, _LITELLM, _COMPOSE, _DOTENV = "Ansible", "template", "LiteLLM", "Compose", "dotenv"
-# How variables begin to which Ansible refers: as its own documentation names them.
-_OF_ANSIBLE = "vault_"
-_YAML = (_ANSIBLE, _LITELLM, _COMPOSE)
+_YAML = (ANSIBLE, LITELLM, COMPOSE)
 _NOT_REPLACED = ("!unsafe", "!vault", "!vault-encrypted")
-_FOLDERS = {"group_vars", "host_vars", "playbooks", "roles", "tasks", "handlers", "defaults", "vars", "inventory"}
-# Files that Ansible reads or copies as they are, by a folder or by their names.
-_AS_THEY_ARE = {"files", "meta", "requirements.yml", "requirements.yaml", "galaxy.yml"}
-_PLAY = re.compile(r"^[ \t-]*hosts[ \t]*:", re.MULTILINE)
-_MODELS = re.compile(r"^model_list[ \t]*:", re.MULTILINE)
-_DOTENV_NAME = re.compile(r"\.env(?:\..+)?|.+\.env")
-_COMPOSE_NAME = re.compile(r"(?:docker-)?compose[\w.-]*\.ya?ml")
+
+_PROMPTS = "vars_prompt"
+_IS_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # A line of an .env file whose value is a secret and nothing else, before and behind it.
 _VARIABLE = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Z_][A-Z0-9_]*)[ \t]*=[ \t]*([\"']?)\Z")
@@ -104,36 +110,39 @@ def moves_in(
     known: Mapping[str, str],
     taken: Container[str],
     allowed: Container[str],
-    named_by: str = "",
     loading: Loading | None = None,
+    reserved: Container[str] = (),
 ) -> Moves:
     """
     Args:
         known: the secrets that variables already stand for.
-        taken: names that no other secret may get.
+        taken: names that stand for another secret in the file that they move to.
         allowed: the digests of findings that are to stay.
-        named_by: for an .env file, a file of Docker Compose that gives its variables to a service.
         loading: what is known about the file that they move to.
+        reserved: names that are used for something else, which no secret may get that can have another.
     """
-    kind = _kind(text, path)
-    loaded = loading if loading and _is_of_ansible(kind) else Loading()
-    names = {secret: variable for variable, secret in known.items() if _is_of_ansible(kind) == _is_prefixed(variable)}
+    kind = kind_of(text, path)
+    loaded = loading if loading and is_of_ansible(kind) else Loading()
+    names = {secret: variable for variable, secret in known.items() if is_of_ansible(kind) == _is_prefixed(variable)}
     done: list[Move] = []
     left: list[tuple[int, str]] = []
     for one, found, scalar in _placed(text, path, kind, patterns):
         if one.digest in allowed or any(move.start <= found.start < move.end for move in done):
             continue
         reason = _reason(text, path, kind, found, scalar) or loaded.reason
-        if not reason and kind == _DOTENV and named_by:
-            reason = _GIVEN.format(file=named_by)
-        name = _name(text, kind, found)
-        if not reason and kind == _DOTENV:
-            reason = _taken(name, found.secret, {**known, **variables(done)}, taken) or _again(text, name)
-            names[found.secret] = name
+        if not reason and kind == DOTENV and loading and loading.named_by:
+            reason = _GIVEN.format(file=loading.named_by)
+        own = _own_name(text, kind, found, scalar)
+        if not reason and own:
+            reason = _taken(own, found.secret, {**known, **variables(done)}, taken)
+            reason = reason or (_again(text, own) if kind == DOTENV else "")
+            names[found.secret] = own
         if reason:
             left.append((one.line, reason))
             continue
-        names.setdefault(found.secret, _free(name, {*known, *names.values()}, taken))
+        if found.secret not in names:
+            used = {*known, *names.values()}
+            names[found.secret] = _free(_name(text, kind, found), (used, taken, reserved))
         done.append(_move(text, kind, one, found, scalar, names[found.secret]))
     return Moves(tuple(sorted(done, key=lambda move: move.start)), tuple(sorted(left)), loaded.about)
 
@@ -155,9 +164,9 @@ def _placed(text: str, path: str, kind: str, patterns: Patterns) -> Iterator[tup
             yield one, found, _NOT_YAML
             continue
         scalar = scalar_at(scalars, found.start, found.end)
-        if scalar is not None and kind == _LITELLM and scalar.value == text[scalar.start : scalar.end]:
+        if scalar is not None and kind == LITELLM and scalar.value == text[scalar.start : scalar.end]:
             yield one, replace(found, secret=scalar.value, start=scalar.start, end=scalar.end), scalar
-        elif scalar is not None and kind == _ANSIBLE and found.form.kind == PRIVATE_KEY and _is_a_key(scalar.value):
+        elif scalar is not None and kind == ANSIBLE and found.form.kind == PRIVATE_KEY and _is_a_key(scalar.value):
             start, end = scalar.whole
             yield one, replace(found, secret=scalar.value, start=start, end=end), scalar
         else:
@@ -170,38 +179,8 @@ def _is_a_key(value: str) -> bool:
     return begins and ends and value.count("-----BEGIN ") == 1
 
 
-def _is_of_ansible(kind: str) -> bool:
-    return kind in (_ANSIBLE, _TEMPLATE)
-
-
 def _is_prefixed(variable: str) -> bool:
-    return variable.startswith(_OF_ANSIBLE)
-
-
-def _kind(text: str, path: str) -> str:
-    """The kind of a file by what its program replaces in it; empty if that is not known."""
-    *folders, name = path.split("/")
-    if name.endswith(".j2"):
-        return _TEMPLATE
-    if _is_as_it_is(folders, name):
-        return ""
-    if "roles" in folders and "templates" in folders:
-        return _TEMPLATE
-    if _DOTENV_NAME.fullmatch(name):
-        return _DOTENV
-    if not name.endswith((".yml", ".yaml")):
-        return ""
-    if _COMPOSE_NAME.fullmatch(name):
-        return _COMPOSE
-    if _MODELS.search(text):
-        return _LITELLM
-    return _ANSIBLE if _FOLDERS & {*folders} or _PLAY.search(text) else ""
-
-
-def _is_as_it_is(folders: Sequence[str], name: str) -> bool:
-    """Whether Ansible replaces nothing in a file of a role, or of its dependencies."""
-    in_role = bool(_FOLDERS & {*folders}) and bool(_AS_THEY_ARE & {*folders})
-    return in_role or name in _AS_THEY_ARE
+    return variable.startswith(OF_ANSIBLE)
 
 
 def _taken(variable: str, secret: str, known: Mapping[str, str], taken: Container[str]) -> str:
@@ -227,14 +206,14 @@ def _reason(text: str, path: str, kind: str, found: Found, scalar: Scalar | None
         return f"a manifest of Kubernetes has no references; {_IMPORT} kubernetes"
     if found.encoded:
         return "it is encoded"
-    if not kind and _is_as_it_is(path.split("/")[:-1], path.rpartition("/")[2]):
+    if not kind and is_as_it_is(path.split("/")[:-1], path.rpartition("/")[2]):
         return "Ansible replaces nothing in this file; make it a template (templates/, .j2)"
     if not kind:
         ending = path[path.rfind(".") :] if "." in path.rpartition("/")[2] else ""
         return _ADVICE.get(ending, "this kind of file has no known reference to a variable")
-    if kind == _DOTENV:
+    if kind == DOTENV:
         return _reason_of_variable(before, behind)
-    if kind == _TEMPLATE:
+    if kind == TEMPLATE:
         return reason_in_template(text, found.start)
     return _reason_in_yaml(text, kind, found, scalar) if kind in _YAML and scalar is not None else ""
 
@@ -244,13 +223,15 @@ def _reason_in_yaml(text: str, kind: str, found: Found, scalar: Scalar) -> str:
         return "the file is not YAML"
     if scalar.is_name:
         return "it is in the name of a value"
-    if kind == _ANSIBLE and scalar.tag in _NOT_REPLACED:
+    if kind == ANSIBLE and scalar.tag in _NOT_REPLACED:
         return "Ansible replaces nothing in this value"
-    if kind == _ANSIBLE and (reason := reason_in_value(text, scalar, found.start)):
+    if kind == ANSIBLE and _PROMPTS in scalar.path:
+        return "Ansible asks for it before it loads variables; write the name of a variable under vars: by hand"
+    if kind == ANSIBLE and (reason := reason_in_value(text, scalar, found.start)):
         return reason
-    if kind == _LITELLM and scalar.is_item:
+    if kind == LITELLM and scalar.is_item:
         return "LiteLLM replaces nothing in lists"
-    if kind == _LITELLM and scalar.value != found.secret:
+    if kind == LITELLM and scalar.value != found.secret:
         return "LiteLLM replaces whole values only"
     if _needs_quotes(kind, found, scalar) and not quote_for(text, scalar):
         return "its value is not quoted, but contains quotation marks"
@@ -259,8 +240,8 @@ def _reason_in_yaml(text: str, kind: str, found: Found, scalar: Scalar) -> str:
 
 def _needs_quotes(kind: str, found: Found, scalar: Scalar) -> bool:
     """Whether a brace is a part of YAML there: at the beginning of a plain text, and anywhere between braces."""
-    braces = kind in (_ANSIBLE, _COMPOSE)
-    return braces and not scalar.style and (scalar.flow or (kind == _ANSIBLE and scalar.start == found.start))
+    braces = kind in (ANSIBLE, COMPOSE)
+    return braces and not scalar.style and (scalar.flow or (kind == ANSIBLE and scalar.start == found.start))
 
 
 def _reason_of_variable(before: str, behind: str) -> str:
@@ -280,21 +261,21 @@ def _line(text: str, found: Found) -> tuple[str, str]:
 
 def _move(text: str, kind: str, one: Finding, found: Found, scalar: Scalar | None, variable: str) -> Move:
     before, behind = _line(text, found)
-    if kind == _DOTENV:
+    if kind == DOTENV:
         # A comment on the line stays.
         ends = _VARIABLE_ENDS.match(behind)
         end = found.end + (len(ends.group(1)) if ends else 0)
         reference = f"# {variable.upper()} is set by mlkeys run"
         return Move(variable, found.secret, one.line, found.start - len(before), end, reference)
     quoted = None
-    if kind == _COMPOSE:
+    if kind == COMPOSE:
         reference = f"${{{variable.upper()}}}"
-    elif kind == _LITELLM:
+    elif kind == LITELLM:
         reference = f"os.environ/{variable.upper()}"
     else:
         reference = f"{{{{ {variable} }}}}"
         # Whoever makes a value of a comment gets one.
-        value_of_comment = kind == _ANSIBLE and scalar is None and _VALUE_BEGINS.search(before)
+        value_of_comment = kind == ANSIBLE and scalar is None and _VALUE_BEGINS.search(before)
         if value_of_comment or found.form.kind == PRIVATE_KEY:
             reference = f'"{reference}"'
     if scalar is not None and found.form.kind != PRIVATE_KEY and _needs_quotes(kind, found, scalar):
@@ -302,16 +283,23 @@ def _move(text: str, kind: str, one: Finding, found: Found, scalar: Scalar | Non
     return Move(variable, found.secret, one.line, found.start, found.end, reference, quoted)
 
 
-def _name(text: str, kind: str, found: Found) -> str:
-    variable = _VARIABLE.match(_line(text, found)[0])
-    if kind == _DOTENV and variable:
+def _own_name(text: str, kind: str, found: Found, scalar: Scalar | None) -> str:
+    """The name that a secret has to keep; empty if it may have another one."""
+    variable = _VARIABLE.match(_line(text, found)[0]) if kind == DOTENV else None
+    if variable:
         return variable.group(1).lower()
+    # LiteLLM prefers a variable of its environment to the value that its file has for the same name.
+    is_variable = kind == LITELLM and scalar is not None and scalar.path == (ENVIRONMENT,)
+    return scalar.key.lower() if is_variable and scalar is not None and _IS_VARIABLE.fullmatch(scalar.key) else ""
+
+
+def _name(text: str, kind: str, found: Found) -> str:
     assigned = _ASSIGNED.search(_line(text, found)[0])
     own = _UNSUITABLE.sub("_", assigned.group(1).lower()).strip("_") if assigned else ""
     name = own if own and own not in _GENERIC else _name_of_kind(found.form, own, found.secret)
-    if _is_of_ansible(kind):
+    if is_of_ansible(kind):
         # In a vars file, a variable that refers to one of the same name has no value.
-        return f"{_OF_ANSIBLE}{name}"
+        return f"{OF_ANSIBLE}{name}"
     return f"key_{name}" if name[:1].isdigit() or is_reserved(name) else name
 
 
@@ -323,13 +311,12 @@ def _name_of_kind(form: Form, own: str, secret: str) -> str:
     return f"{usual}_{own or 'value'}" if secret.strip().partition(" ")[2] else usual
 
 
-def _free(name: str, used: Container[str], taken: Container[str]) -> str:
-    if name not in used and name not in taken:
-        return name
-    number = 2
-    while f"{name}_{number}" in used or f"{name}_{number}" in taken:
-        number += 1
-    return f"{name}_{number}"
+def _free(name: str, used: Sequence[Container[str]]) -> str:
+    def is_used(one: str) -> bool:
+        return any(one in names for names in used)
+
+    numbered = (f"{name}_{number}" for number in count(2))
+    return name if not is_used(name) else next(one for one in numbered if not is_used(one))
 
 
 def variables(moves: Sequence[Move]) -> dict[str, str]:
