@@ -29,6 +29,12 @@ options:
     type: list
     elements: str
     required: true
+  optional_paths:
+    description:
+      - Files and folders that are searched as well, and need not exist.
+    type: list
+    elements: str
+    default: []
   patterns:
     description:
       - Names of files in folders, with wildcards.
