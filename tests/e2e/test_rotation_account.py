@@ -264,6 +264,13 @@ def test_an_old_branch_comes_back(fleet: Fleet) -> None:
     account = fleet.account(status=2, vault_transit_rotate_older_than="90d")
     assert "below the floor v2" in account["refused"][0]
     assert "mlkeys rotate --recover" in account["refused"][0]
+    # A host is left out, and the floor is not lower than before for that.
+    limit = ("--limit", "localhost,gateway-a")
+    account = fleet.account(*limit, status=2, vault_transit_rotate_older_than="90d", vault_transit_rotate_recover=True)
+    assert account["floor"] == {"before": 2, "after": 2}
+    assert fleet.key() == DONE
+    for path, content in before.items():
+        path.write_bytes(content)
     fleet.run(vault_transit_rotate_older_than="90d", vault_transit_rotate_recover=True, vault_transit_rotate_trim=True)
     fleet.check_rotated()
     assert fleet.key() == {**DONE, "min_available_version": 2}
