@@ -12,8 +12,9 @@ class ModuleDocFragment:
 options:
   paths:
     description:
-      - Files and folders of the host, and patterns such as V(/etc/mlkeys/*/agent.hcl). A pattern that matches nothing
-        is named among the places that could not be searched. Paths that are not patterns must exist.
+      - Files and folders of the host, and patterns such as V(/etc/mlkeys/*/agent.hcl). Patterns also match
+        names that begin with a dot, such as C(.env). A pattern that matches nothing is named among the places that
+        could not be searched. Paths that are not patterns must exist.
       - Files may have any text format and any size. Ciphertexts are found as they are, escaped as in JSON, YAML, XML
         and URLs, folded over several lines, and encoded in base64. Fingerprints in encrypted vars files do not count
         as ciphertexts.
@@ -28,6 +29,12 @@ options:
     type: list
     elements: str
     required: true
+  optional_paths:
+    description:
+      - Files and folders that are searched as well, and need not exist.
+    type: list
+    elements: str
+    default: []
   patterns:
     description:
       - Names of files in folders, with wildcards.

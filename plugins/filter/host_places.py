@@ -28,8 +28,13 @@ options:
   services:
     description:
       - The value of C(vault_transit_host_services). Unless all of them are absent, C(/etc/mlkeys) is a place. It is
-        not if the paths name a place in C(/etc/mlkeys/NAME) for each of them.
+        not if the paths name the folder C(/etc/mlkeys/NAME) of each of them.
     type: raw
+  absent:
+    description:
+      - Returns the folders of the services that are absent instead. They need not exist.
+    type: bool
+    default: false
 seealso:
   - plugin: mlkeys.transit.rotation_account
     plugin_type: filter
@@ -54,8 +59,9 @@ from typing import Any, Callable
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import FILES, PATHS, SERVICES, declared
 
 
-def host_places(paths: Any, files: Any = None, services: Any = None) -> list[str]:
-    return list(declared({PATHS: paths, FILES: files, SERVICES: services}).paths)
+def host_places(paths: Any, files: Any = None, services: Any = None, absent: bool = False) -> list[str]:
+    places = declared({PATHS: paths, FILES: files, SERVICES: services})
+    return list(places.optional if absent else places.paths)
 
 
 class FilterModule:

@@ -11,8 +11,10 @@ short_description: Find the encrypted vars files of a project
 description:
   - Finds the files that M(mlkeys.transit.vault_transit_vars) writes, C(*.transit.yml), C(*.transit.yaml) and
     C(*.transit.json), beside the inventories, the playbook and the working directory, and in C(group_vars),
-    C(host_vars), C(vars) and C(roles) there. Adds the files that C(vault_transit_vars_files) and
-    C(vault_transit_host_vars_files) of any host declare, and the documents of a KV engine to which files point.
+    C(host_vars), C(vars) and C(roles) there. The folders above an inventory are searched as well, up to the nearest one
+    with C(.git), C(ansible.cfg) or C(galaxy.yml); if there is none, those with C(group_vars) or C(host_vars).
+  - Adds the files that C(vault_transit_vars_files) and C(vault_transit_host_vars_files) of any host declare, and the
+    documents of a KV engine to which files point.
   - Decrypts nothing.
 author:
   - mlkeys contributors (@mlkeys)
@@ -115,6 +117,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
     NotSearched,
+    above,
     beside,
     texts_beside,
 )
@@ -198,8 +201,10 @@ def _is_within(path: str, places: list[str]) -> bool:
 
 
 def _sources(variables: dict[str, Any], further: list[Any]) -> list[str]:
-    inventories = variables.get("ansible_inventory_sources") or ()
-    sources = [*map(str, further), *inventories, variables.get("playbook_dir") or "", os.getcwd()]
+    inventories = list(map(str, variables.get("ansible_inventory_sources") or ()))
+    # Wherever the run was started.
+    around = above(inventories)
+    sources = [*map(str, further), *inventories, *around, variables.get("playbook_dir") or "", os.getcwd()]
     return [source for source in sources if source]
 
 

@@ -44,6 +44,20 @@ def test_files_that_nobody_declares_are_found_and_rewrapped(fleet: Fleet) -> Non
     assert fleet.key() == {**DONE, "min_available_version": 2}
 
 
+def test_what_the_controller_declares_is_searched_although_no_inventory_lists_it(fleet: Fleet) -> None:
+    inventory = fleet.folder / "inventory.yml"
+    hosts = yaml.safe_load(inventory.read_text(encoding="utf-8"))
+    del hosts["all"]["hosts"]["localhost"]
+    inventory.write_text(yaml.safe_dump(hosts), encoding="utf-8")
+    path = fleet.folder / "controller" / "own.env"
+    path.parent.mkdir()
+    path.write_text(f"OPENAI_API_KEY={fleet.file.ciphertexts()['openai_api_key']}\n", encoding="utf-8")
+    fleet.declare("localhost", vault_transit_host_paths=[str(path.parent)])
+    account = fleet.account(vault_transit_rotate_trim=True)
+    assert account["trimmed"]
+    assert fleet.decrypt(texts(path)[0], "openai_api_key") == VALUES["openai_api_key"]
+
+
 @pytest.mark.parametrize("variable", ["vault_transit_vars_files", "vault_transit_host_vars_files"])
 def test_a_declared_file_that_does_not_exist_is_an_error(fleet: Fleet, variable: str) -> None:
     path = str(fleet.folder / "secret" / "keys.transit.yml")
@@ -250,6 +264,13 @@ def test_an_old_branch_comes_back(fleet: Fleet) -> None:
     account = fleet.account(status=2, vault_transit_rotate_older_than="90d")
     assert "below the floor v2" in account["refused"][0]
     assert "mlkeys rotate --recover" in account["refused"][0]
+    # A host is left out, and the floor is not lower than before for that.
+    limit = ("--limit", "localhost,gateway-a")
+    account = fleet.account(*limit, status=2, vault_transit_rotate_older_than="90d", vault_transit_rotate_recover=True)
+    assert account["floor"] == {"before": 2, "after": 2}
+    assert fleet.key() == DONE
+    for path, content in before.items():
+        path.write_bytes(content)
     fleet.run(vault_transit_rotate_older_than="90d", vault_transit_rotate_recover=True, vault_transit_rotate_trim=True)
     fleet.check_rotated()
     assert fleet.key() == {**DONE, "min_available_version": 2}

@@ -166,7 +166,7 @@ class _Walker:
                 self._note(Unread(pattern, "no file or folder matches it", FAILED))
 
     def _matches(self, pattern: str) -> Iterator[str]:
-        """The paths of a pattern, as `glob.glob`, which however passes over folders that it may not list."""
+        """The paths of a pattern. `glob.glob` passes over folders that it may not list, and over names such as .env."""
         folder, name = os.path.split(pattern)
         if not name and folder != pattern:
             yield from (os.path.join(one, "") for one in self._folders_of(folder) if os.path.isdir(one))
@@ -178,7 +178,7 @@ class _Walker:
                     yield path
                 continue
             for found in self._listed(one or os.curdir, is_pattern=True):
-                if fnmatch.fnmatch(found, name) and (name.startswith(".") or not found.startswith(".")):
+                if fnmatch.fnmatch(found, name):
                     yield os.path.join(one, found)
 
     def _folders_of(self, folder: str) -> list[str]:

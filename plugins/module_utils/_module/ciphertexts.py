@@ -64,6 +64,7 @@ def _search_spec() -> Spec:
     """The options that set where to search."""
     return {
         "paths": {"type": "list", "elements": "str", "required": True},
+        "optional_paths": {"type": "list", "elements": "str", "default": []},
         "patterns": {"type": "list", "elements": "str", "default": ["*"]},
         "exclude": {"type": "list", "elements": "str", "default": []},
         "max_bytes": {"type": "int"},
@@ -157,11 +158,24 @@ def _walked(options: Mapping[str, Any]) -> Walk:
         InvalidOption: a path that is not a pattern does not exist.
     """
     paths = [os.path.expanduser(path) for path in options["paths"]]
-    found = walk(Places(paths, options["patterns"] or ("*",), options["exclude"] or ()))
+    further = [os.path.expanduser(path) for path in options["optional_paths"]]
+    places = [*paths, *filter(_may_exist, further)]
+    found = walk(Places(places, options["patterns"] or ("*",), options["exclude"] or ()))
     missing = [one.path for one in found.unread if one.kind in (MISSING, DANGLING) and one.path in paths]
     if missing:
         raise InvalidOption(f"paths: {', '.join(missing)} {'does' if len(missing) == 1 else 'do'} not exist.")
     return found
+
+
+def _may_exist(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        # The search names it.
+        return True
+    return True
 
 
 def _part(places: Walk, after: Mapping[str, Any], largest: int | None) -> dict[str, Any]:

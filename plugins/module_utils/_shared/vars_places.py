@@ -24,6 +24,9 @@ _FOLDERS = ("group_vars", "host_vars", "vars", "roles")
 # its name: that of a host may end with .com, that of a copy with .bak.
 _MORE_FOLDERS = ("files", "handlers", "tasks", "templates")
 _PLAYBOOKS = "playbooks"
+# The top folder of a project has one of these; without them, a folder with variables belongs to the project.
+_MARKS = (".git", "ansible.cfg", "galaxy.yml")
+_VARIABLES = ("group_vars", "host_vars")
 # In these, nobody wants a file rewritten. They are searched all the same, but for their compressed histories.
 VERSION_CONTROL_FOLDERS = (".git", ".hg", ".svn")
 _HISTORIES = ("objects", "store")
@@ -137,15 +140,50 @@ def _is_file(path: str, problem: Problem) -> bool:
 
 
 def _bases(sources: Iterable[str]) -> list[str]:
-    bases = []
-    for source in sources:
-        if os.path.isdir(source):
-            bases.append(os.path.realpath(source))
-        elif os.path.exists(source):
-            bases.append(os.path.dirname(os.path.realpath(source)))
+    bases = [folder for source in sources for folder in _folders_of(source)]
     # Ansible reads variables beside playbooks as well, and these are usually there.
     inner = [os.path.join(base, _PLAYBOOKS) for base in bases]
     return list(dict.fromkeys([*bases, *(base for base in inner if os.path.isdir(base))]))
+
+
+def _folders_of(source: str) -> list[str]:
+    """The real folders of an inventory or a playbook. Ansible reads variables beside a link to it."""
+    if os.path.isdir(source):
+        return [os.path.realpath(source)]
+    if not os.path.exists(source):
+        return []
+    return [os.path.realpath(os.path.dirname(source) or os.curdir), os.path.dirname(os.path.realpath(source))]
+
+
+def above(sources: Iterable[str]) -> list[str]:
+    """The folders above inventories that belong to the same project, each once.
+
+    A play reads variables beside its playbook, which is often in a folder above: ``inventories/prod`` is an inventory
+    of the project that has ``group_vars`` and ``site.yml``. What marks a project ends the search; without a mark,
+    folders belong to it that hold variables.
+    """
+    found: dict[str, None] = {}
+    for base in dict.fromkeys(folder for source in sources for folder in _folders_of(source)):
+        passed: list[str] = []
+        for folder in _upward(base):
+            passed.append(folder)
+            if _has(folder, _MARKS):
+                break
+        else:
+            passed = [folder for folder in passed if _has(folder, _VARIABLES)]
+        found.update(dict.fromkeys(folder for folder in passed if folder != base))
+    return list(found)
+
+
+def _upward(folder: str) -> Iterator[str]:
+    """A folder and those above it, but for the root."""
+    while os.path.dirname(folder) != folder:
+        yield folder
+        folder = os.path.dirname(folder)
+
+
+def _has(folder: str, names: Iterable[str]) -> bool:
+    return any(os.path.lexists(os.path.join(folder, name)) for name in names)
 
 
 def _directly_in(base: str, problem: Problem) -> Iterator[str]:

@@ -48,7 +48,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.spelling import spelling_problem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load, load_document
 
-_SEARCH = ("paths", "patterns", "exclude", "max_bytes")
+_SEARCH = ("paths", "optional_paths", "patterns", "exclude", "max_bytes")
 
 
 @dataclass(frozen=True)

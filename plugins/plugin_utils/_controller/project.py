@@ -15,6 +15,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import is_temporary
 
 NotSearched = vars_places.NotSearched
+above = vars_places.above
 
 # The playbooks of the collection are nobody's project.
 _PLAYBOOKS = os.path.join(os.path.realpath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)), "playbooks")

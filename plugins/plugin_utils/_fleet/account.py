@@ -61,6 +61,7 @@ class Scope:
         strict: whether files that were not searched for being compressed block.
         unused: whether the key may have no ciphertexts at all.
         recover: whether ciphertexts below the floor are rewrapped.
+        elsewhere: the version that no ciphertext is behind in other places that use the key, by their names.
     """
 
     backend: str
@@ -79,6 +80,7 @@ class Scope:
     strict: bool = False
     unused: bool = False
     recover: bool = False
+    elsewhere: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -308,6 +310,8 @@ def _blocking(
     # The limit of a run leaves some behind, which is not an error.
     if findings.behind and not findings.left:
         reasons.append(f"these ciphertexts are still behind: {_some(findings.behind, reasons=True)}")
+    if others := [name for name, version in scope.elsewhere.items() if int(version) < scope.target]:
+        reasons.append(f"these stacks use the key as well, and may have older ciphertexts: {_listed(others)}")
     holding = [one for one in findings.services if scope.floor < scope.target and why_holding(one, scope.target)]
     if holding:
         named = [f"{one.host}: {one.name} ({why_holding(one, scope.target)})" for one in holding]
@@ -316,8 +320,7 @@ def _blocking(
             "ansible-playbook mlkeys.transit.site"
         )
     # Also those at the target, which the floor does not touch: an equal number may be a version of a key that is gone.
-    elsewhere = [row for row in unknown if row["path"] not in scope.files]
-    if elsewhere:
+    if elsewhere := [row for row in unknown if row["path"] not in scope.files]:
         reasons.append(f"nobody knows whose these ciphertexts are: {_some(elsewhere, reasons=True)}")
     if unread:
         places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in unread]

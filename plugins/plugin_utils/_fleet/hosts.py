@@ -49,11 +49,13 @@ class Declared:
 
     Attributes:
         paths: files and folders to search on it.
-        is_empty: whether it says that it holds nothing.
+        optional: the folders of services that should be gone. Until a run has stopped these, they are there.
+        is_empty: whether it says that it holds nothing else.
         problem: what is wrong with a variable; empty if nothing is.
     """
 
     paths: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     is_empty: bool = False
     problem: str = ""
 
@@ -61,6 +63,7 @@ class Declared:
 def declared(variables: Mapping[str, Any]) -> Declared:
     """What the variables of a host declare, added up."""
     paths: dict[str, None] = {}
+    optional: list[str] = []
     problems = []
     is_empty = False
     for name in _SEARCHED:
@@ -71,13 +74,14 @@ def declared(variables: Mapping[str, Any]) -> Declared:
             part = list(_PARTS[name](value))
             if not (name == SERVICES and _services_have_paths(value, paths)):
                 paths.update(dict.fromkeys(part))
+            optional += _of_absent(value) if name == SERVICES and _OF_SERVICES not in paths else ()
             is_empty = is_empty or name == PATHS
         except _Wrong:
             problems.append(f"its variable {name} must be a list of {_ELEMENTS[name]}")
         except (AnsibleError, UndefinedError):
             # Ansible templates a variable when it is read, the elements of a list as well.
             problems.append(f"its variable {name} has an error, or uses a variable that is not defined")
-    return Declared(tuple(paths), is_empty and not paths, "; ".join(problems))
+    return Declared(tuple(paths), tuple(optional), is_empty and not paths, "; ".join(problems))
 
 
 def _value(variables: Mapping[str, Any], name: str) -> Any:
@@ -111,17 +115,30 @@ def _of_services(value: Any) -> Iterator[str]:
     services = _list(value)
     if not all(isinstance(one, Mapping) for one in services):
         raise _Wrong
-    if any(one.get("state", "present") != "absent" for one in services):
+    if any(not _is_absent(one) for one in services):
         yield _OF_SERVICES
 
 
-def _services_have_paths(services: Any, paths: Iterable[str]) -> bool:
-    """Whether the paths name a place of each service.
+def _of_absent(services: Any) -> list[str]:
+    return [_folder(one) for one in services if _is_absent(one)]
 
-    Then the folder of all services is not searched: it may also hold those of another project.
+
+def _is_absent(service: Mapping[str, Any]) -> bool:
+    return bool(service.get("state", "present") == "absent")
+
+
+def _folder(service: Mapping[str, Any]) -> str:
+    return f"{_OF_SERVICES}/{service.get('name')}"
+
+
+def _services_have_paths(services: Any, paths: Iterable[str]) -> bool:
+    """Whether the paths name the folder of each service.
+
+    Then the folder of all services is not searched: it may also hold those of another project. A file in the folder of
+    a service says nothing about the other ones.
     """
-    folders = [f"{_OF_SERVICES}/{one.get('name')}" for one in services if one.get("state", "present") != "absent"]
-    return all(any(path == folder or path.startswith(f"{folder}/") for path in paths) for folder in folders)
+    whole = {path.rstrip("/") for path in paths}
+    return all({_folder(one), f"{_folder(one)}/*"} & whole for one in services if not _is_absent(one))
 
 
 def _list(value: Any) -> Any:
@@ -153,16 +170,19 @@ def missing_reason(
     if wrong:
         return wrong
     answers = list(results)
+    may_be_silent = is_controller or boolean(variables.get(_KNOWN) or False, strict=False)
+    # That a service should be gone says nothing about the rest of the host.
+    is_silent = not (places.paths or places.is_empty or may_be_silent)
     if answers and "ciphertexts" in answers[0] and not answers[0].get("failed"):
-        return None
+        return UNDECLARED if is_silent and places.optional else None
     for answer in answers:
         if answer.get("unreachable"):
             return "unreachable"
         if answer.get("failed"):
             return f"failed: {str(answer.get('msg', '')).rstrip('.')}"
-    if places.paths:
+    if places.paths or (places.optional and not is_silent):
         return NOT_TRIED
-    if places.is_empty or is_controller or boolean(variables.get(_KNOWN) or False, strict=False):
+    if not is_silent:
         return None
     if any(answers):
         return UNDECLARED

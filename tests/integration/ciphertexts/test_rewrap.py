@@ -731,3 +731,12 @@ def test_an_encrypted_vars_file_does_not_vouch_for_itself(fleet: Fleet, module: 
     result = fleet.run(module, vars_files=[str(path)])
     states = [one["state"] for one in result["problems" if module == REWRAP else "ciphertexts"]]
     assert states == ["unknown"] * len(VALUES)
+
+
+def test_optional_places_are_searched_where_they_are(fleet: Fleet, old: dict[str, str]) -> None:
+    path = fleet.write("service/.env", f"HF_TOKEN={old['hf_token']}\n")
+    fleet.rotate()
+    given: dict[str, Any] = {"paths": [], "optional_paths": [str(path.parent), "/etc/none/x"]}
+    assert [one["state"] for one in fleet.run(INFO, **given)["ciphertexts"]] == ["behind"]
+    assert fleet.run(**given)["totals"] == totals(rewrapped=1)
+    assert fleet.run(**{**given, "optional_paths": ["/etc/none/x"]})["files"] == []

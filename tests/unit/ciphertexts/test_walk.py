@@ -61,7 +61,10 @@ def test_folders_files_and_patterns(tree: Path) -> None:
         "sub/deep/c.yml",
     ]
     assert names(walk(Places([f"{tree}/*.env", f"{tree}/*/deep/c.yml"])), tree) == ["a.env", "sub/deep/c.yml"]
-    assert names(walk(Places([f"{tree}/*"])), tree) == ["a.env", "sub/.svn/e", "sub/b.env", "sub/deep/c.yml"]
+    # A file of variables is often called .env, and nobody means to leave it out.
+    (tree / ".env").write_text("")
+    assert names(walk(Places([f"{tree}/*"])), tree) == [".env", *names(everything, tree)]
+    assert names(walk(Places([f"{tree}/*.env"])), tree) == [".env", "a.env"]
     assert names(walk(Places([f"{tree}/.h*/d.???"])), tree) == [".hidden/d.env"]
     assert names(walk(Places([f"{tree}/.git"])), tree) == [".git/config"]
 

@@ -346,3 +346,11 @@ def test_of_many_places_a_message_names_ten() -> None:
     result = made(host(result=found(*rows)))
     assert result["blocking"][0].endswith("and 4 more")
     assert len(result["unknown"]) == 14
+
+
+def test_other_stacks_that_use_the_key_hold_the_floor_until_they_are_at_its_version() -> None:
+    for version, blocking in ((1, 1), (2, 0), (3, 0)):
+        result = made(host(result=found()), elsewhere={"two": version})
+        assert len(result["blocking"]) == blocking
+        assert result["clean"] is not bool(blocking)
+    assert "may have older ciphertexts: two" in made(host(result=found()), elsewhere={"two": 0})["blocking"][0]

@@ -9,8 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import VARS_FILE_SUFFIXES
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import SUFFIXES, texts_beside
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import (
+    SUFFIXES,
+    above,
+    texts_beside,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
@@ -94,6 +99,38 @@ def test_files_are_found_beside_inventories_and_below_their_folders(tmp_path: Pa
         found = [os.path.relpath(path, tmp_path) for path in beside(sources, problems.append)]
         assert sorted(found) == sorted(wanted)
     assert problems == []
+
+
+def test_variables_beside_a_link_to_an_inventory_are_found_as_those_beside_the_inventory(tmp_path: Path) -> None:
+    """Ansible reads those beside the link."""
+    for name in ("real/group_vars/all/a.transit.yml", "project/group_vars/all/b.transit.yml", "real/hosts.yml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "project/hosts.yml").symlink_to("../real/hosts.yml")
+    found = beside([str(tmp_path / "project/hosts.yml")], lambda _error: None)
+    assert sorted(Path(path).name for path in found) == ["a.transit.yml", "b.transit.yml"]
+
+
+@pytest.mark.parametrize(
+    ("marks", "found"),
+    [
+        ([".git/HEAD", "group_vars/all.yml", "inventories/group_vars/x"], ["inventories", "."]),
+        (["ansible.cfg"], ["inventories", "."]),
+        (["group_vars/all.yml"], ["."]),
+        (["inventories/galaxy.yml", ".git/HEAD", "host_vars/a"], ["inventories"]),
+        (["inventories/prod/ansible.cfg", "group_vars/all.yml"], []),
+        (["roles/x"], []),
+    ],
+)
+def test_folders_of_the_project_above_an_inventory_are_searched(
+    tmp_path: Path, marks: list[str], found: list[str]
+) -> None:
+    for name in ("inventories/prod/hosts.yml", *marks):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    for source in ("inventories/prod/hosts.yml", "inventories/prod"):
+        assert [os.path.relpath(path, tmp_path) for path in above([str(tmp_path / source)])] == found
+    assert above(["a,b,"]) == []
 
 
 def test_a_folder_that_cannot_be_read_is_a_problem() -> None:

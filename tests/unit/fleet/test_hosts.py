@@ -12,8 +12,10 @@ from ansible_collections.mlkeys.transit.plugins.filter.host_places import host_p
 from ansible_collections.mlkeys.transit.plugins.lookup.vars_files import _reason, _searched
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import (
     FILES,
+    NOT_TRIED,
     PATHS,
     SERVICES,
+    UNDECLARED,
     declared,
     missing_reason,
 )
@@ -69,7 +71,9 @@ def test_a_variable_that_cannot_be_templated_is_named(value: Any) -> None:
 @pytest.mark.parametrize(
     ("paths", "found"),
     [
-        (["/etc/mlkeys/web/agent.hcl", "/etc/mlkeys/api"], ("/etc/mlkeys/web/agent.hcl", "/etc/mlkeys/api")),
+        (["/etc/mlkeys/web/*", "/etc/mlkeys/api/"], ("/etc/mlkeys/web/*", "/etc/mlkeys/api/")),
+        # One file leaves out the others.
+        (["/etc/mlkeys/web/x", "/etc/mlkeys/api"], ("/etc/mlkeys/web/x", "/etc/mlkeys/api", "/etc/mlkeys")),
         (["/etc/mlkeys/web"], ("/etc/mlkeys/web", "/etc/mlkeys")),
         (["/etc/mlkeys/web", "/etc/mlkeys/apis"], ("/etc/mlkeys/web", "/etc/mlkeys/apis", "/etc/mlkeys")),
         ([], ("/etc/mlkeys",)),
@@ -78,6 +82,23 @@ def test_a_variable_that_cannot_be_templated_is_named(value: Any) -> None:
 def test_services_that_have_paths_leave_those_of_others_alone(paths: list[str], found: tuple[str, ...]) -> None:
     services = [{"name": "web"}, {"name": "api"}, {"name": "gone", "state": "absent"}]
     assert declared({PATHS: paths, SERVICES: services}).paths == found
+
+
+def test_the_folder_of_a_service_that_should_be_gone_is_searched_while_it_is_there() -> None:
+    """Until a run of the role, the service runs as before."""
+    services = [{"name": "gone", "state": "absent"}]
+    one = {"inventory_hostname": "a", PATHS: [], SERVICES: services}
+    assert (declared(one).paths, declared(one).optional) == ((), ("/etc/mlkeys/gone",))
+    assert host_places([], [], services, absent=True) == ["/etc/mlkeys/gone"]
+    assert missing_reason(one, []) == NOT_TRIED
+    assert missing_reason(one, [FOUND]) is None
+    # Nobody knows what else is on a host that says nothing more.
+    silent = {"inventory_hostname": "a", SERVICES: services}
+    assert [missing_reason(silent, results) for results in ([], [FOUND])] == [UNDECLARED, UNDECLARED]
+    assert missing_reason({**silent, "vault_transit_undeclared": True}, []) == NOT_TRIED
+    assert missing_reason({**silent, "vault_transit_undeclared": True}, [FOUND]) is None
+    assert declared({SERVICES: [*services, {"name": "web"}]}).paths == ("/etc/mlkeys",)
+    assert not declared({SERVICES: [*services, {"name": "web"}]}).optional
 
 
 def test_lines_of_a_file_that_ansible_cannot_read_are_not_repeated() -> None:

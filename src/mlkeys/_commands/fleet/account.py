@@ -103,12 +103,19 @@ def account_in(stats: Mapping[str, Any]) -> Account | None:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a rotation was asked for, as far as it decides whether the rotation is finished."""
+    """What a rotation was asked for, as far as it decides whether the rotation is finished.
+
+    Attributes:
+        anyway: whether versions are trimmed although something is accepted.
+        follow: whether the floor waits for other stacks that use the key.
+    """
 
     floor: bool = True
     trim: bool = False
     limited: bool = False
     dry_run: bool = False
+    anyway: bool = False
+    follow: bool = False
 
 
 def finished(account: Account, wanted: Wanted) -> bool:
@@ -120,6 +127,8 @@ def finished(account: Account, wanted: Wanted) -> bool:
         return not any(account.rows(name) for name in ("unknown", "unread", "hosts"))
     if not wanted.floor:
         return True
+    if wanted.follow:
+        return not (account.blocking or account.left) and (account.clean or wanted.anyway or not wanted.trim)
     _, after = account.floor
     # The floor may have been there before, and the run refused to begin.
     raised = not account.blocking and (wanted.dry_run or after >= account.target)

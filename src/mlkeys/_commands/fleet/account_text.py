@@ -134,6 +134,8 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
     floor = f"The floor (min_decryption_version) of {account.key}"
     if not wanted.floor:
         found = [f"{floor} was left at v{after}, as requested."]
+    elif wanted.follow and not (account.blocking or account.left):
+        found = [f"All ciphertexts here have v{account.target}. {floor} waits for the other stacks that use the key."]
     elif account.left and wanted.limited:
         found = [f"{account.left} ciphertexts are left for the next run. Until then, the floor stays at v{after}."]
     elif wanted.dry_run:
@@ -146,7 +148,7 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
     if account.trimmed:
         destroyed = "would be destroyed" if wanted.dry_run else "are destroyed"
         found.append(f"The versions below v{account.target} {destroyed}.")
-    elif wanted.trim and not wanted.dry_run:
+    elif wanted.trim and not (wanted.dry_run or wanted.follow):
         found.append("No version was destroyed.")
     return found
 

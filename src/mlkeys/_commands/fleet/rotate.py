@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO, Unpack
@@ -17,7 +17,15 @@ import click
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.fleet.account import Wanted, account_in, finished
 from mlkeys._commands.fleet.account_text import output, show_account, show_losses
-from mlkeys._commands.fleet.rotation import Options, Rotation, chosen, variables_of
+from mlkeys._commands.fleet.rotation import (
+    Options,
+    Proof,
+    Rotation,
+    chosen,
+    follows,
+    proof_of,
+    variables_of,
+)
 from mlkeys._commands.fleet.targets import Fleet, for_fleets
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.project import json_option
@@ -143,6 +151,9 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
     which places and hosts could not be read. As long as one of these may hold a ciphertext of the key, the floor stays
     where it is, and the command exits with 1. Accept a ciphertext or a place by name to take responsibility for it.
 
+    If several stacks of PROGRAM use a key, it is rotated once and rewrapped in all of them, also with --stack. The
+    floor is raised when nothing is left behind in any of them.
+
     The hosts are those of PROGRAM (app.py) or of an inventory (see the playbook mlkeys.transit.rotate for its
     variables). They need neither a token nor additional libraries.
 
@@ -165,22 +176,39 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
     environment = _new_values(options["replaced"])
     if options["trim_anyway"] and not options["dry_run"]:
         _confirm_losses(list(rotations.values()), options, environment)
-    wanted = _wanted(options)
-
-    def run(name: str, show: TextIO) -> Run:
-        ran = _run(rotations[name], options, environment, show, dry_run=options["dry_run"])
-        account = account_in(ran.stats)
-        # A run that ended well did what its account shows, and nothing else.
-        if account is None or not finished(account, wanted):
-            ran.status = ran.status or 1
-        return ran
-
+    wanted: dict[str, Wanted] = {}
+    run = _runner(rotations, options, environment, wanted)
     # A failure of one key must not hold up the others.
     done = run_each(list(rotations), run, kind="key", as_json=as_json, go_on=True, details=_details)
     if not as_json:
         _show(done, wanted)
     if failed := [name for name, ran in done.items() if ran.status]:
         raise MlkeysError(f"Not finished: {', '.join(failed)}. Fix the errors and rerun; completed steps are kept.")
+
+
+def _runner(
+    rotations: Mapping[str, Rotation], options: Options, environment: Mapping[str, str], wanted: dict[str, Wanted]
+) -> Callable[[str, TextIO], Run]:
+    """Returns what runs a rotation by its name.
+
+    Args:
+        wanted: gets what makes each of them finished.
+    """
+    proofs: dict[tuple[object, ...], dict[str, Proof]] = {}
+
+    def run(name: str, show: TextIO) -> Run:
+        rotation = rotations[name]
+        proved = proofs.setdefault((rotation.fleet.server, rotation.key), {})
+        wanted[name] = replace(_wanted(options), follow=follows(rotation, proved))
+        ran = _run(rotation, options, environment, show, dry_run=options["dry_run"], proofs=proved)
+        account = account_in(ran.stats)
+        proved[rotation.fleet.name] = proof_of(account)
+        # A run that ended well did what its account shows, and nothing else.
+        if account is None or not finished(account, wanted[name]):
+            ran.status = ran.status or 1
+        return ran
+
+    return run
 
 
 def _check(options: Options) -> None:
@@ -202,15 +230,22 @@ def _wanted(options: Options) -> Wanted:
         trim=options["trim"] or options["trim_anyway"],
         limited=options["at_most"] is not None,
         dry_run=options["dry_run"],
+        anyway=options["trim_anyway"],
     )
 
 
 def _run(
-    rotation: Rotation, options: Options, environment: Mapping[str, str], show: TextIO | None, *, dry_run: bool
+    rotation: Rotation,
+    options: Options,
+    environment: Mapping[str, str],
+    show: TextIO | None,
+    *,
+    dry_run: bool,
+    proofs: Mapping[str, Proof] | None = None,
 ) -> Run:
     return rotation.fleet.run(
         "rotate",
-        variables_of(rotation, options),
+        variables_of(rotation, options, proofs),
         ["--check", "--diff"] if dry_run else [],
         limit=options["limit"],
         show=show,
@@ -224,14 +259,14 @@ def _details(run: Run) -> Mapping[str, object]:
     return {"account": account.document if account is not None else None}
 
 
-def _show(done: Mapping[str, Run], wanted: Wanted) -> None:
+def _show(done: Mapping[str, Run], wanted: Mapping[str, Wanted]) -> None:
     console = output()
     for name, run in done.items():
         account = account_in(run.stats)
         if account is None:
             console.print(f"\n{_without_account(name, run)}", style="red")
         else:
-            show_account(account, wanted, _words(), console)
+            show_account(account, wanted[name], _words(), console)
 
 
 def _without_account(name: str, run: Run) -> str:

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
+from mlkeys._commands.fleet.account import Account
 from mlkeys._commands.fleet.targets import Fleet, Key
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.schema import did_you_mean
@@ -21,11 +22,18 @@ class Rotation:
 
     Attributes:
         replaced: names of the secrets of this key that get new values.
+        others: the other fleets that have ciphertexts of the key. Each is rewrapped by a rotation of its own.
+        is_first, is_last: the place among these. The first rotates the key, and the last raises the floor.
+        urgent: whether a secret of the key is replaced in one of these.
     """
 
     fleet: Fleet
     key: Key
     replaced: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    is_first: bool = True
+    is_last: bool = True
+    urgent: bool = False
 
     def __str__(self) -> str:
         return f"{self.key} of {self.fleet.name}"
@@ -64,14 +72,63 @@ def chosen(fleets: Sequence[Fleet], names: Sequence[str], replaced: Sequence[str
     if not fleets[0].generated:
         if not names:
             raise MlkeysError("An inventory does not define keys: name them with --key ENGINE/NAME.")
-        return [Rotation(fleets[0], _key(name), tuple(replaced)) for name in names]
-    known = [Rotation(fleet, key) for fleet in fleets for key in fleet.keys]
+        secrets = tuple(replaced)
+        return [Rotation(fleets[0], _key(name), secrets, urgent=bool(secrets)) for name in names]
+    known = [Rotation(fleet, key) for fleet in fleets if fleet.selected for key in fleet.keys]
     keys = sorted({str(rotation.key) for rotation in known})
     for name in names:
         if name not in keys:
             raise MlkeysError(f"--key {name}: the program encrypts nothing with this key.{_hint(name, keys)}")
     wanted = [rotation for rotation in known if not names or str(rotation.key) in names]
-    return _holding(wanted, replaced) if replaced else wanted
+    return _together(fleets, _holding(wanted, replaced) if replaced else wanted)
+
+
+def _together(fleets: Sequence[Fleet], rotations: Sequence[Rotation]) -> list[Rotation]:
+    """The rotations, and after each those of the same key in other fleets: a key has one floor for all of them."""
+    found: list[Rotation] = []
+    done: set[tuple[object, ...]] = set()
+    chosen_ones = {(one.fleet.name, one.key): one for one in rotations}
+    for rotation in rotations:
+        place = (rotation.fleet.server, rotation.key)
+        if place in done:
+            continue
+        done.add(place)
+        sharing = [one for one in fleets if one.server == rotation.fleet.server and rotation.key in one.keys]
+        # Who manages the key notes its floor.
+        sharing.sort(key=lambda one: rotation.key in one.owned)
+        group = [chosen_ones.get((one.name, rotation.key), Rotation(one, rotation.key)) for one in sharing]
+        urgent = any(one.replaced for one in group)
+        for number, one in enumerate(group, 1):
+            others = tuple(other.name for other in sharing if other is not one.fleet)
+            found.append(replace(one, others=others, is_first=number == 1, is_last=number == len(group), urgent=urgent))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the rotation of a key in one fleet showed.
+
+    Attributes:
+        version: that no ciphertext is behind; 0 if something blocks.
+        clean: whether nothing at all is open.
+        left: whether a limit left some for the next run.
+    """
+
+    version: int = 0
+    clean: bool = False
+    left: bool = False
+
+
+def proof_of(account: Account | None) -> Proof:
+    if account is None:
+        return Proof()
+    blocked = account.blocking or account.rows("refused") or account.left
+    return Proof(0 if blocked else account.target, account.clean, bool(account.left))
+
+
+def follows(rotation: Rotation, proofs: Mapping[str, Proof]) -> bool:
+    """Whether the floor is not for this rotation to raise: others of the key follow, or have more to do."""
+    return not rotation.is_last or any(proofs.get(name, Proof()).left for name in rotation.others)
 
 
 def _holding(rotations: Sequence[Rotation], replaced: Sequence[str]) -> list[Rotation]:
@@ -101,12 +158,30 @@ def _key(text: str) -> Key:
     return Key(backend, name)
 
 
-def variables_of(rotation: Rotation, options: Options) -> dict[str, object]:
-    """The variables of the playbook."""
+# No key is as old as this. The first of several fleets has rotated it, if it was old enough.
+_NEVER = "36500d"
+
+
+def _age(rotation: Rotation, options: Options) -> int | str:
+    if not (rotation.is_first or options["dry_run"]):
+        return _NEVER
+    return 0 if options["now"] or rotation.urgent else f"{options['older_than']}d"
+
+
+def variables_of(rotation: Rotation, options: Options, proofs: Mapping[str, Proof] | None = None) -> dict[str, object]:
+    """The variables of the playbook.
+
+    Args:
+        proofs: what earlier rotations of the same key showed, by their fleets; None to ask for none.
+    """
+    known = {} if proofs is None else {name: proofs.get(name, Proof()) for name in rotation.others}
+    may_trim = options["trim_anyway"] or all(one.clean for one in known.values())
     given: dict[str, object] = {
         "key": rotation.key.name,
         "backend": rotation.key.backend,
-        "older_than": 0 if options["now"] or rotation.replaced else f"{options['older_than']}d",
+        "older_than": _age(rotation, options),
+        "follow": (proofs is not None and follows(rotation, proofs)) or None,
+        "elsewhere": {name: one.version for name, one in known.items()} if rotation.is_last and known else None,
         "contexts": list(options["contexts"]) or None,
         "limit": options["at_most"],
         "serial": options["serial"],
@@ -115,7 +190,7 @@ def variables_of(rotation: Rotation, options: Options) -> dict[str, object]:
         "accept_unknown": [_everywhere(pattern) for pattern in options["accept_unknown"]] or None,
         "accept_unread": [_everywhere(pattern) for pattern in options["accept_unread"]] or None,
         "strict": options["strict"] or None,
-        "trim": options["trim"] or options["trim_anyway"] or None,
+        "trim": ((options["trim"] and may_trim) or options["trim_anyway"]) or None,
         "trim_anyway": options["trim_anyway"] or None,
         "recover": options["recover"] or None,
         "secrets": {name: f"{{{{ lookup('ansible.builtin.env', '{name.upper()}') }}}}" for name in rotation.replaced}

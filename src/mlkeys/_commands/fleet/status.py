@@ -96,7 +96,7 @@ def command(
     """
     if html is not None and not html.parent.is_dir():
         raise MlkeysError(f"{html} cannot be written: the folder {html.parent} does not exist.")
-    found = [_checked(fleet, limit, older_than, login_within) for fleet in fleets]
+    found = [_checked(fleet, limit, older_than, login_within) for fleet in fleets if fleet.selected]
     if html is not None:
         write_file(html, page(found, datetime.now().astimezone()))
     if as_json:

@@ -19,6 +19,7 @@ from mlkeys._analysis.view import View
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import chosen, out_option, program_argument, stack_option, synthesised
 from mlkeys._constructs.encrypted_vars import EncryptedVars
+from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
 
@@ -56,6 +57,9 @@ class Fleet:
         keys: the keys of its ciphertexts and the names of the secrets, as far as a program declares them.
         generated: whether Ansible uses the configuration of the folder and no other.
         sources: the program, and the modules beside it. Ciphertexts may be written into them.
+        server: address and namespace, as far as the program or the environment set them.
+        owned: those of the keys that it manages.
+        selected: whether the command is about it. Others may have ciphertexts of the same keys.
     """
 
     name: str
@@ -64,6 +68,9 @@ class Fleet:
     keys: Mapping[Key, frozenset[str]] = field(default_factory=dict)
     generated: bool = False
     sources: Sequence[str] = ()
+    server: tuple[str, str] = ("", "")
+    owned: frozenset[Key] = frozenset()
+    selected: bool = True
 
     def secrets_of(self, key: Key) -> frozenset[str]:
         """The names of the secrets that a program encrypts with the key."""
@@ -138,7 +145,7 @@ def for_fleets(function: Callable[Concatenate[list[Fleet], P], T]) -> Callable[.
 
 
 def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories: Sequence[str]) -> list[Fleet]:
-    """The stacks of a program, or an inventory.
+    """The stacks of a program, also those that are not selected, or an inventory.
 
     Raises:
         MlkeysError: neither is given.
@@ -151,16 +158,25 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
         raise MlkeysError(f"{program} does not exist. Give a program, or an inventory with --inventory.")
     app, folder = synthesised(program, out)
     sources = _sources(program)
+    view, selected = View(app), chosen(app, stacks)
     return [
         Fleet(
             stack.node.id,
             folder / "ansible" / stack.node.id,
-            keys=_keys(View(app), stack),
+            keys=_keys(view, stack),
             generated=True,
             sources=sources,
+            server=_server(stack),
+            owned=_owned(view, stack),
+            selected=stack in selected,
         )
-        for stack in chosen(app, stacks)
+        for stack in chosen(app, ())
     ]
+
+
+def _server(stack: Stack) -> tuple[str, str]:
+    """Where its keys are. An environment of several names has the same effect on all stacks."""
+    return (stack.url or "").rstrip("/"), (stack.namespace or "").strip("/")
 
 
 def _sources(program: Path) -> list[str]:
@@ -176,6 +192,14 @@ def _keys(view: View, stack: Stack) -> dict[Key, frozenset[str]]:
     found: dict[Key, frozenset[str]] = {}
     for file in view.in_stack(stack):
         if isinstance(file, EncryptedVars):
-            key = Key(view.text(str(file.key.backend)), view.text(str(file.key.name)))
+            key = _key(view, file.key)
             found[key] = found.get(key, frozenset()) | {entry.name for entry in file.entries}
     return found
+
+
+def _owned(view: View, stack: Stack) -> frozenset[Key]:
+    return frozenset(_key(view, key) for key in view.of_kind(stack, KeyResource) if key.managed)
+
+
+def _key(view: View, key: KeyResource) -> Key:
+    return Key(view.text(str(key.backend)).strip("/"), view.text(str(key.name)))

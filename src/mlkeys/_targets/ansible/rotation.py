@@ -45,6 +45,8 @@ def variables(
             dests = (file.dest if isinstance(file.dest, Template) else values.text(file.dest) for file in files)
             paths.setdefault(group.name, {}).update(dict.fromkeys(dests))
             if isinstance(config.content, Agent):
+                # All of it, so that the folders of other programs on the same host need not be searched.
+                paths[group.name][f"{services.FOLDER}/{services.name_of(config)}"] = None
                 served.setdefault(group.name, {})[services.name_of(config)] = None
     # One file for each key.
     by_file = {vars_files[element]: element for element in encrypted}
