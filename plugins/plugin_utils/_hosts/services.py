@@ -318,6 +318,7 @@ class _Service:
             host.approle,
             host.approle_path,
             self.folder,
+            self.runtime,
             host.secret_id_kept,
             host.ca_cert,
             host.namespace,
