@@ -177,7 +177,7 @@ def test_a_valid_secret_id_is_kept_and_an_invalid_one_is_replaced(bao: Bao, role
     assert again["reason"] == "the current secret ID is used up, expired or destroyed"
 
 
-def test_a_secret_id_of_another_role_is_no_usable_one(bao: Bao, role: dict[str, Any]) -> None:
+def test_a_secret_id_of_another_role_is_replaced(bao: Bao, role: dict[str, Any]) -> None:
     """The server answers with nothing about one, and refuses to destroy it as if rights were missing."""
     other = {**role, "role": "other"}
     run(bao, ROLE, name="other", path=role["path"])

@@ -198,9 +198,7 @@ def looked(lines: list[str]) -> dict[str, Any]:
         (["gw known yes", "gw runs yes"], "warning", "a: gw runs, but what was deployed last did not come up."),
     ],
 )
-def test_a_service_that_is_down_or_whose_last_start_failed_is_named(
-    lines: list[str], severity: str, text: str
-) -> None:
+def test_a_service_that_is_down_or_whose_last_start_failed_is_named(lines: list[str], severity: str, text: str) -> None:
     report = status([key()], [looked(lines)], LIMIT, NOW)
     [problem] = report["problems"]
     assert problem["severity"] == severity
