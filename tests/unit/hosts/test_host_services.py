@@ -238,7 +238,7 @@ def test_services_share_no_file_at_boot() -> None:
     services: list[dict[str, Any]] = [
         {"name": name, "command": ["/a"], "environment": {"A": "a"}} for name in ("a.b", "a_b")
     ]
-    with pytest.raises(InvalidOption, match="The service 'a_b': its name differs from 'a[.]b'"):
+    with pytest.raises(InvalidOption, match=r"The service 'a_b': its name differs from 'a[.]b'"):
         described(services, [document("a")], Host(**HOST))
     # One that has to go may have any name that one ever had.
     assert described([{"name": "mlkeys-wa", "state": "absent"}], [], Host(**HOST))[0]["name"] == "mlkeys-wa"
