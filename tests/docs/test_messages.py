@@ -28,7 +28,7 @@ def texts() -> tuple[str, ...]:
     for folder in ("plugins", "src"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             found += texts_of(path)
-    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+    for path in sorted([*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles").glob("*/templates/*.j2")]):
         found += [_TEMPLATE.sub(ANYTHING, line) for line in path.read_text(encoding="utf-8").splitlines()]
     return tuple(found)
 

@@ -126,7 +126,8 @@ class AppRoles:
         """What is known of a secret ID, ``None`` when there is none (any more)."""
         body = {"secret_id_accessor": accessor}
         try:
-            return self._client.post(self._role(role) + "/secret-id-accessor/lookup", body, writes=False).data
+            # The server answers without data about a secret ID of another role.
+            return self._client.post(self._role(role) + "/secret-id-accessor/lookup", body, writes=False).data or None
         except NotFound:
             return None
         except ServerError as error:

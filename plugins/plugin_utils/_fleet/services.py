@@ -27,7 +27,8 @@ class Service:
     Attributes:
         keys: ``ENGINE/KEY`` of what its next start decrypts.
         versions: of the ciphertexts that it started with; empty if that is not known.
-        runs: whether it runs.
+        runs: whether it runs. One that waits for its secrets does not.
+        started: whether the role saw it come up with what it deployed last.
         expires: when its secret ID does, as the server writes it; empty if that is not known.
         stale: whether it follows its ciphertext, and that has changed since it started.
     """
@@ -37,6 +38,7 @@ class Service:
     keys: set[str] = field(default_factory=set)
     versions: list[int] = field(default_factory=list)
     runs: bool = False
+    started: bool = False
     stale: bool = False
     expires: str = ""
 
@@ -63,6 +65,8 @@ def services_of(host: str, result: Mapping[str, Any]) -> list[Service]:
             service.versions.append(int(value))
         elif word == "runs":
             service.runs = True
+        elif word == "started":
+            service.started = True
         elif word == "stale":
             service.stale = True
         elif word == "expires":

@@ -185,6 +185,7 @@ class _Found:
                 places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in rows]
                 yield {"severity": severity, "text": f"Not searched: {_some(places)}."}
         for service in self.services:
+            yield from _start_problems(service)
             yield from _login_problems(service, logins)
 
 
@@ -205,6 +206,15 @@ def _unseen(host: str, why: str) -> dict[str, str]:
     if why == NOT_TRIED:
         return {"severity": NOTE, "text": f"{host} was {why}."}
     return {"severity": ERROR, "text": f"{host} could not be looked at: {why}."}
+
+
+def _start_problems(service: Service) -> Iterator[dict[str, str]]:
+    if not service.runs:
+        text = f"{service.host}: {service.name} does not run, or waits for its secrets. See its log."
+        yield {"severity": ERROR, "text": text}
+    elif not service.started:
+        text = f"{service.host}: {service.name} runs, but what was deployed last did not come up. Deploy it again."
+        yield {"severity": WARNING, "text": text}
 
 
 def _login_problems(service: Service, logins: Logins) -> Iterator[dict[str, str]]:

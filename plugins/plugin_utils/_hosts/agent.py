@@ -36,6 +36,7 @@ class Login:
 
     Attributes:
         folder: on the host, with the files that it logs in with.
+        runtime: the folder in memory for the token, which is revoked once the agent has ended.
         kept: whether the folder keeps a secret ID. Otherwise it holds a wrapping token, which the agent uses up.
     """
 
@@ -43,6 +44,7 @@ class Login:
     approle: str
     approle_path: str
     folder: str
+    runtime: str
     kept: bool = True
     ca_cert: str = ""
     namespace: str = ""
@@ -102,7 +104,8 @@ def _auth(login: Login) -> str:
     if login.namespace:
         method["namespace"] = login.namespace
     method["exit_on_err"] = True
-    return block("auto_auth", block("method", attributes(method), block("config =", attributes(config))))
+    sink = block('sink "file"', block("config =", attributes({"path": f"{login.runtime}/token"})))
+    return block("auto_auth", block("method", attributes(method), block("config =", attributes(config))), sink)
 
 
 def _of_file(file: Rendered, seal: Seal) -> str:

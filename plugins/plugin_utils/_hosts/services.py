@@ -23,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes impo
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.agent import Login, Rendered, writing
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.health import health, problems_of_health, start_type
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.names import problems_of_name, problems_of_names
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import (
     PLAINTEXT,
     SECRET,
@@ -41,7 +42,6 @@ MODES = (AGENT, CREDENTIAL, PLAINTEXT)
 FOLDER = "/etc/mlkeys"
 RUNTIME = "/run/mlkeys"
 
-_SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*")
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]+")
 _MODE = re.compile(r"0?[0-7]{3}")
@@ -82,16 +82,13 @@ def described(
     Raises:
         InvalidOption: with every problem of all services. The text shows no value of a secret.
     """
-    files = encrypted_files(documents)
-    found, problems, names = [], [], set()
-    for service in services:
-        name = str(service.get("name") or "")
+    files, given = encrypted_files(documents), list(services)
+    found, problems = [], []
+    for index, service in enumerate(given):
         one = _Service(service, files, host)
-        if name in names:
-            one.problems.append("another service has the same name")
-        names.add(name)
+        one.problems += problems_of_names(given, index)
         found.append(one.described())
-        problems += [f"The service '{name}': {problem}" for problem in one.problems]
+        problems += [f"The service '{one.name}': {problem}" for problem in one.problems]
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
     return found
@@ -120,8 +117,7 @@ class _Service:
     def described(self) -> dict[str, Any]:
         given = self._given
         place = {"name": self.name, "folder": self.folder, "runtime": self.runtime}
-        if not _SERVICE.fullmatch(self.name) or self.name.endswith(".service"):
-            self.problems.append("its name must consist of letters, digits, '_', '-' and '.', without '.service'")
+        self.problems += problems_of_name(self.name, present=given.get("state") != "absent")
         if given.get("state") == "absent":
             return {**place, "state": "absent", "user": self.user}
         self._check()
@@ -318,6 +314,7 @@ class _Service:
             host.approle,
             host.approle_path,
             self.folder,
+            self.runtime,
             host.secret_id_kept,
             host.ca_cert,
             host.namespace,

@@ -177,6 +177,17 @@ def test_a_valid_secret_id_is_kept_and_an_invalid_one_is_replaced(bao: Bao, role
     assert again["reason"] == "the current secret ID is used up, expired or destroyed"
 
 
+def test_a_secret_id_of_another_role_is_replaced(bao: Bao, role: dict[str, Any]) -> None:
+    """The server answers with nothing about one, and refuses to destroy it as if rights were missing."""
+    other = {**role, "role": "other"}
+    run(bao, ROLE, name="other", path=role["path"])
+    accessor = run(bao, SECRET_ID, **other)["secret_id"]["accessor"]
+    unchanged(bao, SECRET_ID, **role, accessor=accessor, state="absent")
+    another = run(bao, SECRET_ID, **role, accessor=accessor)
+    assert another["reason"] == "the current secret ID is used up, expired or destroyed"
+    assert run(bao, SECRET_ID, **role, accessor=another["secret_id"]["accessor"], state="absent").changed
+
+
 def test_a_secret_id_that_never_expires_is_kept(bao: Bao, role: dict[str, Any]) -> None:
     made = run(bao, SECRET_ID, **role)
     unchanged(bao, SECRET_ID, **role, accessor=made["secret_id"]["accessor"], renew_before="3650d")

@@ -42,7 +42,7 @@ class Machine:
     def login(self, **more: Any) -> Login:
         (self.folder / "role_id").write_text(self.role.role_id)
         (self.folder / "secret_id").write_text(self.role.secret_id)
-        return Login(self.bao.addr, "run", self.role.mount, str(self.folder), **more)
+        return Login(self.bao.addr, "run", self.role.mount, str(self.folder), str(self.folder), **more)
 
     def seal(self, values: Mapping[str, str]) -> dict[str, Sealed]:
         ciphertexts = encrypted(self.bao, self.mount, values, KEY)

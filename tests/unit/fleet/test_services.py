@@ -80,7 +80,7 @@ class Folder:
         for folder in (self.folder, self.runtime):
             folder.mkdir(parents=True)
         self.agent('contents = "{{ with secret \\"my/transit/decrypt/k\\" \\"ciphertext=vault:v1:AAAA\\" }}"')
-        self.script("service", "exit 0")
+        self.script("service", "echo gw runs as 42")
         self.root = root
 
     def agent(self, text: str) -> None:
@@ -114,6 +114,11 @@ def test_the_role_says_what_a_service_started_with_and_what_its_next_start_decry
     host.record("digest abc\nkey my/transit/k\nversion 1\nversion 3\n")
     started = ["gw digest abc", "gw key my/transit/k", "gw version 1", "gw version 3"]
     assert host.look()[3:] == started
+    # A service that waits for its secrets does not run, and that of an earlier release says it in the same words.
+    host.script("service", "echo gw waits for its secrets as 42")
+    (host.folder / "started").touch()
+    assert host.look() == ["gw uses my/transit/k", "gw known yes", "gw started yes", *started]
+    (host.folder / "started").unlink()
     host.script("service", "exit 3")
     assert host.look() == ["gw uses my/transit/k", "gw known yes", *started]
     # It gets some time to restart.

@@ -183,5 +183,24 @@ NOW = Logins(now=1767225600.0, within=14 * DAY)
 
 
 def running(expires: str) -> dict[str, Any]:
-    lines = ["gw known yes", "gw runs yes", "gw version 1", f"gw expires {expires}"]
+    lines = ["gw known yes", "gw runs yes", "gw started yes", "gw version 1", f"gw expires {expires}"]
+    return looked(lines)
+
+
+def looked(lines: list[str]) -> dict[str, Any]:
     return {**host(), "vault_transit_host_running": {"stdout_lines": lines}}
+
+
+@pytest.mark.parametrize(
+    ("lines", "severity", "text"),
+    [
+        (["gw known yes", "gw started yes"], "error", "a: gw does not run, or waits for its secrets. See its log."),
+        (["gw known yes", "gw runs yes"], "warning", "a: gw runs, but what was deployed last did not come up."),
+    ],
+)
+def test_a_service_that_is_down_or_whose_last_start_failed_is_named(lines: list[str], severity: str, text: str) -> None:
+    report = status([key()], [looked(lines)], LIMIT, NOW)
+    [problem] = report["problems"]
+    assert problem["severity"] == severity
+    assert problem["text"].startswith(text)
+    assert not report["healthy"]

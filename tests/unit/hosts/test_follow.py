@@ -13,10 +13,11 @@ import jinja2
 import pytest
 
 TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templates" / "fetch.j2"
-# Ends well from its second run on, and leaves what it decrypted.
+# Ends well from its second run on, and leaves what it decrypted where its configuration says.
 AGENT = """#!/bin/sh
 echo x >> {folder}/runs
-test "$(wc -l < {folder}/runs)" -gt 1 && echo KEY=1 > {folder}/run/gw/environment
+place=$(sed -n 's/^destination = "\\(.*\\)"$/\\1/p' "${{2#-config=}}")
+test "$(wc -l < {folder}/runs)" -gt 1 && echo KEY=1 > "$place"
 """
 
 
@@ -37,6 +38,7 @@ class Service:
                 "key": "ml",
                 "mode": "agent",
                 "watch": watch,
+                "environment_file": str(self.runtime / "environment"),
             },
             vault_transit_host_program=str(root / "agent"),
             vault_transit_host_secret_id_kept=True,
@@ -48,7 +50,7 @@ class Service:
     def agent(self, text: str, age: float = 1000.0) -> None:
         """Write its configuration, so long ago."""
         path = self.root / "agent.hcl"
-        path.write_text(text + "\n", encoding="utf-8")
+        path.write_text(f'{text}\ndestination = "{self.runtime}/environment"\n', encoding="utf-8")
         os.utime(path, (path.stat().st_mtime - age,) * 2)
 
     def run(self, command: str, timeout: float = 10.0) -> int:
@@ -87,12 +89,54 @@ def test_a_service_that_does_not_follow_is_never_stale(tmp_path: Path) -> None:
     assert service.run("stale") != 0
 
 
-def test_it_tries_until_the_new_ciphertext_decrypts_and_leaves_nothing_of_it(service: Service) -> None:
+def test_it_tries_until_the_new_ciphertext_decrypts_and_only_the_next_start_gets_it(service: Service) -> None:
+    environment = service.runtime / "environment"
+    environment.write_text("KEY=0\n", encoding="utf-8")
     service.run("record")
     service.agent("vault:v4:AA")
     assert service.run("prove") == 0
     assert (service.root / "runs").read_text(encoding="utf-8").split() == ["x", "x"]
+    # The program that runs has what it had, and its next start waits for nothing.
+    assert environment.read_text(encoding="utf-8") == "KEY=0\n"
+    assert not (service.runtime / "attempts").exists()
+    # As systemd does between the two.
+    service.run("clear")
+    assert not environment.exists()
+    service.run("record")
+    assert service.run("once") == 0
+    assert environment.read_text(encoding="utf-8") == "KEY=1\n"
+    assert [path.name for path in service.runtime.iterdir()] == ["environment"]
+    assert (service.root / "runs").read_text(encoding="utf-8").split() == ["x", "x"]
+
+
+def test_what_was_proved_is_not_for_another_ciphertext(service: Service) -> None:
+    service.run("record")
+    service.agent("vault:v4:AA")
+    service.run("prove")
+    service.agent("vault:v5:AA")
+    service.run("record")
+    assert service.run("once") == 0
+    assert len((service.root / "runs").read_text(encoding="utf-8").split()) == 3
+    service.run("clear")
     assert [path.name for path in service.runtime.iterdir()] == ["attempts"]
+
+
+def test_a_start_at_the_same_time_keeps_its_own_files(service: Service) -> None:
+    """The program has ended meanwhile, and its start has what it needs: nobody takes it away, and nothing is left."""
+    environment = service.runtime / "environment"
+    start = f"/bin/sh {service.root}/fetch record; echo KEY=2 > {environment}\n"
+    with (service.root / "agent").open("a", encoding="utf-8") as agent:
+        agent.write(start)
+    service.run("record")
+    service.agent("vault:v4:AA")
+    assert service.run("prove") == 0
+    assert environment.read_text(encoding="utf-8") == "KEY=2\n"
+    assert [path.name for path in service.runtime.iterdir()] == ["environment"]
+
+
+def test_a_start_without_its_file_is_none(service: Service) -> None:
+    (service.root / "agent").write_text("#!/bin/sh\n", encoding="utf-8")
+    assert service.run("once") == 1
 
 
 def test_a_ciphertext_that_has_just_changed_has_to_settle(service: Service) -> None:

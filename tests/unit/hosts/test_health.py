@@ -45,11 +45,14 @@ class Service:
             vault_transit_host_service={
                 "name": "gw",
                 "folder": str(self.folder),
+                "runtime": str(self.folder),
                 "startup_grace": grace,
                 "ready": ready,
             },
             vault_transit_host_start_timeout=timeout,
             vault_transit_host_with_systemd=systemd,
+            vault_transit_host_approle_path="machines/",
+            vault_transit_host_role_id="4711",
         )
         script = script.replace("/var/log/mlkeys/$name.log", str(self.log))
         env = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
@@ -123,6 +126,43 @@ def test_a_port_accepts_connections(service: Service) -> None:
 def test_a_command_ends_well(service: Service) -> None:
     assert service.check(command=["/bin/sh", "-c", "exit 0"]) == ""
     assert service.check(command=["/bin/sh", "-c", "exit 1"]).startswith("It is not ready after 1 seconds.")
+
+
+def test_a_command_ends_with_the_time_and_with_the_program(service: Service) -> None:
+    command = ["/bin/sh", "-c", "sleep 47.11 & sleep 47.11"]
+    assert service.check(command=command).startswith("It is not ready after 1 seconds.")
+    service.behaves(f'test "$1" != pid || test -e {service.folder}/ended || echo 42; touch {service.folder}/seen')
+    ends = f"sleep 0.2; touch {service.folder}/ended; sleep 47.11"
+    assert service.check(timeout=30, command=["/bin/sh", "-c", ends]).startswith("Its program ended before it was")
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"47.11" in content(path)]
+    assert left == []
+
+
+def content(path: Path) -> bytes:
+    """Nothing of a process that ends at this moment."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("refused", "The server does not know its secret ID any more, or its AppRole. Run the role again."),
+        (
+            "locked",
+            'bao write -f "sys/locked-users/$(bao read -field=accessor sys/auth/machines)/unlock/4711".',
+        ),
+    ],
+)
+def test_a_refused_login_is_not_waited_for(service: Service, name: str, said: str) -> None:
+    service.behaves(f'test "$1" = status && touch {service.folder}/{name}')
+    assert said in service.check(timeout=30)
+    # What a start before this one has noted says nothing about this one.
+    service.behaves('test "$1" = status')
+    os.utime(service.folder / name, (4711, 4711))
+    assert service.check().startswith("It has no secrets after 1 seconds.")
 
 
 # What systemd says of a unit, one property a line in a file.

@@ -156,6 +156,8 @@ def test_every_change_of_what_a_service_gets_changes_its_fingerprint() -> None:
         ({"name": "a/b"}, "its name must consist of letters"),
         ({"name": "a.service"}, "without '.service'"),
         ({"name": ".."}, "its name must consist of letters"),
+        ({"name": "mlkeys-wa"}, "the role keeps names that begin with 'mlkeys-'"),
+        ({"name": "wa.versions"}, "the role keeps names that begin with 'mlkeys-'"),
         ({"mode": "file"}, "mode must be one of agent, credential, plaintext"),
         ({"command": []}, "command is missing"),
         ({"command": ["/usr/bin/app -x"]}, "'/usr/bin/app -x' looks like a whole line"),
@@ -230,6 +232,16 @@ def test_all_problems_are_reported_at_once() -> None:
         described(services, [], Host(**HOST))
     for one in ("'y'", "'A-' is not", "'a' is in no file", "The service 'x': another service has the same name"):
         assert one in refused.value.message
+
+
+def test_services_share_no_file_at_boot() -> None:
+    services: list[dict[str, Any]] = [
+        {"name": name, "command": ["/a"], "environment": {"A": "a"}} for name in ("a.b", "a_b")
+    ]
+    with pytest.raises(InvalidOption, match=r"The service 'a_b': its name differs from 'a[.]b'"):
+        described(services, [document("a")], Host(**HOST))
+    # One that has to go may have any name that one ever had.
+    assert described([{"name": "mlkeys-wa", "state": "absent"}], [], Host(**HOST))[0]["name"] == "mlkeys-wa"
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=20))

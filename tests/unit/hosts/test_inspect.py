@@ -17,8 +17,8 @@ TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templat
 NAME = "no-such-service"
 
 
-def inspected(folder: Path, **more: object) -> list[str]:
-    """What is reported of the service, without its name.
+def reported(folder: Path, **more: object) -> list[str]:
+    """What is reported of the service and of the host.
 
     Args:
         more: further facts of the service.
@@ -34,12 +34,17 @@ def inspected(folder: Path, **more: object) -> list[str]:
         **more,
     }
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    script = template.render(vault_transit_host_described=[service])
+    script = template.render(vault_transit_host_described=[service], inventory_hostname="one")
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
     # As Ansible splits it, which takes more than line feeds for ends.
     lines = done.stdout.decode().splitlines()
     assert {line.partition(" ")[0] for line in lines} <= {".", NAME}
-    return [line.removeprefix(f"{NAME} ") for line in lines if line.startswith(NAME)]
+    return lines
+
+
+def inspected(folder: Path, **more: object) -> list[str]:
+    """What is reported of the service, without its name."""
+    return [line.removeprefix(f"{NAME} ") for line in reported(folder, **more) if line.startswith(NAME)]
 
 
 def look(folder: Path) -> list[str]:
@@ -144,3 +149,12 @@ def test_of_placed_files_it_is_reported_only_that_they_are_as_described(folder: 
     assert {"has user", "has group", f"link {link}"} <= set(found)
     os.chown(same, 12345, 12345)
     assert not [line for line in inspected(folder, **more, places=places) if str(same) in line]
+
+
+@pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="this machine has systemd")
+def test_a_host_without_systemd_hears_no_program_before_anything_changes(folder: Path) -> None:
+    service = {"state": "present", "user": "root", "group": "root", "placed": [], "places": []}
+    said = f". problem {NAME} has ready with notify, which needs systemd, and one has none. Set port, url or command"
+    [problem] = [line for line in reported(folder, **service, ready={"notify": True}) if "problem" in line]
+    assert problem.startswith(said)
+    assert not [line for line in reported(folder, **service) if "problem" in line]
