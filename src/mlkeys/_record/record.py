@@ -61,6 +61,14 @@ class Made:
             hosts={**self.hosts, **other.hosts},
         )
 
+    def on_server(self) -> Made:
+        """Return the objects of the server alone."""
+        return Made(**{kind: getattr(self, kind) for kind in KINDS})
+
+    def both(self, other: Made) -> Made:
+        """Return the objects of the server that both have."""
+        return Made(**{kind: getattr(self, kind) & getattr(other, kind) for kind in KINDS})
+
     def minus(self, other: Made) -> Made:
         """Return what the other does not have."""
         secrets = {key: names - other.secrets.get(key, frozenset()) for key, names in self.secrets.items()}

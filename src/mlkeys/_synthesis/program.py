@@ -44,6 +44,10 @@ def load(program: Path) -> Root:
         # What the program prints is not output of the command.
         with contextlib.redirect_stdout(sys.stderr):
             runpy.run_path(str(path), run_name="__main__")
+    except SystemExit as end:
+        # A program may end like any other: sys.exit(main()).
+        if end.code not in (None, 0):
+            raise MlkeysError(hidden(f"{program} ended with {_status(end)}: nothing was made of it.")) from None
     except SyntaxError as mistake:
         raise MlkeysError(f"{mistake.filename}:{mistake.lineno}: {mistake.msg}") from None
     except AppInvalid:
@@ -55,6 +59,10 @@ def load(program: Path) -> Root:
         session.reset(in_session)
         sys.path[:] = before
     return _the_app(program, running, flat, stack)
+
+
+def _status(end: SystemExit) -> str:
+    return f"status {end.code}" if isinstance(end.code, int) else f"the message {str(end.code)!r}"
 
 
 def _line(problem: MlkeysError) -> str:

@@ -15,11 +15,11 @@ from mlkeys._commands.deployment.carry import check_moved, moves_of
 from mlkeys._commands.deployment.departed import Departed
 from mlkeys._commands.deployment.generated import check_generated, known_of
 from mlkeys._commands.deployment.needed import check_needed
-from mlkeys._commands.deployment.owners import check_owners, on_server
+from mlkeys._commands.deployment.owners import check_owners, check_roles, on_server
 from mlkeys._commands.deployment.state import StackState, program_folder, states_of
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
-from mlkeys._record.record import Made
+from mlkeys._record.record import Made, Record
 from mlkeys._record.remade import Known
 from mlkeys._system import collection
 from mlkeys._targets.state_names import FOLDER
@@ -30,12 +30,12 @@ class Comparison:
     """A stack and what left it.
 
     Attributes:
-        owner: the name of the stack on its server; None for a new one.
+        former_owners: other stacks of the program that made policies which this one has now, as their comments say.
     """
 
     state: StackState
     departed: Departed
-    owner: str | None
+    former_owners: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ def compared(app: Root, gone: Root, program: Path, stacks: Sequence[Stack], choi
     # What it finds out, and the playbooks, need one login.
     collection.share()
     by_name = {state.name: state for state in states if state.name in chosen}
-    found = [_compared(by_name[stack.node.id], states, known, choices) for stack in stacks]
+    records = [state.record for state in by_name.values() if state.record is not None]
+    found = [_compared(by_name[stack.node.id], states, known, choices, records) for stack in stacks]
     if unknown := departed.unknown_names([one.departed for one in found], choices.named):
         raise MlkeysError(
             f"{', '.join(unknown)}: no former deployment made it, or the program still has it. Name a key as "
@@ -82,26 +83,49 @@ def compared(app: Root, gone: Root, program: Path, stacks: Sequence[Stack], choi
 
 
 def _compared(
-    state: StackState, states: Sequence[StackState], known: Mapping[str, Known], choices: Choices
+    state: StackState,
+    states: Sequence[StackState],
+    known: Mapping[str, Known],
+    choices: Choices,
+    going: Sequence[Record],
 ) -> Comparison:
-    """Compare one stack."""
+    """Compare one stack.
+
+    Args:
+        going: the records of all stacks of this run.
+    """
     if not choices.everything:
         check_moved(state)
-    server = on_server(state)
-    ours = {other.record.owner for other in states if other.record is not None}
+    records = [other.record for other in states if other.record is not None]
+    server = on_server(state, _all_made(records), _all_made(going) if choices.everything else None)
+    ours = {record.owner for record in records}
     owner = check_owners(state, server, ours, adopt=choices.adopt)
+    if not choices.everything:
+        check_roles(state, server, ours, adopt=choices.adopt)
     adopts = state.record is None and owner is not None
     if not choices.everything:
         check_generated(state, known, choices.generate, adopts=adopts)
-    if state.record is None and owner is not None:
-        state.begin(owner, server.made_by(owner))
+    if choices.adopt:
+        found = server.there if owner is None else server.there.union(server.made_by(owner))
+        state.adopt(found, owner)
+    else:
+        state.foreign = server.there
     if server.unread and state.record is None:
         click.echo(f"Note: the token may not list {server.unread}. What a lost record made is not found.", err=True)
     others = [_shared(other.wanted, state.former) for other in states if other is not state]
     # What moves to another name has not left.
     others += [Made(secrets={one.former: frozenset(one.names.values())}) for one in moves_of(state)]
     left = departed.departed(state, server, others, choices.named, everything=choices.everything)
-    return Comparison(state, left, owner)
+    former = {one.id for name, one in server.owners.items() if name in state.wanted.policies and one.id in ours}
+    own = state.record.owner if state.record is not None else ""
+    return Comparison(state, left, sorted(f"owner {one}" for one in former if one != own))
+
+
+def _all_made(records: Sequence[Record]) -> Made:
+    made = Made()
+    for record in records:
+        made = made.union(record.made.on_server())
+    return made
 
 
 def _shared(made: Made, former: Made) -> Made:

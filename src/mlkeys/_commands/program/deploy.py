@@ -99,7 +99,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
 def _deploy(one: Comparison, folder: Path, show: TextIO, arguments: Sequence[str], given: Sequence[str]) -> Run:
     """Deploy a stack, then delete what left it. The record is written before and after."""
     project = project_of(one.state, folder)
-    one.state.begin(one.owner)
+    one.state.begin()
     if found := moves_of(one.state):
         moved = carry(one.state, found, project, show)
         if moved.status:

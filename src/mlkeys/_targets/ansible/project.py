@@ -247,4 +247,6 @@ class AnsibleProject:
             )
         ]
         play = self._head(f"Delete what stack {self._stack.node.id} created")
+        # The command `mlkeys destroy` gives what it found out.
+        play["vars"] = {**ciphertexts.recorded(self._values), "destroyed": Template("{{ recorded }}")}
         return {**play, "tasks": [*tasks, *records]}
