@@ -104,6 +104,7 @@ class Record:
         program: the file of the program.
         url: address of the server, None where the environment says it.
         namespace: on the server, None where the environment says it.
+        complete: whether a deployment came to its end, so that the record has all secrets; None where it is unknown.
     """
 
     owner: str
@@ -112,6 +113,7 @@ class Record:
     made: Made = field(default_factory=Made)
     url: str | None = None
     namespace: str | None = None
+    complete: bool | None = None
 
     def text(self) -> str:
         """Return the file."""
@@ -122,6 +124,7 @@ class Record:
             "program": self.program,
             "stack": self.stack,
             **{name: given for name, given in (("url", self.url), ("namespace", self.namespace)) if given is not None},
+            **({"complete": self.complete} if self.complete is not None else {}),
             **{kind: sorted(getattr(made, kind)) for kind in KINDS},
             "secrets": {key: sorted(names) for key, names in made.secrets.items()},
             "generated": sorted(made.generated),
@@ -167,8 +170,10 @@ def _record(data: Any) -> Record:
         hosts={host: {**given} for host, given in data["hosts"].items()},
     )
     # Records of the first version do not have the server.
-    server = {name: _text(data[name]) for name in ("url", "namespace") if name in data}
-    return Record(_text(data["owner"]), _text(data["program"]), _text(data["stack"]), made, **server)
+    url, namespace = (_text(data[name]) if name in data else None for name in ("url", "namespace"))
+    complete = data.get("complete")
+    known = complete if isinstance(complete, bool) else None
+    return Record(_text(data["owner"]), _text(data["program"]), _text(data["stack"]), made, url, namespace, known)
 
 
 def _all(secrets: Mapping[str, Names]) -> Names:

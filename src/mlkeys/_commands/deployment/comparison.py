@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,8 +23,9 @@ from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record
 from mlkeys._record.remade import Known
+from mlkeys._shared.schema import did_you_mean
 from mlkeys._system import collection
-from mlkeys._targets.state_names import FOLDER
+from mlkeys._targets.state_names import FOLDER, RECORD_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,22 @@ class Comparison:
     state: StackState
     departed: Departed
     former_owners: Sequence[str] = ()
+
+    def arguments(self, generate: Collection[str] = ()) -> list[str]:
+        """Return arguments for the playbook of the stack.
+
+        Args:
+            generate: names of random secrets to make again.
+        """
+        given: dict[str, Any] = {}
+        if generate:
+            given["generate"] = [*generate]
+        if self.former_owners:
+            given["former_managers"] = [*self.former_owners]
+        if self.state.record is not None and not (self.state.folder / RECORD_FILE).exists():
+            # A comparison does not write what it takes over.
+            given["recorded"] = json.loads(self.state.record.text())
+        return ["--extra-vars", json.dumps(given)] if given else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +97,7 @@ def compared(app: Root, gone: Root, program: Path, stacks: Sequence[Stack], choi
             f"{', '.join(unknown)}: no former deployment made it, or the program still has it. Name a key as "
             "ENGINE/KEY."
         )
+    _check_generate(by_name.values(), choices.generate)
     check_needed([one.departed for one in found], states, everything=choices.everything)
     return found
 
@@ -119,6 +139,19 @@ def _compared(
     former = {one.id for name, one in server.owners.items() if name in state.wanted.policies and one.id in ours}
     own = state.record.owner if state.record is not None else ""
     return Comparison(state, left, sorted(f"owner {one}" for one in former if one != own))
+
+
+def _check_generate(states: Iterable[StackState], generate: Collection[str]) -> None:
+    """Check that random secrets have the names that the user gives.
+
+    Raises:
+        MlkeysError: one has not.
+    """
+    known = {name.rpartition("/")[2] for state in states for name in state.wanted.generated}
+    for name in generate:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise MlkeysError(f"--generate {name}: the program has no random secret of this name.{near}")
 
 
 def _all_made(records: Sequence[Record]) -> Made:

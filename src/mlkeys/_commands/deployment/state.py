@@ -82,7 +82,7 @@ class StackState:
 
     def begin(self) -> None:
         """Record what is about to be made: what a stopped deployment made is not forgotten."""
-        record = self.record or Record(os.urandom(8).hex(), self.program, self.name)
+        record = self.record or Record(os.urandom(8).hex(), self.program, self.name, complete=False)
         made = self.former.union(replace(self._own(), secrets={}, generated=frozenset()))
         record = replace(record, url=self.stack.url, namespace=self.stack.namespace)
         self.write(replace(record, program=self.program, stack=self.name, made=made))
@@ -92,7 +92,7 @@ class StackState:
         if self.gone and not kept:
             self.forget()
         elif self.record is not None:
-            self.write(self.record.with_made(self._own().union(kept)))
+            self.write(replace(self.record.with_made(self._own().union(kept)), complete=True))
 
     def _own(self) -> Made:
         """What the program makes, and not what it found: to delete that is not up to it."""

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -85,18 +84,17 @@ def command(  # noqa: PLR0913  each is an argument of the command
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)
     arguments = ["--limit", f"localhost,{limit}"] if limit is not None else []
-    given = ["--extra-vars", json.dumps({"generate": generate})] if generate else []
     by_name = {one.state.name: one for one in found}
 
     def run(name: str, show: TextIO) -> Run:
-        return _deploy(by_name[name], folder, show, arguments, given)
+        return _deploy(by_name[name], folder, show, arguments, generate)
 
     done = run_each([stack.node.id for stack in todo], run, kind="stack", as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
         raise MlkeysError(f"Stack {failed[0]} failed. Fix the errors and rerun; completed steps are kept.")
 
 
-def _deploy(one: Comparison, folder: Path, show: TextIO, arguments: Sequence[str], given: Sequence[str]) -> Run:
+def _deploy(one: Comparison, folder: Path, show: TextIO, arguments: Sequence[str], generate: Sequence[str]) -> Run:
     """Deploy a stack, then delete what left it. The record is written before and after."""
     project = project_of(one.state, folder)
     one.state.begin()
@@ -106,7 +104,7 @@ def _deploy(one: Comparison, folder: Path, show: TextIO, arguments: Sequence[str
             return moved
     run = Run()
     if not one.state.gone:
-        run = ansible_playbook(project, "site.yml", [*arguments, *given], show=show)
+        run = ansible_playbook(project, "site.yml", [*arguments, *one.arguments(generate)], show=show)
     if run.status:
         return run
     if one.departed.left.deleted:

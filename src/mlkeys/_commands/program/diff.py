@@ -84,12 +84,14 @@ def command(
 def _compare(found: Sequence[Comparison], folder: Path, *, as_json: bool) -> dict[str, Run]:
     """Compare each stack with its server and hosts, and count what left it."""
     left = {one.state.name: one.departed.left for one in found}
+    given = {one.state.name: one.arguments() for one in found}
     gone = {one.state.name for one in found if one.state.gone}
 
     def run(name: str, show: TextIO) -> Run:
         made, deleted = Run(), left[name].deleted
         if name not in gone:
-            made = ansible_playbook(folder / "ansible" / name, "site.yml", ["--check", "--diff"], show=show)
+            words = ["--check", "--diff", *given[name]]
+            made = ansible_playbook(folder / "ansible" / name, "site.yml", words, show=show)
             # What site.yml purges from a file it has counted itself.
             deleted = replace(deleted, secrets={})
         made.changed += sum(1 for _ in lines(deleted))

@@ -21,7 +21,8 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
 from mlkeys._shared.schema import KEY_ATTRIBUTES
-from mlkeys._targets.ansible.ciphertexts import VARS, manager
+from mlkeys._targets.ansible.ciphertexts import VARS, former_managers, manager
+from mlkeys._targets.ansible.jinja import literal
 from mlkeys._targets.ansible.tasks import (
     KEY,
     KEYS,
@@ -35,7 +36,6 @@ from mlkeys._targets.ansible.tasks import (
     tasks_of,
     unless_new,
 )
-from mlkeys._targets.ansible.jinja import literal
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import variable_name
@@ -329,6 +329,7 @@ def _policies_task(policies: Sequence[Element], values: Values) -> Task:
         POLICY: {
             "name": Template("{{ item }}"),
             "managed_by": manager(values.stack),
+            "former_managers": former_managers(),
             "rules": Template("{{ lookup('ansible.builtin.file', 'policies/' ~ item ~ '.hcl') }}"),
         },
         "loop": [Commented(_comment(policy), _task(policy, values)[POLICY]["name"]) for policy in policies],
