@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -64,6 +64,14 @@ class Made:
     def on_server(self) -> Made:
         """Return the objects of the server alone."""
         return Made(**{kind: getattr(self, kind) for kind in KINDS})
+
+    def without_hosts(self, names: Collection[str]) -> Made:
+        """Return the rest of it, without what is on these hosts."""
+
+        def rest(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+            return {host: given for host, given in found.items() if host not in names}
+
+        return replace(self, files=rest(self.files), agents=rest(self.agents), hosts=rest(self.hosts))
 
     def both(self, other: Made) -> Made:
         """Return the objects of the server that both have."""

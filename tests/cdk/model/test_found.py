@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from mlkeys import transit as vault
 from mlkeys._commands.deployment.comparison import _check_generate
 from mlkeys._commands.deployment.departed import departed
 from mlkeys._commands.deployment.owners import OnServer, Owner, check_roles
+from mlkeys._commands.deployment.paths import forget_hosts, put
 from mlkeys._commands.deployment.state import StackState, record_in, states_of
 from mlkeys._record.record import Made
 from mlkeys._synthesis.program import load
@@ -34,6 +36,10 @@ def state(tmp_path: Path) -> StackState:
     return found
 
 
+def names(*found: Iterable[str]) -> list[list[str]]:
+    return [sorted(one) for one in found]
+
+
 def recorded(state: StackState) -> Made:
     record = record_in(state.folder)
     assert record is not None
@@ -43,12 +49,12 @@ def recorded(state: StackState) -> Made:
 def test_what_was_found_is_not_recorded(state: StackState) -> None:
     state.foreign = FOUND
     state.begin()
-    assert (recorded(state).keys, recorded(state).engines) == ({"t/own"}, frozenset())
+    assert names(recorded(state).keys, recorded(state).engines) == [["t/own"], []]
     state.finish(Made())
-    assert (recorded(state).keys, recorded(state).engines) == ({"t/own"}, frozenset())
+    assert names(recorded(state).keys, recorded(state).engines) == [["t/own"], []]
     assert recorded(state).secrets == {"t/own": {"master_key"}}
     destroyed = departed(state, OnServer(there=FOUND), [], everything=True).destroyed
-    assert (destroyed.keys, destroyed.engines, destroyed.roles) == ({"t/own"}, frozenset(), {"approle/r"})
+    assert names(destroyed.keys, destroyed.engines, destroyed.roles) == [["t/own"], [], ["approle/r"]]
     # Somebody who says so takes it over, and nothing is written before the deployment.
     state.adopt(FOUND, None)
     assert recorded(state).keys == {"t/own"}
@@ -65,12 +71,12 @@ def test_an_engine_stays_for_the_keys_of_others(state: StackState) -> None:
     state.begin()
     shared = OnServer(shared=Made(engines=frozenset({"t"})))
     one = departed(state, shared, [], everything=True)
-    assert (one.destroyed.engines, one.destroyed.keys) == (frozenset(), {"t/k", "t/own"})
+    assert names(one.destroyed.engines, one.destroyed.keys) == [[], ["t/k", "t/own"]]
     assert "    s: engine t (kept: others use it)" in one.shown()
     # The same holds for one that left the program.
     state.wanted = Made()
     one = departed(state, shared, [], everything=True)
-    assert (one.left.deleted.engines, one.left.deleted.keys) == (frozenset(), {"t/k", "t/own"})
+    assert names(one.left.deleted.engines, one.left.deleted.keys) == [[], ["t/k", "t/own"]]
 
 
 def test_an_approle_of_another_program_is_refused(state: StackState) -> None:
@@ -88,6 +94,40 @@ def test_a_random_secret_that_nobody_has_is_not_made_again(state: StackState) ->
     _check_generate([state], ["master_key"])
     with pytest.raises(MlkeysError, match=r"no random secret of this name\. Did you mean 'master_key'"):
         _check_generate([state], ["master_keys"])
+
+
+def test_records_hold_paths_as_they_are(state: StackState) -> None:
+    text = "{{ root }}/p.env"
+    state.wanted = Made(files={"h": {text: "plaintext"}}, hosts={"h": {}})
+    # A record of a former version holds the text.
+    state.begin()
+    put(state, [text], {"h": {text: "/x/p.env"}})
+    state.begin()
+    assert recorded(state).files == {"h": {"/x/p.env": "plaintext"}}
+    # The variable gets another value.
+    state.wanted = Made(files={"h": {text: "plaintext"}}, hosts={"h": {}})
+    put(state, [text], {"h": {text: "/y/p.env"}})
+    gone = departed(state, OnServer(), []).left.deleted
+    assert gone.files == {"h": {"/x/p.env": "plaintext"}}
+    # Where it cannot be evaluated, nothing has left.
+    state.wanted = Made(files={"h": {text: "plaintext"}}, hosts={"h": {}})
+    put(state, [text], {})
+    assert not departed(state, OnServer(), []).left.deleted.files
+
+
+def test_a_host_that_is_gone_can_be_given_up(state: StackState) -> None:
+    state.wanted = Made(files={"host": {"/p.env": "plaintext"}}, hosts={"host": {}})
+    state.begin()
+    with pytest.raises(MlkeysError, match="the program has files for this host"):
+        forget_hosts([state], ["host"])
+    state.wanted = Made()
+    with pytest.raises(MlkeysError, match=r"no former deployment made files on this host\. Did you mean 'host'"):
+        forget_hosts([state], ["hots"])
+    assert departed(state, OnServer(), []).left.deleted.files
+    forget_hosts([state], ["host"])
+    assert not departed(state, OnServer(), []).left.deleted
+    state.finish(Made())
+    assert not recorded(state).files
 
 
 PROGRAM = "import sys\nfrom mlkeys import App, Stack\napp = App()\nStack(app, 's')\napp.synth()\n"

@@ -16,8 +16,10 @@ from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import check_moved, moves_of
 from mlkeys._commands.deployment.departed import Departed
 from mlkeys._commands.deployment.generated import check_generated, known_of
+from mlkeys._commands.deployment.gone import project_of
 from mlkeys._commands.deployment.needed import check_needed
 from mlkeys._commands.deployment.owners import check_owners, check_roles, on_server
+from mlkeys._commands.deployment.paths import evaluate, forget_hosts
 from mlkeys._commands.deployment.state import StackState, program_folder, states_of
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
@@ -64,21 +66,26 @@ class Choices:
     Attributes:
         named: keys and engines to delete if they left.
         generate: names of random secrets to make again.
+        forget: hosts that do not exist any more.
         adopt: whether to take over what has an owner without a record.
         everything: whether all will be deleted.
     """
 
     named: Collection[str] = ()
     generate: Collection[str] = ()
+    forget: Collection[str] = ()
     adopt: bool = False
     everything: bool = False
 
 
-def compared(app: Root, gone: Root, program: Path, stacks: Sequence[Stack], choices: Choices) -> list[Comparison]:
+def compared(
+    app: Root, gone: Root, program: Path, stacks: Sequence[Stack], choices: Choices, out: Path
+) -> list[Comparison]:
     """Compare stacks with their records and with the server.
 
     Args:
         gone: the stacks that left the program.
+        out: the folder with the generated files.
 
     Raises:
         MlkeysError: a key or a random secret has another name and its ciphertexts do not follow, a policy is somebody
@@ -90,6 +97,10 @@ def compared(app: Root, gone: Root, program: Path, stacks: Sequence[Stack], choi
     # What it finds out, and the playbooks, need one login.
     collection.share()
     by_name = {state.name: state for state in states if state.name in chosen}
+    forget_hosts(by_name.values(), choices.forget)
+    for state in states:
+        # What moves to another stack has its path there.
+        evaluate(state, project_of(state, out))
     records = [state.record for state in by_name.values() if state.record is not None]
     found = [_compared(by_name[stack.node.id], states, known, choices, records) for stack in stacks]
     if unknown := departed.unknown_names([one.departed for one in found], choices.named):

@@ -40,7 +40,10 @@ from mlkeys._errors import MlkeysError
     "--delete-keys", multiple=True, metavar="NAME", help="Also delete this key (ENGINE/KEY) or engine; repeatable."
 )
 @click.option("--generate", multiple=True, metavar="NAME", help="Make a new value for this lost secret; repeatable.")
-@click.option("--adopt", is_flag=True, help="Take over policies whose record is lost.")
+@click.option(
+    "--forget-host", multiple=True, metavar="NAME", help="Give up the files on this host, which is gone; repeatable."
+)
+@click.option("--adopt", is_flag=True, help="Take over what is on the server and in no record.")
 @json_option
 @failing_plainly
 def command(  # noqa: PLR0913  each is an argument of the command
@@ -52,6 +55,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     yes: bool,
     delete_keys: tuple[str, ...],
     generate: tuple[str, ...],
+    forget_host: tuple[str, ...],
     adopt: bool,
     as_json: bool,
 ) -> None:
@@ -80,7 +84,8 @@ def command(  # noqa: PLR0913  each is an argument of the command
     app, folder = synthesised(program, out)
     todo = chosen(app, stacks, (gone := gone_stacks(app, program, folder)).stacks)
     require_sources(states_of(app, program, [stack for stack in todo if stack in app.stacks]))
-    found = compared(app, gone, program, todo, Choices(delete_keys, generate, adopt=adopt))
+    choices = Choices(delete_keys, generate, forget_host, adopt=adopt)
+    found = compared(app, gone, program, todo, choices, folder)
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)
     arguments = ["--limit", f"localhost,{limit}"] if limit is not None else []
@@ -109,6 +114,12 @@ def _deploy(one: Comparison, folder: Path, show: TextIO, arguments: Sequence[str
         return run
     if one.departed.left.deleted:
         run = departed.added(run, departed.delete(one.departed, project, show, arguments, force=True))
+        if run.status and run.unreachable and (hosts := sorted(one.departed.left.deleted.files)):
+            named = " ".join(f"--forget-host {host}" for host in hosts)
+            raise MlkeysError(
+                f"Not all files that left stack {one.state.name} were deleted: a host is unreachable. Rerun when it is "
+                f"back. If it is gone for good, with its disk, give up its files: mlkeys deploy {named}"
+            )
     if not run.status:
         one.state.finish(one.departed.remaining(everywhere=not arguments))
     return run

@@ -39,6 +39,9 @@ from mlkeys._record.record import KINDS, Made
 @stack_option
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--protected-keys", is_flag=True, help="Also delete keys without deletion_allowed.")
+@click.option(
+    "--forget-host", multiple=True, metavar="NAME", help="Give up the files on this host, which is gone; repeatable."
+)
 @click.option("--adopt", is_flag=True, help="Include what a lost record made.")
 @json_option
 @failing_plainly
@@ -49,6 +52,7 @@ def command(
     *,
     yes: bool,
     protected_keys: bool,
+    forget_host: tuple[str, ...],
     adopt: bool,
     as_json: bool,
 ) -> None:
@@ -69,7 +73,7 @@ def command(
     app, folder = synthesised(program, out)
     gone = gone_stacks(app, program, folder)
     todo = list(reversed(chosen(app, stacks, gone.stacks)))
-    compares = compared(app, gone, program, todo, Choices(adopt=adopt, everything=True))
+    compares = compared(app, gone, program, todo, Choices(forget=forget_host, adopt=adopt, everything=True), folder)
     found = {one.state.name: one.departed for one in compares}
     keys = [key for stack in todo for key in _keys(stack, found[stack.node.id].destroyed)]
     protected = [key.node.path for key in keys if key.protected]

@@ -39,6 +39,7 @@ from mlkeys._record.left import lines
     "--fail", is_flag=True, help="Exit with 2 if there is a difference, including one that deploy cannot change."
 )
 @click.option("--delete-keys", multiple=True, metavar="NAME", help="As in deploy; repeatable.")
+@click.option("--forget-host", multiple=True, metavar="NAME", help="As in deploy; repeatable.")
 @click.option("--adopt", is_flag=True, help="As in deploy.")
 @json_option
 @failing_plainly
@@ -49,6 +50,7 @@ def command(
     *,
     fail: bool,
     delete_keys: tuple[str, ...],
+    forget_host: tuple[str, ...],
     adopt: bool,
     as_json: bool,
 ) -> None:
@@ -72,7 +74,8 @@ def command(
     """
     app, folder = synthesised(program, out)
     gone = gone_stacks(app, program, folder)
-    found = compared(app, gone, program, chosen(app, stacks, gone.stacks), Choices(delete_keys, adopt=adopt))
+    todo = chosen(app, stacks, gone.stacks)
+    found = compared(app, gone, program, todo, Choices(delete_keys, forget=forget_host, adopt=adopt), folder)
     done = _compare(found, folder, as_json=as_json)
     for one in found:
         for move in moves_of(one.state):
