@@ -84,8 +84,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     app, folder = synthesised(program, out)
     todo = chosen(app, stacks, (gone := gone_stacks(app, program, folder)).stacks)
     require_sources(states_of(app, program, [stack for stack in todo if stack in app.stacks]))
-    choices = Choices(delete_keys, generate, forget_host, adopt=adopt)
-    found = compared(app, gone, program, todo, choices, folder)
+    found = compared(app, gone, program, todo, Choices(delete_keys, generate, forget_host, adopt=adopt), folder)
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)
     arguments = ["--limit", f"localhost,{limit}"] if limit is not None else []
