@@ -73,6 +73,12 @@ def test_an_engine_stays_for_the_keys_of_others(state: StackState) -> None:
     one = departed(state, shared, [], everything=True)
     assert names(one.destroyed.engines, one.destroyed.keys) == [[], ["t/k", "t/own"]]
     assert "    s: engine t (kept: others use it)" in one.shown()
+    # When they have gone, another destruction deletes it.
+    former = state.record
+    state.end(one.shared)
+    assert names(recorded(state).engines, recorded(state).keys) == [["t"], []]
+    assert departed(state, OnServer(), [], everything=True).destroyed.engines == {"t"}
+    state.record = former
     # The same holds for one that left the program.
     state.wanted = Made()
     one = departed(state, shared, [], everything=True)

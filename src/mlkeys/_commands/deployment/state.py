@@ -98,6 +98,13 @@ class StackState:
         """What the program makes, and not what it found: to delete that is not up to it."""
         return self.wanted.minus(self.foreign)
 
+    def end(self, kept: Made) -> None:
+        """Record what a destruction kept for others: when they have gone, another one deletes it."""
+        record = self.record
+        self.forget()
+        if kept and record is not None:
+            self.write(record.with_made(kept))
+
     def write(self, record: Record) -> None:
         """Write the record."""
         self.record = record

@@ -113,7 +113,7 @@ def _destroy(one: Departed, folder: Path, show: TextIO, *, force: bool) -> Run:
         arguments = ["--extra-vars", json.dumps({"destroyed": own, **({"force_keys": True} if force else {})})]
         run = added(run, ansible_playbook(project, "destroy.yml", arguments, show=show))
     if not run.status:
-        one.state.forget()
+        one.state.end(one.shared)
     return run
 
 
