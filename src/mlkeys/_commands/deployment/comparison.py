@@ -128,7 +128,10 @@ def _compared(
     if not choices.everything:
         check_moved(state)
     records = [other.record for other in states if other.record is not None]
-    server = on_server(state, _all_made(records), _all_made(going) if choices.everything else None)
+    # A destruction has no use for what is in no record, unless it takes that over.
+    asks = choices.adopt or not choices.everything
+    recorded = _all_made(records) if asks else state.wanted
+    server = on_server(state, recorded, _all_made(going) if choices.everything else None)
     ours = {record.owner for record in records}
     owner = check_owners(state, server, ours, adopt=choices.adopt)
     if not choices.everything:
