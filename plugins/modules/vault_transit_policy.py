@@ -107,6 +107,12 @@ options:
       - A policy that somebody else manages is neither changed nor removed. The last word identifies the manager.
         The words before it may change.
     type: str
+  former_managers:
+    description:
+      - Managers whose policy O(managed_by) takes over. The last word identifies each.
+      - Without O(managed_by), or with O(state=absent), it has no effect.
+    type: list
+    elements: str
 extends_documentation_fragment:
   - mlkeys.transit._attributes
   - mlkeys.transit._attributes.actiongroup_vault

@@ -65,6 +65,7 @@ class PolicyRequest:
         rules: what the grants allow.
         comment: what stands above the rules.
         manager: who may change it, empty for everybody.
+        former: managers from whom it is taken over.
         keeps: whether what the policy grants already stays granted.
     """
 
@@ -75,6 +76,7 @@ class PolicyRequest:
     rules: tuple[Rule, ...] = ()
     comment: str = ""
     manager: str = ""
+    former: tuple[str, ...] = ()
     keeps: bool = False
 
 
@@ -109,6 +111,7 @@ def policy_request(options: Mapping[str, Any]) -> PolicyRequest:
         rules=tuple(rules),
         comment=comment,
         manager=manager,
+        former=tuple(options.get("former_managers") or ()),
         keeps=keeps,
     )
 
@@ -164,7 +167,8 @@ def _check_manager(request: PolicyRequest, actual: str | None) -> None:
     """
     first = (actual or "").partition("\n")[0]
     manager = first[len(_COMMENT) :].strip() if first.startswith(_COMMENT) else ""
-    if request.manager and manager and manager.split()[-1:] != request.manager.split()[-1:]:
+    known = [one.split()[-1:] for one in (request.manager, *request.former)]
+    if request.manager and manager and manager.split()[-1:] not in known:
         raise ChangeImpossible(
             f"The policy '{request.name}' cannot be changed", [f"it is managed by {manager}, and not by you"]
         )

@@ -79,6 +79,7 @@ def policy_spec() -> Spec:
         "rules": {"type": "str"},
         "description": {"type": "str"},
         "managed_by": {"type": "str"},
+        "former_managers": {"type": "list", "elements": "str"},
     }
 
 

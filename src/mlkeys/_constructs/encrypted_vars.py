@@ -9,10 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext
 from mlkeys._constructs.inventory import Group
 from mlkeys._constructs.key_resource import KeyResource, key_of
+from mlkeys._errors import MlkeysError
 from mlkeys._model.element import Element
 from mlkeys._model.reference import Reference
 from mlkeys._model.tree import Construct, where
 from mlkeys._model.types import MAPPING, instance, optional
+from mlkeys._providers.literals import shown
+from mlkeys._shared.schema import did_you_mean
 
 
 class EncryptedVars(Element):
@@ -55,11 +58,17 @@ class EncryptedVars(Element):
         return Encrypted(self, name, key=self.key, plaintext=source, name=name, aliases=aliases)
 
     def __getitem__(self, name: str) -> Reference:
-        """Return the ciphertext of a secret."""
+        """Return the ciphertext of a secret.
+
+        Raises:
+            MlkeysError: there is none of this name.
+        """
         found = self.node.child(name)
         if isinstance(found, Encrypted):
             return found.ciphertext
-        raise KeyError(name)
+        near = did_you_mean(name, [entry.name for entry in self.entries])
+        # The name may be a value by mistake.
+        raise MlkeysError(f"{self.node.path} has no secret {shown(name)}.{near}")
 
     @property
     def entries(self) -> tuple[Encrypted, ...]:

@@ -48,6 +48,12 @@ class Reference(str):
         self.attribute = attribute
         return self
 
+    def __deepcopy__(self, _memo: object) -> Reference:
+        return self
+
+    def __copy__(self) -> Reference:
+        return self
+
     def __repr__(self) -> str:
         return f"<{self.construct.node.path}.{self.attribute}>"
 

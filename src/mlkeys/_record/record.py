@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,6 +61,22 @@ class Made:
             hosts={**self.hosts, **other.hosts},
         )
 
+    def on_server(self) -> Made:
+        """Return the objects of the server alone."""
+        return Made(**{kind: getattr(self, kind) for kind in KINDS})
+
+    def without_hosts(self, names: Collection[str]) -> Made:
+        """Return the rest of it, without what is on these hosts."""
+
+        def rest(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+            return {host: given for host, given in found.items() if host not in names}
+
+        return replace(self, files=rest(self.files), agents=rest(self.agents), hosts=rest(self.hosts))
+
+    def both(self, other: Made) -> Made:
+        """Return the objects of the server that both have."""
+        return Made(**{kind: getattr(self, kind) & getattr(other, kind) for kind in KINDS})
+
     def minus(self, other: Made) -> Made:
         """Return what the other does not have."""
         secrets = {key: names - other.secrets.get(key, frozenset()) for key, names in self.secrets.items()}
@@ -96,6 +112,7 @@ class Record:
         program: the file of the program.
         url: address of the server, None where the environment says it.
         namespace: on the server, None where the environment says it.
+        complete: whether a deployment came to its end, so that the record has all secrets; None where it is unknown.
     """
 
     owner: str
@@ -104,6 +121,7 @@ class Record:
     made: Made = field(default_factory=Made)
     url: str | None = None
     namespace: str | None = None
+    complete: bool | None = None
 
     def text(self) -> str:
         """Return the file."""
@@ -114,6 +132,7 @@ class Record:
             "program": self.program,
             "stack": self.stack,
             **{name: given for name, given in (("url", self.url), ("namespace", self.namespace)) if given is not None},
+            **({"complete": self.complete} if self.complete is not None else {}),
             **{kind: sorted(getattr(made, kind)) for kind in KINDS},
             "secrets": {key: sorted(names) for key, names in made.secrets.items()},
             "generated": sorted(made.generated),
@@ -159,8 +178,10 @@ def _record(data: Any) -> Record:
         hosts={host: {**given} for host, given in data["hosts"].items()},
     )
     # Records of the first version do not have the server.
-    server = {name: _text(data[name]) for name in ("url", "namespace") if name in data}
-    return Record(_text(data["owner"]), _text(data["program"]), _text(data["stack"]), made, **server)
+    url, namespace = (_text(data[name]) if name in data else None for name in ("url", "namespace"))
+    complete = data.get("complete")
+    known = complete if isinstance(complete, bool) else None
+    return Record(_text(data["owner"]), _text(data["program"]), _text(data["stack"]), made, url, namespace, known)
 
 
 def _all(secrets: Mapping[str, Names]) -> Names:

@@ -7,16 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mlkeys._analysis.places import place, role_place
 from mlkeys._analysis.view import View
-from mlkeys._constructs.approle import AppRole
-from mlkeys._constructs.auth import AppRoleAuth
-from mlkeys._constructs.backend import TransitSecretBackend
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.host_config import Agent, HostConfig
 from mlkeys._constructs.inventory import Group, Template
 from mlkeys._constructs.key import TransitSecretBackendKey
-from mlkeys._constructs.policy import Policy
-from mlkeys._model.element import Element, Resource
 from mlkeys._model.secret import GeneratedSecret
 from mlkeys._model.stack import Stack
 from mlkeys._record.record import Made
@@ -49,8 +45,8 @@ def made_by(view: View, stack: Stack) -> Made:
                 for host in group.hosts:
                     files.setdefault(host, {})[dest] = _delivery(element)
                     if isinstance(element.content, Agent):
-                        agents.setdefault(host, {})[dest] = _role(view, element.content.role)
-        elif (name := _name(view, element)) is not None:
+                        agents.setdefault(host, {})[dest] = role_place(view, element.content.role)
+        elif (name := place(view, element)) is not None:
             kind, text = name
             found[kind].add(text)
     return Made(
@@ -89,28 +85,6 @@ def former_names(view: View, stack: Stack) -> dict[str, tuple[str, ...]]:
 
 def _delivery(config: HostConfig) -> str:
     return "agent" if isinstance(config.content, Agent) else config.delivery
-
-
-def _role(view: View, role: AppRole) -> str:
-    return "/".join(view.text(str(part)).strip("/") for part in (role.backend, role.name))
-
-
-def _name(view: View, element: Element) -> tuple[str, str] | None:
-    """Return the kind and the name of an object of the server."""
-    if isinstance(element, Resource) and not element.managed:
-        return None
-    if isinstance(element, Policy):
-        # The server has no other names.
-        return "policies", view.text(str(element.name)).lower()
-    if isinstance(element, AppRole):
-        return "roles", _role(view, element)
-    if isinstance(element, AppRoleAuth):
-        return "auth_methods", view.text(str(element.path)).strip("/")
-    if isinstance(element, TransitSecretBackendKey):
-        return "keys", "/".join(view.text(str(part)).strip("/") for part in (element.backend, element.name))
-    if isinstance(element, TransitSecretBackend):
-        return "engines", view.text(str(element.path)).strip("/")
-    return None
 
 
 def _hosts(values: Values, files: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ import gc
 import runpy
 import sys
 import sysconfig
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,17 @@ def load(program: Path) -> Root:
     # The tree lives until the process ends. Searching it for garbage all the time would take a tenth of the whole.
     gc.set_threshold(100_000, 50, 100)
     running = Session()
-    before = list(sys.path)
+    before, modules = list(sys.path), {*sys.modules}
     sys.path.insert(0, str(path.parent))
     in_session, in_stack = session.set(running), ambient.set(stack)
     try:
         # What the program prints is not output of the command.
         with contextlib.redirect_stdout(sys.stderr):
             runpy.run_path(str(path), run_name="__main__")
+    except SystemExit as end:
+        # A program may end like any other: sys.exit(main()).
+        if end.code not in (None, 0):
+            raise MlkeysError(hidden(f"{program} ended with {_status(end)}: nothing was made of it.")) from None
     except SyntaxError as mistake:
         raise MlkeysError(f"{mistake.filename}:{mistake.lineno}: {mistake.msg}") from None
     except AppInvalid:
@@ -54,7 +59,20 @@ def load(program: Path) -> Root:
         ambient.reset(in_stack)
         session.reset(in_session)
         sys.path[:] = before
+        _forget_modules(path.parent, {*sys.modules} - modules)
     return _the_app(program, running, flat, stack)
+
+
+def _forget_modules(folder: Path, names: Collection[str]) -> None:
+    """Forget the modules beside a program: another program has its own of the same name."""
+    for name in names:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if isinstance(file, str) and Path(file).is_relative_to(folder) and "site-packages" not in Path(file).parts:
+            del sys.modules[name]
+
+
+def _status(end: SystemExit) -> str:
+    return f"status {end.code}" if isinstance(end.code, int) else f"the message {str(end.code)!r}"
 
 
 def _line(problem: MlkeysError) -> str:

@@ -18,8 +18,9 @@ from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.policy import Policy
 from mlkeys._errors import MlkeysError, Problem
 from mlkeys._model.attributes import Value, checked, unknown_problem
+from mlkeys._model.element import Element
 from mlkeys._model.stack import Root, Stack, root_of
-from mlkeys._shared.policy import Rule, grant_rules
+from mlkeys._shared.policy import FOR_SECRETS, Rule, grant_rules
 from mlkeys._shared.schema import did_you_mean
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import synthesize_for
@@ -142,6 +143,14 @@ class Project:
         resources = self.terraform(stack).get("resource", {}).get("vault_policy", {})
         return {resource["name"]: resource["policy"] for resource in resources.values()}
 
+    def __eq__(self, other: object) -> bool:
+        """Whether two programs generate the same files."""
+        # A snapshot compares itself.
+        return dict(self.files) == dict(other.files) if isinstance(other, Project) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.files.items()))
+
     def has_key(
         self, name: str, *, stack: str | None = None, backend: str | None = None, **attributes: object
     ) -> Match:
@@ -154,6 +163,8 @@ class Project:
             attributes: keywords of `TransitSecretBackendKey` and their values. What the program leaves to the server is
                 None.
 
+        Overrides count too.
+
         Raises:
             MlkeysError: a key has no such attribute.
         """
@@ -164,10 +175,11 @@ class Project:
             known.append(place)
             if place != f"{backend if backend is not None else place.rpartition('/')[0]}/{name}":
                 continue
+            actual = {attribute: _given(key, attribute) for attribute in wanted}
             different = [
-                f"{attribute} is {key.values.get(attribute)!r}, not {value!r}"
+                f"{attribute} is {actual[attribute]!r}, not {value!r}"
                 for attribute, value in wanted.items()
-                if key.values.get(attribute) != value
+                if actual[attribute] != value
             ]
             if not different:
                 return _yes(f"{place} has {', '.join(sorted(wanted)) or 'no other condition'}")
@@ -183,15 +195,22 @@ class Project:
             secret: name of the secret.
             use: what it may do: `"decrypt"` (default), `"encrypt"` or `"rewrap"`.
             stack: name of the stack. Default: any.
+
+        Raises:
+            MlkeysError: the program has no such role, policy or secret, or there is no such use.
         """
+        if use not in FOR_SECRETS:
+            raise MlkeysError(f"use={use!r} cannot be granted for a secret.{did_you_mean(use, FOR_SECRETS)}")
         keys = dict.fromkeys(entry.key for entry in self._of_kind(stack, Encrypted) if entry.name == secret)
         if not keys:
             known = sorted({entry.name for entry in self._of_kind(stack, Encrypted)})
-            return _no(f"the program encrypts no secret {secret!r}.{did_you_mean(secret, known)}")
+            raise MlkeysError(f"The program encrypts no secret {secret!r}.{did_you_mean(secret, known)}")
+        names = {self._name(one) for one in (*self._of_kind(stack, AppRole), *self._of_kind(stack, Policy))}
+        if role not in names:
+            raise MlkeysError(f"There is no AppRole or policy {role!r}.{did_you_mean(role, sorted(names))}")
         policies = self._policies_of(role, stack)
         if not policies:
-            names = {self._name(one) for one in (*self._of_kind(stack, AppRole), *self._of_kind(stack, Policy))}
-            return _no(f"there is no AppRole or policy {role!r}.{did_you_mean(role, sorted(names))}")
+            return _no(f"the program makes none of the policies of {role!r}")
         for key in keys:
             backend, name = self._view.text(str(key.backend)), self._view.text(str(key.name))
             (needed,) = grant_rules(use, backend, name, (secret,) if key.derived else ())
@@ -206,7 +225,7 @@ class Project:
             self._view.text(policy)
             for element in self._of_kind(stack, AppRole)
             if self._name(element) == role
-            for policy in element.policies
+            for policy in _policies_given(element)
         }
         return [policy for policy in self._of_kind(stack, Policy) if policy.policy_name in names]
 
@@ -250,6 +269,21 @@ def synth(app: Root | Stack | str | Path) -> Project:
     root = load(Path(app)) if isinstance(app, (str, Path)) else root_of(app)
     made = synthesize_for(root, Path(root.node.folder or ".") / "mlkeys.out")
     return Project(root, made.files, made.warnings)
+
+
+def _given(element: Element, name: str) -> object:
+    """Return an attribute as the generated files have it."""
+    found: object = element.known(name)
+    for target, path, value in getattr(element, "overrides", ()):
+        if path == name and target in (None, "ansible"):
+            found = value
+    return found
+
+
+def _policies_given(role: AppRole) -> Sequence[str]:
+    given = _given(role, "token_policies")
+    overridden = any(path == "token_policies" for _, path, _ in role.overrides)
+    return [str(name) for name in given] if overridden and isinstance(given, (list, tuple)) else [*role.policies]
 
 
 def _yes(reason: str) -> Match:

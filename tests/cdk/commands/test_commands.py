@@ -22,6 +22,7 @@ from mlkeys._commands import COMMANDS, SECTIONS, playbook
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.stacks import report
 from mlkeys._errors import MlkeysError
+from mlkeys._record.record import Made, Record
 from tests.cdk.apps import EXAMPLES, ROOT
 from tests.cdk.command import mlkeys, mlkeys_on_terminal, plain
 
@@ -103,6 +104,10 @@ def test_an_unknown_stack_is_answered_with_those_that_are(seed: Path) -> None:
 
 
 def test_destroy_refuses_keys_that_must_stay_and_asks(seed: Path) -> None:
+    # What no deployment made is not destroyed.
+    record = Record("0123456789abcdef", "app.py", "app", Made(keys=frozenset({"transit/ml-api-key"})))
+    (seed / "mlkeys.state" / "app").mkdir(parents=True, exist_ok=True)
+    (seed / "mlkeys.state" / "app" / "record.json").write_text(record.text())
     assert "do not allow deletion: app/ml-api-key" in mlkeys("destroy", "--yes", cwd=seed, status=1).stderr
     for answer in ("n\n", "\n", ""):
         asked = mlkeys("destroy", "--protected-keys", cwd=seed, status=1, stdin=answer).stderr

@@ -138,6 +138,17 @@ def test_a_clone_deploys_what_is_there(site: Site, tmp_path: Path) -> None:
     assert_copies_are_found(site)
     assert site.changes("--generate", "master_key") > 0
     assert site.secret() != value
+    # What a file on a host gets in addition was in no former one.
+    shutil.rmtree(site.folder / "group_vars")
+    program = (site.folder / "app.py").read_text()
+    more = ', "MORE": k.encrypt(Secret.generated(), name="more").ciphertext}'
+    (site.folder / "app.py").write_text(program.replace("g.ciphertext}", f"g.ciphertext{more}"))
+    assert site.changes() > 0
+    # Nor is it made again when the key is gone.
+    site.bao.done("POST", f"{site.engine}/keys/one/config", {"deletion_allowed": True})
+    site.bao.done("DELETE", f"{site.engine}/keys/one")
+    shown = " ".join("".join(site.run("deploy", status=1)).split())
+    assert f"master_key, more: mlkeys.state/app/{site.engine}/one.transit.yml has it, and the server does not" in shown
 
 
 COPY = """

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import json
 import re
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mlkeys import Construct, MlkeysError, Secret, export
+from mlkeys import Construct, EncryptedVars, MlkeysError, Secret, export
 from mlkeys import transit as vault
 from mlkeys._analysis.view import View
 from tests.cdk.apps import app_of, files, key_in, problems, stack, terraform
@@ -231,3 +232,21 @@ def test_a_ciphertext_is_not_compared_with_text() -> None:
         assert one == one  # noqa: PLR0124
         assert one != key
         assert one in {one, key}
+
+
+def test_a_copy_is_the_same_reference() -> None:
+    key = key_in(stack(), "k")
+    one = key.encrypt(Secret.env("A"), name="a").ciphertext
+    assert copy.deepcopy({"a": [one]})["a"][0] is one
+    assert copy.copy(one) is one
+
+
+def test_an_unknown_secret_of_a_file_is_named_unless_it_is_a_value() -> None:
+    s = stack()
+    file = EncryptedVars(s, "v", key=key_in(s, "k"), secrets={"openai": Secret.env("A")})
+    with pytest.raises(MlkeysError, match=r"has no secret 'opnai'\. Did you mean 'openai'\?"):
+        file["opnai"]
+    value = f"sk-proj-{'Zk3Jr8Qw2Lx9Tb5N' * 4}"
+    with pytest.raises(MlkeysError, match="has no secret") as refused:
+        file[value]
+    assert value not in str(refused.value)

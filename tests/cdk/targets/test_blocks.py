@@ -24,6 +24,13 @@ def made(*blocks: dict[str, Any]) -> dict[str, Any]:
 BACKEND = {"s3": {"bucket": "b", "key": "k", "region": "r"}}
 
 
+def test_providers_may_be_a_list_of_parts() -> None:
+    parts: Any = [{"vault": {"alias": "dr", "address": "https://dr:8200"}}, {"aws": {"region": "eu-west-1"}}]
+    found = made({"provider": parts})["provider"]
+    assert [entry.get("alias") for entry in found["vault"]] == [None, "dr"]
+    assert found["aws"] == [{"region": "eu-west-1"}]
+
+
 @pytest.mark.parametrize("listed", [True, False])
 def test_a_backend_keeps_the_required_providers(listed: bool) -> None:
     block: Any = {"backend": BACKEND, "required_providers": {"aws": {"source": "hashicorp/aws"}}}

@@ -58,7 +58,7 @@ def test_roles_take_one_task_and_so_does_each_kind_of_a_destruction() -> None:
     assert [task["name"] for task in play["tasks"][:-2]] == [
         "2 AppRoles", "2 policies", "2 files of ciphertexts", "2 keys", "Engine engine",
     ]  # fmt: skip
-    assert [key["name"] for key in play["tasks"][3][KEYS]["keys"]] == ["k1", "k0"]
+    assert [key["name"] for key in play["tasks"][3]["vars"]["listed"]] == ["k1", "k0"]
 
 
 def test_what_needs_another_of_its_kind_comes_later() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -43,8 +44,13 @@ def test_grants_are_those_of_single_secrets() -> None:
     assert not project.grants("host", "anthropic")
     assert not project.grants("host", "openai", use="encrypt")
     assert project.grants("writer", "anthropic", use="encrypt")
-    assert "encrypts no secret 'opnai'. Did you mean 'openai'?" in repr(project.grants("host", "opnai"))
-    assert "no AppRole or policy 'hosts'. Did you mean 'host'?" in repr(project.grants("hosts", "openai"))
+    # A misspelt name would make every `assert not` pass.
+    with pytest.raises(MlkeysError, match=r"encrypts no secret 'opnai'\. Did you mean 'openai'\?"):
+        project.grants("host", "opnai")
+    with pytest.raises(MlkeysError, match=r"no AppRole or policy 'hosts'\. Did you mean 'host'\?"):
+        project.grants("hosts", "openai")
+    with pytest.raises(MlkeysError, match="use='frobnicate' cannot be granted for a secret"):
+        project.grants("host", "openai", use=cast("Any", "frobnicate"))
 
 
 @pytest.mark.parametrize(
@@ -136,3 +142,40 @@ def test_pytest_gets_a_server_and_snapshots(pytester: pytest.Pytester) -> None:
     again.stdout.fnmatch_lines(["*MlkeysError: GET no/such/path: the server responds with 404*"])
     pytester.makepyfile(app=PROGRAM.replace("PATH", "other"))
     pytester.runpytest_subprocess("-k", "whole").assert_outcomes(failed=1)
+
+
+def test_overrides_count() -> None:
+    app = App()
+    s = Stack(app, "s")
+    key = vault.TransitSecretBackendKey(s, "k", backend="t", name="k", derived=True)
+    key.encrypt(Secret.env("A"), name="one")
+    key.grant_decrypt(vault.Policy(s, "p"), secrets=["one"])
+    role = vault.AppRole(s, "r", token_policies=["none"])
+    assert not testing.synth(app).grants("r", "one")
+    key.add_override("exportable", bool("yes"))
+    role.add_override("token_policies", ["p"])
+    project = testing.synth(app)
+    assert project.has_key("k", exportable=True)
+    assert not project.has_key("k", exportable=None)
+    assert project.grants("r", "one")
+    assert project == testing.synth(app)
+    assert project != testing.synth(program_of("k2"))
+
+
+def program_of(name: str) -> App:
+    app = App()
+    vault.TransitSecretBackendKey(Stack(app, "s"), "k", backend="t", name=name)
+    return app
+
+
+def test_programs_have_their_own_modules(tmp_path: Path) -> None:
+    made = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "settings_of_it.py").write_text(f"NAME = 'from-{name}'\n")
+        text = "from settings_of_it import NAME\nfrom mlkeys import transit as vault\n"
+        text += "vault.TransitSecretBackendKey('k', backend='t', name=NAME)\n"
+        (tmp_path / name / "app.py").write_text(text)
+        made.append(testing.synth(tmp_path / name / "app.py"))
+    assert made[0].has_key("from-a")
+    assert made[1].has_key("from-b")

@@ -87,7 +87,11 @@ def test_a_policy_of_another_manager_is_left_alone(bao: Bao, name: str) -> None:
     # Only the last word counts.
     converge(bao, MODULE, name=name, grants=grants, managed_by="program site.py, owner one")
     assert (held(bao, name) or "").startswith("# Managed by program site.py, owner one\n")
-    converge(bao, MODULE, name=name, state="absent", managed_by="owner one")
+    taken = converge(
+        bao, MODULE, name=name, grants=grants, managed_by="owner two", former_managers=["stack s, owner one"]
+    )
+    assert taken["policy"]["rules"].startswith("# Managed by owner two")
+    converge(bao, MODULE, name=name, state="absent", managed_by="owner two")
     assert held(bao, name) is None
 
 

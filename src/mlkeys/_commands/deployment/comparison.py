@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,15 +16,18 @@ from mlkeys._commands.deployment import departed
 from mlkeys._commands.deployment.carry import check_moved, moves_of
 from mlkeys._commands.deployment.departed import Departed
 from mlkeys._commands.deployment.generated import check_generated, known_of
+from mlkeys._commands.deployment.gone import project_of
 from mlkeys._commands.deployment.needed import check_needed
-from mlkeys._commands.deployment.owners import check_owners, on_server
+from mlkeys._commands.deployment.owners import check_owners, check_roles, on_server
+from mlkeys._commands.deployment.paths import evaluate, forget_hosts
 from mlkeys._commands.deployment.state import StackState, program_folder, states_of
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root, Stack
-from mlkeys._record.record import Made
+from mlkeys._record.record import Made, Record
 from mlkeys._record.remade import Known
+from mlkeys._shared.schema import did_you_mean
 from mlkeys._system import collection
-from mlkeys._targets.state_names import FOLDER
+from mlkeys._targets.state_names import FOLDER, RECORD_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +35,28 @@ class Comparison:
     """A stack and what left it.
 
     Attributes:
-        owner: the name of the stack on its server; None for a new one.
+        former_owners: other stacks of the program that made policies which this one has now, as their comments say.
     """
 
     state: StackState
     departed: Departed
-    owner: str | None
+    former_owners: Sequence[str] = ()
+
+    def arguments(self, generate: Collection[str] = ()) -> list[str]:
+        """Return arguments for the playbook of the stack.
+
+        Args:
+            generate: names of random secrets to make again.
+        """
+        given: dict[str, Any] = {}
+        if generate:
+            given["generate"] = [*generate]
+        if self.former_owners:
+            given["former_managers"] = [*self.former_owners]
+        if self.state.record is not None and not (self.state.folder / RECORD_FILE).exists():
+            # A comparison does not write what it takes over.
+            given["recorded"] = json.loads(self.state.record.text())
+        return ["--extra-vars", json.dumps(given)] if given else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +66,26 @@ class Choices:
     Attributes:
         named: keys and engines to delete if they left.
         generate: names of random secrets to make again.
+        forget: hosts that do not exist any more.
         adopt: whether to take over what has an owner without a record.
         everything: whether all will be deleted.
     """
 
     named: Collection[str] = ()
     generate: Collection[str] = ()
+    forget: Collection[str] = ()
     adopt: bool = False
     everything: bool = False
 
 
-def compared(app: Root, gone: Root, program: Path, stacks: Sequence[Stack], choices: Choices) -> list[Comparison]:
+def compared(
+    app: Root, gone: Root, program: Path, stacks: Sequence[Stack], choices: Choices, out: Path
+) -> list[Comparison]:
     """Compare stacks with their records and with the server.
 
     Args:
         gone: the stacks that left the program.
+        out: the folder with the generated files.
 
     Raises:
         MlkeysError: a key or a random secret has another name and its ciphertexts do not follow, a policy is somebody
@@ -71,37 +97,82 @@ def compared(app: Root, gone: Root, program: Path, stacks: Sequence[Stack], choi
     # What it finds out, and the playbooks, need one login.
     collection.share()
     by_name = {state.name: state for state in states if state.name in chosen}
-    found = [_compared(by_name[stack.node.id], states, known, choices) for stack in stacks]
+    forget_hosts(by_name.values(), choices.forget)
+    for state in states:
+        # What moves to another stack has its path there.
+        evaluate(state, project_of(state, out))
+    records = [state.record for state in by_name.values() if state.record is not None]
+    found = [_compared(by_name[stack.node.id], states, known, choices, records) for stack in stacks]
     if unknown := departed.unknown_names([one.departed for one in found], choices.named):
         raise MlkeysError(
             f"{', '.join(unknown)}: no former deployment made it, or the program still has it. Name a key as "
             "ENGINE/KEY."
         )
+    _check_generate(by_name.values(), choices.generate)
     check_needed([one.departed for one in found], states, everything=choices.everything)
     return found
 
 
 def _compared(
-    state: StackState, states: Sequence[StackState], known: Mapping[str, Known], choices: Choices
+    state: StackState,
+    states: Sequence[StackState],
+    known: Mapping[str, Known],
+    choices: Choices,
+    going: Sequence[Record],
 ) -> Comparison:
-    """Compare one stack."""
+    """Compare one stack.
+
+    Args:
+        going: the records of all stacks of this run.
+    """
     if not choices.everything:
         check_moved(state)
-    server = on_server(state)
-    ours = {other.record.owner for other in states if other.record is not None}
+    records = [other.record for other in states if other.record is not None]
+    # A destruction has no use for what is in no record, unless it takes that over.
+    asks = choices.adopt or not choices.everything
+    recorded = _all_made(records) if asks else state.wanted
+    server = on_server(state, recorded, _all_made(going) if choices.everything else None)
+    ours = {record.owner for record in records}
     owner = check_owners(state, server, ours, adopt=choices.adopt)
+    if not choices.everything:
+        check_roles(state, server, ours, adopt=choices.adopt)
     adopts = state.record is None and owner is not None
     if not choices.everything:
         check_generated(state, known, choices.generate, adopts=adopts)
-    if state.record is None and owner is not None:
-        state.begin(owner, server.made_by(owner))
+    if choices.adopt:
+        found = server.there if owner is None else server.there.union(server.made_by(owner))
+        state.adopt(found, owner)
+    else:
+        state.foreign = server.there
     if server.unread and state.record is None:
         click.echo(f"Note: the token may not list {server.unread}. What a lost record made is not found.", err=True)
     others = [_shared(other.wanted, state.former) for other in states if other is not state]
     # What moves to another name has not left.
     others += [Made(secrets={one.former: frozenset(one.names.values())}) for one in moves_of(state)]
     left = departed.departed(state, server, others, choices.named, everything=choices.everything)
-    return Comparison(state, left, owner)
+    former = {one.id for name, one in server.owners.items() if name in state.wanted.policies and one.id in ours}
+    own = state.record.owner if state.record is not None else ""
+    return Comparison(state, left, sorted(f"owner {one}" for one in former if one != own))
+
+
+def _check_generate(states: Iterable[StackState], generate: Collection[str]) -> None:
+    """Check that random secrets have the names that the user gives.
+
+    Raises:
+        MlkeysError: one has not.
+    """
+    known = {name.rpartition("/")[2] for state in states for name in state.wanted.generated}
+    for name in generate:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise MlkeysError(f"--generate {name}: the program has no random secret of this name.{near}")
+
+
+def _all_made(records: Sequence[Record]) -> Made:
+    made = Made()
+    for record in records:
+        made = made.union(record.made.on_server())
+    return made
 
 
 def _shared(made: Made, former: Made) -> Made:

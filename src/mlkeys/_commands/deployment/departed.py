@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,11 +29,15 @@ class Departed:
     """What left a stack.
 
     Attributes:
+        destroyed: what the program has and a destruction deletes.
+        shared: engines and auth methods that a destruction keeps for others.
         users: AppRoles that somebody else gave a policy which is deleted, with that policy.
     """
 
     state: StackState
     left: Left
+    destroyed: Made = field(default_factory=Made)
+    shared: Made = field(default_factory=Made)
     users: Sequence[tuple[str, str]] = ()
 
     def remaining(self, *, everywhere: bool) -> Made:
@@ -52,6 +56,7 @@ class Departed:
             *([f"    {self.state.name}: the whole stack"] if self.state.gone else ()),
             *(f"  - {self.state.name}: {line}" for line in lines(self.left.deleted)),
             *(f"    {self.state.name}: {line} (kept)" for line in lines(self.left.kept)),
+            *(f"    {self.state.name}: {line} (kept: others use it)" for line in lines(self.shared)),
             *(
                 f"    {self.state.name}: AppRole {role} of somebody else, which has the policy {policy} (kept)"
                 for role, policy in self.users
@@ -74,13 +79,17 @@ def departed(
         former = former.union(Made(policies=found.policies_of(state.record.owner)))
     stored = {key: names & former.secrets.get(key, names) for key, names in state.stored().items()}
     former = former.union(Made(secrets=stored))
+    shared = found.shared.both(former)
     # A destruction deletes what the program has by itself, but for files on hosts.
     present = replace(state.wanted, files={}) if everything else state.wanted
     for other in others:
         present = present.union(other)
     gone = left(former, present, named, everything=everything)
+    gone = replace(gone, deleted=gone.deleted.minus(shared))
     taken = gone.deleted.policies | (state.wanted.policies if everything else frozenset())
-    return Departed(state, gone, found.users_of(taken, former.union(present).roles))
+    users = found.users_of(taken, former.union(present).roles)
+    destroyed = former.both(state.wanted).minus(shared) if everything else Made()
+    return Departed(state, gone, destroyed, shared, users)
 
 
 def unknown_names(found: Sequence[Departed], named: Collection[str]) -> list[str]:

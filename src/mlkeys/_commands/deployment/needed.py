@@ -27,7 +27,7 @@ def check_needed(found: Sequence[Departed], states: Collection[StackState], *, e
     """
     keys = {key for one in found for key in one.left.deleted.keys}
     if everything:
-        keys |= {key for one in found for key in one.state.wanted.keys}
+        keys |= {key for one in found for key in one.destroyed.keys}
     if not keys:
         return
     for stack, held in _held(found, states, everything=everything).items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlkeys._commands.deployment import presence
 from mlkeys._commands.deployment.state import StackState
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Made
@@ -39,11 +40,15 @@ class OnServer:
     Attributes:
         owners: by policy.
         roles: names of policies by AUTH_METHOD/ROLE.
+        there: what the program names, no record of it has, and the server has already.
+        shared: engines and auth methods with keys and roles that no record of the stack has.
         unread: what the token may not read.
     """
 
     owners: Mapping[str, Owner] = field(default_factory=dict)
     roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    there: Made = field(default_factory=Made)
+    shared: Made = field(default_factory=Made)
     unread: str = ""
 
     def policies_of(self, owner: str) -> frozenset[str]:
@@ -67,10 +72,16 @@ class OnServer:
         return [(role, names[0]) for role, names in sorted(found.items()) if names]
 
 
-def on_server(state: StackState) -> OnServer:
-    """Read the policies and AppRoles of the server of a stack, as far as the token may read them."""
-    named = state.wanted.union(state.former)
-    if not (named.policies or named.roles):
+def on_server(state: StackState, recorded: Made, going: Made | None) -> OnServer:
+    """Read the policies and AppRoles of the server of a stack, as far as the token may read them.
+
+    Args:
+        recorded: what all stacks of the program made.
+        going: what a destruction will delete, of all its stacks; None for a deployment.
+    """
+    named, new = state.wanted.union(state.former), state.wanted.minus(recorded)
+    known = going is not None and bool(state.former.engines or state.former.auth_methods)
+    if not (named.policies or named.roles or new.keys or new.engines or new.auth_methods or known):
         return OnServer()
     chosen = collection.settings(state.stack.url, state.stack.namespace)
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
@@ -78,14 +89,19 @@ def on_server(state: StackState) -> OnServer:
 
     methods = sorted({role.rpartition("/")[0] for role in named.roles})
     with collection.in_plain_words(), session.connected(chosen, lambda _message: None) as client:
+        there = presence.there(client, new)
+        shared = presence.shared(client, state.former, going) if going is not None else Made()
+        if not (named.policies or named.roles):
+            return OnServer(there=there, shared=shared)
         try:
             owners = dict(_owners(client))
         except PermissionDenied:
-            return OnServer(unread="policies")
+            return OnServer(there=there, shared=shared, unread="policies")
         try:
-            return OnServer(owners, dict(_roles(client, methods)))
+            roles = dict(_roles(client, methods))
         except PermissionDenied:
-            return OnServer(owners, unread="AppRoles")
+            return OnServer(owners, there=there, shared=shared, unread="AppRoles")
+    return OnServer(owners, roles, there.union(Made(roles=new.roles & roles.keys())), shared)
 
 
 def _owners(client: Client) -> Iterator[tuple[str, Owner]]:
@@ -112,6 +128,25 @@ def _listed(client: Client, path: str) -> list[str]:
         return [str(name) for name in client.list(path).data.get("keys") or ()]
     except (NotFound, MountNotFound):
         return []
+
+
+def check_roles(state: StackState, found: OnServer, ours: Collection[str], *, adopt: bool) -> None:
+    """Check that no AppRole of a stack is somebody else's. A server does not say whose it is: a record does.
+
+    Args:
+        ours: owners of all stacks of the program.
+
+    Raises:
+        MlkeysError: one is.
+    """
+    known = {name for name, owner in found.owners.items() if owner.id in ours}
+    others = sorted(role for role in found.there.roles if not found.roles[role] & known)
+    if others and not adopt:
+        raise MlkeysError(
+            f"Nothing was changed: the AppRole {others[0]} is on the server already, and {state.folder.parent.name}/"
+            f"{state.name} does not have it. Give it another name. If it is yours, restore that folder from version "
+            "control, or take the AppRole over with --adopt."
+        )
 
 
 def check_owners(state: StackState, found: OnServer, ours: Collection[str], *, adopt: bool) -> str | None:

@@ -37,6 +37,7 @@ class StackState:
         record: what former deployments made; None before the first one.
         former_names: former names of secrets by present ones, as `aliases` in the program say.
         used: keys of others that the program uses.
+        foreign: objects of the server that the program names, and that somebody else made.
         gone: whether the program has the stack no more.
     """
 
@@ -47,6 +48,7 @@ class StackState:
     record: Record | None
     former_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
+    foreign: Made = field(default_factory=Made)
     gone: bool = False
 
     @property
@@ -66,14 +68,22 @@ class StackState:
         """The names of the secrets with a ciphertext, by key."""
         return stored_in(self.folder)
 
-    def begin(self, owner: str | None = None, found: Made | None = None) -> None:
-        """Record what is about to be made: what a stopped deployment made is not forgotten.
+    def adopt(self, found: Made, owner: str | None) -> None:
+        """Take over what is on the server. Nothing is written.
 
         Args:
-            found: what else an owner without a record made.
+            owner: who made it, where the server says it.
         """
-        record = self.record or Record(owner or os.urandom(8).hex(), self.program, self.name)
-        made = self.former.union(found or Made()).union(replace(self.wanted, secrets={}, generated=frozenset()))
+        if self.record is not None:
+            self.record = self.record.with_made(self.former.union(found))
+        elif found or owner is not None:
+            record = Record(owner or os.urandom(8).hex(), self.program, self.name, found)
+            self.record = replace(record, url=self.stack.url, namespace=self.stack.namespace)
+
+    def begin(self) -> None:
+        """Record what is about to be made: what a stopped deployment made is not forgotten."""
+        record = self.record or Record(os.urandom(8).hex(), self.program, self.name, complete=False)
+        made = self.former.union(replace(self._own(), secrets={}, generated=frozenset()))
         record = replace(record, url=self.stack.url, namespace=self.stack.namespace)
         self.write(replace(record, program=self.program, stack=self.name, made=made))
 
@@ -82,7 +92,18 @@ class StackState:
         if self.gone and not kept:
             self.forget()
         elif self.record is not None:
-            self.write(self.record.with_made(self.wanted.union(kept)))
+            self.write(replace(self.record.with_made(self._own().union(kept)), complete=True))
+
+    def _own(self) -> Made:
+        """What the program makes, and not what it found: to delete that is not up to it."""
+        return self.wanted.minus(self.foreign)
+
+    def end(self, kept: Made) -> None:
+        """Record what a destruction kept for others: when they have gone, another one deletes it."""
+        record = self.record
+        self.forget()
+        if kept and record is not None:
+            self.write(record.with_made(kept))
 
     def write(self, record: Record) -> None:
         """Write the record."""

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -41,7 +40,10 @@ from mlkeys._errors import MlkeysError
     "--delete-keys", multiple=True, metavar="NAME", help="Also delete this key (ENGINE/KEY) or engine; repeatable."
 )
 @click.option("--generate", multiple=True, metavar="NAME", help="Make a new value for this lost secret; repeatable.")
-@click.option("--adopt", is_flag=True, help="Take over policies whose record is lost.")
+@click.option(
+    "--forget-host", multiple=True, metavar="NAME", help="Give up the files on this host, which is gone; repeatable."
+)
+@click.option("--adopt", is_flag=True, help="Take over what is on the server and in no record.")
 @json_option
 @failing_plainly
 def command(  # noqa: PLR0913  each is an argument of the command
@@ -53,6 +55,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
     yes: bool,
     delete_keys: tuple[str, ...],
     generate: tuple[str, ...],
+    forget_host: tuple[str, ...],
     adopt: bool,
     as_json: bool,
 ) -> None:
@@ -81,36 +84,41 @@ def command(  # noqa: PLR0913  each is an argument of the command
     app, folder = synthesised(program, out)
     todo = chosen(app, stacks, (gone := gone_stacks(app, program, folder)).stacks)
     require_sources(states_of(app, program, [stack for stack in todo if stack in app.stacks]))
-    found = compared(app, gone, program, todo, Choices(delete_keys, generate, adopt=adopt))
+    found = compared(app, gone, program, todo, Choices(delete_keys, generate, forget_host, adopt=adopt), folder)
     if departed.show([one.departed for one in found]):
         departed.confirm(yes=yes)
     arguments = ["--limit", f"localhost,{limit}"] if limit is not None else []
-    given = ["--extra-vars", json.dumps({"generate": generate})] if generate else []
     by_name = {one.state.name: one for one in found}
 
     def run(name: str, show: TextIO) -> Run:
-        return _deploy(by_name[name], folder, show, arguments, given)
+        return _deploy(by_name[name], folder, show, arguments, generate)
 
     done = run_each([stack.node.id for stack in todo], run, kind="stack", as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
         raise MlkeysError(f"Stack {failed[0]} failed. Fix the errors and rerun; completed steps are kept.")
 
 
-def _deploy(one: Comparison, folder: Path, show: TextIO, arguments: Sequence[str], given: Sequence[str]) -> Run:
+def _deploy(one: Comparison, folder: Path, show: TextIO, arguments: Sequence[str], generate: Sequence[str]) -> Run:
     """Deploy a stack, then delete what left it. The record is written before and after."""
     project = project_of(one.state, folder)
-    one.state.begin(one.owner)
+    one.state.begin()
     if found := moves_of(one.state):
         moved = carry(one.state, found, project, show)
         if moved.status:
             return moved
     run = Run()
     if not one.state.gone:
-        run = ansible_playbook(project, "site.yml", [*arguments, *given], show=show)
+        run = ansible_playbook(project, "site.yml", [*arguments, *one.arguments(generate)], show=show)
     if run.status:
         return run
     if one.departed.left.deleted:
         run = departed.added(run, departed.delete(one.departed, project, show, arguments, force=True))
+        if run.status and run.unreachable and (hosts := sorted(one.departed.left.deleted.files)):
+            named = " ".join(f"--forget-host {host}" for host in hosts)
+            raise MlkeysError(
+                f"Not all files that left stack {one.state.name} were deleted: a host is unreachable. Rerun when it is "
+                f"back. If it is gone for good, with its disk, give up its files: mlkeys deploy {named}"
+            )
     if not run.status:
         one.state.finish(one.departed.remaining(everywhere=not arguments))
     return run

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
 import click
 
+from mlkeys._analysis.places import place
+from mlkeys._analysis.view import View
 from mlkeys._commands.deployment.comparison import Choices, compared
 from mlkeys._commands.deployment.departed import Departed, added, agreed, delete, show
 from mlkeys._commands.deployment.gone import gone_stacks, project_of
@@ -26,7 +29,8 @@ from mlkeys._commands.project import (
 from mlkeys._commands.stacks import run_each
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._errors import MlkeysError
-from mlkeys._model.stack import Stack
+from mlkeys._model.stack import Stack, root_of
+from mlkeys._record.record import KINDS, Made
 
 
 @click.command("destroy")
@@ -35,6 +39,9 @@ from mlkeys._model.stack import Stack
 @stack_option
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--protected-keys", is_flag=True, help="Also delete keys without deletion_allowed.")
+@click.option(
+    "--forget-host", multiple=True, metavar="NAME", help="Give up the files on this host, which is gone; repeatable."
+)
 @click.option("--adopt", is_flag=True, help="Include what a lost record made.")
 @json_option
 @failing_plainly
@@ -45,6 +52,7 @@ def command(
     *,
     yes: bool,
     protected_keys: bool,
+    forget_host: tuple[str, ...],
     adopt: bool,
     as_json: bool,
 ) -> None:
@@ -65,9 +73,9 @@ def command(
     app, folder = synthesised(program, out)
     gone = gone_stacks(app, program, folder)
     todo = list(reversed(chosen(app, stacks, gone.stacks)))
-    compares = compared(app, gone, program, todo, Choices(adopt=adopt, everything=True))
+    compares = compared(app, gone, program, todo, Choices(forget=forget_host, adopt=adopt, everything=True), folder)
     found = {one.state.name: one.departed for one in compares}
-    keys = [key for stack in todo for key in _keys(stack)]
+    keys = [key for stack in todo for key in _keys(stack, found[stack.node.id].destroyed)]
     protected = [key.node.path for key in keys if key.protected]
     # Nothing is known of keys that the program does not have any more.
     left = sorted({key for one in found.values() for key in one.left.deleted.keys})
@@ -80,10 +88,9 @@ def command(
     show([*found.values()])
     if not yes and not agreed(_question(todo, len(keys) + len(left))):
         raise MlkeysError("Nothing was destroyed.")
-    arguments = ["--extra-vars", '{"force_keys": true}'] if protected_keys else []
 
     def run(name: str, show: TextIO) -> Run:
-        return _destroy(found[name], folder, show, arguments, force=protected_keys)
+        return _destroy(found[name], folder, show, force=protected_keys)
 
     done = run_each([stack.node.id for stack in todo], run, kind="stack", as_json=as_json)
     if failed := [name for name, run in done.items() if run.status]:
@@ -96,17 +103,22 @@ def _question(stacks: Sequence[Stack], keys: int) -> str:
     return f"Destroy {names} with {keyring}, and lose everything that was ever encrypted with them?"
 
 
-def _destroy(one: Departed, folder: Path, show: TextIO, arguments: Sequence[str], *, force: bool) -> Run:
+def _destroy(one: Departed, folder: Path, show: TextIO, *, force: bool) -> Run:
     """Destroy what is left of a stack, then what it has."""
     run, project = Run(), project_of(one.state, folder)
     if one.left.deleted:
         run = delete(one, project, show, force=force)
     if not (run.status or one.state.gone):
+        own = {kind: sorted(getattr(one.destroyed, kind)) for kind in KINDS}
+        arguments = ["--extra-vars", json.dumps({"destroyed": own, **({"force_keys": True} if force else {})})]
         run = added(run, ansible_playbook(project, "destroy.yml", arguments, show=show))
     if not run.status:
-        one.state.forget()
+        one.state.end(one.shared)
     return run
 
 
-def _keys(stack: Stack) -> list[TransitSecretBackendKey]:
-    return [c for c in stack.node.walk() if isinstance(c, TransitSecretBackendKey) and c.managed]
+def _keys(stack: Stack, destroyed: Made) -> list[TransitSecretBackendKey]:
+    """Return the keys of a stack that are deleted."""
+    view = View(root_of(stack))
+    keys = [c for c in stack.node.walk() if isinstance(c, TransitSecretBackendKey) and c.managed]
+    return [key for key in keys if (found := place(view, key)) is not None and found[1] in destroyed.keys]

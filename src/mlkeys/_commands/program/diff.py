@@ -39,6 +39,7 @@ from mlkeys._record.left import lines
     "--fail", is_flag=True, help="Exit with 2 if there is a difference, including one that deploy cannot change."
 )
 @click.option("--delete-keys", multiple=True, metavar="NAME", help="As in deploy; repeatable.")
+@click.option("--forget-host", multiple=True, metavar="NAME", help="As in deploy; repeatable.")
 @click.option("--adopt", is_flag=True, help="As in deploy.")
 @json_option
 @failing_plainly
@@ -49,6 +50,7 @@ def command(
     *,
     fail: bool,
     delete_keys: tuple[str, ...],
+    forget_host: tuple[str, ...],
     adopt: bool,
     as_json: bool,
 ) -> None:
@@ -72,7 +74,8 @@ def command(
     """
     app, folder = synthesised(program, out)
     gone = gone_stacks(app, program, folder)
-    found = compared(app, gone, program, chosen(app, stacks, gone.stacks), Choices(delete_keys, adopt=adopt))
+    todo = chosen(app, stacks, gone.stacks)
+    found = compared(app, gone, program, todo, Choices(delete_keys, forget=forget_host, adopt=adopt), folder)
     done = _compare(found, folder, as_json=as_json)
     for one in found:
         for move in moves_of(one.state):
@@ -84,12 +87,14 @@ def command(
 def _compare(found: Sequence[Comparison], folder: Path, *, as_json: bool) -> dict[str, Run]:
     """Compare each stack with its server and hosts, and count what left it."""
     left = {one.state.name: one.departed.left for one in found}
+    given = {one.state.name: one.arguments() for one in found}
     gone = {one.state.name for one in found if one.state.gone}
 
     def run(name: str, show: TextIO) -> Run:
         made, deleted = Run(), left[name].deleted
         if name not in gone:
-            made = ansible_playbook(folder / "ansible" / name, "site.yml", ["--check", "--diff"], show=show)
+            words = ["--check", "--diff", *given[name]]
+            made = ansible_playbook(folder / "ansible" / name, "site.yml", words, show=show)
             # What site.yml purges from a file it has counted itself.
             deleted = replace(deleted, secrets={})
         made.changed += sum(1 for _ in lines(deleted))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlkeys._analysis.places import place
 from mlkeys._analysis.segments import BARRIER, Segment, segments
 from mlkeys._analysis.view import View
 from mlkeys._constructs.approle import AppRole
@@ -20,7 +21,8 @@ from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
 from mlkeys._shared.schema import KEY_ATTRIBUTES
-from mlkeys._targets.ansible.ciphertexts import VARS, manager
+from mlkeys._targets.ansible.ciphertexts import VARS, former_managers, manager
+from mlkeys._targets.ansible.jinja import literal
 from mlkeys._targets.ansible.tasks import (
     KEY,
     KEYS,
@@ -111,12 +113,16 @@ class Plan:
         for segment in reversed(self._segments):
             for kind, elements in sorted(segment.of_kind.items(), reverse=True):
                 found = [(one, task) for one in reversed(elements) for task in absent_tasks_of(one, values)]
+                places = [place(values.view, one) for one, _ in found]
                 if kind == _KEYS and len(found) > 1:
-                    yield _absent_keys_task(found)
+                    yield _absent_keys_task(found, [one[1] if one is not None else "" for one in places])
                 elif len(found) > 1:
-                    yield _looped(f"{len(found)} {_MANY[_KINDS[kind]]}", found)
+                    yield _own_alone(_looped(f"{len(found)} {_MANY[_KINDS[kind]]}", found), places)
                 else:
-                    yield from (Commented(_comment(element), task) for element, task in found)
+                    yield from (
+                        Commented(_comment(element), task if one is None else {**task, "when": _is_own(*one)})
+                        for (element, task), one in zip(found, places, strict=True)
+                    )
 
     def variables(self, values: Values) -> dict[str, Any]:
         """Return variables of the play that the tasks use."""
@@ -214,9 +220,37 @@ def _keys_task(made: KeysTask, values: Values) -> Task:
     }
 
 
-def _absent_keys_task(found: Sequence[tuple[Element, Task]]) -> Task:
+def _absent_keys_task(found: Sequence[tuple[Element, Task]], places: Sequence[str]) -> Task:
     entries = [Commented(_comment(key), task[KEY]) for key, task in found]
-    return {"name": f"{len(found)} keys", KEYS: {"keys": entries}}
+    own = "places | select('in', destroyed['keys'] | default(places)) | list"
+    chosen = "dict(places | zip(listed)) | dict2items | selectattr('key', 'in', own) | map(attribute='value') | list"
+    return {
+        "name": f"{len(found)} keys",
+        KEYS: {"keys": Template(f"{{{{ {chosen} }}}}")},
+        "when": Template("own | length > 0"),
+        "vars": {"places": [*places], "listed": entries, "own": Template(f"{{{{ {own} }}}}")},
+    }
+
+
+def _is_own(kind: str, name: str) -> Template:
+    """Return the condition that a program made an object: it does not delete what it found."""
+    return Template(f"{literal(name)} in (destroyed['{kind}'] | default([{literal(name)}]))")
+
+
+def _own_alone(task: Task, places: Sequence[tuple[str, str] | None]) -> Task:
+    """Return the task that deletes many objects, without those that the program found."""
+    if not all(places):
+        return task
+    items = [
+        Commented(item.comment, {**item.value, "own": _own(*one)})
+        for item, one in zip(task["loop"], places, strict=True)
+        if one is not None
+    ]
+    return {**task, "loop": items, "when": Template("item.own")}
+
+
+def _own(kind: str, name: str) -> Template:
+    return Template(f"{{{{ {_is_own(kind, name).text} }}}}")
 
 
 def _looped(name: str, found: Sequence[tuple[Element, Task]]) -> Task:
@@ -295,6 +329,7 @@ def _policies_task(policies: Sequence[Element], values: Values) -> Task:
         POLICY: {
             "name": Template("{{ item }}"),
             "managed_by": manager(values.stack),
+            "former_managers": former_managers(),
             "rules": Template("{{ lookup('ansible.builtin.file', 'policies/' ~ item ~ '.hcl') }}"),
         },
         "loop": [Commented(_comment(policy), _task(policy, values)[POLICY]["name"]) for policy in policies],

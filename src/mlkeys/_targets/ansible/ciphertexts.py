@@ -146,6 +146,11 @@ def recorded(values: Values) -> Task:
     return {"recorded": Template(f"{{{{ {text} | from_json if {is_there(file)} else {{}} }}}}")}
 
 
+def former_managers() -> Template:
+    """Return the other stacks of the program whose policies move to this one, as the command `mlkeys` finds them."""
+    return Template("{{ former_managers | default(omit) }}")
+
+
 def manager(stack: Stack) -> Template:
     """Return the text by which a server knows who made a policy."""
     text = f"'program ' ~ recorded.program ~ {literal(f', stack {stack.node.id}, owner ')} ~ recorded.owner"

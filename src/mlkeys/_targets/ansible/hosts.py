@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,9 @@ from mlkeys._targets.ansible.content import content
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import terraform_name
+
+#: The playbook that reports paths of files.
+PATHS_FILE = "paths.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +219,30 @@ def _handler(service: str) -> Task:
         "name": f"Restart {service}",
         "ansible.builtin.systemd_service": {"name": service, "state": "restarted", "daemon_reload": True},
     }
+
+
+def templates_of_paths(elements: Iterable[object]) -> list[str]:
+    """Return the paths of files whose variables only Ansible knows."""
+    configs = (element for element in elements if isinstance(element, HostConfig))
+    return sorted({config.dest.text for config in configs if isinstance(config.dest, Template)})
+
+
+def finding_paths(elements: Sequence[Element]) -> list[Task]:
+    """Return the playbook that reports those paths, by host and place among them. It goes to no host."""
+    numbers = {text: str(number) for number, text in enumerate(templates_of_paths(elements))}
+    found: list[Task] = []
+    for one in plays_of(elements):
+        texts = [config.dest.text for config in one.configs if isinstance(config.dest, Template)]
+        if texts:
+            reported = "{'paths': {inventory_hostname: dict(numbers | zip(paths_of_files))}}"
+            task = {
+                "name": "Report the paths of files",
+                "ansible.builtin.set_stats": {"data": Template(f"{{{{ {reported} }}}}")},
+                "vars": {
+                    "numbers": [numbers[text] for text in texts],
+                    "paths_of_files": [Template(text) for text in texts],
+                },
+            }
+            name = f"Evaluate paths on {one.pattern}"
+            found.append({"name": name, "hosts": one.pattern, "gather_facts": False, "tasks": [task]})
+    return found

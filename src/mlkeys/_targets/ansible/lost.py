@@ -31,11 +31,12 @@ _COPIES = "random_secrets_copies"
 _FILES = "random_secrets_files"
 _MISSING = "random_secrets_missing"
 _UNREAD = "random_secrets_unread"
+_REPLACED = "random_secrets_replaced"
 _NOT_ANSWERED = (
     "The KV engine does not return it. A warning above says why, such as a login without the right to read it"
 )
 #: Variables of the tasks.
-NAMES = frozenset({"lost", _LOOKED, _FOUND, _COPIES, _FILES, _MISSING, _UNREAD})
+NAMES = frozenset({"lost", _LOOKED, _FOUND, _COPIES, _FILES, _MISSING, _UNREAD, _REPLACED})
 
 
 def looking(pattern: str, places: Sequence[tuple[Any, Sequence[Encrypted]]], values: Values) -> Task:
@@ -72,9 +73,11 @@ def looking(pattern: str, places: Sequence[tuple[Any, Sequence[Encrypted]]], val
 
 def refusing(element: EncryptedVars, values: Values, key: KeyState) -> Iterator[Task]:
     """Yield the task that fails when a generated secret would be made again, unknown to its users."""
-    generated = list(random_in(element))
-    if not generated:
+    if not any(random_in(element)):
         return
+    # All that are lost are named at once.
+    generated = [entry for entry in values.entries_of_key(element) if isinstance(entry.plaintext, GeneratedSecret)]
+    yield _of_a_gone_key(generated, element, values, key)
     file = in_file(file_of(element, values).lstrip("./"))
     yield {
         "name": f"Random secrets of {values.name(element)} must not be made twice",
@@ -86,6 +89,31 @@ def refusing(element: EncryptedVars, values: Values, key: KeyState) -> Iterator[
             Template(f"{_MISSING} | length > 0"),
             Template(f"lost | length > 0 or {_UNREAD} | length > 0"),
         ],
+    }
+
+
+def _of_a_gone_key(generated: Sequence[Encrypted], element: EncryptedVars, values: Values, key: KeyState) -> Task:
+    """Return the task that fails when stored random secrets would be replaced, as their key does not exist any more."""
+    file = file_of(element, values)
+    place = in_file("/".join(values.key_of(element)))
+    names = ", ".join(f"'{entry.name}'" for entry in generated)
+    stored = f"lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml | list"
+    return {
+        "name": f"Random secrets of {values.name(element)} must not be replaced",
+        "ansible.builtin.fail": {
+            "msg": Template(
+                f"{{{{ {_REPLACED} | join(', ') }}}}: {in_file(file.lstrip('./'))} has it, and the server does not "
+                f"have the key {place} any more. Is this the right server? If so, restore the key from a backup. To "
+                f"make new values, which replace the old ones everywhere: {_generating(_REPLACED)}"
+            )
+        },
+        "vars": {
+            _REPLACED: Template(
+                f"{{{{ ({stored} if {is_there(file)} else []) | select('in', [{names}]) "
+                "| reject('in', generate | default([])) | list }}"
+            )
+        },
+        "when": [Template(f"not ({key.was_there})"), Template(f"{_REPLACED} | length > 0")],
     }
 
 
@@ -128,7 +156,9 @@ def _searching(generated: Sequence[Encrypted], element: EncryptedVars, values: V
     names = ", ".join(f"'{entry.name}'" for entry in generated)
     stored = f"(lookup('ansible.builtin.file', {path_expression(file)}) | from_yaml if {is_there(file)} else {{}})"
     recorded = f"(recorded.secrets | default({{}}))[{literal(f'{backend}/{name}')}] | default([])"
-    on_hosts = f"hostvars.values() | map(attribute='{_FOUND}', default=[]) | flatten"
+    # The record of a complete deployment has all names. A file may be older than a secret that comes into it.
+    complete = "recorded.complete | default(recorded.secrets | default({}) | length > 0)"
+    on_hosts = f"(hostvars.values() | map(attribute='{_FOUND}', default=[]) | flatten) if not ({complete}) else []"
     copies = f"{_COPIES} | map(attribute='names') | flatten"
     program = f"playbook_dir ~ {literal(f'/{values.program_folder}')}"
     files = f"lookup('mlkeys.transit.vars_files', {program}, backend={literal(backend)}, key={literal(name)})"

@@ -97,6 +97,8 @@ class AnsibleProject:
             files[f"policies/{name}.hcl"] = self._view.text(hcl(policy.rules, policy.description))
         for made in host_files.values():
             files |= {file.template: file.text for file in made if file.template}
+        if paths := hosts.finding_paths(self._elements):
+            files[hosts.PATHS_FILE] = document(paths, origin)
         if any(output.sensitive for output in self._outputs):
             files["outputs.yml"] = document([self._sensitive_outputs()], origin)
         return files
@@ -247,4 +249,6 @@ class AnsibleProject:
             )
         ]
         play = self._head(f"Delete what stack {self._stack.node.id} created")
+        # The command `mlkeys destroy` gives what it found out.
+        play["vars"] = {**ciphertexts.recorded(self._values), "destroyed": Template("{{ recorded }}")}
         return {**play, "tasks": [*tasks, *records]}

@@ -69,7 +69,12 @@ def _policy(element: Policy, values: Values) -> Task:
     name = values.view.text(str(element.name))
     # The lookup strips the last newline, and the module adds it again.
     text = f"lookup('ansible.builtin.file', {literal(f'policies/{name}.hcl')})"
-    return {"name": name, "managed_by": ciphertexts.manager(values.stack), "rules": Template(f"{{{{ {text} }}}}")}
+    return {
+        "name": name,
+        "managed_by": ciphertexts.manager(values.stack),
+        "former_managers": ciphertexts.former_managers(),
+        "rules": Template(f"{{{{ {text} }}}}"),
+    }
 
 
 def _role(element: AppRole, values: Values) -> Task:

@@ -57,6 +57,10 @@ class Values:
         """Return the engine and the name of the key of a file."""
         return self.view.text(str(file.key.backend)).strip("/"), self.view.text(str(file.key.name))
 
+    def entries_of_key(self, file: EncryptedVars) -> list[Encrypted]:
+        """Return the secrets of all files of the stack with the same key as this one."""
+        return self._entries_by_key[self.key_of(file)]
+
     def names_of_key(self, file: EncryptedVars) -> list[str]:
         """Return the names of the secrets of all files of the stack with the same key as this one."""
         key = self.key_of(file)

@@ -27,7 +27,7 @@ def merge(into: Json, blocks: Mapping[str, Any]) -> None:
         if name in _REPEATED:
             into[name] = [*into.get(name, []), *_listed(value)]
         elif name == "provider":
-            for provider, bodies in value.items():
+            for provider, bodies in (entry for part in _listed(value) for entry in part.items()):
                 entries = into.setdefault(name, {}).setdefault(provider, [])
                 for body in _listed(bodies):
                     _add_provider(entries, body, f"provider.{provider}")

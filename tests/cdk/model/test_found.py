@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a program finds on a server is not its own: it neither records nor deletes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from mlkeys import App, MlkeysError, Secret, Stack
+from mlkeys import transit as vault
+from mlkeys._commands.deployment.comparison import _check_generate
+from mlkeys._commands.deployment.departed import departed
+from mlkeys._commands.deployment.owners import OnServer, Owner, check_roles
+from mlkeys._commands.deployment.paths import forget_hosts, put
+from mlkeys._commands.deployment.state import StackState, record_in, states_of
+from mlkeys._record.record import Made
+from mlkeys._synthesis.program import load
+
+FOUND = Made(keys=frozenset({"t/k"}), engines=frozenset({"t"}))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StackState:
+    app = App()
+    s = Stack(app, "s")
+    engine = vault.TransitSecretBackend(s, "t", path="t")
+    for name in ("k", "own"):
+        key = vault.TransitSecretBackendKey(s, name, backend=engine.path, name=name, deletion_allowed=True)
+    key.encrypt(Secret.generated(), name="master_key")
+    vault.AppRole(s, "r", token_policies=["p"])
+    app.node.location = type(app.node.location)(str(tmp_path / "app.py"), 1)
+    [found] = states_of(app, Path("app.py"), app.stacks)
+    return found
+
+
+def names(*found: Iterable[str]) -> list[list[str]]:
+    return [sorted(one) for one in found]
+
+
+def recorded(state: StackState) -> Made:
+    record = record_in(state.folder)
+    assert record is not None
+    return record.made
+
+
+def test_what_was_found_is_not_recorded(state: StackState) -> None:
+    state.foreign = FOUND
+    state.begin()
+    assert names(recorded(state).keys, recorded(state).engines) == [["t/own"], []]
+    state.finish(Made())
+    assert names(recorded(state).keys, recorded(state).engines) == [["t/own"], []]
+    assert recorded(state).secrets == {"t/own": {"master_key"}}
+    destroyed = departed(state, OnServer(there=FOUND), [], everything=True).destroyed
+    assert names(destroyed.keys, destroyed.engines, destroyed.roles) == [["t/own"], [], ["approle/r"]]
+    # Somebody who says so takes it over, and nothing is written before the deployment.
+    state.adopt(FOUND, None)
+    assert recorded(state).keys == {"t/own"}
+    state.foreign = Made()
+    state.begin()
+    assert recorded(state).keys == {"t/k", "t/own"}
+
+
+def test_nothing_is_destroyed_without_a_record(state: StackState) -> None:
+    assert not departed(state, OnServer(there=FOUND), [], everything=True).destroyed
+
+
+def test_an_engine_stays_for_the_keys_of_others(state: StackState) -> None:
+    state.begin()
+    shared = OnServer(shared=Made(engines=frozenset({"t"})))
+    one = departed(state, shared, [], everything=True)
+    assert names(one.destroyed.engines, one.destroyed.keys) == [[], ["t/k", "t/own"]]
+    assert "    s: engine t (kept: others use it)" in one.shown()
+    # When they have gone, another destruction deletes it.
+    former = state.record
+    state.end(one.shared)
+    assert names(recorded(state).engines, recorded(state).keys) == [["t"], []]
+    assert departed(state, OnServer(), [], everything=True).destroyed.engines == {"t"}
+    state.record = former
+    # The same holds for one that left the program.
+    state.wanted = Made()
+    one = departed(state, shared, [], everything=True)
+    assert names(one.left.deleted.engines, one.left.deleted.keys) == [[], ["t/k", "t/own"]]
+
+
+def test_an_approle_of_another_program_is_refused(state: StackState) -> None:
+    there = Made(roles=frozenset({"approle/r"}))
+    found = OnServer(roles={"approle/r": frozenset({"p"})}, there=there)
+    with pytest.raises(MlkeysError, match=r"the AppRole approle/r is on the server already.*--adopt"):
+        check_roles(state, found, ["aa"], adopt=False)
+    check_roles(state, found, ["aa"], adopt=True)
+    # A policy of the program shows whose role it is.
+    known = OnServer({"p": Owner("app.py", "s", "aa")}, found.roles, there)
+    check_roles(state, known, ["aa"], adopt=False)
+
+
+def test_a_random_secret_that_nobody_has_is_not_made_again(state: StackState) -> None:
+    _check_generate([state], ["master_key"])
+    with pytest.raises(MlkeysError, match=r"no random secret of this name\. Did you mean 'master_key'"):
+        _check_generate([state], ["master_keys"])
+
+
+def test_records_hold_paths_as_they_are(state: StackState) -> None:
+    text = "{{ root }}/p.env"
+    state.wanted = Made(files={"h": {text: "plaintext"}}, hosts={"h": {}})
+    # A record of a former version holds the text.
+    state.begin()
+    put(state, [text], {"h": {text: "/x/p.env"}})
+    state.begin()
+    assert recorded(state).files == {"h": {"/x/p.env": "plaintext"}}
+    # The variable gets another value.
+    state.wanted = Made(files={"h": {text: "plaintext"}}, hosts={"h": {}})
+    put(state, [text], {"h": {text: "/y/p.env"}})
+    gone = departed(state, OnServer(), []).left.deleted
+    assert gone.files == {"h": {"/x/p.env": "plaintext"}}
+    # Where it cannot be evaluated, nothing has left.
+    state.wanted = Made(files={"h": {text: "plaintext"}}, hosts={"h": {}})
+    put(state, [text], {})
+    assert not departed(state, OnServer(), []).left.deleted.files
+
+
+def test_a_host_that_is_gone_can_be_given_up(state: StackState) -> None:
+    state.wanted = Made(files={"host": {"/p.env": "plaintext"}}, hosts={"host": {}})
+    state.begin()
+    with pytest.raises(MlkeysError, match="the program has files for this host"):
+        forget_hosts([state], ["host"])
+    state.wanted = Made()
+    with pytest.raises(MlkeysError, match=r"no former deployment made files on this host\. Did you mean 'host'"):
+        forget_hosts([state], ["hots"])
+    assert departed(state, OnServer(), []).left.deleted.files
+    forget_hosts([state], ["host"])
+    assert not departed(state, OnServer(), []).left.deleted
+    state.finish(Made())
+    assert not recorded(state).files
+
+
+PROGRAM = "import sys\nfrom mlkeys import App, Stack\napp = App()\nStack(app, 's')\napp.synth()\n"
+
+
+@pytest.mark.parametrize("end", ["sys.exit(0)", "sys.exit()", "raise SystemExit(None)"])
+def test_a_program_may_end_with_an_exit(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "app.py"
+    path.write_text(f"{PROGRAM}{end}\n")
+    assert [stack.node.id for stack in load(path).stacks] == ["s"]
+
+
+@pytest.mark.parametrize(("end", "shown"), [("3", "status 3"), ("'no file'", "the message 'no file'")])
+def test_a_program_that_ends_with_a_failure_has_failed(tmp_path: Path, end: str, shown: str) -> None:
+    path = tmp_path / "app.py"
+    path.write_text(f"{PROGRAM}sys.exit({end})\n")
+    with pytest.raises(MlkeysError, match=f"ended with {shown}: nothing was made of it"):
+        load(path)
