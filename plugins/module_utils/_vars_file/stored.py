@@ -52,6 +52,10 @@ def too_large(path: str) -> InvalidOption:
     return InvalidOption(f"{path} is larger than {MOST_BYTES >> 20} MiB.")
 
 
+# Variables that decide what Ansible, and the roles of the collection, do with the rights of the run.
+_CONTROLLING = ("ansible_", "vault_transit_", "mlkeys_")
+
+
 def resolved(file: VarsFile, connect: Connect) -> VarsFile:
     """The same file, with the entries of the document that it points to.
 
@@ -83,10 +87,10 @@ def _check_control(document: VarsFile) -> None:
     Raises:
         InvalidOption: who may write a document, and not the repository, would decide where and how Ansible runs.
     """
-    controlling = ", ".join(str(name) for name in document.plain if str(name).startswith("ansible_"))
+    controlling = ", ".join(str(name) for name in document.plain if str(name).startswith(_CONTROLLING))
     if controlling:
         raise InvalidOption(
-            f"{document.path} sets {controlling} without encryption. It controls Ansible, which a document may not: "
+            f"{document.path} sets {controlling} without encryption. That controls a run, which a document may not: "
             "move it to a vars file."
         )
 
