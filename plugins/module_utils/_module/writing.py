@@ -200,5 +200,5 @@ def _unwritable(path: str, error: OSError) -> str:
     if isinstance(error, (folders.UnsafeLink, folders.UnsafeFile, replacing.UnsafeFile)):
         return f"{path} was left as it is: {problem}."
     if isinstance(error, NotADirectoryError):
-        return f"{path} was left as it is: what is there, or on the way there, is no folder. Remove that first."
+        return f"{path} was left as it is: what is there, or on the way there, is not a folder. Remove that first."
     return f"{path} cannot be written ({problem}). Check its folder's permissions and free space."
