@@ -10,6 +10,7 @@ from typing import Callable
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
@@ -36,7 +37,7 @@ def load(path: str, connect: Connect) -> VarsFile:
 
 def _text(path: str) -> str:
     try:
-        with open(path, "rb") as stream:
+        with opened_to_read(path) as stream:
             content = stream.read(MOST_BYTES + 1)
     except OSError as error:
         raise InvalidOption(f"{path}: {error.strerror or 'it cannot be read'}.") from None
