@@ -36,7 +36,8 @@ options:
       state:
         description:
           - What is at the path.
-          - With V(absent), a folder is removed with all that is in it.
+          - With V(absent), a folder is removed with all that is in it, whoever owns that. If it is not empty, and
+            another user may have renamed it to this path, it is left as it is, and the module fails.
           - With V(directory), the owner and the mode of a folder that exists change only if no other user may have
             renamed it to this path.
         type: str
@@ -56,6 +57,12 @@ options:
           - Where a link leads.
           - Required with O(files[].state=link).
         type: path
+      parents:
+        description:
+          - Whether missing folders above a folder are created as well, with the same owner, group and mode.
+          - Used with O(files[].state=directory).
+        type: bool
+        default: false
       mode:
         description:
           - Permissions of a file or folder, as in M(ansible.builtin.file).
@@ -143,6 +150,7 @@ def argument_spec() -> Spec:
         "state": {"type": "str", "choices": ["absent", "directory", "file", "link"], "default": "file"},
         "content": {"type": "str"},
         "target": {"type": "path"},
+        "parents": {"type": "bool", "default": False},
         "mode": {"type": "raw"},
         "owner": {"type": "str"},
         "group": {"type": "str"},

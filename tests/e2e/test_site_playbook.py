@@ -78,8 +78,8 @@ def test_runs_change_what_check_mode_predicts_and_nothing_twice(site: Site) -> N
     assert site.bao.request("GET", f"sys/mounts/{site.engine}")[0] == 400
     done = site.changes()
     assert changes(predicted.stdout) == done
-    # Engine, key and vars file; then two folders and three files on each gateway.
-    assert len(done) == 3 + 3 * (2 + 3)
+    # Engine, key and vars file; then the folders, in one task, and three files on each gateway.
+    assert len(done) == 3 + 3 * (1 + 3)
     files = host_files(site.work)
     assert site.changes("--check", "--diff") == []
     assert site.changes() == []

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +48,12 @@ def test_the_readme_names_the_variables_of_the_argument_spec_and_their_defaults(
             assert not text.startswith("`"), name
         else:
             assert yaml.safe_load(text.strip("`")) == yaml.safe_load(str(default)), name
+
+
+@pytest.mark.parametrize("playbook", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda path: path.stem)
+def test_no_playbook_writes_through_links_of_others(playbook: Path) -> None:
+    # These modules follow each link, and give each file to the owner that is asked for.
+    assert not re.findall(r"ansible\.builtin\.(?:copy|file|template):", playbook.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("role", ROLES)

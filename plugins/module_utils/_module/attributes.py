@@ -66,28 +66,34 @@ class _Refused(Exception):
 
 
 def attribute_change(
-    module: AnsibleModule, file: Place, options: Mapping[str, Any], *, changed: bool = False
+    module: AnsibleModule,
+    file: Place,
+    options: Mapping[str, Any],
+    *,
+    changed: bool = False,
+    new: int = stat.S_IFREG | 0o666,
 ) -> AttributeChange:
     """Compare what the options ask for with what the file has. Ends the module where they make no sense.
 
     Args:
         changed: whether the run has changed something before.
+        new: kind and mode of a new one, of which the process may take bits away.
     """
     try:
-        return _compared(module, file, options)
+        return _compared(module, file, options, new)
     except _Refused as error:
         refused = error.message
     _end(module, refused, changed=changed)
 
 
-def _compared(module: AnsibleModule, file: Place, options: Mapping[str, Any]) -> AttributeChange:
+def _compared(module: AnsibleModule, file: Place, options: Mapping[str, Any], new: int) -> AttributeChange:
     asked = module.load_file_common_arguments({**options, "path": file.path})
     if asked.get("attributes") is not None and not file.folder.is_ours:
         raise _Refused(f"{file.path}: attributes cannot be set in a folder that others may write to.")
     given = Attributes(
         _number(asked["owner"], "user", lambda name: pwd.getpwnam(name).pw_uid),
         _number(asked["group"], "group", lambda name: grp.getgrnam(name).gr_gid),
-        _mode(module, asked["mode"], file.status),
+        _mode(module, asked["mode"], file.status, new),
         _label(module, asked["secontext"], file),
     )
     if file.status is None:
@@ -131,24 +137,24 @@ def _number(asked: Any, what: str, by_name: Callable[[str], int]) -> int | None:
     raise _Refused(f"There is no {what} '{asked}' on this machine.")
 
 
-def _mode(module: AnsibleModule, asked: Any, status: os.stat_result | None) -> int | None:
+def _mode(module: AnsibleModule, asked: Any, status: os.stat_result | None, new: int) -> int | None:
     if asked is None:
         return None
     try:
         mode = asked if isinstance(asked, int) else int(asked, 8)
     except ValueError:
-        mode = _symbolic_mode(module, str(asked), status)
+        mode = _symbolic_mode(module, str(asked), status, new)
     if mode != stat.S_IMODE(mode):
         raise _Refused(f"mode: {asked} holds more than permissions.")
     return mode
 
 
-def _symbolic_mode(module: AnsibleModule, asked: str, status: os.stat_result | None) -> int:
+def _symbolic_mode(module: AnsibleModule, asked: str, status: os.stat_result | None, new: int) -> int:
     if status is None:
-        # What the letters add to or take from is the mode that a new file has by default.
+        # What the letters add to or take from is the mode that a new one has by default.
         umask = os.umask(0)
         os.umask(umask)
-        status = os.stat_result((stat.S_IFREG | 0o666 & ~umask, *(0,) * 9))
+        status = os.stat_result((new & ~umask, *(0,) * 9))
     with contextlib.suppress(ValueError):
         # Ansible has no public name for it.
         return int(module._symbolic_mode_to_octal(status, asked))  # noqa: SLF001

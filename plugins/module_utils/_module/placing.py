@@ -28,6 +28,9 @@ _WAY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 # A file system's clock may be behind by a tick, or the one of a network's server by more.
 _CLOCK_SECONDS = 2.0
 
+# What symbolic modes of a new folder begin with, less what the process may not give.
+_NEW_FOLDER = stat.S_IFDIR | 0o777
+
 Item = Mapping[str, Any]
 
 
@@ -85,6 +88,14 @@ def _content(module: AnsibleModule, file: replacing.File, changed: bool) -> byte
 
 
 def _directory(module: AnsibleModule, item: Item, changed: bool) -> Placed:
+    above = os.path.dirname(item["path"])
+    diffs: list[dict[str, Any]] = []
+    if item["parents"] and not os.path.isdir(above):
+        diffs = _directory(module, {**item, "path": above}, changed).diffs
+    return Placed([*diffs, *_one_directory(module, item, changed or bool(diffs)).diffs])
+
+
+def _one_directory(module: AnsibleModule, item: Item, changed: bool) -> Placed:
     path = item["path"]
     if _is_predicted(module, os.path.dirname(path)):
         return Placed([_states(path, "absent", "directory")])
@@ -92,7 +103,7 @@ def _directory(module: AnsibleModule, item: Item, changed: bool) -> Placed:
     problem = None
     try:
         with _Directory(path, create=not module.check_mode) as found:
-            attributes = attribute_change(module, found, given, changed=changed)
+            attributes = attribute_change(module, found, given, changed=changed, new=_NEW_FOLDER)
             found.check_change(attributes)
             if not module.check_mode:
                 replacing.give(found.descriptor, attributes.wanted)
@@ -118,10 +129,11 @@ class _Directory:
         self.status: os.stat_result | None = None
         self.descriptor = -1
         self._create = create
+        self._above = contextlib.ExitStack()
 
     def __enter__(self) -> _Directory:  # noqa: PYI034  Python 3.8 has no `Self`
-        with folders.folder_at(os.path.dirname(self.path)) as self.folder:
-            name = os.path.basename(self.path)
+        with contextlib.ExitStack() as above:
+            self.folder, name = above.enter_context(folders.opened(self.path))
             try:
                 self.descriptor = os.open(name, _FOLDER, dir_fd=self.folder.descriptor)
                 self.status = os.fstat(self.descriptor)
@@ -131,6 +143,7 @@ class _Directory:
                     os.mkdir(name, 0o700, dir_fd=self.folder.descriptor)
                     self.descriptor = os.open(name, _FOLDER, dir_fd=self.folder.descriptor)
                     self._check_new(begun)
+            self._above = above.pop_all()
         return self
 
     def check_change(self, attributes: AttributeChange) -> None:
@@ -156,6 +169,7 @@ class _Directory:
     def __exit__(self, *_exception: object) -> None:
         if self.descriptor >= 0:
             os.close(self.descriptor)
+        self._above.close()
 
     def label(self) -> str | None:
         return replacing.label_of(self.descriptor)
@@ -210,7 +224,9 @@ def _absent(module: AnsibleModule, item: Item, changed: bool) -> Placed:
             name = os.path.basename(path)
             kind = _kind(os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False).st_mode)
             if not module.check_mode:
-                _remove(folder.descriptor, name)
+                _remove(folder, name)
+            elif kind == "directory":
+                _check_removed(folder, name)
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -224,16 +240,34 @@ def _kind(mode: int) -> str:
     return "link" if stat.S_ISLNK(mode) else "directory" if stat.S_ISDIR(mode) else "file"
 
 
-def _remove(folder: int, name: str) -> None:
+def _check_removed(folder: folders.Folder, name: str) -> None:
+    """
+    Raises:
+        UnsafeFile: somebody else may have renamed a folder to this name that only its owner may empty.
+    """
+    descriptor = os.open(name, _FOLDER, dir_fd=folder.descriptor)
+    try:
+        _check_emptied(folder, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_emptied(folder: folders.Folder, descriptor: int) -> None:
+    if os.listdir(descriptor):
+        folder.check_moved(os.fstat(descriptor))
+
+
+def _remove(folder: folders.Folder, name: str) -> None:
     """A file, a link, or a folder with all that is in it, however deep. No link is followed.
 
     One folder is open at a time: a tree may be deeper than a process may have folders open.
 
     Raises:
         ChangedMeanwhile: somebody else moved a folder.
+        UnsafeFile: as for `_check_removed`.
     """
     above: list[tuple[str, tuple[int, int], list[str]]] = []
-    here, left = os.dup(folder), [name]
+    here, left = os.dup(folder.descriptor), [name]
     try:
         while left or above:
             if left:
@@ -243,6 +277,8 @@ def _remove(folder: int, name: str) -> None:
                     above.append((entry, _identity(here), left))
                     os.close(here)
                     here = inner
+                    if len(above) == 1:
+                        _check_emptied(folder, here)
                     left = os.listdir(here)
             else:
                 entry, outer, left = above.pop()

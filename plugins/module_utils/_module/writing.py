@@ -164,8 +164,8 @@ def _written(file: File, content: bytes | None, attributes: AttributeChange, *, 
         UnsafeOwner: another user may have put the file there, also where its content stays.
     """
     keeps = file.status is None or file.folder.keeps_owner(file.status, attributes.asked.uid)
-    if content is None and not keeps:
-        # Who owned the file may have it open. Nobody has the one that replaces it.
+    if content is None and not (keeps and _may_be_given(file, attributes.wanted)):
+        # Who owned the file may have it open, and it may be another one. Nobody has the one that replaces it.
         content = file.read()
     if dry_run:
         return
@@ -173,6 +173,17 @@ def _written(file: File, content: bytes | None, attributes: AttributeChange, *, 
         file.replace(content, attributes.asked)
     elif attributes.after:
         file.set(attributes.wanted)
+
+
+def _may_be_given(file: File, wanted: replacing.Attributes) -> bool:
+    """Whether the file itself may get another owner: nobody else has renamed one of root to its name."""
+    if file.status is None or (wanted.uid is None and wanted.gid is None):
+        return True
+    try:
+        file.folder.check_moved(file.status)
+    except folders.UnsafeFile:
+        return False
+    return True
 
 
 def cannot_write(module: AnsibleModule, path: str, error: OSError, *, changed: bool = False) -> NoReturn:
@@ -186,4 +197,8 @@ def _unwritable(path: str, error: OSError) -> str:
     problem = error.strerror or "unknown error"
     if isinstance(error, folders.UnsafeOwner):
         return f"{path} was left as it is: {problem}. Set owner, or remove the file."
+    if isinstance(error, (folders.UnsafeLink, folders.UnsafeFile, replacing.UnsafeFile)):
+        return f"{path} was left as it is: {problem}."
+    if isinstance(error, NotADirectoryError):
+        return f"{path} was left as it is: what is there, or on the way there, is not a folder. Remove that first."
     return f"{path} cannot be written ({problem}). Check its folder's permissions and free space."

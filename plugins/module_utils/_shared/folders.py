@@ -144,7 +144,12 @@ class Folder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[int | None]:
-        """Keep other runs from writing here. Gives a descriptor of the folder, ``None`` if it cannot be read.
+        """Keep other runs of this user from writing here.
+
+        Gives a descriptor of the folder, ``None`` if it cannot be read.
+
+        The lock is a file of this user alone: whoever may read a folder could keep a lock of the folder itself. Runs of
+        other users notice at the end that a file was changed.
 
         Raises:
             Busy: another run does not finish.
@@ -154,11 +159,16 @@ class Folder:
         except PermissionError:
             yield None
             return
+        lock = -1
         try:
-            _lock(descriptor)
+            lock = _lock_file(os.fstat(self.descriptor))
+            if lock >= 0:
+                _lock(lock)
             yield descriptor
         finally:
             os.close(descriptor)
+            if lock >= 0:
+                os.close(lock)
 
 
 @contextlib.contextmanager
@@ -328,6 +338,29 @@ def _link_target(folder: Folder, name: str, *, only_read: bool = False) -> str |
     if (_identity(again), again.st_ctime_ns) != (_identity(status), status.st_ctime_ns):
         raise UnsafeLink(errno.ESTALE, f"{os.path.join(folder.path, name)} was changed while it was looked at")
     return target
+
+
+def _lock_file(status: os.stat_result) -> int:
+    """A file for the lock of a folder, -1 where the system has no place for it."""
+    parent = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "")
+    place = f"{parent if os.path.isdir(parent) else '/tmp'}/mlkeys-locks-{os.geteuid()}"  # noqa: S108  it is private
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(place, 0o700)
+        folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return -1
+    try:
+        # Anybody may make a folder of this name first.
+        own = os.fstat(folder)
+        if own.st_uid != os.geteuid() or own.st_mode & 0o077:
+            return -1
+        name = f"{status.st_dev:x}-{status.st_ino:x}"
+        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=folder)
+    except OSError:
+        return -1
+    finally:
+        os.close(folder)
 
 
 def _lock(descriptor: int) -> None:

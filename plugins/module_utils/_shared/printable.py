@@ -42,6 +42,6 @@ def all_printable(value: Any) -> Any:
 
 def without_login(url: str) -> str:
     """The URL without a user and password that it may have: an error must not repeat them."""
-    scheme, slashes, rest = url.rpartition("//")
+    scheme, slashes, rest = url.partition("//")
     place = rest if slashes else url
-    return f"{scheme}{slashes}{place.rpartition('@')[2]}"
+    return f"{scheme if slashes else ''}{slashes}{place.rpartition('@')[2]}"

@@ -262,8 +262,18 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+# The server takes longer names, and seconds for each request with one.
+_MOST_CHARACTERS = 512
+
+
+def _too_long(text: str) -> str:
+    return f"'{text[:40]}…' has {len(text)} characters, and at most {_MOST_CHARACTERS} are used"
+
+
 def name_problem(name: str) -> str | None:
     """What is wrong with a key's name, ``None`` when nothing is."""
+    if len(name) > _MOST_CHARACTERS:
+        return _too_long(name)
     if is_name(name):
         return None
     return (
@@ -274,6 +284,8 @@ def name_problem(name: str) -> str | None:
 
 def path_problem(path: str) -> str | None:
     """What is wrong with a path on the server (a mount, a document of a KV engine), ``None`` when nothing is."""
+    if len(path) > _MOST_CHARACTERS:
+        return _too_long(path)
     if _PATH.fullmatch(path):
         return None
     return (
@@ -284,6 +296,8 @@ def path_problem(path: str) -> str | None:
 
 def mount_problem(path: str) -> str | None:
     """What is wrong with the path of a mounted engine, ``None`` when nothing is."""
+    if len(path) > _MOST_CHARACTERS:
+        return _too_long(path)
     first, *others = path.split("/")
     if first in _OWN_MOUNTS or "sys" in others:
         return f"'{path}' cannot be an engine's path: the server keeps '{', '.join(_OWN_MOUNTS)}' for itself"

@@ -10,6 +10,7 @@ from typing import Callable
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
@@ -36,7 +37,7 @@ def load(path: str, connect: Connect) -> VarsFile:
 
 def _text(path: str) -> str:
     try:
-        with open(path, "rb") as stream:
+        with opened_to_read(path) as stream:
             content = stream.read(MOST_BYTES + 1)
     except OSError as error:
         raise InvalidOption(f"{path}: {error.strerror or 'it cannot be read'}.") from None
@@ -50,6 +51,10 @@ def _text(path: str) -> str:
 
 def too_large(path: str) -> InvalidOption:
     return InvalidOption(f"{path} is larger than {MOST_BYTES >> 20} MiB.")
+
+
+# Variables that decide what Ansible, and the roles of the collection, do with the rights of the run.
+_CONTROLLING = ("ansible_", "vault_transit_", "mlkeys_")
 
 
 def resolved(file: VarsFile, connect: Connect) -> VarsFile:
@@ -83,10 +88,10 @@ def _check_control(document: VarsFile) -> None:
     Raises:
         InvalidOption: who may write a document, and not the repository, would decide where and how Ansible runs.
     """
-    controlling = ", ".join(str(name) for name in document.plain if str(name).startswith("ansible_"))
+    controlling = ", ".join(str(name) for name in document.plain if str(name).startswith(_CONTROLLING))
     if controlling:
         raise InvalidOption(
-            f"{document.path} sets {controlling} without encryption. It controls Ansible, which a document may not: "
+            f"{document.path} sets {controlling} without encryption. That controls a run, which a document may not: "
             "move it to a vars file."
         )
 

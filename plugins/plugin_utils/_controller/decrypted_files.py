@@ -16,6 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerUnreachable,
     TransitError,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
@@ -91,7 +92,7 @@ class DecryptedFiles:
             known = self._digests.get(path)
             if known is not None and known[0] == mark:
                 return known[1]
-            with open(path, "rb") as file:
+            with opened_to_read(path) as file:
                 # The error about a larger one is reported when the file is loaded, too.
                 content = file.read(MOST_BYTES + 1)
         except OSError:

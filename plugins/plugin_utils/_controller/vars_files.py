@@ -18,6 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     TransitError,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import ODD_TEXT_RAISES
@@ -116,7 +117,7 @@ class StoredVariables:
 
 def _from_disk(path: str) -> VarsFile:
     try:
-        with open(path, "rb") as stream:
+        with opened_to_read(path) as stream:
             return interpreted(stream, path)
     except OSError as error:
         raise InvalidOption(f"{path}: {error.strerror or 'it cannot be read'}.") from None

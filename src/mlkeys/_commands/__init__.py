@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -122,6 +123,8 @@ class Commands(click.Group):
         sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
+        # A core file would hold the plaintext, and the token. Programs that it starts may raise the limit again.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         with suppress(KeyboardInterrupt):
             return super().invoke(ctx)
         # click would report it as an error and exit with 1.

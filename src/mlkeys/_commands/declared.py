@@ -25,6 +25,7 @@ from mlkeys._lint.declared import (
 )
 from mlkeys._lint.findings import MISSING_FILE, UNRESOLVED, Finding, finding, is_allowed
 from mlkeys._shared.yaml_limits import yaml_problem
+from mlkeys._system import replacing
 from mlkeys._system.worktree import Listed, Looked, Worktree
 
 # Folders of variables, whose files are small.
@@ -123,6 +124,6 @@ def _read(path: str) -> str:
     try:
         if Path(path).stat().st_size > _LARGEST:
             return ""
-        return Path(path).read_text(encoding="utf-8", errors="replace")
+        return replacing.bytes_of(Path(path)).decode(errors="replace")
     except OSError:
         return ""

@@ -14,6 +14,7 @@ import click
 
 from mlkeys._errors import AppInvalid, MlkeysError
 from mlkeys._shared.printable import printable
+from mlkeys._system import replacing
 
 #: Set in the context once a command has written its JSON.
 _SHOWN = "mlkeys.json"
@@ -75,9 +76,9 @@ def write_file(path: Path, text: str) -> None:
         MlkeysError: it cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        replacing.write(path, text)
     except OSError as problem:
-        raise cannot_write(path, problem) from None
+        raise MlkeysError(f"{path} cannot be written: {problem.strerror}.") from None
 
 
 def cannot_write(path: Path, problem: OSError) -> MlkeysError:

@@ -268,7 +268,7 @@ def _patterns(files: Sequence[Path]) -> Patterns:
     forms: list[Form] = []
     for path in files:
         try:
-            forms += forms_in(path.read_text(encoding="utf-8"), partial(_extended, path))
+            forms += forms_in(replacing.bytes_of(path).decode(), partial(_extended, path))
         except OSError as error:
             raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
         except ValueError as error:
@@ -280,7 +280,7 @@ def _extended(path: Path, other: str) -> str:
     """The text of a file that another one extends: by its path from here, as for gitleaks, or from that file."""
     for place in (Path(other), path.parent / other):
         if place.is_file():
-            return place.read_text(encoding="utf-8")
+            return replacing.bytes_of(place).decode()
     raise ValueError(f"it extends {other}, which does not exist")
 
 

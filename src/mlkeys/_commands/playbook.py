@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from mlkeys._commands.ansible_environment import environment
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import all_printable
+from mlkeys._system import replacing
 from mlkeys._system.collection import shared_login
 from mlkeys._system.processes import ChildProcess, exit_status
 
@@ -85,7 +86,7 @@ def files_for_run(project: Path, contents: Mapping[str, Yaml]) -> Iterator[None]
 
     try:
         for name, content in contents.items():
-            (project / name).write_text(document(content), encoding="utf-8")
+            replacing.write(project / name, document(content))
         yield
     except OSError as problem:
         raise MlkeysError(f"{project} cannot be written: {problem.strerror}.") from None

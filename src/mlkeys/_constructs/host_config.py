@@ -71,6 +71,7 @@ _GROUPS: Kind[tuple[Group, ...]] = Kind(
     (),
 )
 _DEST = instance((str, Template), "a string or a Template", "/")
+_SWITCH = instance(bool, "True or False", False)  # noqa: FBT003
 _COMMAND: Kind[Any] = Kind(
     "a list, the program and its arguments", lambda value: isinstance(value, Sequence) and TEXTS.fits(value), ()
 )
@@ -112,6 +113,9 @@ class HostConfig(Element):
         agent: a service that an agent starts with its secrets in the environment. It has no `mode`, `owner` or `group`.
         delivery: `"ciphertext"` (default), or `"plaintext"`: Ansible decrypts at deployment and the secret is
             readable in the file. The task then shows neither diff nor result.
+        allow_ciphertext: with plaintext, whether the file may hold ciphertext as well, for a program that decrypts it
+            itself. Otherwise the deployment refuses it: a variable that was not decrypted would replace a good key.
+            Default: False.
         mode: permissions as octal digits. Default: `0600` for plaintext and variables, otherwise `0640`.
         owner: owner of the file. Default: the user that Ansible logs in as.
         group: group of the file. Default: the group of that user.
@@ -138,6 +142,7 @@ class HostConfig(Element):
         toml: Mapping[str, Any] | None = None,
         agent: Agent | None = None,
         delivery: Delivery = "ciphertext",
+        allow_ciphertext: bool = False,
         mode: str | None = None,
         owner: str | None = None,
         group: str | None = None,
@@ -153,6 +158,7 @@ class HostConfig(Element):
             name: named_now(self, name, value) for name, value in zip(SHAPES, given, strict=True) if value is not None
         }
         self.delivery = delivery
+        self.allow_ciphertext: bool = taken(self, "allow_ciphertext", allow_ciphertext, _SWITCH)
         self.plaintext_fields = frozenset({"content"} if delivery == "plaintext" else ())
         self.mode = mode or ("0600" if delivery == "plaintext" or self.shape in VARIABLES else "0640")
         self.owner = owner

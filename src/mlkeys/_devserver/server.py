@@ -20,6 +20,7 @@ from mlkeys._devserver.http import request
 from mlkeys._devserver.state_folder import POLL_SECONDS, STOP_SECONDS, forget, locked, read_line, write_private
 from mlkeys._errors import DevServerError
 from mlkeys._shared.hcl import attributes, block
+from mlkeys._system import replacing
 from mlkeys._system.processes import ending_with_parent, holding_signals
 
 _LOOPBACK = "127.0.0.1"
@@ -97,7 +98,7 @@ class DevServer:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         binary = self._program or _binary()
-        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(self.state)
         with locked(self.state) as lock:
             if lock is None:
                 raise DevServerError(f"A development server already runs in {self.state}.")
@@ -159,7 +160,7 @@ class DevServer:
                 # It is unsafe in programs that fork from threads; these few system calls take no lock.
                 preexec_fn=before_exec if self._detached else ending_with_parent(before_exec),  # noqa: PLW1509
             )
-            (self.state / "pid").write_text(f"{self._process.pid}\n", encoding="ascii")
+            write_private(self.state / "pid", f"{self._process.pid}\n")
 
     def _answers(self) -> bool:
         # In dev mode it is ready when it is unsealed. With storage it stays sealed until `_open_storage`.
@@ -231,6 +232,13 @@ def _started(value: _T | None) -> _T:
     if value is None:
         raise DevServerError("The server was not started.")
     return value
+
+
+def _make(state: Path) -> None:
+    try:
+        replacing.make_folder(state, 0o700)
+    except OSError as error:
+        raise DevServerError(f"{state} cannot be used: {error.strerror}.") from None
 
 
 def _binary() -> str:

@@ -25,11 +25,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlkeys._errors import DevServerError
+from mlkeys._shared import folders
+from mlkeys._shared.reading import opened_to_read
 from mlkeys._shared.replacing import Attributes
 from mlkeys._system import replacing
 
+_LONGEST_LINE = 4096
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.02
+
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 PRIVATE = Attributes(mode=0o600)
 
@@ -73,7 +78,8 @@ def read_line(path: Path) -> str:
         DevServerError: it holds something else.
     """
     try:
-        return path.read_text(encoding="ascii").strip()
+        with opened_to_read(str(path)) as file:
+            return file.read(_LONGEST_LINE).decode("ascii").strip()
     except UnicodeDecodeError:
         raise _damaged(path) from None
 
@@ -84,8 +90,12 @@ def _damaged(path: Path) -> DevServerError:
 
 @contextmanager
 def locked(state: Path) -> Iterator[int | None]:
-    """Hold the lock of a state folder; None if a running or starting server holds it."""
-    descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold the lock of a state folder; None if a running or starting server holds it.
+
+    Raises:
+        DevServerError: somebody else may write to the folder, and would name the process that is stopped.
+    """
+    descriptor = _lock_file(state)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -99,9 +109,22 @@ def locked(state: Path) -> Iterator[int | None]:
         os.close(descriptor)
 
 
+def _lock_file(state: Path) -> int:
+    try:
+        with folders.folder_at(str(state)) as folder:
+            if not folder.is_ours:
+                raise DevServerError(
+                    f"{state} belongs to another user, or others may write to it. Choose another folder, or remove "
+                    "these rights."
+                )
+            return os.open("lock", _LOCK_FLAGS, 0o600, dir_fd=folder.descriptor)
+    except OSError as error:
+        raise DevServerError(f"{state} cannot be used: {error.strerror}.") from None
+
+
 def runs(state: Path) -> bool:
     """Whether a server runs, or is starting, in the state folder."""
-    if not (state / "lock").exists():
+    if not os.path.lexists(state / "lock"):
         return False
     with locked(state) as lock:
         return lock is None

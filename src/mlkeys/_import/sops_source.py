@@ -17,7 +17,9 @@ from mlkeys._errors import MlkeysError
 from mlkeys._import.dotenv_source import dotenv_values
 from mlkeys._import.values import Members, Number, Value, walk, without_default_section
 from mlkeys._import.yaml_source import yaml_values
+from mlkeys._shared.reading import opened_to_read
 from mlkeys._shared.yaml_limits import yaml_problem
+from mlkeys._system import replacing
 
 _NO_KEY = 128
 _SEALED = "ENC["
@@ -41,6 +43,7 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
     Raises:
         MlkeysError: sops is not installed, or could not decrypt the file.
     """
+    _check_regular(path)
     form = input_type or _form(path.name)
     if form == "binary":
         return [_whole(_decrypted(path, input_type, "binary"))]
@@ -82,6 +85,14 @@ def _check_kind(values: Iterable[Value], sealed: Mapping[tuple[str, ...], bool],
         )
 
 
+def _check_regular(path: Path) -> None:
+    """sops would wait for whoever writes into a named pipe."""
+    try:
+        opened_to_read(str(path)).close()
+    except OSError as error:
+        raise MlkeysError(f"{path}: {error.strerror or 'it cannot be read'}.") from None
+
+
 def _form(name: str) -> str:
     """The format of a file by its name, as sops has it."""
     return next((form for ending, form in _FORMATS.items() if name.endswith(ending)), "binary")
@@ -101,7 +112,7 @@ def _whole(data: bytes) -> Value:
 def has_comments(path: Path) -> bool:
     """Whether a file has comments, which sops encrypts, too."""
     try:
-        return _COMMENT.search(path.read_bytes()) is not None
+        return _COMMENT.search(replacing.bytes_of(path)) is not None
     except OSError:
         return False
 
@@ -138,7 +149,7 @@ def _sealed(path: Path, form: str) -> dict[tuple[str, ...], bool]:
         MlkeysError: the file has several YAML documents, of which sops gives the first one only.
     """
     try:
-        text = path.read_bytes().decode()
+        text = replacing.bytes_of(path).decode()
     except (OSError, UnicodeDecodeError):
         return {}
     if form == "dotenv":

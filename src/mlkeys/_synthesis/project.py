@@ -13,6 +13,7 @@ from mlkeys._constructs.host_config import HostConfig
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
 from mlkeys._shared.folders import Folder, folder_at
+from mlkeys._shared.reading import opened_to_read
 from mlkeys._shared.replacing import File, NewFile
 from mlkeys._synthesis import former_files
 from mlkeys._synthesis.synth import MANIFEST, Synthesis, synthesize
@@ -42,7 +43,7 @@ def _sources(app: Root, program: Path) -> dict[str, str]:
         if isinstance(construct, HostConfig) and isinstance(construct.contents.get("template"), str):
             name = construct.contents["template"]
             try:
-                found[name] = (program / name).read_text(encoding="utf-8")
+                found[name] = _text(program / name)
             except (OSError, UnicodeDecodeError):
                 continue  # a check reports it, with its place in the program
     return found
@@ -122,8 +123,13 @@ def _files_of(outdir: Path) -> set[str]:
     return set() if text is None else former_files.listed(text) | {MANIFEST}
 
 
+def _text(path: Path) -> str:
+    with opened_to_read(str(path)) as file:
+        return file.read().decode()
+
+
 def _read(path: Path) -> str | None:
     try:
-        return path.read_bytes().decode()
+        return _text(path)
     except (OSError, UnicodeDecodeError):
         return None

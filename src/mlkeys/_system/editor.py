@@ -22,6 +22,8 @@ from mlkeys._system.terminal import in_foreground
 
 # The characters for which git runs an editor through a shell, less those that only separate words.
 _FOR_A_SHELL = re.compile(r"[|&;<>()$`*?\[#~=%\n]")
+# Vim then reads another file, or none, in place of the one in its environment. Its arguments still reach it.
+_IGNORES_SETTINGS = re.compile(r"-[uU]|--clean|--cmd|-[eE]s?$|-s$")
 _VIM = re.compile(r"g?vim|nvim|rvim|vim\.\w+")
 # The terminal sends these to the editor as well, which handles them itself.
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
@@ -58,12 +60,13 @@ def chosen_editor(environ: Mapping[str, str]) -> str:
 
 
 def is_known(editor: str) -> bool:
-    """Whether one of its words is Vim or Neovim, which have settings to keep nothing."""
+    """Whether one of its words is Vim or Neovim, with settings to keep nothing and no option that ignores these."""
     try:
         words = shlex.split(editor)
     except ValueError:
         return False
-    return any(_is_vim(word) for word in words)
+    direct = bool(words) and _is_vim(words[0]) and not _FOR_A_SHELL.search(editor)
+    return direct or (any(map(_is_vim, words)) and not any(map(_IGNORES_SETTINGS.match, words)))
 
 
 class Guard:

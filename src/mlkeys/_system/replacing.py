@@ -5,13 +5,19 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from mlkeys._errors import MlkeysError
 from mlkeys._shared import folders, replacing
+from mlkeys._shared.reading import opened_to_read
+
+# What the caller has open. It is written to as it is.
+_OPEN_ALREADY = re.compile(r"/dev/(?:stdout|stderr|null|tty|fd/\d+)|/proc/self/fd/\d+")
 
 
 class ChangedMeanwhile(MlkeysError):
@@ -40,7 +46,7 @@ def bytes_of(path: Path) -> bytes:
     Raises:
         OSError: it cannot be read, or is larger than what is read as a whole.
     """
-    with path.open("rb") as file:
+    with opened_to_read(str(path)) as file:
         return whole(file)
 
 
@@ -81,6 +87,42 @@ def replace(path: Path, text: str, before: str | None, mode: int | None = None) 
         raise MlkeysError(
             f"{path} cannot be written ({problem}). Check its folder's permissions and free space."
         ) from None
+
+
+def write(path: Path, text: str) -> None:
+    """Write an output file, whatever it held before. A new one follows the umask.
+
+    Raises:
+        OSError: it cannot be written, or somebody else decides where the path leads.
+    """
+    if _OPEN_ALREADY.fullmatch(str(path)):
+        path.write_text(text, encoding="utf-8")
+        return
+    with opened(path) as file:
+        mode = _mode_of_new(0o666) if file.status is None else None
+        file.replace(text.encode(), replacing.Attributes(mode=mode))
+
+
+def make_folder(path: Path, mode: int = 0o777) -> None:
+    """Create a folder if it does not exist, and those above it.
+
+    Args:
+        mode: of a new one, less what the umask takes away. Those above have all that this leaves.
+
+    Raises:
+        OSError: it cannot be created, or somebody else decides where the path leads.
+    """
+    if path.parent == path:
+        return
+    make_folder(path.parent)
+    with suppress(FileExistsError, IsADirectoryError), folders.opened(str(path)) as (folder, name):
+        os.mkdir(name, mode, dir_fd=folder.descriptor)
+
+
+def _mode_of_new(mode: int) -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return mode & ~umask
 
 
 @contextmanager

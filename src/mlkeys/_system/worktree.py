@@ -246,7 +246,13 @@ class Worktree:
                 return Skipped(shown, "not a regular file") if named else None
             if status.st_size > LARGEST:
                 return Skipped(shown, _TOO_LARGE)
-            data = file.read()
+            try:
+                # Files of the kernel have no size, and some of them no end.
+                data = file.read(LARGEST + 1)
+            except OSError as problem:
+                return Skipped(shown, problem.strerror or "it cannot be read")
+        if len(data) > LARGEST:
+            return Skipped(shown, _TOO_LARGE)
         text = decoded(data)
         if text is None:
             if not named:

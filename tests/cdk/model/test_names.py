@@ -121,7 +121,7 @@ def test_references_in_overrides_and_names_are_rendered() -> None:
     assert body["note"] == ["of ${vault_mount.engine.path}"]
     play = plays(s)[1]
     task = play["tasks"][-1]
-    assert (task["ansible.builtin.template"]["owner"], task["notify"]) == ("key", "Restart key")
+    assert (task["mlkeys.transit.vault_transit_files"]["files"][0]["owner"], task["notify"]) == ("key", "Restart key")
     assert play["handlers"][0]["name"] == "Restart key"
     assert app_of(s).node.path == ""
 

@@ -72,6 +72,27 @@ def test_rules_by_hand_count_as_well(path: str, parameters: dict[str, list[str]]
     assert bool(testing.synth(s).grants("p", "openai")) is granted
 
 
+def test_files_on_hosts_are_not_written_through_links_of_others() -> None:
+    s = stack()
+    web = Inventory(s, "i").group("web", ["h"])
+    ml = EncryptedVars(s, "v", key=key_in(s, "ml", derived=True), hosts=web, secrets={"openai": Secret.env("A")})
+    HostConfig(s, "sealed", hosts=web, dest="/srv/a/a", env={"A": ml["openai"]}, owner="app")
+    for name, allowed in (("plain", False), ("mixed", True)):
+        given = {"A": ml["openai"], "B": "b"}
+        HostConfig(s, name, hosts=web, dest=f"/srv/a/{name}", env=given, delivery="plaintext", allow_ciphertext=allowed)
+    project = testing.synth(s)
+    tasks = [task for play in project.plays() if play["hosts"] == "web" for task in play["tasks"]]
+    # These follow each link, and the last one puts the text into a temporary file of the controller.
+    assert not {f"ansible.builtin.{name}" for name in ("copy", "file", "template")} & {
+        name for one in tasks for name in one
+    }
+    plain, mixed = [task for task in tasks if "mlkeys.transit.vault_transit_file" in task]
+    for task in (plain, mixed):
+        assert (task["no_log"], task["diff"], task["vars"]["ansible_pipelining"]) == (True, False, True)
+    assert "allow_ciphertext" not in plain["mlkeys.transit.vault_transit_file"]
+    assert mixed["mlkeys.transit.vault_transit_file"]["allow_ciphertext"] is True
+
+
 def test_a_project_is_parsed() -> None:
     s = gateway()
     web = Inventory(s, "i").group("web", ["h"])
@@ -81,7 +102,7 @@ def test_a_project_is_parsed() -> None:
     (made,) = [task[module]["keys"] for task in project.tasks() if module in task]
     assert [key["name"] for key in made] == ["ml"]
     assert [play["hosts"] for play in project.plays()][-1] == "web"
-    assert project.tasks()[-1]["ansible.builtin.template"]["dest"] == "/etc/a"
+    assert project.tasks()[-1]["mlkeys.transit.vault_transit_files"]["files"][0]["path"] == "/etc/a"
     assert project.terraform()["resource"]["vault_transit_secret_backend_key"]["ml"]["derived"] is True
     assert sorted(project.policies()) == ["host", "writer"]
     assert 'path "transit/encrypt/ml"' in project.policies()["writer"]

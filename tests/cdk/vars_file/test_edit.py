@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 
 from mlkeys._cli import main
 from mlkeys._system import private_folder
+from mlkeys._system.editor import is_known
 from tests.cdk import keys
 from tests.cdk.stores import KEY, KvDocument, content, decrypted, holds_none, kv_document, make_key, token_for
 from tests.cdk.terminals import on_a_terminal
@@ -642,3 +643,24 @@ def test_a_place_that_is_not_in_memory_is_refused(
     assert "Neither XDG_RUNTIME_DIR nor /dev/shm is a writable file system in memory" in done.stderr
     assert "--folder" in done.stderr
     assert not Path("opened").exists()
+
+
+@pytest.mark.parametrize(
+    ("editor", "known"),
+    [
+        ("vim", True),
+        ("vim -u mine.vim", True),
+        ("env vim", True),
+        ("env vim -u mine.vim", False),
+        ("env vim --clean", False),
+        ("sh -c 'vim -umine'", False),
+        ("nano", False),
+    ],
+)
+def test_a_vim_that_ignores_its_settings_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: str, known: bool
+) -> None:
+    (tmp_path / "vim").write_text("#!/bin/sh\n")
+    (tmp_path / "vim").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert is_known(editor) is known

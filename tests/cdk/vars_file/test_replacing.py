@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from mlkeys import MlkeysError
+from mlkeys._commands.errors import write_file
+from mlkeys._devserver import state_folder
 from mlkeys._system import replacing
+from tests.support.neighbour import ANOTHER, as_root
 
 
 def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
@@ -87,3 +91,72 @@ def test_a_file_of_a_few_blocks_does_not_fill_the_memory(tmp_path: Path) -> None
         replacing.read(path)
     with pytest.raises(MlkeysError, match="larger than 64 MiB"):
         replacing.replace(path, "new", "old")
+
+
+def test_a_pipe_or_a_device_in_the_place_of_a_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(MlkeysError, match="it is not a regular file"):
+            replacing.read(tmp_path / name)
+    with pytest.raises(MlkeysError, match="Input/output error"):
+        replacing.read(Path("/proc/self/mem"))
+    # What a shell passes as a file is read.
+    reading, writing = os.pipe()
+    os.write(writing, b"given")
+    os.close(writing)
+    try:
+        assert replacing.read(Path(f"/dev/fd/{reading}")) == "given"
+    finally:
+        os.close(reading)
+
+
+def test_an_output_file_follows_the_umask_and_keeps_the_mode_that_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "out.html"
+    before = os.umask(0o027)
+    try:
+        write_file(path, "new")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+        replacing.make_folder(tmp_path / "a/b", 0o700)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b")] == [0o750, 0o700]
+    path.chmod(0o604)
+    write_file(path, "newer")
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("newer", 0o604)
+    with pytest.raises(MlkeysError, match="none/out cannot be written: No such file or directory"):
+        write_file(tmp_path / "none/out", "")
+
+
+@as_root
+def test_an_output_file_is_not_written_through_a_link_of_another_user(tmp_path: Path) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim/file").write_text("victim")
+    (tmp_path / "theirs").mkdir()
+    os.chown(tmp_path / "theirs", ANOTHER, ANOTHER)
+    for name, target in (("file", "../victim/file"), ("folder", "../victim")):
+        (tmp_path / "theirs" / name).symlink_to(target)
+        os.chown(tmp_path / "theirs" / name, ANOTHER, ANOTHER, follow_symlinks=False)
+    with pytest.raises(MlkeysError, match="is a link of the user with ID"):
+        write_file(tmp_path / "theirs/file", "new")
+    with pytest.raises(OSError, match="is a link of the user with ID"):
+        replacing.make_folder(tmp_path / "theirs/folder/made")
+    with (
+        pytest.raises(MlkeysError, match="is a link of the user with ID"),
+        state_folder.locked(tmp_path / "theirs/folder"),
+    ):
+        pass
+    assert [path.name for path in (tmp_path / "victim").iterdir()] == ["file"]
+    assert (tmp_path / "victim/file").read_text() == "victim"
+
+
+@as_root
+def test_another_user_names_no_process_to_stop(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "pid").write_text("123456789")
+    with (state / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.chown(state, ANOTHER, ANOTHER)
+        with pytest.raises(MlkeysError, match="belongs to another user, or others may write to it"):
+            state_folder.stop_detached(state)

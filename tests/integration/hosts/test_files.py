@@ -117,7 +117,7 @@ def test_check_mode_knows_that_earlier_tasks_only_predicted(tmp_path: Path) -> N
         ({"path": "FOLDER/none/link", "state": "link", "target": "x"}, "FOLDER/none/link cannot be written"),
         ({"path": "FOLDER/folder", "content": ""}, "FOLDER/folder: Is a directory"),
         ({"path": "FOLDER/folder", "state": "link", "target": "x"}, "FOLDER/folder cannot be written"),
-        ({"path": "FOLDER/first", "state": "directory"}, "FOLDER/first cannot be written"),
+        ({"path": "FOLDER/first", "state": "directory"}, "FOLDER/first was left as it is: what is there"),
         ({"path": "FOLDER/x", "content": "", "owner": NOBODY}, f"There is no user '{NOBODY}'"),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_folder_of_root_that_another_user_may_have_renamed_keeps_its_owner_and
     before = everything(theirs), (theirs / "root").stat()
     done = place({"path": f"{theirs}/root", "state": "directory", **given}, check=check)
     assert done.failed
-    assert f"{theirs}/root cannot be written (it belongs to the user with ID 0, and may be another folder" in done.msg
+    assert f"{theirs}/root was left as it is: it belongs to the user with ID 0, and may be another folder" in done.msg
     assert (everything(theirs), (theirs / "root").stat()) == before
     # What is right stays so, and what the user may give away as well is given away.
     assert not place({"path": f"{theirs}/root", "state": "directory", "owner": "root"}).failed
@@ -219,6 +219,56 @@ def test_a_folder_in_the_place_of_the_new_one_is_not_given_away(
         done = place({"path": f"{theirs}/made", "state": "directory", "owner": "1234"})
     assert "was changed by somebody else meanwhile" in done.msg
     assert (theirs / "made").stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("check", [False, True])
+def test_a_tree_of_root_that_another_user_may_have_renamed_is_not_removed(theirs: Path, check: bool) -> None:
+    before = everything(theirs)
+    done = place({"path": f"{theirs}/root", "state": "absent"}, check=check)
+    assert f"{theirs}/root was left as it is: it belongs to the user with ID 0, and may be another folder" in done.msg
+    assert everything(theirs) == before
+    # Who may rename a file may remove it, and an empty folder as well.
+    (theirs / "root" / "key").rename(theirs / "key")
+    gone = [{"path": f"{theirs}/{name}", "state": "absent"} for name in ("root", "key")]
+    assert [one["changed"] for one in place(*gone, check=check)["files"]] == [True, True]
+
+
+def test_missing_folders_above_a_folder_are_created_like_it(tmp_path: Path) -> None:
+    made = {"path": f"{tmp_path}/a/b/c", "state": "directory", "parents": True, "mode": "0750"}
+    predicted = place(made, check=True)
+    assert list(tmp_path.iterdir()) == []
+    done = place(made)
+    assert (done.changed, done["diff"]) == (True, predicted["diff"])
+    assert [mode(tmp_path / name) for name in ("a", "a/b", "a/b/c")] == [0o750] * 3
+
+
+def test_an_existing_folder_keeps_its_mode_and_a_new_one_follows_the_umask(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to("a")
+    before = os.umask(0o027)
+    try:
+        done = place(*({"path": f"{tmp_path}/{name}", "state": "directory", "mode": "u+x"} for name in ("link", "new")))
+    finally:
+        os.umask(before)
+    assert [one["changed"] for one in done["files"]] == [False, True]
+    assert [mode(tmp_path / name) for name in ("a", "new")] == [0o700, 0o750]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("module", ["vault_transit_file", "vault_transit_files"])
+def test_a_file_of_root_that_another_user_may_have_renamed_is_replaced_not_given_away(
+    theirs: Path, module: str
+) -> None:
+    path = theirs / "app.env"
+    path.write_text("text")
+    path.chmod(0o600)
+    given = {"path": str(path), "content": "text", "owner": "1234", "mode": "0600"}
+    with path.open() as held:
+        done = run_module(module, {"files": [given]} if module == "vault_transit_files" else given)
+        assert done.changed
+        assert os.fstat(held.fileno()).st_uid == 0
+    assert (path.read_text(), path.stat().st_uid) == ("text", 1234)
 
 
 def test_a_tree_of_any_depth_is_removed(tmp_path: Path) -> None:

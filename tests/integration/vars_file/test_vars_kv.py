@@ -299,6 +299,7 @@ def test_the_lookup_reads_ciphertexts_without_the_right_to_decrypt(
         ({"key": "other"}, {}, "other"),
         ({"backend": "transit/keys/other/rotate?"}, {}, "transit/keys/other/rotate."),
         ({}, {"ansible_connection": "local"}, "sets ansible_connection without encryption"),
+        ({}, {"vault_transit_host_url": "http://evil"}, "sets vault_transit_host_url without encryption"),
     ],
 )
 def test_a_document_does_not_choose_where_the_token_goes(

@@ -126,10 +126,8 @@ def test_what_another_run_is_writing_is_left_alone(vars_file: VarsFile) -> None:
 
 def test_a_folder_that_another_run_holds_is_named(vars_file: VarsFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folders, "_PATIENCE_SECONDS", 0.1)
-    descriptor = os.open(vars_file.path.parent, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    assert "cannot be written (another run is writing in its folder)" in vars_file.refused(SECRETS)
-    os.close(descriptor)
+    with folders.folder_at(str(vars_file.path.parent)) as folder, folder.locked():
+        assert "cannot be written (another run is writing in its folder)" in vars_file.refused(SECRETS)
     vars_file.converge(SECRETS)
 
 

@@ -213,6 +213,7 @@ def test_a_connection_that_was_not_made_yet_is_not_ended() -> None:
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
+        ("http://u:SECRET//x@127.0.0.1:1", "http://127.0.0.1:1"),
         ("http://user:p@ss@host:1", "http://host:1"),
         ("https://user:p/w@host", "https://host"),
         ("user:password@host", "host"),

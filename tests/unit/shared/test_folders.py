@@ -235,10 +235,16 @@ def test_one_run_waits_for_the_other_and_then_gives_up(tmp_path: Path, monkeypat
         with folder.locked() as descriptor:
             assert descriptor is not None
             assert os.fstat(descriptor).st_ino == tmp_path.stat().st_ino
-        held = os.open(tmp_path, os.O_RDONLY)
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(folders.Busy), folder.locked():
+        with folders.folder_at(str(tmp_path)) as other, other.locked(), pytest.raises(folders.Busy), folder.locked():
             pass
-        os.close(held)
         with folder.locked():
             pass
+
+
+def test_who_may_read_a_folder_keeps_nobody_from_writing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "_PATIENCE_SECONDS", 0.0)
+    held = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with folders.folder_at(str(tmp_path)) as folder, folder.locked() as descriptor:
+        assert descriptor is not None
+    os.close(held)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
     ciphertext_version,
     did_you_mean,
     key_problems,
+    mount_problem,
     name_problem,
     parse_duration,
+    path_problem,
     unknown_type_hint,
 )
 from hypothesis import example, given
@@ -237,3 +240,11 @@ def test_the_tables_make_sense(attributes: tuple[schema.Attribute, ...]) -> None
         assert attribute.at_creation or attribute.change == schema.ANY_TIME, "it could never be set"
         assert attribute.server in ("", "OpenBao", "Vault")
         assert attribute.description.endswith(".")
+
+
+@pytest.mark.parametrize("problem_of", [name_problem, path_problem, mount_problem])
+def test_names_have_an_end_and_errors_show_their_beginning(problem_of: Callable[[str], str | None]) -> None:
+    assert problem_of("a" * 512) is None
+    shown = problem_of("a" * 100_000) or ""
+    assert "has 100000 characters, and at most 512 are used" in shown
+    assert len(shown) < 200

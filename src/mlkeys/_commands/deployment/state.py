@@ -20,7 +20,7 @@ from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record, parsed
 from mlkeys._shared.schema import METADATA
 from mlkeys._system import collection
-from mlkeys._system.replacing import read
+from mlkeys._system.replacing import bytes_of, read
 from mlkeys._system.replacing import replace as written
 from mlkeys._targets.state_names import FOLDER, RECORD_FILE, VARS_SUFFIX, folder_of, vars_file_of
 
@@ -167,7 +167,7 @@ def record_in(folder: Path) -> Record | None:
     """
     path = folder / RECORD_FILE
     try:
-        content = path.read_bytes()
+        content = bytes_of(path)
     except FileNotFoundError:
         return None
     except OSError as problem:

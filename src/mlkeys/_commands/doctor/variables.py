@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlkeys._commands.doctor.check import Check
+from mlkeys._shared.reading import opened_to_read
 from mlkeys._shared.schema import METADATA
 from mlkeys._shared.vars_places import is_encrypted_vars
 from mlkeys._shared.vars_plugins import PLUGIN, SETTING, is_enabled, problem
@@ -47,8 +48,9 @@ def encrypted_files(folder: Path) -> Found:
 
 def _has_metadata(path: Path) -> bool:
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return any(line.startswith((f"{METADATA}:", f'"{METADATA}"')) for line in file.read(_LONGEST).splitlines())
+        with opened_to_read(str(path)) as file:
+            lines = file.read(_LONGEST).decode(errors="replace").splitlines()
+            return any(line.startswith((f"{METADATA}:", f'"{METADATA}"')) for line in lines)
     except OSError:
         return False
 

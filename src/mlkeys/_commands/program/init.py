@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import click
@@ -100,8 +99,8 @@ def _copy(source: Path, folder: Path) -> list[str]:
         # Installers compile the templates, which are Python files.
         if path.is_file() and path.suffix != ".pyc":
             target = folder / path.relative_to(source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            replacing.make_folder(target.parent)
+            replacing.write(target, path.read_text(encoding="utf-8"))
             written.append(path.relative_to(source).as_posix())
     _ignore_output(folder / ".gitignore")
     return written
@@ -111,7 +110,7 @@ def _ignore_output(path: Path) -> None:
     """Have Git ignore the generated files, besides what it ignores already."""
     before = replacing.read(path)
     if before is None:
-        path.write_text(_IGNORED, encoding="utf-8")
+        replacing.write(path, _IGNORED)
     elif not _OUTPUT & {line.strip() for line in before.splitlines()}:
         separator = "" if not before or before.endswith("\n") else "\n"
         replacing.replace(path, f"{before}{separator}{_IGNORED}", before)

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from mlkeys._shared.schema import METADATA, VARS_FILE_SUFFIXES
+from mlkeys._system import replacing
 
 _IN_YAML = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)[ ]?:(?=[ \n])", re.MULTILINE)
 _IN_JSON = re.compile(r"\"([A-Za-z_][A-Za-z0-9_]*)\"[ ]?:[ ]?\"vault:v")
@@ -39,7 +40,7 @@ def _names(places: Iterable[object]) -> list[str]:
             inside = sorted(place.iterdir()) if place.is_dir() else [place]
             for file in inside:
                 if file.name.endswith(VARS_FILE_SUFFIXES):
-                    found += names_in(file.read_text(encoding="utf-8"))
+                    found += names_in(replacing.bytes_of(file).decode())
         except (OSError, UnicodeDecodeError):
             continue
     return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlkeys._constructs.inventory import Template
+from mlkeys._targets.ansible.hosts import FILES
 from mlkeys._targets.ansible.services import ROLE
 
 FILE = "left.yml"
@@ -81,7 +82,7 @@ def plays(stack: str) -> list[dict[str, Any]]:
         _each("AppRoles", _APPROLE, {"name": named, "path": Template("{{ item.path }}"), "state": "absent"}, "roles",
               "{{ item.path }}/{{ item.name }}"),
         _each("Policies", _POLICY, {"name": item, "managed_by": manager, "state": "absent"}, "policies"),
-        _each("Files of ciphertexts", "ansible.builtin.file", {"path": item, "state": "absent"}, "vars_files"),
+        _each("Files of ciphertexts", FILES, {"files": [{"path": item, "state": "absent"}]}, "vars_files"),
         _each("Keys", _KEY, {"name": named, "backend": where, "state": "absent", "force": force}, "keys",
               "{{ item.backend }}/{{ item.name }}"),
         _each("Engines", _BACKEND, {"path": item, "state": "absent"}, "engines"),
@@ -103,7 +104,7 @@ def _on_hosts(stack: str) -> list[dict[str, Any]]:
         "tasks": [
             {
                 "name": "Files with plaintext",
-                "ansible.builtin.file": {"path": Template("{{ item }}"), "state": "absent"},
+                FILES: {"files": [{"path": Template("{{ item }}"), "state": "absent"}]},
                 "loop": Template("{{ left['files'][inventory_hostname] }}"),
                 # Their diff would show the plaintext.
                 "diff": False,

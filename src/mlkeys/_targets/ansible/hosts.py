@@ -17,12 +17,22 @@ from mlkeys._model.secret import GeneratedSecret
 from mlkeys._targets.ansible import lost, services
 from mlkeys._targets.ansible.ciphertexts import Task, is_there, reading
 from mlkeys._targets.ansible.content import content
+from mlkeys._targets.ansible.jinja import literal
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.ansible.yaml import Commented
 from mlkeys._targets.names import terraform_name
 
 #: The playbook that reports paths of files.
 PATHS_FILE = "paths.yml"
+
+#: They follow no link that a user of the host may have put there. Those of Ansible follow all.
+FILE = "mlkeys.transit.vault_transit_file"
+FILES = "mlkeys.transit.vault_transit_files"
+
+#: Text that looks like data stays text. Later versions of Ansible see to that, and warn of the option.
+_AS_TEXT = {
+    "as_text": Template("{{ {'convert_data': false} if ansible_version.full is version('2.19', '<') else {} }}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +180,21 @@ def _tasks(
         yield services.task(config, config.content, values, vars_files)
         return
     for file in files:
+        source = literal(file.template.removeprefix("templates/"))
         options: Task = {
-            "src": file.template.removeprefix("templates/"),
-            "dest": _dest(file, values),
+            "path": _dest(file, values),
+            "content": Template(f"{{{{ lookup('ansible.builtin.template', {source}, **as_text) | string }}}}"),
             "mode": file.mode,
         }
         names = {"owner": config.owner, "group": config.group}
         options |= {name: values.view.text(value) for name, value in names.items() if value}
-        task: Task = {"name": f"File {values.name(config)}", "ansible.builtin.template": options}
+        task: Task = {"name": f"File {values.name(config)}", FILES: {"files": [options]}, "vars": dict(_AS_TEXT)}
         if config.delivery == "plaintext":
-            # A diff or result would show the plaintext.
-            task |= {"no_log": True, "diff": False}
+            del task[FILES]
+            allowed = {"allow_ciphertext": True} if config.allow_ciphertext else {}
+            # The arguments of a module go through a pipe. A diff or result would show the plaintext.
+            task |= {FILE: {**options, **allowed}, "no_log": True, "diff": False}
+            task["vars"]["ansible_pipelining"] = True
             waited = [is_there(vars_files[used]) for used in _files_used(config, values)]
             if waited:
                 task["when"] = Template(f"not ansible_check_mode or ({' and '.join(dict.fromkeys(waited))})")
@@ -200,7 +214,9 @@ def _making_folders(folders: Iterable[str | Template]) -> list[Task]:
         },
         {
             "name": "Create missing folders",
-            "ansible.builtin.file": {"path": Template("{{ item.item }}"), "state": "directory", "mode": "0755"},
+            FILES: {
+                "files": [{"path": Template("{{ item.item }}"), "state": "directory", "parents": True, "mode": "0755"}]
+            },
             "loop": Template("{{ folders_found.results | rejectattr('stat.exists') }}"),
             "loop_control": {"label": Template("{{ item.item }}")},
         },
