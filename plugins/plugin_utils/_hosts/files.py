@@ -70,6 +70,12 @@ def outdated(service: Mapping[str, Any], seen: Iterable[str], texts: Texts) -> d
     return {name: [one for one in places if not _is_seen(one, known, folder)] for name, places in wanted.items()}
 
 
+def stamp(service: Mapping[str, Any], texts: Texts) -> str:
+    """A hash of everything that the service is started with, and of nothing secret."""
+    started_with = texts.run + texts.fetch + str(service.get("fingerprint", "")) + texts.role_id
+    return hashlib.sha256(started_with.encode("utf-8")).hexdigest()
+
+
 def _of_agent(service: Mapping[str, Any], texts: Texts) -> list[Place]:
     if not service["agent"]:
         return []

@@ -93,7 +93,16 @@ RIGHT = [
 
 def test_what_is_as_described_is_not_sent() -> None:
     found = host_files(SERVICE, RIGHT, **TEXTS, **BOOT, secret_id_kept=False)
+    stamp = found.pop("stamp")
     assert found == {"first": [], "files": [], "watch": []}
+    assert stamp == hashlib.sha256(b"run" b"fetch" b"id").hexdigest()
+
+
+@pytest.mark.parametrize("text", ["run", "fetch", "role_id"])
+def test_the_stamp_differs_with_all_that_a_service_is_started_with(text: str) -> None:
+    of_service = host_files({**SERVICE, "fingerprint": "other"}, RIGHT, **TEXTS)
+    of_text = host_files(SERVICE, RIGHT, **{**TEXTS, text: "other"})
+    assert len({found["stamp"] for found in (of_service, of_text, host_files(SERVICE, RIGHT, **TEXTS))}) == 3
 
 
 @pytest.mark.parametrize("number", range(len(HAS), len(RIGHT)))
