@@ -42,6 +42,14 @@ class Texts:
     secret_id_kept: bool = True
 
 
+def reported(lines: Iterable[str]) -> dict[str, list[str]]:
+    """What an inspection printed about each service, by its name; about the host, by ``.``."""
+    found: dict[str, list[str]] = {".": []}
+    for name, _space, report in (line.partition(" ") for line in lines):
+        found.setdefault(name, []).append(report)
+    return found
+
+
 def outdated(service: Mapping[str, Any], seen: Iterable[str], texts: Texts) -> dict[str, list[Place]]:
     """The places that a host needs to be sent, in the order in which to write them.
 

@@ -3,7 +3,8 @@
 """Runs at each start of Python in the environments of tests: lets Ansible load its filters and tests before it forks.
 
 Ansible loads them when it evaluates the first template, which is in the process of a task. So each of these processes
-loads all of them again, which is a third of what a task costs.
+loads all of them again, which is a third of what a task costs. One that uses a filter of the collection loads all of
+those as well.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ def _load() -> None:
         loaders = sys.modules["ansible.plugins.loader"]
         loaders.filter_loader.get("bool")
         loaders.test_loader.get("defined")
+        if "ansible_collections.mlkeys.transit" in sys.modules:
+            loaders.filter_loader.get("mlkeys.transit.shaped")
 
 
 os.register_at_fork(before=_load)
