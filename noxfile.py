@@ -51,17 +51,19 @@ SHIPPED = {
     "roles",
 }
 
-# ansible-test downloads the installer of pip. This one uses the pip that comes with Python, so that only the package
-# index is needed. Debian keeps it in another place.
+# ansible-test downloads the installer of pip, for each of its environments. This one unpacks the pip that comes with
+# Python, so that only the package index is needed. Debian keeps it in another place.
 GET_PIP = """\
-import glob, os, sys
+import glob, os, runpy, sys, sysconfig, zipfile
 import ensurepip
 folders = (os.path.join(os.path.dirname(ensurepip.__file__), "_bundled"), "/usr/share/python-wheels")
 wheels = [wheel for folder in folders for wheel in glob.glob(os.path.join(folder, "pip-*.whl"))]
-sys.path.insert(0, wheels[0])
-from pip._internal.cli.main import main
-# Only what runs is compiled, which is little.
-sys.exit(main(["install", "--no-compile"] + [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]))
+with zipfile.ZipFile(wheels[0]) as wheel:
+    wheel.extractall(sysconfig.get_path("purelib"))
+others = [word for word in sys.argv[1:] if not word.startswith(("-", "pip=="))]
+if others:
+    sys.argv[1:] = ["install", *others]
+    runpy.run_module("pip", run_name="__main__")
 """
 
 # Import every module of the package: the wheel must be complete, and declare all its dependencies.
@@ -111,15 +113,16 @@ def install(session: nox.Session, requirements: str, *, package: bool = False) -
 
 
 def quicken(session: nox.Session) -> None:
-    """Let this environment keep the bytecode of modules that Ansible sends to it, and collect garbage rarely.
+    """Make Ansible quicker here: keep bytecode of modules, load filters before it forks, and collect garbage rarely.
 
     Most of its processes end within a second.
     """
     for packages in Path(session.virtualenv.location).glob("lib/python*/site-packages"):
         (packages / "kept-bytecode").mkdir(exist_ok=True)
-        shutil.copy2(ROOT / "tests" / "support" / "hosts" / "kept_bytecode.py", packages)
+        for name in ("kept_bytecode", "before_forks"):
+            shutil.copy2(ROOT / "tests" / "support" / "hosts" / f"{name}.py", packages)
         (packages / "quicken.pth").write_text(
-            "import kept_bytecode\nimport gc; gc.set_threshold(20000, 20, 50)\n", encoding="utf-8"
+            "import kept_bytecode\nimport before_forks\nimport gc; gc.set_threshold(20000, 20, 50)\n", encoding="utf-8"
         )
 
 

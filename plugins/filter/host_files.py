@@ -114,6 +114,9 @@ _value:
       description: The units that watch the ciphertext.
       type: list
       elements: dict
+    stamp:
+      description: A hash that changes whenever the service has to restart.
+      type: str
 """
 
 from typing import Any, Callable
@@ -121,7 +124,7 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.files import Texts, outdated
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.files import Texts, outdated, stamp
 
 _FLAGS = ("systemd", "secret_id_kept")
 
@@ -134,7 +137,7 @@ def host_files(service: Any, seen: Any, **texts: Any) -> Any:
         made = None
     if made is None:
         raise AnsibleFilterError("host_files: an option is missing or unknown.")
-    return as_no_template(outdated(service, seen, made))
+    return as_no_template({**outdated(service, seen, made), "stamp": stamp(service, made)})
 
 
 class FilterModule:

@@ -108,8 +108,7 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import decrypted
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template, decrypted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import Host, described
 
 _DEFAULTS: dict[str, Any] = {

@@ -78,8 +78,7 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.kept_sealed import holds_ciphertext, refusal
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes import SHAPES, UnsupportedValue, quoted
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import decrypted
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import decrypted, marked
 
 
 def in_quotes(value: Any, shape: str, *, allow_ciphertext: bool = False) -> Any:

@@ -81,8 +81,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.shapes impo
     quoted,
     rendered,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import decrypted
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import decrypted, marked
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import SECRET, is_secret
 
 

@@ -154,11 +154,8 @@ from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.operations import look_up
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
-    connection_options,
-    decrypted,
-    run,
-)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options, run
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import decrypted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
 
 _OPTIONS = (

@@ -27,18 +27,6 @@ def connection_options(get_option: Callable[[str], Any]) -> dict[str, Any]:
     return {option.name: get_option(option.name) for option in OPTIONS}
 
 
-def decrypted(value: Any) -> Any:
-    """The same value with ansible-vault's encrypted values as text.
-
-    Ansible before 2.19 passes objects that decrypt themselves but are not text.
-    """
-    if isinstance(value, Mapping):
-        return {name: decrypted(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [decrypted(inner) for inner in value]
-    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
-
-
 def connected(options: Mapping[str, Any]) -> Client:
     """A client of the run's session.
 

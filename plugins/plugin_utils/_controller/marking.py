@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Mark texts that Ansible may evaluate as templates. **Private** to the collection."""
+"""Mark texts that Ansible may evaluate as templates, or has encrypted. **Private** to the collection."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Mapping
 
 from ansible import template as ansible_template
 
@@ -51,3 +51,15 @@ def as_no_template(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: as_no_template(inner) for name, inner in value.items()}
     return [as_no_template(inner) for inner in value] if isinstance(value, list) else value
+
+
+def decrypted(value: Any) -> Any:
+    """The same value with ansible-vault's encrypted values as text.
+
+    Ansible before 2.19 passes objects that decrypt themselves but are not text.
+    """
+    if isinstance(value, Mapping):
+        return {name: decrypted(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [decrypted(inner) for inner in value]
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value

@@ -42,6 +42,14 @@ class Texts:
     secret_id_kept: bool = True
 
 
+def reported(lines: Iterable[str]) -> dict[str, list[str]]:
+    """What an inspection printed about each service, by its name; about the host, by ``.``."""
+    found: dict[str, list[str]] = {".": []}
+    for name, _space, report in (line.partition(" ") for line in lines):
+        found.setdefault(name, []).append(report)
+    return found
+
+
 def outdated(service: Mapping[str, Any], seen: Iterable[str], texts: Texts) -> dict[str, list[Place]]:
     """The places that a host needs to be sent, in the order in which to write them.
 
@@ -68,6 +76,12 @@ def outdated(service: Mapping[str, Any], seen: Iterable[str], texts: Texts) -> d
     if not lacks_accounts:
         wanted["files"] = [*begins, *files]
     return {name: [one for one in places if not _is_seen(one, known, folder)] for name, places in wanted.items()}
+
+
+def stamp(service: Mapping[str, Any], texts: Texts) -> str:
+    """A hash of everything that the service is started with, and of nothing secret."""
+    started_with = texts.run + texts.fetch + str(service.get("fingerprint", "")) + texts.role_id
+    return hashlib.sha256(started_with.encode("utf-8")).hexdigest()
 
 
 def _of_agent(service: Mapping[str, Any], texts: Texts) -> list[Place]:

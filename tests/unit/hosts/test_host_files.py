@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mlkeys.transit.plugins.filter.host_files import host_files
+from ansible_collections.mlkeys.transit.plugins.filter.host_seen import host_seen
 
 HAS = ["has user", "has group", "has folder"]
 SERVICE: dict[str, Any] = {
@@ -93,7 +94,16 @@ RIGHT = [
 
 def test_what_is_as_described_is_not_sent() -> None:
     found = host_files(SERVICE, RIGHT, **TEXTS, **BOOT, secret_id_kept=False)
+    stamp = found.pop("stamp")
     assert found == {"first": [], "files": [], "watch": []}
+    assert stamp == hashlib.sha256(b"runfetchid").hexdigest()
+
+
+@pytest.mark.parametrize("text", ["run", "fetch", "role_id"])
+def test_the_stamp_differs_with_all_that_a_service_is_started_with(text: str) -> None:
+    of_service = host_files({**SERVICE, "fingerprint": "other"}, RIGHT, **TEXTS)
+    of_text = host_files(SERVICE, RIGHT, **{**TEXTS, text: "other"})
+    assert len({found["stamp"] for found in (of_service, of_text, host_files(SERVICE, RIGHT, **TEXTS))}) == 3
 
 
 @pytest.mark.parametrize("number", range(len(HAS), len(RIGHT)))
@@ -112,3 +122,13 @@ def test_texts_are_not_templates_and_options_are_known() -> None:
     for wrong in ({}, {"record": "", "colour": "red"}):
         with pytest.raises(AnsibleFilterError, match="missing or unknown"):
             host_files(SERVICE, HAS, **wrong)
+
+
+def test_what_was_reported_is_sorted_by_service() -> None:
+    lines = [". systemd", "app has user", "app.two has group", ". program /usr/bin/bao", "app started {{ x }}"]
+    assert host_seen(lines) == {
+        ".": ["systemd", "program /usr/bin/bao"],
+        "app": ["has user", "started {{ x }}"],
+        "app.two": ["has group"],
+    }
+    assert host_seen([]) == {".": []}

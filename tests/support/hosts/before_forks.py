@@ -1,0 +1,25 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs at each start of Python in the environments of tests: lets Ansible load its filters and tests before it forks.
+
+Ansible loads them when it evaluates the first template, which is in the process of a task. So each of these processes
+loads all of them again, which is a third of what a task costs. One that uses a filter of the collection loads all of
+those as well.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def _load() -> None:
+    if "ansible.executor.process.worker" in sys.modules:
+        loaders = sys.modules["ansible.plugins.loader"]
+        loaders.filter_loader.get("bool")
+        loaders.test_loader.get("defined")
+        if "ansible_collections.mlkeys.transit" in sys.modules:
+            loaders.filter_loader.get("mlkeys.transit.shaped")
+
+
+os.register_at_fork(before=_load)
