@@ -114,6 +114,10 @@ def test_what_remains_of_a_service_is_listed(folder: Path, tmp_path: Path) -> No
     found = inspected(folder)
     assert {line for line in found if line.startswith("leaves ")} == {f"leaves {tmp_path}/runtime", f"leaves {folder}"}
     assert "has attempts" not in found
+    # Its script makes the lock again when it stops the service, and the record of the host goes last.
+    (folder / "service").touch()
+    left = [line for line in inspected(folder) if line.startswith("leaves ")]
+    assert left == [f"leaves {tmp_path}/runtime{end}" for end in (".lock", "")] + [f"leaves {folder}"]
     (tmp_path / "runtime" / "attempts").touch()
     assert "has attempts" in inspected(folder)
 
