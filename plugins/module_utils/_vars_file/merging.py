@@ -27,7 +27,7 @@ class Merged:
 def merge(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> Merged:
     """Compare both sides with their common ancestor. All three belong to the same key.
 
-    A ciphertext that was only rewrapped, which its fingerprint shows, is no change of a value.
+    A ciphertext that was only rewrapped, which its fingerprint shows, does not change a value.
     """
     ciphertexts: dict[str, str] = {}
     fingerprints: dict[str, str] = {}
