@@ -33,6 +33,7 @@ COMMANDS = {
     "init": "Start a project from a template.",
     "lint": "Find plaintext secrets, and problems in encrypted vars files.",
     "list": "List the stacks of a program.",
+    "merge": "Merge two versions of an encrypted vars file, for Git.",
     "move": "Let ciphertexts follow a new name.",
     "output": "Show the outputs of a deployment.",
     "rename": "Rename a secret in an encrypted vars file.",
@@ -50,7 +51,7 @@ SECTIONS = {
     "Secrets": ("set", "show", "run", "edit", "check", "rename", "unset", "import"),
     "Hosts and keys": ("rotate", "status"),
     "Programs of constructs": ("init", "synth", "diff", "deploy", "output", "list", "graph", "move", "destroy"),
-    "Tools": ("doctor", "lint", "dev", "completion"),
+    "Tools": ("doctor", "lint", "dev", "merge", "completion"),
 }
 
 #: The modules of commands that are not beside this file under their own names.
@@ -63,6 +64,7 @@ PLACES = {
     **{name: f"secrets.{name}" for name in ("check", "rename", "run", "show", "unset")},
     "set": "secrets.set_",
     "edit": "vars_file.edit",
+    "merge": "vars_file.merge",
     "import": "vars_file.import_",
 }
 

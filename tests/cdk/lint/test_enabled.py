@@ -116,9 +116,10 @@ def test_what_ansible_cannot_read_is_not_changed_and_not_clean(text: str, where:
 
 def test_init_enables_it_in_a_project_that_exists(folder: Path) -> None:
     written("site.yml", "")
-    for wrote in (["ansible.cfg"], []):
+    for wrote in (["ansible.cfg", ".gitattributes"], []):
         done = CliRunner().invoke(main, ["init", "--ansible", "--json"])
         assert (done.exit_code, json.loads(done.stdout)["files"]) == (0, wrote)
     assert Path("ansible.cfg").read_text() == RIGHT
-    assert sorted(path.name for path in folder.iterdir()) == ["ansible.cfg", "site.yml"]
+    assert sorted(path.name for path in folder.iterdir()) == [".gitattributes", "ansible.cfg", "site.yml"]
+    assert "*.transit.yml merge=mlkeys\n" in Path(".gitattributes").read_text()
     assert "already" in CliRunner().invoke(main, ["init", "--ansible"]).stdout

@@ -13,10 +13,15 @@ from mlkeys._commands.project import json_option
 from mlkeys._commands.vars_plugins import CONFIGURATION
 from mlkeys._errors import MlkeysError
 from mlkeys._lint.enabled import with_plugin
+from mlkeys._shared.schema import VARS_FILE_SUFFIXES
 from mlkeys._system import replacing
 
 _TEMPLATES = Path(__file__).parents[2] / "_templates"
 _NAMES = ("seed", "llm-gateway", "multi-env")
+
+_ATTRIBUTES = ".gitattributes"
+_MERGED = "".join(f"*{suffix} merge=mlkeys\n" for suffix in VARS_FILE_SUFFIXES)
+_DRIVER = "mlkeys merge %O %A %B %P"
 
 #: What a folder may have in it.
 _OF_GIT = frozenset({".git", ".gitignore"})
@@ -39,7 +44,8 @@ def command(folder: Path, template: str, *, ansible: bool, as_json: bool) -> Non
     """Create a project in FOLDER (default: the current folder) from a template.
 
     With --ansible, FOLDER is an Ansible project that exists: its ansible.cfg gets the line that lets Ansible decrypt
-    encrypted vars files (vars_plugins_enabled), and nothing else changes. A missing ansible.cfg is created.
+    encrypted vars files (vars_plugins_enabled), and its .gitattributes the one that lets Git merge them entry by entry
+    ('mlkeys merge --help'). Nothing else changes. Missing files are created.
 
     \b
     seed          an engine, a key, and one API key that is encrypted with it
@@ -79,17 +85,32 @@ def _enable(folder: Path, *, as_json: bool) -> None:
         text = with_plugin(before or "")
     except ValueError as problem:
         raise MlkeysError(f"{path} is unchanged: {problem}. Correct it first.") from None
-    if text != before:
-        replacing.replace(path, text, before)
-        if before is None:
-            # It holds no secret, and other users of the project run Ansible too.
-            path.chmod(0o644)
+    written = [CONFIGURATION] if _write(path, before, text) else []
+    attributes = folder / _ATTRIBUTES
+    known = replacing.read(attributes)
+    if not any(line.split()[1:] == ["merge=mlkeys"] for line in (known or "").splitlines()):
+        separator = "" if not known or known.endswith("\n") else "\n"
+        _write(attributes, known, f"{known or ''}{separator}{_MERGED}")
+        written.append(_ATTRIBUTES)
     if as_json:
-        show_json({"folder": str(folder), "files": [CONFIGURATION] if text != before else []})
-    elif text != before:
+        show_json({"folder": str(folder), "files": written})
+        return
+    if CONFIGURATION in written:
         click.echo(f"Wrote {path}. Ansible reads it in this folder only, or where ANSIBLE_CONFIG names it.")
     else:
         click.echo(f"{path} enables the vars plugin already.")
+    if _ATTRIBUTES in written:
+        click.echo(f"Wrote {attributes}. In each clone: git config merge.mlkeys.driver '{_DRIVER}'")
+
+
+def _write(path: Path, before: str | None, text: str) -> bool:
+    """Whether the file had to be written. It holds no secret, and other users of the project need it too."""
+    if text == before:
+        return False
+    replacing.replace(path, text, before)
+    if before is None:
+        path.chmod(0o644)
+    return True
 
 
 def _copy(source: Path, folder: Path) -> list[str]:

@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Merge two descendants of an encrypted vars file, entry by entry. Pure. **Private** to the collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import Edits
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile, bound
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What takes our side to both sides.
+
+    Attributes:
+        edits: the changes to our file.
+        conflicts: names whose values differ on both sides, or that one side changed and the other removed.
+    """
+
+    edits: Edits
+    conflicts: list[str] = field(default_factory=list)
+
+
+def merge(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> Merged:
+    """Compare both sides with their common ancestor. All three belong to the same key.
+
+    A ciphertext that was only rewrapped, which its fingerprint shows, does not change a value.
+    """
+    ciphertexts: dict[str, str] = {}
+    fingerprints: dict[str, str] = {}
+    removed, conflicts = [], []
+    for name in dict.fromkeys([*ours.entries, *theirs.entries]):
+        chosen, is_conflict = _choice(base.entries.get(name), ours.entries.get(name), theirs.entries.get(name))
+        if is_conflict:
+            conflicts.append(name)
+        elif chosen is None:
+            removed.append(name)
+        elif chosen != ours.entries.get(name):
+            ciphertexts[name] = chosen.ciphertext
+            if chosen.fingerprint:
+                digests = bool(chosen.bound_to)
+                fingerprints[name] = bound(chosen.fingerprint, chosen.ciphertext) if digests else chosen.fingerprint
+    gone = [name for name in removed if name in ours.entries]
+    edits = Edits(ours.backend, ours.key, ours.fingerprint_key or ours.key, ciphertexts, fingerprints, gone)
+    return Merged(edits, conflicts)
+
+
+def of_one_key(*files: VarsFile) -> bool:
+    """Whether files that hold something name the same engine and the same keys, and hold their entries themselves."""
+    named = {(file.backend, file.key, file.fingerprint_key) for file in files if file.text.strip()}
+    return len(named) == 1 and all(file.place is None for file in files)
+
+
+def _choice(base: Entry | None, ours: Entry | None, theirs: Entry | None) -> tuple[Entry | None, bool]:
+    """The entry that stays, and whether the sides contradict each other."""
+    if ours is None or theirs is None:
+        left = ours or theirs
+        # Removed on one side, and at most rewrapped on the other.
+        is_removed = base is not None
+        return (None if is_removed else left), is_removed and _is_other_value(base, left)
+    if _is_other_value(ours, theirs):
+        if not _is_other_value(base, ours):
+            return theirs, False
+        return ours, _is_other_value(base, theirs)
+    newest = theirs if theirs.version > ours.version else ours
+    return newest, False
+
+
+def _is_other_value(one: Entry | None, other: Entry | None) -> bool:
+    """Whether two entries may hold different values."""
+    if one is None or other is None:
+        return one is not other
+    if one.ciphertext == other.ciphertext:
+        return False
+    is_proved = one.fingerprint and one.fingerprint == other.fingerprint and not (one.is_misbound or other.is_misbound)
+    return not is_proved

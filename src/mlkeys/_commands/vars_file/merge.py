@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys merge`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mlkeys._commands.errors import failing_plainly
+from mlkeys._errors import MlkeysError
+from mlkeys._system import collection, replacing
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("merge")
+@click.argument("base", type=_FILE)
+@click.argument("ours", type=_FILE)
+@click.argument("theirs", type=_FILE)
+@click.argument("name", default="keys.transit.yml")
+@failing_plainly
+def command(base: Path, ours: Path, theirs: Path, name: str) -> None:
+    """Merge two versions of an encrypted vars file, as a merge driver of Git. OURS gets the result.
+
+    Entries that different people added, changed or removed are merged one by one. If both sides changed the value of
+    one entry, or something else than entries, Git's own merge marks the conflicts, and the command exits with 1. Needs
+    no server, and decrypts nothing.
+
+    'mlkeys init --ansible' writes the line for .gitattributes. Each clone defines the driver once.
+
+    \b
+    Examples:
+      git config merge.mlkeys.driver "mlkeys merge %O %A %B %P"
+      mlkeys merge base.yml ours.yml theirs.yml keys.transit.yml
+    """
+    try:
+        texts = [replacing.read(path) or "" for path in (base, ours, theirs)]
+        text = _merged(texts, name)
+    except MlkeysError as problem:
+        click.echo(f"{name} is merged as text: {problem}", err=True)
+        text = None
+    if text is not None:
+        ours.write_text(text, encoding="utf-8")
+        return
+    labels = [word for label in ("ours", "base", "theirs") for word in ("-L", label)]
+    done = subprocess.run(["git", "merge-file", *labels, str(ours), str(base), str(theirs)], check=False)  # noqa: S607
+    sys.exit(min(done.returncode, 1))
+
+
+def _merged(texts: Sequence[str], name: str) -> str | None:
+    """The merged text, or None if only the lines can be merged.
+
+    Args:
+        texts: of the ancestor, of our side and of theirs.
+    """
+    base, ours, theirs = texts
+    collection.load()
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import update
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import parse
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.merging import merge, of_one_key
+
+    with collection.in_plain_words():
+        files = [parse(text, name) for text in texts]
+        if not of_one_key(*files) or _comments(theirs) - _comments(ours) - _comments(base):
+            # What is beside the entries must not be lost.
+            return None
+        merged = merge(*files)
+        if merged.conflicts:
+            click.echo(f"{name}: both sides changed {', '.join(merged.conflicts)}.", err=True)
+            return None
+        return update(files[1], merged.edits)
+
+
+def _comments(text: str) -> set[str]:
+    return {line.strip() for line in text.splitlines() if "#" in line}

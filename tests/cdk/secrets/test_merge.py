@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys merge` as the merge driver of a real repository."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+from tests.cdk.secrets.conftest import SECRETS, Invoke, command_line
+from tests.cdk.stores import decrypted
+from tests.support.server import Bao
+
+
+def git(*arguments: str, status: int = 0) -> str:
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
+    done = subprocess.run(["git", *who, *arguments], capture_output=True, text=True, check=False)  # noqa: S607
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_two_people_change_a_file(bao: Bao, stored: Path, invoke: Invoke) -> None:
+    """What they added or changed apart from each other is merged. What both changed is a conflict, which is named."""
+    invoke("init", "--ansible")
+    git("init", "--quiet", "--initial-branch", "main")
+    git("config", "merge.mlkeys.driver", f"{shlex.join(command_line(['merge']))} %O %A %B %P")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "Begin")
+
+    git("switch", "--quiet", "--create", "theirs")
+    invoke("set", str(stored), "added_by_them", stdin="sk-theirs")
+    invoke("set", str(stored), "gcp", stdin="changed by them")
+    git("commit", "--quiet", "--all", "--message", "Theirs")
+    git("switch", "--quiet", "main")
+    invoke("set", str(stored), "added_by_us", stdin="sk-ours")
+    stored.write_text(f"# of ours\n{stored.read_text()}", encoding="utf-8")
+    git("commit", "--quiet", "--all", "--message", "Ours")
+    git("merge", "--quiet", "--no-edit", "theirs")
+
+    merged = {**SECRETS, "gcp": "changed by them", "added_by_them": "sk-theirs", "added_by_us": "sk-ours"}
+    assert decrypted(bao, stored) == merged
+    assert stored.read_text().startswith("# of ours\n")
+    assert "already holds" in invoke("set", str(stored), "added_by_them", stdin="sk-theirs").output
+
+    git("switch", "--quiet", "theirs")
+    invoke("set", str(stored), "gcp", stdin="again by them")
+    git("commit", "--quiet", "--all", "--message", "Theirs again")
+    git("switch", "--quiet", "main")
+    invoke("set", str(stored), "gcp", stdin="again by us")
+    git("commit", "--quiet", "--all", "--message", "Ours again")
+    assert "both sides changed gcp" in git("merge", "--no-edit", "theirs", status=1)
+    assert "<<<<<<< ours" in stored.read_text()

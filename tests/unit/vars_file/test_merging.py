@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Merges of encrypted vars files: what each side meant stays, or it is a conflict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.merging import merge, of_one_key
+from hypothesis import given
+from hypothesis import strategies as st
+
+#: A value, and the key version of its ciphertext.
+State = tuple[str, int]
+
+
+def entry(name: str, state: State) -> Entry:
+    value, version = state
+    return Entry(name, f"vault:v{version}:{value}{version}", f"vault:v1:{value}")
+
+
+def file(states: Mapping[str, State | None]) -> VarsFile:
+    entries = {name: entry(name, state) for name, state in states.items() if state is not None}
+    return VarsFile("keys.transit.yml", "text", "transit", "ml", "", entries)
+
+
+def outcome(base: State | None, ours: State | None, theirs: State | None) -> State | str | None:
+    """What is in the file after a merge."""
+    mine = file({"a": ours})
+    merged = merge(file({"a": base}), mine, file({"a": theirs}))
+    if merged.conflicts:
+        return "conflict"
+    if "a" in merged.edits.removed:
+        return None
+    states = {entry("a", (value, version)).ciphertext: (value, version) for value in "xyz" for version in (1, 2)}
+    left = mine.entries.get("a")
+    ciphertext = merged.edits.ciphertexts.get("a", left.ciphertext if left else "")
+    return states.get(ciphertext)
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "expected"),
+    [
+        (None, ("x", 1), None, ("x", 1)),
+        (None, None, ("x", 1), ("x", 1)),
+        (("x", 1), ("x", 1), ("y", 1), ("y", 1)),
+        (("x", 1), ("y", 1), ("x", 1), ("y", 1)),
+        (("x", 1), ("x", 2), ("y", 1), ("y", 1)),
+        (("x", 1), ("y", 1), ("x", 2), ("y", 1)),
+        (("x", 1), ("x", 2), ("x", 1), ("x", 2)),
+        (("x", 1), ("x", 1), ("x", 2), ("x", 2)),
+        (("x", 1), None, ("x", 1), None),
+        (("x", 1), ("x", 1), None, None),
+        (("x", 1), ("x", 2), None, None),
+        (("x", 1), None, ("y", 1), "conflict"),
+        (("x", 1), ("y", 1), None, "conflict"),
+        (("x", 1), ("y", 1), ("z", 1), "conflict"),
+        (None, ("x", 1), ("y", 1), "conflict"),
+        (None, ("x", 1), ("x", 2), ("x", 2)),
+        (("x", 1), ("y", 1), ("y", 2), ("y", 2)),
+    ],
+)
+def test_an_entry_is_what_both_sides_meant(
+    base: State | None, ours: State | None, theirs: State | None, expected: State | str | None
+) -> None:
+    assert outcome(base, ours, theirs) == expected
+
+
+STATES = st.none() | st.tuples(st.sampled_from("xyz"), st.sampled_from([1, 2]))
+
+
+@given(STATES, STATES, STATES)
+def test_sides_can_be_swapped(base: State | None, ours: State | None, theirs: State | None) -> None:
+    one, other = outcome(base, ours, theirs), outcome(base, theirs, ours)
+    values = [found[0] if isinstance(found, tuple) else found for found in (one, other)]
+    assert values[0] == values[1]
+
+
+@given(STATES, STATES)
+def test_a_side_that_changed_nothing_yields(base: State | None, theirs: State | None) -> None:
+    found = outcome(base, base, theirs)
+    assert (found and found[0]) == (theirs and theirs[0])
+
+
+def test_entries_without_proof_of_the_same_value_are_different() -> None:
+    plain = {version: Entry("a", f"vault:v{version}:x") for version in (1, 2, 3)}
+    files = [VarsFile("k", "t", "transit", "ml", "", {"a": plain[version]}) for version in (1, 2, 3)]
+    assert merge(*files).conflicts == ["a"]
+
+
+def test_files_of_several_keys_are_not_merged() -> None:
+    assert of_one_key(file({}), file({}))
+    assert not of_one_key(file({}), VarsFile("k", "text", "transit", "other"))
+    # A file that both sides added has no ancestor.
+    assert of_one_key(VarsFile("k"), file({}), file({}))
