@@ -408,6 +408,9 @@ def test_a_name_on_another_line_of_the_paragraph_counts(text: str) -> None:
     assert bool(found(text.format(secret).replace("\n", "\n\n"))) is ("\n" not in text[:-1])
 
 
+# What else stands before a key, longer than what may be between two names.
+MORE_LIMITS = "    rpm: 60\n    tpm: 100000\n" * 3
+MORE_HEADERS = "\\\n" + "  -H 'Accept: application/json' \\\n" * 4
 #: Everyday places of a key that only a name shows.
 NAMED = [
     'MISTRAL_API_KEY: str = "{}"\n',
@@ -422,13 +425,13 @@ NAMED = [
     "variables:\n  MISTRAL_API_KEY:\n    value: {}\n",
     'variables:\n  MISTRAL_API_KEY:\n    description: "for tests"\n    value: {}\n',
     "- litellm_params:\n    api_key: {}\n    model: mistral/large\n",
-    "- params:\n    model: mistral/x\n    rpm: 6\n    tpm: 10000\n    timeout: 30\n    retries: 3\n    api_key: {}\n",
+    f"- params:\n    model: mistral/x\n{MORE_LIMITS}    api_key: {{}}\n",
     f"- litellm_params:\n    model: mistral/x\n    api_base: https://h/{'long/' * 20}\n    # new\n    api_key: {{}}\n",
     'variable "mistral_api_key" {{\n  default = "{}"\n}}\n',
     'variable "mistral_api_key" {{\n  type    = string\n  sensitive = true\n  default = "{}"\n}}\n',
     "MISTRAL_API_KEY: >-\n  {}\n",
     'curl -H "Authorization: Bearer {}" https://api.mistral.ai/v1/models\n',
-    'curl https://api.mistral.ai/v1 \\\n  -H "Content-Type: application/json" \\\n  -H "Authorization: Bearer {}"\n',
+    f"curl https://api.mistral.ai/v1 {MORE_HEADERS}  -H 'Authorization: Bearer {{}}'\n",
     "{{'Authorization': 'Bearer {}'}} url=https://api.mistral.ai/v1/chat\n",
     '{{"api_key":"{}","provider":"mistral"}}\n',
     '{{\n "value": "{}",\n "name": "MISTRAL_API_KEY"\n}}\n',
