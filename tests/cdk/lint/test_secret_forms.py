@@ -453,7 +453,7 @@ def test_a_secret_is_found_in_everyday_places(text: str) -> None:
     (one,) = found(text.format(secret))
     assert one.message == "a Mistral API key in plain text"
     assert one.line == text[: text.index("{}")].count("\n") + 1
-    # A checksum of the provider's is no key.
+    # A checksum of the provider's is not a key.
     assert not found(f"mistral-large.gguf sha {secret}\n")
 
 

@@ -308,7 +308,7 @@ def test_an_editor_that_returns_at_once_is_named_with_its_option(
         ("xdg-open", "Set EDITOR to an editor that waits."),
     ],
 )
-def test_an_editor_that_is_told_not_to_wait_is_refused(
+def test_an_editor_with_an_option_not_to_wait_is_refused(
     stored: Path, monkeypatch: pytest.MonkeyPatch, command: str, advice: str
 ) -> None:
     monkeypatch.setenv("EDITOR", command)
