@@ -24,6 +24,7 @@ STORED = (
     r"\A\s*(?:op|vault|bao|bws|doppler|infisical|akv|awssm|gcpsm|secretref|keyring|ref\+[a-z0-9]+)://"
     r"|\A\s*vault:\S|\A\s*secretref:|\A\s*arn:aws[a-z-]*:(?:secretsmanager|ssm):"
     r"|\A\s*projects/[^/\s]+/secrets/|\A\s*os\.environ/"
+    r"|\A\s*@Microsoft\.KeyVault\(|\A\s*(?:sm://|aws-sm:|ssm:/)|\A\s*op\s+read\s"
     # What SOPS, dotenvx, Ansible Vault, age and PGP encrypted; Transit's begins like a reference.
     r"|\A\s*(?:ENC\[|encrypted:|\$ANSIBLE_VAULT;|-----BEGIN (?:AGE ENCRYPTED FILE|PGP MESSAGE)-----)"
     # As `op inject` and templates have them.

@@ -23,6 +23,8 @@ _BEFORE, _BEHIND = 2000, 4000
 _SHORTEST_LINE = 40
 _NEXT_LINE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}[\"']?[ \t]*(?:[\r\n]|\Z)")
 _SHORTEST_MARK = 4
+# The names of keys without a form of their own, in a whole file in base64.
+_NAMES = ("_API_KEY", "api_key", "apiKey", "ApiKey", "api-key", "ACCESS_KEY", "access_key", "AccessKey")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Decoded:
 def _marks(patterns: Patterns) -> tuple[re.Pattern[str], dict[str, int]]:
     """What beginnings look like, and the number of characters by which each is out of step with the groups of four."""
     steps: dict[str, int] = {}
-    for prefix in {prefix for form in patterns.forms for prefix in form.prefixes}:
+    for prefix in {*_NAMES, *(prefix for form in patterns.forms for prefix in form.prefixes)}:
         data = prefix.encode()
         for shift in range(3):
             first, last = -(-8 * shift // 6), 8 * (shift + len(data)) // 6

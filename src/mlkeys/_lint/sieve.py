@@ -24,6 +24,8 @@ _LONG = b"a" * _SHORTEST
 _DIGITS = b"0123456789"
 # How far before a secret the name can be that it is found by, in bytes; a character is up to four of them.
 _FAR, _FAR_IN_UTF8 = 300, 1200
+# How far behind one it can be.
+_BEHIND, _BEHIND_IN_UTF8 = 150, 600
 # A mark that is a constant, as far as its lookahead.
 _CONSTANT = re.compile(r"((?:[a-z0-9_ ~/-]|\\[ .-])+)(?:\(\?=.*)?")
 # A row in base64 has both cases, and what is worth a search in it is longer than a secret.
@@ -36,7 +38,7 @@ class Rows:
 
     Attributes:
         encoded: those of them that may be base64.
-        near: those of them with a digit, and what is before them, where the names of secrets are; in lower case.
+        near: those of them with a digit, and what is around them, where the names of secrets are; in lower case.
     """
 
     all: str
@@ -47,7 +49,7 @@ class Rows:
 def long_rows(text: str) -> Rows:
     data = text.encode("utf-8", errors="replace")
     shape = data.translate(_SHAPE) + b" "
-    far = _FAR if len(data) == len(text) else _FAR_IN_UTF8
+    far, behind = (_FAR, _BEHIND) if len(data) == len(text) else (_FAR_IN_UTF8, _BEHIND_IN_UTF8)
     rows, near = [], []
     reached = 0
     at = shape.find(_LONG)
@@ -57,8 +59,8 @@ def long_rows(text: str) -> Rows:
         rows.append(row)
         if len(row.translate(None, _DIGITS)) < len(row):
             begin = at - far
-            near.append(data[max(begin, reached, 0) : end])
-            reached = end
+            near.append(data[max(begin, reached, 0) : end + behind])
+            reached = end + behind
         at = shape.find(_LONG, end)
     encoded = [row for row in rows if len(row) >= _SHORTEST_ENCODED and not row.islower()]
     beside = b"".join(near).decode("utf-8", errors="replace").lower()

@@ -13,6 +13,7 @@ from typing import Any
 
 from mlkeys._providers.allowances import Allowance, entropy
 from mlkeys._providers.marks import FAR_ENOUGH, any_of, mark_of, rules_text
+from mlkeys._providers.named_values import NamedValue
 
 PROVIDER = "provider"
 CREDENTIAL = "credential"
@@ -27,14 +28,6 @@ _ESCAPE = re.compile(
     r"|(?:\x1b|\\e|\\033|\\x1[bB]|\\u001[bB])\[[0-9;]{0,12}m)\Z"
 )
 _LONGEST_ESCAPE = 20
-
-# A secret without a recognisable form follows a provider's name, within a paragraph, and the name of a key.
-_NEARBY = r"(?:(?!\n[ \t\r]*\n)[\s\S]){0,80}?"
-_KEY = r"(?i:key|token|secret|login|client|bearer)(?:_?[0-9])?(?![A-Za-z])"
-_ASSIGNED = (
-    r"(?:[^\nA-Za-z0-9]{1,8}"
-    r"|[\"']?,?[ \t]{0,40}(?:\r?\n)?[ \t]{0,40}[\"']?(?i:value)[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?)"
-)
 
 
 @dataclass(frozen=True)
@@ -89,25 +82,18 @@ class Form:
         return re.compile(self.regex)
 
     @cached_property
+    def _named(self) -> NamedValue:
+        return NamedValue(self.near, self.regex, self.glue, row=self.row)
+
+    @cached_property
     def _shape(self) -> re.Pattern[str]:
-        return self._named(f"({self.regex})") if self.near else self._value
-
-    @cached_property
-    def _encoded_shape(self) -> re.Pattern[str]:
-        return self._named(r"([A-Za-z0-9+/]{20,}={0,2})(?![A-Za-z0-9+/=])")
-
-    @cached_property
-    def _near(self) -> re.Pattern[str]:
-        return re.compile(self.near)
-
-    def _named(self, value: str) -> re.Pattern[str]:
-        return re.compile(f"(?i:{self.near}){_NEARBY}{_KEY}{_ASSIGNED}{value}")
+        return self._named.shape if self.near else self._value
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Where such secrets are in a text."""
         if not self.regex:
             return
-        for found in self._matches(self._shape, text):
+        for found in self._named.matches(text) if self.near else self._shape.finditer(text):
             start, end = found.span(self._group_of(found))
             # What precedes a group is a matter of the expression.
             begins = bool(self.near) or start == found.start()
@@ -133,22 +119,7 @@ class Form:
     def encoded_spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Where a text has something in base64 at a place where a secret without a form of its own would be."""
         if self.near:
-            yield from (found.span(1) for found in self._matches(self._encoded_shape, text))
-
-    def _matches(self, shape: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-        """The matches of an expression, which begins with `near` if there is one."""
-        lower = text.lower() if self.near else ""
-        # Of a few letters, the lower case has another length.
-        if len(lower) != len(text) or self.near != self.near.lower():
-            yield from shape.finditer(text)
-            return
-        reached = 0
-        for name in self._near.finditer(lower):
-            # A search for letters of either case takes several times as long.
-            found = shape.match(text, name.start()) if name.start() >= reached else None
-            if found:
-                reached = found.end()
-                yield found
+            yield from self._named.encoded_spans(text)
 
     def is_value(self, text: str) -> bool:
         """Whether a text as a whole is such a secret, if it is in the right place."""

@@ -36,6 +36,7 @@ _RETURNING = {
     **dict.fromkeys(("subl", "sublime_text", "atom", "mate", "pulsar"), ("--wait", "-w")),
     **dict.fromkeys(("idea", "pycharm", "webstorm", "goland", "clion", "xed"), ("--wait", "-w")),
     **dict.fromkeys(("com.visualstudio.code", "com.vscodium.codium", "dev.zed.Zed"), ("--wait", "-w")),
+    **dict.fromkeys(("bbedit", "nova"), ("--wait", "-w")),
     **dict.fromkeys(("gvim", "mvim"), ("--nofork", "-f")),
     "nvim-qt": ("--nofork",),
     "open": ("-W",),
@@ -43,6 +44,10 @@ _RETURNING = {
     "gedit": ("--wait", "-w"),
     "gnome-text-editor": ("--standalone", "-s"),
 }
+# What makes an editor return at once that waits without it.
+_NOT_WAITING = {"emacsclient": ("-n", "--no-wait")}
+# What opens a file in another program, for which it cannot wait.
+_NEVER_WAITING = ("xdg-open", "gio", "gnome-open", "kde-open", "kde-open5", "wslview")
 
 
 class Stopped(BaseException):
@@ -189,6 +194,12 @@ def _check_waits(editor: str) -> None:
             raise MlkeysError(
                 f"The editor '{editor}' returns before the file is closed. Set EDITOR='{editor} {option}'."
             )
+        names = {Path(word).name for word in words}
+        if any(set(words) & set(_NOT_WAITING[name]) for name in names & set(_NOT_WAITING)):
+            kept = shlex.join(word for word in words if word not in ("-n", "--no-wait"))
+            raise MlkeysError(f"The editor '{editor}' returns before the file is closed. Set EDITOR='{kept}'.")
+        if words and Path(words[0]).name in _NEVER_WAITING:
+            raise MlkeysError(f"'{editor}' returns before the file is closed. Set EDITOR to an editor that waits.")
 
 
 def _private_options(program: str) -> tuple[str, ...]:

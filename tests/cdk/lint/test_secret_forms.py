@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import json
 import random
 import re
 import string
@@ -405,6 +406,112 @@ def test_a_name_on_another_line_of_the_paragraph_counts(text: str) -> None:
     assert one.line == text[: text.index("{}")].count("\n") + 1
     # A blank line ends a paragraph.
     assert bool(found(text.format(secret).replace("\n", "\n\n"))) is ("\n" not in text[:-1])
+
+
+# What else stands before a key, longer than what may be between two names.
+MORE_LIMITS = "    rpm: 60\n    tpm: 100000\n" * 3
+MORE_HEADERS = "\\\n" + "  -H 'Accept: application/json' \\\n" * 4
+#: Everyday places of a key that only a name shows.
+NAMED = [
+    'MISTRAL_API_KEY: str = "{}"\n',
+    "mistral_api_key: Final[str] = '{}'\n",
+    'const val MISTRAL_API_KEY: String = "{}"\n',
+    'const MISTRAL_API_KEY: &str = "{}";\n',
+    'public string MistralApiKey {{ get; set; }} = "{}";\n',
+    'mistral_api_key: SecretStr = SecretStr("{}")\n',
+    'mistral_api_key=SecretStr("{}")\n',
+    "\x1b[32mMISTRAL_API_KEY\x1b[0m=\x1b[1m{}\x1b[0m\n",
+    "\\e[32mMISTRAL_API_KEY\\e[0m=\\e[1m{}\n",
+    "variables:\n  MISTRAL_API_KEY:\n    value: {}\n",
+    'variables:\n  MISTRAL_API_KEY:\n    description: "for tests"\n    value: {}\n',
+    "- litellm_params:\n    api_key: {}\n    model: mistral/large\n",
+    f"- params:\n    model: mistral/x\n{MORE_LIMITS}    api_key: {{}}\n",
+    f"- litellm_params:\n    model: mistral/x\n    api_base: https://h/{'long/' * 20}\n    # new\n    api_key: {{}}\n",
+    'variable "mistral_api_key" {{\n  default = "{}"\n}}\n',
+    'variable "mistral_api_key" {{\n  type    = string\n  sensitive = true\n  default = "{}"\n}}\n',
+    "MISTRAL_API_KEY: >-\n  {}\n",
+    'curl -H "Authorization: Bearer {}" https://api.mistral.ai/v1/models\n',
+    f"curl https://api.mistral.ai/v1 {MORE_HEADERS}  -H 'Authorization: Bearer {{}}'\n",
+    "{{'Authorization': 'Bearer {}'}} url=https://api.mistral.ai/v1/chat\n",
+    '{{"api_key":"{}","provider":"mistral"}}\n',
+    '{{\n "value": "{}",\n "name": "MISTRAL_API_KEY"\n}}\n',
+    'MISTRAL_API_KEYS = ["{}"]\n',
+    "MISTRAL_API_KEYS = [\n  '{}',\n]\n",
+    "add_argument('--mistral-api-key', type=str, default='{}')\n",
+    "<key>MISTRAL_API_KEY</key>\n  <string>{}</string>\n",
+    "provider,api_key\nmistral,{}\n",
+    'client := mistral.NewMistralClientDefault("{}")\n',
+    'new MistralClient(new ApiKeyCredential("{}"))\n',
+    'mistral::Mistral::new("https://x", "{}")\n',
+    'API_KEY = "{}"\nclient = Mistral(API_KEY)\n',
+]
+
+
+@pytest.mark.parametrize("text", NAMED, ids=range(len(NAMED)))
+def test_a_secret_is_found_in_everyday_places(text: str) -> None:
+    secret = some(ALNUM, 32)
+    (one,) = found(text.format(secret))
+    assert one.message == "a Mistral API key in plain text"
+    assert one.line == text[: text.index("{}")].count("\n") + 1
+    # A checksum of the provider's is not a key.
+    assert not found(f"mistral-large.gguf sha {secret}\n")
+
+
+def test_a_secret_is_found_in_every_place_of_a_list() -> None:
+    secrets = [some(ALNUM, 32) for _ in range(3)]
+    assert [one.line for one in found(f"MISTRAL_API_KEYS = {json.dumps(secrets, indent=1)}\n")] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("between", [" ", "\n  ", "\n  login me\n  "])
+def test_a_password_of_netrc_is_found_by_its_host(between: str) -> None:
+    (one,) = found(f"machine api.wandb.ai{between}password {some(HEX, 40)}\n")
+    assert one.message == "a Weights & Biases API key in plain text"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '- name: AWS_SECRET_ACCESS_KEY\n  value: "{}"\n',
+        '{{"name": "AWS_SECRET_ACCESS_KEY", "value": "{}"}}\n',
+        'aws_secret_access_key: str = "{}"\n',
+    ],
+)
+def test_a_secret_key_of_aws_is_found_like_other_named_keys(text: str) -> None:
+    (one,) = found(text.format(some(ALNUM + "+/", 40)))
+    assert one.message == "an AWS secret access key in plain text"
+
+
+def test_whole_files_in_base64_are_read() -> None:
+    mistral, cohere, aws = some(ALNUM, 32), some(ALNUM, 40), some(ALNUM + "+/", 40)
+    for text in (
+        f"A=1\nCOHERE_API_KEY={cohere}\n",
+        f'{{"mistral": {{"api_key": "{mistral}"}}}}',
+        f"COHERE_API_KEY={cohere}",
+    ):
+        for shift in range(3):
+            (one,) = found(f"data: {base64.b64encode(b' ' * shift + text.encode()).decode()}\n")
+            assert one.message.endswith("API key in base64")
+    (one,) = found(f"AWS_SECRET_ACCESS_KEY: {base64.b64encode(aws.encode()).decode()}\n")
+    assert one.message == "an AWS secret access key in base64"
+    assert not found(base64.b64encode(f"mistral sha {mistral} api_key".encode()).decode())
+
+
+NOT_NAMED = [
+    'mistral:\n  models:\n    - name: x\n      sha: "{}"\n',
+    "mistral\n\napi_key: {}\n",
+    "api_key: {}\n\nmodel: mistral/large\n",
+    "sha: {}\nmodel: mistral/large\n",
+    'OTHER_API_KEY="{}"\nMISTRAL_API_KEY=\n',
+    "mistral,{}\n",
+    'def mistral_key() -> str:\n    """The key."""\n    digest = "{}"\n',
+    "mistral.restore('{}')\n",
+    f"mistral: {'x ' * 150}\n  api_key: {{}}\n",
+]
+
+
+@pytest.mark.parametrize("text", NOT_NAMED, ids=range(len(NOT_NAMED)))
+def test_what_no_name_of_a_key_shows_is_not_found(text: str) -> None:
+    assert not found(text.format(some(ALNUM, 32)))
 
 
 @pytest.mark.parametrize("between", ["a ", "ü ", "\U0001f511 "])

@@ -285,6 +285,8 @@ def test_most_entries_are_removed_when_that_is_confirmed(bao: Bao, stored: Path,
         ("subl", "--wait"),
         ("gvim", "--nofork"),
         ("kate", "--block"),
+        ("bbedit", "--wait"),
+        ("nova", "--wait"),
     ],
 )
 def test_an_editor_that_returns_at_once_is_named_with_its_option(
@@ -296,6 +298,22 @@ def test_an_editor_that_returns_at_once_is_named_with_its_option(
     assert f"Set EDITOR='{command} {option}'." in done.stderr
     monkeypatch.setenv("EDITOR", f"no-such-folder/{command} {option}")
     assert "cannot be run" in CliRunner().invoke(main, ["edit", str(stored)]).stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        ("emacsclient -n -c", "Set EDITOR='emacsclient -c'."),
+        ("emacsclient --no-wait", "Set EDITOR='emacsclient'."),
+        ("xdg-open", "Set EDITOR to an editor that waits."),
+    ],
+)
+def test_an_editor_with_an_option_not_to_wait_is_refused(
+    stored: Path, monkeypatch: pytest.MonkeyPatch, command: str, advice: str
+) -> None:
+    monkeypatch.setenv("EDITOR", command)
+    done = CliRunner().invoke(main, ["edit", str(stored)])
+    assert (done.exit_code, advice in done.stderr) == (1, True), done.stderr
 
 
 def test_problems_can_be_fixed_and_nothing_is_lost(bao: Bao, edit: Edit, stored: Path, tmp_path: Path) -> None:

@@ -178,6 +178,11 @@ REFERENCES = [
     "Bearer $HF_PROD",
     "'${HF_PROD}'",
     '"op://Private/OpenAI/credential"',
+    '"@Microsoft.KeyVault(SecretUri=https://x.vault.azure.net/secrets/openai)"',
+    "sm://project/openai",
+    "aws-sm:ml/openai",
+    "ssm:/ml/openai",
+    "op read Private/OpenAI/credential",
     "vault:secret/data/ml#openai",
     "vault://secret/ml",
     "ref+awssecrets://ml/openai",
@@ -396,6 +401,9 @@ def test_advice_about_the_source_can_be_followed(importing: Importing, password:
     assert "ansible-vault edit" not in done.stderr
     assert "delete the !vault entries" in done.stderr
     assert "A newline ends a and is a part of the value" in done.stderr
+    Path("windows.txt").write_bytes(b"secret\r\n")
+    done = importing("file", "windows.txt")
+    assert "A newline (CRLF, as on Windows) ends windows_txt and is a part of the value" in done.stderr
 
 
 def test_a_password_that_is_missing_or_wrong(importing: Importing, password: list[str]) -> None:

@@ -227,7 +227,9 @@ def _farewell(source: Source, selection: Selection, aim: Target, state: str, wis
     kept = f" {skipped} only there."
     texts = {name: value.text for name, value in selection.chosen.items()}
     ending = [name for name, text in texts.items() if text.find("\n") == len(text) - 1]
-    lines = f" A newline ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
+    of_windows = any(texts[name].endswith("\r\n") for name in ending)
+    newline = "A newline (CRLF, as on Windows)" if of_windows else "A newline"
+    lines = f" {newline} ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
     count = len(selection.chosen)
     values = "1 value" if count == 1 else f"{count} values"
     left_there = sum(len(value.comments) for value in selection.chosen.values())

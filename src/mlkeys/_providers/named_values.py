@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Searches for secrets that have no recognisable form of their own, near the names of their providers."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import chain
+
+from mlkeys._providers import surroundings as near_it
+from mlkeys._providers.surroundings import FARTHEST, FARTHEST_BEHIND
+
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+# What is in a row becomes an a, which shows the rows to the search for a constant text.
+_ROW = bytes(97 if byte in _LETTERS + b"_-" else 32 for byte in range(256))
+_ROW_ENCODED = bytes(97 if byte in _LETTERS + b"+/" else 32 for byte in range(256))
+# The first character of four is one of these, if the text is one of ASCII.
+_ASCII_ENCODED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef")
+_SHORTEST, _SHORTEST_ENCODED = 20, 27
+# How much before a secret is enough for the name of a key.
+_LONGEST_KEY = 60
+# Between the columns of a table.
+_LONGEST_SIGN = 3
+# What is between the rows of one secret.
+_DOTS = (".", ":")
+_ROW_FROM = re.compile("[A-Za-z0-9_-]+")
+# Behind the letter that ends a colour of a terminal, something else begins.
+_BEGIN = r"(?:(?<![A-Za-z0-9])|(?<=[0-9;\[]m))"
+
+_Names = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class NamedValue:
+    """What such a secret looks like, and what its provider is called.
+
+    Attributes:
+        near: a regular expression for the name.
+        value: one for the secret.
+        glue: characters that, next to a secret, make it a part of something else, besides letters, digits, `_` and `-`.
+        row: whether each secret has a row of at least 20 letters, digits, `_` and `-`.
+    """
+
+    near: str
+    value: str
+    glue: str
+    row: bool
+
+    @cached_property
+    def _alone(self) -> re.Pattern[str]:
+        return re.compile(rf"{_BEGIN}({self.value})(?![A-Za-z0-9_{re.escape(self.glue)}-])")
+
+    @cached_property
+    def shape(self) -> re.Pattern[str]:
+        """The secret after a name."""
+        return re.compile(near_it.after(self.near, f"({self.value})"))
+
+    @cached_property
+    def _name(self) -> re.Pattern[str]:
+        return re.compile(self.near)
+
+    @cached_property
+    def _name_in_any_case(self) -> re.Pattern[str]:
+        return re.compile(f"(?i:{self.near})")
+
+    def matches(self, text: str) -> Iterator[re.Match[str]]:
+        """The secrets near a name: after it, in its list, in its row of a table, or before it."""
+        names = self._names(text)
+        last = -1
+        for value in self._values(text, names) if names else ():
+            start, end = value.span(1)
+            if (
+                (last >= 0 and _expression(near_it.NEXT_OF_LIST).fullmatch(text, last, start))
+                or _is_after_a_name(text, names, start)
+                or _is_before_a_name(text, names, start, end)
+            ):
+                last = end
+                yield value
+
+    def encoded_spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where such a secret is in base64, after a name."""
+        names = self._names(text)
+        for start, end in _near(names, _rows(text, _ROW_ENCODED, _SHORTEST_ENCODED)) if names else ():
+            row = text[start:end]
+            if _ASCII_ENCODED.issuperset(row[:12:4]) and self._is_encoded(row) and _is_after_a_name(text, names, start):
+                yield start, end + len(text[end : end + 2]) - len(text[end : end + 2].lstrip("="))
+
+    def _is_encoded(self, row: str) -> bool:
+        data = binascii.a2b_base64(row + "=" * (-len(row) % 4)) if len(row) % 4 != 1 else b"\x80"
+        return data.isascii() and re.fullmatch(self.value, data.decode("ascii").strip()) is not None
+
+    def _names(self, text: str) -> _Names:
+        """Where the name is. A search for letters of either case takes several times as long."""
+        lower = text.lower()
+        # Of a few letters, the lower case has another length.
+        same = len(lower) == len(text) and self.near == self.near.lower()
+        found = self._name.finditer(lower) if same else self._name_in_any_case.finditer(text)
+        return [name.span() for name in found]
+
+    def _values(self, text: str, names: _Names) -> Iterator[re.Match[str]]:
+        """What looks like such a secret, wherever it stands: nearly always nothing."""
+        if not self.row:
+            return self._alone.finditer(text)
+        rows = _joined(text, _near(names, _rows(text, _ROW, _SHORTEST)))
+        return chain.from_iterable(self._alone.finditer(text, begin, min(end + 1, len(text))) for begin, end in rows)
+
+
+def _is_after_a_name(text: str, names: _Names, start: int) -> bool:
+    return any(
+        _is_named(text, end, start) or (start - end <= _LONGEST_SIGN and _is_in_next_column(text, end, start))
+        for _, end in _within(names, start - FARTHEST, start)
+    )
+
+
+def _is_named(text: str, name_end: int, start: int) -> bool:
+    between = text[name_end:start].lower()
+    # Nearly always, there is nothing of it, which is found out much faster than by the whole expression.
+    likely = any(word in between for word in near_it.IN_BETWEEN)
+    return likely and _expression(near_it.BEHIND_A_NAME).fullmatch(text, name_end, start) is not None
+
+
+def _is_in_next_column(text: str, name_end: int, start: int) -> bool:
+    return _expression(near_it.NEXT_COLUMN).fullmatch(text, name_end, start) is not None and _is_table(text)
+
+
+def _is_before_a_name(text: str, names: _Names, start: int, end: int) -> bool:
+    following = _within(names, end, end + FARTHEST_BEHIND)
+    if not following:
+        return False
+    begin = max(0, start - _LONGEST_KEY)
+    return any(
+        _expression(key).search(text, begin, start)
+        and any(_expression(between).fullmatch(text, end, name) for name, _ in following)
+        for key, between in (
+            (near_it.ITS_KEY, near_it.BEFORE_A_NAME),
+            (near_it.ITS_VALUE, near_it.BEFORE_ITS_NAME),
+        )
+    )
+
+
+def _within(names: _Names, begin: int, end: int) -> _Names:
+    """The names in a part of a text."""
+    return names[bisect_left(names, (begin, 0)) : bisect_left(names, (end, 0))]
+
+
+@cache
+def _expression(text: str) -> re.Pattern[str]:
+    return re.compile(text)
+
+
+def _rows(text: str, kinds: bytes, shortest: int) -> Iterator[tuple[int, int]]:
+    # Each character is one byte, so that the places are those in the text.
+    shape = text.encode("ascii", errors="replace").translate(kinds) + b" "
+    row = b"a" * shortest
+    at = shape.find(row)
+    while at >= 0:
+        end = shape.find(b" ", at + shortest)
+        yield at, end
+        at = shape.find(row, end)
+
+
+def _near(names: _Names, rows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The rows from the first name to the last one."""
+    first, last = names[0][0] - FARTHEST_BEHIND, names[-1][1] + FARTHEST
+    return ((begin, end) for begin, end in rows if first < end and begin < last)
+
+
+def _joined(text: str, rows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Rows, as far as they go on behind a dot or a colon."""
+    reached = 0
+    for begin, row_end in rows:
+        end = row_end
+        while text[end : end + 1] in _DOTS and (more := _ROW_FROM.match(text, end + 1)):
+            end = more.end()
+        if end > reached:
+            yield max(begin, reached), end
+            reached = end
+
+
+def _is_table(text: str) -> bool:
+    """Whether a text begins with the names of columns."""
+    head = text[: text.find("\n") + 1][:200].lower()
+    return "key" in head and any(sign in head for sign in ",;\t")
