@@ -36,6 +36,8 @@ class TerraformBlock(_Raw):
         block: the blocks, such as `{"resource": {"vault_…": {"name": {…}}}}`.
     """
 
+    runtime_fields = frozenset({"data"})
+
     def __init__(self, scope: Construct | str, id_: str | None = None, /, *, block: Mapping[str, Any]) -> None:
         super().__init__(scope, id_, block)
 
