@@ -26,6 +26,9 @@ class _Raw(Element):
     def texts(self) -> Iterable[tuple[str, str]]:
         return (("data", text) for text in texts_in(self.data))
 
+    def named(self) -> Iterable[tuple[str, object]]:
+        return (("data", self.data),)
+
 
 class TerraformBlock(_Raw):
     """Blocks of Terraform JSON, merged into those of the stack.
