@@ -24,10 +24,11 @@ from mlkeys._shared.policy import FOR_SECRETS, Rule, grant_rules
 from mlkeys._shared.schema import did_you_mean
 from mlkeys._synthesis.program import load
 from mlkeys._synthesis.project import synthesize_for
-from mlkeys._targets.terraform.owner import OWNER
 
 #: What can be granted for single secrets.
 Use: TypeAlias = Literal["encrypt", "decrypt", "rewrap"]
+# The comment above policies, which only a deployment knows.
+_OWNER = "${local.mlkeys_managed_by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class Project:
         if "ansible" in self._view.app.targets:
             return {name.removeprefix(folder).removesuffix(".hcl"): text for name, text in found.items()}
         resources = self.terraform(stack).get("resource", {}).get("vault_policy", {})
-        return {resource["name"]: resource["policy"].removeprefix(OWNER) for resource in resources.values()}
+        return {resource["name"]: resource["policy"].removeprefix(_OWNER) for resource in resources.values()}
 
     def __eq__(self, other: object) -> bool:
         """Whether two programs generate the same files."""
