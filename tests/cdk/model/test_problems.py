@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -407,3 +409,31 @@ def test_no_secret_decides_what_code_a_program_runs(keyword: str) -> None:
     found = [problem for problem in problems(s) if "decides" in problem]
     assert len(found) == 1
     assert "PYTEST_ADDOPTS decides what code a program runs" in found[0]
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: base64.b64encode(text.encode()).decode(),
+        lambda text: base64.b64encode(f"u:{text}".encode()).decode(),
+        lambda text: base64.urlsafe_b64encode(f"x{text}y".encode()).decode(),
+        lambda text: text.encode().hex(),
+        urllib.parse.quote,
+    ],
+    ids=["base64", "base64-behind-two", "base64-behind-one", "hex", "address"],
+)
+def test_an_encoded_reference_is_refused_with_its_line(encode: Callable[[str], str]) -> None:
+    s = stack()
+    sealed = key_in(s).encrypt(Secret.env("SECRET"))
+    hosts = Inventory(s, "i").group("web", ["h"])
+    HostConfig(s, "f", hosts=hosts, dest="/x", env={"A": f"Basic {encode(f'{sealed.ciphertext}')}"})
+    (problem,) = problems(s)
+    assert problem.startswith("[s/f] (model/test_problems.py:")
+    assert "content: a reference was cut apart or encoded" in problem
+
+
+def test_what_only_looks_like_an_encoded_reference_is_written() -> None:
+    s = stack()
+    for number, text in enumerate(("7oCA", "vault:v1:7oCAugIAabcdefgh", "ee8080", "u6Ag")):
+        vault.TransitSecretBackend(s, f"e{number}", path=f"p{number}", description=text)
+    assert files(s)
