@@ -117,10 +117,15 @@ def _own_problems(app: Root, construct: Construct) -> Iterator[Problem]:
 def _messages(validation: Validation) -> list[str]:
     in_validation = looking.set(True)
     try:
-        found = validation()
-        return found if isinstance(found, list) else [*found]
+        found: object = validation()
+        if isinstance(found, Iterable) and not isinstance(found, (str, bytes)):
+            messages = [*found]
+            if all(isinstance(message, str) for message in messages):
+                return messages
     finally:
         looking.reset(in_validation)
+    name = getattr(validation, "__name__", type(validation).__name__)
+    return [f"the validation {name} must return a list of texts, which is empty where it finds no problem"]
 
 
 def _element_problems(view: View, element: Element) -> Iterator[str]:

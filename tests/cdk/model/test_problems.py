@@ -437,3 +437,19 @@ def test_what_only_looks_like_an_encoded_reference_is_written() -> None:
     for number, text in enumerate(("7oCA", "vault:v1:7oCAugIAabcdefgh", "ee8080", "u6Ag")):
         vault.TransitSecretBackend(s, f"e{number}", path=f"p{number}", description=text)
     assert files(s)
+
+
+def test_what_is_no_validation_and_no_aspect_is_refused_with_its_line() -> None:
+    s = stack()
+    unfit: Any = 3
+    s.node.add_validation(unfit)
+    s.node.add_aspect(unfit)
+    s.node.add_validation(lambda: unfit)
+    s.node.add_validation(lambda: "a text")
+    s.node.add_validation(lambda: [unfit])
+    found = problems(s)
+    assert "add_validation takes a function, not 3" in found[0]
+    assert "add_aspect takes an object with a method visit, not 3" in found[1]
+    assert "the validation <lambda> must return a list of texts" in found[2]
+    assert all("test_problems.py:" in text for text in found[:2])
+    assert len(found) == 3
