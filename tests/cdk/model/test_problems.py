@@ -439,14 +439,14 @@ def test_what_only_looks_like_an_encoded_reference_is_written() -> None:
     assert files(s)
 
 
-def test_what_is_no_validation_and_no_aspect_is_refused_with_its_line() -> None:
+def test_validations_and_aspects_of_another_type_are_refused_with_their_line() -> None:
     s = stack()
-    unfit: Any = 3
-    s.node.add_validation(unfit)
-    s.node.add_aspect(unfit)
-    s.node.add_validation(lambda: unfit)
+    three: Any = 3
+    s.node.add_validation(three)
+    s.node.add_aspect(three)
+    s.node.add_validation(lambda: three)
     s.node.add_validation(lambda: "a text")
-    s.node.add_validation(lambda: [unfit])
+    s.node.add_validation(lambda: [three])
     found = problems(s)
     assert "add_validation takes a function, not 3" in found[0]
     assert "add_aspect takes an object with a method visit, not 3" in found[1]

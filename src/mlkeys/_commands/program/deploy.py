@@ -69,8 +69,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
 
     What a former deployment made and the program no longer has, a whole stack included, is shown and then deleted:
     policies, AppRoles, ciphertexts, and on hosts services of an agent and files with plaintext. On a terminal, deploy
-    asks first. Without a terminal, as in CI, it deletes this without asking, also without --yes: run mlkeys diff
-    before. Keys and engines stay unless you name them with --delete-keys.
+    asks first. Without one, it deletes without asking, even without --yes. Keys and engines stay: see --delete-keys.
 
     With --json, only the counts of each stack are written to standard output.
 
