@@ -19,18 +19,22 @@ from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.policy import Policy
 from mlkeys._errors import Problem
+from mlkeys._model.data import named_texts_in
 from mlkeys._model.element import Element, Resource
 from mlkeys._model.location import Location
 from mlkeys._model.marks import Target, damage, has_marks, readable, targets
 from mlkeys._model.reference import looking
 from mlkeys._model.stack import Root, Stack
 from mlkeys._model.tree import Construct, Validation
-from mlkeys._providers.literals import hidden, secret_form, secrets_in
+from mlkeys._providers.literals import hidden, named_form, secret_form, secrets_in
 from mlkeys._shared.schema import did_you_mean
 
 #: How many unknown names of a key are reported one by one.
 _SHOWN_NAMES = 5
 _INSTEAD = "encrypt a secret, and use an attribute of a construct, as it is or in an f-string without !r"
+_NO_LITERAL = "do not write secrets into a program, use Secret.env('NAME')"
+# Of secrets that only their names show.
+_SHORTEST_NAMED = 16
 # As `repr` shows them.
 _SECRET = re.compile(r"Secret\.(env|file|prompt|kv|generated)\((['\"][^)]*|\d+)\)")
 _CONSTRUCT = re.compile(r"<\w+ (?P<path>[\w./-]+)>")
@@ -66,6 +70,8 @@ def without_secrets(view: View, problems: Iterable[Problem]) -> tuple[Problem, .
     texts = [text for construct in view.app.node.walk() for _, text in _common_texts(construct)]
     texts += [str(text) for element in view.elements for _, text in element.texts()]
     secrets = {part for text in texts if (found := secrets_in(text)) for part in (text, *found)}
+    named = (one for element in view.elements for _, data in element.named() for one in named_texts_in(data))
+    secrets |= {text for name, text in named if len(text) >= _SHORTEST_NAMED and named_form(name, text)}
     return tuple(
         Problem(hidden(one.path, secrets), hidden(one.at, secrets), hidden(one.message, secrets)) for one in problems
     )
@@ -111,10 +117,15 @@ def _own_problems(app: Root, construct: Construct) -> Iterator[Problem]:
 def _messages(validation: Validation) -> list[str]:
     in_validation = looking.set(True)
     try:
-        found = validation()
-        return found if isinstance(found, list) else [*found]
+        found: object = validation()
+        if isinstance(found, Iterable) and not isinstance(found, (str, bytes)):
+            messages = [*found]
+            if all(isinstance(message, str) for message in messages):
+                return messages
     finally:
         looking.reset(in_validation)
+    name = getattr(validation, "__name__", type(validation).__name__)
+    return [f"the validation {name} must return a list of texts, which is empty where it finds no problem"]
 
 
 def _element_problems(view: View, element: Element) -> Iterator[str]:
@@ -125,6 +136,16 @@ def _element_problems(view: View, element: Element) -> Iterator[str]:
         yield from (f"{field}{problem}" for problem in _word_problems(text))
         if "<" in text or "Secret." in text or has_marks(text):
             yield from _text_problems(view, element, field, text)
+    for field, name, form in _named_secrets(element):
+        yield f"{field} holds what looks like {form} under the name {name!r}: {_NO_LITERAL}"
+
+
+def _named_secrets(element: Element) -> Iterator[tuple[str, str, str]]:
+    """Yield where an element has a secret that only its name shows, as field, name and kind."""
+    for field, data in element.named():
+        for name, text in named_texts_in(data):
+            if len(text) >= _SHORTEST_NAMED and not has_marks(text) and (form := named_form(name, text)):
+                yield field, name, form
 
 
 def _common_texts(construct: Construct) -> Iterator[tuple[str, str]]:
@@ -155,7 +176,7 @@ def _word_problems(text: str) -> tuple[str, ...]:
     if problem := damage(text):
         found.append(f": {problem}")
     if form := secret_form(text):
-        found.append(f" holds what looks like {form}: do not write secrets into a program, use Secret.env('NAME')")
+        found.append(f" holds what looks like {form}: {_NO_LITERAL}")
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         found.append(" holds a lone surrogate, which no file can hold")
     if _CONTROL.search(text):

@@ -14,6 +14,7 @@ from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.output import Output
+from mlkeys._constructs.raw import TerraformBlock
 from mlkeys._model.element import Element
 from mlkeys._model.marks import Target, has_marks, parts, targets
 from mlkeys._model.stack import Root, Stack
@@ -108,11 +109,11 @@ class View:
 
     @cached_property
     def used_elsewhere(self) -> dict[Stack, list[Pointer]]:
-        """What is only known after deployment and outputs of other stacks use, by the stack that makes it."""
+        """What only deployments know and outputs and blocks of other stacks use, by the stack that makes it."""
         found: dict[Stack, dict[Pointer, None]] = {}
         for element in self.elements:
-            if isinstance(element, Output):
-                for pointer in self.pointers(str(element.value)):
+            if isinstance(element, (Output, TerraformBlock)):
+                for pointer in (one for _, text in element.texts() for one in self.pointers(text)):
                     owner = self.stack_of[pointer.element]
                     if pointer.runtime and owner is not None and owner is not self.stack_of[element]:
                         found.setdefault(owner, {})[pointer] = None

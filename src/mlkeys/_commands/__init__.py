@@ -16,6 +16,7 @@ from typing import Any
 import click
 from click.exceptions import Exit
 
+from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import unknown_problem
 
 #: Commands and their summaries, so that `--help` need not import them.
@@ -82,6 +83,10 @@ Exit codes:
 """
 
 
+#: In the context, whether the user wants JSON.
+_AS_JSON = "mlkeys.as_json"
+
+
 class Commands(click.Group):
     """A group that imports a command when it is used."""
 
@@ -109,7 +114,12 @@ class Commands(click.Group):
     ) -> click.Context:
         if os.environ.get("NO_COLOR"):
             extra.setdefault("color", False)
-        return super().make_context(info_name, args, parent, **extra)
+        # A command without its arguments has no context that would say so.
+        words = args[: args.index("--")] if "--" in args else args
+        as_json = "--json" in words
+        context = super().make_context(info_name, args, parent, **extra)
+        context.meta[_AS_JSON] = as_json
+        return context
 
     def main(self, *args: Any, **extra: Any) -> Any:
         try:
@@ -128,6 +138,13 @@ class Commands(click.Group):
         # A core file would hold the plaintext, and the token. Programs that it starts may raise the limit again.
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         with suppress(KeyboardInterrupt):
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except click.UsageError as problem:
+                if ctx.meta.get(_AS_JSON):
+                    from mlkeys._commands.errors import refusal, show_json
+
+                    show_json(refusal(MlkeysError(problem.format_message())))
+                raise
         # click would report it as an error and exit with 1.
         raise Exit(128 + signal.SIGINT)

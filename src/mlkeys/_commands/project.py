@@ -56,15 +56,19 @@ def in_order(app: Root) -> list[Stack]:
     return done
 
 
-def synthesised(program: Path, out: Path | None) -> tuple[Root, Path]:
-    """The app, after its files are brought up to date."""
+def synthesised(program: Path, out: Path | None, *, writes: bool = True) -> tuple[Root, Path]:
+    """The app, after its files are brought up to date.
+
+    Args:
+        writes: whether folders of stacks with another name are renamed.
+    """
     # Other commands do without them, and importing them takes a while.
     from mlkeys._commands.deployment.old_layout import move_state
     from mlkeys._commands.deployment.state import rename
 
     app = load(program)
     folder = out_folder(program, out)
-    rename(app, program)
+    rename(app, program, writes=writes)
     show_warnings(write_app(app, folder))
     move_state(app, folder)
     if "ansible" not in app.targets:

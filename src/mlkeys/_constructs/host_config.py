@@ -228,3 +228,7 @@ class HostConfig(Element):
             yield "template", self.content if isinstance(self.content, str) else ""
         else:
             yield from (("content", text) for text in texts_in(self.content))
+
+    def named(self) -> Iterable[tuple[str, object]]:
+        agent = self.content if isinstance(self.content, Agent) else None
+        return (("content", agent.env if agent is not None else self.content),)

@@ -75,6 +75,9 @@ class Group(Element):
     def texts(self) -> Iterable[tuple[str, str]]:
         return (("vars", text) for data in (self.variables, self.hosts) for text in texts_in(untagged(data)))
 
+    def named(self) -> Iterable[tuple[str, object]]:
+        return (("vars", untagged(data)) for data in (self.variables, self.hosts))
+
 
 class Inventory(Construct):
     """The inventory of a stack. Add groups of hosts with `group` or `local`."""

@@ -47,6 +47,9 @@ class Output(Element):
         yield "value", str(self.value)
         yield "description", self.description
 
+    def named(self) -> Iterable[tuple[str, object]]:
+        return (("value", {self.name: self.value}),)
+
 
 def export(
     name: str,

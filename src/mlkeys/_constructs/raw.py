@@ -26,6 +26,9 @@ class _Raw(Element):
     def texts(self) -> Iterable[tuple[str, str]]:
         return (("data", text) for text in texts_in(self.data))
 
+    def named(self) -> Iterable[tuple[str, object]]:
+        return (("data", self.data),)
+
 
 class TerraformBlock(_Raw):
     """Blocks of Terraform JSON, merged into those of the stack.
@@ -35,6 +38,8 @@ class TerraformBlock(_Raw):
     Args:
         block: the blocks, such as `{"resource": {"vault_…": {"name": {…}}}}`.
     """
+
+    runtime_fields = frozenset({"data"})
 
     def __init__(self, scope: Construct | str, id_: str | None = None, /, *, block: Mapping[str, Any]) -> None:
         super().__init__(scope, id_, block)

@@ -21,6 +21,23 @@ def texts_in(data: object) -> Iterable[str]:
             yield from texts_in(value)
 
 
+def named_texts_in(data: object, name: str = "") -> Iterable[tuple[str, str]]:
+    """Yield every string that is a value in nested data, with its name and those that it is in."""
+    if isinstance(data, str):
+        # A reference is its mark, as in `str`.
+        yield str(name), str(data)
+    elif isinstance(data, Mapping):
+        given = data.get("name"), data.get("value")
+        if isinstance(given[0], str) and isinstance(given[1], str):
+            # As manifests have variables.
+            yield str(given[0]), str(given[1])
+        for key, value in data.items():
+            yield from named_texts_in(value, f"{name}.{key}" if name else str(key))
+    elif isinstance(data, (list, tuple)):
+        for value in data:
+            yield from named_texts_in(value, name)
+
+
 def mapped(data: Any, change: Callable[[str], Any]) -> Any:
     """Return the data with each string changed; keys stay."""
     if isinstance(data, str):

@@ -41,6 +41,10 @@ class Element(Construct):
         """Return every string that the program gives, with the name of its field."""
         return ()
 
+    def named(self) -> Iterable[tuple[str, object]]:
+        """Return data in which names say what texts are, with the names of its fields."""
+        return ()
+
     def _reference(self, attribute: str) -> Reference:
         return Reference(self, attribute)
 

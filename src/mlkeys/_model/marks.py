@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +17,11 @@ from mlkeys._errors import MlkeysError
 _BEGIN, _MIDDLE, _END = "\ue000", "\ue001", "\ue002"
 _MARKED = re.compile(f"{_BEGIN}([^{_BEGIN}{_END}]*){_MIDDLE}([a-z_0-9]+){_END}")
 _STRAY = re.compile(f"[{_BEGIN}{_MIDDLE}{_END}]|\\\\u[eE]00[012]")
+# What the beginning of a mark looks like in base64, wherever in a group of four it is, in hexadecimal digits, and in
+# addresses.
+_ENCODED = re.compile(r"7oCA|[Oeu+-]6Ag|ugI[A-D]|(?i:ee8080|%ee%80%8[012])")
+_ROW = re.compile(r"[A-Za-z0-9+/_-]+")
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +67,30 @@ def targets(text: str) -> Iterable[Target]:
 def damage(text: str) -> str | None:
     """Return what is wrong with the references in a text, None when nothing is."""
     text = str(text)
-    if text.isascii() and "\\" not in text:
-        return None
-    if _STRAY.search(_MARKED.sub("", text)):
+    is_stray = (not text.isascii() or "\\" in text) and _STRAY.search(_MARKED.sub("", text)) is not None
+    if is_stray or (_ENCODED.search(text) is not None and _is_encoded(text)):
         return (
-            "a reference was cut apart or encoded (by slicing, json.dumps, repr, …); "
+            "a reference was cut apart or encoded (by slicing, json.dumps, repr, base64, …); "
             "pass it on whole, or in an f-string"
         )
     return None
+
+
+def _is_encoded(text: str) -> bool:
+    """Whether a text has the mark of a reference in base64, in hexadecimal digits, or as in an address."""
+    if "%ee%80%8" in text.lower():
+        return True
+    return any(_BEGIN in row and _MIDDLE in row for found in _ROW.findall(text) for row in _decodings(found))
+
+
+def _decodings(row: str) -> Iterable[str]:
+    """Yield what letters and digits may be the encoding of."""
+    whole = row[: len(row) - (len(row) % 4 == 1)].translate(_URL_SAFE)
+    for decode, text in ((base64.b64decode, whole + "=" * (-len(whole) % 4)), (bytes.fromhex, row)):
+        try:
+            yield decode(text).decode(errors="replace")
+        except (binascii.Error, ValueError):
+            continue
 
 
 def has_marks(text: str) -> bool:

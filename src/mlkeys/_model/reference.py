@@ -31,7 +31,8 @@ class Reference(str):
     """The value of a construct's attribute, as a string.
 
     Pass it on whole, or in an f-string, so that what uses it depends on the construct. Compare the reference itself:
-    only in aspects and validations does a text that was made of it show the value. Values that only exist after
+    only in aspects and validations does a text that was made of it (`str`, `%s`, an f-string) show the value. Elsewhere
+    such a text is equal to nothing else. Values that only exist after
     deployment, such as a ciphertext, can only be passed on: comparing them or calling their methods raises an error.
     """
 

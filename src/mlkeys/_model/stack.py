@@ -102,6 +102,8 @@ class Stack(Construct):
         self.terraform_auth_path = terraform_auth_path
         self.terraform_auth_role = terraform_auth_role
         self.aliases: tuple[str, ...] = tuple(taken(self, "aliases", aliases, TEXTS))
+        #: Where its ciphertexts and its record are, as the name of a folder.
+        self.stored_as = self.node.id
         self._entered: list[Token[Construct | None]] = []
         if place.node.nearest(Stack) is not None:
             self.node.add_problem("a stack cannot be inside of another stack")

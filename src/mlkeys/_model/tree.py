@@ -188,6 +188,9 @@ class Node:
         Args:
             priority: aspects with a lower number run first. Default: 100.
         """
+        if not callable(getattr(aspect, "visit", None)):
+            self.add_problem(f"add_aspect takes an object with a method visit, not {shown(aspect)}", call_site())
+            return
         self._aspects += ((priority, aspect),)
 
     @property
@@ -196,6 +199,9 @@ class Node:
 
     def add_validation(self, validation: Validation) -> None:
         """Add a function that returns problems, called when the app is complete."""
+        if not callable(validation):
+            self.add_problem(f"add_validation takes a function, not {shown(validation)}", call_site())
+            return
         self._validations += (validation,)
 
     @property

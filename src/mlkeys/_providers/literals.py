@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mlkeys._providers.marks import may_hold_a_secret
@@ -14,6 +16,25 @@ if TYPE_CHECKING:
     from mlkeys._providers.key_patterns import Form
 
 _SHOWN_CHARACTERS = 60
+
+# As long as the shortest secrets in base64. A key of a provider is a multiple of this.
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
+_URL_SAFE = str.maketrans("-_", "+/")
+# What has no form of its own is a secret if its name says so, and nobody would write it by hand.
+_NAME = re.compile(r"(?i)(?:^|[._-])(?:token|password|passwd|secret|secret_?id|secret_?key|api_?key|master_?key)\Z")
+_HEX = re.compile(r"(?i)[0-9a-f]{32,}")
+_FEWEST_DIGITS = 8
+
+
+def _decoded(text: str) -> Iterator[tuple[str, str]]:
+    """Yield what a text has in base64, as it is and decoded, if that is text."""
+    for found in _BASE64.finditer(text):
+        row = found.group().rstrip("=").translate(_URL_SAFE)
+        try:
+            decoded = base64.b64decode(row + "=" * (-len(row) % 4)).decode("ascii")
+        except (binascii.Error, ValueError):
+            continue
+        yield found.group(), decoded
 
 
 def _forms(text: str) -> list[Form]:
@@ -28,12 +49,34 @@ def _forms(text: str) -> list[Form]:
 
 def secret_form(text: str) -> str | None:
     """Return the kind of secret that a text seems to hold (`an API key`), None when it holds none."""
-    return next((form.what for form in _forms(text) if form.is_signed(text)), None)
+    if found := next((form.what for form in _forms(text) if form.is_signed(text)), None):
+        return found
+    for _, decoded in _decoded(text):
+        if found := next((form.what for form in _forms(decoded) if form.is_signed(decoded)), None):
+            return f"{found} in base64"
+    return None
 
 
 def secrets_in(text: str) -> list[str]:
     """Return the parts of a text that look like secrets."""
-    return [found for form in _forms(text) for found in form.signed(text)]
+    encoded = [row for row, decoded in _decoded(text) if any(form.is_signed(decoded) for form in _forms(decoded))]
+    return [*(found for form in _forms(text) for found in form.signed(text)), *encoded]
+
+
+def named_form(name: str, text: str) -> str | None:
+    """Return the kind of secret that a text seems to be under its name, None when it seems to be none.
+
+    Args:
+        name: of the variable or argument, with those that it is in (`provider.vault.token`).
+    """
+    if not any(character.isdigit() for character in text):
+        return None
+    both = f'{name}: "{text}"'
+    if form := next((form for form in _forms(both) if form.near and any(form.spans(both))), None):
+        return form.what
+    if _NAME.search(name) and _HEX.fullmatch(text) and len({*text.lower()}) >= _FEWEST_DIGITS:
+        return "a secret"
+    return None
 
 
 def hidden(message: str, secrets: Iterable[str] = ()) -> str:

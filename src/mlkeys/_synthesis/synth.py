@@ -79,7 +79,7 @@ def _rendered(view: View, sources: Mapping[str, str], program_folder: str) -> Sy
             folder = f"terraform/{stack.node.id}"
             from mlkeys._targets.terraform.stack import TerraformStack, text_of  # noqa: PLC0415
 
-            target = TerraformStack(view, stack)
+            target = TerraformStack(view, stack, f"../../{program_folder}")
             files[f"{folder}/cdk.tf.json"] = text_of(target.render())
             entry["targets"]["terraform"] = {"folder": folder, "omitted_outputs": sorted(target.omitted)}
             for path, address in target.addresses.items():

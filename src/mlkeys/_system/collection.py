@@ -47,6 +47,11 @@ def load() -> None:
         raise MlkeysError(
             "This command needs Ansible, but ansible-core is not installed beside mlkeys: pip install 'mlkeys[ansible]'"
         ) from None
+    except Exception as problem:
+        # Its own errors cannot be imported before it has read its configuration.
+        if type(problem).__module__ != "ansible.errors":
+            raise
+        raise MlkeysError(f"Ansible cannot read its configuration: {problem}. Check ANSIBLE_CONFIG.") from None
     if AnsibleCollectionConfig.collection_finder is None:
         init_plugin_loader()
     try:

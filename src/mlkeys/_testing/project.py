@@ -27,6 +27,8 @@ from mlkeys._synthesis.project import synthesize_for
 
 #: What can be granted for single secrets.
 Use: TypeAlias = Literal["encrypt", "decrypt", "rewrap"]
+# The comment above policies, which only a deployment knows.
+_OWNER = "${local.mlkeys_managed_by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Project:
         if "ansible" in self._view.app.targets:
             return {name.removeprefix(folder).removesuffix(".hcl"): text for name, text in found.items()}
         resources = self.terraform(stack).get("resource", {}).get("vault_policy", {})
-        return {resource["name"]: resource["policy"] for resource in resources.values()}
+        return {resource["name"]: resource["policy"].removeprefix(_OWNER) for resource in resources.values()}
 
     def __eq__(self, other: object) -> bool:
         """Whether two programs generate the same files."""

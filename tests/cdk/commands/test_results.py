@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,10 @@ def test_graph_init_and_lint_speak_json(folder: Path) -> None:
     assert made == {"folder": "new", "files": ["app.py"]}
     full = json.loads(mlkeys("init", "new", "--json", cwd=folder, status=1).stdout)
     assert full == {"error": "new is not empty."}
+    for arguments in (["diff", "--json", "--nope"], ["init", "--json", "--template", "x"]):
+        wrong = mlkeys(*arguments, cwd=folder, status=2)
+        assert json.loads(wrong.stdout)["error"].rstrip(".") in wrong.stderr
+    assert mlkeys("run", "--nope", "--", "a", "--json", cwd=folder, status=2).stdout == ""
     linted = mlkeys("lint", "--json", "app.py", cwd=folder)
     assert linted.stdout == mlkeys("lint", "--format", "json", "app.py", cwd=folder).stdout
 
@@ -101,6 +106,26 @@ def test_a_full_disk_is_a_sentence(folder: Path, arguments: list[str]) -> None:
         )
     assert run.returncode == 1
     assert run.stderr == "Error: The output cannot be written: No space left on device.\n"
+
+
+def test_a_full_disk_names_the_file_that_init_writes(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "mlkeys", "init", "new"],
+        cwd=tmp_path,
+        # As a full disk, for files alone.
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (1, "Error: new/app.py cannot be written: File too large.\n")
+
+
+def test_a_configuration_that_ansible_cannot_read_is_a_sentence(folder: Path) -> None:
+    (folder / "ansible.txt").touch()
+    shown = mlkeys("diff", cwd=folder, env={"ANSIBLE_CONFIG": "ansible.txt"}, status=1).stderr
+    assert "Error: Ansible cannot read its configuration: Unsupported configuration file extension" in shown
+    assert "Traceback" not in shown
 
 
 def test_no_color_holds_for_the_command_itself(folder: Path) -> None:

@@ -18,7 +18,7 @@ import mlkeys.transit
 
 MODULES = (mlkeys, mlkeys.transit, mlkeys.testing)
 #: For the package itself. The site leaves them out as well.
-INTERNAL = {"known", "texts"}
+INTERNAL = {"known", "named", "texts"}
 #: Whose place and name in the tree all constructs have, documented once at `Construct`.
 _PLACE = {"self", "cls", "scope", "id_"}
 

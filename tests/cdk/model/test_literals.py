@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -218,3 +219,47 @@ def test_a_literal_as_target_is_refused() -> None:
 def test_every_public_construct_is_walked() -> None:
     assert len(CONSTRUCTS) == 11
     assert inspect.isclass(CONSTRUCTS["mlkeys.Stack"])
+
+
+HEX = "9f86d081884c7d659a2feaa0c55ad015"
+NAMED: dict[str, Callable[[Stack], object]] = {
+    "environment": lambda s: HostConfig(
+        s, "f", hosts=Inventory(s, "i").group("web", ["h"]), dest="/x", env={"AZURE_OPENAI_API_KEY": HEX}
+    ),
+    "nested": lambda s: HostConfig(
+        s, "f", hosts=Inventory(s, "i").group("web", ["h"]), dest="/x", yaml={"azure": [{"api_key": HEX}]}
+    ),
+    "manifest": lambda s: AnsibleTask(
+        s, "t", task={"a.b.c": {"env": [{"name": "AZURE_OPENAI_API_KEY", "value": HEX}]}}
+    ),
+    "provider": lambda s: TerraformBlock(s, "b", block={"provider": {"vault": {"token": HEX * 2}}}),
+    "variables": lambda s: Inventory(s, "i").group("web", ["h"], variables={"azure_openai_api_key": HEX}),
+    "host": lambda s: Inventory(s, "i").group("web", {"h": {"azure_openai_api_key": HEX}}),
+    "output": lambda s: export("azure_openai_api_key", HEX, scope=s),
+    "base64": lambda s: export("o", f"Basic {base64.b64encode(f'u:{CANARY}'.encode()).decode()}", scope=s),
+}
+
+
+@pytest.mark.parametrize("place", NAMED)
+def test_a_literal_that_its_name_or_base64_shows_is_refused(place: str) -> None:
+    shown, files = outcome(NAMED[place])
+    assert "do not write secrets into a program" in shown
+    assert HEX not in shown
+    assert base64.b64encode(CANARY.encode()).decode()[4:-4] not in shown
+    assert not files
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AZURE_OPENAI_ENDPOINT", "https://azure-9f86d081884c7d65.example.com/openai/v1"),
+        ("token", "${var.vault_token_with_1_digit_and_more}"),
+        ("image.digest", HEX * 2),
+        ("api_key", "os.environ/AZURE_API_KEY_1"),
+        ("token", "0" * 32),
+    ],
+)
+def test_what_its_name_does_not_make_a_secret_is_written(name: str, value: str) -> None:
+    s = stack("s")
+    TerraformBlock(s, "b", block={"locals": {name: value}})
+    assert value in synthesize(app_of(s)).files["terraform/s/cdk.tf.json"]

@@ -130,6 +130,7 @@ def test_names_that_no_file_can_have_are_refused() -> None:
     s = Stack(App(), "s" * 256)
     web = Inventory(s, "i").group("g" * 256, ["h"])
     vault.TransitSecretBackendKey(s, "long", backend="transit", name="n" * 244)
+    vault.TransitSecretBackend(s, "engine", path=f"team/{'e' * 256}")
     vault.Policy(s, "p", name=f"team/{'p' * 252}").allow("a", "read")
     vault.Policy(s, "q", name=f"{'p' * 251}/{'p' * 251}").allow("a", "read")
     HostConfig(s, "c" * 250, hosts=web, dest="/etc/a", json={"a": 1})
@@ -137,6 +138,7 @@ def test_names_that_no_file_can_have_are_refused() -> None:
     assert found == [
         "the name of the group is too long by 1: the name of its file can have 255 bytes",
         "the name of the key is too long by 1: the name of its file can have 255 bytes",
+        "the path of the engine is too long by 1: the name of its file can have 255 bytes",
         "the name of the policy is too long by 1: the name of its file can have 255 bytes",
         "the path of the construct is too long by 264: the name of its file can have 255 bytes",
         "the id of the stack is too long by 1: the name of its file can have 255 bytes",
@@ -153,6 +155,7 @@ def test_names_that_no_host_or_server_can_have_are_refused() -> None:
     found = [message.rpartition(") ")[2] for message in problems(s)]
     assert found == [
         "dest is too long by 1: the name of its file can have 255 bytes",
+        "the path of the engine is too long by 45: the name of its file can have 255 bytes",
         "the path of the key is too long by 45: the name of its file can have 255 bytes",
     ]
     alone = stack("s")

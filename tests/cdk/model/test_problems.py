@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -407,3 +409,47 @@ def test_no_secret_decides_what_code_a_program_runs(keyword: str) -> None:
     found = [problem for problem in problems(s) if "decides" in problem]
     assert len(found) == 1
     assert "PYTEST_ADDOPTS decides what code a program runs" in found[0]
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: base64.b64encode(text.encode()).decode(),
+        lambda text: base64.b64encode(f"u:{text}".encode()).decode(),
+        lambda text: base64.urlsafe_b64encode(f"x{text}y".encode()).decode(),
+        lambda text: text.encode().hex(),
+        urllib.parse.quote,
+    ],
+    ids=["base64", "base64-behind-two", "base64-behind-one", "hex", "address"],
+)
+def test_an_encoded_reference_is_refused_with_its_line(encode: Callable[[str], str]) -> None:
+    s = stack()
+    sealed = key_in(s).encrypt(Secret.env("SECRET"))
+    hosts = Inventory(s, "i").group("web", ["h"])
+    HostConfig(s, "f", hosts=hosts, dest="/x", env={"A": f"Basic {encode(f'{sealed.ciphertext}')}"})
+    (problem,) = problems(s)
+    assert problem.startswith("[s/f] (model/test_problems.py:")
+    assert "content: a reference was cut apart or encoded" in problem
+
+
+def test_what_only_looks_like_an_encoded_reference_is_written() -> None:
+    s = stack()
+    for number, text in enumerate(("7oCA", "vault:v1:7oCAugIAabcdefgh", "ee8080", "u6Ag")):
+        vault.TransitSecretBackend(s, f"e{number}", path=f"p{number}", description=text)
+    assert files(s)
+
+
+def test_validations_and_aspects_of_another_type_are_refused_with_their_line() -> None:
+    s = stack()
+    three: Any = 3
+    s.node.add_validation(three)
+    s.node.add_aspect(three)
+    s.node.add_validation(lambda: three)
+    s.node.add_validation(lambda: "a text")
+    s.node.add_validation(lambda: [three])
+    found = problems(s)
+    assert "add_validation takes a function, not 3" in found[0]
+    assert "add_aspect takes an object with a method visit, not 3" in found[1]
+    assert "the validation <lambda> must return a list of texts" in found[2]
+    assert all("test_problems.py:" in text for text in found[:2])
+    assert len(found) == 3

@@ -24,6 +24,7 @@ from mlkeys._commands.deployment.old_layout import move_state
 from mlkeys._commands.deployment.owners import OnServer, Owner
 from mlkeys._commands.deployment.state import rename, states_of, stored_in
 from mlkeys._commands.playbook import Run
+from mlkeys._commands.project import synthesised
 from mlkeys._record.left import Left, left, lines, variables
 from mlkeys._record.record import KINDS, Made, Move, Record, moved_keys, moves, parsed
 from mlkeys._record.remade import Known, remade
@@ -265,20 +266,40 @@ def test_only_what_programs_write_as_templates_is_one(tmp_path: Path, monkeypatc
 def test_a_folder_follows_the_name_of_its_stack(tmp_path: Path) -> None:
     own = tmp_path / "mlkeys.state" / "old"
     own.mkdir(parents=True)
-    rename(program(tmp_path, "new"), Path("app.py"))
+    rename(program(tmp_path, "new"), Path("app.py"), writes=True)
     assert own.is_dir()
-    rename(program(tmp_path, "new", ("old",)), Path("app.py"))
+    rename(program(tmp_path, "new", ("old",)), Path("app.py"), writes=True)
     assert (tmp_path / "mlkeys.state" / "new").is_dir()
     # In the flat style the file of the program has the name. Another program's folder stays where it is.
     (tmp_path / "mlkeys.state" / "new").rename(own)
     record = Record("1", "old.py", "old")
     (own / "record.json").write_text(record.text())
     (tmp_path / "old.py").touch()
-    rename(program(tmp_path, "app"), Path("app.py"))
+    rename(program(tmp_path, "app"), Path("app.py"), writes=True)
     assert own.is_dir()
     (tmp_path / "old.py").unlink()
-    rename(program(tmp_path, "app"), Path("app.py"))
+    rename(program(tmp_path, "app"), Path("app.py"), writes=True)
     assert (tmp_path / "mlkeys.state" / "app").is_dir()
+
+
+def test_a_comparison_reads_a_renamed_stack_where_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "app.py").write_text(
+        "from mlkeys import *\nfrom mlkeys import transit\n"
+        "s = Stack(App(targets=['ansible']), 'new', aliases=['old'])\n"
+        "k = transit.TransitSecretBackendKey(s, 'k', backend='t', name='k')\n"
+        "k.encrypt(Secret.env('A'), name='a')\n"
+    )
+    own = tmp_path / "mlkeys.state" / "old"
+    own.mkdir(parents=True)
+    (own / "record.json").write_text(Record("1", "app.py", "old", MADE).text())
+    app, out = synthesised(tmp_path / "app.py", None, writes=False)
+    assert "mlkeys.state/old becomes mlkeys.state/new with the next deployment" in capsys.readouterr().err
+    assert [path.name for path in own.parent.iterdir()] == ["old"]
+    assert "mlkeys.state/old/t/k.transit.yml" in (out / "ansible" / "new" / "site.yml").read_text()
+    (state,) = states_of(app, tmp_path / "app.py", app.stacks)
+    assert state.former == MADE
+    assert not gone_stacks(app, tmp_path / "app.py", out).stacks
+    assert [*known_of(own.parent, "app.py", [state])] == ["new"]
 
 
 def test_a_record_of_another_program_is_left_alone(tmp_path: Path) -> None:

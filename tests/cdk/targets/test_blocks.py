@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from mlkeys import App, AppInvalid, Stack, TerraformBlock
+from mlkeys import App, AppInvalid, Secret, Stack, TerraformBlock, export
 from mlkeys import transit as vault
-from tests.cdk.apps import key_in, terraform
+from mlkeys._synthesis.synth import synthesize
+from tests.cdk.apps import key_in, problems, terraform
 
 
 def made(*blocks: dict[str, Any]) -> dict[str, Any]:
@@ -95,3 +96,64 @@ def test_a_block_of_the_program_is_not_changed() -> None:
     TerraformBlock(s, "b", block=block)
     terraform(s)
     assert block == {"resource": {"vault_mount": {"a": {"path": "a"}}}}
+
+
+@pytest.mark.parametrize("listed", [BACKEND, [{"s3": [BACKEND["s3"]]}], [BACKEND, {"s3": {"encrypt": True}}]])
+def test_a_backend_may_be_a_list_of_parts(listed: Any) -> None:
+    app = App()
+    one, two = Stack(app, "one"), Stack(app, "two")
+    TerraformBlock(one, "state", block={"terraform": {"backend": listed}})
+    export("version", key_in(one).latest_version, scope=two)
+    read = terraform(two)["data"]["terraform_remote_state"]["one"]
+    assert read["backend"] == "s3"
+    assert BACKEND["s3"].items() <= read["config"].items()
+
+
+def test_a_second_backend_of_a_stack_is_refused_with_its_line() -> None:
+    with pytest.raises(AppInvalid, match=r"\[s/b1\] \(test_blocks.py:\d+\) the backend 'gcs' is the second one"):
+        made({"terraform": {"backend": BACKEND}}, {"terraform": {"backend": {"gcs": {"bucket": "b"}}}})
+    with pytest.raises(AppInvalid, match=r"\[s/b0\] .* the backend 'gcs' is the second one of the stack, after 's3'"):
+        made({"terraform": {"backend": {**BACKEND, "gcs": {"bucket": "b"}}}})
+
+
+@pytest.mark.parametrize(
+    ("backend", "lacks"), [({"s3": {}}, "bucket, key"), ({"s3": {"bucket": "b"}}, "key"), (BACKEND, "")]
+)
+@pytest.mark.parametrize("read", [True, False])
+def test_a_partial_backend_that_another_stack_reads_is_a_warning(
+    backend: dict[str, Any], lacks: str, *, read: bool
+) -> None:
+    app = App()
+    one, two = Stack(app, "one"), Stack(app, "two")
+    TerraformBlock(one, "state", block={"terraform": {"backend": backend}})
+    key = key_in(one)
+    vault.TransitSecretBackend(two, "engine")
+    if read:
+        export("version", key.latest_version, scope=two)
+    found = [str(one) for one in synthesize(app).warnings]
+    assert [f"warning partial-backend: the backend 's3' lacks {lacks}, " in one for one in found] == (
+        [True] if lacks and read else []
+    )
+
+
+def test_a_block_may_use_the_version_of_a_key() -> None:
+    app = App()
+    one, two = Stack(app, "one"), Stack(app, "two")
+    version = key_in(one).latest_version
+    for part in (one, two):
+        TerraformBlock(part, "b", block={"locals": {"v": f"v{version}"}})
+    assert terraform(one)["locals"] == {"v": "v${vault_transit_secret_backend_key.key.latest_version}"}
+    assert terraform(two)["locals"]["v"].startswith("v${data.terraform_remote_state.one.outputs.")
+    ((_, output),) = terraform(one)["output"].items()
+    assert output["value"] == "${vault_transit_secret_backend_key.key.latest_version}"
+
+
+def test_a_block_cannot_use_what_terraform_does_not_know() -> None:
+    s = Stack(App(), "s")
+    theirs = vault.TransitSecretBackendKey.from_existing(s, "theirs", name="theirs")
+    secret = key_in(s).encrypt(Secret.env("A"))
+    TerraformBlock(s, "a", block={"locals": {"v": theirs.latest_version}})
+    TerraformBlock(s, "b", block={"locals": {"c": secret.ciphertext}})
+    first, second = problems(s)
+    assert "'s/theirs', which Terraform cannot know" in first
+    assert "which is only known after deployment" in second

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import policy_text
 
 from mlkeys import App, Construct, Secret, Stack, TerraformBlock, export
 from mlkeys import transit as vault
+from mlkeys._record.record import Record
 from tests.cdk.apps import PROGRAMS, ROOT, SECRETS, configurations, files, key_in, stack
 
 BINARY = shutil.which("terraform") or shutil.which("tofu")
@@ -175,11 +177,20 @@ def test_a_real_project_with_state_imports_and_a_second_server(terraform: Terraf
     for key in keys:
         address = f"vault_transit_secret_backend_key.{key.node.id}"
         TerraformBlock(s, f"moved-{key.node.id}", block={"moved": {"from": f"{address}_old", "to": address}})
-    folder = written(json.loads(files(s)["terraform/s/cdk.tf.json"]), tmp_path / "s")
+    vault.Policy(s, "p", description="What it is for").allow("a", "read")
+    (tmp_path / "out" / "terraform").mkdir(parents=True)
+    folder = written(json.loads(files(s)["terraform/s/cdk.tf.json"]), tmp_path / "out" / "terraform" / "s")
     terraform.run(folder, "init", "-input=false")
     terraform.deploy(folder)
     assert (folder / "here.tfstate").exists()
     terraform.run(folder, "plan", "-input=false", "-detailed-exitcode")
+    # The policy that a deployment of the other target leaves, which has a record then.
+    (tmp_path / "mlkeys.state" / "s").mkdir(parents=True)
+    (tmp_path / "mlkeys.state" / "s" / "record.json").write_text(Record("12ab", "app.py", "s").text())
+    (first,) = [asked["values"]["policy"] for asked in terraform.asked if asked["type"] == "vault_policy"]
+    terraform.deploy(folder)
+    _, second = [asked["values"]["policy"] for asked in terraform.asked if asked["type"] == "vault_policy"]
+    assert second == policy_text([], first.strip(), "Managed by program app.py, stack s, owner 12ab")
 
 
 @pytest.mark.parametrize("state", ["terraform.tfstate", "here.tfstate"])

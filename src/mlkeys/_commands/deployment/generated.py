@@ -23,7 +23,9 @@ def known_of(folder: Path, program: str, states: Collection[StackState]) -> dict
         program: its file.
     """
     known = {}
-    for path in sorted(folder.glob("*")):
+    # One may have its folder under a former name.
+    own = {state.folder for state in states if not state.gone}
+    for path in sorted({*folder.glob("*")} - own):
         record = record_in(path) if path.is_dir() else None
         theirs = record is not None and record.program != program and (folder.parent / record.program).is_file()
         if path.is_dir() and not theirs:

@@ -42,7 +42,7 @@ def project_of(state: StackState, out: Path) -> Path:
 
 def _records(app: Root, program: Path) -> Iterator[Record]:
     """Yield the records of the stacks that a program does not have any more."""
-    present = {stack.node.id for stack in app.stacks}
+    present = {stack.stored_as for stack in app.stacks}
     folder = program_folder(app)
     found = {path.parent.name: record_in(path.parent) for path in sorted((folder / FOLDER).glob(f"*/{RECORD_FILE}"))}
     owners = {record.owner for name, record in found.items() if name in present and record is not None}

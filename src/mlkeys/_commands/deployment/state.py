@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -148,7 +148,7 @@ def _state(view: View, folder: Path, program: str, stack: Stack) -> StackState:
     # Importing the target takes longer than most commands.
     from mlkeys._synthesis.made import former_names, keys_of_others, made_by
 
-    own = folder / folder_of(stack.node.id)
+    own = folder / folder_of(stack.stored_as)
     record = record_in(own)
     if record is not None and record.program != program and (folder / record.program).is_file():
         raise MlkeysError(
@@ -220,20 +220,36 @@ def ciphertexts_in(path: Path) -> dict[str, str]:
     return found
 
 
-def rename(app: Root, program: Path) -> None:
-    """Rename folders of stacks that have another name now: by `aliases`, or as the name of the program's file."""
+def rename(app: Root, program: Path, *, writes: bool) -> None:
+    """Rename folders of stacks that have another name now: by `aliases`, or as the name of the program's file.
+
+    Args:
+        writes: whether to rename them. If not, their stacks use them as they are.
+    """
+    folder = program_folder(app)
+    for stack, former in _renamed(app, program):
+        if writes:
+            move(former, folder / folder_of(stack.node.id))
+        else:
+            stack.stored_as = former.name
+            click.echo(f"{FOLDER}/{former.name} becomes {FOLDER}/{stack.node.id} with the next deployment.", err=True)
+
+
+def _renamed(app: Root, program: Path) -> Iterator[tuple[Stack, Path]]:
+    """Yield the stacks that have another name now, with their former folders."""
     folder = program_folder(app)
     present = {stack.node.id for stack in app.stacks}
+    taken: set[Path] = set()
     for stack in app.stacks:
-        own = folder / folder_of(stack.node.id)
-        if own.exists():
+        if (folder / folder_of(stack.node.id)).exists():
             continue
         former = [folder / folder_of(name) for name in stack.aliases if name not in present]
         if stack.node.id == program.stem:
             former += _of_renamed_programs(folder, present)
-        found = [path for path in former if path.is_dir()]
+        found = [path for path in former if path.is_dir() and path not in taken]
         if len(found) == 1:
-            move(found[0], own)
+            taken.add(found[0])
+            yield stack, found[0]
 
 
 def move(former: Path, own: Path) -> None:

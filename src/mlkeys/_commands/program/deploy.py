@@ -35,7 +35,7 @@ from mlkeys._errors import MlkeysError
 @out_option
 @stack_option
 @click.option("--limit", metavar="PATTERN", help="Only these hosts. The server is always included.")
-@click.option("--yes", is_flag=True, help="Do not ask before what left the program is deleted.")
+@click.option("--yes", is_flag=True, help="On a terminal, do not ask before what left the program is deleted.")
 @click.option(
     "--delete-keys", multiple=True, metavar="NAME", help="Also delete this key (ENGINE/KEY) or engine; repeatable."
 )
@@ -69,7 +69,7 @@ def command(  # noqa: PLR0913  each is an argument of the command
 
     What a former deployment made and the program no longer has, a whole stack included, is shown and then deleted:
     policies, AppRoles, ciphertexts, and on hosts services of an agent and files with plaintext. On a terminal, deploy
-    asks first, and elsewhere, as in CI, it does not. Keys and engines stay unless you name them with --delete-keys.
+    asks first. Without one, it deletes without asking, even without --yes. Keys and engines stay: see --delete-keys.
 
     With --json, only the counts of each stack are written to standard output.
 

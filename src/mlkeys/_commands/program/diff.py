@@ -72,7 +72,7 @@ def command(
       mlkeys diff --stack prod
       mlkeys diff --fail            for CI and cron: exit with 2 if there is a difference
     """
-    app, folder = synthesised(program, out)
+    app, folder = synthesised(program, out, writes=False)
     gone = gone_stacks(app, program, folder)
     todo = chosen(app, stacks, gone.stacks)
     found = compared(app, gone, program, todo, Choices(delete_keys, forget=forget_host, adopt=adopt), folder)

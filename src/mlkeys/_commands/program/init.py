@@ -121,7 +121,12 @@ def _copy(source: Path, folder: Path) -> list[str]:
         if path.is_file() and path.suffix != ".pyc":
             target = folder / path.relative_to(source)
             replacing.make_folder(target.parent)
-            replacing.write(target, path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            try:
+                replacing.write(target, text)
+            except OSError as problem:
+                # It may name a file that takes the place of the target in the end, or none.
+                raise MlkeysError(f"{target} cannot be written: {problem.strerror}.") from None
             written.append(path.relative_to(source).as_posix())
     _ignore_output(folder / ".gitignore")
     return written

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mlkeys._analysis.view import View
+from mlkeys._constructs.backend import TransitSecretBackend
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Encrypted
 from mlkeys._constructs.host_config import VARIABLES, Agent, HostConfig
@@ -88,6 +89,10 @@ def _lengths(view: View, element: Element) -> Iterator[str | None]:
     elif isinstance(element, (HostConfig, EncryptedVars)):
         suffix = ".j2" if isinstance(element, HostConfig) else ".transit.yml"
         yield length_problem("the path of the construct", terraform_name(element.node.path) + suffix)
+    elif isinstance(element, TransitSecretBackend):
+        # Ciphertexts of its keys are in a folder of its name.
+        folder = vars_file_of(view.known_text(str(element.path)) or "", "key")
+        yield length_problem("the path of the engine", folder)
     elif isinstance(element, TransitSecretBackendKey):
         yield length_problem(
             "the name of the key", f"{view.known_text(str(element.values.get('name', ''))) or ''}.transit.yml"

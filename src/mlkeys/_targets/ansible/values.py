@@ -75,7 +75,7 @@ class Values:
 
     def state(self, file: str) -> str:
         """Return the path of a file of what must last, relative to the project."""
-        return f"{self.program_folder}/{folder_of(self.stack.node.id)}/{file}"
+        return f"{self.program_folder}/{folder_of(self.stack.stored_as)}/{file}"
 
     def text(self, text: str) -> str | Template:
         """Return a text as the value of an option."""

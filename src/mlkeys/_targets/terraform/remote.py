@@ -17,6 +17,16 @@ from mlkeys._targets.terraform.resources import kind_of
 
 _DATA = "terraform_remote_state"
 _STATE = "terraform.tfstate"
+#: Settings that backends cannot do without, by type.
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "s3": ("bucket", "key"),
+    "gcs": ("bucket",),
+    "azurerm": ("container_name", "key"),
+    "http": ("address",),
+    "consul": ("path",),
+    "kubernetes": ("secret_suffix",),
+    "remote": ("organization", "workspaces"),
+}
 
 
 def is_in_state(pointer: Pointer, owner: Stack) -> bool:
@@ -48,16 +58,44 @@ def data_block(view: View, owner: Stack) -> dict[str, Any]:
     return {_DATA: {terraform_name(owner.node.id): {"backend": kind, "config": config}}}
 
 
+def backends(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the types of the backends that blocks set, with their settings."""
+    for part in _objects(data.get("terraform")):
+        for entry in _objects(part.get("backend")):
+            for kind, bodies in entry.items():
+                yield str(kind), next(iter(_objects(bodies)), {})
+        for body in _objects(part.get("cloud")):
+            names = ("hostname", "organization", "workspaces")
+            yield "remote", {name: body[name] for name in names if name in body}
+
+
+def partial_backend(view: View, stack: Stack) -> str:
+    """Return what the backend of a stack lacks, for a message; empty if it lacks nothing, or no other stack reads it.
+
+    Terraform completes the backend of a stack when it is initialised, and not what other stacks read.
+    """
+    kind, config = _backend(view, stack)
+    missing = [name for name in _REQUIRED.get(kind, ()) if name not in config]
+    return f"{kind!r} lacks {', '.join(missing)}" if missing and view.used_elsewhere.get(stack) else ""
+
+
+def is_known_elsewhere(view: View, pointer: Pointer, stack: Stack | None) -> bool:
+    """Whether a stack reads a value from the state of another one."""
+    owner = view.stack_of[pointer.element]
+    return owner is not None and owner is not stack and is_in_state(pointer, owner)
+
+
 def _backend(view: View, stack: Stack) -> tuple[str, Mapping[str, Any]]:
     """Return the type of a stack's backend and its settings."""
-    for block in view.of_kind(stack, TerraformBlock):
-        for part in _listed(block.data.get("terraform", {})):
-            for kind, bodies in part.get("backend", {}).items():
-                return str(kind), next(iter(_listed(bodies)), {})
-            for body in _listed(part.get("cloud", [])):
-                names = ("hostname", "organization", "workspaces")
-                return "remote", {name: body[name] for name in names if name in body}
-    return "local", {}
+    found = [one for block in view.of_kind(stack, TerraformBlock) for one in backends(block.data)]
+    if not found:
+        return "local", {}
+    return found[0][0], {name: value for _, config in found for name, value in config.items()}
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """Return the objects of a block, of which there may be one or a list."""
+    return [one for one in _listed(value) if isinstance(one, Mapping)]
 
 
 def _listed(value: Any) -> list[Any]:

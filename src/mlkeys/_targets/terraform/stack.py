@@ -26,6 +26,7 @@ from mlkeys._targets.terraform import login, remote
 from mlkeys._targets.terraform.blocks import ConflictError, Json, merge, with_defaults
 from mlkeys._targets.terraform.dependencies import Dependencies
 from mlkeys._targets.terraform.former import moved
+from mlkeys._targets.terraform.owner import Owner
 from mlkeys._targets.terraform.resources import body_of, is_unknown, kind_of
 from mlkeys._targets.terraform.secrets import Secrets
 from mlkeys._targets.terraform.text import Expression, escaped, template, unescaped
@@ -45,9 +46,10 @@ def terraform_version(stack: Stack) -> str:
 class TerraformStack:
     """The Terraform configuration of a stack."""
 
-    def __init__(self, view: View, stack: Stack) -> None:
+    def __init__(self, view: View, stack: Stack, program_folder: str = "../../..") -> None:
         self._view = view
         self._stack = stack
+        self._owner = Owner(view, stack, program_folder)
         self._blocks: Json = {}
         self._secrets = Secrets(stack, self._address_of)
         self._dependencies = Dependencies(view, f"{stack.node.path}/", self._address_of)
@@ -70,6 +72,7 @@ class TerraformStack:
         if blocks := moved(self._view, self._stack, self._address_of):
             merge(self._blocks, {"moved": blocks})
         merge(self._blocks, self._dependencies.blocks())
+        merge(self._blocks, self._owner.blocks())
         for name, pointer in remote.exported(self._view, self._stack):
             body: Json = {"value": f"${{{self._code(pointer)}}}"}
             # Terraform must not show it in another stack either.
@@ -105,7 +108,7 @@ class TerraformStack:
             for group, type_, name, body in self._secrets.blocks(element, self._render):
                 self._put(element, group, type_, name, body)
         elif (kind := kind_of(element)) is not None:
-            body = body_of(element, kind, self._render)
+            body = self._owner.named(body_of(element, kind, self._render))
             self._finish(element, body)
             name = terraform_name(self._name(element))
             self._put(element, "resource", kind.type, name, body)
@@ -163,8 +166,7 @@ class TerraformStack:
 
     def _is_unknown(self, pointer: Pointer) -> bool:
         """Whether Terraform cannot know a value: the provider cannot read a key that it does not make."""
-        owner = self._view.stack_of[pointer.element]
-        if owner is not None and owner is not self._stack and remote.is_in_state(pointer, owner):
+        if remote.is_known_elsewhere(self._view, pointer, self._stack):
             return False
         return is_unknown(self._view, pointer, self._stack)
 
