@@ -42,11 +42,9 @@ _MADE = {
     "ANSIBLE_VERBOSITY": "0",
     "ANSIBLE_NOCOWS": "1",
 }
-#: What is shown of a run. Of our own playbooks, tasks that changed nothing say nothing: an account or a table follows.
-_SHOWN = {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "0"}
-_SHOWN_OF_FLEETS = {"ANSIBLE_DISPLAY_OK_HOSTS": "0"}
-#: Your shell may ask for more: that changes no result.
-_ASKED_FOR = frozenset({*_SHOWN, *_SHOWN_OF_FLEETS})
+#: Of our own playbooks, tasks that changed nothing say nothing: an account or a table follows. Ansible then shows the
+#: name of a task together with its result, which would hide what a deployment waits for.
+_BRIEF = {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "0", "ANSIBLE_DISPLAY_OK_HOSTS": "0"}
 
 
 def environment(environ: Mapping[str, str], *, coloured: bool, generated: bool, brief: bool = False) -> dict[str, str]:
@@ -70,6 +68,6 @@ def environment(environ: Mapping[str, str], *, coloured: bool, generated: bool, 
     kept = {name: value for name, value in environ.items() if wanted(name)}
     # Ansible writes to a pipe, but its output may end on a terminal.
     colour = "ANSIBLE_FORCE_COLOR" if coloured and not environ.get("NO_COLOR") else "ANSIBLE_NOCOLOR"
-    shown = {**_SHOWN, **(_SHOWN_OF_FLEETS if brief else {})}
-    asked = {name: environ[name] for name in _ASKED_FOR if name in environ}
-    return {**kept, **_MADE, **shown, **asked, colour: "1"}
+    # Your shell may ask for more: that changes no result.
+    shown = {name: environ.get(name, value) for name, value in _BRIEF.items()} if brief else {}
+    return {**kept, **_MADE, **shown, colour: "1"}
