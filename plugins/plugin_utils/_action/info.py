@@ -21,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identi
     identify,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import INFO, STATES, info_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.copies import may_be_copied
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts import (
     CiphertextAction,
@@ -149,7 +150,32 @@ def identified(
         for text, result in answers.items():
             verdicts[text] = _verdict(verdicts.get(text), (matcher.place, result))
         rest = [one for one in rest if not verdicts[one.text][1].is_placed]
+    for ours, copy in _copies(matchers):
+        _give_back(found, verdicts, ours, copy)
     return verdicts
+
+
+def _copies(matchers: Sequence[KeyMatcher]) -> Iterator[tuple[KeyMatcher, KeyMatcher]]:
+    """Keys with encrypted vars files, each with a key without them that may be a copy of it."""
+    for copy in matchers:
+        if not copy.origin.known and copy.key.actual and copy.key.actual.get("restore_info"):
+            yield from ((ours, copy) for ours in matchers if ours.origin.known and ours.key.actual)
+
+
+def _give_back(
+    found: Sequence[FoundCiphertext],
+    verdicts: dict[str, tuple[tuple[str, str], RewrapResult]],
+    ours: KeyMatcher,
+    copy: KeyMatcher,
+) -> None:
+    """Count what only a copy of a key still decrypts as ciphertexts of the key, which are too old for it."""
+    for one in found:
+        place, result = verdicts[one.text]
+        if place != copy.place or one.version >= ours.key.floor or result.action not in (KEPT, REWRAPPED):
+            continue
+        if may_be_copied(ours.key.actual or {}, copy.key.actual, one.version):
+            reason = f"only {'/'.join(copy.place)} decrypts it, which may be a copy of the key"
+            verdicts[one.text] = ours.place, RewrapResult(TOO_OLD, result.name, reason=reason)
 
 
 def _verdict(
