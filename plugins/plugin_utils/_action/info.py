@@ -33,6 +33,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.owners impo
 
 _STATES = {KEPT: "current", REWRAPPED: "behind", FOREIGN: "foreign", TOO_OLD: "too old", UNKNOWN: "unknown"}
 
+# So many ciphertexts of which nothing shows the secret are listed; all are counted.
+_LISTED = 100
+
 
 class InfoAction(CiphertextAction):
     """Reports which ciphertexts a host has, and whose they are if keys are given."""
@@ -54,6 +57,7 @@ class InfoAction(CiphertextAction):
                 for text, result in others.place(candidates, results).items():
                     verdicts[text] = (verdicts[text][0], result)
             report.add(found, verdicts)
+            report.note_unnamed(found, verdicts, matchers)
         keys = [
             {"backend": matcher.origin.backend, "name": matcher.origin.key, "key_version": matcher.key.version}
             for matcher in matchers
@@ -108,6 +112,8 @@ class _Report:
         self._states = states
         self._rows: list[dict[str, Any]] = []
         self._counts: Counter[tuple[str, str, int, str]] = Counter()
+        self._unnamed = 0
+        self._unnamed_places: list[dict[str, Any]] = []
 
     def add(
         self,
@@ -120,6 +126,26 @@ class _Report:
             if row["state"] in self._states or (row["problem"] and row["state"] != "foreign"):
                 self._rows.append(row)
 
+    def note_unnamed(
+        self,
+        found: Sequence[Mapping[str, Any]],
+        verdicts: Mapping[str, tuple[tuple[str, str], RewrapResult]],
+        matchers: Sequence[KeyMatcher],
+    ) -> None:
+        """Note of which ciphertexts nothing shows the secret: their key is not derived, and no vars file has them."""
+        plain = {
+            one.place: (one.origin.known, set(one.origin.known.values())) for one in matchers if not one.key.derived
+        }
+        for one in found:
+            place, result = verdicts.get(one["text"], (("", ""), None))
+            if result is None or place not in plain or result.action not in (KEPT, REWRAPPED):
+                continue
+            known, names = plain[place]
+            if one["text"] not in known and result.name not in names:
+                self._unnamed += 1
+                if len(self._unnamed_places) < _LISTED:
+                    self._unnamed_places.append({name: one[name] for name in ("path", "line", "name")})
+
     def result(self) -> dict[str, Any]:
         counts = [
             {"backend": backend, "key": key, "version": version, "state": state, "count": count}
@@ -128,6 +154,7 @@ class _Report:
         return {
             "ciphertexts": self._rows,
             "counts": counts,
+            "unnamed": {"count": self._unnamed, "first": self._unnamed_places},
             "files": self.files,
             "unread": self.unread,
             "not_searched": self.not_searched,

@@ -103,6 +103,22 @@ def test_a_clean_account_shows_what_was_read_and_the_new_floor() -> None:
     assert "mlkeys rotate" not in text
 
 
+def test_where_a_leaked_value_may_still_be_is_named() -> None:
+    first = [{"host": "a", "path": "/srv/.env", "line": number, "name": f"TOKEN_{number}"} for number in range(1, 101)]
+    unnamed = account(unnamed={"count": 103, "first": first}, replaced={"openai_api_key": "incomplete"})
+    assert not finished(unnamed, Wanted())
+    text = shown(unnamed)
+    assert "openai_api_key was not replaced everywhere." in text
+    assert "Ciphertexts that may hold the old value as well: 103\n" in text
+    assert ["a", "/srv/.env:1", "TOKEN_1"] in [line.split() for line in text.splitlines()]
+    assert "and 93 more; --json lists 100\n" in text
+    assert "The key transit/ml is not derived" in text
+    # Where nothing is replaced, no secret has to be known.
+    other = account(unnamed={"count": 103, "first": first})
+    assert finished(other, Wanted())
+    assert "TOKEN" not in shown(other)
+
+
 def test_what_blocks_is_named_with_the_command_that_accepts_it() -> None:
     text = shown(Account(BLOCKED))
     assert "stays at v1:" in text

@@ -693,6 +693,20 @@ def test_a_copy_of_the_key_hides_nothing_that_is_dead(bao: Bao, fleet: Fleet, ol
     assert "ml-tried (decrypts it, and may be a copy of the key)" in done["problems"][0]["tried"][-1]
 
 
+def test_without_derivation_nothing_shows_which_secret_a_ciphertext_is(bao: Bao, fleet: Fleet) -> None:
+    make_key(bao, fleet.mount, "plain", derived=False)
+    vars_file = VarsFile(bao, fleet.mount, fleet.folder.parent / "plain.transit.yml")
+    vars_file.run({"openai_api_key": "sk-canary-one"}, key="plain")
+    [known] = vars_file.ciphertexts().values()
+    texts = encrypted(bao, fleet.mount, {"a": "sk-canary-one", "b": "sk-canary-one"}, "plain")
+    path = fleet.write("a.env", f"X={known}\nAPI_TOKEN={texts['a']}\nOPENAI_API_KEY={texts['b']}\n")
+    given: dict[str, Any] = {"key": "plain", "vars_files": [str(vars_file.path)]}
+    unnamed = {"count": 1, "first": [{"path": str(path), "line": 2, "name": "API_TOKEN"}]}
+    assert fleet.run(INFO, **given)["unnamed"] == unnamed
+    assert fleet.run(INFO, **{**given, "vars_files": []})["unnamed"]["count"] == 3
+    assert fleet.run(INFO)["unnamed"] == {"count": 0, "first": []}
+
+
 def test_of_several_keys_each_gets_its_own(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
     for name in ("other", "third"):
         make_key(bao, fleet.mount, name)

@@ -70,6 +70,16 @@ class Account:
         return {str(name): str(where) for name, where in (self.document.get("replaced") or {}).items()}
 
     @property
+    def unnamed(self) -> int:
+        """Of how many ciphertexts nothing shows which secret they are, where secrets were replaced."""
+        return int((self.document.get("unnamed") or {}).get("count") or 0) if self.replaced else 0
+
+    @property
+    def unnamed_rows(self) -> list[Row]:
+        """The first of these."""
+        return list((self.document.get("unnamed") or {}).get("first") or ()) if self.replaced else []
+
+    @property
     def ciphertexts(self) -> list[Row]:
         """Numbers of ciphertexts, by key, version and state."""
         return self.rows("ciphertexts")
@@ -120,7 +130,8 @@ class Wanted:
 
 def finished(account: Account, wanted: Wanted) -> bool:
     """Whether the run did all that it was asked for, or a dry run predicts that it would."""
-    if account.rows("refused"):
+    # What leaked may still be in use.
+    if account.rows("refused") or account.unnamed:
         return False
     if wanted.limited and account.left:
         # The limit was asked for as well: the next run goes on.
@@ -172,6 +183,11 @@ def _line(row: Row) -> str:
 _UNDECLARED, _MISSPELT = "it declares nothing", "nothing reads its variable"
 _DECLARE = "Set vault_transit_host_paths for the hosts that declare nothing, to [] where there are no ciphertexts."
 
+_UNNAMED = (
+    "Replace by hand the ciphertexts that may hold an old value. Or name their lines like the secret, so that this "
+    "replaces them:"
+)
+
 
 def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]]:
     """The next steps: a sentence, and the options to add to the same command."""
@@ -183,6 +199,8 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
         steps.append(("Make the hosts reachable, or take them out of the inventory, and run it for all of them.", ()))
     if account.recoverable:
         steps.append(("Bring back the ciphertexts below the floor, while their versions still exist.", ("--recover",)))
+    if account.unnamed:
+        steps.append((_UNNAMED, ()))
     unknown = account.rows("unknown")
     if unknown:
         steps.append(
