@@ -736,11 +736,13 @@ def test_hosts_that_are_reached_otherwise_need_nothing_but_python(fleet: Fleet, 
     file = fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
     fleet.rotate()
     project = Project(fleet.folder.parent, {"BAO_ADDR": fleet.bao.addr, "BAO_TOKEN": fleet.bao.token})
-    project.hosts(1)
+    # Ansible's own folder has the arguments for as long as a module runs.
+    project.hosts(1, ansible_remote_tmp=str(fleet.folder / "tmp"))
     project.play(
         f"""
         - mlkeys.transit.vault_transit_rewrap:
             paths: [{fleet.folder}]
+            exclude: ["{old["openai_api_key"]}"]
             key: ml
             backend: {fleet.mount}
             contexts: [openai_api_key]
