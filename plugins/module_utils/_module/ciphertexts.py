@@ -144,7 +144,7 @@ def run_search(module: AnsibleModule) -> None:
     failure: TransitError | None = None
     found: dict[str, Any] = {}
     try:
-        # Ansible's folder for this run, which holds the arguments. The public attribute would make one if there is none.
+        # Ansible's folder for this run, which holds the arguments. The public attribute makes one if there is none.
         own = getattr(module, "_tmpdir", None)
         places = _walked(module.params, [own] if own else [])
         found = _part(places, json.loads(module.params["after"] or "{}"), module.params["max_bytes"])

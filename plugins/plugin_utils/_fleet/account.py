@@ -159,13 +159,18 @@ class _Findings:
             # Before the rewrap, what can be rewrapped is not behind for long, and what cannot soon will be.
             if row["version"] < scope.target and (scope.is_final or row["problem"]):
                 self.behind.append(row)
-        elif row["state"] == TOO_OLD and row["secret"]:
+        elif row["state"] == TOO_OLD and (row["secret"] or _may_be_recovered(row, scope)):
             self.lost.append(row)
         elif row["state"] in (TOO_OLD, UNKNOWN):
             self.unknown.append(row)
 
     def of(self, name: str) -> int:
         return sum(count for (place, _version, _state), count in self.counts.items() if place == name)
+
+
+def _may_be_recovered(row: Mapping[str, Any], scope: Scope) -> bool:
+    """Whether a lower floor will show whose a ciphertext is. Below it, a key does not check that."""
+    return scope.recover and not scope.is_final and row["version"] >= max(1, scope.available)
 
 
 def account(
@@ -317,6 +322,20 @@ def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, A
     return reasons
 
 
+def _ways(rows: Sequence[Mapping[str, Any]], scope: Scope) -> str:
+    """What helps if ciphertexts below the floor are of the key."""
+    below = [row for row in rows if row["state"] == TOO_OLD]
+    ways = []
+    if any(row["version"] >= scope.available for row in below) and not scope.recover:
+        ways.append(f"Rewrap those below the floor v{scope.floor} that are of this key: mlkeys rotate --recover")
+    if any(row["version"] < scope.available for row in below):
+        ways.append(
+            f"Versions below {scope.available} are trimmed: only a backup of the key, a newer revision of the file, or "
+            "the secret itself brings those of this key back"
+        )
+    return "".join(f". {way}" for way in ways)
+
+
 def _blocking(
     scope: Scope,
     findings: _Findings,
@@ -342,7 +361,9 @@ def _blocking(
         )
     # Also those at the target, which the floor does not touch: an equal number may be a version of a key that is gone.
     if elsewhere := [row for row in unknown if row["path"] not in scope.files]:
-        reasons.append(f"nobody knows whose these ciphertexts are: {some(elsewhere, reasons=True)}")
+        reasons.append(
+            f"nobody knows whose these ciphertexts are: {some(elsewhere, reasons=True)}{_ways(elsewhere, scope)}"
+        )
     if unread:
         places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in unread]
         reasons.append(f"these places were not searched, or cannot be changed: {listed(places)}")

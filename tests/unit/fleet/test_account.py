@@ -375,3 +375,20 @@ def test_ciphertexts_that_may_be_any_secret_are_counted_on_all_hosts() -> None:
     results = [found(unnamed={"count": 101, "first": [place]}), found(unnamed={"count": 1, "first": [place]})]
     unnamed = made(*(host(name, result) for name, result in zip("ab", results, strict=True)))["unnamed"]
     assert unnamed == {"count": 102, "first": [{"host": "a", **place}, {"host": "b", **place}]}
+
+
+def test_old_copies_on_hosts_are_recovered_if_their_versions_exist() -> None:
+    """Below the floor, the server does not look whose a ciphertext is."""
+    old = host(result=found(row("too old", version=2), row("too old", version=3)))
+    scope = {"target": 4, "floor": 4, "available": 3}
+    [reason] = made(old, **scope)["blocking"]
+    assert ". Rewrap those below the floor v4 that are of this key: mlkeys rotate --recover. Versions below 3" in reason
+    assert reason.endswith("brings those of this key back")
+    begun = made(old, **scope, recover=True, is_final=False)
+    assert [one["version"] for one in begun["lost"]] == [3]
+    assert [one["version"] for one in begun["unknown"]] == [2]
+    assert not begun["refused"]
+    ended = made(old, **scope, recover=True)
+    assert (len(ended["unknown"]), "--recover" in ended["blocking"][0]) == (2, False)
+    accepted = made(old, **scope, recover=True, is_final=False, accept_unknown=["/srv/.env"])
+    assert (accepted["lost"], accepted["blocking"]) == ([], [])
