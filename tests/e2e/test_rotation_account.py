@@ -188,6 +188,8 @@ def test_hosts_that_a_limit_leaves_out_keep_the_floor(fleet: Fleet) -> None:
     described = yaml.safe_load(inventory.read_text(encoding="utf-8"))
     described["all"]["children"]["undeclared"] = undeclared
     inventory.write_text(yaml.safe_dump(described), encoding="utf-8")
+    shown = " ".join(fleet.run("--limit", "gateway-a", status=2).split())
+    assert "leaves out localhost, which asks the server. Add it: --limit gateway-a,localhost" in shown
     shown = fleet.run("--limit", "localhost,gateway-a", status=2, vault_transit_rotate_trim=True)
     left_out = "gateway-b (left out of this run), gateway-c (left out of this run)"
     assert f"these hosts could not be looked at: {left_out}" in " ".join(shown.split())

@@ -380,7 +380,7 @@ def test_ciphertexts_that_may_be_any_secret_are_counted_on_all_hosts() -> None:
 def test_old_copies_on_hosts_are_recovered_if_their_versions_exist() -> None:
     """Below the floor, the server does not look whose a ciphertext is."""
     old = host(result=found(row("too old", version=2), row("too old", version=3)))
-    scope = {"target": 4, "floor": 4, "available": 3}
+    scope: dict[str, Any] = {"target": 4, "floor": 4, "available": 3}
     [reason] = made(old, **scope)["blocking"]
     assert ". Rewrap those below the floor v4 that are of this key: mlkeys rotate --recover. Versions below 3" in reason
     assert reason.endswith("brings those of this key back")

@@ -214,7 +214,9 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
                 _accepting("--accept-unread", account.rows("unread")),
             )
         )
-    if not steps and (account.left or account.rows("behind")):
+    if not steps and any(row.get("problem") for row in account.rows("behind")):
+        steps.append(("Correct what keeps the ciphertexts from being replaced, and run it again.", ()))
+    elif not steps and (account.left or account.rows("behind")):
         steps.append(("Run it again to rewrap the rest.", ()))
     if wanted.trim and not account.clean and not account.trimmed and not account.blocking:
         steps.append(
@@ -245,7 +247,8 @@ def again(words: Iterable[str], options: Sequence[str]) -> list[str]:
     """The words of the same command with more options, for all hosts, and not as a dry run."""
     words = _for_all_hosts(words)
     kept = [word for word in words if word not in ("--dry-run", "--json", *(o for o in options if o == "--recover"))]
-    if "--trim-anyway" in options:
+    # What is accepted is not clean, so that it keeps --trim from trimming.
+    if {"--trim-anyway", "--accept-unknown", "--accept-unread"}.intersection(options):
         kept = [word for word in kept if word != "--trim"]
     return [*kept, *options]
 
