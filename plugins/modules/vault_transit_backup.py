@@ -18,6 +18,8 @@ description:
     C(min_encryption_version)) and the recipients are the same as before, the file stays as it is.
   - A file is not overwritten if it holds the backup of another key, or versions that the server's key does not have
     (any more).
+  - If these versions were trimmed, the older backup is kept beside the new one, in a file whose name has its versions,
+    such as C(ml-api-key.v1-v3.backup).
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -49,7 +51,8 @@ options:
     required: true
   force:
     description:
-      - Take the backup again even if nothing has changed, and even if versions that only the file has are lost.
+      - Take the backup again even if nothing has changed, and even if versions that only the file has are lost. Then
+        no older backup is kept beside it.
     type: bool
     default: false
   mode:
@@ -106,6 +109,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+kept:
+  description: The file that keeps the older backup, which has versions that were trimmed since.
+  returned: when such a backup is kept
+  type: str
+  sample: /srv/backups/ml-api-key.v1-v3.backup
 backup:
   description:
     - The content of the file after the run, or in check mode the predicted content. V(null) in check mode if the key

@@ -173,6 +173,19 @@ files:
   returned: success
   type: int
   sample: 12
+unnamed:
+  description:
+    - Ciphertexts of which nothing shows the secret, since their key is not derived, none of O(vars_files) holds them,
+      and their places have other names. Each may hold the value of any secret.
+    - Their C(count), and the C(path), the C(line) and the C(name) of the C(first) 100.
+  returned: success
+  type: dict
+  sample:
+    count: 1
+    first:
+      - path: /srv/app/.env
+        line: 3
+        name: API_TOKEN
 skipped:
   description: How many files and folders the options leave out, by reason.
   returned: success

@@ -77,6 +77,7 @@ PURE = (
     "_transit/key_plan",
     "_transit/backend_plan",
     "_transit/options",
+    "_transit/copies",
     "_transit/timestamps",
     "_transit/item_errors",
     "_access/approle_plan",

@@ -217,6 +217,14 @@ def reason_to_take(path: str, stored: Header | None, wanted: Header, *, force: b
     return "it was asked for" if force else ""
 
 
+def label_to_keep(stored: Header | None, wanted: Header) -> str:
+    """What to call the stored backup beside the new one, empty if the new one has all of its versions."""
+    if stored is None or not stored.facts.missing_in(wanted.facts):
+        return ""
+    versions = stored.facts.versions
+    return f"v{versions[0]}" if len(versions) == 1 else f"v{versions[0]}-v{versions[-1]}"
+
+
 def reason_not_to_restore(name: str, backup: Facts, actual: Facts | None, *, force: bool, destroy: bool) -> str:
     """Why there is nothing to do, empty if the backup has to be restored.
 

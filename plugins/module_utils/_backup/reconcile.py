@@ -19,6 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup.file import
     facts_of_backup,
     facts_of_key,
     file_text,
+    label_to_keep,
     read_file,
     reason_not_to_restore,
     reason_to_take,
@@ -62,10 +63,12 @@ def reconcile_backup(client: Client, request: BackupRequest, run: RunContext) ->
     _check_allowed(name, actual)
     # A problem with the recipients shows here, before the key leaves the server.
     recipients.seal(b"")
+    # Trimmed versions may be all that some old copy of a file can still be read with.
+    beside = "" if request.force else label_to_keep(stored, wanted)
     if run.dry_run:
-        return _backup_outcome(wanted, stored, reason, None)
+        return replace(_backup_outcome(wanted, stored, reason, None), beside=beside)
     taken = replace(wanted, taken=timestamp(run.now))
-    return _backup_outcome(wanted, stored, reason, _take(transit, taken, recipients))
+    return replace(_backup_outcome(wanted, stored, reason, _take(transit, taken, recipients)), beside=beside)
 
 
 def _predicted(name: str, transit: Transit, recipients: Recipients) -> Outcome:

@@ -102,12 +102,14 @@ class KeyState:
         version: that no ciphertext should be behind.
         derived: whether contexts matter. ``True`` where the token may not read the key.
         floor: `min_decryption_version`, as far as the token may read the key.
+        actual: the attributes, ``None`` where the token may not read the key.
     """
 
     version: int
     latest: int
     derived: bool = True
     floor: int = 0
+    actual: Mapping[str, Any] | None = None
 
 
 def wanted_from(options: Mapping[str, Any], known: Mapping[str, str]) -> Wanted:
@@ -138,7 +140,7 @@ def key_state(transit: Transit, wanted: Wanted) -> KeyState:
         InvalidOption: the key has no such version.
         NotFound: the key does not exist.
     """
-    derived, floor = True, 0
+    derived, floor, actual = True, 0, None
     try:
         actual = transit.read_key(wanted.key, exists=True)
     except PermissionDenied:
@@ -153,7 +155,7 @@ def key_state(transit: Transit, wanted: Wanted) -> KeyState:
         raise InvalidOption(
             f"key_version {wanted.version} does not exist: the latest version of key '{wanted.key}' is {latest}."
         )
-    return KeyState(wanted.version or latest, latest, derived, floor)
+    return KeyState(wanted.version or latest, latest, derived, floor, actual)
 
 
 def decide(
@@ -237,14 +239,14 @@ def identify(
 
 def find_owners(
     transit: Transit, found: Sequence[FoundCiphertext], wanted: Wanted, *, derived: bool
-) -> tuple[set[str], str]:
-    """Which ciphertexts a key owns, and what was tried."""
+) -> tuple[dict[str, str], str]:
+    """The ciphertexts that a key owns, with the names of their secrets, and what was tried."""
     place = f"{transit.backend}/{wanted.key}"
     try:
         answers = _rewrapped(transit, found, wanted, 0, derived=derived)
     except ServerError:
-        return set(), f"{place} (not allowed to rewrap with it)"
-    return {text for text, result in answers.items() if result.action == REWRAPPED}, place
+        return {}, f"{place} (not allowed to rewrap with it)"
+    return {text: result.name for text, result in answers.items() if result.action == REWRAPPED}, place
 
 
 def _asked(

@@ -9,6 +9,7 @@ ciphertext, and nothing in it is replaced; a folder is not entered.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fnmatch
 import glob
@@ -58,11 +59,13 @@ class Places:
         paths: files, folders and patterns (``/etc/mlkeys/*/agent.hcl``).
         patterns: what files in folders are called.
         exclude: what files and folders are called that are left out.
+        own: folders of the run itself, which are gone after it.
     """
 
     paths: Sequence[str]
     patterns: Sequence[str] = ("*",)
     exclude: Sequence[str] = ()
+    own: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,13 @@ def walk(places: Places) -> Walk:
     return walker.result()
 
 
+def _numbers(paths: Sequence[str]) -> Iterator[tuple[int, int]]:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            status = os.stat(path)
+            yield status.st_dev, status.st_ino
+
+
 class _Walker:
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -112,7 +122,7 @@ class _Walker:
         self._noted = 0
         self._skipped: Counter[str] = Counter()
         self._unmatched: list[str] = []
-        self._folders: set[tuple[int, int]] = set()
+        self._folders = set(_numbers(places.own))
         self._resolved: dict[str, str] = {}
         self._linked: dict[tuple[int, int], tuple[int, set[str]]] = {}
         self._elsewhere: dict[tuple[int, int], list[Unread]] = {}

@@ -144,7 +144,10 @@ def run_search(module: AnsibleModule) -> None:
     failure: TransitError | None = None
     found: dict[str, Any] = {}
     try:
-        found = _part(_walked(module.params), json.loads(module.params["after"] or "{}"), module.params["max_bytes"])
+        # Ansible's folder for this run, which holds the arguments. The public attribute makes one if there is none.
+        own = getattr(module, "_tmpdir", None)
+        places = _walked(module.params, [own] if own else [])
+        found = _part(places, json.loads(module.params["after"] or "{}"), module.params["max_bytes"])
     except TransitError as error:
         failure = error
     if failure is not None:
@@ -152,15 +155,18 @@ def run_search(module: AnsibleModule) -> None:
     _end(module, changed=False, **found)
 
 
-def _walked(options: Mapping[str, Any]) -> Walk:
+def _walked(options: Mapping[str, Any], own: Sequence[str]) -> Walk:
     """
+    Args:
+        own: folders of the run itself.
+
     Raises:
         InvalidOption: a path that is not a pattern does not exist.
     """
     paths = [os.path.expanduser(path) for path in options["paths"]]
     further = [os.path.expanduser(path) for path in options["optional_paths"]]
     places = [*paths, *filter(_may_exist, further)]
-    found = walk(Places(places, options["patterns"] or ("*",), options["exclude"] or ()))
+    found = walk(Places(places, options["patterns"] or ("*",), options["exclude"] or (), own))
     missing = [one.path for one in found.unread if one.kind in (MISSING, DANGLING) and one.path in paths]
     if missing:
         raise InvalidOption(f"paths: {', '.join(missing)} {'does' if len(missing) == 1 else 'do'} not exist.")

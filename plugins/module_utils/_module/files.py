@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from typing import Any, Callable, Mapping, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
@@ -22,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.masking imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import one_diff, outcome_of, run
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.writing import (
     check_change,
+    keep_beside,
     open_file,
     put,
     text_of,
@@ -93,6 +95,9 @@ def _tried(
         )
         # Line ends are the text's own.
         content = None if outcome.text is None else outcome.text.encode("utf-8")
+        if outcome.beside and text is not None:
+            kept = keep_beside(module, file, text.encode("utf-8"), outcome.beside)
+            outcome = replace(outcome, result={**outcome.result, "kept": kept})
         try:
             changed = put(module, file, content, attributes, changed=outcome.changed, may_retry=not is_last)
         except replacing.ChangedMeanwhile:

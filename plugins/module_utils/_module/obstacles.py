@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import stat
+import struct
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Walk
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import VERSION_CONTROL_FOLDERS
@@ -17,6 +20,10 @@ LINKED = (
 )
 # With this begins the reason for what the system does not allow. The user can change that.
 UNWRITABLE = "it cannot be written"
+
+# FS_IOC_GETFLAGS of Linux. Where the number is another one, the kernel knows no such request.
+_GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16
+_IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 
 
 def unwritable(error: OSError) -> str:
@@ -37,7 +44,7 @@ class Obstacles:
         folder = os.path.dirname(path)
         if folder not in self._folders:
             self._folders[folder] = _of_folder(folder)
-        return self._folders[folder]
+        return self._folders[folder] or _of_file(path, folder)
 
 
 def _of_folder(folder: str) -> str:
@@ -47,10 +54,46 @@ def _of_folder(folder: str) -> str:
     # A new file takes the place of the old one.
     effective = os.access in os.supports_effective_ids
     if os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
-        return ""
+        return _not_permitted() if _is_fixed(folder) else ""
     try:
         code = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
     except OSError as error:
         # It is gone, or cannot be reached any more.
         return unwritable(error)
     return unwritable(OSError(code, os.strerror(code)))
+
+
+def _of_file(path: str, folder: str) -> str:
+    """Why no other file can take the place of this one in a folder that can be written."""
+    return _not_permitted() if _is_fixed(path) or _is_kept_by_its_owner(path, folder) else ""
+
+
+def _not_permitted() -> str:
+    return unwritable(OSError(errno.EPERM, os.strerror(errno.EPERM)))
+
+
+def _is_fixed(path: str) -> bool:
+    """Whether it has an attribute (`chattr`) that keeps even root from replacing it, or names in it."""
+    flags = bytearray(struct.calcsize("l"))
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        # The search reports what cannot be read.
+        return False
+    try:
+        fcntl.ioctl(opened, _GET_FLAGS, flags)
+    except OSError:
+        # This file system has no such attributes.
+        return False
+    finally:
+        os.close(opened)
+    return bool(struct.unpack_from("i", flags)[0] & (_IMMUTABLE | _APPEND_ONLY))
+
+
+def _is_kept_by_its_owner(path: str, folder: str) -> bool:
+    """Whether the folder is like `/tmp`, where files of others cannot be replaced."""
+    try:
+        shared, file = os.stat(folder), os.lstat(path)
+    except OSError:
+        return False
+    return bool(shared.st_mode & stat.S_ISVTX) and os.geteuid() not in (0, shared.st_uid, file.st_uid)

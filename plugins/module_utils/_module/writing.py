@@ -158,6 +158,40 @@ def put(
     return set_flags(module, file, module.params, changed=differs)
 
 
+def keep_beside(module: AnsibleModule, file: File, content: bytes, label: str) -> str:
+    """Keep a file's present content in another file beside it, and return its path. No file is overwritten.
+
+    Args:
+        label: what its name has in addition.
+    """
+    try:
+        return _kept_beside(file, content, label, dry_run=module.check_mode)
+    except OSError as error:
+        problem = error
+    _end(module, _unwritable(f"A copy of {file.path}", problem))
+
+
+def _kept_beside(file: File, content: bytes, label: str, *, dry_run: bool) -> str:
+    root, suffix = os.path.splitext(file.name)
+    number, path = 0, ""
+    present: bytes | None = b""
+    while present not in (None, content):
+        number += 1
+        more = "" if number == 1 else f"-{number}"
+        with File(file.folder, f"{root}.{label}{more}{suffix}") as beside:
+            path, present = beside.path, beside.read()
+            if present is None and not dry_run:
+                _copied(file, content, beside)
+    return path
+
+
+def _copied(file: File, content: bytes, target: File) -> None:
+    with replacing.NewFile(file.folder) as new:
+        new.write(content)
+        new.take(file)
+        new.place(target)
+
+
 def _written(file: File, content: bytes | None, attributes: AttributeChange, *, dry_run: bool) -> None:
     """
     Raises:

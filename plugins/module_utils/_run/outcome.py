@@ -21,6 +21,7 @@ class Outcome:
         diffs: for a run over many objects, one diff for each that changes, instead of ``before`` and ``after``.
         failure: why the run failed although it has a result to show, empty when it did not fail.
         text: the file's new text, ``None`` when the file stays as it is.
+        beside: what to add to the file's name for a file beside it that keeps the old text, empty for none.
     """
 
     changed: bool
@@ -31,6 +32,7 @@ class Outcome:
     diffs: Sequence[Mapping[str, Any]] | None = None
     failure: str = ""
     text: str | None = field(default=None, repr=False)
+    beside: str = ""
 
 
 class Steps:

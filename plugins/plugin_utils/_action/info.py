@@ -21,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identi
     identify,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import INFO, STATES, info_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.copies import may_be_copied
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts import (
     CiphertextAction,
@@ -31,6 +32,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.owners import OtherKeys
 
 _STATES = {KEPT: "current", REWRAPPED: "behind", FOREIGN: "foreign", TOO_OLD: "too old", UNKNOWN: "unknown"}
+
+# So many ciphertexts of which nothing shows the secret are listed; all are counted.
+_LISTED = 100
 
 
 class InfoAction(CiphertextAction):
@@ -53,6 +57,7 @@ class InfoAction(CiphertextAction):
                 for text, result in others.place(candidates, results).items():
                     verdicts[text] = (verdicts[text][0], result)
             report.add(found, verdicts)
+            report.note_unnamed(found, verdicts, matchers)
         keys = [
             {"backend": matcher.origin.backend, "name": matcher.origin.key, "key_version": matcher.key.version}
             for matcher in matchers
@@ -107,6 +112,8 @@ class _Report:
         self._states = states
         self._rows: list[dict[str, Any]] = []
         self._counts: Counter[tuple[str, str, int, str]] = Counter()
+        self._unnamed = 0
+        self._unnamed_places: list[dict[str, Any]] = []
 
     def add(
         self,
@@ -119,6 +126,26 @@ class _Report:
             if row["state"] in self._states or (row["problem"] and row["state"] != "foreign"):
                 self._rows.append(row)
 
+    def note_unnamed(
+        self,
+        found: Sequence[Mapping[str, Any]],
+        verdicts: Mapping[str, tuple[tuple[str, str], RewrapResult]],
+        matchers: Sequence[KeyMatcher],
+    ) -> None:
+        """Note of which ciphertexts nothing shows the secret: their key is not derived, and no vars file has them."""
+        plain = {
+            one.place: (one.origin.known, set(one.origin.known.values())) for one in matchers if not one.key.derived
+        }
+        for one in found:
+            place, result = verdicts.get(one["text"], (("", ""), None))
+            if result is None or place not in plain or result.action not in (KEPT, REWRAPPED):
+                continue
+            known, names = plain[place]
+            if one["text"] not in known and result.name not in names:
+                self._unnamed += 1
+                if len(self._unnamed_places) < _LISTED:
+                    self._unnamed_places.append({name: one[name] for name in ("path", "line", "name")})
+
     def result(self) -> dict[str, Any]:
         counts = [
             {"backend": backend, "key": key, "version": version, "state": state, "count": count}
@@ -127,6 +154,7 @@ class _Report:
         return {
             "ciphertexts": self._rows,
             "counts": counts,
+            "unnamed": {"count": self._unnamed, "first": self._unnamed_places},
             "files": self.files,
             "unread": self.unread,
             "not_searched": self.not_searched,
@@ -149,7 +177,32 @@ def identified(
         for text, result in answers.items():
             verdicts[text] = _verdict(verdicts.get(text), (matcher.place, result))
         rest = [one for one in rest if not verdicts[one.text][1].is_placed]
+    for ours, copy in _copies(matchers):
+        _give_back(found, verdicts, ours, copy)
     return verdicts
+
+
+def _copies(matchers: Sequence[KeyMatcher]) -> Iterator[tuple[KeyMatcher, KeyMatcher]]:
+    """Keys with encrypted vars files, each with a key without them that may be a copy of it."""
+    for copy in matchers:
+        if not copy.origin.known and copy.key.actual and copy.key.actual.get("restore_info"):
+            yield from ((ours, copy) for ours in matchers if ours.origin.known and ours.key.actual)
+
+
+def _give_back(
+    found: Sequence[FoundCiphertext],
+    verdicts: dict[str, tuple[tuple[str, str], RewrapResult]],
+    ours: KeyMatcher,
+    copy: KeyMatcher,
+) -> None:
+    """Count what only a copy of a key still decrypts as ciphertexts of the key, which are too old for it."""
+    for one in found:
+        place, result = verdicts[one.text]
+        if place != copy.place or one.version >= ours.key.floor or result.action not in (KEPT, REWRAPPED):
+            continue
+        if may_be_copied(ours.key.actual or {}, copy.key.actual, one.version):
+            reason = f"only {'/'.join(copy.place)} decrypts it, which may be a copy of the key"
+            verdicts[one.text] = ours.place, RewrapResult(TOO_OLD, result.name, reason=reason)
 
 
 def _verdict(

@@ -17,6 +17,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Iterable, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_words import (
+    listed,
+    names_in,
+    place_of,
+    row_of,
+    some,
+    summary,
+    unknown_row,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import UNDECLARED, missing_reason
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
     RUNNING,
@@ -40,9 +49,6 @@ _NOT_SEARCHED = (COMPRESSED, "dangling")
 # The reason for a file of which another name would keep the old content begins so.
 LINKED = "it has other names"
 
-# So many places are named in a message. The account has all.
-_LISTED = 10
-
 
 @dataclass(frozen=True)
 class Scope:
@@ -61,6 +67,7 @@ class Scope:
         strict: whether files that were not searched for being compressed block.
         unused: whether the key may have no ciphertexts at all.
         recover: whether ciphertexts below the floor are rewrapped.
+        replaced: names of the secrets that get new values.
         elsewhere: the version that no ciphertext is behind in other places that use the key, by their names.
     """
 
@@ -80,6 +87,7 @@ class Scope:
     strict: bool = False
     unused: bool = False
     recover: bool = False
+    replaced: Sequence[str] = ()
     elsewhere: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -121,6 +129,8 @@ class _Findings:
     missing: dict[str, str] = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
     left: int = 0
+    unnamed: int = 0
+    unnamed_places: list[dict[str, Any]] = field(default_factory=list)
 
     def add(
         self, host: str, found: Mapping[str, Any], scope: Scope, refusals: Mapping[str, str] = MappingProxyType({})
@@ -133,6 +143,9 @@ class _Findings:
         for one in found.get("counts", ()):
             place = f"{one['backend']}/{one['key']}" if one["key"] else ""
             self.counts[place, int(one["version"]), one["state"]] += int(one["count"])
+        unnamed = found.get("unnamed") or {}
+        self.unnamed += int(unnamed.get("count", 0))
+        self.unnamed_places += [{"host": host, **one} for one in unnamed.get("first", ())]
         self.unread += [{"host": host, **one} for one in found.get("unread", ())]
         self.not_searched += [{"host": host, **one} for one in found.get("not_searched", ())]
         for row in found.get("ciphertexts", ()):
@@ -146,13 +159,18 @@ class _Findings:
             # Before the rewrap, what can be rewrapped is not behind for long, and what cannot soon will be.
             if row["version"] < scope.target and (scope.is_final or row["problem"]):
                 self.behind.append(row)
-        elif row["state"] == TOO_OLD and row["secret"]:
+        elif row["state"] == TOO_OLD and (row["secret"] or _may_be_recovered(row, scope)):
             self.lost.append(row)
         elif row["state"] in (TOO_OLD, UNKNOWN):
             self.unknown.append(row)
 
     def of(self, name: str) -> int:
         return sum(count for (place, _version, _state), count in self.counts.items() if place == name)
+
+
+def _may_be_recovered(row: Mapping[str, Any], scope: Scope) -> bool:
+    """Whether a lower floor will show whose a ciphertext is. Below it, a key does not check that."""
+    return scope.recover and not scope.is_final and row["version"] >= max(1, scope.available)
 
 
 def account(
@@ -232,13 +250,20 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
     open_points = (held, findings.unknown, findings.missing, findings.left, findings.behind, findings.lost)
     result = {
         **_document(scope, findings),
-        "accepted": [_place(row) for row in (*accepted_unknown, *accepted_lost, *accepted_unread, *accepted_hosts)],
-        "leave": _names((*accepted_unknown, *accepted_lost), scope.files),
+        "accepted": [place_of(row) for row in (*accepted_unknown, *accepted_lost, *accepted_unread, *accepted_hosts)],
+        "leave": names_in((*accepted_unknown, *accepted_lost), scope.files),
         "refused": refused,
         "blocking": blocking,
+        "replaced": dict.fromkeys(scope.replaced, _extent(findings, blocking)),
         "clean": not (any(open_points) or accepted_lost or accepted_hosts or blocking),
     }
     return {**result, "summary": summary(result)}
+
+
+def _extent(findings: _Findings, blocking: Sequence[str]) -> str:
+    """Where the old value of a secret was replaced."""
+    # Without derivation, nothing shows which secret a ciphertext is that no encrypted vars file holds.
+    return "incomplete" if blocking or findings.left or findings.unnamed else "everywhere"
 
 
 def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
@@ -251,7 +276,7 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
             {"key": place, "version": version, "state": state, "count": count}
             for (place, version, state), count in sorted(findings.counts.items())
         ],
-        "unknown": [_unknown_row(row) for row in findings.unknown],
+        "unknown": [unknown_row(row) for row in findings.unknown],
         "unread": findings.unread,
         "not_searched": findings.not_searched,
         "hosts": [{"host": host, "reason": reason} for host, reason in findings.missing.items()],
@@ -260,8 +285,9 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
             for one in sorted(findings.services, key=lambda one: (one.host, one.name))
         ],
         "left": findings.left,
-        "behind": [_row(row) for row in findings.behind],
-        "lost": [_row(row) for row in findings.lost],
+        "unnamed": {"count": findings.unnamed, "first": findings.unnamed_places},
+        "behind": [row_of(row) for row in findings.behind],
+        "lost": [row_of(row) for row in findings.lost],
         "floor": {"before": scope.floor, "after": scope.floor},
         "trimmed": False,
     }
@@ -272,28 +298,42 @@ def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, A
     reasons = []
     own = [row for row in unknown if row["path"] in scope.files]
     if own:
-        reasons.append(f"these entries of encrypted vars files do not decrypt: {_some(own, reasons=True)}")
+        reasons.append(f"these entries of encrypted vars files do not decrypt: {some(own, reasons=True)}")
     elif not (scope.unused or findings.of(scope.name) or findings.missing or findings.lost):
         reasons.append(
             f"no ciphertext of {scope.name} was found: declare the encrypted vars files (vault_transit_vars_files) and "
             "the files of hosts (vault_transit_host_paths), or correct the name of the key"
         )
     if findings.linked:
-        reasons.append(f"these encrypted vars files cannot be rewritten: {_some(findings.linked, reasons=True)}")
+        reasons.append(f"these encrypted vars files cannot be rewritten: {some(findings.linked, reasons=True)}")
     trimmed = [row for row in findings.lost if row["version"] < scope.available]
     if trimmed:
         reasons.append(
-            f"these ciphertexts have versions below {scope.available}, which are trimmed: {_some(trimmed)}. Only a "
+            f"these ciphertexts have versions below {scope.available}, which are trimmed: {some(trimmed)}. Only a "
             "backup of the key, a newer revision of the file, or the secret itself brings them back"
         )
     below = [row for row in findings.lost if row["version"] >= scope.available]
     if below and not scope.recover:
         since = f" (version {scope.floor} was created at {scope.floor_since})" if scope.floor_since else ""
         reasons.append(
-            f"these ciphertexts are below the floor v{scope.floor}{since}: {_some(below)}. Rewrap them: "
+            f"these ciphertexts are below the floor v{scope.floor}{since}: {some(below)}. Rewrap them: "
             "mlkeys rotate --recover"
         )
     return reasons
+
+
+def _ways(rows: Sequence[Mapping[str, Any]], scope: Scope) -> str:
+    """What helps if ciphertexts below the floor are of the key."""
+    below = [row for row in rows if row["state"] == TOO_OLD]
+    ways = []
+    if any(row["version"] >= scope.available for row in below) and not scope.recover:
+        ways.append(f"Rewrap those below the floor v{scope.floor} that are of this key: mlkeys rotate --recover")
+    if any(row["version"] < scope.available for row in below):
+        ways.append(
+            f"Versions below {scope.available} are trimmed: only a backup of the key, a newer revision of the file, or "
+            "the secret itself brings those of this key back"
+        )
+    return "".join(f". {way}" for way in ways)
 
 
 def _blocking(
@@ -306,95 +346,25 @@ def _blocking(
     reasons = []
     if findings.missing:
         hosts = [f"{host} ({reason})" for host, reason in findings.missing.items()]
-        reasons.append(f"these hosts could not be looked at: {_listed(hosts)}")
+        reasons.append(f"these hosts could not be looked at: {listed(hosts)}")
     # The limit of a run leaves some behind, which is not an error.
     if findings.behind and not findings.left:
-        reasons.append(f"these ciphertexts are still behind: {_some(findings.behind, reasons=True)}")
+        reasons.append(f"these ciphertexts are still behind: {some(findings.behind, reasons=True)}")
     if others := [name for name, version in scope.elsewhere.items() if int(version) < scope.target]:
-        reasons.append(f"these stacks use the key as well, and may have older ciphertexts: {_listed(others)}")
+        reasons.append(f"these stacks use the key as well, and may have older ciphertexts: {listed(others)}")
     holding = [one for one in findings.services if scope.floor < scope.target and why_holding(one, scope.target)]
     if holding:
         named = [f"{one.host}: {one.name} ({why_holding(one, scope.target)})" for one in holding]
         reasons.append(
-            f"these services may still have to decrypt older versions: {_listed(named)}. Restart them: "
+            f"these services may still have to decrypt older versions: {listed(named)}. Restart them: "
             "ansible-playbook mlkeys.transit.site"
         )
     # Also those at the target, which the floor does not touch: an equal number may be a version of a key that is gone.
     if elsewhere := [row for row in unknown if row["path"] not in scope.files]:
-        reasons.append(f"nobody knows whose these ciphertexts are: {_some(elsewhere, reasons=True)}")
+        reasons.append(
+            f"nobody knows whose these ciphertexts are: {some(elsewhere, reasons=True)}{_ways(elsewhere, scope)}"
+        )
     if unread:
         places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in unread]
-        reasons.append(f"these places were not searched, or cannot be changed: {_listed(places)}")
+        reasons.append(f"these places were not searched, or cannot be changed: {listed(places)}")
     return reasons
-
-
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("host", "path", "line", "version", "name", "secret", "problem")}
-
-
-def _names(rows: Iterable[Mapping[str, Any]], files: Sequence[str]) -> dict[str, list[str]]:
-    """The names of entries of encrypted vars files, by path."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        if row["path"] in files:
-            found.setdefault(row["path"], []).append(row["name"])
-    return found
-
-
-def _unknown_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("host", "path", "line", "version", "name", "reason", "tried")
-    return {name: row[name] for name in names}
-
-
-def _place(row: Mapping[str, Any]) -> str:
-    line = f":{row['line']}" if row.get("line") else ""
-    return f"{row['host']}:{row['path']}{line}"
-
-
-def _some(rows: Sequence[Mapping[str, Any]], *, reasons: bool = False) -> str:
-    shown = []
-    for row in rows[:_LISTED]:
-        why = row.get("problem") or row.get("reason", "") if reasons else ""
-        name = f"v{row['version']} {row['name']}".rstrip()
-        shown.append(f"{_place(row)} ({name}{': ' if why else ''}{why})")
-    return _listed(shown, len(rows))
-
-
-def _listed(places: Sequence[str], total: int | None = None) -> str:
-    number = len(places) if total is None else total
-    shown = places[:_LISTED]
-    return ", ".join(shown) + (f" and {number - len(shown)} more" if number > len(shown) else "")
-
-
-def summary(found: Mapping[str, Any]) -> list[str]:
-    """The account in words."""
-    counts = [
-        f"{one['count']} of {one['key'] or 'no known key'} at v{one['version']} ({one['state']})"
-        for one in found["ciphertexts"]
-    ]
-    lines = [f"{found['key']}: {found['files']} files searched; ciphertexts: {', '.join(counts) or 'none'}."]
-    for title, rows in (
-        ("Nobody knows whose these are", found["unknown"]),
-        ("Not searched", [*found["unread"], *found["not_searched"]]),
-    ):
-        if rows:
-            lines.append(f"{title}: {_listed([_described(row) for row in rows])}.")
-    if found["services"]:
-        lines.append(f"Services run, started with: {_listed([_started(row) for row in found['services']])}.")
-    if found["accepted"]:
-        lines.append(f"Accepted: {_listed(found['accepted'])}.")
-    lines += [f"Blocks: {reason}." for reason in found["blocking"]]
-    if found["clean"]:
-        lines.append("Nothing is open.")
-    return lines
-
-
-def _started(row: Mapping[str, Any]) -> str:
-    versions = ", ".join(f"v{version}" for version in row["versions"])
-    return f"{row['host']}: {row['service']} ({versions or 'unknown'})"
-
-
-def _described(row: Mapping[str, Any]) -> str:
-    tried = f"; tried: {_listed(row['tried'])}" if row.get("tried") else ""
-    name = f" {row['name']}" if row.get("name") else ""
-    return f"{_place(row)}{name} ({row['reason']}{tried})"

@@ -13,6 +13,8 @@ from rich.console import Console
 
 from mlkeys._commands.fleet.account import Account, Wanted, account_in, advice, again, finished, losses
 from mlkeys._commands.fleet.account_text import LISTED, show_account, show_losses
+from mlkeys._commands.fleet.rotate import what_helps
+from mlkeys._commands.playbook import Run
 
 CLEAN: dict[str, Any] = {
     "key": "transit/ml",
@@ -103,6 +105,22 @@ def test_a_clean_account_shows_what_was_read_and_the_new_floor() -> None:
     assert "mlkeys rotate" not in text
 
 
+def test_where_a_leaked_value_may_still_be_is_named() -> None:
+    first = [{"host": "a", "path": "/srv/.env", "line": number, "name": f"TOKEN_{number}"} for number in range(1, 101)]
+    unnamed = account(unnamed={"count": 103, "first": first}, replaced={"openai_api_key": "incomplete"})
+    assert not finished(unnamed, Wanted())
+    text = shown(unnamed)
+    assert "openai_api_key was not replaced everywhere." in text
+    assert "Ciphertexts that may hold the old value as well: 103\n" in text
+    assert ["a", "/srv/.env:1", "TOKEN_1"] in [line.split() for line in text.splitlines()]
+    assert "and 93 more; --json lists 100\n" in text
+    assert "The key transit/ml is not derived" in text
+    # Where nothing is replaced, no secret has to be known.
+    other = account(unnamed={"count": 103, "first": first})
+    assert finished(other, Wanted())
+    assert "TOKEN" not in shown(other)
+
+
 def test_what_blocks_is_named_with_the_command_that_accepts_it() -> None:
     text = shown(Account(BLOCKED))
     assert "stays at v1:" in text
@@ -159,6 +177,21 @@ def test_hosts_versions_below_the_floor_and_trimming_have_their_own_advice() -> 
     assert "--recover" not in shown(trimmed)
 
 
+def test_what_is_accepted_is_not_advised_together_with_a_trim_that_cannot_happen() -> None:
+    unread = account(unread=[UNREAD], blocking=["x"], clean=False, floor={"before": 1, "after": 1})
+    stream = io.StringIO()
+    console = Console(file=stream, width=250, soft_wrap=True, markup=False, highlight=False)
+    show_account(unread, Wanted(trim=True), [*WORDS, "--trim"], console)
+    assert "  mlkeys rotate -i inventory.yml --now --accept-unread a:/srv/closed\n" in stream.getvalue()
+
+
+def test_what_keeps_a_file_as_it_is_comes_first() -> None:
+    stuck = {**UNREAD, "line": 1, "version": 1, "name": "X", "problem": "it cannot be written"}
+    blocked = {"blocking": ["x"], "clean": False, "floor": {"before": 1, "after": 1}}
+    assert "Correct what keeps the ciphertexts from being replaced" in shown(account(behind=[stuck], **blocked))
+    assert "Run it again to rewrap the rest." in shown(account(behind=[{**stuck, "problem": ""}], **blocked))
+
+
 def test_the_same_command_again_is_not_dry_run_and_trims_once() -> None:
     assert again(["mlkeys", "rotate", "--trim", "--dry-run"], ("--trim-anyway",)) == [
         "mlkeys",
@@ -201,3 +234,13 @@ def test_what_trimming_may_lose_is_listed() -> None:
     show_losses(Account(BLOCKED), Console(file=stream, width=250, markup=False))
     assert "destroys the versions below v2 permanently" in stream.getvalue()
     assert "a:/srv/[x].env:2: v1, not identified" in stream.getvalue()
+
+
+def test_a_misspelt_secret_is_named_in_the_last_line() -> None:
+    nothing = {"transit/ml": Run(1, reported=True), "transit/other": Run(1, reported=True)}
+    text = what_helps(list(nothing), nothing, ["openai_api_kee"])
+    assert text.startswith("Nothing was changed.")
+    assert "(--replace openai_api_kee)" in text
+    assert "completed steps are kept" in what_helps(list(nothing), nothing, [])
+    begun = {"transit/ml": Run(1, reported=True, stats={"vault_transit_account": CLEAN})}
+    assert "completed steps are kept" in what_helps(list(begun), begun, ["openai_api_kee"])

@@ -49,12 +49,14 @@ def test_an_old_branch_is_shown_with_its_versions_since_when_and_the_remedy() ->
     assert "(at 2026-05-28T09:00:00Z)" in kept
     assert kept.endswith("mlkeys rotate --recover.")
     assert "1 ciphertext is at v1" in destroyed
-    assert "only a backup of the key, or the original secrets" in destroyed
+    assert destroyed.endswith(
+        "Their versions are destroyed (trimmed): only a backup of the key, or the original secrets, can help."
+    )
     assert "--recover" not in destroyed
     unknown = {name: value for name, value in KEY.items() if name != "min_available_version"}
     [either] = fleet(keys=[unknown]).too_old[0].sentences
     assert "--recover" in either
-    assert "only a backup of the key" in either
+    assert "Once their versions are destroyed (trimmed), only a backup of the key" in either
 
 
 @pytest.mark.parametrize("name", ["unread", "unknown"])

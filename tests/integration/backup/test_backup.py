@@ -188,7 +188,16 @@ def test_it_is_taken_when_it_is_out_of_date(backup: Backup) -> None:
     assert done["diff"]["before"]["min_decryption_version"] == 1
     assert done["diff"]["after"]["min_decryption_version"] == 2
     backup.bao.done("POST", f"{backup.mount}/keys/ml/trim", {"min_available_version": 2})
-    assert backup.taken()["reason"] == "the key has other versions"
+    # Trimmed versions are in the older backup alone.
+    older, beside = backup.path.read_bytes(), backup.path.with_suffix(f".v1-v2{backup.path.suffix}")
+    backup.path.chmod(0o640)
+    assert (backup.run(check=True)["kept"], beside.exists()) == (str(beside), False)
+    beside.write_text("of another time")
+    done = backup.taken()
+    assert done["reason"] == "the key has other versions"
+    kept = backup.path.with_suffix(f".v1-v2-2{backup.path.suffix}")
+    assert (done["kept"], kept.read_bytes(), beside.read_text()) == (str(kept), older, "of another time")
+    assert (kept.stat().st_mode & 0o777, backup.path.stat().st_mode & 0o777) == (0o640, 0o640)
     second = age_holder()
     done = backup.taken(recipients=["# of the team", "", HOLDER.recipient, second.recipient])
     assert done["reason"] == "it is for other recipients"

@@ -669,6 +669,44 @@ def test_whose_they_are_is_reported(bao: Bao, fleet: Fleet, old: dict[str, str])
     assert states == ["too old", "foreign", "current", "too old"]
 
 
+def test_a_copy_of_the_key_hides_nothing_that_is_dead(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
+    """The documented test of a backup restores it under another name, and that key decrypts what this one cannot."""
+    bao.done("POST", f"{fleet.mount}/keys/ml/config", {"exportable": True, "allow_plaintext_backup": True})
+    backup = bao.done("GET", f"{fleet.mount}/backup/ml")["data"]["backup"]
+    bao.done("POST", f"{fleet.mount}/restore/ml-tried", {"backup": backup})
+    fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
+    vars_file = VarsFile(bao, fleet.mount, fleet.folder.parent / "ml.transit.yml")
+    fleet.rotate()
+    bao.done("POST", f"{fleet.mount}/keys/ml/config", {"min_decryption_version": 2})
+    assert vars_file.run({"openai_api_key": "sk-canary-one"}, key="ml").changed
+    dead = ("ml", "too old", "openai_api_key")
+
+    def states(**options: Any) -> list[tuple[str, str, str]]:
+        rows = fleet.run(INFO, vars_files=[str(vars_file.path)], **options)["ciphertexts"]
+        return [(row["key"], row["state"], row["secret"]) for row in rows]
+
+    assert states() == [dead]
+    assert states(key=None, keys=[{"name": "ml"}, {"name": "ml-tried"}]) == [dead]
+    assert states(key=None, keys=[{"name": "ml-tried"}, {"name": "ml"}]) == [dead]
+    done = fleet.run(contexts=list(VALUES))
+    assert done["totals"] == totals(too_old=1)
+    assert "ml-tried (decrypts it, and may be a copy of the key)" in done["problems"][0]["tried"][-1]
+
+
+def test_without_derivation_nothing_shows_which_secret_a_ciphertext_is(bao: Bao, fleet: Fleet) -> None:
+    make_key(bao, fleet.mount, "plain", derived=False)
+    vars_file = VarsFile(bao, fleet.mount, fleet.folder.parent / "plain.transit.yml")
+    vars_file.run({"openai_api_key": "sk-canary-one"}, key="plain")
+    [known] = vars_file.ciphertexts().values()
+    texts = encrypted(bao, fleet.mount, {"a": "sk-canary-one", "b": "sk-canary-one"}, "plain")
+    path = fleet.write("a.env", f"X={known}\nAPI_TOKEN={texts['a']}\nOPENAI_API_KEY={texts['b']}\n")
+    given: dict[str, Any] = {"key": "plain", "vars_files": [str(vars_file.path)]}
+    unnamed = {"count": 1, "first": [{"path": str(path), "line": 2, "name": "API_TOKEN"}]}
+    assert fleet.run(INFO, **given)["unnamed"] == unnamed
+    assert fleet.run(INFO, **{**given, "vars_files": []})["unnamed"]["count"] == 3
+    assert fleet.run(INFO)["unnamed"] == {"count": 0, "first": []}
+
+
 def test_of_several_keys_each_gets_its_own(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
     for name in ("other", "third"):
         make_key(bao, fleet.mount, name)
@@ -698,11 +736,13 @@ def test_hosts_that_are_reached_otherwise_need_nothing_but_python(fleet: Fleet, 
     file = fleet.write("a.env", f"OPENAI_API_KEY={old['openai_api_key']}\n")
     fleet.rotate()
     project = Project(fleet.folder.parent, {"BAO_ADDR": fleet.bao.addr, "BAO_TOKEN": fleet.bao.token})
-    project.hosts(1)
+    # Ansible's own folder has the arguments for as long as a module runs.
+    project.hosts(1, ansible_remote_tmp=str(fleet.folder / "tmp"))
     project.play(
         f"""
         - mlkeys.transit.vault_transit_rewrap:
             paths: [{fleet.folder}]
+            exclude: ["{old["openai_api_key"]}"]
             key: ml
             backend: {fleet.mount}
             contexts: [openai_api_key]

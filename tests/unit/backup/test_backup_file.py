@@ -15,6 +15,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._backup.file import
     facts_of_backup,
     facts_of_key,
     file_text,
+    label_to_keep,
     read_file,
     reason_not_to_restore,
     reason_to_take,
@@ -102,6 +103,22 @@ def test_versions_that_only_the_file_has_are_kept(stored: Header, words: str) ->
     with pytest.raises(ChangeImpossible, match=words):
         reason_to_take("f", stored, wanted, force=False)
     assert reason_to_take("f", stored, wanted, force=True)
+
+
+@pytest.mark.parametrize(
+    ("stored", "wanted", "label"),
+    [
+        (None, header(facts(1)), ""),
+        (header(facts(2)), header(facts(3)), ""),
+        (header(facts(1)), header(facts(2, oldest=2)), "v1"),
+        (header(facts(3)), header(facts(3, oldest=3)), "v1-v3"),
+        (header(facts(4, oldest=3)), header(facts(5, oldest=4)), "v3-v4"),
+    ],
+)
+def test_a_backup_with_versions_that_were_trimmed_since_is_kept(
+    stored: Header | None, wanted: Header, label: str
+) -> None:
+    assert label_to_keep(stored, wanted) == label
 
 
 @pytest.mark.parametrize("other", [{"key": "other"}, {"backend": "other"}])

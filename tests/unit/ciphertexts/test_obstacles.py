@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from unittest import mock
 
@@ -34,3 +36,34 @@ def test_what_the_system_does_not_allow_has_its_words(tmp_path: Path) -> None:
         assert Obstacles(Walk(())).of(f"{tmp_path}/a.env") == "it cannot be written (Permission denied)"
         gone = Obstacles(Walk(())).of(f"{tmp_path}/gone/a.env")
     assert gone == "it cannot be written (No such file or directory)"
+
+
+@pytest.mark.parametrize("attribute", ["i", "a"])
+@pytest.mark.parametrize("name", ["a.env", "."])
+def test_attributes_keep_even_root_from_replacing_a_file(tmp_path: Path, attribute: str, name: str) -> None:
+    (tmp_path / "a.env").write_text("x")
+    (tmp_path / "b.env").write_text("x")
+    chattr = shutil.which("chattr") or "chattr"
+    if not Path(chattr).is_file() or subprocess.run([chattr, f"+{attribute}", tmp_path / name], check=False).returncode:
+        pytest.skip("this file system or user cannot set attributes")
+    try:
+        with pytest.raises(PermissionError):
+            (tmp_path / "b.env").replace(tmp_path / "a.env")
+        obstacles = Obstacles(Walk(()))
+        found = [obstacles.of(str(tmp_path / other)) for other in ("a.env", "b.env")]
+    finally:
+        subprocess.run([chattr, f"-{attribute}", tmp_path / name], check=True)
+    words = "it cannot be written (Operation not permitted)"
+    assert found[0] in (words, "it cannot be written (Permission denied)")
+    assert (found[0] == words) or name == "."
+    assert bool(found[1]) is (name == ".")
+    assert Obstacles(Walk(())).of(f"{tmp_path}/a.env") == ""
+
+
+def test_in_a_folder_like_tmp_files_of_others_stay(tmp_path: Path) -> None:
+    (tmp_path / "a.env").write_text("x")
+    tmp_path.chmod(0o1777)
+    with mock.patch.object(os, "geteuid", return_value=tmp_path.stat().st_uid + 1):
+        assert Obstacles(Walk(())).of(f"{tmp_path}/a.env") == "it cannot be written (Operation not permitted)"
+        tmp_path.chmod(0o777)
+        assert Obstacles(Walk(())).of(f"{tmp_path}/a.env") == ""

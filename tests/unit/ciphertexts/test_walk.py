@@ -304,3 +304,9 @@ def test_a_link_that_vanishes_does_not_end_the_search(tree: Path, monkeypatch: p
 
 def test_a_text_that_cannot_be_a_path_is_named() -> None:
     assert [one.reason for one in walk(Places(["/tmp/a\0b"])).unread] == ["not a path"]  # noqa: S108
+
+
+def test_folders_of_the_run_itself_are_not_searched(tree: Path) -> None:
+    walked = walk(Places([str(tree)], own=[f"{tree}/sub", f"{tree}/gone"]))
+    assert names(walked, tree) == names(walk(Places([str(tree)], exclude=["sub"])), tree)
+    assert (walked.unread, walked.skipped) == ((), {})

@@ -354,3 +354,41 @@ def test_other_stacks_that_use_the_key_hold_the_floor_until_they_are_at_its_vers
         assert len(result["blocking"]) == blocking
         assert result["clean"] is not bool(blocking)
     assert "may have older ciphertexts: two" in made(host(result=found()), elsewhere={"two": 0})["blocking"][0]
+
+
+@pytest.mark.parametrize(
+    ("result", "extent"),
+    [
+        pytest.param(found(), "everywhere", id="nothing is open"),
+        pytest.param(found(row()), "incomplete", id="one is unknown"),
+        pytest.param(found(unnamed={"count": 2, "first": []}), "incomplete", id="two may be any secret"),
+    ],
+)
+def test_a_secret_is_replaced_everywhere_if_no_other_ciphertext_can_hold_it(
+    result: Mapping[str, Any], extent: str
+) -> None:
+    assert made(host(result=result), replaced=["x"])["replaced"] == {"x": extent}
+
+
+def test_ciphertexts_that_may_be_any_secret_are_counted_on_all_hosts() -> None:
+    place = {"path": "/srv/.env", "line": 1, "name": "X"}
+    results = [found(unnamed={"count": 101, "first": [place]}), found(unnamed={"count": 1, "first": [place]})]
+    unnamed = made(*(host(name, result) for name, result in zip("ab", results, strict=True)))["unnamed"]
+    assert unnamed == {"count": 102, "first": [{"host": "a", **place}, {"host": "b", **place}]}
+
+
+def test_old_copies_on_hosts_are_recovered_if_their_versions_exist() -> None:
+    """Below the floor, the server does not look whose a ciphertext is."""
+    old = host(result=found(row("too old", version=2), row("too old", version=3)))
+    scope: dict[str, Any] = {"target": 4, "floor": 4, "available": 3}
+    [reason] = made(old, **scope)["blocking"]
+    assert ". Rewrap those below the floor v4 that are of this key: mlkeys rotate --recover. Versions below 3" in reason
+    assert reason.endswith("brings those of this key back")
+    begun = made(old, **scope, recover=True, is_final=False)
+    assert [one["version"] for one in begun["lost"]] == [3]
+    assert [one["version"] for one in begun["unknown"]] == [2]
+    assert not begun["refused"]
+    ended = made(old, **scope, recover=True)
+    assert (len(ended["unknown"]), "--recover" in ended["blocking"][0]) == (2, False)
+    accepted = made(old, **scope, recover=True, is_final=False, accept_unknown=["/srv/.env"])
+    assert (accepted["lost"], accepted["blocking"]) == ([], [])

@@ -70,6 +70,16 @@ class Account:
         return {str(name): str(where) for name, where in (self.document.get("replaced") or {}).items()}
 
     @property
+    def unnamed(self) -> int:
+        """Of how many ciphertexts nothing shows which secret they are, where secrets were replaced."""
+        return int((self.document.get("unnamed") or {}).get("count") or 0) if self.replaced else 0
+
+    @property
+    def unnamed_rows(self) -> list[Row]:
+        """The first of these."""
+        return list((self.document.get("unnamed") or {}).get("first") or ()) if self.replaced else []
+
+    @property
     def ciphertexts(self) -> list[Row]:
         """Numbers of ciphertexts, by key, version and state."""
         return self.rows("ciphertexts")
@@ -120,7 +130,8 @@ class Wanted:
 
 def finished(account: Account, wanted: Wanted) -> bool:
     """Whether the run did all that it was asked for, or a dry run predicts that it would."""
-    if account.rows("refused"):
+    # What leaked may still be in use.
+    if account.rows("refused") or account.unnamed:
         return False
     if wanted.limited and account.left:
         # The limit was asked for as well: the next run goes on.
@@ -172,6 +183,11 @@ def _line(row: Row) -> str:
 _UNDECLARED, _MISSPELT = "it declares nothing", "nothing reads its variable"
 _DECLARE = "Set vault_transit_host_paths for the hosts that declare nothing, to [] where there are no ciphertexts."
 
+_UNNAMED = (
+    "Replace by hand the ciphertexts that may hold an old value. Or name their lines like the secret, so that this "
+    "replaces them:"
+)
+
 
 def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]]:
     """The next steps: a sentence, and the options to add to the same command."""
@@ -183,6 +199,8 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
         steps.append(("Make the hosts reachable, or take them out of the inventory, and run it for all of them.", ()))
     if account.recoverable:
         steps.append(("Bring back the ciphertexts below the floor, while their versions still exist.", ("--recover",)))
+    if account.unnamed:
+        steps.append((_UNNAMED, ()))
     unknown = account.rows("unknown")
     if unknown:
         steps.append(
@@ -196,7 +214,9 @@ def advice(account: Account, wanted: Wanted) -> list[tuple[str, tuple[str, ...]]
                 _accepting("--accept-unread", account.rows("unread")),
             )
         )
-    if not steps and (account.left or account.rows("behind")):
+    if not steps and any(row.get("problem") for row in account.rows("behind")):
+        steps.append(("Correct what keeps the ciphertexts from being replaced, and run it again.", ()))
+    elif not steps and (account.left or account.rows("behind")):
         steps.append(("Run it again to rewrap the rest.", ()))
     if wanted.trim and not account.clean and not account.trimmed and not account.blocking:
         steps.append(
@@ -227,7 +247,8 @@ def again(words: Iterable[str], options: Sequence[str]) -> list[str]:
     """The words of the same command with more options, for all hosts, and not as a dry run."""
     words = _for_all_hosts(words)
     kept = [word for word in words if word not in ("--dry-run", "--json", *(o for o in options if o == "--recover"))]
-    if "--trim-anyway" in options:
+    # What is accepted is not clean, so that it keeps --trim from trimming.
+    if {"--trim-anyway", "--accept-unknown", "--accept-unread"}.intersection(options):
         kept = [word for word in kept if word != "--trim"]
     return [*kept, *options]
 

@@ -37,7 +37,11 @@ _LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "not_searched": ("Places that were not searched, which do not keep the floor", ("host", "path", "reason")),
     "accepted": ("Accepted by name", ("host", "path")),
+    "unnamed": ("Ciphertexts that may hold the old value as well", (*_PLACE, "name")),
 }
+#: It is shown by itself.
+_APART = "unnamed"
+_UNNAMED = "The key {} is not derived: nothing shows which secrets these ciphertexts are, so they are not replaced."
 
 
 def output() -> Console:
@@ -58,11 +62,15 @@ def show_account(account: Account, wanted: Wanted, words: Sequence[str], console
     console.print(f"\n{title} of {account.key}", style="bold")
     _counts(account, console)
     for name in _LISTS:
-        show_rows(name, account.rows(name), console)
+        if name != _APART:
+            show_rows(name, account.rows(name), console)
     for secret, where in account.replaced.items():
         everywhere = where == "everywhere"
         verb = f"would {'' if everywhere else 'not '}be" if wanted.dry_run else f"was{'' if everywhere else ' not'}"
         console.print(f"{secret} {verb} replaced everywhere.", style="" if everywhere else "red")
+    if account.unnamed:
+        show_rows("unnamed", account.unnamed_rows, console, account.unnamed)
+        console.print(_UNNAMED.format(account.key), style="red")
     console.print()
     done = finished(account, wanted)
     for sentence in _result(account, wanted):
@@ -97,8 +105,12 @@ def _counts(account: Account, console: Console) -> None:
     console.print(table)
 
 
-def show_rows(name: str, rows: Sequence[Row], console: Console) -> None:
-    """Show one of the lists of an account."""
+def show_rows(name: str, rows: Sequence[Row], console: Console, total: int = 0) -> None:
+    """Show one of the lists of an account.
+
+    Args:
+        total: how many there are, if the rows are not all.
+    """
     from rich.table import Table
 
     if not rows:
@@ -111,10 +123,11 @@ def show_rows(name: str, rows: Sequence[Row], console: Console) -> None:
         table.add_column(_TITLES.get(column, column), overflow="fold")
     for row in shown:
         table.add_row(*(_cell(row, column) for column in used))
-    console.print(f"\n{heading}: {len(rows)}", style="bold")
+    console.print(f"\n{heading}: {total or len(rows)}", style="bold")
     console.print(table)
-    if len(rows) > len(shown):
-        console.print(f"and {len(rows) - len(shown)} more; --json lists all")
+    if (total or len(rows)) > len(shown):
+        listed = "lists all" if total <= len(rows) else f"lists {len(rows)}"
+        console.print(f"and {(total or len(rows)) - len(shown)} more; --json {listed}")
 
 
 def _cell(row: Row, column: str) -> str:

@@ -183,7 +183,16 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
     if not as_json:
         _show(done, wanted)
     if failed := [name for name, ran in done.items() if ran.status]:
-        raise MlkeysError(f"Not finished: {', '.join(failed)}. Fix the errors and rerun; completed steps are kept.")
+        raise MlkeysError(f"Not finished: {', '.join(failed)}. {what_helps(failed, done, options['replaced'])}")
+
+
+def what_helps(failed: Sequence[str], done: Mapping[str, Run], replaced: Sequence[str]) -> str:
+    """What to do about rotations that failed."""
+    if replaced and all(done[name].reported and account_in(done[name].stats) is None for name in failed):
+        # Only an inventory's run finds out by itself which secrets there are. Its output is far above.
+        names = ", ".join(f"--replace {name}" for name in replaced)
+        return f"Nothing was changed. Fix the error above, such as a name that no file holds ({names}), and rerun."
+    return "Fix the errors and rerun; completed steps are kept."
 
 
 def _runner(

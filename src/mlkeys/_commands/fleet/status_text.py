@@ -55,7 +55,8 @@ class KeyStatus:
 
 
 _RECOVER = "Bring them back: mlkeys rotate --recover."
-_TRIMMED = "Once their versions are destroyed (trimmed), only a backup of the key, or the original secrets, can help."
+_LATER = "Once their versions are destroyed (trimmed), only a backup of the key, or the original secrets, can help."
+_TRIMMED = "Their versions are destroyed (trimmed): only a backup of the key, or the original secrets, can help."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class TooOld:
         """Which they are, since when, and what to do."""
         oldest = self.key.oldest
         if oldest is None:
-            return self._about(self.rows, f"{_RECOVER} {_TRIMMED}")
+            return self._about(self.rows, f"{_RECOVER} {_LATER}")
         kept = [row for row in self.rows if row["version"] >= oldest]
         destroyed = [row for row in self.rows if row["version"] < oldest]
         return [*self._about(kept, _RECOVER), *self._about(destroyed, _TRIMMED)]

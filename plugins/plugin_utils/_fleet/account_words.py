@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The account of a rotation in rows and words. Pure. **Private** to the collection."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Mapping, Sequence
+
+# So many places are named in a message. The account has all.
+_LISTED = 10
+
+
+def row_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("host", "path", "line", "version", "name", "secret", "problem")}
+
+
+def names_in(rows: Iterable[Mapping[str, Any]], files: Sequence[str]) -> dict[str, list[str]]:
+    """The names of entries of encrypted vars files, by path."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["path"] in files:
+            found.setdefault(row["path"], []).append(row["name"])
+    return found
+
+
+def unknown_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("host", "path", "line", "version", "name", "reason", "tried")
+    return {name: row[name] for name in names}
+
+
+def place_of(row: Mapping[str, Any]) -> str:
+    line = f":{row['line']}" if row.get("line") else ""
+    return f"{row['host']}:{row['path']}{line}"
+
+
+def some(rows: Sequence[Mapping[str, Any]], *, reasons: bool = False) -> str:
+    shown = []
+    for row in rows[:_LISTED]:
+        why = row.get("problem") or row.get("reason", "") if reasons else ""
+        name = f"v{row['version']} {row['name']}".rstrip()
+        shown.append(f"{place_of(row)} ({name}{': ' if why else ''}{why})")
+    return listed(shown, len(rows))
+
+
+def listed(places: Sequence[str], total: int | None = None) -> str:
+    number = len(places) if total is None else total
+    shown = places[:_LISTED]
+    return ", ".join(shown) + (f" and {number - len(shown)} more" if number > len(shown) else "")
+
+
+def summary(found: Mapping[str, Any]) -> list[str]:
+    """The account in words."""
+    counts = [
+        f"{one['count']} of {one['key'] or 'no known key'} at v{one['version']} ({one['state']})"
+        for one in found["ciphertexts"]
+    ]
+    lines = [f"{found['key']}: {found['files']} files searched; ciphertexts: {', '.join(counts) or 'none'}."]
+    for title, rows in (
+        ("Nobody knows whose these are", found["unknown"]),
+        ("Not searched", [*found["unread"], *found["not_searched"]]),
+    ):
+        if rows:
+            lines.append(f"{title}: {listed([_described(row) for row in rows])}.")
+    if found["services"]:
+        lines.append(f"Services run, started with: {listed([_started(row) for row in found['services']])}.")
+    if found["accepted"]:
+        lines.append(f"Accepted: {listed(found['accepted'])}.")
+    lines += [f"Blocks: {reason}." for reason in found["blocking"]]
+    if found["clean"]:
+        lines.append("Nothing is open.")
+    return lines
+
+
+def _started(row: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"v{version}" for version in row["versions"])
+    return f"{row['host']}: {row['service']} ({versions or 'unknown'})"
+
+
+def _described(row: Mapping[str, Any]) -> str:
+    tried = f"; tried: {listed(row['tried'])}" if row.get("tried") else ""
+    name = f" {row['name']}" if row.get("name") else ""
+    return f"{place_of(row)}{name} ({row['reason']}{tried})"
