@@ -159,16 +159,11 @@ class Folder:
         except PermissionError:
             yield None
             return
-        lock = -1
         try:
-            lock = _lock_file(os.fstat(self.descriptor))
-            if lock >= 0:
-                _lock(lock)
-            yield descriptor
+            with _locked(os.fstat(self.descriptor)):
+                yield descriptor
         finally:
             os.close(descriptor)
-            if lock >= 0:
-                os.close(lock)
 
 
 @contextlib.contextmanager
@@ -340,8 +335,29 @@ def _link_target(folder: Folder, name: str, *, only_read: bool = False) -> str |
     return target
 
 
-def _lock_file(status: os.stat_result) -> int:
-    """A file for the lock of a folder, -1 where the system has no place for it."""
+@contextlib.contextmanager
+def _locked(status: os.stat_result) -> Iterator[None]:
+    """Hold the lock of a folder, where the system has a place for it. The file of the lock is gone afterwards."""
+    place = _lock_folder()
+    if place < 0:
+        yield
+        return
+    name = f"{status.st_dev:x}-{status.st_ino:x}"
+    try:
+        lock = _lock(place, name)
+        try:
+            yield
+        finally:
+            # While the lock is held: who waits for this file finds that it is not the one of that name any more.
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=place)
+            os.close(lock)
+    finally:
+        os.close(place)
+
+
+def _lock_folder() -> int:
+    """The folder of this user's locks, -1 where the system has no place for it."""
     parent = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "")
     place = f"{parent if os.path.isdir(parent) else '/tmp'}/mlkeys-locks-{os.geteuid()}"  # noqa: S108  it is private
     try:
@@ -350,33 +366,30 @@ def _lock_file(status: os.stat_result) -> int:
         folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return -1
-    try:
-        # Anybody may make a folder of this name first.
-        own = os.fstat(folder)
-        if own.st_uid != os.geteuid() or own.st_mode & 0o077:
-            return -1
-        name = f"{status.st_dev:x}-{status.st_ino:x}"
-        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=folder)
-    except OSError:
-        return -1
-    finally:
-        os.close(folder)
+    # Anybody may make a folder of this name first.
+    if os.fstat(folder).st_uid == os.geteuid() and not os.fstat(folder).st_mode & 0o077:
+        return folder
+    os.close(folder)
+    return -1
 
 
-def _lock(descriptor: int) -> None:
+def _lock(place: int, name: str) -> int:
+    """A locked file that still has its name."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=place)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise Busy(errno.EBUSY, "another run is writing in its folder") from None
-            time.sleep(_POLL_SECONDS)
-        except OSError:
-            # This file system has no locks.
-            return
-        else:
-            return
+            if _identity(os.fstat(descriptor)) == _identity(os.stat(name, dir_fd=place, follow_symlinks=False)):
+                return descriptor
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        except OSError:  # a file system without locks
+            return descriptor
+        os.close(descriptor)
+        if time.monotonic() > deadline:
+            raise Busy(errno.EBUSY, "another run is writing in its folder")
+        time.sleep(_POLL_SECONDS)
 
 
 def _is_trusted(uid: int) -> bool:

@@ -117,7 +117,7 @@ def test_what_remains_of_a_service_is_listed(folder: Path, tmp_path: Path) -> No
     # Its script makes the lock again when it stops the service, and the record of the host goes last.
     (folder / "service").touch()
     left = [line for line in inspected(folder) if line.startswith("leaves ")]
-    assert left == [f"leaves {tmp_path}/runtime{end}" for end in (".lock", "")] + [f"leaves {folder}"]
+    assert left == [f"leaves {path}" for path in (f"/run/mlkeys-locks-0/service-{NAME}", f"{tmp_path}/runtime", folder)]
     (tmp_path / "runtime" / "attempts").touch()
     assert "has attempts" in inspected(folder)
 
