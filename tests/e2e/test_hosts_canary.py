@@ -116,8 +116,8 @@ def check_crash(site: Site) -> None:
 
 
 def logged(site: Site, host: str, pattern: str) -> str:
-    """The log of the service, once it has something."""
-    wait_for(lambda: re.search(pattern, site.log(host, "other")) is not None)
+    """The log of the service, once it has something. An agent's errors are there a minute later, when it gives up."""
+    wait_for(lambda: re.search(pattern, site.log(host, "other")) is not None, seconds=90)
     return site.log(host, "other")
 
 
@@ -125,8 +125,8 @@ def wait_until_gone(process: Path) -> None:
     wait_for(lambda: not process.exists())
 
 
-def wait_for(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+def wait_for(done: Callable[[], bool], seconds: int = 20) -> None:
+    deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.05)
