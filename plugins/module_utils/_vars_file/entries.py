@@ -85,6 +85,11 @@ class Entry:
     before: str = ""
 
     @property
+    def stored_fingerprint(self) -> str:
+        """The fingerprint as the file has it, with the digest of the ciphertext that it is for."""
+        return f"{self.fingerprint} {self.bound_to}".rstrip()
+
+    @property
     def is_misbound(self) -> bool:
         """Whether the fingerprint is that of another ciphertext, as after a merge."""
         return bool(self.bound_to) and self.bound_to != digest(self.ciphertext)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import Edits
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile, bound
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,22 @@ def merge(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> Merged:
     """
     ciphertexts: dict[str, str] = {}
     fingerprints: dict[str, str] = {}
-    removed, conflicts = [], []
+    removed: list[str] = []
+    conflicts: list[str] = []
     for name in dict.fromkeys([*ours.entries, *theirs.entries]):
         chosen, is_conflict = _choice(base.entries.get(name), ours.entries.get(name), theirs.entries.get(name))
         if is_conflict:
             conflicts.append(name)
+        elif chosen == ours.entries.get(name):
+            continue
         elif chosen is None:
             removed.append(name)
-        elif chosen != ours.entries.get(name):
+        else:
             ciphertexts[name] = chosen.ciphertext
+            # As it is: one that belongs to another ciphertext must be noticed after the merge, too.
             if chosen.fingerprint:
-                digests = bool(chosen.bound_to)
-                fingerprints[name] = bound(chosen.fingerprint, chosen.ciphertext) if digests else chosen.fingerprint
-    gone = [name for name in removed if name in ours.entries]
-    edits = Edits(ours.backend, ours.key, ours.fingerprint_key or ours.key, ciphertexts, fingerprints, gone)
+                fingerprints[name] = chosen.stored_fingerprint
+    edits = Edits(ours.backend, ours.key, ours.fingerprint_key or ours.key, ciphertexts, fingerprints, removed)
     return Merged(edits, conflicts)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.merging import merge, of_one_key
 from hypothesis import given
@@ -88,6 +89,14 @@ def test_entries_without_proof_of_the_same_value_are_different() -> None:
     plain = {version: Entry("a", f"vault:v{version}:x") for version in (1, 2, 3)}
     files = [VarsFile("k", "t", "transit", "ml", "", {"a": plain[version]}) for version in (1, 2, 3)]
     assert merge(*files).conflicts == ["a"]
+
+
+def test_a_fingerprint_of_another_ciphertext_is_not_bound_anew() -> None:
+    """Whoever writes the file next has to notice it."""
+    base = VarsFile("k", "t", "transit", "ml", "", {})
+    misbound = Entry("a", "vault:v1:x", "vault:v1:fp", digest("vault:v1:other"))
+    edits = merge(base, base, VarsFile("k", "t", "transit", "ml", "", {"a": misbound})).edits
+    assert edits.fingerprints == {"a": f"vault:v1:fp {digest('vault:v1:other')}"}
 
 
 def test_files_of_several_keys_are_not_merged() -> None:
