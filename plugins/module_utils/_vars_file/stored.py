@@ -61,7 +61,7 @@ def resolved(file: VarsFile, connect: Connect) -> VarsFile:
     """The same file, with the entries of the document that it points to.
 
     Raises:
-        TransitError: there is no such document, it names another key, or nothing names one.
+        TransitError: the document does not exist or names another key, or no key is named.
     """
     if file.place is not None:
         stored = Documents(connect(), file.place.mount).read(file.place.path)

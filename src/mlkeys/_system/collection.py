@@ -164,11 +164,11 @@ def connected_to_read() -> Iterator[Client]:
     Raises:
         MlkeysError: as for `connected`.
     """
-    load_reading()
     if _may_configure():
         with connected() as client:
             yield client
         return
+    carry()
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import log_in
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import connected as logged_in

@@ -199,7 +199,7 @@ class Project:
             stack: name of the stack. Default: any.
 
         Raises:
-            MlkeysError: the program has no such role, policy or secret, or there is no such use.
+            MlkeysError: the program does not have the role, policy or secret, or the use is unknown.
         """
         if use not in FOR_SECRETS:
             raise MlkeysError(f"use={use!r} cannot be granted for a secret.{did_you_mean(use, FOR_SECRETS)}")

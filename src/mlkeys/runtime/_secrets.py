@@ -245,7 +245,7 @@ def secrets(
             over those of the environment.
 
     Raises:
-        TypeError: there is no such option.
+        TypeError: an option is unknown.
     """
     names = (only,) if isinstance(only, str) else tuple(only)
     paths = tuple(Path(file).absolute() for file in files or os.environ.get("MLKEYS_FILES", "").split(os.pathsep))

@@ -89,8 +89,7 @@ def _enable(folder: Path, *, as_json: bool) -> None:
     attributes = folder / _ATTRIBUTES
     known = replacing.read(attributes)
     if not any(line.split()[1:] == ["merge=mlkeys"] for line in (known or "").splitlines()):
-        separator = "" if not known or known.endswith("\n") else "\n"
-        _write(attributes, known, f"{known or ''}{separator}{_MERGED}")
+        _write(attributes, known, _appended(known or "", _MERGED))
         written.append(_ATTRIBUTES)
     if as_json:
         show_json({"folder": str(folder), "files": written})
@@ -138,5 +137,9 @@ def _ignore_output(path: Path) -> None:
     if before is None:
         replacing.write(path, _IGNORED)
     elif not _OUTPUT & {line.strip() for line in before.splitlines()}:
-        separator = "" if not before or before.endswith("\n") else "\n"
-        replacing.replace(path, f"{before}{separator}{_IGNORED}", before)
+        replacing.replace(path, _appended(before, _IGNORED), before)
+
+
+def _appended(text: str, lines: str) -> str:
+    separator = "" if not text or text.endswith("\n") else "\n"
+    return f"{text}{separator}{lines}"

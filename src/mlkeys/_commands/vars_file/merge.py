@@ -43,10 +43,10 @@ def command(base: Path, ours: Path, theirs: Path, name: str) -> None:
         text = _merged(texts, name)
     except MlkeysError as problem:
         click.echo(f"{name} is merged as text: {problem}", err=True)
-        text = None
-    if text is not None:
-        ours.write_text(text, encoding="utf-8")
-        return
+    else:
+        if text is not None:
+            replacing.replace(ours, text, texts[1])
+            return
     labels = [word for label in ("ours", "base", "theirs") for word in ("-L", label)]
     done = subprocess.run(["git", "merge-file", *labels, str(ours), str(base), str(theirs)], check=False)  # noqa: S607
     sys.exit(min(done.returncode, 1))
