@@ -18,9 +18,11 @@ from tests.support.collection import collections_path
 from tests.support.order import dealt
 from tests.support.server import Bao, policy_token, running_bao, transit_mount
 
-# How long an example takes says more of the machine than of the code. Where a run decides, it tries the same each time.
-settings.register_profile("untimed", deadline=None, derandomize="CI" in os.environ)
-settings.load_profile("untimed")
+# How long an example takes says more of the machine than of the code. The same commit gets the same examples each time;
+# `pytest --hypothesis-profile=random` looks for new ones.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None)
+settings.load_profile("same")
 
 _scratch = pytest.StashKey[Path]()
 

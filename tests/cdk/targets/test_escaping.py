@@ -21,6 +21,7 @@ from mlkeys import HostConfig, Inventory, Secret
 from mlkeys import transit as vault
 from mlkeys._constructs.host_config import SHAPES
 from mlkeys._constructs.inventory import Template
+from mlkeys._errors import AppInvalid
 from mlkeys._model.marks import Target
 from mlkeys._shared.shapes import UnsupportedValue, rendered
 from mlkeys._targets.ansible import jinja
@@ -227,9 +228,16 @@ def test_what_ansible_puts_in_is_quoted_as_in_any_file(before: str, found: str, 
     secret = key.encrypt(Secret.env("X"), name="secret").ciphertext
     content: dict[str, Any] = {keyword: {"A": secret, "B": f"{before}{secret}"}}
     HostConfig(s, "c", hosts=Inventory(s, "i").group("web", ["h"]), dest="/etc/x", **content)
+    shape = SHAPE_OF.get(keyword, keyword)
+    try:
+        rendered(shape, {"B": before})
+    except UnsupportedValue as refused:
+        with pytest.raises(AppInvalid, match=re.escape(str(refused))):
+            files(s)
+        return
     template = files(s)["ansible/s/templates/c.j2"]
     try:
-        expected = rendered(SHAPE_OF.get(keyword, keyword), {"A": found, "B": before + found})
+        expected = rendered(shape, {"A": found, "B": before + found})
     except UnsupportedValue as refused:
         with pytest.raises(AnsibleError, match=re.escape(str(refused))):
             readers.ansible_template(template, secret=found)
