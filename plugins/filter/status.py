@@ -99,7 +99,9 @@ _value:
       missing: {}
     problems:
       - severity: warning
-        text: "transit/ml-api-key: 1 ciphertext is behind v2: gateway-a:/srv/.env:3. Rewrap them: mlkeys rotate."
+        text: >-
+          transit/ml-api-key: 1 ciphertext on 1 host still uses v1: gateway-a:/srv/.env:3. The latest is v2. Run: mlkeys
+          rotate --key transit/ml-api-key
     healthy: false
     summary:
       - "transit/ml-api-key: v2, 3 d old, floor v1; ciphertexts: 1 at v1, 8 at v2"

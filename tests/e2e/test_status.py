@@ -54,7 +54,9 @@ def test_outdated_lost_or_of_no_key_is_reported(bao: Bao, fleet: Fleet) -> None:
     assert used(report) == {1: (8, "behind"), 2: (0, "current")}
     assert used(report, "other") == {1: (1, "current")}
     assert not report["healthy"]
-    behind = rf"{KEY}: 8 ciphertexts are behind v2: .* and 3 more. Rewrap them: mlkeys rotate."
+    behind = (
+        rf"{KEY}: 8 ciphertexts on \d hosts still use v1: .* and 3 more. The latest is v2. Run: mlkeys rotate --key"
+    )
     assert any(re.search(behind, one["text"]) for one in report["problems"] if one["severity"] == "warning")
     assert any("its key material can be read" in problem["text"] for problem in report["problems"])
     nobodys = [one["text"] for one in report["problems"] if "of no key that is known" in one["text"]]

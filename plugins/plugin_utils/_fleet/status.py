@@ -44,6 +44,7 @@ class _Key:
     info: Mapping[str, Any]
     counts: Counter[int] = field(default_factory=Counter)
     places: dict[int, list[str]] = field(default_factory=dict)
+    hosts: dict[int, set[str]] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -71,12 +72,25 @@ class _Key:
             return "too old"
         return "current" if version >= self.latest else "behind"
 
-    def add(self, version: int, place: str) -> None:
+    def add(self, version: int, host: str, place: str) -> None:
         self.counts[version] += 1
         self.places.setdefault(version, []).append(place)
+        self.hosts.setdefault(version, set()).add(host)
 
-    def below(self, version: int) -> list[str]:
-        return [place for number in sorted(self.places) if number < version for place in self.places[number]]
+    def between(self, first: int, end: int) -> list[str]:
+        """The places of ciphertexts of versions from ``first`` up to, not including, ``end``."""
+        return [place for number in sorted(self.places) if first <= number < end for place in self.places[number]]
+
+    def behind(self) -> str:
+        """What still uses versions that decrypt and are not the latest, empty if nothing does."""
+        versions = [number for number in sorted(self.places) if self.floor <= number < self.latest]
+        if not versions:
+            return ""
+        places = self.between(self.floor, self.latest)
+        hosts = len({host for number in versions for host in self.hosts[number]})
+        use = "1 ciphertext" if len(places) == 1 else f"{len(places)} ciphertexts"
+        where = f"on {hosts} host{'' if hosts == 1 else 's'} still use{'s' if len(places) == 1 else ''}"
+        return f"{use} {where} {' and '.join(f'v{number}' for number in versions)}: {_some(places)}."
 
 
 @dataclass(frozen=True)
@@ -116,7 +130,7 @@ def status(
     for row in found.rows:
         if row not in unknown:
             key = known[row["backend"], row["key"]]
-            key.add(row["version"], _place(row))
+            key.add(row["version"], str(row["host"]), _place(row))
             row["state"] = key.state(row["version"])
     complete = not (found.missing or found.unread)
     described = [_described(key, older_than, complete=complete) for key in known.values()]
@@ -271,20 +285,20 @@ def _problems(
     def add(severity: str, text: str) -> None:
         found.append({"severity": severity, "text": f"{key.path}: {text}"})
 
-    lost = key.below(key.floor)
+    lost = key.between(0, key.floor)
     if lost:
         since = f" (v{key.floor} was created at {key.created[key.floor]})" if key.created.get(key.floor) else ""
         add(ERROR, f"{_count(lost)} below the floor v{key.floor}, which nobody can decrypt{since}: {_some(lost)}.")
-    gone = set(lost)
-    behind = [place for place in key.below(key.latest) if place not in gone]
+    behind = key.behind()
     if behind:
-        add(WARNING, f"{_count(behind)} behind v{key.latest}: {_some(behind)}. Rewrap them: mlkeys rotate.")
+        add(WARNING, f"{behind} The latest is v{key.latest}. Run: mlkeys rotate --key {key.path}")
     if overdue and age is not None:
         limit = age_text(period or older_than)
         due = f"the server should rotate it every {limit}" if period else f"{limit} are allowed"
         add(WARNING, f"v{key.latest} is {age_text(age)} old, and {due}.")
     if complete and not lost and not behind and key.floor < key.latest and any(key.counts.values()):
-        add(NOTE, f"the floor is v{key.floor}, and no ciphertext is behind v{key.latest}. Raise it: mlkeys rotate.")
+        text = f"the floor is v{key.floor}, and all ciphertexts use v{key.latest}"
+        add(NOTE, f"{text}. Raise it: mlkeys rotate --key {key.path}")
     for attribute, risk in _RISKS.items():
         if key.info.get(attribute):
             add(NOTE, f"{risk} ({attribute}).")

@@ -1,92 +1,79 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Diagrams of the tree: constructs below one another, with arrows to what they refer to."""
+"""Diagrams of a picture: Mermaid text, and SVG with a column for each kind of box."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from html import escape
+from types import ModuleType
 
+from mlkeys._analysis.picture import COLUMNS, Box, Picture
 from mlkeys._analysis.view import View
 from mlkeys._model.element import Element
 from mlkeys._model.tree import Construct
 
-_ROW, _INDENT, _HEIGHT, _CHARACTER, _MARGIN = 34, 28, 24, 7.2, 12
+#: In pixels.
+_ROW, _BEND, _HEIGHT, _GAP, _MARGIN, _HEAD = 54, 10, 42, 72, 16, 34
+_CHARACTER, _LONGEST = 7.3, 32
+
+#: Fill and border of each kind, light and dark. The headings of the columns say the same in words.
+_COLOURS = {
+    "engine": ("#ede9fe", "#6d28d9", "#2e1065", "#a78bfa"),
+    "key": ("#fef3c7", "#b45309", "#451a03", "#fbbf24"),
+    "secret": ("#dcfce7", "#15803d", "#052e16", "#4ade80"),
+    "role": ("#ffe4e6", "#be123c", "#4c0519", "#fb7185"),
+    "file": ("#dbeafe", "#1d4ed8", "#172554", "#60a5fa"),
+    "hosts": ("#f1f5f9", "#475569", "#1e293b", "#94a3b8"),
+}
+
+_LIGHT = (
+    "svg{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;background:#fff}text{fill:#111827}"
+    ".detail{fill:#4b5563;font-size:11px}.heading{font-weight:600}rect{stroke-width:1.5}"
+    ".line{fill:none;stroke:#94a3b8;stroke-width:1.3}.line:hover{stroke:#111827;stroke-width:2.5}"
+)
+_DARK = "svg{background:#0d1117}text{fill:#f3f4f6}.detail{fill:#cbd5e1}.line{stroke:#64748b}.line:hover{stroke:#fff}"
 
 
-def mermaid(view: View) -> str:
+def mermaid(drawn: Picture) -> str:
     """Return a Mermaid flowchart."""
-    numbers = {construct: f"n{number}" for number, construct in enumerate(_constructs(view))}
+    numbers = {one: f"n{number}" for number, one in enumerate(drawn.boxes)}
     lines = ["flowchart LR"]
-    lines += [f'  {number}["{escape(_label(construct))}"]' for construct, number in numbers.items()]
-    for construct, number in numbers.items():
-        if construct.node.scope in numbers:
-            lines.append(f"  {numbers[construct.node.scope]} --- {number}")
-    lines += [f"  {numbers[source]} -.-> {numbers[target]}" for source, target in _arrows(view)]
+    for kind, heading in COLUMNS.items():
+        if inside := [one for one, box in drawn.boxes.items() if box.kind == kind]:
+            lines += [f'  subgraph {kind}s["{heading}"]', "    direction TB"]
+            lines += [f"    {numbers[one]}{_mermaid_text(drawn.boxes[one])}:::{kind}" for one in inside]
+            lines.append("  end")
+    lines += [f"  {numbers[start]} -->|{escape(text)}| {numbers[end]}" for (start, end), text in drawn.lines.items()]
+    for kind, (fill, border, _dark, _light) in _COLOURS.items():
+        lines.append(f"  classDef {kind} fill:{fill},stroke:{border},color:#111827")
     return "\n".join(lines) + "\n"
 
 
-def data(view: View) -> dict[str, list[dict[str, str]]]:
-    """Return the tree and its references as plain data."""
+def _mermaid_text(box: Box) -> str:
+    # A quote would end the text, and Mermaid reads `#` as the start of an entity.
+    return '["{}"]'.format("<br>".join(escape(text).replace("#", "#35;") for text in (box.name, box.detail) if text))
+
+
+def data(view: View, drawn: Picture) -> dict[str, list[dict[str, str]]]:
+    """Return the constructs, their references and the picture as plain data."""
+    constructs = [construct for construct in view.app.node.walk() if construct.node.path]
     return {
         "constructs": [
-            {"path": one.node.path, "kind": type(one).__name__, "at": one.node.location_text}
-            for one in _constructs(view)
+            {"path": one.node.path, "kind": type(one).__name__, "at": one.node.location_text} for one in constructs
         ],
         "references": [
-            {"from": source.node.path, "to": target.node.path} for source, target in dict.fromkeys(_arrows(view))
+            {"from": source.node.path, "to": target.node.path}
+            for source, target in dict.fromkeys(_references(view, constructs))
         ],
+        "boxes": [{"id": one, **asdict(box)} for one, box in drawn.boxes.items()],
+        "lines": [{"from": start, "to": end, "meaning": text} for (start, end), text in drawn.lines.items()],
     }
 
 
-def svg(view: View) -> str:
-    """Return an SVG image: a row for each construct, arrows on the right."""
-    constructs = list(_constructs(view))
-    rows = {construct: number for number, construct in enumerate(constructs)}
-    edges = {construct: _MARGIN + (len(construct.node.scopes) - 2) * _INDENT for construct in constructs}
-    widths = {construct: len(_label(construct)) * _CHARACTER + 16 for construct in constructs}
-    right = max((edges[c] + widths[c] for c in constructs), default=0.0) + 20
-    arrows = list(dict.fromkeys(_arrows(view)))
-    width, height = right + 20 + len(arrows) * 8, len(constructs) * _ROW + _MARGIN
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" font-family="monospace"',
-        ' font-size="12">',
-        '<defs><marker id="head" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto">',
-        '<path d="M0 0 8 4 0 8z" fill="#57606a"/></marker></defs>',
-    ]
-    for construct, row in rows.items():
-        left, top = edges[construct], row * _ROW + _MARGIN
-        scope = construct.node.scope
-        if scope in rows:
-            start = rows[scope] * _ROW + _MARGIN + _HEIGHT
-            parts.append(
-                f'<path d="M{edges[scope] + 8} {start}V{top + _HEIGHT // 2}H{left}" fill="none" stroke="#afb8c1"/>'
-            )
-        parts.append(
-            f'<rect x="{left}" y="{top}" width="{widths[construct]:.0f}" height="{_HEIGHT}" rx="4" '
-            'fill="#f6f8fa" stroke="#57606a"/>'
-            f'<text x="{left + 8}" y="{top + 16}">{escape(_label(construct))}</text>'
-        )
-    for number, (source, target) in enumerate(arrows):
-        lane = right + number * 8
-        parts.append(
-            f'<path d="M{edges[source] + widths[source]:.0f} {rows[source] * _ROW + _MARGIN + 8}H{lane:.0f}'
-            f'V{rows[target] * _ROW + _MARGIN + 16}H{edges[target] + widths[target]:.0f}" fill="none" stroke="#57606a" '
-            'stroke-dasharray="3 3" marker-end="url(#head)"/>'
-        )
-    return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-def _constructs(view: View) -> Iterator[Construct]:
-    return (construct for construct in view.app.node.walk() if construct.node.path)
-
-
-def _label(construct: Construct) -> str:
-    return f"{construct.node.id} ({type(construct).__name__})"
-
-
-def _arrows(view: View) -> Iterator[tuple[Construct, Construct]]:
-    for construct in _constructs(view):
+def _references(view: View, constructs: Sequence[Construct]) -> Iterator[tuple[Construct, Construct]]:
+    for construct in constructs:
         if isinstance(construct, Element):
             for needed in dict.fromkeys(view.references(construct)):
                 if needed is not construct.node.scope:
@@ -94,3 +81,149 @@ def _arrows(view: View) -> Iterator[tuple[Construct, Construct]]:
         for dependency in construct.node.dependencies:
             if dependency.node.path:
                 yield construct, dependency
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where boxes are and lines bend, in pixels.
+
+    Attributes:
+        left: left edges of columns.
+        widths: of the boxes of columns.
+        tops: top edges of boxes.
+        bends: for a line that crosses columns, the column and height of each crossing.
+    """
+
+    left: Mapping[str, float]
+    widths: Mapping[str, float]
+    tops: Mapping[str, float]
+    bends: Mapping[tuple[str, str], Sequence[tuple[str, float]]]
+
+    @property
+    def width(self) -> float:
+        return max((self.left[kind] + self.widths[kind] for kind in self.left), default=0) + _MARGIN
+
+    @property
+    def height(self) -> float:
+        return max(self.tops.values(), default=0) + _HEIGHT + _MARGIN
+
+
+def svg(drawn: Picture, igraph: ModuleType) -> str:
+    """Return an SVG image that follows the light or dark mode of its reader.
+
+    Args:
+        igraph: the library, which orders the boxes of each column so that few lines cross.
+    """
+    layout = _laid_out(drawn, igraph)
+    width, height = f"{layout.width:.0f}", f"{layout.height:.0f}"
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"',
+        ' role="img" aria-label="What the program describes">',
+        f"<style>{_style()}</style>",
+    ]
+    parts += [
+        f'<text class="heading" x="{left:.0f}" y="{_MARGIN + 8}">{escape(COLUMNS[kind])}</text>'
+        for kind, left in layout.left.items()
+    ]
+    parts += [_line(drawn, layout, ends) for ends in drawn.lines]
+    parts += [_box(layout, one, box) for one, box in drawn.boxes.items()]
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _style() -> str:
+    light, dark = _LIGHT, _DARK
+    for kind, (fill, border, dark_fill, dark_border) in _COLOURS.items():
+        light += f".{kind} rect{{fill:{fill};stroke:{border}}}"
+        dark += f".{kind} rect{{fill:{dark_fill};stroke:{dark_border}}}"
+    return f"{light}@media(prefers-color-scheme:dark){{{dark}}}"
+
+
+def _box(layout: _Layout, one: str, box: Box) -> str:
+    left, top, width = layout.left[box.kind], layout.tops[one], layout.widths[box.kind]
+    rows = [("", box.name, 17), ("detail", box.detail, 33)] if box.detail else [("", box.name, 25)]
+    texts = "".join(
+        f'<text class="{kind}" x="{left + 10:.0f}" y="{top + down:.0f}">{escape(_short(text))}</text>'
+        for kind, text, down in rows
+    )
+    title = " · ".join(text for text in (box.name, box.detail, box.path) if text)
+    return (
+        f'<g class="box {box.kind}" data-id="{escape(one)}"><title>{escape(title)}</title>'
+        f'<rect x="{left:.0f}" y="{top:.0f}" width="{width:.0f}" height="{_HEIGHT}" rx="7"/>{texts}</g>'
+    )
+
+
+def _line(drawn: Picture, layout: _Layout, ends: tuple[str, str]) -> str:
+    start, end = (drawn.boxes[one] for one in ends)
+    here = (layout.left[start.kind] + layout.widths[start.kind], layout.tops[ends[0]] + _HEIGHT / 2)
+    path = f"M{here[0]:.0f} {here[1]:.0f}"
+    for kind, height in (*layout.bends.get(ends, ()), (end.kind, layout.tops[ends[1]] + _HEIGHT / 2)):
+        there = (layout.left[kind], height)
+        middle = (here[0] + there[0]) / 2
+        path += f"C{middle:.0f} {here[1]:.0f} {middle:.0f} {there[1]:.0f} {there[0]:.0f} {there[1]:.0f}"
+        here = there
+        if kind != end.kind:
+            here = (layout.left[kind] + layout.widths[kind], height)
+            path += f"H{here[0]:.0f}"
+    title = f"{start.name} {drawn.lines[ends]} {end.name}"
+    return (
+        f'<path class="line" data-from="{escape(ends[0])}" data-to="{escape(ends[1])}" d="{path}">'
+        f"<title>{escape(title)}</title></path>"
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _laid_out(drawn: Picture, igraph: ModuleType) -> _Layout:
+    kinds = [kind for kind in COLUMNS if any(box.kind == kind for box in drawn.boxes.values())]
+    widths = {
+        kind: max(
+            len(_short(text)) for box in drawn.boxes.values() if box.kind == kind for text in (box.name, box.detail)
+        )
+        * _CHARACTER
+        + 20
+        for kind in kinds
+    }
+    left, edge = {}, float(_MARGIN)
+    for kind in kinds:
+        left[kind] = edge
+        edge += max(widths[kind], len(COLUMNS[kind]) * _CHARACTER) + _GAP
+    heights, bends = _heights(drawn, kinds, igraph)
+    return _Layout(left, widths, {one: heights[one] for one in drawn.boxes}, bends)
+
+
+def _heights(
+    drawn: Picture, kinds: Sequence[str], igraph: ModuleType
+) -> tuple[dict[str, float], dict[tuple[str, str], list[tuple[str, float]]]]:
+    """Return the top of each box, and the bends of lines."""
+    if not drawn.boxes:
+        return {}, {}
+    numbers = {one: number for number, one in enumerate(drawn.boxes)}
+    graph = igraph.Graph(len(numbers), [(numbers[start], numbers[end]) for start, end in drawn.lines], directed=True)
+    layers = [kinds.index(box.kind) for box in drawn.boxes.values()]
+    layout = graph.layout_sugiyama(layers=layers, maxiter=200)
+    # The library draws from top to bottom, and gives a bend as much room as a box. Only its order counts here.
+    columns: list[list[tuple[float, str | tuple[str, str]]]] = [[] for _ in kinds]
+    for box, (across, column) in zip(drawn.boxes, layout.coords, strict=True):
+        columns[round(column)].append((across, box))
+    for ends, points in zip(drawn.lines, layout.edge_routing, strict=True):
+        for across, column in points:
+            columns[round(column)].append((across, ends))
+    tops: dict[str, float] = {}
+    bends: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    tallest = max(sum(_room(one) for _, one in column) for column in columns)
+    for kind, column in zip(kinds, columns, strict=True):
+        top = _MARGIN + _HEAD + (tallest - sum(_room(one) for _, one in column)) / 2
+        for _, one in sorted(column, key=lambda placed: placed[0]):
+            if isinstance(one, str):
+                tops[one] = top
+            else:
+                bends.setdefault(one, []).append((kind, top))
+            top += _room(one)
+    return tops, bends
+
+
+def _room(one: str | tuple[str, str]) -> int:
+    """Return the height that a box or a bend takes in its column."""
+    return _ROW if isinstance(one, str) else _BEND

@@ -84,3 +84,9 @@ def write_file(path: Path, text: str) -> None:
 def cannot_write(path: Path, problem: OSError) -> MlkeysError:
     """The error for a file or folder that cannot be written."""
     return MlkeysError(f"{problem.filename or path} cannot be written: {problem.strerror}.")
+
+
+def cannot_read(path: Path, problem: OSError | UnicodeDecodeError) -> MlkeysError:
+    """The error for a file that cannot be read."""
+    why = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8 text"
+    return MlkeysError(f"{path} cannot be read: {why}.")

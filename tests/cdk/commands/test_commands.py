@@ -323,6 +323,30 @@ def test_graph_draws_the_tree(seed: Path) -> None:
     assert svg.startswith("<svg ")
     assert "ml-api-key" in svg
     assert mlkeys("graph", "--svg", cwd=seed).stdout == svg
+    mlkeys("graph", "--html", "--out", "graph.html", cwd=seed)
+    page = (seed / "graph.html").read_text()
+    assert svg.strip() in page
+    assert "<td>ml-api-key</td>" in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", ""), "it loads nothing"
+    assert "ml-api-key" in mlkeys("graph", "--focus", "ml-api-key", cwd=seed).stdout
+    misspelt = mlkeys("graph", "--focus", "ml-api-keys", cwd=seed, status=1).stderr
+    assert "The picture has no ml-api-keys. Did you mean 'ml-api-key'?" in misspelt
+    assert "Choose one of" in mlkeys("graph", "--svg", "--json", cwd=seed, status=2).stderr
+
+
+def test_a_picture_without_its_library_says_what_to_install(seed: Path) -> None:
+    (seed / "igraph.py").write_text("raise ImportError")
+    shown = mlkeys("graph", "--svg", cwd=seed, status=1, env={"PYTHONPATH": str(seed)}).stderr
+    assert "pip install 'mlkeys[graph]'" in shown
+
+
+def test_a_template_that_cannot_be_read_is_named(seed: Path) -> None:
+    (seed / "app.py").write_text(
+        "from mlkeys import HostConfig, Inventory\n"
+        "web = Inventory('i').group('web', ['h'])\n"
+        "HostConfig('c', hosts=web, template='none.j2', dest='/etc/c')\n"
+    )
+    assert "none.j2 cannot be read: No such file or directory." in mlkeys("graph", cwd=seed, status=1).stderr
 
 
 def test_each_command_stands_in_one_section_of_the_help() -> None:

@@ -153,14 +153,17 @@ def test_the_state_is_shown_before_and_after_a_rotation(place: Place, tmp_path: 
     found = place.status("--fail", status=2)
     assert [problem["severity"] for problem in found["problems"]] == ["warning"]
     page = tmp_path / "status.html"
-    shown = mlkeys("status", "--html", page, cwd=place.folder, env=place.env)
+    history = tmp_path / "status.jsonl"
+    shown = mlkeys("status", "--html", page, "--history", history, cwd=place.folder, env=place.env)
+    assert history.read_text().count("\n") == 1
+    assert "0 of 3" in page.read_text()
     assert "With --fail, this command exits with 2" in shown.stdout.splitlines()[-1]
-    assert_self_contained(page.read_text(), "3 ciphertexts are behind v3")
+    assert_self_contained(page.read_text(), "3 ciphertexts on 3 hosts still use v2")
 
 
 def assert_self_contained(html: str, text: str) -> None:
     assert text in html
-    assert not re.findall(r"<(?:script|link|img|iframe)\b|https?://|\burl\(|@import", html)
+    assert not re.findall(r"<(?:script\s|link|img|iframe)\b|https?://|\burl\(|@import", html)
     assert "vault:v" not in html
 
 
@@ -246,6 +249,7 @@ def test_a_host_that_cannot_be_reached_keeps_floors_down_and_nothing_else(place:
         (["rotate", "nothing.py"], 1, "Give a program, or an inventory"),
         (["status", "-i", "hosts.yml", "--stack", "app"], 1, "--stack cannot be used with --inventory"),
         (["status", "--html", "no/folder/status.html"], 1, "no/folder/status.html cannot be written"),
+        (["status", "--history", "app.py"], 1, "app.py:1: this is not a line of 'mlkeys status --history'"),
     ],
 )
 def test_impossible_requests_are_refused(tmp_path: Path, arguments: list[str], status: int, says: str) -> None:

@@ -16,6 +16,7 @@ import click
 
 from mlkeys._commands.errors import failing_plainly, show_json, write_file
 from mlkeys._commands.fleet.account_text import output, show_rows
+from mlkeys._commands.fleet.status_history import line, looks, of_fleet
 from mlkeys._commands.fleet.status_page import page
 from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, reason_in
 from mlkeys._commands.fleet.targets import Fleet, for_fleets
@@ -23,6 +24,7 @@ from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import terminal
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import all_printable
+from mlkeys._system import replacing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,11 +65,16 @@ _STYLES = {
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the report as a self-contained HTML page.",
 )
+@click.option(
+    "--history",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Add what was found to this file, a line for each look. The page of --html shows it over time.",
+)
 @click.option("--fail", is_flag=True, help="Exit with 2 if something is overdue, lost, or could not be checked.")
 @json_option
 @failing_plainly
 @for_fleets
-def command(
+def command(  # noqa: PLR0913  each is an option
     fleets: list[Fleet],
     limit: str | None,
     older_than: int,
@@ -75,6 +82,7 @@ def command(
     *,
     every: bool,
     html: Path | None,
+    history: Path | None,
     fail: bool,
     as_json: bool,
 ) -> None:
@@ -90,15 +98,26 @@ def command(
     Examples:
       mlkeys status
       mlkeys status --html status.html
+      mlkeys status --html status.html --history status.jsonl
       mlkeys status -i inventory.yml --all
       mlkeys status --fail                  for cron: exit with 2 if something is overdue
       mlkeys status --json | jq '.fleets[].problems'
     """
-    if html is not None and not html.parent.is_dir():
-        raise MlkeysError(f"{html} cannot be written: the folder {html.parent} does not exist.")
+    for path in filter(None, (html, history)):
+        if not path.parent.is_dir():
+            raise MlkeysError(f"{path} cannot be written: the folder {path.parent} does not exist.")
+    # A file that holds something else is refused before anything takes time.
+    former = replacing.read(history) if history is not None else None
+    looks(former or "", history or Path())
     found = [_checked(fleet, limit, older_than, login_within) for fleet in fleets if fleet.selected]
+    now = datetime.now().astimezone()
+    if history is not None:
+        text = (former or "") + "".join(line(one.name, one.report, now) for one in found)
+        replacing.replace(history, text, former)
+        all_looks = looks(text, history)
+        found = [FleetStatus(one.name, one.report, of_fleet(all_looks, one.name)) for one in found]
     if html is not None:
-        write_file(html, page(found, datetime.now().astimezone()))
+        write_file(html, page(found, now))
     if as_json:
         show_json({"fleets": [{"name": one.name, **one.report} for one in found]})
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jinja2
 
-from mlkeys._commands.fleet.status_text import FleetStatus, place
+from mlkeys._commands.fleet.status_text import FleetStatus, place, shortened, worst
 
 _TEMPLATE = Path(__file__).parents[2] / "_pages" / "status.html.j2"
 
@@ -19,5 +19,5 @@ def page(fleets: Iterable[FleetStatus], now: datetime) -> str:
     """One self-contained HTML page."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
-        fleets=list(fleets), now=now, place=place
+        fleets=list(fleets), now=now, place=place, shortened=shortened, worst=worst
     )

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlkeys._commands.fleet.status_history import Look
 from mlkeys._shared.age import age_text
 
 
@@ -89,10 +90,11 @@ class TooOld:
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
-    """The report on one fleet."""
+    """The report on one fleet, and what earlier ones found."""
 
     name: str
     report: Mapping[str, Any]
+    history: Sequence[Look] = ()
 
     @property
     def keys(self) -> list[KeyStatus]:
@@ -151,12 +153,20 @@ class FleetStatus:
             if (found := [row for row in rows if f"{row['backend']}/{row['key']}" == key.path])
         ]
 
-    def by_host(self) -> dict[str, list[Mapping[str, Any]]]:
-        """The ciphertexts of each host."""
-        found: dict[str, list[Mapping[str, Any]]] = {}
+    def by_host(self) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
+        """The ciphertexts of each host, by the folder of their file."""
+        found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
         for row in self.ciphertexts:
-            found.setdefault(row["host"], []).append(row)
+            found.setdefault(row["host"], {}).setdefault(folder_of(row), []).append(row)
         return found
+
+    def by_secret(self) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
+        """The ciphertexts of each secret, by host; those whose secret is not known are left out."""
+        found: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+        for row in self.ciphertexts:
+            if row["secret"]:
+                found.setdefault(row["secret"], {}).setdefault(row["host"], []).append(row)
+        return dict(sorted(found.items()))
 
 
 def _key(row: Mapping[str, Any]) -> KeyStatus:
@@ -189,6 +199,27 @@ def place(row: Mapping[str, Any]) -> str:
     """The file and the line of a ciphertext; no line for an entry of a document in a KV engine."""
     return f"{row['path']}:{row['line']}" if row["line"] else str(row["path"])
 
+
+def folder_of(row: Mapping[str, Any]) -> str:
+    """The folder of the file that a ciphertext is in; of a document in a KV engine, its path without the last part."""
+    return str(row["path"]).rpartition("/")[0] or "/"
+
+
+def shortened(path: str) -> str:
+    """A path that fits on a line: its middle parts give way to an ellipsis."""
+    parts = path.split("/")
+    if len(path) <= _LONGEST_PATH or len(parts) <= _KEPT_PARTS:
+        return path
+    return "/".join((*parts[:2], "…", *parts[-2:]))
+
+
+def worst(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The state that decides about several ciphertexts of a secret on a host."""
+    return max((str(row["state"]) for row in rows), key=lambda state: _WEIGHTS.get(state, len(_WEIGHTS)))
+
+
+_LONGEST_PATH, _KEPT_PARTS = 44, 4
+_WEIGHTS = {state: weight for weight, state in enumerate(("current", "foreign", "behind", "unknown", "too old"))}
 
 _ERROR = re.compile(r"^(?:fatal|failed|ERROR|\[ERROR\]).*$", re.MULTILINE)
 _MESSAGE = re.compile(r'"msg": ("(?:[^"\\]|\\.)*")')

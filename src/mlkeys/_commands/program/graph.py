@@ -4,41 +4,90 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from types import ModuleType
 
 import click
 
 from mlkeys._analysis.diagram import data, mermaid, svg
+from mlkeys._analysis.picture import Picture, picture
 from mlkeys._analysis.view import View
 from mlkeys._commands.errors import failing_plainly, show_json, write_file
+from mlkeys._commands.program.template_names import names_in_files_of
 from mlkeys._commands.project import json_option, program_argument
+from mlkeys._errors import MlkeysError
+from mlkeys._shared.schema import did_you_mean
 from mlkeys._synthesis.program import load
 from mlkeys._targets.json_text import json_text
+
+#: Older releases do not say where lines bend.
+_LAYOUT = "igraph>=1.0"
 
 
 @click.command("graph")
 @program_argument
 @click.option("--svg", "as_svg", is_flag=True, help="Draw an SVG image instead of Mermaid text.")
+@click.option("--html", "as_html", is_flag=True, help="Write an overview page: the image, a filter, and tables.")
+@click.option(
+    "--focus",
+    metavar="NAME",
+    multiple=True,
+    help="Draw only what leads to this name and what follows from it; repeatable.",
+)
 @json_option
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 @failing_plainly
-def command(program: Path, out: Path | None, *, as_svg: bool, as_json: bool) -> None:
-    """Draw the tree of constructs of PROGRAM (app.py), with its references.
+def command(
+    program: Path, out: Path | None, focus: tuple[str, ...], *, as_svg: bool, as_html: bool, as_json: bool
+) -> None:
+    """Draw what PROGRAM (app.py) describes: engines, keys, secrets, who may use them, files and hosts.
 
     \b
     Examples:
-      mlkeys graph                          Mermaid text, which GitHub renders
-      mlkeys graph --svg --out tree.svg
-      mlkeys graph --json | jq '.references[]'
+      mlkeys graph                                  Mermaid text, which GitHub renders
+      mlkeys graph --svg --out graph.svg            needs mlkeys[graph]
+      mlkeys graph --html --out graph.html
+      mlkeys graph --focus openai_api_key --svg     which hosts have this key?
+      mlkeys graph --json | jq '.lines[]'
     """
-    if as_svg and as_json:
-        raise click.UsageError("Choose one of --svg and --json.")
+    if as_svg + as_html + as_json > 1:
+        raise click.UsageError("Choose one of --svg, --html and --json.")
     view = View(load(program))
+    drawn = _focused(picture(view, names_in_files_of(program.parent)), focus)
     if as_json and out is None:
-        show_json(data(view))
+        show_json(data(view, drawn))
         return
-    text = json_text(data(view)) if as_json else svg(view) if as_svg else mermaid(view)
+    if as_json:
+        text = json_text(data(view, drawn))
+    elif as_html:
+        # Few runs need it.
+        from mlkeys._commands.program.graph_page import page
+
+        text = page(program.absolute().parent.name, drawn, svg(drawn, _layout_library()))
+    else:
+        text = svg(drawn, _layout_library()) if as_svg else mermaid(drawn)
     if out is None:
         click.echo(text, nl=False)
         return
     write_file(out, text)
+
+
+def _focused(drawn: Picture, names: tuple[str, ...]) -> Picture:
+    if not names:
+        return drawn
+    try:
+        return drawn.around(names)
+    except KeyError as unknown:
+        name = unknown.args[0]
+    near = did_you_mean(name, sorted({box.name for box in drawn.boxes.values()}))
+    raise MlkeysError(f"The picture has no {name}.{near} 'mlkeys graph' shows all names.")
+
+
+def _layout_library() -> ModuleType:
+    try:
+        return importlib.import_module("igraph")
+    except ImportError:
+        raise MlkeysError(
+            f"{_LAYOUT} is not installed beside mlkeys: pip install 'mlkeys[graph]'. Mermaid text needs no library."
+        ) from None

@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The file of `mlkeys status --history`: how many ciphertexts used which version at each look, a JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlkeys._errors import MlkeysError
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a key of a fleet found.
+
+    Attributes:
+        when: local time, to the minute.
+        total: number of ciphertexts.
+        latest: number of those that used the latest version.
+    """
+
+    fleet: str
+    when: str
+    key: str
+    total: int
+    latest: int
+
+
+def line(fleet: str, report: Mapping[str, Any], now: datetime) -> str:
+    """Return the line that a look at a fleet adds to the file."""
+    keys = {
+        f"{key['backend']}/{key['name']}": {
+            "latest_version": key["latest_version"],
+            "ciphertexts": {str(one["version"]): one["ciphertexts"] for one in key["versions"] if one["ciphertexts"]},
+        }
+        for key in report["keys"]
+    }
+    return json.dumps({"time": now.isoformat(timespec="seconds"), "fleet": fleet, "keys": keys}) + "\n"
+
+
+def looks(text: str, path: Path) -> list[Look]:
+    """Return the looks of a file, the newest first.
+
+    Raises:
+        MlkeysError: a line is not one that `line` returns.
+    """
+    found: list[Look] = []
+    for number, row in enumerate(text.splitlines(), 1):
+        try:
+            found += _looks_of(json.loads(row))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise MlkeysError(
+                f"{path}:{number}: this is not a line of 'mlkeys status --history'. Nothing was added to the file."
+            ) from None
+    return found[::-1]
+
+
+def _looks_of(entry: Mapping[str, Any]) -> Iterable[Look]:
+    when = datetime.fromisoformat(entry["time"]).strftime("%Y-%m-%d %H:%M")
+    for key, seen in entry["keys"].items():
+        counts = {int(version): int(count) for version, count in seen["ciphertexts"].items()}
+        yield Look(str(entry["fleet"]), when, key, sum(counts.values()), counts.get(int(seen["latest_version"]), 0))
+
+
+def of_fleet(found: Sequence[Look], name: str) -> list[Look]:
+    """Return the looks at a fleet."""
+    return [look for look in found if look.fleet == name]

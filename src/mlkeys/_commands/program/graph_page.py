@@ -1,0 +1,33 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The page that `mlkeys graph --html` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+import markupsafe
+
+from mlkeys._analysis.picture import COLUMNS, Picture
+
+_TEMPLATE = Path(__file__).parents[2] / "_pages" / "graph.html.j2"
+
+
+def page(title: str, drawn: Picture, image: str) -> str:
+    """Return one self-contained HTML page.
+
+    Args:
+        image: the picture as SVG.
+    """
+    following: dict[str, list[str]] = {one: [] for one in drawn.boxes}
+    for (start, end), meaning in drawn.lines.items():
+        following[start].append(f"{drawn.boxes[end].name} ({meaning})")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        title=title,
+        image=markupsafe.Markup(image),  # noqa: S704  every text of it is escaped
+        columns=COLUMNS,
+        boxes={kind: [(one, box) for one, box in drawn.boxes.items() if box.kind == kind] for kind in COLUMNS},
+        following=following,
+    )

@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The page of `mlkeys status --html`, and the file of `--history`."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlkeys._commands.fleet.status_history import line, looks, of_fleet
+from mlkeys._commands.fleet.status_page import page
+from mlkeys._commands.fleet.status_text import FleetStatus, shortened, worst
+from mlkeys._errors import MlkeysError
+
+NOW = datetime(2026, 11, 27, 9, 30, tzinfo=UTC)
+STATES = {1: "too old", 2: "behind", 3: "current"}
+DEEP = "/srv/applications/production/assistant/releases/settings"
+
+
+def row(host: str, path: str, secret: str, version: int) -> dict[str, Any]:
+    place = {"host": host, "path": path, "line": 3, "secret": secret, "name": secret.upper()}
+    return {**place, "backend": "transit", "key": "ml", "version": version, "state": STATES[version]}
+
+
+ROWS = [
+    row("a", "/etc/app/x.env", "openai", 3),
+    row("a", "/etc/app/y.env", "openai", 2),
+    row("a", f"{DEEP}/<b>.env", "mistral", 3),
+    row("b", "/etc/app/x.env", "mistral", 1),
+    row("b", "/etc/app/x.env", "", 3),
+]
+
+
+def report(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    counts = {version: sum(one["version"] == version for one in rows) for version in STATES}
+    versions = [
+        {"version": version, "age_seconds": 60, "ciphertexts": count, "state": STATES[version]}
+        for version, count in counts.items()
+    ]
+    key = {
+        "backend": "transit",
+        "name": "ml",
+        "type": "aes256-gcm96",
+        "latest_version": 3,
+        "min_decryption_version": 2,
+        "min_available_version": 1,
+        "age_seconds": 60,
+        "auto_rotate_period": 0,
+        "overdue": False,
+        "versions": versions,
+    }
+    hosts = {"seen": ["a", "b"], "missing": {}}
+    return {"keys": [key], "ciphertexts": rows, "problems": [], "hosts": hosts, "healthy": False}
+
+
+def test_each_secret_has_its_worst_version_on_each_host() -> None:
+    html = page([FleetStatus("fleet", report(ROWS))], NOW)
+    (table,) = re.findall(r"<th scope=.col.>Secret</th><th scope=.col.>a</th>.*?</table>", html, re.DOTALL)
+    cells = re.findall(r'class="state ([a-z-]+)" title="[a-z ]+">([v0-9, ]*)<', table)
+    assert cells == [("current", "v3"), ("too-old", "v1"), ("behind", "v2, v3")]
+    assert table.count("<tr") == 2, "an unknown secret has no row"
+
+
+def test_files_are_grouped_by_folder_and_open_where_something_is_to_do() -> None:
+    html = page([FleetStatus("fleet", report(ROWS))], NOW)
+    folders = re.findall(r'<details( open)?>\s*<summary title="(.*?)">(.*?) \((\d)\)</summary>', html)
+    assert folders == [
+        (" open", "/etc/app", "/etc/app", "2"),
+        ("", DEEP, "/srv/…/releases/settings", "1"),
+        (" open", "/etc/app", "/etc/app", "2"),
+    ]
+    assert "<b>" not in re.sub(r"<b( class=.*?)?>[^<]*</b>", "", html), "names of files are text"
+
+
+@pytest.mark.parametrize(
+    ("path", "short"),
+    [("/", "/"), ("/a/b", "/a/b"), ("/a" * 30, "/a/…/a/a"), ("x" * 90, "x" * 90), ("kv/" + "m" * 60, "kv/" + "m" * 60)],
+)
+def test_long_paths_lose_their_middle(path: str, short: str) -> None:
+    assert shortened(path) == short
+
+
+def test_a_state_that_is_not_known_counts_most() -> None:
+    assert worst([{"state": "too old"}, {"state": "new"}, {"state": "current"}]) == "new"
+
+
+def test_the_history_shows_how_many_used_the_latest_version() -> None:
+    text = line("fleet", report(ROWS), NOW) + line("other", report(ROWS), NOW) + line("fleet", report(ROWS[:1]), NOW)
+    found = of_fleet(looks(text, Path("h")), "fleet")
+    assert [(look.when, look.key, look.total, look.latest) for look in found] == [
+        ("2026-11-27 09:30", "transit/ml", 1, 1),
+        ("2026-11-27 09:30", "transit/ml", 5, 3),
+    ]
+    assert "3 of 5" in page([FleetStatus("fleet", report(ROWS), found)], NOW)
+    assert all(json.loads(one)["keys"] for one in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["x", "{}", "[]", "1", '{"time": 1, "fleet": "f", "keys": {}}', '{"time": "2026-01-01", "keys": {"k": {}}}'],
+)
+def test_a_file_that_is_not_a_history_is_refused(wrong: str) -> None:
+    with pytest.raises(MlkeysError, match=r"^h:2: this is not a line of 'mlkeys status --history'"):
+        looks(line("fleet", report(ROWS), NOW) + wrong + "\n", Path("h"))

@@ -1,0 +1,155 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The picture of a program: its boxes, the lines between them, and how they are drawn."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import igraph
+import pytest
+
+from mlkeys import Agent, EncryptedVars, HostConfig, Inventory, Secret, export
+from mlkeys import transit as vault
+from mlkeys._analysis.diagram import mermaid, svg
+from mlkeys._analysis.picture import COLUMNS, Picture, picture
+from mlkeys._analysis.view import View
+from mlkeys._commands.program.template_names import names_of
+from mlkeys._model.stack import Stack
+from tests.cdk.apps import stack
+
+
+def drawn(s: Stack, templates: dict[str, str] | None = None) -> Picture:
+    def names_in(template: str) -> AbstractSet[str]:
+        return names_of((templates or {})[template])
+
+    root: Any = s.node.root
+    return picture(View(root), names_in)
+
+
+def lines(found: Picture) -> set[tuple[str, str, str]]:
+    return {(found.boxes[start].name, meaning, found.boxes[end].name) for (start, end), meaning in found.lines.items()}
+
+
+@pytest.fixture
+def gateway() -> Stack:
+    s = stack()
+    engine = vault.TransitSecretBackend(s, "e", path="ml")
+    key = vault.TransitSecretBackendKey(s, "k", backend=engine.path, name="keys", derived=True)
+    web = Inventory(s, "i").group("web", ["h1", "h2", "h3", "h4"])
+    other = Inventory(s, "j").group("db", ["h9"])
+    names = ("openai", "mistral", "unused")
+    vars_file = EncryptedVars(s, "v", key=key, hosts=web, secrets={name: Secret.env(name.upper()) for name in names})
+    EncryptedVars(s, "w", key=key, hosts=other, secrets={"elsewhere": Secret.generated()})
+    HostConfig(s, "conf", hosts=web, template="t.j2", dest="/etc/conf")
+    HostConfig(s, "data", hosts=web, json={"a": [vars_file["mistral"], vars_file["mistral"]]}, dest="/etc/data")
+    role = vault.AppRole(s, "reader")
+    key.grant_decrypt(role, secrets=["openai"])
+    agent = Agent(command=["/bin/app"], env={"K": vars_file["openai"]}, role=role)
+    HostConfig(s, "service", hosts=web, agent=agent, dest="/etc/systemd/system/service.service")
+    export("shown", vars_file["openai"], scope=s)
+    export("key", key.name, scope=s)
+    return s
+
+
+TEMPLATE = "{% for x in y %}{{ openai | to_json }}{% endfor %} elsewhere {{ lookup('vars', 'unused') }}"
+
+
+def test_lines_lead_from_the_engine_to_the_hosts(gateway: Stack) -> None:
+    found = drawn(gateway, {"t.j2": TEMPLATE})
+    assert lines(found) >= {
+        ("ml", "holds", "keys"),
+        ("keys", "encrypts", "openai"),
+        ("openai", "decrypt", "reader"),
+        ("openai", "is in", "v"),
+        ("v", "are variables of", "web"),
+        ("mistral", "is used in", "data"),
+        ("data", "is on", "web"),
+        ("reader", "logs in for", "service"),
+        ("openai", "is used in", "service"),
+        ("openai", "is used in", "shown"),
+        ("elsewhere", "is in", "w"),
+    }
+    assert "key" not in {box.name for box in found.boxes.values()}, "an output without a secret is not part of it"
+    assert next(box for box in found.boxes.values() if box.name == "web").detail == "4 hosts: h1, h2, h3 …"
+    order = list(COLUMNS)
+    assert all(order.index(found.boxes[a].kind) < order.index(found.boxes[b].kind) for a, b in found.lines)
+
+
+def test_a_template_uses_the_secrets_that_it_names_of_hosts_that_have_it(gateway: Stack) -> None:
+    found = lines(drawn(gateway, {"t.j2": TEMPLATE}))
+    assert {start for start, _, end in found if end == "conf"} == {"openai", "unused"}
+    # These delimiters are not those of Jinja.
+    own = "#jinja2: variable_start_string:'[%'\n[% mistral %] {% nothing"
+    assert {start for start, _, end in lines(drawn(gateway, {"t.j2": own})) if end == "conf"} == {"mistral"}
+
+
+def test_a_grant_for_the_whole_key_is_one_line_with_all_rights(gateway: Stack) -> None:
+    key: Any = gateway.node.child("k")
+    policy = vault.Policy(gateway, "ops")
+    for grant in (key.grant_encrypt, key.grant_rotate, key.grant_rotate):
+        grant(policy)
+    (meaning,) = {
+        meaning for start, meaning, end in lines(drawn(gateway, {"t.j2": ""})) if (start, end) == ("keys", "ops")
+    }
+    assert meaning.split(", ")[0] == "encrypt"
+    assert {"encrypt", "rewrap"} <= {*meaning.split(", ")}
+    assert len(meaning.split(", ")) == len({*meaning.split(", ")})
+
+
+def test_the_focus_keeps_what_leads_to_a_name_and_what_follows(gateway: Stack) -> None:
+    whole = drawn(gateway, {"t.j2": TEMPLATE})
+    near = whole.around(["mistral"])
+    assert {box.name for box in near.boxes.values()} == {"ml", "keys", "mistral", "v", "data", "web"}
+    assert lines(near) < lines(whole)
+    both = whole.around(["mistral", "elsewhere"])
+    assert {"w", "db"} <= {box.name for box in both.boxes.values()}
+    with pytest.raises(KeyError, match="mistrall"):
+        whole.around(["mistrall"])
+
+
+def test_the_drawings_have_every_box_and_line_once_and_no_text_of_its_own_markup(gateway: Stack) -> None:
+    HostConfig(gateway, "x", hosts=Inventory(gateway, "q").group("q", ["h"]), json={}, dest='/etc/<b>"&#x/]')
+    found = drawn(gateway, {"t.j2": TEMPLATE})
+    image = svg(found, igraph)
+    assert svg(found, igraph) == image
+    tree = ET.fromstring(image)  # noqa: S314  our own
+    of_class = [element.get("class", "") for element in tree.iter()]
+    assert sum("box" in name.split() for name in of_class) == len(found.boxes)
+    assert sum(name == "line" for name in of_class) == len(found.lines)
+    text = mermaid(found)
+    assert text.count("]:::") == len(found.boxes)
+    assert text.count("-->|") == len(found.lines)
+    assert "<b>" not in text
+    assert not re.search(r"#(?!35;)", "".join(row for row in text.splitlines() if "classDef" not in row))
+
+
+def test_boxes_do_not_overlap_and_stand_in_their_columns_with_200_secrets() -> None:
+    s = stack()
+    key = vault.TransitSecretBackendKey(s, "k", backend="transit", name="keys")
+    web = Inventory(s, "i").group("web", ["h"])
+    entries = EncryptedVars(
+        s, "v", key=key, secrets={f"secret_{number}": Secret.env(f"S{number}") for number in range(200)}
+    )
+    for number in range(0, 200, 10):
+        HostConfig(
+            *(s, f"c{number}"),
+            hosts=web,
+            dest=f"/etc/{number}",
+            json=[entries[f"secret_{number + more}"] for more in range(10)],
+        )
+    found = drawn(s)
+    image = svg(found, igraph)
+    tree = ET.fromstring(image)  # noqa: S314  our own
+    boxes: dict[str, list[tuple[float, float]]] = {}
+    for rect in tree.iter("{http://www.w3.org/2000/svg}rect"):
+        top = float(rect.get("y", ""))
+        boxes.setdefault(rect.get("x", ""), []).append((top, top + float(rect.get("height", ""))))
+    assert len(boxes) == len({box.kind for box in found.boxes.values()})
+    for column in boxes.values():
+        assert all(one[1] < other[0] for one, other in itertools.pairwise(sorted(column)))
+    assert svg(Picture(), igraph).startswith("<svg ")
