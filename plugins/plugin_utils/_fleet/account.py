@@ -46,8 +46,8 @@ COMPRESSED, _EMPTY = "compressed", ("special",)
 # Of places on the controller that the discovery names, these are not errors.
 _NOT_SEARCHED = (COMPRESSED, "dangling")
 
-# The reason for a file of which another name would keep the old content begins so.
-LINKED = "it has other names"
+# So begin the reasons for files of which another name, or what is mounted there, would keep the old content.
+LINKED = ("it has other names", "it is mounted by itself")
 
 
 @dataclass(frozen=True)

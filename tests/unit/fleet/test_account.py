@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import LINKED
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import LINKED, MOUNTED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import SEEN, Scope, account
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import FILES, PATHS, SERVICES
 
@@ -239,11 +239,12 @@ def test_a_pattern_that_matches_nothing_is_refused_before_anything_changes() -> 
         assert any("*/typo" in reason for reason in result["blocking"])
 
 
-def test_an_encrypted_vars_file_with_another_name_is_refused_before_a_rotation() -> None:
+@pytest.mark.parametrize("problem", [LINKED, MOUNTED])
+def test_an_encrypted_vars_file_that_has_to_stay_is_refused_before_a_rotation(problem: str) -> None:
     """Whatever its version: the rotation comes after this account."""
     about = Scope("transit", "k", 1, files=[FILE], is_final=False)
-    result = account(about, found(row("current", path=FILE, problem=LINKED)), "localhost", [], SEEN)
-    assert f"localhost:{FILE}:7 (v1 X: it has other names" in result["refused"][0]
+    result = account(about, found(row("current", path=FILE, problem=problem)), "localhost", [], SEEN)
+    assert f"localhost:{FILE}:7 (v1 X: {problem[:20]}" in result["refused"][0]
     # Others are the matter of what writes the file.
     result = account(about, found(row("current", path=FILE, problem="it cannot be written")), "localhost", [], SEEN)
     assert result["refused"] == []
