@@ -38,7 +38,7 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def mount_points(table: str = "/proc/self/mountinfo") -> frozenset[str]:
-    """The places at which something is mounted, which no rename can replace; none where the kernel does not list them."""
+    """The places of mounts, which no rename can replace; none where the kernel does not list them."""
     found = set()
     try:
         with open(table, encoding="utf-8", errors="surrogateescape") as file:

@@ -15,7 +15,7 @@ import fnmatch
 from collections import Counter
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_words import (
     listed,
@@ -41,8 +41,10 @@ SEEN, PROOF, REWRAPPED = "vault_transit_seen", "vault_transit_proof", "vault_tra
 # States of vault_transit_ciphertext_info.
 CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
 
-# Kinds of places that were not searched. What goes through a socket, a pipe or a device is not stored in it.
-COMPRESSED, _EMPTY = "compressed", ("special",)
+# Kinds of places that were not searched. What goes through a socket, a pipe or a device is not stored in it, and nobody
+# reads an earlier version of a document without being asked to.
+COMPRESSED, SUPERSEDED = "compressed", "superseded"
+_HOLDING_NOTHING = ("special", SUPERSEDED)
 # Of places on the controller that the discovery names, these are not errors.
 _NOT_SEARCHED = (COMPRESSED, "dangling")
 
@@ -59,6 +61,7 @@ class Scope:
         floor: the key's present `min_decryption_version`.
         available: the oldest version that is not trimmed.
         floor_since: when the version of the floor was created, empty if that is not known.
+        created: when the oldest version that the key has was created.
         files: the encrypted vars files of the key.
         hosts: the names of the hosts to search, whether or not a run is limited to some of them.
         unread: places on the controller that the discovery could not read, or does not.
@@ -77,6 +80,7 @@ class Scope:
     floor: int = 1
     available: int = 0
     floor_since: str = ""
+    created: str = ""
     files: Sequence[str] = ()
     hosts: Sequence[str] = ()
     unread: Sequence[Mapping[str, Any]] = ()
@@ -194,6 +198,7 @@ def account(
         scope,
     )
     findings.add(controller, here, scope, _refusals(scope.refused))
+    findings.not_searched += [{"host": controller, **row} for row in _superseded(here.get("documents", ()), scope)]
     for variables in hosts:
         host = str(variables["inventory_hostname"])
         results = [variables.get(name) or {} for name in dict.fromkeys((seen, REWRAPPED, SEEN))]
@@ -208,6 +213,23 @@ def account(
         findings.services += running(services_of(host, looked), scope.name)
         findings.left += int((results[1].get("totals") or {}).get("left", 0))
     return _account(scope, findings)
+
+
+def _superseded(documents: Iterable[Mapping[str, Any]], scope: Scope) -> Iterator[dict[str, Any]]:
+    """The earlier versions of documents in a KV engine, as they are when a run has ended."""
+    for one in documents:
+        # What will be rewrapped becomes an earlier version by that.
+        grows = not scope.is_final and one["oldest"] < scope.target
+        if one["earlier"]:
+            versions = f"its earlier versions ({', '.join(map(str, one['earlier']))})"
+        elif one["is_known"] and not grows:
+            continue
+        elif one["is_known"]:
+            versions = "its present version, which is an earlier one after the rewrap,"
+        else:
+            versions = "earlier versions of it, which the token may not list,"
+        reason = f"{versions} may keep ciphertexts below v{scope.target}, and do not decrypt below the floor"
+        yield {"path": one["path"], "reason": reason, "kind": SUPERSEDED}
 
 
 def _refusals(places: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -246,7 +268,7 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
         *_blocking(scope, findings, open_unknown, open_unread),
         *(one for one in unused if one not in refused),
     ]
-    held = [row for row in places if row.get("kind") not in _EMPTY]
+    held = [row for row in places if row.get("kind") not in _HOLDING_NOTHING]
     open_points = (held, findings.unknown, findings.missing, findings.left, findings.behind, findings.lost)
     result = {
         **_document(scope, findings),
@@ -270,6 +292,7 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
     """What was found, before anything is decided."""
     return {
         "key": scope.name,
+        "created": scope.created,
         "target": scope.target,
         "files": findings.files,
         "ciphertexts": [
@@ -351,7 +374,7 @@ def _blocking(
     if findings.behind and not findings.left:
         reasons.append(f"these ciphertexts are still behind: {some(findings.behind, reasons=True)}")
     if others := [name for name, version in scope.elsewhere.items() if int(version) < scope.target]:
-        reasons.append(f"these stacks use the key as well, and may have older ciphertexts: {listed(others)}")
+        reasons.append(f"these places use the key as well, and may have older ciphertexts: {listed(others)}")
     holding = [one for one in findings.services if scope.floor < scope.target and why_holding(one, scope.target)]
     if holding:
         named = [f"{one.host}: {one.name} ({why_holding(one, scope.target)})" for one in holding]

@@ -134,6 +134,7 @@ WORK: dict[str, Callable[[Odd], object]] = {
     "hmac": lambda client: Transit(client, "transit").hmac("k", ITEMS),
     "backup": lambda client: Transit(client, "transit").backup_key("k"),
     "document": lambda client: Documents(client, "secret").read("x"),
+    "versions": lambda client: Documents(client, "secret").earlier_versions("x"),
     "login": lambda client: auth.renew(client, 0.0),
 }
 

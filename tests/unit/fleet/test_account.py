@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -248,6 +249,35 @@ def test_an_encrypted_vars_file_that_has_to_stay_is_refused_before_a_rotation(pr
     # Others are the matter of what writes the file.
     result = account(about, found(row("current", path=FILE, problem="it cannot be written")), "localhost", [], SEEN)
     assert result["refused"] == []
+
+
+@pytest.mark.parametrize(
+    ("document", "is_final", "begins"),
+    [
+        ({"earlier": [1, 3], "is_known": True, "oldest": 2}, True, "its earlier versions (1, 3) may keep"),
+        ({"earlier": [1, 3], "is_known": True, "oldest": 1}, False, "its earlier versions (1, 3) may keep"),
+        ({"earlier": [], "is_known": True, "oldest": 2}, True, None),
+        ({"earlier": [], "is_known": True, "oldest": 2}, False, None),
+        # What will be rewrapped becomes an earlier version.
+        ({"earlier": [], "is_known": True, "oldest": 1}, False, "its present version"),
+        (
+            {"earlier": [], "is_known": False, "oldest": 2},
+            True,
+            "earlier versions of it, which the token may not list,",
+        ),
+    ],
+)
+def test_earlier_versions_of_documents_are_named_and_hold_nothing(
+    document: dict[str, Any], is_final: bool, begins: str | None
+) -> None:
+    looked = {**found(), "documents": [{"path": "secret/ml/keys", **document}]}
+    about = Scope("transit", "k", 2, unused=True, is_final=is_final)
+    result = account(about, looked, "localhost", [], SEEN)
+    reasons = [row["reason"] for row in result["not_searched"] if row["path"] == "secret/ml/keys"]
+    assert [reason.startswith(begins or "-") for reason in reasons] == ([True] if begins else [])
+    assert (result["blocking"], result["clean"]) == ([], True)
+    # Not even with strict.
+    assert account(replace(about, strict=True), looked, "localhost", [], SEEN)["blocking"] == []
 
 
 def test_what_is_accepted_by_name_holds_nothing_but_a_trim() -> None:

@@ -45,6 +45,11 @@ class Account:
         return bool(self.document["clean"])
 
     @property
+    def created(self) -> str:
+        """When the oldest version that the key has was created; empty if that is not known."""
+        return str(self.document.get("created") or "")
+
+    @property
     def trimmed(self) -> bool:
         return bool(self.document.get("trimmed"))
 
@@ -117,7 +122,7 @@ class Wanted:
 
     Attributes:
         anyway: whether versions are trimmed although something is accepted.
-        follow: whether the floor waits for other stacks that use the key.
+        follow: whether the floor waits for other stacks and projects that use the key.
     """
 
     floor: bool = True

@@ -148,7 +148,7 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
     if not wanted.floor:
         found = [f"{floor} was left at v{after}, as requested."]
     elif wanted.follow and not (account.blocking or account.left):
-        found = [f"All ciphertexts here have v{account.target}. {floor} waits for the other stacks that use the key."]
+        found = [f"All ciphertexts here have v{account.target}. {floor} waits for the others that use the key."]
     elif account.left and wanted.limited:
         found = [f"{account.left} ciphertexts are left for the next run. Until then, the floor stays at v{after}."]
     elif wanted.dry_run:
