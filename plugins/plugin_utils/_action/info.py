@@ -63,10 +63,8 @@ class InfoAction(CiphertextAction):
             {"backend": matcher.origin.backend, "name": matcher.origin.key, "key_version": matcher.key.version}
             for matcher in matchers
         ]
-        result = {"changed": False, **report.result(), "keys": keys}
-        if options["report_documents"]:
-            result["documents"] = list(self._histories(options, vars_files))
-        return result
+        documents = {"documents": list(self._histories(options, vars_files))} if options["report_documents"] else {}
+        return {"changed": False, **report.result(), "keys": keys, **documents}
 
     def _histories(self, options: Mapping[str, Any], vars_files: Sequence[VarsFile]) -> Iterator[dict[str, Any]]:
         """Which earlier versions documents have. Nothing in these is ever rewrapped."""

@@ -60,6 +60,7 @@ class Scope:
         target: the version that no ciphertext should be behind.
         floor: the key's present `min_decryption_version`.
         available: the oldest version that is not trimmed.
+        raised: the key's `min_encryption_version`, which a rotation raises together with the floor.
         floor_since: when the version of the floor was created, empty if that is not known.
         created: when the oldest version that the key has was created.
         files: the encrypted vars files of the key.
@@ -78,6 +79,7 @@ class Scope:
     key: str
     target: int
     floor: int = 1
+    raised: int = 0
     available: int = 0
     floor_since: str = ""
     created: str = ""
@@ -311,7 +313,7 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
         "unnamed": {"count": findings.unnamed, "first": findings.unnamed_places},
         "behind": [row_of(row) for row in findings.behind],
         "lost": [row_of(row) for row in findings.lost],
-        "floor": {"before": scope.floor, "after": scope.floor},
+        "floor": {"before": scope.floor, "after": scope.floor, "raised": scope.raised},
         "trimmed": False,
     }
 

@@ -285,6 +285,13 @@ def _problems(
         add(WARNING, f"v{key.latest} is {age_text(age)} old, and {due}.")
     if complete and not lost and not behind and key.floor < key.latest and any(key.counts.values()):
         add(NOTE, f"the floor is v{key.floor}, and no ciphertext is behind v{key.latest}. Raise it: mlkeys rotate.")
+    raised = int(key.info.get("min_encryption_version") or 0)
+    if key.floor < raised:
+        add(
+            NOTE,
+            f"the floor is v{key.floor}, below min_encryption_version v{raised}. If nobody set it so, a rotation with "
+            "--recover did not end. Finish it: mlkeys rotate.",
+        )
     for attribute, risk in _RISKS.items():
         if key.info.get(attribute):
             add(NOTE, f"{risk} ({attribute}).")

@@ -65,6 +65,15 @@ class Account:
         return int(floor["before"]), int(floor["after"])
 
     @property
+    def lowered_from(self) -> int:
+        """Where the floor may have been before a run that did not end; 0 if nothing shows that it was higher.
+
+        A rotation raises both minimal versions, and one that recovers ciphertexts lowers that of decryption meanwhile.
+        """
+        raised = int(self.document["floor"].get("raised") or 0)
+        return raised if raised > self.floor[1] else 0
+
+    @property
     def blocking(self) -> list[str]:
         """Why the floor has to stay where it is, in sentences."""
         return [_sentence(str(text)) for text in self.document.get("blocking") or ()]

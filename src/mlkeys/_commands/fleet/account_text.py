@@ -158,6 +158,11 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
         found = [f"{floor} was raised from v{before} to v{after}." if after != before else f"{floor} is v{after}."]
     else:
         found = [f"The floor (min_decryption_version) of {account.key} stays at v{after}:"]
+    if account.lowered_from and account.blocking:
+        found.append(
+            f"Before, it may have been v{account.lowered_from} (min_encryption_version): a run with --recover did not "
+            "end, or somebody lowered it. It is raised again when nothing blocks."
+        )
     if account.trimmed:
         destroyed = "would be destroyed" if wanted.dry_run else "are destroyed"
         found.append(f"The versions below v{account.target} {destroyed}.")
