@@ -33,6 +33,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services imp
     running,
     services_of,
     why_holding,
+    why_no_restart,
 )
 
 # Results of the playbook rotate.yml for a host: of the searches before and after, and of the rewrap.
@@ -134,6 +135,7 @@ class _Findings:
     not_searched: list[dict[str, Any]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
+    stuck: dict[str, list[str]] = field(default_factory=dict)
     left: int = 0
     unnamed: int = 0
     unnamed_places: list[dict[str, Any]] = field(default_factory=list)
@@ -212,6 +214,8 @@ def account(
         looked = variables.get(RUNNING) or {}
         if looked.get("unreachable") or looked.get("failed"):
             findings.missing.setdefault(host, "its services could not be looked at")
+        if stuck := why_no_restart(variables):
+            findings.stuck.setdefault(stuck, []).append(host)
         findings.services += running(services_of(host, looked), scope.name)
         findings.left += int((results[1].get("totals") or {}).get("left", 0))
     return _account(scope, findings)
@@ -329,6 +333,7 @@ def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, A
             f"no ciphertext of {scope.name} was found: declare the encrypted vars files (vault_transit_vars_files) and "
             "the files of hosts (vault_transit_host_paths), or correct the name of the key"
         )
+    reasons += [f"the services of {listed(hosts)} cannot restart: {why}" for why, hosts in findings.stuck.items()]
     if findings.linked:
         reasons.append(f"these encrypted vars files cannot be rewritten: {some(findings.linked, reasons=True)}")
     trimmed = [row for row in findings.lost if row["version"] < scope.available]
