@@ -168,6 +168,19 @@ not_searched:
     - path: /srv/assistant/old.env.gz
       reason: compressed (gzip), not searched
       kind: compressed
+documents:
+  description:
+    - The documents of a KV engine that O(documents) and O(vars_files) name, with their earlier versions that were not
+      destroyed (C(earlier)), whether the token may list these (C(is_known), which needs C(read) on
+      C(MOUNT/metadata/PATH)), and the oldest version of a key that an entry of the latest one has (C(oldest)).
+  returned: with O(report_documents)
+  type: list
+  elements: dict
+  sample:
+    - path: secret/apps/keys
+      earlier: [1, 2]
+      is_known: true
+      oldest: 2
 files:
   description: How many files were searched.
   returned: success

@@ -46,7 +46,9 @@ options:
     type: str
   renew_before:
     description:
-      - Create a new secret ID when the current one expires within this time, for instance V(7d).
+      - Create a new secret ID when the current one expires within this time, for instance V(7d). It must be shorter
+        than a secret ID lives, or each run would create another one. The module fails in that case, as far as the token
+        may read the role.
     type: str
     default: "0"
   max_age:
@@ -55,6 +57,13 @@ options:
         current one stays.
     type: str
     default: "0"
+  check_rights:
+    description:
+      - Whether to ask the server first if the token may create, look up and destroy secret IDs of the role, and to fail
+        if it may not. With check mode, this shows before a run whether it can replace secret IDs. Nothing is checked if
+        the token may not ask for its own rights.
+    type: bool
+    default: false
   wrap_ttl:
     description:
       - How long the server keeps the secret ID for the machine.
@@ -184,6 +193,7 @@ def argument_spec() -> Spec:
         "state": {"type": "str", "choices": ["absent", "present"], "default": "present"},
         "accessor": {"type": "str"},
         "renew_before": {"type": "str", "default": "0"},
+        "check_rights": {"type": "bool", "default": False},
         "max_age": {"type": "str", "default": "0"},
         "wrap_ttl": {"type": "str", "default": "5m"},
         "ttl": {"type": "str"},

@@ -57,6 +57,11 @@ def test_all_of_them_are_counted_rewrapped_and_replaced(fleet: Fleet, kv: str) -
     )
     assert account["ciphertexts"] == [{"key": f"{fleet.mount}/{KEY}", "version": 2, "state": "current", "count": 16}]
     assert account["replaced"] == {"own_key": "everywhere"}
+    # Nothing rewraps them. They hold nothing, since nobody reads them without being asked to.
+    assert {row["path"]: row["reason"].partition(" may keep")[0] for row in account["not_searched"]} == dict.fromkeys(
+        [f"{kv}/{PLACE}", f"{kv}/ml/pointed"], "its earlier versions (1)"
+    )
+    assert account["clean"]
     assert fleet.key() == {**DONE, "min_available_version": 2}
     assert fleet.decrypt(stored(fleet, kv, "ml/pointed", "pointed_key"), "pointed_key") == "sk-canary-pointed_key"
     assert fleet.decrypt(stored(fleet, kv), "own_key") == "sk-canary-new"

@@ -35,6 +35,32 @@ def test_it_rotates_trims_and_reports_beside_a_key_of_others(bao: Bao, fleet: Fl
     fleet.run(playbook="status", env=env)
 
 
+def test_restarts_that_the_token_cannot_do_are_refused_before_anything_changes(
+    fleet: Fleet, mint_token: Callable[[str], str]
+) -> None:
+    role = f"auth/{fleet.mount}-login/role/gw"
+    fleet.bao.done("POST", f"sys/auth/{fleet.mount}-login", {"type": "approle"})
+    fleet.bao.done("POST", role, {"token_policies": ["default"]})
+    service = {"name": "gw", "command": ["/bin/true"], "environment": {"OPENAI_API_KEY": "openai_api_key"}}
+    fleet.declare(
+        "gateway-a",
+        ansible_become=False,
+        vault_transit_host_services=[service],
+        vault_transit_host_approle="gw",
+        vault_transit_host_approle_path=f"{fleet.mount}-login",
+    )
+    lent = [f'path "{path}" {{ capabilities = ["read"] }}' for path in (role, f"{role}/role-id")]
+    # The policy `default` allows that.
+    lent.append('path "sys/capabilities-self" { capabilities = ["update"] }')
+    env = {"BAO_TOKEN": mint_token("\n".join([hcl(grant_rules("rotate", fleet.mount, KEY)), *lent]))}
+    account = fleet.account(env=env, status=2, vault_transit_rotate_restart=True)
+    [refused] = [one for one in account["refused"] if "cannot restart" in one]
+    assert refused.startswith("the services of gateway-a cannot restart: ")
+    assert f"it lacks update on {role}/secret-id, {role}/secret-id-accessor/lookup" in refused
+    assert fleet.key()["latest_version"] == 1
+    fleet.bao.done("DELETE", f"sys/auth/{fleet.mount}-login")
+
+
 @pytest.mark.parametrize("attribute", ["exportable", "allow_plaintext_backup", "deletion_allowed"])
 def test_it_changes_no_other_attribute_of_the_key(fleet: Fleet, rotator: str, attribute: str) -> None:
     path = f"{fleet.mount}/keys/{KEY}/config"

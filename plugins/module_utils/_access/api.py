@@ -15,6 +15,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     InvalidOption,
     MountNotFound,
     NotFound,
+    PermissionDenied,
     ServerError,
     UnexpectedAnswer,
 )
@@ -54,6 +55,9 @@ def _checked_path(path: str) -> str:
     if problem:
         raise InvalidOption(f"{problem}.")
     return path.strip("/")
+
+
+_FOR_SECRET_IDS = ("secret-id", "secret-id-accessor/lookup", "secret-id-accessor/destroy")
 
 
 class AppRoles:
@@ -134,6 +138,16 @@ class AppRoles:
             if error.says("failed to find accessor entry"):
                 return None
             raise
+
+    def denied(self, role: str) -> list[str]:
+        """Where the token may not create, look up and destroy secret IDs. Nothing if it may not ask what it may do."""
+        paths = [f"{self._role(role)}/{what}" for what in _FOR_SECRET_IDS]
+        try:
+            reply = self._client.post("sys/capabilities-self", {"paths": paths}, writes=False)
+        except PermissionDenied:
+            return []
+        granted = {path: reply.texts(path) for path in paths}
+        return [path for path, may in granted.items() if may and not {"update", "root"}.intersection(may)]
 
     def wrapped_secret_id(self, role: str, body: Mapping[str, Any], wrap_ttl: int) -> Reply:
         """Make a secret ID that the server keeps for the first who presents the token in the reply.

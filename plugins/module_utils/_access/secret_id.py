@@ -31,6 +31,7 @@ class SecretIdRequest:
         path: where the auth method is mounted.
         accessor: of the machine's current secret ID, empty when it has none.
         renew_before: create another when the current one expires within so many seconds.
+        check_rights: ask the server first whether the token may create, look up and destroy secret IDs.
         max_age: create another when the current one is older than so many seconds, 0 for any age.
         wrap_ttl: seconds for which the server keeps the secret ID.
         properties: of a new secret ID, as the server takes them.
@@ -43,6 +44,7 @@ class SecretIdRequest:
     renew_before: int = 0
     max_age: int = 0
     wrap_ttl: int = 0
+    check_rights: bool = False
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -60,6 +62,7 @@ def secret_id_request(options: Mapping[str, Any]) -> SecretIdRequest:
         wrap_ttl=duration_option("wrap_ttl", options.get("wrap_ttl")) or 0,
         renew_before=duration_option("renew_before", options.get("renew_before")) or 0,
         max_age=duration_option("max_age", options.get("max_age")) or 0,
+        check_rights=bool(options.get("check_rights")),
         properties=_properties(options),
     )
     if not request.present and not request.accessor:
@@ -85,6 +88,10 @@ def reconcile_secret_id(client: Client, options: Mapping[str, Any], run: RunCont
     """Give a machine a secret ID that lives on for a while, as the options of ``vault_transit_secret_id`` describe."""
     request = secret_id_request(options)
     roles = AppRoles(client, request.path)
+    if request.check_rights:
+        _check_rights(roles, request.role)
+    if request.present and request.renew_before:
+        _check_life(roles, request)
     known = roles.secret_id(request.role, request.accessor) if request.accessor else None
     before = {"accessor": request.accessor} if known is not None else None
     if not request.present:
@@ -101,6 +108,38 @@ def reconcile_secret_id(client: Client, options: Mapping[str, Any], run: RunCont
         raise NotFound(f"The role '{request.role}' does not exist in '{roles.path}'.")
     after = {"accessor": f"(new: {reason})"}
     return Outcome(changed=True, before=before, after=after, result={"secret_id": made, "reason": reason})
+
+
+def _check_rights(roles: AppRoles, role: str) -> None:
+    """
+    Raises:
+        PermissionDenied: the token lacks a right, as far as the server says which it has.
+    """
+    denied = roles.denied(role)
+    if denied:
+        raise PermissionDenied(
+            f"The token may not give machines secret IDs of the role '{role}': it lacks update on {', '.join(denied)}.",
+            403,
+        )
+
+
+def _check_life(roles: AppRoles, request: SecretIdRequest) -> None:
+    """
+    Raises:
+        InvalidOption: every run would replace the secret ID.
+    """
+    life = request.properties.get("ttl")
+    if life is None:
+        try:
+            life = (roles.read(request.role) or {}).get("secret_id_ttl")
+        except PermissionDenied:
+            return
+    if life and request.renew_before >= int(life):
+        raise InvalidOption(
+            f"renew_before is {request.renew_before} seconds, and a secret ID of the role '{request.role}' lives for "
+            f"{int(life)}: every run would create another one. Make renew_before shorter than that. To replace the "
+            "current one now, set max_age to 1s."
+        )
 
 
 def _make(roles: AppRoles, request: SecretIdRequest) -> dict[str, Any]:

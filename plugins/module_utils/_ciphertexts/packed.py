@@ -126,21 +126,27 @@ _PARTS = (b"H4sI", b"SDRzS", b"Td6WF", b"QlpoO", b"KLUv", b"QAAgA", b"UEsDB")
 # Two bytes prove nothing. Most texts have none of them.
 _ZLIB_WORDS = (b"eJ", b"eN", b"eA", b"eF")
 _MAYBE_ZLIB = re.compile(rb"e(?:J[w-z]|N[o-r]|A[E-H]|F[4-7])" + _BEHIND)
+_PREFIX = re.compile(rb"vault:v\d{1,10}:\Z")
+_LONGEST_PREFIX = 18
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
 _ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
 
 def packed_in(text: bytes) -> str:
     """The format of something compressed that a text holds in base64, empty for none."""
-    if any(part in text for part in _PARTS):
-        found = _PACKED.search(text)
-        if found is not None:
+    for found in _PACKED.finditer(text) if any(part in text for part in _PARTS) else ():
+        if not _is_of_a_ciphertext(text, found.start()):
             return _WORDS[found.group(1)]
     for maybe in _MAYBE_ZLIB.finditer(text) if any(word in text for word in _ZLIB_WORDS) else ():
         begins = maybe.start() == 0 or text[maybe.start() - 1] not in _ALPHABET
-        if begins and _is_zlib(_decoded(maybe.group())):
+        if begins and not _is_of_a_ciphertext(text, maybe.start()) and _is_zlib(_decoded(maybe.group())):
             return "zlib"
     return ""
+
+
+def _is_of_a_ciphertext(text: bytes, start: int) -> bool:
+    """Whether base64 is what follows `vault:v1:`. Of a million ciphertexts, some look like compressed data."""
+    return bool(_PREFIX.search(text, max(0, start - _LONGEST_PREFIX), start))
 
 
 def _decoded(text: bytes) -> bytes:

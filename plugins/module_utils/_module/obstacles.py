@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import stat
 import struct
 
@@ -18,12 +19,36 @@ LINKED = (
     "it has other names (hard links) outside of the searched places, which would keep the old ciphertext: search them "
     "too, or replace the file by a copy"
 )
+MOUNTED = (
+    "it is mounted by itself (a bind mount), so that no other file can take its place: search the file that is mounted "
+    "there instead, or unmount it"
+)
 # With this begins the reason for what the system does not allow. The user can change that.
 UNWRITABLE = "it cannot be written"
 
 # FS_IOC_GETFLAGS of Linux. Where the number is another one, the kernel knows no such request.
 _GET_FLAGS = 0x80006601 | struct.calcsize("l") << 16
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
+
+# The place of the mount point in a line of mountinfo, which writes blanks in octal digits.
+_MOUNT_POINT = 4
+
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+def mount_points(table: str = "/proc/self/mountinfo") -> frozenset[str]:
+    """The places of mounts, which no rename can replace; none where the kernel does not list them."""
+    found = set()
+    try:
+        with open(table, encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                words = line.split(" ")
+                if len(words) > _MOUNT_POINT:
+                    found.add(_ESCAPED.sub(lambda code: chr(int(code.group(1), 8)), words[_MOUNT_POINT]))
+    except OSError:
+        pass
+    return frozenset(found)
 
 
 def unwritable(error: OSError) -> str:
@@ -35,12 +60,15 @@ class Obstacles:
 
     def __init__(self, places: Walk) -> None:
         self._linked = places.linked
+        self._mounts = mount_points()
         self._folders: dict[str, str] = {}
 
     def of(self, path: str) -> str:
         """What stands in the way of one, empty for nothing."""
         if path in self._linked:
             return LINKED
+        if path in self._mounts:
+            return MOUNTED
         folder = os.path.dirname(path)
         if folder not in self._folders:
             self._folders[folder] = _of_folder(folder)

@@ -15,6 +15,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
     NotFound,
+    PermissionDenied,
     ServerError,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import path_problem
@@ -59,6 +60,22 @@ class Documents:
             raise InvalidOption(f"The engine mounted at '{self._mount}' does not look like a KV engine of version 2.")
         return Stored(reply.mapping("data"), version)
 
+    def earlier_versions(self, path: str) -> list[int] | None:
+        """The versions before the latest one, but for what was destroyed; ``None`` if the token may not list them."""
+        try:
+            reply = self._client.get(self._path(path, "metadata"), answers=NotFound)
+        except NotFound:
+            return []
+        except PermissionDenied:
+            return None
+        latest = reply.number("current_version")
+        kept = [
+            int(number)
+            for number, version in reply.mapping("versions").items()
+            if str(number).isdigit() and isinstance(version, Mapping) and not version.get("destroyed")
+        ]
+        return sorted(number for number in kept if number < latest)
+
     def replace(self, path: str, stored: Stored, content: Mapping[str, Any]) -> None:
         """Replace what was read, unless somebody else wrote the document in the meantime.
 
@@ -77,8 +94,8 @@ class Documents:
                 error.reasons,
             ) from None
 
-    def _path(self, path: str) -> str:
+    def _path(self, path: str, kind: str = "data") -> str:
         problem = path_problem(path.strip("/"))
         if problem:
             raise InvalidOption(f"{problem}.")
-        return f"{self._mount}/data/{path.strip('/')}"
+        return f"{self._mount}/{kind}/{path.strip('/')}"

@@ -23,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identi
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import INFO, STATES, info_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.copies import may_be_copied
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.ciphertexts import (
     CiphertextAction,
     KeyMatcher,
@@ -62,7 +63,18 @@ class InfoAction(CiphertextAction):
             {"backend": matcher.origin.backend, "name": matcher.origin.key, "key_version": matcher.key.version}
             for matcher in matchers
         ]
-        return {"changed": False, **report.result(), "keys": keys}
+        documents = {"documents": list(self._histories(options, vars_files))} if options["report_documents"] else {}
+        return {"changed": False, **report.result(), "keys": keys, **documents}
+
+    def _histories(self, options: Mapping[str, Any], vars_files: Sequence[VarsFile]) -> Iterator[dict[str, Any]]:
+        """Which earlier versions documents have. Nothing in these is ever rewrapped."""
+        stored = {str(file.place): file for file in vars_files if file.place is not None and file.entries}
+        for name, file in stored.items():
+            place = file.place
+            if place is not None:
+                earlier = Documents(self._client(options), place.mount).earlier_versions(place.path)
+                oldest = min(version_of(entry.ciphertext) for entry in file.entries.values())
+                yield {"path": name, "earlier": earlier or [], "is_known": earlier is not None, "oldest": oldest}
 
     def _others(
         self, options: Mapping[str, Any], matchers: Sequence[KeyMatcher], vars_files: Sequence[VarsFile]

@@ -15,7 +15,7 @@ import fnmatch
 from collections import Counter
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_words import (
     listed,
@@ -33,6 +33,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services imp
     running,
     services_of,
     why_holding,
+    why_no_restart,
 )
 
 # Results of the playbook rotate.yml for a host: of the searches before and after, and of the rewrap.
@@ -41,13 +42,15 @@ SEEN, PROOF, REWRAPPED = "vault_transit_seen", "vault_transit_proof", "vault_tra
 # States of vault_transit_ciphertext_info.
 CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
 
-# Kinds of places that were not searched. What goes through a socket, a pipe or a device is not stored in it.
-COMPRESSED, _EMPTY = "compressed", ("special",)
+# Kinds of places that were not searched. What goes through a socket, a pipe or a device is not stored in it, and nobody
+# reads an earlier version of a document without being asked to.
+COMPRESSED, SUPERSEDED = "compressed", "superseded"
+_HOLDING_NOTHING = ("special", SUPERSEDED)
 # Of places on the controller that the discovery names, these are not errors.
 _NOT_SEARCHED = (COMPRESSED, "dangling")
 
-# The reason for a file of which another name would keep the old content begins so.
-LINKED = "it has other names"
+# So begin the reasons for files of which another name, or what is mounted there, would keep the old content.
+LINKED = ("it has other names", "it is mounted by itself")
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class Scope:
         target: the version that no ciphertext should be behind.
         floor: the key's present `min_decryption_version`.
         available: the oldest version that is not trimmed.
+        raised: the key's `min_encryption_version`, which a rotation raises together with the floor.
         floor_since: when the version of the floor was created, empty if that is not known.
+        created: when the oldest version that the key has was created.
         files: the encrypted vars files of the key.
         hosts: the names of the hosts to search, whether or not a run is limited to some of them.
         unread: places on the controller that the discovery could not read, or does not.
@@ -75,8 +80,10 @@ class Scope:
     key: str
     target: int
     floor: int = 1
+    raised: int = 0
     available: int = 0
     floor_since: str = ""
+    created: str = ""
     files: Sequence[str] = ()
     hosts: Sequence[str] = ()
     unread: Sequence[Mapping[str, Any]] = ()
@@ -128,6 +135,7 @@ class _Findings:
     not_searched: list[dict[str, Any]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     services: list[Service] = field(default_factory=list)
+    stuck: dict[str, list[str]] = field(default_factory=dict)
     left: int = 0
     unnamed: int = 0
     unnamed_places: list[dict[str, Any]] = field(default_factory=list)
@@ -194,6 +202,7 @@ def account(
         scope,
     )
     findings.add(controller, here, scope, _refusals(scope.refused))
+    findings.not_searched += [{"host": controller, **row} for row in _superseded(here.get("documents", ()), scope)]
     for variables in hosts:
         host = str(variables["inventory_hostname"])
         results = [variables.get(name) or {} for name in dict.fromkeys((seen, REWRAPPED, SEEN))]
@@ -205,9 +214,28 @@ def account(
         looked = variables.get(RUNNING) or {}
         if looked.get("unreachable") or looked.get("failed"):
             findings.missing.setdefault(host, "its services could not be looked at")
+        if stuck := why_no_restart(variables):
+            findings.stuck.setdefault(stuck, []).append(host)
         findings.services += running(services_of(host, looked), scope.name)
         findings.left += int((results[1].get("totals") or {}).get("left", 0))
     return _account(scope, findings)
+
+
+def _superseded(documents: Iterable[Mapping[str, Any]], scope: Scope) -> Iterator[dict[str, Any]]:
+    """The earlier versions of documents in a KV engine, as they are when a run has ended."""
+    for one in documents:
+        # What will be rewrapped becomes an earlier version by that.
+        grows = not scope.is_final and one["oldest"] < scope.target
+        if one["earlier"]:
+            versions = f"its earlier versions ({', '.join(map(str, one['earlier']))})"
+        elif one["is_known"] and not grows:
+            continue
+        elif one["is_known"]:
+            versions = "its present version, which is an earlier one after the rewrap,"
+        else:
+            versions = "earlier versions of it, which the token may not list,"
+        reason = f"{versions} may keep ciphertexts below v{scope.target}, and do not decrypt below the floor"
+        yield {"path": one["path"], "reason": reason, "kind": SUPERSEDED}
 
 
 def _refusals(places: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -246,7 +274,7 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
         *_blocking(scope, findings, open_unknown, open_unread),
         *(one for one in unused if one not in refused),
     ]
-    held = [row for row in places if row.get("kind") not in _EMPTY]
+    held = [row for row in places if row.get("kind") not in _HOLDING_NOTHING]
     open_points = (held, findings.unknown, findings.missing, findings.left, findings.behind, findings.lost)
     result = {
         **_document(scope, findings),
@@ -270,6 +298,7 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
     """What was found, before anything is decided."""
     return {
         "key": scope.name,
+        "created": scope.created,
         "target": scope.target,
         "files": findings.files,
         "ciphertexts": [
@@ -288,7 +317,7 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
         "unnamed": {"count": findings.unnamed, "first": findings.unnamed_places},
         "behind": [row_of(row) for row in findings.behind],
         "lost": [row_of(row) for row in findings.lost],
-        "floor": {"before": scope.floor, "after": scope.floor},
+        "floor": {"before": scope.floor, "after": scope.floor, "raised": scope.raised},
         "trimmed": False,
     }
 
@@ -304,6 +333,7 @@ def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, A
             f"no ciphertext of {scope.name} was found: declare the encrypted vars files (vault_transit_vars_files) and "
             "the files of hosts (vault_transit_host_paths), or correct the name of the key"
         )
+    reasons += [f"the services of {listed(hosts)} cannot restart: {why}" for why, hosts in findings.stuck.items()]
     if findings.linked:
         reasons.append(f"these encrypted vars files cannot be rewritten: {some(findings.linked, reasons=True)}")
     trimmed = [row for row in findings.lost if row["version"] < scope.available]
@@ -351,7 +381,7 @@ def _blocking(
     if findings.behind and not findings.left:
         reasons.append(f"these ciphertexts are still behind: {some(findings.behind, reasons=True)}")
     if others := [name for name, version in scope.elsewhere.items() if int(version) < scope.target]:
-        reasons.append(f"these stacks use the key as well, and may have older ciphertexts: {listed(others)}")
+        reasons.append(f"these places use the key as well, and may have older ciphertexts: {listed(others)}")
     holding = [one for one in findings.services if scope.floor < scope.target and why_holding(one, scope.target)]
     if holding:
         named = [f"{one.host}: {one.name} ({why_holding(one, scope.target)})" for one in holding]

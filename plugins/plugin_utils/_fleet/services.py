@@ -20,6 +20,17 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.timestamps
 RUNNING = "vault_transit_host_running"
 
 
+# The results of the role's tasks rights.yml, with the value that one has that succeeded.
+_RIGHTS = {"vault_transit_host_readable": "approle", "vault_transit_host_replaceable": "secret_id"}
+
+
+def why_no_restart(variables: Mapping[str, Any]) -> str:
+    """Why the services of a host cannot get a login for a restart; empty if they can, or need none."""
+    results = {value: variables.get(name) or {} for name, value in _RIGHTS.items()}
+    denied = (str(one["msg"]) for value, one in results.items() if one.get("msg") and value not in one)
+    return next(denied, "").rstrip(".")
+
+
 @dataclass
 class Service:
     """A service that a host runs, or would run.

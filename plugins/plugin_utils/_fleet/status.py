@@ -299,6 +299,13 @@ def _problems(
     if complete and not lost and not behind and key.floor < key.latest and any(key.counts.values()):
         text = f"the floor is v{key.floor}, and all ciphertexts use v{key.latest}"
         add(NOTE, f"{text}. Raise it: mlkeys rotate --key {key.path}")
+    raised = int(key.info.get("min_encryption_version") or 0)
+    if key.floor < raised:
+        add(
+            NOTE,
+            f"the floor is v{key.floor}, below min_encryption_version v{raised}. If nobody set it so, a rotation with "
+            "--recover did not end. Finish it: mlkeys rotate.",
+        )
     for attribute, risk in _RISKS.items():
         if key.info.get(attribute):
             add(NOTE, f"{risk} ({attribute}).")

@@ -48,7 +48,7 @@ def run_each(
     kind: str,
     as_json: bool,
     go_on: bool = False,
-    details: Callable[[Run], Mapping[str, object]] | None = None,
+    details: Callable[[str, Run], Mapping[str, object]] | None = None,
 ) -> dict[str, Run]:
     """Run a playbook for each name, and stop at a failure unless `go_on` is set. Show a report at the end.
 
@@ -56,7 +56,7 @@ def run_each(
 
     Args:
         kind: what the names stand for.
-        details: what else the JSON reports of a run.
+        details: what else the JSON reports of a name and its run.
     """
     console = terminal()
     done: dict[str, Run] = {}
@@ -68,7 +68,7 @@ def run_each(
     if as_json:
         rows = report(names, done)
         if details is not None:
-            rows = [{**row, **details(done[name])} for name, row in zip(names, rows, strict=True) if name in done]
+            rows = [{**row, **details(name, done[name])} for name, row in zip(names, rows, strict=True) if name in done]
         show_json({f"{kind}s": rows})
     else:
         _show(names, done, kind, console)

@@ -131,6 +131,15 @@ def test_what_blocks_is_named_with_the_command_that_accepts_it() -> None:
     assert "  mlkeys rotate -i inventory.yml --now --accept-unknown 'a:/srv/[[]x].env'\n" in text
 
 
+def test_a_floor_that_was_higher_is_named_as_long_as_it_is_down() -> None:
+    down = {"before": 1, "after": 1, "raised": 3}
+    assert "it may have been v3 (min_encryption_version): a run with --recover did not" in shown(
+        Account({**BLOCKED, "floor": down})
+    )
+    for floor in ({**down, "raised": 1}, {"before": 1, "after": 3, "raised": 3}, {"before": 1, "after": 1}):
+        assert "--recover did not" not in shown(Account({**BLOCKED, "floor": floor}))
+
+
 def test_the_pattern_that_is_advised_matches_the_place_alone() -> None:
     [pattern] = [words[1] for _, words in advice(Account(BLOCKED), Wanted()) if words[:1] == ("--accept-unknown",)]
     assert fnmatch.fnmatchcase("a:/srv/[x].env", pattern)

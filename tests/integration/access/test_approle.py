@@ -177,6 +177,37 @@ def test_a_valid_secret_id_is_kept_and_an_invalid_one_is_replaced(bao: Bao, role
     assert again["reason"] == "the current secret ID is used up, expired or destroyed"
 
 
+def test_a_secret_id_that_every_run_would_replace_is_refused(bao: Bao, role: dict[str, Any]) -> None:
+    life = "lives for 3600: every run would create another one"
+    result = run(bao, SECRET_ID, **role, ttl="1h", renew_before="1h")
+    assert life in result.msg
+    bao.done("POST", f"auth/{role['path']}/role/web", {"secret_id_ttl": "1h"})
+    for check in (True, False):
+        result = run(bao, SECRET_ID, check=check, **role, renew_before="2h")
+        assert life in result.msg
+    assert run(bao, SECRET_ID, **role, renew_before="59m").changed
+    # What the option says counts.
+    assert "lives for 1800" in run(bao, SECRET_ID, **role, ttl="30m", renew_before="40m").msg
+
+
+def test_missing_rights_are_named_before_anything_changes(
+    bao: Bao, role: dict[str, Any], mint_token: Callable[[str], str]
+) -> None:
+    path = f"auth/{role['path']}/role/web"
+    asks = 'path "sys/capabilities-self" { capabilities = ["update"] }'
+    rules = [f'path "{path}" {{ capabilities = ["read"] }}', asks]
+    for what in ("secret-id", "secret-id-accessor/lookup", "secret-id-accessor/destroy"):
+        result = run(bao, SECRET_ID, check=True, **role, check_rights=True, token=mint_token("\n".join(rules)))
+        assert f"lacks update on {path}/{what}" in result.msg
+        rules.append(f'path "{path}/{what}" {{ capabilities = ["update"] }}')
+    enough = mint_token("\n".join(rules))
+    assert run(bao, SECRET_ID, check=True, **role, check_rights=True, token=enough).changed
+    assert run(bao, SECRET_ID, check=True, **role, check_rights=True).changed
+    # Who may not ask gets no answer, and is refused later, if at all.
+    deaf = mint_token(rules[0])
+    assert run(bao, SECRET_ID, check=True, **role, check_rights=True, token=deaf).changed
+
+
 def test_a_secret_id_of_another_role_is_replaced(bao: Bao, role: dict[str, Any]) -> None:
     """The server answers with nothing about one, and refuses to destroy it as if rights were missing."""
     other = {**role, "role": "other"}

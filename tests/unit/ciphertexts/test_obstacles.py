@@ -12,7 +12,13 @@ from unittest import mock
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Walk
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import LINKED, Obstacles
+from ansible_collections.mlkeys.transit.plugins.module_utils._module import obstacles
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import (
+    LINKED,
+    MOUNTED,
+    Obstacles,
+    mount_points,
+)
 
 
 def test_a_folder_that_can_be_written_is_none(tmp_path: Path) -> None:
@@ -67,3 +73,31 @@ def test_in_a_folder_like_tmp_files_of_others_stay(tmp_path: Path) -> None:
         assert Obstacles(Walk(())).of(f"{tmp_path}/a.env") == "it cannot be written (Operation not permitted)"
         tmp_path.chmod(0o777)
         assert Obstacles(Walk(())).of(f"{tmp_path}/a.env") == ""
+
+
+def test_a_file_on_which_another_one_is_mounted_stays(tmp_path: Path) -> None:
+    """It has the device and the inode of the other one: only the kernel's table shows that it is mounted."""
+    for name in ("a.env", "b c.env"):
+        (tmp_path / name).write_text("x")
+    own = ["unshare", "--user", "--map-root-user", "--mount"] if os.geteuid() else ["unshare", "--mount"]
+    script = 'cd "$1" && mount --bind a.env "b c.env" && cat /proc/self/mountinfo && mv new "b c.env"'
+    (tmp_path / "new").write_text("y")
+    try:
+        run = subprocess.run([*own, "sh", "-c", script, "sh", tmp_path], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no unshare")
+    if not run.stdout:
+        pytest.skip("this user cannot mount")
+    assert "Device or resource busy" in run.stderr
+    (tmp_path / "table").write_text(run.stdout)
+    mounted = mount_points(str(tmp_path / "table"))
+    with mock.patch.object(obstacles, "mount_points", return_value=mounted):
+        found = Obstacles(Walk(()))
+    assert [found.of(f"{tmp_path}/{name}") for name in ("a.env", "b c.env")] == ["", MOUNTED]
+
+
+def test_no_table_of_mounts_means_none(tmp_path: Path) -> None:
+    table = tmp_path / "mountinfo"
+    assert mount_points(str(table)) == frozenset()
+    table.write_text("36 35 98:0 /a /srv/a\\040b.env rw - ext4 /dev/root rw\nbroken\n")
+    assert mount_points(str(table)) == {"/srv/a b.env"}

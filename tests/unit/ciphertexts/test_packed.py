@@ -16,7 +16,11 @@ import zlib
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import COMPRESSED
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.packed import HEAD, compression
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.packed import (
+    HEAD,
+    compression,
+    packed_in,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Sizes
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import Scan
 
@@ -150,3 +154,12 @@ def test_what_looks_like_zlib_is_not(text: str) -> None:
 @pytest.mark.parametrize("text", ["H4sI\n", f"x{PACKED}", f"token: {'A' * 40}H4sI{'A' * 40}", "a: H4sIA==\n"])
 def test_other_texts_are_not(text: str) -> None:
     assert kind(text) is None
+
+
+@pytest.mark.parametrize("packed", ["eJwLycgsVgCiRIWU1OKizLz0Yx", "H4sIAAAAAAAAA8tIzcnJVyjPL8pJAQCFEUoNCwAAAA"])
+def test_a_ciphertext_that_looks_like_compressed_data_is_none(packed: str) -> None:
+    """Of a million random ones, some do."""
+    behind = base64.b64encode(bytes(24)).decode()
+    for text, is_packed in (("A=vault:v12:{}", False), ("A={}", True), ("A=vault:v:{}", True), ("v1:{}", True)):
+        assert bool(packed_in(text.format(packed + behind).encode())) is is_packed, text
+    assert packed_in(f"A=vault:v1:{packed}{behind} B={packed}{behind}".encode())

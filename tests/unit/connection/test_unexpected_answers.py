@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._access.api import AppRoles
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.approle import reconcile_approle
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.policy import reconcile_policy
 from ansible_collections.mlkeys.transit.plugins.module_utils._access.secret_id import reconcile_secret_id
@@ -126,6 +127,7 @@ WORK: dict[str, Callable[[Odd], object]] = {
     "secret id": lambda client: reconcile_secret_id(
         client, {"path": "approle", "role": "r", "accessor": "a", "state": "present", "renew_before": "1d"}, NOW
     ),
+    "rights": lambda client: AppRoles(client, "approle").denied("r"),
     "encrypt": lambda client: Transit(client, "transit").encrypt("k", ITEMS),
     "decrypt": lambda client: Transit(client, "transit").decrypt("k", ITEMS),
     "decrypt each": lambda client: Transit(client, "transit").decrypt_each("k", ITEMS),
@@ -134,6 +136,7 @@ WORK: dict[str, Callable[[Odd], object]] = {
     "hmac": lambda client: Transit(client, "transit").hmac("k", ITEMS),
     "backup": lambda client: Transit(client, "transit").backup_key("k"),
     "document": lambda client: Documents(client, "secret").read("x"),
+    "versions": lambda client: Documents(client, "secret").earlier_versions("x"),
     "login": lambda client: auth.renew(client, 0.0),
 }
 

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import LINKED
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import LINKED, MOUNTED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import SEEN, Scope, account
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import FILES, PATHS, SERVICES
 
@@ -239,14 +240,44 @@ def test_a_pattern_that_matches_nothing_is_refused_before_anything_changes() -> 
         assert any("*/typo" in reason for reason in result["blocking"])
 
 
-def test_an_encrypted_vars_file_with_another_name_is_refused_before_a_rotation() -> None:
+@pytest.mark.parametrize("problem", [LINKED, MOUNTED])
+def test_an_encrypted_vars_file_that_has_to_stay_is_refused_before_a_rotation(problem: str) -> None:
     """Whatever its version: the rotation comes after this account."""
     about = Scope("transit", "k", 1, files=[FILE], is_final=False)
-    result = account(about, found(row("current", path=FILE, problem=LINKED)), "localhost", [], SEEN)
-    assert f"localhost:{FILE}:7 (v1 X: it has other names" in result["refused"][0]
+    result = account(about, found(row("current", path=FILE, problem=problem)), "localhost", [], SEEN)
+    assert f"localhost:{FILE}:7 (v1 X: {problem[:20]}" in result["refused"][0]
     # Others are the matter of what writes the file.
     result = account(about, found(row("current", path=FILE, problem="it cannot be written")), "localhost", [], SEEN)
     assert result["refused"] == []
+
+
+@pytest.mark.parametrize(
+    ("document", "is_final", "begins"),
+    [
+        ({"earlier": [1, 3], "is_known": True, "oldest": 2}, True, "its earlier versions (1, 3) may keep"),
+        ({"earlier": [1, 3], "is_known": True, "oldest": 1}, False, "its earlier versions (1, 3) may keep"),
+        ({"earlier": [], "is_known": True, "oldest": 2}, True, None),
+        ({"earlier": [], "is_known": True, "oldest": 2}, False, None),
+        # What will be rewrapped becomes an earlier version.
+        ({"earlier": [], "is_known": True, "oldest": 1}, False, "its present version"),
+        (
+            {"earlier": [], "is_known": False, "oldest": 2},
+            True,
+            "earlier versions of it, which the token may not list,",
+        ),
+    ],
+)
+def test_earlier_versions_of_documents_are_named_and_hold_nothing(
+    document: dict[str, Any], is_final: bool, begins: str | None
+) -> None:
+    looked = {**found(), "documents": [{"path": "secret/ml/keys", **document}]}
+    about = Scope("transit", "k", 2, unused=True, is_final=is_final)
+    result = account(about, looked, "localhost", [], SEEN)
+    reasons = [row["reason"] for row in result["not_searched"] if row["path"] == "secret/ml/keys"]
+    assert [reason.startswith(begins or "-") for reason in reasons] == ([True] if begins else [])
+    assert (result["blocking"], result["clean"]) == ([], True)
+    # Not even with strict.
+    assert account(replace(about, strict=True), looked, "localhost", [], SEEN)["blocking"] == []
 
 
 def test_what_is_accepted_by_name_holds_nothing_but_a_trim() -> None:

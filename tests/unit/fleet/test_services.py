@@ -136,3 +136,22 @@ def test_it_believes_no_record_that_is_not_of_root(host: Folder, tmp_path: Path)
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
     assert host.look()[3:] == []
+
+
+def test_a_rotation_that_cannot_restart_services_does_not_begin() -> None:
+    able = {"vault_transit_host_readable": {"approle": {}}, "vault_transit_host_replaceable": {"secret_id": None}}
+    skipped = {"vault_transit_host_readable": {"skipped": True, "skip_reason": "Conditional result was False"}}
+    for results, refused in (
+        ({}, []),
+        (skipped, []),
+        (able, []),
+        # A warning of a module that did its work is none of a lack.
+        ({**able, "vault_transit_host_readable": {"approle": {}, "msg": "x"}}, []),
+        ({**able, "vault_transit_host_replaceable": {"msg": "No."}}, ["the services of one cannot restart: No"]),
+        ({**able, "vault_transit_host_readable": {"msg": "No."}}, ["the services of one cannot restart: No"]),
+    ):
+        host = {"inventory_hostname": "one", "vault_transit_seen": EMPTY, **results}
+        scope = Scope(backend="transit", key="k", target=2, is_final=False)
+        found = account(scope, CURRENT, "localhost", [host], "vault_transit_seen")
+        assert [one for one in found["refused"] if "restart" in one] == refused
+        assert [one for one in found["blocking"] if "restart" in one] == refused

@@ -53,6 +53,13 @@ def test_a_key_is_overdue_by_its_age_or_by_its_period(info: dict[str, Any], over
     assert report["healthy"] is not overdue
 
 
+def test_a_floor_that_a_run_left_down_is_named() -> None:
+    found = status([key(2, min_encryption_version=2)], [host(2)], 90)
+    assert [one["severity"] for one in found["problems"]] == ["note", "note"]
+    assert any("below min_encryption_version v2" in one["text"] for one in found["problems"])
+    assert not status([key(2, floor=2, min_encryption_version=2)], [host(2)], 90)["problems"]
+
+
 def test_since_when_ciphertexts_may_be_below_the_floor_is_named() -> None:
     created = [{"version": 2, "age_seconds": 0, "creation_time": "2026-05-28T09:00:00Z"}]
     report = status([key(2, 2, versions=created)], [host(1, state="too old", secret="x")], LIMIT)

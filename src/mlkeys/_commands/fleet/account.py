@@ -45,6 +45,11 @@ class Account:
         return bool(self.document["clean"])
 
     @property
+    def created(self) -> str:
+        """When the oldest version that the key has was created; empty if that is not known."""
+        return str(self.document.get("created") or "")
+
+    @property
     def trimmed(self) -> bool:
         return bool(self.document.get("trimmed"))
 
@@ -58,6 +63,15 @@ class Account:
         """The key's `min_decryption_version` before and after the run."""
         floor = self.document["floor"]
         return int(floor["before"]), int(floor["after"])
+
+    @property
+    def lowered_from(self) -> int:
+        """Where the floor may have been before a run that did not end; 0 if nothing shows that it was higher.
+
+        A rotation raises both minimal versions, and one that recovers ciphertexts lowers that of decryption meanwhile.
+        """
+        raised = int(self.document["floor"].get("raised") or 0)
+        return raised if raised > self.floor[1] else 0
 
     @property
     def blocking(self) -> list[str]:
@@ -117,7 +131,7 @@ class Wanted:
 
     Attributes:
         anyway: whether versions are trimmed although something is accepted.
-        follow: whether the floor waits for other stacks that use the key.
+        follow: whether the floor waits for other stacks and projects that use the key.
     """
 
     floor: bool = True

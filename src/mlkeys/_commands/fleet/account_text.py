@@ -148,7 +148,7 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
     if not wanted.floor:
         found = [f"{floor} was left at v{after}, as requested."]
     elif wanted.follow and not (account.blocking or account.left):
-        found = [f"All ciphertexts here have v{account.target}. {floor} waits for the other stacks that use the key."]
+        found = [f"All ciphertexts here have v{account.target}. {floor} waits for the others that use the key."]
     elif account.left and wanted.limited:
         found = [f"{account.left} ciphertexts are left for the next run. Until then, the floor stays at v{after}."]
     elif wanted.dry_run:
@@ -158,6 +158,11 @@ def _result(account: Account, wanted: Wanted) -> list[str]:
         found = [f"{floor} was raised from v{before} to v{after}." if after != before else f"{floor} is v{after}."]
     else:
         found = [f"The floor (min_decryption_version) of {account.key} stays at v{after}:"]
+    if account.lowered_from and account.blocking:
+        found.append(
+            f"Before, it may have been v{account.lowered_from} (min_encryption_version): a run with --recover did not "
+            "end, or somebody lowered it. It is raised again when nothing blocks."
+        )
     if account.trimmed:
         destroyed = "would be destroyed" if wanted.dry_run else "are destroyed"
         found.append(f"The versions below v{account.target} {destroyed}.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO, Unpack
@@ -26,7 +26,7 @@ from mlkeys._commands.fleet.rotation import (
     proof_of,
     variables_of,
 )
-from mlkeys._commands.fleet.targets import Fleet, for_fleets
+from mlkeys._commands.fleet.targets import Fleet, alongside, for_fleets, with_one_name_each
 from mlkeys._commands.playbook import Run
 from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import run_each, terminal
@@ -84,6 +84,14 @@ def _serial(_context: click.Context, _parameter: click.Parameter, value: str | N
     multiple=True,
     metavar="PATH|GLOB",
     help="Accept that these files and folders are not read: their ciphertexts may be lost; repeatable.",
+)
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(exists=True),
+    help="Another program (or a folder with app.py) or inventory that uses the same keys, for example of another "
+    "repository: its ciphertexts are rewrapped, too, and hold the floor; repeatable.",
 )
 @click.option("--strict", is_flag=True, help="Do not raise the floor while compressed files have not been searched.")
 @click.option(
@@ -152,7 +160,8 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
     where it is, and the command exits with 1. Accept a ciphertext or a place by name to take responsibility for it.
 
     If several stacks of PROGRAM use a key, it is rotated once and rewrapped in all of them, also with --stack. The
-    floor is raised when nothing is left behind in any of them.
+    floor is raised when nothing is left behind in any of them. Other programs and inventories that use the key are not
+    seen: name them with --also.
 
     The hosts are those of PROGRAM (app.py) or of an inventory (see the playbook mlkeys.transit.rotate for its
     variables). They need neither a token nor additional libraries.
@@ -165,11 +174,13 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
       mlkeys rotate --replace openai_api_key         after a leak
       mlkeys rotate -i inventory.yml --key transit/ml-api-key --serial 25%
       mlkeys rotate --accept-unread '/srv/archive/*'
+      mlkeys rotate --also ../chatbot                another repository with the same key
       mlkeys rotate --recover                        after an old branch came back
       mlkeys rotate --backup-dir backups --backup-recipient age1...
     """
     _check(options)
     _named(options["replaced"])
+    fleets = with_one_name_each([*fleets, *alongside(options["also"])])
     rotations = {str(rotation): rotation for rotation in chosen(fleets, keys, options["replaced"])}
     if not rotations:
         raise MlkeysError("No key to rotate: the program encrypts nothing.")
@@ -179,9 +190,17 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
     wanted: dict[str, Wanted] = {}
     run = _runner(rotations, options, environment, wanted)
     # A failure of one key must not hold up the others.
-    done = run_each(list(rotations), run, kind="key", as_json=as_json, go_on=True, details=_details)
+    done = run_each(
+        list(rotations),
+        run,
+        kind="key",
+        as_json=as_json,
+        go_on=True,
+        details=lambda name, ran: {**_details(ran), "searched": rotations[name].places},
+    )
     if not as_json:
         _show(done, wanted)
+        _show_places(rotations.values())
     if failed := [name for name, ran in done.items() if ran.status]:
         raise MlkeysError(f"Not finished: {', '.join(failed)}. {what_helps(failed, done, options['replaced'])}")
 
@@ -207,7 +226,7 @@ def _runner(
 
     def run(name: str, show: TextIO) -> Run:
         rotation = rotations[name]
-        proved = proofs.setdefault((rotation.fleet.server, rotation.key), {})
+        proved = proofs.setdefault(rotation.group, {})
         wanted[name] = replace(_wanted(options), follow=follows(rotation, proved))
         ran = _run(rotation, options, environment, show, dry_run=options["dry_run"], proofs=proved)
         account = account_in(ran.stats)
@@ -226,6 +245,8 @@ def _check(options: Options) -> None:
         raise click.UsageError(
             "--backup-dir and --backup-recipient must be used together: backups are always encrypted."
         )
+    if options["also"] and options["replaced"]:
+        raise click.UsageError("--also and --replace exclude one another: replace a secret in each project by itself.")
     if options["keep_floor"] and (options["trim"] or options["trim_anyway"]):
         raise click.UsageError(
             "--keep-floor and --trim exclude one another: only versions below the floor are trimmed."
@@ -276,6 +297,16 @@ def _show(done: Mapping[str, Run], wanted: Mapping[str, Wanted]) -> None:
             console.print(f"\n{_without_account(name, run)}", style="red")
         else:
             show_account(account, wanted[name], _words(), console)
+
+
+def _show_places(rotations: Iterable[Rotation]) -> None:
+    """Show what was searched for each key. Nothing else is known to have no ciphertexts of it."""
+    console = output()
+    console.print()
+    for rotation in rotations:
+        if rotation.is_last:
+            console.print(f"Searched for ciphertexts of {rotation.key}: {', '.join(rotation.places)}.")
+    console.print("Other programs, inventories and repositories are not seen: name those that use a key with --also.")
 
 
 def _without_account(name: str, run: Run) -> str:

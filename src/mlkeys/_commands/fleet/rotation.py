@@ -25,6 +25,8 @@ class Rotation:
         others: the other fleets that have ciphertexts of the key. Each is rewrapped by a rotation of its own.
         is_first, is_last: the place among these. The first rotates the key, and the last raises the floor.
         urgent: whether a secret of the key is replaced in one of these.
+        group: what they have in common: a server, and the key.
+        may_hold_none: whether nobody said that this fleet has ciphertexts of this very key.
     """
 
     fleet: Fleet
@@ -34,6 +36,13 @@ class Rotation:
     is_first: bool = True
     is_last: bool = True
     urgent: bool = False
+    group: tuple[object, ...] = ()
+    may_hold_none: bool = False
+
+    @property
+    def places(self) -> list[str]:
+        """The names of all fleets that are searched for ciphertexts of the key."""
+        return [*self.others, self.fleet.name]
 
     def __str__(self) -> str:
         return f"{self.key} of {self.fleet.name}"
@@ -53,6 +62,7 @@ class Options(TypedDict):
     keep_floor: bool
     accept_unknown: tuple[str, ...]
     accept_unread: tuple[str, ...]
+    also: tuple[str, ...]
     strict: bool
     trim: bool
     trim_anyway: bool
@@ -73,7 +83,7 @@ def chosen(fleets: Sequence[Fleet], names: Sequence[str], replaced: Sequence[str
         if not names:
             raise MlkeysError("An inventory does not define keys: name them with --key ENGINE/NAME.")
         secrets = tuple(replaced)
-        return [Rotation(fleets[0], _key(name), secrets, urgent=bool(secrets)) for name in names]
+        return _together(fleets, [Rotation(fleets[0], _key(name), secrets) for name in dict.fromkeys(names)])
     known = [Rotation(fleet, key) for fleet in fleets if fleet.selected for key in fleet.keys]
     keys = sorted({str(rotation.key) for rotation in known})
     for name in names:
@@ -86,6 +96,7 @@ def chosen(fleets: Sequence[Fleet], names: Sequence[str], replaced: Sequence[str
 def _together(fleets: Sequence[Fleet], rotations: Sequence[Rotation]) -> list[Rotation]:
     """The rotations, and after each those of the same key in other fleets: a key has one floor for all of them."""
     found: list[Rotation] = []
+    several = len({rotation.key for rotation in rotations}) > 1
     done: set[tuple[object, ...]] = set()
     chosen_ones = {(one.fleet.name, one.key): one for one in rotations}
     for rotation in rotations:
@@ -93,15 +104,44 @@ def _together(fleets: Sequence[Fleet], rotations: Sequence[Rotation]) -> list[Ro
         if place in done:
             continue
         done.add(place)
-        sharing = [one for one in fleets if one.server == rotation.fleet.server and rotation.key in one.keys]
+        sharing = [one for one in fleets if _shares(one, rotation)]
         # Who manages the key notes its floor.
-        sharing.sort(key=lambda one: rotation.key in one.owned)
+        sharing.sort(key=lambda one: (not one.also, rotation.key in one.owned))
         group = [chosen_ones.get((one.name, rotation.key), Rotation(one, rotation.key)) for one in sharing]
         urgent = any(one.replaced for one in group)
         for number, one in enumerate(group, 1):
             others = tuple(other.name for other in sharing if other is not one.fleet)
-            found.append(replace(one, others=others, is_first=number == 1, is_last=number == len(group), urgent=urgent))
+            found.append(
+                replace(
+                    one,
+                    others=others,
+                    is_first=number == 1,
+                    is_last=number == len(group),
+                    urgent=urgent,
+                    group=place,
+                    may_hold_none=several and bool(one.fleet.also),
+                )
+            )
+    _check_use(fleets, found)
     return found
+
+
+def _shares(fleet: Fleet, rotation: Rotation) -> bool:
+    """Whether a fleet has ciphertexts of the key, as far as it is known."""
+    if fleet.name == rotation.fleet.name:
+        return True
+    if fleet.also:
+        # An inventory does not show which keys it uses.
+        return rotation.key in fleet.keys or not fleet.generated
+    return fleet.server == rotation.fleet.server and rotation.key in fleet.keys
+
+
+def _check_use(fleets: Sequence[Fleet], rotations: Sequence[Rotation]) -> None:
+    used = {rotation.fleet.also for rotation in rotations}
+    for fleet in fleets:
+        if fleet.also and fleet.also not in used:
+            keys = ", ".join(sorted({str(rotation.key) for rotation in rotations}))
+            raise MlkeysError(f"--also {fleet.also}: this program encrypts nothing with {keys or 'a key to rotate'}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +152,20 @@ class Proof:
         version: that no ciphertext is behind; 0 if something blocks.
         clean: whether nothing at all is open.
         left: whether a limit left some for the next run.
+        created: when the key was created, which tells it from another one of its name; empty if that is not known.
     """
 
     version: int = 0
     clean: bool = False
     left: bool = False
+    created: str = ""
 
 
 def proof_of(account: Account | None) -> Proof:
     if account is None:
         return Proof()
     blocked = account.blocking or account.rows("refused") or account.left
-    return Proof(0 if blocked else account.target, account.clean, bool(account.left))
+    return Proof(0 if blocked else account.target, account.clean, bool(account.left), account.created)
 
 
 def follows(rotation: Rotation, proofs: Mapping[str, Proof]) -> bool:
@@ -182,6 +224,8 @@ def variables_of(rotation: Rotation, options: Options, proofs: Mapping[str, Proo
         "older_than": _age(rotation, options),
         "follow": (proofs is not None and follows(rotation, proofs)) or None,
         "elsewhere": {name: one.version for name, one in known.items()} if rotation.is_last and known else None,
+        "created": next((one.created for one in known.values() if one.created), None),
+        "unused": rotation.may_hold_none or None,
         "contexts": list(options["contexts"]) or None,
         "limit": options["at_most"],
         "serial": options["serial"],

@@ -8,14 +8,16 @@ import functools
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TextIO, TypeVar
 
 import click
 
 from mlkeys._analysis.view import View
+from mlkeys._commands.fleet.servers import Server, same_servers, server_of
 from mlkeys._commands.playbook import Run, ansible_playbook
 from mlkeys._commands.project import chosen, out_option, program_argument, stack_option, synthesised
 from mlkeys._constructs.encrypted_vars import EncryptedVars
@@ -57,9 +59,10 @@ class Fleet:
         keys: the keys of its ciphertexts and the names of the secrets, as far as a program declares them.
         generated: whether Ansible uses the configuration of the folder and no other.
         sources: the program, and the modules beside it. Ciphertexts may be written into them.
-        server: address and namespace, as far as the program or the environment set them.
+        server: address and namespace, of the program or of the environment.
         owned: those of the keys that it manages.
         selected: whether the command is about it. Others may have ciphertexts of the same keys.
+        also: what `--also` names it; empty for those that the command is about. The user knows that it uses their keys.
     """
 
     name: str
@@ -68,9 +71,10 @@ class Fleet:
     keys: Mapping[Key, frozenset[str]] = field(default_factory=dict)
     generated: bool = False
     sources: Sequence[str] = ()
-    server: tuple[str, str] = ("", "")
+    server: Server = ("", "")
     owned: frozenset[Key] = frozenset()
     selected: bool = True
+    also: str = ""
 
     def secrets_of(self, key: Key) -> frozenset[str]:
         """The names of the secrets that a program encrypts with the key."""
@@ -166,7 +170,7 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
             keys=_keys(view, stack),
             generated=True,
             sources=sources,
-            server=_server(stack),
+            server=server_of(stack),
             owned=_owned(view, stack),
             selected=stack in selected,
         )
@@ -174,9 +178,35 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
     ]
 
 
-def _server(stack: Stack) -> tuple[str, str]:
-    """Where its keys are. An environment of several names has the same effect on all stacks."""
-    return (stack.url or "").rstrip("/"), (stack.namespace or "").strip("/")
+def alongside(paths: Sequence[str]) -> list[Fleet]:
+    """The fleets of further programs and inventories, which use the same keys.
+
+    Raises:
+        MlkeysError: a program cannot be run.
+    """
+    found = []
+    for path in paths:
+        program = _program_at(Path(path))
+        fleets = _fleets(program, None, (), ()) if program else _fleets(Path(), None, (), (path,))
+        for fleet in fleets:
+            name = f"{path}: {fleet.name}" if fleet.generated else path
+            found.append(replace(fleet, name=name, selected=False, also=path))
+    return found
+
+
+def _program_at(path: Path) -> Path | None:
+    """The program that a path names; None if it names an inventory. Inventories that are programs can be executed."""
+    if path.is_dir():
+        return path / "app.py" if (path / "app.py").is_file() else None
+    return path if path.suffix == ".py" and not os.access(path, os.X_OK) else None
+
+
+def with_one_name_each(fleets: Sequence[Fleet]) -> list[Fleet]:
+    """The fleets, with one name for each server on which several of them have a key of the same path."""
+    users = Counter(key for fleet in fleets for key in fleet.keys)
+    asked = {fleet.name: fleet.server for fleet in fleets if any(users[key] > 1 for key in fleet.keys)}
+    known = same_servers(asked)
+    return [replace(fleet, server=known.get(fleet.name, fleet.server)) for fleet in fleets]
 
 
 def _sources(program: Path) -> list[str]:

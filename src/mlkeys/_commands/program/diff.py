@@ -101,7 +101,7 @@ def _compare(found: Sequence[Comparison], folder: Path, *, as_json: bool) -> dic
         made.stats = {**made.stats, "left": [*lines(left[name].deleted)], "kept": [*lines(left[name].kept)]}
         return made
 
-    def details(made: Run) -> dict[str, object]:
+    def details(_name: str, made: Run) -> dict[str, object]:
         return {name: made.stats.get(name, []) for name in ("left", "kept")}
 
     return run_each([*left], run, kind="stack", as_json=as_json, go_on=True, details=details)

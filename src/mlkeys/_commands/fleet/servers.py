@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Which stacks have their keys on the same server, however each of them names it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from mlkeys._errors import MlkeysError
+from mlkeys._model.stack import Stack
+from mlkeys._system import collection
+
+#: Where a playbook of a program finds what its stack does not set, the first one first.
+_ADDRESS = ("ANSIBLE_HASHI_VAULT_ADDR", "BAO_AGENT_ADDR", "VAULT_AGENT_ADDR", "BAO_ADDR", "VAULT_ADDR")
+_NAMESPACE = ("ANSIBLE_HASHI_VAULT_NAMESPACE", "BAO_NAMESPACE", "VAULT_NAMESPACE")
+
+#: A server, as its address or its cluster, and a namespace.
+Server = tuple[str, str]
+
+
+def server_of(stack: Stack, environ: Mapping[str, str] = os.environ) -> Server:
+    """The address and namespace that a playbook of the stack uses."""
+    url = stack.url or _first(_ADDRESS, environ)
+    namespace = _first(_NAMESPACE, environ) if stack.namespace is None else stack.namespace
+    return ",".join(_plain(address) for address in url.split(",")), namespace.strip("/")
+
+
+def _first(names: tuple[str, ...], environ: Mapping[str, str]) -> str:
+    return next((value for name in names if (value := environ.get(name, ""))), "")
+
+
+def _plain(address: str) -> str:
+    """An address without what makes no difference."""
+    address = address.strip().rstrip("/")
+    try:
+        parts = urlsplit(address)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return address
+    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path}" if parts.hostname and port else address
+
+
+def cluster_at(server: Server) -> str:
+    """The cluster that answers at an address; empty if that is not known."""
+    try:
+        settings = collection.settings(url=server[0], namespace="")
+    except MlkeysError:
+        return ""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
+
+    try:
+        return str(collection.health(settings.connection).get("cluster_id") or "")
+    except TransitError:
+        return ""
+
+
+def same_servers(servers: Mapping[str, Server], cluster: Callable[[Server], str] = cluster_at) -> dict[str, Server]:
+    """The servers of fleets, by their names. Those that have two addresses get one name.
+
+    Args:
+        cluster: asks an address for its cluster. It is not asked if there is only one address.
+    """
+    addresses = dict.fromkeys(address for address, _ in servers.values())
+    if len(addresses) < 2:
+        return dict(servers)
+    known = {address: cluster((address, "")) if address else "" for address in addresses}
+    return {name: (known[address] or address, namespace) for name, (address, namespace) in servers.items()}
