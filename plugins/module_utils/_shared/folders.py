@@ -148,8 +148,8 @@ class Folder:
 
         Gives a descriptor of the folder, ``None`` if it cannot be read.
 
-        The lock is a file of this user alone: whoever may read a folder could keep a lock of the folder itself. Runs of
-        other users notice at the end that a file was changed.
+        The lock is a file of this user alone: whoever may read a folder could keep a lock of the folder itself. With
+        runs of other users, `replacing` takes turns, as far as they let it.
 
         Raises:
             Busy: another run does not finish.

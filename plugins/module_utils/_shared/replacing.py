@@ -35,6 +35,9 @@ _NOT_COPIED = ("security.capability", "security.evm", "security.ima", _LABEL)
 
 # Whoever may read a file may lock it. After so long a run goes on: it replaces nothing that has changed.
 _PATIENCE_SECONDS = 30.0
+# What a process waits for other users altogether, each of which holds a folder for as long as a rename takes.
+_others = {"seconds": 1.0}
+_POLL_SECONDS = 0.02
 
 # What is read as a whole. A file of a few blocks may say that it is as large as a disk.
 MOST_BYTES = 64 * 1024 * 1024
@@ -53,11 +56,8 @@ class ChangedMeanwhile(OSError):
 class Folder(Protocol):
     """An open folder."""
 
-    @property
-    def path(self) -> str: ...
-
-    @property
-    def descriptor(self) -> int: ...
+    path: str
+    descriptor: int
 
     @property
     def is_ours(self) -> bool: ...
@@ -193,13 +193,7 @@ class File:
 
     def wait_for_others(self) -> None:
         """Wait until no other run that does this has the file open, if it can be locked. Raises what `place` does."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        with contextlib.suppress(OSError):
-            while self._descriptor >= 0 and time.monotonic() < deadline:
-                with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                time.sleep(0.02)
+        _lock(self._descriptor, _PATIENCE_SECONDS)
         self.check_unchanged()
 
     def check_unchanged(self) -> None:
@@ -302,6 +296,7 @@ class NewFile:
             ChangedMeanwhile: the file is not what it was, or somebody interfered.
         """
         with file.folder.locked() as descriptor:
+            _wait_for_other_users(descriptor)
             file.check_unchanged()
             source, target = self._folder.descriptor, file.folder.descriptor
             os.replace(self._name, file.name, src_dir_fd=source, dst_dir_fd=target)
@@ -311,6 +306,23 @@ class NewFile:
                 raise _changed()
             if flush and descriptor is not None:
                 flush_folder(descriptor)
+
+
+def _wait_for_other_users(folder: int | None) -> None:
+    """Take turns with runs of other users. Whoever may read a folder can lock it: that delays a run, and stops none."""
+    end = time.monotonic() + _others["seconds"]
+    _lock(-1 if folder is None else folder, _others["seconds"])
+    _others["seconds"] = max(0.0, end - time.monotonic())
+
+
+def _lock(descriptor: int, seconds: float) -> None:
+    """Lock what is open until it is closed, unless others keep it locked, or it cannot be."""
+    with contextlib.suppress(OSError, ValueError):
+        for _turn in range(1 + int(seconds / _POLL_SECONDS)):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(_POLL_SECONDS)
 
 
 def _is_trusted(uid: int) -> bool:
@@ -340,13 +352,12 @@ def _keep_owner(status: os.stat_result, new: int) -> bool:
     own = os.fstat(new)
     if (own.st_uid, own.st_gid) == (status.st_uid, status.st_gid):
         return True
-    try:
+    with contextlib.suppress(PermissionError):
         os.fchown(new, status.st_uid, status.st_gid)
-    except PermissionError:
-        with contextlib.suppress(PermissionError):
-            os.fchown(new, -1, status.st_gid)
-        return False
-    return True
+        return True
+    with contextlib.suppress(PermissionError):
+        os.fchown(new, -1, status.st_gid)
+    return False
 
 
 def give(descriptor: int, attributes: Attributes) -> None:
@@ -355,12 +366,9 @@ def give(descriptor: int, attributes: Attributes) -> None:
         # Not all file systems that have labels let them be set.
         with contextlib.suppress(OSError):
             os.setxattr(descriptor, _LABEL, attributes.label.encode("utf-8") + b"\0")
-    if attributes.uid is not None or attributes.gid is not None:
-        os.fchown(
-            descriptor,
-            -1 if attributes.uid is None else attributes.uid,
-            -1 if attributes.gid is None else attributes.gid,
-        )
+    uid, gid = (-1 if one is None else one for one in (attributes.uid, attributes.gid))
+    if (uid, gid) != (-1, -1):
+        os.fchown(descriptor, uid, gid)
     if attributes.mode is not None:
         # After the owner, whose change takes bits away.
         os.fchmod(descriptor, attributes.mode)
@@ -368,23 +376,14 @@ def give(descriptor: int, attributes: Attributes) -> None:
 
 def label_of(descriptor: int) -> str | None:
     """The SELinux context of what is open, ``None`` where there is none."""
-    if descriptor < 0 or not hasattr(os, "getxattr"):
-        return None
-    try:
+    with contextlib.suppress(AttributeError, OSError):
         return os.getxattr(descriptor, _LABEL).rstrip(b"\0").decode("utf-8")
-    except OSError:
-        return None
+    return None
 
 
 def _copy_attributes(old: int, new: int, prefix: str) -> None:
-    """What else belongs to a file, such as access control lists, as far as the caller may set it.
-
-    Args:
-        prefix: of the names that are copied.
-    """
-    if old < 0 or not hasattr(os, "listxattr"):
-        return
-    with contextlib.suppress(OSError):
+    """Copy attributes whose names begin with a prefix, such as access control lists, as far as the caller may."""
+    with contextlib.suppress(AttributeError, OSError):
         for name in os.listxattr(old):
             if name.startswith(prefix) and name not in _NOT_COPIED:
                 with contextlib.suppress(OSError):

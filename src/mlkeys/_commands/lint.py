@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -180,7 +179,7 @@ def _fix(tree: Worktree, patterns: Patterns, options: Options) -> None:
     from mlkeys._commands.vars_file import fix
 
     baseline = options["baseline"]
-    allowed = _known(baseline) if baseline is not None else frozenset()
+    allowed = _known(baseline) if baseline is not None else reports.Known(str)
     aim = fix.Aim(options["to"] or Path(), options["key"], options["backend"])
     for line in fix.moved(tree, patterns, aim, allowed):
         click.echo(reports.on_one_line(line), err=True)
@@ -294,34 +293,44 @@ def _unknown(found: list[Finding], baseline: Path, *, update: bool) -> list[Find
         before = replacing.read(baseline)
         if before:
             # A mistyped name, or a link in a repository, must not cost another file.
-            _digests(before, baseline)
-        replacing.replace(baseline, reports.baseline(found), before)
+            _findings_of(before, baseline)
+        replacing.replace(baseline, reports.baseline(found, partial(_beside, baseline)), before)
         if before is None:
             baseline.chmod(0o644)
         click.echo(f"Wrote {len(found)} known findings to {baseline}.", err=True)
         return []
     known = _known(baseline)
-    return [one for one in found if one.digest not in known]
+    return [one for one in found if one not in known]
 
 
-def _known(baseline: Path) -> frozenset[str]:
+def _known(baseline: Path) -> reports.Known:
     text = replacing.read(baseline)
     if text is None:
         raise MlkeysError(f"{baseline} does not exist. Write it with --update-baseline.")
-    return _digests(text, baseline)
+    return _findings_of(text, baseline)
 
 
-def _digests(text: str, baseline: Path) -> frozenset[str]:
+def _findings_of(text: str, baseline: Path) -> reports.Known:
     try:
-        return reports.known(text)
+        return reports.known(text, partial(_beside, baseline))
     except ValueError as error:
         raise MlkeysError(f"{baseline}: {error}.") from None
+
+
+def _beside(baseline: Path, path: str) -> str:
+    """A path as a baseline has it: from its own folder on, so that it is the same wherever the command runs."""
+    # A link may be known by its name only.
+    folder, name = os.path.split(path)
+    return (Path(os.path.relpath(os.path.realpath(folder), os.path.realpath(baseline.parent))) / name).as_posix()
 
 
 def _show(found: list[Finding], checked: _Checked, output: str, *, hidden: int) -> None:
     if output == "json":
         click.echo(reports.as_json(found, checked.files, checked.skipped))
     elif output == "sarif":
+        # Slow to load, and seldom needed.
+        from importlib import metadata
+
         click.echo(reports.as_sarif(found, checked.skipped, metadata.version("mlkeys")))
     else:
         for one in found:

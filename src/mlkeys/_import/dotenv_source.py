@@ -30,15 +30,23 @@ STORED = (
     # As `op inject` and templates have them.
     r"|\{\{[^{}]*\}\}"
 )
+_OF_SHELLS = r"\$[(A-Za-z_]|`[^`]+`"
 #: Shells and readers of such files also replace ${NAME}, $NAME, $(command) and `command`.
-REFERENCE = re.compile(rf"\$[({{A-Za-z_]|`[^`]+`|{STORED}")
+REFERENCE = re.compile(rf"\$\{{|{_OF_SHELLS}|{STORED}")
+#: Readers of such files replace ${NAME} even between apostrophes, where shells replace nothing.
+REFERENCE_ANYWHERE = re.compile(rf"\$\{{|{STORED}")
+_REPLACED = re.compile(_OF_SHELLS)
+_LITERAL = re.compile(r"[^=]*=[ \t]*'")
 
 _NOT_ASSIGNED = "is not an assignment (NAME=value), or has no closing quotation mark"
 _WITH_NUL = "contains a NUL character, which no environment variable can"
 
 
-def dotenv_values(text: str, _path: str) -> list[Value]:
+def dotenv_values(text: str, _path: str, *, in_shell: bool = False) -> list[Value]:
     """The variables of a `.env` file. Of a name that is assigned several times, the last value counts.
+
+    Args:
+        in_shell: whether what a shell replaces is a reference, in values that are not between apostrophes.
 
     Raises:
         MlkeysError: python-dotenv is not installed.
@@ -59,6 +67,7 @@ def dotenv_values(text: str, _path: str) -> list[Value]:
                 NOTHING if binding.value is None else TEXT,
                 _line(binding),
                 replaced=binding is not last[binding.key],
+                reference=in_shell and _is_replaced(binding),
                 problem=_WITH_NUL if "\0" in (binding.value or "") else "",
             ),
             str(binding.key),
@@ -66,6 +75,11 @@ def dotenv_values(text: str, _path: str) -> list[Value]:
         for binding in bindings
     ]
     return commented_lines(values, text, {line for binding in bindings for line in _more_lines(binding)})
+
+
+def _is_replaced(binding: Binding) -> bool:
+    """Whether a shell would replace a part of the value."""
+    return _REPLACED.search(binding.value or "") is not None and not _LITERAL.match(binding.original.string)
 
 
 def _more_lines(binding: Binding) -> Iterable[int]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlkeys._import.values import NOTHING, SCALARS, TEXT, Source, Value, on_one_line, refuse
+from mlkeys._import.values import NOTHING, OTHER_NUMBER, SCALARS, TEXT, Source, Value, on_one_line, refuse
 from mlkeys._shared.schema import METADATA, did_you_mean
 from mlkeys._shared.yaml_words import is_reserved
 
@@ -75,7 +75,7 @@ def select(source: Source, wishes: Wishes) -> Selection:
         subject, kind, problem = _problem(source, value, wishes)
         if problem:
             refused.setdefault(subject, (kind, problem))
-            if kind in (_SCALAR, _REFERS):
+            if kind in (_SCALAR, _OTHER, _REFERS):
                 unusable += _unusable(value, wishes)
             continue
         named.setdefault(_variable(value, wishes), []).append(value)
@@ -140,11 +140,13 @@ def _together(refused: Mapping[str, tuple[str, str]]) -> Iterator[str]:
 
 
 _FEW = 3
-_NESTED, _SCALAR, _NOTHING, _EMPTY, _REFERS = "nested", "scalar", "nothing", "empty", "refers"
+_NESTED, _SCALAR, _OTHER, _NOTHING, _EMPTY, _REFERS = "nested", "scalar", "other", "nothing", "empty", "refers"
 _SKIP_EACH = "or --skip NAME for each"
 _FOR_MANY = {
     _NESTED: f"contain nested values: use --flatten to import them as parent_child, {_SKIP_EACH}",
     _SCALAR: f"are numbers, dates, true or false: use --as-text to import them as they are written, {_SKIP_EACH}",
+    _OTHER: "are numbers that YAML reads in another form: use --as-text to import them as they are written, "
+    f"{_SKIP_EACH}",
     _NOTHING: "contain nothing: use --skip-empty",
     _EMPTY: "are empty: use --skip-empty",
     _REFERS: f"refer to something else, or are encrypted: use --literal to import them as they are, {_SKIP_EACH}",
@@ -162,9 +164,10 @@ def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, st
         return outer, _NESTED, f"{outer} contains nested values: {advice}"
     if value.kind in SCALARS and not wishes.as_text:
         advice = f"use --as-text to import it as it is written, or {skip}"
-        return value.place, _SCALAR, f"{value.place} is {value.kind}: {advice}"
+        kind = _OTHER if value.kind == OTHER_NUMBER else _SCALAR
+        return value.place, kind, f"{value.place} is {value.kind}: {advice}"
     if value.kind not in (TEXT, *SCALARS):
-        kind = _NOTHING if value.kind == NOTHING else "other"
+        kind = _NOTHING if value.kind == NOTHING else "unknown"
         return value.place, kind, f"{value.place} contains {value.kind}, which is not a secret: use {skip}"
     if not value.text:
         return value.place, _EMPTY, f"{value.place} is empty: use --skip-empty, or {skip}"

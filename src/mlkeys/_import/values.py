@@ -14,13 +14,14 @@ from mlkeys._shared.printable import printable
 
 TEXT = "text"
 NUMBER = "a number"
+OTHER_NUMBER = "a number that YAML reads in another form"
 TRUTH = "true or false"
 DATE = "a date"
 NOTHING = "nothing"
 SEALED = "a value that was not decrypted"
 
 #: The kinds that --as-text imports as they are written.
-SCALARS = (NUMBER, TRUTH, DATE)
+SCALARS = (NUMBER, OTHER_NUMBER, TRUTH, DATE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import commented_yaml
-from mlkeys._import.values import DATE, NOTHING, NUMBER, SEALED, TEXT, TRUTH, Index, Value
+from mlkeys._import.values import DATE, NOTHING, NUMBER, OTHER_NUMBER, SEALED, TEXT, TRUTH, Index, Value
 from mlkeys._shared.yaml_limits import yaml_problem
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ Decrypt = Callable[[str, tuple[str, ...], int], str | None]
 
 _KINDS = {"str": TEXT, "int": NUMBER, "float": NUMBER, "bool": TRUTH, "timestamp": DATE, "null": NOTHING}
 _VAULT_TAGS = ("!vault", "!vault-encrypted")
-_SPECIAL = "@`%*"
+# What no value without quotes begins with, and what it does not contain.
+_SPECIAL = "@`%*,[]{}|>!&"
+_OTHER_QUOTES = {'"': "single", "'": "double"}
+_ITEM = re.compile(r"[-?:](?:\s|\Z)")
+_PAIR = re.compile(r":(?:\s|\Z)")
+_ENTRY = re.compile(r"\s*[^\s:#]+:[ \t]+(\S.*)")
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -58,10 +64,10 @@ def yaml_documents(text: str, path: str, decrypt: Decrypt, *, encrypted: bool) -
             found = [list(_mapping(root, (), decrypt, encrypted)) for root in mappings]
             return [commented_yaml(values, text) for values in found]
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" (line {mark.line + 1})" if mark else ""
-        hint = _hint(text, mark.line, mark.column) if mark else ""
-        raise MlkeysError(f"{path} is not YAML{where}.{hint}") from None
+        # What YAML was in the midst of began at the second one.
+        lines = [mark.line for mark in (error.problem_mark, error.context_mark) if mark]
+        where = f" (line {lines[0] + 1})" if lines else ""
+        raise MlkeysError(f"{path} is not YAML{where}.{_hint(text, lines)}") from None
     except (yaml.YAMLError, RecursionError):
         raise MlkeysError(f"{path} is not YAML.") from None
     raise MlkeysError(f"{path} must contain a mapping of names to values.")
@@ -72,11 +78,18 @@ def _is_nothing(root: Node) -> bool:
     return bool(root.tag == "tag:yaml.org,2002:null" and not root.value)
 
 
-def _hint(text: str, line: int, column: int) -> str:
-    """What to do about a value that begins with one of YAML's own characters. It shows this character only."""
+def _hint(text: str, numbers: Sequence[int]) -> str:
+    """What to do about a value that has one of YAML's own characters. It shows this character only."""
     lines = text.split("\n")
-    character = lines[line][column : column + 1] if line < len(lines) else ""
-    return f" Put a value that begins with {character} in quotes." if character and character in _SPECIAL else ""
+    found = [_ENTRY.match(lines[number]) for number in dict.fromkeys(numbers) if number < len(lines)]
+    values = [entry[1] for entry in found if entry]
+    for value in values:
+        if value[0] in _OTHER_QUOTES:
+            others = _OTHER_QUOTES[value[0]]
+            return f" A value that begins with {value[0]} ends with it, or needs {others} quotes around it."
+        if value[0] in _SPECIAL or _ITEM.match(value):
+            return f" Put a value that begins with {value[0]} in quotes."
+    return " Put a value with a colon in quotes." if any(map(_PAIR.search, values)) else ""
 
 
 def _values(node: Node, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool) -> Iterator[Value]:
@@ -121,7 +134,18 @@ def _scalar(node: ScalarNode, path: tuple[str, ...], decrypt: Decrypt, encrypted
     if node.tag == "!unsafe":
         return Value(path, node.value, TEXT, line, encrypted)
     kind = _KINDS.get(node.tag.removeprefix("tag:yaml.org,2002:"), f"something tagged {node.tag}")
+    if kind == NUMBER and _is_shown_otherwise(node):
+        kind = OTHER_NUMBER
     return Value(path, "" if kind == NOTHING else node.value, kind, line, encrypted)
+
+
+def _is_shown_otherwise(node: ScalarNode) -> bool:
+    """Whether Ansible shows another text for a number: 420 for 0644."""
+    from yaml.constructor import SafeConstructor
+
+    with suppress(ValueError, OverflowError):
+        return bool(str(SafeConstructor().construct_object(node)) != node.value)
+    return True
 
 
 def _line(node: Node) -> int:

@@ -202,6 +202,7 @@ class Finding:
     Attributes:
         line: counted from 1, as is the column. Both are 1 for a finding about a whole file.
         digest: the same for the same finding, even if it moves within its file.
+        content: the same, wherever the file is.
     """
 
     path: str
@@ -210,12 +211,17 @@ class Finding:
     rule: Rule
     message: str
     digest: str
+    content: str
 
 
 def finding(rule: Rule, path: str, message: str, place: tuple[int, int] = (1, 1), identity: str = "") -> Finding:
     """A finding; `identity` distinguishes it from others with the same rule and file."""
-    known_by = "\0".join((rule.id, path, identity or message)).encode("utf-8", "surrogateescape")
-    return Finding(path, *place, rule, message, hashlib.sha256(known_by).hexdigest()[:32])
+    what = identity or message
+    return Finding(path, *place, rule, message, _digest(rule.id, path, what), _digest(rule.id, what))
+
+
+def _digest(*known_by: str) -> str:
+    return hashlib.sha256("\0".join(known_by).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

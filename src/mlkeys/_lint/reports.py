@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from mlkeys._shared.printable import printable
 SARIF_VERSION = "2.1.0"
 _SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _SEVERITY = {ERROR: "9.0", "warning": "5.0", NOTE: "1.0"}
-_FORMAT = 1
+_FORMAT, _FORMAT_OF_A_FOLDER = 2, 1
 
 
 def on_one_line(text: str) -> str:
@@ -103,15 +104,37 @@ def _sarif_result(one: Finding) -> dict[str, Any]:
     }
 
 
-def baseline(findings: Iterable[Finding]) -> str:
+@dataclass(frozen=True)
+class Known:
+    """The findings of a baseline.
+
+    Attributes:
+        placed: the path in the baseline of a path in a message.
+        found: paths in the baseline, rules and digests of contents.
+        digests: those of a baseline of the first format, which is for the folder that it was written in.
+    """
+
+    placed: Callable[[str], str]
+    found: frozenset[tuple[str, str, str]] = frozenset()
+    digests: frozenset[str] = frozenset()
+
+    def __contains__(self, one: object) -> bool:
+        return isinstance(one, Finding) and (one.digest in self.digests or _known_by(one, self.placed) in self.found)
+
+
+def _known_by(one: Finding, placed: Callable[[str], str]) -> tuple[str, str, str]:
+    return placed(one.path), one.rule.id, one.content
+
+
+def baseline(findings: Iterable[Finding], placed: Callable[[str], str]) -> str:
     """The text of a baseline. It contains digests of known findings, which do not reveal secrets."""
-    known = sorted({(one.path, one.rule.id, one.digest) for one in findings})
+    known = sorted({_known_by(one, placed) for one in findings})
     listed = [{"path": path, "rule": rule, "digest": digest} for path, rule, digest in known]
     return json.dumps({"format": _FORMAT, "findings": listed}, indent=2) + "\n"
 
 
-def known(text: str) -> frozenset[str]:
-    """The digests of a baseline.
+def known(text: str, placed: Callable[[str], str]) -> Known:
+    """The findings of a baseline.
 
     Raises:
         ValueError: it is not a baseline.
@@ -119,7 +142,10 @@ def known(text: str) -> frozenset[str]:
     try:
         content = json.loads(text)
         if content["format"] == _FORMAT:
-            return frozenset(str(one["digest"]) for one in content["findings"])
+            found = ((str(one["path"]), str(one["rule"]), str(one["digest"])) for one in content["findings"])
+            return Known(placed, found=frozenset(found))
+        if content["format"] == _FORMAT_OF_A_FOLDER:
+            return Known(placed, digests=frozenset(str(one["digest"]) for one in content["findings"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise ValueError("it is not a baseline of mlkeys lint")

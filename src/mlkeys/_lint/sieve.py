@@ -22,6 +22,9 @@ _KEPT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _SHAPE = bytes(97 if byte in _KEPT else 32 for byte in range(256))
 _LONG = b"a" * _SHORTEST
 _DIGITS = b"0123456789"
+_OF_NAMES = b"abcdefghijklmnopqrstuvwxyz_"
+# A name has fewer capitals than any random text, or base64, has without a digit.
+_CAPITALS_OF_NAMES = 4
 # How far before a secret the name can be that it is found by, in bytes; a character is up to four of them.
 _FAR, _FAR_IN_UTF8 = 300, 1200
 # How far behind one it can be.
@@ -34,7 +37,7 @@ _SHORTEST_ENCODED = 27
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of at least 20 letters, digits, `_` and `-` in a text, one a line.
+    """The rows of at least 20 letters, digits, `_` and `-` in a text, one a line, but for those in the form of names.
 
     Attributes:
         encoded: those of them that may be base64.
@@ -56,15 +59,24 @@ def long_rows(text: str) -> Rows:
     while at >= 0:
         end = shape.find(b" ", at + _SHORTEST)
         row = data[at:end]
-        rows.append(row)
-        if len(row.translate(None, _DIGITS)) < len(row):
-            begin = at - far
-            near.append(data[max(begin, reached, 0) : end + behind])
-            reached = end + behind
+        if not _is_name(row):
+            rows.append(row)
+            if len(row.translate(None, _DIGITS)) < len(row):
+                begin = at - far
+                near.append(data[max(begin, reached, 0) : end + behind])
+                reached = end + behind
         at = shape.find(_LONG, end)
     encoded = [row for row in rows if len(row) >= _SHORTEST_ENCODED and not row.islower()]
     beside = b"".join(near).decode("utf-8", errors="replace").lower()
     return Rows(b"\n".join(rows).decode("ascii"), b"\n".join(encoded).decode("ascii"), beside)
+
+
+def _is_name(row: bytes) -> bool:
+    """Whether it is the name of something: `in_lower_case`, or `InCapitalsAndLowerCase`."""
+    rest = row.translate(None, _OF_NAMES)
+    if not rest:
+        return True
+    return len(rest) * _CAPITALS_OF_NAMES < len(row) and rest.isalpha() and b"_" not in row
 
 
 class Sieve:
@@ -99,13 +111,16 @@ class _Words:
     """Forms whose marks begin with constant words, each of which is searched for once."""
 
     def __init__(self, forms: Iterable[Form]) -> None:
-        self._forms: dict[str, set[int]] = {}
+        self._marks: dict[str, list[tuple[int, re.Pattern[str]]]] = {}
         for form in forms:
             for mark in form.marks:
-                self._forms.setdefault(_CONSTANT.sub(r"\1", mark).replace("\\", ""), set()).add(id(form))
+                word = _CONSTANT.sub(r"\1", mark).replace("\\", "")
+                self._marks.setdefault(word, []).append((id(form), re.compile(mark)))
 
     def found(self, lower: str) -> set[int]:
-        return {form for word, forms in self._forms.items() if word in lower for form in forms}
+        return {
+            form for word, marks in self._marks.items() if word in lower for form, mark in marks if mark.search(lower)
+        }
 
 
 class _Marks:

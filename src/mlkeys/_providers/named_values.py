@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import chain
 
 from mlkeys._providers import surroundings as near_it
@@ -26,6 +26,8 @@ _SHORTEST, _SHORTEST_ENCODED = 20, 27
 _LONGEST_KEY = 60
 # Between the columns of a table.
 _LONGEST_SIGN = 3
+# Between the rows of a list, with what may be behind a dot in one.
+_LONGEST_GAP = 100
 # What is between the rows of one secret.
 _DOTS = (".", ":")
 _ROW_FROM = re.compile("[A-Za-z0-9_-]+")
@@ -85,7 +87,7 @@ class NamedValue:
     def encoded_spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Where such a secret is in base64, after a name."""
         names = self._names(text)
-        for start, end in _near(names, _rows(text, _ROW_ENCODED, _SHORTEST_ENCODED)) if names else ():
+        for start, end in _rows_near(names, text, _ROW_ENCODED, _SHORTEST_ENCODED):
             row = text[start:end]
             if _ASCII_ENCODED.issuperset(row[:12:4]) and self._is_encoded(row) and _is_after_a_name(text, names, start):
                 yield start, end + len(text[end : end + 2]) - len(text[end : end + 2].lstrip("="))
@@ -96,7 +98,7 @@ class NamedValue:
 
     def _names(self, text: str) -> _Names:
         """Where the name is. A search for letters of either case takes several times as long."""
-        lower = text.lower()
+        lower = _lower(text)
         # Of a few letters, the lower case has another length.
         same = len(lower) == len(text) and self.near == self.near.lower()
         found = self._name.finditer(lower) if same else self._name_in_any_case.finditer(text)
@@ -106,7 +108,7 @@ class NamedValue:
         """What looks like such a secret, wherever it stands: nearly always nothing."""
         if not self.row:
             return self._alone.finditer(text)
-        rows = _joined(text, _near(names, _rows(text, _ROW, _SHORTEST)))
+        rows = _joined(text, _rows_near(names, text, _ROW, _SHORTEST))
         return chain.from_iterable(self._alone.finditer(text, begin, min(end + 1, len(text))) for begin, end in rows)
 
 
@@ -153,21 +155,42 @@ def _expression(text: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
-def _rows(text: str, kinds: bytes, shortest: int) -> Iterator[tuple[int, int]]:
+@lru_cache(maxsize=1)
+def _lower(text: str) -> str:
+    """A text in lower case, which is searched for one kind of secret after the other."""
+    return text.lower()
+
+
+def _rows_near(names: _Names, text: str, kinds: bytes, shortest: int) -> Iterator[tuple[int, int]]:
+    """The rows near a name, and those that follow one another from there on, as in a list."""
     # Each character is one byte, so that the places are those in the text.
     shape = text.encode("ascii", errors="replace").translate(kinds) + b" "
     row = b"a" * shortest
-    at = shape.find(row)
-    while at >= 0:
-        end = shape.find(b" ", at + shortest)
-        yield at, end
-        at = shape.find(row, end)
+    end = 0
+    for first, last in _surroundings(names):
+        at = shape.find(row, max(end, shape.rfind(b" ", 0, max(first, 0)) + 1))
+        while 0 <= at < last or (end > first and _is_next_of_list(text, end, at)):
+            end = shape.find(b" ", at + shortest)
+            yield at, end
+            at = shape.find(row, end)
 
 
-def _near(names: _Names, rows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The rows from the first name to the last one."""
-    first, last = names[0][0] - FARTHEST_BEHIND, names[-1][1] + FARTHEST
-    return ((begin, end) for begin, end in rows if first < end and begin < last)
+def _is_next_of_list(text: str, before: int, row: int) -> bool:
+    near = 0 <= row <= before + _LONGEST_GAP
+    return near and _expression(near_it.NEXT_OF_LIST).search(text, before, row) is not None
+
+
+def _surroundings(names: _Names) -> Iterator[tuple[int, int]]:
+    """The parts of a text that are near names, in order. Those of names next to each other are one."""
+    begin, end = 0, -1
+    for first, last in names:
+        if first - FARTHEST_BEHIND > end:
+            if end >= 0:
+                yield begin, end
+            begin = first - FARTHEST_BEHIND
+        end = last + FARTHEST
+    if end >= 0:
+        yield begin, end
 
 
 def _joined(text: str, rows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -21,6 +21,8 @@ from mlkeys._system.git import LARGEST, REGULAR_MODES, committed, contents_of, g
 # Used where git cannot list a folder.
 _IGNORED_FOLDERS = {".git", ".hg", ".svn", ".nox", ".tox", ".venv", "__pycache__", "node_modules"}
 _LOST = "is a link to something that does not exist"
+# Read at a time.
+_AT_LEAST = 65536
 _TOO_LARGE = f"larger than {LARGEST // (1024 * 1024)} MiB"
 
 
@@ -240,18 +242,16 @@ class Worktree:
             # git still lists a deleted file.
             passed = problem.errno in (errno.ENOENT, errno.ELOOP) and not named
             return None if passed else Skipped(shown, problem.strerror or "it cannot be read")
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 return Skipped(shown, "not a regular file") if named else None
-            if status.st_size > LARGEST:
-                return Skipped(shown, _TOO_LARGE)
-            try:
-                # Files of the kernel have no size, and some of them no end.
-                data = file.read(LARGEST + 1)
-            except OSError as problem:
-                return Skipped(shown, problem.strerror or "it cannot be read")
-        if len(data) > LARGEST:
+            data = _content(descriptor, status.st_size) if status.st_size <= LARGEST else b""
+        except OSError as problem:
+            return Skipped(shown, problem.strerror or "it cannot be read")
+        finally:
+            os.close(descriptor)
+        if max(status.st_size, len(data)) > LARGEST:
             return Skipped(shown, _TOO_LARGE)
         text = decoded(data)
         if text is None:
@@ -264,6 +264,20 @@ class Worktree:
         folder, name = os.path.split(path)
         repository, inside = self._place(folder or ".")
         return repository.permissions if repository is not None and inside + name in repository.tracked else None
+
+
+def _content(descriptor: int, size: int) -> bytes:
+    """All of an open file, or somewhat more than is searched.
+
+    A buffer of the largest size, as `file.read` has it, takes longer than the search of a usual file.
+    """
+    parts: list[bytes] = []
+    rest = LARGEST + 1
+    # Files of the kernel have no size, and some of them no end.
+    while rest > 0 and (part := os.read(descriptor, min(max(size + 1, _AT_LEAST), rest))):
+        parts.append(part)
+        rest -= len(part)
+    return b"".join(parts)
 
 
 def _root(folder: Path) -> Path | None:

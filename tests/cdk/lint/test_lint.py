@@ -329,6 +329,35 @@ def test_a_baseline_hides_what_is_known_wherever_it_moves_to() -> None:
     assert "needs --baseline" in lint("--update-baseline", status=2).stderr
 
 
+def test_a_baseline_is_the_same_from_each_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = keys.openai()
+    written("app/config/a.env", f"A={secret}\n")
+    lint("--baseline", "app/known.json", "--update-baseline")
+    listing = json.loads(Path("app/known.json").read_text("utf-8"))
+    assert [one["path"] for one in listing["findings"]] == ["config/a.env"]
+    lint("--baseline", "app/known.json", str(Path("app").absolute()))
+    # The same secret elsewhere is another finding.
+    written("b.env", f"A={secret}\n")
+    assert listed("--baseline", "app/known.json") == ["MLK101 b.env:1"]
+    monkeypatch.chdir("app")
+    lint("--baseline", "known.json")
+    Path("../link").symlink_to(Path.cwd())
+    lint("--baseline", "../link/known.json", "config")
+    monkeypatch.chdir("config")
+    lint("--baseline", "../known.json")
+
+
+def test_an_older_baseline_is_read_in_its_folder() -> None:
+    written("a.env", f"A={keys.openai()}\n")
+    (found,) = json.loads(lint("--format", "json", status=1).stdout)["findings"]
+    entry = {"path": found["path"], "rule": found["rule"], "digest": found["digest"]}
+    written("known.json", json.dumps({"format": 1, "findings": [entry]}))
+    lint("--baseline", "known.json")
+    lint("--baseline", "known.json", "--update-baseline")
+    assert json.loads(Path("known.json").read_text("utf-8"))["format"] == 2
+    lint("--baseline", "known.json")
+
+
 def test_rules_of_the_user_are_searched_for_as_well() -> None:
     rule = "[[rules]]\nid = 'acme'\ndescription = 'an Acme token'\nregex = 'acme-[0-9]{8}'\nkeywords = ['acme-']\n"
     written("ours.toml", rule)

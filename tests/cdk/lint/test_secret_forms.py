@@ -462,6 +462,17 @@ def test_a_secret_is_found_in_every_place_of_a_list() -> None:
     assert [one.line for one in found(f"MISTRAL_API_KEYS = {json.dumps(secrets, indent=1)}\n")] == [2, 3, 4]
 
 
+def test_a_list_is_read_to_its_end() -> None:
+    secrets = [some(ALNUM, 32) for _ in range(40)]
+    assert len(found(f"MISTRAL_API_KEYS = {json.dumps(secrets, indent=1)}\n{'word ' * 99}\n{secrets[0]}")) == 40
+
+
+def test_rows_leave_out_names() -> None:
+    names = "get_the_name_of_something theNameOfSomethingInAnotherCase TheNameOfSomethingInAnotherCase"
+    others = "sk-helicone-abcdefgh-abcdefg NAMES_OF_SOME_CONSTANTS AbCdEfGhIjKlMnOpQrStUvWx abcdefghijklmnopqrstuvwxyz0"
+    assert long_rows(f"{names} {others}").all.split() == others.split()
+
+
 @pytest.mark.parametrize("between", [" ", "\n  ", "\n  login me\n  "])
 def test_a_password_of_netrc_is_found_by_its_host(between: str) -> None:
     (one,) = found(f"machine api.wandb.ai{between}password {some(HEX, 40)}\n")

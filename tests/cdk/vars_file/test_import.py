@@ -176,6 +176,7 @@ REFERENCES = [
     "`pass show openai`",
     "$HF_PROD",
     "Bearer $HF_PROD",
+    '"it\'s $HF_PROD"',
     "'${HF_PROD}'",
     '"op://Private/OpenAI/credential"',
     '"@Microsoft.KeyVault(SecretUri=https://x.vault.azure.net/secrets/openai)"',
@@ -198,6 +199,9 @@ REFERENCES = [
 LITERALS = [
     "pa$$5",
     "a$1b",
+    "'a$lit'",
+    "'$(literally)'",
+    "'a `literal` b'",
     "postgresql://user:pass@host/db",
     "https://example.com/x",
     "a`b",
@@ -219,7 +223,7 @@ def test_a_reference_is_not_mistaken_for_the_secret(bao: Bao, importing: Importi
 def test_what_only_resembles_a_reference_is_a_value(bao: Bao, importing: Importing) -> None:
     Path(".env").write_text("".join(f"V{number}={value}\n" for number, value in enumerate(LITERALS)))
     importing("dotenv", ".env")
-    assert decrypted(bao, TARGET) == {f"v{number}": value for number, value in enumerate(LITERALS)}
+    assert decrypted(bao, TARGET) == {f"v{number}": value.strip("'") for number, value in enumerate(LITERALS)}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
@@ -430,6 +434,19 @@ def test_the_password_is_asked_for_on_a_terminal(bao: Bao, mount: str, tmp_path:
     assert decrypted(bao, TARGET) == {"a": OPENAI}
 
 
+def test_a_number_that_yaml_reads_in_another_form_is_named(importing: Importing, password: list[str]) -> None:
+    texts = {"a": "16", "b": "1.5", "c": "-3", "d": "0644", "e": "1_000", "f": "0x10", "g": "1:30"}
+    Path("vault.yml").write_text(vaulted("".join(f"{name}: {text}\n" for name, text in texts.items())))
+    stderr = importing("ansible-vault", "vault.yml", *password, status=1).stderr
+    assert [line.split(" is a number: ")[0].strip() for line in stderr.splitlines()[1:4]] == [
+        "a (line 1)",
+        "b (line 2)",
+        "c (line 3)",
+    ]
+    named = "d (line 4), e (line 5), f (line 6), g (line 7) (4 values)"
+    assert f"{named} are numbers that YAML reads in another form" in stderr
+
+
 def test_values_that_are_not_text_are_named_and_decided_on(bao: Bao, importing: Importing, password: list[str]) -> None:
     text = """
         openai: {key: one, organisation: two}
@@ -450,7 +467,7 @@ def test_values_that_are_not_text_are_named_and_decided_on(bao: Bao, importing: 
         "vault.yml: 11 decisions needed. Nothing was written.",
         "openai contains nested values: use --flatten to import them as openai_key and so on, or --skip openai",
         "tokens contains nested values: use --flatten to import them as tokens_0",
-        "port (line 4) is a number: use --as-text to import it as it is written, or --skip port",
+        "port (line 4) is a number that YAML reads in another form: use --as-text to import it as it is written",
         "flag (line 5) is true or false",
         "day (line 6) is a date",
         "nothing (line 7) contains nothing",

@@ -11,6 +11,8 @@ import stat
 import struct
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -230,6 +232,39 @@ def test_a_new_file_that_somebody_swaps_is_noticed(path: Path) -> None:
         temporary.write_text("theirs")
         with pytest.raises(replacing.ChangedMeanwhile):
             new.place(file)
+
+
+def test_runs_of_several_users_take_turns(path: Path) -> None:
+    """The lock that they share is that of the folder, as a run of another user would hold it."""
+    path.write_text("old")
+    other = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+
+    def finish() -> None:
+        path.with_name("theirs").write_text("theirs")
+        path.with_name("theirs").replace(path)
+        os.close(other)
+
+    with opened(path) as file:
+        turn = threading.Timer(0.2, finish)
+        turn.start()
+        with pytest.raises(replacing.ChangedMeanwhile):
+            file.replace(b"ours")
+        turn.join()
+    assert path.read_text() == "theirs"
+
+
+def test_who_keeps_a_folder_locked_delays_a_run_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replacing, "_others", {"seconds": 0.3})
+    other = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    begin = time.monotonic()
+    for turn in range(5):
+        with opened(path) as file:
+            file.replace(f"{turn}".encode())
+    os.close(other)
+    assert path.read_text() == "4"
+    assert 0.2 < time.monotonic() - begin < 1.5
 
 
 def test_what_killed_runs_left_is_swept_and_what_is_being_written_is_not(path: Path) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -17,6 +17,7 @@ from mlkeys._commands.scanning import found_in_time
 from mlkeys._commands.vars_file.env_files import named_by_compose
 from mlkeys._commands.vars_file.writes import Planned, Target, target
 from mlkeys._errors import MlkeysError
+from mlkeys._lint.findings import Finding
 from mlkeys._lint.fixing.file_kinds import DOTENV, kind_of
 from mlkeys._lint.fixing.loading import is_apart, loading
 from mlkeys._lint.fixing.moving import Move, Moves, moves_in, variables
@@ -38,7 +39,7 @@ class Aim:
     backend: str | None
 
 
-def moved(tree: Worktree, patterns: Patterns, aim: Aim, allowed: Collection[str]) -> list[str]:
+def moved(tree: Worktree, patterns: Patterns, aim: Aim, allowed: Container[Finding]) -> list[str]:
     """Move what can be moved, and say what was moved and what was not. Secrets are stored before they are removed.
 
     Raises:
@@ -108,7 +109,7 @@ def _used(tree: Worktree, to: Path) -> UsedNames:
 def _decided(
     texts: dict[str, str],
     patterns: Patterns,
-    allowed: Collection[str],
+    allowed: Container[Finding],
     named: Mapping[str, str],
     to: Path,
     reserved: Collection[str],

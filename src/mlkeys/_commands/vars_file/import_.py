@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +136,9 @@ def dotenv(source: Path, **options: Any) -> None:
       mlkeys import dotenv .env --to group_vars/all/keys.transit.yml --key ml-api-key
       mlkeys import dotenv .env --to keys.transit.yml --only OPENAI_API_KEY --prefix dev_
     """
-    from mlkeys._import.dotenv_source import REFERENCE, dotenv_values
+    from mlkeys._import.dotenv_source import REFERENCE_ANYWHERE, dotenv_values
 
-    run_import_of_text(source, dotenv_values, REFERENCE, options)
+    run_import_of_text(source, partial(dotenv_values, in_shell=True), REFERENCE_ANYWHERE, options)
 
 
 for _source_command in import_more.COMMANDS:

@@ -14,6 +14,7 @@ from mlkeys._import.values import NOTHING, SCALARS, TEXT, Value
 from mlkeys._import.yaml_source import yaml_values
 
 _COMMENT = re.compile(r"[ \t]*#")
+_ONLY_COMMENT = re.compile(r"[a-z_][a-z0-9_]*:[ \t]+#")
 
 # No value is folded.
 _WIDTH = 1_000_000_000
@@ -66,12 +67,15 @@ def parsed(text: str, name_problems: NameProblems) -> dict[str, str]:
     """
     found: dict[str, Value] = {}
     problems = []
-    for value in _values(text):
+    values = _values(text)
+    lost = list(_lost(text))
+    explained = {line for line, _ in lost}
+    for value in values:
         problem = _problem(value, found, name_problems)
-        if problem:
+        if problem and not (not value.text and value.line in explained):
             problems.append(f"  line {value.line}: {problem}")
         found.setdefault(value.path[0], value)
-    problems += [f"  line {line}: {problem}" for line, problem in _lost(text)]
+    problems += [f"  line {line}: {problem}" for line, problem in lost]
     if problems:
         raise MlkeysError("\n".join(dict.fromkeys(["The text has errors:", *problems])))
     return {name: value.text for name, value in found.items()}
@@ -94,6 +98,11 @@ def _lost(text: str) -> Iterator[tuple[int, str]]:
     """Lines where YAML takes a part of a value for something else, or joins its lines."""
     import yaml
 
+    yield from (
+        (number, "put a value that begins with # in quotes")
+        for number, line in enumerate(text.split("\n"), 1)
+        if _ONLY_COMMENT.match(line)
+    )
     # This loader refuses some texts that the other one reads; its message contains the line.
     with suppress(yaml.YAMLError):
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
@@ -101,6 +110,8 @@ def _lost(text: str) -> Iterator[tuple[int, str]]:
             line = token.end_mark.line
             if isinstance(token, yaml.AnchorToken):
                 yield line + 1, "put a value that begins with & in quotes"
+            elif isinstance(token, yaml.TagToken):
+                yield line + 1, "put a value that begins with ! in quotes"
             elif isinstance(token, yaml.ScalarToken) and token.style != "|" and token.start_mark.line != line:
                 # YAML would join them by spaces.
                 yield token.start_mark.line + 1, _AS_A_BLOCK

@@ -109,7 +109,7 @@ def moves_in(
     patterns: Patterns,
     known: Mapping[str, str],
     taken: Container[str],
-    allowed: Container[str],
+    allowed: Container[Finding],
     loading: Loading | None = None,
     reserved: Container[str] = (),
 ) -> Moves:
@@ -117,7 +117,7 @@ def moves_in(
     Args:
         known: the secrets that variables already stand for.
         taken: names that stand for another secret in the file that they move to.
-        allowed: the digests of findings that are to stay.
+        allowed: the findings that are to stay.
         loading: what is known about the file that they move to.
         reserved: names that are used for something else, which no secret may get that can have another.
     """
@@ -127,7 +127,7 @@ def moves_in(
     done: list[Move] = []
     left: list[tuple[int, str]] = []
     for one, found, scalar in _placed(text, path, kind, patterns):
-        if one.digest in allowed or any(move.start <= found.start < move.end for move in done):
+        if one in allowed or any(move.start <= found.start < move.end for move in done):
             continue
         reason = _reason(text, path, kind, found, scalar) or loaded.reason
         if not reason and kind == DOTENV and loading and loading.named_by:
