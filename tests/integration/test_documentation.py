@@ -50,6 +50,7 @@ def namespace(bao: Bao) -> Iterator[str]:
     bao.done("POST", f"sys/namespaces/{name}", {})
     bao.done("POST", f"{name}/sys/mounts/transit", {"type": "transit"})
     bao.done("POST", f"{name}/transit/keys/ml-api-key", {"derived": True})
+    bao.done("POST", f"{name}/transit/keys/releases", {"type": "ed25519"})
     bao.done("POST", f"{name}/sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
     bao.done("POST", f"{name}/sys/auth/approle", {"type": "approle"})
     bao.done("POST", f"{name}/auth/approle/role/llm-gateways", {})

@@ -81,6 +81,8 @@ PURE = (
     "_transit/timestamps",
     "_transit/item_errors",
     "_access/approle_plan",
+    "_lookup/request",
+    "_lookup/results",
     "_lookup/terms",
     "_backup/file",
     "_vars_file/entries",
