@@ -16,6 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -134,15 +135,20 @@ def test_a_cmac_is_refused_where_the_server_has_none(engine: str, lookup: Lookup
 # Known answers
 
 
-def imported(bao: Bao, engine: str, name: str, material: bytes, **attributes: object) -> None:
+def imported(
+    bao: Bao, engine: str, name: str, material: bytes, *, token: str | None = None, **attributes: object
+) -> None:
     """Import key material as the server wants it: wrapped with an ephemeral key, which the server's own key wraps."""
-    pem = bao.done("GET", f"{engine}/wrapping_key")["data"]["public_key"]
+    pem = bao.request("GET", f"{engine}/wrapping_key", token=token)[1]["data"]["public_key"]
     wrapping = serialization.load_pem_public_key(pem.encode())
     assert isinstance(wrapping, rsa.RSAPublicKey)
     ephemeral = os.urandom(32)
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
     sent = wrapping.encrypt(ephemeral, oaep) + aes_key_wrap_with_padding(ephemeral, material)
-    bao.done("POST", f"{engine}/keys/{name}/import", {"ciphertext": base64.b64encode(sent).decode(), **attributes})
+    # A key that exists gets another version.
+    does = "import" if bao.request("GET", f"{engine}/keys/{name}", token=token)[0] == 404 else "import_version"
+    body = {"ciphertext": base64.b64encode(sent).decode(), **attributes}
+    assert bao.request("POST", f"{engine}/keys/{name}/{does}", body, token)[0] == 204
 
 
 def encoded(content: bytes) -> str:
@@ -399,3 +405,27 @@ def test_a_value_that_is_too_large_is_named_with_its_size(engine: str, lookup: L
 )
 def test_options_that_do_not_go_together(lookup: Lookup, options: dict[str, Any], message: str) -> None:
     assert refusal(lookup, VALUE, **{"key": "ed25519", **options}).startswith(message)
+
+
+# With a token that has one right
+
+
+def test_each_grant_is_enough_for_its_operations(bao: Bao, engine: str, lookup: Lookup, mint_token: Any) -> None:
+    def token(use: str, key: str) -> str:
+        return str(mint_token(hcl(grant_rules(use, engine, key))))
+
+    signer, verifier = token("sign", "ed25519"), token("verify", "ed25519")
+    [signature] = lookup(VALUE, key="ed25519", operation="sign", token=signer)
+    proof = {"value": VALUE, "signature": signature}
+    assert lookup(proof, key="ed25519", operation="verify", token=verifier) == [True]
+    maker = token("datakey", "aes256-gcm96")
+    for kind in ("plaintext", "wrapped"):
+        assert lookup(key="aes256-gcm96", operation="datakey", type=kind, token=maker)[0]["key_version"] == 1
+    for use, term, operation in ((verifier, VALUE, "sign"), (signer, proof, "verify"), (maker, VALUE, "datakey")):
+        assert refusal(lookup, term, key="ed25519", operation=operation, token=use).startswith("Permission denied")
+    importer = token("import", "granted")
+    for _version in range(2):
+        imported(bao, engine, "granted", os.urandom(32), token=importer)
+    assert bao.done("GET", f"{engine}/keys/granted")["data"]["latest_version"] == 2
+    for path in ("keys/granted/rotate", "keys/granted/config", "encrypt/granted", "export/encryption-key/granted"):
+        assert bao.request("POST", f"{engine}/{path}", {}, importer)[0] == 403
