@@ -17,6 +17,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.ciphertexts import may_be_of
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -130,6 +131,16 @@ def test_a_cmac_is_refused_where_the_server_has_none(engine: str, lookup: Lookup
     said = refusal(lookup, VALUE, key="aes256-gcm96", operation="cmac", mac_length=8)
     path = f"{engine}/cmac/aes256-gcm96"
     assert said == f"The server has no operation for '{path}': only Vault Enterprise computes CMACs. Use hmac."
+
+
+def test_what_the_server_encrypts_may_be_of_its_key(bao: Bao, engine: str, lookup: Lookup) -> None:
+    bao.done("POST", f"{engine}/keys/convergent", {"derived": True, "convergent_encryption": True})
+    for kind in (*CAN["encrypt"], "convergent"):
+        key = bao.done("GET", f"{engine}/keys/{kind}")["data"]
+        for value in ("", VALUE):
+            [text] = lookup(value, key=kind, operation="encrypt", context="c")
+            assert may_be_of(text, key)
+            assert not may_be_of(text.replace(":v1:", ":v2:"), key)
 
 
 # Known answers
