@@ -25,6 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_error
     meaning,
     missing_operation,
     too_large,
+    too_long,
     wrong_type,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
@@ -226,7 +227,7 @@ class BatchRequests:
 def _explained(path: str, refused: ServerError, bodies: Sequence[Mapping[str, Any]]) -> ServerError:
     """The refusal of a request whose parts would be refused as well, as advice that one can act on."""
     words = "; ".join(refused.reasons)
-    advice = wrong_type(path, words) or missing_operation(path, refused.status, words)
+    advice = wrong_type(path, words) or missing_operation(path, refused.status, words) or too_long(path, words)
     if refused.status == HTTP_TOO_LARGE:
         advice = too_large(path, sum(_weight(body)[1] for body in bodies))
     return ServerError(advice, refused.status, refused.reasons) if advice else refused

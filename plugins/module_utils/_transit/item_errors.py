@@ -111,6 +111,16 @@ def too_large(path: str, size: int) -> str:
     )
 
 
+def too_long(path: str, words: str) -> str:
+    """For the words of Vault that a text in a request is too long, a sentence; else empty."""
+    if "exceeds allowed length" not in words:
+        return ""
+    return (
+        f"The server refused a value at '{path}' because of its length: Vault accepts 1 MiB in one value unless "
+        "max_json_string_value_length of its listener is set."
+    )
+
+
 def meaning(words: str) -> str:
     """The server's words for a failed item as advice that one can act on."""
     for sign, advice in _MEANINGS:
