@@ -20,9 +20,15 @@ requirements:
 options:
   _terms:
     description:
-      - The values. Plaintext for O(operation=encrypt) and O(operation=hmac), ciphertext for the others.
+      - The values. Ciphertext for O(operation=decrypt) and O(operation=rewrap), plaintext for the others.
       - A term is a string, a list of terms, or a dictionary with C(value) and any of C(name) (for messages),
-        C(context), C(associated_data) and C(key_version), which override the options of the same names.
+        C(context), C(associated_data) and C(key_version), which override the options of the same names, as far as the
+        operation has them.
+      - With O(operation=verify), a dictionary with C(value) and C(signature). With O(operation=verify_hmac), one with
+        C(value) and C(hmac).
+      - With O(operation=random), a number of bytes. Without terms, the lookup returns one result of O(bytes) bytes.
+      - With O(operation=datakey), the name of a data key for messages, or a dictionary without C(value). The lookup
+        returns one data key for each term, and one without terms.
       - With O(kv_path), the names of the secrets, or of the fields with O(operation=kv_get).
       - With O(operation=read) and no terms, the lookup returns the whole document, a dictionary like an encrypted vars
         file.
@@ -37,26 +43,42 @@ options:
       - V(encrypt) returns a new ciphertext in every run. To keep the ciphertext while the plaintext is the same, use
         M(mlkeys.transit.vault_transit_vars).
       - V(rewrap) returns ciphertext of the key's latest version. The plaintext does not leave the server.
-      - V(hmac) returns a fingerprint (sha2-256) that is always the same for the same value and key version.
+      - V(hmac) returns a fingerprint that is always the same for the same value and key version. V(verify_hmac) returns
+        whether a fingerprint is that of the value.
+      - V(sign) returns a signature by an asymmetric key. V(verify) returns whether a signature is that of the value.
+      - V(cmac) returns a CMAC. Only Vault Enterprise has this operation.
+      - V(hash) returns a digest, without a key, with one request per term.
+      - V(random) returns random bytes of the server as text, with one request per term. They are secret if you use them
+        as one, and Ansible does not know that. See the notes.
+      - V(datakey) returns a dictionary with a new data key, with one request per term - C(ciphertext), C(key_version),
+        and with O(type=plaintext) C(plaintext), in base64. To get the plaintext later, decrypt the ciphertext with
+        O(encoding=base64).
       - V(read) requires O(kv_path) and returns ciphertext as it is stored. It needs no permission to decrypt.
       - V(kv_get) requires O(kv_path) and returns fields of any secret in a KV engine (version 2) as they are stored,
         which may be plaintext. Use it to encrypt what is in such an engine.
     type: str
     choices:
+      - cmac
+      - datakey
       - decrypt
       - encrypt
+      - hash
       - hmac
       - kv_get
+      - random
       - read
       - rewrap
+      - sign
+      - verify
+      - verify_hmac
     default: decrypt
   key:
     description:
       - Name of the key.
       - If the token may read the key, O(operation=encrypt) first checks that it exists, so that a mistyped name does
         not create a key.
-      - Required unless O(operation) is V(kv_get) or V(read). With O(kv_path), O(key) and O(backend) must be those that
-        the document names.
+      - Required unless O(operation) is V(hash), V(kv_get), V(random) or V(read).
+      - With O(kv_path), O(key) and O(backend) must be those that the document names.
     type: str
   kv_path:
     description:
@@ -80,18 +102,118 @@ options:
     type: str
   key_version:
     description:
-      - Version of the key to encrypt, rewrap or fingerprint with. V(0) is the latest.
+      - Version of the key to encrypt, rewrap, sign or fingerprint with. V(0) is the latest.
     type: int
     default: 0
   encoding:
     description:
       - How plaintext is encoded, in terms and in results.
-      - Use V(base64) for binary values.
+      - Use V(base64) for binary values, such as digests with O(prehashed).
     type: str
     choices:
       - base64
       - utf-8
     default: utf-8
+  term_errors:
+    description:
+      - What to do about single terms that fail, for example because a ciphertext is damaged.
+      - V(strict) fails. V(warn) shows a warning and V(ignore) logs a message. Both return V(null) in the place of each
+        term that failed, and the results of the others.
+      - What concerns all terms, such as a server that does not respond or a key that does not exist, fails in any case.
+      - Ansible does not pass its own C(errors) to plugins. With C(errors=ignore) or C(errors=warn), one term that fails
+        empties the whole result.
+    type: str
+    choices:
+      - ignore
+      - strict
+      - warn
+    default: strict
+  hash_algorithm:
+    description:
+      - The hash algorithm of O(operation=sign), O(operation=verify), O(operation=hmac), O(operation=verify_hmac) and
+        O(operation=hash). By default, the server uses V(sha2-256).
+      - A key of type C(ed25519) always uses the algorithm of its standard. The server ignores this option then.
+      - V(none) requires O(prehashed=true) and O(signature_algorithm=pkcs1v15).
+    type: str
+    aliases:
+      - algorithm
+    choices:
+      - none
+      - sha1
+      - sha2-224
+      - sha2-256
+      - sha2-384
+      - sha2-512
+      - sha3-224
+      - sha3-256
+      - sha3-384
+      - sha3-512
+  signature_algorithm:
+    description:
+      - The signature algorithm of RSA keys. By default, the server uses V(pss).
+    type: str
+    choices:
+      - pkcs1v15
+      - pss
+  marshaling_algorithm:
+    description:
+      - The form of signatures of ECDSA keys. By default, the server uses V(asn1). V(jws) is the form of JSON Web
+        Signatures.
+    type: str
+    choices:
+      - asn1
+      - jws
+  salt_length:
+    description:
+      - The length of the salt of PSS signatures of RSA keys - C(auto), C(hash), or a number of bytes. By default, the
+        server uses C(auto).
+    type: str
+  prehashed:
+    description:
+      - Whether the values are already digests of O(hash_algorithm). Pass them with O(encoding=base64).
+      - The server ignores this option for keys of type C(ed25519), and signs the digest as any other value.
+    type: bool
+  mac_length:
+    description:
+      - Number of bytes of a CMAC. By default, the server returns the whole CMAC.
+    type: int
+  type:
+    description:
+      - Whether O(operation=datakey) returns the data key in plaintext as well. The default is V(wrapped).
+    type: str
+    choices:
+      - plaintext
+      - wrapped
+  bits:
+    description:
+      - Size of a data key. By default, the server uses V(256).
+    type: int
+    choices:
+      - 128
+      - 256
+      - 512
+  bytes:
+    description:
+      - How many bytes O(operation=random) returns if there are no terms. The default is 32, and the server allows
+        131072 at most.
+    type: int
+  source:
+    description:
+      - Where random bytes come from. V(seal) requires a server with an external source of entropy. By default, the
+        server uses V(platform).
+    type: str
+    choices:
+      - all
+      - platform
+      - seal
+  format:
+    description:
+      - The form of the results of O(operation=hash), by default V(hex), and of O(operation=random), by default
+        V(base64).
+    type: str
+    choices:
+      - base64
+      - hex
 extends_documentation_fragment:
   - mlkeys.transit._auth
   - mlkeys.transit._auth.plugins
@@ -100,8 +222,9 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
-  - Decrypted values are plaintext. C(--diff) shows them in the diff of a template, so set C(diff=false) and
-    C(no_log=true) on such tasks, or deliver the ciphertext and decrypt it where it is used.
+  - Decrypted values, data keys with O(type=plaintext) and random bytes are plaintext. C(--diff) shows them in the diff
+    of a template, so set C(diff=false) and C(no_log=true) on such tasks, or deliver the ciphertext and decrypt it where
+    it is used. Do not put them in facts that a fact cache stores.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
   - module: mlkeys.transit.vault_transit_key
@@ -139,11 +262,62 @@ EXAMPLES = r"""
     msg: >-
       {{ lookup('mlkeys.transit.vault_transit', ciphertext, operation='rewrap',
                 key='ml-api-key', context='openai_api_key') }}
+
+- name: Decrypt what can be decrypted
+  ansible.builtin.assert:
+    that:
+      - texts[0].endswith('-key')
+      - texts[1] is none
+    quiet: true
+  vars:
+    texts: >-
+      {{ query('mlkeys.transit.vault_transit', ciphertext, 'damaged', key='ml-api-key', context='openai_api_key',
+               term_errors='ignore') }}
+
+- name: Sign a release
+  ansible.builtin.set_fact:
+    signature: "{{ lookup('mlkeys.transit.vault_transit', 'release 1.0', operation='sign', key='releases') }}"
+
+- name: Check the signature
+  ansible.builtin.assert:
+    that:
+      - query('mlkeys.transit.vault_transit', signed, operation='verify', key='releases') == [true]
+  vars:
+    signed:
+      value: release 1.0
+      signature: "{{ signature }}"
+
+- name: Check a fingerprint
+  ansible.builtin.assert:
+    that:
+      - query('mlkeys.transit.vault_transit', marked, operation='verify_hmac', key='releases') == [true]
+  vars:
+    marked:
+      value: release 1.0
+      hmac: "{{ fingerprint }}"
+    fingerprint: "{{ lookup('mlkeys.transit.vault_transit', 'release 1.0', operation='hmac', key='releases') }}"
+
+- name: Show a digest that the server computes
+  ansible.builtin.debug:
+    msg: "{{ lookup('mlkeys.transit.vault_transit', 'release 1.0', operation='hash', hash_algorithm='sha2-512') }}"
+
+- name: Make a data key, of which only the ciphertext is kept
+  ansible.builtin.set_fact:
+    data_key: >-
+      {{ lookup('mlkeys.transit.vault_transit', operation='datakey', key='ml-api-key', context='archive').ciphertext }}
+
+- name: Encrypt a new random password without showing it
+  ansible.builtin.set_fact:
+    password_ciphertext: >-
+      {{ lookup('mlkeys.transit.vault_transit', lookup('mlkeys.transit.vault_transit', operation='random', bytes=24),
+                operation='encrypt', key='ml-api-key', context='database_password') }}
 """
 
 RETURN = r"""
 _raw:
-  description: The results, in the order of the terms.
+  description:
+    - The results, in the order of the terms. V(true) or V(false) for O(operation=verify) and O(operation=verify_hmac),
+      dictionaries for O(operation=datakey), else text.
   type: list
   elements: raw
   sample:
@@ -154,13 +328,14 @@ from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.operations import look_up
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options, run
+from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.request import OWN_OPTIONS
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options, report, run
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import decrypted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
 
 _OPTIONS = (
     *("operation", "key", "backend", "context", "associated_data", "key_version", "encoding"),
-    *("kv_path", "kv_mount"),
+    *("kv_path", "kv_mount", "term_errors", *OWN_OPTIONS),
 )
 
 
@@ -174,4 +349,5 @@ class LookupModule(LookupBase):
         configured = templated_variables(self.load_name, variables or {}, self._templar)
         self.set_options(var_options=configured, direct=kwargs)
         options = {name: self.get_option(name) for name in _OPTIONS}
-        return run(connection_options(self.get_option), lambda client: look_up(client, decrypted(terms), options))
+        given = decrypted(terms)
+        return run(connection_options(self.get_option), lambda client: look_up(client, given, options, report))

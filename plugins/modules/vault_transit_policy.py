@@ -48,8 +48,10 @@ options:
       allow:
         description:
           - V(encrypt), V(decrypt), V(rewrap), V(hmac) and V(sign) allow the server's operations of the same names.
-          - V(verify) allows to check whether a stored value is unchanged (C(hmac) and C(verify)).
+          - V(verify) allows to check signatures, and whether a stored value is unchanged (C(hmac) and C(verify)).
             M(mlkeys.transit.vault_transit_vars) needs it together with V(encrypt) and V(rewrap).
+          - V(datakey) allows to make data keys, in plaintext as well. To decrypt stored ones later takes V(decrypt).
+          - V(import) allows to import the key or a version of it, to read it, and to read the engine's wrapping key.
           - V(read) allows M(mlkeys.transit.vault_transit_key_info).
           - V(rotate) allows everything that C(mlkeys rotate) and C(mlkeys status) do - to read and rotate the key, to
             rewrap its ciphertexts, to set its C(min_decryption_version) and C(min_encryption_version) and no other
@@ -67,10 +69,12 @@ options:
         required: true
         choices:
           - backup
+          - datakey
           - decrypt
           - delete
           - encrypt
           - hmac
+          - import
           - provision
           - read
           - rewrap

@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.collection import ROOT
 
-FOLDERS = {"module": "modules", "lookup": "lookup", "vars": "vars", "filter": "filter", "callback": "callback"}
+FOLDERS = {"module": "modules", **{kind: kind for kind in ("lookup", "vars", "filter", "test", "callback")}}
 PLUGINS = {kind: sorted(path.stem for path in (ROOT / "plugins" / FOLDERS[kind]).glob("*.py")) for kind in FOLDERS}
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 
@@ -65,7 +65,7 @@ def check_plugin(kind: str, name: str, page: dict[str, Any]) -> None:
     assert {part for part in parts if not doc.get(part)} == set(), name
     assert incomplete(doc.get("options", {})) == [], name
     assert page["examples"].strip(), name
-    if kind in ("module", "lookup", "filter"):
+    if kind in ("module", "lookup", "filter", "test"):
         assert page["return"], name
         assert all(facts["description"] and facts["type"] for facts in page["return"].values()), name
     if kind == "module":

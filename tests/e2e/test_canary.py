@@ -142,17 +142,30 @@ def test_provisioning_rerun_rotation_and_check_mode_are_silent(provisioned: Cana
     canary.assert_silent()
 
 
-def test_decrypting_with_the_lookup_is_silent(provisioned: Canary) -> None:
+def test_decrypting_and_making_secrets_with_the_lookup_is_silent(provisioned: Canary, tmp_path: Path) -> None:
     canary = provisioned
     playbook = canary.root / "decrypt.yml"
+    common = f"backend=ml_keys_engine, key='{KEY}', context='openai_api_key'"
     playbook.write_text(
         f"""
 - hosts: gateway-a
   gather_facts: false
   tasks:
     - ansible.builtin.assert:
-        that: lookup('mlkeys.transit.vault_transit', openai_api_key, backend=ml_keys_engine, key='{KEY}',
-          context='openai_api_key') == lookup('ansible.builtin.env', 'OPENAI_API_KEY')
+        that: lookup('mlkeys.transit.vault_transit', openai_api_key, {common}) ==
+          lookup('ansible.builtin.env', 'OPENAI_API_KEY')
+    - mlkeys.transit.vault_transit_file:
+        path: {tmp_path}/random
+        content: "{{{{ lookup('mlkeys.transit.vault_transit', operation='random', backend=ml_keys_engine) }}}}"
+    - mlkeys.transit.vault_transit_file:
+        path: {tmp_path}/data key
+        content: >-
+          {{{{ lookup('mlkeys.transit.vault_transit', operation='datakey', type='plaintext', {common}).plaintext }}}}
+    - ansible.builtin.debug:
+        msg: >-
+          {{{{ query('mlkeys.transit.vault_transit', 'good', {{'key_version': 99}}, operation='datakey',
+                    type='plaintext', {common}) }}}}
+      ignore_errors: true
     - ansible.builtin.debug:
         msg: "{{{{ lookup('mlkeys.transit.vault_transit', openai_api_key, backend=ml_keys_engine, key='{KEY}',
           context='another') }}}}"
@@ -162,8 +175,13 @@ def test_decrypting_with_the_lookup_is_silent(provisioned: Canary) -> None:
     done = canary.play(playbook)
 
     assert done.returncode != 0
-    assert "ok=1 " in done.stdout
-    canary.assert_silent()
+    assert "ok=4 " in done.stdout
+    assert "datakey failed for 1 of 2 items" in done.stdout + done.stderr
+    # Nobody knew these before.
+    made = {name: (tmp_path / name).read_text(encoding="utf-8") for name in ("random", "data key")}
+    assert {len(base64.b64decode(text)) for text in made.values()} == {32}
+    assert leaking_files(canary.root, {**canary.secrets, **made}) == set()
+    assert leaks(canary.bao.audit_log.read_bytes(), made) == set()
 
 
 FAILURES = """

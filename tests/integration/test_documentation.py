@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The examples of every module, lookup and filter run as they stand, on a real server, without a warning."""
+"""The examples of every module, lookup, filter and test run as they stand, on a real server, without a warning."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.server import Bao
 
 DOCUMENTED = sorted(
     (kind, path.stem)
-    for kind, folder in (("module", "modules"), ("lookup", "lookup"), ("filter", "filter"))
+    for kind, folder in (("module", "modules"), ("lookup", "lookup"), ("filter", "filter"), ("test", "test"))
     for path in (ROOT / "plugins" / folder).glob("*.py")
 )
 
@@ -50,6 +50,7 @@ def namespace(bao: Bao) -> Iterator[str]:
     bao.done("POST", f"sys/namespaces/{name}", {})
     bao.done("POST", f"{name}/sys/mounts/transit", {"type": "transit"})
     bao.done("POST", f"{name}/transit/keys/ml-api-key", {"derived": True})
+    bao.done("POST", f"{name}/transit/keys/releases", {"type": "ed25519"})
     bao.done("POST", f"{name}/sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
     bao.done("POST", f"{name}/sys/auth/approle", {"type": "approle"})
     bao.done("POST", f"{name}/auth/approle/role/llm-gateways", {})

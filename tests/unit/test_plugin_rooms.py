@@ -14,7 +14,7 @@ from tests.support.imports import heavy, imported, outside
 
 PLUGINS = ROOT / "plugins"
 OURS = "ansible_collections.mlkeys.transit.plugins."
-WITH_CODE = ("module_utils", "plugin_utils", "modules", "action", "callback", "filter", "lookup", "vars")
+WITH_CODE = ("module_utils", "plugin_utils", "modules", "action", "callback", "filter", "lookup", "test", "vars")
 
 #: What each room may import of the others. A new room needs a row here.
 ROOMS: dict[str, set[str]] = {
@@ -39,6 +39,7 @@ ROOMS: dict[str, set[str]] = {
     "callback": {"_connection", "_controller"},
     "filter": {"_shared", "_connection", "_controller", "_hosts", "_fleet"},
     "lookup": {"_shared", "_connection", "_lookup", "_controller", "_fleet"},
+    "test": {"_controller"},
     "vars": {"_shared", "_connection", "_vars_file", "_controller"},
 }
 
@@ -55,7 +56,7 @@ OUTSIDE: dict[str, set[str]] = {
     # The controller has both.
     "plugin_utils": {"ansible", "yaml"},
     "plugin_utils/_fleet": {"jinja2"},
-    **{name: {"ansible"} for name in ("modules", "action", "callback", "filter", "lookup", "vars")},
+    **{name: {"ansible"} for name in ("modules", "action", "callback", "filter", "lookup", "test", "vars")},
 }
 
 PURE = (
@@ -81,6 +82,8 @@ PURE = (
     "_transit/timestamps",
     "_transit/item_errors",
     "_access/approle_plan",
+    "_lookup/request",
+    "_lookup/results",
     "_lookup/terms",
     "_backup/file",
     "_vars_file/entries",

@@ -11,12 +11,31 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item, item_label
 
-_TERM_FIELDS = ("value", "name", "context", "associated_data", "key_version")
+# What a signature or a fingerprint is checked against has one of these.
+_PROOFS = ("signature", "hmac")
+
+
+class Asked(NamedTuple):
+    """A term as the lookup understands it.
+
+    Attributes:
+        label: its name in messages.
+        ask: what to ask the server for, ``None`` where there is a problem.
+        problem: why it cannot be right, else empty.
+    """
+
+    label: str
+    ask: Any = None
+    problem: str = ""
+
+    def __repr__(self) -> str:
+        # All else may be secret.
+        return f"Asked(label={self.label!r})"
 
 
 @dataclass(frozen=True)
@@ -27,6 +46,7 @@ class TermDefaults:
         plaintext: whether the values are plaintext; else they are ciphertext.
         rewrap: whether the values are to rewrap, which the server cannot do with associated data.
         base64: whether plaintext is base64.
+        fields: what a term may have.
     """
 
     plaintext: bool
@@ -35,6 +55,7 @@ class TermDefaults:
     context: Any = field(default=None, repr=False)
     associated_data: Any = field(default=None, repr=False)
     key_version: Any = 0
+    fields: tuple[str, ...] = ("value", "name", "context", "associated_data", "key_version")
 
 
 def items_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Item]:
@@ -43,21 +64,56 @@ def items_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Item]:
     Raises:
         InvalidOption: with every term that cannot be right.
     """
-    items, problems = [], []
-    for index, term in enumerate(flat(terms)):
-        fields = term if isinstance(term, Mapping) else {"value": term}
-        label = item_label(index, str(fields.get("name") or ""))
-        problem = _term_problem(fields, defaults)
-        if problem:
-            problems.append(f"{label}: {problem}")
-            continue
-        try:
-            items.append(_item(fields, defaults))
-        except ValueError as error:
-            problems.append(f"{label}: {error}")
+    asked = asked_from(terms, defaults)
+    refuse_problems(asked)
+    return [one.ask for one in asked]
+
+
+def asked_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Asked]:
+    """The terms, each as an item of a batch, or with the reason why it cannot be right."""
+    return [_asked(index, term, defaults) for index, term in enumerate(flat(terms))]
+
+
+def refuse_problems(asked: Sequence[Asked]) -> None:
+    """
+    Raises:
+        InvalidOption: with every term that cannot be right.
+    """
+    problems = [f"{one.label}: {one.problem}" for one in asked if one.problem]
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
-    return items
+
+
+def sizes_from(terms: Sequence[Any], size: int) -> list[Asked]:
+    """Numbers of bytes, one for each term, or the given one where there is no term."""
+    return [_size(index, term) for index, term in enumerate(flat(terms) or [size])]
+
+
+def _size(index: int, term: Any) -> Asked:
+    fields = term if isinstance(term, Mapping) else {"value": term}
+    label = item_label(index, str(fields.get("name") or ""))
+    text = "" if isinstance(fields.get("value"), bool) else str(fields.get("value", "")).strip()
+    if not (text.isascii() and text.isdigit() and int(text)):
+        return Asked(label, problem="it must be a number of bytes")
+    return Asked(label, int(text))
+
+
+def data_keys_from(terms: Sequence[Any], defaults: TermDefaults) -> list[Asked]:
+    """Data keys to make: one for each term, which is a name or a mapping, or one where there is no term."""
+    named = [term if isinstance(term, Mapping) else {"name": term} for term in flat(terms) or [{}]]
+    return [_asked(index, term, defaults) for index, term in enumerate(named)]
+
+
+def _asked(index: int, term: Any, defaults: TermDefaults) -> Asked:
+    fields = term if isinstance(term, Mapping) else {"value": term}
+    label = item_label(index, str(fields.get("name") or ""))
+    problem = _term_problem(fields, defaults)
+    if problem:
+        return Asked(label, problem=problem)
+    try:
+        return Asked(label, _item(fields, defaults))
+    except ValueError as error:
+        return Asked(label, problem=str(error))
 
 
 def flat(terms: Sequence[Any]) -> list[Any]:
@@ -69,18 +125,21 @@ def flat(terms: Sequence[Any]) -> list[Any]:
 
 
 def _term_problem(fields: Mapping[str, Any], defaults: TermDefaults) -> str | None:
-    unknown = [str(name) for name in fields if name not in _TERM_FIELDS]
+    unknown = [str(name) for name in fields if name not in defaults.fields]
     if unknown:
-        return f"'{unknown[0]}' is not known in a term, only {', '.join(_TERM_FIELDS)} are"
-    if not _is_text(fields.get("value")):
+        return f"'{unknown[0]}' is not known in a term, only {', '.join(defaults.fields)} are"
+    if "value" in defaults.fields and not _is_text(fields.get("value")):
         return "its value must be text"
+    for proof in _PROOFS:
+        if proof in defaults.fields and not (_is_text(fields.get(proof)) and fields[proof].strip()):
+            return f"its {proof} is missing: a term of this operation has value and {proof}"
     if defaults.rewrap and fields.get("associated_data", defaults.associated_data):
         return "the server cannot rewrap what is bound to associated data: decrypt and encrypt it"
     return None
 
 
 def _item(fields: Mapping[str, Any], defaults: TermDefaults) -> Item:
-    value = str(fields["value"])
+    value = str(fields.get("value") or "")
     if defaults.plaintext and defaults.base64:
         content = decode_base64(value)
     else:
@@ -92,6 +151,8 @@ def _item(fields: Mapping[str, Any], defaults: TermDefaults) -> Item:
         context=_bytes(fields.get("context", defaults.context)),
         associated_data=_bytes(fields.get("associated_data", defaults.associated_data)),
         key_version=_version(fields.get("key_version", defaults.key_version)),
+        hmac=str(fields.get("hmac") or "").strip(),
+        signature=str(fields.get("signature") or "").strip(),
     )
 
 

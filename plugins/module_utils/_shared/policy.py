@@ -92,11 +92,18 @@ class _Use:
 _USES: dict[str, _Use] = {
     # The key's versions show whether a backup is out of date, and what restoring one would destroy.
     "backup": _Use((("keys/KEY", ("read",)), ("backup/KEY", ("read",)), ("restore/KEY", ("update",)))),
+    # Who gets a data key in plaintext could as well have one without.
+    "datakey": _Use((("datakey/plaintext/KEY", ("update",)), ("datakey/wrapped/KEY", ("update",)))),
     "decrypt": _Use((("decrypt/KEY", ("update",)),), sent="ciphertext"),
     "delete": _Use((("keys/KEY", ("read", "delete")),)),
     # Not `create`, with which a mistyped name would make a key.
     "encrypt": _Use((("encrypt/KEY", ("update",)),), sent="plaintext", versions=True),
     "hmac": _Use((("hmac/KEY", ("update",)),)),
+    # The key's public key, or that it exists, shows whether there is anything to import.
+    "import": _Use(
+        (("keys/KEY", ("read",)), ("keys/KEY/import", ("update",)), ("keys/KEY/import_version", ("update",))),
+        beside=(("ENGINE/wrapping_key", ("read",)),),
+    ),
     "provision": _Use(
         # Creating a key is an update as well.
         (("keys/KEY", ("read", "update")), ("keys/KEY/config", ("update",))),
@@ -132,7 +139,7 @@ _USES: dict[str, _Use] = {
     ),
     "sign": _Use((("sign/KEY", ("update",)),)),
     "trim": _Use((("keys/KEY", ("read",)), ("keys/KEY/trim", ("update",)))),
-    # A stored fingerprint is compared with a new one.
+    # A stored fingerprint is compared with a new one. Signatures take `verify/KEY` alone.
     "verify": _Use((("hmac/KEY", ("update",)), ("verify/KEY", ("update",)))),
 }
 

@@ -18,7 +18,16 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     UnexpectedAnswer,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import FAILS_ALL, NOT_GRANTED, meaning
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import (
+    FAILS_ALL,
+    HTTP_TOO_LARGE,
+    NOT_GRANTED,
+    meaning,
+    missing_operation,
+    too_large,
+    too_long,
+    wrong_type,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 
 # OpenBao >= 2.4 counts every key and every text of a request's JSON (listener setting max_request_json_strings).
@@ -29,6 +38,8 @@ VAULT_MAX_ITEMS = 10000
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
 _VAULT_BUILD = "+builtin.vault"
+
+_PARTIAL = "partial_failure_response_code"
 
 
 class Item(NamedTuple):
@@ -41,6 +52,7 @@ class Item(NamedTuple):
         associated_data: the data that AEAD binds the ciphertext to.
         key_version: 0 for the latest.
         hmac: for verify, the fingerprint to check.
+        signature: for verify, the signature to check.
     """
 
     value: bytes
@@ -49,6 +61,7 @@ class Item(NamedTuple):
     associated_data: bytes | None = None
     key_version: int = 0
     hmac: str = ""
+    signature: str = ""
 
     def __repr__(self) -> str:
         # All else may be secret.
@@ -114,6 +127,9 @@ class BatchRequests:
             ItemsFailed: with every item that failed.
         """
         results = self.answers(operation, key, items, fields, shared)
+        for refusal in (wrong_type(result.path, result.error) for result in results if result.error):
+            if refusal:
+                raise ServerError(refusal, 400)
         failures = [
             (item_label(index, items[index].name), meaning(result.error))
             for index, result in enumerate(results)
@@ -143,7 +159,7 @@ class BatchRequests:
         answers: dict[int, ItemResult] = {}
         for facts, indexes in groups.items():
             bodies = [fields(items[index]) for index in indexes]
-            for chunk in self._chunks(bodies):
+            for chunk in self._chunks(bodies, dict(facts)):
                 chosen = [bodies[position] for position in chunk]
                 results = self._send_chunk(self._path(operation, key), chosen, dict(facts))
                 answers.update(zip([indexes[position] for position in chunk], results))
@@ -152,10 +168,12 @@ class BatchRequests:
     def _path(self, operation: str, key: str) -> str:
         return f"{self._backend}/{operation}/{checked_name(key)}"
 
-    def _chunks(self, bodies: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
-        if self._max_items is None and _has_more_strings(bodies, OPENBAO_MAX_STRINGS):
+    def _chunks(self, bodies: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> Iterator[list[int]]:
+        # The name batch_input, and what is beside it.
+        envelope = 1 + _weight(facts)[0]
+        if self._max_items is None and _has_more_strings(bodies, OPENBAO_MAX_STRINGS - envelope):
             self._max_items = self._server_max_items()
-        return chunks(bodies, self._max_items)
+        return chunks(bodies, self._max_items, envelope)
 
     def _server_max_items(self) -> int:
         """Vault's limit when this certainly is Vault; 0 for OpenBao's, which is the narrower one."""
@@ -174,7 +192,7 @@ class BatchRequests:
         else:
             return [ItemResult(path, result) for result in reply.mappings("batch_results", len(bodies))]
         if isinstance(refused, PermissionDenied) and all("context" in body for body in bodies):
-            return self._one_by_one(path, bodies, refused)
+            return self._one_by_one(path, [{**body, **_of_one(facts)} for body in bodies], refused)
         if len(refused.item_errors) == len(bodies):
             return [ItemResult(path, {"error": words}) for words in refused.item_errors]
         if len(bodies) == 1 and refused.says(FAILS_ALL):
@@ -182,7 +200,7 @@ class BatchRequests:
         if len(bodies) > 1 and _is_for_halves(refused):
             half = len(bodies) // 2
             return self._send_chunk(path, bodies[:half], facts) + self._send_chunk(path, bodies[half:], facts)
-        raise refused
+        raise _explained(path, refused, bodies)
 
     def _one_by_one(
         self, path: str, bodies: Sequence[Mapping[str, Any]], refused: PermissionDenied
@@ -206,10 +224,26 @@ class BatchRequests:
         return answers
 
 
+def _explained(path: str, refused: ServerError, bodies: Sequence[Mapping[str, Any]]) -> ServerError:
+    """The refusal of a request whose parts would be refused as well, as advice that one can act on."""
+    words = "; ".join(refused.reasons)
+    advice = wrong_type(path, words) or missing_operation(path, refused.status, words) or too_long(path, words)
+    if refused.status == HTTP_TOO_LARGE:
+        advice = too_large(path, sum(_weight(body)[1] for body in bodies))
+    return ServerError(advice, refused.status, refused.reasons) if advice else refused
+
+
 def _is_for_halves(refused: ServerError) -> bool:
     """Whether parts of the request may succeed. The server refuses before it does anything."""
     # Its limit was set lower than the default, or one item fails all.
-    return refused.says("JSON input due to high complexity") or refused.status == 413 or refused.says(FAILS_ALL)
+    return (
+        refused.says("JSON input due to high complexity") or refused.status == HTTP_TOO_LARGE or refused.says(FAILS_ALL)
+    )
+
+
+def _of_one(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request for a single item has of the facts of a batch."""
+    return {name: value for name, value in facts.items() if name != _PARTIAL}
 
 
 def _grouped(facts: Sequence[tuple[tuple[str, Any], ...]]) -> dict[tuple[tuple[str, Any], ...], Sequence[int]]:
@@ -220,7 +254,7 @@ def _grouped(facts: Sequence[tuple[tuple[str, Any], ...]]) -> dict[tuple[tuple[s
     return dict(groups)
 
 
-def chunks(bodies: Sequence[Mapping[str, Any]], max_items: int | None = None) -> Iterator[list[int]]:
+def chunks(bodies: Sequence[Mapping[str, Any]], max_items: int | None = None, envelope: int = 2) -> Iterator[list[int]]:
     """Indexes of items that fit in one request. The server refuses a mix of items with and without context."""
     for with_context in (True, False):
         chunk: list[int] = []
@@ -229,7 +263,7 @@ def chunks(bodies: Sequence[Mapping[str, Any]], max_items: int | None = None) ->
             if ("context" in body) is not with_context:
                 continue
             more_strings, more_bytes = _weight(body)
-            full = len(chunk) >= max_items if max_items else _ENVELOPE + strings + more_strings > OPENBAO_MAX_STRINGS
+            full = len(chunk) >= max_items if max_items else envelope + strings + more_strings > OPENBAO_MAX_STRINGS
             if chunk and (full or size + more_bytes > MAX_BODY_BYTES):
                 yield chunk
                 chunk, strings, size = [], 0, 0
@@ -239,13 +273,9 @@ def chunks(bodies: Sequence[Mapping[str, Any]], max_items: int | None = None) ->
             yield chunk
 
 
-# The names batch_input and partial_failure_response_code (or key_version).
-_ENVELOPE = 2
-
-
 def _has_more_strings(bodies: Sequence[Mapping[str, Any]], most: int) -> bool:
     """Whether bodies have more strings than are allowed, which only the first of many decide."""
-    strings = _ENVELOPE
+    strings = 0
     for body in bodies:
         strings += _weight(body)[0]
         if strings > most:
@@ -296,7 +326,7 @@ def input_field(item: Item) -> dict[str, Any]:
 
 def each_by_itself(_item: Item) -> dict[str, Any]:
     # Otherwise one bad item makes the answer a 400 that holds the plaintext of the good ones.
-    return {"partial_failure_response_code": 200}
+    return {_PARTIAL: 200}
 
 
 def version_field(item: Item) -> dict[str, Any]:

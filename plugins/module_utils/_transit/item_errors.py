@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 NOT_GRANTED = "permission denied"
 
 # With a key such as RSA the server answers so for a whole batch, if one item is not of the key.
@@ -13,7 +15,15 @@ FAILS_ALL = "failed to RSA decrypt"
 # Both mean that this fingerprint proves nothing (any more), not that the request was wrong.
 UNVERIFIABLE = ("too old", "too new", "invalid HMAC")
 
+# Of a signature by a key on a curve: what it is not valid for is not even of its form.
+NOT_A_SIGNATURE = "supplied signature is invalid"
+
+HTTP_TOO_LARGE = 413
+_HTTP_NOT_FOUND = 404
+
 _MEANINGS: tuple[tuple[str, str], ...] = (
+    ("invalid HMAC to verify: no prefix", "its hmac is not a Transit HMAC (vault:vN:...)"),
+    ("invalid signature: no prefix", "its signature is not a Transit signature (vault:vN:...)"),
     (
         "message authentication failed",
         "it does not decrypt: another key, another context or associated data, or the ciphertext is damaged",
@@ -36,6 +46,14 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
         "the key is derived and needs the context under which the value was encrypted",
     ),
     ("illegal base64", "the ciphertext is damaged or cut off"),
+    ("requested version for", "its key_version is not one that the key may use now: 0 is the latest"),
+    ("key version does not exist", "its key_version does not exist (yet)"),
+    ("no such key version", "its key_version is below the key's min_decryption_version"),
+    ("message too long for RSA", "it is too long for this key: an RSA key encrypts a few hundred bytes at most"),
+    ("input must be hashed with given hash", "it is not a digest of hash_algorithm, which prehashed says that it is"),
+    ("input length does not match", "it is not a digest of hash_algorithm, which prehashed says that it is"),
+    ("invalid base64 signature value", "it is not a Transit signature, or in another marshaling_algorithm"),
+    ("refusing to use soft-deleted key", "the key is soft-deleted: restore it"),
     (NOT_GRANTED, "the token's policies do not allow it for this name"),
 )
 
@@ -49,6 +67,58 @@ _FOREIGN = (
     "could not decode base64",
     "missing 'context'",
 )
+
+
+# The server's two ways to say it.
+_TYPE = re.compile(r"key type (\S+) does not support|not supported for key type (\S+)")
+
+_CIPHERS = "aes256-gcm96, chacha20-poly1305 or another that encrypts"
+_SUITABLE = {
+    "sign": ("sign", "ed25519, ecdsa-* or rsa-*"),
+    "verify": ("verify signatures", "ed25519, ecdsa-* or rsa-*"),
+    "encrypt": ("encrypt", _CIPHERS),
+    "decrypt": ("decrypt", _CIPHERS),
+    "rewrap": ("rewrap", _CIPHERS),
+    "datakey": ("encrypt data keys", _CIPHERS),
+    "cmac": ("compute CMACs", "aes128-cmac, aes192-cmac or aes256-cmac"),
+}
+
+
+def wrong_type(path: str, words: str) -> str:
+    """For the server's words that the key's type cannot do what was requested at the path, a sentence; else empty."""
+    found = _TYPE.search(words)
+    # The last part is the key's name, for data keys behind that of the kind.
+    operation = next((part for part in path.split("/")[-3:-1][::-1] if part in _SUITABLE), "")
+    if not (found and operation):
+        return ""
+    cannot, types = _SUITABLE[operation]
+    return f"A key of type {found[1] or found[2]} cannot {cannot} at '{path}': use a key of type {types}."
+
+
+def missing_operation(path: str, status: int, words: str) -> str:
+    """For the server's words that it has no such operation, a sentence; else empty."""
+    if status != _HTTP_NOT_FOUND or "unsupported path" not in words or path.split("/")[-2:-1] != ["cmac"]:
+        return ""
+    return f"The server has no operation for '{path}': only Vault Enterprise computes CMACs. Use hmac."
+
+
+def too_large(path: str, size: int) -> str:
+    """For a value that the server refuses because of its size in bytes, a sentence."""
+    return (
+        f"The server refused a request of {size / 1024 / 1024:.1f} MiB to '{path}': it is larger than the server's "
+        "limit, 32 MiB unless max_request_size of its listener is set, and base64 makes a value a third longer. "
+        "Encrypt less in one value, or encrypt the content with a data key (operation datakey)."
+    )
+
+
+def too_long(path: str, words: str) -> str:
+    """For the words of Vault that a text in a request is too long, a sentence; else empty."""
+    if "exceeds allowed length" not in words:
+        return ""
+    return (
+        f"The server refused a value at '{path}' because of its length: Vault accepts 1 MiB in one value unless "
+        "max_json_string_value_length of its listener is set."
+    )
 
 
 def meaning(words: str) -> str:

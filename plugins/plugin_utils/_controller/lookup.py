@@ -48,3 +48,11 @@ def run(options: Mapping[str, Any], work: Callable[[Client], Result]) -> Result:
         raise AnsibleError(missing_required_lib(error.library)) from None
     except TransitError as error:
         raise AnsibleError(error.message) from None
+
+
+def report(message: str, term_errors: str) -> None:
+    """Report terms that failed, which the user allows: as a warning, or in the log alone."""
+    if term_errors == "warn":
+        display.warning(message)
+    else:
+        display.display(message, log_only=True)

@@ -17,7 +17,7 @@ from mlkeys._providers.literals import shown
 from mlkeys._shared.policy import grant_rules
 
 Grantee: TypeAlias = AppRole | Policy
-Verb: TypeAlias = Literal["encrypt", "decrypt", "rewrap", "rotate", "verify"]
+Verb: TypeAlias = Literal["datakey", "decrypt", "encrypt", "import", "rewrap", "rotate", "sign", "verify"]
 
 
 @dataclass(frozen=True, slots=True)

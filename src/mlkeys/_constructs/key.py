@@ -115,8 +115,20 @@ class TransitSecretBackendKey(KeyResource):
         return grant(self, grantee, "rewrap", secrets)
 
     def grant_verify(self, grantee: Grantee) -> Grant:
-        """Allow a role or policy to compare secrets with stored fingerprints, without seeing plaintext."""
+        """Allow a role or policy to check signatures, and secrets against stored fingerprints, without plaintext."""
         return grant(self, grantee, "verify")
+
+    def grant_sign(self, grantee: Grantee) -> Grant:
+        """Allow a role or policy to sign with an asymmetric key."""
+        return grant(self, grantee, "sign")
+
+    def grant_datakey(self, grantee: Grantee) -> Grant:
+        """Allow a role or policy to make data keys, in plaintext as well. Stored ones take `grant_decrypt`."""
+        return grant(self, grantee, "datakey")
+
+    def grant_import(self, grantee: Grantee) -> Grant:
+        """Allow a role or policy to import the key or versions of it, and to read it."""
+        return grant(self, grantee, "import")
 
     def grant_rotate(self, grantee: Grantee) -> Grant:
         """Allow a role or policy to run `mlkeys rotate` and `mlkeys status` for the key, without decrypting.

@@ -24,6 +24,9 @@ def test_grants_allow_their_use_and_nothing_else(bao: Bao, mount: str) -> None:
     key.grant_decrypt(vault.Policy(s, "only-decrypt"), secrets=("one",))
     key.grant_rewrap(vault.Policy(s, "only-rewrap"))
     key.grant_rotate(vault.Policy(s, "only-rotate"))
+    key.grant_datakey(vault.Policy(s, "only-datakey"))
+    key.grant_sign(vault.Policy(s, "only-sign"))
+    key.grant_import(vault.Policy(s, "only-import"))
     bao.done("POST", f"{mount}/keys/key", {"derived": True})
     texts = {name: {"plaintext": encoded("text"), "context": encoded(name)} for name in ("one", "two")}
     stored = {
@@ -38,6 +41,7 @@ def test_grants_allow_their_use_and_nothing_else(bao: Bao, mount: str) -> None:
         "decrypt two": ("decrypt/key", sealed["two"]),
         "rewrap": ("rewrap/key", sealed["one"]),
         "rotate": ("keys/key/rotate", {}),
+        "datakey": ("datakey/plaintext/key", {"context": encoded("one")}),
         "raise the floor": ("keys/key/config", {"min_decryption_version": "1"}),
         "delete": ("keys/key/config", {"deletion_allowed": "true"}),
         "export": ("keys/key/config", {"min_decryption_version": "1", "exportable": "true"}),
@@ -46,6 +50,10 @@ def test_grants_allow_their_use_and_nothing_else(bao: Bao, mount: str) -> None:
         ("only-encrypt", {"encrypt one"}),
         ("only-decrypt", {"decrypt one"}),
         ("only-rewrap", {"rewrap"}),
+        ("only-datakey", {"datakey"}),
+        # A derived symmetric key can do neither.
+        ("only-sign", set()),
+        ("only-import", set()),
         ("only-rotate", {"rotate", "rewrap", "raise the floor"}),
     ):
         with policy_token(bao, files(s)[f"ansible/s/policies/{policy}.hcl"]) as token:

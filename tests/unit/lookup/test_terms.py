@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.operations import lookup_request
+from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.request import lookup_request
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import decode_base64, items_from
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from hypothesis import given

@@ -27,10 +27,17 @@ from hypothesis import strategies as st
 # What each use allows with the key `ml`, as capability and path below the engine.
 DOES: dict[str, set[tuple[str, str]]] = {
     "backup": {("read", "keys/ml"), ("read", "backup/ml"), ("update", "restore/ml")},
+    "datakey": {("update", "datakey/plaintext/ml"), ("update", "datakey/wrapped/ml")},
     "decrypt": {("update", "decrypt/ml")},
     "delete": {("read", "keys/ml"), ("delete", "keys/ml")},
     "encrypt": {("update", "encrypt/ml")},
     "hmac": {("update", "hmac/ml")},
+    "import": {
+        ("read", "keys/ml"),
+        ("update", "keys/ml/import"),
+        ("update", "keys/ml/import_version"),
+        ("read", "wrapping_key"),
+    },
     "provision": {("read", "keys/ml"), ("update", "keys/ml"), ("update", "keys/ml/config")},
     "read": {("read", "keys/ml")},
     "rewrap": {("update", "rewrap/ml")},
@@ -44,7 +51,10 @@ DOES: dict[str, set[tuple[str, str]]] = {
     "verify": {("update", "hmac/ml"), ("update", "verify/ml")},
 }
 # What it allows with the engine's other keys as well: to identify their ciphertexts.
-BESIDE: dict[str, set[tuple[str, str]]] = {"rotate": {("read", "keys/ml"), ("update", "rewrap/ml")}}
+BESIDE: dict[str, set[tuple[str, str]]] = {
+    "import": {("read", "wrapping_key")},
+    "rotate": {("read", "keys/ml"), ("update", "rewrap/ml")},
+}
 EVERYTHING = set.union(*DOES.values()) | {(capability, "keys/ml/rotate") for capability in CAPABILITIES}
 
 

@@ -1,0 +1,202 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""The engine's operations on values: for each value its result, or why it has none. **Private** to the collection.
+
+API: https://openbao.org/api-docs/secret/transit/ and https://developer.hashicorp.com/vault/api-docs/secret/transit
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError, UnexpectedAnswer
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import (
+    BatchRequests,
+    Fields,
+    Item,
+    ItemResult,
+    ciphertext_field,
+    each_by_itself,
+    input_field,
+    plaintext_field,
+    verify_fields,
+    version_field,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import (
+    NOT_A_SIGNATURE,
+    meaning,
+    wrong_type,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount, checked_name
+
+
+class Answer(NamedTuple):
+    """What became of one value. It may be secret, so it does not show in the representation.
+
+    Attributes:
+        problem: why there is no result, else empty.
+    """
+
+    value: Any = None
+    problem: str = ""
+
+    def __repr__(self) -> str:
+        return f"Answer(problem={self.problem!r})"
+
+
+class _Operation(NamedTuple):
+    """An operation that the server does with many values at once.
+
+    Attributes:
+        path: below the engine, before the key's name.
+        fields: the fields of an item.
+        result: the result in the server's answer for an item.
+        shared: the fields that an item shares with its whole request.
+    """
+
+    path: str
+    fields: Fields
+    result: Callable[[ItemResult], Any]
+    shared: Fields
+
+
+def _nothing(_item: Item) -> dict[str, Any]:
+    return {}
+
+
+def _signed_fields(item: Item) -> dict[str, Any]:
+    fields = input_field(item)
+    if item.context is not None:
+        fields["context"] = base64.b64encode(item.context).decode("ascii")
+    return fields
+
+
+def _signature_fields(item: Item) -> dict[str, Any]:
+    return {**_signed_fields(item), "signature": item.signature}
+
+
+def _plaintext(result: ItemResult) -> bytes:
+    try:
+        return base64.b64decode(result.text("plaintext"), validate=True)
+    except ValueError:
+        raise UnexpectedAnswer(result.path, "plaintext") from None
+
+
+def _text(name: str) -> Callable[[ItemResult], str]:
+    return lambda result: result.text(name)
+
+
+def _is_valid(result: ItemResult) -> bool:
+    # The server leaves the field out for a fingerprint that does not match.
+    return bool(result.fields.get("valid"))
+
+
+_OPERATIONS: Mapping[str, _Operation] = {
+    "cmac": _Operation("cmac", input_field, _text("cmac"), version_field),
+    "decrypt": _Operation("decrypt", ciphertext_field, _plaintext, each_by_itself),
+    "encrypt": _Operation("encrypt", plaintext_field, _text("ciphertext"), each_by_itself),
+    "hmac": _Operation("hmac", input_field, _text("hmac"), version_field),
+    "rewrap": _Operation("rewrap", ciphertext_field, _text("ciphertext"), _nothing),
+    "sign": _Operation("sign", _signed_fields, _text("signature"), version_field),
+    "verify": _Operation("verify", _signature_fields, _is_valid, _nothing),
+    "verify_hmac": _Operation("verify", verify_fields, _is_valid, _nothing),
+}
+
+# The length of a CMAC is a field of each item. All else is one of the whole request.
+_OF_ITEMS = ("mac_length",)
+
+
+class Operations:
+    """The operations of the engine at ``backend``."""
+
+    def __init__(self, client: Client, backend: str) -> None:
+        """
+        Raises:
+            InvalidOption: no engine can be mounted there. The methods raise it for what cannot be a key's name.
+        """
+        self._client = client
+        self._backend = checked_mount(backend)
+        self._batches = BatchRequests(client, self._backend)
+
+    def place(self, operation: str, key: str = "", *parts: str) -> str:
+        """The path of the operation's requests, for messages."""
+        path = _OPERATIONS[operation].path if operation in _OPERATIONS else operation
+        return "/".join([self._backend, path, *parts, *([checked_name(key)] if key else [])])
+
+    def many(self, operation: str, key: str, items: Sequence[Item], parameters: Mapping[str, Any]) -> list[Answer]:
+        """The answers for all items, in their order.
+
+        Args:
+            operation: one that takes batches.
+            parameters: more fields of requests, by the server's names.
+
+        Raises:
+            ServerError: the key, or the server, cannot do that.
+        """
+        does = _OPERATIONS[operation]
+        of_items = {name: value for name, value in parameters.items() if name in _OF_ITEMS}
+        shared = {name: value for name, value in parameters.items() if name not in _OF_ITEMS}
+        results = self._batches.answers(
+            does.path,
+            key,
+            items,
+            lambda item: {**does.fields(item), **of_items},
+            lambda item: {**does.shared(item), **shared},
+        )
+        return [_answer(operation, result, does.result) for result in results]
+
+    def digest(self, item: Item, parameters: Mapping[str, Any]) -> Answer:
+        """The digest of a value, without a key."""
+        return self._one(self.place("hash"), {**input_field(item), **parameters}, lambda reply: reply.text("sum"))
+
+    def random(self, size: int, parameters: Mapping[str, Any]) -> Answer:
+        """So many random bytes, as text."""
+        body = {"bytes": size, **parameters}
+        return self._one(self.place("random"), body, lambda reply: reply.text("random_bytes"))
+
+    def data_key(self, key: str, kind: str, item: Item, parameters: Mapping[str, Any]) -> Answer:
+        """A new data key, encrypted, and with the kind ``plaintext`` in plaintext as well, as base64."""
+        path = self.place("datakey", key, kind)
+        names = ("ciphertext", "plaintext") if kind == "plaintext" else ("ciphertext",)
+
+        def result(reply: Reply) -> dict[str, Any]:
+            return {**{name: reply.text(name) for name in names}, "key_version": reply.number("key_version", 1)}
+
+        body = {name: value for name, value in plaintext_field(item).items() if name != "plaintext"}
+        return self._one(path, {**body, **parameters}, result)
+
+    def _one(self, path: str, body: Mapping[str, Any], result: Callable[[Reply], Any]) -> Answer:
+        """The answer to a request for one value.
+
+        Raises:
+            ServerError: the server would refuse any other value as well.
+        """
+        try:
+            reply = self._client.post(path, body, writes=False)
+        except ServerError as error:
+            refused = error
+        else:
+            return Answer(result(reply))
+        words = "; ".join(refused.reasons)
+        _check_type(path, words)
+        if type(refused) is not ServerError or refused.status not in (400, 500):
+            raise refused
+        return Answer(problem=meaning(words))
+
+
+def _answer(operation: str, result: ItemResult, value: Callable[[ItemResult], Any]) -> Answer:
+    if not result.error:
+        return Answer(value(result))
+    if operation == "verify" and NOT_A_SIGNATURE in result.error:
+        return Answer(value=False)
+    _check_type(result.path, result.error)
+    return Answer(problem=meaning(result.error))
+
+
+def _check_type(path: str, words: str) -> None:
+    refusal = wrong_type(path, words)
+    if refusal:
+        raise ServerError(refusal, 400, [words])
