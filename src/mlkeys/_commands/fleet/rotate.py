@@ -188,9 +188,19 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
     if options["trim_anyway"] and not options["dry_run"]:
         _confirm_losses(list(rotations.values()), options, environment)
     wanted: dict[str, Wanted] = {}
-    run = _runner(rotations, options, environment, wanted)
+    done = _run_all(rotations, _runner(rotations, options, environment, wanted), as_json=as_json)
+    if not as_json:
+        _show(done, wanted)
+        _show_places(rotations.values())
+    if failed := [name for name, ran in done.items() if ran.status]:
+        raise MlkeysError(f"Not finished: {', '.join(failed)}. {what_helps(failed, done, options['replaced'])}")
+
+
+def _run_all(
+    rotations: Mapping[str, Rotation], run: Callable[[str, TextIO], Run], *, as_json: bool
+) -> Mapping[str, Run]:
     # A failure of one key must not hold up the others.
-    done = run_each(
+    return run_each(
         list(rotations),
         run,
         kind="key",
@@ -198,11 +208,6 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
         go_on=True,
         details=lambda name, ran: {**_details(ran), "searched": rotations[name].places},
     )
-    if not as_json:
-        _show(done, wanted)
-        _show_places(rotations.values())
-    if failed := [name for name, ran in done.items() if ran.status]:
-        raise MlkeysError(f"Not finished: {', '.join(failed)}. {what_helps(failed, done, options['replaced'])}")
 
 
 def what_helps(failed: Sequence[str], done: Mapping[str, Run], replaced: Sequence[str]) -> str:
