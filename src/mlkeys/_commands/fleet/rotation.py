@@ -152,7 +152,7 @@ class Proof:
         version: that no ciphertext is behind; 0 if something blocks.
         clean: whether nothing at all is open.
         left: whether a limit left some for the next run.
-        created: when the key was created, which distinguishes it from another one of its name; empty if that is not known.
+        created: when the key was created, unlike that of another one of its name; empty if not known.
     """
 
     version: int = 0
