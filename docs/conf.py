@@ -52,9 +52,23 @@ autodoc_mock_imports = ["litellm", "pydantic", "pydantic_settings"]
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 100
 
+#: Pages of plugins that the collection uses itself.
+INTERNAL = (
+    "host_files_filter",
+    "host_grants_filter",
+    "host_places_filter",
+    "host_seen_filter",
+    "host_services_filter",
+    "report_callback",
+    "rotation_account_filter",
+    "status_filter",
+    "vars_files_lookup",
+)
+
 html_theme = "furo"
 html_title = "mlkeys"
 html_static_path = ["_static"]
+html_extra_path = ["_static/robots.txt"]
 html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
 html_css_files = ["site.css"]
@@ -151,9 +165,23 @@ def list_attributes(_app: Sphinx, kind: str, _name: str, documented: object, _op
     lines.append("")
 
 
+def hide_internal(_app: Sphinx, name: str, source: list[str]) -> None:
+    """Keep plugins that only roles and playbooks of the collection use out of the lists. Their pages stay."""
+    folder, _, page = name.rpartition("/")
+    if folder != "collection":
+        return
+    if page in INTERNAL:
+        source[0] = f":orphan:\n\n{source[0]}"
+    elif page == "index":
+        names = "|".join(one.rpartition("_")[0] for one in INTERNAL)
+        row = rf"^(?:\* :ansplugin:`(?:{names}) \w+ <.*|    (?:{'|'.join(INTERNAL)}))\n"
+        source[0] = re.sub(row, "", source[0], flags=re.MULTILINE)
+
+
 def setup(app: Sphinx) -> None:
     """Register the extensions of this file. Sphinx calls it."""
     app.add_directive("playbook-head", PlaybookHead)
+    app.connect("source-read", hide_internal)
     app.connect("missing-reference", link_to_ansible)
     app.connect("doctree-read", fit_in)
     app.connect("autodoc-process-docstring", list_attributes)

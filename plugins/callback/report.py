@@ -10,8 +10,9 @@ type: aggregate
 version_added: 0.1.0
 short_description: Report a run to the program that started it
 description:
-  - Writes one JSON document to a file descriptor when the playbook ends. It holds the counts of each host, how many
-    tasks a server refused for good, and what tasks set with M(ansible.builtin.set_stats).
+  - Writes JSON documents to a file descriptor, one a line. The last one, when the playbook ends, holds the counts of
+    each host, what tasks changed, how many tasks a server refused for good, and what tasks set with
+    M(ansible.builtin.set_stats). Those before it name the tasks that start.
   - The command C(mlkeys) enables this callback for the playbooks that it runs. A run without a report has failed.
   - Without the environment variable E(MLKEYS_REPORT_FD), it does nothing.
 author:
@@ -39,6 +40,13 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         self._report = Report()
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:  # noqa: ARG002  named by Ansible
+        self._report.start(task.get_name().strip())
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        # `result.result` and its siblings are newer than core 2.16.
+        self._report.add_change(result._task.get_name().strip(), result._host.get_name(), result._result)  # noqa: SLF001
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not ignore_errors:

@@ -30,6 +30,18 @@ class Report:
     def __init__(self) -> None:
         self._refused = 0
         self._refused_items: list[bool] = []
+        self._changes: list[dict[str, Any]] = []
+        descriptor = os.environ.get(VARIABLE, "")
+        self._pipe = os.fdopen(int(descriptor), "w", encoding="utf-8") if descriptor.isdigit() else None
+
+    def start(self, task: str) -> None:
+        """Report that a task starts, for a program that shows the progress."""
+        self._send({"started": task})
+
+    def add_change(self, task: str, host: str, result: Mapping[str, Any]) -> None:
+        """Keep what a task changed on a host, or would change in check mode."""
+        if result.get("changed"):
+            self._changes.append({"task": task, "host": host, **change_in(result)})
 
     def add_failure(self, result: Mapping[str, Any]) -> None:
         """Count a failed task, as refused when no further run can change the answer."""
@@ -46,11 +58,49 @@ class Report:
             host: {name: int(getattr(stats, field).get(host, 0)) for name, field in _COUNTS.items()}
             for host in sorted(stats.processed)
         }
-        return {"version": 1, "hosts": hosts, "refused": self._refused, "stats": stats.custom.get("_run", {})}
+        return {
+            "version": 1,
+            "hosts": hosts,
+            "refused": self._refused,
+            "stats": stats.custom.get("_run", {}),
+            "changes": self._changes,
+        }
 
     def send(self, stats: Any) -> None:
         """Write the report to the descriptor that the starting program names, and close it."""
-        descriptor = os.environ.get(VARIABLE, "")
-        if descriptor.isdigit():
-            with os.fdopen(int(descriptor), "w", encoding="utf-8") as pipe:
-                json.dump(self.document(stats), pipe)
+        self._send(self.document(stats))
+        if self._pipe is not None:
+            self._pipe.close()
+
+    def _send(self, line: Mapping[str, Any]) -> None:
+        if self._pipe is not None:
+            self._pipe.write(json.dumps(line) + "\n")
+            self._pipe.flush()
+
+
+def change_in(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result with a diff says of the kind of a change, with the names of what differs.
+
+    Returns:
+        ``kind`` is ``created``, ``deleted`` or ``changed``, or ``done`` if the result has no diff; ``names`` are those
+        of attributes or entries.
+    """
+    results = result.get("results") or [result]
+    diffs = [one for each in results if isinstance(each, Mapping) for one in _diffs(each)]
+    kinds, names = set(), []
+    for diff in diffs:
+        before, after = diff.get("before"), diff.get("after")
+        if before == after:
+            continue
+        kinds.add("changed" if before and after else "deleted" if before else "created")
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            names += [str(name) for name in {**before, **after} if before.get(name) != after.get(name)]
+    if not kinds:
+        return {"kind": "done", "names": []}
+    kind = kinds.pop() if len(kinds) == 1 else "changed"
+    return {"kind": kind, "names": list(dict.fromkeys(names)) if kind == "changed" else []}
+
+
+def _diffs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = result.get("diff") or []
+    return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]

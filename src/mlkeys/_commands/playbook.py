@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mlkeys._commands.ansible_environment import environment
+from mlkeys._commands.progress import progress
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import all_printable
 from mlkeys._system import replacing
@@ -31,6 +32,21 @@ if TYPE_CHECKING:
 REPORT_VARIABLE = "MLKEYS_REPORT_FD"
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a task changed on a host.
+
+    Attributes:
+        kind: `created`, `deleted` or `changed`; `done` if the task does not show which.
+        names: of attributes or entries that differ, as far as the task shows them.
+    """
+
+    task: str
+    host: str
+    kind: str
+    names: Sequence[str] = ()
+
+
 @dataclass(slots=True)
 class Run:
     """The result of a playbook. The counts are totals of all hosts, from the run's own report.
@@ -39,6 +55,7 @@ class Run:
         reported: whether the run wrote its report; a run without one has failed.
         refused: how many of the failures are about changes that no run can make.
         stats: what the playbook set with `ansible.builtin.set_stats`.
+        changes: what tasks changed, or would change in check mode.
         output: what it printed, errors included, unless that was shown at once.
     """
 
@@ -51,6 +68,7 @@ class Run:
     failed: int = 0
     refused: int = 0
     stats: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    changes: Sequence[Change] = field(default=(), repr=False)
     output: str = field(default="", repr=False)
 
     @property
@@ -61,13 +79,15 @@ class Run:
     def take(self, report: str) -> None:
         """Take the counts from the report of the callback `mlkeys.transit.report`."""
         try:
-            document = all_printable(json.loads(report))
+            # Those before name the tasks that started.
+            document = all_printable(json.loads(report.splitlines()[-1]))
             hosts = list(document["hosts"].values())
             self.ok, self.changed, self.unreachable, self.failed = (
                 sum(int(host[name]) for host in hosts) for name in ("ok", "changed", "unreachable", "failed")
             )
             self.refused, self.stats = int(document["refused"]), dict(document["stats"])
-        except (ValueError, TypeError, KeyError, AttributeError):
+            self.changes = [Change(**change) for change in document.get("changes", ())]
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError):
             return
         self.reported = True
 
@@ -122,7 +142,7 @@ def ansible_playbook(
     made = environment(given, coloured=show is not None and show.isatty(), generated=generated, brief=brief)
     start = time.monotonic()
     try:
-        done, received = _carry_out(argv, made, folder, show)
+        done, received = _carry_out(argv, made, folder, show, brief=brief)
     except OSError as problem:
         raise MlkeysError(f"{argv[0]} cannot be run: {problem.strerror}.") from None
     if received is not None:
@@ -137,7 +157,7 @@ def ansible_playbook(
 
 
 def _carry_out(
-    argv: Sequence[str], made: Mapping[str, str], folder: Path, show: TextIO | None
+    argv: Sequence[str], made: Mapping[str, str], folder: Path, show: TextIO | None, *, brief: bool
 ) -> tuple[Run, int | None]:
     """Run the command to its end; also the signal that stopped it, if one did."""
     done, kept = Run(), []
@@ -153,13 +173,13 @@ def _carry_out(
             pass_fds=(pipe.writing,),
         ) as process,
     ):
-        pipe.read()
-        for line in process.stdout or ():
-            if show is None:
-                kept.append(line)
-            else:
-                show.write(line)
-                show.flush()
+        with progress(shown=brief and show is not None) as shown:
+            pipe.read(shown.task)
+            for line in process.stdout or ():
+                if show is None:
+                    kept.append(line)
+                else:
+                    shown.write(line, show)
         done.take(pipe.report())
     done.status, done.output = exit_status(process.returncode), "".join(kept)
     return done, child.received
@@ -172,9 +192,15 @@ class _ReportPipe:
         self._reading, self.writing = os.pipe()
         self._text = ""
         self._thread: threading.Thread | None = None
+        self._started: Callable[[str], None] = lambda _task: None
 
-    def read(self) -> None:
-        """Begin to read, once the process that writes has its end of the pipe."""
+    def read(self, started: Callable[[str], None]) -> None:
+        """Begin to read, once the process that writes has its end of the pipe.
+
+        Args:
+            started: is called with the name of each task that starts.
+        """
+        self._started = started
         os.close(self.writing)
         self.writing = -1
         self._thread = threading.Thread(target=self._empty, daemon=True)
@@ -194,7 +220,10 @@ class _ReportPipe:
 
     def _empty(self) -> None:
         with os.fdopen(self._reading, encoding="utf-8", errors="replace") as pipe:
-            self._text = pipe.read()
+            for line in pipe:
+                self._text = line
+                with suppress(ValueError, KeyError, TypeError):
+                    self._started(str(json.loads(line)["started"]))
 
 
 @contextmanager

@@ -6,22 +6,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mlkeys._commands.errors import show_json
-from mlkeys._commands.playbook import Run, ansible_playbook
+from mlkeys._commands.playbook import Change, Run, ansible_playbook
+from mlkeys._commands.progress import terminal
 from mlkeys._model.stack import Stack
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-def terminal() -> Console:
-    """The console for progress messages: standard error, with colours only on a terminal."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def run_stacks(
@@ -36,7 +31,7 @@ def run_stacks(
     """Run the playbook of each stack, and stop at a failure unless `go_on` is set. Show a report at the end."""
 
     def run(name: str, show: TextIO) -> Run:
-        return ansible_playbook(folder / "ansible" / name, playbook, arguments, show=show)
+        return ansible_playbook(folder / "ansible" / name, playbook, arguments, show=show, brief=True)
 
     return run_each([stack.node.id for stack in stacks], run, kind="stack", as_json=as_json, go_on=go_on)
 
@@ -71,8 +66,34 @@ def run_each(
             rows = [{**row, **details(name, done[name])} for name, row in zip(names, rows, strict=True) if name in done]
         show_json({f"{kind}s": rows})
     else:
+        for name, one in done.items():
+            _show_changes(name if len(names) > 1 else "", one.changes, console)
         _show(names, done, kind, console)
     return done
+
+
+#: How a kind of a change is marked and coloured.
+_MARKS = {"created": ("+", "green"), "changed": ("~", "yellow"), "deleted": ("-", "red"), "done": ("*", "yellow")}
+
+
+def _show_changes(title: str, changes: Sequence[Change], console: Console) -> None:
+    """Show a row for each thing that was changed, with the hosts and with what differs."""
+    from rich.table import Table
+
+    hosts: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for change in changes:
+        hosts.setdefault((change.kind, change.task, tuple(change.names)), []).append(change.host)
+    if not hosts:
+        return
+    table = Table(box=None, pad_edge=False, show_header=False, title=title or None, title_justify="left")
+    table.add_column(no_wrap=True)
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for (kind, task, names), where in hosts.items():
+        mark, style = _MARKS.get(kind, _MARKS["done"])
+        on = "" if where == ["localhost"] else where[0] if len(where) == 1 else f"{len(where)} hosts"
+        table.add_row(mark, task, f"{kind}: {', '.join(names)}" if names else kind, on, style=style)
+    console.print(table)
 
 
 def report(names: Sequence[str], done: Mapping[str, Run]) -> list[dict[str, object]]:
@@ -86,6 +107,7 @@ def report(names: Sequence[str], done: Mapping[str, Run]) -> list[dict[str, obje
             "failed": run.failed,
             "unreachable": run.unreachable,
             "seconds": round(run.seconds, 1),
+            "changes": [asdict(change) for change in run.changes],
         }
         for name, run in ((name, done.get(name, Run())) for name in names)
     ]

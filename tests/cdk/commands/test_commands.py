@@ -243,9 +243,36 @@ def test_a_command_that_ctrl_c_does_not_end_is_ended(deaf_to: str, ended_by: sig
 def test_a_report_lists_what_was_done_and_what_was_not() -> None:
     done = {"first": Run(0, 2.04, ok=5, changed=2), "second": Run(2, 1.0, ok=1, failed=1)}
     assert report(("first", "second", "third"), done) == [
-        {"name": "first", "state": "done", "ok": 5, "changed": 2, "failed": 0, "unreachable": 0, "seconds": 2.0},
-        {"name": "second", "state": "failed", "ok": 1, "changed": 0, "failed": 1, "unreachable": 0, "seconds": 1.0},
-        {"name": "third", "state": "not run", "ok": 0, "changed": 0, "failed": 0, "unreachable": 0, "seconds": 0.0},
+        {
+            "name": "first",
+            "state": "done",
+            "ok": 5,
+            "changed": 2,
+            "failed": 0,
+            "unreachable": 0,
+            "seconds": 2.0,
+            "changes": [],
+        },
+        {
+            "name": "second",
+            "state": "failed",
+            "ok": 1,
+            "changed": 0,
+            "failed": 1,
+            "unreachable": 0,
+            "seconds": 1.0,
+            "changes": [],
+        },
+        {
+            "name": "third",
+            "state": "not run",
+            "ok": 0,
+            "changed": 0,
+            "failed": 0,
+            "unreachable": 0,
+            "seconds": 0.0,
+            "changes": [],
+        },
     ]
 
 

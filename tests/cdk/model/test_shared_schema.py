@@ -18,6 +18,7 @@ import yaml
 
 import mlkeys
 from mlkeys import Construct, transit
+from mlkeys._commands import COMMANDS
 from mlkeys._constructs.approle import AppRole, AppRoleAttributes
 from mlkeys._constructs.backend import BackendAttributes, TransitSecretBackend
 from mlkeys._constructs.grants import Verb
@@ -52,6 +53,13 @@ def test_a_wheel_has_its_content(tmp_path: Path) -> None:
             assert archive.read(f"mlkeys/_shared/{name}") == (ORIGINALS / name).read_bytes()
         assert {"mlkeys/py.typed", "mlkeys/_providers/key_patterns.toml"} <= set(archive.namelist())
         assert "mlkeys/_targets/ansible/project.py" in archive.namelist()
+        shared = {name.partition(".data/data/share/")[2]: name for name in archive.namelist()}
+        assert {f"man/man1/mlkeys-{name}.1" for name in COMMANDS} | {"man/man1/mlkeys.1"} <= set(shared)
+        page = archive.read(shared["man/man1/mlkeys-rotate.1"]).decode()
+        assert ".nf\nExamples:\n  mlkeys rotate --dry-run" in page
+        assert "mlkeys\\-rotate \\- Rotate keys" in page
+        for script in ("bash-completion/completions/mlkeys", "zsh/site-functions/_mlkeys"):
+            assert b"_MLKEYS_COMPLETE" in archive.read(shared[script])
 
 
 def test_the_typed_keywords_are_those_of_the_schema() -> None:

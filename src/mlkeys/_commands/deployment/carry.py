@@ -44,7 +44,7 @@ def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO)
         MlkeysError: a file cannot be read or written.
     """
     collection.share()
-    run = ansible_playbook(project, "site.yml", ["--tags", "keys"], show=show)
+    run = ansible_playbook(project, "site.yml", ["--tags", "keys"], show=show, brief=True)
     if run.status:
         return run
     given = []
@@ -52,7 +52,7 @@ def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO)
         given.append(_variables(state, move, ciphertexts_in(state.vars_file(move.former))))
         state.vars_file(move.key).parent.mkdir(parents=True, exist_ok=True)
     with files_for_run(project, {_VARIABLES: {"moves": given}}):
-        run = ansible_playbook(project, "move.yml", ["--extra-vars", f"@{_VARIABLES}"], show=show)
+        run = ansible_playbook(project, "move.yml", ["--extra-vars", f"@{_VARIABLES}"], show=show, brief=True)
     if not run.status:
         for move in found:
             if move.former not in state.stored():

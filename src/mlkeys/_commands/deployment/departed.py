@@ -15,7 +15,7 @@ import click
 from mlkeys._commands.deployment.owners import OnServer
 from mlkeys._commands.deployment.state import StackState
 from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
-from mlkeys._commands.stacks import terminal
+from mlkeys._commands.progress import terminal
 from mlkeys._constructs.inventory import Template
 from mlkeys._errors import MlkeysError
 from mlkeys._record.left import Left, left, lines, variables
@@ -145,7 +145,7 @@ def delete(one: Departed, project: Path, show: TextIO, arguments: Sequence[str] 
     # Programs use templates in paths of files, and to reach hosts. Names come from the server too, and are none.
     gone |= {kind: templates(gone[kind]) for kind in ("files", "services")}
     with files_for_run(project, {_VARIABLES: {"left": gone, "force_keys": force}, _INVENTORY: hosts}):
-        return ansible_playbook(project, "left.yml", words, show=show)
+        return ansible_playbook(project, "left.yml", words, show=show, brief=True)
 
 
 def _login(state: StackState, recorded: Mapping[str, object], host: str) -> Mapping[str, object]:

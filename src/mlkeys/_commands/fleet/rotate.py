@@ -28,8 +28,9 @@ from mlkeys._commands.fleet.rotation import (
 )
 from mlkeys._commands.fleet.targets import Fleet, alongside, for_fleets, with_one_name_each
 from mlkeys._commands.playbook import Run
+from mlkeys._commands.progress import terminal
 from mlkeys._commands.project import json_option
-from mlkeys._commands.stacks import run_each, terminal
+from mlkeys._commands.stacks import run_each
 from mlkeys._errors import MlkeysError
 
 

@@ -20,8 +20,8 @@ from mlkeys._commands.fleet.status_history import line, looks, of_fleet
 from mlkeys._commands.fleet.status_page import page
 from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, reason_in
 from mlkeys._commands.fleet.targets import Fleet, for_fleets
+from mlkeys._commands.progress import terminal
 from mlkeys._commands.project import json_option
-from mlkeys._commands.stacks import terminal
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.printable import all_printable
 from mlkeys._system import replacing

@@ -108,7 +108,7 @@ def _deploy(one: Comparison, folder: Path, show: TextIO, arguments: Sequence[str
             return moved
     run = Run()
     if not one.state.gone:
-        run = ansible_playbook(project, "site.yml", [*arguments, *one.arguments(generate)], show=show)
+        run = ansible_playbook(project, "site.yml", [*arguments, *one.arguments(generate)], show=show, brief=True)
     if run.status:
         return run
     if one.departed.left.deleted:

@@ -111,7 +111,7 @@ def _destroy(one: Departed, folder: Path, show: TextIO, *, force: bool) -> Run:
     if not (run.status or one.state.gone):
         own = {kind: sorted(getattr(one.destroyed, kind)) for kind in KINDS}
         arguments = ["--extra-vars", json.dumps({"destroyed": own, **({"force_keys": True} if force else {})})]
-        run = added(run, ansible_playbook(project, "destroy.yml", arguments, show=show))
+        run = added(run, ansible_playbook(project, "destroy.yml", arguments, show=show, brief=True))
     if not run.status:
         one.state.end(one.shared)
     return run

@@ -94,7 +94,7 @@ def _compare(found: Sequence[Comparison], folder: Path, *, as_json: bool) -> dic
         made, deleted = Run(), left[name].deleted
         if name not in gone:
             words = ["--check", "--diff", *given[name]]
-            made = ansible_playbook(folder / "ansible" / name, "site.yml", words, show=show)
+            made = ansible_playbook(folder / "ansible" / name, "site.yml", words, show=show, brief=True)
             # What site.yml purges from a file it has counted itself.
             deleted = replace(deleted, secrets={})
         made.changed += sum(1 for _ in lines(deleted))

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What `mlkeys diff` and `deploy` show of changes, and of the task that runs."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from mlkeys._commands.playbook import Change, Run
+from mlkeys._commands.progress import progress
+from mlkeys._commands.stacks import run_each
+
+
+def test_a_row_shows_a_change_with_its_hosts_and_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
+    changes = [
+        Change("Engine transit", "localhost", "created"),
+        Change("Key ml", "localhost", "changed", ["auto_rotate_period", "derived"]),
+        *(Change("Write /etc/app.env", host, "changed") for host in ("a", "b", "c")),
+        Change("Policy old", "localhost", "deleted"),
+        Change("Ciphertexts", "d", "done"),
+    ]
+    run_each(["s"], lambda _name, _show: Run(changes=changes, changed=7), kind="stack", as_json=False)
+    rows = [line.split("  ") for line in capsys.readouterr().err.splitlines()]
+    shown = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert shown[1:6] == [
+        ["+", "Engine transit", "created"],
+        ["~", "Key ml", "changed: auto_rotate_period, derived"],
+        ["~", "Write /etc/app.env", "changed", "3 hosts"],
+        ["-", "Policy old", "deleted"],
+        ["*", "Ciphertexts", "done", "d"],
+    ]
+
+
+def test_the_changes_of_several_stacks_stand_below_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    made = {"one": Run(changes=[Change("Key a", "localhost", "created")]), "two": Run()}
+    run_each([*made], lambda name, _show: made[name], kind="stack", as_json=False)
+    shown = capsys.readouterr().err.splitlines()
+    assert [line.strip() for line in shown[2:4]] == ["one", "+  Key a  created"]
+
+
+def test_a_report_gives_the_changes_that_its_last_line_has() -> None:
+    run = Run()
+    change = {"task": "Key\x1b[2J", "host": "a", "kind": "created", "names": []}
+    whole = {"hosts": {}, "refused": 0, "stats": {}, "changes": [change]}
+    run.take(json.dumps({"started": "x"}) + "\n" + json.dumps(whole) + "\n")
+    assert run.reported
+    assert run.changes == [Change("Key\\x1b[2J", "a", "created", [])]
+    half = Run()
+    half.take(json.dumps({"started": "x"}) + "\n")
+    assert not half.reported
+
+
+def test_without_a_terminal_the_progress_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    with progress(shown=True) as shown:
+        shown.task("Key ml")
+        shown.write("line\n", stream)
+    assert stream.getvalue() == "line\n"
+    assert capsys.readouterr() == ("", "")
