@@ -356,6 +356,8 @@ def test_terms_that_fail_leave_the_others(bao: Bao, engine: str, lookup: Lookup,
     [
         ("encrypt", {"value": VALUE, "key_version": 9}),
         ("hmac", {"value": VALUE, "key_version": "x"}),
+        ("hmac", {"value": VALUE, "key_version": 9}),
+        ("sign", {"value": VALUE, "key_version": 9}),
         ("rewrap", "no ciphertext"),
         ("hash", None),
         ("random", 200000),
@@ -364,7 +366,7 @@ def test_terms_that_fail_leave_the_others(bao: Bao, engine: str, lookup: Lookup,
 )
 def test_one_bad_term_of_each_operation(lookup: Lookup, operation: str, bad: object) -> None:
     good: object = {"random": 4, "rewrap": sealed(lookup, "aes256-gcm96")}.get(operation, VALUE)
-    key = {} if operation in ("hash", "random") else {"key": "aes256-gcm96"}
+    key = {} if operation in ("hash", "random") else {"key": "ed25519" if operation == "sign" else "aes256-gcm96"}
     options = {"operation": operation, **key}
     first, second, third = lookup([good, bad, good], term_errors="ignore", **options)
     assert second is None
@@ -374,6 +376,19 @@ def test_one_bad_term_of_each_operation(lookup: Lookup, operation: str, bad: obj
     assert lookup([bad, bad], term_errors="ignore", **options) == [None, None]
     with pytest.raises(AnsibleError):
         lookup([good, bad, good], **options)
+
+
+def test_single_terms_of_an_rsa_key(lookup: Lookup) -> None:
+    good = sealed(lookup, "rsa-2048")
+    options = {"key": "rsa-2048", "term_errors": "ignore"}
+    damaged = good[:-8] + "AAAAAA=="
+    assert lookup(good, damaged, "x", good, **options) == [VALUE, None, None, VALUE]
+    again = lookup(good, damaged, operation="rewrap", **options)
+    assert [text is None for text in again] == [False, True]
+    made = lookup(VALUE, "x" * 500, {"value": VALUE, "associated_data": "a"}, operation="encrypt", **options)
+    assert [text is None for text in made] == [False, True, True]
+    said = refusal(lookup, "x" * 500, key="rsa-2048", operation="encrypt")
+    assert said.endswith("it is too long for this key: an RSA key encrypts a few hundred bytes at most.")
 
 
 def test_what_concerns_all_terms_fails_in_any_case(bao: Bao, engine: str, lookup: Lookup) -> None:
