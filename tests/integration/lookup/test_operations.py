@@ -18,6 +18,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.ciphertexts import may_be_of
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -376,6 +377,29 @@ def test_one_bad_term_of_each_operation(lookup: Lookup, operation: str, bad: obj
     assert lookup([bad, bad], term_errors="ignore", **options) == [None, None]
     with pytest.raises(AnsibleError):
         lookup([good, bad, good], **options)
+
+
+@pytest.mark.parametrize("given", ["errors", "term_errors"])
+def test_errors_of_ansible_hold_for_single_terms(
+    bao: Bao, engine: str, lookup: Lookup, capsys: Any, given: str
+) -> None:
+    loader = DataLoader()
+    good = sealed(lookup, "aes256-gcm96")
+    # Ansible shows a warning once.
+    bad = {"name": given, "value": "damaged"}
+    variables = {"login": {**bao.login, "backend": engine, "key": "aes256-gcm96"}, "good": good, "bad": bad}
+    templar = Templar(loader=loader, variables=variables)
+
+    def query(errors: str) -> Any:
+        text = f"query('{LOOKUP}', good, bad, good, {given}='{errors}', **login)"
+        return templar.template(marked("{{ " + text + " }}", template=True))
+
+    assert query("ignore") == [VALUE, None, VALUE]
+    assert "decrypt failed" not in capsys.readouterr().err
+    assert query("warn") == [VALUE, None, VALUE]
+    assert "decrypt failed for 1 of 3 items" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(AnsibleError, match="decrypt failed for 1 of 3 items"):
+        query("strict")
 
 
 def test_single_terms_of_an_rsa_key(lookup: Lookup) -> None:
