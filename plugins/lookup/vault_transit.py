@@ -224,6 +224,7 @@ notes:
   - Decrypted values, data keys with O(type=plaintext) and random bytes are plaintext. C(--diff) shows them in the diff
     of a template, so set C(diff=false) and C(no_log=true) on such tasks, or deliver the ciphertext and decrypt it where
     it is used. Do not put them in facts that a fact cache stores.
+  - The server limits the size of a request, which means about 24 MB for a value on OpenBao, and 1 MiB on Vault.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
   - module: mlkeys.transit.vault_transit_key
