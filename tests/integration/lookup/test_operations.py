@@ -479,3 +479,23 @@ def test_each_grant_is_enough_for_its_operations(bao: Bao, engine: str, lookup: 
     assert bao.done("GET", f"{engine}/keys/granted")["data"]["latest_version"] == 2
     for path in ("keys/granted/rotate", "keys/granted/config", "encrypt/granted", "export/encryption-key/granted"):
         assert bao.request("POST", f"{engine}/{path}", {}, importer)[0] == 403
+
+
+def test_a_right_to_single_contexts_signs_with_all_options(
+    bao: Bao, engine: str, lookup: Lookup, mint_token: Any
+) -> None:
+    bao.done("POST", f"{engine}/keys/single", {"type": "ed25519", "derived": True})
+    bao.done("POST", f"{engine}/keys/single/rotate", {})
+    parameters = '"input" = [], "context" = ["YQ=="], "key_version" = [], "hash_algorithm" = []'
+    token = mint_token(
+        f'path "{engine}/sign/single" {{ capabilities = ["update"]\n required_parameters = ["input", "context"]\n'
+        f" allowed_parameters = {{ {parameters} }} }}"
+    )
+    options = {"key": "single", "operation": "sign", "token": token, "hash_algorithm": "sha2-512"}
+    # Such a policy allows no batch, so each value goes by itself, with what it would share in one.
+    [signature] = lookup(VALUE, context="a", key_version=1, **options)
+    assert signature.startswith("vault:v1:")
+    terms = [{"value": VALUE, "context": context} for context in "ab"]
+    [good, bad] = lookup(terms, term_errors="ignore", **options)
+    assert good.startswith("vault:v2:")
+    assert bad is None
