@@ -231,7 +231,8 @@ def _explained(path: str, refused: ServerError, bodies: Sequence[Mapping[str, An
     """The refusal of a request whose parts would be refused as well, as advice that one can act on."""
     words = "; ".join(refused.reasons)
     advice = wrong_type(path, words) or missing_operation(path, refused.status, words) or too_long(path, words)
-    if refused.status == HTTP_TOO_LARGE:
+    # A proxy on the way gives no reason.
+    if refused.status == HTTP_TOO_LARGE and refused.reasons:
         advice = too_large(path, sum(_weight(body)[1] for body in bodies))
     return ServerError(advice, refused.status, refused.reasons) if advice else refused
 
