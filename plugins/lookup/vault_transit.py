@@ -119,15 +119,14 @@ options:
       - What to do about single terms that fail, for example because a ciphertext is damaged.
       - V(strict) fails. V(warn) shows a warning and V(ignore) logs a message. Both return V(null) in the place of each
         term that failed, and the results of the others.
-      - What concerns all terms, such as a server that does not respond or a key that does not exist, fails in any case.
-      - Ansible does not pass its own C(errors) to plugins. With C(errors=ignore) or C(errors=warn), one term that fails
-        empties the whole result.
+      - The default is Ansible's own C(errors), which all lookups have, or V(strict).
+      - What concerns all terms, such as a server that does not respond or a key that does not exist, fails with either
+        of them. Ansible's C(errors) then decides about the lookup as a whole.
     type: str
     choices:
       - ignore
       - strict
       - warn
-    default: strict
   hash_algorithm:
     description:
       - The hash algorithm of O(operation=sign), O(operation=verify), O(operation=hmac), O(operation=verify_hmac) and
@@ -225,6 +224,7 @@ notes:
   - Decrypted values, data keys with O(type=plaintext) and random bytes are plaintext. C(--diff) shows them in the diff
     of a template, so set C(diff=false) and C(no_log=true) on such tasks, or deliver the ciphertext and decrypt it where
     it is used. Do not put them in facts that a fact cache stores.
+  - The server limits the size of a request, which means about 24 MB for a value on OpenBao, and 1 MiB on Vault.
 seealso:
   - module: mlkeys.transit.vault_transit_vars
   - module: mlkeys.transit.vault_transit_key
@@ -272,7 +272,7 @@ EXAMPLES = r"""
   vars:
     texts: >-
       {{ query('mlkeys.transit.vault_transit', ciphertext, 'damaged', key='ml-api-key', context='openai_api_key',
-               term_errors='ignore') }}
+               errors='ignore') }}
 
 - name: Sign a release
   ansible.builtin.set_fact:
@@ -329,7 +329,12 @@ from typing import Any
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.operations import look_up
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.request import OWN_OPTIONS
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options, report, run
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
+    connection_options,
+    errors_given,
+    report,
+    run,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import decrypted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
 
@@ -349,5 +354,6 @@ class LookupModule(LookupBase):
         configured = templated_variables(self.load_name, variables or {}, self._templar)
         self.set_options(var_options=configured, direct=kwargs)
         options = {name: self.get_option(name) for name in _OPTIONS}
+        options["term_errors"] = options["term_errors"] or errors_given()
         given = decrypted(terms)
         return run(connection_options(self.get_option), lambda client: look_up(client, given, options, report))

@@ -138,6 +138,7 @@ notes:
   - The token needs C(update) on C(transit/verify/KEY), C(transit/hmac/KEY) and C(transit/encrypt/KEY), and on
     C(transit/rewrap/KEY) to rewrap entries. For O(store=kv) it also needs C(read), C(create) and
     C(update) on C(KV_MOUNT/data/KV_PATH).
+  - The server limits the size of a request, which means about 24 MB for a secret on OpenBao, and 1 MiB on Vault.
   - A fingerprint whose version is below the key's C(min_decryption_version) cannot be verified any more. With a token
     that may decrypt, the module then decrypts to compare. Without that right it writes the entry once more, with the
     reason C(fingerprint expired).

@@ -207,6 +207,14 @@ def foreign_server(address: str, status: int, content_type: str, beginning: byte
     return f"The server at {without_login(address)} is not Vault or OpenBao (HTTP {status}, {content_type}). Check url."
 
 
+def too_large_on_the_way(address: str, path: str) -> str:
+    """For a request that neither Vault nor OpenBao refuses because of its size."""
+    return (
+        f"What is before the server at {without_login(address)} refused a request to '{path}' because of its size "
+        "(HTTP 413). Raise the limit of that proxy (such as client_max_body_size of nginx), or send less at once."
+    )
+
+
 def no_member(last: str) -> str:
     return f"No member of the cluster could serve the request. Last error: {last}"
 

@@ -36,6 +36,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.cluster
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
+    ServerError,
     ServerUnreachable,
     TransitError,
 )
@@ -51,6 +52,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.unix_so
 
 # Seconds. A member that does not name the active node at once is not worth waiting for.
 _PROBE_SECONDS = 5
+
+_TOO_LARGE = 413
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,9 @@ class Transport:
         if content is not None and _is_health(request, content):
             return {"data": content}, None
         if content is None or not _is_from_server(request.method, status, content):
+            if status == _TOO_LARGE:
+                # Not for want of a server: less at once may pass.
+                return {}, Failure(_too_large_on_the_way(self.members.address, request.path), temporary=False)
             return {}, Failure(_foreign(self.members.address, response), status == 502, status == 502)
         if 200 <= status < 300:
             if request.method not in ("GET", "LIST"):
@@ -316,6 +322,12 @@ def _is_from_server(method: str, status: int, content: Mapping[str, Any]) -> boo
         return "data" in content or (not content and method not in ("GET", "LIST"))
     # A batch of which every item failed has data instead of errors.
     return "errors" in content or "data" in content
+
+
+def _too_large_on_the_way(address: str, path: str) -> TransitError:
+    refused = ServerError(messages.too_large_on_the_way(address, path), _TOO_LARGE)
+    refused.not_applied = True
+    return refused
 
 
 def _foreign(address: str, response: Response) -> TransitError:

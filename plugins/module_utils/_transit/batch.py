@@ -21,6 +21,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import (
     FAILS_ALL,
     HTTP_TOO_LARGE,
+    NO_SUCH_VERSION,
     NOT_GRANTED,
     meaning,
     missing_operation,
@@ -197,6 +198,8 @@ class BatchRequests:
             return [ItemResult(path, {"error": words}) for words in refused.item_errors]
         if len(bodies) == 1 and refused.says(FAILS_ALL):
             return [ItemResult(path, {"error": FAILS_ALL})]
+        if refused.says(NO_SUCH_VERSION):
+            return [ItemResult(path, {"error": NO_SUCH_VERSION})] * len(bodies)
         if len(bodies) > 1 and _is_for_halves(refused):
             half = len(bodies) // 2
             return self._send_chunk(path, bodies[:half], facts) + self._send_chunk(path, bodies[half:], facts)
@@ -228,7 +231,8 @@ def _explained(path: str, refused: ServerError, bodies: Sequence[Mapping[str, An
     """The refusal of a request whose parts would be refused as well, as advice that one can act on."""
     words = "; ".join(refused.reasons)
     advice = wrong_type(path, words) or missing_operation(path, refused.status, words) or too_long(path, words)
-    if refused.status == HTTP_TOO_LARGE:
+    # A proxy on the way gives no reason.
+    if refused.status == HTTP_TOO_LARGE and refused.reasons:
         advice = too_large(path, sum(_weight(body)[1] for body in bodies))
     return ServerError(advice, refused.status, refused.reasons) if advice else refused
 

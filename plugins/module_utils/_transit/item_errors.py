@@ -18,6 +18,9 @@ UNVERIFIABLE = ("too old", "too new", "invalid HMAC")
 # Of a signature by a key on a curve: what it is not valid for is not even of its form.
 NOT_A_SIGNATURE = "supplied signature is invalid"
 
+# Of the one version of a whole request.
+NO_SUCH_VERSION = "key version does not exist"
+
 HTTP_TOO_LARGE = 413
 _HTTP_NOT_FOUND = 404
 
@@ -47,7 +50,11 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ),
     ("illegal base64", "the ciphertext is damaged or cut off"),
     ("requested version for", "its key_version is not one that the key may use now: 0 is the latest"),
-    ("key version does not exist", "its key_version does not exist (yet)"),
+    (
+        "provided for non-AEAD cipher suite",
+        "keys of this type cannot bind a value to associated data: leave associated_data out",
+    ),
+    (NO_SUCH_VERSION, "its key_version does not exist (yet)"),
     ("no such key version", "its key_version is below the key's min_decryption_version"),
     ("message too long for RSA", "it is too long for this key: an RSA key encrypts a few hundred bytes at most"),
     ("input must be hashed with given hash", "it is not a digest of hash_algorithm, which prehashed says that it is"),

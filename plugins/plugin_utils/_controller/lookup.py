@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import Any, Callable, Mapping, TypeVar
 
@@ -56,3 +57,22 @@ def report(message: str, term_errors: str) -> None:
         display.warning(message)
     else:
         display.display(message, log_only=True)
+
+
+# The functions of ansible-core that call a lookup: before 2.19, and since.
+_CALLERS = ("_lookup", "_invoke_lookup")
+
+
+def errors_given() -> str:
+    """What a template says with Ansible's own ``errors`` about the lookup whose ``run`` calls this; else ``strict``.
+
+    Ansible does not pass it on: it would answer one term that fails with nothing at all. So it is read where Ansible
+    keeps it. Where it is not found, Ansible's own treatment remains.
+    """
+    frame = inspect.currentframe()
+    for _back in range(2):
+        frame = frame.f_back if frame is not None else None
+    if frame is None or frame.f_code.co_name not in _CALLERS:
+        return "strict"
+    found = frame.f_locals.get("errors")
+    return found if found in ("ignore", "warn") else "strict"

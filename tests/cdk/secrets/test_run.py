@@ -85,6 +85,15 @@ def test_the_status_is_that_of_the_program_or_says_why_there_is_none(
     assert words in process("run", *arguments, status=status).stderr.decode()
 
 
+def test_a_secret_that_no_environment_can_hold_is_for_a_file() -> None:
+    program = "from mlkeys._commands.secrets import run; run._become(['true'], {'SMALL': 'x', 'GCP': 'y' * 131072})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 126
+    assert done.stderr == (
+        "Error: true: GCP: an environment variable holds less than 128 KiB; give the secret as a file (--file).\n"
+    )
+
+
 def test_what_does_not_decrypt_stops_all(stored: Path, process: Process, allow: Allow) -> None:
     allow("decrypt")
     stored.write_text(stored.read_text().replace("openai_api_key: ", "other_name: "))

@@ -18,6 +18,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.ciphertexts import may_be_of
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -356,6 +357,8 @@ def test_terms_that_fail_leave_the_others(bao: Bao, engine: str, lookup: Lookup,
     [
         ("encrypt", {"value": VALUE, "key_version": 9}),
         ("hmac", {"value": VALUE, "key_version": "x"}),
+        ("hmac", {"value": VALUE, "key_version": 9}),
+        ("sign", {"value": VALUE, "key_version": 9}),
         ("rewrap", "no ciphertext"),
         ("hash", None),
         ("random", 200000),
@@ -364,7 +367,7 @@ def test_terms_that_fail_leave_the_others(bao: Bao, engine: str, lookup: Lookup,
 )
 def test_one_bad_term_of_each_operation(lookup: Lookup, operation: str, bad: object) -> None:
     good: object = {"random": 4, "rewrap": sealed(lookup, "aes256-gcm96")}.get(operation, VALUE)
-    key = {} if operation in ("hash", "random") else {"key": "aes256-gcm96"}
+    key = {} if operation in ("hash", "random") else {"key": "ed25519" if operation == "sign" else "aes256-gcm96"}
     options = {"operation": operation, **key}
     first, second, third = lookup([good, bad, good], term_errors="ignore", **options)
     assert second is None
@@ -374,6 +377,42 @@ def test_one_bad_term_of_each_operation(lookup: Lookup, operation: str, bad: obj
     assert lookup([bad, bad], term_errors="ignore", **options) == [None, None]
     with pytest.raises(AnsibleError):
         lookup([good, bad, good], **options)
+
+
+@pytest.mark.parametrize("given", ["errors", "term_errors"])
+def test_errors_of_ansible_hold_for_single_terms(
+    bao: Bao, engine: str, lookup: Lookup, capsys: Any, given: str
+) -> None:
+    loader = DataLoader()
+    good = sealed(lookup, "aes256-gcm96")
+    # Ansible shows a warning once.
+    bad = {"name": given, "value": "damaged"}
+    variables = {"login": {**bao.login, "backend": engine, "key": "aes256-gcm96"}, "good": good, "bad": bad}
+    templar = Templar(loader=loader, variables=variables)
+
+    def query(errors: str) -> Any:
+        text = f"query('{LOOKUP}', good, bad, good, {given}='{errors}', **login)"
+        return templar.template(marked("{{ " + text + " }}", template=True))
+
+    assert query("ignore") == [VALUE, None, VALUE]
+    assert "decrypt failed" not in capsys.readouterr().err
+    assert query("warn") == [VALUE, None, VALUE]
+    assert "decrypt failed for 1 of 3 items" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(AnsibleError, match="decrypt failed for 1 of 3 items"):
+        query("strict")
+
+
+def test_single_terms_of_an_rsa_key(lookup: Lookup) -> None:
+    good = sealed(lookup, "rsa-2048")
+    options = {"key": "rsa-2048", "term_errors": "ignore"}
+    damaged = good[:-8] + "AAAAAA=="
+    assert lookup(good, damaged, "x", good, **options) == [VALUE, None, None, VALUE]
+    again = lookup(good, damaged, operation="rewrap", **options)
+    assert [text is None for text in again] == [False, True]
+    made = lookup(VALUE, "x" * 500, {"value": VALUE, "associated_data": "a"}, operation="encrypt", **options)
+    assert [text is None for text in made] == [False, True, True]
+    said = refusal(lookup, "x" * 500, key="rsa-2048", operation="encrypt")
+    assert said.endswith("it is too long for this key: an RSA key encrypts a few hundred bytes at most.")
 
 
 def test_what_concerns_all_terms_fails_in_any_case(bao: Bao, engine: str, lookup: Lookup) -> None:
@@ -440,3 +479,23 @@ def test_each_grant_is_enough_for_its_operations(bao: Bao, engine: str, lookup: 
     assert bao.done("GET", f"{engine}/keys/granted")["data"]["latest_version"] == 2
     for path in ("keys/granted/rotate", "keys/granted/config", "encrypt/granted", "export/encryption-key/granted"):
         assert bao.request("POST", f"{engine}/{path}", {}, importer)[0] == 403
+
+
+def test_a_right_to_single_contexts_signs_with_all_options(
+    bao: Bao, engine: str, lookup: Lookup, mint_token: Any
+) -> None:
+    bao.done("POST", f"{engine}/keys/single", {"type": "ed25519", "derived": True})
+    bao.done("POST", f"{engine}/keys/single/rotate", {})
+    parameters = '"input" = [], "context" = ["YQ=="], "key_version" = [], "hash_algorithm" = []'
+    token = mint_token(
+        f'path "{engine}/sign/single" {{ capabilities = ["update"]\n required_parameters = ["input", "context"]\n'
+        f" allowed_parameters = {{ {parameters} }} }}"
+    )
+    options = {"key": "single", "operation": "sign", "token": token, "hash_algorithm": "sha2-512"}
+    # Such a policy allows no batch, so each value goes by itself, with what it would share in one.
+    [signature] = lookup(VALUE, context="a", key_version=1, **options)
+    assert signature.startswith("vault:v1:")
+    terms = [{"value": VALUE, "context": context} for context in "ab"]
+    [good, bad] = lookup(terms, term_errors="ignore", **options)
+    assert good.startswith("vault:v2:")
+    assert bad is None

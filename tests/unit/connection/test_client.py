@@ -27,6 +27,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import scrubbed
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import pauses as pauses_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -212,6 +214,25 @@ def test_a_response_of_another_server_is_rejected(
     error = failure(lambda: client(server.url).request(method, "transit/keys/ml"))
     assert error.__class__ is ServerUnreachable
     assert error.message == f"The server at {server.url} " + NOT_OURS.format(status=given_answer[0], kind=kind)
+
+
+def test_a_proxy_that_refuses_a_request_because_of_its_size_is_named(server: Scripted) -> None:
+    page = b"<html><h1>413 Request Entity Too Large</h1></html>"
+    server.answers = [answer(413, page, Content_Type="text/html")]
+    error = failure(lambda: client(server.url).post("transit/encrypt/ml", {}))
+    assert isinstance(error, ServerError)
+    assert (error.status, error.not_applied) == (413, True)
+    assert error.message.startswith(
+        f"What is before the server at {server.url} refused a request to 'transit/encrypt/ml' because of its "
+    )
+
+
+def test_many_values_pass_a_proxy_that_allows_little_at_once(server: Scripted) -> None:
+    refused = answer(413, b"too large", Content_Type="text/plain")
+    server.answers = [refused, *(answer(200, {"data": {"batch_results": [{"hmac": text}]}}) for text in "ab"), refused]
+    transit = Transit(client(server.url), "transit")
+    assert transit.hmac("ml", [Item(b"1"), Item(b"2")]) == ["a", "b"]
+    assert failure(lambda: transit.hmac("ml", [Item(b"1")])).message.startswith("What is before the server at ")
 
 
 def test_a_missing_key_is_not_mismistaken_for_another_server(server: Scripted) -> None:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -182,6 +183,10 @@ def _variables_of(options: Iterable[Option]) -> set[str]:
     return {name for option in options for name in option.all_environment}
 
 
+# Bytes, with the name and what ends it. Linux: MAX_ARG_STRLEN.
+_LONGEST_VARIABLE = 128 * 1024
+
+
 def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
     """Replace this process by the program. Returns never."""
     sys.stdout.flush()
@@ -192,8 +197,18 @@ def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
         status, problem = 127, "command not found"
     except OSError as error:
         status, problem = 126, error.strerror or "it cannot be run"
+        if error.errno == errno.E2BIG:
+            problem = _too_long(environment) or problem
     click.echo(f"Error: {argv[0]}: {problem}.", err=True)
     sys.exit(status)
+
+
+def _too_long(environment: Mapping[str, str]) -> str:
+    """What to do about variables that no program can get, empty if there are none."""
+    names = [name for name, value in environment.items() if len(os.fsencode(f"{name}={value}")) >= _LONGEST_VARIABLE]
+    if not names:
+        return ""
+    return f"{', '.join(names)}: an environment variable holds less than 128 KiB; give the secret as a file (--file)"
 
 
 # Watching: this process never holds a secret, since the one that it starts decrypts them. It does hold the login.
