@@ -22,6 +22,7 @@ author:
   - mlkeys contributors (@mlkeys)
 requirements:
   - hvac
+  - cryptography 3.1 or newer (for O(keys[].import))
 options:
   floors:
     description:
@@ -156,6 +157,10 @@ results:
         - V(null) when it does not exist, and when its plan was not applied.
       type: dict
       returned: always
+    imported:
+      description: What became of the material, as M(mlkeys.transit.vault_transit_key) returns it.
+      type: dict
+      returned: with O(keys[].import)
     error:
       description: Why the key failed.
       type: str

@@ -133,7 +133,9 @@ class Transit:
 
     def key_names(self) -> list[str]:
         try:
-            return self._client.list(self.backend + "/keys").texts("keys")
+            names = self._client.list(self.backend + "/keys").texts("keys")
+            # After the first import, the server's own wrapping key is listed as a folder.
+            return [name for name in names if not name.endswith("/")]
         except NotFound:
             return []
         except MountNotFound:
@@ -182,6 +184,18 @@ class Transit:
     def rotate_key(self, name: str) -> Reply:
         """Add a version. Not sent again here when an answer is lost: the rotation may have been done."""
         return self._key_reply(name, self._client.post(self._key_path(name) + "/rotate", {}, repeatable=False))
+
+    def wrapping_key(self) -> str:
+        """The public key that wraps material for an import, a PEM. The server makes it when it is first asked for."""
+        return self._client.get(self.backend + "/wrapping_key").text("public_key")
+
+    def import_key(self, name: str, body: Mapping[str, Any]) -> None:
+        """Make a key of material. Not sent again here when an answer is lost."""
+        self._client.post(self._key_path(name) + "/import", body, repeatable=False)
+
+    def import_version(self, name: str, body: Mapping[str, Any]) -> None:
+        """Add a version of material. Not sent again here when an answer is lost."""
+        self._client.post(self._key_path(name) + "/import_version", body, repeatable=False)
 
     def trim_key(self, name: str, oldest: int) -> None:
         """Destroy all versions that are older. There is no way back."""

@@ -19,6 +19,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
     did_you_mean,
     key_problems,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.import_plan import (
+    AT_IMPORT,
+    Imported,
+    ImportPlan,
+    never_rotated,
+    plan_import,
+)
 
 # A key does not show what only one product has, so such an attribute can be sent but neither compared nor predicted.
 _NOT_SHOWN = frozenset(attribute.name for attribute in KEY_ATTRIBUTES if attribute.server)
@@ -32,6 +39,7 @@ class KeyPlan:
         create: body of the creating call, ``None`` for no such call.
         configure: body of the configuring call, empty for no such call.
         trim: the oldest version that stays, ``None`` for no such call.
+        imported: what to do about key material, ``None`` if none is given.
     """
 
     before: State | None
@@ -41,11 +49,17 @@ class KeyPlan:
     configure: State = field(default_factory=dict)
     trim: int | None = None
     delete: bool = False
+    imported: ImportPlan | None = None
     warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
-        return self.create is not None or self.rotate or bool(self.configure) or self.trim is not None or self.delete
+        adds = self.create is not None or self.rotate or self.imports
+        return adds or bool(self.configure) or self.trim is not None or self.delete
+
+    @property
+    def imports(self) -> bool:
+        return self.imported is not None and self.imported.needed
 
 
 def key_state(actual: Mapping[str, Any]) -> State:
@@ -69,6 +83,8 @@ def plan_key(
     rotate_older_than: int | None = None,
     age: float | None = None,
     min_available_version: int | None = None,
+    imported: Imported | None = None,
+    published: Mapping[int, bytes] | None = None,
 ) -> KeyPlan:
     """The steps from the actual key ``name`` to the wanted one.
 
@@ -78,6 +94,8 @@ def plan_key(
         rotate_older_than: seconds; the latest version is replaced when it is at least that old.
         age: seconds since the latest version was made, ``None`` when the server does not report it.
         min_available_version: older versions are destroyed.
+        imported: what is known about material for the key.
+        published: the public keys of its versions in DER.
 
     Raises:
         ChangeImpossible: with every reason.
@@ -88,9 +106,10 @@ def plan_key(
     # The server reads 0 as 1 here.
     if asked.get("min_decryption_version") == 0:
         asked["min_decryption_version"] = 1
+    material = plan_import(imported, asked, actual, published or {}) if imported else None
     if actual is None:
-        return _plan_new_key(name, asked, min_available_version)
-    return _plan_existing_key(name, asked, actual, _Aging(rotate_older_than, age, min_available_version))
+        return _plan_new_key(name, asked, min_available_version, material)
+    return _plan_existing_key(name, asked, actual, _Aging(rotate_older_than, age, min_available_version, material))
 
 
 @dataclass(frozen=True)
@@ -100,19 +119,27 @@ class _Aging:
     rotate_older_than: int | None
     age: float | None
     min_available_version: int | None
+    material: ImportPlan | None
+
+    @property
+    def imports(self) -> bool:
+        return self.material is not None and self.material.needed
 
 
-def _plan_new_key(name: str, asked: State, trim: int | None) -> KeyPlan:
+def _plan_new_key(name: str, asked: State, trim: int | None, material: ImportPlan | None) -> KeyPlan:
     reasons = key_problems(asked) + _version_problems(asked, 1, 0) + _trim_problems(asked, 0, trim)
+    reasons += material.reasons if material else ()
     refuse(f"Key '{name}' cannot be created as asked", reasons)
     create = {
         attribute.name: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
         if attribute.at_creation and attribute.name in asked
     }
-    if asked.get("type") == "hmac":
+    if asked.get("type") == "hmac" and material is None:
         create.setdefault("key_size", HMAC_KEY_SIZE)
     after = key_state({"name": name, "latest_version": 1, **{k: v for k, v in create.items() if k not in _NOT_SHOWN}})
+    if material is not None:
+        create = {attribute: value for attribute, value in create.items() if attribute in AT_IMPORT}
     configure = {
         attribute.name: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
@@ -125,6 +152,7 @@ def _plan_new_key(name: str, asked: State, trim: int | None) -> KeyPlan:
         create=create,
         configure=configure,
         trim=trim or None,
+        imported=material,
         warnings=tuple(_type_warnings(asked)),
     )
 
@@ -140,14 +168,9 @@ def _plan_existing_key(
         attribute: value for attribute, value in asked.items() if attribute in before or attribute not in _NOT_SHOWN
     }
     merged = {**before, **asked}
-    rotate = False
-    reasons = []
-    if aging.rotate_older_than is not None:
-        if aging.age is None:
-            reasons.append(f"the server does not report the age of a key of type {before['type']}")
-        else:
-            rotate = aging.age >= aging.rotate_older_than
-    latest = before["latest_version"] + (1 if rotate else 0)
+    rotate, reasons = _rotation(before, actual, aging)
+    reasons += aging.material.reasons if aging.material else ()
+    latest = before["latest_version"] + (1 if rotate or aging.imports else 0)
     changes = {
         attribute: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
@@ -158,6 +181,8 @@ def _plan_existing_key(
     changeable = {attribute.name: value for attribute, value in changes.items() if attribute.change != AT_CREATION}
     if changeable:
         # Rules between attributes hold for what would be sent; what is there already was accepted once.
+        if changeable.get("auto_rotate_period") and never_rotated(actual):
+            reasons.append(f"auto_rotate_period: {_NEVER_ROTATED}")
         reasons += key_problems(changeable) + _version_problems(merged, latest, before["min_available_version"])
     available = before["min_available_version"]
     trim = aging.min_available_version
@@ -169,8 +194,22 @@ def _plan_existing_key(
         rotate=rotate,
         configure=changeable,
         trim=None if trim == available else trim,
+        imported=aging.material,
         warnings=tuple(_soft_deleted_warnings(name, actual)),
     )
+
+
+_NEVER_ROTATED = "the server does not rotate the key, which was imported without allow_rotation"
+
+
+def _rotation(before: State, actual: Mapping[str, Any], aging: _Aging) -> tuple[bool, list[str]]:
+    """Whether to rotate, and why that cannot be said or done. A version that is imported is as new as a rotated one."""
+    if aging.rotate_older_than is None or aging.imports:
+        return False, []
+    if aging.age is None:
+        return False, [f"the server does not report the age of a key of type {before['type']}"]
+    rotate = aging.age >= aging.rotate_older_than
+    return rotate, [f"rotate_older_than: {_NEVER_ROTATED}"] if rotate and never_rotated(actual) else []
 
 
 def plan_key_absence(name: str, actual: Mapping[str, Any] | None, *, force: bool) -> KeyPlan:

@@ -46,6 +46,13 @@ def test_all_keys_come_sorted(bao: Bao, mount: str) -> None:
     assert [key["name"] for key in info(bao, mount, "b")["transit_keys"]] == ["b"]
 
 
+def test_the_wrapping_key_of_the_server_is_not_a_key(bao: Bao, mount: str) -> None:
+    bao.done("POST", f"{mount}/keys/own", {})
+    bao.done("GET", f"{mount}/wrapping_key")
+    assert bao.done("LIST", f"{mount}/keys")["data"]["keys"] == ["import/", "own"]
+    assert [key["name"] for key in info(bao, mount)["transit_keys"]] == ["own"]
+
+
 @pytest.mark.parametrize(
     ("key_type", "versions"), [("aes256-gcm96", [1, 2]), ("rsa-2048", [1, 2]), ("ed25519", [1, 2]), ("hmac", [])]
 )
