@@ -15,6 +15,7 @@ from ansible.utils.plugin_docs import get_docstring
 
 from tests.integration.support.backups import age_holder
 from tests.support.collection import ROOT
+from tests.support.key_material import content, pem
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao
 
@@ -28,6 +29,7 @@ PROVIDERS = {
     "OPENAI_API_KEY": "sk-fake-openai-canary-Bv6",
     "ANTHROPIC_API_KEY": "sk-ant-fake-anthropic-canary-Bv6",
     "HF_TOKEN": "hf_fake-canary-Bv6",
+    "BROUGHT_ALONG": content("aes256-gcm96"),
 }
 
 INVENTORY = """
@@ -78,6 +80,8 @@ def test_the_examples_run(bao: Bao, namespace: str, tmp_path: Path, kind: str, n
     inventory.write_text(INVENTORY.format(folder=tmp_path, recipient=holder.recipient), encoding="utf-8")
     (tmp_path / "group_vars/all").mkdir(parents=True)
     (tmp_path / "etc").mkdir()
+    for number, file in enumerate(("artefacts.pem", "artefacts-2.pem"), start=1):
+        (tmp_path / file).write_text(pem("ed25519", number), encoding="ascii")
     connection = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, "BAO_NAMESPACE": namespace}
     result = run_playbook(play, inventory=inventory, env={**connection, **PROVIDERS}, args=["--diff"])
     output = result.stdout + result.stderr

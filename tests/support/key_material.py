@@ -8,9 +8,9 @@ import base64
 import functools
 import os
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
 #: Types whose key is a number of bytes.
 SIZES = {
@@ -67,6 +67,22 @@ def public_pem(key_type: str, number: int = 1) -> str:
     public = pair(key_type, number).public_key()
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return public.public_bytes(serialization.Encoding.PEM, form).decode("ascii")
+
+
+def check_signature(public: PublicKeyTypes, signature: bytes, signed: bytes) -> None:
+    """Verify what a server made, of an RSA key with `pkcs1v15`, by a library that knows no server.
+
+    Raises:
+        InvalidSignature: another key made it.
+    """
+    if isinstance(public, ed25519.Ed25519PublicKey):
+        public.verify(signature, signed)
+    elif isinstance(public, ec.EllipticCurvePublicKey):
+        public.verify(signature, signed, ec.ECDSA(hashes.SHA256()))
+    elif isinstance(public, rsa.RSAPublicKey):
+        public.verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+    else:
+        raise TypeError(type(public))
 
 
 def content(key_type: str, number: int = 1) -> str:

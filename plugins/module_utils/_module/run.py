@@ -29,8 +29,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.options imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import USES
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, Attribute
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.material import HASHES
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
+    KEY_ATTRIBUTES,
+    WRAPPING_HASHES,
+    Attribute,
+)
 
 Reconcile = Callable[[Client, Mapping[str, Any], RunContext], Outcome]
 
@@ -76,7 +79,7 @@ def import_spec() -> dict[str, Any]:
             "passphrase": {"type": "str", "no_log": True},
             "ciphertext": {"type": "str"},
             "public_key": {"type": "str"},
-            "hash_function": {"type": "str", "choices": list(HASHES), "default": "SHA256"},
+            "hash_function": {"type": "str", "choices": list(WRAPPING_HASHES), "default": "SHA256"},
             "version": {"type": "int", "default": 1},
             "allow_rotation": {"type": "bool"},
         },

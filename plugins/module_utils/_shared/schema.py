@@ -196,6 +196,9 @@ NOT_DERIVABLE_TYPES = frozenset(("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "hmac
 # The documented default. The server refuses an hmac key without a size although its documentation has one.
 HMAC_KEY_SIZE = 32
 
+# The hashes of RSA-OAEP that a server knows when it imports a key.
+WRAPPING_HASHES = ("SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
+
 MIN_AUTO_ROTATE_SECONDS = 3600
 
 # A duration is a signed 64-bit number of nanoseconds on the server.

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, UnexpectedAnswer
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.import_plan import Imported
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.material import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import Imported
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import (
     Material,
     material_from,
     public_der,
     public_pem,
     wrapped,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
 
 @dataclass(frozen=True)

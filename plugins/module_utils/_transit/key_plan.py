@@ -8,6 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import (
+    AT_IMPORT,
+    Imported,
+    ImportPlan,
+    never_rotated,
+    plan_import,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State, fixed, refuse
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     AT_CREATION,
@@ -18,13 +25,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
     Attribute,
     did_you_mean,
     key_problems,
-)
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.import_plan import (
-    AT_IMPORT,
-    Imported,
-    ImportPlan,
-    never_rotated,
-    plan_import,
 )
 
 # A key does not show what only one product has, so such an attribute can be sent but neither compared nor predicted.

@@ -20,6 +20,7 @@ from ansible.utils.display import Display
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ServerUnreachable
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import public_pem
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import import_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import (
@@ -27,7 +28,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing 
     import_request,
     wrapped_material,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.material import public_pem
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import settings_of
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import can_run_in_process

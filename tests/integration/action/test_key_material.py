@@ -140,6 +140,34 @@ def test_an_import_is_silent(recorded: Recorded, sent: bool) -> None:
     assert made["imported_key"] is True
 
 
+@pytest.mark.parametrize("sent", [False, True], ids=["in process", "sent"])
+def test_an_export_is_in_its_file_alone(recorded: Recorded, sent: bool) -> None:
+    recorded.bao.done("POST", f"{recorded.engine}/keys/out", {"type": "ed25519", "exportable": True})
+    keys = recorded.bao.done("GET", f"{recorded.engine}/export/signing-key/out")["data"]["keys"]
+    recorded.planted = {"the exported key": keys["1"]}
+    options = {
+        "name": "out",
+        "backend": recorded.engine,
+        "key_type": "signing-key",
+        "path": str(recorded.files / "out.key"),
+        "i_understand": "whoever reads the file has the key",
+    }
+    export = {"mlkeys.transit.vault_transit_key_export": options, "register": "exported"}
+    shown = recorded.play(
+        [
+            {**export, "check_mode": True},
+            export,
+            {"ansible.builtin.debug": {"var": "exported"}},
+            {**export, "environment": {}},
+            {"mlkeys.transit.vault_transit_key_export": {**options, "version": 2}, "ignore_errors": True},
+        ],
+        sent=sent,
+    )
+    assert "changed=2 " in shown
+    assert shown.count("...ignoring") == 1
+    assert (recorded.files / "out.key").read_text(encoding="ascii") == keys["1"] + "\n"
+
+
 def test_a_host_gets_material_from_nobody_if_the_controller_cannot_wrap_it(recorded: Recorded) -> None:
     key = {"name": "own", "type": "ed25519", "import": {"src": str(recorded.files / "own.pem")}}
     options = {**key, "backend": recorded.engine, "url": "http://127.0.0.1:1"}

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from tests.integration.support.runs import Ledger, converge, outcome, refused, run, unchanged
 from tests.support import key_material
-from tests.support.key_material import PAIRS, SIZES, TYPES, content, der, pair, pem, public_pem
+from tests.support.key_material import PAIRS, SIZES, TYPES, check_signature, content, der, pair, pem, public_pem
 from tests.support.modules import by_action
 from tests.support.server import Bao, transit_mount
 
@@ -66,13 +65,7 @@ def works_with(bao: Bao, engine: str, name: str, key_type: str, number: int = 1)
         return kind(key_material.raw(key_type, number)).decrypt(sealed[:12], sealed[12:], None) == text
     made = bao.done("POST", f"{engine}/sign/{name}", {"input": TEXT, "signature_algorithm": "pkcs1v15"})
     signature = base64.b64decode(made["data"]["signature"].rpartition(":")[2])
-    public = pair(key_type, number).public_key()
-    if isinstance(public, ed25519.Ed25519PublicKey):
-        public.verify(signature, text)
-    elif isinstance(public, ec.EllipticCurvePublicKey):
-        public.verify(signature, text, ec.ECDSA(hashes.SHA256()))
-    elif isinstance(public, rsa.RSAPublicKey):
-        public.verify(signature, text, padding.PKCS1v15(), hashes.SHA256())
+    check_signature(pair(key_type, number).public_key(), signature, text)
     return True
 
 
@@ -157,23 +150,15 @@ def test_material_has_more_than_one_form(bao: Bao, engine: str, name: str) -> No
 
 
 def test_a_public_key_alone_is_imported(bao: Bao, engine: str, name: str) -> None:
-    private: dict[str, Any] = {
-        "name": name,
-        "backend": engine,
-        "type": "rsa-2048",
-        "import": {"content": pem("rsa-2048")},
-    }
     public: dict[str, Any] = {"name": f"{name}-verifies", "backend": engine, "type": "rsa-2048"}
-    run(bao, MODULE, **private)
-    converge(bao, MODULE, **public, **{"import": {"public_key": public_pem("rsa-2048")}})
+    run(bao, MODULE, **wanted(engine, name, "rsa-2048"))
+    converge(bao, MODULE, **{**public, "import": {"public_key": public_pem("rsa-2048")}})
     signature = bao.done("POST", f"{engine}/sign/{name}", {"input": TEXT})["data"]["signature"]
 
-    assert (
-        bao.done("POST", f"{engine}/verify/{name}-verifies", {"input": TEXT, "signature": signature})["data"]["valid"]
-        is True
-    )
+    asked = {"input": TEXT, "signature": signature}
+    assert bao.done("POST", f"{engine}/verify/{name}-verifies", asked)["data"]["valid"] is True
     assert bao.request("POST", f"{engine}/sign/{name}-verifies", {"input": TEXT})[0] == 500
-    assert unchanged(bao, MODULE, **public, **{"import": {"content": public_pem("rsa-2048")}})["imported"]["compared"]
+    assert unchanged(bao, MODULE, **{**public, "import": {"content": public_pem("rsa-2048")}})["imported"]["compared"]
 
 
 @both_ways

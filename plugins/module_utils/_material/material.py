@@ -24,9 +24,6 @@ BASE64 = "base64"
 HEX = "hex"
 PEM = "pem"
 
-# The hashes of OAEP that the server knows.
-HASHES = ("SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
-
 # Types whose key is a number of bytes, and their number.
 _SIZES = {
     "aes128-cbc": (16, 16),
@@ -196,7 +193,7 @@ def wrapped(secret: bytes, wrapping_key: str, hash_function: str) -> str:
 
     Args:
         wrapping_key: the server's public RSA key, a PEM.
-        hash_function: one of `HASHES`.
+        hash_function: one of `WRAPPING_HASHES`.
 
     Raises:
         ValueError: the server's key is not such a PEM.

@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.import_plan import Imported
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import ImportRequest, published_keys
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.material import (
-    HASHES,
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import Imported
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import (
     Material,
     key_wrapped,
     material_from,
@@ -21,6 +19,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.material i
     public_pem,
     wrapped,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import WRAPPING_HASHES
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import ImportRequest, published_keys
 from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -54,7 +54,7 @@ def pem_of(key: rsa.RSAPrivateKey) -> str:
     return key.public_key().public_bytes(serialization.Encoding.PEM, form).decode("ascii")
 
 
-@pytest.mark.parametrize("hash_function", HASHES)
+@pytest.mark.parametrize("hash_function", WRAPPING_HASHES)
 def test_the_server_unwraps_what_was_wrapped_for_it(server_key: rsa.RSAPrivateKey, hash_function: str) -> None:
     secret = key_material.raw("hmac")
     sent = base64.b64decode(wrapped(secret, pem_of(server_key), hash_function))

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.import_plan import (
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import (
     Imported,
     ImportPlan,
     never_rotated,
