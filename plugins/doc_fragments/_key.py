@@ -73,7 +73,7 @@ options:
         type: str
       content:
         description:
-          - The material itself.
+          - The material itself. It may be empty if the version exists, so that you can destroy your copy.
         type: str
       encoding:
         description:

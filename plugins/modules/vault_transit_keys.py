@@ -145,7 +145,8 @@ results:
     action:
       description:
         - What the module did, or in check mode would do.
-          V(rotated) and V(deleted) may include a change of the configuration.
+          V(rotated) and V(deleted) may include a change of the configuration. V(imported) is a further version of a
+          key that existed.
         - V(refused) for a key whose wanted state cannot be reached and for which nothing was written, V(failed) for a
           key that the server refused to write, V(skipped) for a key that was not begun because another key failed.
       type: str

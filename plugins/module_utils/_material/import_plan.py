@@ -22,11 +22,13 @@ class Imported:
         version: which version of the key it is or becomes.
         allow_rotation: whether the server may rotate the key, ``None`` for either.
         public: of a key pair, the public key in DER.
+        missing: whether there is none, which suffices for a version that exists.
     """
 
     version: int = 1
     allow_rotation: bool | None = None
     public: bytes = b""
+    missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def plan_import(
         published: the public keys of its versions in DER, as far as the server shows them.
     """
     if actual is None:
-        return ImportPlan(needed=True, compared=True, reasons=tuple(_new_problems(imported, asked)))
+        return ImportPlan(needed=True, compared=True, reasons=(*_new_problems(imported, asked), *_missing(imported)))
     reasons = _rotation_problems(imported, actual)
     latest = actual["latest_version"]
     if imported.version <= latest:
@@ -69,6 +71,7 @@ def plan_import(
         if latest == 1 and not actual.get("imported_key"):
             reasons.append("the server made its material, so it was not imported; import under another name")
         return ImportPlan(needed=False, compared=bool(known), reasons=tuple(reasons))
+    reasons += _missing(imported)
     if imported.version > latest + 1:
         reasons.append(f"import.version cannot be {imported.version}: the latest version is {latest}")
     elif not actual.get("imported_key"):
@@ -78,6 +81,10 @@ def plan_import(
     elif imported.public and published.get(latest) == imported.public:
         reasons.append(f"version {latest} already has this material, so it cannot become version {imported.version}")
     return ImportPlan(needed=True, compared=True, reasons=tuple(reasons))
+
+
+def _missing(imported: Imported) -> list[str]:
+    return [f"import.content is empty, and version {imported.version} does not exist"] if imported.missing else []
 
 
 def _new_problems(imported: Imported, asked: Mapping[str, Any]) -> list[str]:

@@ -50,9 +50,10 @@ def import_request(options: Mapping[str, Any]) -> ImportRequest | None:
         raise InvalidOption("import needs type, the type of the key to import.")
     if given.get("version", 1) < 1:
         raise InvalidOption("import.version begins with 1.")
-    material = _material(given, options["type"])
-    facts = Imported(given.get("version", 1), given.get("allow_rotation"), material.public)
-    return ImportRequest(facts, material, given.get("ciphertext") or "", given.get("hash_function") or "SHA256")
+    material, ciphertext = _material(given, options["type"]), given.get("ciphertext") or ""
+    missing = not (material.secret or material.public or ciphertext)
+    facts = Imported(given.get("version", 1), given.get("allow_rotation"), material.public, missing)
+    return ImportRequest(facts, material, ciphertext, given.get("hash_function") or "SHA256")
 
 
 def _material(given: Mapping[str, Any], key_type: str) -> Material:
@@ -63,8 +64,6 @@ def _material(given: Mapping[str, Any], key_type: str) -> Material:
         )
     if given.get("content"):
         return material_from(given["content"], given.get("encoding") or "", given.get("passphrase") or "", key_type)
-    if not (given.get("public_key") or given.get("ciphertext")):
-        raise InvalidOption("import.content is empty.")
     public = public_der(given.get("public_key") or "")
     if given.get("public_key") and not public:
         raise InvalidOption("import.public_key is not a public key in PEM (-----BEGIN PUBLIC KEY-----).")

@@ -252,10 +252,10 @@ def _apply(entry: Entry, transit: Transit, run: RunContext) -> Entry:
 
 def _action(plan: KeyPlan) -> str:
     """What a plan does, by the word for its main step."""
-    if plan.imports:
-        return IMPORTED
     if plan.create is not None:
         return CREATED
+    if plan.imports:
+        return IMPORTED
     if plan.delete:
         return DELETED
     if plan.rotate:

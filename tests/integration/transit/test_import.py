@@ -203,6 +203,14 @@ def test_what_cannot_be_imported_is_refused_before_anything_is_asked(
 
 
 @both_ways
+def test_material_may_be_gone_after_the_import(bao: Bao, engine: str, name: str) -> None:
+    gone = wanted(engine, name, "ed25519", material={"content": ""})
+    assert "import.content is empty, and version 1 does not exist" in refused(bao, MODULE, **gone)
+    converge(bao, MODULE, **wanted(engine, name, "ed25519"))
+    assert unchanged(bao, MODULE, **gone)["imported"] == {"version": 1, "done": False, "compared": False}
+
+
+@both_ways
 def test_a_key_with_other_material_is_refused(bao: Bao, engine: str, name: str) -> None:
     converge(bao, MODULE, **wanted(engine, name, "ed25519"))
     made = f"{name}-made"
@@ -229,7 +237,7 @@ def test_a_key_with_other_material_is_refused(bao: Bao, engine: str, name: str) 
 
 @both_ways
 def test_many_keys_are_imported(bao: Bao, engine: str, name: str) -> None:
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"name": f"{name}-1", "type": "ed25519", "import": {"content": content("ed25519")}},
         {"name": f"{name}-2", "type": "hmac", "import": {"content": content("hmac")}},
         {"name": f"{name}-3"},
@@ -237,10 +245,13 @@ def test_many_keys_are_imported(bao: Bao, engine: str, name: str) -> None:
     predicted = run(bao, "vault_transit_keys", check=True, backend=engine, keys=entries)
     result = run(bao, "vault_transit_keys", backend=engine, keys=entries)
     assert outcome(predicted) == outcome(result)
-    assert [one["action"] for one in result["results"]] == ["imported", "imported", "created"]
+    assert [one["action"] for one in result["results"]] == ["created", "created", "created"]
     assert result["results"][0]["imported"] == {"version": 1, "done": True, "compared": True}
     assert works_with(bao, engine, f"{name}-1", "ed25519")
     assert works_with(bao, engine, f"{name}-2", "hmac")
+    entries[0]["import"] = {"content": content("ed25519", 2), "version": 2}
+    again = run(bao, "vault_transit_keys", backend=engine, keys=entries)
+    assert [one["action"] for one in again["results"]] == ["imported", "kept", "kept"]
 
 
 @both_ways

@@ -33,6 +33,7 @@ def key(latest: int = 1, *, imported: bool = True, rotates: bool | None = False)
         (Imported(), key(), {}, ImportPlan(needed=False, compared=False)),
         (Imported(public=A), key(), {}, ImportPlan(needed=False, compared=False)),
         (Imported(public=A), key(3), {3: B}, ImportPlan(needed=False, compared=False)),
+        (Imported(missing=True), key(), {1: A}, ImportPlan(needed=False, compared=False)),
         # After a rotation the server no longer says that versions were imported.
         (Imported(), key(2, imported=False), {}, ImportPlan(needed=False, compared=False)),
         (Imported(public=A), key(2, imported=False), {1: A, 2: B}, ImportPlan(needed=False, compared=True)),
@@ -57,6 +58,8 @@ def test_material_is_imported_where_its_version_is_missing(
         (Imported(public=A), key(2), {1: B, 2: A}, "set import.version: 3"),
         (Imported(), key(imported=False), {}, "the server made its material, so it was not imported"),
         (Imported(version=2), key(imported=False), {}, "the server made its latest version"),
+        (Imported(missing=True), None, {}, "import.content is empty, and version 1 does not exist"),
+        (Imported(version=2, missing=True), key(), {1: A}, "import.content is empty, and version 2 does not"),
         (Imported(version=4), key(2), {}, "import.version cannot be 4: the latest version is 2"),
         (Imported(version=2, public=A), key(), {1: A}, "version 1 already has this material"),
         (Imported(allow_rotation=True), key(), {}, "import.allow_rotation is false and cannot become true"),
