@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from mlkeys import AppInvalid, Secret, Stack, TerraformBlock, export
+from mlkeys import App, AppInvalid, Secret, Stack, TerraformBlock, export
 from mlkeys import transit as vault
 from tests.cdk.apps import files, key_in, stack
 
@@ -124,8 +124,6 @@ def _opened(s: Stack) -> vault.Decrypted:
 
 @pytest.mark.parametrize("mode", ["state", "ephemeral"])
 def test_terraform_keeps_no_data_key(mode: str) -> None:
-    from tests.cdk.apps import App
-
     s = Stack(App(), "s", terraform_secrets=cast("Any", mode), terraform_kv="kv")
     key_in(s).datakey("archive")
     assert "Terraform keeps no data key without writing it to its plan and state" in problems(s)
