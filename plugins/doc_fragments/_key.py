@@ -51,6 +51,12 @@ options:
       - Must not be above O(min_decryption_version) and O(min_encryption_version). Raise them before, or in the same
         task.
     type: int
+  soft_deleted:
+    description:
+      - Whether the key is soft-deleted. It then neither encrypts nor decrypts, and keeps its versions and
+        configuration.
+      - V(true) soft-deletes it, after all other changes. V(false) restores it, before all other changes. OpenBao only.
+    type: bool
   import:
     description:
       - Material to import as the key, or as a version of it. The module wraps it for the server with the server's
@@ -147,10 +153,14 @@ options:
   exportable:
     description:
       - Whether the key material may be exported. It can be turned on, never off again.
+      - B(This cannot be undone.) From then on, whoever may export the key has the key itself, whatever policies say
+        later. The module warns when it turns this on.
     type: bool
   allow_plaintext_backup:
     description:
       - Whether the key may be backed up in plaintext. It can be turned on, never off again.
+      - B(This cannot be undone.) From then on, whoever may back up the key has the key itself, if it is exportable as
+        well. The module warns when it turns this on.
     type: bool
   auto_rotate_period:
     description:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import public_der
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import fixed
 
 # What the importing call accepts of a key's attributes. The others can be set afterwards, or not at all.
@@ -48,18 +49,16 @@ def plan_import(
     imported: Imported,
     asked: Mapping[str, Any],
     actual: Mapping[str, Any] | None,
-    published: Mapping[int, bytes],
 ) -> ImportPlan:
     """Whether to import the material, or why that is impossible.
 
     Args:
         asked: the attributes that are wanted of the key.
         actual: the key as the server shows it, ``None`` when it does not exist.
-        published: the public keys of its versions in DER, as far as the server shows them.
     """
     if actual is None:
         return ImportPlan(needed=True, compared=True, reasons=(*_new_problems(imported, asked), *_missing(imported)))
-    reasons = _rotation_problems(imported, actual)
+    reasons, published = _rotation_problems(imported, actual), published_keys(actual)
     latest = actual["latest_version"]
     if imported.version <= latest:
         known = imported.public and published.get(imported.version)
@@ -111,6 +110,14 @@ _NOT_FOR_IMPORT = (
     "hybrid_key_type_pqc",
     "hybrid_key_type_ec",
 )
+
+
+def published_keys(actual: Mapping[str, Any]) -> dict[int, bytes]:
+    """The public keys of a key's versions in DER, as far as the server shows them."""
+    versions = actual.get("keys") or {}
+    texts = {int(version): one.get("public_key") for version, one in versions.items() if isinstance(one, dict)}
+    found = {version: public_der(text) for version, text in texts.items() if isinstance(text, str)}
+    return {version: der for version, der in found.items() if der}
 
 
 def never_rotated(actual: Mapping[str, Any]) -> bool:

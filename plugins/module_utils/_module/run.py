@@ -64,6 +64,7 @@ def key_spec() -> Spec:
         "force": {"type": "bool", "default": False},
         "rotate_older_than": {"type": "str"},
         "min_available_version": {"type": "int"},
+        "soft_deleted": {"type": "bool"},
         "import": import_spec(),
     }
 

@@ -185,9 +185,17 @@ class Transit:
     def configure_key(self, name: str, body: Mapping[str, Any]) -> Reply:
         return self._key_reply(name, self._client.post(self._key_path(name) + "/config", body))
 
-    def rotate_key(self, name: str) -> Reply:
+    def rotate_key(self, name: str, body: Mapping[str, Any] | None = None) -> Reply:
         """Add a version. Not sent again here when an answer is lost: the rotation may have been done."""
-        return self._key_reply(name, self._client.post(self._key_path(name) + "/rotate", {}, repeatable=False))
+        return self._key_reply(name, self._client.post(self._key_path(name) + "/rotate", body or {}, repeatable=False))
+
+    def soft_delete_key(self, name: str) -> None:
+        """Stop all uses of the key until it is restored. OpenBao only."""
+        self._client.delete(self._key_path(name) + "/soft-delete")
+
+    def restore_soft_deleted(self, name: str) -> None:
+        """Undo that. OpenBao only."""
+        self._client.post(self._key_path(name) + "/soft-delete-restore", {})
 
     def wrapping_key(self) -> str:
         """The public key that wraps material for an import, a PEM. The server makes it when it is first asked for."""

@@ -70,14 +70,6 @@ def _material(given: Mapping[str, Any], key_type: str) -> Material:
     return Material(public=public)
 
 
-def published_keys(actual: Mapping[str, Any] | None) -> dict[int, bytes]:
-    """The public keys of a key's versions in DER, as far as the server shows them."""
-    versions = (actual or {}).get("keys") or {}
-    texts = {int(version): one.get("public_key") for version, one in versions.items() if isinstance(one, dict)}
-    found = {version: public_der(text) for version, text in texts.items() if isinstance(text, str)}
-    return {version: der for version, der in found.items() if der}
-
-
 def send_material(transit: Transit, name: str, request: ImportRequest, body: Mapping[str, Any]) -> None:
     """Import the material as a key, or as the latest version of one.
 

@@ -20,16 +20,20 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerUnreachable,
     TransitError,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import published_keys
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, unknown_type_hint
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
+    KEY_ATTRIBUTES,
+    REFERENCES,
+    unknown_type_hint,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import (
     ImportRequest,
     import_request,
-    published_keys,
     send_material,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_plan import (
@@ -57,6 +61,7 @@ class KeyRequest:
         rotate_older_than: seconds.
         min_available_version: older versions are destroyed.
         material: what to import.
+        soft_deleted: whether it is soft-deleted, ``None`` for either.
     """
 
     backend: str
@@ -67,6 +72,7 @@ class KeyRequest:
     rotate_older_than: int | None = None
     min_available_version: int | None = None
     material: ImportRequest | None = None
+    soft_deleted: bool | None = None
 
 
 def key_request(options: Mapping[str, Any], backend: str) -> KeyRequest:
@@ -86,6 +92,7 @@ def key_request(options: Mapping[str, Any], backend: str) -> KeyRequest:
         rotate_older_than=duration_option("rotate_older_than", options.get("rotate_older_than")),
         min_available_version=options.get("min_available_version"),
         material=material,
+        soft_deleted=options.get("soft_deleted"),
     )
 
 
@@ -157,7 +164,7 @@ def plan_request(request: KeyRequest, actual: Mapping[str, Any] | None, run: Run
         age=age,
         min_available_version=request.min_available_version,
         imported=request.material.facts if request.material else None,
-        published=published_keys(actual),
+        soft_deleted=request.soft_deleted,
     )
 
 
@@ -171,6 +178,8 @@ def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Map
     configure = plan.configure
     warnings: tuple[str, ...] = ()
     latest: Mapping[str, Any] = plan.before or {}
+    if plan.soft_delete is False:
+        steps.run("the key was restored", lambda: transit.restore_soft_deleted(name))
     if plan.imports and request.material is not None:
         material = request.material
         latest = steps.run("the material was imported", lambda: _import(transit, name, material, plan))
@@ -181,7 +190,7 @@ def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Map
         # Somebody else may have created it since it was read, and then the server returned theirs.
         configure = plan_key(name, request.wanted, reply.data).configure
     if plan.rotate:
-        latest = steps.run("the key was rotated", lambda: _rotate_key(transit, name, plan.before or {}))
+        latest = steps.run("the key was rotated", lambda: _rotate_key(transit, request, plan.before or {}))
         warnings += _also_rotated(name, plan.before or {}, latest)
     if configure:
         reply = steps.run("the key was configured", lambda: transit.configure_key(name, configure))
@@ -191,6 +200,10 @@ def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Map
     if oldest is not None:
         steps.run("older versions were trimmed", lambda: transit.trim_key(name, oldest))
         latest = {**latest, "min_available_version": oldest}
+    if plan.soft_delete:
+        steps.run("the key was soft-deleted", lambda: transit.soft_delete_key(name))
+    if request.soft_deleted is not None:
+        latest = {**latest, "soft_deleted": request.soft_deleted}
     return latest, warnings
 
 
@@ -223,11 +236,14 @@ def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan)
     return key_state(actual)
 
 
-def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
+def _rotate_key(transit: Transit, request: KeyRequest, before: Mapping[str, Any]) -> Mapping[str, Any]:
+    # A version whose material is elsewhere names its place.
+    body = {option: request.wanted[option] for option in REFERENCES if request.wanted.get(option)}
+    name = request.name
     reply = send_once(
         transit,
         name,
-        lambda: transit.rotate_key(name).data,
+        lambda: transit.rotate_key(name, body).data,
         lambda actual: actual["latest_version"] > before["latest_version"],
         "rotated",
     )

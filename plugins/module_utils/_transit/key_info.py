@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import published_keys
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import public_pem
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import published_keys
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_plan import key_state
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.timestamps import creation_times, timestamp

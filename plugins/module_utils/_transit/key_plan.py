@@ -40,6 +40,7 @@ class KeyPlan:
         configure: body of the configuring call, empty for no such call.
         trim: the oldest version that stays, ``None`` for no such call.
         imported: what to do about key material, ``None`` if none is given.
+        soft_delete: whether to soft-delete the key in the end (``True``) or to restore it first (``False``).
     """
 
     before: State | None
@@ -50,12 +51,14 @@ class KeyPlan:
     trim: int | None = None
     delete: bool = False
     imported: ImportPlan | None = None
+    soft_delete: bool | None = None
     warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
         adds = self.create is not None or self.rotate or self.imports
-        return adds or bool(self.configure) or self.trim is not None or self.delete
+        removes = self.trim is not None or self.delete or self.soft_delete is not None
+        return adds or removes or bool(self.configure)
 
     @property
     def imports(self) -> bool:
@@ -84,7 +87,7 @@ def plan_key(
     age: float | None = None,
     min_available_version: int | None = None,
     imported: Imported | None = None,
-    published: Mapping[int, bytes] | None = None,
+    soft_deleted: bool | None = None,
 ) -> KeyPlan:
     """The steps from the actual key ``name`` to the wanted one.
 
@@ -95,7 +98,7 @@ def plan_key(
         age: seconds since the latest version was made, ``None`` when the server does not report it.
         min_available_version: older versions are destroyed.
         imported: what is known about material for the key.
-        published: the public keys of its versions in DER.
+        soft_deleted: whether the key will be soft-deleted, ``None`` for either.
 
     Raises:
         ChangeImpossible: with every reason.
@@ -106,10 +109,9 @@ def plan_key(
     # The server reads 0 as 1 here.
     if asked.get("min_decryption_version") == 0:
         asked["min_decryption_version"] = 1
-    material = plan_import(imported, asked, actual, published or {}) if imported else None
-    if actual is None:
-        return _plan_new_key(name, asked, min_available_version, material)
-    return _plan_existing_key(name, asked, actual, _Aging(rotate_older_than, age, min_available_version, material))
+    material = plan_import(imported, asked, actual) if imported else None
+    aging = _Aging(rotate_older_than, age, min_available_version, material, soft_deleted)
+    return _plan_new_key(name, asked, aging) if actual is None else _plan_existing_key(name, asked, actual, aging)
 
 
 @dataclass(frozen=True)
@@ -120,13 +122,15 @@ class _Aging:
     age: float | None
     min_available_version: int | None
     material: ImportPlan | None
+    soft_deleted: bool | None
 
     @property
     def imports(self) -> bool:
         return self.material is not None and self.material.needed
 
 
-def _plan_new_key(name: str, asked: State, trim: int | None, material: ImportPlan | None) -> KeyPlan:
+def _plan_new_key(name: str, asked: State, aging: _Aging) -> KeyPlan:
+    trim, material = aging.min_available_version, aging.material
     reasons = key_problems(asked) + _version_problems(asked, 1, 0) + _trim_problems(asked, 0, trim)
     reasons += material.reasons if material else ()
     refuse(f"Key '{name}' cannot be created as asked", reasons)
@@ -148,12 +152,13 @@ def _plan_new_key(name: str, asked: State, trim: int | None, material: ImportPla
     }
     return KeyPlan(
         before=None,
-        after={**after, **configure, "min_available_version": trim or 0},
+        after={**after, **configure, "min_available_version": trim or 0, **_shown_soft(aging)},
         create=create,
         configure=configure,
         trim=trim or None,
         imported=material,
-        warnings=tuple(_type_warnings(asked)),
+        soft_delete=aging.soft_deleted or None,
+        warnings=(*_type_warnings(asked), *_lasting_warnings(name, asked)),
     )
 
 
@@ -169,6 +174,8 @@ def _plan_existing_key(
     }
     merged = {**before, **asked}
     rotate, reasons = _rotation(before, actual, aging)
+    soft_delete, problems = _soft_deletion(actual, aging, rotate=rotate)
+    reasons += problems
     reasons += aging.material.reasons if aging.material else ()
     latest = before["latest_version"] + (1 if rotate or aging.imports else 0)
     changes = {
@@ -188,14 +195,22 @@ def _plan_existing_key(
     trim = aging.min_available_version
     reasons += _trim_problems(merged, available, trim)
     refuse(f"Key '{name}' cannot be changed as asked", reasons)
+    if aging.soft_deleted is not None:
+        before = {**before, "soft_deleted": bool(actual.get("soft_deleted"))}
     return KeyPlan(
         before=before,
-        after={**merged, "latest_version": latest, "min_available_version": available if trim is None else trim},
+        after={
+            **merged,
+            **_shown_soft(aging),
+            "latest_version": latest,
+            "min_available_version": available if trim is None else trim,
+        },
         rotate=rotate,
         configure=changeable,
         trim=None if trim == available else trim,
         imported=aging.material,
-        warnings=tuple(_soft_deleted_warnings(name, actual)),
+        soft_delete=soft_delete,
+        warnings=(*_soft_deleted_warnings(name, actual, aging), *_lasting_warnings(name, changeable)),
     )
 
 
@@ -293,7 +308,34 @@ def _type_warnings(asked: State) -> list[str]:
     ]
 
 
-def _soft_deleted_warnings(name: str, actual: Mapping[str, Any]) -> list[str]:
-    if not actual.get("soft_deleted"):
+def _shown_soft(aging: _Aging) -> State:
+    return {} if aging.soft_deleted is None else {"soft_deleted": aging.soft_deleted}
+
+
+def _soft_deletion(actual: Mapping[str, Any], aging: _Aging, *, rotate: bool) -> tuple[bool | None, list[str]]:
+    """Whether to soft-delete (``True``) or restore (``False``) the key, and why something is impossible."""
+    is_soft, wanted = bool(actual.get("soft_deleted")), aging.soft_deleted
+    if wanted and "soft_deleted" not in actual:
+        return None, ["the server does not soft-delete keys, which only OpenBao does"]
+    if is_soft and wanted is not False and (rotate or aging.imports):
+        return None, ["it is soft-deleted, and gets no version until it is restored: set soft_deleted: false"]
+    return (None if wanted is None or wanted == is_soft else wanted), []
+
+
+def _lasting_warnings(name: str, changes: Mapping[str, Any]) -> list[str]:
+    """What a change does for ever."""
+    lasting = {
+        "exportable": "whoever may export the key",
+        "allow_plaintext_backup": "whoever may back up the key, if it is exportable as well,",
+    }
+    return [
+        f"Key '{name}': {attribute} is turned on, which cannot be undone: {who} has the key itself."
+        for attribute, who in lasting.items()
+        if changes.get(attribute)
+    ]
+
+
+def _soft_deleted_warnings(name: str, actual: Mapping[str, Any], aging: _Aging) -> list[str]:
+    if not actual.get("soft_deleted") or aging.soft_deleted is not None:
         return []
     return [f"Key '{name}' is soft-deleted: it neither encrypts nor decrypts until it is restored."]

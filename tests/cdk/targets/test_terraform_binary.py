@@ -122,7 +122,7 @@ def test_whole_programs_are_deployed_without_a_trace_of_secrets(
             terraform.deploy(folder)
             assert "terraform.tfstate" in kept(folder)
             assert not holders(folder, PLAINTEXT)
-            # Signatures are no secrets. They begin like ciphertexts.
+            # A signature is not a secret, and begins like a ciphertext.
             other = [asked["type"] for asked in terraform.asked if asked["verb"] != "apply"]
             assert {*other} <= {"vault_transit_sign", "vault_transit_verify"}
             assert other or not holders(folder, "vault:v")
