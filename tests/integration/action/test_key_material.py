@@ -117,7 +117,7 @@ def imports(recorded: Recorded) -> list[dict[str, Any]]:
     single = "mlkeys.transit.vault_transit_key"
     many = {"mlkeys.transit.vault_transit_keys": {"backend": recorded.engine, "keys": keys}}
     return [
-        *({single: key, "check_mode": True} for key in keys),
+        {**many, "check_mode": True},
         *({single: key} for key in keys[:2]),
         {**many, "register": "many"},
         {"ansible.builtin.debug": {"var": "many"}},
