@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
@@ -256,12 +257,7 @@ def test_many_keys_are_imported(bao: Bao, engine: str, name: str) -> None:
 
 @both_ways
 def test_an_import_needs_no_other_right(bao: Bao, engine: str, name: str, mint_token: Callable[[str], str]) -> None:
-    token = mint_token(
-        f'path "{engine}/keys/{name}" {{ capabilities = ["read"] }}\n'
-        f'path "{engine}/wrapping_key" {{ capabilities = ["read"] }}\n'
-        f'path "{engine}/keys/{name}/import" {{ capabilities = ["update"] }}\n'
-        f'path "{engine}/keys/{name}/import_version" {{ capabilities = ["update"] }}\n'
-    )
+    token = mint_token(hcl(grant_rules("import", engine, name)))
     given = wanted(engine, name, "ed25519", token=token)
     converge(bao, MODULE, **given)
     converge(bao, MODULE, **{**given, "import": {"content": content("ed25519", 2), "version": 2}})
