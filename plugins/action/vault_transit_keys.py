@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.importing import ImportingAction
 
 
-class ActionModule(TransitAction):
+class ActionModule(ImportingAction):
     MODULE = "vault_transit_keys"

@@ -51,6 +51,83 @@ options:
       - Must not be above O(min_decryption_version) and O(min_encryption_version). Raise them before, or in the same
         task.
     type: int
+  soft_deleted:
+    description:
+      - Whether the key is soft-deleted. It then neither encrypts nor decrypts, and keeps its versions and
+        configuration.
+      - V(true) soft-deletes it, after all other changes. V(false) restores it, before all other changes. OpenBao only.
+    type: bool
+  import:
+    description:
+      - Material to import as the key, or as a version of it. The module wraps it for the server with the server's
+        public RSA key and a new AES key, so it needs the Python library C(cryptography) on the controller.
+      - The material is only in memory. It is never in an argument of a process, a log, a diff, a temporary file or a
+        result. If the module runs on another host, the controller wraps the material before it sends it, and must
+        reach the server for that.
+      - If the version exists, nothing is imported. For a key pair, the module compares the public keys and fails if
+        they differ. The server does not show the material of other types, so the module cannot compare it, and the
+        return value C(imported.compared) is V(false).
+      - A key whose first version was made by the server is refused.
+      - Needs O(type), and cannot be combined with O(convergent_encryption).
+    type: dict
+    version_added: 0.1.0
+    suboptions:
+      src:
+        description:
+          - A file on the controller with the material. A file of Ansible Vault is decrypted in memory.
+          - A relative path is searched for as by M(ansible.builtin.copy).
+        type: str
+      content:
+        description:
+          - The material itself. It may be empty if the version exists, so that you can destroy your copy.
+        type: str
+      encoding:
+        description:
+          - What the material is. V(pem) is a private key in PKCS#8 (C(-----BEGIN PRIVATE KEY-----)) or another format
+            of private keys, or a public key. V(base64) and V(hex) are the bytes of the key, or of a key pair the DER
+            of PKCS#8. V(raw) are the same bytes in the file O(import.src).
+          - The default is V(pem) for key pairs (RSA, ECDSA, Ed25519) and V(base64) for other types.
+        type: str
+        choices:
+          - base64
+          - hex
+          - pem
+          - raw
+      passphrase:
+        description:
+          - Passphrase of an encrypted private key.
+        type: str
+      ciphertext:
+        description:
+          - Material that was wrapped elsewhere, as the server's API takes it.
+        type: str
+      public_key:
+        description:
+          - With O(import.ciphertext), the public key (PEM) that belongs to it, to compare it.
+          - Alone, the public key to import. The key can then verify or encrypt, not sign or decrypt.
+        type: str
+      hash_function:
+        description:
+          - The hash of RSA-OAEP, with which the material is wrapped.
+        type: str
+        choices:
+          - SHA1
+          - SHA224
+          - SHA256
+          - SHA384
+          - SHA512
+        default: SHA256
+      version:
+        description:
+          - The version of the key that the material is. V(1) makes the key. To add a version, increase it by one.
+          - The server takes further versions until it rotates the key itself.
+        type: int
+        default: 1
+      allow_rotation:
+        description:
+          - Whether the server may rotate the key. It can only be set with the first version.
+          - Without it, O(rotate_older_than) and O(auto_rotate_period) are refused for this key.
+        type: bool
   type:
     description:
       - The kind of key, for instance V(aes256-gcm96), V(chacha20-poly1305), V(rsa-4096), V(ed25519) or V(hmac).
@@ -76,10 +153,14 @@ options:
   exportable:
     description:
       - Whether the key material may be exported. It can be turned on, never off again.
+      - B(This cannot be undone.) From then on, whoever may export the key has the key itself, whatever policies say
+        later. The module warns when it turns this on.
     type: bool
   allow_plaintext_backup:
     description:
       - Whether the key may be backed up in plaintext. It can be turned on, never off again.
+      - B(This cannot be undone.) From then on, whoever may back up the key has the key itself, if it is exportable as
+        well. The module warns when it turns this on.
     type: bool
   auto_rotate_period:
     description:

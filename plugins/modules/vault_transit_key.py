@@ -18,6 +18,7 @@ author:
   - mlkeys contributors (@mlkeys)
 requirements:
   - hvac
+  - cryptography 3.1 or newer (for O(import))
 extends_documentation_fragment:
   - mlkeys.transit._attributes
   - mlkeys.transit._attributes.actiongroup_vault
@@ -68,6 +69,30 @@ EXAMPLES = r"""
     min_decryption_version: 1
     min_encryption_version: 1
 
+- name: Import a private key for signatures, which the server cannot rotate
+  mlkeys.transit.vault_transit_key:
+    name: artefacts
+    type: ed25519
+    import:
+      src: artefacts.pem
+
+- name: Replace it by another one, as version 2
+  mlkeys.transit.vault_transit_key:
+    name: artefacts
+    type: ed25519
+    import:
+      src: artefacts-2.pem
+      version: 2
+
+- name: Import a key of 32 bytes in base64, and let the server rotate it from then on
+  mlkeys.transit.vault_transit_key:
+    name: brought-along
+    type: aes256-gcm96
+    import:
+      content: "{{ lookup('ansible.builtin.env', 'BROUGHT_ALONG') }}"
+      allow_rotation: true
+    auto_rotate_period: 90d
+
 - name: Delete the key and everything that was encrypted with it
   mlkeys.transit.vault_transit_key:
     name: ml-api-key
@@ -95,6 +120,31 @@ key:
     min_encryption_version: 0
     latest_version: 1
     min_available_version: 0
+imported:
+  description:
+    - What became of the material.
+  returned: with O(import)
+  type: dict
+  sample:
+    version: 1
+    done: true
+    compared: true
+  contains:
+    version:
+      description: The version that the material is.
+      type: int
+      returned: always
+    done:
+      description: Whether this run imported it, or in check mode would import it.
+      type: bool
+      returned: always
+    compared:
+      description:
+        - Whether the version is known to have this material, because this run imported it or its public key is the
+          same.
+        - V(false) for a version that existed and whose material the server does not show.
+      type: bool
+      returned: always
 refused:
   description:
     - V(true) when the wanted state cannot be reached from the actual one. Nothing was changed, and running again does

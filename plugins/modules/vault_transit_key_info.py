@@ -10,8 +10,9 @@ module: vault_transit_key_info
 version_added: 0.1.0
 short_description: Read keys of the Transit secrets engine
 description:
-  - Reads one key or all keys of the Transit engine of HashiCorp Vault or OpenBao, with the ages of their versions.
-  - Never returns key material, neither secret nor public.
+  - Reads one key or all keys of the Transit engine of HashiCorp Vault or OpenBao, with the ages of their versions, and
+    for key pairs their public keys.
+  - Never returns secret key material.
 author:
   - mlkeys contributors (@mlkeys)
 requirements:
@@ -20,6 +21,11 @@ options:
   name:
     description:
       - Name of the key. By default, the module reads all keys of the engine, with one request for each.
+    type: str
+  context:
+    description:
+      - For derived key pairs, the context whose public key to return. Without it, they have no C(public_key).
+      - Keys of other types are read as without it.
     type: str
 extends_documentation_fragment:
   - mlkeys.transit._attributes
@@ -41,6 +47,17 @@ EXAMPLES = r"""
 - name: Read all keys
   mlkeys.transit.vault_transit_key_info:
   register: all_keys
+
+- name: Read a key pair
+  mlkeys.transit.vault_transit_key_info:
+    name: releases
+  register: releases
+
+- name: Write its latest public key to a file, for those who verify signatures
+  ansible.builtin.copy:
+    content: "{{ releases.transit_keys[0].versions[-1].public_key }}"
+    dest: "{{ gateway_root }}/etc/releases.pub"
+    mode: "0644"
 
 - name: Show the keys whose latest version is older than 90 days
   ansible.builtin.debug:
@@ -110,6 +127,23 @@ transit_keys:
       type: list
       elements: dict
       returned: always
+      contains:
+        version:
+          description: The number of the version.
+          type: int
+          returned: always
+        creation_time:
+          description: When it was made.
+          type: str
+          returned: always
+        age_seconds:
+          description: How old it is.
+          type: int
+          returned: always
+        public_key:
+          description: The public key, a PEM. Servers show those of V(ed25519) in base64; here they are PEM as well.
+          type: str
+          returned: for key pairs
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -119,7 +153,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_info i
 
 
 def argument_spec() -> Spec:
-    return {**connection_spec(), **backend_spec(), "name": {"type": "str"}}
+    return {**connection_spec(), **backend_spec(), "name": {"type": "str"}, "context": {"type": "str"}}
 
 
 def main() -> None:

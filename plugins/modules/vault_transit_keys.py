@@ -22,6 +22,7 @@ author:
   - mlkeys contributors (@mlkeys)
 requirements:
   - hvac
+  - cryptography 3.1 or newer (for O(keys[].import))
 options:
   floors:
     description:
@@ -144,7 +145,8 @@ results:
     action:
       description:
         - What the module did, or in check mode would do.
-          V(rotated) and V(deleted) may include a change of the configuration.
+          V(rotated) and V(deleted) may include a change of the configuration. V(imported) is a further version of a
+          key that existed.
         - V(refused) for a key whose wanted state cannot be reached and for which nothing was written, V(failed) for a
           key that the server refused to write, V(skipped) for a key that was not begun because another key failed.
       type: str
@@ -156,6 +158,10 @@ results:
         - V(null) when it does not exist, and when its plan was not applied.
       type: dict
       returned: always
+    imported:
+      description: What became of the material, as M(mlkeys.transit.vault_transit_key) returns it.
+      type: dict
+      returned: with O(keys[].import)
     error:
       description: Why the key failed.
       type: str

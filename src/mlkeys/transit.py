@@ -12,7 +12,9 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.grants import Grant
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.key_resource import KeyAttributes, KeyType
+from mlkeys._constructs.material import KeyMaterial
 from mlkeys._constructs.policy import Capability, Policy
+from mlkeys._constructs.signing import Signed, Verified
 
 __all__ = [
     "AppRole",
@@ -22,9 +24,12 @@ __all__ = [
     "Encrypted",
     "Grant",
     "KeyAttributes",
+    "KeyMaterial",
     "KeyType",
     "Policy",
+    "Signed",
     "TransitSecretBackend",
     "TransitSecretBackendKey",
     "TransitSecretCacheConfig",
+    "Verified",
 ]

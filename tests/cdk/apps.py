@@ -22,14 +22,17 @@ from mlkeys._synthesis.synth import synthesize
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-#: Whole programs: those of the examples, and one that has everything.
+#: Whole programs: those of the examples, one that has everything, and one with what Terraform cannot do.
 PROGRAMS = {
     "seed": EXAMPLES / "seed" / "app.py",
     "seed-classes": EXAMPLES / "seed" / "classes.py",
     "llm-gateway": EXAMPLES / "llm_gateway" / "app.py",
     "multi-env": EXAMPLES / "multi_env" / "app.py",
     "everything": Path(__file__).parent / "everything.py",
+    "own-keys": Path(__file__).parent / "own_keys.py",
 }
+#: Those with Terraform as a target.
+WITH_TERRAFORM = sorted({*PROGRAMS} - {"own-keys"})
 
 #: The environment variables from which the examples take their secrets.
 SECRETS = (

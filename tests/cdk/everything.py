@@ -100,6 +100,11 @@ with Stack(app, "main", url="https://bao.example.com:8200", namespace="ml", desc
     key.grant_rewrap(operator)
     signing.grant_rotate(operator)
 
+    releases = vault.TransitSecretBackendKey("releases", backend=engine.path, name="releases", type="rsa-2048")
+    release = releases.sign(f"release 1.0 of {key.name}", signature_algorithm="pkcs1v15", hash_algorithm="sha2-512")
+    former = releases.verify("release ${0}.9", "vault:v1:Zm9ybWVy", signature_algorithm="pss", salt_length="hash")
+    HostConfig("signed", hosts=web, json={"signature": f"{release}"}, dest="/etc/app/release.json")
+
     AnsibleTask("note", task={"ansible.builtin.debug": {"msg": f"{key.name} is at {{{{ inventory_hostname }}}}"}})
     TerraformBlock("locals", block={"locals": {"path": engine.path, "joined": f'${{upper("x")}}-{key.name}'}})
 
@@ -108,6 +113,8 @@ with Stack(app, "main", url="https://bao.example.com:8200", namespace="ml", desc
     export("ciphertext", f"{wrapped} of {key.name}")
     export("plaintext", key.decrypt(secrets["openai"]))
     export("number", 3)
+    export("release", release)
+    export("former", former.valid)
     Annotations.of(key).info("ask the ML team before changing this")
     Annotations.of(signing).warning("short", "32 bytes are the least")
 

@@ -16,6 +16,7 @@ from ansible.utils.plugin_docs import get_docstring
 
 from tests.integration.support.backups import age_holder
 from tests.support.collection import ROOT
+from tests.support.key_material import content, pem
 from tests.support.playbook import run_playbook
 from tests.support.server import Bao
 
@@ -36,6 +37,7 @@ PROVIDERS = {
     "OPENAI_API_KEY": "sk-fake-openai-canary-Bv6",
     "ANTHROPIC_API_KEY": "sk-ant-fake-anthropic-canary-Bv6",
     "HF_TOKEN": "hf_fake-canary-Bv6",
+    "BROUGHT_ALONG": content("aes256-gcm96"),
 }
 
 INVENTORY = """
@@ -91,12 +93,17 @@ def test_the_examples_run(bao: Bao, namespace: str, tmp_path: Path, plugins: lis
     inventory.write_text(INVENTORY.format(folder=tmp_path, recipient=holder.recipient), encoding="utf-8")
     (tmp_path / "group_vars/all").mkdir(parents=True)
     (tmp_path / "etc").mkdir()
+    for number, file in enumerate(("artefacts.pem", "artefacts-2.pem"), start=1):
+        (tmp_path / file).write_text(pem("ed25519", number), encoding="ascii")
     connection = {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, "BAO_NAMESPACE": namespace}
     result = run_playbook(playbook, inventory=inventory, env={**connection, **PROVIDERS}, args=["--diff"])
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
     assert result.stdout.count("TASK [") == len(tasks)
-    for complaint in ("[WARNING]", "[DEPRECATION", "[ERROR]", "Traceback"):
+    # A warning about what cannot be undone belongs to the example.
+    lasting = " ".join(output.split()).count("is turned on, which cannot be undone")
+    assert output.count("[WARNING]") == lasting, output
+    for complaint in ("[DEPRECATION", "[ERROR]", "Traceback"):
         assert complaint not in output, output
     for secret in (bao.token, holder.identity, *PROVIDERS.values()):
         assert secret not in output

@@ -67,7 +67,7 @@ class StandIn(Client):
         assert query is None
         assert wrap_ttl == 0
         assert not login
-        assert repeatable is not path.endswith("/rotate")
+        assert repeatable is not path.endswith(("/rotate", "/import", "/import_version"))
         self.requests.append((f"{method} {path}", body))
         answer = self.answer(f"{method} {path}", body)
         if isinstance(answer, TransitError):

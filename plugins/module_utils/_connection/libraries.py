@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Import libraries that a machine may lack: hvac, ruamel.yaml, pyrage. **Private** to the collection."""
+"""Import libraries that a machine may lack: hvac, ruamel.yaml, pyrage, cryptography. **Private** to the collection."""
 
 from __future__ import annotations
 

@@ -29,7 +29,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.options imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import USES
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, Attribute
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
+    KEY_ATTRIBUTES,
+    WRAPPING_HASHES,
+    Attribute,
+)
 
 Reconcile = Callable[[Client, Mapping[str, Any], RunContext], Outcome]
 
@@ -60,6 +64,28 @@ def key_spec() -> Spec:
         "force": {"type": "bool", "default": False},
         "rotate_older_than": {"type": "str"},
         "min_available_version": {"type": "int"},
+        "soft_deleted": {"type": "bool"},
+        "import": import_spec(),
+    }
+
+
+def import_spec() -> dict[str, Any]:
+    """The option for key material."""
+    return {
+        "type": "dict",
+        "options": {
+            "src": {"type": "str"},
+            "content": {"type": "str", "no_log": True},
+            "encoding": {"type": "str", "choices": ["base64", "hex", "pem", "raw"]},
+            "passphrase": {"type": "str", "no_log": True},
+            "ciphertext": {"type": "str"},
+            "public_key": {"type": "str"},
+            "hash_function": {"type": "str", "choices": list(WRAPPING_HASHES), "default": "SHA256"},
+            "version": {"type": "int", "default": 1},
+            "allow_rotation": {"type": "bool"},
+        },
+        "mutually_exclusive": [("src", "content", "ciphertext"), ("src", "content", "public_key")],
+        "required_one_of": [("src", "content", "ciphertext", "public_key")],
     }
 
 

@@ -190,11 +190,23 @@ KEY_TYPES: tuple[str, ...] = (
     "xchacha20-poly1305",
 )
 
+# Where the material of a key is, if it is elsewhere.
+REFERENCES = ("external_key_ref", "managed_key_name", "managed_key_id")
+
+# What a type cannot do without: one of these.
+_NEEDED_BY_TYPE: Mapping[str, tuple[str, ...]] = {
+    "external-key": ("external_key_ref",),
+    "managed_key": ("managed_key_name", "managed_key_id"),
+}
+
 # OpenBao before 2.5.5 crashes when an RSA key is asked to be derived (GHSA-8w8f-r2xv-4q4j), so this is checked here.
 NOT_DERIVABLE_TYPES = frozenset(("ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "hmac", "rsa-2048", "rsa-3072", "rsa-4096"))
 
 # The documented default. The server refuses an hmac key without a size although its documentation has one.
 HMAC_KEY_SIZE = 32
+
+# The hashes of RSA-OAEP that a server knows when it imports a key.
+WRAPPING_HASHES = ("SHA1", "SHA224", "SHA256", "SHA384", "SHA512")
 
 MIN_AUTO_ROTATE_SECONDS = 3600
 
@@ -354,6 +366,9 @@ def key_problems(wanted: Mapping[str, Any]) -> list[str]:
         problems.append("convergent_encryption needs derived: true")
     if wanted.get("derived") and wanted.get("type") in NOT_DERIVABLE_TYPES:
         problems.append(f"a key of type {wanted['type']} cannot be derived")
+    needed = _NEEDED_BY_TYPE.get(str(wanted.get("type")), ())
+    if needed and not any(wanted.get(name) for name in needed):
+        problems.append(f"a key of type {wanted['type']} needs {' or '.join(needed)}")
     period = wanted.get("auto_rotate_period")
     if period is not None and 0 < period < MIN_AUTO_ROTATE_SECONDS:
         problems.append(f"auto_rotate_period is {period} seconds: it must be 0 (off) or at least one hour")

@@ -133,7 +133,9 @@ class Transit:
 
     def key_names(self) -> list[str]:
         try:
-            return self._client.list(self.backend + "/keys").texts("keys")
+            names = self._client.list(self.backend + "/keys").texts("keys")
+            # After the first import, the server's own wrapping key is listed as a folder.
+            return [name for name in names if not name.endswith("/")]
         except NotFound:
             return []
         except MountNotFound:
@@ -142,13 +144,17 @@ class Transit:
             self.is_predicted = True
             return []
 
-    def read_key(self, name: str, *, exists: bool = False) -> Mapping[str, Any] | None:
+    def read_key(self, name: str, *, exists: bool = False, context: str = "") -> Mapping[str, Any] | None:
         """The key's attributes, ``None`` when it does not exist.
 
         With ``exists``, where nothing can be done without it, a standby gets the time to learn of it.
+
+        Args:
+            context: of a derived key pair, which public key to show.
         """
+        query = {"context": base64.b64encode(context.encode("utf-8")).decode("ascii")} if context else None
         try:
-            data = self._client.get(self._key_path(name), answers=() if exists else NotFound).data
+            data = self._client.get(self._key_path(name), query, answers=() if exists else NotFound).data
         except NotFound as error:
             if error.reasons:
                 raise
@@ -179,9 +185,43 @@ class Transit:
     def configure_key(self, name: str, body: Mapping[str, Any]) -> Reply:
         return self._key_reply(name, self._client.post(self._key_path(name) + "/config", body))
 
-    def rotate_key(self, name: str) -> Reply:
+    def rotate_key(self, name: str, body: Mapping[str, Any] | None = None) -> Reply:
         """Add a version. Not sent again here when an answer is lost: the rotation may have been done."""
-        return self._key_reply(name, self._client.post(self._key_path(name) + "/rotate", {}, repeatable=False))
+        return self._key_reply(name, self._client.post(self._key_path(name) + "/rotate", body or {}, repeatable=False))
+
+    def soft_delete_key(self, name: str) -> None:
+        """Stop all uses of the key until it is restored. OpenBao only."""
+        self._client.delete(self._key_path(name) + "/soft-delete")
+
+    def restore_soft_deleted(self, name: str) -> None:
+        """Undo that. OpenBao only."""
+        self._client.post(self._key_path(name) + "/soft-delete-restore", {})
+
+    def wrapping_key(self) -> str:
+        """The public key that wraps material for an import, a PEM. The server makes it when it is first asked for."""
+        return self._client.get(self.backend + "/wrapping_key").text("public_key")
+
+    def import_key(self, name: str, body: Mapping[str, Any]) -> None:
+        """Make a key of material. Not sent again here when an answer is lost."""
+        self._client.post(self._key_path(name) + "/import", body, repeatable=False)
+
+    def import_version(self, name: str, body: Mapping[str, Any]) -> None:
+        """Add a version of material. Not sent again here when an answer is lost."""
+        self._client.post(self._key_path(name) + "/import_version", body, repeatable=False)
+
+    def export_key(self, name: str, key_type: str, version: int, form: str = "") -> str:
+        """The secret material of one version, in plaintext.
+
+        Args:
+            key_type: the server's word for what the material is for, such as ``signing-key``.
+            form: the server's word for an encoding, empty for its default.
+        """
+        path = f"{self.backend}/export/{key_type}/{checked_name(name)}/{version}"
+        reply = self._client.get(path, {"format": form} if form else None)
+        material = reply.mapping("keys").get(str(version))
+        if isinstance(material, str) and material:
+            return material
+        raise UnexpectedAnswer(path, "keys")
 
     def trim_key(self, name: str, oldest: int) -> None:
         """Destroy all versions that are older. There is no way back."""

@@ -14,17 +14,28 @@ from typing import Any, Callable, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
     NotFound,
     ServerError,
     ServerUnreachable,
     TransitError,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import published_keys
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_ATTRIBUTES, unknown_type_hint
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
+    KEY_ATTRIBUTES,
+    REFERENCES,
+    unknown_type_hint,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import (
+    ImportRequest,
+    import_request,
+    send_material,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key_plan import (
     KeyPlan,
     key_state,
@@ -49,6 +60,8 @@ class KeyRequest:
         wanted: attributes of `KEY_ATTRIBUTES`, durations in seconds. Those that are missing may be anything.
         rotate_older_than: seconds.
         min_available_version: older versions are destroyed.
+        material: what to import.
+        soft_deleted: whether it is soft-deleted, ``None`` for either.
     """
 
     backend: str
@@ -58,24 +71,43 @@ class KeyRequest:
     wanted: State = field(default_factory=dict)
     rotate_older_than: int | None = None
     min_available_version: int | None = None
+    material: ImportRequest | None = None
+    soft_deleted: bool | None = None
 
 
 def key_request(options: Mapping[str, Any], backend: str) -> KeyRequest:
     """The request that the options of ``vault_transit_key`` make, but for their ``backend``.
 
     Raises:
-        InvalidOption: a key cannot have this name, or a duration is not one.
+        InvalidOption: a key cannot have this name, a duration is not one, or material cannot be imported.
     """
     name = checked_name(options["name"])
     if options["state"] == "absent":
         return KeyRequest(backend, name, present=False, force=bool(options["force"]))
+    material = import_request(options)
     return KeyRequest(
         backend,
         name,
-        wanted=wanted_attributes(options, KEY_ATTRIBUTES),
+        wanted=_with_size(wanted_attributes(options, KEY_ATTRIBUTES), material),
         rotate_older_than=duration_option("rotate_older_than", options.get("rotate_older_than")),
         min_available_version=options.get("min_available_version"),
+        material=material,
+        soft_deleted=options.get("soft_deleted"),
     )
+
+
+def _with_size(wanted: State, material: ImportRequest | None) -> State:
+    """The attributes, with the size that the server shows of a key of type hmac alone.
+
+    Raises:
+        InvalidOption: the material has another size.
+    """
+    size = len(material.material.secret) if material else 0
+    if not size or wanted.get("type") != "hmac":
+        return wanted
+    if wanted.get("key_size") not in (None, size):
+        raise InvalidOption(f"key_size is {wanted['key_size']}, and the material has {size} bytes.")
+    return {**wanted, "key_size": size}
 
 
 def reconcile_key(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
@@ -89,7 +121,15 @@ def reconcile_key(client: Client, options: Mapping[str, Any], run: RunContext) -
         if plan.changed and not run.dry_run:
             after, more = apply_key(transit, request, plan)
             warnings += more
-    return Outcome(plan.changed, plan.before, after, {"key": after}, warnings)
+    return Outcome(plan.changed, plan.before, after, {"key": after, **import_result(request, plan)}, warnings)
+
+
+def import_result(request: KeyRequest, plan: KeyPlan) -> dict[str, Any]:
+    """What became of the material, as a return value; nothing if there is none."""
+    if request.material is None or plan.imported is None:
+        return {}
+    version, done = request.material.facts.version, plan.imported
+    return {"imported": {"version": version, "done": done.needed, "compared": done.compared}}
 
 
 def rotation_locks(requests: Iterable[KeyRequest], run: RunContext) -> list[str]:
@@ -123,6 +163,8 @@ def plan_request(request: KeyRequest, actual: Mapping[str, Any] | None, run: Run
         rotate_older_than=request.rotate_older_than,
         age=age,
         min_available_version=request.min_available_version,
+        imported=request.material.facts if request.material else None,
+        soft_deleted=request.soft_deleted,
     )
 
 
@@ -136,14 +178,19 @@ def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Map
     configure = plan.configure
     warnings: tuple[str, ...] = ()
     latest: Mapping[str, Any] = plan.before or {}
-    if plan.create is not None:
+    if plan.soft_delete is False:
+        steps.run("the key was restored", lambda: transit.restore_soft_deleted(name))
+    if plan.imports and request.material is not None:
+        material = request.material
+        latest = steps.run("the material was imported", lambda: _import(transit, name, material, plan))
+    elif plan.create is not None:
         reply = steps.run("the key was created", lambda: _create_key(transit, name, plan.create or {}))
         warnings += reply.warnings
         latest = key_state(reply.data)
         # Somebody else may have created it since it was read, and then the server returned theirs.
         configure = plan_key(name, request.wanted, reply.data).configure
     if plan.rotate:
-        latest = steps.run("the key was rotated", lambda: _rotate_key(transit, name, plan.before or {}))
+        latest = steps.run("the key was rotated", lambda: _rotate_key(transit, request, plan.before or {}))
         warnings += _also_rotated(name, plan.before or {}, latest)
     if configure:
         reply = steps.run("the key was configured", lambda: transit.configure_key(name, configure))
@@ -153,6 +200,10 @@ def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Map
     if oldest is not None:
         steps.run("older versions were trimmed", lambda: transit.trim_key(name, oldest))
         latest = {**latest, "min_available_version": oldest}
+    if plan.soft_delete:
+        steps.run("the key was soft-deleted", lambda: transit.soft_delete_key(name))
+    if request.soft_deleted is not None:
+        latest = {**latest, "soft_deleted": request.soft_deleted}
     return latest, warnings
 
 
@@ -167,11 +218,32 @@ def _create_key(transit: Transit, name: str, body: Mapping[str, Any]) -> Any:
         raise ServerError(message, error.status, error.reasons) from None
 
 
-def _rotate_key(transit: Transit, name: str, before: Mapping[str, Any]) -> Mapping[str, Any]:
+def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan) -> Mapping[str, Any]:
+    """Import, and read the key, of which the server's answer says nothing."""
+
+    def send() -> Mapping[str, Any]:
+        send_material(transit, name, material, plan.create or {})
+        return transit.read_key(name, exists=True) or {}
+
+    def is_done(actual: Mapping[str, Any]) -> bool:
+        version = material.facts.version
+        is_it = published_keys(actual).get(version) in (None, material.facts.public)
+        return actual["latest_version"] == version and is_it
+
+    actual = send_once(transit, name, send, is_done, "imported")
+    if not actual:
+        raise NotFound(f"Key '{name}' was imported, and somebody else deleted it at once.")
+    return key_state(actual)
+
+
+def _rotate_key(transit: Transit, request: KeyRequest, before: Mapping[str, Any]) -> Mapping[str, Any]:
+    # A version whose material is elsewhere names its place.
+    body = {option: request.wanted[option] for option in REFERENCES if request.wanted.get(option)}
+    name = request.name
     reply = send_once(
         transit,
         name,
-        lambda: transit.rotate_key(name).data,
+        lambda: transit.rotate_key(name, body).data,
         lambda actual: actual["latest_version"] > before["latest_version"],
         "rotated",
     )

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Keys as they are, with the ages of their versions. **Private** to the collection."""
+"""Keys as they are, with the ages and public keys of their versions. **Private** to the collection."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import published_keys
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import public_pem
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
@@ -24,10 +26,12 @@ class KeyInfoRequest:
     Attributes:
         backend: where the engine is mounted.
         name: the one key, empty for all keys of the engine.
+        context: which public keys to show of derived key pairs.
     """
 
     backend: str
     name: str = ""
+    context: str = ""
 
 
 def key_info_request(options: Mapping[str, Any]) -> KeyInfoRequest:
@@ -37,26 +41,27 @@ def key_info_request(options: Mapping[str, Any]) -> KeyInfoRequest:
         InvalidOption: a key cannot have this name.
     """
     name = options.get("name")
-    return KeyInfoRequest(options["backend"], checked_name(name) if name else "")
+    return KeyInfoRequest(options["backend"], checked_name(name) if name else "", options.get("context") or "")
 
 
 def key_info(client: Client, options: Mapping[str, Any], run: RunContext) -> Outcome:
-    """One key, or all of an engine, with the ages of their versions."""
+    """One key, or all of an engine, with the ages and public keys of their versions."""
     request = key_info_request(options)
     transit = Transit(client, request.backend)
     names = [request.name] if request.name else transit.key_names()
-    found = [transit.read_key(name) for name in names]
+    found = [transit.read_key(name, context=request.context) for name in names]
     infos = [{"backend": transit.backend, **_details(actual, run.now)} for actual in found if actual is not None]
     return Outcome(changed=False, result={"transit_keys": infos})
 
 
 def _details(actual: Mapping[str, Any], now: float) -> dict[str, Any]:
-    created = creation_times(actual)
+    created, published = creation_times(actual), published_keys(actual)
     versions = [
         {
             "version": version,
             "creation_time": timestamp(created_at),
             "age_seconds": max(0, int(now - created_at)),
+            **({"public_key": public_pem(published[version])} if version in published else {}),
         }
         for version, created_at in sorted(created.items())
     ]

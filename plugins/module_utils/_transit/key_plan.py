@@ -8,6 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import (
+    AT_IMPORT,
+    Imported,
+    ImportPlan,
+    never_rotated,
+    plan_import,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.plan import State, fixed, refuse
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     AT_CREATION,
@@ -32,6 +39,8 @@ class KeyPlan:
         create: body of the creating call, ``None`` for no such call.
         configure: body of the configuring call, empty for no such call.
         trim: the oldest version that stays, ``None`` for no such call.
+        imported: what to do about key material, ``None`` if none is given.
+        soft_delete: whether to soft-delete the key in the end (``True``) or to restore it first (``False``).
     """
 
     before: State | None
@@ -41,11 +50,19 @@ class KeyPlan:
     configure: State = field(default_factory=dict)
     trim: int | None = None
     delete: bool = False
+    imported: ImportPlan | None = None
+    soft_delete: bool | None = None
     warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
-        return self.create is not None or self.rotate or bool(self.configure) or self.trim is not None or self.delete
+        adds = self.create is not None or self.rotate or self.imports
+        removes = self.trim is not None or self.delete or self.soft_delete is not None
+        return adds or removes or bool(self.configure)
+
+    @property
+    def imports(self) -> bool:
+        return self.imported is not None and self.imported.needed
 
 
 def key_state(actual: Mapping[str, Any]) -> State:
@@ -69,6 +86,8 @@ def plan_key(
     rotate_older_than: int | None = None,
     age: float | None = None,
     min_available_version: int | None = None,
+    imported: Imported | None = None,
+    soft_deleted: bool | None = None,
 ) -> KeyPlan:
     """The steps from the actual key ``name`` to the wanted one.
 
@@ -78,6 +97,8 @@ def plan_key(
         rotate_older_than: seconds; the latest version is replaced when it is at least that old.
         age: seconds since the latest version was made, ``None`` when the server does not report it.
         min_available_version: older versions are destroyed.
+        imported: what is known about material for the key.
+        soft_deleted: whether the key will be soft-deleted, ``None`` for either.
 
     Raises:
         ChangeImpossible: with every reason.
@@ -88,9 +109,9 @@ def plan_key(
     # The server reads 0 as 1 here.
     if asked.get("min_decryption_version") == 0:
         asked["min_decryption_version"] = 1
-    if actual is None:
-        return _plan_new_key(name, asked, min_available_version)
-    return _plan_existing_key(name, asked, actual, _Aging(rotate_older_than, age, min_available_version))
+    material = plan_import(imported, asked, actual) if imported else None
+    aging = _Aging(rotate_older_than, age, min_available_version, material, soft_deleted)
+    return _plan_new_key(name, asked, aging) if actual is None else _plan_existing_key(name, asked, actual, aging)
 
 
 @dataclass(frozen=True)
@@ -100,19 +121,29 @@ class _Aging:
     rotate_older_than: int | None
     age: float | None
     min_available_version: int | None
+    material: ImportPlan | None
+    soft_deleted: bool | None
+
+    @property
+    def imports(self) -> bool:
+        return self.material is not None and self.material.needed
 
 
-def _plan_new_key(name: str, asked: State, trim: int | None) -> KeyPlan:
+def _plan_new_key(name: str, asked: State, aging: _Aging) -> KeyPlan:
+    trim, material = aging.min_available_version, aging.material
     reasons = key_problems(asked) + _version_problems(asked, 1, 0) + _trim_problems(asked, 0, trim)
+    reasons += material.reasons if material else ()
     refuse(f"Key '{name}' cannot be created as asked", reasons)
     create = {
         attribute.name: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
         if attribute.at_creation and attribute.name in asked
     }
-    if asked.get("type") == "hmac":
+    if asked.get("type") == "hmac" and material is None:
         create.setdefault("key_size", HMAC_KEY_SIZE)
     after = key_state({"name": name, "latest_version": 1, **{k: v for k, v in create.items() if k not in _NOT_SHOWN}})
+    if material is not None:
+        create = {attribute: value for attribute, value in create.items() if attribute in AT_IMPORT}
     configure = {
         attribute.name: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
@@ -121,11 +152,13 @@ def _plan_new_key(name: str, asked: State, trim: int | None) -> KeyPlan:
     }
     return KeyPlan(
         before=None,
-        after={**after, **configure, "min_available_version": trim or 0},
+        after={**after, **configure, "min_available_version": trim or 0, **_shown_soft(aging)},
         create=create,
         configure=configure,
         trim=trim or None,
-        warnings=tuple(_type_warnings(asked)),
+        imported=material,
+        soft_delete=aging.soft_deleted or None,
+        warnings=(*_type_warnings(asked), *_lasting_warnings(name, asked)),
     )
 
 
@@ -140,14 +173,11 @@ def _plan_existing_key(
         attribute: value for attribute, value in asked.items() if attribute in before or attribute not in _NOT_SHOWN
     }
     merged = {**before, **asked}
-    rotate = False
-    reasons = []
-    if aging.rotate_older_than is not None:
-        if aging.age is None:
-            reasons.append(f"the server does not report the age of a key of type {before['type']}")
-        else:
-            rotate = aging.age >= aging.rotate_older_than
-    latest = before["latest_version"] + (1 if rotate else 0)
+    rotate, reasons = _rotation(before, actual, aging)
+    soft_delete, problems = _soft_deletion(actual, aging, rotate=rotate)
+    reasons += problems
+    reasons += aging.material.reasons if aging.material else ()
+    latest = before["latest_version"] + (1 if rotate or aging.imports else 0)
     changes = {
         attribute: asked[attribute.name]
         for attribute in KEY_ATTRIBUTES
@@ -158,19 +188,43 @@ def _plan_existing_key(
     changeable = {attribute.name: value for attribute, value in changes.items() if attribute.change != AT_CREATION}
     if changeable:
         # Rules between attributes hold for what would be sent; what is there already was accepted once.
+        if changeable.get("auto_rotate_period") and never_rotated(actual):
+            reasons.append(f"auto_rotate_period: {_NEVER_ROTATED}")
         reasons += key_problems(changeable) + _version_problems(merged, latest, before["min_available_version"])
     available = before["min_available_version"]
     trim = aging.min_available_version
     reasons += _trim_problems(merged, available, trim)
     refuse(f"Key '{name}' cannot be changed as asked", reasons)
+    if aging.soft_deleted is not None:
+        before = {**before, "soft_deleted": bool(actual.get("soft_deleted"))}
     return KeyPlan(
         before=before,
-        after={**merged, "latest_version": latest, "min_available_version": available if trim is None else trim},
+        after={
+            **merged,
+            **_shown_soft(aging),
+            "latest_version": latest,
+            "min_available_version": available if trim is None else trim,
+        },
         rotate=rotate,
         configure=changeable,
         trim=None if trim == available else trim,
-        warnings=tuple(_soft_deleted_warnings(name, actual)),
+        imported=aging.material,
+        soft_delete=soft_delete,
+        warnings=(*_soft_deleted_warnings(name, actual, aging), *_lasting_warnings(name, changeable)),
     )
+
+
+_NEVER_ROTATED = "the server does not rotate the key, which was imported without allow_rotation"
+
+
+def _rotation(before: State, actual: Mapping[str, Any], aging: _Aging) -> tuple[bool, list[str]]:
+    """Whether to rotate, and why that cannot be said or done. A version that is imported is as new as a rotated one."""
+    if aging.rotate_older_than is None or aging.imports:
+        return False, []
+    if aging.age is None:
+        return False, [f"the server does not report the age of a key of type {before['type']}"]
+    rotate = aging.age >= aging.rotate_older_than
+    return rotate, [f"rotate_older_than: {_NEVER_ROTATED}"] if rotate and never_rotated(actual) else []
 
 
 def plan_key_absence(name: str, actual: Mapping[str, Any] | None, *, force: bool) -> KeyPlan:
@@ -254,7 +308,34 @@ def _type_warnings(asked: State) -> list[str]:
     ]
 
 
-def _soft_deleted_warnings(name: str, actual: Mapping[str, Any]) -> list[str]:
-    if not actual.get("soft_deleted"):
+def _shown_soft(aging: _Aging) -> State:
+    return {} if aging.soft_deleted is None else {"soft_deleted": aging.soft_deleted}
+
+
+def _soft_deletion(actual: Mapping[str, Any], aging: _Aging, *, rotate: bool) -> tuple[bool | None, list[str]]:
+    """Whether to soft-delete (``True``) or restore (``False``) the key, and why something is impossible."""
+    is_soft, wanted = bool(actual.get("soft_deleted")), aging.soft_deleted
+    if wanted and "soft_deleted" not in actual:
+        return None, ["the server does not soft-delete keys, which only OpenBao does"]
+    if is_soft and wanted is not False and (rotate or aging.imports):
+        return None, ["it is soft-deleted, and gets no version until it is restored: set soft_deleted: false"]
+    return (None if wanted is None or wanted == is_soft else wanted), []
+
+
+def _lasting_warnings(name: str, changes: Mapping[str, Any]) -> list[str]:
+    """What a change does for ever."""
+    lasting = {
+        "exportable": "whoever may export the key",
+        "allow_plaintext_backup": "whoever may back up the key, if it is exportable as well,",
+    }
+    return [
+        f"Key '{name}': {attribute} is turned on, which cannot be undone: {who} has the key itself."
+        for attribute, who in lasting.items()
+        if changes.get(attribute)
+    ]
+
+
+def _soft_deleted_warnings(name: str, actual: Mapping[str, Any], aging: _Aging) -> list[str]:
+    if not actual.get("soft_deleted") or aging.soft_deleted is not None:
         return []
     return [f"Key '{name}' is soft-deleted: it neither encrypts nor decrypts until it is restored."]

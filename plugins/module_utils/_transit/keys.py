@@ -30,6 +30,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     KeyRequest,
     apply_key,
+    import_result,
     key_request,
     plan_request,
     prediction_warnings,
@@ -43,6 +44,7 @@ FAIL = "fail"
 KEPT = "kept"
 CREATED = "created"
 CONFIGURED = "configured"
+IMPORTED = "imported"
 ROTATED = "rotated"
 DELETED = "deleted"
 # The wanted state cannot be reached, and nothing was written for it.
@@ -252,6 +254,8 @@ def _action(plan: KeyPlan) -> str:
     """What a plan does, by the word for its main step."""
     if plan.create is not None:
         return CREATED
+    if plan.imports:
+        return IMPORTED
     if plan.delete:
         return DELETED
     if plan.rotate:
@@ -275,6 +279,7 @@ def _result(entry: Entry) -> dict[str, Any]:
         "changed": entry.changed,
         "action": entry.action,
         "key": entry.after,
+        **import_result(entry.request, entry.plan),
     }
     return {**result, "error": entry.error} if entry.error else result
 

@@ -15,6 +15,7 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.raw import TerraformBlock
+from mlkeys._constructs.signing import Signature
 from mlkeys._model.element import Element
 from mlkeys._model.marks import Target, has_marks, parts, targets
 from mlkeys._model.stack import Root, Stack
@@ -170,7 +171,7 @@ class View:
         """Return the elements that an element refers to. Its explicit dependencies are on its node and its scopes'."""
         if element not in self._references:
             found = [_made_by(pointer.element) for text in self._texts_of(element) for pointer in self.pointers(text)]
-            if isinstance(element, (EncryptedVars, Decrypted)):
+            if isinstance(element, (EncryptedVars, Decrypted, Signature)):
                 found.append(element.key)
             # Many elements refer to nothing.
             self._references[element] = [other for other in found if other is not element] if found else ()

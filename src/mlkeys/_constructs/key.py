@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, Unpack
 
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted, Plaintext, decrypt, plaintext_problems
 from mlkeys._constructs.grants import Grant, Grantee, grant
 from mlkeys._constructs.key_resource import KeyResource
+from mlkeys._constructs.signing import Signed, SigningOptions, Verified, signed, verified
 from mlkeys._model.location import call_site
-from mlkeys._model.secret import Secret
+from mlkeys._model.secret import DataKeySecret, Secret
 from mlkeys._model.types import TEXT, optional
 
 
@@ -44,6 +46,8 @@ class TransitSecretBackendKey(KeyResource):
         parameter_set: parameter set of an `ml-dsa` or `slh-dsa` key. Vault only. Cannot be changed later.
         hybrid_key_type_pqc: post-quantum part of a `hybrid` key. Vault only. Cannot be changed later.
         hybrid_key_type_ec: elliptic-curve part of a `hybrid` key. Vault only. Cannot be changed later.
+        material: where the deployment finds the material to import as the key, such as
+            `KeyMaterial(Secret.file("artefacts.pem"))`. Requires `type`. Default: the server makes the key.
         aliases: former names of the key, as NAME or ENGINE/NAME: a deployment decrypts the ciphertexts that are stored
             under them, and encrypts them with this key. Also former ids of the construct, so that Terraform moves the
             resource instead of making it anew. Default: none.
@@ -84,6 +88,45 @@ class TransitSecretBackendKey(KeyResource):
         """
         self._encrypts = True
         return decrypt(self, ciphertext, context)
+
+    def datakey(self, name: str, *, bits: Literal[128, 256, 512] = 256) -> Encrypted:
+        """Let the server make a data key at the first deployment, and keep it from then on, encrypted with this key.
+
+        Its plaintext is base64. Use it as that of any other ciphertext, for example with `decrypt()`.
+
+        Args:
+            name: name of the ciphertext, a variable name. With a derived key it is also the context.
+            bits: size of the data key. Default: 256.
+        """
+        length = bits // 8 if bits in {128, 256, 512} else 0
+        return self.encrypt(DataKeySecret(length, ""), name=name)
+
+    def sign(self, text: str, *, context: str | None = None, **options: Unpack[SigningOptions]) -> Signed:
+        """Sign a text where the signature is used, at each deployment.
+
+        Keys of type `ed25519`, and RSA keys with `signature_algorithm="pkcs1v15"`, sign a text the same way each time.
+        Other signatures are different at each deployment, which then changes what holds them.
+
+        Args:
+            text: what to sign. It may hold references.
+            context: context of a derived key. Default: none.
+            options: `hash_algorithm`, `signature_algorithm`, `marshaling_algorithm` and `salt_length`, as in the API of
+                the server. Default: left to the server.
+        """
+        return signed(self, text, context, **options)
+
+    def verify(
+        self, text: str, signature: str | Signed, *, context: str | None = None, **options: Unpack[SigningOptions]
+    ) -> Verified:
+        """Check a signature at each deployment; `.valid` is the result.
+
+        Args:
+            text: what was signed. It may hold references.
+            signature: the signature, `vault:v1:…`.
+            context: context of a derived key. Default: none.
+            options: how it was signed, as for `sign()`.
+        """
+        return verified(self, text, signature, context, **options)
 
     def grant_encrypt(self, grantee: Grantee, *, secrets: Sequence[str] | None = None) -> Grant:
         """Allow a role or policy to encrypt.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Required, Self, TypeAlias, TypedDict, Unpack
 
 from mlkeys._constructs.backend import place_problems
+from mlkeys._constructs.material import KeyMaterial, material_problems
 from mlkeys._model.attributes import Value
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Resource
@@ -83,6 +84,7 @@ class KeyAttributes(KeyChanges, total=False):
     backend: Required[str]
     name: Required[str]
     aliases: Sequence[str]
+    material: KeyMaterial | None
 
 
 class KeyResource(Resource):
@@ -102,6 +104,8 @@ class KeyResource(Resource):
     uses: dict[str, int]
     #: Names of secrets in grants, with the line of the first.
     granted: dict[str, Location]
+    #: What the deployment imports, None for a key that the server makes.
+    material: KeyMaterial | None = None
     #: Whether the program uses it to encrypt or decrypt.
     _encrypts = False
 
@@ -112,7 +116,9 @@ class KeyResource(Resource):
         /,
         **attributes: Unpack[KeyAttributes],
     ) -> None:
-        super().__init__(scope, id_, attributes)
+        given = {name: value for name, value in attributes.items() if name != "material"}
+        super().__init__(scope, id_, given)
+        self.material = attributes.get("material")
         self._prepare()
         self.node.add_validation(self._validate)
 
@@ -174,6 +180,8 @@ class KeyResource(Resource):
 
     def texts(self) -> Iterable[tuple[str, str]]:
         yield from super().texts()
+        if isinstance(self.material, KeyMaterial):
+            yield from self.material.texts()
         yield from (("secrets", name) for name in self.granted)
 
     def _validate(self) -> list[str]:
@@ -186,7 +194,9 @@ class KeyResource(Resource):
             )
         if self._encrypts and _SIGNING_ONLY.match(kind):
             problems.append(f"a key of type {kind} cannot encrypt or decrypt")
-        if kind == "hmac" and not self.values.get("key_size"):
+        if self.material is not None:
+            problems += material_problems(self.material, self.values)
+        elif kind == "hmac" and not self.values.get("key_size"):
             problems.append("a key of type hmac requires key_size, 32 to 512")
         name = str(self.values.get("name", ""))
         if not any(targets(name)) and name and (problem := name_problem(name)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mlkeys._constructs.encryption import Decrypted, Encrypted
+from mlkeys._constructs.signing import Signed
 from mlkeys._errors import MlkeysError
 from mlkeys._model.element import Element
 from mlkeys._model.marks import targets
@@ -28,7 +29,7 @@ class Output(Element):
     def __init__(self, scope: Construct, name: str, value: object, description: str) -> None:
         super().__init__(scope, f"output-{name}")
         self.name = now(self, "name", taken(self, "name", name, TEXT))
-        if isinstance(value, (Encrypted, Decrypted)):
+        if isinstance(value, (Encrypted, Decrypted, Signed)):
             value = str(value)
         self.value = value if isinstance(value, (str, int, bool)) else ""
         if isinstance(value, Secret):
@@ -53,7 +54,7 @@ class Output(Element):
 
 def export(
     name: str,
-    value: str | int | bool | Encrypted | Decrypted | Secret,
+    value: str | int | bool | Encrypted | Decrypted | Signed | Secret,
     *,
     scope: Construct | None = None,
     description: str = "",
@@ -62,7 +63,7 @@ def export(
 
     Args:
         name: name of the output.
-        value: a string, a number, a flag, a reference, or the result of `encrypt()` or `decrypt()`.
+        value: a string, a number, a flag, a reference, or the result of `encrypt()`, `decrypt()` or `sign()`.
         scope: the construct to be below. Default: the stack of the value, else the surrounding stack.
         description: meaning of the output. Default: empty.
     """

@@ -178,3 +178,14 @@ class GeneratedSecret(Secret):
         if self.length < 8 or len(set(self.characters)) < 2:
             return "Secret.generated requires a length of at least 8 and at least 2 different characters"
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class DataKeySecret(GeneratedSecret):
+    """The source of `key.datakey`: so many random bytes, which the server makes."""
+
+    def __repr__(self) -> str:
+        return f"<a data key of {self.length * 8} bits>"
+
+    def problem(self) -> str | None:
+        return None if self.length in (16, 32, 64) else "a data key has 128, 256 or 512 bits"

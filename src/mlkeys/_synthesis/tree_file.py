@@ -16,7 +16,9 @@ from mlkeys._model.stack import Root
 from mlkeys._model.tree import Construct
 
 #: Modules whose classes are public in `mlkeys.transit`; those of all others are in `mlkeys`.
-_TRANSIT = frozenset(f"_constructs.{name}" for name in ("approle", "auth", "backend", "encryption", "key", "policy"))
+_TRANSIT = frozenset(
+    f"_constructs.{name}" for name in ("approle", "auth", "backend", "encryption", "key", "policy", "signing")
+)
 
 
 def tree_of(construct: Construct, addresses: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:

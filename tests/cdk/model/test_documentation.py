@@ -68,7 +68,10 @@ def documented(docstring: str | None) -> dict[str, str]:
 
 CLASSES = {name: what for name, what in public().items() if inspect.isclass(what) and not typing.is_typeddict(what)}
 #: Users get these from methods, whose arguments say what is in them.
-MADE_BY_METHODS = {"Decrypted", "Encrypted", "Group", "Output", "Problem", "Project", "Reference", "Server", "Secret"}
+MADE_BY_METHODS = {
+    *("Decrypted", "Encrypted", "Group", "Output", "Problem", "Project", "Reference", "Server", "Secret"),
+    *("Signed", "Verified"),
+}
 
 
 def assert_documents(docstring: str | None, wanted: dict[str, bool]) -> None:

@@ -103,6 +103,10 @@ def unknown(keyword: object) -> Any:
     return {str(keyword): 1}
 
 
+def own_key(s: Stack, material: Any) -> object:
+    return vault.TransitSecretBackendKey(s, "k", backend="transit", name="k", type="ed25519", material=material)
+
+
 def methods() -> Iterator[tuple[str, Callable[[Stack, Any], object]]]:
     """Arguments of methods and functions."""
     yield "encrypt name", lambda s, v: key_in(s).encrypt(Secret.env("A"), name=v)
@@ -118,6 +122,17 @@ def methods() -> Iterator[tuple[str, Callable[[Stack, Any], object]]]:
     yield "vars secret", lambda s, v: EncryptedVars(s, "v", key=key_in(s)).add("a", v)
     yield "decrypt", lambda s, v: key_in(s).decrypt(v)
     yield "context", lambda s, v: key_in(s).decrypt("vault:v1:x", context=v)
+    yield "datakey", lambda s, v: key_in(s).datakey(v)
+    yield "sign", lambda s, v: key_in(s, type="ed25519").sign(v)
+    yield "sign context", lambda s, v: key_in(s, type="ed25519").sign("x", context=v)
+    yield "sign option", lambda s, v: key_in(s, type="ed25519").sign("x", salt_length=v)
+    yield "unknown option", lambda s, v: key_in(s, type="ed25519").sign("x", **unknown(v))
+    yield "verify", lambda s, v: key_in(s, type="ed25519").verify("x", v)
+    yield "material", own_key
+    yield "material source", lambda s, v: own_key(s, vault.KeyMaterial(v))
+    yield "material place", lambda s, v: own_key(s, vault.KeyMaterial(Secret.env(v)))
+    yield "material passphrase", lambda s, v: own_key(s, vault.KeyMaterial(Secret.env("A"), passphrase=v))
+    yield "material encoding", lambda s, v: own_key(s, vault.KeyMaterial(Secret.env("A"), encoding=v))
     yield from ((f"grant_{verb}", partial(granted, verb)) for verb in ("encrypt", "decrypt", "rewrap"))
     yield "override", lambda s, v: key_in(s).add_override("description", v)
     yield "override path", lambda s, v: key_in(s).add_override(f"a.{v}", 1)

@@ -65,7 +65,7 @@ def test_a_wheel_has_its_content(tmp_path: Path) -> None:
 def test_the_typed_keywords_are_those_of_the_schema() -> None:
     key = {attribute.name for attribute in schema.KEY_ATTRIBUTES}
     known = key | {"backend", "name"}
-    assert set(get_type_hints(KeyAttributes)) == known | {"aliases"}
+    assert set(get_type_hints(KeyAttributes)) == known | {"aliases", "material"}
     assert set(TransitSecretBackendKey.ATTRIBUTES) == known
     mount = {attribute.name for attribute in schema.MOUNT_ATTRIBUTES}
     assert set(get_type_hints(BackendAttributes)) == mount | {"path", "disable_upsert", "aliases"}
@@ -136,7 +136,7 @@ WITHOUT_KEYWORDS = {
         mlkeys.Reference,
         mlkeys.Secret,
     ),
-    *(transit.Decrypted, transit.Encrypted, transit.KeyAttributes),
+    *(transit.Decrypted, transit.Encrypted, transit.KeyAttributes, transit.Signed, transit.Verified),
 }
 
 

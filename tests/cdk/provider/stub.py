@@ -9,6 +9,7 @@ As a program it serves as long as its input is open. Its first line says how Ter
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import secrets
@@ -73,9 +74,16 @@ class Stub:
     def _read(self, request: Any, response: Any) -> None:
         state = _unpacked(request.config) or {}
         _record("read", request.type_name, state)
-        if not self._knows(f"{state['backend']}/{state['key']}", response):
+        signs = request.type_name in ("vault_transit_sign", "vault_transit_verify")
+        engine, key = ("path", "name") if signs else ("backend", "key")
+        if not self._knows(f"{state[engine]}/{state[key]}", response):
             return
-        if request.type_name == "vault_transit_encrypt":
+        made = f"vault:v1:{hashlib.sha256(str(state.get('input')).encode()).hexdigest()}"
+        if request.type_name == "vault_transit_sign":
+            state["signature"] = made
+        elif request.type_name == "vault_transit_verify":
+            state["valid"] = state["signature"] == made
+        elif request.type_name == "vault_transit_encrypt":
             state["ciphertext"] = self._encrypt(state["plaintext"])
         else:
             state["plaintext"] = self._plaintexts[state["ciphertext"]]

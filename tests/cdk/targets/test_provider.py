@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mlkeys import transit as vault
-from tests.cdk.apps import PROGRAMS, configurations, key_in, stack, terraform
+from tests.cdk.apps import WITH_TERRAFORM, configurations, key_in, stack, terraform
 from tests.cdk.provider.schema import Attribute, Group, schema
 
 META = {"//", "lifecycle", "depends_on", "provider", "count", "for_each"}
@@ -49,7 +49,7 @@ def fits(attribute: Attribute, value: Any) -> bool:
     return kinds[type(value)] == kind and (attribute.required or attribute.optional)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", WITH_TERRAFORM)
 def test_the_provider_understands_every_block(name: str) -> None:
     found = {stack: misfits(configuration) for stack, configuration in configurations(name).items()}
     assert found

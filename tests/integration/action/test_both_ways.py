@@ -63,6 +63,13 @@ BACKUP: dict[str, Any] = {
 }
 RESTORE: dict[str, Any] = {"path": "FOLDER/saved.backup", "backend": "ENGINE", "age_identity": "IDENTITY"}
 SAVED: dict[str, Any] = {"name": "saved", "backend": "ENGINE", "exportable": True, "allow_plaintext_backup": True}
+EXPORT: dict[str, Any] = {
+    "name": "saved",
+    "backend": "ENGINE",
+    "key_type": "encryption-key",
+    "path": "FOLDER/saved.key",
+    "i_understand": "whoever reads the file has the key",
+}
 SECRET_ID: dict[str, Any] = {"role": "web", "path": "ENGINE-approle"}
 
 # Module, options, further keywords of the task. Each continues from the state of the one before it.
@@ -150,6 +157,10 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("vault_transit_backup", BACKUP, {}),
     ("vault_transit_backup", {**BACKUP, "recipients": ["nobody"]}, {}),
     ("vault_transit_backup", {**BACKUP, "name": "ml", "path": "FOLDER/ml.backup"}, {}),
+    ("vault_transit_key_export", EXPORT, {"check_mode": True}),
+    ("vault_transit_key_export", EXPORT, {}),
+    ("vault_transit_key_export", EXPORT, {}),
+    ("vault_transit_key_export", {**EXPORT, "name": "ml"}, {}),
     ("vault_transit_restore", RESTORE, {}),
     ("vault_transit_restore", {**RESTORE, "name": "saved-again"}, {"check_mode": True}),
     ("vault_transit_restore", {**RESTORE, "name": "saved-again"}, {}),

@@ -32,6 +32,12 @@ OPTIONS: dict[str, dict[str, object]] = {
     },
     "vault_transit_ciphertext_info": {"paths": ["."], "key": "ml"},
     "vault_transit_key": {"name": "ml"},
+    "vault_transit_key_export": {
+        "name": "ml",
+        "key_type": "encryption-key",
+        "path": "ml.key",
+        "i_understand": "whoever reads the file has the key",
+    },
     "vault_transit_key_info": {"name": "ml"},
     "vault_transit_keys": {"keys": [{"name": "ml"}]},
     "vault_transit_policy": {"name": "gateways", "grants": [{"allow": ["encrypt"]}]},

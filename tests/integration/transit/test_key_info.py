@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from datetime import datetime
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from tests.integration.support.runs import Ledger, refused, run
+from tests.support.key_material import check_signature
 from tests.support.modules import ModuleResult
 from tests.support.server import Bao
 
@@ -46,6 +50,13 @@ def test_all_keys_come_sorted(bao: Bao, mount: str) -> None:
     assert [key["name"] for key in info(bao, mount, "b")["transit_keys"]] == ["b"]
 
 
+def test_the_wrapping_key_of_the_server_is_not_a_key(bao: Bao, mount: str) -> None:
+    bao.done("POST", f"{mount}/keys/own", {})
+    bao.done("GET", f"{mount}/wrapping_key")
+    assert bao.done("LIST", f"{mount}/keys")["data"]["keys"] == ["import/", "own"]
+    assert [key["name"] for key in info(bao, mount)["transit_keys"]] == ["own"]
+
+
 @pytest.mark.parametrize(
     ("key_type", "versions"), [("aes256-gcm96", [1, 2]), ("rsa-2048", [1, 2]), ("ed25519", [1, 2]), ("hmac", [])]
 )
@@ -62,14 +73,41 @@ def test_versions_have_times_and_ages(bao: Bao, mount: str, key_type: str, versi
         assert 0 <= version["age_seconds"] < 60
 
 
-def test_no_key_material_is_shown_neither_secret_nor_public(bao: Bao, mount: str) -> None:
+def test_no_secret_key_material_is_shown(bao: Bao, mount: str) -> None:
     bao.done("POST", f"{mount}/keys/ml", {"type": "rsa-2048", "exportable": True, "allow_plaintext_backup": True})
     exported = bao.done("GET", f"{mount}/export/encryption-key/ml")["data"]["keys"]["1"]
     bao.done("GET", f"{mount}/backup/ml")
     shown = json.dumps(info(bao, mount)["transit_keys"])
-    assert "BEGIN" not in shown
+    assert shown.count("BEGIN") == shown.count("BEGIN PUBLIC KEY") == 1
     assert json.dumps(exported)[40:100] not in shown
     assert "backup_info" not in shown
+
+
+@pytest.mark.parametrize("key_type", ["ecdsa-p256", "ed25519", "rsa-2048", "aes256-gcm96", "hmac"])
+def test_key_pairs_have_public_keys_that_verify(bao: Bao, mount: str, key_type: str) -> None:
+    bao.done("POST", f"{mount}/keys/ml", {"type": key_type, **({"key_size": 32} if key_type == "hmac" else {})})
+    [key] = info(bao, mount, "ml")["transit_keys"]
+    texts = [version["public_key"] for version in key["versions"] if "public_key" in version]
+    if key_type in ("aes256-gcm96", "hmac"):
+        assert texts == []
+        return
+    body = {"input": "YQ==", "signature_algorithm": "pkcs1v15"}
+    made = bao.done("POST", f"{mount}/sign/ml", body)["data"]["signature"]
+    check_signature(serialization.load_pem_public_key(texts[0].encode()), base64.b64decode(made.split(":")[2]), b"a")
+
+
+def test_a_derived_pair_has_a_public_key_for_each_context(bao: Bao, mount: str) -> None:
+    bao.done("POST", f"{mount}/keys/ml", {"type": "ed25519", "derived": True})
+
+    def shown(**options: Any) -> list[str | None]:
+        [key] = run(bao, MODULE, backend=mount, name="ml", **options)["transit_keys"]
+        return [version.get("public_key") for version in key["versions"]]
+
+    assert shown() == [None]
+    (one,), (other,) = shown(context="one"), shown(context="other")
+    assert one != other
+    made = bao.done("POST", f"{mount}/sign/ml", {"input": "YQ==", "context": "b25l"})["data"]["signature"]
+    check_signature(serialization.load_pem_public_key(str(one).encode()), base64.b64decode(made.split(":")[2]), b"a")
 
 
 def test_the_facts_of_a_key(bao: Bao, mount: str) -> None:

@@ -18,7 +18,7 @@ def test_an_installed_library_is_returned() -> None:
     assert library("ruamel.yaml") is ruamel.yaml
 
 
-@pytest.mark.parametrize("name", ["hvac", "ruamel.yaml", "pyrage"])
+@pytest.mark.parametrize("name", ["cryptography", "hvac", "ruamel.yaml", "pyrage"])
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     # What Python does for a module that is not installed.
     monkeypatch.setitem(sys.modules, name, None)

@@ -204,8 +204,19 @@ def test_all_that_is_wrong_with_a_wanted_key(wanted: dict[str, Any], problems: l
 @pytest.mark.parametrize("key_type", KEY_TYPES)
 def test_only_types_without_derivation_refuse_it(key_type: str) -> None:
     problem = [f"a key of type {key_type} cannot be derived"] if key_type in NOT_DERIVABLE_TYPES else []
-    assert key_problems({"type": key_type, "derived": True}) == problem
-    assert key_problems({"type": key_type, "derived": False}) == []
+    needed = {"external-key": {"external_key_ref": "a:b"}, "managed_key": {"managed_key_id": "a"}}.get(key_type, {})
+    assert key_problems({"type": key_type, "derived": True, **needed}) == problem
+    assert key_problems({"type": key_type, "derived": False, **needed}) == []
+
+
+@pytest.mark.parametrize(
+    ("key_type", "needed"),
+    [("external-key", ("external_key_ref",)), ("managed_key", ("managed_key_name", "managed_key_id"))],
+)
+def test_a_key_that_is_elsewhere_needs_its_place(key_type: str, needed: tuple[str, ...]) -> None:
+    assert key_problems({"type": key_type}) == [f"a key of type {key_type} needs {' or '.join(needed)}"]
+    assert key_problems({"type": key_type, needed[0]: ""}) == key_problems({"type": key_type})
+    assert [key_problems({"type": key_type, name: "it"}) for name in needed] == [[] for _name in needed]
 
 
 @pytest.mark.parametrize(

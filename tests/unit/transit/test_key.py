@@ -98,6 +98,50 @@ def test_a_key_of_another_type_made_in_the_same_moment_is_refused() -> None:
         run_key(script, key(type="ed25519"))
 
 
+IMPORT = "POST transit/keys/ml/import"
+WRAPPED = {"version": 1, "ciphertext": "wrapped-elsewhere", "hash_function": "SHA512", "allow_rotation": True}
+OWN = {**KEY, "imported_key": True, "imported_key_allow_rotation": True}
+
+
+def test_material_that_was_wrapped_elsewhere_is_passed_on() -> None:
+    script = Script((READ, MISSING), (IMPORT, {}), (READ, OWN))
+    outcome = run_key(script, key(**{"type": "aes256-gcm96", "import": WRAPPED}))
+    assert script.bodies[1] == {
+        "type": "aes256-gcm96",
+        "ciphertext": "wrapped-elsewhere",
+        "hash_function": "SHA512",
+        "allow_rotation": True,
+    }
+    assert outcome.result["imported"] == {"version": 1, "done": True, "compared": True}
+    assert not script.exchanges
+
+
+def test_an_import_whose_answer_is_lost_is_not_done_twice() -> None:
+    script = Script((READ, MISSING), (IMPORT, LOST), (READ, OWN))
+    outcome = run_key(script, key(**{"type": "aes256-gcm96", "import": WRAPPED}))
+    assert outcome.changed
+    assert script.written == [IMPORT]
+    assert not script.exchanges
+
+
+@pytest.mark.parametrize(
+    ("read", "result"),
+    [(MISSING, "was not imported"), (LOST, "may have been imported or not: read it before trying again")],
+)
+def test_an_import_whose_answer_is_lost_says_what_is_known(read: Any, result: str) -> None:
+    script = Script((READ, MISSING), (IMPORT, LOST), (READ, read))
+    with pytest.raises(ServerUnreachable) as error:
+        run_key(script, key(**{"type": "aes256-gcm96", "import": WRAPPED}))
+    assert error.value.message == f"The connection broke. Key 'ml' {result}."
+
+
+def test_a_version_that_is_elsewhere_is_rotated_to_its_new_place() -> None:
+    elsewhere = {**KEY, "type": "external-key"}
+    script = Script((READ, elsewhere), (ROTATE, {**elsewhere, "latest_version": 2}))
+    run_key(script, key(type="external-key", external_key_ref="hsm:second", rotate_older_than="1h"))
+    assert script.bodies[1] == {"external_key_ref": "hsm:second"}
+
+
 def test_a_key_that_somebody_else_deleted_in_the_same_moment_is_gone() -> None:
     script = Script(
         (READ, {**KEY, "deletion_allowed": True}),

@@ -53,7 +53,7 @@ def test_an_entry_takes_what_is_documented_and_what_the_schema_knows() -> None:
     assert {name: facts(option) for name, option in spec.items()} == {
         name: facts(option) for name, option in documentation.items()
     }
-    own = {"name", "backend", "state", "force", "rotate_older_than", "min_available_version"}
+    own = {"name", "backend", "state", "force", "rotate_older_than", "min_available_version", "soft_deleted", "import"}
     assert set(spec) - own == {attribute.name for attribute in KEY_ATTRIBUTES}
 
 

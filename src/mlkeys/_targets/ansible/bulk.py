@@ -67,7 +67,7 @@ _MANY = {
 
 #: Options of one of many keys. All others are options of the whole task.
 _OF_A_KEY = frozenset({attribute.name for attribute in KEY_ATTRIBUTES}) | {
-    *("name", "backend", "state", "force", "rotate_older_than", "min_available_version"),
+    *("name", "backend", "state", "force", "rotate_older_than", "min_available_version", "soft_deleted", "import"),
 }
 
 _PATH = "{{ playbook_dir }}/"

@@ -14,6 +14,7 @@ from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.inventory import Template
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.key_resource import KeyResource
+from mlkeys._constructs.material import KeyMaterial
 from mlkeys._constructs.policy import Policy
 from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
@@ -120,7 +121,21 @@ def floors(file: str) -> Task:
 def key_options(key: TransitSecretBackendKey, values: Values) -> Task:
     """Return the options of a key."""
     options = {name: values.plain(value) for name, value in key.values.items()} | _protected(key)
+    if key.material is not None:
+        options["import"] = _imported(key.material, values)
     return overridden(key, "ansible", options, values.data)
+
+
+def _imported(material: KeyMaterial, values: Values) -> Task:
+    """Return the option with the material of a key, of which the project holds only the place."""
+    given = {
+        "content": values.material(material.source),
+        "encoding": material.encoding,
+        "passphrase": None if material.passphrase is None else values.material(material.passphrase),
+        "version": material.version if material.version != 1 else None,
+        "allow_rotation": material.allow_rotation,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def reading_key(key: KeyResource, values: Values) -> Task:

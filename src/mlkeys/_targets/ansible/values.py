@@ -12,12 +12,13 @@ from mlkeys._analysis.view import View
 from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.inventory import Template
+from mlkeys._constructs.signing import Signature
 from mlkeys._model.attributes import Value
 from mlkeys._model.data import mapped
 from mlkeys._model.duration import Duration
 from mlkeys._model.element import Element
 from mlkeys._model.marks import Target, has_marks, parts
-from mlkeys._model.secret import EnvSecret, FileSecret, GeneratedSecret, KvSecret, PromptSecret, Secret
+from mlkeys._model.secret import DataKeySecret, EnvSecret, FileSecret, GeneratedSecret, KvSecret, PromptSecret, Secret
 from mlkeys._model.stack import Stack
 from mlkeys._targets.ansible import jinja
 from mlkeys._targets.ansible.jinja import Expression, literal
@@ -140,6 +141,8 @@ class Values:
             return Expression(element.name if is_here else self._elsewhere(element), ciphertext=True)
         if isinstance(element, Decrypted):
             return Expression(self._decrypting(element), plaintext=True)
+        if isinstance(element, Signature):
+            return Expression(self._signature(element))
         if pointer.runtime:
             # In check mode nothing is known of what does not exist yet.
             return Expression(f"({self._key(element)}).{attribute} | default('(known after deployment)')")
@@ -184,6 +187,18 @@ class Values:
         named = ", ".join(f"{name}={self.expression(value)}" for name, value in options.items())
         return f"lookup('{LOOKUP}', {self.expression(element.text)}, {named})"
 
+    def _signature(self, element: Signature) -> str:
+        """Return an expression that signs a text, or checks a signature."""
+        options: dict[str, str] = {"key": element.key.name, "backend": element.key.backend}
+        if element.context is not None:
+            options["context"] = element.context
+        options |= {name: str(value) for name, value in element.options.items()}
+        named = ", ".join(f"{name}={self.expression(value)}" for name, value in options.items())
+        term = self.expression(element.text)
+        if element.signature is not None:
+            term = f"{{'value': {term}, 'signature': {self.expression(element.signature)}}}"
+        return f"lookup('{LOOKUP}', {term}, operation='{element.OPERATION}', {named})"
+
     def plaintext(self, element: Encrypted, key_was_there: str = "true") -> Template:
         """Return a template that reads a secret from its source.
 
@@ -199,7 +214,11 @@ class Values:
             code = self.expression(source_text(source))
         return Template(f"{{{{ {code} }}}}")
 
-    def _finding(self, element: Encrypted, secret: Secret, key_was_there: str) -> str:
+    def material(self, source: Secret) -> Template:
+        """Return a template that reads material, or its passphrase. It is empty if the source is missing."""
+        return Template(f"{{{{ {self._finding(None, source, 'true')} }}}}")
+
+    def _finding(self, element: Encrypted | None, secret: Secret, key_was_there: str) -> str:
         if isinstance(secret, EnvSecret):
             missing = _missing(f"Set {secret.variable}", key_was_there)
             return f"lookup('ansible.builtin.env', {literal(secret.variable)}, default={missing})"
@@ -207,13 +226,19 @@ class Values:
             path = self._program_file(secret.path)
             found = f"lookup('ansible.builtin.file', {path})"
             return f"{found} if ({path}) | expanduser is file else {_missing(f'Write {secret.path}', key_was_there)}"
-        if isinstance(secret, PromptSecret):
+        if isinstance(secret, PromptSecret) and element is not None:
             # Without a terminal nobody is asked, and the answer is the string "None".
             answer = prompt_variable(element)
             missing = _missing(f"Answer the question for {element.name}, on a terminal", key_was_there)
             return f"{answer} if {answer} not in ['', 'None'] else {missing}"
         if isinstance(secret, KvSecret):
             return stored_in_kv(secret.mount, secret.path, secret.field)
+        if isinstance(secret, DataKeySecret) and element is not None:
+            options = {"key": element.key.name, "backend": element.key.backend}
+            context = {"context": element.name} if element.key.derived else {}
+            named = ", ".join(f"{name}={self.expression(value)}" for name, value in {**options, **context}.items())
+            made = f"operation='datakey', type='plaintext', bits={secret.length * 8}, {named}"
+            return f"lookup('{LOOKUP}', {made}).plaintext"
         if isinstance(secret, GeneratedSecret):
             characters = literal(secret.characters)
             return f"lookup('ansible.builtin.password', '/dev/null', length={secret.length}, chars=[{characters}])"

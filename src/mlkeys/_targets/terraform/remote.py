@@ -10,6 +10,7 @@ from typing import Any
 from mlkeys._analysis.view import Pointer, View
 from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.raw import TerraformBlock
+from mlkeys._constructs.signing import Signature
 from mlkeys._model.data import mapped
 from mlkeys._model.stack import Stack
 from mlkeys._targets.names import terraform_name
@@ -33,7 +34,7 @@ def is_in_state(pointer: Pointer, owner: Stack) -> bool:
     """Whether the state of the stack that makes a value has it."""
     if isinstance(pointer.element, (Encrypted, Decrypted)):
         return owner.terraform_secrets == "state"
-    return kind_of(pointer.element) is not None
+    return isinstance(pointer.element, Signature) or kind_of(pointer.element) is not None
 
 
 def exported(view: View, stack: Stack) -> Iterator[tuple[str, Pointer]]:

@@ -14,6 +14,7 @@ from mlkeys._constructs.encryption import Decrypted, Encrypted
 from mlkeys._constructs.key import TransitSecretBackendKey
 from mlkeys._constructs.output import Output
 from mlkeys._constructs.raw import TerraformBlock
+from mlkeys._constructs.signing import Signature
 from mlkeys._errors import AppInvalid, Problem
 from mlkeys._model.data import mapped
 from mlkeys._model.element import Element, Resource
@@ -29,6 +30,7 @@ from mlkeys._targets.terraform.former import moved
 from mlkeys._targets.terraform.owner import Owner
 from mlkeys._targets.terraform.resources import body_of, is_unknown, kind_of
 from mlkeys._targets.terraform.secrets import Secrets
+from mlkeys._targets.terraform.signatures import body_of_signature, code_of, type_of
 from mlkeys._targets.terraform.text import Expression, escaped, template, unescaped
 
 PROVIDER_SOURCE = "registry.terraform.io/hashicorp/vault"
@@ -107,6 +109,9 @@ class TerraformStack:
         elif isinstance(element, (Encrypted, Decrypted)):
             for group, type_, name, body in self._secrets.blocks(element, self._render):
                 self._put(element, group, type_, name, body)
+        elif isinstance(element, Signature):
+            body = body_of_signature(element, self._view, self._key_name(element.key), self._render)
+            self._put(element, "data", type_of(element), terraform_name(self._name(element)), body)
         elif (kind := kind_of(element)) is not None:
             body = self._owner.named(body_of(element, kind, self._render))
             self._finish(element, body)
@@ -175,6 +180,12 @@ class TerraformStack:
         entry = {name: {**origin, **body}}
         merge(self._blocks, {group: {type_: entry} if type_ else entry})
 
+    def _key_name(self, key: Element) -> str:
+        """Return a template for the name of a key. It depends on its resource: no plan uses a missing key."""
+        address = self._address_of(key)
+        # In the provider the id of a key is its full path.
+        return self._render(str(key.known("name"))) if address is None else f"${{basename({address}.id)}}"
+
     def _name(self, element: Element) -> str:
         return element.node.path.removeprefix(f"{self._stack.node.path}/")
 
@@ -213,6 +224,8 @@ class TerraformStack:
         element, attribute = pointer.element, pointer.attribute
         if isinstance(element, (Encrypted, Decrypted)):
             return self._secrets.expression(element)
+        if isinstance(element, Signature):
+            return code_of(element, terraform_name(self._name(element)))
         address, kind = self._address_of(element), kind_of(element)
         if address is not None and kind is not None:
             return f"{address}.{kind.attributes.get(attribute, attribute)}"

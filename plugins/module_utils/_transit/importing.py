@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""Import key material into a key of an engine. **Private** to the collection.
+
+Material that was not wrapped before is wrapped here, in memory, right before it is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, UnexpectedAnswer
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import Imported
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import (
+    Material,
+    material_from,
+    public_der,
+    public_pem,
+    wrapped,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """Material, and what to know about it: the option ``import`` of ``vault_transit_key``, checked.
+
+    Attributes:
+        ciphertext: the material if it was wrapped before.
+    """
+
+    facts: Imported
+    material: Material
+    ciphertext: str = ""
+    hash_function: str = "SHA256"
+
+
+def import_request(options: Mapping[str, Any]) -> ImportRequest | None:
+    """The request that the option ``import`` makes, ``None`` without it.
+
+    Raises:
+        InvalidOption: the material cannot be read, or is not for a key of this type.
+    """
+    given = options.get("import")
+    if given is None:
+        return None
+    if not options.get("type"):
+        raise InvalidOption("import needs type, the type of the key to import.")
+    if given.get("version", 1) < 1:
+        raise InvalidOption("import.version begins with 1.")
+    material, ciphertext = _material(given, options["type"]), given.get("ciphertext") or ""
+    missing = not (material.secret or material.public or ciphertext)
+    facts = Imported(given.get("version", 1), given.get("allow_rotation"), material.public, missing)
+    return ImportRequest(facts, material, ciphertext, given.get("hash_function") or "SHA256")
+
+
+def _material(given: Mapping[str, Any], key_type: str) -> Material:
+    if given.get("src"):
+        raise InvalidOption(
+            "import.src is a file of the controller, and was not read there. Call the module by its full name, "
+            "mlkeys.transit.vault_transit_key."
+        )
+    if given.get("content"):
+        return material_from(given["content"], given.get("encoding") or "", given.get("passphrase") or "", key_type)
+    public = public_der(given.get("public_key") or "")
+    if given.get("public_key") and not public:
+        raise InvalidOption("import.public_key is not a public key in PEM (-----BEGIN PUBLIC KEY-----).")
+    return Material(public=public)
+
+
+def send_material(transit: Transit, name: str, request: ImportRequest, body: Mapping[str, Any]) -> None:
+    """Import the material as a key, or as the latest version of one.
+
+    Args:
+        body: what else to say about a new key.
+    """
+    sent = wrapped_material(transit, request)
+    if request.facts.version > 1:
+        transit.import_version(name, sent)
+        return
+    rotation = request.facts.allow_rotation
+    transit.import_key(name, {**body, **sent, **({} if rotation is None else {"allow_rotation": rotation})})
+
+
+def wrapped_material(transit: Transit, request: ImportRequest) -> dict[str, str]:
+    """What to send of the material: wrapped, or a public key if nothing else is known."""
+    secret, ciphertext = request.material.secret, request.ciphertext
+    if not (secret or ciphertext):
+        return {"public_key": public_pem(request.material.public)}
+    if not ciphertext:
+        try:
+            ciphertext = wrapped(secret, transit.wrapping_key(), request.hash_function)
+        except ValueError:
+            raise UnexpectedAnswer(transit.backend + "/wrapping_key", "public_key") from None
+    return {"ciphertext": ciphertext, "hash_function": request.hash_function}

@@ -1,0 +1,142 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Key material of the controller for modules that import it. **Private** to the collection.
+
+Where the module runs in this process, it gets the material itself. A module that is sent to a host gets it wrapped: it
+then is in no argument, no temporary file and no memory there, and only the server can unwrap it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import Any, Mapping
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.utils.display import Display
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ServerUnreachable
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import public_pem
+from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import import_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import (
+    ImportRequest,
+    import_request,
+    wrapped_material,
+)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.base import TransitAction
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.handover import settings_of
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process import can_run_in_process
+
+# A key is smaller, whatever its type is.
+_MOST_BYTES = 65536
+
+_MATERIAL = ("src", "content", "encoding", "passphrase")
+
+# What stands for the material in check mode, which asks for no wrapping key: the server makes that when it is asked.
+_NOT_WRAPPED = "check mode"
+
+
+class ImportingAction(TransitAction):
+    """The action of a module that imports keys."""
+
+    def _arguments(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """The task's options, with the material of the controller's files.
+
+        Raises:
+            InvalidOption: a file cannot be read, or holds no material for such a key.
+        """
+        arguments = super()._arguments(variables)
+        backend = str(arguments.get("backend") or arguments.get("engine_mount_point") or "transit")
+        sent = not (self._runs_in_process() and can_run_in_process(self.MODULE))
+        keys = arguments.get("keys")
+        if isinstance(keys, list):
+            placed = [
+                self._key(key, backend, arguments, sent=sent) if isinstance(key, Mapping) else key for key in keys
+            ]
+            return {**arguments, "keys": placed}
+        return self._key(arguments, backend, arguments, sent=sent)
+
+    def _key(self, key: Mapping[str, Any], backend: str, arguments: Mapping[str, Any], *, sent: bool) -> dict[str, Any]:
+        """The options of one key."""
+        given = key.get("import")
+        if not isinstance(given, Mapping) or key.get("state") == "absent":
+            return dict(key)
+        read = self._read(given)
+        if not sent or not any(read.get(name) for name in _MATERIAL):
+            return {**key, "import": read}
+        request = import_request({**key, **_checked(read)})
+        if request is None:
+            return dict(key)
+        place = str(key.get("backend") or key.get("engine_mount_point") or backend)
+        own = {name: value for name, value in read.items() if name not in _MATERIAL}
+        size = {"key_size": len(request.material.secret)} if key.get("type") == "hmac" else {}
+        return {**size, **key, "import": {**own, **self._wrapped(request, place, arguments)}}
+
+    def _read(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The option, with the content of a file in place of its path."""
+        if not given.get("src"):
+            return dict(given)
+        others = {name: value for name, value in given.items() if name != "src"}
+        if any(others.get(name) for name in ("content", "ciphertext", "public_key")):
+            raise InvalidOption("import.src excludes content, ciphertext and public_key.")
+        raw = self._content_of(str(given["src"]))
+        if others.get("encoding") == "raw":
+            return {**others, "content": base64.b64encode(raw).decode("ascii"), "encoding": "base64"}
+        try:
+            return {**others, "content": raw.decode("ascii")}
+        except UnicodeDecodeError:
+            problem = InvalidOption(f"import.src {given['src']} is not text. For a file of bytes, set encoding: raw.")
+        # Outside of the handler, whose error holds the material.
+        raise problem
+
+    def _content_of(self, src: str) -> bytes:
+        """A file's content, decrypted if it is a file of Ansible Vault."""
+        problem = ""
+        try:
+            find: Any = self._find_needle
+            path: str = find("files", src)
+            if os.path.isfile(path) and os.path.getsize(path) <= _MOST_BYTES:
+                # The loader's other ways write a file of Ansible Vault to disk, decrypted, or read YAML.
+                content: bytes = self._loader._get_file_contents(path)[0]  # noqa: SLF001
+                return content
+            problem = "is not a file, or too large to be a key"
+        except (AnsibleError, OSError):
+            problem = "cannot be read. It is a file of the controller"
+        raise InvalidOption(f"import.src {src} {problem}.")
+
+    def _wrapped(self, request: ImportRequest, backend: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The material as the module sends it on."""
+        public = {"public_key": public_pem(request.material.public)} if request.material.public else {}
+        if not request.material.secret:
+            return public
+        if self._task.check_mode:
+            return {"ciphertext": _NOT_WRAPPED, **public}
+        try:
+            return {**wrapped_material(Transit(self._client(arguments), backend), request), **public}
+        except ServerUnreachable:
+            raise InvalidOption(
+                "import: the controller does not reach the server, and so cannot wrap the material, which is not sent "
+                "to a host unwrapped. Wrap it where the server is reached and give import.ciphertext, or run the task "
+                "on a machine that reaches both."
+            ) from None
+
+    def _client(self, arguments: Mapping[str, Any]) -> Client:
+        return run_sessions().client(settings_of(arguments), Display().warning)
+
+
+def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The option as the module would understand it: templates give text for numbers.
+
+    Raises:
+        InvalidOption: the module would refuse it.
+    """
+    understood = ArgumentSpecValidator({"import": import_spec()}).validate({"import": dict(given)})
+    if understood.error_messages:
+        raise InvalidOption(f"{'; '.join(understood.error_messages).rstrip('.')}.")
+    checked: dict[str, Any] = understood.validated_parameters
+    return checked

@@ -1,0 +1,300 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Key material is imported as keys and versions of a real server, which then works with it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+
+from tests.integration.support.runs import Ledger, converge, outcome, refused, run, unchanged
+from tests.support import key_material
+from tests.support.key_material import PAIRS, SIZES, TYPES, check_signature, content, der, pair, pem, public_pem
+from tests.support.modules import by_action
+from tests.support.server import Bao, transit_mount
+
+MODULE = "vault_transit_key"
+TEXT = base64.b64encode(b"artefact 1.2.3").decode("ascii")
+
+both_ways = pytest.mark.usefixtures("both_ways")
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def engine(bao: Bao) -> Iterator[str]:
+    """One engine for all tests, each of which has keys of its own: it takes a second to make its wrapping key."""
+    with transit_mount(bao) as path:
+        yield path
+
+
+@pytest.fixture
+def name() -> str:
+    return f"own-{next(_numbers)}"
+
+
+def wanted(engine: str, name: str, key_type: str, **options: Any) -> dict[str, Any]:
+    material = {"content": content(key_type), **options.pop("material", {})}
+    return {"name": name, "backend": engine, "type": key_type, "import": material, **options}
+
+
+def works_with(bao: Bao, engine: str, name: str, key_type: str, number: int = 1) -> bool:
+    """Whether what the server makes with the key fits the material, as a library that knows no server sees it."""
+    text = base64.b64decode(TEXT)
+    if key_type == "hmac":
+        made = bao.done("POST", f"{engine}/hmac/{name}", {"input": TEXT})["data"]["hmac"]
+        mac = hmac.new(key_material.raw(key_type, number), text, hashlib.sha256).digest()
+        return base64.b64decode(made.rpartition(":")[2]) == mac
+    if key_type in SIZES:
+        made = bao.done("POST", f"{engine}/encrypt/{name}", {"plaintext": TEXT})["data"]["ciphertext"]
+        sealed = base64.b64decode(made.rpartition(":")[2])
+        if key_type == "xchacha20-poly1305":
+            # The library has no such cipher.
+            return len(sealed) == 24 + len(text) + 16
+        kind = ChaCha20Poly1305 if key_type.startswith("chacha") else AESGCM
+        return kind(key_material.raw(key_type, number)).decrypt(sealed[:12], sealed[12:], None) == text
+    made = bao.done("POST", f"{engine}/sign/{name}", {"input": TEXT, "signature_algorithm": "pkcs1v15"})
+    signature = base64.b64decode(made["data"]["signature"].rpartition(":")[2])
+    check_signature(pair(key_type, number).public_key(), signature, text)
+    return True
+
+
+@pytest.mark.parametrize("key_type", TYPES)
+def test_a_key_of_every_type_is_imported_once(bao: Bao, engine: str, name: str, key_type: str) -> None:
+    result = converge(bao, MODULE, **wanted(engine, name, key_type))
+
+    assert result.changed
+    assert result["imported"] == {"version": 1, "done": True, "compared": True}
+    assert result["key"]["type"] == key_type
+    assert works_with(bao, engine, name, key_type)
+    again = run(bao, MODULE, **wanted(engine, name, key_type))
+    # What the server does not show cannot be compared.
+    assert again["imported"] == {"version": 1, "done": False, "compared": key_type in PAIRS}
+    shown = json.dumps([result, again])
+    assert content(key_type) not in shown
+    assert json.dumps(content(key_type)) not in shown
+
+
+@both_ways
+@pytest.mark.parametrize("key_type", ["ed25519", "aes256-gcm96"])
+def test_further_material_becomes_further_versions(bao: Bao, engine: str, name: str, key_type: str) -> None:
+    converge(bao, MODULE, **wanted(engine, name, key_type))
+    second = wanted(engine, name, key_type, material={"content": content(key_type, 2), "version": 2})
+
+    result = converge(bao, MODULE, **second, min_decryption_version=2, min_encryption_version=2)
+
+    assert result["key"]["latest_version"] == 2
+    assert result["imported"]["version"] == 2
+    assert works_with(bao, engine, name, key_type, number=2)
+    # The first is still known, though the server does not show it any more.
+    first = unchanged(bao, MODULE, **wanted(engine, name, key_type))
+    assert first["imported"] == {"version": 1, "done": False, "compared": False}
+
+
+@both_ways
+def test_attributes_are_set_with_and_after_the_import(bao: Bao, engine: str, name: str) -> None:
+    attributes = {
+        "derived": True,
+        "exportable": True,
+        "allow_plaintext_backup": True,
+        "auto_rotate_period": "2h",
+        "deletion_allowed": True,
+        "min_encryption_version": 1,
+    }
+    result = converge(
+        bao, MODULE, **wanted(engine, name, "aes256-gcm96", material={"allow_rotation": True}, **attributes)
+    )
+
+    shown = {**attributes, "auto_rotate_period": 7200}
+    assert {name: result["key"][name] for name in attributes} == shown
+    actual = bao.done("GET", f"{engine}/keys/{name}")["data"]
+    assert {name: actual[name] for name in attributes} == shown
+    assert actual["imported_key_allow_rotation"] is True
+    rotated = run(bao, MODULE, **wanted(engine, name, "aes256-gcm96", rotate_older_than="0"))
+    assert rotated["key"]["latest_version"] == 2
+
+
+@both_ways
+@pytest.mark.parametrize("hash_function", ["SHA1", "SHA224", "SHA256", "SHA384", "SHA512"])
+def test_every_hash_of_the_api_wraps(bao: Bao, engine: str, name: str, hash_function: str) -> None:
+    assert run(bao, MODULE, **wanted(engine, name, "hmac", material={"hash_function": hash_function})).changed
+    assert works_with(bao, engine, name, "hmac")
+
+
+def test_material_has_more_than_one_form(bao: Bao, engine: str, name: str) -> None:
+    ed25519_pair, aes = pair("ed25519"), key_material.raw("aes256-gcm96")
+    openssh = ed25519_pair.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    forms: list[tuple[str, dict[str, str]]] = [
+        ("ed25519", {"content": base64.b64encode(der("ed25519")).decode(), "encoding": "base64"}),
+        ("ed25519", {"content": der("ed25519").hex(), "encoding": "hex"}),
+        ("ed25519", {"content": openssh.decode()}),
+        ("ed25519", {"content": pem("ed25519", passphrase="s3cret-passphrase"), "passphrase": "s3cret-passphrase"}),
+        ("aes256-gcm96", {"content": f"{aes.hex()}\n", "encoding": "hex"}),
+        ("aes256-gcm96", {"content": f"{content('aes256-gcm96')}\n"}),
+    ]
+    for number, (key_type, material) in enumerate(forms):
+        converge(bao, MODULE, **wanted(engine, f"{name}-{number}", key_type, material=material))
+        assert works_with(bao, engine, f"{name}-{number}", key_type), material
+
+
+def test_a_public_key_alone_is_imported(bao: Bao, engine: str, name: str) -> None:
+    public: dict[str, Any] = {"name": f"{name}-verifies", "backend": engine, "type": "rsa-2048"}
+    run(bao, MODULE, **wanted(engine, name, "rsa-2048"))
+    converge(bao, MODULE, **{**public, "import": {"public_key": public_pem("rsa-2048")}})
+    signature = bao.done("POST", f"{engine}/sign/{name}", {"input": TEXT})["data"]["signature"]
+
+    asked = {"input": TEXT, "signature": signature}
+    assert bao.done("POST", f"{engine}/verify/{name}-verifies", asked)["data"]["valid"] is True
+    assert bao.request("POST", f"{engine}/sign/{name}-verifies", {"input": TEXT})[0] == 500
+    assert unchanged(bao, MODULE, **{**public, "import": {"content": public_pem("rsa-2048")}})["imported"]["compared"]
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("key_type", "options", "reason"),
+    [
+        ("aes128-gcm96", {"material": {"content": content("aes256-gcm96")}}, "has 32 bytes, and a key of type aes128-"),
+        ("hmac", {"material": {"content": "AAAA"}}, "has 3 bytes, and a key of type hmac has 32 to 512"),
+        ("hmac", {"key_size": 32}, "key_size is 32, and the material has 48 bytes"),
+        ("rsa-2048", {"material": {"content": pem("ed25519")}}, "is a key of type ed25519, and type is rsa-2048"),
+        ("ecdsa-p256", {"material": {"content": pem("ecdsa-p384")}}, "is a key of type ecdsa-p384"),
+        ("ed25519", {"material": {"content": content("aes256-gcm96")}}, "is not a PEM"),
+        ("aes256-gcm96", {"material": {"content": pem("ed25519"), "encoding": "pem"}}, "is not a PEM. Give its bytes"),
+        ("aes256-gcm96", {"material": {"content": "not base64 at all"}}, "is not base64"),
+        ("aes256-gcm96", {"material": {"content": "0g" * 32, "encoding": "hex"}}, "is not hex"),
+        ("ed25519", {"material": {"content": pem("ed25519", passphrase="known")}}, "set passphrase"),
+        (
+            "ed25519",
+            {"material": {"content": pem("ed25519", passphrase="known"), "passphrase": "other"}},
+            "the passphrase is wrong",
+        ),
+        ("aes256-gcm96", {"convergent_encryption": True, "derived": True}, "convergent_encryption cannot be imported"),
+        ("aes256-gcm96", {"auto_rotate_period": "2h"}, "auto_rotate_period needs import.allow_rotation: true"),
+        ("aes256-gcm96", {"key_size": 32}, "key_size is not for an imported key"),
+        ("aes256-gcm96", {"material": {"version": 2}}, "must have import.version: 1, not 2"),
+        ("aes256-gcm96", {"material": {"version": 0}}, "import.version begins with 1"),
+        ("aes256-gcm96", {"material": {"ciphertext": "AAAA"}}, "mutually exclusive"),
+        ("", {}, "import needs type"),
+    ],
+)
+def test_what_cannot_be_imported_is_refused_before_anything_is_asked(
+    bao: Bao, engine: str, name: str, key_type: str, options: dict[str, Any], reason: str
+) -> None:
+    given = wanted(engine, name, key_type or "aes256-gcm96", **options)
+    if not key_type:
+        del given["type"]
+
+    message = refused(bao, MODULE, **given)
+
+    assert reason in message
+    assert given["import"]["content"].strip() not in message
+
+
+@both_ways
+def test_material_may_be_gone_after_the_import(bao: Bao, engine: str, name: str) -> None:
+    gone = wanted(engine, name, "ed25519", material={"content": ""})
+    assert "import.content is empty, and version 1 does not exist" in refused(bao, MODULE, **gone)
+    converge(bao, MODULE, **wanted(engine, name, "ed25519"))
+    assert unchanged(bao, MODULE, **gone)["imported"] == {"version": 1, "done": False, "compared": False}
+
+
+@both_ways
+def test_a_key_with_other_material_is_refused(bao: Bao, engine: str, name: str) -> None:
+    converge(bao, MODULE, **wanted(engine, name, "ed25519"))
+    made = f"{name}-made"
+    bao.done("POST", f"{engine}/keys/{made}", {"type": "ed25519"})
+    other = {"content": content("ed25519", 2)}
+
+    for key, material, reason in (
+        (name, other, "version 1 has another public key than the material; to add this one as a version, set import"),
+        (name, {**other, "version": 3}, "import.version cannot be 3: the latest version is 1"),
+        (name, {"version": 2}, "version 1 already has this material"),
+        (name, {"allow_rotation": True}, "import.allow_rotation is false and cannot become true"),
+        (made, other, "the server made its material"),
+        (made, {**other, "version": 2}, "the server made its latest version"),
+    ):
+        message = refused(bao, MODULE, **wanted(engine, key, "ed25519", material=material))
+        assert reason in message, material
+    assert "rotate_older_than: the server does not rotate the key" in refused(
+        bao, MODULE, name=name, backend=engine, rotate_older_than="0"
+    )
+    assert "auto_rotate_period: the server does not rotate" in refused(
+        bao, MODULE, name=name, backend=engine, auto_rotate_period="2h"
+    )
+
+
+@both_ways
+def test_many_keys_are_imported(bao: Bao, engine: str, name: str) -> None:
+    entries: list[dict[str, Any]] = [
+        {"name": f"{name}-1", "type": "ed25519", "import": {"content": content("ed25519")}},
+        {"name": f"{name}-2", "type": "hmac", "import": {"content": content("hmac")}},
+        {"name": f"{name}-3"},
+    ]
+    predicted = run(bao, "vault_transit_keys", check=True, backend=engine, keys=entries)
+    result = run(bao, "vault_transit_keys", backend=engine, keys=entries)
+    assert outcome(predicted) == outcome(result)
+    assert [one["action"] for one in result["results"]] == ["created", "created", "created"]
+    assert result["results"][0]["imported"] == {"version": 1, "done": True, "compared": True}
+    assert works_with(bao, engine, f"{name}-1", "ed25519")
+    assert works_with(bao, engine, f"{name}-2", "hmac")
+    entries[0]["import"] = {"content": content("ed25519", 2), "version": 2}
+    again = run(bao, "vault_transit_keys", backend=engine, keys=entries)
+    assert [one["action"] for one in again["results"]] == ["imported", "kept", "kept"]
+
+
+@both_ways
+def test_an_import_needs_no_other_right(bao: Bao, engine: str, name: str, mint_token: Callable[[str], str]) -> None:
+    token = mint_token(hcl(grant_rules("import", engine, name)))
+    given = wanted(engine, name, "ed25519", token=token)
+    converge(bao, MODULE, **given)
+    converge(bao, MODULE, **{**given, "import": {"content": content("ed25519", 2), "version": 2}})
+
+
+def test_check_mode_makes_no_wrapping_key(bao: Bao, mount: str, name: str) -> None:
+    ledger = Ledger(bao)
+    assert run(bao, MODULE, check=True, **wanted(mount, name, "aes256-gcm96")).changed
+    assert [path for _operation, path in ledger.requests if path.endswith("wrapping_key")] == []
+
+
+def test_an_earlier_task_may_enable_the_engine(bao: Bao) -> None:
+    result = run(bao, MODULE, check=True, **wanted("none-here", "own", "aes256-gcm96"))
+    assert result.changed
+    assert "is not enabled" in result.warnings[0]
+
+
+def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "own.pem").write_text(pem("ed25519"), encoding="ascii")
+    (tmp_path / "own.key").write_bytes(key_material.raw("aes256-gcm96"))
+    (tmp_path / "large").write_bytes(bytes(100_000))
+    with by_action():
+        converge(bao, MODULE, **_from_file(engine, f"{name}-1", "ed25519", tmp_path / "own.pem"))
+        converge(bao, MODULE, **_from_file(engine, f"{name}-2", "aes256-gcm96", tmp_path / "own.key", encoding="raw"))
+        assert works_with(bao, engine, f"{name}-1", "ed25519")
+        assert works_with(bao, engine, f"{name}-2", "aes256-gcm96")
+        for file, more, reason in (
+            ("none", {}, "cannot be read. It is a file of the controller"),
+            ("own.key", {}, "is not text. For a file of bytes, set encoding: raw"),
+            ("large", {"encoding": "raw"}, "is not a file, or too large to be a key"),
+        ):
+            result = run(bao, MODULE, **_from_file(engine, name, "hmac", tmp_path / file, **more))
+            assert result.failed
+            assert reason in result.msg
+    alone = run(bao, MODULE, **_from_file(engine, f"{name}-1", "ed25519", tmp_path / "own.pem"))
+    assert "was not read there" in alone.msg
+
+
+def _from_file(engine: str, name: str, key_type: str, path: Path, **more: str) -> dict[str, Any]:
+    return {"name": name, "backend": engine, "type": key_type, "import": {"src": str(path), **more}}

@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Material is wrapped as the standards have it, and nothing of it is in a message, a representation or a traceback."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from typing import Any
+
+import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, LibraryMissing
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import Imported, published_keys
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import (
+    Material,
+    key_wrapped,
+    material_from,
+    public_der,
+    public_pem,
+    wrapped,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import WRAPPING_HASHES
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import ImportRequest
+from cryptography.hazmat.primitives import hashes, keywrap, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from tests.support import key_material
+from tests.support.chains import printed_with
+
+# The two of RFC 5649, section 6.
+KEK = bytes.fromhex("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8")
+VECTORS = [
+    (
+        "c37b7e6492584340bed12207808941155068f738",
+        "138bdeaa9b8fa7fc61f97742e72248ee5ae6ae5360d1ae6a5f54f373fa543b6a",
+    ),
+    ("466f7250617369", "afbeb0f07dfbf5419200f2ccb50bb24f"),
+]
+
+
+@pytest.mark.parametrize(("key", "sealed"), VECTORS)
+def test_a_key_is_wrapped_as_in_rfc_5649(key: str, sealed: str) -> None:
+    assert key_wrapped(KEK, bytes.fromhex(key)).hex() == sealed
+
+
+@pytest.fixture(scope="module")
+def server_key() -> rsa.RSAPrivateKey:
+    """The private key of a server's wrapping key, which has 4096 bits on a real one."""
+    return rsa.generate_private_key(65537, 2048)
+
+
+def pem_of(key: rsa.RSAPrivateKey) -> str:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, form).decode("ascii")
+
+
+@pytest.mark.parametrize("hash_function", WRAPPING_HASHES)
+def test_the_server_unwraps_what_was_wrapped_for_it(server_key: rsa.RSAPrivateKey, hash_function: str) -> None:
+    secret = key_material.raw("hmac")
+    sent = base64.b64decode(wrapped(secret, pem_of(server_key), hash_function))
+
+    # The first part has the size of the server's key.
+    chosen: hashes.HashAlgorithm = getattr(hashes, hash_function)()
+    ephemeral = server_key.decrypt(sent[:256], padding.OAEP(padding.MGF1(chosen), chosen, None))
+    assert len(ephemeral) == 32
+    assert keywrap.aes_key_unwrap_with_padding(ephemeral, sent[256:]) == secret
+
+
+def test_each_wrapping_has_a_key_of_its_own(server_key: rsa.RSAPrivateKey) -> None:
+    made = {wrapped(b"x" * 32, pem_of(server_key), "SHA256")[-40:] for _time in range(5)}
+    assert len(made) == 5
+
+
+@pytest.mark.parametrize("key_type", ["ed25519", "rsa-2048", *key_material.CURVES])
+def test_public_keys_are_compared_in_one_form(key_type: str) -> None:
+    material = material_from(key_material.pem(key_type), "", "", key_type)
+    shown = key_material.public_pem(key_type)
+    assert material.public == public_der(shown)
+    assert public_pem(material.public) == shown
+
+
+def test_a_server_shows_ed25519_keys_without_their_frame() -> None:
+    form = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    public = key_material.pair("ed25519").public_key().public_bytes(*form)
+    versions = {
+        "1": {"public_key": base64.b64encode(public).decode("ascii")},
+        "2": {"public_key": ""},
+        "3": 1700000000,
+        "4": {"public_key": "AAAA"},
+    }
+    assert published_keys({"keys": versions}) == {1: public_der(key_material.public_pem("ed25519"))}
+    assert published_keys({"keys": None}) == {}
+
+
+SECRET = "qHv7c0sn4EzJ9wT3pXyL5mA8Rd2Ku6BgfVhiNQoZe1Y="
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "key_type"),
+    [
+        (SECRET, "", "aes128-gcm96"),
+        (SECRET[:-1], "", "aes256-gcm96"),
+        (SECRET, "hex", "aes256-gcm96"),
+        (SECRET, "base64", "ed25519"),
+        (f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n", "", "ed25519"),
+        (f"-----BEGIN PUBLIC KEY-----\n{SECRET}!\n-----END PUBLIC KEY-----\n", "", "ed25519"),
+        (f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----\n", "", "ed25519"),
+        (f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}", "", "rsa-2048"),
+        (f"{SECRET}é", "", "aes256-gcm96"),
+    ],
+)
+@pytest.mark.parametrize("passphrase", ["", "kX9-passphrase"])
+def test_an_error_holds_nothing_of_the_material(content: str, encoding: str, key_type: str, passphrase: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        material_from(content, encoding, passphrase, key_type)
+    # A traceback would show what the error was raised from, and its context.
+    shown = caught.value.message + repr(caught.value) + "".join(map(repr, printed_with(caught.value)))
+    assert SECRET[:12] not in shown
+    assert "kX9" not in shown
+    assert caught.value.__context__ is None
+
+
+def test_a_representation_holds_nothing_of_the_material() -> None:
+    material = Material(b"sk-material", b"public")
+    shown = repr(ImportRequest(Imported(public=b"public"), material))
+    assert "public" in shown
+    assert "sk-material" not in shown
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    calls: list[Any] = [
+        lambda: material_from(key_material.pem("ed25519"), "", "", "ed25519"),
+        lambda: wrapped(b"x" * 32, "", "SHA256"),
+    ]
+    for call in calls:
+        with pytest.raises(LibraryMissing) as error:
+            call()
+        assert error.value.library == "cryptography"
