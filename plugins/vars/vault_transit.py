@@ -300,11 +300,14 @@ class VarsModule(BaseVarsPlugin):
         if decrypted.plain:
             self._report(plain_names_problem(decrypted.plain, path), self.get_option("unencrypted"))
         template = bool(self.get_option("template"))
-        values = {name: marked(value, template) for name, value in decrypted.values.items()}
+        values = {
+            name: marked(value, template) if isinstance(value, str) else value
+            for name, value in decrypted.values.items()
+        }
         others: dict[str, Any] = dict(decrypted.ciphertexts)
         if how == "undefined":
             others = {name: undefined(one_line(decrypted.problem_of(name))) for name in others}
-        return {**decrypted.plain, **others, **values}
+        return decrypted.variables({**decrypted.open, **decrypted.plain, **others, **values})
 
     def _report(self, problem: str, how: str) -> None:
         # It may quote names of the file.

@@ -25,6 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Place,
     VarsFile,
+    assembled,
     interpret,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
@@ -110,7 +111,9 @@ class StoredVariables:
         file = _from_disk(path)
         variables = {str(name): as_no_template(value) for name, value in file.plain.items()}
         plain = list(variables)
+        variables.update((name, as_no_template(value)) for name, value in file.open.items())
         variables.update((entry.name, as_in_any_file(entry.ciphertext)) for entry in file.entries.values())
+        variables = assembled(file, variables)
         self._known[path] = (mark, (variables, plain))
         return variables, plain
 

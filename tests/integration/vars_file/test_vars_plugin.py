@@ -423,7 +423,7 @@ def test_files_that_cannot_be_decrypted(
         "{" * 5000,
         '{"token": "vault:v1:AAAA"}',
         '{"_transit": 3}',
-        '{"_transit": {"format": 2}}',
+        '{"_transit": {"format": 3}}',
         None,
     ],
     ids=["not YAML", "a list", "binary", "too deep", "no key named", "odd metadata", "a later format", "a dead link"],

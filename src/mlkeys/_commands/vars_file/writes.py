@@ -195,7 +195,8 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
     if not path.parent.is_dir():
         raise MlkeysError(f"The folder {path.parent} does not exist. Create it first.")
     _collection.load()
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import check_ownership, parse
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_ownership
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import parse
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import read_document
 
     before = replacing.read(path)
