@@ -82,7 +82,7 @@ def decide(
     left: Collection[str] = (),
     gone: Mapping[str, str] = MappingProxyType({}),
 ) -> list[EntryChange]:
-    """What happens to each entry, in the order of the file, then new ones sorted by name.
+    """What happens to each entry, in the order of the file, then new ones sorted by name, or nested data as given.
 
     Args:
         entries: what the file holds.
@@ -95,6 +95,7 @@ def decide(
         gone: why entries have no place any more beside the given secrets.
     """
     changes = []
+    is_nested = any("." in name for name in same)
     for entry in entries.values():
         if entry.name in gone:
             changes.append(EntryChange(entry.name, REMOVED, gone[entry.name], before=entry.version))
@@ -108,7 +109,7 @@ def decide(
             changes.append(_change_of_stored(entry, version))
     changes += [
         EntryChange(name, ADDED, reason or "", after=version, fingerprint=True)
-        for name, reason in sorted(same.items())
+        for name, reason in (same.items() if is_nested else sorted(same.items()))
         if name not in entries
     ]
     return changes

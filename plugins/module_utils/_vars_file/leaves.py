@@ -17,7 +17,6 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
     Part,
-    in_order,
     joined,
     split,
 )
@@ -39,19 +38,20 @@ def change_leaves(content: MutableMapping[Any, Any], values: Mapping[str, str], 
     _check_once(content, set())
     for path in removed:
         _remove(content, split(path), path)
-    for path in sorted(values, key=in_order):
+    for path in values:
         *above, last = split(path)
-        here: Container = content
+        here: Any = content
         for depth, part in enumerate(above):
-            here = _inner(here, part, [*above, last][depth + 1], path)
-        _put(here, last, values[path], path)
+            if not _has(here, part, path) or here[part] is _GONE:
+                is_list = isinstance([*above, last][depth + 1], int)
+                _put(here, part, empty(like=content, is_list=is_list), path, is_root=here is content)
+            here = _inner(here, part, path)
+        _put(here, last, values[path], path, is_root=here is content)
     _sweep(content, [])
 
 
-def _inner(here: Any, part: Part, following: Part, path: str) -> Container:
-    """The data that a part leads to, made where there are none."""
-    if not _has(here, part, path) or here[part] is _GONE:
-        _put(here, part, empty(like=here, is_list=isinstance(following, int)), path)
+def _inner(here: Any, part: Part, path: str) -> Any:
+    """The data that a part leads to."""
     inner = here[part]
     if not isinstance(inner, (MutableMapping, MutableSequence)):
         raise InvalidOption(f"'{path}' cannot be in the file: what is above it is a value. Remove that first.")
@@ -66,10 +66,11 @@ def _has(here: Container, part: Part, path: str) -> bool:
     return part in here
 
 
-def _put(here: Container, part: Part, value: Any, path: str) -> None:
+def _put(here: Container, part: Part, value: Any, path: str, *, is_root: bool) -> None:
     is_there = _has(here, part, path)
     if isinstance(here, MutableMapping):
-        names = [name for name in here if name != METADATA]
+        # The metadata stay behind the variables.
+        names = [name for name in here if not (is_root and name == METADATA)]
         put(here, {safe_key(here, str(part)): value}, after=names[-1] if names else None)
     elif not isinstance(part, int) or part > len(here):
         raise InvalidOption(f"'{path}' would leave a gap in its list, which has {len(here)} elements.")

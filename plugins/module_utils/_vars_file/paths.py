@@ -91,11 +91,6 @@ def chosen(names: Iterable[str], paths: Iterable[str]) -> dict[str, list[str]]:
     return {name: [name] if name in exact else [path for path in known if covers(name, path)] for name in names}
 
 
-def in_order(path: str) -> list[tuple[int, int, str]]:
-    """What sorts the elements of a list by their numbers."""
-    return [(0, part, "") if isinstance(part, int) else (1, 0, part) for part in split(path)]
-
-
 def flattened(data: Mapping[Any, Any]) -> dict[str, Any]:
     """The leaves of nested data by path: scalars, and mappings and lists that are empty.
 

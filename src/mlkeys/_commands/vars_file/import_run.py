@@ -55,6 +55,11 @@ _OPTIONS = (
     ),
     click.option("--prefix", default="", metavar="TEXT", help="Prefix for variable names."),
     click.option("--flatten", is_flag=True, help="Import nested values, as parent_child and parent_0."),
+    click.option(
+        "--nested",
+        is_flag=True,
+        help="Import nested values, numbers and booleans as they are, into a file of format 2.",
+    ),
     click.option("--as-text", is_flag=True, help="Import numbers, booleans and dates as text."),
     click.option("--skip-empty", is_flag=True, help="Skip values that are empty."),
     click.option("--literal", is_flag=True, help="Import references and templates as literal text."),
@@ -189,6 +194,7 @@ def _wishes(options: Mapping[str, Any]) -> Wishes:
         skip_empty=options["skip_empty"],
         literal=options["literal"],
         comments=options["comments"],
+        nested=options["nested"],
     )
 
 
