@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Values as leaves of nested data: with their types, and with the paths that they have in a file for such data.
-
-The collection's modules must be importable before the paths are asked for.
-"""
+"""Values as leaves of nested data: with their types and their paths."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from mlkeys._import.values import NOTHING, NUMBER, TRUTH, Index, Value
 
@@ -32,15 +31,14 @@ def parts_of(value: Value) -> list[str | int]:
     return [int(part) if isinstance(part, Index) else part for part in value.path]
 
 
-def path_of(value: Value) -> str:
-    """The path of a value in a file for nested data."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import joined
+@dataclass(frozen=True, slots=True)
+class Nesting:
+    """How a file for nested data names its leaves.
 
-    return joined(parts_of(value))
+    Attributes:
+        joined: the path of keys and indexes.
+        problem: why there cannot be such a path, empty if there can.
+    """
 
-
-def path_problem(path: str) -> str:
-    """Why a file for nested data cannot have this path, empty if it can."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import leaf_problems
-
-    return "; ".join(leaf_problems([path]))
+    joined: Callable[[Sequence[str | int]], str]
+    problem: Callable[[str], str]

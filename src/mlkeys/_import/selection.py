@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlkeys._import.data import path_of, path_problem, typed
+from mlkeys._import.data import Nesting, parts_of, typed
 from mlkeys._import.values import NOTHING, OTHER_NUMBER, SCALARS, TEXT, Source, Value, on_one_line, refuse
 from mlkeys._shared.schema import METADATA, did_you_mean
 from mlkeys._shared.yaml_words import is_reserved
@@ -32,7 +32,7 @@ class Wishes:
         skip_empty: skip values that are empty.
         literal: import text with references and templates as it is.
         comments: import the comments, too.
-        nested: import data as they are: nested, with numbers, booleans and null.
+        nested: import data as they are: nested, with numbers, booleans and null, under such names.
     """
 
     only: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Wishes:
     skip_empty: bool = False
     literal: bool = False
     comments: bool = False
-    nested: bool = False
+    nested: Nesting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def select(source: Source, wishes: Wishes) -> Selection:
     problems += unusable
     problems += [problem for name, values in named.items() for problem in _about_name(name, values, wishes)]
     refuse(source.path, problems)
-    return Selection({name: values[0] for name, values in named.items()}, tuple(left_out), wishes.nested)
+    return Selection({name: values[0] for name, values in named.items()}, tuple(left_out), wishes.nested is not None)
 
 
 def is_wanted(path: Sequence[str], line: int, wishes: Wishes) -> bool:
@@ -191,7 +191,7 @@ def _quoted(word: str) -> str:
 
 def _variable(value: Value, wishes: Wishes) -> str:
     if wishes.nested:
-        return wishes.renamed.get(value.name) or f"{wishes.prefix}{path_of(value)}"
+        return wishes.renamed.get(value.name) or f"{wishes.prefix}{wishes.nested.joined(parts_of(value))}"
     return wishes.renamed.get(value.name) or f"{wishes.prefix}{_joined(value.path)}"
 
 
@@ -208,7 +208,7 @@ def _unusable(value: Value, wishes: Wishes) -> Iterator[str]:
 
 def _is_usable(name: str, wishes: Wishes) -> bool:
     if wishes.nested:
-        return not path_problem(name)
+        return not wishes.nested.problem(name)
     return bool(_NAME.fullmatch(name)) and name != METADATA and not is_reserved(name)
 
 

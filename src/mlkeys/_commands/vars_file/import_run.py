@@ -18,6 +18,7 @@ import click
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import assigns
+from mlkeys._import.data import Nesting
 from mlkeys._import.names import shown_by_name
 from mlkeys._import.selection import Selection, Wishes, select
 from mlkeys._import.values import Source, Value, refuse
@@ -131,8 +132,8 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
     # A core dump would contain the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     dry_run, may_replace = options["dry_run"], options["replace"]
-    wishes = _wishes(options)
     aim = target(options["file"], options["key"], options["backend"])
+    wishes = _wishes(options)
     source = read(wishes)
     source = replace(source, values=shown_by_name(source.values))
     selection = select(source, wishes)
@@ -194,8 +195,15 @@ def _wishes(options: Mapping[str, Any]) -> Wishes:
         skip_empty=options["skip_empty"],
         literal=options["literal"],
         comments=options["comments"],
-        nested=options["nested"],
+        nested=_nesting() if options["nested"] else None,
     )
+
+
+def _nesting() -> Nesting:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import leaf_problems
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import joined
+
+    return Nesting(joined, lambda path: "; ".join(leaf_problems([path])))
 
 
 def _decided(change: Change, may_replace: bool) -> Change:
