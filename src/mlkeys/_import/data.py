@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mlkeys._import.values import NOTHING, NUMBER, TRUTH, Index, Value
+from mlkeys._import.values import NOTHING, NUMBER, OTHER_NUMBER, TRUTH, Index, Value
 
 
 def typed(value: Value) -> object:
@@ -17,7 +17,7 @@ def typed(value: Value) -> object:
 
     if value.kind == NOTHING:
         return yaml.safe_load(value.shape or "null")
-    if value.kind not in (NUMBER, TRUTH):
+    if value.kind not in (NUMBER, OTHER_NUMBER, TRUTH):
         return value.text
     try:
         return json.loads(value.text)
