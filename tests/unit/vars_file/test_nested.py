@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import subprocess
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,11 +61,21 @@ DATA = st.dictionaries(NAMES, VALUES, min_size=1, max_size=3)
 
 def encrypted(values: Mapping[str, bytes], version: int = 1) -> dict[str, str]:
     """Texts that look like ciphertexts, and hold what is encrypted."""
-    return {name: f"vault:v{version}:{base64.b64encode(b'.' + value).decode()}" for name, value in values.items()}
+    return {
+        name: f"vault:v{version}:{base64.b64encode(name.encode() + bytes(1) + value).decode()}"
+        for name, value in values.items()
+    }
 
 
-def changed(file: VarsFile, data: Mapping[str, Any], removed: tuple[str, ...] = (), version: int = 1) -> str:
-    values = {path: encoded(value) for path, value in flattened(data).items()}
+def changed(
+    file: VarsFile,
+    data: Mapping[str, Any],
+    removed: tuple[str, ...] = (),
+    version: int = 1,
+    same: Collection[str] = (),
+) -> str:
+    """The text with other data; what is the same is not encrypted anew."""
+    values = {path: encoded(value) for path, value in flattened(data).items() if path not in same}
     texts = encrypted(values, version)
     prints = {
         name: bound(fingerprint_of(name, values[name]), texts[name], is_json=isinstance(values[name], Json))
@@ -77,10 +90,11 @@ def fingerprint_of(name: str, value: bytes) -> str:
 
 def decrypted(file: VarsFile) -> dict[str, Any]:
     """The data of a file."""
-    opened = {
-        entry.name: entry.opened(base64.b64decode(entry.ciphertext.split(":")[2])[1:])
-        for entry in file.entries.values()
-    }
+    opened = {}
+    for entry in file.entries.values():
+        name, _nul, content = base64.b64decode(entry.ciphertext.split(":")[2]).partition(b"\0")
+        assert name.decode() == entry.name, "under a derived key this does not decrypt"
+        opened[entry.name] = entry.opened(content)
     return assembled(file, {**file.open, **{name: decoded(content) for name, content in opened.items()}})
 
 
@@ -265,6 +279,48 @@ def test_a_merge_holds_what_each_side_meant_or_is_a_conflict(
     for name in {*before, *mine, *other, *result}:
         sides = [side.get(name) for side in (mine, other) if side.get(name) != before.get(name)]
         assert result.get(name) in (sides or [before.get(name)])
+
+
+@given(SIDES, SIDES, SIDES)
+@settings(max_examples=30)
+def test_lines_that_git_merged_hold_what_each_side_meant_or_it_is_noticed(
+    base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    path = PATHS[0]
+    start = parse(changed(parse("", path), {**base, "z": "z"}), path)
+    texts = []
+    for side in (ours, theirs):
+        data = {**side, "z": "z"}
+        gone = tuple(name for name in start.entries if name not in flattened(data))
+        same = [
+            name
+            for name, value in flattened({**base, "z": "z"}).items()
+            if typed(flattened(data).get(name)) == typed(value)
+        ]
+        texts.append(changed(start, data, gone, same=same))
+    text = merged_by_git(start.text, *texts)
+    if "<<<<<<<" in text:
+        return
+    try:
+        file = parse(text, path)
+    except InvalidOption:
+        return
+    before, mine, other = (flattened({**side, "z": "z"}) for side in (base, ours, theirs))
+    for entry in file.entries.values():
+        name, _nul, content = base64.b64decode(entry.ciphertext.split(":")[2]).partition(b"\0")
+        if name.decode() != entry.name or entry.is_misbound or not entry.fingerprint:
+            continue
+        sides = [side.get(entry.name) for side in (mine, other) if side.get(entry.name) != before.get(entry.name)]
+        assert decoded(entry.opened(content)) in (sides or [before[entry.name]])
+
+
+def merged_by_git(base: str, ours: str, theirs: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, name) for name in ("ours", "base", "theirs")]
+        for path, text in zip(paths, (ours, base, theirs), strict=True):
+            path.write_text(text, encoding="utf-8")
+        command = ["git", "merge-file", "--stdout", *map(str, paths)]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def test_lists_that_both_sides_changed_conflict() -> None:
