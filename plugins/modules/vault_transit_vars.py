@@ -68,8 +68,10 @@ options:
       - Nested data make a new file one of format 2, in which each leaf is encrypted with its path as context, such as
         C(providers.openai.api_key). Numbers, booleans, and empty lists and dictionaries keep their types. A file of
         format 1 stays as it is until C(mlkeys upgrade) changes it, and holds texts alone.
-      - Entries of dictionaries that are missing stay. A given list is the whole list, so that stored elements behind its
-        end are removed.
+      - A name can also be the path of a leaf, C(providers.openai.api_key). In a key, write all characters but letters,
+        digits, C(_) and C(-) as in a URL (C(open%2Eai)). A number is the place in a list.
+      - Entries of dictionaries that are missing stay. A given list is the whole list, so stored elements behind its end
+        are removed.
       - A secret that is missing, or whose value is empty or V(null), keeps its stored ciphertext. So a run needs
         plaintext for new and changed entries only, and somebody who has none can deploy. It is an error if the file
         holds no ciphertext of a secret without a value.

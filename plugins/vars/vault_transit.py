@@ -16,8 +16,8 @@ description:
     changes during the run is read again.
   - A file can also point to a document in a KV engine (O(mlkeys.transit.vault_transit_vars#module:store=kv)), which is
     read once per run.
-  - Files of nested data (format 2) become nested variables with the types that the values had. Before ansible-core 2.19,
-    a variable is undefined as a whole if one of its leaves does not decrypt.
+  - Files of nested data (format 2) become nested variables with the types that the values had. Before ansible-core
+    2.19, a variable is undefined as a whole if one of its leaves does not decrypt.
   - Lookups and modules share the plugin's login for the whole run.
   - List it after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), because that plugin reads the same
     files and returns the ciphertext. The plugin warns if it is listed before.

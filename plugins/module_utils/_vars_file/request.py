@@ -20,6 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
     KeyNotText,
     flattened,
+    is_path,
     lists_in,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import NotEncryptable, encoded
@@ -85,7 +86,7 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
     secrets = options["secrets"]
     leaves = _leaves(secrets)
     given = {name: value for name, value in leaves.items() if not _is_ungiven(value)}
-    nests = any(isinstance(value, (dict, list)) for value in secrets.values())
+    nests = any(_is_deep(name) or isinstance(value, (dict, list)) for name, value in secrets.items())
     return VarsRequest(
         backend=checked_mount(options["backend"]),
         key=options["key"],
@@ -102,8 +103,13 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         refresh_fingerprints=bool(options["refresh_fingerprints"]),
         return_successors=bool(options["return_successors"]),
         nests=nests,
-        lists=dict(lists_in(secrets)),
+        lists=dict(lists_in({name: value for name, value in secrets.items() if not _is_deep(name)})),
     )
+
+
+def _is_deep(name: Any) -> bool:
+    """Whether a name is the path of data in a variable."""
+    return isinstance(name, str) and "." in name and is_path(name)
 
 
 def _leaves(secrets: Mapping[Any, Any]) -> dict[str, Any]:
@@ -111,13 +117,17 @@ def _leaves(secrets: Mapping[Any, Any]) -> dict[str, Any]:
     Raises:
         InvalidOption: a variable cannot have a name, or a key is not text.
     """
-    problems = name_problems([str(name) for name in secrets])
+    problems = name_problems([str(name) for name in secrets if not _is_deep(name)])
     if problems:
         raise InvalidOption(f"secrets: {'; '.join(problems)}.")
+    leaves = {}
     try:
-        return flattened(secrets)
+        for name, value in secrets.items():
+            below = flattened({"x": value})
+            leaves.update({f"{name}{path[1:]}": inner for path, inner in below.items()})
     except KeyNotText as error:
-        raise InvalidOption(f"secrets: '{error.above}' has a key that is not text (quote it).") from None
+        raise InvalidOption(f"secrets: '{name}{error.above[1:]}' has a key that is not text (quote it).") from None
+    return leaves
 
 
 def checked_secrets(given: Mapping[str, Any], also_named: Iterable[str] = ()) -> dict[str, bytes]:

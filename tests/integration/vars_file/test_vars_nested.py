@@ -93,6 +93,9 @@ def test_what_is_not_given_stays_and_a_given_list_is_the_whole(nested_file: Vars
     assert opened(file, "providers.openai.api_key", "providers", "openai", "api_key") == "sk-first-secret"
     done = file.converge({"providers": {"keys": [""]}}, key=KEY)
     assert actions(done)["providers.keys.1"] == ("removed", "not in the list")
+    done = file.converge({"providers.openai.api_key": "sk-path-secret"}, key=KEY)
+    assert actions(done)["providers.openai.api_key"] == ("updated", "the value changed")
+    assert opened(file, "providers.openai.api_key", "providers", "openai", "api_key") == "sk-path-secret"
     done = file.converge({"providers": {"openai": {"api_key": ""}}}, key=KEY, purge=True, keep=["hf_token"])
     assert {name for name, change in actions(done).items() if change[0] == "kept"} == {
         *("hf_token", "providers.openai.api_key"),
