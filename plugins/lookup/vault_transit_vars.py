@@ -29,6 +29,7 @@ options:
   names:
     description:
       - Decrypts only these secrets. The token then needs no permission for the others. If unset, all are decrypted.
+      - For nested data, the path of a secret, or of data around secrets.
     type: list
     elements: str
     default: []
@@ -42,6 +43,8 @@ notes:
     and use C(set_fact) only without C(cacheable).
 seealso:
   - module: mlkeys.transit.vault_transit_vars
+  - plugin: mlkeys.transit.decrypt_vars
+    plugin_type: filter
   - plugin: mlkeys.transit.vault_transit
     plugin_type: vars
 """
@@ -93,8 +96,13 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_f
 
 
 class LookupModule(LookupBase):
+    @property
+    def load_name(self) -> str:
+        """The name under which Ansible keeps the documentation, for the filter with the same options."""
+        return str(self._load_name)
+
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
-        configured = templated_variables(str(self._load_name), variables or {}, self._templar)
+        configured = templated_variables(self.load_name, variables or {}, self._templar)
         self.set_options(var_options=configured, direct=kwargs)
         names = self.get_option("names")
         paths = [self._path(str(term), variables or {}) for term in terms]

@@ -64,7 +64,14 @@ options:
   secrets:
     description:
       - Variable names and their values in plaintext.
-      - Names are letters, digits and C(_). Values are text.
+      - Names are letters, digits and C(_). Values are text, or nested data.
+      - Nested data make a new file one of format 2, in which each leaf is encrypted with its path as context, such as
+        C(providers.openai.api_key). Numbers, booleans, and empty lists and dictionaries keep their types. A file of
+        format 1 stays as it is until C(mlkeys upgrade) changes it, and holds texts alone.
+      - A name can also be the path of a leaf, C(providers.openai.api_key). In a key, write all characters but letters,
+        digits, C(_) and C(-) as in a URL (C(open%2Eai)). A number is the place in a list.
+      - Entries of dictionaries that are missing stay. A given list is the whole list, so stored elements behind its end
+        are removed.
       - A secret that is missing, or whose value is empty or V(null), keeps its stored ciphertext. So a run needs
         plaintext for new and changed entries only, and somebody who has none can deploy. It is an error if the file
         holds no ciphertext of a secret without a value.
@@ -77,7 +84,8 @@ options:
     default: false
   keep:
     description:
-      - Names of entries that O(purge) keeps although they are not among O(secrets).
+      - Names of entries that O(purge) keeps although they are not among O(secrets). Of nested data, also what is around
+        entries, such as C(providers).
     type: list
     elements: str
     default: []
@@ -174,6 +182,16 @@ EXAMPLES = r"""
     secrets:
       hf_token: "{{ lookup('ansible.builtin.env', 'HF_TOKEN') }}"
 
+- name: Keep nested data
+  mlkeys.transit.vault_transit_vars:
+    path: "{{ inventory_dir }}/group_vars/all/nested.transit.yml"
+    key: ml-api-key
+    secrets:
+      providers:
+        openai:
+          api_key: "{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}"
+          retries: 3
+
 - name: Keep only one of them
   mlkeys.transit.vault_transit_vars:
     path: "{{ inventory_dir }}/group_vars/all/keys.transit.yml"
@@ -191,7 +209,7 @@ entries:
   elements: dict
   contains:
     name:
-      description: Name of the variable.
+      description: Name of the variable, or path of the leaf in nested data.
       type: str
       returned: always
     action:
@@ -201,7 +219,8 @@ entries:
       returned: always
     reason:
       description:
-        - The reason. Empty for an entry that was kept because its value is the stored one.
+        - The reason. Empty for an entry that was kept because its value is the stored one. V(replaced) and V(not in the
+          list) for a leaf that was removed because others are in its place, or the given list is shorter.
         - V(no value given) for one that was kept because its secret has no value, and V(not declared) for one that was
           kept although it is not among O(secrets), if there are any.
       type: str

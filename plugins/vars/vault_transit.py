@@ -16,6 +16,8 @@ description:
     changes during the run is read again.
   - A file can also point to a document in a KV engine (O(mlkeys.transit.vault_transit_vars#module:store=kv)), which is
     read once per run.
+  - Files of nested data (format 2) become nested variables with the types that the values had. Before ansible-core
+    2.19, a variable is undefined as a whole if one of its leaves does not decrypt.
   - Lookups and modules share the plugin's login for the whole run.
   - List it after P(ansible.builtin.host_group_vars#vars) in C(vars_plugins_enabled), because that plugin reads the same
     files and returns the ciphertext. The plugin warns if it is listed before.
@@ -300,11 +302,14 @@ class VarsModule(BaseVarsPlugin):
         if decrypted.plain:
             self._report(plain_names_problem(decrypted.plain, path), self.get_option("unencrypted"))
         template = bool(self.get_option("template"))
-        values = {name: marked(value, template) for name, value in decrypted.values.items()}
+        values = {
+            name: marked(value, template) if isinstance(value, str) else value
+            for name, value in decrypted.values.items()
+        }
         others: dict[str, Any] = dict(decrypted.ciphertexts)
         if how == "undefined":
             others = {name: undefined(one_line(decrypted.problem_of(name))) for name in others}
-        return {**decrypted.plain, **others, **values}
+        return decrypted.variables({**decrypted.open, **decrypted.plain, **others, **values})
 
     def _report(self, problem: str, how: str) -> None:
         # It may quote names of the file.

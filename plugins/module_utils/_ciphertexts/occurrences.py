@@ -140,9 +140,10 @@ BLOCK_WORD = b"_transit"
 _AHEAD = 384
 _BLANKS = rb"(?:[ \t\r\n]|\\{1,8}[nr]){0,100}"
 _LINE_ENDS = rb"(?=[ \t]*(?:[ \t]#|\r?\n|\Z))"
-_NAME = rb"[A-Za-z_][A-Za-z0-9_]{0,127}"
-# An HMAC with SHA-256, and the digest of the ciphertext that it belongs to.
-_STORED = rb"vault:v[1-9][0-9]{0,17}:(?:[A-Za-z0-9+]|\\{0,8}/){43}=(?:[ \t\r\n]{1,100}sha256:[0-9a-f]{32})?"
+# That of a variable, or the path of a leaf below it.
+_NAME = rb"[A-Za-z_][A-Za-z0-9_.%-]{0,199}"
+# An HMAC with SHA-256, the digest of the ciphertext that it belongs to, and the kind of its value.
+_STORED = rb"vault:v[1-9][0-9]{0,17}:(?:[A-Za-z0-9+]|\\{0,8}/){43}=(?:[ \t\r\n]{1,100}sha256:[0-9a-f]{32}(?: json)?)?"
 
 _NO_CONTENT = re.compile(rb" *(?=#|\r?\n|\Z)")
 _BLOCK_HEADER = re.compile(rb"_transit([\"']?) *:" + _LINE_ENDS)
@@ -164,9 +165,13 @@ class _Flow:
         self.closed = re.compile(rb"%b,?%b\}" % (_BLANKS, _BLANKS))
         self.opened = re.compile(key + rb"\{")
         self.entry = re.compile(rb"%b%b%b\3%b" % (key, quote, _STORED, ends))
-        text = rb"\\{%d}\"(?:[^\"\\]|\\{1,8}/){0,300}\\{%d}\"|'[^'\\]{0,300}'|[^{}\[\]\"'\\,#\n]{1,300}?" % (
-            escapes,
-            escapes,
+        # A list, as that of names without encryption, has no others in it.
+        text = (
+            rb"\[[^\[\]{}]{0,300}\]|\\{%d}\"(?:[^\"\\]|\\{1,8}/){0,300}\\{%d}\"|'[^'\\]{0,300}'|[^{}\[\]\"'\\,#\n]{1,300}?"
+            % (
+                escapes,
+                escapes,
+            )
         )
         self.scalar = re.compile(rb"%b(?:%b)%b" % (key, text, ends))
 

@@ -27,7 +27,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms impor
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import Answer, Operations
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import check_document, interpret
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_document
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import interpret
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Collection, Mapping, MutableMapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
@@ -18,10 +19,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document
     remove,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
-    FORMAT,
+    FLAT,
+    NESTED,
     Entry,
     VarsFile,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.leaves import change_leaves
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import edited, lines_of
 
 KEPT = "kept"
@@ -65,6 +68,7 @@ class Edits:
     ciphertexts: Mapping[str, str] = field(repr=False)
     fingerprints: Mapping[str, str] = field(repr=False)
     removed: Sequence[str] = ()
+    format: int = FLAT
 
 
 def decide(
@@ -76,8 +80,9 @@ def decide(
     purge: bool,
     keep: Collection[str] = (),
     left: Collection[str] = (),
+    gone: Mapping[str, str] = MappingProxyType({}),
 ) -> list[EntryChange]:
-    """What happens to each entry, in the order of the file, then new ones sorted by name.
+    """What happens to each entry, in the order of the file, then new ones sorted by name, or nested data as given.
 
     Args:
         entries: what the file holds.
@@ -87,10 +92,14 @@ def decide(
         purge: whether to remove entries that were not given.
         keep: names of those that stay nevertheless.
         left: entries that were not given and stay as they are.
+        gone: why entries have no place any more beside the given secrets.
     """
     changes = []
+    is_nested = any("." in name for name in same)
     for entry in entries.values():
-        if entry.name in same:
+        if entry.name in gone:
+            changes.append(EntryChange(entry.name, REMOVED, gone[entry.name], before=entry.version))
+        elif entry.name in same:
             changes.append(_change_of_given(entry, same[entry.name], version, fingerprint_version))
         elif entry.name in left:
             changes.append(EntryChange(entry.name, KEPT, before=entry.version, after=entry.version))
@@ -100,7 +109,7 @@ def decide(
             changes.append(_change_of_stored(entry, version))
     changes += [
         EntryChange(name, ADDED, reason or "", after=version, fingerprint=True)
-        for name, reason in sorted(same.items())
+        for name, reason in (same.items() if is_nested else sorted(same.items()))
         if name not in entries
     ]
     return changes
@@ -150,11 +159,14 @@ def update(file: VarsFile, edits: Edits) -> str:
 
 def edit(content: MutableMapping[Any, Any], entries: Mapping[str, Entry], edits: Edits) -> None:
     """The same for a loaded file, in place."""
-    stored = [name for name in content if name != METADATA]
-    put(content, edits.ciphertexts, after=stored[-1] if stored else None)
+    if edits.format == NESTED:
+        change_leaves(content, edits.ciphertexts, edits.removed)
+    else:
+        stored = [name for name in content if name != METADATA]
+        put(content, edits.ciphertexts, after=stored[-1] if stored else None)
     metadata = content.setdefault(METADATA, {})
     metadata.update(_settings(edits))
-    for name in edits.removed:
+    for name in edits.removed if edits.format == FLAT else ():
         remove(content, name)
     for name, values in _blocks(entries, edits).items():
         _put_block(metadata, name, values, edits.removed)
@@ -162,7 +174,7 @@ def edit(content: MutableMapping[Any, Any], entries: Mapping[str, Entry], edits:
 
 def _settings(edits: Edits) -> dict[str, Any]:
     own = {} if edits.fingerprint_key == edits.key else {"fingerprint_key": edits.fingerprint_key}
-    return {"format": FORMAT, "backend": edits.backend, "key": edits.key, **own}
+    return {"format": edits.format, "backend": edits.backend, "key": edits.key, **own}
 
 
 def _blocks(entries: Mapping[str, Entry], edits: Edits) -> dict[str, Mapping[str, str]]:

@@ -20,11 +20,18 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.libraries import library
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.merge_conflicts import conflict_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import MOST_LEVELS, yaml_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import needs_quotes
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.lines import lines_of
 
 # What precedes the first entry: byte order mark, directives, comments, blank lines. ruamel.yaml would drop some of it.
 _BLANK = r"(?:[ \t]*(?:#.*)?\r?\n)*"
 _PREAMBLE = re.compile("\ufeff?" + rf"(?:(?:%.*\r?\n)*{_BLANK}---[ \t]*(?:#.*)?\r?\n)?{_BLANK}")
+
+# Keys that every reader of YAML takes for text without quotes.
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+# What JSON may hold as it is, and YAML may not. Ansible reads both as YAML.
+_NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
 # The first line of a nested mapping.
 _INDENTED = re.compile(r"^\w+:[ \t]*\r?\n( +)\w+:", re.MULTILINE)
@@ -76,7 +83,8 @@ class Document:
 
     def text(self) -> str:
         if self._is_json:
-            return json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
+            text = json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
+            return _NOT_YAML.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
         stream = io.StringIO()
         _yaml(self._indent).dump(self.content, stream)
         return self._preamble + stream.getvalue().replace("\n", self._line_end)
@@ -121,6 +129,26 @@ def put(mapping: MutableMapping[Any, Any], values: Mapping[str, Any], after: Any
         following = {name: mapping.pop(name) for name in names[place:]}
         mapping.update({**added, **following})
     put_below(mapping, list(added)[-1], below)
+
+
+def empty(like: Any, *, is_list: bool) -> Any:
+    """An empty mapping or list of the library that loaded the file."""
+    if not type(like).__module__.startswith("ruamel"):
+        return [] if is_list else {}
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    return CommentedSeq() if is_list else CommentedMap()
+
+
+def safe_key(mapping: Any, key: str) -> str:
+    """A key, in quotes where a reader of the file could take it for something else."""
+    is_yaml = type(mapping).__module__.startswith("ruamel")
+    if not is_yaml or key in mapping or (_PLAIN_KEY.fullmatch(key) and not needs_quotes(key)):
+        return key
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    quoted: str = DoubleQuotedScalarString(key)
+    return quoted
 
 
 def _take_below(mapping: Any, name: Any) -> str:

@@ -35,6 +35,24 @@ A document in a KV engine may have the same content. A file then only points the
 It names engine and key as well, which the document must match. Otherwise whoever writes the document could choose where
 the reader's token goes.
 
+Format 2 is the same for nested data (`paths`), which a file of format 1 becomes by ``mlkeys upgrade`` only::
+
+    providers:
+      openai: {api_key: vault:v3:5Zf..., retries: vault:v3:0aQ..., region: eu}
+    _transit:
+      format: 2
+      unencrypted: [providers.openai.region]
+      hmac:
+        providers.openai.api_key: vault:v3:Qm1... sha256:5fec...
+        providers.openai.retries: vault:v3:9tW... sha256:77de... json
+
+An entry is a leaf, its name is the leaf's path, and that is the context and part of the fingerprint. So is the index of
+an element: those behind one that comes or goes are encrypted anew. ``json`` behind a fingerprint marks a number, a
+flag, null, an empty text, or an empty mapping or list, which is encrypted as JSON (`values`); the fingerprint is for
+that kind of value only. A leaf is plain only where ``unencrypted`` names it, or data around it. Each leaf is written
+once: a changed file has no anchors of data and no merge keys. Keys are texts, each once in its mapping. Readers see
+entries, and `assembled` puts values in the places of leaves.
+
 Nothing here contacts a server or opens a file, and no message repeats a value.
 """
 
@@ -54,18 +72,26 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
     path_problem,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_words import is_reserved
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import (
-    Document,
-    content_of,
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
+    KeyNotText,
+    covers,
+    flattened,
+    is_path,
+    leaf_problem,
+    nested,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
 
-FORMAT = 1
+# Of files with texts alone, and of those with nested data.
+FLAT = 1
+NESTED = 2
 
 IN_FILE = "file"
 IN_KV = "kv"
 
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_STORED = re.compile(r"\s*(vault:v[1-9][0-9]{0,17}:[A-Za-z0-9+/]+={0,2})(?:\s+(sha256:[0-9a-f]{32}))?\s*")
+_STORED = re.compile(r"\s*(vault:v[1-9][0-9]{0,17}:[A-Za-z0-9+/]+={0,2})(?:\s+(sha256:[0-9a-f]{32})(?:\s+(json))?)?\s*")
 
 
 @dataclass(frozen=True)
@@ -76,6 +102,7 @@ class Entry:
         fingerprint: empty if the file has none.
         bound_to: digest of the ciphertext that the fingerprint is for, empty if it does not say.
         before: digest of the ciphertext that this one replaced, empty if there was none.
+        is_json: whether the value is encrypted as JSON, since it is not a text.
     """
 
     name: str
@@ -83,11 +110,12 @@ class Entry:
     fingerprint: str = ""
     bound_to: str = ""
     before: str = ""
+    is_json: bool = False
 
     @property
     def stored_fingerprint(self) -> str:
         """The fingerprint as the file has it, with the digest of the ciphertext that it is for."""
-        return f"{self.fingerprint} {self.bound_to}".rstrip()
+        return f"{self.fingerprint} {self.bound_to}{' json' if self.is_json else ''}".rstrip()
 
     @property
     def is_misbound(self) -> bool:
@@ -97,6 +125,10 @@ class Entry:
     @property
     def version(self) -> int:
         return ciphertext_version(self.ciphertext) or 0
+
+    def opened(self, content: bytes) -> bytes:
+        """What the ciphertext decrypts to, as the kind of value that it is."""
+        return Json(content) if self.is_json else content
 
 
 @dataclass(frozen=True)
@@ -117,6 +149,8 @@ class VarsFile:
     Attributes:
         plain: entries that are not encrypted, by name.
         place: the KV document with the entries, if the file only points there.
+        open: leaves that need no encryption, since the file names them or they hold nothing, by name.
+        order: the names of all leaves of format 2, in the order of the file.
     """
 
     path: str
@@ -127,16 +161,28 @@ class VarsFile:
     entries: Mapping[str, Entry] = field(default_factory=dict, repr=False)
     plain: Mapping[Any, Any] = field(default_factory=dict, repr=False)
     place: Place | None = None
+    format: int = FLAT
+    open: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    order: Sequence[str] = ()
 
 
-def bound(fingerprint: str, ciphertext: str) -> str:
+def assembled(file: VarsFile, leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables with these values of leaves, in the order of the file."""
+    if file.format == FLAT:
+        return dict(leaves)
+    return nested({name: leaves[name] for name in file.order if name in leaves})
+
+
+def bound(fingerprint: str, ciphertext: str, *, is_json: bool = False) -> str:
     """A fingerprint as it is stored, with the digest of its ciphertext."""
-    return f"{fingerprint} {digest(ciphertext)}"
+    return f"{fingerprint} {digest(ciphertext)}{' json' if is_json else ''}"
 
 
 def fingerprint_input(name: str, value: bytes) -> bytes:
     """The input of the HMAC that is an entry's fingerprint."""
-    return name.encode("utf-8") + b"\0" + value
+    # No text has this byte: a number has another fingerprint than the text that looks like it.
+    kind = b"\xff" if isinstance(value, Json) else b""
+    return name.encode("utf-8") + b"\0" + kind + value
 
 
 def name_problems(names: Sequence[str]) -> list[str]:
@@ -150,6 +196,12 @@ def name_problems(names: Sequence[str]) -> list[str]:
         for name in names
         if name == METADATA or is_reserved(name)
     ]
+
+
+def leaf_problems(paths: Sequence[str]) -> list[str]:
+    """The problems of names for leaves of nested data."""
+    problems = [f"'{path}' is not a path: {problem}" for path in paths if (problem := leaf_problem(path))]
+    return problems or name_problems(list(dict.fromkeys(path.partition(".")[0] for path in paths)))
 
 
 def parse(text: str, path: str) -> VarsFile:
@@ -183,35 +235,68 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
     metadata = content.get(METADATA, {})
     if not isinstance(metadata, dict) or not isinstance(metadata.get("hmac", {}), dict):
         raise InvalidOption(f"{path}: {METADATA} must be a mapping with format, backend, key and hmac.")
-    if str(metadata.get("format", FORMAT)) != str(FORMAT):
-        raise InvalidOption(f"{path} has an unknown format. This version knows only format {FORMAT}.")
+    kind = _FORMATS.get(str(metadata.get("format", FLAT)))
+    if kind is None:
+        raise InvalidOption(f"{path} has an unknown format. This version knows only formats {FLAT} and {NESTED}.")
     hmacs = metadata.get("hmac", {})
     damaged = [name for name, value in hmacs.items() if not (isinstance(value, str) and _STORED.fullmatch(value))]
     if damaged:
-        raise InvalidOption(f"{path}: the hmac of {_listed(damaged)} is damaged. Remove that line from the file.")
+        raise InvalidOption(f"{path}: the hmac of {listed(damaged)} is damaged. Remove that line from the file.")
     _check_places(metadata, path)
-    secrets = {name: value for name, value in content.items() if name != METADATA and _is_entry(name, value)}
+    leaves = {name: value for name, value in content.items() if name != METADATA}
+    leaves = leaves if kind == FLAT else _leaves(leaves, path)
+    secrets = {name: value for name, value in leaves.items() if _is_entry(name, value, kind)}
+    is_open = _is_open(metadata, path) if kind == NESTED else _nothing
     before = metadata.get("before", {})
     before = before if isinstance(before, dict) else {}
+    others = {name: value for name, value in leaves.items() if name not in secrets}
     return VarsFile(
         path,
         text,
         backend=str(metadata.get("backend") or "").strip("/"),
         key=str(metadata.get("key") or ""),
         fingerprint_key=str(metadata.get("fingerprint_key") or ""),
-        entries={
-            name: Entry(name, value.strip(), *_fingerprint(hmacs.get(name, "")), str(before.get(name, "")))
-            for name, value in secrets.items()
-        },
-        plain={name: value for name, value in content.items() if name != METADATA and name not in secrets},
+        entries={name: _entry(name, value, hmacs, before) for name, value in secrets.items()},
+        plain={name: value for name, value in others.items() if not is_open(name, value)},
         place=_place(metadata, path),
+        format=kind,
+        open={name: value for name, value in others.items() if is_open(name, value)},
+        order=tuple(leaves) if kind == NESTED else (),
     )
 
 
-def _fingerprint(stored: str) -> tuple[str, str]:
-    """The fingerprint, and the digest of its ciphertext; empty where there is none."""
+_FORMATS = {str(FLAT): FLAT, str(NESTED): NESTED}
+
+
+def _leaves(content: Mapping[Any, Any], path: str) -> dict[str, Any]:
+    try:
+        return flattened(content)
+    except KeyNotText as error:
+        above = f"{error.above} has" if error.above else "it has"
+        raise InvalidOption(f"{path}: {above} a key that is not text. Put it in quotes.") from None
+
+
+def _nothing(_name: str, _value: Any) -> bool:
+    return False
+
+
+def _is_open(metadata: Mapping[str, Any], path: str) -> Callable[[str, Any], bool]:
+    """What says whether a leaf needs no encryption."""
+    named = metadata.get("unencrypted") or []
+    if not isinstance(named, list) or not all(is_path(name) for name in named):
+        raise InvalidOption(f"{path}: {METADATA}.unencrypted must be a list of paths, such as providers.openai.region.")
+    return lambda name, value: value in ({}, []) or any(covers(one, name) for one in named)
+
+
+def _entry(name: str, ciphertext: str, hmacs: Mapping[str, str], before: Mapping[str, Any]) -> Entry:
+    fingerprint, bound_to, is_json = _fingerprint(hmacs.get(name, ""))
+    return Entry(name, ciphertext.strip(), fingerprint, bound_to, str(before.get(name, "")), is_json)
+
+
+def _fingerprint(stored: str) -> tuple[str, str, bool]:
+    """The fingerprint, the digest of its ciphertext, and whether its value is JSON; empty where there is none."""
     found = _STORED.fullmatch(stored)
-    return (found[1], found[2] or "") if found else ("", "")
+    return (found[1], found[2] or "", bool(found[3])) if found else ("", "", False)
 
 
 def _check_places(metadata: Mapping[str, Any], path: str) -> None:
@@ -248,92 +333,27 @@ def _place(metadata: Mapping[str, Any], path: str) -> Place | None:
     return place
 
 
-def pointing(file: VarsFile, place: Place, backend: str, key: str, fingerprint_key: str) -> str:
-    """The text of a file that points to a place; its own text if it already does.
-
-    It names the engine and the key too: whoever can write the document must not choose what decrypts it.
-
-    Raises:
-        InvalidOption: it holds entries of its own, points elsewhere, or names another key.
-    """
-    if file.place == place:
-        check_ownership(file, backend, key, fingerprint_key, file.path)
-        if file.backend and file.key:
-            return file.text
-    elif file.entries or file.place is not None:
-        held = f"points to '{file.place}'" if file.place is not None else f"holds {_listed(file.entries)}"
-        raise InvalidOption(
-            f"{file.path} {held}, but should point to '{place}'. Move it away, and pass all secrets again to encrypt "
-            "them anew."
-        )
-    document = Document(file.text, file.path)
-    metadata = document.content.setdefault(METADATA, {})
-    metadata.update({"format": FORMAT, "store": IN_KV, "kv_mount": place.mount, "kv_path": place.path})
-    metadata.update({"backend": backend, "key": key})
-    if fingerprint_key != key:
-        metadata["fingerprint_key"] = fingerprint_key
-    return document.text()
-
-
-def check_document(document: VarsFile, backend: str, key: str) -> None:
-    """Refuse a document that names another engine or key than the file or the task that leads to it.
-
-    Raises:
-        InvalidOption: it does, or nothing else names them.
-    """
-    if not (backend and key):
-        raise InvalidOption(
-            f"{document.path}: what points to this document must name its engine and key. Run vault_transit_vars "
-            "again, with path."
-        )
-    for name, claimed, expected in (("backend", document.backend, backend), ("key", document.key, key)):
-        if claimed != expected:
-            raise InvalidOption(
-                f"{document.path} names {name} '{claimed}', but what points to it names '{expected}'. Somebody may "
-                "have changed the document. Nothing was decrypted."
-            )
-
-
 def plain_names_problem(names: Iterable[Any], path: str) -> str:
     """The message about values of a file that are not encrypted."""
     return (
-        f"{path}: the value of {_listed(names)} is not ciphertext (vault:vN:...). If it is a plaintext secret, others "
+        f"{path}: the value of {listed(names)} is not ciphertext (vault:vN:...). If it is a plaintext secret, others "
         "may have read it: replace it at its provider, remove it from the file, and pass the new value in secrets."
     )
 
 
-def _listed(names: Iterable[Any]) -> str:
+def listed(names: Iterable[Any]) -> str:
     """Names to show. A name that no variable can have may be anything, so it is not shown."""
-    return ", ".join(name if _is_name(name) else "an entry without a valid name" for name in names)
-
-
-def _is_name(name: Any) -> bool:
-    return isinstance(name, str) and _VARIABLE_NAME.fullmatch(name) is not None
+    return ", ".join(name if is_path(name) else "an entry without a valid name" for name in names)
 
 
 def _is_ciphertext(value: Any) -> bool:
     return isinstance(value, str) and ciphertext_version(value.strip()) is not None
 
 
-def _is_entry(name: Any, value: Any) -> bool:
-    return _is_name(name) and _is_ciphertext(value)
-
-
-def check_ownership(file: VarsFile, backend: str, key: str, fingerprint_key: str, path: str) -> None:
-    """Refuse a file that was written with another key.
-
-    Raises:
-        InvalidOption: engine, key or fingerprint key differ from those in the file.
-    """
-    wanted = (("backend", file.backend, backend), ("key", file.key, key))
-    differing = [f"{name} '{stored}', not '{asked}'" for name, stored, asked in wanted if stored and stored != asked]
-    if (file.key or file.fingerprint_key) and (file.fingerprint_key or file.key) != fingerprint_key:
-        differing.append(f"fingerprint_key '{file.fingerprint_key or file.key}', not '{fingerprint_key}'")
-    if differing:
-        raise InvalidOption(
-            f"{path} was written with {' and '.join(differing)}. Use what the file names, or move the file away and "
-            "pass all secrets again to encrypt them anew."
-        )
+def _is_entry(name: Any, value: Any, kind: int) -> bool:
+    if kind == NESTED:
+        return is_path(name) and _is_ciphertext(value)
+    return isinstance(name, str) and _VARIABLE_NAME.fullmatch(name) is not None and _is_ciphertext(value)
 
 
 def _no_mapping(path: str) -> InvalidOption:

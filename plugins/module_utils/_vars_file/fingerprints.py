@@ -18,6 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import Secrets, VarsRequest
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import is_same
 
 
 def compare(
@@ -33,7 +34,7 @@ def compare(
     for name, value in secrets.items():
         if name not in stored:
             reasons[name] = "new"
-        elif verified.get(name) or plaintexts.get(name) == value:
+        elif verified.get(name) or (name in plaintexts and is_same(plaintexts[name], value)):
             reasons[name] = None
         elif verified.get(name) is False or name in plaintexts:
             reasons[name] = "the value changed"
@@ -75,13 +76,13 @@ def _decrypt_if_allowed(transit: Transit, key: str, entries: list[Entry]) -> dic
         values = transit.decrypt_each(key, [stored_item(entry) for entry in entries])
     except PermissionDenied:
         return {}
-    return {entry.name: value for entry, value in zip(entries, values) if isinstance(value, bytes)}
+    return {entry.name: entry.opened(value) for entry, value in zip(entries, values) if isinstance(value, bytes)}
 
 
 def stale_entries(file: VarsFile, request: VarsRequest, latest: int) -> list[Entry]:
     """Entries that were not given and need another fingerprint: of a newer key version, or of their own ciphertext."""
     goes = frozenset(file.entries) - request.keep - request.ungiven if request.purge else frozenset()
-    untouched = {*request.secrets, *request.left, *goes}
+    untouched = {*request.secrets, *request.left, *request.gone, *goes}
     others = [entry for name, entry in file.entries.items() if name not in untouched]
     return [
         entry

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import Edits
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import clashes, covers, split
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ def merge(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> Merged:
     fingerprints: dict[str, str] = {}
     removed: list[str] = []
     conflicts: list[str] = []
+    apart = _lists_apart(base, ours, theirs)
     for name in dict.fromkeys([*ours.entries, *theirs.entries]):
         chosen, is_conflict = _choice(base.entries.get(name), ours.entries.get(name), theirs.entries.get(name))
-        if is_conflict:
+        if is_conflict or any(covers(one, name) for one in apart):
             conflicts.append(name)
         elif chosen == ours.entries.get(name):
             continue
@@ -46,8 +48,46 @@ def merge(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> Merged:
             # As it is: one that belongs to another ciphertext must be noticed after the merge, too.
             if chosen.fingerprint:
                 fingerprints[name] = chosen.stored_fingerprint
-    edits = Edits(ours.backend, ours.key, ours.fingerprint_key or ours.key, ciphertexts, fingerprints, removed)
+    of_ours = [name for name in (*ours.entries, *ours.open) if name not in removed]
+    of_both = dict.fromkeys([*of_ours, *ciphertexts])
+    conflicts += [name for name in clashes(of_both) if name not in conflicts]
+    kind = max(ours.format, theirs.format)
+    edits = Edits(ours.backend, ours.key, ours.fingerprint_key or ours.key, ciphertexts, fingerprints, removed, kind)
     return Merged(edits, conflicts)
+
+
+def _lists_apart(base: VarsFile, ours: VarsFile, theirs: VarsFile) -> list[str]:
+    """Lists that both sides changed, of which one has another length.
+
+    An element that comes or goes gives all behind it other names, so it looks like a change of these.
+    """
+    sides = [_by_list(file) for file in (base, ours, theirs)]
+    lengths = [
+        {name: len({path[len(name) :].split(".")[1] for path in paths}) for name, paths in of.items()} for of in sides
+    ]
+    return [
+        name
+        for name in dict.fromkeys(name for side in sides for name in side)
+        if len({length.get(name, 0) for length in lengths}) > 1
+        and _differ(base, ours, {*sides[0].get(name, ()), *sides[1].get(name, ())})
+        and _differ(base, theirs, {*sides[0].get(name, ()), *sides[2].get(name, ())})
+        and _differ(ours, theirs, {*sides[1].get(name, ()), *sides[2].get(name, ())})
+    ]
+
+
+def _by_list(file: VarsFile) -> dict[str, list[str]]:
+    """The paths of entries, by the lists that they are in."""
+    found: dict[str, list[str]] = {}
+    for path in file.entries:
+        parts = path.split(".")
+        for count in range(1, len(parts)):
+            if isinstance(split(parts[count])[0], int):
+                found.setdefault(".".join(parts[:count]), []).append(path)
+    return found
+
+
+def _differ(one: VarsFile, other: VarsFile, names: set[str]) -> bool:
+    return any(_is_other_value(one.entries.get(name), other.entries.get(name)) for name in names)
 
 
 def of_one_key(*files: VarsFile) -> bool:

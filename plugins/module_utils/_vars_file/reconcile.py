@@ -25,6 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_ownership, pointing
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import (
     ADDED,
     KEPT,
@@ -40,14 +41,14 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes 
     update,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    FLAT,
+    NESTED,
     Place,
     VarsFile,
     bound,
-    check_ownership,
     encrypted,
     interpret,
     parse,
-    pointing,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerprints import (
     compare,
@@ -56,8 +57,14 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerpr
     stale_entries,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents, Stored
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
+    chosen,
+    covers,
+    split,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import VarsRequest
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
 
 # Why an entry was kept without a look at its value.
 NOT_GIVEN = "no value given"
@@ -150,6 +157,7 @@ class VarsPlan:
 def plan_vars(client: Client, request: VarsRequest, file: VarsFile) -> VarsPlan:
     """What has to be done for a file to hold the given secrets. Nothing is written."""
     transit = _owner(client, request, file)
+    request, file = fitted(request, file)
     return _planned(transit, request, file, fingerprints_of(transit, request.fingerprint_key, request.secrets))
 
 
@@ -163,6 +171,7 @@ def carry_out(plan: VarsPlan) -> Edits:
         ciphertexts=ciphertexts,
         fingerprints=_bound_fingerprints(plan, ciphertexts),
         removed=[change.name for change in plan.changes if change.action == REMOVED],
+        format=plan.file.format,
     )
 
 
@@ -173,15 +182,18 @@ def _bound_fingerprints(plan: VarsPlan, ciphertexts: Mapping[str, str]) -> dict[
         entry = plan.file.entries.get(change.name)
         if change.fingerprint:
             ciphertext = ciphertexts.get(change.name) or (entry.ciphertext if entry else "")
-            fingerprints[change.name] = bound(plan.fingerprints[change.name], ciphertext)
+            given = plan.request.secrets.get(change.name)
+            is_json = isinstance(given, Json) if given is not None else entry is not None and entry.is_json
+            fingerprints[change.name] = bound(plan.fingerprints[change.name], ciphertext, is_json=is_json)
         elif change.name in ciphertexts and entry is not None and entry.bound_to and not entry.is_misbound:
-            fingerprints[change.name] = bound(entry.fingerprint, ciphertexts[change.name])
+            fingerprints[change.name] = bound(entry.fingerprint, ciphertexts[change.name], is_json=entry.is_json)
     return fingerprints
 
 
 def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunContext) -> tuple[Outcome, Edits | None]:
     """The outcome but for what is written, and what has to be."""
     transit = _owner(client, request, file)
+    request, file = fitted(request, file)
     _check_ungiven(request, file)
     if not request.secrets and not file.entries:
         return Outcome(changed=False, result={"entries": []}), None
@@ -210,6 +222,58 @@ def _owner(client: Client, request: VarsRequest, file: VarsFile) -> Transit:
     transit = Transit(client, request.backend)
     check_ownership(file, transit.backend, request.key, request.fingerprint_key, file.path)
     return transit
+
+
+def fitted(request: VarsRequest, file: VarsFile) -> tuple[VarsRequest, VarsFile]:
+    """The request with the names of leaves that the file has, and the file with the format that it needs.
+
+    Raises:
+        InvalidOption: the file holds texts alone, and the secrets are nested or no texts.
+    """
+    kind = NESTED if request.nests and not file.entries else file.format
+    if kind == FLAT:
+        if request.nests:
+            raise InvalidOption(
+                f"{file.path} is of format {FLAT}, which holds texts under names of variables, but the secrets are "
+                f"nested. Turn it into format {NESTED} first: mlkeys upgrade {file.path}"
+            )
+        typed = [
+            f"the value of '{name}' must be text (quote it)"
+            for name, value in request.secrets.items()
+            if isinstance(value, Json)
+        ]
+        if typed:
+            raise InvalidOption(f"secrets: {'; '.join(typed)}.")
+        return request, file
+    request = replace(
+        request,
+        ungiven=_leaves_of(request.ungiven, file),
+        keep=_leaves_of(request.keep, file),
+        left=_leaves_of(request.left, file),
+    )
+    return replace(request, gone=_without_place(request, file)), replace(file, format=kind)
+
+
+def _leaves_of(names: frozenset[str], file: VarsFile) -> frozenset[str]:
+    """The leaves that names lead to; a name as it is where the file has none."""
+    return frozenset(path for name, paths in chosen(names, file.entries).items() for path in paths or [name])
+
+
+def _without_place(request: VarsRequest, file: VarsFile) -> dict[str, str]:
+    """Entries that cannot stay beside the given secrets, and why."""
+    given = {*request.secrets, *request.ungiven}
+    gone = {}
+    for name in file.entries:
+        if name in given:
+            continue
+        if any(covers(one, name) or covers(name, one) for one in request.secrets):
+            gone[name] = "replaced"
+        for path, length in request.lists.items():
+            if covers(path, name) and path != name:
+                index = split(name[len(path) + 1 :])[0]
+                if isinstance(index, int) and index >= length:
+                    gone[name] = "not in the list"
+    return gone
 
 
 def _why_kept(change: EntryChange, request: VarsRequest) -> str:
@@ -251,6 +315,7 @@ def _planned(transit: Transit, request: VarsRequest, file: VarsFile, fingerprint
         purge=request.purge,
         keep=request.keep | request.ungiven,
         left=request.left,
+        gone=request.gone,
     )
     changes = [replace(change, reason=_why_kept(change, request)) for change in changes]
     return VarsPlan(transit, request, file, version, changes, {**fingerprints, **refreshed}, warnings)

@@ -11,7 +11,19 @@ from typing import Any, Iterable, Mapping
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import path_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount, checked_name
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import IN_KV, Place, name_problems
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    IN_KV,
+    Place,
+    leaf_problems,
+    name_problems,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
+    KeyNotText,
+    flattened,
+    is_path,
+    lists_in,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import NotEncryptable, encoded
 
 Secrets = Mapping[str, bytes]
 
@@ -28,6 +40,9 @@ class VarsRequest:
         key_version: the version that no entry should be behind, 0 for the latest.
         purge: whether to remove entries that are neither among the secrets nor named by ``keep``.
         left: entries that stay as they are, whatever version they have.
+        nests: whether the secrets are nested, and need a file for that.
+        lists: the lists among the secrets, with their lengths. What the file holds behind these goes.
+        gone: why entries of the file have no place any more beside the secrets.
     """
 
     backend: str
@@ -44,6 +59,9 @@ class VarsRequest:
     left: frozenset[str] = frozenset()
     refresh_fingerprints: bool = False
     return_successors: bool = False
+    nests: bool = False
+    lists: Mapping[str, int] = field(default_factory=dict)
+    gone: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """
@@ -66,13 +84,15 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         InvalidOption: an option is invalid.
     """
     secrets = options["secrets"]
-    given = {name: value for name, value in secrets.items() if not _is_ungiven(value)}
+    leaves = _leaves(secrets)
+    given = {name: value for name, value in leaves.items() if not _is_ungiven(value)}
+    nests = any(_is_deep(name) or isinstance(value, (dict, list)) for name, value in secrets.items())
     return VarsRequest(
         backend=checked_mount(options["backend"]),
         key=options["key"],
         fingerprint_key=options["fingerprint_key"] or options["key"],
-        secrets=checked_secrets(given, also_named=secrets),
-        ungiven=frozenset(secrets) - frozenset(given),
+        secrets=checked_leaves(given, also_named=leaves) if nests else checked_secrets(given, also_named=leaves),
+        ungiven=frozenset(leaves) - frozenset(given),
         path=str(options["path"] or ""),
         text=text,
         place=_place(options) if options["store"] == IN_KV else None,
@@ -82,7 +102,32 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         left=frozenset(options["leave"]),
         refresh_fingerprints=bool(options["refresh_fingerprints"]),
         return_successors=bool(options["return_successors"]),
+        nests=nests,
+        lists=dict(lists_in({name: value for name, value in secrets.items() if not _is_deep(name)})),
     )
+
+
+def _is_deep(name: Any) -> bool:
+    """Whether a name is the path of data in a variable."""
+    return isinstance(name, str) and "." in name and is_path(name)
+
+
+def _leaves(secrets: Mapping[Any, Any]) -> dict[str, Any]:
+    """
+    Raises:
+        InvalidOption: a variable cannot have a name, or a key is not text.
+    """
+    problems = name_problems([str(name) for name in secrets if not _is_deep(name)])
+    if problems:
+        raise InvalidOption(f"secrets: {'; '.join(problems)}.")
+    leaves = {}
+    try:
+        for name, value in secrets.items():
+            below = flattened({"x": value})
+            leaves.update({f"{name}{path[1:]}": inner for path, inner in below.items()})
+    except KeyNotText as error:
+        raise InvalidOption(f"secrets: '{name}{error.above[1:]}' has a key that is not text (quote it).") from None
+    return leaves
 
 
 def checked_secrets(given: Mapping[str, Any], also_named: Iterable[str] = ()) -> dict[str, bytes]:
@@ -95,23 +140,30 @@ def checked_secrets(given: Mapping[str, Any], also_named: Iterable[str] = ()) ->
         InvalidOption: a name or a value is invalid. The message shows no value.
     """
     problems = name_problems([str(name) for name in dict.fromkeys([*also_named, *given])])
-    problems += [
-        f"the value of '{name}' must be text (quote it)" for name, value in given.items() if not _is_text(value)
-    ]
     problems += [f"the value of '{name}' is empty" for name, value in given.items() if value == ""]
+    return _encoded(given, problems)
+
+
+def checked_leaves(given: Mapping[str, Any], also_named: Iterable[str] = ()) -> dict[str, bytes]:
+    """The same for leaves of nested data, by path. They may be any values that JSON has."""
+    return _encoded(given, leaf_problems(list(dict.fromkeys([*also_named, *given]))))
+
+
+def _encoded(given: Mapping[str, Any], problems: list[str]) -> dict[str, bytes]:
+    values = {}
+    for name, value in given.items():
+        try:
+            values[name] = encoded(value)
+        except NotEncryptable as error:
+            problems.append(f"the value of '{name}' {error.must}")
     if problems:
         raise InvalidOption(f"secrets: {'; '.join(problems)}.")
-    return {name: value.encode("utf-8") for name, value in given.items()}
+    return values
 
 
 def _is_ungiven(value: Any) -> bool:
     """Whether somebody who has no plaintext passes this: an empty environment variable, for one."""
     return value is None or value == ""
-
-
-def _is_text(value: Any) -> bool:
-    # Bytes that are not UTF-8 arrive as lone surrogates, which cannot be sent.
-    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _place(options: Mapping[str, Any]) -> Place:

@@ -13,11 +13,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
     VarsFile,
-    check_document,
     interpret,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
@@ -88,7 +88,9 @@ def _check_control(document: VarsFile) -> None:
     Raises:
         InvalidOption: who may write a document, and not the repository, would decide where and how Ansible runs.
     """
-    controlling = ", ".join(str(name) for name in document.plain if str(name).startswith(_CONTROLLING))
+    controlling = ", ".join(
+        str(name) for name in [*document.plain, *document.open] if str(name).startswith(_CONTROLLING)
+    )
     if controlling:
         raise InvalidOption(
             f"{document.path} sets {controlling} without encryption. That controls a run, which a document may not: "

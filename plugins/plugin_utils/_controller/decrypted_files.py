@@ -19,8 +19,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile, assembled
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, as_no_template
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load
 
@@ -33,15 +34,23 @@ class Decrypted:
         values: the variables that decrypted.
         ciphertexts: those that did not.
         plain: those that are not encrypted, marked as templates only if they are from a file.
+        open: the same for those that need no encryption.
         problems: a sentence for each that did not decrypt, or for the whole file under an empty name.
         is_valid: false if the file itself is not an encrypted vars file.
+        file: what it holds, by which `variables` puts leaves of nested data in their places.
     """
 
-    values: dict[str, str] = field(default_factory=dict, repr=False)
+    values: dict[str, Any] = field(default_factory=dict, repr=False)
     ciphertexts: dict[str, str] = field(default_factory=dict)
     plain: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    open: Mapping[str, Any] = field(default_factory=dict, repr=False)
     problems: dict[str, str] = field(default_factory=dict)
     is_valid: bool = True
+    file: VarsFile | None = None
+
+    def variables(self, leaves: Mapping[str, Any]) -> dict[str, Any]:
+        """The variables with these leaves."""
+        return dict(leaves) if self.file is None else assembled(self.file, leaves)
 
     def problem_of(self, name: str) -> str:
         """Why a variable did not decrypt."""
@@ -126,7 +135,11 @@ class DecryptedFiles:
                 continue
             # Whoever writes to a KV engine does not get to run templates here.
             mark = as_in_any_file if file.place is None else as_no_template
-            self._known[digest] = Decrypted(plain={name: mark(value) for name, value in file.plain.items()})
+            self._known[digest] = Decrypted(
+                plain={name: mark(value) for name, value in file.plain.items()},
+                open={name: mark(value) for name, value in file.open.items()},
+                file=file,
+            )
             if file.entries:
                 pending.setdefault((file.backend, file.key), []).append(_Pending(digest, path, file))
         return pending
@@ -155,7 +168,9 @@ class DecryptedFiles:
             decrypted.ciphertexts[entry.name] = entry.ciphertext
             return
         try:
-            decrypted.values[entry.name] = result.decode("utf-8")
-        except UnicodeDecodeError:
-            decrypted.problems[entry.name] = f"{pending.path}: {entry.name} is not text."
+            decrypted.values[entry.name] = decoded(entry.opened(result))
+        except ValueError:
+            decrypted.problems[entry.name] = (
+                f"{pending.path}: {entry.name} is not {'JSON' if entry.is_json else 'text'}."
+            )
             decrypted.ciphertexts[entry.name] = entry.ciphertext

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import replace
-from typing import Any, BinaryIO, Callable, Iterable
+from typing import Any, BinaryIO, Callable, Iterable, Mapping
 
 import yaml
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -25,6 +25,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Place,
     VarsFile,
+    assembled,
     interpret,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
@@ -52,6 +53,27 @@ def load(path: str, connect: Connect) -> VarsFile:
         TransitError: it is not an encrypted vars file. The message repeats no line of it.
     """
     return resolved(_from_disk(path), connect)
+
+
+def loaded(content: Mapping[Any, Any], source: str, connect: Connect) -> VarsFile:
+    """The same for content that Ansible has loaded.
+
+    Args:
+        source: what names it in messages.
+
+    Raises:
+        TransitError: it is not that of an encrypted vars file.
+    """
+    return resolved(interpret(_as_data(content), source), connect)
+
+
+def _as_data(value: Any) -> Any:
+    """Data as YAML has them: Ansible evaluates what it loaded when somebody looks at it."""
+    if isinstance(value, Mapping):
+        return {_as_data(name): _as_data(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_data(inner) for inner in value]
+    return str(value) if isinstance(value, str) else value
 
 
 def load_document(mount: str, path: str, connect: Connect) -> VarsFile:
@@ -110,7 +132,9 @@ class StoredVariables:
         file = _from_disk(path)
         variables = {str(name): as_no_template(value) for name, value in file.plain.items()}
         plain = list(variables)
+        variables.update((name, as_no_template(value)) for name, value in file.open.items())
         variables.update((entry.name, as_in_any_file(entry.ciphertext)) for entry in file.entries.values())
+        variables = assembled(file, variables)
         self._known[path] = (mark, (variables, plain))
         return variables, plain
 

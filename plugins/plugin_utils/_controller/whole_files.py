@@ -11,9 +11,16 @@ from typing import Any, Sequence
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ServerError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile, plain_names_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    Entry,
+    VarsFile,
+    assembled,
+    plain_names_problem,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import chosen
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect
 
 
@@ -21,7 +28,7 @@ def values_of(file: VarsFile, connect: Connect, names: Sequence[str]) -> dict[st
     """The secrets of a file by name, none of which is a template.
 
     Args:
-        names: the secrets to decrypt; all of them if there is none.
+        names: the secrets to decrypt, or data around them; all of them if there is none.
 
     Raises:
         InvalidOption: the file has no such secret, or values that are not encrypted.
@@ -29,20 +36,25 @@ def values_of(file: VarsFile, connect: Connect, names: Sequence[str]) -> dict[st
     """
     if file.plain:
         raise InvalidOption(plain_names_problem(file.plain, file.path))
-    missing = [name for name in names if name not in file.entries]
+    leaves = chosen(names or file.entries, [*file.entries, *file.open])
+    missing = [name for name, paths in leaves.items() if not paths or paths[0] not in {**file.entries, **file.open}]
     if missing:
         hint = did_you_mean(missing[0], file.entries)
         raise InvalidOption(f"{file.path} has no secret {', '.join(missing)}.{hint}")
-    entries = [file.entries[name] for name in names or file.entries]
-    if not entries:
-        return {}
-    results = Transit(connect(), file.backend).decrypt_each(file.key, [stored_item(entry) for entry in entries])
-    values: dict[str, Any] = {}
-    for entry, result in zip(entries, results):
-        if isinstance(result, str):
-            raise ServerError(f"{file.path}: {entry.name}: {result}.")
-        try:
-            values[entry.name] = marked(result.decode("utf-8"), template=False)
-        except UnicodeDecodeError:
-            raise InvalidOption(f"{file.path}: {entry.name} is not text.") from None
-    return values
+    wanted = [path for paths in leaves.values() for path in paths]
+    others = file.open if not names else {path: file.open[path] for path in wanted if path in file.open}
+    values = {path: as_no_template(value) for path, value in others.items()}
+    entries = [file.entries[path] for path in dict.fromkeys(wanted) if path in file.entries]
+    if entries:
+        results = Transit(connect(), file.backend).decrypt_each(file.key, [stored_item(entry) for entry in entries])
+        values.update({entry.name: _value(file, entry, result) for entry, result in zip(entries, results)})
+    return assembled(file, values)
+
+
+def _value(file: VarsFile, entry: Entry, result: bytes | str) -> Any:
+    if isinstance(result, str):
+        raise ServerError(f"{file.path}: {entry.name}: {result}.")
+    try:
+        return as_no_template(decoded(entry.opened(result)))
+    except ValueError:
+        raise InvalidOption(f"{file.path}: {entry.name} is not {'JSON' if entry.is_json else 'text'}.") from None

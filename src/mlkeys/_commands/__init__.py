@@ -45,11 +45,12 @@ COMMANDS = {
     "status": "Show keys, ciphertext versions, and what is overdue.",
     "synth": "Generate the files that a program describes.",
     "unset": "Remove a secret from an encrypted vars file.",
+    "upgrade": "Let an encrypted vars file hold nested data.",
 }
 
 #: The sections of `--help`: what you use every day comes first.
 SECTIONS = {
-    "Secrets": ("set", "show", "run", "edit", "check", "rename", "unset", "import"),
+    "Secrets": ("set", "show", "run", "edit", "check", "rename", "unset", "import", "upgrade"),
     "Hosts and keys": ("rotate", "status"),
     "Programs of constructs": ("init", "synth", "diff", "deploy", "output", "list", "graph", "move", "destroy"),
     "Tools": ("doctor", "lint", "dev", "merge", "completion"),
@@ -66,6 +67,7 @@ PLACES = {
     "set": "secrets.set_",
     "edit": "vars_file.edit",
     "merge": "vars_file.merge",
+    "upgrade": "vars_file.upgrade",
     "import": "vars_file.import_",
 }
 

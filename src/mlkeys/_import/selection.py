@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mlkeys._import.data import Nesting, parts_of, typed
 from mlkeys._import.values import NOTHING, OTHER_NUMBER, SCALARS, TEXT, Source, Value, on_one_line, refuse
 from mlkeys._shared.schema import METADATA, did_you_mean
 from mlkeys._shared.yaml_words import is_reserved
@@ -31,6 +32,7 @@ class Wishes:
         skip_empty: skip values that are empty.
         literal: import text with references and templates as it is.
         comments: import the comments, too.
+        nested: import data as they are: nested, with numbers, booleans and null, under such names.
     """
 
     only: tuple[str, ...] = ()
@@ -42,6 +44,7 @@ class Wishes:
     skip_empty: bool = False
     literal: bool = False
     comments: bool = False
+    nested: Nesting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,11 @@ class Selection:
 
     chosen: Mapping[str, Value]
     left_out: tuple[tuple[Value, str], ...]
+    nested: bool = False
 
     @property
-    def secrets(self) -> dict[str, str]:
-        return {name: value.text for name, value in self.chosen.items()}
+    def secrets(self) -> dict[str, object]:
+        return {name: typed(value) if self.nested else value.text for name, value in self.chosen.items()}
 
 
 def select(source: Source, wishes: Wishes) -> Selection:
@@ -81,9 +85,9 @@ def select(source: Source, wishes: Wishes) -> Selection:
         named.setdefault(_variable(value, wishes), []).append(value)
     problems += _together(refused)
     problems += unusable
-    problems += [problem for name, values in named.items() for problem in _about_name(name, values)]
+    problems += [problem for name, values in named.items() for problem in _about_name(name, values, wishes)]
     refuse(source.path, problems)
-    return Selection({name: values[0] for name, values in named.items()}, tuple(left_out))
+    return Selection({name: values[0] for name, values in named.items()}, tuple(left_out), wishes.nested is not None)
 
 
 def is_wanted(path: Sequence[str], line: int, wishes: Wishes) -> bool:
@@ -158,10 +162,12 @@ def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, st
     skip = f"--skip {_quoted(value.name)}"
     if value.problem:
         return value.place, "problem", f"{value.place} {value.problem}: use {skip}"
-    if len(value.path) > 1 and not wishes.flatten and value.name not in wishes.renamed:
+    if len(value.path) > 1 and not (wishes.flatten or wishes.nested) and value.name not in wishes.renamed:
         outer = value.path[0]
         advice = f"use --flatten to import them as {_joined(value.path)} and so on, or --skip {outer}"
         return outer, _NESTED, f"{outer} contains nested values: {advice}"
+    if wishes.nested and value.kind in (*SCALARS, NOTHING):
+        return "", "", ""
     if value.kind in SCALARS and not wishes.as_text:
         advice = f"use --as-text to import it as it is written, or {skip}"
         kind = _OTHER if value.kind == OTHER_NUMBER else _SCALAR
@@ -169,7 +175,7 @@ def _problem(source: Source, value: Value, wishes: Wishes) -> tuple[str, str, st
     if value.kind not in (TEXT, *SCALARS):
         kind = _NOTHING if value.kind == NOTHING else "unknown"
         return value.place, kind, f"{value.place} contains {value.kind}, which is not a secret: use {skip}"
-    if not value.text:
+    if not value.text and not wishes.nested:
         return value.place, _EMPTY, f"{value.place} is empty: use --skip-empty, or {skip}"
     refers = value.reference or (source.reference is not None and source.reference.search(value.text))
     if refers and not wishes.literal:
@@ -184,6 +190,8 @@ def _quoted(word: str) -> str:
 
 
 def _variable(value: Value, wishes: Wishes) -> str:
+    if wishes.nested:
+        return wishes.renamed.get(value.name) or f"{wishes.prefix}{wishes.nested.joined(parts_of(value))}"
     return wishes.renamed.get(value.name) or f"{wishes.prefix}{_joined(value.path)}"
 
 
@@ -194,11 +202,17 @@ def _joined(path: Sequence[str]) -> str:
 def _unusable(value: Value, wishes: Wishes) -> Iterator[str]:
     """What else is to decide about a value that an option imports: that its name cannot be a variable's."""
     name = _variable(value, wishes)
-    if not _NAME.fullmatch(name) or name == METADATA or is_reserved(name):
-        yield from _about_name(name, [value])
+    if not _is_usable(name, wishes):
+        yield from _about_name(name, [value], wishes)
 
 
-def _about_name(name: str, values: Sequence[Value]) -> Iterator[str]:
+def _is_usable(name: str, wishes: Wishes) -> bool:
+    if wishes.nested:
+        return not wishes.nested.problem(name)
+    return bool(_NAME.fullmatch(name)) and name != METADATA and not is_reserved(name)
+
+
+def _about_name(name: str, values: Sequence[Value], wishes: Wishes) -> Iterator[str]:
     if len(values) > 1:
         places = ", ".join(value.place for value in values)
         advice = "Choose with --only, --skip or --rename OLD=NEW"
@@ -208,6 +222,6 @@ def _about_name(name: str, values: Sequence[Value]) -> Iterator[str]:
         elif len({value.name for value in values}) == 1:
             advice = f"Choose with --skip {_quoted(values[0].place)}, or define it once"
         yield f"{places}: all of them would become {on_one_line(name)}. {advice}"
-    elif not _NAME.fullmatch(name) or name == METADATA or is_reserved(name):
+    elif not _is_usable(name, wishes):
         advice = f"use --rename {_quoted(f'{values[0].name}=NEW')}"
         yield f"{values[0].place} would become '{on_one_line(name)}', which is not a variable name: {advice}"

@@ -39,6 +39,7 @@ class Value:
         comments: those that belong to it, without their marks.
         problem: why it cannot be imported, although it may be a secret.
         aside: why it is not imported, if that needs no decision.
+        shape: `{}` or `[]` for an empty mapping or list, which holds nothing.
     """
 
     path: tuple[str, ...]
@@ -51,6 +52,7 @@ class Value:
     comments: tuple[str, ...] = field(default=(), repr=False, compare=False)
     problem: str = ""
     aside: str = ""
+    shape: str = ""
 
     @property
     def name(self) -> str:
@@ -124,7 +126,10 @@ def _value(path: tuple[str, ...], content: Any) -> Value:
         return Value(path, str(content), NUMBER)
     if isinstance(content, bool):
         return Value(path, "true" if content else "false", TRUTH)
-    return Value(path, content) if isinstance(content, str) else Value(path, "", NOTHING)
+    if isinstance(content, str):
+        return Value(path, content)
+    shape = "{}" if isinstance(content, Members) else "[]" if isinstance(content, list) else ""
+    return Value(path, "", NOTHING, shape=shape)
 
 
 def named_apart(values: Iterable[tuple[str, Value]]) -> list[Value]:

@@ -98,7 +98,8 @@ def _values(node: Node, path: tuple[str, ...], decrypt: Decrypt, encrypted: bool
     if isinstance(node, ScalarNode):
         yield _scalar(node, path, decrypt, encrypted)
     elif not node.value:
-        yield Value(path, "", NOTHING, _line(node), encrypted)
+        shape = "{}" if isinstance(node, MappingNode) else "[]"
+        yield Value(path, "", NOTHING, _line(node), encrypted, shape=shape)
     elif isinstance(node, MappingNode):
         yield from _mapping(node, path, decrypt, encrypted)
     elif isinstance(node, SequenceNode):

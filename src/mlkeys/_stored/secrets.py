@@ -84,14 +84,27 @@ def stored_secrets(connect: Callable[[], Client], paths: Iterable[Path]) -> list
 
 
 def only(secrets: Sequence[Secret], names: Sequence[str]) -> list[Secret]:
-    """Those with these names; all of them for no names.
+    """Those with these names, or below them; all of them for no names.
 
     Raises:
         MlkeysError: one of the names is unknown.
     """
     known = {secret.name: secret for secret in secrets}
-    check_known(names, known)
-    return [known[name] for name in dict.fromkeys(names)] if names else list(secrets)
+    found = named(names, known)
+    return [known[name] for name in found] if names else list(secrets)
+
+
+def named(names: Iterable[str], known: Collection[str], file: Path | None = None) -> list[str]:
+    """The names of secrets, each of them for itself or for all that are below it in nested data.
+
+    Raises:
+        MlkeysError: one of the names is unknown.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import chosen
+
+    found = chosen(dict.fromkeys(names), known)
+    check_known([name for name, paths in found.items() if not paths], known, file)
+    return list(dict.fromkeys(path for paths in found.values() for path in paths if path in known))
 
 
 def results(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes | str]:
@@ -113,7 +126,10 @@ def answers(client: Client, backend: str, key: str, entries: Sequence[Entry]) ->
 
     items = [stored_item(entry) for entry in entries]
     found = Transit(client, backend).decrypt_each(key, items) if items else []
-    return dict(zip((entry.name for entry in entries), found, strict=True))
+    return {
+        entry.name: result if isinstance(result, str) else entry.opened(result)
+        for entry, result in zip(entries, found, strict=True)
+    }
 
 
 def plaintexts(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes]:

@@ -17,6 +17,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import unknown_problem
 from mlkeys._stored import secrets as stored
 from mlkeys._system import collection, core_dumps
+from mlkeys.runtime._data import value_of
 from mlkeys.runtime._errors import SecretsError, UnknownSecret
 from mlkeys.runtime._hangup import listen, received
 from mlkeys.runtime._held import Held, Marks, marks_of, with_those_kept
@@ -91,6 +92,15 @@ class Secrets(Mapping[str, str]):
         if isinstance(value, str):
             raise SecretsError(f"'{name}' does not decrypt: {value}")
         return value
+
+    def value(self, name: str) -> Any:
+        """A secret of nested data with its type, such as a number, or all data below a name, such as ``providers``.
+
+        Raises:
+            UnknownSecret: there is none of this name.
+            SecretsError: it does not decrypt, or nothing could be decrypted.
+        """
+        return value_of(name, self._current().values, self.as_bytes)
 
     async def fetch(self, name: str) -> str:
         """The text of a secret, without blocking the event loop while it is decrypted."""

@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -73,6 +73,34 @@ def edit(monkeypatch: pytest.MonkeyPatch, mount: str) -> Callable[..., Result]:
     return run
 
 
+def test_nested_data_are_edited_as_such(edit: Edit, bao: Bao, stored: Path) -> None:
+    CliRunner().invoke(main, ["upgrade", str(FILE)], catch_exceptions=False)
+    added = {"providers": {"a.b": ["one-canary", {"n": 3, "yes": None}], "t": True, "e": {}}, "s": "3"}
+    edit(f"text += {as_yaml(added)!r}")
+    assert content(FILE)["_transit"]["format"] == 2
+    before = content(FILE)["providers"]
+    # A type is a value, too, and an element that comes first gives the others other places.
+    done = edit(
+        "import yaml; data = yaml.safe_load(text); data['providers']['t'] = 1; data['s'] = 3;"
+        "data['providers']['a.b'].insert(0, 'zero-canary'); import json; text = json.dumps(data)"
+    )
+    assert "canary" not in done.output
+    after = content(FILE)["providers"]
+    assert len(after["a.b"]) == 3
+    assert (after["e"], after["t"] == before["t"]) == (before["e"], False)
+    edit(
+        "import yaml; data = yaml.safe_load(text);"
+        "assert data['providers'] == {'a.b': ['zero-canary', 'one-canary', {'n': 3, 'yes': None}], 't': 1, 'e': {}}, 1;"
+        "assert data['s'] == 3 and type(data['providers']['t']) is int and data['number'] == '12', 2"
+    )
+    same = FILE.read_bytes()
+    edit("text = text.replace('t: 1', 't: 1.5')")
+    assert FILE.read_bytes() != same
+    said = edit("text += 'providers: {b: 1}\\nopen-ai: x\\n'", status=1).output
+    assert "'open-ai' is not a path" in said
+    assert "providers.b" not in said
+
+
 @pytest.fixture
 def stored(edit: Edit) -> Path:
     """A file that holds the secrets."""
@@ -91,7 +119,7 @@ def editor(script: str) -> str:
     return f"{sys.executable} '{program}' --wait"
 
 
-def as_yaml(secrets: dict[str, str]) -> str:
+def as_yaml(secrets: Mapping[str, object]) -> str:
     return "".join(f"{name}: {json.dumps(value)}\n" for name, value in secrets.items())
 
 

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 
 from tests.integration.support.plays import asked, make_key, vars_file
 from tests.integration.support.runs import Ledger
 from tests.support.chains import printed_with
+from tests.support.modules import run_module
 from tests.support.server import Bao
 
 SECRETS = {"openai": "sk-whole-canary-3Kd", "braces": "{{ 6 * 7 }}", "other": "x"}
@@ -78,3 +81,71 @@ def test_nothing_is_returned_if_something_is_wrong(bao: Bao, file: Path, lookup:
     with pytest.raises(AnsibleError, match="plain is not ciphertext") as failure:
         lookup(file)
     assert "sk-in-the-clear" not in str(failure.value)
+
+
+SECRET_DATA: dict[str, Any] = {
+    "providers": {"openai": {"api_key": "sk-nested-canary-8Lq", "n": 3}, "tags": ["{{ 6 * 7 }}", True]},
+    "t": "x",
+}
+DECRYPTED = {**SECRET_DATA, "region": "eu"}
+
+
+@pytest.fixture
+def nested_file(bao: Bao, mount: str, tmp_path: Path) -> Path:
+    make_key(bao, mount)
+    path = tmp_path / "nested.transit.yml"
+    arguments = {**bao.login, "path": str(path), "backend": mount, "key": "ml", "secrets": SECRET_DATA}
+    assert not run_module("vault_transit_vars", arguments).failed
+    text = path.read_text(encoding="utf-8").replace("  key: ml\n", "  key: ml\n  unencrypted: [region]\n")
+    path.write_text(f"region: eu\n{text.replace('---', '')}", encoding="utf-8")
+    return path
+
+
+def test_nested_data_come_back_as_they_were(bao: Bao, nested_file: Path, lookup: Lookup) -> None:
+    ledger = Ledger(bao)
+    assert lookup(nested_file) == [DECRYPTED]
+    assert asked(ledger) == {"decrypt": 1}
+    assert lookup(nested_file, names=["providers.openai", "t"]) == [
+        {"providers": {"openai": DECRYPTED["providers"]["openai"]}, "t": "x"}
+    ]
+    with pytest.raises(AnsibleError, match=r"has no secret providers\.opnai\. Did you mean"):
+        lookup(nested_file, names=["providers.opnai"])
+
+
+def filtered(bao: Bao, variables: dict[str, Any], expression: str) -> Any:
+    """What a template makes of variables."""
+    connection = {f"ansible_hashi_vault_{name}": value for name, value in bao.login.items()}
+    templar = Templar(loader=DataLoader(), variables={**variables, **connection})
+    return templar.template(marked(f"{{{{ {expression} }}}}", template=True))
+
+
+def test_what_ansible_loaded_is_decrypted_with_one_request(bao: Bao, file: Path, nested_file: Path) -> None:
+    sealed = json.loads(file.read_text(encoding="utf-8"))
+    ledger = Ledger(bao)
+    assert filtered(bao, {"sealed": sealed}, "sealed | mlkeys.transit.decrypt_vars") == SECRETS
+    assert asked(ledger) == {"decrypt": 1}
+    nested = yaml.safe_load(nested_file.read_text(encoding="utf-8"))
+    assert filtered(bao, {"sealed": nested}, "sealed | mlkeys.transit.decrypt_vars") == DECRYPTED
+    assert filtered(bao, {"sealed": nested}, "sealed | mlkeys.transit.decrypt_vars(names=['t'])") == {"t": "x"}
+    part = "{'openai': openai, '_transit': _transit} | mlkeys.transit.decrypt_vars"
+    assert filtered(bao, sealed, part) == {"openai": SECRETS["openai"]}
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("'x' | mlkeys.transit.decrypt_vars", "the input must be the dictionary"),
+        ("{} | mlkeys.transit.decrypt_vars(names=['a'])", "has no secret a"),
+        ("sealed | mlkeys.transit.decrypt_vars(names=['opnai'])", "Did you mean 'openai'"),
+        ("sealed | mlkeys.transit.decrypt_vars(ulr='x')", "unknown options ulr"),
+        ("{'a': 'sk-in-the-clear', '_transit': sealed._transit} | mlkeys.transit.decrypt_vars", "a is not ciphertext"),
+        ("{'other': sealed.openai, '_transit': sealed._transit} | mlkeys.transit.decrypt_vars", "does not decrypt"),
+    ],
+)
+def test_what_cannot_be_decrypted(bao: Bao, file: Path, expression: str, message: str) -> None:
+    sealed = json.loads(file.read_text(encoding="utf-8"))
+    with pytest.raises(AnsibleError) as failure:
+        filtered(bao, {"sealed": sealed}, expression)
+    assert message in str(failure.value)
+    assert "in-the-clear" not in str(failure.value).replace(expression, "")
+    assert SECRETS["openai"] not in str(failure.value)

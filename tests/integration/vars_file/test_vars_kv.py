@@ -124,7 +124,7 @@ def test_a_document_that_was_deleted_begins_anew(document: KvDocument) -> None:
     ("stored", "said"),
     [
         ({"openai_api_key": "sk-plain"}, "the value of openai_api_key is not ciphertext"),
-        ({"_transit": {"format": 2}}, "has an unknown format. This version knows only format 1."),
+        ({"_transit": {"format": 3}}, "has an unknown format. This version knows only formats 1 and 2."),
         ({"_transit": {"backend": "other", "key": KEY}}, "was written with backend 'other'"),
     ],
 )

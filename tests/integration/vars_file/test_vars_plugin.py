@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,12 @@ from ansible.inventory.group import Group
 from ansible.inventory.host import Host
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import vars_loader
+from ansible.plugins.vars import BaseVarsPlugin
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.integration.support.plays import (
     VARS_PLUGIN,
@@ -57,21 +61,27 @@ def get_vars(bao: Bao, mount: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     make_key(bao, mount)
     monkeypatch.setenv("BAO_ADDR", bao.addr)
     monkeypatch.setenv("BAO_TOKEN", bao.token)
-    sessions = session.Sessions()
-    monkeypatch.setattr(session, "_of_this_run", [sessions])
-    monkeypatch.setattr(sessions, "share", lambda: None)
-    # Ansible keeps the instance, with its settings, for a whole run.
-    monkeypatch.setattr(vars_loader, "_plugin_instance_cache", {}, raising=False)
-    plugin = vars_loader.get("mlkeys.transit.vault_transit")
-    code = __import__(type(plugin).__module__, fromlist=["_files"])
-    monkeypatch.setattr(code, "_files", {})
-    monkeypatch.setattr(context, "CLIARGS", {"forks": 5})
+    plugin = begin_run(monkeypatch)
 
     def get(*entities: Host | Group) -> dict[str, Any]:
         found: dict[str, Any] = plugin.get_vars(DataLoader(), str(tmp_path), list(entities))
         return found
 
     return get
+
+
+def begin_run(monkeypatch: pytest.MonkeyPatch) -> BaseVarsPlugin:
+    """The plugin in this process, with nothing known of earlier runs."""
+    sessions = session.Sessions()
+    monkeypatch.setattr(session, "_of_this_run", [sessions])
+    monkeypatch.setattr(sessions, "share", lambda: None)
+    # Ansible keeps the instance, with its settings, for a whole run.
+    monkeypatch.setattr(vars_loader, "_plugin_instance_cache", {}, raising=False)
+    plugin: BaseVarsPlugin = vars_loader.get("mlkeys.transit.vault_transit")
+    code = __import__(type(plugin).__module__, fromlist=["_files"])
+    monkeypatch.setattr(code, "_files", {})
+    monkeypatch.setattr(context, "CLIARGS", {"forks": 5})
+    return plugin
 
 
 @pytest.fixture
@@ -210,6 +220,61 @@ def test_all_files_of_a_key_are_decrypted_in_one_request(
             assert get_vars(Host(f"gw{number}")) == {"token": f"of {number}"}
 
     assert sorted(ledger.requests) == [("update", f"{mount}/decrypt/ml"), ("update", f"{mount}/decrypt/second")]
+
+
+PLACES = ["group_vars/all", "group_vars/all/a", "group_vars/g/a", "host_vars/h0", "host_vars/h0/a", "host_vars/h1/a/b"]
+ENTITIES = [Group("all"), Group("g"), Host("h0"), Host("h1"), Host("h2")]
+FILES = st.lists(
+    st.tuples(st.sampled_from(PLACES), st.sampled_from(["ml", "second"]), st.sampled_from([1, 2])),
+    unique_by=lambda file: file[0],
+    max_size=len(PLACES),
+)
+
+
+@pytest.fixture
+def contents(bao: Bao, mount: str) -> dict[tuple[str, int], str]:
+    """The contents of files by their keys and formats."""
+    found = {}
+    for key in ("ml", "second"):
+        make_key(bao, mount, key)
+        flat, nested = encrypted(bao, mount, {"flat": "one", "data.nested": "two"}, key).values()
+        for number, variables in ((1, {"flat": flat}), (2, {"flat": flat, "data": {"nested": nested}})):
+            metadata = {"format": number, "backend": mount, "key": key}
+            found[key, number] = json.dumps({**variables, "_transit": metadata})
+    return found
+
+
+@given(FILES, st.lists(st.sampled_from(ENTITIES), min_size=1, max_size=6), st.booleans())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_run_asks_for_each_key_once_at_most_and_a_look_for_none(
+    bao: Bao,
+    role: AppRole,
+    contents: Mapping[tuple[str, int], str],
+    tmp_path: Path,
+    files: list[tuple[str, str, int]],
+    entities: list[Group | Host],
+    only_looks: bool,
+) -> None:
+    folder = tmp_path / f"run-{time.monotonic_ns()}"
+    for place, key, number in files:
+        path = folder / f"{place}.transit.yml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(contents[key, number], encoding="utf-8")
+    ledger = Ledger(bao)
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in {"BAO_ADDR": bao.addr, **role.environment}.items():
+            patched.setenv(name, value)
+        plugin = begin_run(patched)
+        if only_looks:
+            patched.setattr(context, "CLIARGS", {"listhosts": True, "forks": 5})
+        found = [plugin.get_vars(DataLoader(), str(folder), [entity]) for entity in entities]
+    plaintexts = [value for variables in found for value in (variables.get("flat"), variables.get("data")) if value]
+    assert all(value in ("one", {"nested": "two"}) for value in plaintexts) or only_looks
+    done = asked(ledger)
+    keys = {path for _operation, path in ledger.requests if "/decrypt/" in path}
+    assert done.pop("login", 0) == (1 if keys else 0)
+    assert done == ({"decrypt": len(keys)} if keys else {})
+    assert bool(keys) is bool(plaintexts and not only_looks)
 
 
 def test_without_cache_each_use_makes_a_request(
@@ -423,7 +488,7 @@ def test_files_that_cannot_be_decrypted(
         "{" * 5000,
         '{"token": "vault:v1:AAAA"}',
         '{"_transit": 3}',
-        '{"_transit": {"format": 2}}',
+        '{"_transit": {"format": 3}}',
         None,
     ],
     ids=["not YAML", "a list", "binary", "too deep", "no key named", "odd metadata", "a later format", "a dead link"],

@@ -156,6 +156,8 @@ def test_other_than_regular_files_are_named_and_not_opened(tmp_path: Path) -> No
 
 
 FINGERPRINT = token(1, b"f" * 32)
+OF_NUMBER = f"sha256:{'0' * 32} json"
+NESTED = f"{FINGERPRINT} {OF_NUMBER}"
 FILES = [
     f"---\na: {OLD}\n_transit:\n  hmac:\n    a: {FINGERPRINT}\n\n  # last\n    b: {FINGERPRINT}\nc: {OLD}\n",
     f"---\na: {OLD}\n_transit:\n  hmac:\n    a: {FINGERPRINT}\n\n# x\n    b: {FINGERPRINT}\nc: {OLD}\n".replace(
@@ -165,6 +167,8 @@ FILES = [
     json.dumps({"a": OLD, "_transit": {"format": 1, "hmac": {"a": FINGERPRINT}, "key": "k"}, "c": OLD}, indent=2),
     json.dumps({"_transit": {"hmac": {}}, "a": OLD, "c": OLD}),
     f"a: {OLD}\nc: {OLD}\n_transit:\n  hmac:\n    a: {FINGERPRINT}",
+    f"a: {OLD}\nc: {OLD}\n_transit:\n  unencrypted:\n  - a.b\n  hmac:\n    a.%3080: {FINGERPRINT} {OF_NUMBER}\n",
+    json.dumps({"a": OLD, "c": OLD, "_transit": {"unencrypted": ["a.b", "x"], "hmac": {"a.open%2Eai.0": NESTED}}}),
     f"a: {OLD}\nc: {OLD}\n_transit:\n  hmac:\n" + "".join(f"    a{n}: {FINGERPRINT}\n" for n in range(500)),
 ]
 SIZES = [None, Sizes(window=50, reach=1000, context=300), Sizes(window=1, reach=1000, context=300)]
@@ -207,6 +211,8 @@ NO_FINGERPRINTS = {
     "a text with the word": f'{{"note": "_transit: {{hmac: {{", "k": "{SHORT}"}}',
     "an environment file": f"_transit=1\nhmac=\n  k={SHORT}\n",
     "text behind it": f"_transit:\n  hmac:\n    k: {SHORT} and more\n",
+    "a kind without a digest": f"_transit:\n  hmac:\n    k: {SHORT} json\n",
+    "in a list of names": f'{{"_transit": {{"unencrypted": [{{"k": "{SHORT}"}}]}}}}',
 }
 
 

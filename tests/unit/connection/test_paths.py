@@ -13,12 +13,11 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transpo
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import mount_problem, path_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_document, pointing
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     VarsFile,
-    check_document,
     interpret,
     parse,
-    pointing,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_ownership
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
     VarsFile,
-    check_ownership,
     fingerprint_input,
     interpret,
     name_problems,
@@ -84,8 +84,8 @@ NAMELESS = f"the value of an entry without a valid name {PLAIN}"
         ("_transit: 3", "_transit must be a mapping with format, backend, key and hmac."),
         ("_transit:", "_transit must be a mapping with format, backend, key and hmac."),
         ("_transit: {hmac: 3}", "_transit must be a mapping with format, backend, key and hmac."),
-        ("_transit: {format: 2}", "has an unknown format. This version knows only format 1."),
-        (f"_transit: {{format: {SECRET}}}", "has an unknown format. This version knows only format 1."),
+        ("_transit: {format: 3}", "has an unknown format. This version knows only formats 1 and 2."),
+        (f"_transit: {{format: {SECRET}}}", "has an unknown format. This version knows only formats 1 and 2."),
         (f"_transit: {{hmac: {{a: {SECRET}}}}}", "the hmac of a is damaged. Remove that line from the file."),
         *(
             (f"_transit: {{{name}: {value}}}", f"_transit.{name}: it must be text: put it in quotes.")
@@ -124,7 +124,7 @@ def test_what_is_not_encrypted_vars_file_is_refused(text: str, message: str) -> 
         (f'{{"a": "{sealed()}", "a": "{sealed()}"}}', "contains a duplicate entry."),
         (f'{{"{SECRET}": "{sealed()}"}}', NAMELESS),
         ('{"_transit": []}', "_transit must be a mapping with format, backend, key and hmac."),
-        ('{"_transit": {"format": "2"}}', "has an unknown format. This version knows only format 1."),
+        ('{"_transit": {"format": "3"}}', "has an unknown format. This version knows only formats 1 and 2."),
     ],
 )
 def test_json_is_held_to_the_same(text: str, message: str) -> None:

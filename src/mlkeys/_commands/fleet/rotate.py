@@ -24,6 +24,7 @@ from mlkeys._commands.fleet.rotation import (
     chosen,
     follows,
     proof_of,
+    variable_of,
     variables_of,
 )
 from mlkeys._commands.fleet.targets import Fleet, alongside, for_fleets, with_one_name_each
@@ -361,9 +362,13 @@ def _confirm_losses(rotations: Sequence[Rotation], options: Options, environment
         raise MlkeysError("Nothing was changed.")
 
 
+# A variable, or the path of a leaf below it.
+_SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_%-]+)*")
+
+
 def _named(secrets: Sequence[str]) -> None:
     for name in secrets:
-        if not name.isidentifier():
+        if not _SECRET.fullmatch(name):
             raise MlkeysError(f"--replace {name}: this is not the name of a secret.")
 
 
@@ -371,7 +376,7 @@ def _new_values(names: Sequence[str]) -> dict[str, str]:
     """The new values of leaked secrets, as environment variables."""
     values = {}
     for name in names:
-        variable = name.upper()
+        variable = variable_of(name)
         if not os.environ.get(variable):
             if not sys.stdin.isatty():
                 raise MlkeysError(f"The new value of {name} is missing: set {variable}.")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,6 +72,11 @@ class Options(TypedDict):
     backup_dir: Path | None
     backup_recipients: tuple[str, ...]
     dry_run: bool
+
+
+def variable_of(name: str) -> str:
+    """The environment variable for the new value of a secret; of nested data, the name is a path."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", name).upper()
 
 
 def chosen(fleets: Sequence[Fleet], names: Sequence[str], replaced: Sequence[str]) -> list[Rotation]:
@@ -237,7 +243,9 @@ def variables_of(rotation: Rotation, options: Options, proofs: Mapping[str, Proo
         "trim": ((options["trim"] and may_trim) or options["trim_anyway"]) or None,
         "trim_anyway": options["trim_anyway"] or None,
         "recover": options["recover"] or None,
-        "secrets": {name: f"{{{{ lookup('ansible.builtin.env', '{name.upper()}') }}}}" for name in rotation.replaced}
+        "secrets": {
+            name: f"{{{{ lookup('ansible.builtin.env', '{variable_of(name)}') }}}}" for name in rotation.replaced
+        }
         or None,
         # The playbook runs in another folder.
         "backup_dir": str(folder.resolve()) if (folder := options["backup_dir"]) else None,

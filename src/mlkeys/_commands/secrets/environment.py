@@ -11,6 +11,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._shared.shapes import steering_problem
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NO_WORD = re.compile(r"[^A-Za-z0-9_]+")
 # Without these, hardly a program starts or is found.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TERM", "TZ")
 #: Options of a login, besides the secret ones: without those, they are useless or misleading.
@@ -71,7 +72,9 @@ def variables(names: Iterable[str], template: str, given: Mapping[str, str]) -> 
         raise MlkeysError(f"--env-name '{template}' must contain {{name}} or {{NAME}}.")
     found: dict[str, str] = {}
     for name in names:
-        variable = given.get(name) or template.replace("{name}", name).replace("{NAME}", name.upper())
+        # The path of a secret in nested data.
+        word = _NO_WORD.sub("_", name)
+        variable = given.get(name) or template.replace("{name}", word).replace("{NAME}", word.upper())
         if not _VARIABLE.fullmatch(variable):
             raise MlkeysError(f"'{variable}', for the secret '{name}', is not a name for a variable.")
         if name not in given and (problem := steering_problem(variable)):

@@ -14,6 +14,8 @@ from mlkeys._shared.schema import METADATA, VARS_FILE_SUFFIXES
 from mlkeys._system import replacing
 
 _IN_YAML = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)[ ]?:(?=[ \n])", re.MULTILINE)
+_NESTED = re.compile(r"[\"' ]format[\"']?[ ]?: ?[\"']?2\b")
+_PATH = re.compile(r"([A-Za-z_][A-Za-z0-9_.%-]*)[\"']?[ ]?:[ ]?[\"']?vault:v")
 _IN_JSON = re.compile(r"\"([A-Za-z_][A-Za-z0-9_]*)\"[ ]?:[ ]?\"vault:v")
 
 
@@ -51,5 +53,9 @@ def names_in(text: str) -> list[str]:
 
     Whoever presses the tab key must not wait for the file to be loaded, nor run what its writer thought of.
     """
+    kind = _NESTED.search(text)
+    if kind:
+        # The leaves of nested data have their paths there.
+        return list(dict.fromkeys(_PATH.findall(text, text.rfind("hmac"))))
     found = _IN_YAML.findall(text) or _IN_JSON.findall(text)
     return [name for name in dict.fromkeys(found) if name != METADATA]

@@ -34,14 +34,16 @@ def command(file: Path, old: str, new: str, *, as_json: bool) -> None:
       mlkeys rename keys.transit.yml openai_key openai_api_key
     """
     aim = target(file, None, None)
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded
+
     check_known([old], aim.file.entries, file)
     if new in aim.file.entries:
         raise MlkeysError(f"{file} already has an entry '{new}'. Remove it first: mlkeys unset {file} {new}")
     with collection.connected() as client:
         stored = Secret(old, file, replace(aim.file, backend=aim.backend, key=aim.key))
         try:
-            value = plaintexts(client, [stored])[old].decode()
-        except UnicodeDecodeError:
+            value = decoded(plaintexts(client, [stored])[old])
+        except ValueError:
             raise MlkeysError(f"{old} is not UTF-8 text. Encrypt it again under the new name.") from None
         aim.write(client, aim.planned(client, {new: value}, purge=False), removed=[old])
     change = Change(old, "removed", f"renamed to {new}", stored.version)

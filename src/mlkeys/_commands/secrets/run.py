@@ -112,7 +112,8 @@ def command(
 ) -> None:
     """Run COMMAND with secrets in its environment.
 
-    Each secret of the encrypted vars files (*.transit.yml) becomes a variable: openai_api_key becomes OPENAI_API_KEY.
+    Each secret of the encrypted vars files (*.transit.yml) becomes a variable: openai_api_key becomes OPENAI_API_KEY,
+    and of nested data providers.openai.api_key becomes PROVIDERS_OPENAI_API_KEY.
     They are decrypted with one request for each key. Then COMMAND replaces mlkeys: it has the same process ID, signals
     and terminal, and its exit status is that of this command. Nothing is written to a disk, and no other process holds
     the secrets. Core dumps are turned off.

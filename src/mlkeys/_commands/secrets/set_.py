@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -24,6 +25,13 @@ from mlkeys._system import collection
 @click.option("--key", metavar="NAME", help="Key for a new file.")
 @click.option("--backend", metavar="PATH", help="Path of the Transit engine for a new file. Default: transit.")
 @click.option("--create-key", is_flag=True, help="Create the engine and a derived key first, if they do not exist.")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="json: the value is a number, true, false, null, {} or [], in a file for nested data. Default: text.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @failing_plainly
 def command(
@@ -32,6 +40,7 @@ def command(
     from_env: str | None,
     key: str | None,
     backend: str | None,
+    kind: str,
     *,
     create_key: bool,
     as_json: bool,
@@ -42,6 +51,9 @@ def command(
     one newline at the end is removed. All other entries, the comments and the order of FILE are kept. Creates FILE if
     needed.
 
+    In a file for nested data (format 2), NAME is a path, such as providers.openai.api_key or tags.0. A new file is one
+    if NAME has a dot, or with --type json. Put --type json for what is not text.
+
     The token needs the capability update on encrypt, hmac and verify of the key. It needs no right to decrypt. With
     --create-key, it also needs read on the key, and for what is missing the right to create it.
 
@@ -49,10 +61,13 @@ def command(
     Examples:
       mlkeys set keys.transit.yml openai_api_key
       pass show openai | mlkeys set keys.transit.yml openai_api_key
+      mlkeys set keys.transit.yml providers.openai.api_key
       mlkeys set keys.transit.yml openai_api_key --from-env OPENAI_API_KEY --key ml-api-key --create-key
     """
     aim = target(file, key, backend)
-    value = _value(name, from_env)
+    value: object = _value(name, from_env)
+    if kind == "json":
+        value = _parsed(str(value))
     with collection.connected() as client:
         if create_key and (created := aim.create_key(client)):
             click.echo(f"Created {' and '.join(created)}.", err=True)
@@ -67,6 +82,20 @@ def command(
         click.echo(f"{file} already holds this value of {name}.", err=True)
     else:
         show([(change, "") for change in changes], str(file))
+
+
+def _parsed(text: str) -> object:
+    """
+    Raises:
+        MlkeysError: it is not JSON, or nested.
+    """
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        raise MlkeysError("The value is not JSON.") from None
+    if isinstance(value, (dict, list)) and value:
+        raise MlkeysError("The value is nested: set each of its secrets by its path, or use 'mlkeys edit'.")
+    return value
 
 
 def _value(name: str, variable: str | None) -> str:

@@ -36,6 +36,8 @@ def command(file: Path, name: str | None, *, reveal: bool, force: bool, as_json:
     Values are masked, and nothing is decrypted, unless you add --reveal. Values are only written to a terminal, unless
     you add --force. With NAME and --reveal, the output is the value alone, with a newline on a terminal only.
 
+    Of nested data (format 2), NAME is the path of a secret, or of data around secrets.
+
     With --reveal, the token needs the capability update on decrypt of the key.
 
     \b
@@ -52,8 +54,8 @@ def command(file: Path, name: str | None, *, reveal: bool, force: bool, as_json:
         values = plaintexts(connect(), secrets) if reveal else {}
     if as_json:
         click.echo(json.dumps([_facts(secret, values) for secret in secrets], indent=2))
-    elif name and reveal:
-        sys.stdout.buffer.write(values[name] + (b"\n" if sys.stdout.isatty() else b""))
+    elif name in values:
+        sys.stdout.buffer.write(values[str(name)] + (b"\n" if sys.stdout.isatty() else b""))
     else:
         _table(secrets, {name: value.decode(errors="replace") for name, value in values.items()})
 

@@ -11,7 +11,7 @@ import click
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.names import complete
 from mlkeys._commands.vars_file.writes import Change, show, show_as_json, target
-from mlkeys._stored.secrets import check_known
+from mlkeys._stored.secrets import named
 
 
 @click.command("unset")
@@ -28,16 +28,17 @@ from mlkeys._stored.secrets import check_known
 def command(file: Path, names: tuple[str, ...], *, as_json: bool) -> None:
     """Remove secrets from FILE, an encrypted vars file. The provider still accepts them: revoke them there.
 
-    Needs no server, unless FILE points to a KV document.
+    Of nested data (format 2), NAME is the path of a secret, or of data around secrets. Only the last elements of a list
+    can be removed. Needs no server, unless FILE points to a KV document.
 
     \b
     Examples:
       mlkeys unset keys.transit.yml old_api_key
     """
     aim = target(file, None, None)
-    check_known(names, aim.file.entries, file)
-    aim.remove(names)
-    entries = [aim.file.entries[name] for name in dict.fromkeys(names)]
+    paths = named(names, aim.file.entries, file)
+    aim.remove(paths)
+    entries = [aim.file.entries[path] for path in paths]
     changes = [Change(entry.name, "removed", "", entry.version) for entry in entries]
     if as_json:
         show_as_json(changes, file)

@@ -99,7 +99,9 @@ def _damaged(path: str, message: str) -> Finding:
 
 def _plain_value(path: str, text: str, name: Any, value: Any) -> Finding:
     # Anything but a variable's name might be a secret.
-    is_name = isinstance(name, str) and name.isascii() and name.isidentifier()
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import is_path
+
+    is_name = is_path(name)
     subject = name if is_name else "an entry without a valid name"
     where = (_line_of(text, name) if is_name else 1, 1)
     if isinstance(value, str) and value.strip().startswith("vault:v"):
@@ -109,11 +111,25 @@ def _plain_value(path: str, text: str, name: Any, value: Any) -> Finding:
 
 def _line_of(text: str, name: str) -> int:
     """The line of an entry. The fingerprints have the same names, with a larger indent."""
+    if "." in name:
+        return _line_of_leaf(text, name)
     for indent in ("", r" {0,4}", r".*"):
         found = re.search(rf"^{indent}[\"']?{re.escape(name)}[\"']?[ \t]*:", text, re.MULTILINE)
         if found:
             return text.count("\n", 0, found.start()) + 1
     return 1
+
+
+def _line_of_leaf(text: str, path: str) -> int:
+    """The line of a leaf of nested data: below those of the keys that lead to it."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import split
+
+    place = 0
+    for part in split(path):
+        key = re.compile(rf"(?m)(?:^|[{{,\[-])[ \t]*[\"']?{re.escape(str(part))}[\"']?[ \t]*:")
+        found = None if isinstance(part, int) else key.search(text, place)
+        place = found.end() if found else place
+    return text.count("\n", 0, place) + 1
 
 
 def _stored(file: VarsFile, text: str) -> StoredFile:

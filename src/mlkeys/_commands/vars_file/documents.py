@@ -43,7 +43,8 @@ def read(documents: Iterable[Document]) -> Iterator[StoredFile | Skipped]:
         MlkeysError: the server cannot be asked.
     """
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ServerError
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import check_document, interpret
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_document
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import interpret
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents
 
     wanted = {str(one): one for one in documents}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.vars_file.plaintext import merged, parsed, rendered
+from mlkeys._commands.vars_file.plaintext import merged, parsed, parsed_leaves, rendered
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._stored.secrets import answers
@@ -45,7 +46,8 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     While the editor is open, the plaintext is in a private file in memory (in XDG_RUNTIME_DIR or /dev/shm, if it is a
     tmpfs). The file is then overwritten and removed, even if a signal ends this command. Memory may be swapped to disk,
     so encrypt the swap space. Only changed values are encrypted. The other ciphertexts, the comments and the order of
-    FILE are kept. Removing most of the entries needs a confirmation.
+    FILE are kept. Removing most of the entries needs a confirmation. In a file of format 2, nested data and the types
+    of YAML are kept.
 
     Set the editor with VISUAL or EDITOR. Vim runs without swap, backup, undo and viminfo files. Files that other
     editors create beside the plaintext are removed with it; files that they create elsewhere are not.
@@ -80,7 +82,7 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
 
 
 def _decrypted(aim: Target) -> dict[str, str]:
-    """The secrets of the file. Fails if there is no key to encrypt new ones with.
+    """The secrets of the file; those of nested data as JSON. Fails if there is no key to encrypt new ones with.
 
     Raises:
         MlkeysError: a value does not decrypt, or is not text.
@@ -90,7 +92,7 @@ def _decrypted(aim: Target) -> dict[str, str]:
         results = answers(client, aim.backend, aim.key, list(aim.file.entries.values()))
     secrets, problems = {}, []
     for name, result in results.items():
-        secret, problem = _text(result)
+        secret, problem = _json(result) if aim.is_nested else _text(result)
         if secret is None:
             problems.append(f"  {name}: {problem}")
         else:
@@ -114,10 +116,51 @@ def _text(result: bytes | str) -> tuple[str | None, str]:
         return None, "it is not UTF-8 text"
 
 
+def _json(result: bytes | str) -> tuple[str | None, str]:
+    """The same for a leaf of nested data. As JSON, a number differs from the text that looks like it, and from 1.0."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded
+
+    if isinstance(result, str):
+        return None, result
+    try:
+        return json.dumps(decoded(result)), ""
+    except ValueError:
+        return None, "it is neither text nor JSON as the file says"
+
+
+def _shown(aim: Target, secrets: Mapping[str, str]) -> str:
+    """The text to edit.
+
+    Raises:
+        MlkeysError: a list has elements that are not secrets, so the others would have other places.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import clashes, nested
+
+    if not aim.is_nested:
+        return rendered(secrets, str(aim.path))
+    if apart := clashes(secrets):
+        raise MlkeysError(
+            f"{aim.path}: {', '.join(apart)} has elements without encryption, which are not shown here. Use 'mlkeys "
+            "set' and 'mlkeys unset'."
+        )
+    return rendered(nested({name: json.loads(value) for name, value in secrets.items()}), str(aim.path))
+
+
+def _understood(aim: Target, text: str) -> dict[str, str]:
+    """The secrets in the edited text, as `_decrypted` has them.
+
+    Raises:
+        MlkeysError: it has errors.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import leaf_problems, name_problems
+
+    if not aim.is_nested:
+        return parsed(text, name_problems)
+    return {name: json.dumps(value) for name, value in parsed_leaves(text, leaf_problems).items()}
+
+
 def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> tuple[Change, ...]:
     """Let the user edit until the text can be written, or the user gives up."""
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import name_problems
-
     editor = chosen_editor(os.environ)
     if not is_known(editor):
         click.echo(
@@ -125,14 +168,14 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
             "files.",
             err=True,
         )
-    _put(buffer, rendered(before, str(aim.path)))
+    _put(buffer, _shown(aim, before))
     while True:
         status = guard.edit(editor, buffer, os.environ)
         if status:
             raise MlkeysError(f"The editor failed with status {status}. {aim.path} is unchanged.")
         try:
             text = _taken(buffer)
-            after = parsed(text, name_problems)
+            after = _understood(aim, text)
             if after == before:
                 return ()
             with guard.waiting():
@@ -195,7 +238,8 @@ def _written(aim: Target, secrets: Mapping[str, str], guard: Guard) -> tuple[Cha
     # A new login: editing may have taken longer than a token lives.
     with collection.connected() as client:
         with guard.waiting():
-            planned = aim.planned(client, secrets, purge=True)
+            values = {name: json.loads(value) if aim.is_nested else value for name, value in secrets.items()}
+            planned = aim.planned(client, values, purge=True)
         aim.write(client, planned)
     return planned.changes
 

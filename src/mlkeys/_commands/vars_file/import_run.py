@@ -18,6 +18,7 @@ import click
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import assigns
+from mlkeys._import.data import Nesting
 from mlkeys._import.names import shown_by_name
 from mlkeys._import.selection import Selection, Wishes, select
 from mlkeys._import.values import Source, Value, refuse
@@ -55,6 +56,11 @@ _OPTIONS = (
     ),
     click.option("--prefix", default="", metavar="TEXT", help="Prefix for variable names."),
     click.option("--flatten", is_flag=True, help="Import nested values, as parent_child and parent_0."),
+    click.option(
+        "--nested",
+        is_flag=True,
+        help="Import nested values, numbers and booleans as they are, into a file of format 2.",
+    ),
     click.option("--as-text", is_flag=True, help="Import numbers, booleans and dates as text."),
     click.option("--skip-empty", is_flag=True, help="Skip values that are empty."),
     click.option("--literal", is_flag=True, help="Import references and templates as literal text."),
@@ -126,8 +132,8 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
     # A core dump would contain the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     dry_run, may_replace = options["dry_run"], options["replace"]
-    wishes = _wishes(options)
     aim = target(options["file"], options["key"], options["backend"])
+    wishes = _wishes(options)
     source = read(wishes)
     source = replace(source, values=shown_by_name(source.values))
     selection = select(source, wishes)
@@ -189,7 +195,15 @@ def _wishes(options: Mapping[str, Any]) -> Wishes:
         skip_empty=options["skip_empty"],
         literal=options["literal"],
         comments=options["comments"],
+        nested=_nesting() if options["nested"] else None,
     )
+
+
+def _nesting() -> Nesting:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import leaf_problems
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import joined
+
+    return Nesting(joined, lambda path: "; ".join(leaf_problems([path])))
 
 
 def _decided(change: Change, may_replace: bool) -> Change:

@@ -66,7 +66,8 @@ def _merged(texts: Sequence[str], name: str) -> str | None:
 
     with collection.in_plain_words():
         files = [parse(text, name) for text in texts]
-        if not of_one_key(*files) or _comments(theirs) - _comments(ours) - _comments(base):
+        is_open_changed = files[2].open not in (files[0].open, files[1].open)
+        if not of_one_key(*files) or is_open_changed or _comments(theirs) - _comments(ours) - _comments(base):
             # What is beside the entries must not be lost.
             return None
         merged = merge(*files)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from mlkeys._errors import MlkeysError
+from mlkeys._import.data import parts_of, typed
 from mlkeys._import.values import NOTHING, SCALARS, TEXT, Value
 from mlkeys._import.yaml_source import yaml_values
 
@@ -23,8 +24,8 @@ _WIDTH = 1_000_000_000
 NameProblems = Callable[[Sequence[str]], list[str]]
 
 
-def rendered(secrets: Mapping[str, str], path: str) -> str:
-    """The text with the secrets of a file."""
+def rendered(secrets: Mapping[str, object], path: str) -> str:
+    """The text with the secrets of a file, or with nested data."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -82,6 +83,32 @@ def parsed(text: str, name_problems: NameProblems) -> dict[str, str]:
 
 
 _AS_A_BLOCK = "put a value of several lines below `name: |`, with two spaces before each of its lines"
+
+
+def parsed_leaves(text: str, name_problems: NameProblems) -> dict[str, object]:
+    """The leaves of nested data in such a text, by path, with values as YAML reads them.
+
+    Raises:
+        MlkeysError: as for `parsed`.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import clashes, joined
+
+    found: dict[str, Value] = {}
+    problems = []
+    for value in _values(text):
+        path = joined(parts_of(value))
+        wrong = name_problems([path])
+        if not wrong and path in found:
+            wrong = [f"{path} is already defined in line {found[path].line}"]
+        if not wrong and value.kind not in (TEXT, NOTHING, *SCALARS):
+            wrong = [f"{path} must be text (quote it)"]
+        problems += [f"  line {value.line}: {problem}" for problem in wrong[:1]]
+        found.setdefault(path, value)
+    problems += [f"  line {line}: {problem}" for line, problem in _lost(text)]
+    problems += [f"  {path} is defined twice" for path in clashes(found)]
+    if problems:
+        raise MlkeysError("\n".join(dict.fromkeys(["The text has errors:", *problems])))
+    return {path: typed(value) for path, value in found.items()}
 
 
 def _values(text: str) -> list[Value]:

@@ -111,22 +111,41 @@ class Target:
         apply_key(transit, request, plan_request(request, found, run))
         return [*created, f"the key {self.key}"]
 
-    def planned(self, client: Client, secrets: Mapping[str, str], *, purge: bool) -> Planned:
-        """The changes that make the file hold these secrets. Nothing is written, neither here nor on the server."""
+    @property
+    def is_nested(self) -> bool:
+        """Whether the file holds nested data, and values that are not texts."""
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import NESTED
+
+        return self.file.format == NESTED
+
+    def planned(self, client: Client, secrets: Mapping[str, object], *, purge: bool) -> Planned:
+        """The changes that make the file hold these secrets. Nothing is written, neither here nor on the server.
+
+        Raises:
+            MlkeysError: a secret would take the place of others that nobody removes.
+        """
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import plan_vars
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import (
             VarsRequest,
+            checked_leaves,
             checked_secrets,
         )
 
+        nests = any("." in name for name in secrets)
         request = VarsRequest(
             backend=self.backend,
             key=self.key,
             fingerprint_key=self.file.fingerprint_key or self.key,
-            secrets=checked_secrets(secrets),
+            secrets=checked_leaves(secrets) if nests or self.is_nested else checked_secrets(secrets),
             purge=purge,
+            nests=nests,
         )
         plan = plan_vars(client, request, self.file).without_upkeep()
+        if plan.request.gone and not purge:
+            raise MlkeysError(
+                f"{self.path} holds {', '.join(plan.request.gone)}, which cannot stay beside {', '.join(secrets)}. "
+                "Remove what you do not need any more with 'mlkeys unset'."
+            )
         return Planned(tuple(Change(one.name, one.action, one.reason, one.after) for one in plan.changes), plan)
 
     def write(
@@ -157,11 +176,28 @@ class Target:
         Raises:
             ChangedMeanwhile: the file or the document was changed after it was read.
         """
+        self.change(self._edits(list(dict.fromkeys(names)), self.file.format))
+
+    def upgrade(self) -> None:
+        """Make the file, or the document, one for nested data. The same for what needs the server.
+
+        Raises:
+            ChangedMeanwhile: the file or the document was changed after it was read.
+        """
+        from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import NESTED
+
+        self.change(self._edits([], NESTED))
+
+    def _edits(self, removed: Sequence[str], kind: int) -> Edits:
         from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import Edits
 
-        edits = Edits(self.backend, self.key, self.file.fingerprint_key or self.key, {}, {}, list(dict.fromkeys(names)))
+        return Edits(self.backend, self.key, self.file.fingerprint_key or self.key, {}, {}, removed, kind)
+
+    def change(self, edits: Edits) -> None:
+        """Make changes that need nothing of a key."""
         if self.stored is None:
-            self._replace(None, edits)
+            with _collection.in_plain_words():
+                self._replace(None, edits)
             return
         with _collection.connected() as client:
             self._replace(client, edits)
@@ -195,7 +231,8 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
     if not path.parent.is_dir():
         raise MlkeysError(f"The folder {path.parent} does not exist. Create it first.")
     _collection.load()
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import check_ownership, parse
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.belonging import check_ownership
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import parse
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import read_document
 
     before = replacing.read(path)

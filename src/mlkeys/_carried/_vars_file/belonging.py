@@ -1,0 +1,1 @@
+../../../../plugins/module_utils/_vars_file/belonging.py

@@ -1,0 +1,37 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""`mlkeys upgrade`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlkeys._commands.errors import failing_plainly, show_json
+from mlkeys._commands.vars_file.writes import target
+
+
+@click.command("upgrade")
+@click.argument("file", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+@failing_plainly
+def command(file: Path, *, as_json: bool) -> None:
+    """Turn FILE, an encrypted vars file, into format 2, which also holds nested data, numbers and booleans.
+
+    Its ciphertexts, names and comments stay as they are. Releases of mlkeys without format 2 cannot read FILE any more.
+    Needs no server, unless FILE points to a KV document.
+
+    \b
+    Examples:
+      mlkeys upgrade keys.transit.yml
+      mlkeys set keys.transit.yml providers.openai.api_key
+    """
+    aim = target(file, None, None)
+    is_done = aim.is_nested
+    if not is_done:
+        aim.upgrade()
+    if as_json:
+        show_json({"file": str(file), "format": 2, "changed": not is_done})
+    else:
+        click.echo(f"{file} has format 2 already." if is_done else f"{file} now has format 2.", err=True)

@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The commands and the runtime with encrypted vars files of nested data."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlkeys._commands.secrets.names import names_in
+from mlkeys.runtime import UnknownSecret, secrets
+from tests.cdk.secrets.conftest import Invoke, Process
+from tests.cdk.stores import KEY, content
+
+FILE = "keys.transit.yml"
+DATA: dict[str, Any] = {
+    "providers": {
+        "openai": {"api_key": "sk-nested-canary-1Fg", "retries": 3, "ratio": 1.0, "beta": True, "proxy": None},
+        "keys": ["nested-canary-one", "nested-canary-two"],
+    },
+    "hf_token": "hf_nested_canary",
+}
+LEAVES = {
+    "providers.openai.api_key": "sk-nested-canary-1Fg",
+    "providers.openai.retries": "3",
+    "providers.openai.ratio": "1.0",
+    "providers.openai.beta": "true",
+    "providers.openai.proxy": "null",
+    "providers.keys.0": "nested-canary-one",
+    "providers.keys.1": "nested-canary-two",
+    "hf_token": "hf_nested_canary",
+}
+
+
+@pytest.fixture
+def nested(allow: Callable[..., None], invoke: Invoke, mount: str) -> Path:
+    """A file that `mlkeys set` made, leaf by leaf."""
+    allow("encrypt", "hmac", "verify", "decrypt")
+    for path, value in LEAVES.items():
+        kind = "json" if value in ("3", "1.0", "true", "null") else "text"
+        done = invoke("set", FILE, path, "--type", kind, "--key", KEY, "--backend", mount, stdin=value)
+        assert "canary" not in done.output
+    assert content(Path(FILE))["_transit"]["format"] == 2
+    return Path(FILE)
+
+
+def test_all_leaves_are_shown_with_what_they_decrypt_to(nested: Path, invoke: Invoke) -> None:
+    shown = json.loads(invoke("show", FILE, "--reveal", "--force", "--json").output)
+    assert {one["name"]: one["value"] for one in shown} == LEAVES
+    below = json.loads(invoke("show", FILE, "providers.keys", "--json").output)
+    assert [one["name"] for one in below] == ["providers.keys.0", "providers.keys.1"]
+    assert invoke("show", FILE, "providers.openai.retries", "--reveal", "--force").output == "3"
+    assert sorted(names_in(nested.read_text())) == sorted(LEAVES)
+    assert "8 of 8 secrets decrypt" in invoke("check", FILE).output
+    assert invoke("lint", FILE).output
+
+
+def test_a_program_gets_them_as_variables(nested: Path, process: Process) -> None:
+    code = "import os; print(os.environ['PROVIDERS_KEYS_1'], os.environ['PROVIDERS_OPENAI_RETRIES'], len(os.environ))"
+    done = process("run", "-f", FILE, "--only", "providers", "--no-inherit", "--", sys.executable, "-c", code)
+    words = done.stdout.decode().split()
+    assert words[:2] == ["nested-canary-two", "3"]
+
+
+def test_the_runtime_has_values_and_all_data(nested: Path) -> None:
+    found = secrets(FILE)
+    assert found["providers.openai.retries"] == "3"
+    assert found.value("providers") == DATA["providers"]
+    assert [type(found.value(f"providers.openai.{name}")) for name in ("retries", "ratio", "beta")] == [
+        int,
+        float,
+        bool,
+    ]
+    assert found.value("hf_token") == "hf_nested_canary"
+    with pytest.raises(UnknownSecret, match="provider"):
+        found.value("provider")
+    found.close()
+
+
+def test_leaves_are_renamed_and_removed_with_all_below(nested: Path, invoke: Invoke) -> None:
+    invoke("rename", FILE, "providers.openai.retries", "limits.retries")
+    assert secrets_of(invoke, "limits.retries") == "3"
+    invoke("unset", FILE, "providers.openai")
+    assert content(nested).keys() == {"providers", "limits", "hf_token", "_transit"}
+    assert content(nested)["providers"].keys() == {"keys"}
+    assert (
+        "Only the last elements of the list 'providers.keys'"
+        in invoke("unset", FILE, "providers.keys.0", status=1).output
+    )
+    said = invoke("set", FILE, "providers", stdin="x", status=1).output
+    assert "holds providers.keys.0, providers.keys.1, which cannot stay beside providers" in said
+    assert "would leave a gap" in invoke("set", FILE, "providers.keys.7", stdin="x", status=1).output
+    invoke("unset", FILE, "providers.keys.1")
+    assert len(content(nested)["providers"]["keys"]) == 1
+
+
+def secrets_of(invoke: Invoke, name: str) -> str:
+    return invoke("show", FILE, name, "--reveal", "--force").output
+
+
+def test_a_flat_file_is_nested_from_its_upgrade_on(stored: Path, invoke: Invoke) -> None:
+    before = stored.read_text()
+    said = invoke("set", FILE, "a.b", stdin="x", status=1).output
+    assert "mlkeys upgrade" in said
+    assert "must be text" in invoke("set", FILE, "a", "--type", "json", stdin="1", status=1).output
+    assert stored.read_text() == before
+    assert "now has format 2" in invoke("upgrade", FILE).output
+    assert stored.read_text() == before.replace("format: 1", "format: 2")
+    assert json.loads(invoke("upgrade", FILE, "--json").output)["changed"] is False
+    invoke("set", FILE, "a.b", stdin="x")
+    assert content(stored).keys() == {"openai_api_key", "gcp", "a", "_transit"}
+
+
+@pytest.mark.parametrize("value", ["{", '{"a": 1}', "nul"])
+def test_a_value_that_is_none_of_json(stored: Path, invoke: Invoke, value: str) -> None:
+    said = invoke("set", FILE, "a", "--type", "json", stdin=value, status=1).output
+    assert "not JSON" in said or "nested" in said
