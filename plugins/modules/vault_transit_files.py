@@ -36,8 +36,9 @@ options:
       state:
         description:
           - What is at the path.
-          - With V(absent), a folder is removed with all that is in it, whoever owns that. If it is not empty, and
-            another user may have renamed it to this path, it is left as it is, and the module fails.
+          - With V(absent), a folder is removed with all that is in it. If another user may have renamed it to this
+            path, and it is not empty, or has a folder of somebody else in it that is not empty, it is left as it is,
+            and the module fails.
           - With V(directory), the owner and the mode of a folder that exists change only if no other user may have
             renamed it to this path.
         type: str

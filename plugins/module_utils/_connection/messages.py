@@ -119,6 +119,15 @@ def _server_said(words: str) -> str:
     return f" The server said: {words.rstrip('.')}." if words else ""
 
 
+def reasons_in(errors: Any) -> list[str]:
+    """What a server says about an error: a list of texts, or what a gateway puts in its place."""
+    return [str(one) for outer in _inner(errors) for one in _inner(outer) if isinstance(one, (str, int, float))]
+
+
+def _inner(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
+
+
 def scrubbed(reason: str, body: Any) -> str:
     """The server's words without what was sent: some of its texts repeat the value that they complain about."""
     # The longest first: a short one may be the beginning of a long one, whose rest would stay.

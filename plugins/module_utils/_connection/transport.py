@@ -239,7 +239,7 @@ class Transport:
 
     def _refusal(self, request: Request, response: Response, content: Mapping[str, Any]) -> Failure:
         status = response.status_code
-        reasons = [messages.scrubbed(str(reason), request.body) for reason in _list(content.get("errors"))]
+        reasons = [messages.scrubbed(reason, request.body) for reason in messages.reasons_in(content.get("errors"))]
         error = messages.from_answer(request.method, request.path, status, reasons, self._namespace_of(request))
         error.item_errors = _item_errors(content, request.body)
         error.version = _version(content)
@@ -340,7 +340,7 @@ def _foreign(address: str, response: Response) -> TransitError:
 def _item_errors(content: Mapping[str, Any], body: Any) -> tuple[str, ...]:
     """The errors of a refused batch's items alone: the good items beside them hold plaintext."""
     results = _mapping(content.get("data")).get("batch_results")
-    errors = (str(_mapping(result).get("error") or "") for result in _list(results))
+    errors = (" ".join(messages.reasons_in(_mapping(result).get("error"))) for result in _list(results))
     return tuple(messages.scrubbed(error, body) for error in errors)
 
 

@@ -243,13 +243,10 @@ def _kind(mode: int) -> str:
 def _check_removed(folder: folders.Folder, name: str) -> None:
     """
     Raises:
-        UnsafeFile: somebody else may have renamed a folder to this name that only its owner may empty.
+        UnsafeFile: somebody else may have renamed a folder to this name that only its owner may empty, or one above it.
     """
-    descriptor = os.open(name, _FOLDER, dir_fd=folder.descriptor)
-    try:
-        _check_emptied(folder, descriptor)
-    finally:
-        os.close(descriptor)
+    if folder.tree is not None:
+        _walk(folder, name, remove=False)
 
 
 def _check_emptied(folder: folders.Folder, descriptor: int) -> None:
@@ -260,25 +257,28 @@ def _check_emptied(folder: folders.Folder, descriptor: int) -> None:
 def _remove(folder: folders.Folder, name: str) -> None:
     """A file, a link, or a folder with all that is in it, however deep. No link is followed.
 
-    One folder is open at a time: a tree may be deeper than a process may have folders open.
-
     Raises:
         ChangedMeanwhile: somebody else moved a folder.
-        UnsafeFile: as for `_check_removed`.
+        UnsafeFile: as for `_check_removed`, mostly before anything is removed.
     """
+    _check_removed(folder, name)
+    _walk(folder, name, remove=True)
+
+
+def _walk(folder: folders.Folder, name: str, *, remove: bool) -> None:
+    """One folder is open at a time: a tree may be deeper than a process may have folders open. Raises as `_remove`."""
     above: list[tuple[str, tuple[int, int], list[str]]] = []
     here, left = os.dup(folder.descriptor), [name]
     try:
         while left or above:
             if left:
                 entry = left.pop()
-                inner = _unlinked_or_opened(here, entry)
+                inner = _unlinked_or_opened(here, entry, remove=remove)
                 if inner is not None:
                     above.append((entry, _identity(here), left))
                     os.close(here)
                     here = inner
-                    if len(above) == 1:
-                        _check_emptied(folder, here)
+                    _check_emptied(folder, here)
                     left = os.listdir(here)
             else:
                 entry, outer, left = above.pop()
@@ -287,19 +287,21 @@ def _remove(folder: folders.Folder, name: str) -> None:
                 here = back
                 if _identity(here) != outer:
                     raise replacing.ChangedMeanwhile(errno.ESTALE, "it was changed by somebody else meanwhile")
-                os.rmdir(entry, dir_fd=here)
+                if remove:
+                    os.rmdir(entry, dir_fd=here)
     finally:
         os.close(here)
 
 
-def _unlinked_or_opened(folder: int, name: str) -> int | None:
-    """Remove what is not a folder. Returns the descriptor of a folder."""
+def _unlinked_or_opened(folder: int, name: str, *, remove: bool) -> int | None:
+    """Remove what is not a folder, if that is wanted. Returns the descriptor of a folder."""
     try:
         return os.open(name, _FOLDER, dir_fd=folder)
     except OSError as error:
         if error.errno not in (errno.ENOTDIR, errno.ELOOP):
             raise
-    os.unlink(name, dir_fd=folder)
+    if remove:
+        os.unlink(name, dir_fd=folder)
     return None
 
 

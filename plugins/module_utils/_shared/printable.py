@@ -32,9 +32,9 @@ def as_utf8(name: str) -> str:
 
 
 def all_printable(value: Any) -> Any:
-    """The same data with all of its texts printable."""
+    """The same data with each of its texts printable and on one line."""
     if isinstance(value, str):
-        return printable(value)
+        return one_line(value)
     if isinstance(value, dict):
         return {all_printable(name): all_printable(inner) for name, inner in value.items()}
     return [all_printable(inner) for inner in value] if isinstance(value, list) else value

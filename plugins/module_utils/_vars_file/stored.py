@@ -10,6 +10,7 @@ from typing import Callable
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import MOST_BYTES
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
@@ -88,9 +89,8 @@ def _check_control(document: VarsFile) -> None:
     Raises:
         InvalidOption: who may write a document, and not the repository, would decide where and how Ansible runs.
     """
-    controlling = ", ".join(
-        str(name) for name in [*document.plain, *document.open] if str(name).startswith(_CONTROLLING)
-    )
+    names = [str(name) for name in [*document.plain, *document.open]]
+    controlling = ", ".join(one_line(name) for name in names if name.startswith(_CONTROLLING))
     if controlling:
         raise InvalidOption(
             f"{document.path} sets {controlling} without encryption. That controls a run, which a document may not: "

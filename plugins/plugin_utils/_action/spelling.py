@@ -18,6 +18,25 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.options imp
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import printable
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 
+# Names of options in other modules, and what they are called in those of this collection.
+_ELSEWHERE = {
+    "approle": ("role", "name"),
+    "dest": ("path",),
+    "engine": ("backend",),
+    "file": ("path",),
+    "key": ("name",),
+    "key_name": ("key", "name"),
+    "mount": ("backend",),
+    "name": ("role", "key"),
+    "policies": ("token_policies", "policy"),
+    "role": ("name",),
+    "role_name": ("role", "name"),
+    "src": ("path",),
+    "text": ("content",),
+    "values": ("secrets",),
+    "vars": ("secrets",),
+}
+
 
 @functools.lru_cache(maxsize=None)
 def spec_of(module: str) -> Spec:
@@ -49,11 +68,17 @@ def _unknown(given: Mapping[Any, Any], spec: Spec, outer: str) -> Iterator[tuple
     known = _by_name(spec)
     for name, value in given.items():
         if name not in known:
-            yield f"{outer}{name}", did_you_mean(str(name).lower(), known)
+            yield f"{outer}{name}", _hint(str(name).lower(), known)
             continue
         inner: Spec = known[name].get("options") or {}
         for one in _mappings(value) if inner else ():
             yield from _unknown(one, inner, f"{outer}{name}.")
+
+
+def _hint(name: str, known: Mapping[str, Any]) -> str:
+    """What may be meant: what other modules call it, or what looks like it."""
+    other = next((own for own in _ELSEWHERE.get(name, ()) if own in known), "")
+    return f" Did you mean '{other}'?" if other else did_you_mean(name, known)
 
 
 def _by_name(spec: Spec) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import unknown_problem
+from mlkeys._shared.printable import one_line
 from mlkeys._shared.schema import VARS_FILE_SUFFIXES
 from mlkeys._system import collection
 
@@ -75,7 +76,8 @@ def stored_secrets(connect: Callable[[], Client], paths: Iterable[Path]) -> list
         with collection.in_plain_words():
             file = load(str(path), connect)
         if file.plain:
-            raise MlkeysError(f"{path} has values that are not encrypted: {', '.join(map(str, file.plain))}.")
+            names = ", ".join(one_line(str(name)) for name in file.plain)
+            raise MlkeysError(f"{path} has values that are not encrypted: {names}.")
         for name in file.entries:
             if name in found:
                 raise MlkeysError(f"'{name}' is in {found[name].path} and in {path}. Name one of the files with -f.")

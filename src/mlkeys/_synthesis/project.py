@@ -12,7 +12,7 @@ from pathlib import Path
 from mlkeys._constructs.host_config import HostConfig
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
-from mlkeys._shared.folders import Folder, folder_at
+from mlkeys._shared.folders import Folder, folder_at, opened
 from mlkeys._shared.reading import opened_to_read
 from mlkeys._shared.replacing import File, NewFile
 from mlkeys._synthesis import former_files
@@ -62,11 +62,11 @@ def write(files: Mapping[str, str], outdir: Path) -> None:
     _check_links(outdir, stale)
     changed = [name for name in _manifest_last(files) if _read(outdir / name) != files[name]]
     try:
-        outdir.mkdir(parents=True, exist_ok=True)
+        _make_folder(outdir)
         with _staging(outdir) as folder, ExitStack() as stack:
             staged = {}
             for name in changed:
-                (outdir / name).parent.mkdir(parents=True, exist_ok=True)
+                _make_folder((outdir / name).parent)
                 staged[name] = stack.enter_context(NewFile(folder, _MODE))
                 staged[name].write(files[name].encode(), flush=False)
                 # There may be more of them than a process may have open.
@@ -95,11 +95,24 @@ def _place(new: NewFile, path: Path) -> None:
         new.place(file, flush=False)
 
 
+def _make_folder(path: Path, mode: int = 0o777) -> None:
+    """Create a folder that does not exist, and those above it, but behind no link that somebody else has put there."""
+    if path.is_dir():
+        return
+    _make_folder(path.parent)
+    with opened(str(path)) as (above, name):
+        try:
+            os.mkdir(name, mode, dir_fd=above.descriptor)
+        except FileExistsError:
+            if not path.is_dir():
+                raise
+
+
 @contextmanager
 def _staging(outdir: Path) -> Iterator[Folder]:
     """A folder for files on their way. (`tempfile` would take as long to import as a small app takes to be made.)"""
     path = outdir / f".mlkeys-{os.urandom(8).hex()}"
-    path.mkdir(mode=0o700)
+    _make_folder(path, 0o700)
     try:
         with folder_at(str(path)) as folder:
             yield folder

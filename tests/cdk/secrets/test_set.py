@@ -37,6 +37,17 @@ def test_values_come_from_standard_input_or_a_variable(
     assert content(stored)["gcp"] == before["gcp"], "other entries stay as they are"
 
 
+def test_no_name_and_no_value_in_a_table_controls_the_terminal(stored: Path, invoke: Invoke, allow: Allow) -> None:
+    allow("encrypt", "hmac", "verify", "decrypt")
+    invoke("set", str(stored), "gcp", stdin="one\x1b[2Jtwo\x9b31m")
+    shown = invoke("show", str(stored), "--reveal", "--force").output
+    assert "one\\x1b[2Jtwo\\x9b31m" in shown
+    assert invoke("show", str(stored), "gcp", "--reveal", "--force").output == "one\x1b[2Jtwo\x9b31m"
+    with stored.open("a") as file:
+        file.write('"\\e[2J\\nError: fatal": plain\n')
+    assert "not encrypted: \\x1b[2J\\nError: fatal." in invoke("show", str(stored), status=1).output
+
+
 def test_the_same_value_again_changes_nothing(stored: Path, invoke: Invoke) -> None:
     before = stored.read_bytes()
     assert "already holds this value of gcp" in invoke("set", str(stored), "gcp", stdin=SECRETS["gcp"]).output

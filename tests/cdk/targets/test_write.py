@@ -15,6 +15,7 @@ from mlkeys import MlkeysError
 from mlkeys._synthesis import former_files
 from mlkeys._synthesis.project import differences, write, write_app
 from tests.cdk.apps import app_of, key_in, stack
+from tests.support.neighbour import ANOTHER, as_root
 
 FILES = {"a/b.txt": "one\n", "c.txt": "two\n", "manifest.json": json.dumps({"files": {"a/b.txt": "", "c.txt": ""}})}
 
@@ -49,6 +50,25 @@ def test_a_manifest_cannot_point_out_of_the_folder(tmp_path: Path) -> None:
     (out / "manifest.json").write_text(json.dumps({"files": {"../victim.txt": "", str(victim): ""}}))
     write(FILES, out)
     assert victim.read_text() == "keep"
+
+
+@as_root
+@pytest.mark.parametrize("link", ["out", "out/a", "out/manifest.json"])
+def test_nothing_is_written_or_created_behind_a_link_of_somebody_else(tmp_path: Path, link: str) -> None:
+    victim = tmp_path / "victim"
+    (tmp_path / link).parent.mkdir(exist_ok=True)
+    (tmp_path / link).symlink_to(victim)
+    os.chown(tmp_path / link, ANOTHER, ANOTHER, follow_symlinks=False)
+    os.chown(tmp_path, ANOTHER, ANOTHER)
+    if link == "out/manifest.json":
+        # A file takes the place of a link, and what it led to stays.
+        write(FILES, tmp_path / "out")
+        assert not victim.exists()
+        return
+    victim.mkdir()
+    with pytest.raises(MlkeysError, match=f"is a link of the user with ID {ANOTHER}, and is not followed"):
+        write({**FILES, "a/new/d.txt": ""}, tmp_path / "out")
+    assert list(victim.iterdir()) == []
 
 
 def test_a_link_in_the_folder_leads_to_no_removal_outside(tmp_path: Path) -> None:

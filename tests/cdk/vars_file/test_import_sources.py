@@ -630,6 +630,14 @@ def test_a_file_as_one_secret(bao: Bao, importing: Importing, text: str) -> None
         assert f"other: {why}" in importing("file", "other", status=1).stderr
 
 
+def test_a_private_key_with_a_passphrase_stays_as_it_is(bao: Bao, importing: Importing) -> None:
+    for number, text in enumerate((PEM.replace("PRIVATE", "ENCRYPTED PRIVATE"), f"Proc-Type: 4,ENCRYPTED\n\n{PEM}")):
+        Path(f"k{number}").write_text(text)
+        said = importing("file", f"k{number}").stderr
+        assert f" k{number} is a private key with a passphrase, which is needed as well. " in said
+        assert decrypted(bao, TARGET)[f"k{number}"] == text
+
+
 # Round trips
 
 

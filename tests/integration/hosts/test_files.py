@@ -234,6 +234,22 @@ def test_a_tree_of_root_that_another_user_may_have_renamed_is_not_removed(theirs
     assert [one["changed"] for one in place(*gone, check=check)["files"]] == [True, True]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("check", [False, True])
+def test_a_tree_of_root_is_not_removed_with_a_folder_above_it(theirs: Path, check: bool) -> None:
+    (theirs / "old").mkdir()
+    (theirs / "old" / "theirs").touch()
+    (theirs / "root").rename(theirs / "old" / "root")
+    for path in (theirs / "old", theirs / "old" / "theirs"):
+        os.chown(path, theirs.stat().st_uid, -1)
+    before = everything(theirs)
+    wanted = {"path": f"{theirs}/old", "state": "absent"}
+    assert f"{theirs}/old was left as it is: it belongs to the user with ID 0, and" in place(wanted, check=check).msg
+    assert everything(theirs) == before
+    (theirs / "old" / "root" / "key").unlink()
+    assert place(wanted, check=check).changed
+
+
 def test_missing_folders_above_a_folder_are_created_like_it(tmp_path: Path) -> None:
     made = {"path": f"{tmp_path}/a/b/c", "state": "directory", "parents": True, "mode": "0750"}
     predicted = place(made, check=True)

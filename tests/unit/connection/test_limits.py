@@ -246,6 +246,7 @@ def test_no_error_repeats_the_login_of_a_url() -> None:
 def test_control_characters_are_shown_as_escapes() -> None:
     assert printable("a\x1b[2Jb\r\x07\x9b\u202ec\nd é 鍵") == "a\\x1b[2Jb\\r\\x07\\x9b\\u202ec\nd é 鍵"
     assert all_printable({"\x1b": ["\x07", {"a": 1}]}) == {"\\x1b": ["\\x07", {"a": 1}]}
+    assert all_printable(["nl\nfatal: [h1]: FAILED"]) == ["nl\\nfatal: [h1]: FAILED"]
     assert InvalidOption("the file \x1b]0;x\x07").message == "the file \\x1b]0;x\\x07"
 
 

@@ -18,6 +18,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection import 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.adapter import Response
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Reply, _reply
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError, UnexpectedAnswer
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.messages import reasons_in
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.transport import Request, Transport
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
@@ -168,3 +169,19 @@ def test_any_body_gives_a_reply_or_an_error(content: dict[str, Any], status: int
     if failure is None:
         with contextlib.suppress(UnexpectedAnswer):
             _reply(found, "transit/encrypt/k")
+
+
+@pytest.mark.parametrize(
+    ("errors", "reasons"),
+    [
+        (["one", "two"], ["one", "two"]),
+        ("one", ["one"]),
+        ({"message": "one", "code": 7}, ["one", "7"]),
+        ([{"message": "one"}, ["two"], None], ["one", "two"]),
+        (None, []),
+        ({}, []),
+        ([[["too deep"]]], []),
+    ],
+)
+def test_what_a_gateway_says_in_place_of_a_list_is_a_reason(errors: object, reasons: list[str]) -> None:
+    assert reasons_in(errors) == reasons

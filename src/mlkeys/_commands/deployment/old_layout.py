@@ -16,7 +16,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
 from mlkeys._shared.schema import METADATA, mount_problem, name_problem
 from mlkeys._shared.yaml_limits import yaml_problem
-from mlkeys._system.replacing import read, replace
+from mlkeys._system.replacing import make_folder, read, replace
 from mlkeys._targets.state_names import FLOORS_FILE, FOLDER, VARS_SUFFIX, folder_of, vars_file_of
 
 # On hostile text, PyYAML also raises errors of its internals.
@@ -115,7 +115,7 @@ def _floors(text: str | None, path: Path) -> dict[str, int]:
 
 def _write(path: Path, text: str, before: str | None) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     except OSError as problem:
         raise MlkeysError(f"{path.parent} cannot be made: {problem.strerror}.") from None
     replace(path, text, before, PUBLIC if before is None else None)

@@ -20,7 +20,7 @@ from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record, parsed
 from mlkeys._shared.schema import METADATA
 from mlkeys._system import collection
-from mlkeys._system.replacing import bytes_of, read
+from mlkeys._system.replacing import bytes_of, make_folder, read
 from mlkeys._system.replacing import replace as written
 from mlkeys._targets.state_names import FOLDER, RECORD_FILE, VARS_SUFFIX, folder_of, vars_file_of
 
@@ -110,7 +110,7 @@ class StackState:
         self.record = record
         path = self.folder / RECORD_FILE
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
         except OSError as problem:
             raise MlkeysError(f"{path.parent} cannot be made: {problem.strerror}.") from None
         before = read(path)
@@ -255,7 +255,7 @@ def _renamed(app: Root, program: Path) -> Iterator[tuple[Stack, Path]]:
 def move(former: Path, own: Path) -> None:
     """Rename a folder of a stack, and say so."""
     try:
-        own.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(own.parent)
         former.rename(own)
     except OSError as problem:
         raise MlkeysError(f"{former} cannot be renamed to {own.name}: {problem.strerror}.") from None

@@ -33,6 +33,7 @@ from mlkeys._commands.progress import terminal
 from mlkeys._commands.project import json_option
 from mlkeys._commands.stacks import run_each
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.printable import printable
 
 
 def _serial(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -341,7 +342,7 @@ def _confirm_losses(rotations: Sequence[Rotation], options: Options, environment
         ran = _run(rotation, options, environment, None, dry_run=True)
         account = account_in(ran.stats)
         if account is None:
-            click.echo(ran.output, err=True)
+            click.echo(printable(ran.output), err=True)
             raise MlkeysError(
                 f"--trim-anyway: what {rotation} would lose could not be determined. Nothing was changed."
             )

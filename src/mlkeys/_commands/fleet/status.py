@@ -23,7 +23,7 @@ from mlkeys._commands.fleet.targets import Fleet, for_fleets
 from mlkeys._commands.progress import terminal
 from mlkeys._commands.project import json_option
 from mlkeys._errors import MlkeysError
-from mlkeys._shared.printable import all_printable
+from mlkeys._shared.printable import all_printable, printable
 from mlkeys._system import replacing
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _checked(fleet: Fleet, limit: str | None, older_than: int, login_within: int
         try:
             report = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
-            click.echo(run.output.rstrip(), err=True)
+            click.echo(printable(run.output.rstrip()), err=True)
             raise MlkeysError(f"The state of {fleet.name} could not be determined: {reason_in(run.output)}") from None
         # Paths on hosts are whatever their users made them.
         return FleetStatus(fleet.name, all_printable(report))

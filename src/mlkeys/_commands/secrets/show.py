@@ -17,6 +17,7 @@ import click
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.names import complete
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.printable import printable
 from mlkeys._stored.secrets import Secret, chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection
 
@@ -83,5 +84,7 @@ def _table(secrets: list[Secret], values: dict[str, str]) -> None:
     for heading in ("secret", "value", "version", "key"):
         table.add_column(heading, overflow="fold")
     for one in secrets:
-        table.add_row(*(Text(cell) for cell in (one.name, values.get(one.name, _MASK), f"v{one.version}", one.key)))
+        cells = (one.name, values.get(one.name, _MASK), f"v{one.version}", one.key)
+        # Whoever stored a value decides which characters are in it.
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     Console(highlight=False).print(table)

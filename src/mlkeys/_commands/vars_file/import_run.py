@@ -232,6 +232,20 @@ def _about_comments(selection: Selection) -> str:
     return f" Comments that assign a value, as a value that is commented out does, were not imported: at {names}."
 
 
+# A private key with a passphrase, in either form.
+_LOCKED = re.compile(r"-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED", re.MULTILINE)
+
+
+def _about_texts(texts: Mapping[str, str]) -> str:
+    """What may surprise whoever uses the values."""
+    ending = [name for name, text in texts.items() if text.find("\n") == len(text) - 1]
+    of_windows = any(texts[name].endswith("\r\n") for name in ending)
+    newline = "A newline (CRLF, as on Windows)" if of_windows else "A newline"
+    lines = f" {newline} ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
+    locked = [name for name, text in texts.items() if _LOCKED.search(text)]
+    return lines + "".join(f" {name} is a private key with a passphrase, which is needed as well." for name in locked)
+
+
 def _farewell(source: Source, selection: Selection, aim: Target, state: str, wishes: Wishes) -> str:
     """What to do with the source now, which is left to the user."""
     left = len(selection.left_out)
@@ -239,11 +253,6 @@ def _farewell(source: Source, selection: Selection, aim: Target, state: str, wis
         "1 of its values was skipped, and exists" if left == 1 else f"{left} of its values were skipped, and exist"
     )
     kept = f" {skipped} only there."
-    texts = {name: value.text for name, value in selection.chosen.items()}
-    ending = [name for name, text in texts.items() if text.find("\n") == len(text) - 1]
-    of_windows = any(texts[name].endswith("\r\n") for name in ending)
-    newline = "A newline (CRLF, as on Windows)" if of_windows else "A newline"
-    lines = f" {newline} ends {', '.join(ending)} and is a part of the value, as in the source." if ending else ""
     count = len(selection.chosen)
     values = "1 value" if count == 1 else f"{count} values"
     left_there = sum(len(value.comments) for value in selection.chosen.values())
@@ -251,7 +260,7 @@ def _farewell(source: Source, selection: Selection, aim: Target, state: str, wis
     notes = " Its comments were not imported (--comments)." if has_comments and not wishes.comments else ""
     if wishes.comments:
         notes = _about_comments(selection)
-    about = f"{kept if left else ''}{lines}{notes}"
+    about = f"{kept if left else ''}{_about_texts(selection.secrets)}{notes}"
     if source.path == "-":
         return f"{aim.path} now holds {values} from standard input.{about}"
     advice = source.advice_on_rest if left and source.advice_on_rest else source.advice

@@ -21,6 +21,8 @@ from mlkeys._targets.state_names import RECORD_FILE, vars_file_of
 Task = dict[str, Any]
 
 VARS = "mlkeys.transit.vault_transit_vars"
+# Unlike Ansible's own, it follows no link that somebody else has put there.
+FILES = "mlkeys.transit.vault_transit_files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ def reading(file: str) -> Task:
     }
 
 
+def removal(name: str, file: str) -> Task:
+    """Return the task that removes a file of this machine."""
+    return {"name": name, FILES: {"files": [{"path": path_template(file), "state": "absent"}]}}
+
+
 def folders(files: Iterable[str]) -> list[Task]:
     """Return the task that creates missing folders of ciphertexts."""
     paths = [path_expression(folder) for folder in sorted({file.rpartition("/")[0] for file in files})]
@@ -73,7 +80,7 @@ def folders(files: Iterable[str]) -> list[Task]:
     return [
         {
             "name": "Folders of ciphertexts",
-            "ansible.builtin.file": {"path": Template("{{ item }}"), "state": "directory", "mode": "0755"},
+            FILES: {"files": [{"path": Template("{{ item }}"), "state": "directory", "parents": True, "mode": "0755"}]},
             "loop": Template(f"{{{{ [{', '.join(paths)}] | reject('directory') }}}}"),
             # It is nothing that a deployment makes, and a prediction needs it too.
             "changed_when": False,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlkeys._constructs.inventory import Template
-from mlkeys._targets.ansible.hosts import FILES
+from mlkeys._targets.ansible.ciphertexts import FILES
 from mlkeys._targets.ansible.services import ROLE
 
 FILE = "left.yml"

@@ -15,7 +15,7 @@ from mlkeys._constructs.inventory import Template
 from mlkeys._model.element import Element
 from mlkeys._model.secret import GeneratedSecret
 from mlkeys._targets.ansible import lost, services
-from mlkeys._targets.ansible.ciphertexts import Task, is_there, reading
+from mlkeys._targets.ansible.ciphertexts import FILES, Task, is_there, reading
 from mlkeys._targets.ansible.content import content
 from mlkeys._targets.ansible.jinja import literal
 from mlkeys._targets.ansible.values import Values
@@ -27,7 +27,6 @@ PATHS_FILE = "paths.yml"
 
 #: They follow no link that a user of the host may have put there. Those of Ansible follow all.
 FILE = "mlkeys.transit.vault_transit_file"
-FILES = "mlkeys.transit.vault_transit_files"
 
 #: Text that looks like data stays text. Later versions of Ansible see to that, and warn of the option.
 _AS_TEXT = {

@@ -208,10 +208,15 @@ class AnsibleProject:
         written = f"lookup('ansible.builtin.file', playbook_dir ~ '/{OUTPUTS_FILE}')"
         task: Task = {
             "name": "Write outputs",
-            "ansible.builtin.copy": {
-                "content": Template(f"{{{{ {text} }}}}\n"),
-                "dest": path_template(OUTPUTS_FILE),
-                "mode": "0644",
+            ciphertexts.FILES: {
+                "files": [
+                    {
+                        "path": path_template(OUTPUTS_FILE),
+                        # Older cores make data of what is not marked by `string`, and escape a written \n.
+                        "content": Template(f"{{{{ ({text} ~ '\n') | string }}}}"),
+                        "mode": "0644",
+                    }
+                ]
             },
             # The module alone would take a quarter of the time of a run without changes.
             "when": Template(f"{is_there(OUTPUTS_FILE, negated=True)} or {written} != {text}"),
@@ -242,7 +247,7 @@ class AnsibleProject:
     def _destroy(self) -> Task:
         tasks = self._plan.absent_tasks(self._values)
         records: list[Task] = [
-            {"name": name, "ansible.builtin.file": {"path": path_template(file), "state": "absent"}}
+            ciphertexts.removal(name, file)
             for name, file in (
                 ("Outputs", OUTPUTS_FILE),
                 ("Minimum versions of rotations", self._values.state(FLOORS_FILE)),

@@ -20,7 +20,7 @@ from mlkeys._constructs.raw import AnsibleTask
 from mlkeys._model.element import Element, Resource
 from mlkeys._shared.schema import KEY_ATTRIBUTES, ON_ONLY
 from mlkeys._targets.ansible import ciphertexts, lost
-from mlkeys._targets.ansible.ciphertexts import is_there, path_expression, path_template
+from mlkeys._targets.ansible.ciphertexts import is_there, path_expression
 from mlkeys._targets.ansible.jinja import literal
 from mlkeys._targets.ansible.values import Values
 from mlkeys._targets.overrides import overridden
@@ -205,10 +205,7 @@ def absent_tasks_of(element: Element, values: Values) -> Iterator[Task]:
         force = Template("{{ force_keys | default(false) }}")
         yield {"name": f"Key {values.name(element)}", KEY: {**options, "state": "absent", "force": force}}
     elif isinstance(element, EncryptedVars):
-        yield {
-            "name": f"Ciphertexts {values.name(element)}",
-            "ansible.builtin.file": {"path": path_template(ciphertexts.file_of(element, values)), "state": "absent"},
-        }
+        yield ciphertexts.removal(f"Ciphertexts {values.name(element)}", ciphertexts.file_of(element, values))
     elif isinstance(element, Policy):
         options = {"name": values.view.text(str(element.name)), "state": "absent"}
         yield {"name": f"Policy {values.name(element)}", POLICY: options}
