@@ -570,8 +570,9 @@ def run_tests(session: nox.Session, core: str, *options: str) -> None:
     peer_collections(session)
     session.run(
         "pytest",
-        # One worker more than processors: tests also wait for servers. A worker that is done takes tests from another.
-        *("-n", str((os.cpu_count() or 1) + 1), "--dist=worksteal"),
+        # Two workers more than processors, since the longest tests wait for services half of their time. A worker that is
+        # done takes tests from another.
+        *("-n", str((os.cpu_count() or 1) + 2), "--dist=worksteal"),
         *tests_of(session.posargs or KINDS_OF_TESTS),
         *options,
         "--durations=15",
