@@ -143,16 +143,17 @@ def install(session: nox.Session, requirements: str, *, package: bool = False) -
 
 
 def quicken(session: nox.Session) -> None:
-    """Make Ansible quicker here: keep bytecode of modules, load filters before it forks, and collect garbage rarely.
+    """Make Ansible quicker here: keep bytecode and its own YAML, load filters before it forks, collect garbage rarely.
 
     Most of its processes end within a second.
     """
     for packages in Path(session.virtualenv.location).glob("lib/python*/site-packages"):
         (packages / "kept-bytecode").mkdir(exist_ok=True)
-        for name in ("kept_bytecode", "before_forks"):
+        for name in ("kept_bytecode", "kept_yaml", "before_forks"):
             shutil.copy2(ROOT / "tests" / "support" / "hosts" / f"{name}.py", packages)
         (packages / "quicken.pth").write_text(
-            "import kept_bytecode\nimport before_forks\nimport gc; gc.set_threshold(20000, 20, 50)\n", encoding="utf-8"
+            "import kept_bytecode\nimport kept_yaml\nimport before_forks\nimport gc; gc.set_threshold(20000, 20, 50)\n",
+            encoding="utf-8",
         )
 
 
@@ -205,6 +206,7 @@ def copy_checkout(target: Path, *paths: str) -> None:
 def lint(session: nox.Session) -> None:
     """Run linters, type checker, licence checks and documentation checks."""
     install(session, "lint", package=True)
+    quicken(session)
     environment = collection_environment(session)
     commands = [
         ["ruff", "check", "."],
@@ -236,6 +238,7 @@ def type_checked() -> list[str]:
 def docs(session: nox.Session) -> None:
     """Build the documentation site into .cache/site. Broken internal links are errors."""
     install(session, "docs", package=True)
+    quicken(session)
     environment = collection_environment(session)
     pages, site = ROOT / "docs" / "collection", CACHE / "site"
     shutil.rmtree(site, ignore_errors=True)
@@ -270,6 +273,7 @@ def record(session: nox.Session, target: Path) -> Path:
 def build(session: nox.Session) -> None:
     """Build the collection and the package twice, compare the results, and use them outside the checkout."""
     install(session, "build")
+    quicken(session)
     make_and_try(session, TRIAL)
     try_hook(session)
 
@@ -570,7 +574,7 @@ def run_tests(session: nox.Session, core: str, *options: str) -> None:
     peer_collections(session)
     session.run(
         "pytest",
-        # Two workers more than processors, since the longest tests wait for services half of their time. A worker that is
+        # Two workers more than processors, since the longest tests wait for services half of their time. One that is
         # done takes tests from another.
         *("-n", str((os.cpu_count() or 1) + 2), "--dist=worksteal"),
         *tests_of(session.posargs or KINDS_OF_TESTS),
