@@ -66,6 +66,36 @@ if others:
     runpy.run_module("pip", run_name="__main__")
 """
 
+# With uv, its environments get this instead, which does the same in a tenth of the time.
+GET_UV = """\
+import os, sysconfig
+folder = os.path.join(sysconfig.get_path("purelib"), "pip")
+os.mkdir(folder)
+with open(os.path.join(folder, "__main__.py"), "w") as program:
+    program.write('''
+import os, shutil, subprocess, sys
+command, *words = [word for word in sys.argv[1:] if word not in ("--disable-pip-version-check", "-y")]
+if command == "uninstall":
+    assert words == ["pip"], words
+    shutil.rmtree(os.path.dirname(__file__))
+else:
+    assert command == "install", command
+    uv = [{uv!r}, "pip", "install", "--quiet", "--python", sys.executable, *words]
+    sys.exit(subprocess.run(uv, env={{**os.environ, **{settings!r}}}).returncode)
+''')
+"""
+
+# ansible-test imports each file with all that it imports, and so compiles most of them a hundred times.
+COMPILED_ONCE = (
+    "from ansible.utils.collection_loader import _collection_finder, _to_text\n",
+    """\
+        import dataclasses, functools
+        once = functools.lru_cache(maxsize=None)(compile)
+        _collection_finder.compile = once
+        dataclasses.exec = lambda text, *names: exec(once(text, "<string>", "exec"), *names)
+""",
+)
+
 # Import every module of the package: the wheel must be complete, and declare all its dependencies.
 IMPORT_ALL = """\
 import importlib, pkgutil
@@ -113,16 +143,17 @@ def install(session: nox.Session, requirements: str, *, package: bool = False) -
 
 
 def quicken(session: nox.Session) -> None:
-    """Make Ansible quicker here: keep bytecode of modules, load filters before it forks, and collect garbage rarely.
+    """Make Ansible quicker here: keep bytecode and its own YAML, load filters before it forks, collect garbage rarely.
 
     Most of its processes end within a second.
     """
     for packages in Path(session.virtualenv.location).glob("lib/python*/site-packages"):
         (packages / "kept-bytecode").mkdir(exist_ok=True)
-        for name in ("kept_bytecode", "before_forks"):
+        for name in ("kept_bytecode", "kept_yaml", "before_forks"):
             shutil.copy2(ROOT / "tests" / "support" / "hosts" / f"{name}.py", packages)
         (packages / "quicken.pth").write_text(
-            "import kept_bytecode\nimport before_forks\nimport gc; gc.set_threshold(20000, 20, 50)\n", encoding="utf-8"
+            "import kept_bytecode\nimport kept_yaml\nimport before_forks\nimport gc; gc.set_threshold(20000, 20, 50)\n",
+            encoding="utf-8",
         )
 
 
@@ -175,6 +206,7 @@ def copy_checkout(target: Path, *paths: str) -> None:
 def lint(session: nox.Session) -> None:
     """Run linters, type checker, licence checks and documentation checks."""
     install(session, "lint", package=True)
+    quicken(session)
     environment = collection_environment(session)
     commands = [
         ["ruff", "check", "."],
@@ -206,6 +238,7 @@ def type_checked() -> list[str]:
 def docs(session: nox.Session) -> None:
     """Build the documentation site into .cache/site. Broken internal links are errors."""
     install(session, "docs", package=True)
+    quicken(session)
     environment = collection_environment(session)
     pages, site = ROOT / "docs" / "collection", CACHE / "site"
     shutil.rmtree(site, ignore_errors=True)
@@ -240,6 +273,7 @@ def record(session: nox.Session, target: Path) -> Path:
 def build(session: nox.Session) -> None:
     """Build the collection and the package twice, compare the results, and use them outside the checkout."""
     install(session, "build")
+    quicken(session)
     make_and_try(session, TRIAL)
     try_hook(session)
 
@@ -478,10 +512,33 @@ def sanity(session: nox.Session) -> None:
     del environment["ANSIBLE_COLLECTIONS_PATH"]
     installer = Path(environment["HOME"], ".ansible", "test", "cache", "get_pip_24_2.py")
     installer.parent.mkdir(parents=True, exist_ok=True)
-    installer.write_text(GET_PIP, encoding="utf-8")
+    installer.write_text(get_pip(session), encoding="utf-8")
+    compile_once(session)
     stage()
     session.chdir(STAGE)
     session.run("ansible-test", "sanity", "--local", "--color", "no", *session.posargs, env=environment)
+
+
+def get_pip(session: nox.Session) -> str:
+    """Return the program by which ansible-test gets what installs packages into its environments."""
+    # ansible-test passes no variables on. A file must not have those that can hold passwords.
+    secret = ("UV_DEFAULT_INDEX", "UV_EXTRA_INDEX", "UV_FIND", "UV_INDEX", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    if session.virtualenv.venv_backend != "uv" or any(name.upper().startswith(secret) for name in os.environ):
+        return GET_PIP
+    # In the home of the session, uv would find neither its settings nor its cache.
+    settings = {name: value for name in ("HOME", "SSL_CERT_DIR", "SSL_CERT_FILE") if (value := os.environ.get(name))}
+    return GET_UV.format(uv=shutil.which(nox.virtualenv.UV), settings=settings)
+
+
+def compile_once(session: nox.Session) -> None:
+    """Let ansible-test's test of imports compile each file once. What does not compile is reported as before."""
+    (importer,) = Path(session.virtualenv.location).glob(
+        "lib/python*/site-packages/ansible_test/_util/target/sanity/import/importer.py"
+    )
+    place, addition = COMPILED_ONCE
+    text = importer.read_text(encoding="utf-8")
+    if addition not in text:
+        importer.write_text(text.replace(place, place + addition), encoding="utf-8")
 
 
 def peer_collections(session: nox.Session) -> None:
@@ -517,8 +574,9 @@ def run_tests(session: nox.Session, core: str, *options: str) -> None:
     peer_collections(session)
     session.run(
         "pytest",
-        # One worker more than processors: tests also wait for servers. A worker that is done takes tests from another.
-        *("-n", str((os.cpu_count() or 1) + 1), "--dist=worksteal"),
+        # Two workers more than processors, since the longest tests wait for services half of their time. One that is
+        # done takes tests from another.
+        *("-n", str((os.cpu_count() or 1) + 2), "--dist=worksteal"),
         *tests_of(session.posargs or KINDS_OF_TESTS),
         *options,
         "--durations=15",

@@ -260,7 +260,8 @@ def _farewell(source: Source, selection: Selection, aim: Target, state: str, wis
     notes = " Its comments were not imported (--comments)." if has_comments and not wishes.comments else ""
     if wishes.comments:
         notes = _about_comments(selection)
-    about = f"{kept if left else ''}{_about_texts(selection.secrets)}{notes}"
+    texts = {name: value.text for name, value in selection.chosen.items()}
+    about = f"{kept if left else ''}{_about_texts(texts)}{notes}"
     if source.path == "-":
         return f"{aim.path} now holds {values} from standard input.{about}"
     advice = source.advice_on_rest if left and source.advice_on_rest else source.advice
