@@ -84,6 +84,8 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
     site.play(absent[:1], playbook="hosts")
     for name in HOSTS:
         assert site.hosts[name].run("id", "once").stdout
+    site.hosts["one"].run("sh", "-c", FAILING)
+    assert "plain.service" in failed_units(site)
     predicted = site.play(absent, "--check", playbook="hosts")
     assert changed(predicted) == changed(site.play(absent, playbook="hosts"))
     for name in HOSTS:
@@ -91,8 +93,21 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
         assert {path for path in left if re.search("mlkeys|once|plain|gone", path)} <= {"run/mlkeys-locks-0"}
         assert site.hosts[name].run("getent", "passwd", "once", "plain", "gone", check=False).stdout == ""
         assert site.hosts[name].run("getent", "group", "once", "plain", "gone", check=False).stdout == ""
+    assert failed_units(site) == ""
     assert site.secret_ids() == []
     assert changed(site.play(absent[:2], playbook="hosts")) == {"one": 0, "two": 0}
+
+
+# Ends the unit so that it stays in systemd's list of failed ones, also without its file.
+FAILING = """
+own=/run/systemd/system/plain.service.d
+mkdir "$own" && printf '[Service]\\nRestart=no\\n' > "$own/no.conf"
+systemctl daemon-reload && systemctl kill -s KILL plain && sleep 1; rm -r "$own"
+"""
+
+
+def failed_units(site: Site) -> str:
+    return site.hosts["one"].run("systemctl", "list-units", "--failed", "--plain", "--no-legend").stdout
 
 
 def one_line(text: str) -> str:
