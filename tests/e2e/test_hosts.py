@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
     for name in HOSTS:
         check_used_up_secret_id(site, name)
         check_plaintext(site, name)
+    check_plaintext_after_reboot(site)
     again = site.play([once, plain], **used_up)
     assert changed(again) == {"localhost": 0, "one": 0, "two": 0}
     assert sent(done.stdout) >= {
@@ -152,6 +154,18 @@ def check_plaintext(site: Site, name: str) -> None:
     modes = host.run("stat", "-c", "%a %U %G", "/etc/plain.env", "/etc/plain.yaml", "/etc/plain.json").stdout
     assert modes.splitlines() == ["600 plain plain", "600 plain plain", "640 root plain"]
     assert yaml.safe_load(host.run("cat", "/etc/plain.yaml").stdout) == {"b": [SECRETS["db_password"], "x"]}
+
+
+def check_plaintext_after_reboot(site: Site) -> None:
+    """The service starts again with what is on the disk, which knows no server."""
+    host = site.hosts["two"]
+    asking = host.run("grep", "-rlE", f"vault:v[0-9]|{site.bao.addr}|bao", "/etc/mlkeys/plain", check=False)
+    assert (asking.returncode, asking.stdout) == (1, "")
+    host.run("sh", "-c", "pkill -KILL -u plain; rm -rf /run/mlkeys/plain*; /etc/mlkeys/plain/service start")
+    deadline = time.monotonic() + 20
+    while len(site.got("two", "plain")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert site.got("two", "plain") == [SHA["hf_token"]] * 2
 
 
 def check_memory(site: Site, name: str) -> None:
