@@ -7,7 +7,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
+from mlkeys._synthesis.program import modules_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -212,9 +212,7 @@ def with_one_name_each(fleets: Sequence[Fleet]) -> list[Fleet]:
 def _sources(program: Path) -> list[str]:
     """The program, and the modules in its folder that it imported."""
     path = program.resolve()
-    modules = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] != "mlkeys"]
-    files = [Path(file).resolve() for module in modules if (file := getattr(module, "__file__", None))]
-    beside = {str(file) for file in files if file.is_relative_to(path.parent) and "site-packages" not in file.parts}
+    beside = {str(file.resolve()) for file in modules_of(program)}
     return [str(path), *sorted(beside - {str(path)})]
 
 
