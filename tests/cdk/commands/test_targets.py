@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlkeys._commands.fleet.targets import _sources, alongside
+from mlkeys._commands.fleet.targets import Fleet, _sources, alongside
+from mlkeys._errors import MlkeysError
 from mlkeys._synthesis.program import load
 
 PROGRAM = """
@@ -43,17 +44,34 @@ def test_the_modules_in_the_folder_of_a_program_belong_to_it(tmp_path: Path, *, 
 
 def test_a_project_beside_is_a_program_or_an_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    places = ["program", "inventory", "inventory/hosts.yml", "dynamic.py"]
     for place in ("program/app.py", "inventory/hosts.yml", "dynamic.py"):
         path = tmp_path / place
         path.parent.mkdir(exist_ok=True)
         path.write_text(PROGRAM.partition("from mlkeys")[1] + PROGRAM.partition("from mlkeys")[2])
     (tmp_path / "dynamic.py").chmod(0o755)
-    found = alongside(["program", "program/app.py", "inventory", "inventory/hosts.yml", "dynamic.py"])
+    found = [*alongside(places), *alongside(["program/app.py"])]
     assert [(one.name, one.generated, one.also) for one in found] == [
         ("program: one", True, "program"),
-        ("program/app.py: one", True, "program/app.py"),
         ("inventory", False, "inventory"),
         ("inventory/hosts.yml", False, "inventory/hosts.yml"),
         ("dynamic.py", False, "dynamic.py"),
+        ("program/app.py: one", True, "program/app.py"),
     ]
     assert not any(one.selected for one in found)
+    with pytest.raises(MlkeysError, match=r"--also \./dynamic\.py: this project is named already\."):
+        alongside(["./dynamic.py"], [Fleet("x", Path(), ["inventory", "dynamic.py"])])
+    with pytest.raises(MlkeysError, match=r"--also program/app\.py: this project is named already\."):
+        alongside(["inventory", "program", "program/app.py"])
+
+
+def test_an_inventory_of_another_project_has_the_settings_of_that_project(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "inventories").mkdir(parents=True)
+    inventory = tmp_path / "deep" / "inventories" / "hosts.yml"
+    inventory.touch()
+    [found] = alongside([str(inventory)])
+    assert (found.folder, found.inventories) == (inventory.parent, [str(inventory)])
+    (tmp_path / "deep" / "ansible.cfg").touch()
+    for path in (inventory, inventory.parent):
+        [found] = alongside([str(path)])
+        assert found.folder == tmp_path / "deep"
