@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
     for name in HOSTS:
         check_used_up_secret_id(site, name)
         check_plaintext(site, name)
+    check_plaintext_after_reboot(site)
     again = site.play([once, plain], **used_up)
     assert changed(again) == {"localhost": 0, "one": 0, "two": 0}
     assert sent(done.stdout) >= {
@@ -84,6 +86,8 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
     site.play(absent[:1], playbook="hosts")
     for name in HOSTS:
         assert site.hosts[name].run("id", "once").stdout
+    site.hosts["one"].run("sh", "-c", FAILING)
+    assert "plain.service" in failed_units(site)
     predicted = site.play(absent, "--check", playbook="hosts")
     assert changed(predicted) == changed(site.play(absent, playbook="hosts"))
     for name in HOSTS:
@@ -91,8 +95,21 @@ def test_services_start_change_their_modes_and_leave_nothing(site: Site) -> None
         assert {path for path in left if re.search("mlkeys|once|plain|gone", path)} <= {"run/mlkeys-locks-0"}
         assert site.hosts[name].run("getent", "passwd", "once", "plain", "gone", check=False).stdout == ""
         assert site.hosts[name].run("getent", "group", "once", "plain", "gone", check=False).stdout == ""
+    assert failed_units(site) == ""
     assert site.secret_ids() == []
     assert changed(site.play(absent[:2], playbook="hosts")) == {"one": 0, "two": 0}
+
+
+# Ends the unit so that it stays in systemd's list of failed ones, also without its file.
+FAILING = """
+own=/run/systemd/system/plain.service.d
+mkdir "$own" && printf '[Service]\\nRestart=no\\n' > "$own/no.conf"
+systemctl daemon-reload && systemctl kill -s KILL plain && sleep 1; rm -r "$own"
+"""
+
+
+def failed_units(site: Site) -> str:
+    return site.hosts["one"].run("systemctl", "list-units", "--failed", "--plain", "--no-legend").stdout
 
 
 def one_line(text: str) -> str:
@@ -137,6 +154,18 @@ def check_plaintext(site: Site, name: str) -> None:
     modes = host.run("stat", "-c", "%a %U %G", "/etc/plain.env", "/etc/plain.yaml", "/etc/plain.json").stdout
     assert modes.splitlines() == ["600 plain plain", "600 plain plain", "640 root plain"]
     assert yaml.safe_load(host.run("cat", "/etc/plain.yaml").stdout) == {"b": [SECRETS["db_password"], "x"]}
+
+
+def check_plaintext_after_reboot(site: Site) -> None:
+    """The service starts again with what is on the disk, which knows no server."""
+    host = site.hosts["two"]
+    asking = host.run("grep", "-rlE", f"vault:v[0-9]|{site.bao.addr}|bao", "/etc/mlkeys/plain", check=False)
+    assert (asking.returncode, asking.stdout) == (1, "")
+    host.run("sh", "-c", "pkill -KILL -u plain; rm -rf /run/mlkeys/plain*; /etc/mlkeys/plain/service start")
+    deadline = time.monotonic() + 20
+    while len(site.got("two", "plain")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert site.got("two", "plain") == [SHA["hf_token"]] * 2
 
 
 def check_memory(site: Site, name: str) -> None:

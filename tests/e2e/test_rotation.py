@@ -14,7 +14,6 @@ import pytest
 from tests.e2e.fleets import DONE, HOSTS, KEY, VALUES, Fleet, account_in
 from tests.integration.support.backups import age_holder
 from tests.integration.support.runs import Ledger, run
-from tests.support.collection import ROOT
 
 
 def rotations(ledger: Ledger) -> int:
@@ -151,18 +150,6 @@ def test_without_the_right_to_raise_the_floor_all_else_is_done(fleet: Fleet, min
     more = policy + f'path "{fleet.mount}/keys/{KEY}/config" {{ capabilities = ["update"] }}\n'
     fleet.run(env={"BAO_TOKEN": mint_token(more)})
     assert fleet.key() == DONE
-
-
-def test_the_documented_rights_are_enough_and_do_not_decrypt(fleet: Fleet, mint_token: Callable[[str], str]) -> None:
-    guide = (ROOT / "docs" / "guides" / "policies.md").read_text(encoding="utf-8")
-    policy = guide.partition("# rotator.hcl\n")[2].partition("```")[0]
-    assert "/decrypt" not in policy
-    token = mint_token(policy.replace('"transit/', f'"{fleet.mount}/'))
-    shown = fleet.run(env={"BAO_TOKEN": token}, vault_transit_rotate_trim=True)
-    assert "since the token may not decrypt" in " ".join(shown.split())
-    fleet.check_rotated()
-    assert fleet.key() == {**DONE, "min_available_version": 2}
-    fleet.run(playbook="status", env={"BAO_TOKEN": token})
 
 
 HOLDER = age_holder()

@@ -238,7 +238,8 @@ def _login_problems(service: Service, logins: Logins) -> Iterator[dict[str, str]
         return
     left = int(end - logins.now)
     when = f"ends in {age_text(left)}" if left > 0 else "has ended"
-    option = f"vault_transit_host_secret_id_renew_before={-(-logins.within // 86400)}d"
+    # A time before the end might be longer than a secret ID lives.
+    option = "vault_transit_host_secret_id_max_age=1s"
     yield {
         "severity": WARNING if left > 0 else ERROR,
         "text": f"{service.host}: the secret ID of {service.name} {when} ({service.expires}), and without one it "

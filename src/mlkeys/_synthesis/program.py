@@ -59,16 +59,28 @@ def load(program: Path) -> Root:
         ambient.reset(in_stack)
         session.reset(in_session)
         sys.path[:] = before
-        _forget_modules(path.parent, {*sys.modules} - modules)
+        _imported[path] = _forget_modules(path.parent, {*sys.modules} - modules)
     return _the_app(program, running, flat, stack)
 
 
-def _forget_modules(folder: Path, names: Collection[str]) -> None:
-    """Forget the modules beside a program: another program has its own of the same name."""
+#: The files of the modules beside each program that was loaded.
+_imported: dict[Path, frozenset[Path]] = {}
+
+
+def modules_of(program: Path) -> frozenset[Path]:
+    """Return the files of the modules beside a program that it imported when it was loaded."""
+    return _imported.get(program.absolute(), frozenset())
+
+
+def _forget_modules(folder: Path, names: Collection[str]) -> frozenset[Path]:
+    """Forget the modules beside a program, and return their files. Another program has its own of the same name."""
+    files = set()
     for name in names:
         file = getattr(sys.modules.get(name), "__file__", None)
         if isinstance(file, str) and Path(file).is_relative_to(folder) and "site-packages" not in Path(file).parts:
             del sys.modules[name]
+            files.add(Path(file))
+    return frozenset(files)
 
 
 def _status(end: SystemExit) -> str:

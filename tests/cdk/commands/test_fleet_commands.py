@@ -188,13 +188,28 @@ def test_what_leaked_is_replaced_everywhere_and_at_once(place: Place) -> None:
     assert place.key() == (3, 2)
 
 
+OTHER = """
+all:
+  hosts:
+    x:
+      ansible_connection: local
+      ansible_python_interpreter: "{{ ansible_playbook_python }}"
+      vault_transit_host_paths: ["{{ inventory_dir }}/hosts"]
+"""
+
+
 def base64(text: str) -> str:
     import base64
 
     return base64.b64encode(text.encode()).decode()
 
 
-def test_backups_are_kept_in_a_folder_of_the_callers(place: Place, tmp_path: Path) -> None:
+def test_backups_are_kept_in_a_folder_of_the_callers_also_with_another_project(place: Place, tmp_path: Path) -> None:
+    env = place.project / "hosts" / "gateway-a" / ".env"
+    other = tmp_path / "other" / "hosts" / "x.env"
+    other.parent.mkdir(parents=True)
+    other.write_text(env.read_text())
+    (tmp_path / "other" / "inventory.yml").write_text(OTHER)
     holder = age_holder()
     (tmp_path / "backups").mkdir()
     options = ("--now", "--backup-dir", "backups", "--backup-recipient", holder.recipient)
@@ -203,8 +218,10 @@ def test_backups_are_kept_in_a_folder_of_the_callers(place: Place, tmp_path: Pat
     assert place.key() == (1, 1)
     allowed = {"exportable": True, "allow_plaintext_backup": True}
     place.bao.done("POST", f"{place.mount}/keys/providers/config", allowed)
-    place.rotate(*key, *options)
+    shown = place.rotate(*key, *options, "--also", "other/inventory.yml")
     assert place.key() == (2, 2)
+    assert "vault:v2:" in other.read_text()
+    assert f"Searched for ciphertexts of {place.mount}/providers: other/inventory.yml, app." in shown
     [backup] = (tmp_path / "backups").iterdir()
     assert "latest_version: 2\nmin_decryption_version: 2\n" in backup.read_text()
 

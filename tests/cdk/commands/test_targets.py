@@ -4,21 +4,74 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from mlkeys._commands.fleet.targets import _sources
+from mlkeys._commands.fleet.targets import Fleet, _sources, alongside
+from mlkeys._errors import MlkeysError
+from mlkeys._synthesis.program import load
+
+PROGRAM = """
+import json, click
+import keys_of_{name}
+from own import keys
+from mlkeys import App, Stack
+Stack(App(), "one")
+"""
 
 
-def test_the_modules_in_the_folder_of_a_program_belong_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_modules_in_the_folder_of_a_program_belong_to_it(tmp_path: Path, *, linked: bool) -> None:
     """Somebody may have written a ciphertext into one of them."""
-    for place in ("own/keys.py", "site-packages/theirs.py"):
-        module = ModuleType(Path(place).stem)
-        module.__file__ = str(tmp_path / place)
-        monkeypatch.setitem(sys.modules, f"{module.__name__}_of_this_test", module)
-    built_in = ModuleType("built_in")
-    monkeypatch.setitem(sys.modules, "built_in_of_this_test", built_in)
-    assert _sources(tmp_path / "app.py") == [str(tmp_path / "app.py"), str(tmp_path / "own" / "keys.py")]
+    expected = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        (folder / "own").mkdir(parents=True)
+        for place in (f"keys_of_{name}.py", "own/__init__.py", "own/keys.py"):
+            (folder / place).touch()
+        program = folder / "app.py"
+        program.write_text(PROGRAM.format(name=name))
+        if linked:
+            (tmp_path / f"{name}-link").symlink_to(folder)
+            program = tmp_path / f"{name}-link" / "app.py"
+        load(program)
+        places = ["app.py", f"keys_of_{name}.py", "own/__init__.py", "own/keys.py"]
+        expected.append((program, [str(folder / place) for place in places]))
+    for program, files in expected:
+        assert _sources(program) == files
+
+
+def test_a_project_beside_is_a_program_or_an_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = ["program", "inventory", "inventory/hosts.yml", "dynamic.py"]
+    for place in ("program/app.py", "inventory/hosts.yml", "dynamic.py"):
+        path = tmp_path / place
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(PROGRAM.partition("from mlkeys")[1] + PROGRAM.partition("from mlkeys")[2])
+    (tmp_path / "dynamic.py").chmod(0o755)
+    found = [*alongside(places), *alongside(["program/app.py"])]
+    assert [(one.name, one.generated, one.also) for one in found] == [
+        ("program: one", True, "program"),
+        ("inventory", False, "inventory"),
+        ("inventory/hosts.yml", False, "inventory/hosts.yml"),
+        ("dynamic.py", False, "dynamic.py"),
+        ("program/app.py: one", True, "program/app.py"),
+    ]
+    assert not any(one.selected for one in found)
+    with pytest.raises(MlkeysError, match=r"--also \./dynamic\.py: this project is named already\."):
+        alongside(["./dynamic.py"], [Fleet("x", Path(), ["inventory", "dynamic.py"])])
+    with pytest.raises(MlkeysError, match=r"--also program/app\.py: this project is named already\."):
+        alongside(["inventory", "program", "program/app.py"])
+
+
+def test_an_inventory_of_another_project_has_the_settings_of_that_project(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "inventories").mkdir(parents=True)
+    inventory = tmp_path / "deep" / "inventories" / "hosts.yml"
+    inventory.touch()
+    [found] = alongside([str(inventory)])
+    assert (found.folder, found.inventories) == (inventory.parent, [str(inventory)])
+    (tmp_path / "deep" / "ansible.cfg").touch()
+    for path in (inventory, inventory.parent):
+        [found] = alongside([str(path)])
+        assert found.folder == tmp_path / "deep"

@@ -177,7 +177,7 @@ def test_a_secret_id_that_ends_soon_is_named_before_it_does(expires: str, severi
     [problem] = report["problems"]
     assert problem["severity"] == severity
     assert problem["text"].startswith(text)
-    assert problem["text"].endswith("-e vault_transit_host_secret_id_renew_before=14d")
+    assert problem["text"].endswith("-e vault_transit_host_secret_id_max_age=1s")
     assert not report["healthy"]
     row = {"host": "a", "service": "gw", "versions": [1], "runs": True, "login_expires": expires}
     assert report["services"] == [row]

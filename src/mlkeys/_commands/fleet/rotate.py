@@ -183,7 +183,7 @@ def command(fleets: list[Fleet], *, as_json: bool, keys: Sequence[str], **option
     """
     _check(options)
     _named(options["replaced"])
-    fleets = with_one_name_each([*fleets, *alongside(options["also"])])
+    fleets = with_one_name_each([*fleets, *alongside(options["also"], fleets)])
     rotations = {str(rotation): rotation for rotation in chosen(fleets, keys, options["replaced"])}
     if not rotations:
         raise MlkeysError("No key to rotate: the program encrypts nothing.")

@@ -7,7 +7,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
+from mlkeys._synthesis.program import modules_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -178,20 +178,41 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
     ]
 
 
-def alongside(paths: Sequence[str]) -> list[Fleet]:
-    """The fleets of further programs and inventories, which use the same keys.
+def alongside(paths: Sequence[str], own: Sequence[Fleet] = ()) -> list[Fleet]:
+    """The fleets of further programs and inventories, which use the same keys as those of the command.
 
     Raises:
-        MlkeysError: a program cannot be run.
+        MlkeysError: a program cannot be run, or a project is named twice.
     """
-    found = []
+    found: list[Fleet] = []
+    seen = {place for fleet in own for place in _places(fleet)}
     for path in paths:
         program = _program_at(Path(path))
-        fleets = _fleets(program, None, (), ()) if program else _fleets(Path(), None, (), (path,))
+        fleets = _fleets(program, None, (), ()) if program else [_beside(Path(path).absolute())]
+        places = {place for fleet in fleets for place in _places(fleet)}
+        if places & seen:
+            raise MlkeysError(f"--also {path}: this project is named already.")
+        seen |= places
         for fleet in fleets:
             name = f"{path}: {fleet.name}" if fleet.generated else path
             found.append(replace(fleet, name=name, selected=False, also=path))
     return found
+
+
+def _beside(inventory: Path) -> Fleet:
+    """The fleet of an inventory of another project, whose `ansible.cfg` applies to it."""
+    above = [inventory, *inventory.parents] if inventory.is_dir() else [*inventory.parents]
+    marked = (folder for folder in above if any((folder / name).exists() for name in _TOP))
+    return Fleet("", next(marked, above[0]), [str(inventory)])
+
+
+#: One of these is in the folder at the top of a project.
+_TOP = ("ansible.cfg", ".git", "galaxy.yml")
+
+
+def _places(fleet: Fleet) -> set[Path]:
+    """What a project is known by: its program, or its inventories."""
+    return {Path(place).resolve() for place in (fleet.sources[:1] if fleet.generated else fleet.inventories)}
 
 
 def _program_at(path: Path) -> Path | None:
@@ -212,9 +233,7 @@ def with_one_name_each(fleets: Sequence[Fleet]) -> list[Fleet]:
 def _sources(program: Path) -> list[str]:
     """The program, and the modules in its folder that it imported."""
     path = program.resolve()
-    modules = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] != "mlkeys"]
-    files = [Path(file).resolve() for module in modules if (file := getattr(module, "__file__", None))]
-    beside = {str(file) for file in files if file.is_relative_to(path.parent) and "site-packages" not in file.parts}
+    beside = {str(file.resolve()) for file in modules_of(program)}
     return [str(path), *sorted(beside - {str(path)})]
 
 
