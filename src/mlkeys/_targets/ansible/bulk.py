@@ -222,7 +222,7 @@ def _keys_task(made: KeysTask, values: Values) -> Task:
 
 def _absent_keys_task(found: Sequence[tuple[Element, Task]], places: Sequence[str]) -> Task:
     entries = [Commented(_comment(key), task[KEY]) for key, task in found]
-    own = "places | select('in', destroyed['keys'] | default(places)) | list"
+    own = "places | select('in', destroyed.get('keys', places)) | list"
     chosen = "dict(places | zip(listed)) | dict2items | selectattr('key', 'in', own) | map(attribute='value') | list"
     return {
         "name": f"{len(found)} keys",
@@ -234,7 +234,7 @@ def _absent_keys_task(found: Sequence[tuple[Element, Task]], places: Sequence[st
 
 def _is_own(kind: str, name: str) -> Template:
     """Return the condition that a program made an object: it does not delete what it found."""
-    return Template(f"{literal(name)} in (destroyed['{kind}'] | default([{literal(name)}]))")
+    return Template(f"{literal(name)} in destroyed.get('{kind}', [{literal(name)}])")
 
 
 def _own_alone(task: Task, places: Sequence[tuple[str, str] | None]) -> Task:
