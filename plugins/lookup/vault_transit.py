@@ -132,7 +132,8 @@ options:
       - The hash algorithm of O(operation=sign), O(operation=verify), O(operation=hmac), O(operation=verify_hmac) and
         O(operation=hash). By default, the server uses V(sha2-256).
       - A key of type C(ed25519) always uses the algorithm of its standard. The server ignores this option then.
-      - V(none) requires O(prehashed=true) and O(signature_algorithm=pkcs1v15).
+      - V(sha1) and V(none) are for signatures only. V(none) requires O(prehashed=true) and
+        O(signature_algorithm=pkcs1v15).
     type: str
     aliases:
       - algorithm

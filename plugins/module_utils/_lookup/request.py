@@ -50,6 +50,9 @@ _PARAMETERS: Mapping[str, Mapping[str, str]] = {
 # Those that do not become a parameter of requests.
 _OTHERS = {"bytes": ("random",), "type": ("datakey",)}
 
+# Hash algorithms that the server has for signatures alone.
+_OF_SIGNATURES = ("none", "sha1")
+
 # The names of all of these options.
 OWN_OPTIONS = tuple(sorted({name for names in _PARAMETERS.values() for name in names} | set(_OTHERS)))
 
@@ -128,6 +131,9 @@ def _check_together(operation: str, options: Mapping[str, Any]) -> None:
         if options.get(name) is not None and operation not in with_it:
             those = f"operation {with_it[0]}" if len(with_it) == 1 else f"the operations {_listed(with_it)}"
             raise InvalidOption(f"{name} can only be used with {those}.")
+    algorithm = options.get("hash_algorithm")
+    if algorithm in _OF_SIGNATURES and operation not in ("sign", "verify"):
+        raise InvalidOption(f"hash_algorithm {algorithm} can only be used with the operations sign and verify.")
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -12,7 +12,13 @@ import base64
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Reply
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ServerError, UnexpectedAnswer
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    MountNotFound,
+    NotFound,
+    NotReady,
+    ServerError,
+    UnexpectedAnswer,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import (
     BatchRequests,
     Fields,
@@ -182,7 +188,7 @@ class Operations:
             return Answer(result(reply))
         words = "; ".join(refused.reasons)
         _check_type(path, words)
-        if type(refused) is not ServerError or refused.status not in (400, 500):
+        if refused.status not in (400, 500) or isinstance(refused, (MountNotFound, NotFound, NotReady)):
             raise refused
         return Answer(problem=meaning(words))
 

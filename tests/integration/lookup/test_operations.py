@@ -256,6 +256,13 @@ def test_options_of_rsa_signatures(bao: Bao, engine: str, lookup: Lookup) -> Non
         term = {"value": VALUE, "signature": given}
         assert lookup(term, **{**sign, "operation": "verify"}, **options) == [True]
         assert lookup(term, key="rsa-2048", operation="verify", **options) == [False]  # another hash algorithm
+    for algorithm in ("sha1", "sha3-256"):
+        both = {"key": "rsa-2048", "hash_algorithm": algorithm}
+        term = {"value": VALUE, "signature": lookup(VALUE, operation="sign", **both)[0]}
+        assert lookup(term, operation="verify", **both) == [True]
+    bare = {"key": "rsa-2048", "prehashed": True, "hash_algorithm": "none", "signature_algorithm": "pkcs1v15"}
+    term = {"value": VALUE, "signature": lookup(VALUE, operation="sign", **bare)[0]}
+    assert lookup(term, operation="verify", **bare) == [True]
     assert "it is not a digest of hash_algorithm" in refusal(lookup, VALUE, prehashed=True, **sign)
     assert "salt length neither 'auto', 'hash', nor an int" in refusal(lookup, VALUE, salt_length="x", **sign)
 
@@ -443,6 +450,7 @@ def test_a_value_that_is_too_large_is_named_with_its_size(engine: str, lookup: L
             {"operation": "encrypt", "hash_algorithm": "sha2-256"},
             "hash_algorithm can only be used with the ",
         ),
+        ({"operation": "hash", "hash_algorithm": "sha1"}, "hash_algorithm sha1 can only be used with "),
         ({"operation": "sign", "bits": 128}, "bits can only be used with operation datakey."),
         ({"operation": "hash", "bytes": 5}, "bytes can only be used with operation random."),
         (
