@@ -125,9 +125,23 @@ def imports(recorded: Recorded) -> list[dict[str, Any]]:
     ]
 
 
+def through_the_role(tasks: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A task that imports the same keys by the role."""
+    (many,) = [task["mlkeys.transit.vault_transit_keys"] for task in tasks if "register" in task]
+    keys = [{**key, "backend": many["backend"]} for key in many["keys"]]
+    return {
+        "ansible.builtin.include_role": {"name": "mlkeys.transit.vault_transit"},
+        "vars": {"vault_transit_keys": keys},
+    }
+
+
 @pytest.mark.parametrize("sent", [False, True], ids=["in process", "sent"])
 def test_an_import_is_silent(recorded: Recorded, sent: bool) -> None:
-    shown = recorded.play(imports(recorded), sent=sent)
+    tasks = imports(recorded)
+    if not sent:
+        # With all of its tasks in this process it takes a tenth of the time.
+        tasks.insert(0, through_the_role(tasks))
+    shown = recorded.play(tasks, sent=sent)
 
     assert shown.count("...ignoring") == 6
     # The misspelt option and what cannot be read are refused before there is a module to send.
