@@ -94,6 +94,16 @@ def test_an_unchanged_run_is_a_read_and_a_comparison(document: KvDocument) -> No
     assert work == [f"{document.kv}/data/ml/keys", f"{document.mount}/hmac/{KEY}"]
 
 
+def test_nested_data_are_kept_as_such(document: KvDocument) -> None:
+    document.converge({"providers": {"keys": ["sk-first-secret", 3]}})
+    before = document.variables()
+    assert before["_transit"]["format"] == 2
+    document.converge({"providers": {"keys": ["sk-first-secret"]}})
+    after = document.variables()
+    assert after["providers"]["keys"] == before["providers"]["keys"][:1]
+    assert document.decrypt("providers.keys.0", after["providers"]["keys"][0]) == "sk-first-secret"
+
+
 def test_what_somebody_else_writes_meanwhile_stays(document: KvDocument) -> None:
     document.converge(SECRETS)
     theirs = {"data": {**document.variables(), "hf_token": document.ciphertexts()["openai_api_key"]}}
@@ -293,6 +303,11 @@ def test_the_lookup_reads_ciphertexts_without_the_right_to_decrypt(
     assert "operation read needs kv_path" in shown
 
 
+# How the document was written makes no difference to the vars plugin.
+WRITTEN_ONE_WAY = pytest.mark.parametrize("both_ways", ["target"], indirect=True)
+
+
+@WRITTEN_ONE_WAY
 @pytest.mark.parametrize(
     ("claim", "plain", "said"),
     [
@@ -300,10 +315,16 @@ def test_the_lookup_reads_ciphertexts_without_the_right_to_decrypt(
         ({"backend": "transit/keys/other/rotate?"}, {}, "transit/keys/other/rotate."),
         ({}, {"ansible_connection": "local"}, "sets ansible_connection without encryption"),
         ({}, {"vault_transit_host_url": "http://evil"}, "sets vault_transit_host_url without encryption"),
+        # It cannot allow itself to.
+        (
+            {"format": 2, "unencrypted": ["ansible_connection"]},
+            {"ansible_connection": "local"},
+            "sets ansible_connection without encryption",
+        ),
     ],
 )
 def test_a_document_does_not_choose_where_the_token_goes(
-    pointed: KvDocument, tmp_path: Path, claim: dict[str, str], plain: dict[str, str], said: str
+    pointed: KvDocument, tmp_path: Path, claim: dict[str, Any], plain: dict[str, str], said: str
 ) -> None:
     """The vars plugin asks nothing of an engine or a key that the pointing file does not name."""
     pointed.converge(SECRETS)
@@ -324,6 +345,7 @@ def test_a_document_does_not_choose_where_the_token_goes(
     assert [path for _operation, path in ledger.requests if path.startswith((pointed.mount, "transit"))] == []
 
 
+@WRITTEN_ONE_WAY
 def test_the_vars_plugin_follows_the_pointer(bao: Bao, pointed: KvDocument, tmp_path: Path) -> None:
     pointed.converge(SECRETS)
     rights = f'path "{pointed.kv}/data/ml/keys" {{ capabilities = ["read"] }}\n'

@@ -4,11 +4,18 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import grants_by_role, is_secret, secrets_of
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.secrets import (
+    encrypted_files,
+    grants_by_role,
+    is_secret,
+    sealed,
+    secrets_of,
+)
 
 
 def host(*services: dict[str, Any], role: str | None = "web", **variables: Any) -> dict[str, Any]:
@@ -37,6 +44,17 @@ def test_the_secrets_of_a_service_are_those_of_its_environment_and_its_files() -
 )
 def test_only_a_dictionary_with_a_name_as_secret_stands_for_one(value: Any, stands: bool) -> None:
     assert is_secret(value) is stands
+
+
+def test_a_leaf_of_nested_data_has_its_path_as_context() -> None:
+    text = "vault:v1:QUJDREVG"
+    metadata = {"format": 2, "backend": "transit", "key": "ml", "unencrypted": ["a.region"]}
+    content = {"a": {"k": [text], "region": "eu"}, "_transit": metadata}
+    files = encrypted_files([{"path": "keys.transit.yml", "content": content}])
+    found = sealed("a.k.0", files, "transit", "ml", predicted=False)
+    assert (found.ciphertext, base64.b64decode(found.context)) == (text, b"a.k.0")
+    with pytest.raises(InvalidOption, match=r"the secret 'a' is not in keys\.transit\.yml"):
+        sealed("a", files, "transit", "ml", predicted=False)
 
 
 def test_hosts_of_a_role_add_up_and_roles_are_kept_apart() -> None:
