@@ -51,8 +51,9 @@ def _keeping(load: Any) -> Any:
         if kind == "AnsibleLoader" and type(stream).__name__ == "_AnsibleTaggedStr" and _is_documentation(stream):
             import pickle
 
-            release = sys.modules["ansible.release"].__version__
-            return _kept(pickle.dumps((release, stream)), pickle, lambda: load(stream, Loader))
+            from ansible.release import __version__
+
+            return _kept(pickle.dumps((__version__, stream)), pickle, lambda: load(stream, Loader))
         return load(stream, Loader)
 
     return load_once
@@ -60,7 +61,9 @@ def _keeping(load: Any) -> Any:
 
 def _is_documentation(text: Any) -> bool:
     """Whether it is a text in a file of Python, of which Ansible notes the path with the text."""
-    origin = sys.modules["ansible._internal._datatag._tags"].Origin.get_tag(text)
+    from ansible._internal._datatag._tags import Origin
+
+    origin = Origin.get_tag(text)
     return origin is not None and str(origin.path).endswith(".py")
 
 
