@@ -66,7 +66,9 @@ def _option_problems(material: KeyMaterial, values: Mapping[str, Value]) -> Iter
     version: object = material.version
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         yield f"the version of the material must be a number from 1, not {shown(version)}"
-    if material.encoding not in (None, *_ENCODINGS):
+    encoding: object = material.encoding
+    # A reference is a text without a value yet, and cannot be compared.
+    if encoding is not None and (type(encoding) is not str or encoding not in _ENCODINGS):
         yield f"the encoding of the material must be one of {', '.join(_ENCODINGS)}, not {shown(material.encoding)}"
     if "type" not in values:
         yield "material requires type, the type of the key"
