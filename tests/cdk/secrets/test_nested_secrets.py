@@ -116,6 +116,14 @@ def test_a_flat_file_is_nested_from_its_upgrade_on(stored: Path, invoke: Invoke)
     assert content(stored).keys() == {"openai_api_key", "gcp", "a", "_transit"}
 
 
+def test_a_new_file_becomes_what_its_first_secret_needs(allow: Callable[..., None], invoke: Invoke, mount: str) -> None:
+    allow("encrypt", "hmac", "verify")
+    for name, kind, number in (("flat", "text", 1), ("typed", "json", 2), ("a.b", "text", 2)):
+        file = Path(f"{name}.transit.yml")
+        invoke("set", str(file), name, "--type", kind, "--key", KEY, "--backend", mount, stdin="1")
+        assert content(file)["_transit"]["format"] == number
+
+
 @pytest.mark.parametrize("value", ["{", '{"a": 1}', "nul"])
 def test_a_value_that_is_none_of_json(stored: Path, invoke: Invoke, value: str) -> None:
     said = invoke("set", FILE, "a", "--type", "json", stdin=value, status=1).output

@@ -18,6 +18,7 @@ from unittest import mock
 import pytest
 import yaml
 from ansible import context
+from ansible import template as ansible_template
 from ansible.errors import AnsibleParserError, AnsibleUndefinedVariable
 from ansible.inventory.group import Group
 from ansible.inventory.host import Host
@@ -397,6 +398,23 @@ def test_a_damaged_value_is_undefined_and_says_why(
     shown = capsys.readouterr().err
     assert shown.count("WARNING") == 1
     assert "bad is undefined" in " ".join(shown.split())
+
+
+def test_of_nested_data_a_damaged_leaf_is_undefined(bao: Bao, mount: str, get_vars: GetVars, tmp_path: Path) -> None:
+    good, bad = encrypted(bao, mount, {"data.good": SECRET, "data.bad.0": "x"}).values()
+    metadata = {"format": 2, "backend": mount, "key": "ml", "unencrypted": ["data.open"]}
+    content = {"data": {"good": good, "bad": [damaged(bad)], "open": "{{ 6 * 7 }}"}, "_transit": metadata}
+    path = tmp_path / "group_vars/all.transit.yml"
+    path.parent.mkdir()
+    path.write_text(json.dumps(content), encoding="utf-8")
+    variables = get_vars(Group("all"))
+    assert variables["data"]["good"] == SECRET
+    assert "data.bad.0: it does not decrypt" in used(variables, "{{ data.bad[0] }}")
+    # Earlier releases evaluate the variable as a whole.
+    if hasattr(ansible_template, "trust_as_template"):
+        assert used(variables, "{{ data.good }} {{ data.open }}") == ""
+    else:
+        assert "data.bad.0" in used(variables, "{{ data.good }}")
 
 
 def test_a_damaged_value_ends_the_run_if_that_is_configured(

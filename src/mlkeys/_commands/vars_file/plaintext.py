@@ -151,7 +151,7 @@ def _problem(value: Value, found: Mapping[str, Value], name_problems: NameProble
     if wrong := name_problems([name]):
         return wrong[0]
     if len(value.path) > 1:
-        return f"{name} must be text, not a mapping or a list (quote it)"
+        return f"{name} must be text, not a mapping or a list (quote it, or run 'mlkeys upgrade' on the file first)"
     if name in found:
         return f"{name} is already defined in line {found[name].line}"
     if value.kind == NOTHING or not value.text:

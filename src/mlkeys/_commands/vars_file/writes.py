@@ -131,7 +131,9 @@ class Target:
             checked_secrets,
         )
 
-        nests = any("." in name for name in secrets)
+        is_typed = any(not isinstance(value, str) for value in secrets.values())
+        # A new file becomes what its first secrets need.
+        nests = any("." in name for name in secrets) or (is_typed and not self.file.entries)
         request = VarsRequest(
             backend=self.backend,
             key=self.key,
