@@ -199,7 +199,7 @@ unnamed:
       - path: /srv/app/.env
         line: 3
         name: API_TOKEN
-skipped:
+left_out:
   description: How many files and folders the options leave out, by reason.
   returned: success
   type: dict

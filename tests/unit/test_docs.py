@@ -124,6 +124,12 @@ def test_there_are_examples_and_samples(kind: str, name: str) -> None:
         assert facts["type"], value
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_no_return_value_has_a_name_by_which_ansible_knows_what_became_of_a_task(name: str) -> None:
+    _doc, _examples, returns = documented("module", name)
+    assert not {"skipped", "failed", "unreachable", "skip_reason"} & returns.keys()
+
+
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: str(option.name))
 def test_a_connection_option_names_its_variables(option: Option) -> None:
     fragments: Doc = {}

@@ -218,8 +218,9 @@ def _part(places: Walk, after: Mapping[str, Any], largest: int | None) -> dict[s
         last = {"path": path, "bookmark": result.bookmark and result.bookmark.as_result(), "state": state}
         if result.bookmark is not None:
             return {**_rows(found, digests, unread), "seen": seen, "files": len(paths), "after": json.dumps(last)}
-    skipped = dict(places.skipped)
-    return {**_rows(found, digests, unread), "seen": len(paths), "files": len(paths), "skipped": skipped}
+    # Not `skipped`: a result with that name is a task that Ansible skipped.
+    left_out = dict(places.skipped)
+    return {**_rows(found, digests, unread), "seen": len(paths), "files": len(paths), "left_out": left_out}
 
 
 def _searched(path: str, after: Mapping[str, Any], state: Sequence[int], largest: int | None, most: int) -> FileResult:

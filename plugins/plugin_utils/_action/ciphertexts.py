@@ -112,7 +112,7 @@ class Part:
     end: Position
     unread: list[dict[str, str]] = field(default_factory=list)
     not_searched: list[dict[str, str]] = field(default_factory=list)
-    skipped: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
 
 
@@ -211,7 +211,7 @@ class CiphertextAction(TransitAction):
                 place,
                 places_in(INFO, result, "unread"),
                 places_in(INFO, result, "not_searched"),
-                counts_in(INFO, result, "skipped") if "skipped" in result else {},
+                counts_in(INFO, result, "left_out") if "left_out" in result else {},
                 digests_in(INFO, result),
             )
             if place.after is None:

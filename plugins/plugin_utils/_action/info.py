@@ -95,7 +95,7 @@ class InfoAction(CiphertextAction):
             report.files = part.files
             report.unread += part.unread
             report.not_searched += part.not_searched
-            report.skipped.update(part.skipped)
+            report.left_out.update(part.left_out)
             yield part.found
             del part
         stored = list(_stored(options, vars_files))
@@ -120,7 +120,7 @@ class _Report:
         self.files = 0
         self.unread: list[dict[str, str]] = []
         self.not_searched: list[dict[str, str]] = []
-        self.skipped: dict[str, int] = {}
+        self.left_out: dict[str, int] = {}
         self._states = states
         self._rows: list[dict[str, Any]] = []
         self._counts: Counter[tuple[str, str, int, str]] = Counter()
@@ -170,7 +170,7 @@ class _Report:
             "files": self.files,
             "unread": self.unread,
             "not_searched": self.not_searched,
-            "skipped": self.skipped,
+            "left_out": self.left_out,
         }
 
 
