@@ -42,8 +42,7 @@ SEEN, PROOF, REWRAPPED = "vault_transit_seen", "vault_transit_proof", "vault_tra
 # States of vault_transit_ciphertext_info.
 CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
 
-# Kinds of places that were not searched. What goes through a socket, a pipe or a device is not stored in it, and nobody
-# reads an earlier version of a document without being asked to.
+# Kinds of places that were not searched. Sockets and devices store nothing, and nobody reads old documents unasked.
 COMPRESSED, SUPERSEDED = "compressed", "superseded"
 _HOLDING_NOTHING = ("special", SUPERSEDED)
 # Of places on the controller that the discovery names, these are not errors.
@@ -317,7 +316,8 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
         "unnamed": {"count": findings.unnamed, "first": findings.unnamed_places},
         "behind": [row_of(row) for row in findings.behind],
         "lost": [row_of(row) for row in findings.lost],
-        "floor": {"before": scope.floor, "after": scope.floor, "raised": scope.raised},
+        "floor": {"before": scope.floor, "after": scope.floor},
+        "raised": scope.raised,
         "trimmed": False,
     }
 

@@ -70,7 +70,7 @@ class Account:
 
         A rotation raises both minimal versions, and one that recovers ciphertexts lowers that of decryption meanwhile.
         """
-        raised = int(self.document["floor"].get("raised") or 0)
+        raised = int(self.document.get("raised") or 0)
         return raised if raised > self.floor[1] else 0
 
     @property
