@@ -71,7 +71,7 @@ class Signature(Element):
             choices = _CHOICES.get(name)
             if choices is None:
                 problems.append(f"{self.OPERATION}() has no {name}")
-            elif not isinstance(value, str) or (choices and value not in choices):
+            elif not isinstance(value, str) or (choices and str(value) not in choices):
                 problems.append(f"{name} must be {_one_of(choices)}, not {shown(value)}")
         return problems
 

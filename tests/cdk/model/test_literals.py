@@ -126,6 +126,7 @@ def methods() -> Iterator[tuple[str, Callable[[Stack, Any], object]]]:
     yield "sign", lambda s, v: key_in(s, type="ed25519").sign(v)
     yield "sign context", lambda s, v: key_in(s, type="ed25519").sign("x", context=v)
     yield "sign option", lambda s, v: key_in(s, type="ed25519").sign("x", salt_length=v)
+    yield "sign choice", lambda s, v: key_in(s, type="rsa-2048").sign("x", signature_algorithm=v)
     yield "unknown option", lambda s, v: key_in(s, type="ed25519").sign("x", **unknown(v))
     yield "verify", lambda s, v: key_in(s, type="ed25519").verify("x", v)
     yield "material", own_key

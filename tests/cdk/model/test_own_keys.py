@@ -48,7 +48,7 @@ def problems(s: Stack) -> str:
             "the passphrase is a str. Use Secret.env('NAME')",
         ),
         (vault.KeyMaterial(Secret.env("KEY"), version=0), {}, "the version of the material must be a number from 1"),
-        (vault.KeyMaterial(Secret.env("KEY"), encoding=cast("Any", "raw")), {}, "must be one of base64, hex, pem, not"),
+        (vault.KeyMaterial(Secret.env("KEY"), encoding=cast("Any", "raw")), {}, "must be one of base64, hex, pem"),
         (vault.KeyMaterial(Secret.env("KEY")), {"type": None}, "material requires type, the type of the key"),
         (
             vault.KeyMaterial(Secret.env("KEY")),
