@@ -167,7 +167,7 @@ def list_attributes(_app: Sphinx, kind: str, _name: str, documented: object, _op
 
 def hide_internal(_app: Sphinx, name: str, source: list[str]) -> None:
     """Keep plugins that only roles and playbooks of the collection use out of the lists. Their pages stay."""
-    folder, _, page = name.rpartition("/")
+    folder, _slash, page = name.rpartition("/")
     if folder != "collection":
         return
     if page in INTERNAL:

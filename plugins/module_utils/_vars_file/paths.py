@@ -79,9 +79,9 @@ def leaf_problem(path: str) -> str:
     return "" if canonical == path else f"write '{canonical}': in a key, all but letters and digits are as in a URL"
 
 
-def covers(name: str, path: str) -> bool:
-    """Whether a path is that of a leaf, or of data around it."""
-    return path == name or path.startswith(f"{name}.")
+def covers(above: str, path: str) -> bool:
+    """Whether a path is the same, or one of a leaf in the data at the other."""
+    return path == above or path.startswith(f"{above}.")
 
 
 def chosen(names: Iterable[str], paths: Iterable[str]) -> dict[str, list[str]]:
