@@ -178,10 +178,31 @@ def hide_internal(_app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = re.sub(row, "", source[0], flags=re.MULTILINE)
 
 
+#: What a screen reader or a keyboard needs, and the theme and its extensions leave out.
+ACCESSIBLE = {
+    'role="heading"': 'role="heading" aria-level="2"',
+    "aria-role=": "role=",
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
+    '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="On this page">',
+    "<pre>": '<pre tabindex="0">',
+}
+
+
+def make_accessible(app: Sphinx, problem: Exception | None) -> None:
+    """Complete the pages, once they are written."""
+    if problem is None and app.builder.name == "html":
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_text(encoding="utf-8")
+            for before, after in ACCESSIBLE.items():
+                text = text.replace(before, after)
+            page.write_text(text, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> None:
     """Register the extensions of this file. Sphinx calls it."""
     app.add_directive("playbook-head", PlaybookHead)
     app.connect("source-read", hide_internal)
+    app.connect("build-finished", make_accessible)
     app.connect("missing-reference", link_to_ansible)
     app.connect("doctree-read", fit_in)
     app.connect("autodoc-process-docstring", list_attributes)

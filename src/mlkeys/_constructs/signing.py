@@ -84,7 +84,7 @@ class Signed(Signature):
 
     @property
     def value(self) -> Reference:
-        """The signature, `vault:v1:…`; known after deployment."""
+        """The signature as the server returns it; known after deployment."""
         return self._reference("signature")
 
     def __str__(self) -> str:
