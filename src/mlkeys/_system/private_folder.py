@@ -157,7 +157,7 @@ def _wipe_leftover(name: str, parent: int) -> None:
     descriptor = os.open(name, _TO_WIPE, dir_fd=parent)
     try:
         status = os.fstat(descriptor)
-        # Folders of this command are private. In one to which others may write, they may have linked files of this user.
+        # Folders of this command are private. To another one, others may have linked files of this user.
         if status.st_uid == os.geteuid() and not status.st_mode & 0o022:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _wipe(descriptor)
