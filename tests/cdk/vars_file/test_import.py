@@ -617,6 +617,12 @@ def test_plain_values_of_ini_files_are_skipped(bao: Bao, importing: Importing, r
     assert done.stdout.count("not encrypted in the source") == 2
 
 
+def test_a_value_that_no_program_could_get_is_refused(importing: Importing, password: list[str]) -> None:
+    Path("vault.yml").write_text(vaulted('a: one\nb: "x\\0y"\n'))
+    assert "b (line 2) contains a NUL character" in importing("ansible-vault", "vault.yml", *password, status=1).stderr
+    assert not TARGET.exists()
+
+
 COMMENTED = """\
 # About the file
 

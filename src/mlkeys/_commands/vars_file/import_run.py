@@ -21,7 +21,7 @@ from mlkeys._import.comments import as_written, assigns, secrets_of
 from mlkeys._import.data import Nesting
 from mlkeys._import.names import shown_by_name
 from mlkeys._import.selection import Selection, Wishes, select
-from mlkeys._import.values import Source, Value, refuse
+from mlkeys._import.values import Source, Value, refuse, without_nul
 from mlkeys._providers.literals import secret_form
 from mlkeys._system import collection
 from mlkeys._system.decoding import decoded
@@ -135,7 +135,7 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
     aim = target(options["file"], options["key"], options["backend"])
     wishes = _wishes(options)
     source = read(wishes)
-    source = replace(source, values=shown_by_name(source.values))
+    source = replace(source, values=without_nul(shown_by_name(source.values)))
     selection = select(source, wishes)
     comments = _comments(source, selection, aim) if wishes.comments else {}
     changes: list[Change] = []
