@@ -114,7 +114,10 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import as_utf8
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connected, connection_options
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
+    refuse_unknown,
+    templated_variables,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
     NotSearched,
     above,
@@ -139,6 +142,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         facts = variables or {}
         configured = templated_variables(str(self._load_name), facts, self._templar)
+        refuse_unknown(str(self._load_name), kwargs)
         self.set_options(var_options=configured, direct=kwargs)
         options = connection_options(self.get_option)
         try:

@@ -337,7 +337,10 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup 
     run,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import decrypted
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
+    refuse_unknown,
+    templated_variables,
+)
 
 _OPTIONS = (
     *("operation", "key", "backend", "context", "associated_data", "key_version", "encoding"),
@@ -353,6 +356,7 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         configured = templated_variables(self.load_name, variables or {}, self._templar)
+        refuse_unknown(self.load_name, kwargs)
         self.set_options(var_options=configured, direct=kwargs)
         options = {name: self.get_option(name) for name in _OPTIONS}
         options["term_errors"] = options["term_errors"] or errors_given()

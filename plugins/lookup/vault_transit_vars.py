@@ -90,7 +90,10 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options, run
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import templated_variables
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
+    refuse_unknown,
+    templated_variables,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import values_of
 
@@ -103,6 +106,7 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         configured = templated_variables(self.load_name, variables or {}, self._templar)
+        refuse_unknown(self.load_name, kwargs)
         self.set_options(var_options=configured, direct=kwargs)
         names = self.get_option("names")
         paths = [self._path(str(term), variables or {}) for term in terms]

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass, field
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item, item_label
 
 # What a signature or a fingerprint is checked against has one of these.
 _PROOFS = ("signature", "hmac")
+_WORD = re.compile("[a-z_]{1,16}")
+# What terms of any operation have, and what is asked for elsewhere.
+_KNOWN = ("value", "name", "context", "associated_data", "key_version", *_PROOFS, "plaintext", "ciphertext", "input")
 
 
 class Asked(NamedTuple):
@@ -127,7 +132,11 @@ def flat(terms: Sequence[Any]) -> list[Any]:
 def _term_problem(fields: Mapping[str, Any], defaults: TermDefaults) -> str | None:
     unknown = [str(name) for name in fields if name not in defaults.fields]
     if unknown:
-        return f"'{unknown[0]}' is not known in a term, only {', '.join(defaults.fields)} are"
+        # Any other name may be a value in the wrong place.
+        is_word = _WORD.fullmatch(unknown[0]) is not None
+        likely = is_word and (unknown[0] in _KNOWN or did_you_mean(unknown[0], defaults.fields) != "")
+        named = f"'{unknown[0]}'" if likely else "one of its fields"
+        return f"{named} is not known in a term, only {', '.join(defaults.fields)} are"
     if "value" in defaults.fields and not _is_text(fields.get("value")):
         return "its value must be text"
     for proof in _PROOFS:

@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import stat
 import tempfile
 from typing import Iterable, Iterator
 
@@ -41,16 +40,26 @@ def exclusive(name: str) -> Iterator[None]:
 
 
 def _opened(name: str) -> int | None:
-    folder = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    place = os.path.join(folder, f"mlkeys-{os.geteuid()}")
     try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(place, 0o700)
-        status = os.lstat(place)
-        # Anybody may make a folder of this name first.
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-            return None
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        return os.open(os.path.join(place, name), flags, 0o600)
+        place = _folder()
     except OSError:
         return None
+    try:
+        status = os.fstat(place)
+        # Anybody may make a folder of this name first.
+        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            return None
+        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=place)
+    except OSError:
+        return None
+    finally:
+        os.close(place)
+
+
+def _folder() -> int:
+    # After `su`, the variable may still name a folder of another user.
+    parent = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "")
+    place = os.path.join(parent if os.path.isdir(parent) else tempfile.gettempdir(), f"mlkeys-{os.geteuid()}")
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(place, 0o700)
+    return os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -277,7 +277,7 @@ class Transit:
     def encrypt(self, key: str, items: Sequence[Item]) -> list[str]:
         """Ciphertexts, in the order of the items."""
         results = self._batches.results("encrypt", key, items, plaintext_field, each_by_itself)
-        return [result.text("ciphertext") for result in results]
+        return [result.sealed("ciphertext") for result in results]
 
     def decrypt(self, key: str, items: Sequence[Item]) -> list[bytes]:
         """Plaintexts, in the order of the items."""
@@ -292,7 +292,7 @@ class Transit:
     def rewrap(self, key: str, items: Sequence[Item]) -> list[str]:
         """New ciphertexts of the same plaintexts, which stay on the server. Not possible with associated data."""
         results = self._batches.results("rewrap", key, items, ciphertext_field)
-        return [result.text("ciphertext") for result in results]
+        return [result.sealed("ciphertext") for result in results]
 
     def rewrap_each(self, key: str, items: Sequence[Item]) -> list[Rewrapped]:
         """For each item its new ciphertext, or the reason why there is none."""
@@ -301,12 +301,12 @@ class Transit:
     def hmac(self, key: str, items: Sequence[Item]) -> list[str]:
         """Fingerprints (sha2-256) of plaintexts. A context has no part in them."""
         results = self._batches.results("hmac", key, items, input_field, version_field)
-        return [result.text("hmac") for result in results]
+        return [result.sealed("hmac") for result in results]
 
     def verify(self, key: str, items: Sequence[Item]) -> list[bool | None]:
         """Whether each fingerprint belongs to its plaintext; ``None`` where the server cannot know (any more)."""
         results = self._batches.results("verify", key, items, verify_fields, tolerate=UNVERIFIABLE)
-        return [None if result.error else bool(result.fields.get("valid")) for result in results]
+        return [None if result.error else result.flag("valid") for result in results]
 
     def check_key_exists(self, key: str) -> None:
         """Refuse to go on when the key is known to be missing: an encrypt would create it if the token may.
@@ -332,7 +332,7 @@ def _rewrapped(result: ItemResult) -> Rewrapped:
     error = result.error
     if error:
         return Rewrapped(reason=meaning(error), foreign=is_foreign(error))
-    return Rewrapped(result.text("ciphertext"))
+    return Rewrapped(result.sealed("ciphertext"))
 
 
 def _plaintext(result: ItemResult) -> bytes:

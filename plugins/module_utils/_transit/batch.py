@@ -9,6 +9,7 @@ API: https://openbao.org/api-docs/secret/transit/#encrypt-data (``batch_input``)
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -93,6 +94,39 @@ class ItemResult(NamedTuple):
         if isinstance(found, str):
             return found
         raise UnexpectedAnswer(self.path, name)
+
+    def sealed(self, name: str) -> str:
+        """A field with a version of the key and base64: a ciphertext, a fingerprint or a signature.
+
+        Raises:
+            UnexpectedAnswer: it is something else.
+        """
+        return checked_sealed(self.path, name, self.text(name))
+
+    def flag(self, name: str) -> bool:
+        """A field that is true or false; the server leaves some out that are false.
+
+        Raises:
+            UnexpectedAnswer: it is something else.
+        """
+        found = self.fields.get(name)
+        if found is None or isinstance(found, bool):
+            return bool(found)
+        raise UnexpectedAnswer(self.path, name)
+
+
+_SEALED = re.compile(r"vault:v[1-9][0-9]{0,9}:[A-Za-z0-9+/_=-]+")
+
+
+def checked_sealed(path: str, name: str, text: str) -> str:
+    """The text, which has a version of the key and base64.
+
+    Raises:
+        UnexpectedAnswer: it is something else.
+    """
+    if _SEALED.fullmatch(text):
+        return text
+    raise UnexpectedAnswer(path, name)
 
 
 Fields = Callable[[Item], Dict[str, Any]]

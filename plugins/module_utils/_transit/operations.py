@@ -24,6 +24,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch impo
     Fields,
     Item,
     ItemResult,
+    checked_sealed,
     ciphertext_field,
     each_by_itself,
     input_field,
@@ -91,22 +92,48 @@ def _plaintext(result: ItemResult) -> bytes:
         raise UnexpectedAnswer(result.path, "plaintext") from None
 
 
-def _text(name: str) -> Callable[[ItemResult], str]:
-    return lambda result: result.text(name)
+def _sealed(name: str) -> Callable[[ItemResult], str]:
+    return lambda result: result.sealed(name)
 
 
 def _is_valid(result: ItemResult) -> bool:
     # The server leaves the field out for a fingerprint that does not match.
-    return bool(result.fields.get("valid"))
+    return result.flag("valid")
+
+
+# Bytes.
+_DIGESTS = {
+    "sha1": 20,
+    **{f"{family}-{bits}": bits // 8 for family in ("sha2", "sha3") for bits in (224, 256, 384, 512)},
+}
+_SHA1 = 20
+_BITS = 256
+
+
+def _encoded(reply: Reply, name: str, form: str, size: int) -> str:
+    """So many bytes in the given form.
+
+    Raises:
+        UnexpectedAnswer: it is something else, or shorter or longer.
+    """
+    text = reply.text(name)
+    try:
+        data = bytes.fromhex(text) if form == "hex" else base64.b64decode(text, validate=True)
+    except ValueError:
+        raise UnexpectedAnswer(reply.path, name) from None
+    # `fromhex` skips blanks.
+    if len(data) != size or (not text.isalnum() and form == "hex"):
+        raise UnexpectedAnswer(reply.path, name)
+    return text
 
 
 _OPERATIONS: Mapping[str, _Operation] = {
-    "cmac": _Operation("cmac", input_field, _text("cmac"), version_field),
+    "cmac": _Operation("cmac", input_field, _sealed("cmac"), version_field),
     "decrypt": _Operation("decrypt", ciphertext_field, _plaintext, each_by_itself),
-    "encrypt": _Operation("encrypt", plaintext_field, _text("ciphertext"), each_by_itself),
-    "hmac": _Operation("hmac", input_field, _text("hmac"), version_field),
-    "rewrap": _Operation("rewrap", ciphertext_field, _text("ciphertext"), _nothing),
-    "sign": _Operation("sign", _signed_fields, _text("signature"), version_field),
+    "encrypt": _Operation("encrypt", plaintext_field, _sealed("ciphertext"), each_by_itself),
+    "hmac": _Operation("hmac", input_field, _sealed("hmac"), version_field),
+    "rewrap": _Operation("rewrap", ciphertext_field, _sealed("ciphertext"), _nothing),
+    "sign": _Operation("sign", _signed_fields, _sealed("signature"), version_field),
     "verify": _Operation("verify", _signature_fields, _is_valid, _nothing),
     "verify_hmac": _Operation("verify", verify_fields, _is_valid, _nothing),
 }
@@ -156,20 +183,26 @@ class Operations:
 
     def digest(self, item: Item, parameters: Mapping[str, Any]) -> Answer:
         """The digest of a value, without a key."""
-        return self._one(self.place("hash"), {**input_field(item), **parameters}, lambda reply: reply.text("sum"))
+        form, size = parameters.get("format") or "hex", _DIGESTS.get(parameters.get("algorithm") or "sha2-256", _SHA1)
+        body = {**input_field(item), **parameters}
+        return self._one(self.place("hash"), body, lambda reply: _encoded(reply, "sum", form, size))
 
     def random(self, size: int, parameters: Mapping[str, Any]) -> Answer:
         """So many random bytes, as text."""
         body = {"bytes": size, **parameters}
-        return self._one(self.place("random"), body, lambda reply: reply.text("random_bytes"))
+        form = parameters.get("format") or "base64"
+        return self._one(self.place("random"), body, lambda reply: _encoded(reply, "random_bytes", form, size))
 
     def data_key(self, key: str, kind: str, item: Item, parameters: Mapping[str, Any]) -> Answer:
         """A new data key, encrypted, and with the kind ``plaintext`` in plaintext as well, as base64."""
         path = self.place("datakey", key, kind)
-        names = ("ciphertext", "plaintext") if kind == "plaintext" else ("ciphertext",)
+        size = (parameters.get("bits") or _BITS) // 8
 
         def result(reply: Reply) -> dict[str, Any]:
-            return {**{name: reply.text(name) for name in names}, "key_version": reply.number("key_version", 1)}
+            made: dict[str, Any] = {"ciphertext": checked_sealed(path, "ciphertext", reply.text("ciphertext"))}
+            if kind == "plaintext":
+                made["plaintext"] = _encoded(reply, "plaintext", "base64", size)
+            return {**made, "key_version": reply.number("key_version", 1)}
 
         body = {name: value for name, value in plaintext_field(item).items() if name != "plaintext"}
         return self._one(path, {**body, **parameters}, result)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping
 
 from ansible import constants
 from ansible.errors import AnsibleError
@@ -18,6 +18,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
     Option,
     environment_options,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 
 # Its documentation names the sources of every option, for everything on the controller.
 LOOKUP = "mlkeys.transit.vault_transit"
@@ -32,6 +34,38 @@ def templated_variables(load_name: str, variables: Mapping[str, Any], templar: A
     options = constants.config.get_configuration_definitions("lookup", load_name).values()
     names = {entry["name"] for option in options for entry in option.get("vars") or ()}
     return {name: templar.template(variables[name]) for name in names if name in variables}
+
+
+# What Ansible itself gives to a lookup: before 2.19 to one of a loop, too.
+_OF_ANSIBLE = ("allow_unsafe", "errors", "wantlist")
+
+
+def refuse_unknown(load_name: str, given: Iterable[str]) -> None:
+    """Refuse options that the lookup does not have, which Ansible passes on: one that is misspelt would do nothing.
+
+    Args:
+        load_name: the name under which Ansible keeps the lookup's documentation.
+
+    Raises:
+        AnsibleError: there are such options. It repeats no value.
+    """
+    known = {
+        name
+        for option, entry in constants.config.get_configuration_definitions("lookup", load_name).items()
+        for name in (option, *_names(entry.get("aliases")))
+        if not name.startswith("_")
+    }
+    unknown = [str(name) for name in given if name not in known and name not in _OF_ANSIBLE]
+    if unknown:
+        named = " and ".join(f"'{one_line(name)}'" for name in unknown)
+        hint = did_you_mean(unknown[0].lower(), known)
+        plural, own = "s" if len(unknown) > 1 else "", load_name.rpartition(".")[2]
+        raise AnsibleError(f"{own}: the lookup does not have the option{plural} {named}.{hint}")
+
+
+def _names(aliases: Any) -> Iterable[str]:
+    """Aliases, which Ansible has as texts or as mappings with a name."""
+    return [str(one["name"]) if isinstance(one, Mapping) else str(one) for one in aliases or ()]
 
 
 def load_definitions() -> str:

@@ -25,6 +25,7 @@ from mlkeys._model.secret import GeneratedSecret, Secret
 from mlkeys._model.tree import Construct
 from mlkeys._providers.literals import hidden
 from mlkeys._shared.policy import ANY_KEY
+from mlkeys._shared.printable import one_line
 
 #: The kinds of boxes with the headings of their columns, from left to right.
 COLUMNS = {
@@ -94,6 +95,17 @@ class Picture:
         )
 
 
+def _printable(drawn: Picture) -> Picture:
+    """The same picture without control characters, which no SVG may contain."""
+    return Picture(
+        {
+            one_line(one): Box(box.kind, one_line(box.name), one_line(box.detail), one_line(box.path))
+            for one, box in drawn.boxes.items()
+        },
+        {(one_line(start), one_line(end)): one_line(meaning) for (start, end), meaning in drawn.lines.items()},
+    )
+
+
 def _source(secret: Secret) -> str:
     """Return where a secret comes from, such as `env OPENAI_API_KEY`."""
     kind = type(secret).__name__.removesuffix("Secret").lower()
@@ -149,7 +161,7 @@ class _Drawing:
         for kind, draw in steps:
             for element in self._of(kind):
                 draw(element)
-        return self._done
+        return _printable(self._done)
 
     def _of(self, kind: type[E]) -> Iterator[E]:
         return (one for one in self._view.elements if isinstance(one, kind))

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mlkeys._import.values import Value
+from mlkeys._import.values import NOTHING, TRUTH, Value
 
 # What ends a line of YAML.
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
@@ -24,6 +26,50 @@ _ASSIGNS = re.compile(
 def assigns(comment: str) -> bool:
     """Whether a comment may be a value that is commented out, and so a secret."""
     return _ASSIGNS.search(comment) is not None
+
+
+# Shorter ones are in any comment.
+_SHORTEST, _SHORTEST_LINE = 4, 8
+_BASE64_GROUP = 3
+
+
+def secrets_of(values: Iterable[Value], chosen: Collection[Value]) -> list[str]:
+    """What no comment may hold: the texts of values, chosen or not, each in the forms in which people write it."""
+    found: dict[str, None] = {}
+    for value in chosen:
+        found.update(dict.fromkeys((value.text, *_forms(value.text))))
+    for value in values:
+        if value.was_secret and value.kind not in (TRUTH, NOTHING):
+            found.update(dict.fromkeys(_forms(value.text)))
+    return [form for form in found if form]
+
+
+def _forms(text: str) -> Iterator[str]:
+    lines = [line.strip() for line in text.splitlines()]
+    whole = text.strip()
+    if len(whole) < _SHORTEST:
+        return
+    yield from (whole, _in_addresses(whole), json.dumps(whole)[1:-1])
+    yield from (line for line in lines if len(line) >= _SHORTEST_LINE)
+    data = whole.encode(errors="surrogatepass")
+    for before in range(_BASE64_GROUP):
+        # Behind other text, such as the name of a user: without the characters that also depend on what is around it.
+        encoded = base64.b64encode(bytes(before) + data).rstrip(b"=").decode()
+        inner = encoded[before + 1 if before else 0 : -1]
+        yield from (inner, inner.translate(_FOR_ADDRESSES)) if len(inner) >= _SHORTEST else ()
+
+
+def _in_addresses(text: str) -> str:
+    return _NOT_IN_ADDRESSES.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), text)
+
+
+_NOT_IN_ADDRESSES = re.compile(r"[^A-Za-z0-9_.~\-\ud800-\udfff]")
+_FOR_ADDRESSES = str.maketrans("+/", "-_")
+
+
+def as_written(comment: str) -> str:
+    """A comment without the characters that are not written with it."""
+    return "".join(filter(str.isprintable, comment))
 
 
 def commented_yaml(values: Sequence[Value], text: str) -> list[Value]:
@@ -98,7 +144,7 @@ def _belonging(
 def with_comments(text: str, comments: Mapping[str, Iterable[str]]) -> str:
     """The text of a vars file with comments above its entries."""
     for name, written in comments.items():
-        above = "".join(f"# {''.join(filter(str.isprintable, one))}\n" for one in written)
+        above = "".join(f"# {as_written(one)}\n" for one in written)
         entry = re.search(rf"^{re.escape(name)}:", text, flags=re.MULTILINE)
         if entry:
             text = text[: entry.start()] + above + text[entry.start() :]

@@ -19,15 +19,21 @@ REFERENCE = re.compile(STORED)
 _REPLACED = re.compile(r"\$(?:(\$)|(?=[{A-Za-z_]))")
 # services, its name, environment, and the name or the number of an entry
 _DEPTH = 4
+_NAMED = 2
 _MISSHAPEN = "has a shape that Compose refuses"
 _ELSEWHERE = "is not in environment:, which is all that this command imports; move it by hand"
 _NOT_TAKEN = "not in environment:; move it by hand if it is a secret"
 _HOOKS = ("post_start", "pre_stop")
-_COMMANDS = ("command", "entrypoint", "healthcheck", "labels", *_HOOKS)
-_WORDS = r"(?:pass(?!thr|ive)\w*|pwd|secret|token|api[-_]?key|credentials?|basicauth)"
+# Of a service, and beside the services, where a secret may be as well.
+_OF_SERVICES = (
+    *("command", "entrypoint", "healthcheck", "labels", "annotations", "build", "deploy", "logging", "networks"),
+    *("provider", "storage_opt", "volumes", *_HOOKS),
+)
+_BESIDE_SERVICES = ("configs", "models", "networks", "secrets", "volumes")
+_WORDS = r"(?:pass(?!thr|ive)\w*|pwd|secret|token|(?:api|access|private|encryption)[-_]?key|credentials?|basicauth)"
 # An option or a variable that gets a secret, but not from a file or from Compose.
 _GETS_ONE = re.compile(
-    rf"(?:\A|[\s;&|'\"])(?:--?|[A-Z0-9_]*)[\w-]*?{_WORDS}(?![\w.-]*(?:file|path))[\w.-]*[\"']?(?:[=:]|\s+|\Z)(?!\s*[\"']?\$)"
+    rf"(?:\A|[\s;,&|'\"])(?:--?|[A-Z0-9_]*)[\w-]*?{_WORDS}(?![\w.-]*(?:file|path))[\w.-]*[\"']?(?:[=:]|\s+|\Z)(?!\s*[\"']?\$)"
     r"|[a-z][a-z0-9+.-]*://[^/\s:@]*:(?!\$)[^/\s@]+@",
     re.IGNORECASE,
 )
@@ -102,9 +108,12 @@ def _is_elsewhere(path: Sequence[str]) -> bool:
 
 
 def _may_be_secret(value: Value) -> bool:
-    """Whether a part of a command or a label of a service seems to be a secret, by its name."""
+    """Whether a part of a command, a label or an option of a driver seems to be a secret, by its name."""
     path = value.path
-    if path[0] != "services" or not value.text or not set(path[2:3]) & set(_COMMANDS):
+    is_of_service = path[0] == "services" and bool(set(path[2:3]) & set(_OF_SERVICES))
+    # What is at the second place is a name that the file gives.
+    is_beside = path[0] in _BESIDE_SERVICES and len(path) > _NAMED
+    if not value.text or not (is_of_service or is_beside):
         return False
     is_named = not isinstance(path[-1], Index) and _NAMES_ONE.search(path[-1]) and not value.text.startswith("$")
     return bool(is_named) or _GETS_ONE.search(value.text) is not None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import commented_lines
 from mlkeys._import.names import of_variable
-from mlkeys._import.values import NOTHING, TEXT, Value
+from mlkeys._import.values import NOTHING, TEXT, WITH_NUL, Value
 
 if TYPE_CHECKING:
     from dotenv.parser import Binding
@@ -39,7 +39,6 @@ _REPLACED = re.compile(_OF_SHELLS)
 _LITERAL = re.compile(r"[^=]*=[ \t]*'")
 
 _NOT_ASSIGNED = "is not an assignment (NAME=value), or has no closing quotation mark"
-_WITH_NUL = "contains a NUL character, which no environment variable can"
 
 
 def dotenv_values(text: str, _path: str, *, in_shell: bool = False) -> list[Value]:
@@ -68,7 +67,7 @@ def dotenv_values(text: str, _path: str, *, in_shell: bool = False) -> list[Valu
                 _line(binding),
                 replaced=binding is not last[binding.key],
                 reference=in_shell and _is_replaced(binding),
-                problem=_WITH_NUL if "\0" in (binding.value or "") else "",
+                problem=WITH_NUL if "\0" in (binding.value or "") else "",
             ),
             str(binding.key),
         )

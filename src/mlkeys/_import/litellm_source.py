@@ -25,7 +25,7 @@ PREFIX = "os.environ/"
 _REFERRED = re.compile(rf"{re.escape(PREFIX)}([A-Za-z_][A-Za-z0-9_]*)")
 
 _SECRET = re.compile(
-    r"(?:\A|_)(?:api_?key|key|key_id|secret|password|passwd|pass|passphrase|pwd|token|credentials|(?:database|redis|connection)_(?:url|string))\Z",
+    r"(?:\A|_)(?:api_?key|key|key_id|secret|password|passwd|pass|passphrase|pwd|token|credentials|auth_value|(?:database|redis|connection)_(?:url|string))\Z",
     re.IGNORECASE,
 )
 _VARIABLES = "environment_variables"
@@ -41,7 +41,19 @@ _LETS_IN = re.compile(
 _IN_A_LIST = "is an item of a list, where LiteLLM replaces nothing"
 # They say nothing about what they are for.
 _GENERIC = {
-    *("api_key", "authorization", "headers", "key", "master_key", "pass", "passphrase", "passwd", "password", "pwd"),
+    *(
+        "api_key",
+        "auth_value",
+        "authorization",
+        "headers",
+        "key",
+        "master_key",
+        "pass",
+        "passphrase",
+        "passwd",
+        "password",
+        "pwd",
+    ),
     *("secret", "token"),
 }
 _TAG = "tag:yaml.org,2002:"

@@ -53,12 +53,11 @@ def sops_values(path: Path, input_type: str | None, *, comments: bool = False) -
     _check_kind(values, sealed, path)
     if form == "ini":
         values = without_default_section(values)
+    values = [replace(value, was_secret=sealed.get(value.path, True)) for value in values]
     if form == "dotenv":
-        values = [replace(value, text=_unquoted(value.text)) for value in values]
+        values = list(map(_as_read, values))
     beside = _comments(path, input_type, form) if comments else {}
-    return [
-        replace(value, was_secret=sealed.get(value.path, True), comments=beside.get(value.path, ())) for value in values
-    ]
+    return [replace(value, comments=beside.get(value.path, ())) for value in values]
 
 
 def _checked(value: Value) -> Value:
@@ -209,6 +208,21 @@ def _merged(content: Any) -> Any:
 
 def _marked(values: Iterable[Value]) -> dict[tuple[str, ...], bool]:
     return {value.path: value.text.startswith(_SEALED) for value in values if value.text}
+
+
+def _as_read(value: Value) -> Value:
+    """A value of a .env file as its readers take it. For sops, all before the sign is the name, the rest the value."""
+    name = _EXPORTED.sub("", value.path[0])
+    text = _unquoted(value.text)
+    problem = value.problem or (_COMMENTED if text == value.text and _BEHIND.search(text) else "")
+    return replace(value, path=(name, *value.path[1:]), text="" if problem else text, problem=problem)
+
+
+_EXPORTED = re.compile(r"\Aexport[ \t]+")
+_BEHIND = re.compile(r"\A[^'\"][^\n]*?\s#|\A#")
+_COMMENTED = (
+    "ends with a comment for readers of .env files, and contains it for sops; put the value between quotes there"
+)
 
 
 def _unquoted(text: str) -> str:

@@ -164,6 +164,14 @@ def without_default_section(values: Sequence[Value]) -> list[Value]:
     ]
 
 
+def without_nul(values: Iterable[Value]) -> tuple[Value, ...]:
+    """Values, those with a problem that no environment variable can hold: with one of them, no program would start."""
+    return tuple(replace(one, text="", problem=one.problem or WITH_NUL) if "\0" in one.text else one for one in values)
+
+
+WITH_NUL = "contains a NUL character, which no environment variable can"
+
+
 def refuse(path: str, problems: Sequence[str]) -> None:
     """Raise an error with all problems of a source.
 

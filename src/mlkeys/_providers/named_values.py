@@ -26,6 +26,9 @@ _SHORTEST, _SHORTEST_ENCODED = 20, 27
 _LONGEST_KEY = 60
 # Between the columns of a table.
 _LONGEST_SIGN = 3
+# Of a client or a mapping, before its secret.
+_LONGEST_ENTRY = 25
+_MOST_ROWS = 100
 # Between the rows of a list, with what may be behind a dot in one.
 _LONGEST_GAP = 100
 # What is between the rows of one secret.
@@ -114,9 +117,36 @@ class NamedValue:
 
 def _is_after_a_name(text: str, names: _Names, start: int) -> bool:
     return any(
-        _is_named(text, end, start) or (start - end <= _LONGEST_SIGN and _is_in_next_column(text, end, start))
-        for _, end in _within(names, start - FARTHEST, start)
+        _is_named(text, end, start)
+        or (start - end <= _LONGEST_SIGN and _is_in_next_column(text, end, start))
+        or _is_in_next_cell(text, end, start)
+        or (start - end <= _LONGEST_ENTRY and _is_of_client_or_mapping(text, (begin, end), start))
+        for begin, end in _within(names, start - FARTHEST, start)
     )
+
+
+def _is_in_next_cell(text: str, name_end: int, start: int) -> bool:
+    """Whether it is in the row of a table of Markdown whose first line has the name of a key."""
+    if _expression(near_it.NEXT_CELL).fullmatch(text, name_end, start) is None:
+        return False
+    top = text.rfind("\n", 0, name_end) + 1
+    for _ in range(_MOST_ROWS):
+        above = text.rfind("\n", 0, max(top - 1, 0)) + 1
+        if top == 0 or "|" not in text[above:top]:
+            break
+        top = above
+    head = text[top : text.find("\n", top)].lower()
+    return top <= text.rfind("\n", 0, name_end) and _expression(near_it.HEADING).search(head) is not None
+
+
+def _is_of_client_or_mapping(text: str, name: tuple[int, int], start: int) -> bool:
+    begin, end = name
+    if _expression(near_it.OWN_CLIENT).fullmatch(text, end, start) is not None:
+        return True
+    if _expression(near_it.ITS_ENTRY).fullmatch(text, end, start) is None:
+        return False
+    before = text[max(0, begin - near_it.FARTHEST_MAPPING) : begin]
+    return _expression(near_it.OF_SECRETS).search(before) is not None
 
 
 def _is_named(text: str, name_end: int, start: int) -> bool:
@@ -208,4 +238,5 @@ def _joined(text: str, rows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, i
 def _is_table(text: str) -> bool:
     """Whether a text begins with the names of columns."""
     head = text[: text.find("\n") + 1][:200].lower()
-    return "key" in head and any(sign in head for sign in ",;\t")
+    names_one = "key" in head or _expression(near_it.HEADING).search(head) is not None
+    return names_one and any(sign in head for sign in ",;\t")

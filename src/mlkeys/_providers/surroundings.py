@@ -26,6 +26,8 @@ _ASSIGNED = (
     rf"(?:[^\nA-Za-z0-9]{{0,8}}{_COLOUR}){{1,3}}[^\nA-Za-z0-9]{{0,8}}",
     # The value is on the next line, after a sign that says so.
     r"[^\nA-Za-z0-9]{0,16}[>|(\[{\\,=+-][ \t]{0,4}\r?\n[ \t]{0,40}[\"'`]?",
+    # The value is alone on the next line, as YAML allows.
+    r"[\"']?:[ \t]{0,4}\r?\n[ \t]{0,40}(?:- )?[\"']?",
     # A name with a type, a property of C#, a value in a call.
     rf"(?:{_TYPE}|{_ACCESSORS})?[ \t]{{0,20}}:?=[ \t]{{0,20}}{_CALL}?{_QUOTE}",
     # An argument of argparse, a variable of Terraform and of GitLab.
@@ -37,7 +39,7 @@ _ASSIGNED = (
 )
 _ONLY_ASSIGNED = rf"[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}(?:{_QUOTE})?(?:(?i:bearer|token)[ \t]{{1,4}})?"
 _BULLET = r"(?:(?:-H|--header)[ =])?[-*{ ]{0,3}"
-_CLIENT = r"(?:(?i:key|client|credential|init|completion)[A-Za-z]{0,20}|::new)"
+_CLIENT = r"(?:(?i:key|client|credential|init|completion)[A-Za-z]{0,20}(?:[Vv]?[0-9])?|::new)"
 _BEFORE = (
     rf"{_NEARBY}{_KEY}(?:{'|'.join(_ASSIGNED)})",
     # Further lines, of which the last one begins with the name of a key.
@@ -49,7 +51,7 @@ _BEFORE = (
 )
 _BETWEEN = (
     r"(?![A-Za-z0-9_])[^\n]{0,60}?(?:\r?\n[ \t]*(?!- )(?=\S)[^\n]{0,40}?)?"
-    r"(?i:model|provider|name|url|base|endpoint|https?:|client)[^\n]{0,30}?"
+    r"(?i:model|provider|name|url|base|endpoint|https?:|client|(?<![a-z])host[\"']?[ \t]{0,4}:)[^\n]{0,30}?"
 )
 
 
@@ -74,3 +76,19 @@ BEFORE_ITS_NAME = r"[\"'],?\s{0,40}[\"'](?:name|key)[\"'][ \t]*:[ \t]*[\"'][A-Za
 NEXT_OF_LIST = r"[\"'`],\s{0,40}[\"'`]"
 #: From a name to a secret in the next column.
 NEXT_COLUMN = r"[\"']?[,;\t][\"']?"
+#: The same in Markdown and other tables with lines between the columns, of which some are not for keys.
+NEXT_CELL = r"[^|\n]{0,30}\|(?:[^|\n]{0,40}\|){0,3}[ \t]{0,40}[\"'`]?"
+#: In the first line of a table: what the secrets are called.
+HEADING = r"(?<![a-z])(?:api[-_ ]?)?(?:keys?|token|secret)(?![a-z])"
+#: From a name to the secret that a client of this name gets.
+OWN_CLIENT = r"(?i:ai)?\(\s{0,20}[\"'`]"
+#: From a name to its value, in a mapping of secrets.
+ITS_ENTRY = r"[\"']?[ \t]{0,8}[:=][ \t]{0,8}[\"']?"
+#: From the name of such a mapping to one of its names.
+OF_SECRETS = (
+    r"(?<![A-Za-z])(?i:api[-_ ]?keys?|keys|tokens|secrets|credentials|stringdata)[\"']?[ \t]{0,4}[:=][ \t]{0,4}\{?"
+    r"(?:\s{0,40}(?:- )?[\"']?[A-Za-z0-9_.-]{1,40}[\"']?[ \t]{0,8}[:=][ \t]{0,8}[^\s{}]{1,200}){0,12}"
+    r"\s{0,40}(?:- )?[\"']?\Z"
+)
+#: How much before a name is enough for that of its mapping.
+FARTHEST_MAPPING = 600

@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
+from mlkeys._shared.folders import Folder, folder_at
 
 # Above the numbers that shells and programs use by themselves, and the same in each run, as links name it, unless the
 # caller hands over a file of that number, as scripts do with flock.
 _FIRST = 200
 _LONGEST_NAME = 200
+_MADE = re.compile(r"/proc/self/fd/([1-9][0-9]{2,8})", re.ASCII)
+_OF_SYSTEM = re.compile(r"/(?:proc|dev(?!/shm/))/")
 
 
 def memory_files(contents: dict[str, bytes]) -> dict[str, Path]:
@@ -59,13 +63,26 @@ def link(place: Path, target: Path) -> None:
     """Make `place` a link to a file in memory. It replaces the link of an earlier run, and nothing else.
 
     Raises:
-        MlkeysError: there is something else, or the folder does not exist.
+        MlkeysError: there is something else, or the folder does not exist, or a link of somebody else leads there.
     """
     try:
-        if place.is_symlink() and str(place.readlink()).startswith("/proc/self/fd/"):
-            place.unlink()
-        place.symlink_to(target)
+        with folder_at(str(place.parent)) as folder:
+            if _is_ours(folder, place.name):
+                os.unlink(place.name, dir_fd=folder.descriptor)
+            os.symlink(target, place.name, dir_fd=folder.descriptor)
     except FileExistsError:
         raise MlkeysError(f"{place} exists and was not made by 'mlkeys run'. Choose another path.") from None
     except OSError as error:
         raise MlkeysError(f"{place} cannot be created: {error.strerror}.") from None
+
+
+def _is_ours(folder: Folder, name: str) -> bool:
+    """Whether a name is that of a link that `link` made. The system has such links as well, such as /dev/stdin."""
+    if _OF_SYSTEM.match(f"{folder.path}/"):
+        return False
+    try:
+        status = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
+        number = _MADE.fullmatch(os.readlink(name, dir_fd=folder.descriptor))
+    except OSError:
+        return False
+    return number is not None and int(number[1]) >= _FIRST and status.st_uid == os.geteuid()

@@ -100,10 +100,24 @@ def test_the_history_shows_how_many_used_the_latest_version() -> None:
     assert all(json.loads(one)["keys"] for one in text.splitlines())
 
 
+LOOK = '{"time": "2026-01-01T00:00:00", "fleet": "f", "keys": {"k": {"latest_version": 1, "ciphertexts": {"1": 1}}}}'
+
+
 @pytest.mark.parametrize(
     "wrong",
-    ["x", "{}", "[]", "1", '{"time": 1, "fleet": "f", "keys": {}}', '{"time": "2026-01-01", "keys": {"k": {}}}'],
+    [
+        *("x", "{}", "[]", "1", '{"time": 1, "fleet": "f", "keys": {}}', '{"time": "2026-01-01", "keys": {"k": {}}}'),
+        *(LOOK.replace('"1": 1', one) for one in ('"1": 1e999', '"1": -1', '"1": 1.5', '"1": true', '"-1": 1')),
+        LOOK.replace('"1": 1', f'"1": {"9" * 4300}'),
+        LOOK.replace('"1": 1', f'"{"9" * 4300}": 1'),
+        LOOK.replace('_version": 1', '_version": 1e999'),
+        LOOK.replace('_version": 1', f'_version": {"9" * 4300}'),
+        LOOK.replace('"k"', '"\\ud800"'),
+        LOOK.replace('"f"', '"\\ud800"'),
+        LOOK.replace('"f"', "null"),
+    ],
 )
 def test_a_file_that_is_not_a_history_is_refused(wrong: str) -> None:
     with pytest.raises(MlkeysError, match=r"^h:2: this is not a line of 'mlkeys status --history'"):
         looks(line("fleet", report(ROWS), NOW) + wrong + "\n", Path("h"))
+    assert looks(LOOK, Path("h"))

@@ -444,6 +444,23 @@ NAMED = [
     'new MistralClient(new ApiKeyCredential("{}"))\n',
     'mistral::Mistral::new("https://x", "{}")\n',
     'API_KEY = "{}"\nclient = Mistral(API_KEY)\n',
+    "provider,Token\nmistral,{}\n",
+    "| Provider | API key |\n|---|---|\n| Mistral | {} |\n",
+    "# Keys\n\n| Provider | Models | Token |\n|---|---|---|\n| Cohere | x | y |\n| Mistral AI | large | `{}` |\n",
+    "mistral_api_key:\n  {}\n",
+    'mistral_api_key:\n  "{}"\n',
+    "mistral_api_key:\n- {}\n",
+    "mistral:\n  api_key:\n    {}\n",
+    'client = Mistral("{}")\n',
+    "llm = MistralAI('{}')\n",
+    'x = mistral.AsyncClientV2("{}")\n',
+    "Authorization: Bearer {}\nHost: api.mistral.ai\n",
+    '{{"Authorization": "Bearer {}", "Host": "api.mistral.ai"}}\n',
+    '{{"keys": {{"openai": "x", "mistral": "{}"}}}}\n',
+    "api_keys:\n  openai: x\n  mistral: {}\n",
+    'api_keys = {{\n  mistral = "{}"\n}}\n',
+    "api-key:\n  - openai=x\n  - mistral={}\n",
+    "stringData:\n  mistral: {}\n",
 ]
 
 
@@ -517,6 +534,16 @@ NOT_NAMED = [
     'def mistral_key() -> str:\n    """The key."""\n    digest = "{}"\n',
     "mistral.restore('{}')\n",
     f"mistral: {'x ' * 150}\n  api_key: {{}}\n",
+    "| Model | Checksum |\n|---|---|\n| Mistral | {} |\n",
+    "| API key |\n\n| Mistral | {} |\n",
+    "mistral | {}\n",
+    "mistral,tokens\nmistral,{}\n",
+    '{{"mistral": "{}"}}\n',
+    "checksums:\n  mistral: {}\n",
+    "api_keys: {{openai: x}}\nchecksums:\n  mistral: {}\n",
+    "api_keys:\n\nfiles:\n  mistral: {}\n",
+    "mistral_digest:\n  {}\n",
+    "sha: {}\nHost: api.mistral.ai\n",
 ]
 
 

@@ -153,3 +153,18 @@ def test_boxes_do_not_overlap_and_stand_in_their_columns_with_200_secrets() -> N
     for column in boxes.values():
         assert all(one[1] < other[0] for one, other in itertools.pairwise(sorted(column)))
     assert svg(Picture(), igraph).startswith("<svg ")
+
+
+def test_control_characters_in_names_are_shown_as_escapes() -> None:
+    s = stack()
+    key = vault.TransitSecretBackendKey(s, "k", backend="transit", name="keys", derived=True)
+    web = Inventory(s, "i").group("web", ["h1"])
+    EncryptedVars(s, "v\x01\n\ufffe", key=key, hosts=web, secrets={"openai": Secret.env("OPENAI")})
+    HostConfig(s, "c\x1b", hosts=web, template="t.j2", dest="/etc/\x07conf\n")
+    found = drawn(s, {"t.j2": "{{ openai }}"})
+    text = svg(found, igraph)
+    boxes = ET.fromstring(text).iter()  # noqa: S314  it is ours
+    assert {box.get("data-id") for box in boxes if box.get("data-id")} == set(found.boxes)
+    assert ("v\\x01\\n\\ufffe", "is on", "c\\x1b") not in lines(found)
+    assert ("c\\x1b", "is on", "web") in lines(found)
+    assert "\x1b" not in mermaid(found)

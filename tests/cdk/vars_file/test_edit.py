@@ -288,6 +288,11 @@ def test_most_entries_are_not_removed_without_a_confirmation(edit: Edit, stored:
         assert "removes" in done.stderr
         assert "of 3 entries" in done.stderr
         assert stored.read_bytes() == before
+    # One that is indented by mistake is a part of the one above.
+    inside = "text.replace('private: |\\n', 'private: |\\n  number: 12\\n')"
+    done = edit(f"import re; text = re.sub('(?m)^number:.*\\n', '', {inside})", status=1)
+    assert "number may now be lines of another value" in done.stderr
+    assert stored.read_bytes() == before
 
 
 def test_the_only_entry_is_removed_by_its_line_but_not_by_an_empty_text(bao: Bao, edit: Edit) -> None:

@@ -617,6 +617,12 @@ def test_plain_values_of_ini_files_are_skipped(bao: Bao, importing: Importing, r
     assert done.stdout.count("not encrypted in the source") == 2
 
 
+def test_a_value_that_no_program_could_get_is_refused(importing: Importing, password: list[str]) -> None:
+    Path("vault.yml").write_text(vaulted('a: one\nb: "x\\0y"\n'))
+    assert "b (line 2) contains a NUL character" in importing("ansible-vault", "vault.yml", *password, status=1).stderr
+    assert not TARGET.exists()
+
+
 COMMENTED = """\
 # About the file
 
@@ -671,6 +677,11 @@ def test_a_comment_with_a_secret_is_not_written(bao: Bao, importing: Importing) 
     )
     importing("dotenv", ".env", "--comments", "--only", "A", to=Path("a.transit.yml"))
     assert Path("a.transit.yml").read_text().startswith("---\n# Since May\na: vault:")
+    # What is left out is as secret.
+    Path("left.env").write_text("# the same as hunter2-b\nA=one\nB=hunter2-b\n")
+    stderr = importing("dotenv", "left.env", "--comments", "--only", "A", status=1, to=Path("l.transit.yml")).stderr
+    assert "a comment at A (line 2) contains a secret" in stderr
+    assert not Path("l.transit.yml").exists()
     # What several lines of a value look like does not count.
     Path(".env").write_text("A='x\n# not for\n'\n# of B\nB=1\n")
     assert "(--comments)" in importing("dotenv", ".env", to=Path("b.transit.yml")).stderr

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkeys import MlkeysError
-from mlkeys._commands.vars_file.plaintext import merged, parsed, rendered
+from mlkeys._commands.vars_file.plaintext import merged, parsed, rendered, swallowed
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,20}", fullmatch=True)
 # All that the server can give: UTF-8 has no halves of characters.
@@ -111,3 +111,28 @@ def test_both_sides_are_merged_or_an_entry_is_named(
 
 def test_a_text_that_only_one_loader_reads_is_not_shown() -> None:
     assert parsed("a: \tsecret\n", no_problems) == {"a": "secret"}
+
+
+def test_the_name_of_a_file_is_on_one_line() -> None:
+    text = rendered({"a": "one"}, "a\ninjected: planted\n#.transit.yml")
+    assert parsed(text, lambda _names: []) == {"a": "one"}
+
+
+BEFORE = {"a": "1", "b": "2", "c": "3", "d": "4"}
+
+
+@pytest.mark.parametrize(
+    ("after", "gone"),
+    [
+        ({"a": "1", "b": "2\nc: 3\nd: 4\n"}, ["c", "d"]),
+        ({"a": "1", "b": "c: 3", "d": "4"}, ["c"]),
+        ({"a": "1", "b": '"2\\nc: 3"', "d": "4"}, ["c"]),
+        ({"a": "1", "b": "2", "d": "4"}, []),
+        ({"a": "1", "b": "2", "d": "abc: 3"}, []),
+        ({"a": "1", "b": "2", "d": "c:3"}, []),
+    ],
+)
+def test_entries_that_became_lines_of_another_are_seen(after: dict[str, str], gone: list[str]) -> None:
+    assert swallowed(BEFORE, after) == gone
+    # What was in a value before says nothing.
+    assert swallowed({**after, "c": "3"}, after) == []

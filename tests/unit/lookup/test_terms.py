@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.request import lookup_request
-from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import decode_base64, items_from
+from ansible_collections.mlkeys.transit.plugins.module_utils._lookup.terms import (
+    TermDefaults,
+    asked_from,
+    decode_base64,
+    items_from,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,3 +156,18 @@ def test_base64_is_strict_and_a_refusal_repeats_nothing() -> None:
         with pytest.raises(ValueError, match=r"^not valid base64$") as refused:
             decode_base64(text)
         assert printed_with(refused.value) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("contxt", "'contxt' is"),
+        ("hmac", "'hmac' is"),
+        ("sk-planted-value", "one of its fields is"),
+        ("correcthorse", "one of its fields is"),
+        ("value\x1b[31m", "one of its fields is"),
+    ],
+)
+def test_a_value_in_the_place_of_a_name_is_not_shown(name: str, named: str) -> None:
+    [asked] = asked_from([{"value": "x", name: 1}], TermDefaults(plaintext=True))
+    assert asked.problem.startswith(f"{named} not known in a term, only value, ")

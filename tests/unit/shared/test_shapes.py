@@ -174,6 +174,27 @@ STEERING = [
     "npm_config_node_options",
     "PIP_INDEX_URL",
     "KUBECONFIG",
+    "TAR_OPTIONS",
+    "ANSIBLE_VAULT_PASSWORD_FILE",
+    "ANSIBLE_INVENTORY",
+    "ANSIBLE_PYTHON_INTERPRETER",
+    "ANSIBLE_SSH_EXECUTABLE",
+    "ANSIBLE_BECOME_EXE",
+    "ANSIBLE_PRIVATE_KEY_FILE",
+    "GIT_DIR",
+    "GIT_SSH",
+    "GIT_SEQUENCE_EDITOR",
+    "RSYNC_RSH",
+    "SVN_SSH",
+    "SUDO_ASKPASS",
+    "SSH_ASKPASS",
+    "ERL_FLAGS",
+    "ERL_AFLAGS",
+    "ELIXIR_ERL_OPTIONS",
+    "JULIA_LOAD_PATH",
+    "GUILE_LOAD_PATH",
+    "BUN_OPTIONS",
+    "UWSGI_INI",
 ]
 
 
@@ -200,6 +221,9 @@ def test_no_secret_decides_what_code_runs(name: str) -> None:
             "OLD_PW",
         ),
         *("UV_PUBLISH_TOKEN", "UV_INDEX_OURS_PASSWORD", "CARGO_REGISTRY_TOKEN", "NPM_TOKEN", "AWS_SECRET_ACCESS_KEY"),
+        *("ANSIBLE_HASHI_VAULT_TOKEN", "ANSIBLE_BECOME_PASS", "ANSIBLE_GALAXY_SERVER_HUB_TOKEN", "GIT_PASSWORD"),
+        # They hold a user and a password, or the address of a service that does not exist for others.
+        *("HTTPS_PROXY", "OPENAI_BASE_URL", "HF_ENDPOINT", "RSYNC_PASSWORD", "GIT_USERNAME"),
     ],
 )
 def test_other_variables_hold_secrets(name: str) -> None:

@@ -76,7 +76,8 @@ class FakeServer(StandIn):
             return {"error": self.failure, "plaintext": ""}
         if operation == "decrypt":
             return {"plaintext": value.rpartition(":")[2]}
-        return {"ciphertext": f"vault:v1:{value}", "hmac": f"vault:v1:{value}"}
+        sealed = f"vault:v1:{value.rpartition(':')[2] or 'AA=='}"
+        return {"ciphertext": sealed, "hmac": sealed}
 
 
 def transit(server: FakeServer) -> Transit:

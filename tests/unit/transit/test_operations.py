@@ -10,6 +10,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerError,
     UnexpectedAnswer,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.operations import Answer, Operations
 
@@ -21,10 +22,10 @@ SECRET = "c2VjcmV0LWRhdGEta2V5"
 def test_a_cmac_is_requested_as_vault_documents_it() -> None:
     path = "POST transit/cmac/ml"
     first = {"batch_results": [{"cmac": "vault:v1:QQ=="}, {"error": "bad"}]}
-    server = Script((path, first), (path, {"batch_results": [{"cmac": "m"}]}))
+    server = Script((path, first), (path, {"batch_results": [{"cmac": "vault:v2:Qg=="}]}))
     items = [Item(b"a"), Item(b"c", key_version=2), Item(b"b")]
     answers = Operations(server, "transit").many("cmac", "ml", items, {"mac_length": 8})
-    assert answers == [Answer("vault:v1:QQ=="), Answer("m"), Answer(problem="bad")]
+    assert answers == [Answer("vault:v1:QQ=="), Answer("vault:v2:Qg=="), Answer(problem="bad")]
     both = [{"input": value, "mac_length": 8} for value in ("YQ==", "Yg==")]
     alone = {"batch_input": [{"input": "Yw==", "mac_length": 8}], "key_version": 2}
     assert server.bodies == [{"batch_input": both}, alone]
@@ -59,3 +60,82 @@ def test_what_concerns_all_values_is_raised_and_what_concerns_one_is_returned() 
     for status, error in ((403, PermissionDenied), (503, ServerError), (429, ServerError)):
         with pytest.raises(error):
             random_bytes(status, "1 error occurred: * permission denied")
+
+
+@pytest.mark.parametrize("valid", ["false", 1, [], "true"])
+@pytest.mark.parametrize("operation", ["verify", "verify_hmac"])
+def test_only_true_is_valid(operation: str, valid: object) -> None:
+    server = Script(("POST transit/verify/ml", {"batch_results": [{"valid": valid}]}))
+    with pytest.raises(UnexpectedAnswer, match="'valid' is missing or malformed"):
+        Operations(server, "transit").many(operation, "ml", [Item(b"a", hmac="h", signature="s")], {})
+    server = Script(("POST transit/verify/ml", {"batch_results": [{"valid": valid}]}))
+    with pytest.raises(UnexpectedAnswer, match="'valid' is missing or malformed"):
+        Transit(server, "transit").verify("ml", [Item(b"a", hmac="h")])
+
+
+@pytest.mark.parametrize("text", ["", "SIGNATURE-NOT-TRANSIT", "vault:v0:QQ==", "vault:v1:", "vault:v1:QQ==\x1b[31m"])
+@pytest.mark.parametrize(
+    ("operation", "field"),
+    [("sign", "signature"), ("hmac", "hmac"), ("cmac", "cmac"), ("encrypt", "ciphertext"), ("rewrap", "ciphertext")],
+)
+def test_what_is_not_of_transit_is_refused(operation: str, field: str, text: str) -> None:
+    server = Script((f"POST transit/{operation}/ml", {"batch_results": [{field: text}]}))
+    with pytest.raises(UnexpectedAnswer, match=f"'{field}' is missing or malformed"):
+        Operations(server, "transit").many(operation, "ml", [Item(b"a")], {})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text", "expected"),
+    [
+        ({}, "QUI=", True),
+        ({"format": "hex"}, "4142", True),
+        ({}, "", False),
+        ({}, "QQ==", False),
+        ({}, "QUJD", False),
+        ({}, "QUI=\x1b", False),
+        ({"format": "hex"}, "41 42", False),
+        ({"format": "hex"}, "QUI=", False),
+    ],
+)
+def test_so_many_random_bytes_are_those_that_were_asked_for(
+    parameters: dict[str, str], text: str, expected: bool
+) -> None:
+    operations = Operations(Script(("POST transit/random", {"random_bytes": text})), "transit")
+    if expected:
+        assert operations.random(2, parameters) == Answer(text)
+        return
+    with pytest.raises(UnexpectedAnswer, match="'random_bytes' is missing or malformed"):
+        operations.random(2, parameters)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text", "expected"),
+    [
+        ({}, "ab" * 32, True),
+        ({"algorithm": "sha3-512", "format": "base64"}, "QUFB" * 21 + "QQ==", True),
+        ({}, "ab" * 31, False),
+        ({}, "\x1b[31m" + "ab" * 32, False),
+        ({"algorithm": "sha2-512"}, "ab" * 32, False),
+    ],
+)
+def test_a_digest_has_the_length_of_its_algorithm(parameters: dict[str, str], text: str, expected: bool) -> None:
+    operations = Operations(Script(("POST transit/hash", {"sum": text})), "transit")
+    if expected:
+        assert operations.digest(Item(b""), parameters) == Answer(text)
+        return
+    with pytest.raises(UnexpectedAnswer, match="'sum' is missing or malformed"):
+        operations.digest(Item(b""), parameters)
+
+
+@pytest.mark.parametrize(
+    ("bits", "plaintext", "expected"), [(None, "QUFB" * 10 + "QUE=", True), (128, "QUFB" * 10 + "QUE=", False)]
+)
+def test_a_data_key_has_the_size_that_was_asked_for(bits: int | None, plaintext: str, expected: bool) -> None:
+    answer = {"ciphertext": "vault:v1:QQ==", "plaintext": plaintext, "key_version": 1}
+    operations = Operations(Script(("POST transit/datakey/plaintext/ml", answer)), "transit")
+    parameters = {} if bits is None else {"bits": bits}
+    if expected:
+        assert operations.data_key("ml", "plaintext", Item(b""), parameters) == Answer(answer)
+        return
+    with pytest.raises(UnexpectedAnswer, match="'plaintext' is missing or malformed"):
+        operations.data_key("ml", "plaintext", Item(b""), parameters)

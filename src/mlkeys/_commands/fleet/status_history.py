@@ -13,6 +13,9 @@ from typing import Any
 
 from mlkeys._errors import MlkeysError
 
+# Of a number; more than any fleet has.
+_MOST_DIGITS = 15
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -53,7 +56,7 @@ def looks(text: str, path: Path) -> list[Look]:
     for number, row in enumerate(text.splitlines(), 1):
         try:
             found += _looks_of(json.loads(row))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             raise MlkeysError(
                 f"{path}:{number}: this is not a line of 'mlkeys status --history'. Nothing was added to the file."
             ) from None
@@ -62,9 +65,31 @@ def looks(text: str, path: Path) -> list[Look]:
 
 def _looks_of(entry: Mapping[str, Any]) -> Iterable[Look]:
     when = datetime.fromisoformat(entry["time"]).strftime("%Y-%m-%d %H:%M")
+    fleet = _text(entry["fleet"])
     for key, seen in entry["keys"].items():
-        counts = {int(version): int(count) for version, count in seen["ciphertexts"].items()}
-        yield Look(str(entry["fleet"]), when, key, sum(counts.values()), counts.get(int(seen["latest_version"]), 0))
+        counts = {_version(version): _number(count) for version, count in seen["ciphertexts"].items()}
+        yield Look(fleet, when, _text(key), sum(counts.values()), counts.get(_number(seen["latest_version"]), 0))
+
+
+def _text(found: object) -> str:
+    """A text that can be written; what is not raises a ValueError here as in the other functions."""
+    if not isinstance(found, str):
+        raise TypeError
+    # JSON can hold half of a character.
+    found.encode()
+    return found
+
+
+def _version(found: str) -> int:
+    if not (found.isascii() and found.isdigit() and len(found) <= _MOST_DIGITS):
+        raise ValueError
+    return int(found)
+
+
+def _number(found: object) -> int:
+    if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found < 10**_MOST_DIGITS:
+        raise ValueError
+    return found
 
 
 def of_fleet(found: Sequence[Look], name: str) -> list[Look]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.vars_file.plaintext import merged, parsed, parsed_leaves, rendered
+from mlkeys._commands.vars_file.plaintext import merged, parsed, parsed_leaves, rendered, swallowed
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._stored.secrets import answers
@@ -46,8 +46,8 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     While the editor is open, the plaintext is in a private file in memory (in XDG_RUNTIME_DIR or /dev/shm, if it is a
     tmpfs). The file is then overwritten and removed, even if a signal ends this command. Memory may be swapped to disk,
     so encrypt the swap space. Only changed values are encrypted. The other ciphertexts, the comments and the order of
-    FILE are kept. Removing most of the entries needs a confirmation. In a file of format 2, nested data and the types
-    of YAML are kept.
+    FILE are kept. Removing half of the entries or more needs a confirmation. In a file of format 2, nested data and the
+    types of YAML are kept.
 
     Set the editor with VISUAL or EDITOR. Vim runs without swap, backup, undo and viminfo files. Files that other
     editors create beside the plaintext are removed with it; files that they create elsewhere are not.
@@ -191,7 +191,7 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
 
 
 def _check_removals(before: Mapping[str, str], after: Mapping[str, str], *, emptied: bool) -> None:
-    """Ask before most of the entries are removed: the editor may have lost them.
+    """Ask before half of the entries or more are removed, or one became a part of another: it may be a mistake.
 
     Args:
         emptied: whether the text is empty. An editor that works leaves at least the comment at its top.
@@ -200,10 +200,13 @@ def _check_removals(before: Mapping[str, str], after: Mapping[str, str], *, empt
         MlkeysError: the user, or nobody, agreed.
     """
     removed = [name for name in before if name not in after]
-    if not emptied and (len(removed) < _FEW or 2 * len(removed) <= len(before)):
+    inside = swallowed(before, after)
+    if not emptied and not inside and (len(removed) < _FEW or 2 * len(removed) < len(before)):
         return
     entries = f"{len(removed)} of {len(before)} {'entry' if len(before) == 1 else 'entries'}: {', '.join(removed)}."
     reason = f"The edited text is empty, which removes {entries}" if emptied else f"The edited text removes {entries}"
+    if inside:
+        reason += f" Of these, {', '.join(inside)} may now be lines of another value: check the spaces before them."
     if not sys.stdin.isatty():
         raise MlkeysError(f"{reason} Without a terminal to confirm this, remove them line by line, in several steps.")
     click.secho(reason, fg="red", err=True)

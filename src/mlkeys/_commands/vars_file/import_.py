@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mlkeys._commands.vars_file.import_run import (
     run_import_of_text,
     text_of,
 )
+from mlkeys._errors import MlkeysError
 from mlkeys._import.selection import Wishes, is_wanted
 from mlkeys._import.values import Source
 
@@ -84,7 +86,14 @@ def ansible_vault(
             text = vault.decrypt(text, str(source))
 
         def decrypt(inner: str, path: tuple[str, ...], line: int) -> str | None:
-            return vault.decrypt(inner, f"{source}, line {line}") if is_wanted(path, line, wishes) else None
+            place = f"{source}, line {line}"
+            if is_wanted(path, line, wishes):
+                return vault.decrypt(inner, place)
+            if wishes.comments:
+                # No comment may hold it. Where its password is unknown, so are the comments about it.
+                with suppress(MlkeysError):
+                    return vault.decrypt(inner, place)
+            return None
 
         values = tuple(yaml_values(text, str(source), decrypt, encrypted=encrypted))
         how = f"ansible-vault edit {source}" if encrypted else "delete the !vault entries in an editor"

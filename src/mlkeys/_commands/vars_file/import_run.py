@@ -17,11 +17,11 @@ import click
 
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
-from mlkeys._import.comments import assigns
+from mlkeys._import.comments import as_written, assigns, secrets_of
 from mlkeys._import.data import Nesting
 from mlkeys._import.names import shown_by_name
 from mlkeys._import.selection import Selection, Wishes, select
-from mlkeys._import.values import Source, Value, refuse
+from mlkeys._import.values import Source, Value, refuse, without_nul
 from mlkeys._providers.literals import secret_form
 from mlkeys._system import collection
 from mlkeys._system.decoding import decoded
@@ -135,9 +135,9 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
     aim = target(options["file"], options["key"], options["backend"])
     wishes = _wishes(options)
     source = read(wishes)
-    source = replace(source, values=shown_by_name(source.values))
+    source = replace(source, values=without_nul(shown_by_name(source.values)))
     selection = select(source, wishes)
-    comments = _comments(selection, aim) if wishes.comments else {}
+    comments = _comments(source, selection, aim) if wishes.comments else {}
     changes: list[Change] = []
     if selection.chosen:
         with collection.connected() as client:
@@ -156,7 +156,7 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
         click.echo(_farewell(source, selection, aim, done, wishes), err=True)
 
 
-def _comments(selection: Selection, aim: Target) -> dict[str, tuple[str, ...]]:
+def _comments(source: Source, selection: Selection, aim: Target) -> dict[str, tuple[str, ...]]:
     """The comments of the values to import, by variable, but for those that assign something.
 
     Raises:
@@ -166,13 +166,14 @@ def _comments(selection: Selection, aim: Target) -> dict[str, tuple[str, ...]]:
     found = {name: comments for name, comments in kept.items() if comments}
     if found and (aim.stored is not None or aim.path.suffix == ".json"):
         raise MlkeysError(f"{aim.path} cannot hold comments: import without --comments.")
-    secrets = [value.text for value in selection.chosen.values()]
+    # The others stay secret, too: they were encrypted in the source, as its comments may have been.
+    secrets = secrets_of(source.values, selection.chosen.values())
     refuse(
         str(aim.path),
         [
             f"a comment at {selection.chosen[name].place} contains a secret: remove it, or import without --comments"
             for name, texts in found.items()
-            if any(secret_form(text) or any(secret in text for secret in secrets) for text in texts)
+            if any(secret_form(text) or any(secret in text for secret in secrets) for text in map(as_written, texts))
         ],
     )
     return found

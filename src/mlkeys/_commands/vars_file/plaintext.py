@@ -13,6 +13,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._import.data import parts_of, typed
 from mlkeys._import.values import NOTHING, SCALARS, TEXT, Value
 from mlkeys._import.yaml_source import yaml_values
+from mlkeys._shared.printable import one_line
 
 _COMMENT = re.compile(r"[ \t]*#")
 _ONLY_COMMENT = re.compile(r"[a-z_][a-z0-9_]*:[ \t]+#")
@@ -36,7 +37,7 @@ def rendered(secrets: Mapping[str, object], path: str) -> str:
 
     Dumper.add_representer(str, text)
     body = yaml.dump(dict(secrets), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH) if secrets else ""
-    return f"{_INTRODUCTION.format(path=path)}{body}"
+    return f"{_INTRODUCTION.format(path=one_line(path))}{body}"
 
 
 def _style(value: str) -> str | None:
@@ -179,3 +180,19 @@ def merged(before: Mapping[str, str], mine: Mapping[str, str], theirs: Mapping[s
     names = dict.fromkeys((*theirs, *mine))
     chosen = {name: (theirs if mine.get(name) == before.get(name) else mine).get(name) for name in names}
     return {name: value for name, value in chosen.items() if value is not None}
+
+
+def swallowed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """The entries that are gone, and whose names begin a line of a value that was changed: indented, they belong to it.
+
+    Args:
+        before: as the text was opened, with values as text or as JSON.
+    """
+    changed = [value for name, value in after.items() if before.get(name) != value]
+    gone = [name for name in before if name not in after]
+    return [name for name in gone if any(_line_of(name).search(value) for value in changed)]
+
+
+def _line_of(name: str) -> re.Pattern[str]:
+    # Of nested data, the last name of the path is on the line.
+    return re.compile(rf"(?:\A|\n|\\n|\")[ ]*[\"']?{re.escape(name.rpartition('.')[2])}[\"']?[ ]*:(?:\s|\\n|\Z)")

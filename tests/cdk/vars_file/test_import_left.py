@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What sources hold beside the values that are imported, and what no program can get."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mlkeys._import import sops_source
+from mlkeys._import.compose_source import compose_values
+from mlkeys._import.litellm_source import litellm_configuration
+from mlkeys._import.values import WITH_NUL, Value, without_nul
+
+COMPOSE = """\
+services:
+  a:
+    environment: {A: x}
+    deploy: {replicas: 2, labels: {api_token: one}}
+    annotations: {token: two, other: x}
+    logging: {driver: splunk, options: {splunk-token: three, splunk-url: x}}
+    networks: {n: {driver_opts: {encryption_key: four}}}
+    volumes: [{type: volume, source: v, volume: {labels: {password: five}}}]
+volumes:
+  v: {driver: local, driver_opts: {type: cifs, o: "username=u,password=six"}}
+  secret-data: {driver: local}
+networks:
+  n: {driver_opts: {encryption_key: seven, mtu: 9}, labels: {secret_token: eight}}
+models:
+  m: {model: x, runtime_flags: ["--api-key=nine"]}
+secrets:
+  s: {file: ./s.txt}
+  e: {external: true}
+"""
+
+
+def test_options_and_labels_of_compose_are_named() -> None:
+    named = {value.name for value in compose_values(COMPOSE, "c.yml") if "move it by hand" in value.aside}
+    assert named == {
+        "services.a.deploy.labels.api_token",
+        "services.a.annotations.token",
+        "services.a.logging.options.splunk-token",
+        "services.a.networks.n.driver_opts.encryption_key",
+        "services.a.volumes.0.volume.labels.password",
+        "volumes.v.driver_opts.o",
+        "networks.n.driver_opts.encryption_key",
+        "networks.n.labels.secret_token",
+        "models.m.runtime_flags.0",
+    }
+
+
+def test_the_login_of_an_mcp_server_is_imported() -> None:
+    text = "mcp_servers:\n  s: {url: https://x, auth_type: bearer_token, auth_value: mcp-9}\n"
+    found = litellm_configuration(text, "c.yml")
+    assert {value.path: value.text for value in found.values} == {("litellm_auth_value",): "mcp-9"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected", "problem"),
+    [
+        ("export B", "two", ("B", "two"), ""),
+        ("exported", "two", ("exported", "two"), ""),
+        ("F", "val # comment", ("F", ""), "comment"),
+        ("F", "'val # no comment'", ("F", "val # no comment"), ""),
+        ("F", "val#ue", ("F", "val#ue"), ""),
+        ("F", "a\0b", ("F", "a\0b"), ""),
+    ],
+)
+def test_a_value_of_a_sops_file_is_what_readers_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, expected: tuple[str, str], problem: str
+) -> None:
+    (tmp_path / "s.env").write_text(f"{name}=ENC[x]\n")
+    monkeypatch.setattr(sops_source, "_decrypted", lambda *_arguments: json.dumps({name: text}).encode())
+    (value,) = sops_source.sops_values(tmp_path / "s.env", None)
+    assert (value.path, value.text) == ((expected[0],), expected[1])
+    assert value.was_secret
+    assert re.search(problem, value.problem)
+    assert bool(value.problem) is bool(problem)
+
+
+def test_no_value_has_a_character_that_no_variable_can_hold() -> None:
+    good, bad = without_nul([Value(("a",), "x"), Value(("b",), "a\0b")])
+    assert (good.text, good.problem) == ("x", "")
+    assert (bad.text, bad.problem) == ("", WITH_NUL)
