@@ -203,7 +203,10 @@ def test_of_many_hosts_some_are_in_the_reason_and_all_in_the_account() -> None:
 )
 def test_a_variable_of_a_host_that_nothing_reads_is_named(wrong: str, right: str) -> None:
     """Also if the host declares something else, which was searched."""
-    known = dict.fromkeys(("vault_transit_host_secret_id_kept", "vault_transit_host_key", "vault_transit_hosts"), 1)
+    known: dict[str, Any] = dict.fromkeys(
+        ("vault_transit_host_secret_id_kept", "vault_transit_host_key", "vault_transit_hosts"), 1
+    )
+    known["vault_transit_host_running"] = {"stdout_lines": []}
     searched = {"inventory_hostname": "b", **DECLARED, "vault_transit_proof": found(), **known}
     assert made(searched)["clean"]
     without = {name: value for name, value in searched.items() if name != right}
