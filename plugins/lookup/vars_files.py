@@ -121,7 +121,12 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project
     beside,
     texts_beside,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load, load_document
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import (
+    Connect,
+    load,
+    load_document,
+    missing_document,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
     FoundFile,
@@ -130,6 +135,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
     of_key,
     replace_problem,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import why_empty
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import declared as declared_places
 
 _NOT_UTF_8 = "its name is not UTF-8"
@@ -150,7 +156,8 @@ class LookupModule(LookupBase):
         missing = [one for one in named if one.path and not _is_there(one.path)]
         sources = _sources(facts, terms)
         places = _places(sources, [one for one in named if one not in missing])
-        files, unread = _read(places, lambda: connected(options))
+        key, backend = self.get_option("key"), self.get_option("backend")
+        files, unread = _read(places, lambda: connected(options), (backend, key) if key else None)
         # A document of a KV engine has no path.
         known = [*(file.path for file in files if file.path), *_searched(hosts[0])]
         noted = {one["path"] for one in unread}
@@ -158,7 +165,6 @@ class LookupModule(LookupBase):
         texts = [path for path in beside_them if not _is_within(path, known) and as_utf8(path) == path]
         odd = [as_utf8(path) for path in beside_them if as_utf8(path) != path]
         unread += [_unread(path, _NOT_UTF_8) for path in odd if path not in noted]
-        key, backend = self.get_option("key"), self.get_option("backend")
         own = of_key(files, backend, key) if key else files
         problems = [missing_problem(missing)] if missing else []
         if key:
@@ -237,7 +243,7 @@ def _is_there(path: str) -> bool:
 
 
 def _read(
-    places: tuple[list[Declared], list[dict[str, str]]], connect: Connect
+    places: tuple[list[Declared], list[dict[str, str]]], connect: Connect, of: tuple[str, str] | None = None
 ) -> tuple[list[FoundFile], list[dict[str, str]]]:
     named, unread = places
     files = []
@@ -247,6 +253,10 @@ def _read(
             continue
         try:
             file = load(one.path, connect) if one.path else load_document(*one.place, connect)
+            # To which key a document without a file belongs, only its content says.
+            may_be_ours = of is None or not one.path or of == (file.backend, file.key)
+            if not file.entries and may_be_ours:
+                unread += _gone(one.path, file, connect)
         except TransitError as error:
             unread.append(_unread(one.path or "/".join(one.place), error.message.rstrip(".")))
             continue
@@ -257,6 +267,15 @@ def _read(
             path = os.path.realpath(one.path) if one.path else ""
             files.append(FoundFile(path, file.backend, file.key, file.fingerprint_key, names, oldest, one.place))
     return files, unread
+
+
+def _gone(path: str, file: Any, connect: Connect) -> list[dict[str, str]]:
+    """A document that nothing can be read from."""
+    missing = missing_document(file, connect)
+    if missing is None:
+        return []
+    reason, kind = why_empty(str(file.place), *missing)
+    return [{"path": path or str(file.place), "reason": reason, "kind": kind}]
 
 
 def _unread(path: str, reason: str) -> dict[str, str]:

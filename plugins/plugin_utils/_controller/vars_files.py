@@ -88,6 +88,11 @@ def load_document(mount: str, path: str, connect: Connect) -> VarsFile:
     return replace(file, place=Place(mount, path))
 
 
+def missing_document(file: VarsFile, connect: Connect) -> tuple[int, list[int] | None] | None:
+    """The versions of the document of a file, as `Documents.missing` has them; ``None`` if there is nothing missing."""
+    return None if file.place is None else Documents(connect(), file.place.mount).missing(file.place.path)
+
+
 class StoredVariables:
     """The content of files as it is stored. A file that is not valid has none: a run reports what is wrong.
 

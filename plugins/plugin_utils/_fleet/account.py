@@ -26,7 +26,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_word
     summary,
     unknown_row,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import SUPERSEDED, gone, superseded
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED, SUPERSEDED, superseded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import UNDECLARED, declared, missing_reason
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
     RUNNING,
@@ -49,7 +49,7 @@ CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
 COMPRESSED = "compressed"
 _HOLDING_NOTHING = ("special", SUPERSEDED)
 # Of places on the controller that the discovery names, these are not errors.
-_NOT_SEARCHED = (COMPRESSED, "dangling")
+_NOT_SEARCHED = (COMPRESSED, "dangling", DELETED)
 
 # So begin the reasons for files of which another name, or what is mounted there, would keep the old content.
 LINKED = ("it has other names", "it is mounted by itself")
@@ -205,7 +205,6 @@ def account(
     )
     findings.add(controller, here, scope, _refusals(scope.refused))
     documents = here.get("documents", ())
-    findings.unread += [{"host": controller, **row} for row in gone(documents)]
     earlier = superseded(documents, scope.target, is_final=scope.is_final)
     findings.not_searched += [{"host": controller, **row} for row in earlier]
     for variables in hosts:

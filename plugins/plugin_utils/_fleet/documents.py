@@ -8,15 +8,29 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Iterator, Mapping
 
-# The kind of their earlier versions.
-SUPERSEDED = "superseded"
+# The kind of their earlier versions, and of a latest version that is deleted, which its owner may undelete.
+SUPERSEDED, DELETED = "superseded", "deleted"
+
+
+def why_empty(place: str, version: int, versions: list[int] | None) -> tuple[str, str]:
+    """Why a document has nothing to search, and the kind of that.
+
+    Args:
+        place: ``ENGINE/PATH``.
+        version: the latest one, which is deleted; 0 if there never was one.
+        versions: those that are kept, ``None`` if the token may not list them.
+    """
+    if versions is None:
+        versions = [version] if version else []
+    if not versions:
+        return f"its document {place} does not exist", "failed"
+    kept = f"version {version} of its document {place} is deleted, and may be undeleted"
+    return f"{kept}. The ciphertexts in it are not rewrapped, and do not decrypt below the floor", DELETED
 
 
 def superseded(documents: Iterable[Mapping[str, Any]], target: int, *, is_final: bool) -> Iterator[dict[str, Any]]:
     """The earlier versions of documents, as they are when a run has ended."""
     for one in documents:
-        if one.get("problem"):
-            continue
         # What will be rewrapped becomes an earlier version by that.
         grows = not is_final and one["oldest"] < target
         if one["earlier"]:
@@ -29,10 +43,3 @@ def superseded(documents: Iterable[Mapping[str, Any]], target: int, *, is_final:
             versions = "earlier versions of it, which the token may not list,"
         reason = f"{versions} may keep ciphertexts below v{target}, and do not decrypt below the floor"
         yield {"path": one["path"], "reason": reason, "kind": SUPERSEDED}
-
-
-def gone(documents: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Documents that are declared, and not there."""
-    for one in documents:
-        if one.get("problem"):
-            yield {"path": one["path"], "reason": one["problem"], "kind": "missing"}

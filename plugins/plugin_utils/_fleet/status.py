@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.age import age_text
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import NOT_TRIED, missing_reason
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import RUNNING, Service, services_of
 
@@ -25,7 +26,7 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 _SLACK = 2 * 3600
 
 # Places that the discovery names and that are not errors.
-_NOT_SEARCHED = ("compressed", "dangling")
+_NOT_SEARCHED = ("compressed", "dangling", DELETED)
 
 # This many places of ciphertexts are listed.
 _LISTED = 5
