@@ -128,6 +128,10 @@ def status(
     for variables in sorted(hosts, key=lambda one: str(one["inventory_hostname"])):
         found.add(variables)
     unknown = [row for row in found.rows if not _is_placed(row, known)]
+    for row in unknown:
+        if row["state"] == "too old":
+            # A key says so of each ciphertext below its floor, also of those of other keys.
+            row.update(state="unknown", backend="", key="")
     for row in found.rows:
         if row not in unknown:
             key = known[row["backend"], row["key"]]
