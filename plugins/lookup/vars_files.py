@@ -46,6 +46,12 @@ options:
     type: list
     elements: str
     default: []
+  repository:
+    description:
+      - Whether encrypted vars files of O(key) elsewhere in the same Git repository are C(unread), since nothing else
+        searches them. Submodules, virtual environments, C(node_modules) and hidden folders are left out.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - mlkeys.transit._auth
   - mlkeys.transit._auth.plugins
@@ -119,6 +125,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project
     NotSearched,
     above,
     beside,
+    in_repository,
+    inventory_folders,
+    repositories,
     texts_beside,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import (
@@ -126,6 +135,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_fi
     load,
     load_document,
     missing_document,
+    names_of_key,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
@@ -138,6 +148,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import why_empty
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import declared as declared_places
 
+_NOT_DECLARED = (
+    "it is not declared, and its ciphertexts are of the key: add its folder to vault_transit_sources, or accept it"
+)
 _NOT_UTF_8 = "its name is not UTF-8"
 
 
@@ -166,6 +179,14 @@ class LookupModule(LookupBase):
         odd = [as_utf8(path) for path in beside_them if as_utf8(path) != path]
         unread += [_unread(path, _NOT_UTF_8) for path in odd if path not in noted]
         own = of_key(files, backend, key) if key else files
+        if key and self.get_option("repository"):
+            seen = [
+                *known,
+                *(file.path for file in files),
+                *map(os.path.realpath, texts),
+                *(one["path"] for one in unread),
+            ]
+            unread += _undeclared(sources, hosts, set(seen), (backend, key))
         problems = [missing_problem(missing)] if missing else []
         if key:
             problems.append(replace_problem(own, self.get_option("replace"), f"{backend}/{key}"))
@@ -210,7 +231,9 @@ def _sources(variables: dict[str, Any], further: list[Any]) -> list[str]:
     inventories = list(map(str, variables.get("ansible_inventory_sources") or ()))
     # Wherever the run was started.
     around = above(inventories)
-    sources = [*map(str, further), *inventories, *around, variables.get("playbook_dir") or "", os.getcwd()]
+    # Ansible reads inventories in the folders of an inventory as well.
+    inner = [place for one in inventories for place in inventory_folders(one)]
+    sources = [*map(str, further), *inventories, *inner, *around, variables.get("playbook_dir") or "", os.getcwd()]
     return [source for source in sources if source]
 
 
@@ -267,6 +290,30 @@ def _read(
             path = os.path.realpath(one.path) if one.path else ""
             files.append(FoundFile(path, file.backend, file.key, file.fingerprint_key, names, oldest, one.place))
     return files, unread
+
+
+def _undeclared(sources: list[str], hosts: list[Any], seen: set[str], of: tuple[str, str]) -> list[dict[str, str]]:
+    """The encrypted vars files of the key elsewhere in the same repository, which nothing would rewrap."""
+    found: list[dict[str, str]] = []
+    paths = [
+        path
+        for top in repositories(sources)
+        for path in in_repository(top, lambda error: _note(found, error, set()))
+        if path not in seen
+    ]
+    # Hosts that are this machine search their own.
+    searched = [place for host in hosts for place in _searched(host)] if paths else []
+    for path in paths:
+        if _is_within(path, searched):
+            continue
+        try:
+            file = names_of_key(path)
+        except TransitError as error:
+            found.append(_unread(path, error.message.rstrip(".")))
+            continue
+        if file == of:
+            found.append(_unread(path, _NOT_DECLARED))
+    return found
 
 
 def _gone(path: str, file: Any, connect: Connect) -> list[dict[str, str]]:

@@ -251,6 +251,22 @@ def test_a_document_that_is_not_there_is_no_empty_one(pointed: KvDocument, tmp_p
     assert shown.count("does not exist") == 1
 
 
+def test_a_file_elsewhere_in_the_repository_is_named_unless_something_searches_it(
+    pointed: KvDocument, tmp_path: Path
+) -> None:
+    project = Project(tmp_path, {"BAO_ADDR": pointed.bao.addr, "BAO_TOKEN": pointed.bao.token})
+    project.hosts(1)
+    (tmp_path / ".git").mkdir()
+    head = {"_transit": {"format": 1, "backend": pointed.mount, "key": KEY}}
+    for name in ("secrets/prod", "group_vars/all/keys", "declared/x", "declared/vars/y"):
+        project.write(f"{name}.transit.yml", json.dumps(head))
+    project.write("secrets/other.transit.yml", json.dumps({"_transit": {**head["_transit"], "key": "other"}}))
+    lookup = f"lookup('mlkeys.transit.vars_files', 'declared', key='{KEY}', backend='{pointed.mount}', repository=true)"
+    project.play(f"- ansible.builtin.debug: {{msg: \"{{{{ {lookup}.unread | map(attribute='path') | join(' ') }}}}\"}}")
+    shown = project.run().stdout
+    assert f'"{tmp_path}/secrets/prod.transit.yml"' in shown
+
+
 def test_the_lookup_reads_names_from_there(document: KvDocument, tmp_path: Path) -> None:
     document.converge(SECRETS)
     project = Project(tmp_path, {"BAO_ADDR": document.bao.addr, "BAO_TOKEN": document.bao.token})
