@@ -17,10 +17,11 @@ TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templat
 NAME = "no-such-service"
 
 
-def reported(folder: Path, **more: object) -> list[str]:
+def reported(folder: Path, binary: str = "", **more: object) -> list[str]:
     """What is reported of the service and of the host.
 
     Args:
+        binary: the program of the agent, as the role is told.
         more: further facts of the service.
     """
     environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
@@ -34,7 +35,9 @@ def reported(folder: Path, **more: object) -> list[str]:
         **more,
     }
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    script = template.render(vault_transit_host_described=[service], inventory_hostname="one")
+    script = template.render(
+        vault_transit_host_described=[service], inventory_hostname="one", vault_transit_host_binary=binary
+    )
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
     # As Ansible splits it, which takes more than line feeds for ends.
     lines = done.stdout.decode().splitlines()
@@ -162,3 +165,17 @@ def test_a_host_without_systemd_hears_no_program_before_anything_changes(folder:
     [problem] = [line for line in reported(folder, **service, ready={"notify": True}) if "problem" in line]
     assert problem.startswith(said)
     assert not [line for line in reported(folder, **service) if "problem" in line]
+
+
+def test_a_program_that_the_host_lacks_is_refused_by_its_path(folder: Path) -> None:
+    lacking = f"{folder}/bao"
+    named = f". problem vault_transit_host_binary is {lacking}, and one has no such program. "
+    for binary, agent, said in (
+        (lacking, "x", [named]),
+        (str(folder), "x", [str(folder)]),
+        (lacking, "", []),
+        ("/bin/sh", "x", []),
+    ):
+        problems = [line for line in reported(folder, binary, agent=agent) if line.startswith(". problem")]
+        assert len(problems) == len(said)
+        assert all(one in line for one, line in zip(said, problems, strict=True))
