@@ -179,3 +179,22 @@ def test_a_program_that_the_host_lacks_is_refused_by_its_path(folder: Path) -> N
         problems = [line for line in reported(folder, binary, agent=agent) if line.startswith(". problem")]
         assert len(problems) == len(said)
         assert all(one in line for one, line in zip(said, problems, strict=True))
+
+
+def test_a_login_that_the_server_has_refused_is_reported_until_it_is_another(folder: Path) -> None:
+    """Its accessor may be as it was, where somebody has damaged the secret ID."""
+    runtime = folder.parent / "runtime"
+    runtime.mkdir()
+    logins = [folder / "role_id", folder / "secret_id"]
+    for path in logins:
+        path.touch()
+    # As the service notes it.
+    login = " ".join(f"{path.stat().st_ino} {int(path.stat().st_mtime)}" for path in logins)
+    (runtime / "refused").write_text(f"1 4711 {login} \n")
+    assert "has refused" in look(folder)
+    (runtime / "refused").rename(runtime / "elsewhere")
+    (runtime / "refused").symlink_to("elsewhere")
+    assert "has refused" not in look(folder)
+    (runtime / "elsewhere").rename(runtime / "refused")
+    os.utime(folder / "secret_id", (1, 1))
+    assert "has refused" not in look(folder)
