@@ -17,12 +17,11 @@ TEMPLATE = Path(__file__).parents[3] / "roles" / "vault_transit_host" / "templat
 NAME = "no-such-service"
 
 
-def reported(folder: Path, binary: str = "", **more: object) -> list[str]:
+def reported(folder: Path, **more: object) -> list[str]:
     """What is reported of the service and of the host.
 
     Args:
-        binary: the program of the agent, as the role is told.
-        more: further facts of the service.
+        more: further facts of the service, and `binary`, the program of the agent as the role is told.
     """
     environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
     environment.filters["quote"] = shlex.quote
@@ -36,7 +35,9 @@ def reported(folder: Path, binary: str = "", **more: object) -> list[str]:
     }
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     script = template.render(
-        vault_transit_host_described=[service], inventory_hostname="one", vault_transit_host_binary=binary
+        vault_transit_host_described=[service],
+        inventory_hostname="one",
+        vault_transit_host_binary=more.get("binary", ""),
     )
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
     # As Ansible splits it, which takes more than line feeds for ends.
@@ -176,7 +177,7 @@ def test_a_program_that_the_host_lacks_is_refused_by_its_path(folder: Path) -> N
         (lacking, "", []),
         ("/bin/sh", "x", []),
     ):
-        problems = [line for line in reported(folder, binary, agent=agent) if line.startswith(". problem")]
+        problems = [line for line in reported(folder, binary=binary, agent=agent) if line.startswith(". problem")]
         assert len(problems) == len(said)
         assert all(one in line for one, line in zip(said, problems, strict=True))
 
