@@ -46,6 +46,12 @@ options:
     type: list
     elements: str
     default: []
+  repository:
+    description:
+      - Whether encrypted vars files of O(key) elsewhere in the same Git repository are C(unread), since nothing else
+        searches them. Submodules, virtual environments, C(node_modules) and hidden folders are left out.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - mlkeys.transit._auth
   - mlkeys.transit._auth.plugins
@@ -122,9 +128,18 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project
     NotSearched,
     above,
     beside,
+    in_repository,
+    inventory_folders,
+    repositories,
     texts_beside,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load, load_document
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import (
+    Connect,
+    load,
+    load_document,
+    missing_document,
+    names_of_key,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
     FoundFile,
@@ -133,8 +148,12 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
     of_key,
     replace_problem,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import why_empty
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import declared as declared_places
 
+_NOT_DECLARED = (
+    "it is not declared, and its ciphertexts are of the key: add its folder to vault_transit_sources, or accept it"
+)
 _NOT_UTF_8 = "its name is not UTF-8"
 
 
@@ -154,7 +173,8 @@ class LookupModule(LookupBase):
         missing = [one for one in named if one.path and not _is_there(one.path)]
         sources = _sources(facts, terms)
         places = _places(sources, [one for one in named if one not in missing])
-        files, unread = _read(places, lambda: connected(options))
+        key, backend = self.get_option("key"), self.get_option("backend")
+        files, unread = _read(places, lambda: connected(options), (backend, key) if key else None)
         # A document of a KV engine has no path.
         known = [*(file.path for file in files if file.path), *_searched(hosts[0])]
         noted = {one["path"] for one in unread}
@@ -162,8 +182,15 @@ class LookupModule(LookupBase):
         texts = [path for path in beside_them if not _is_within(path, known) and as_utf8(path) == path]
         odd = [as_utf8(path) for path in beside_them if as_utf8(path) != path]
         unread += [_unread(path, _NOT_UTF_8) for path in odd if path not in noted]
-        key, backend = self.get_option("key"), self.get_option("backend")
         own = of_key(files, backend, key) if key else files
+        if key and self.get_option("repository"):
+            seen = [
+                *known,
+                *(file.path for file in files),
+                *map(os.path.realpath, texts),
+                *(one["path"] for one in unread),
+            ]
+            unread += _undeclared(sources, hosts, set(seen), (backend, key))
         problems = [missing_problem(missing)] if missing else []
         if key:
             problems.append(replace_problem(own, self.get_option("replace"), f"{backend}/{key}"))
@@ -208,7 +235,9 @@ def _sources(variables: dict[str, Any], further: list[Any]) -> list[str]:
     inventories = list(map(str, variables.get("ansible_inventory_sources") or ()))
     # Wherever the run was started.
     around = above(inventories)
-    sources = [*map(str, further), *inventories, *around, variables.get("playbook_dir") or "", os.getcwd()]
+    # Ansible reads inventories in the folders of an inventory as well.
+    inner = [place for one in inventories for place in inventory_folders(one)]
+    sources = [*map(str, further), *inventories, *inner, *around, variables.get("playbook_dir") or "", os.getcwd()]
     return [source for source in sources if source]
 
 
@@ -241,7 +270,7 @@ def _is_there(path: str) -> bool:
 
 
 def _read(
-    places: tuple[list[Declared], list[dict[str, str]]], connect: Connect
+    places: tuple[list[Declared], list[dict[str, str]]], connect: Connect, of: tuple[str, str] | None = None
 ) -> tuple[list[FoundFile], list[dict[str, str]]]:
     named, unread = places
     files = []
@@ -251,6 +280,10 @@ def _read(
             continue
         try:
             file = load(one.path, connect) if one.path else load_document(*one.place, connect)
+            # To which key a document without a file belongs, only its content says.
+            may_be_ours = of is None or not one.path or of == (file.backend, file.key)
+            if not file.entries and may_be_ours:
+                unread += _gone(one.path, file, connect)
         except TransitError as error:
             unread.append(_unread(one.path or "/".join(one.place), error.message.rstrip(".")))
             continue
@@ -261,6 +294,39 @@ def _read(
             path = os.path.realpath(one.path) if one.path else ""
             files.append(FoundFile(path, file.backend, file.key, file.fingerprint_key, names, oldest, one.place))
     return files, unread
+
+
+def _undeclared(sources: list[str], hosts: list[Any], seen: set[str], of: tuple[str, str]) -> list[dict[str, str]]:
+    """The encrypted vars files of the key elsewhere in the same repository, which nothing would rewrap."""
+    found: list[dict[str, str]] = []
+    paths = [
+        path
+        for top in repositories(sources)
+        for path in in_repository(top, lambda error: _note(found, error, set()))
+        if path not in seen
+    ]
+    # Hosts that are this machine search their own.
+    searched = [place for host in hosts for place in _searched(host)] if paths else []
+    for path in paths:
+        if _is_within(path, searched):
+            continue
+        try:
+            file = names_of_key(path)
+        except TransitError as error:
+            found.append(_unread(path, error.message.rstrip(".")))
+            continue
+        if file == of:
+            found.append(_unread(path, _NOT_DECLARED))
+    return found
+
+
+def _gone(path: str, file: Any, connect: Connect) -> list[dict[str, str]]:
+    """A document that nothing can be read from."""
+    missing = missing_document(file, connect)
+    if missing is None:
+        return []
+    reason, kind = why_empty(str(file.place), *missing)
+    return [{"path": path or str(file.place), "reason": reason, "kind": kind}]
 
 
 def _unread(path: str, reason: str) -> dict[str, str]:

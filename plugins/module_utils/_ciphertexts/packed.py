@@ -23,8 +23,11 @@ _MAGIC = (
     (b"\x02\x21\x4c\x18", "lz4"),
     (b"Rar!\x1a\x07", "rar"),
     (b"LZIP", "lzip"),
+    (b"hsqs", "squashfs"),
+    (b"sqsh", "squashfs"),
     (b"\x5d\x00\x00", "lzma"),
 )
+_LETTERS = (b"hsqs", b"sqsh")
 _SKIPPABLE_FRAME = b"\x2a\x4d\x18"
 
 
@@ -38,7 +41,9 @@ def compression(head: bytes) -> str:
         return "zstd or lz4"
     for magic, name in _MAGIC:
         # A text may begin with these letters.
-        if head.startswith(magic) and (magic != b"BZh" or head[4:10] in (b"1AY&SY", b"\x17rE8P\x90")):
+        if not head.startswith(magic) or (magic in _LETTERS and _is_text(head)):
+            continue
+        if magic != b"BZh" or head[4:10] in (b"1AY&SY", b"\x17rE8P\x90"):
             return name
     if _is_zlib(head):
         return "zlib"

@@ -62,19 +62,34 @@ class Documents:
 
     def earlier_versions(self, path: str) -> list[int] | None:
         """The versions before the latest one, but for what was destroyed; ``None`` if the token may not list them."""
+        latest, kept = self._versions(path)
+        return None if kept is None else [number for number in kept if number < latest]
+
+    def missing(self, path: str) -> tuple[int, list[int] | None] | None:
+        """The latest version of a document that cannot be read, and those that are not destroyed; ``None`` if it can.
+
+        The version is 0 for one that never existed. The list is ``None`` if the token may not read it.
+        """
+        try:
+            self._client.get(self._path(path), answers=NotFound)
+        except NotFound as error:
+            return (error.version, self._versions(path)[1] if error.version else [])
+        return None
+
+    def _versions(self, path: str) -> tuple[int, list[int] | None]:
+        """The latest version, and all that are not destroyed; ``None`` if the token may not list them."""
         try:
             reply = self._client.get(self._path(path, "metadata"), answers=NotFound)
         except NotFound:
-            return []
+            return 0, []
         except PermissionDenied:
-            return None
-        latest = reply.number("current_version")
+            return 0, None
         kept = [
             int(number)
             for number, version in reply.mapping("versions").items()
             if str(number).isdigit() and isinstance(version, Mapping) and not version.get("destroyed")
         ]
-        return sorted(number for number in kept if number < latest)
+        return reply.number("current_version"), sorted(kept)
 
     def replace(self, path: str, stored: Stored, content: Mapping[str, Any]) -> None:
         """Replace what was read, unless somebody else wrote the document in the meantime.

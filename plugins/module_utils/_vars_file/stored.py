@@ -70,7 +70,9 @@ def resolved(file: VarsFile, connect: Connect) -> VarsFile:
         _check_control(document)
         if document.entries:
             check_document(document, file.backend, file.key)
-        file = replace(document, place=file.place)
+        # A document that is not there names no key.
+        backend, key = document.backend or file.backend, document.key or file.key
+        file = replace(document, place=file.place, backend=backend, key=key)
     check_key(file)
     return file
 

@@ -88,6 +88,21 @@ def load_document(mount: str, path: str, connect: Connect) -> VarsFile:
     return replace(file, place=Place(mount, path))
 
 
+def names_of_key(path: str) -> tuple[str, str]:
+    """The engine and the key that a file names, without a look at a document that it points to.
+
+    Raises:
+        TransitError: it is not an encrypted vars file.
+    """
+    file = _from_disk(path)
+    return file.backend, file.key
+
+
+def missing_document(file: VarsFile, connect: Connect) -> tuple[int, list[int] | None] | None:
+    """The versions of the document of a file, as `Documents.missing` has them; ``None`` if there is nothing missing."""
+    return None if file.place is None else Documents(connect(), file.place.mount).missing(file.place.path)
+
+
 class StoredVariables:
     """The content of files as it is stored. A file that is not valid has none: a run reports what is wrong.
 

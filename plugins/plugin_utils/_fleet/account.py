@@ -15,7 +15,7 @@ import fnmatch
 from collections import Counter
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_words import (
     listed,
@@ -26,12 +26,15 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_word
     summary,
     unknown_row,
 )
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import UNDECLARED, missing_reason
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED, SUPERSEDED, superseded
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import UNDECLARED, declared, missing_reason
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import (
     RUNNING,
     Service,
-    running,
+    known,
+    not_up,
     services_of,
+    why_down,
     why_holding,
     why_no_restart,
 )
@@ -43,10 +46,10 @@ SEEN, PROOF, REWRAPPED = "vault_transit_seen", "vault_transit_proof", "vault_tra
 CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
 
 # Kinds of places that were not searched. Sockets and devices store nothing, and nobody reads old documents unasked.
-COMPRESSED, SUPERSEDED = "compressed", "superseded"
+COMPRESSED = "compressed"
 _HOLDING_NOTHING = ("special", SUPERSEDED)
 # Of places on the controller that the discovery names, these are not errors.
-_NOT_SEARCHED = (COMPRESSED, "dangling")
+_NOT_SEARCHED = (COMPRESSED, "dangling", DELETED)
 
 # So begin the reasons for files of which another name, or what is mounted there, would keep the old content.
 LINKED = ("it has other names", "it is mounted by itself")
@@ -201,7 +204,9 @@ def account(
         scope,
     )
     findings.add(controller, here, scope, _refusals(scope.refused))
-    findings.not_searched += [{"host": controller, **row} for row in _superseded(here.get("documents", ()), scope)]
+    documents = here.get("documents", ())
+    earlier = superseded(documents, scope.target, is_final=scope.is_final)
+    findings.not_searched += [{"host": controller, **row} for row in earlier]
     for variables in hosts:
         host = str(variables["inventory_hostname"])
         results = [variables.get(name) or {} for name in dict.fromkeys((seen, REWRAPPED, SEEN))]
@@ -213,28 +218,13 @@ def account(
         looked = variables.get(RUNNING) or {}
         if looked.get("unreachable") or looked.get("failed"):
             findings.missing.setdefault(host, "its services could not be looked at")
+        elif scope.is_final and not looked and declared(variables).has_services:
+            findings.missing.setdefault(host, "its services were not looked at")
         if stuck := why_no_restart(variables):
             findings.stuck.setdefault(stuck, []).append(host)
-        findings.services += running(services_of(host, looked), scope.name)
+        findings.services += known(services_of(host, looked), scope.name)
         findings.left += int((results[1].get("totals") or {}).get("left", 0))
     return _account(scope, findings)
-
-
-def _superseded(documents: Iterable[Mapping[str, Any]], scope: Scope) -> Iterator[dict[str, Any]]:
-    """The earlier versions of documents in a KV engine, as they are when a run has ended."""
-    for one in documents:
-        # What will be rewrapped becomes an earlier version by that.
-        grows = not scope.is_final and one["oldest"] < scope.target
-        if one["earlier"]:
-            versions = f"its earlier versions ({', '.join(map(str, one['earlier']))})"
-        elif one["is_known"] and not grows:
-            continue
-        elif one["is_known"]:
-            versions = "its present version, which is an earlier one after the rewrap,"
-        else:
-            versions = "earlier versions of it, which the token may not list,"
-        reason = f"{versions} may keep ciphertexts below v{scope.target}, and do not decrypt below the floor"
-        yield {"path": one["path"], "reason": reason, "kind": SUPERSEDED}
 
 
 def _refusals(places: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -254,6 +244,8 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
     accepted_hosts = [row for row in silent if unread.covers(row)]
     for row in accepted_hosts:
         del findings.missing[row["host"]]
+    down = [one for one in findings.services if why_down(one)]
+    accepted_down = [one.place for one in down if unread.covers(one.place)]
     open_unknown = [row for row in findings.unknown if row not in accepted_unknown]
     open_unread = [row for row in findings.unread if row not in accepted_unread]
     if scope.strict:
@@ -271,18 +263,22 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
     blocking = [
         *refused,
         *_blocking(scope, findings, open_unknown, open_unread),
+        *not_up(one for one in down if one.place not in accepted_down),
         *(one for one in unused if one not in refused),
     ]
     held = [row for row in places if row.get("kind") not in _HOLDING_NOTHING]
     open_points = (held, findings.unknown, findings.missing, findings.left, findings.behind, findings.lost)
     result = {
         **_document(scope, findings),
-        "accepted": [place_of(row) for row in (*accepted_unknown, *accepted_lost, *accepted_unread, *accepted_hosts)],
+        "accepted": [
+            place_of(row)
+            for row in (*accepted_unknown, *accepted_lost, *accepted_unread, *accepted_hosts, *accepted_down)
+        ],
         "leave": names_in((*accepted_unknown, *accepted_lost), scope.files),
         "refused": refused,
         "blocking": blocking,
         "replaced": dict.fromkeys(scope.replaced, _extent(findings, blocking)),
-        "clean": not (any(open_points) or accepted_lost or accepted_hosts or blocking),
+        "clean": not (any(open_points) or accepted_lost or accepted_hosts or accepted_down or blocking),
     }
     return {**result, "summary": summary(result)}
 
@@ -309,7 +305,7 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
         "not_searched": findings.not_searched,
         "hosts": [{"host": host, "reason": reason} for host, reason in findings.missing.items()],
         "services": [
-            {**one.row(), "reason": why_holding(one, scope.target)}
+            {**one.row(), "up": not why_down(one), "reason": why_down(one) or why_holding(one, scope.target)}
             for one in sorted(findings.services, key=lambda one: (one.host, one.name))
         ],
         "left": findings.left,

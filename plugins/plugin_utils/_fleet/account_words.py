@@ -63,8 +63,12 @@ def summary(found: Mapping[str, Any]) -> list[str]:
     ):
         if rows:
             lines.append(f"{title}: {listed([_described(row) for row in rows])}.")
-    if found["services"]:
-        lines.append(f"Services run, started with: {listed([_started(row) for row in found['services']])}.")
+    up = [_started(row) for row in found["services"] if row["up"]]
+    down = [_down(row) for row in found["services"] if not row["up"]]
+    if up:
+        lines.append(f"Services run, started with: {listed(up)}.")
+    if down:
+        lines.append(f"Services are not up: {listed(down)}.")
     if found["accepted"]:
         lines.append(f"Accepted: {listed(found['accepted'])}.")
     lines += [f"Blocks: {reason}." for reason in found["blocking"]]
@@ -76,6 +80,10 @@ def summary(found: Mapping[str, Any]) -> list[str]:
 def _started(row: Mapping[str, Any]) -> str:
     versions = ", ".join(f"v{version}" for version in row["versions"])
     return f"{row['host']}: {row['service']} ({versions or 'unknown'})"
+
+
+def _down(row: Mapping[str, Any]) -> str:
+    return f"{row['host']}: {row['service']} ({row['reason']})"
 
 
 def _described(row: Mapping[str, Any]) -> str:

@@ -52,12 +52,14 @@ class Declared:
         optional: the folders of services that should be gone. Until a run has stopped these, they are there.
         is_empty: whether it says that it holds nothing else.
         problem: what is wrong with a variable; empty if nothing is.
+        has_services: whether services of it should be there.
     """
 
     paths: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     is_empty: bool = False
     problem: str = ""
+    has_services: bool = False
 
 
 def declared(variables: Mapping[str, Any]) -> Declared:
@@ -65,7 +67,7 @@ def declared(variables: Mapping[str, Any]) -> Declared:
     paths: dict[str, None] = {}
     optional: list[str] = []
     problems = []
-    is_empty = False
+    is_empty = has_services = False
     for name in _SEARCHED:
         if name not in variables:
             continue
@@ -74,6 +76,7 @@ def declared(variables: Mapping[str, Any]) -> Declared:
             part = list(_PARTS[name](value))
             if not (name == SERVICES and _services_have_paths(value, paths)):
                 paths.update(dict.fromkeys(part))
+            has_services = has_services or (name == SERVICES and bool(part))
             optional += _of_absent(value) if name == SERVICES and _OF_SERVICES not in paths else ()
             is_empty = is_empty or name == PATHS
         except _Wrong:
@@ -81,7 +84,7 @@ def declared(variables: Mapping[str, Any]) -> Declared:
         except (AnsibleError, UndefinedError):
             # Ansible templates a variable when it is read, the elements of a list as well.
             problems.append(f"its variable {name} has an error, or uses a variable that is not defined")
-    return Declared(tuple(paths), tuple(optional), is_empty and not paths, "; ".join(problems))
+    return Declared(tuple(paths), tuple(optional), is_empty and not paths, "; ".join(problems), has_services)
 
 
 def _value(variables: Mapping[str, Any], name: str) -> Any:

@@ -12,9 +12,10 @@ follow their ciphertext and have not restarted yet.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Iterator, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.timestamps import moment
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_words import listed
 
 # The result of the role's tasks running.yml for a host.
 RUNNING = "vault_transit_host_running"
@@ -39,6 +40,8 @@ class Service:
         keys: ``ENGINE/KEY`` of what its next start decrypts.
         versions: of the ciphertexts that it started with; empty if that is not known.
         runs: whether it runs. One that waits for its secrets does not.
+        waits: whether it waits for its secrets, or is about to start again.
+        fails: whether it started a moment ago and ended, or is not ready.
         started: whether the role saw it come up with what it deployed last.
         expires: when its secret ID does, as the server writes it; empty if that is not known.
         stale: whether it follows its ciphertext, and that has changed since it started.
@@ -49,6 +52,8 @@ class Service:
     keys: set[str] = field(default_factory=set)
     versions: list[int] = field(default_factory=list)
     runs: bool = False
+    waits: bool = False
+    fails: bool = False
     started: bool = False
     stale: bool = False
     expires: str = ""
@@ -59,6 +64,10 @@ class Service:
         # The server writes the year 1 for "never".
         end = moment(self.expires)
         return end if end is not None and end > 0 else None
+
+    @property
+    def place(self) -> dict[str, str]:
+        return {"host": self.host, "path": f"/etc/mlkeys/{self.name}"}
 
     def row(self) -> dict[str, Any]:
         return {"host": self.host, "service": self.name, "versions": sorted(self.versions)}
@@ -76,6 +85,10 @@ def services_of(host: str, result: Mapping[str, Any]) -> list[Service]:
             service.versions.append(int(value))
         elif word == "runs":
             service.runs = True
+        elif word == "waits":
+            service.waits = True
+        elif word == "fails":
+            service.fails = True
         elif word == "started":
             service.started = True
         elif word == "stale":
@@ -85,13 +98,35 @@ def services_of(host: str, result: Mapping[str, Any]) -> list[Service]:
     return list(found.values())
 
 
-def running(services: Iterable[Service], key: str) -> list[Service]:
-    """Those that run with secrets of a key, or of one that nobody knows."""
-    return [one for one in services if one.runs and (not one.keys or key in one.keys)]
+def known(services: Iterable[Service], key: str) -> list[Service]:
+    """Those that have secrets of a key, or of one that nobody knows. One that runs may have them although its next
+    start has others."""
+    return [one for one in services if not one.keys or key in one.keys]
+
+
+def why_down(service: Service) -> str:
+    """Why a service is not up; empty if it is."""
+    if service.fails:
+        return "it does not come up: its program ended, or is not ready"
+    if service.runs:
+        return ""
+    return "it waits for its secrets" if service.waits else "it does not run"
+
+
+def not_up(services: Iterable[Service]) -> Iterator[str]:
+    """What keeps the floor, of services that are down: whether they start with the new version, nobody knows."""
+    named = [f"{one.host}: {one.name} ({why_down(one)})" for one in services]
+    if named:
+        yield (
+            f"these services are not up: {listed(named)}. See their logs, and start them: ansible-playbook "
+            "mlkeys.transit.site. Accept one that should be down as HOST:/etc/mlkeys/NAME, as a place that is not read"
+        )
 
 
 def why_holding(service: Service, target: int) -> str:
     """Why a service that runs may have to decrypt an older version again; empty if it has not."""
+    if not service.runs:
+        return ""
     if not service.versions:
         return "nobody knows which version it started with"
     if service.stale and min(service.versions) < target:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.age import age_text
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import NOT_TRIED, missing_reason
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.services import RUNNING, Service, services_of
 
@@ -25,7 +26,7 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 _SLACK = 2 * 3600
 
 # Places that the discovery names and that are not errors.
-_NOT_SEARCHED = ("compressed", "dangling")
+_NOT_SEARCHED = ("compressed", "dangling", DELETED)
 
 # This many places of ciphertexts are listed.
 _LISTED = 5
@@ -127,6 +128,10 @@ def status(
     for variables in sorted(hosts, key=lambda one: str(one["inventory_hostname"])):
         found.add(variables)
     unknown = [row for row in found.rows if not _is_placed(row, known)]
+    for row in unknown:
+        if row["state"] == "too old":
+            # A key says so of each ciphertext below its floor, also of those of other keys.
+            row.update(state="unknown", backend="", key="")
     for row in found.rows:
         if row not in unknown:
             key = known[row["backend"], row["key"]]

@@ -65,6 +65,22 @@ def test_a_project_beside_is_a_program_or_an_inventory(tmp_path: Path, monkeypat
         alongside(["inventory", "program", "program/app.py"])
 
 
+def test_a_folder_of_other_texts_is_no_project(tmp_path: Path) -> None:
+    """Ansible would take each word in them for a host."""
+    (tmp_path / "token").write_text("s.4711\n")
+    (tmp_path / ".hosts.yml").touch()
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "all.yml").touch()
+    with pytest.raises(MlkeysError, match="this is neither a program nor an inventory"):
+        alongside([str(tmp_path)])
+    for name, text in (("production", "[web]\none\n"), ("hosts", "one\n"), ("aws/x.yaml", "")):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        assert [one.inventories for one in alongside([str(tmp_path)])] == [[str(tmp_path)]]
+        path.unlink()
+
+
 def test_an_inventory_of_another_project_has_the_settings_of_that_project(tmp_path: Path) -> None:
     (tmp_path / "deep" / "inventories").mkdir(parents=True)
     inventory = tmp_path / "deep" / "inventories" / "hosts.yml"

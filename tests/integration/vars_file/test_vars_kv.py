@@ -231,6 +231,42 @@ def test_a_file_that_points_there_is_followed(pointed: KvDocument, mount: str) -
 # Who reads it
 
 
+def test_a_document_that_is_not_there_is_no_empty_one(pointed: KvDocument, tmp_path: Path) -> None:
+    """A search of the project says so: somebody may undelete it, or the file points to another place."""
+    pointed.converge(SECRETS)
+    project = Project(tmp_path, {"BAO_ADDR": pointed.bao.addr, "BAO_TOKEN": pointed.bao.token})
+    project.hosts(1)
+    name, lookup = pointed.path.name, f"lookup('mlkeys.transit.vars_files', key='{KEY}', backend='{pointed.mount}')"
+    places = ("ml/keys", "ml/typo")
+    for path in places:
+        (tmp_path / f"{path[3:]}-{name}").write_text(
+            json.dumps({"_transit": {**pointer(pointed)["_transit"], "kv_path": path}})
+        )
+    pointed.path.unlink()
+    project.play(f'- ansible.builtin.debug: {{msg: "{{{{ {lookup}.unread | to_json }}}}"}}')
+    assert f"{pointed.kv}/ml/typo does not exist" in project.run().stdout
+    pointed.bao.done("DELETE", f"{pointed.kv}/data/ml/keys")
+    shown = project.run().stdout
+    assert f"version 1 of its document {pointed.kv}/ml/keys is deleted" in shown
+    assert shown.count("does not exist") == 1
+
+
+def test_a_file_elsewhere_in_the_repository_is_named_unless_something_searches_it(
+    pointed: KvDocument, tmp_path: Path
+) -> None:
+    project = Project(tmp_path, {"BAO_ADDR": pointed.bao.addr, "BAO_TOKEN": pointed.bao.token})
+    project.hosts(1)
+    (tmp_path / ".git").mkdir()
+    head = {"_transit": {"format": 1, "backend": pointed.mount, "key": KEY}}
+    for name in ("secrets/prod", "group_vars/all/keys", "declared/x", "declared/vars/y"):
+        project.write(f"{name}.transit.yml", json.dumps(head))
+    project.write("secrets/other.transit.yml", json.dumps({"_transit": {**head["_transit"], "key": "other"}}))
+    lookup = f"lookup('mlkeys.transit.vars_files', 'declared', key='{KEY}', backend='{pointed.mount}', repository=true)"
+    project.play(f"- ansible.builtin.debug: {{msg: \"{{{{ {lookup}.unread | map(attribute='path') | join(' ') }}}}\"}}")
+    shown = project.run().stdout
+    assert f'"{tmp_path}/secrets/prod.transit.yml"' in shown
+
+
 def test_the_lookup_reads_names_from_there(document: KvDocument, tmp_path: Path) -> None:
     document.converge(SECRETS)
     project = Project(tmp_path, {"BAO_ADDR": document.bao.addr, "BAO_TOKEN": document.bao.token})

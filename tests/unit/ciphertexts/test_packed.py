@@ -163,3 +163,9 @@ def test_a_ciphertext_that_looks_like_compressed_data_is_none(packed: str) -> No
     for text, is_packed in (("A=vault:v12:{}", False), ("A={}", True), ("A=vault:v:{}", True), ("v1:{}", True)):
         assert bool(packed_in(text.format(packed + behind).encode())) is is_packed, text
     assert packed_in(f"A=vault:v1:{packed}{behind} B={packed}{behind}".encode())
+
+
+def test_an_image_of_squashfs_is_named_and_a_text_with_its_letters_is_not() -> None:
+    for letters in (b"hsqs", b"sqsh"):
+        assert compression(letters + bytes([7, 0, 0, 0, 0xC3, 0x28])) == "squashfs"
+        assert compression(letters + b"_KEY=x\n") == ""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.obstacles import LINKED, MOUNTED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account import SEEN, Scope, account
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import why_empty
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import FILES, PATHS, SERVICES
 
 DECLARED: dict[str, Any] = {PATHS: ["/x"], FILES: [{"src": "x.j2", "dest": "/y"}], SERVICES: [{"name": "z"}]}
@@ -203,7 +204,10 @@ def test_of_many_hosts_some_are_in_the_reason_and_all_in_the_account() -> None:
 )
 def test_a_variable_of_a_host_that_nothing_reads_is_named(wrong: str, right: str) -> None:
     """Also if the host declares something else, which was searched."""
-    known = dict.fromkeys(("vault_transit_host_secret_id_kept", "vault_transit_host_key", "vault_transit_hosts"), 1)
+    known: dict[str, Any] = dict.fromkeys(
+        ("vault_transit_host_secret_id_kept", "vault_transit_host_key", "vault_transit_hosts"), 1
+    )
+    known["vault_transit_host_running"] = {"stdout_lines": []}
     searched = {"inventory_hostname": "b", **DECLARED, "vault_transit_proof": found(), **known}
     assert made(searched)["clean"]
     without = {name: value for name, value in searched.items() if name != right}
@@ -278,6 +282,27 @@ def test_earlier_versions_of_documents_are_named_and_hold_nothing(
     assert (result["blocking"], result["clean"]) == ([], True)
     # Not even with strict.
     assert account(replace(about, strict=True), looked, "localhost", [], SEEN)["blocking"] == []
+
+
+@pytest.mark.parametrize(
+    ("version", "kept", "blocks", "said"),
+    [
+        (0, [], True, "its document secret/ml/keys does not exist"),
+        # All of its versions are destroyed.
+        (2, [], True, "its document secret/ml/keys does not exist"),
+        (2, [1, 2], False, "version 2 of its document secret/ml/keys is deleted, and may be undeleted. "),
+        (2, None, False, "version 2 of its document secret/ml/keys is deleted, and may be undeleted. "),
+    ],
+)
+def test_a_document_that_is_not_there_holds_the_floor_or_a_trim(
+    version: int, kept: list[int] | None, blocks: bool, said: str
+) -> None:
+    reason, kind = why_empty("secret/ml/keys", version, kept)
+    assert reason.startswith(said)
+    for is_final in (True, False):
+        result = made(unread=[{"path": FILE, "reason": reason, "kind": kind}], is_final=is_final)
+        assert (bool(result["blocking"]), result["clean"]) == (blocks, False)
+        assert result["unread" if blocks else "not_searched"][0]["path"] == FILE
 
 
 def test_what_is_accepted_by_name_holds_nothing_but_a_trim() -> None:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ CURRENT = {**EMPTY, "counts": [{"backend": "transit", "key": "k", "version": 2, 
 STARTED = ["gw known yes", "gw uses transit/k", "gw runs yes", "gw key transit/k", "gw version 1"]
 
 
-def made(lines: list[str], *, failed: bool = False, floor: int = 1) -> dict[str, Any]:
+def made(lines: list[str], *, failed: bool = False, floor: int = 1, **more: Any) -> dict[str, Any]:
     looked = {"stdout_lines": lines, "failed": failed}
     host = {
         "inventory_hostname": "one",
@@ -26,12 +28,12 @@ def made(lines: list[str], *, failed: bool = False, floor: int = 1) -> dict[str,
         "vault_transit_proof": EMPTY,
         "vault_transit_host_running": looked,
     }
-    return account(Scope(backend="transit", key="k", target=2, floor=floor), CURRENT, "localhost", [host])
+    return account(Scope(backend="transit", key="k", target=2, floor=floor, **more), CURRENT, "localhost", [host])
 
 
 def test_a_program_that_does_not_decrypt_again_does_not_keep_the_floor() -> None:
     result = made(STARTED)
-    assert result["services"] == [{"host": "one", "service": "gw", "versions": [1], "reason": ""}]
+    assert result["services"] == [{"host": "one", "service": "gw", "versions": [1], "up": True, "reason": ""}]
     assert (result["blocking"], result["clean"]) == ([], True)
     assert "Services run, started with: one: gw (v1)." in result["summary"]
 
@@ -58,13 +60,45 @@ def test_a_service_that_may_decrypt_again_keeps_the_floor(lines: list[str], reas
     "lines",
     [
         [],
-        ["gw known yes", "gw uses transit/k"],
+        ["gw known yes", "gw uses transit/other"],
         ["gw known yes", "gw uses transit/other", "gw runs yes"],
         [*STARTED[:4], "gw version 2", "gw stale yes"],
     ],
 )
-def test_a_service_that_is_stopped_of_another_key_or_new_enough_keeps_nothing(lines: list[str]) -> None:
+def test_a_service_of_another_key_or_new_enough_keeps_nothing(lines: list[str]) -> None:
     assert made(lines)["blocking"] == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["gw known yes", "gw uses transit/k"], "it does not run"),
+        (["gw known yes"], "it does not run"),
+        ([*STARTED[:2], "gw waits yes"], "it waits for its secrets"),
+        ([*STARTED, "gw fails yes"], "it does not come up: its program ended, or is not ready"),
+    ],
+)
+def test_a_service_that_is_down_is_named_and_keeps_the_floor_and_all_versions(lines: list[str], reason: str) -> None:
+    """Nobody has seen that it starts with the new version. That holds for a floor that is there already."""
+    for floor in (1, 2):
+        result = made(lines, floor=floor)
+        [blocking] = result["blocking"]
+        assert f"these services are not up: one: gw ({reason}). " in blocking
+        assert f"Services are not up: one: gw ({reason})." in result["summary"]
+        assert not result["clean"]
+    # Whoever stopped it on purpose can say so, and keeps the versions.
+    result = made(lines, accept_unread=["one:/etc/mlkeys/gw"])
+    assert (result["blocking"], result["accepted"], result["clean"]) == ([], ["one:/etc/mlkeys/gw"], False)
+
+
+def test_services_that_nobody_looked_at_when_a_run_ended_keep_the_floor() -> None:
+    host = {"inventory_hostname": "one", "vault_transit_host_services": [{"name": "gw"}], "vault_transit_proof": EMPTY}
+    for is_final, blocking in (
+        (True, ["these hosts could not be looked at: one (its services were not looked at)"]),
+        (False, []),
+    ):
+        scope = Scope(backend="transit", key="k", target=2, is_final=is_final)
+        assert account(scope, CURRENT, "localhost", [host])["blocking"] == blocking
 
 
 def test_a_host_whose_services_nobody_looked_at_keeps_the_floor() -> None:
@@ -95,8 +129,14 @@ class Folder:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def look(self, wait: int = 0) -> list[str]:
-        text = jinja2.Template(SCRIPT.read_text(encoding="utf-8")).render(vault_transit_host_running_wait=wait)
+    def look(self, wait: int = 0, *services: dict[str, Any]) -> list[str]:
+        environment = jinja2.Environment(loader=jinja2.FileSystemLoader(SCRIPT.parent), autoescape=False)  # noqa: S701  it is a shell script
+        environment.filters["quote"] = lambda value: shlex.quote(str(value))
+        text = environment.get_template(SCRIPT.name).render(
+            vault_transit_host_running_wait=wait,
+            vault_transit_host_services=services,
+            vault_transit_host_start_timeout=1,
+        )
         for place, here in (("/etc/mlkeys/", f"{self.root}/etc/"), ("/run/mlkeys/", f"{self.root}/run/")):
             text = text.replace(place, here)
         done = subprocess.run(["/bin/sh", "-c", text], capture_output=True, check=True, text=True)
@@ -117,7 +157,7 @@ def test_the_role_says_what_a_service_started_with_and_what_its_next_start_decry
     # A service that waits for its secrets does not run, and that of an earlier release says it in the same words.
     host.script("service", "echo gw waits for its secrets as 42")
     (host.folder / "started").touch()
-    assert host.look() == ["gw uses my/transit/k", "gw known yes", "gw started yes", *started]
+    assert host.look() == ["gw uses my/transit/k", "gw known yes", "gw waits yes", "gw started yes", *started]
     (host.folder / "started").unlink()
     host.script("service", "exit 3")
     assert host.look() == ["gw uses my/transit/k", "gw known yes", *started]
@@ -128,6 +168,27 @@ def test_the_role_says_what_a_service_started_with_and_what_its_next_start_decry
     assert "gw stale yes" in host.look(wait=1)
     (host.folder / "agent.hcl").unlink()
     assert host.look() == []
+
+
+def test_a_start_a_moment_ago_is_seen_to_its_end(host: Folder) -> None:
+    """It has its grace, and then has to be ready. One that has run for longer need not show that again."""
+    declared = {"name": "gw", "startup_grace": 0.1, "ready": {"command": ["/bin/false"], "port": None}}
+    service = "case $1 in pid) echo 42 ;; *) echo gw runs as 42 ;; esac"
+    host.script("service", service)
+    path = host.record("version 2\n")
+    assert "gw fails yes" not in host.look()
+    assert "gw fails yes" in host.look(1, declared)
+    assert "gw fails yes" not in host.look(1, {**declared, "ready": {"command": ["/bin/true"]}})
+    assert "gw fails yes" not in host.look(1, {**declared, "name": "other"})
+    host.script("service", f"case $1 in pid) test -e $0.ended || echo 42; touch $0.ended ;; *) {service} ;; esac")
+    assert "gw fails yes" in host.look(1, {**declared, "ready": None})
+    os.utime(path, (1, 1))
+    assert "gw fails yes" not in host.look(1, declared)
+    # Between an end and the next start, it has no record.
+    path.unlink()
+    assert "gw fails yes" not in host.look(1, declared)
+    host.script("service", "case $1 in status) echo gw waits for its secrets as 42 ;; *) exit 1 ;; esac")
+    assert "gw fails yes" in host.look(1, {"name": "gw"})
 
 
 def test_it_believes_no_record_that_is_not_of_root(host: Folder, tmp_path: Path) -> None:

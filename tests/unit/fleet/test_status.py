@@ -220,3 +220,11 @@ def test_a_service_that_is_down_or_whose_last_start_failed_is_named(lines: list[
     assert problem["severity"] == severity
     assert problem["text"].startswith(text)
     assert not report["healthy"]
+
+
+def test_what_a_key_only_calls_too_old_is_blamed_on_no_key() -> None:
+    """It says so of each ciphertext below its floor, also of those of other keys."""
+    report = status([key(2, 2)], [host(1, state="too old")], LIMIT)
+    [row] = report["ciphertexts"]
+    assert (row["state"], row["backend"], row["key"]) == ("unknown", "", "")
+    assert not any("below the floor" in problem["text"] for problem in report["problems"])

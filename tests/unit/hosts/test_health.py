@@ -187,3 +187,17 @@ def test_a_program_under_systemd_says_itself_that_it_is_ready(service: Service, 
     (service.folder / "systemctl").chmod(0o755)
     (service.folder / "unit").write_text(f"{state}\nNRestarts=0\n", encoding="utf-8")
     assert service.check(systemd=True, notify=True)[: len(said) or None] == said
+
+
+def test_what_watches_a_ciphertext_is_started_only_where_it_is(tmp_path: Path) -> None:
+    """At the first start it is not there yet, and systemd would write an error to the log."""
+    unit = (TEMPLATE.parent / "unit.j2").read_text(encoding="utf-8")
+    part = unit[unit.index("{% set vault_transit_host_watch =") :].partition("{% endif %}")[0]
+    line = jinja2.Template(part).render(vault_transit_host_service={"name": "gw"}).strip()
+    words = shlex.split(line.partition("=+-")[2].replace("/etc/systemd/system", str(tmp_path)))
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho $@\n", encoding="utf-8")
+    (tmp_path / "systemctl").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for said in ("", "--no-block start mlkeys-gw.service\n"):
+        assert subprocess.run(words, check=True, capture_output=True, text=True, env=env).stdout == said
+        (tmp_path / "mlkeys-gw.service").touch()

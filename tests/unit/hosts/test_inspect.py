@@ -21,7 +21,7 @@ def reported(folder: Path, **more: object) -> list[str]:
     """What is reported of the service and of the host.
 
     Args:
-        more: further facts of the service.
+        more: further facts of the service, and `binary`, the program of the agent as the role is told.
     """
     environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
     environment.filters["quote"] = shlex.quote
@@ -34,7 +34,11 @@ def reported(folder: Path, **more: object) -> list[str]:
         **more,
     }
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    script = template.render(vault_transit_host_described=[service], inventory_hostname="one")
+    script = template.render(
+        vault_transit_host_described=[service],
+        inventory_hostname="one",
+        vault_transit_host_binary=more.get("binary", ""),
+    )
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
     # As Ansible splits it, which takes more than line feeds for ends.
     lines = done.stdout.decode().splitlines()
@@ -162,3 +166,36 @@ def test_a_host_without_systemd_hears_no_program_before_anything_changes(folder:
     [problem] = [line for line in reported(folder, **service, ready={"notify": True}) if "problem" in line]
     assert problem.startswith(said)
     assert not [line for line in reported(folder, **service) if "problem" in line]
+
+
+def test_a_program_that_the_host_lacks_is_refused_by_its_path(folder: Path) -> None:
+    lacking = f"{folder}/bao"
+    named = f". problem vault_transit_host_binary is {lacking}, and one has no such program. "
+    for binary, agent, said in (
+        (lacking, "x", [named]),
+        (str(folder), "x", [str(folder)]),
+        (lacking, "", []),
+        ("/bin/sh", "x", []),
+    ):
+        problems = [line for line in reported(folder, binary=binary, agent=agent) if line.startswith(". problem")]
+        assert len(problems) == len(said)
+        assert all(one in line for one, line in zip(said, problems, strict=True))
+
+
+def test_a_login_that_the_server_has_refused_is_reported_until_it_is_another(folder: Path) -> None:
+    """Its accessor may be as it was, where somebody has damaged the secret ID."""
+    runtime = folder.parent / "runtime"
+    runtime.mkdir()
+    logins = [folder / "role_id", folder / "secret_id"]
+    for path in logins:
+        path.touch()
+    # As the service notes it.
+    login = " ".join(f"{path.stat().st_ino} {int(path.stat().st_mtime)}" for path in logins)
+    (runtime / "refused").write_text(f"1 4711 {login} \n")
+    assert "has refused" in look(folder)
+    (runtime / "refused").rename(runtime / "elsewhere")
+    (runtime / "refused").symlink_to("elsewhere")
+    assert "has refused" not in look(folder)
+    (runtime / "elsewhere").rename(runtime / "refused")
+    os.utime(folder / "secret_id", (1, 1))
+    assert "has refused" not in look(folder)

@@ -72,3 +72,34 @@ def test_the_number_of_attempts_stays(runtime: Path) -> None:
     make_folder(runtime)
     assert attempts.read_text(encoding="ascii") == "3 4711\n"
     assert attempts.stat().st_uid == USER
+
+
+@pytest.mark.parametrize("proved", [False, True])
+def test_a_folder_that_is_closed_to_the_user_does_not_keep_its_files(runtime: Path, proved: bool) -> None:
+    """A service is started from wherever somebody is, such as the home folder of the user of Ansible."""
+    environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
+    environment.filters["quote"] = shlex.quote
+    environment.filters["bool"] = bool
+    service = {"name": "gw", "folder": str(runtime.parent), "runtime": str(runtime), "watch": True}
+    fetch = runtime.parent / "fetch"
+    text = environment.from_string((TEMPLATE.parent / "fetch.j2").read_text(encoding="utf-8")).render(
+        vault_transit_host_service=service, vault_transit_host_program="false", vault_transit_host_secret_id_kept=True
+    )
+    fetch.write_text(text, encoding="utf-8")
+    agent = runtime.parent / "agent.hcl"
+    agent.write_text("x", encoding="ascii")
+    digest = "sha256sum <../agent.hcl | cut -d ' ' -f 1 >.proof.digest"
+    made = f"printf old >old; mkdir .proof; printf new >.proof/new; {digest}"
+    user = ["setpriv", f"--reuid={USER}", f"--regid={GROUP}", "--clear-groups", "/bin/sh"]
+    subprocess.run([*user, "-c", made], check=True, timeout=20, cwd=runtime)
+    home = runtime.parent / "home"
+    home.mkdir(mode=0o700)
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(home), *user, str(fetch), "once" if proved else "clear"],
+        check=False,
+        timeout=20,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [path.name for path in runtime.iterdir()] == (["new"] if proved else [])

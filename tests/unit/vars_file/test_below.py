@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
+    Below,
+    in_repository,
+    inventory_folders,
+    repositories,
+)
 
 
 @pytest.fixture
@@ -75,3 +80,25 @@ def test_a_link_that_leads_elsewhere_is_followed_again(folder: Path, tmp_path: P
 def test_a_folder_that_goes_has_no_files(tmp_path: Path) -> None:
     known = Below()
     assert known.of(str(tmp_path / "no")) == []
+
+
+def test_a_repository_is_searched_but_for_what_others_made(tmp_path: Path) -> None:
+    top = tmp_path / "repository"
+    (top / ".git").mkdir(parents=True)
+    for name in ("secrets", "inventories/stage", ".nox", "node_modules", "tool", "environment", "inventories/prod"):
+        (top / name).mkdir(parents=True)
+        (top / name / "a.transit.yml").touch()
+    (top / "tool" / ".git").touch()
+    (top / "environment" / "pyvenv.cfg").touch()
+    (top / "b.txt").touch()
+    inventory = str(top / "inventories" / "prod" / "hosts.yml")
+    assert repositories([inventory, str(top / "secrets")]) == [str(top)]
+    assert repositories([str(tmp_path)]) == []
+    problems: list[OSError] = []
+    found = in_repository(str(top), problems.append)
+    assert found == [str(top / name / "a.transit.yml") for name in ("inventories/prod", "inventories/stage", "secrets")]
+    assert problems == []
+    assert inventory_folders(str(top / "inventories")) == [
+        str(top / "inventories" / name) for name in ("prod", "stage")
+    ]
+    assert inventory_folders(inventory) == []

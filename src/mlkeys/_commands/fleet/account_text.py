@@ -32,7 +32,7 @@ _LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "unread": ("Places that were not read", ("host", "path", "reason")),
     "hosts": ("Hosts that were not looked at", ("host", "reason")),
     "services": (
-        "Running services, and the versions they started with",
+        "Services, and the versions they started with",
         ("host", "service", "versions", "reason"),
     ),
     "not_searched": ("Places that were not searched, which do not keep the floor", ("host", "path", "reason")),

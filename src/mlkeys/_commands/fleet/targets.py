@@ -8,7 +8,7 @@ import functools
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TextIO, TypeVar
@@ -182,12 +182,16 @@ def alongside(paths: Sequence[str], own: Sequence[Fleet] = ()) -> list[Fleet]:
     """The fleets of further programs and inventories, which use the same keys as those of the command.
 
     Raises:
-        MlkeysError: a program cannot be run, or a project is named twice.
+        MlkeysError: a program cannot be run, a folder has neither, or a project is named twice.
     """
     found: list[Fleet] = []
     seen = {place for fleet in own for place in _places(fleet)}
     for path in paths:
         program = _program_at(Path(path))
+        if program is None and Path(path).is_dir() and not any(map(_is_inventory, _listed(Path(path)))):
+            raise MlkeysError(
+                f"--also {path}: this is neither a program nor an inventory. Name its app.py, or its inventory."
+            )
         fleets = _fleets(program, None, (), ()) if program else [_beside(Path(path).absolute())]
         places = {place for fleet in fleets for place in _places(fleet)}
         if places & seen:
@@ -197,6 +201,32 @@ def alongside(paths: Sequence[str], own: Sequence[Fleet] = ()) -> list[Fleet]:
             name = f"{path}: {fleet.name}" if fleet.generated else path
             found.append(replace(fleet, name=name, selected=False, also=path))
     return found
+
+
+#: Files of inventories by their names. Ansible takes each word of any other text for a host.
+_INVENTORIES = (".yml", ".yaml", ".json", ".ini", ".toml")
+_NAMED = ("hosts", "inventory")
+
+
+def _listed(folder: Path) -> Iterator[Path]:
+    """The files of an inventory that is a folder."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in ("group_vars", "host_vars")]
+        yield from (Path(place, name) for name in names if not name.startswith("."))
+
+
+def _is_inventory(file: Path) -> bool:
+    if file.suffix in _INVENTORIES or file.stem in _NAMED or os.access(file, os.X_OK):
+        return True
+    try:
+        with file.open("rb") as stream:
+            return any(line.startswith(b"[") for line in stream.read(_HEAD).splitlines())
+    except OSError:
+        return False
+
+
+#: So much of a file shows whether it has groups.
+_HEAD = 65536
 
 
 def _beside(inventory: Path) -> Fleet:
