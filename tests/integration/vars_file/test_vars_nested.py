@@ -159,5 +159,6 @@ def test_a_policy_for_one_leaf_lets_only_that_one_be_decrypted(
     login = {**bao.login, "token": mint_token(rules)}
     (opened_leaf,) = plugin.run([str(file.path)], {}, names=["providers.openai.open%2Eai"], **login)
     assert opened_leaf == {"providers": {"openai": {"open.ai": "sk-dot-secret"}}}
-    with pytest.raises(AnsibleError, match=r"providers\.openai\.api_key: the token's policies do not allow it for this name"):
+    refused = r"providers\.openai\.api_key: the token's policies do not allow it for this name"
+    with pytest.raises(AnsibleError, match=refused):
         plugin.run([str(file.path)], {}, names=["providers.openai"], **login)
