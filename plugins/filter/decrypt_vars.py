@@ -35,8 +35,8 @@ options:
 notes:
   - The connection and the login are those of the lookup P(mlkeys.transit.vault_transit_vars#lookup). They are read from
     variables, the environment and C(ansible.cfg), and their options are also options of the filter.
-  - Each file sets C(_transit), so load only one at a time without a name. If you load several files of nested data, load
-    each with O(ansible.builtin.include_vars#module:name).
+  - Each file sets C(_transit), so load only one at a time without a name. If you load several files of nested data,
+    load each with O(ansible.builtin.include_vars#module:name).
   - Ansible evaluates a variable each time that it is used, and so a filter in it.
   - No module loads plaintext into variables. Ansible would store its result as facts, also in a fact cache on a disk.
     Only V(ansible.builtin.include_vars) is exempt from that, and it loads the ciphertext.

@@ -75,6 +75,8 @@ options:
       - A secret that is missing, or whose value is empty or V(null), keeps its stored ciphertext. So a run needs
         plaintext for new and changed entries only, and somebody who has none can deploy. It is an error if the file
         holds no ciphertext of a secret without a value.
+      - If you pass any secrets, the module warns about entries that it keeps although they are neither among O(secrets)
+        nor in O(keep). Without O(purge), a secret that you drop from the task stays in the file.
     type: dict
     default: {}
   purge:
@@ -84,8 +86,8 @@ options:
     default: false
   keep:
     description:
-      - Names of entries that O(purge) keeps although they are not among O(secrets). Of nested data, also what is around
-        entries, such as C(providers).
+      - Names of entries that O(purge) keeps although they are not among O(secrets), and about which the module does not
+        warn. Of nested data, also what is around entries, such as C(providers).
     type: list
     elements: str
     default: []
