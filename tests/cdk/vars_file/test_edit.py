@@ -101,6 +101,31 @@ def test_nested_data_are_edited_as_such(edit: Edit, bao: Bao, stored: Path) -> N
     assert "providers.b" not in said
 
 
+def test_a_new_file_of_nested_data(edit: Edit, bao: Bao) -> None:
+    said = edit("text += 'providers: {openai: {api_key: sk-canary, open: [}'", status=1)
+    assert not FILE.exists()
+    assert "canary" not in said.output
+    done = edit("text += 'providers: {openai: {api_key: sk-canary, retries: 3, proxy: null}}\\nname: x\\n'")
+    assert done.stdout.count("added") == 4
+    assert "canary" not in done.output
+    assert content(FILE)["_transit"]["format"] == 2
+    edit(
+        "import yaml; data = yaml.safe_load(text);"
+        "assert data == {'providers': {'openai': {'api_key': 'sk-canary', 'retries': 3, 'proxy': None}}, 'name': 'x'}"
+    )
+
+
+@pytest.mark.parametrize("text", ["a: {b: sk-other}", "a: sk-other"])
+def test_a_new_file_that_somebody_else_began_in_another_format(edit: Edit, bao: Bao, mount: str, text: str) -> None:
+    """What they stored stays, and JSON is never taken for a text."""
+    other = Path("other.transit.yml")
+    mine = "a: {c: sk-mine}" if "{" not in text else "a: sk-mine"
+    edit(f"text += {text!r}", file=other)
+    said = edit(f"import shutil; shutil.copy({str(other)!r}, {str(FILE)!r}); text += {mine!r}", status=1)
+    assert "another format" in said.output
+    assert FILE.read_bytes() == other.read_bytes()
+
+
 @pytest.fixture
 def stored(edit: Edit) -> Path:
     """A file that holds the secrets."""
