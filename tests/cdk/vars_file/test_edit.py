@@ -117,7 +117,7 @@ def test_a_new_file_of_nested_data(edit: Edit, bao: Bao) -> None:
 
 @pytest.mark.parametrize("text", ["a: {b: sk-other}", "a: sk-other"])
 def test_a_new_file_that_somebody_else_began_in_another_format(edit: Edit, bao: Bao, mount: str, text: str) -> None:
-    """What they stored stays, and JSON is never taken for a text."""
+    """What they stored stays, and JSON is never stored as a text."""
     other = Path("other.transit.yml")
     mine = "a: {c: sk-mine}" if "{" not in text else "a: sk-mine"
     edit(f"text += {text!r}", file=other)

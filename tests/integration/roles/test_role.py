@@ -245,8 +245,8 @@ def test_the_documented_policy_suffices_to_encrypt_and_to_rewrap(
     assert "added,added" in apply(playbook, wanted).stdout
     bao.done("POST", f"{mount}/keys/ml-api-key/rotate")
     assert "rewrapped,rewrapped" in apply(playbook, wanted).stdout
-    [file] = wanted["vault_transit_vars_files"]
-    [dropped, kept] = file["secrets"]
+    file: dict[str, Any] = wanted["vault_transit_vars_files"][0]
+    dropped, kept = file["secrets"]
     file["secrets"] = {kept: file["secrets"][kept]}
     done = apply(playbook, wanted)
     assert "kept,kept" in done.stdout

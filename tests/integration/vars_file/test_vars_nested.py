@@ -110,11 +110,31 @@ def test_what_is_not_given_stays_and_a_given_list_is_the_whole(nested_file: Vars
     assert file.variables().keys() == {"hf_token", "providers", "_transit"}
 
 
+def test_null_and_empty_text_are_values_where_that_is_said(nested_file: VarsFile) -> None:
+    file = nested_file
+    secrets = {"openai": {"api_key": "sk-first-secret", "proxy": None, "note": ""}}
+    assert "the value of 'openai.note' is empty" in file.refused(secrets, key=KEY, store_empty=["openai.proxy"])
+    assert "not among secrets: openai.x" in file.refused(secrets, key=KEY, store_empty=["openai", "openai.x"])
+    done = file.converge(secrets, key=KEY, store_empty=["openai.proxy", "openai.note"])
+    assert set(actions(done).values()) == {("added", "new")}
+    (values,) = lookup_loader.get("mlkeys.transit.vault_transit_vars", loader=DataLoader()).run(
+        [str(file.path)], {}, **file.bao.login
+    )
+    assert values == secrets
+    # Without the option they keep what is stored, and with it they take its place.
+    file.converge({"openai": {"proxy": "sk-proxy-secret", "note": None}}, key=KEY)
+    assert opened(file, "openai.note", "openai", "note") == '""'
+    done = file.converge(secrets, key=KEY, store_empty=["openai"])
+    assert actions(done)["openai.proxy"] == ("updated", "the value changed")
+    assert opened(file, "openai.proxy", "openai", "proxy") == "null"
+
+
 def test_nested_secrets_do_not_change_the_format_of_a_file(bao: Bao, mount: str, tmp_path: Path) -> None:
     file = VarsFile(bao, mount, tmp_path / "keys.transit.yml")
     file.make_key(KEY, derived=True)
     file.run({"a": "sk-flat-secret"}, key=KEY)
     assert "mlkeys upgrade" in file.refused({"b": {"c": "sk-nested-secret"}}, key=KEY)
+    assert "mlkeys upgrade" in file.refused({"a": None}, key=KEY, store_empty=["a"])
     text = file.text().replace("format: 1", "format: 2")
     file.path.write_text(text, encoding="utf-8")
     file.converge({"b": {"c": "sk-nested-secret"}, "n": 5}, key=KEY)
