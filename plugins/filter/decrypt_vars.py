@@ -59,22 +59,22 @@ EXAMPLES = r"""
 - name: Load the ciphertexts
   ansible.builtin.include_vars:
     file: "{{ credentials_folder }}/keys.transit.yml"
-    name: sealed
+    name: loaded
 
 - name: Use a secret of them
   ansible.builtin.assert:
     that: keys.hf_token is truthy
     quiet: true
   vars:
-    keys: "{{ sealed | mlkeys.transit.decrypt_vars }}"
+    keys: "{{ loaded | mlkeys.transit.decrypt_vars }}"
 
 - name: Use a secret of vars_files or of -e @keys.transit.yml, whose variables have no common name
   ansible.builtin.assert:
     that: keys.hf_token is truthy
     quiet: true
   vars:
-    hf_token: "{{ sealed.hf_token }}"
-    _transit: "{{ sealed._transit }}"
+    hf_token: "{{ loaded.hf_token }}"
+    _transit: "{{ loaded._transit }}"
     keys: "{{ {'hf_token': hf_token, '_transit': _transit} | mlkeys.transit.decrypt_vars }}"
 """
 

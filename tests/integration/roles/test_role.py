@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -245,10 +245,10 @@ def test_the_documented_policy_suffices_to_encrypt_and_to_rewrap(
     assert "added,added" in apply(playbook, wanted).stdout
     bao.done("POST", f"{mount}/keys/ml-api-key/rotate")
     assert "rewrapped,rewrapped" in apply(playbook, wanted).stdout
-    file: dict[str, Any] = wanted["vault_transit_vars_files"][0]
+    [file] = cast("list[dict[str, Any]]", wanted["vault_transit_vars_files"])
     dropped, kept = file["secrets"]
-    file["secrets"] = {kept: file["secrets"][kept]}
-    done = apply(playbook, wanted)
+    declared = {**file, "secrets": {kept: file["secrets"][kept]}}
+    done = apply(playbook, {**wanted, "vault_transit_vars_files": [declared]})
     assert "kept,kept" in done.stdout
     # Where a person sees it, in the lines of a terminal.
     assert f"kept, not declared: {dropped}." in " ".join((done.stdout + done.stderr).split())
