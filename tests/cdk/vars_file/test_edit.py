@@ -271,8 +271,6 @@ def test_an_editor_that_cannot_be_run(stored: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a: one\nb: [x]\n", "line 2: b must be text"),
-        ("a: {b: c}\n", "line 1: a must be text"),
         ("a: one\nb:\n", "line 2: b has no value"),
         ("a: ''\n", "line 1: a has no value"),
         ("a b: one\n", "line 1: 'a b' is not a valid variable name"),
@@ -304,6 +302,16 @@ def test_an_invalid_text_is_refused_with_its_lines(edit: Edit, text: str, reason
     done = edit(f"text = {text!r}", status=1)
     assert reason in done.stderr
     assert not FILE.exists()
+
+
+@pytest.mark.parametrize(("text", "name"), [("z: one\nb: [x]\n", "b"), ("a: {b: c}\n", "a")])
+def test_a_file_of_texts_takes_no_nested_data(edit: Edit, stored: Path, text: str, name: str) -> None:
+    before = stored.read_bytes()
+    # They are the first lines.
+    done = edit(f"text = {text!r} + text", status=1)
+    line = text.split("\n").index(next(one for one in text.split("\n") if one.startswith(name))) + 1
+    assert f"line {line}: {name} must be text, not a mapping or a list" in done.stderr
+    assert stored.read_bytes() == before
 
 
 def test_most_entries_are_not_removed_without_a_confirmation(edit: Edit, stored: Path) -> None:
