@@ -35,6 +35,8 @@ options:
 notes:
   - The connection and the login are those of the lookup P(mlkeys.transit.vault_transit_vars#lookup). They are read from
     variables, the environment and C(ansible.cfg), and their options are also options of the filter.
+  - Each file sets C(_transit), so load only one at a time without a name. If you load several files of nested data,
+    load each with O(ansible.builtin.include_vars#module:name).
   - Ansible evaluates a variable each time that it is used, and so a filter in it.
   - No module loads plaintext into variables. Ansible would store its result as facts, also in a fact cache on a disk.
     Only V(ansible.builtin.include_vars) is exempt from that, and it loads the ciphertext.
@@ -57,22 +59,22 @@ EXAMPLES = r"""
 - name: Load the ciphertexts
   ansible.builtin.include_vars:
     file: "{{ credentials_folder }}/keys.transit.yml"
-    name: sealed
+    name: loaded
 
 - name: Use a secret of them
   ansible.builtin.assert:
     that: keys.hf_token is truthy
     quiet: true
   vars:
-    keys: "{{ sealed | mlkeys.transit.decrypt_vars }}"
+    keys: "{{ loaded | mlkeys.transit.decrypt_vars }}"
 
 - name: Use a secret of vars_files or of -e @keys.transit.yml, whose variables have no common name
   ansible.builtin.assert:
     that: keys.hf_token is truthy
     quiet: true
   vars:
-    hf_token: "{{ sealed.hf_token }}"
-    _transit: "{{ sealed._transit }}"
+    hf_token: "{{ loaded.hf_token }}"
+    _transit: "{{ loaded._transit }}"
     keys: "{{ {'hf_token': hf_token, '_transit': _transit} | mlkeys.transit.decrypt_vars }}"
 """
 

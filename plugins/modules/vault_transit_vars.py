@@ -74,9 +74,19 @@ options:
         are removed.
       - A secret that is missing, or whose value is empty or V(null), keeps its stored ciphertext. So a run needs
         plaintext for new and changed entries only, and somebody who has none can deploy. It is an error if the file
-        holds no ciphertext of a secret without a value.
+        holds no ciphertext of a secret without a value. O(store_empty) names exceptions.
+      - If you pass any secrets, the module warns about entries that it keeps although they are neither among O(secrets)
+        nor in O(keep). Without O(purge), a secret that you drop from the task stays in the file.
     type: dict
     default: {}
+  store_empty:
+    description:
+      - Names of secrets whose empty text or V(null) is a value to store. Of nested data, also what is around secrets,
+        such as C(providers).
+      - The names must be among O(secrets). The file must be of format 2, which a new file then is.
+    type: list
+    elements: str
+    default: []
   purge:
     description:
       - Remove entries that are not named in O(secrets).
@@ -84,8 +94,8 @@ options:
     default: false
   keep:
     description:
-      - Names of entries that O(purge) keeps although they are not among O(secrets). Of nested data, also what is around
-        entries, such as C(providers).
+      - Names of entries that O(purge) keeps although they are not among O(secrets), and about which the module does not
+        warn. Of nested data, also what is around entries, such as C(providers).
     type: list
     elements: str
     default: []
@@ -191,6 +201,8 @@ EXAMPLES = r"""
         openai:
           api_key: "{{ lookup('ansible.builtin.env', 'OPENAI_API_KEY') }}"
           retries: 3
+          proxy: null
+    store_empty: [providers.openai.proxy]
 
 - name: Keep only one of them
   mlkeys.transit.vault_transit_vars:
@@ -267,6 +279,7 @@ def argument_spec() -> Spec:
         "kv_path": {"type": "str"},
         "key": {"type": "str", "required": True, "no_log": False},
         "secrets": {"type": "dict", "default": {}, "no_log": True},
+        "store_empty": {"type": "list", "elements": "str", "default": []},
         "purge": {"type": "bool", "default": False},
         "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "leave": {"type": "list", "elements": "str", "default": []},

@@ -88,7 +88,8 @@ def test_a_leaked_key_is_replaced_everywhere_in_the_same_run(fleet: Fleet) -> No
         status=-9,
         vault_transit_rotate_secrets=secrets,
     )
-    fleet.run(env=environment, vault_transit_rotate_secrets=secrets)
+    shown = fleet.run(env=environment, vault_transit_rotate_secrets=secrets)
+    assert "not declared" not in shown
     fleet.check_rotated(values=new)
     assert fleet.key() == DONE
 

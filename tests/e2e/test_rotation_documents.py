@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.e2e.fleets import DONE, KEY, Fleet
 from tests.integration.support.plays import make_key
+from tests.integration.support.vars_files import VarsFile
 from tests.support.ciphertexts import find
 
 PLACE = "ml/keys"
@@ -36,7 +38,21 @@ def stored(fleet: Fleet, mount: str, place: str = PLACE, name: str = "own_key") 
     return text
 
 
-def test_all_of_them_are_counted_rewrapped_and_replaced(fleet: Fleet, kv: str) -> None:
+NESTED = {"providers": {"openai": {"api_key": "sk-canary-nested"}, "tags": ["sk-canary-tag", True]}}
+LEAF = "providers.openai.api_key"
+
+
+@pytest.fixture
+def nested(fleet: Fleet) -> VarsFile:
+    """A file of nested data. A host has a copy of one leaf."""
+    file = replace(fleet.file, path=fleet.folder / "nested.transit.yml")
+    file.run(NESTED, key=KEY)
+    leaf = file.variables()["providers"]["openai"]["api_key"]
+    (fleet.folder / "gateway-b" / "leaf.env").write_text(f"OPENAI_API_KEY={leaf}\n", encoding="utf-8")
+    return file
+
+
+def test_all_of_them_are_counted_rewrapped_and_replaced(fleet: Fleet, kv: str, nested: VarsFile) -> None:
     loose = {
         "group_vars/all.yml": ("loose_key", "loose_key: {}\n"),
         "play.yml": (
@@ -51,12 +67,12 @@ def test_all_of_them_are_counted_rewrapped_and_replaced(fleet: Fleet, kv: str) -
     account = fleet.account(
         vault_transit_rotate_vars_files=None,
         vault_transit_rotate_trim=True,
-        vault_transit_rotate_secrets={"own_key": "sk-canary-new"},
+        vault_transit_rotate_secrets={"own_key": "sk-canary-new", LEAF: "sk-canary-newer"},
         # Nothing in the playbook shows it.
         vault_transit_rotate_contexts=["other_key"],
     )
-    assert account["ciphertexts"] == [{"key": f"{fleet.mount}/{KEY}", "version": 2, "state": "current", "count": 16}]
-    assert account["replaced"] == {"own_key": "everywhere"}
+    assert account["ciphertexts"] == [{"key": f"{fleet.mount}/{KEY}", "version": 2, "state": "current", "count": 20}]
+    assert account["replaced"] == {"own_key": "everywhere", LEAF: "everywhere"}
     # Nothing rewraps them. They hold nothing, since nobody reads them without being asked to.
     assert {row["path"]: row["reason"].partition(" may keep")[0] for row in account["not_searched"]} == dict.fromkeys(
         [f"{kv}/{PLACE}", f"{kv}/ml/pointed"], "its earlier versions (1)"
@@ -66,6 +82,13 @@ def test_all_of_them_are_counted_rewrapped_and_replaced(fleet: Fleet, kv: str) -
     assert fleet.decrypt(stored(fleet, kv, "ml/pointed", "pointed_key"), "pointed_key") == "sk-canary-pointed_key"
     assert fleet.decrypt(stored(fleet, kv), "own_key") == "sk-canary-new"
     assert (fleet.folder / "gateway-a" / "own.env").read_text(encoding="utf-8") == f"OWN_KEY={stored(fleet, kv)}\n"
+    providers = nested.variables()["providers"]
+    assert fleet.decrypt(providers["openai"]["api_key"], LEAF) == "sk-canary-newer"
+    assert [fleet.decrypt(text, f"providers.tags.{place}") for place, text in enumerate(providers["tags"])] == [
+        *("sk-canary-tag", "true"),
+    ]
+    leaf = (fleet.folder / "gateway-b" / "leaf.env").read_text(encoding="utf-8")
+    assert leaf == f"OPENAI_API_KEY={providers['openai']['api_key']}\n"
     for name, (context, text) in loose.items():
         written = (fleet.folder / name).read_text(encoding="utf-8")
         [found] = find(written.encode())

@@ -69,6 +69,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values i
 # Why an entry was kept without a look at its value.
 NOT_GIVEN = "no value given"
 NOT_DECLARED = "not declared"
+_MOST_NAMED = 10
 
 
 def reconcile_vars(client: Client, request: VarsRequest, run: RunContext) -> Outcome:
@@ -210,7 +211,9 @@ def _reconcile(client: Client, request: VarsRequest, file: VarsFile, run: RunCon
     if request.return_successors:
         result["successors"] = _successors(file, edits.ciphertexts if edits is not None else {})
     before, after = summary(plan.changes, after=False), summary(plan.changes, after=True)
-    return Outcome(changed, before, after, result, warnings=plan.warnings), edits
+    undeclared = [change.name for change in plan.changes if change.reason == NOT_DECLARED]
+    warnings = (*plan.warnings, *([_undeclared(file, undeclared)] if undeclared else ()))
+    return Outcome(changed, before, after, result, warnings=warnings), edits
 
 
 def _owner(client: Client, request: VarsRequest, file: VarsFile) -> Transit:
@@ -284,6 +287,15 @@ def _why_kept(change: EntryChange, request: VarsRequest) -> str:
         return NOT_GIVEN
     declares = bool(request.secrets or request.ungiven)
     return NOT_DECLARED if declares and change.name not in request.keep | request.left else change.reason
+
+
+def _undeclared(file: VarsFile, names: list[str]) -> str:
+    """Somebody who drops a secret from a task may think that this removes it."""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return (
+        f"{file.path}: kept, not declared: {', '.join(names[:_MOST_NAMED])}{more}. If they should stay, declare them "
+        "in 'secrets' without values, or in 'keep'. To remove them, use 'purge' or 'mlkeys unset'."
+    )
 
 
 def _check_ungiven(request: VarsRequest, file: VarsFile) -> None:

@@ -19,6 +19,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries 
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
     KeyNotText,
+    covers,
     flattened,
     is_path,
     lists_in,
@@ -85,8 +86,9 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
     """
     secrets = options["secrets"]
     leaves = _leaves(secrets)
-    given = {name: value for name, value in leaves.items() if not _is_ungiven(value)}
-    nests = any(_is_deep(name) or isinstance(value, (dict, list)) for name, value in secrets.items())
+    meant = _meant_to_be_empty(options["store_empty"], leaves)
+    given = {name: value for name, value in leaves.items() if name in meant or not _is_ungiven(value)}
+    nests = bool(meant) or any(_is_deep(name) or isinstance(value, (dict, list)) for name, value in secrets.items())
     return VarsRequest(
         backend=checked_mount(options["backend"]),
         key=options["key"],
@@ -159,6 +161,19 @@ def _encoded(given: Mapping[str, Any], problems: list[str]) -> dict[str, bytes]:
     if problems:
         raise InvalidOption(f"secrets: {'; '.join(problems)}.")
     return values
+
+
+def _meant_to_be_empty(names: Iterable[str], leaves: Mapping[str, Any]) -> frozenset[str]:
+    """The leaves whose empty values are values.
+
+    Raises:
+        InvalidOption: a name is that of no secret.
+    """
+    found = {name: [path for path in leaves if covers(name, path)] for name in names}
+    unknown = [name for name, paths in found.items() if not paths]
+    if unknown:
+        raise InvalidOption(f"store_empty names what is not among secrets: {', '.join(unknown)}.")
+    return frozenset(path for paths in found.values() for path in paths)
 
 
 def _is_ungiven(value: Any) -> bool:

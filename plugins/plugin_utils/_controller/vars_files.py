@@ -23,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing i
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.yaml_limits import yaml_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import ODD_TEXT_RAISES
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
+    NESTED,
     Place,
     VarsFile,
     assembled,
@@ -62,9 +63,18 @@ def loaded(content: Mapping[Any, Any], source: str, connect: Connect) -> VarsFil
         source: what names it in messages.
 
     Raises:
-        TransitError: it is not that of an encrypted vars file.
+        TransitError: it is not that of an encrypted vars file, or its values and its ``_transit`` are of two.
     """
-    return resolved(interpret(_as_data(content), source), connect)
+    file = resolved(interpret(_as_data(content), source), connect)
+    # Of variables without a common name, the file that Ansible loads last sets _transit for all files. The types of
+    # nested data are there.
+    strange = [entry.name for entry in file.entries.values() if not entry.fingerprint]
+    if file.format == NESTED and strange:
+        raise InvalidOption(
+            f"the _transit has no fingerprint of {strange[0]}, so the type of its value is not known. It is that of "
+            "another file if you load several. Load each under a name: include_vars with 'name'."
+        )
+    return file
 
 
 def _as_data(value: Any) -> Any:

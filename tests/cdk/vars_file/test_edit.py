@@ -101,6 +101,31 @@ def test_nested_data_are_edited_as_such(edit: Edit, bao: Bao, stored: Path) -> N
     assert "providers.b" not in said
 
 
+def test_a_new_file_of_nested_data(edit: Edit, bao: Bao) -> None:
+    said = edit("text += 'providers: {openai: {api_key: sk-canary, open: [}'", status=1)
+    assert not FILE.exists()
+    assert "canary" not in said.output
+    done = edit("text += 'providers: {openai: {api_key: sk-canary, retries: 3, proxy: null}}\\nname: x\\n'")
+    assert done.stdout.count("added") == 4
+    assert "canary" not in done.output
+    assert content(FILE)["_transit"]["format"] == 2
+    edit(
+        "import yaml; data = yaml.safe_load(text);"
+        "assert data == {'providers': {'openai': {'api_key': 'sk-canary', 'retries': 3, 'proxy': None}}, 'name': 'x'}"
+    )
+
+
+@pytest.mark.parametrize("text", ["a: {b: sk-other}", "a: sk-other"])
+def test_a_new_file_that_somebody_else_began_in_another_format(edit: Edit, bao: Bao, mount: str, text: str) -> None:
+    """What they stored stays, and JSON is never stored as a text."""
+    other = Path("other.transit.yml")
+    mine = "a: {c: sk-mine}" if "{" not in text else "a: sk-mine"
+    edit(f"text += {text!r}", file=other)
+    said = edit(f"import shutil; shutil.copy({str(other)!r}, {str(FILE)!r}); text += {mine!r}", status=1)
+    assert "another format" in said.output
+    assert FILE.read_bytes() == other.read_bytes()
+
+
 @pytest.fixture
 def stored(edit: Edit) -> Path:
     """A file that holds the secrets."""
@@ -246,8 +271,6 @@ def test_an_editor_that_cannot_be_run(stored: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a: one\nb: [x]\n", "line 2: b must be text"),
-        ("a: {b: c}\n", "line 1: a must be text"),
         ("a: one\nb:\n", "line 2: b has no value"),
         ("a: ''\n", "line 1: a has no value"),
         ("a b: one\n", "line 1: 'a b' is not a valid variable name"),
@@ -279,6 +302,16 @@ def test_an_invalid_text_is_refused_with_its_lines(edit: Edit, text: str, reason
     done = edit(f"text = {text!r}", status=1)
     assert reason in done.stderr
     assert not FILE.exists()
+
+
+@pytest.mark.parametrize(("text", "name"), [("z: one\nb: [x]\n", "b"), ("a: {b: c}\n", "a")])
+def test_a_file_of_texts_takes_no_nested_data(edit: Edit, stored: Path, text: str, name: str) -> None:
+    before = stored.read_bytes()
+    # They are the first lines.
+    done = edit(f"text = {text!r} + text", status=1)
+    line = text.split("\n").index(next(one for one in text.split("\n") if one.startswith(name))) + 1
+    assert f"line {line}: {name} must be text, not a mapping or a list" in done.stderr
+    assert stored.read_bytes() == before
 
 
 def test_most_entries_are_not_removed_without_a_confirmation(edit: Edit, stored: Path) -> None:

@@ -17,7 +17,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 
-from tests.integration.support.plays import asked, make_key, vars_file
+from tests.integration.support.plays import Project, asked, make_key, messages, vars_file
 from tests.integration.support.runs import Ledger
 from tests.support.chains import printed_with
 from tests.support.modules import run_module
@@ -129,6 +129,65 @@ def test_what_ansible_loaded_is_decrypted_with_one_request(bao: Bao, file: Path,
     assert filtered(bao, {"sealed": nested}, "sealed | mlkeys.transit.decrypt_vars(names=['t'])") == {"t": "x"}
     part = "{'openai': openai, '_transit': _transit} | mlkeys.transit.decrypt_vars"
     assert filtered(bao, sealed, part) == {"openai": SECRETS["openai"]}
+
+
+WAYS = """\
+- hosts: all
+  gather_facts: false
+  vars:
+    keys: "{{ sealed | mlkeys.transit.decrypt_vars }}"
+  tasks:
+    - ansible.builtin.include_vars: {file: included.transit.yml, name: sealed}
+    - ansible.builtin.debug: {msg: "included {{ keys.data.api_key[-2:] }} {{ keys.data.n + 1 }}"}
+- hosts: all
+  gather_facts: false
+  vars_files: [files.transit.yml]
+  vars:
+    keys: "{{ {'files_data': files_data, '_transit': _transit} | mlkeys.transit.decrypt_vars }}"
+  tasks:
+    - ansible.builtin.debug: {msg: "files {{ keys.files_data.api_key[-2:] }} {{ keys.files_data.n + 1 }}"}
+- hosts: all
+  gather_facts: false
+  roles: [keyed]
+"""
+OF_THE_ROLE = """\
+- ansible.builtin.debug: {msg: "role {{ keys.role_data.api_key[-2:] }} {{ keys.role_data.n + 1 }}"}
+  vars:
+    keys: "{{ {'role_data': role_data, '_transit': _transit} | mlkeys.transit.decrypt_vars }}"
+"""
+OF_EXTRA_VARS = """\
+- ansible.builtin.debug: {msg: "extra {{ keys.extra_data.api_key[-2:] }} {{ keys.extra_data.n + 1 }}"}
+  vars:
+    keys: "{{ {'extra_data': extra_data, '_transit': _transit} | mlkeys.transit.decrypt_vars }}"
+- ansible.builtin.debug: {msg: "{{ {'files_data': files_data, '_transit': _transit} | mlkeys.transit.decrypt_vars }}"}
+"""
+
+
+def test_each_way_in_which_a_playbook_loads_a_file(bao: Bao, mount: str, tmp_path: Path) -> None:
+    make_key(bao, mount)
+    project = Project(tmp_path, {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token})
+    files = {
+        "included.transit.yml": "data",
+        "files.transit.yml": "files_data",
+        "roles/keyed/vars/main/keys.transit.yml": "role_data",
+        "extra.transit.yml": "extra_data",
+    }
+    for number, (path, name) in enumerate(files.items()):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        secrets = {name: {"api_key": f"sk-way-canary-{number}k", "n": number}}
+        arguments = {**bao.login, "path": str(tmp_path / path), "backend": mount, "key": "ml", "secrets": secrets}
+        assert not run_module("vault_transit_vars", arguments).failed
+    project.hosts(1)
+    project.write("play.yml", WAYS)
+    project.write("roles/keyed/tasks/main.yml", OF_THE_ROLE)
+    done = project.run()
+    assert messages(done.stdout) == ["included 0k 1", "files 1k 2", "role 2k 3"]
+    project.play(OF_EXTRA_VARS, "vars_files: [files.transit.yml]\n")
+    # Extra variables win, and so their _transit.
+    refused = project.run("-e", "@extra.transit.yml", status=2)
+    assert messages(refused.stdout)[0] == "extra 3k 4"
+    assert "the _transit has no fingerprint of files_data.api_key" in refused.stdout + refused.stderr
+    assert "canary" not in done.stdout + done.stderr + refused.stdout + refused.stderr
 
 
 @pytest.mark.parametrize(

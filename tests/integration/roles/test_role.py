@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -218,7 +218,7 @@ def test_bad_variables_are_refused_before_anything_changes(
     assert bao.request("GET", f"sys/mounts/{engine}")[0] == 400
 
 
-@pytest.mark.parametrize("secrets", [SECRET, [SECRET], {"openai_api_key": {"a": SECRET}}])
+@pytest.mark.parametrize("secrets", [SECRET, [SECRET], {"openai api key": {"a": SECRET}}])
 def test_bad_secrets_are_refused_without_being_shown(
     bao: Bao, engine: str, playbook: Path, tmp_path: Path, secrets: object
 ) -> None:
@@ -245,7 +245,13 @@ def test_the_documented_policy_suffices_to_encrypt_and_to_rewrap(
     assert "added,added" in apply(playbook, wanted).stdout
     bao.done("POST", f"{mount}/keys/ml-api-key/rotate")
     assert "rewrapped,rewrapped" in apply(playbook, wanted).stdout
-    assert "kept,kept" in apply(playbook, wanted).stdout
+    [file] = cast("list[dict[str, Any]]", wanted["vault_transit_vars_files"])
+    dropped, kept = file["secrets"]
+    declared = {**file, "secrets": {kept: file["secrets"][kept]}}
+    done = apply(playbook, {**wanted, "vault_transit_vars_files": [declared]})
+    assert "kept,kept" in done.stdout
+    # Where a person sees it, in the lines of a terminal.
+    assert f"kept, not declared: {dropped}." in " ".join((done.stdout + done.stderr).split())
 
 
 @functools.cache

@@ -78,10 +78,16 @@ def test_what_is_not_given_stays_and_what_is_new_joins_it(vars_file: VarsFile) -
         "openai_api_key": UNDECLARED,
         "hf_token": ("added", "new"),
     }
+    [warning] = done.warnings
+    assert f"{vars_file.path}: kept, not declared: anthropic_api_key, openai_api_key. " in warning
     # A task that names no secrets leaves them to the file, and names in `keep` are declared.
-    assert set(actions(vars_file.run()).values()) == {KEPT}
-    some = actions(vars_file.run({"hf_token": "hf_third-secret"}, keep=["openai_api_key"]))
-    assert some == {"anthropic_api_key": UNDECLARED, "openai_api_key": KEPT, "hf_token": KEPT}
+    unnamed = vars_file.run()
+    assert (set(actions(unnamed).values()), unnamed.warnings) == ({KEPT}, [])
+    some = vars_file.run({"hf_token": "hf_third-secret"}, keep=["openai_api_key"])
+    assert actions(some) == {"anthropic_api_key": UNDECLARED, "openai_api_key": KEPT, "hf_token": KEPT}
+    assert ["not declared: anthropic_api_key. " in warning for warning in some.warnings] == [True]
+    ungiven = {"openai_api_key": "", "anthropic_api_key": None}
+    assert vars_file.run({"hf_token": "hf_third-secret", **ungiven}).warnings == []
     assert {**vars_file.ciphertexts(), **before} == vars_file.ciphertexts()
     assert vars_file.plaintexts() == {**SECRETS, "hf_token": "hf_third-secret"}
 

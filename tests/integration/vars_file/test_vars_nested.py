@@ -4,14 +4,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
+from ansible_collections.mlkeys.transit.plugins.modules import vault_transit_vars
 
 from tests.integration.support.runs import Ledger
 from tests.integration.support.vars_files import KEPT, VarsFile, actions
+from tests.support.modules import run_module
 from tests.support.server import Bao
 
 pytestmark = pytest.mark.usefixtures("both_ways")
@@ -103,13 +110,75 @@ def test_what_is_not_given_stays_and_a_given_list_is_the_whole(nested_file: Vars
     assert file.variables().keys() == {"hf_token", "providers", "_transit"}
 
 
+def test_null_and_empty_text_are_values_where_that_is_said(nested_file: VarsFile) -> None:
+    file = nested_file
+    secrets = {"openai": {"api_key": "sk-first-secret", "proxy": None, "note": ""}}
+    assert "the value of 'openai.note' is empty" in file.refused(secrets, key=KEY, store_empty=["openai.proxy"])
+    assert "not among secrets: openai.x" in file.refused(secrets, key=KEY, store_empty=["openai", "openai.x"])
+    done = file.converge(secrets, key=KEY, store_empty=["openai.proxy", "openai.note"])
+    assert set(actions(done).values()) == {("added", "new")}
+    (values,) = lookup_loader.get("mlkeys.transit.vault_transit_vars", loader=DataLoader()).run(
+        [str(file.path)], {}, **file.bao.login
+    )
+    assert values == secrets
+    # Without the option they keep what is stored, and with it they take its place.
+    file.converge({"openai": {"proxy": "sk-proxy-secret", "note": None}}, key=KEY)
+    assert opened(file, "openai.note", "openai", "note") == '""'
+    done = file.converge(secrets, key=KEY, store_empty=["openai"])
+    assert actions(done)["openai.proxy"] == ("updated", "the value changed")
+    assert opened(file, "openai.proxy", "openai", "proxy") == "null"
+
+
 def test_nested_secrets_do_not_change_the_format_of_a_file(bao: Bao, mount: str, tmp_path: Path) -> None:
     file = VarsFile(bao, mount, tmp_path / "keys.transit.yml")
     file.make_key(KEY, derived=True)
     file.run({"a": "sk-flat-secret"}, key=KEY)
     assert "mlkeys upgrade" in file.refused({"b": {"c": "sk-nested-secret"}}, key=KEY)
+    assert "mlkeys upgrade" in file.refused({"a": None}, key=KEY, store_empty=["a"])
     text = file.text().replace("format: 1", "format: 2")
     file.path.write_text(text, encoding="utf-8")
     file.converge({"b": {"c": "sk-nested-secret"}, "n": 5}, key=KEY)
     assert opened(file, "a", "a") == "sk-flat-secret"
     assert yaml.safe_load(file.text())["_transit"]["format"] == 2
+
+
+def test_the_documented_policy_suffices_for_the_life_of_nested_data(
+    bao: Bao, mount: str, tmp_path: Path, mint_token: Callable[[str], str]
+) -> None:
+    file = VarsFile(bao, mount, tmp_path / "keys.transit.yml")
+    file.make_key(KEY, derived=True)
+    notes = " ".join(yaml.safe_load(vault_transit_vars.DOCUMENTATION)["notes"])
+    paths = re.findall(r"C\(transit/(\w+)/KEY\)", notes)
+    token = mint_token("".join(f'path "{mount}/{path}/{KEY}" {{ capabilities = ["update"] }}\n' for path in paths))
+    ledger = Ledger(bao)
+    file.run(DATA, key=KEY, token=token)
+    file.rotate(KEY)
+    moved = file.run({"providers": {"openai": {"retries": 4}}}, key=KEY, token=token)
+    found = actions(moved)
+    assert found.pop("providers.openai.retries") == ("updated", "the value changed")
+    assert set(found.values()) == {("rewrapped", "behind version 2")}
+    file.run({"hf_token": ""}, key=KEY, token=token, purge=True)
+    # The rotation is the test's.
+    assert set(file.requests(ledger)) == {"encrypt", "hmac", "verify", "rewrap", "keys"}
+    assert file.plaintexts(KEY) == {"hf_token": DATA["hf_token"]}
+
+
+def test_a_policy_for_one_leaf_lets_only_that_one_be_decrypted(
+    bao: Bao, mount: str, tmp_path: Path, mint_token: Callable[[str], str]
+) -> None:
+    file = VarsFile(bao, mount, tmp_path / "keys.transit.yml")
+    file.make_key(KEY, derived=True)
+    file.run(DATA, key=KEY)
+    name = f"leaf-{mount}"
+    grants = [{"key": KEY, "backend": mount, "allow": ["decrypt"], "secrets": ["providers.openai.open%2Eai"]}]
+    written = run_module("vault_transit_policy", {**bao.login, "name": name, "grants": grants})
+    assert not written.failed, written.msg
+    rules = bao.done("GET", f"sys/policies/acl/{name}")["data"]["policy"]
+    bao.done("DELETE", f"sys/policies/acl/{name}")
+    plugin = lookup_loader.get("mlkeys.transit.vault_transit_vars", loader=DataLoader())
+    login = {**bao.login, "token": mint_token(rules)}
+    (opened_leaf,) = plugin.run([str(file.path)], {}, names=["providers.openai.open%2Eai"], **login)
+    assert opened_leaf == {"providers": {"openai": {"open.ai": "sk-dot-secret"}}}
+    refused = r"providers\.openai\.api_key: the token's policies do not allow it for this name"
+    with pytest.raises(AnsibleError, match=refused):
+        plugin.run([str(file.path)], {}, names=["providers.openai"], **login)

@@ -9,12 +9,20 @@ import os
 import resource
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from mlkeys._commands.errors import failing_plainly
-from mlkeys._commands.vars_file.plaintext import merged, parsed, parsed_leaves, rendered, swallowed
+from mlkeys._commands.vars_file.plaintext import (
+    holds_nested_data,
+    merged,
+    parsed,
+    parsed_leaves,
+    rendered,
+    swallowed,
+)
 from mlkeys._commands.vars_file.writes import Change, Target, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._stored.secrets import answers
@@ -47,7 +55,7 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     tmpfs). The file is then overwritten and removed, even if a signal ends this command. Memory may be swapped to disk,
     so encrypt the swap space. Only changed values are encrypted. The other ciphertexts, the comments and the order of
     FILE are kept. Removing half of the entries or more needs a confirmation. In a file of format 2, nested data and the
-    types of YAML are kept.
+    types of YAML are kept. A new file is of format 2 if you enter nested data.
 
     Set the editor with VISUAL or EDITOR. Vim runs without swap, backup, undo and viminfo files. Files that other
     editors create beside the plaintext are removed with it; files that they create elsewhere are not.
@@ -159,6 +167,15 @@ def _understood(aim: Target, text: str) -> dict[str, str]:
     return {name: json.dumps(value) for name, value in parsed_leaves(text, leaf_problems).items()}
 
 
+def _fitting(aim: Target, text: str) -> Target:
+    """The target for the edited text: a file without entries becomes what the first ones need."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import NESTED
+
+    if aim.file.entries or aim.is_nested or not holds_nested_data(text):
+        return aim
+    return replace(aim, file=replace(aim.file, format=NESTED))
+
+
 def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> tuple[Change, ...]:
     """Let the user edit until the text can be written, or the user gives up."""
     editor = chosen_editor(os.environ)
@@ -175,12 +192,13 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
             raise MlkeysError(f"The editor failed with status {status}. {aim.path} is unchanged.")
         try:
             text = _taken(buffer)
-            after = _understood(aim, text)
+            fitting = _fitting(aim, text)
+            after = _understood(fitting, text)
             if after == before:
                 return ()
             with guard.waiting():
                 _check_removals(before, after, emptied=not text.strip())
-            return _merged_and_written(aim, before, after, guard)
+            return _merged_and_written(fitting, before, after, guard)
         except ChangedMeanwhile:
             raise
         except MlkeysError as problem:
@@ -231,7 +249,9 @@ def _merged_and_written(
         except ChangedMeanwhile as changed:
             failure = changed
         with guard.waiting():
-            aim = target(aim.path, aim.key, aim.backend)
+            was_nested, aim = aim.is_nested, target(aim.path, aim.key, aim.backend)
+            if aim.is_nested != was_nested:
+                raise MlkeysError(f"{aim.path} has another format since somebody else changed it. Edit it again.")
             secrets = merged(before, after, _decrypted(aim))
         click.echo(f"{aim.path} was changed in the meantime: the changes are merged.", err=True)
     raise failure

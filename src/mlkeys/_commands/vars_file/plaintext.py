@@ -83,6 +83,15 @@ def parsed(text: str, name_problems: NameProblems) -> dict[str, str]:
     return {name: value.text for name, value in found.items()}
 
 
+def holds_nested_data(text: str) -> bool:
+    """Whether a name in such a text has a mapping or a list.
+
+    Raises:
+        MlkeysError: it is not YAML.
+    """
+    return any(len(value.path) > 1 for value in _values(text))
+
+
 _AS_A_BLOCK = "put a value of several lines below `name: |`, with two spaces before each of its lines"
 
 
