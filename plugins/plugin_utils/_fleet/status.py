@@ -127,11 +127,7 @@ def status(
     found = _Found(pattern=frozenset(pattern))
     for variables in sorted(hosts, key=lambda one: str(one["inventory_hostname"])):
         found.add(variables)
-    unknown = [row for row in found.rows if not _is_placed(row, known)]
-    for row in unknown:
-        if row["state"] == "too old":
-            # A key says so of each ciphertext below its floor, also of those of other keys.
-            row.update(state="unknown", backend="", key="")
+    unknown = _unknown(found.rows, known)
     for row in found.rows:
         if row not in unknown:
             key = known[row["backend"], row["key"]]
@@ -212,6 +208,15 @@ def _place(row: Mapping[str, Any]) -> str:
     # An entry of a document in a KV engine has no line.
     line = f":{row['line']}" if row["line"] else ""
     return f"{row['host']}:{row['path']}{line}"
+
+
+def _unknown(rows: Iterable[dict[str, Any]], known: Mapping[tuple[str, str], _Key]) -> list[dict[str, Any]]:
+    """The ciphertexts of no known key, without the key that calls them too old: it says so of those of others, too."""
+    unknown = [row for row in rows if not _is_placed(row, known)]
+    for row in unknown:
+        if row["state"] == "too old":
+            row.update(state="unknown", backend="", key="")
+    return unknown
 
 
 def _is_placed(row: Mapping[str, Any], known: Mapping[tuple[str, str], _Key]) -> bool:

@@ -21,7 +21,7 @@ def reported(folder: Path, **more: object) -> list[str]:
     """What is reported of the service and of the host.
 
     Args:
-        more: further facts of the service, and `binary`, the program of the agent as the role is told.
+        more: further facts of the service, and `binary`, the path of the program of the agent.
     """
     environment = jinja2.Environment(autoescape=False)  # noqa: S701  it is a shell script
     environment.filters["quote"] = shlex.quote
