@@ -106,6 +106,7 @@ def test_what_is_too_old_or_not_there_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", "")
     assert list(machine.libraries()) == [
         Check("ansible-core", "wrong", "2.15.13", "pip install 'ansible-core>=2.16'"),
+        Check("cryptography", "wrong", "not installed beside mlkeys", "pip install 'cryptography>=3.1'"),
         Check("hvac", "ok", "2.4.0"),
         Check("python-dotenv", "wrong", "not installed beside mlkeys", "pip install 'python-dotenv>=1.0'"),
         Check("ruamel-yaml", "wrong", "not installed beside mlkeys", "pip install 'ruamel-yaml>=0.18'"),
