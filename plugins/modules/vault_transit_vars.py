@@ -88,6 +88,12 @@ options:
     type: list
     elements: str
     default: []
+  allow_ciphertext:
+    description:
+      - Whether values of O(secrets) may be ciphertexts. By default the module refuses them, since they mean that
+        nothing decrypted a variable, and would be encrypted twice.
+    type: bool
+    default: false
   purge:
     description:
       - Remove entries that are not named in O(secrets).
@@ -281,6 +287,7 @@ def argument_spec() -> Spec:
         "key": {"type": "str", "required": True, "no_log": False},
         "secrets": {"type": "dict", "default": {}, "no_log": True},
         "store_empty": {"type": "list", "elements": "str", "default": []},
+        "allow_ciphertext": {"type": "bool", "default": False},
         "purge": {"type": "bool", "default": False},
         "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "leave": {"type": "list", "elements": "str", "default": []},

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import path_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version, path_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount, checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     IN_KV,
@@ -90,6 +90,8 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
     leaves = _leaves(secrets)
     meant = _meant_to_be_empty(options["store_empty"], leaves)
     given = {name: value for name, value in leaves.items() if name in meant or not _is_ungiven(value)}
+    if not options["allow_ciphertext"]:
+        _check_not_sealed(given)
     nests = bool(meant) or any(_is_deep(name) or isinstance(value, (dict, list)) for name, value in secrets.items())
     return VarsRequest(
         backend=checked_mount(options["backend"]),
@@ -110,6 +112,26 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         nests=nests,
         lists=dict(lists_in({name: value for name, value in secrets.items() if not _is_deep(name)})),
     )
+
+
+def is_ciphertext(value: Any) -> bool:
+    """Whether a value is wholly a ciphertext, as after something that should have decrypted it did not run."""
+    return isinstance(value, str) and ciphertext_version(value.strip()) is not None
+
+
+def _check_not_sealed(given: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        InvalidOption: a value is a ciphertext.
+    """
+    sealed = [
+        f"the value of '{name}' is a ciphertext (vault:vN:...)" for name, value in given.items() if is_ciphertext(value)
+    ]
+    if sealed:
+        raise InvalidOption(
+            f"secrets: {'; '.join(sealed)}, so nothing decrypted it. Run Ansible in the folder of the ansible.cfg that "
+            "enables the vars plugin. To encrypt ciphertext, set allow_ciphertext: true."
+        )
 
 
 def _is_deep(name: Any) -> bool:

@@ -343,6 +343,7 @@ OPTIONS: dict[str, Any] = {
     "path": PATHS[0],
     "store": "file",
     "store_empty": [],
+    "allow_ciphertext": False,
     "key_version": 0,
     "purge": False,
     "keep": [],
@@ -369,3 +370,12 @@ def test_an_empty_mapping_removes_nothing_unless_it_is_meant_to(
     assert request.ungiven == ungiven
     assert set(request.gone) == gone
     assert bool(request.secrets) is not bool(ungiven)
+
+
+@pytest.mark.parametrize("secrets", [{"a": sealed()}, {"a": {"b": f"{sealed()}\n"}}])
+def test_a_ciphertext_is_not_encrypted_unless_it_is_meant_to_be(secrets: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOption, match="is a ciphertext") as caught:
+        vars_request({**OPTIONS, "secrets": secrets}, "")
+    assert sealed() not in caught.value.message
+    assert vars_request({**OPTIONS, "secrets": secrets, "allow_ciphertext": True}, "").secrets
+    assert vars_request({**OPTIONS, "secrets": {"a": f"see {sealed()}"}}, "").secrets
