@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import NoReturn, TypedDict, Unpack
 
 import click
 
@@ -112,12 +112,17 @@ def _parsed(text: str) -> object:
         MlkeysError: it is not JSON, or nested.
     """
     try:
-        value: object = json.loads(text)
+        value: object = json.loads(text, parse_constant=_refused)
     except ValueError:
         raise MlkeysError("The value is not JSON.") from None
     if isinstance(value, (dict, list)) and value:
         raise MlkeysError("The value is nested: set each of its secrets by its path, or use 'mlkeys edit'.")
     return value
+
+
+def _refused(_constant: str) -> NoReturn:
+    """What Python's reader takes for a number, and JSON does not have: NaN and Infinity."""
+    raise ValueError("not JSON")
 
 
 def _value(name: str, variable: str | None) -> str:
