@@ -130,7 +130,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _parent(process: int) -> int:
-    """The process that started another, 0 if the system does not tell."""
+    """The process that started another, 0 if the system does not show it."""
     try:
         with open(f"/proc/{process}/stat", "rb") as file:
             # The name in brackets may hold anything.

@@ -121,7 +121,7 @@ class Secrets(Mapping[str, str]):
         keep their defaults.
 
         Raises:
-            SecretsError: a secret does not decrypt, or is no value of the field's type.
+            SecretsError: a secret does not decrypt, or is not a value of the field's type.
         """
         hints = get_type_hints(kind)
         return kind(**{name: field_of(name, hints[name], self.as_bytes(name)) for name in hints if name in self})

@@ -80,7 +80,7 @@ def test_a_field_gets_a_value_of_its_type(hint: object, content: bytes, value: o
     ("hint", "content"),
     [(int, b"sk-canary"), (int | None, b"sk-canary"), (bool, b"sk-canary"), (bool, Json(b"null")), (str, b"sk-\xff")],
 )
-def test_what_is_no_value_of_a_field_is_not_repeated(hint: object, content: bytes) -> None:
+def test_what_is_not_a_value_of_a_field_is_not_repeated(hint: object, content: bytes) -> None:
     with pytest.raises(SecretsError, match="'port' is not") as caught:
         field_of("port", hint, content)
     assert caught.value.__context__ is None

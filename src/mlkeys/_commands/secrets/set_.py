@@ -57,7 +57,7 @@ def command(
     one newline at the end is removed. All other entries, the comments and the order of FILE are kept. Creates FILE if
     needed.
 
-    In a file for nested data (format 2), NAME is a path, such as providers.openai.api_key or tags.0. A new file is one
+    In a file for nested data (format 2), NAME is a path, such as providers.openai.api_key or models.0. A new file is one
     if NAME has a dot, or with --type json. Put --type json for what is not text.
 
     The token needs the capability update on encrypt, hmac and verify of the key. It needs no right to decrypt. With
@@ -121,7 +121,7 @@ def _parsed(text: str) -> object:
 
 
 def _refused(_constant: str) -> NoReturn:
-    """What Python's reader takes for a number, and JSON does not have: NaN and Infinity."""
+    """Values that Python reads as numbers, and JSON does not have: NaN and Infinity."""
     raise ValueError("not JSON")
 
 
