@@ -57,8 +57,8 @@ def command(
     one newline at the end is removed. All other entries, the comments and the order of FILE are kept. Creates FILE if
     needed.
 
-    In a file for nested data (format 2), NAME is a path, such as providers.openai.api_key or models.0. A new file is one
-    if NAME has a dot, or with --type json. Put --type json for what is not text.
+    In a file for nested data (format 2), NAME is a path, such as providers.openai.api_key or models.0. A new file is
+    one if NAME has a dot, or with --type json. Put --type json for what is not text.
 
     The token needs the capability update on encrypt, hmac and verify of the key. It needs no right to decrypt. With
     --create-key, it also needs read on the key, and for what is missing the right to create it.
