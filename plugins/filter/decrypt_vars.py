@@ -116,7 +116,7 @@ def decrypt_vars(context: Any, content: Any, names: Any = (), **options: Any) ->
         lookup.set_options(var_options=_variables(context, str(lookup.load_name)), direct=options)
         return run(
             connection_options(lookup.get_option),
-            lambda client: values_of(loaded(content, _WHERE, lambda: client), lambda: client, chosen),
+            lambda client: values_of(loaded(content, "the input", lambda: client), lambda: client, chosen),
         )
     except TransitError as error:
         raise AnsibleFilterError(f"{_WHERE}: {error.message}") from None

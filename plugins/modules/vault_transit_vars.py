@@ -74,19 +74,26 @@ options:
         are removed.
       - A secret that is missing, or whose value is empty or V(null), keeps its stored ciphertext. So a run needs
         plaintext for new and changed entries only, and somebody who has none can deploy. It is an error if the file
-        holds no ciphertext of a secret without a value. O(store_empty) names exceptions.
+        holds no ciphertext of a secret without a value. An empty dictionary keeps what is stored below it, and is a
+        value where nothing is. O(store_empty) names exceptions.
       - If you pass any secrets, the module warns about entries that it keeps although they are neither among O(secrets)
         nor in O(keep). Without O(purge), a secret that you drop from the task stays in the file.
     type: dict
     default: {}
   store_empty:
     description:
-      - Names of secrets whose empty text or V(null) is a value to store. Of nested data, also what is around secrets,
-        such as C(providers).
+      - Names of secrets whose empty text, V(null) or empty dictionary is a value to store. Of nested data, also what is
+        around secrets, such as C(providers).
       - The names must be among O(secrets). The file must be of format 2, which a new file then is.
     type: list
     elements: str
     default: []
+  allow_ciphertext:
+    description:
+      - Whether values of O(secrets) may be ciphertexts. By default the module refuses them, since they mean that
+        nothing decrypted a variable, and would be encrypted twice.
+    type: bool
+    default: false
   purge:
     description:
       - Remove entries that are not named in O(secrets).
@@ -280,6 +287,7 @@ def argument_spec() -> Spec:
         "key": {"type": "str", "required": True, "no_log": False},
         "secrets": {"type": "dict", "default": {}, "no_log": True},
         "store_empty": {"type": "list", "elements": "str", "default": []},
+        "allow_ciphertext": {"type": "bool", "default": False},
         "purge": {"type": "bool", "default": False},
         "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
         "leave": {"type": "list", "elements": "str", "default": []},

@@ -40,7 +40,7 @@ class NotSearched(OSError):
     """Something that is not searched, and is not an error.
 
     Attributes:
-        kind: ``compressed`` or ``dangling``.
+        kind: ``compressed``, ``dangling`` or ``output``.
     """
 
     def __init__(self, path: str, reason: str, kind: str) -> None:

@@ -3,10 +3,10 @@
 
 """Paths: the names of leaves in nested data. Pure. **Private** to the collection.
 
-``providers.openai.api_key`` is the leaf below three keys, ``tags.0`` the first element of a list. In a key, everything
-but letters, digits, ``_`` and ``-`` is written as in a URL: ``open%2Eai`` for ``open.ai``. A key of digits begins so,
-too (``%3080`` for ``080``), so a part of digits is always an index. ``%`` alone is the empty key. So a path says what
-the data around its leaf are, and each leaf has one path.
+``providers.openai.api_key`` is the leaf below three keys, ``models.0`` the first element of a list. In a key,
+everything but letters, digits, ``_`` and ``-`` is written as in a URL: ``open%2Eai`` for ``open.ai``. A key of digits
+begins so, too (``%3080`` for ``080``), so a part of digits is always an index. ``%`` alone is the empty key. So a
+path says what the data around its leaf are, and each leaf has one path.
 """
 
 from __future__ import annotations

@@ -248,6 +248,7 @@ def fitted(request: VarsRequest, file: VarsFile) -> tuple[VarsRequest, VarsFile]
         if typed:
             raise InvalidOption(f"secrets: {'; '.join(typed)}.")
         return request, file
+    request = _without_hollow(request, file)
     request = replace(
         request,
         ungiven=_leaves_of(request.ungiven, file),
@@ -255,6 +256,13 @@ def fitted(request: VarsRequest, file: VarsFile) -> tuple[VarsRequest, VarsFile]
         left=_leaves_of(request.left, file),
     )
     return replace(request, gone=_without_place(request, file)), replace(file, format=kind)
+
+
+def _without_hollow(request: VarsRequest, file: VarsFile) -> VarsRequest:
+    """The request without values for empty mappings that would replace stored secrets, such as ``default({})``."""
+    held = frozenset(name for name in request.hollow if any(covers(name, one) and one != name for one in file.entries))
+    secrets = {name: value for name, value in request.secrets.items() if name not in held}
+    return replace(request, secrets=secrets, ungiven=request.ungiven | held)
 
 
 def _leaves_of(names: frozenset[str], file: VarsFile) -> frozenset[str]:

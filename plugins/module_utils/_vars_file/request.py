@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import path_problem
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version, path_problem
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.options import checked_mount, checked_name
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     IN_KV,
@@ -38,6 +38,7 @@ class VarsRequest:
         text: the file's present text.
         place: the document of a KV engine that holds the entries, ``None`` for a file that holds them or points there.
         ungiven: names of secrets without a value, whose stored ciphertexts stay.
+        hollow: names of secrets that are empty mappings, which are values only where nothing is stored below them.
         key_version: the version that no entry should be behind, 0 for the latest.
         purge: whether to remove entries that are neither among the secrets nor named by ``keep``.
         left: entries that stay as they are, whatever version they have.
@@ -51,6 +52,7 @@ class VarsRequest:
     fingerprint_key: str
     secrets: Secrets = field(default_factory=dict, repr=False)
     ungiven: frozenset[str] = frozenset()
+    hollow: frozenset[str] = frozenset()
     path: str = ""
     text: str = field(default="", repr=False)
     place: Place | None = None
@@ -88,6 +90,8 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
     leaves = _leaves(secrets)
     meant = _meant_to_be_empty(options["store_empty"], leaves)
     given = {name: value for name, value in leaves.items() if name in meant or not _is_ungiven(value)}
+    if not options["allow_ciphertext"]:
+        _check_not_sealed(given)
     nests = bool(meant) or any(_is_deep(name) or isinstance(value, (dict, list)) for name, value in secrets.items())
     return VarsRequest(
         backend=checked_mount(options["backend"]),
@@ -95,6 +99,7 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         fingerprint_key=options["fingerprint_key"] or options["key"],
         secrets=checked_leaves(given, also_named=leaves) if nests else checked_secrets(given, also_named=leaves),
         ungiven=frozenset(leaves) - frozenset(given),
+        hollow=frozenset(name for name, value in given.items() if value == {} and name not in meant),
         path=str(options["path"] or ""),
         text=text,
         place=_place(options) if options["store"] == IN_KV else None,
@@ -107,6 +112,26 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         nests=nests,
         lists=dict(lists_in({name: value for name, value in secrets.items() if not _is_deep(name)})),
     )
+
+
+def is_ciphertext(value: Any) -> bool:
+    """Whether a value is wholly a ciphertext, as after something that should have decrypted it did not run."""
+    return isinstance(value, str) and ciphertext_version(value.strip()) is not None
+
+
+def _check_not_sealed(given: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        InvalidOption: a value is a ciphertext.
+    """
+    sealed = [
+        f"the value of '{name}' is a ciphertext (vault:vN:...)" for name, value in given.items() if is_ciphertext(value)
+    ]
+    if sealed:
+        raise InvalidOption(
+            f"secrets: {'; '.join(sealed)}, so nothing decrypted it. Run Ansible in the folder of the ansible.cfg that "
+            "enables the vars plugin. To encrypt ciphertext, set allow_ciphertext: true."
+        )
 
 
 def _is_deep(name: Any) -> bool:

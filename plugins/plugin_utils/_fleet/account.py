@@ -49,7 +49,7 @@ CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
 COMPRESSED = "compressed"
 _HOLDING_NOTHING = ("special", SUPERSEDED)
 # Of places on the controller that the discovery names, these are not errors.
-_NOT_SEARCHED = (COMPRESSED, "dangling", DELETED)
+_NOT_SEARCHED = (COMPRESSED, "dangling", "output", DELETED)
 
 # So begin the reasons for files of which another name, or what is mounted there, would keep the old content.
 LINKED = ("it has other names", "it is mounted by itself")

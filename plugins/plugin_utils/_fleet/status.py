@@ -26,7 +26,7 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 _SLACK = 2 * 3600
 
 # Places that the discovery names and that are not errors.
-_NOT_SEARCHED = ("compressed", "dangling", DELETED)
+_NOT_SEARCHED = ("compressed", "dangling", "output", DELETED)
 
 # This many places of ciphertexts are listed.
 _LISTED = 5

@@ -135,18 +135,20 @@ def answers(client: Client, backend: str, key: str, entries: Sequence[Entry]) ->
 
 
 def plaintexts(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes]:
-    """The plaintext of each secret.
+    """The plaintext of each secret, as programs get it.
 
     Raises:
         MlkeysError: one does not decrypt; all of them are named.
     """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import as_content
+
     with collection.in_plain_words():
         found = results(client, secrets)
     where = {secret.name: secret.path for secret in secrets}
     problems = [f"  {where[name]}: {name}: {reason}" for name, reason in found.items() if isinstance(reason, str)]
     if problems:
         raise MlkeysError("\n".join(["Some secrets do not decrypt:", *problems]))
-    return {name: value for name, value in found.items() if isinstance(value, bytes)}
+    return {name: as_content(value) for name, value in found.items() if isinstance(value, bytes)}
 
 
 def check_known(names: Iterable[str], known: Collection[str], file: Path | None = None) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +16,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import unknown_problem
 from mlkeys._stored import secrets as stored
 from mlkeys._system import collection, core_dumps
-from mlkeys.runtime._data import value_of
+from mlkeys.runtime._data import content_of, field_of, text_of, value_of
 from mlkeys.runtime._errors import SecretsError, UnknownSecret
 from mlkeys.runtime._hangup import listen, received
 from mlkeys.runtime._held import Held, Marks, marks_of, with_those_kept
@@ -60,10 +59,7 @@ class Secrets(Mapping[str, str]):
         self._held: Held | None = None
 
     def __getitem__(self, name: str) -> str:
-        text = _text_of(self.as_bytes(name))
-        if text is None:
-            raise SecretsError(f"'{name}' is not UTF-8 text. Use as_bytes('{name}').")
-        return text
+        return text_of(name, self.as_bytes(name))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._current().values)
@@ -91,7 +87,7 @@ class Secrets(Mapping[str, str]):
         value = values[name]
         if isinstance(value, str):
             raise SecretsError(f"'{name}' does not decrypt: {value}")
-        return value
+        return content_of(value)
 
     def value(self, name: str) -> Any:
         """A secret of nested data with its type, such as a number, or all data below a name, such as ``providers``.
@@ -121,14 +117,14 @@ class Secrets(Mapping[str, str]):
     def into(self, kind: type[T]) -> T:
         """An object of a class with annotated fields, such as a dataclass, from the secrets of their names.
 
-        A field may be a `str`, `bytes`, or any type that takes a text. Fields without a secret keep their defaults.
+        A field may be a `str`, `bytes`, `bool`, or any type that takes a text, and optional. Fields without a secret
+        keep their defaults.
+
+        Raises:
+            SecretsError: a secret does not decrypt, or is not a value of the field's type.
         """
         hints = get_type_hints(kind)
-        found: dict[str, Any] = {}
-        for name in [name for name in hints if name in self]:
-            hint = hints[name]
-            found[name] = self.as_bytes(name) if hint is bytes else hint(self[name]) if _is_kind(hint) else self[name]
-        return kind(**found)
+        return kind(**{name: field_of(name, hints[name], self.as_bytes(name)) for name in hints if name in self})
 
     def renew(self) -> None:
         """Read and decrypt again now.
@@ -211,17 +207,6 @@ class Secrets(Mapping[str, str]):
 
     def _client(self) -> Client:
         return process.client(self._options)
-
-
-def _text_of(value: bytes) -> str | None:
-    """The text, ``None`` if it is none. The error that says so would hold the value, also as the context of another."""
-    with suppress(UnicodeDecodeError):
-        return value.decode("utf-8")
-    return None
-
-
-def _is_kind(hint: object) -> bool:
-    return isinstance(hint, type) and hint is not str
 
 
 _open: dict[object, Secrets] = {}

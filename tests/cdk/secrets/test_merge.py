@@ -8,6 +8,8 @@ import shlex
 import subprocess
 from pathlib import Path
 
+from mlkeys._commands.vars_file.merge import _merged
+from mlkeys._system import collection
 from tests.cdk.secrets.conftest import SECRETS, Invoke, command_line
 from tests.cdk.stores import decrypted
 from tests.support.server import Bao
@@ -18,6 +20,24 @@ def git(*arguments: str, status: int = 0) -> str:
     done = subprocess.run(["git", *who, *arguments], capture_output=True, text=True, check=False)  # noqa: S607
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def test_what_a_file_says_of_itself_is_not_lost() -> None:
+    """Either side keeps its change of metadata, or Git merges the lines."""
+    collection.load()
+    entry = "p:\n  a: vault:v1:QUJDREVG\n"
+
+    def text(metadata: str = "", entries: str = entry) -> str:
+        return f"_transit:\n  format: 2\n  backend: transit\n  key: ml\n{metadata}{entries}"
+
+    allows = "  unencrypted: [p.region]\n"
+    more = text(entries=f"{entry}z: vault:v1:QUJDREVG\n")
+    assert _merged([text(), more, text(allows)], "k.transit.yml") is None
+    ours = _merged([text(), text(allows), more], "k.transit.yml")
+    assert ours is not None
+    assert "unencrypted" in ours
+    assert "z: vault" in ours
+    assert _merged([text(allows), text(allows), text()], "k.transit.yml") is None
 
 
 def test_two_people_change_a_file(bao: Bao, stored: Path, invoke: Invoke) -> None:

@@ -35,6 +35,7 @@ LEAVES = {
     "providers.keys.1": "nested-canary-two",
     "hf_token": "hf_nested_canary",
 }
+NOT_TEXT = ("3", "1.0", "true", "null")
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def nested(allow: Callable[..., None], invoke: Invoke, mount: str) -> Path:
     """A file that `mlkeys set` made, leaf by leaf."""
     allow("encrypt", "hmac", "verify", "decrypt")
     for path, value in LEAVES.items():
-        kind = "json" if value in ("3", "1.0", "true", "null") else "text"
+        kind = "json" if value in NOT_TEXT else "text"
         done = invoke("set", FILE, path, "--type", kind, "--key", KEY, "--backend", mount, stdin=value)
         assert "canary" not in done.output
     assert content(Path(FILE))["_transit"]["format"] == 2
@@ -51,7 +52,10 @@ def nested(allow: Callable[..., None], invoke: Invoke, mount: str) -> Path:
 
 def test_all_leaves_are_shown_with_what_they_decrypt_to(nested: Path, invoke: Invoke) -> None:
     shown = json.loads(invoke("show", FILE, "--reveal", "--force", "--json").output)
-    assert {one["name"]: one["value"] for one in shown} == LEAVES
+    typed = {name: json.loads(text) if text in NOT_TEXT else text for name, text in LEAVES.items()}
+    assert {one["name"]: (type(one["value"]), one["value"]) for one in shown} == {
+        name: (type(value), value) for name, value in typed.items()
+    }
     below = json.loads(invoke("show", FILE, "providers.keys", "--json").output)
     assert [one["name"] for one in below] == ["providers.keys.0", "providers.keys.1"]
     assert invoke("show", FILE, "providers.openai.retries", "--reveal", "--force").output == "3"
@@ -65,6 +69,20 @@ def test_a_program_gets_them_as_variables(nested: Path, process: Process) -> Non
     done = process("run", "-f", FILE, "--only", "providers", "--no-inherit", "--", sys.executable, "-c", code)
     words = done.stdout.decode().split()
     assert words[:2] == ["nested-canary-two", "3"]
+
+
+def test_an_empty_text_is_empty_for_programs(
+    allow: Callable[..., None], invoke: Invoke, process: Process, mount: str
+) -> None:
+    allow("encrypt", "hmac", "verify", "decrypt")
+    empty = "empty.transit.yml"
+    invoke("set", empty, "db.password", "--type", "json", "--key", KEY, "--backend", mount, stdin='""')
+    assert invoke("show", empty, "db.password", "--reveal", "--force").output == ""
+    assert json.loads(invoke("show", empty, "--reveal", "--force", "--json").output)[0]["value"] == ""
+    code = "import os; print([os.environ['DB_PASSWORD']])"
+    assert process("run", "-f", empty, "--", sys.executable, "-c", code).stdout.decode().strip() == "['']"
+    with secrets(empty) as found:
+        assert (found["db.password"], found.as_bytes("db.password"), found.value("db.password")) == ("", b"", "")
 
 
 def test_the_runtime_has_values_and_all_data(nested: Path) -> None:
@@ -124,7 +142,7 @@ def test_a_new_file_becomes_what_its_first_secret_needs(allow: Callable[..., Non
         assert content(file)["_transit"]["format"] == number
 
 
-@pytest.mark.parametrize("value", ["{", '{"a": 1}', "nul"])
+@pytest.mark.parametrize("value", ["{", '{"a": 1}', "nul", "NaN", "-Infinity"])
 def test_a_value_that_is_none_of_json(stored: Path, invoke: Invoke, value: str) -> None:
     said = invoke("set", FILE, "a", "--type", "json", stdin=value, status=1).output
     assert "not JSON" in said or "nested" in said

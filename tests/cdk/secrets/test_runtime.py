@@ -20,8 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
 
 from mlkeys.runtime import SecretsError, UnknownSecret, _secrets, secrets
+from mlkeys.runtime._data import field_of
 from tests.cdk.secrets.conftest import VALUES, Write
 from tests.cdk.stores import KEY, kv_document
 from tests.integration.support.plays import approle, live_tokens, may_use
@@ -48,6 +50,41 @@ def test_nothing_is_asked_before_a_secret_is_used_and_then_once(bao: Bao, file: 
     assert keys.into(Keys) == Keys(VALUES["openai_api_key"], VALUES["hf_token"].encode())
     assert [operation for operation, _path in ledger.requests] == ["update"], "one request for all"
     assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("hint", "content", "value"),
+    [
+        (bool, b"false", False),
+        (bool, b"Yes", True),
+        (bool, Json(b"false"), False),
+        (bool | None, b"0", False),
+        (int, b"8080", 8080),
+        (int, Json(b"8080"), 8080),
+        (float, Json(b"3"), 3.0),
+        (int | None, Json(b"null"), None),
+        (str | None, Json(b"null"), None),
+        (str | None, b"null", "null"),
+        (str, Json(b"3"), "3"),
+        (dict, Json(b"{}"), {}),
+        (bytes, b"x", b"x"),
+        (list[str], b"x", "x"),
+    ],
+)
+def test_a_field_gets_a_value_of_its_type(hint: object, content: bytes, value: object) -> None:
+    found = field_of("a", hint, content)
+    assert (type(found), found) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    ("hint", "content"),
+    [(int, b"sk-canary"), (int | None, b"sk-canary"), (bool, b"sk-canary"), (bool, Json(b"null")), (str, b"sk-\xff")],
+)
+def test_what_is_not_a_value_of_a_field_is_not_repeated(hint: object, content: bytes) -> None:
+    with pytest.raises(SecretsError, match="'port' is not") as caught:
+        field_of("port", hint, content)
+    assert caught.value.__context__ is None
+    assert "sk-" not in str(caught.value)
 
 
 def test_no_representation_shows_a_value(file: Path) -> None:

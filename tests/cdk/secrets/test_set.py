@@ -16,7 +16,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from mlkeys._cli import main
-from tests.cdk.secrets.conftest import SECRETS, Invoke, command_line
+from tests.cdk.secrets.conftest import SECRETS, Invoke, Process, command_line
 from tests.cdk.stores import KEY, content, decrypted, kv_document
 from tests.cdk.terminals import on_a_terminal
 from tests.support.server import Bao
@@ -81,6 +81,7 @@ def test_a_missing_engine_and_key_are_created_on_request_only(
         ([], "", "standard input is empty"),
         ([], "\n", "standard input is empty"),
         ([], b"\xff", "not UTF-8"),
+        ([], "vault:v1:QUJDREVG\n", "is a ciphertext"),
         (["--from-env", "NO_SUCH_VARIABLE"], None, "NO_SUCH_VARIABLE is not set"),
     ],
 )
@@ -90,6 +91,16 @@ def test_without_a_value_nothing_is_written(
     before = stored.read_bytes()
     assert words in invoke("set", str(stored), "new", *arguments, stdin=stdin, status=1).output
     assert stored.read_bytes() == before
+
+
+def test_a_ciphertext_that_is_stored_is_warned_about(
+    stored: Path, invoke: Invoke, process: Process, allow: Allow
+) -> None:
+    allow("encrypt", "hmac", "verify", "decrypt")
+    assert invoke("set", str(stored), "twice", "--allow-ciphertext", stdin="vault:v1:QUJDREVG").output
+    done = process("run", "-f", str(stored), "--", "true")
+    assert b"twice: what it decrypts to is a ciphertext" in done.stderr
+    assert b"vault:v" not in done.stderr
 
 
 def test_a_prompt_does_not_show_the_value(bao: Bao, stored: Path, tmp_path: Path) -> None:

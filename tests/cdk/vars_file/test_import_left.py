@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mlkeys._commands.vars_file.import_run import _about_texts
 from mlkeys._import import sops_source
 from mlkeys._import.compose_source import compose_values
 from mlkeys._import.litellm_source import litellm_configuration
@@ -85,3 +86,8 @@ def test_no_value_has_a_character_that_no_variable_can_hold() -> None:
     good, bad = without_nul([Value(("a",), "x"), Value(("b",), "a\0b")])
     assert (good.text, good.problem) == ("x", "")
     assert (bad.text, bad.problem) == ("", WITH_NUL)
+
+
+def test_a_newline_ends_only_what_has_one() -> None:
+    assert not _about_texts({"empty": "", "one": "x", "more": "x\ny\n"})
+    assert "ends one and" in _about_texts({"empty": "", "one": "x\n"})

@@ -194,7 +194,7 @@ def test_each_way_in_which_a_playbook_loads_a_file(bao: Bao, mount: str, tmp_pat
     ("expression", "message"),
     [
         ("'x' | mlkeys.transit.decrypt_vars", "the input must be the dictionary"),
-        ("{} | mlkeys.transit.decrypt_vars(names=['a'])", "has no secret a"),
+        ("{} | mlkeys.transit.decrypt_vars(names=['a'])", "decrypt_vars: the input has no secret a"),
         ("sealed | mlkeys.transit.decrypt_vars(names=['opnai'])", "Did you mean 'openai'"),
         ("sealed | mlkeys.transit.decrypt_vars(ulr='x')", "unknown options ulr"),
         ("{'a': 'sk-in-the-clear', '_transit': sealed._transit} | mlkeys.transit.decrypt_vars", "a is not ciphertext"),

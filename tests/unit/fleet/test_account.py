@@ -223,8 +223,9 @@ def test_why_a_file_was_not_rewritten_is_in_the_account() -> None:
     assert result["behind"][0]["problem"] == "Read-only file system"
 
 
-def test_what_the_discovery_does_not_search_holds_a_trim_only() -> None:
-    gone = {"path": "/project/x.yml", "reason": "a link to /y, which does not exist", "kind": "dangling"}
+@pytest.mark.parametrize("kind", ["dangling", "output"])
+def test_what_the_discovery_does_not_search_holds_a_trim_only(kind: str) -> None:
+    gone = {"path": "/project/x.yml", "reason": "a link to /y, which does not exist", "kind": kind}
     result = made(host(result=found()), unread=[gone])
     assert (result["blocking"], result["clean"], result["unread"]) == ([], False, [])
     assert result["not_searched"] == [{"host": "localhost", **gone}]

@@ -16,6 +16,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places
     above,
     texts_beside,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller import project
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import beside
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
@@ -194,3 +195,21 @@ def test_links_to_nothing_and_histories_in_a_project_are_named(tmp_path: Path) -
     ]
     named = {os.path.relpath(one.filename, tmp_path): getattr(one, "kind", "") for one in noted}
     assert named == {"top.yml": "dangling", "files/inner.yml": "dangling", "files/.git/objects": "compressed"}
+
+
+def test_the_log_of_this_run_is_named_and_not_searched(tmp_path: Path) -> None:
+    """The output of this process and of those that started it, which a rotation would otherwise rewrite."""
+    for name in ("run.log", "other.log"):
+        (tmp_path / name).write_text("x", encoding="utf-8")
+    noted: list[OSError] = []
+    kept = os.dup(1)
+    with (tmp_path / "run.log").open("a") as log:
+        os.dup2(log.fileno(), 1)
+        try:
+            found = project.texts_beside([str(tmp_path)], noted.append)
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+    assert found == [str(tmp_path / "other.log")]
+    assert [(one.filename, getattr(one, "kind", "")) for one in noted] == [(str(tmp_path / "run.log"), "output")]
+    assert len(project.texts_beside([str(tmp_path)], noted.append)) == len(list(tmp_path.iterdir()))

@@ -35,6 +35,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
     nested,
     split,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import fitted
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import vars_request
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, decoded, encoded, is_same
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -332,3 +334,48 @@ def test_lists_that_both_sides_changed_conflict() -> None:
     assert not conflicts(["x", "y"], ["n", "x", "y"], ["x", "y"])
     assert not conflicts(["x", "y"], ["n", "y"], ["x", "z"])
     assert not conflicts(["x"], ["x", "y"], ["x", "y"])
+
+
+OPTIONS: dict[str, Any] = {
+    "backend": "transit",
+    "key": "ml",
+    "fingerprint_key": "",
+    "path": PATHS[0],
+    "store": "file",
+    "store_empty": [],
+    "allow_ciphertext": False,
+    "key_version": 0,
+    "purge": False,
+    "keep": [],
+    "leave": [],
+    "refresh_fingerprints": False,
+    "return_successors": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("secrets", "store_empty", "ungiven", "gone"),
+    [
+        ({"providers": {}}, [], {"providers.openai", "providers.hf.token"}, set()),
+        ({"providers": {"hf": {}}}, [], {"providers.hf.token"}, set()),
+        ({"providers": {"hf": {}}}, ["providers"], set(), {"providers.hf.token"}),
+        ({"providers": {"gcp": {}}}, [], set(), set()),
+    ],
+)
+def test_an_empty_mapping_removes_nothing_unless_it_is_meant_to(
+    secrets: dict[str, Any], store_empty: list[str], ungiven: set[str], gone: set[str]
+) -> None:
+    stored = parse(changed(parse("", PATHS[0]), {"providers": {"openai": "x", "hf": {"token": "y"}}}), PATHS[0])
+    request, _file = fitted(vars_request({**OPTIONS, "secrets": secrets, "store_empty": store_empty}, ""), stored)
+    assert request.ungiven == ungiven
+    assert set(request.gone) == gone
+    assert bool(request.secrets) is not bool(ungiven)
+
+
+@pytest.mark.parametrize("secrets", [{"a": sealed()}, {"a": {"b": f"{sealed()}\n"}}])
+def test_a_ciphertext_is_not_encrypted_unless_it_is_meant_to_be(secrets: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOption, match="is a ciphertext") as caught:
+        vars_request({**OPTIONS, "secrets": secrets}, "")
+    assert sealed() not in caught.value.message
+    assert vars_request({**OPTIONS, "secrets": secrets, "allow_ciphertext": True}, "").secrets
+    assert vars_request({**OPTIONS, "secrets": {"a": f"see {sealed()}"}}, "").secrets

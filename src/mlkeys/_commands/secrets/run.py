@@ -157,6 +157,7 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
         environment = _inherited(options)
         check_unused(named, given, environment, keep_login=options["keep_login"])
         values = plaintexts(client, secrets)
+    _warn_about_sealed(values)
     made = memory_files({name: values[name] for name in as_files}) if as_files else {}
     for name, place in as_files.items():
         if "/" in place:
@@ -164,6 +165,18 @@ def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
         else:
             environment[place] = str(made[name])
     return {**environment, **{named[name]: os.fsdecode(text_of(name, values[name])) for name in named}}
+
+
+def _warn_about_sealed(values: Mapping[str, bytes]) -> None:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version
+
+    sealed = [name for name, value in values.items() if ciphertext_version(os.fsdecode(value).strip()) is not None]
+    if sealed:
+        click.echo(
+            f"Warning: {', '.join(sealed)}: what it decrypts to is a ciphertext, so it was encrypted twice. Set the "
+            "plaintext anew with 'mlkeys set'.",
+            err=True,
+        )
 
 
 def _inherited(options: Options) -> dict[str, str]:

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn, TypedDict, Unpack
 
 import click
 
@@ -16,6 +17,12 @@ from mlkeys._commands.secrets.names import complete
 from mlkeys._commands.vars_file.writes import show, show_as_json, target
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
+
+
+class _Flags(TypedDict):
+    create_key: bool
+    allow_ciphertext: bool
+    as_json: bool
 
 
 @click.command("set")
@@ -32,6 +39,7 @@ from mlkeys._system import collection
     default="text",
     help="json: the value is a number, true, false, null, {} or [], in a file for nested data. Default: text.",
 )
+@click.option("--allow-ciphertext", is_flag=True, help="Encrypt the value although it is a ciphertext.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @failing_plainly
 def command(
@@ -41,9 +49,7 @@ def command(
     key: str | None,
     backend: str | None,
     kind: str,
-    *,
-    create_key: bool,
-    as_json: bool,
+    **flags: Unpack[_Flags],
 ) -> None:
     """Encrypt a value, and store it as NAME in FILE, an encrypted vars file (*.transit.yml, .yaml or .json).
 
@@ -51,8 +57,8 @@ def command(
     one newline at the end is removed. All other entries, the comments and the order of FILE are kept. Creates FILE if
     needed.
 
-    In a file for nested data (format 2), NAME is a path, such as providers.openai.api_key or tags.0. A new file is one
-    if NAME has a dot, or with --type json. Put --type json for what is not text.
+    In a file for nested data (format 2), NAME is a path, such as providers.openai.api_key or models.0. A new file is
+    one if NAME has a dot, or with --type json. Put --type json for what is not text.
 
     The token needs the capability update on encrypt, hmac and verify of the key. It needs no right to decrypt. With
     --create-key, it also needs read on the key, and for what is missing the right to create it.
@@ -68,20 +74,36 @@ def command(
     value: object = _value(name, from_env)
     if kind == "json":
         value = _parsed(str(value))
+    if not flags["allow_ciphertext"]:
+        _check_not_sealed(value)
     with collection.connected() as client:
-        if create_key and (created := aim.create_key(client)):
+        if flags["create_key"] and (created := aim.create_key(client)):
             click.echo(f"Created {' and '.join(created)}.", err=True)
         else:
             aim.check_key(client)
         planned = aim.planned(client, {name: value}, purge=False)
         aim.write(client, planned)
     changes = [change for change in planned.changes if change.name == name]
-    if as_json:
+    if flags["as_json"]:
         show_as_json(changes, file)
     elif changes[0].action == "kept":
         click.echo(f"{file} already holds this value of {name}.", err=True)
     else:
         show([(change, "") for change in changes], str(file))
+
+
+def _check_not_sealed(value: object) -> None:
+    """
+    Raises:
+        MlkeysError: the value is a ciphertext.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import is_ciphertext
+
+    if is_ciphertext(value):
+        raise MlkeysError(
+            "The value is a ciphertext (vault:vN:...), not a plaintext. To encrypt it nevertheless, add "
+            "--allow-ciphertext."
+        )
 
 
 def _parsed(text: str) -> object:
@@ -90,12 +112,17 @@ def _parsed(text: str) -> object:
         MlkeysError: it is not JSON, or nested.
     """
     try:
-        value: object = json.loads(text)
+        value: object = json.loads(text, parse_constant=_refused)
     except ValueError:
         raise MlkeysError("The value is not JSON.") from None
     if isinstance(value, (dict, list)) and value:
         raise MlkeysError("The value is nested: set each of its secrets by its path, or use 'mlkeys edit'.")
     return value
+
+
+def _refused(_constant: str) -> NoReturn:
+    """Values that Python reads as numbers, and JSON does not have: NaN and Infinity."""
+    raise ValueError("not JSON")
 
 
 def _value(name: str, variable: str | None) -> str:

@@ -70,8 +70,15 @@ def _facts(secret: Secret, values: dict[str, bytes]) -> dict[str, Any]:
         "sensitive": True,
     }
     if secret.name in values:
-        facts["value"] = os.fsdecode(values[secret.name])
+        facts["value"] = _typed(values[secret.name])
     return facts
+
+
+def _typed(content: bytes) -> Any:
+    """A value with the type that its file gives it. What is not text shows as the bytes that it is."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, decoded
+
+    return decoded(content) if isinstance(content, Json) else os.fsdecode(content)
 
 
 def _table(secrets: list[Secret], values: dict[str, str]) -> None:

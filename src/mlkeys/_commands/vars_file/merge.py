@@ -15,6 +15,8 @@ from mlkeys._commands.errors import failing_plainly
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection, replacing
 
+# Metadata that merge with the entries, or that both sides have in common.
+_MERGED = ("format", "backend", "key", "fingerprint_key", "hmac", "before")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -66,8 +68,9 @@ def _merged(texts: Sequence[str], name: str) -> str | None:
 
     with collection.in_plain_words():
         files = [parse(text, name) for text in texts]
-        is_open_changed = files[2].open not in (files[0].open, files[1].open)
-        if not of_one_key(*files) or is_open_changed or _comments(theirs) - _comments(ours) - _comments(base):
+        others = [(file.open, _other_metadata(file.text, name)) for file in files]
+        is_other_changed = others[2] not in others[:2]
+        if not of_one_key(*files) or is_other_changed or _comments(theirs) - _comments(ours) - _comments(base):
             # What is beside the entries must not be lost.
             return None
         merged = merge(*files)
@@ -75,6 +78,15 @@ def _merged(texts: Sequence[str], name: str) -> str | None:
             click.echo(f"{name}: both sides changed {', '.join(merged.conflicts)}.", err=True)
             return None
         return update(files[1], merged.edits)
+
+
+def _other_metadata(text: str, name: str) -> dict[str, object]:
+    """What a file says of itself that does not belong to its entries or its keys, such as ``unencrypted``."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import METADATA
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
+
+    metadata = content_of(text, name).get(METADATA, {})
+    return {one: value for one, value in metadata.items() if one not in _MERGED}
 
 
 def _comments(text: str) -> set[str]:
