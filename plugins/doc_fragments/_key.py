@@ -65,8 +65,9 @@ options:
         result. If the module runs on another host, the controller wraps the material before it sends it, and must
         reach the server for that.
       - If the version exists, nothing is imported. For a key pair, the module compares the public keys and fails if
-        they differ. The server does not show the material of other types, so the module cannot compare it, and the
-        return value C(imported.compared) is V(false).
+        they differ. The server does not show whether it has the private key as well, see O(import.complete). It does
+        not show the material of other types either, so the module cannot compare it, and the return value
+        C(imported.compared) is V(false).
       - A key whose first version was made by the server is refused.
       - Needs O(type), and cannot be combined with O(convergent_encryption).
     type: dict
@@ -128,6 +129,15 @@ options:
           - Whether the server may rotate the key. It can only be set with the first version.
           - Without it, O(rotate_older_than) and O(auto_rotate_period) are refused for this key.
         type: bool
+      complete:
+        description:
+          - If the version exists and has the same public key, send the private key again. A version that has the public
+            key alone gets the private key, and can sign and decrypt from then on. The server rejects it for a version
+            that has a private key, which is how the module learns that it does.
+          - The return value C(imported.private) is V(present) then, before you destroy your copy.
+          - Check mode sends nothing, so it predicts no change, and C(imported.private) is V(unknown).
+        type: bool
+        default: false
   type:
     description:
       - The kind of key, for instance V(aes256-gcm96), V(chacha20-poly1305), V(rsa-4096), V(ed25519) or V(hmac).

@@ -83,6 +83,7 @@ def import_spec() -> dict[str, Any]:
             "hash_function": {"type": "str", "choices": list(WRAPPING_HASHES), "default": "SHA256"},
             "version": {"type": "int", "default": 1},
             "allow_rotation": {"type": "bool"},
+            "complete": {"type": "bool", "default": False},
         },
         "mutually_exclusive": [("src", "content", "ciphertext"), ("src", "content", "public_key")],
         "required_one_of": [("src", "content", "ciphertext", "public_key")],

@@ -11,7 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, UnexpectedAnswer
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    ServerError,
+    UnexpectedAnswer,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import Imported
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import (
     Material,
@@ -52,7 +56,14 @@ def import_request(options: Mapping[str, Any]) -> ImportRequest | None:
         raise InvalidOption("import.version begins with 1.")
     material, ciphertext = _material(given, options["type"]), given.get("ciphertext") or ""
     missing = not (material.secret or material.public or ciphertext)
-    facts = Imported(given.get("version", 1), given.get("allow_rotation"), material.public, missing)
+    facts = Imported(
+        given.get("version", 1),
+        given.get("allow_rotation"),
+        material.public,
+        missing,
+        secret=bool(material.secret or ciphertext),
+        complete=bool(given.get("complete")),
+    )
     return ImportRequest(facts, material, ciphertext, given.get("hash_function") or "SHA256")
 
 
@@ -82,6 +93,29 @@ def send_material(transit: Transit, name: str, request: ImportRequest, body: Map
         return
     rotation = request.facts.allow_rotation
     transit.import_key(name, {**body, **sent, **({} if rotation is None else {"allow_rotation": rotation})})
+
+
+def complete_material(transit: Transit, name: str, request: ImportRequest) -> bool:
+    """Send the private key to a version that exists, and return whether that had the public key alone.
+
+    The server accepts it only then, and only if the two belong together.
+
+    Raises:
+        ServerError: the server rejects it for another reason.
+    """
+    try:
+        transit.import_version(name, {**wrapped_material(transit, request), "version": request.facts.version})
+    except ServerError as error:
+        if error.says("private key imported"):
+            return False
+        if not error.says("key pair does not match"):
+            raise
+        version = request.facts.version
+        message = (
+            f"Version {version} of key '{name}' cannot be completed: its public key belongs to another private key."
+        )
+        raise ServerError(message, error.status, error.reasons) from None
+    return True
 
 
 def wrapped_material(transit: Transit, request: ImportRequest) -> dict[str, str]:

@@ -9,7 +9,7 @@ A dry run does everything but write, so a prediction is the plan that a real run
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -20,7 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerUnreachable,
     TransitError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import published_keys
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import PRESENT, published_keys
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
@@ -33,6 +33,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import (
     ImportRequest,
+    complete_material,
     import_request,
     send_material,
 )
@@ -116,6 +117,8 @@ def reconcile_key(client: Client, options: Mapping[str, Any], run: RunContext) -
     transit = Transit(client, request.backend, predicting=run.dry_run and request.present)
     with exclusive_all(rotation_locks([request], run)):
         plan = plan_request(request, transit.read_key(request.name), run)
+        if not run.dry_run:
+            plan = completed(transit, request, plan)
         after: Mapping[str, Any] | None = plan.after
         warnings = plan.warnings + prediction_warnings(transit)
         if plan.changed and not run.dry_run:
@@ -129,7 +132,25 @@ def import_result(request: KeyRequest, plan: KeyPlan) -> dict[str, Any]:
     if request.material is None or plan.imported is None:
         return {}
     version, done = request.material.facts.version, plan.imported
-    return {"imported": {"version": version, "done": done.needed, "compared": done.compared}}
+    return {
+        "imported": {
+            "version": version,
+            "done": done.needed or done.completed,
+            "compared": done.compared,
+            "private": done.private,
+        }
+    }
+
+
+def completed(transit: Transit, request: KeyRequest, plan: KeyPlan) -> KeyPlan:
+    """The plan, after the private key was sent to a version that may have the public key alone.
+
+    Only sending it shows whether it was missing, so no plan can know that before.
+    """
+    if request.material is None or plan.imported is None or not plan.imported.completes:
+        return plan
+    was_missing = complete_material(transit, request.name, request.material)
+    return replace(plan, imported=replace(plan.imported, private=PRESENT, completed=was_missing))
 
 
 def rotation_locks(requests: Iterable[KeyRequest], run: RunContext) -> list[str]:

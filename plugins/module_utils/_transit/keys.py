@@ -30,6 +30,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     KeyRequest,
     apply_key,
+    completed,
     import_result,
     key_request,
     plan_request,
@@ -244,6 +245,7 @@ def _apply(entry: Entry, transit: Transit, run: RunContext) -> Entry:
     if entry.plan.rotate:
         # Many keys were planned since this one was read, and somebody else may have rotated it.
         entry = replace(entry, plan=plan_request(entry.request, transit.read_key(entry.request.name), run))
+    entry = replace(entry, plan=completed(transit, entry.request, entry.plan))
     if not entry.plan.changed:
         return _predicted(entry)
     after, warnings = apply_key(transit, entry.request, entry.plan)
@@ -254,7 +256,7 @@ def _action(plan: KeyPlan) -> str:
     """What a plan does, by the word for its main step."""
     if plan.create is not None:
         return CREATED
-    if plan.imports:
+    if plan.imports or plan.completed:
         return IMPORTED
     if plan.delete:
         return DELETED

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import (
+    ABSENT,
+    PRESENT,
+    UNKNOWN,
     Imported,
     ImportPlan,
     never_rotated,
@@ -36,22 +39,38 @@ def key(latest: int = 1, *, imported: bool = True, rotates: bool | None = False)
     ("imported", "actual", "published", "plan"),
     [
         # A key that does not exist.
-        (Imported(), None, {}, ImportPlan(needed=True, compared=True)),
-        (Imported(public=A), None, {}, ImportPlan(needed=True, compared=True)),
+        (Imported(), None, {}, ImportPlan(needed=True, compared=True, private=ABSENT)),
+        (Imported(secret=True), None, {}, ImportPlan(needed=True, compared=True, private=PRESENT)),
+        (Imported(public=A), None, {}, ImportPlan(needed=True, compared=True, private=ABSENT)),
         # A version that exists.
         (Imported(public=A), key(), {1: A}, ImportPlan(needed=False, compared=True)),
         (Imported(), key(), {}, ImportPlan(needed=False, compared=False)),
         (Imported(public=A), key(), {}, ImportPlan(needed=False, compared=False)),
         (Imported(public=A), key(3), {3: B}, ImportPlan(needed=False, compared=False)),
         (Imported(missing=True), key(), {1: A}, ImportPlan(needed=False, compared=False)),
+        # No server shows a private key. To send it is the only way to learn whether it is there.
+        (Imported(public=A, secret=True), key(), {1: A}, ImportPlan(needed=False, compared=True, private=UNKNOWN)),
+        (
+            Imported(public=A, secret=True, complete=True),
+            key(),
+            {1: A},
+            ImportPlan(needed=False, compared=True, completes=True),
+        ),
+        (Imported(public=A, complete=True), key(), {1: A}, ImportPlan(needed=False, compared=True)),
+        (Imported(secret=True, complete=True), key(), {}, ImportPlan(needed=False, compared=False)),
         # After a rotation the server no longer says that versions were imported.
         (Imported(), key(2, imported=False), {}, ImportPlan(needed=False, compared=False)),
         (Imported(public=A), key(2, imported=False), {1: A, 2: B}, ImportPlan(needed=False, compared=True)),
         (Imported(allow_rotation=True), key(2, imported=False), {}, ImportPlan(needed=False, compared=False)),
         # The next version.
-        (Imported(version=2, public=B), key(), {1: A}, ImportPlan(needed=True, compared=True)),
-        (Imported(version=3), key(2), {}, ImportPlan(needed=True, compared=True)),
-        (Imported(version=2, allow_rotation=False), key(), {}, ImportPlan(needed=True, compared=True)),
+        (
+            Imported(version=2, public=B, secret=True),
+            key(),
+            {1: A},
+            ImportPlan(needed=True, compared=True, private=PRESENT),
+        ),
+        (Imported(version=3), key(2), {}, ImportPlan(needed=True, compared=True, private=ABSENT)),
+        (Imported(version=2, allow_rotation=False), key(), {}, ImportPlan(needed=True, compared=True, private=ABSENT)),
     ],
 )
 def test_material_is_imported_where_its_version_is_missing(
@@ -67,6 +86,12 @@ def test_material_is_imported_where_its_version_is_missing(
         (Imported(public=B), key(), {1: A}, "version 1 has another public key than the material"),
         (Imported(public=A), key(2), {1: B, 2: A}, "set import.version: 3"),
         (Imported(), key(imported=False), {}, "the server made its material, so it was not imported"),
+        (
+            Imported(public=A, secret=True, complete=True),
+            key(2, imported=False),
+            {1: A, 2: B},
+            "import.complete: the server",
+        ),
         (Imported(version=2), key(imported=False), {}, "the server made its latest version"),
         (Imported(missing=True), None, {}, "import.content is empty, and version 1 does not exist"),
         (Imported(version=2, missing=True), key(), {1: A}, "import.content is empty, and version 2 does not"),

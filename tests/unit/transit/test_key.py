@@ -112,7 +112,7 @@ def test_material_that_was_wrapped_elsewhere_is_passed_on() -> None:
         "hash_function": "SHA512",
         "allow_rotation": True,
     }
-    assert outcome.result["imported"] == {"version": 1, "done": True, "compared": True}
+    assert outcome.result["imported"] == {"version": 1, "done": True, "compared": True, "private": "present"}
     assert not script.exchanges
 
 
