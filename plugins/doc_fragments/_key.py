@@ -68,7 +68,8 @@ options:
         they differ. The server does not show whether it has the private key as well, see O(import.complete). It does
         not show the material of other types either, so the module cannot compare it, and the return value
         C(imported.compared) is V(false).
-      - A key whose first version was made by the server is refused.
+      - A key that the server made is refused. Once the server has rotated a key, it no longer shows whether it was
+        imported, so such a key is accepted if the public key is equal, or with O(import.allow_rotation=true).
       - Needs O(type), and cannot be combined with O(convergent_encryption).
     type: dict
     version_added: 0.1.0

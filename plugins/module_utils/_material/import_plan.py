@@ -83,8 +83,8 @@ def plan_import(
                 f"version {imported.version} has another public key than the material; to add this one as a version, "
                 f"set import.version: {latest + 1}"
             )
-        if latest == 1 and not actual.get("imported_key"):
-            reasons.append("the server made its material, so it was not imported; import under another name")
+        if not actual.get("imported_key") and (latest == 1 or not known):
+            reasons += _origin_problems(imported, latest)
         if imported.complete and not actual.get("imported_key"):
             reasons.append("import.complete: the server has rotated the key since, and takes no private key any more")
         completes = bool(known) and imported.complete and imported.secret
@@ -99,6 +99,16 @@ def plan_import(
     elif imported.public and published.get(latest) == imported.public:
         reasons.append(f"version {latest} already has this material, so it cannot become version {imported.version}")
     return ImportPlan(needed=True, compared=True, private=sent, reasons=tuple(reasons))
+
+
+def _origin_problems(imported: Imported, latest: int) -> list[str]:
+    """Why a version that cannot be compared may not be an imported one, of a key whose latest one is not."""
+    if latest == 1:
+        return ["the server made its material, so it was not imported; import under another name"]
+    if imported.allow_rotation:
+        return []
+    reason = "the server made its latest version, and does not show whether the others were imported"
+    return [f"{reason}; if they were, set import.allow_rotation: true, without which it would not have rotated the key"]
 
 
 def _missing(imported: Imported) -> list[str]:
