@@ -70,7 +70,8 @@ options:
         C(imported.compared) is V(false).
       - A key that the server made is refused. Once the server has rotated a key, it no longer shows whether it was
         imported, so such a key is accepted if the public key is equal, or with O(import.allow_rotation=true).
-      - Needs O(type), and cannot be combined with O(convergent_encryption).
+      - Needs O(type), and cannot be combined with O(convergent_encryption), nor with O(derived) for the type
+        V(ed25519), of which the server imports a key that it cannot use.
     type: dict
     version_added: 0.1.0
     suboptions:
@@ -88,7 +89,8 @@ options:
           - What the material is. V(pem) is a private key in PKCS#8 (C(-----BEGIN PRIVATE KEY-----)) or another format
             of private keys, or a public key. V(base64) and V(hex) are the bytes of the key, or of a key pair the DER
             of PKCS#8. V(raw) are the same bytes in the file O(import.src).
-          - The default is V(pem) for key pairs (RSA, ECDSA, Ed25519) and V(base64) for other types.
+          - The default is V(pem) for key pairs (RSA, ECDSA, Ed25519) and V(base64) for other types. For a key of type
+            V(hmac), which has any length, material that may be hex as well is refused without it.
         type: str
         choices:
           - base64

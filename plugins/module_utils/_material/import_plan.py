@@ -123,6 +123,8 @@ def _new_problems(imported: Imported, asked: Mapping[str, Any]) -> list[str]:
         problems.append("auto_rotate_period needs import.allow_rotation: true")
     if asked.get("convergent_encryption"):
         problems.append("a key with convergent_encryption cannot be imported")
+    if asked.get("derived") and asked.get("type") == "ed25519":
+        problems.append("a derived key of type ed25519 cannot be imported: the server cannot use it")
     problems += [
         f"{name} is not for an imported key"
         for name in (*_NOT_FOR_IMPORT, *(("key_size",) if asked.get("type") != "hmac" else ()))

@@ -78,7 +78,7 @@ def import_spec() -> dict[str, Any]:
             "content": {"type": "str", "no_log": True},
             "encoding": {"type": "str", "choices": ["base64", "hex", "pem", "raw"]},
             "passphrase": {"type": "str", "no_log": True},
-            "ciphertext": {"type": "str"},
+            "ciphertext": {"type": "str", "no_log": True},
             "public_key": {"type": "str"},
             "hash_function": {"type": "str", "choices": list(WRAPPING_HASHES), "default": "SHA256"},
             "version": {"type": "int", "default": 1},

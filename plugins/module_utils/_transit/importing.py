@@ -75,8 +75,10 @@ def _material(given: Mapping[str, Any], key_type: str) -> Material:
         )
     if given.get("content"):
         return material_from(given["content"], given.get("encoding") or "", given.get("passphrase") or "", key_type)
-    public = public_der(given.get("public_key") or "")
-    if given.get("public_key") and not public:
+    text = given.get("public_key") or ""
+    # Without its frame it would be 32 bytes of anything, such as a private key.
+    public = public_der(text) if "-----BEGIN" in text else b""
+    if text and not public:
         raise InvalidOption("import.public_key is not a public key in PEM (-----BEGIN PUBLIC KEY-----).")
     return Material(public=public)
 

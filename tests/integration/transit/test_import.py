@@ -325,7 +325,11 @@ def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, nam
         assert works_with(bao, engine, f"{name}-1", "ed25519")
         assert works_with(bao, engine, f"{name}-2", "aes256-gcm96")
         for file, more, reason in (
-            ("none", {}, "cannot be read. It is a file of the controller"),
+            (
+                "none",
+                {},
+                "src must be the path of a file of the controller, and there is no such file",
+            ),
             ("own.key", {}, "is not text. For a file of bytes, set encoding: raw"),
             ("large", {"encoding": "raw"}, "is not a file, or too large to be a key"),
         ):
@@ -334,6 +338,33 @@ def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, nam
             assert reason in result.msg
     alone = run(bao, MODULE, **_from_file(engine, f"{name}-1", "ed25519", tmp_path / "own.pem"))
     assert "was not read there" in alone.msg
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"src": pem("ed25519")}, "import.src must be the path of a file of the controller"),
+        ({"src": content("aes256-gcm96")}, "import.src must be the path of a file of the controller"),
+        (pem("ed25519"), "import must be a dictionary"),
+        (f"content={content('aes256-gcm96')}", "import must be a dictionary"),
+        ({"public_key": content("aes256-gcm96")}, "import.public_key is not a public key in PEM"),
+        ({"public_key": pem("ed25519")}, "import.public_key is not a public key in PEM"),
+        ({"content": 12345678901234567890123456789012}, "import.content must be text, not a number"),
+    ],
+)
+def test_material_at_the_wrong_place_is_not_repeated(bao: Bao, engine: str, name: str, given: Any, reason: str) -> None:
+    with by_action():
+        result = run(bao, MODULE, **{"name": name, "backend": engine, "type": "ed25519", "import": given})
+    assert result.failed
+    assert reason in result.msg
+    shown = json.dumps(dict(result))
+    for line in (pem("ed25519").splitlines()[1], content("aes256-gcm96"), "1234567890"):
+        assert line not in shown
+
+
+def test_a_public_key_without_its_frame_is_none(bao: Bao, engine: str, name: str) -> None:
+    bare = {"name": name, "backend": engine, "type": "ed25519", "import": {"public_key": content("aes256-gcm96")}}
+    assert "import.public_key is not a public key in PEM" in refused(bao, MODULE, **bare)
 
 
 def _from_file(engine: str, name: str, key_type: str, path: Path, **more: str) -> dict[str, Any]:

@@ -116,6 +116,8 @@ def test_what_is_impossible_has_a_reason(
         ({"type": "hmac", "key_size": 32}, 0),
         ({"type": "aes256-gcm96", "key_size": 32}, 1),
         ({"type": "aes256-gcm96", "convergent_encryption": True, "auto_rotate_period": 7200}, 2),
+        ({"type": "ed25519", "derived": True}, 1),
+        ({"type": "aes256-gcm96", "derived": True}, 0),
         ({"type": "managed_key", "managed_key_name": "hsm", "managed_key_id": "1"}, 2),
         ({"type": "external-key", "external_key_ref": "a:b"}, 1),
         ({"type": "hybrid", "parameter_set": "44", "hybrid_key_type_pqc": "a", "hybrid_key_type_ec": "b"}, 3),
