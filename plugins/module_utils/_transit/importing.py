@@ -93,8 +93,9 @@ def send_material(transit: Transit, name: str, request: ImportRequest, body: Map
     if request.facts.version > 1:
         transit.import_version(name, sent)
         return
-    rotation = request.facts.allow_rotation
-    transit.import_key(name, {**body, **sent, **({} if rotation is None else {"allow_rotation": rotation})})
+    # What is off is so by default, and a policy may not allow its parameter.
+    more = {**body, "allow_rotation": request.facts.allow_rotation}
+    transit.import_key(name, {**{option: value for option, value in more.items() if value}, **sent})
 
 
 def complete_material(transit: Transit, name: str, request: ImportRequest) -> bool:
