@@ -117,12 +117,10 @@ def reconcile_key(client: Client, options: Mapping[str, Any], run: RunContext) -
     transit = Transit(client, request.backend, predicting=run.dry_run and request.present)
     with exclusive_all(rotation_locks([request], run)):
         plan = plan_request(request, transit.read_key(request.name), run)
-        if not run.dry_run:
-            plan = completed(transit, request, plan)
         after: Mapping[str, Any] | None = plan.after
         warnings = plan.warnings + prediction_warnings(transit)
-        if plan.changed and not run.dry_run:
-            after, more = apply_key(transit, request, plan)
+        if not run.dry_run:
+            plan, after, more = carried_out(transit, request, plan, run)
             warnings += more
     return Outcome(plan.changed, plan.before, after, {"key": after, **import_result(request, plan)}, warnings)
 
@@ -140,6 +138,27 @@ def import_result(request: KeyRequest, plan: KeyPlan) -> dict[str, Any]:
             "private": done.private,
         }
     }
+
+
+# Of a first import: somebody else made the key.
+_TAKEN = "cannot be used with an existing key"
+
+
+def carried_out(
+    transit: Transit, request: KeyRequest, plan: KeyPlan, run: RunContext
+) -> tuple[KeyPlan, Mapping[str, Any] | None, tuple[str, ...]]:
+    """Carry out the plan: the plan that was carried out in the end, the key's state afterwards, and warnings."""
+    plan = completed(transit, request, plan)
+    if not plan.changed:
+        return plan, plan.after, ()
+    try:
+        return (plan, *apply_key(transit, request, plan))
+    except ServerError as error:
+        if not (plan.imports and error.says(_TAKEN)):
+            raise
+    # Somebody else made the key since it was read. It may be the same one.
+    plan = completed(transit, request, plan_request(request, transit.read_key(request.name), run))
+    return (plan, *apply_key(transit, request, plan)) if plan.changed else (plan, plan.after, ())
 
 
 def completed(transit: Transit, request: KeyRequest, plan: KeyPlan) -> KeyPlan:
@@ -243,7 +262,12 @@ def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan)
     """Import, and read the key, of which the server's answer says nothing."""
 
     def send() -> Mapping[str, Any]:
-        send_material(transit, name, material, plan.create or {})
+        try:
+            send_material(transit, name, material, plan.create or {})
+        except ServerError as error:
+            # Such a key shows latest version 1 as well, and would be taken for this one.
+            error.not_applied = error.not_applied or error.says(_TAKEN)
+            raise
         return transit.read_key(name, exists=True) or {}
 
     def is_done(actual: Mapping[str, Any]) -> bool:

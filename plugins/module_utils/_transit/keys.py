@@ -29,8 +29,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     KeyRequest,
-    apply_key,
-    completed,
+    carried_out,
     import_result,
     key_request,
     plan_request,
@@ -245,11 +244,8 @@ def _apply(entry: Entry, transit: Transit, run: RunContext) -> Entry:
     if entry.plan.rotate:
         # Many keys were planned since this one was read, and somebody else may have rotated it.
         entry = replace(entry, plan=plan_request(entry.request, transit.read_key(entry.request.name), run))
-    entry = replace(entry, plan=completed(transit, entry.request, entry.plan))
-    if not entry.plan.changed:
-        return _predicted(entry)
-    after, warnings = apply_key(transit, entry.request, entry.plan)
-    return replace(_predicted(entry), after=after, warnings=entry.warnings + warnings)
+    plan, after, warnings = carried_out(transit, entry.request, entry.plan, run)
+    return replace(_predicted(replace(entry, plan=plan)), after=after, warnings=entry.warnings + warnings)
 
 
 def _action(plan: KeyPlan) -> str:
