@@ -65,10 +65,13 @@ options:
         result. If the module runs on another host, the controller wraps the material before it sends it, and must
         reach the server for that.
       - If the version exists, nothing is imported. For a key pair, the module compares the public keys and fails if
-        they differ. The server does not show the material of other types, so the module cannot compare it, and the
-        return value C(imported.compared) is V(false).
-      - A key whose first version was made by the server is refused.
-      - Needs O(type), and cannot be combined with O(convergent_encryption).
+        they differ. The server does not show whether it has the private key as well, see O(import.complete). It does
+        not show the material of other types either, so the module cannot compare it, and the return value
+        C(imported.compared) is V(false).
+      - A key that the server made is refused. Once the server has rotated a key, it no longer shows whether it was
+        imported, so such a key is accepted if the public key is equal, or with O(import.allow_rotation=true).
+      - Needs O(type), and cannot be combined with O(convergent_encryption), nor with O(derived) for the type
+        V(ed25519), of which the server imports a key that it cannot use.
     type: dict
     version_added: 0.1.0
     suboptions:
@@ -86,7 +89,8 @@ options:
           - What the material is. V(pem) is a private key in PKCS#8 (C(-----BEGIN PRIVATE KEY-----)) or another format
             of private keys, or a public key. V(base64) and V(hex) are the bytes of the key, or of a key pair the DER
             of PKCS#8. V(raw) are the same bytes in the file O(import.src).
-          - The default is V(pem) for key pairs (RSA, ECDSA, Ed25519) and V(base64) for other types.
+          - The default is V(pem) for key pairs (RSA, ECDSA, Ed25519) and V(base64) for other types. For a key of type
+            V(hmac), which has any length, material that may be hex as well is refused without it.
         type: str
         choices:
           - base64
@@ -128,6 +132,15 @@ options:
           - Whether the server may rotate the key. It can only be set with the first version.
           - Without it, O(rotate_older_than) and O(auto_rotate_period) are refused for this key.
         type: bool
+      complete:
+        description:
+          - If the version exists and has the same public key, send the private key again. A version that has the public
+            key alone gets the private key, and can sign and decrypt from then on. The server rejects it for a version
+            that has a private key, which is how the module learns that it does.
+          - The return value C(imported.private) is V(present) then, before you destroy your copy.
+          - Check mode sends nothing, so it predicts no change, and C(imported.private) is V(unknown).
+        type: bool
+        default: false
   type:
     description:
       - The kind of key, for instance V(aes256-gcm96), V(chacha20-poly1305), V(rsa-4096), V(ed25519) or V(hmac).

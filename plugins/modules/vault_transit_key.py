@@ -129,21 +129,34 @@ imported:
     version: 1
     done: true
     compared: true
+    private: present
   contains:
     version:
       description: The version that the material is.
       type: int
       returned: always
     done:
-      description: Whether this run imported it, or in check mode would import it.
+      description:
+        - Whether this run imported it, or in check mode would import it.
+        - V(true) also if the version had the public key alone, and O(import.complete) added the private key.
       type: bool
       returned: always
     compared:
       description:
         - Whether the version is known to have this material, because this run imported it or its public key is the
           same.
+        - An equal public key does not mean that the server has the private key, see RV(imported.private).
         - V(false) for a version that existed and whose material the server does not show.
       type: bool
+      returned: always
+    private:
+      description:
+        - What is known of the secret part of the material. No server shows it.
+        - V(present) if this run imported it, or in check mode would import it, or if O(import.complete) showed that the
+          version has the private key.
+        - V(absent) if this run imported a public key alone.
+        - V(unknown) for a version that existed.
+      type: str
       returned: always
 refused:
   description:

@@ -146,7 +146,7 @@ results:
       description:
         - What the module did, or in check mode would do.
           V(rotated) and V(deleted) may include a change of the configuration. V(imported) is a further version of a
-          key that existed.
+          key that existed, or the private key of a version that had the public key alone.
         - V(refused) for a key whose wanted state cannot be reached and for which nothing was written, V(failed) for a
           key that the server refused to write, V(skipped) for a key that was not begun because another key failed.
       type: str

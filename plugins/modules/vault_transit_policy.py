@@ -51,7 +51,9 @@ options:
           - V(verify) allows to check signatures, and whether a stored value is unchanged (C(hmac) and C(verify)).
             M(mlkeys.transit.vault_transit_vars) needs it together with V(encrypt) and V(rewrap).
           - V(datakey) allows to make data keys, in plaintext as well. To decrypt stored ones later takes V(decrypt).
-          - V(import) allows to import the key or a version of it, to read it, and to read the engine's wrapping key.
+          - V(import) allows to import the key or a version of it, to read it, and to read the engine's wrapping key. Of
+            the key's attributes it allows C(type) and C(derived), not C(exportable), C(allow_plaintext_backup),
+            C(auto_rotate_period) and C(import.allow_rotation).
           - V(read) allows M(mlkeys.transit.vault_transit_key_info).
           - V(rotate) allows everything that C(mlkeys rotate) and C(mlkeys status) do - to read and rotate the key, to
             rewrap its ciphertexts, to set its C(min_decryption_version) and C(min_encryption_version) and no other

@@ -24,12 +24,20 @@ class Imported:
         allow_rotation: whether the server may rotate the key, ``None`` for either.
         public: of a key pair, the public key in DER.
         missing: whether there is none, which suffices for a version that exists.
+        secret: whether there is more than a public key.
+        complete: whether to send the private key to a version that may have the public key alone.
     """
 
     version: int = 1
     allow_rotation: bool | None = None
     public: bytes = b""
     missing: bool = False
+    secret: bool = False
+    complete: bool = False
+
+
+# What is known of the secret part of a version: no server shows whether it has the private key of a pair.
+PRESENT, ABSENT, UNKNOWN = "present", "absent", "unknown"
 
 
 @dataclass(frozen=True)
@@ -37,11 +45,17 @@ class ImportPlan:
     """
     Attributes:
         needed: whether the material has to be imported.
-        compared: whether the key's material is known to be this one.
+        compared: whether the key's material is known to be this one, of a key pair its public key.
+        private: what is then known of the secret part: `PRESENT`, `ABSENT` or `UNKNOWN`.
+        completes: whether to send the private key to the version that exists, which shows whether it was missing.
+        completed: whether it was.
     """
 
     needed: bool
     compared: bool
+    private: str = UNKNOWN
+    completes: bool = False
+    completed: bool = False
     reasons: tuple[str, ...] = ()
 
 
@@ -56,8 +70,10 @@ def plan_import(
         asked: the attributes that are wanted of the key.
         actual: the key as the server shows it, ``None`` when it does not exist.
     """
+    sent = PRESENT if imported.secret else ABSENT
     if actual is None:
-        return ImportPlan(needed=True, compared=True, reasons=(*_new_problems(imported, asked), *_missing(imported)))
+        reasons = [*_new_problems(imported, asked), *_missing(imported)]
+        return ImportPlan(needed=True, compared=True, private=sent, reasons=tuple(reasons))
     reasons, published = _rotation_problems(imported, actual), published_keys(actual)
     latest = actual["latest_version"]
     if imported.version <= latest:
@@ -67,9 +83,12 @@ def plan_import(
                 f"version {imported.version} has another public key than the material; to add this one as a version, "
                 f"set import.version: {latest + 1}"
             )
-        if latest == 1 and not actual.get("imported_key"):
-            reasons.append("the server made its material, so it was not imported; import under another name")
-        return ImportPlan(needed=False, compared=bool(known), reasons=tuple(reasons))
+        if not actual.get("imported_key") and (latest == 1 or not known):
+            reasons += _origin_problems(imported, latest)
+        if imported.complete and not actual.get("imported_key"):
+            reasons.append("import.complete: the server has rotated the key since, and takes no private key any more")
+        completes = bool(known) and imported.complete and imported.secret
+        return ImportPlan(needed=False, compared=bool(known), completes=completes, reasons=tuple(reasons))
     reasons += _missing(imported)
     if imported.version > latest + 1:
         reasons.append(f"import.version cannot be {imported.version}: the latest version is {latest}")
@@ -79,7 +98,17 @@ def plan_import(
         )
     elif imported.public and published.get(latest) == imported.public:
         reasons.append(f"version {latest} already has this material, so it cannot become version {imported.version}")
-    return ImportPlan(needed=True, compared=True, reasons=tuple(reasons))
+    return ImportPlan(needed=True, compared=True, private=sent, reasons=tuple(reasons))
+
+
+def _origin_problems(imported: Imported, latest: int) -> list[str]:
+    """Why a version that cannot be compared may not be an imported one, of a key whose latest one is not."""
+    if latest == 1:
+        return ["the server made its material, so it was not imported; import under another name"]
+    if imported.allow_rotation:
+        return []
+    reason = "the server made its latest version, and does not show whether the others were imported"
+    return [f"{reason}; if they were, set import.allow_rotation: true, without which it would not have rotated the key"]
 
 
 def _missing(imported: Imported) -> list[str]:
@@ -94,6 +123,8 @@ def _new_problems(imported: Imported, asked: Mapping[str, Any]) -> list[str]:
         problems.append("auto_rotate_period needs import.allow_rotation: true")
     if asked.get("convergent_encryption"):
         problems.append("a key with convergent_encryption cannot be imported")
+    if asked.get("derived") and asked.get("type") == "ed25519":
+        problems.append("a derived key of type ed25519 cannot be imported: the server cannot use it")
     problems += [
         f"{name} is not for an imported key"
         for name in (*_NOT_FOR_IMPORT, *(("key_size",) if asked.get("type") != "hmac" else ()))

@@ -43,6 +43,8 @@ _CURVES = {"secp256r1": "ecdsa-p256", "secp384r1": "ecdsa-p384", "secp521r1": "e
 # Of RFC 8410: what comes before the 32 bytes of a public key.
 _ED25519 = bytes.fromhex("302a300506032b6570032100")
 
+_HEX = re.compile("[0-9A-Fa-f]+")
+
 _PUBLIC_PEM = re.compile(r"\s*-----BEGIN PUBLIC KEY-----(.*)-----END PUBLIC KEY-----\s*", re.DOTALL)
 
 
@@ -91,6 +93,8 @@ def material_from(content: str, encoding: str, passphrase: str, key_type: str) -
     if (encoding or usual) == PEM:
         _check_pem(content, key_type)
         return _pair(content.strip().encode("utf-8"), passphrase, key_type, der=False)
+    if not encoding and key_type == "hmac":
+        _check_unambiguous(content)
     raw = _decoded(content, encoding or usual)
     if key_type not in _SIZES:
         return _pair(raw, passphrase, key_type, der=True)
@@ -102,6 +106,13 @@ def material_from(content: str, encoding: str, passphrase: str, key_type: str) -
             "encoding or the material."
         )
     return Material(raw)
+
+
+def _check_unambiguous(content: str) -> None:
+    """A key of any length may be of either encoding, and no length shows which was meant."""
+    text = "".join(content.split())
+    if len(text) % 4 == 0 and len(text) // 2 >= _SIZES["hmac"][0] and _HEX.fullmatch(text):
+        raise InvalidOption("import: the material may be hex as well as base64. Set encoding.")
 
 
 def _decoded(content: str, encoding: str) -> bytes:

@@ -103,6 +103,8 @@ _USES: dict[str, _Use] = {
     "import": _Use(
         (("keys/KEY", ("read",)), ("keys/KEY/import", ("update",)), ("keys/KEY/import_version", ("update",))),
         beside=(("ENGINE/wrapping_key", ("read",)),),
+        # As for `rotate`: nothing that could never be turned off again, and no rotation by the server.
+        parameters={"keys/KEY/import": ("ciphertext", "derived", "hash_function", "public_key", "type")},
     ),
     "provision": _Use(
         # Creating a key is an update as well.

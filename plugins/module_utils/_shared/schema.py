@@ -340,6 +340,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def unknown_type_hint(key_type: str) -> str:
     """Advice for a type that the server refused: the nearest known one, or the list."""
+    if key_type in KEY_TYPES:
+        return " It is a type of another version or product."
     word = _squashed(key_type)
     family = re.match("[a-z]*", word)
     # By letters alone, ``aes-256`` is nearest to a type that cannot encrypt.

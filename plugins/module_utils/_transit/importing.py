@@ -11,7 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, UnexpectedAnswer
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    InvalidOption,
+    ServerError,
+    UnexpectedAnswer,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import Imported
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import (
     Material,
@@ -52,7 +56,14 @@ def import_request(options: Mapping[str, Any]) -> ImportRequest | None:
         raise InvalidOption("import.version begins with 1.")
     material, ciphertext = _material(given, options["type"]), given.get("ciphertext") or ""
     missing = not (material.secret or material.public or ciphertext)
-    facts = Imported(given.get("version", 1), given.get("allow_rotation"), material.public, missing)
+    facts = Imported(
+        given.get("version", 1),
+        given.get("allow_rotation"),
+        material.public,
+        missing,
+        secret=bool(material.secret or ciphertext),
+        complete=bool(given.get("complete")),
+    )
     return ImportRequest(facts, material, ciphertext, given.get("hash_function") or "SHA256")
 
 
@@ -64,8 +75,10 @@ def _material(given: Mapping[str, Any], key_type: str) -> Material:
         )
     if given.get("content"):
         return material_from(given["content"], given.get("encoding") or "", given.get("passphrase") or "", key_type)
-    public = public_der(given.get("public_key") or "")
-    if given.get("public_key") and not public:
+    text = given.get("public_key") or ""
+    # Without its frame it would be 32 bytes of anything, such as a private key.
+    public = public_der(text) if "-----BEGIN" in text else b""
+    if text and not public:
         raise InvalidOption("import.public_key is not a public key in PEM (-----BEGIN PUBLIC KEY-----).")
     return Material(public=public)
 
@@ -80,8 +93,32 @@ def send_material(transit: Transit, name: str, request: ImportRequest, body: Map
     if request.facts.version > 1:
         transit.import_version(name, sent)
         return
-    rotation = request.facts.allow_rotation
-    transit.import_key(name, {**body, **sent, **({} if rotation is None else {"allow_rotation": rotation})})
+    # What is off is so by default, and a policy may not allow its parameter.
+    more = {**body, "allow_rotation": request.facts.allow_rotation}
+    transit.import_key(name, {**{option: value for option, value in more.items() if value}, **sent})
+
+
+def complete_material(transit: Transit, name: str, request: ImportRequest) -> bool:
+    """Send the private key to a version that exists, and return whether that had the public key alone.
+
+    The server accepts it only then, and only if the two belong together.
+
+    Raises:
+        ServerError: the server rejects it for another reason.
+    """
+    try:
+        transit.import_version(name, {**wrapped_material(transit, request), "version": request.facts.version})
+    except ServerError as error:
+        if error.says("private key imported"):
+            return False
+        if not error.says("key pair does not match"):
+            raise
+        version = request.facts.version
+        message = (
+            f"Version {version} of key '{name}' cannot be completed: its public key belongs to another private key."
+        )
+        raise ServerError(message, error.status, error.reasons) from None
+    return True
 
 
 def wrapped_material(transit: Transit, request: ImportRequest) -> dict[str, str]:

@@ -24,6 +24,11 @@ NO_SUCH_VERSION = "key version does not exist"
 HTTP_TOO_LARGE = 413
 _HTTP_NOT_FOUND = 404
 
+_PUBLIC_ALONE = (
+    "the server has the public key of this version alone: import the private key, with complete: true in option import "
+    "of vault_transit_key"
+)
+
 _MEANINGS: tuple[tuple[str, str], ...] = (
     ("invalid HMAC to verify: no prefix", "its hmac is not a Transit HMAC (vault:vN:...)"),
     ("invalid signature: no prefix", "its signature is not a Transit signature (vault:vN:...)"),
@@ -49,6 +54,8 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
         "the key is derived and needs the context under which the value was encrypted",
     ),
     ("illegal base64", "the ciphertext is damaged or cut off"),
+    ("does not contain a private part", _PUBLIC_ALONE),
+    ("does not have a private counterpart", _PUBLIC_ALONE),
     ("requested version for", "its key_version is not one that the key may use now: 0 is the latest"),
     (
         "provided for non-AEAD cipher suite",

@@ -9,7 +9,7 @@ A dry run does everything but write, so a prediction is the plan that a real run
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Iterable, Mapping
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -20,7 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ServerUnreachable,
     TransitError,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import published_keys
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import PRESENT, published_keys
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import RunContext
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import Outcome, Steps
@@ -33,6 +33,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema impo
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import (
     ImportRequest,
+    complete_material,
     import_request,
     send_material,
 )
@@ -118,8 +119,8 @@ def reconcile_key(client: Client, options: Mapping[str, Any], run: RunContext) -
         plan = plan_request(request, transit.read_key(request.name), run)
         after: Mapping[str, Any] | None = plan.after
         warnings = plan.warnings + prediction_warnings(transit)
-        if plan.changed and not run.dry_run:
-            after, more = apply_key(transit, request, plan)
+        if not run.dry_run:
+            plan, after, more = carried_out(transit, request, plan, run)
             warnings += more
     return Outcome(plan.changed, plan.before, after, {"key": after, **import_result(request, plan)}, warnings)
 
@@ -129,7 +130,46 @@ def import_result(request: KeyRequest, plan: KeyPlan) -> dict[str, Any]:
     if request.material is None or plan.imported is None:
         return {}
     version, done = request.material.facts.version, plan.imported
-    return {"imported": {"version": version, "done": done.needed, "compared": done.compared}}
+    return {
+        "imported": {
+            "version": version,
+            "done": done.needed or done.completed,
+            "compared": done.compared,
+            "private": done.private,
+        }
+    }
+
+
+# Of a first import: somebody else made the key.
+_TAKEN = "cannot be used with an existing key"
+
+
+def carried_out(
+    transit: Transit, request: KeyRequest, plan: KeyPlan, run: RunContext
+) -> tuple[KeyPlan, Mapping[str, Any] | None, tuple[str, ...]]:
+    """Carry out the plan: the plan that was carried out in the end, the key's state afterwards, and warnings."""
+    plan = completed(transit, request, plan)
+    if not plan.changed:
+        return plan, plan.after, ()
+    try:
+        return (plan, *apply_key(transit, request, plan))
+    except ServerError as error:
+        if not (plan.imports and error.says(_TAKEN)):
+            raise
+    # Somebody else made the key since it was read. It may be the same one.
+    plan = completed(transit, request, plan_request(request, transit.read_key(request.name), run))
+    return (plan, *apply_key(transit, request, plan)) if plan.changed else (plan, plan.after, ())
+
+
+def completed(transit: Transit, request: KeyRequest, plan: KeyPlan) -> KeyPlan:
+    """The plan, after the private key was sent to a version that may have the public key alone.
+
+    Only sending it shows whether it was missing, so no plan can know that before.
+    """
+    if request.material is None or plan.imported is None or not plan.imported.completes:
+        return plan
+    was_missing = complete_material(transit, request.name, request.material)
+    return replace(plan, imported=replace(plan.imported, private=PRESENT, completed=was_missing))
 
 
 def rotation_locks(requests: Iterable[KeyRequest], run: RunContext) -> list[str]:
@@ -222,7 +262,12 @@ def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan)
     """Import, and read the key, of which the server's answer says nothing."""
 
     def send() -> Mapping[str, Any]:
-        send_material(transit, name, material, plan.create or {})
+        try:
+            send_material(transit, name, material, plan.create or {})
+        except ServerError as error:
+            # Such a key shows latest version 1 as well, and would be taken for this one.
+            error.not_applied = error.not_applied or error.says(_TAKEN)
+            raise
         return transit.read_key(name, exists=True) or {}
 
     def is_done(actual: Mapping[str, Any]) -> bool:

@@ -58,11 +58,15 @@ class KeyPlan:
     def changed(self) -> bool:
         adds = self.create is not None or self.rotate or self.imports
         removes = self.trim is not None or self.delete or self.soft_delete is not None
-        return adds or removes or bool(self.configure)
+        return adds or removes or bool(self.configure) or self.completed
 
     @property
     def imports(self) -> bool:
         return self.imported is not None and self.imported.needed
+
+    @property
+    def completed(self) -> bool:
+        return self.imported is not None and self.imported.completed
 
 
 def key_state(actual: Mapping[str, Any]) -> State:

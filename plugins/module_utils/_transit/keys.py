@@ -29,7 +29,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._run.outcome import
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.key import (
     KeyRequest,
-    apply_key,
+    carried_out,
     import_result,
     key_request,
     plan_request,
@@ -244,17 +244,15 @@ def _apply(entry: Entry, transit: Transit, run: RunContext) -> Entry:
     if entry.plan.rotate:
         # Many keys were planned since this one was read, and somebody else may have rotated it.
         entry = replace(entry, plan=plan_request(entry.request, transit.read_key(entry.request.name), run))
-    if not entry.plan.changed:
-        return _predicted(entry)
-    after, warnings = apply_key(transit, entry.request, entry.plan)
-    return replace(_predicted(entry), after=after, warnings=entry.warnings + warnings)
+    plan, after, warnings = carried_out(transit, entry.request, entry.plan, run)
+    return replace(_predicted(replace(entry, plan=plan)), after=after, warnings=entry.warnings + warnings)
 
 
 def _action(plan: KeyPlan) -> str:
     """What a plan does, by the word for its main step."""
     if plan.create is not None:
         return CREATED
-    if plan.imports:
+    if plan.imports or plan.completed:
         return IMPORTED
     if plan.delete:
         return DELETED

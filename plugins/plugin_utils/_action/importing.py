@@ -37,8 +37,10 @@ _MOST_BYTES = 65536
 
 _MATERIAL = ("src", "content", "encoding", "passphrase")
 
+_PUBLIC = "-----BEGIN PUBLIC KEY-----"
+
 # What stands for the material in check mode, which asks for no wrapping key: the server makes that when it is asked.
-_NOT_WRAPPED = "check mode"
+_NOT_WRAPPED = "not wrapped in check mode"
 
 
 class ImportingAction(TransitAction):
@@ -64,6 +66,7 @@ class ImportingAction(TransitAction):
     def _key(self, key: Mapping[str, Any], backend: str, arguments: Mapping[str, Any], *, sent: bool) -> dict[str, Any]:
         """The options of one key."""
         given = key.get("import")
+        _check_form(given)
         if not isinstance(given, Mapping) or key.get("state") == "absent":
             return dict(key)
         read = self._read(given)
@@ -96,7 +99,10 @@ class ImportingAction(TransitAction):
 
     def _content_of(self, src: str) -> bytes:
         """A file's content, decrypted if it is a file of Ansible Vault."""
-        problem = ""
+        # Whoever confuses it with `content` gives the key itself, which no message may repeat.
+        problem = "must be the path of a file of the controller, and there is no such file that can be read"
+        if len(src.splitlines()) > 1:
+            raise InvalidOption(f"import.src {problem}.")
         try:
             find: Any = self._find_needle
             path: str = find("files", src)
@@ -104,10 +110,10 @@ class ImportingAction(TransitAction):
                 # The loader's other ways write a file of Ansible Vault to disk, decrypted, or read YAML.
                 content: bytes = self._loader._get_file_contents(path)[0]  # noqa: SLF001
                 return content
-            problem = "is not a file, or too large to be a key"
+            problem = f"{src} is not a file, or too large to be a key"
         except (AnsibleError, OSError):
-            problem = "cannot be read. It is a file of the controller"
-        raise InvalidOption(f"import.src {src} {problem}.")
+            pass
+        raise InvalidOption(f"import.src {problem}.")
 
     def _wrapped(self, request: ImportRequest, backend: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The material as the module sends it on."""
@@ -127,6 +133,22 @@ class ImportingAction(TransitAction):
 
     def _client(self, arguments: Mapping[str, Any]) -> Client:
         return run_sessions().client(settings_of(arguments), Display().warning)
+
+
+def _check_form(given: Any) -> None:
+    """Refuse what may be material at the wrong place. No message repeats any of it, and no module shows it as given.
+
+    Raises:
+        InvalidOption: it is not what the option takes.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidOption("import must be a dictionary with src, content, ciphertext or public_key.")
+    options: Mapping[str, Any] = given or {}
+    if isinstance(options.get("content"), (int, float)):
+        raise InvalidOption("import.content must be text, not a number: quote it.")
+    public = str(options.get("public_key") or _PUBLIC)
+    if _PUBLIC not in public or "PRIVATE" in public:
+        raise InvalidOption(f"import.public_key is not a public key in PEM ({_PUBLIC}).")
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,5 +74,7 @@ def _option_problems(material: KeyMaterial, values: Mapping[str, Value]) -> Iter
         yield "material requires type, the type of the key"
     if values.get("convergent_encryption"):
         yield "a key with convergent_encryption cannot be imported"
+    if values.get("derived") and values.get("type") == "ed25519":
+        yield "a derived key of type ed25519 cannot be imported: the server cannot use it"
     if values.get("auto_rotate_period") not in (None, 0) and not material.allow_rotation:
         yield "auto_rotate_period requires KeyMaterial(…, allow_rotation=True)"

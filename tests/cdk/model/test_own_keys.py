@@ -60,6 +60,11 @@ def problems(s: Stack) -> str:
             {"auto_rotate_period": "90d"},
             "auto_rotate_period requires KeyMaterial(…, allow_rotation=True)",
         ),
+        (
+            vault.KeyMaterial(Secret.env("KEY")),
+            {"type": "ed25519", "derived": True},
+            "a derived key of type ed25519 cannot be imported",
+        ),
     ],
 )
 def test_material_that_cannot_be_imported_is_refused_without_a_word_of_it(

@@ -75,12 +75,12 @@ def test_a_key_of_every_type_is_imported_once(bao: Bao, engine: str, name: str, 
     result = converge(bao, MODULE, **wanted(engine, name, key_type))
 
     assert result.changed
-    assert result["imported"] == {"version": 1, "done": True, "compared": True}
+    assert result["imported"] == {"version": 1, "done": True, "compared": True, "private": "present"}
     assert result["key"]["type"] == key_type
     assert works_with(bao, engine, name, key_type)
     again = run(bao, MODULE, **wanted(engine, name, key_type))
     # What the server does not show cannot be compared.
-    assert again["imported"] == {"version": 1, "done": False, "compared": key_type in PAIRS}
+    assert again["imported"] == {"version": 1, "done": False, "compared": key_type in PAIRS, "private": "unknown"}
     shown = json.dumps([result, again])
     assert content(key_type) not in shown
     assert json.dumps(content(key_type)) not in shown
@@ -99,7 +99,7 @@ def test_further_material_becomes_further_versions(bao: Bao, engine: str, name: 
     assert works_with(bao, engine, name, key_type, number=2)
     # The first is still known, though the server does not show it any more.
     first = unchanged(bao, MODULE, **wanted(engine, name, key_type))
-    assert first["imported"] == {"version": 1, "done": False, "compared": False}
+    assert first["imported"] == {"version": 1, "done": False, "compared": False, "private": "unknown"}
 
 
 @both_ways
@@ -163,6 +163,45 @@ def test_a_public_key_alone_is_imported(bao: Bao, engine: str, name: str) -> Non
 
 
 @both_ways
+@pytest.mark.parametrize("key_type", ["ed25519", "rsa-2048"])
+def test_a_version_with_a_public_key_alone_is_completed(bao: Bao, engine: str, name: str, key_type: str) -> None:
+    public = {**wanted(engine, name, key_type), "import": {"public_key": public_pem(key_type)}}
+    assert run(bao, MODULE, **public)["imported"]["private"] == "absent"
+    private = unchanged(bao, MODULE, **wanted(engine, name, key_type))["imported"]
+    # An equal public key proves no private one.
+    assert private == {"version": 1, "done": False, "compared": True, "private": "unknown"}
+    completing = wanted(engine, name, key_type, material={"complete": True})
+    assert run(bao, MODULE, check=True, **completing)["imported"]["private"] == "unknown"
+
+    result = run(bao, MODULE, **completing)
+
+    assert result.changed
+    assert result["imported"] == {"version": 1, "done": True, "compared": True, "private": "present"}
+    assert works_with(bao, engine, name, key_type)
+    again = run(bao, MODULE, **completing)
+    assert not again.changed
+    assert again["imported"] == {"version": 1, "done": False, "compared": True, "private": "present"}
+
+
+def test_one_of_many_keys_is_completed(bao: Bao, engine: str, name: str) -> None:
+    entry: dict[str, Any] = {"name": name, "type": "ed25519", "import": {"public_key": public_pem("ed25519")}}
+    run(bao, "vault_transit_keys", backend=engine, keys=[entry])
+    entry["import"] = {"content": content("ed25519"), "complete": True}
+    assert run(bao, "vault_transit_keys", backend=engine, keys=[entry])["results"][0]["action"] == "imported"
+    assert run(bao, "vault_transit_keys", backend=engine, keys=[entry])["results"][0]["action"] == "kept"
+    assert works_with(bao, engine, name, "ed25519")
+
+
+@both_ways
+def test_a_version_that_cannot_be_completed_has_a_reason(bao: Bao, engine: str, name: str) -> None:
+    public = {"public_key": public_pem("ed25519"), "allow_rotation": True}
+    run(bao, MODULE, **{**wanted(engine, name, "ed25519"), "import": public})
+    run(bao, MODULE, name=name, backend=engine, rotate_older_than="0")
+    message = refused(bao, MODULE, **wanted(engine, name, "ed25519", material={"complete": True}))
+    assert "the server has rotated the key since" in message
+
+
+@both_ways
 @pytest.mark.parametrize(
     ("key_type", "options", "reason"),
     [
@@ -208,7 +247,8 @@ def test_material_may_be_gone_after_the_import(bao: Bao, engine: str, name: str)
     gone = wanted(engine, name, "ed25519", material={"content": ""})
     assert "import.content is empty, and version 1 does not exist" in refused(bao, MODULE, **gone)
     converge(bao, MODULE, **wanted(engine, name, "ed25519"))
-    assert unchanged(bao, MODULE, **gone)["imported"] == {"version": 1, "done": False, "compared": False}
+    known = {"version": 1, "done": False, "compared": False, "private": "unknown"}
+    assert unchanged(bao, MODULE, **gone)["imported"] == known
 
 
 @both_ways
@@ -247,7 +287,7 @@ def test_many_keys_are_imported(bao: Bao, engine: str, name: str) -> None:
     result = run(bao, "vault_transit_keys", backend=engine, keys=entries)
     assert outcome(predicted) == outcome(result)
     assert [one["action"] for one in result["results"]] == ["created", "created", "created"]
-    assert result["results"][0]["imported"] == {"version": 1, "done": True, "compared": True}
+    assert result["results"][0]["imported"] == {"version": 1, "done": True, "compared": True, "private": "present"}
     assert works_with(bao, engine, f"{name}-1", "ed25519")
     assert works_with(bao, engine, f"{name}-2", "hmac")
     entries[0]["import"] = {"content": content("ed25519", 2), "version": 2}
@@ -261,6 +301,13 @@ def test_an_import_needs_no_other_right(bao: Bao, engine: str, name: str, mint_t
     given = wanted(engine, name, "ed25519", token=token)
     converge(bao, MODULE, **given)
     converge(bao, MODULE, **{**given, "import": {"content": content("ed25519", 2), "version": 2}})
+    fresh = {**given, "name": f"{name}-3", "token": mint_token(hcl(grant_rules("import", engine, f"{name}-3")))}
+    rotated = {"import": {**given["import"], "allow_rotation": True}}
+    for option in ({"exportable": True}, {"allow_plaintext_backup": True}, rotated):
+        assert run(bao, MODULE, **{**fresh, **option}).failed
+    assert bao.request("GET", f"{engine}/keys/{name}-3")[0] == 404
+    off = {"exportable": False, "auto_rotate_period": "0", "import": {**given["import"], "allow_rotation": False}}
+    converge(bao, MODULE, **{**fresh, **off})
 
 
 def test_check_mode_makes_no_wrapping_key(bao: Bao, mount: str, name: str) -> None:
@@ -285,7 +332,11 @@ def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, nam
         assert works_with(bao, engine, f"{name}-1", "ed25519")
         assert works_with(bao, engine, f"{name}-2", "aes256-gcm96")
         for file, more, reason in (
-            ("none", {}, "cannot be read. It is a file of the controller"),
+            (
+                "none",
+                {},
+                "src must be the path of a file of the controller, and there is no such file",
+            ),
             ("own.key", {}, "is not text. For a file of bytes, set encoding: raw"),
             ("large", {"encoding": "raw"}, "is not a file, or too large to be a key"),
         ):
@@ -294,6 +345,33 @@ def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, nam
             assert reason in result.msg
     alone = run(bao, MODULE, **_from_file(engine, f"{name}-1", "ed25519", tmp_path / "own.pem"))
     assert "was not read there" in alone.msg
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"src": pem("ed25519")}, "import.src must be the path of a file of the controller"),
+        ({"src": content("aes256-gcm96")}, "import.src must be the path of a file of the controller"),
+        (pem("ed25519"), "import must be a dictionary"),
+        (f"content={content('aes256-gcm96')}", "import must be a dictionary"),
+        ({"public_key": content("aes256-gcm96")}, "import.public_key is not a public key in PEM"),
+        ({"public_key": pem("ed25519")}, "import.public_key is not a public key in PEM"),
+        ({"content": 12345678901234567890123456789012}, "import.content must be text, not a number"),
+    ],
+)
+def test_material_at_the_wrong_place_is_not_repeated(bao: Bao, engine: str, name: str, given: Any, reason: str) -> None:
+    with by_action():
+        result = run(bao, MODULE, **{"name": name, "backend": engine, "type": "ed25519", "import": given})
+    assert result.failed
+    assert reason in result.msg
+    shown = json.dumps(dict(result))
+    for line in (pem("ed25519").splitlines()[1], content("aes256-gcm96"), "1234567890"):
+        assert line not in shown
+
+
+def test_a_public_key_without_its_frame_is_none(bao: Bao, engine: str, name: str) -> None:
+    bare = {"name": name, "backend": engine, "type": "ed25519", "import": {"public_key": content("aes256-gcm96")}}
+    assert "import.public_key is not a public key in PEM" in refused(bao, MODULE, **bare)
 
 
 def _from_file(engine: str, name: str, key_type: str, path: Path, **more: str) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.import_plan import (
+    ABSENT,
+    PRESENT,
+    UNKNOWN,
     Imported,
     ImportPlan,
     never_rotated,
@@ -36,22 +39,37 @@ def key(latest: int = 1, *, imported: bool = True, rotates: bool | None = False)
     ("imported", "actual", "published", "plan"),
     [
         # A key that does not exist.
-        (Imported(), None, {}, ImportPlan(needed=True, compared=True)),
-        (Imported(public=A), None, {}, ImportPlan(needed=True, compared=True)),
+        (Imported(), None, {}, ImportPlan(needed=True, compared=True, private=ABSENT)),
+        (Imported(secret=True), None, {}, ImportPlan(needed=True, compared=True, private=PRESENT)),
+        (Imported(public=A), None, {}, ImportPlan(needed=True, compared=True, private=ABSENT)),
         # A version that exists.
         (Imported(public=A), key(), {1: A}, ImportPlan(needed=False, compared=True)),
         (Imported(), key(), {}, ImportPlan(needed=False, compared=False)),
         (Imported(public=A), key(), {}, ImportPlan(needed=False, compared=False)),
         (Imported(public=A), key(3), {3: B}, ImportPlan(needed=False, compared=False)),
         (Imported(missing=True), key(), {1: A}, ImportPlan(needed=False, compared=False)),
+        # No server shows a private key. To send it is the only way to learn whether it is there.
+        (Imported(public=A, secret=True), key(), {1: A}, ImportPlan(needed=False, compared=True, private=UNKNOWN)),
+        (
+            Imported(public=A, secret=True, complete=True),
+            key(),
+            {1: A},
+            ImportPlan(needed=False, compared=True, completes=True),
+        ),
+        (Imported(public=A, complete=True), key(), {1: A}, ImportPlan(needed=False, compared=True)),
+        (Imported(secret=True, complete=True), key(), {}, ImportPlan(needed=False, compared=False)),
         # After a rotation the server no longer says that versions were imported.
-        (Imported(), key(2, imported=False), {}, ImportPlan(needed=False, compared=False)),
         (Imported(public=A), key(2, imported=False), {1: A, 2: B}, ImportPlan(needed=False, compared=True)),
         (Imported(allow_rotation=True), key(2, imported=False), {}, ImportPlan(needed=False, compared=False)),
         # The next version.
-        (Imported(version=2, public=B), key(), {1: A}, ImportPlan(needed=True, compared=True)),
-        (Imported(version=3), key(2), {}, ImportPlan(needed=True, compared=True)),
-        (Imported(version=2, allow_rotation=False), key(), {}, ImportPlan(needed=True, compared=True)),
+        (
+            Imported(version=2, public=B, secret=True),
+            key(),
+            {1: A},
+            ImportPlan(needed=True, compared=True, private=PRESENT),
+        ),
+        (Imported(version=3), key(2), {}, ImportPlan(needed=True, compared=True, private=ABSENT)),
+        (Imported(version=2, allow_rotation=False), key(), {}, ImportPlan(needed=True, compared=True, private=ABSENT)),
     ],
 )
 def test_material_is_imported_where_its_version_is_missing(
@@ -67,6 +85,15 @@ def test_material_is_imported_where_its_version_is_missing(
         (Imported(public=B), key(), {1: A}, "version 1 has another public key than the material"),
         (Imported(public=A), key(2), {1: B, 2: A}, "set import.version: 3"),
         (Imported(), key(imported=False), {}, "the server made its material, so it was not imported"),
+        (
+            Imported(public=A, secret=True, complete=True),
+            key(2, imported=False),
+            {1: A, 2: B},
+            "import.complete: the server",
+        ),
+        # With a rotation allowed, it may have been imported, and else not.
+        (Imported(), key(2, imported=False), {}, "does not show whether the others were imported; if they were, set"),
+        (Imported(missing=True), key(3, imported=False), {}, "does not show whether the others were imported"),
         (Imported(version=2), key(imported=False), {}, "the server made its latest version"),
         (Imported(missing=True), None, {}, "import.content is empty, and version 1 does not exist"),
         (Imported(version=2, missing=True), key(), {1: A}, "import.content is empty, and version 2 does not"),
@@ -89,6 +116,8 @@ def test_what_is_impossible_has_a_reason(
         ({"type": "hmac", "key_size": 32}, 0),
         ({"type": "aes256-gcm96", "key_size": 32}, 1),
         ({"type": "aes256-gcm96", "convergent_encryption": True, "auto_rotate_period": 7200}, 2),
+        ({"type": "ed25519", "derived": True}, 1),
+        ({"type": "aes256-gcm96", "derived": True}, 0),
         ({"type": "managed_key", "managed_key_name": "hsm", "managed_key_id": "1"}, 2),
         ({"type": "external-key", "external_key_ref": "a:b"}, 1),
         ({"type": "hybrid", "parameter_set": "44", "hybrid_key_type_pqc": "a", "hybrid_key_type_ec": "b"}, 3),

@@ -92,6 +92,16 @@ def test_a_server_shows_ed25519_keys_without_their_frame() -> None:
     assert published_keys({"keys": None}) == {}
 
 
+def test_text_that_is_hex_and_base64_needs_an_encoding() -> None:
+    digits = key_material.raw("hmac").hex()
+    for text in (digits, digits.upper(), f"{digits}\n"):
+        with pytest.raises(InvalidOption, match="may be hex as well as base64"):
+            material_from(text, "", "", "hmac")
+    assert material_from(digits, "hex", "", "hmac").secret == key_material.raw("hmac")
+    assert len(material_from(digits, "base64", "", "hmac").secret) == 72
+    assert material_from(key_material.content("hmac"), "", "", "hmac").secret == key_material.raw("hmac")
+
+
 SECRET = "qHv7c0sn4EzJ9wT3pXyL5mA8Rd2Ku6BgfVhiNQoZe1Y="
 
 

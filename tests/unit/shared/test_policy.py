@@ -114,6 +114,15 @@ def test_a_rotator_configures_nothing_but_the_two_floors(key: str | None) -> Non
     assert rules["transit/keys"].capabilities == ("list",)
 
 
+@pytest.mark.parametrize("key", ["ml", None])
+def test_an_importer_sets_nothing_that_cannot_be_undone(key: str | None) -> None:
+    rules = {rule.path: rule for rule in grant_rules("import", "transit", key)}
+    allowed = rules.pop(f"transit/keys/{key or '+'}/import").allowed
+    assert allowed is not None
+    assert set(allowed) == {"ciphertext", "derived", "hash_function", "public_key", "type"}
+    assert all(rule.allowed is None for rule in rules.values())
+
+
 @pytest.mark.parametrize("use", FOR_SECRETS)
 def test_single_secrets_are_distinguished_by_their_contexts(use: str) -> None:
     [rule] = grant_rules(use, "transit", "ml", ["openai", "käse"])

@@ -234,6 +234,7 @@ def test_a_mistyped_key_type_gets_the_nearest_one(word: str, sentence: str) -> N
 
 
 def test_a_key_type_that_resembles_none_gets_them_all() -> None:
+    assert unknown_type_hint("ml-dsa") == " It is a type of another version or product."
     assert unknown_type_hint("???") == f" Known types: {', '.join(KEY_TYPES)}."
 
 

@@ -71,3 +71,14 @@ def test_values_that_are_too_large_or_too_long() -> None:
 )
 def test_what_the_words_for_an_item_mean(words: str, said: str) -> None:
     assert meaning(words) == said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "requested version for signing does not contain a private part",
+        "cannot decrypt ciphertext, key version does not have a private counterpart",
+    ],
+)
+def test_a_public_key_alone_is_named(words: str) -> None:
+    assert "public key of this version alone: import the private key" in meaning(words)

@@ -12,6 +12,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     ChangeImpossible,
     InvalidOption,
     PermissionDenied,
+    ServerError,
     ServerUnreachable,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._run.context import (
@@ -112,7 +113,7 @@ def test_material_that_was_wrapped_elsewhere_is_passed_on() -> None:
         "hash_function": "SHA512",
         "allow_rotation": True,
     }
-    assert outcome.result["imported"] == {"version": 1, "done": True, "compared": True}
+    assert outcome.result["imported"] == {"version": 1, "done": True, "compared": True, "private": "present"}
     assert not script.exchanges
 
 
@@ -260,3 +261,11 @@ def test_check_mode_only_reads(state: str) -> None:
     script = Script((READ, {**KEY, "deletion_allowed": True}))
     run_key(script, key(state=state, exportable=True), dry_run=True)
     assert script.written == []
+
+
+def test_a_key_that_somebody_else_imports_first_is_compared() -> None:
+    first = ServerError("taken", 500, ["the import path cannot be used with an existing key; use import-version"])
+    script = Script((READ, MISSING), (IMPORT, first), (READ, OWN))
+    outcome = run_key(script, key(**{"type": "aes256-gcm96", "import": WRAPPED}))
+    assert not outcome.changed
+    assert outcome.result["imported"] == {"version": 1, "done": False, "compared": False, "private": "unknown"}
