@@ -57,9 +57,11 @@ def _opened(name: str) -> int | None:
 
 
 def _folder() -> int:
+    parent = os.environ.get("XDG_RUNTIME_DIR", "")
     # After `su`, the variable may still name a folder of another user.
-    parent = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", "")
-    place = os.path.join(parent if os.path.isdir(parent) else tempfile.gettempdir(), f"mlkeys-{os.geteuid()}")
+    if not os.path.isdir(parent) or os.stat(parent).st_uid != os.geteuid():
+        parent = "/run" if os.geteuid() == 0 else tempfile.gettempdir()
+    place = os.path.join(parent, f"mlkeys-{os.geteuid()}")
     with contextlib.suppress(FileExistsError):
         os.mkdir(place, 0o700)
     return os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
