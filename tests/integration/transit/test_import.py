@@ -358,6 +358,8 @@ def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, nam
         ({"public_key": pem("ed25519")}, "import.public_key is not a public key in PEM"),
         ({"content": 12345678901234567890123456789012}, "import.content must be text, not a number"),
     ],
+    # The keys are new in each process.
+    ids=["pem as src", "bytes as src", "pem", "assignment", "bytes as public key", "private as public key", "number"],
 )
 def test_material_at_the_wrong_place_is_not_repeated(bao: Bao, engine: str, name: str, given: Any, reason: str) -> None:
     with by_action():
