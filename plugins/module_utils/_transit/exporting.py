@@ -35,7 +35,7 @@ class ExportRequest:
     Attributes:
         version: 0 for the latest one.
         form: the server's word for an encoding, empty for its default.
-        stored: the file's present text, ``None`` if there is no file.
+        stored: the current text of the file, ``None`` if there is no file.
     """
 
     backend: str

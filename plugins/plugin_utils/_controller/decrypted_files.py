@@ -21,9 +21,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing i
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry, VarsFile, assembled
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_in_any_file, as_no_template
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect, load
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import value_of
 
 
 @dataclass
@@ -163,14 +163,10 @@ class DecryptedFiles:
 
     def _store(self, pending: _Pending, entry: Entry, result: bytes | str) -> None:
         decrypted = self._known[pending.digest]
-        if isinstance(result, str):
-            decrypted.problems[entry.name] = f"{pending.path}: {entry.name}: {result}.{self._asked}"
-            decrypted.ciphertexts[entry.name] = entry.ciphertext
-            return
         try:
-            decrypted.values[entry.name] = decoded(entry.opened(result))
-        except ValueError:
-            decrypted.problems[entry.name] = (
-                f"{pending.path}: {entry.name} is not {'JSON' if entry.is_json else 'text'}."
-            )
+            decrypted.values[entry.name] = value_of(pending.path, entry, result)
+        except TransitError as error:
+            # Which server was asked matters for what it answered.
+            asked = self._asked if isinstance(error, ServerError) else ""
+            decrypted.problems[entry.name] = f"{error.message}{asked}"
             decrypted.ciphertexts[entry.name] = entry.ciphertext

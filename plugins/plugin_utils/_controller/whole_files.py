@@ -47,14 +47,21 @@ def values_of(file: VarsFile, connect: Connect, names: Sequence[str]) -> dict[st
     entries = [file.entries[path] for path in dict.fromkeys(wanted) if path in file.entries]
     if entries:
         results = Transit(connect(), file.backend).decrypt_each(file.key, [stored_item(entry) for entry in entries])
-        values.update({entry.name: _value(file, entry, result) for entry, result in zip(entries, results)})
+        found = {entry.name: value_of(file.path, entry, result) for entry, result in zip(entries, results)}
+        values.update({path: as_no_template(value) for path, value in found.items()})
     return assembled(file, values)
 
 
-def _value(file: VarsFile, entry: Entry, result: bytes | str) -> Any:
+def value_of(path: str, entry: Entry, result: bytes | str) -> Any:
+    """The value of an entry, from what a request that decrypts many returned for it.
+
+    Raises:
+        ServerError: the entry did not decrypt.
+        InvalidOption: it is not what its file says, text or JSON.
+    """
     if isinstance(result, str):
-        raise ServerError(f"{file.path}: {entry.name}: {result}.")
+        raise ServerError(f"{path}: {entry.name}: {result}.")
     try:
-        return as_no_template(decoded(entry.opened(result)))
+        return decoded(entry.opened(result))
     except ValueError:
-        raise InvalidOption(f"{file.path}: {entry.name} is not {'JSON' if entry.is_json else 'text'}.") from None
+        raise InvalidOption(f"{path}: {entry.name} is not {'JSON' if entry.is_json else 'text'}.") from None

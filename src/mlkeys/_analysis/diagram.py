@@ -189,8 +189,8 @@ def _laid_out(drawn: Picture, igraph: ModuleType) -> _Layout:
     for kind in kinds:
         left[kind] = edge
         edge += max(widths[kind], len(COLUMNS[kind]) * _CHARACTER) + _GAP
-    heights, bends = _heights(drawn, kinds, igraph)
-    return _Layout(left, widths, {one: heights[one] for one in drawn.boxes}, bends)
+    tops, bends = _heights(drawn, kinds, igraph)
+    return _Layout(left, widths, tops, bends)
 
 
 def _heights(

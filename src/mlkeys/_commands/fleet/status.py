@@ -108,13 +108,14 @@ def command(  # noqa: PLR0913  each is an option
             raise MlkeysError(f"{path} cannot be written: the folder {path.parent} does not exist.")
     # A file that holds something else is refused before anything takes time.
     former = replacing.read(history) if history is not None else None
-    looks(former or "", history or Path())
+    former_looks = looks(former or "", history or Path())
     found = [_checked(fleet, limit, older_than, login_within) for fleet in fleets if fleet.selected]
     now = datetime.now().astimezone()
     if history is not None:
-        text = (former or "") + "".join(line(one.name, one.report, now) for one in found)
-        replacing.replace(history, text, former)
-        all_looks = looks(text, history)
+        added = "".join(line(one.name, one.report, now) for one in found)
+        end = "\n" if former and not former.endswith("\n") else ""
+        replacing.replace(history, f"{former or ''}{end}{added}", former)
+        all_looks = [*looks(added, history), *former_looks]
         found = [FleetStatus(one.name, one.report, of_fleet(all_looks, one.name)) for one in found]
     if html is not None:
         write_file(html, page(found, now))
