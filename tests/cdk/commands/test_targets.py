@@ -91,3 +91,13 @@ def test_an_inventory_of_another_project_has_the_settings_of_that_project(tmp_pa
     for path in (inventory, inventory.parent):
         [found] = alongside([str(path)])
         assert found.folder == tmp_path / "deep"
+
+
+def test_only_a_deployment_renames_the_folder_of_a_stack(tmp_path: Path) -> None:
+    own = tmp_path / "mlkeys.state" / "old"
+    own.mkdir(parents=True)
+    text = "from mlkeys import App, Stack\nStack(App(), 'new', aliases=['old'])\n"
+    (tmp_path / "app.py").write_text(text)
+    (fleet,) = alongside([str(tmp_path / "app.py")])
+    assert fleet.generated
+    assert [path.name for path in own.parent.iterdir()] == ["old"]

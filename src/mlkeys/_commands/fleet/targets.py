@@ -160,7 +160,8 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
         return [Fleet(", ".join(inventories), Path(), inventories)]
     if not program.exists():
         raise MlkeysError(f"{program} does not exist. Give a program, or an inventory with --inventory.")
-    app, folder = synthesised(program, out)
+    # Only a deployment renames folders of stacks.
+    app, folder = synthesised(program, out, writes=False)
     sources = _sources(program)
     view, selected = View(app), chosen(app, stacks)
     return [
