@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from importlib.metadata import metadata
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,8 @@ author = "mlkeys contributors"
 project_copyright = f"2026 {author}"
 version = release = version_of("mlkeys")
 
+sys.path.insert(0, str(Path(__file__).with_name("_extensions")))
+
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
@@ -31,6 +36,9 @@ extensions = [
     "sphinx_click",
     "sphinx_copybutton",
     "sphinx_design",
+    "sphinxext.opengraph",
+    "find_messages",
+    "link_terms",
 ]
 exclude_patterns = ["_build"]
 nitpicky = True
@@ -64,6 +72,18 @@ INTERNAL = (
     "status_filter",
     "vars_files_lookup",
 )
+
+# Cards of links in chats name absolute addresses. A host of documentation sets its own.
+SITE = os.environ.get("READTHEDOCS_CANONICAL_URL") or next(
+    address.partition(", ")[2] + "/"
+    for address in metadata("mlkeys").get_all("Project-URL", [])
+    if address.startswith("Homepage, ")
+)
+ogp_site_url = html_baseurl = SITE
+ogp_image = f"{SITE}_static/card.png"
+ogp_image_alt = "mlkeys: your API keys stay encrypted until the process that uses them starts"
+ogp_enable_meta_description = True
+ogp_social_cards = {"enable": False}
 
 html_theme = "furo"
 html_title = "mlkeys"
