@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from mlkeys._commands.fleet import status
 from mlkeys._commands.fleet.status_text import FleetStatus, reason_in
 
 KEY: dict[str, Any] = {
@@ -57,6 +60,22 @@ def test_an_old_branch_is_shown_with_its_versions_since_when_and_the_remedy() ->
     [either] = fleet(keys=[unknown]).too_old[0].sentences
     assert "--recover" in either
     assert "Once their versions are destroyed (trimmed), only a backup of the key" in either
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_the_table_fits_on_a_terminal_and_is_complete_elsewhere(*, is_terminal: bool) -> None:
+    path = "/srv/applications/production/assistant/releases/2026-11-01/settings/.env"
+    row = {"host": "gateway-a", "path": path, "line": 3, "secret": "openai_api_key", "backend": "transit", "key": "ml"}
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=is_terminal, width=80 if is_terminal else 500, color_system=None)
+    one = fleet(ciphertexts=[{**row, "version": 2, "state": "behind"}])
+    status._show_ciphertexts(one, console, every=False)
+    if is_terminal:
+        assert max(map(len, shown.getvalue().splitlines())) <= 80
+        assert "/srv/…/settings/.env:3" in shown.getvalue()
+    else:
+        assert f"{path}:3" in shown.getvalue()
+        assert "transit/ml" in shown.getvalue()
 
 
 @pytest.mark.parametrize("name", ["unread", "unknown"])

@@ -7,10 +7,10 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,7 @@ from mlkeys._commands.errors import failing_plainly, show_json, write_file
 from mlkeys._commands.fleet.account_text import output, show_rows
 from mlkeys._commands.fleet.status_history import line, looks, of_fleet
 from mlkeys._commands.fleet.status_page import page
-from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, reason_in
+from mlkeys._commands.fleet.status_text import FleetStatus, KeyStatus, place, reason_in, shortened
 from mlkeys._commands.fleet.targets import Fleet, for_fleets
 from mlkeys._commands.progress import terminal
 from mlkeys._commands.project import json_option
@@ -28,8 +28,11 @@ from mlkeys._system import replacing
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
+#: How wide the full table may be, in columns, to find out whether it fits.
+_WIDEST = 1000
 _STYLES = {
     "current": "green",
     "behind": "yellow",
@@ -166,7 +169,7 @@ def _show_keys(keys: Sequence[KeyStatus], console: Console) -> None:
 
     table = Table(box=None, pad_edge=False)
     for name in ("key", "version", "age", "rotated by the server", "floor", "ciphertexts"):
-        table.add_column(name, no_wrap=name != "ciphertexts")
+        table.add_column(name, no_wrap=name not in ("rotated by the server", "ciphertexts"))
     for key in keys:
         age = _styled((f"{key.age}, overdue" if key.overdue else key.age, "yellow" if key.overdue else ""))
         every = f"every {key.rotated_every}" if key.rotated_every else "never"
@@ -180,20 +183,30 @@ def _versions(key: KeyStatus) -> Text:
 
 
 def _show_ciphertexts(fleet: FleetStatus, console: Console, *, every: bool) -> None:
-    from rich.table import Table
-
     rows = [row for row in fleet.ciphertexts if every or row["state"] != "current"]
     if not rows:
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("host", "place", "secret", "key", "version", "state"):
-        table.add_column(name, overflow="fold" if name == "place" else "ellipsis")
-    for row in rows:
-        key = f"{row['backend']}/{row['key']}" if row["key"] else ""
-        state = _styled((row["state"], _STYLES.get(row["state"], "")))
-        table.add_row(row["host"], place(row), row["secret"] or row["name"], key, f"v{row['version']}", state)
+    table = _table(rows)
+    width = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
+    if console.is_terminal and width > console.width:
+        several = len({row["key"] for row in rows}) > 1 or len(fleet.keys) > 1
+        table = _table([{**row, "path": shortened(row["path"])} for row in rows], keys=several)
     console.print()
     console.print(table)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], *, keys: bool = True) -> Table:
+    """Return a table of ciphertexts."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("host", "place", "secret", *(["key"] if keys else []), "version", "state"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("version", "state"))
+    for row in rows:
+        key = [f"{row['backend']}/{row['key']}" if row["key"] else ""] if keys else []
+        state = _styled((row["state"], _STYLES.get(row["state"], "")))
+        table.add_row(row["host"], place(row), row["secret"] or row["name"], *key, f"v{row['version']}", state)
+    return table
 
 
 def _show_problems(fleet: FleetStatus, console: Console) -> None:
