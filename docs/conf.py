@@ -194,6 +194,8 @@ def hide_internal(_app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = f":orphan:\n\n{source[0]}"
     elif page == "index":
         names = "|".join(one.rpartition("_")[0] for one in INTERNAL)
+        # The collection is spelled as in a playbook.
+        source[0] = source[0].replace("Mlkeys.Transit", "mlkeys.transit")
         row = rf"^(?:\* :ansplugin:`(?:{names}) \w+ <.*|    (?:{'|'.join(INTERNAL)}))\n"
         source[0] = re.sub(row, "", source[0], flags=re.MULTILINE)
 
