@@ -88,7 +88,7 @@ def texts() -> Iterator[tuple[str, str]]:
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in sorted(set(listed.split("\0")) - {"", *EXCEPTIONS}):
         path = ROOT / name
-        if path.is_file() and not path.is_symlink():
+        if path.is_file() and not path.is_symlink() and path.suffix != ".png":
             yield name, path.read_text(encoding="utf-8")
 
 
