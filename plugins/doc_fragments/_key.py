@@ -84,6 +84,11 @@ options:
         description:
           - The material itself. It may be empty if the version exists, so that you can destroy your copy.
         type: str
+      origin:
+        description:
+          - Where O(import.content) comes from, for instance the name of a file. Errors show it if O(import.content) is
+            empty and the version does not exist.
+        type: str
       encoding:
         description:
           - What the material is. V(pem) is a private key in PKCS#8 (C(-----BEGIN PRIVATE KEY-----)) or another format
@@ -125,6 +130,8 @@ options:
         description:
           - The version of the key that the material is. V(1) makes the key. To add a version, increase it by one.
           - The server takes further versions until it rotates the key itself.
+          - Tasks that add a version to the same key take turns on a controller. If another controller adds one in the
+            same moment, the server takes both, and the module warns.
         type: int
         default: 1
       allow_rotation:

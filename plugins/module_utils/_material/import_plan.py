@@ -26,6 +26,7 @@ class Imported:
         missing: whether there is none, which suffices for a version that exists.
         secret: whether there is more than a public key.
         complete: whether to send the private key to a version that may have the public key alone.
+        origin: what the material comes from, in words.
     """
 
     version: int = 1
@@ -34,6 +35,7 @@ class Imported:
     missing: bool = False
     secret: bool = False
     complete: bool = False
+    origin: str = ""
 
 
 # What is known of the secret part of a version: no server shows whether it has the private key of a pair.
@@ -112,7 +114,10 @@ def _origin_problems(imported: Imported, latest: int) -> list[str]:
 
 
 def _missing(imported: Imported) -> list[str]:
-    return [f"import.content is empty, and version {imported.version} does not exist"] if imported.missing else []
+    if not imported.missing:
+        return []
+    origin = f" ({imported.origin})" if imported.origin else ""
+    return [f"import.content{origin} is empty, and version {imported.version} does not exist"]
 
 
 def _new_problems(imported: Imported, asked: Mapping[str, Any]) -> list[str]:

@@ -63,6 +63,7 @@ def import_request(options: Mapping[str, Any]) -> ImportRequest | None:
         missing,
         secret=bool(material.secret or ciphertext),
         complete=bool(given.get("complete")),
+        origin=given.get("origin") or "",
     )
     return ImportRequest(facts, material, ciphertext, given.get("hash_function") or "SHA256")
 

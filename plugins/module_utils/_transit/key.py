@@ -223,6 +223,7 @@ def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Map
     if plan.imports and request.material is not None:
         material = request.material
         latest = steps.run("the material was imported", lambda: _import(transit, name, material, plan))
+        warnings += _also_imported(name, material.facts.version, latest)
     elif plan.create is not None:
         reply = steps.run("the key was created", lambda: _create_key(transit, name, plan.create or {}))
         warnings += reply.warnings
@@ -301,6 +302,14 @@ def _also_rotated(name: str, before: Mapping[str, Any], after: Mapping[str, Any]
     if found == expected:
         return ()
     return (f"Key '{name}' was rotated by somebody else at the same time: its latest version is {found}.",)
+
+
+def _also_imported(name: str, version: int, after: Mapping[str, Any]) -> tuple[str, ...]:
+    """The server adds material as the next version, whatever that is by then."""
+    if after["latest_version"] == version:
+        return ()
+    found = f"{version} to {after['latest_version']}"
+    return (f"Somebody else added a version to key '{name}' at the same time: the material is one of {found}.",)
 
 
 def send_once(

@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import public_pem
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import import_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import (
     ImportRequest,
@@ -53,7 +54,7 @@ class ImportingAction(TransitAction):
             InvalidOption: a file cannot be read, or holds no material for such a key.
         """
         arguments = super()._arguments(variables)
-        backend = str(arguments.get("backend") or arguments.get("engine_mount_point") or "transit")
+        backend = _place(arguments, "transit")
         sent = not (self._runs_in_process() and can_run_in_process(self.MODULE))
         keys = arguments.get("keys")
         if isinstance(keys, list):
@@ -62,6 +63,14 @@ class ImportingAction(TransitAction):
             ]
             return {**arguments, "keys": placed}
         return self._key(arguments, backend, arguments, sent=sent)
+
+    def _run_module(
+        self, module: str, arguments: dict[str, Any], variables: dict[str, Any], *, logs_in: bool
+    ) -> dict[str, Any]:
+        """Run the module while no other task of this machine adds a version of these keys."""
+        # Each of two would find that the version is missing, and the server adds whatever it gets as the next one.
+        with exclusive_all([] if self._task.check_mode else _further_versions(arguments)):
+            return super()._run_module(module, arguments, variables, logs_in=logs_in)
 
     def _key(self, key: Mapping[str, Any], backend: str, arguments: Mapping[str, Any], *, sent: bool) -> dict[str, Any]:
         """The options of one key."""
@@ -75,7 +84,7 @@ class ImportingAction(TransitAction):
         request = import_request({**key, **_checked(read)})
         if request is None:
             return dict(key)
-        place = str(key.get("backend") or key.get("engine_mount_point") or backend)
+        place = _place(key, backend)
         own = {name: value for name, value in read.items() if name not in _MATERIAL}
         size = {"key_size": len(request.material.secret)} if key.get("type") == "hmac" else {}
         return {**size, **key, "import": {**own, **self._wrapped(request, place, arguments)}}
@@ -133,6 +142,23 @@ class ImportingAction(TransitAction):
 
     def _client(self, arguments: Mapping[str, Any]) -> Client:
         return run_sessions().client(settings_of(arguments), Display().warning)
+
+
+def _further_versions(arguments: Mapping[str, Any]) -> list[str]:
+    """Names for the keys that may get a version. A second key of the same name is refused by the server."""
+    backend = _place(arguments, "transit")
+    keys = arguments.get("keys")
+    listed = [key for key in keys if isinstance(key, Mapping)] if isinstance(keys, list) else [arguments]
+    further = [key for key in listed if _version(key.get("import")) not in ("None", "1")]
+    return [f"import {_place(key, backend).strip('/')}/{key.get('name')}" for key in further]
+
+
+def _place(options: Mapping[str, Any], default: str) -> str:
+    return str(options.get("backend") or options.get("engine_mount_point") or default)
+
+
+def _version(given: Any) -> str:
+    return str(given.get("version")) if isinstance(given, Mapping) else "None"
 
 
 def _check_form(given: Any) -> None:

@@ -47,6 +47,7 @@ def problems(s: Stack) -> str:
             {},
             "the passphrase is a str. Use Secret.env('NAME')",
         ),
+        (vault.KeyMaterial(Secret.env("KEY"), complete=cast("Any", "no")), {}, "complete must be True or False"),
         (vault.KeyMaterial(Secret.env("KEY"), version=0), {}, "the version of the material must be a number from 1"),
         (vault.KeyMaterial(Secret.env("KEY"), encoding=cast("Any", "raw")), {}, "must be one of base64, hex, pem"),
         (vault.KeyMaterial(Secret.env("KEY")), {"type": None}, "material requires type, the type of the key"),
@@ -89,6 +90,13 @@ def test_no_file_holds_the_material_but_its_place(monkeypatch: pytest.MonkeyPatc
     assert "lookup('ansible.builtin.env', 'OWN_KEY', default='')" in site
     assert "kv_path='keys/own'" in site
     assert "version: 2" in site
+    assert "Secret.env('OWN_KEY')" in site
+    assert "complete" not in site
+    s = stack(targets=("ansible",))
+    imported(s, vault.KeyMaterial(Secret.file("{{ own }}.pem"), complete=True))
+    site = files(s)["ansible/s/site.yml"]
+    assert "complete: true" in site
+    assert """origin: !unsafe "Secret.file('{{ own }}.pem')\"""" in site
 
 
 def test_an_hmac_key_has_the_size_of_its_material() -> None:

@@ -8,6 +8,7 @@ import json
 import secrets
 import string
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 
 from tests.integration.support.plays import INVOCATION_SHOWN
+from tests.integration.support.relay import Passed, relay
+from tests.integration.support.runs import run
 from tests.support import key_material
 from tests.support.canary import Watcher, leaking_files, recorders, temporary_folders
 from tests.support.playbook import run_playbook
@@ -71,6 +74,12 @@ class Recorded:
         assert watcher.leaks == set()
         assert leaking_files(self.root, self.planted) == set()
         return done.stdout + done.stderr
+
+
+@pytest.fixture
+def engine(bao: Bao) -> Iterator[str]:
+    with transit_mount(bao) as path:
+        yield path
 
 
 @pytest.fixture
@@ -180,6 +189,33 @@ def test_an_export_is_in_its_file_alone(recorded: Recorded, sent: bool) -> None:
     assert "changed=2 " in shown
     assert shown.count("...ignoring") == 1
     assert (recorded.files / "out.key").read_text(encoding="ascii") == keys["1"] + "\n"
+
+
+def test_hosts_of_a_play_add_a_version_once(bao: Bao, engine: str) -> None:
+    """Nothing shows what an AES key is, so each host would add its own version to what the others added."""
+    key: dict[str, Any] = {"name": "own", "type": "aes256-gcm96", "backend": engine}
+    first: dict[str, Any] = {"import": {"content": key_material.content("aes256-gcm96")}}
+    run(bao, "vault_transit_key", **key, **first)
+    material = {"content": "{{ lookup('ansible.builtin.env', 'PLAIN') | b64encode }}", "version": 2}
+    tasks = [{"mlkeys.transit.vault_transit_key": {**key, "import": material}}]
+    play = {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": tasks}
+
+    def late(request: Passed) -> bool:
+        # As long as each needs to have read the key before one of them writes.
+        time.sleep(0.3 if request.method == "GET" and request.path.endswith("keys/own") else 0)
+        return False
+
+    with tempfile.TemporaryDirectory() as folder, relay(bao.addr) as slow:
+        slow.cuts = late
+        Path(folder, "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+        done = run_playbook(
+            Path(folder, "play.yml"),
+            inventory="a,b,",
+            env={"BAO_ADDR": slow.url, "BAO_TOKEN": bao.token, "PLAIN": PLAIN},
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert bao.done("GET", f"{engine}/keys/own")["data"]["latest_version"] == 2
+    assert "at the same time" not in done.stderr
 
 
 def test_a_host_gets_material_from_nobody_if_the_controller_cannot_wrap_it(recorded: Recorded) -> None:
