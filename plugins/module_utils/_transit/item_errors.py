@@ -48,6 +48,7 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
         "version is too new",
         "its key version does not exist (yet): another key, or a key restored from an older backup",
     ),
+    ("missing ciphertext", "it is empty"),
     ("no prefix", "it is not a Transit ciphertext (vault:vN:...)"),
     ("could not decode base64", "the ciphertext is damaged or cut off"),
     ("invalid ciphertext length", "the ciphertext is damaged or cut off"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from typing import Any, Mapping
 
 from ansible.errors import AnsibleError
@@ -37,6 +38,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process 
 _MOST_BYTES = 65536
 
 _MATERIAL = ("src", "content", "encoding", "passphrase")
+
+# In which no encoding of a key has a dot.
+_FILE_NAME = re.compile(r"[\w/~@+-][\w./~@+-]{0,200}\.[A-Za-z0-9]{1,5}")
 
 _PUBLIC = "-----BEGIN PUBLIC KEY-----"
 
@@ -109,7 +113,8 @@ class ImportingAction(TransitAction):
     def _content_of(self, src: str) -> bytes:
         """A file's content, decrypted if it is a file of Ansible Vault."""
         # Whoever confuses it with `content` gives the key itself, which no message may repeat.
-        problem = "must be the path of a file of the controller, and there is no such file that can be read"
+        named = f" {src}" if _FILE_NAME.fullmatch(src) else ""
+        problem = f"must be the path of a file of the controller, and there is no such file{named} that can be read"
         if len(src.splitlines()) > 1:
             raise InvalidOption(f"import.src {problem}.")
         try:
