@@ -202,7 +202,7 @@ def test_hosts_of_a_play_add_a_version_once(bao: Bao, engine: str) -> None:
 
     def late(request: Passed) -> bool:
         # As long as each needs to have read the key before one of them writes.
-        time.sleep(0.3 if request.method == "GET" and request.path.endswith("keys/own") else 0)
+        time.sleep(0.2 if request.method == "GET" and request.path.endswith("keys/own") else 0)
         return False
 
     with tempfile.TemporaryDirectory() as folder, relay(bao.addr) as slow:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import wrapped
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
@@ -346,6 +347,27 @@ def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, nam
             assert reason in result.msg
     alone = run(bao, MODULE, **_from_file(engine, f"{name}-1", "ed25519", tmp_path / "own.pem"))
     assert "was not read there" in alone.msg
+
+
+@both_ways
+def test_material_that_the_server_cannot_use_is_refused_once(bao: Bao, engine: str, name: str) -> None:
+    sent = wrapped(der("ed25519"), bao.done("GET", f"{engine}/wrapping_key")["data"]["public_key"], "SHA256")
+    for given, key_type, reason in (
+        ({"ciphertext": "AAAA"}, "ed25519", "import.ciphertext was not wrapped with the server's own wrapping key"),
+        ({"ciphertext": sent[:-8]}, "ed25519", "import.ciphertext was not wrapped with the server's own wrapping"),
+        ({"ciphertext": sent, "hash_function": "SHA512"}, "ed25519", "Correct hash_function"),
+        ({"ciphertext": sent}, "ecdsa-p256", "it is not a key of this type. Correct type or the material."),
+        ({"ciphertext": sent}, "aes256-gcm96", "it is not a key of this type. Correct type or the material."),
+        ({"public_key": public_pem("ed25519")}, "ecdsa-p256", "it is not a key of this type."),
+        ({"public_key": public_pem("ed25519")}, "aes256-gcm96", "a key of this type has no public key."),
+    ):
+        ledger = Ledger(bao)
+        options: dict[str, Any] = {"name": name, "backend": engine, "type": key_type, "import": given}
+        result = run(bao, MODULE, **options, retries=1)
+        assert result.failed
+        assert result.msg.startswith(f"The material for key '{name}' was refused: ")
+        assert reason in result.msg
+        assert len([path for _operation, path in ledger.requests if path.endswith("/import")]) == 1
 
 
 @pytest.mark.parametrize(
