@@ -252,11 +252,20 @@ def _create_key(transit: Transit, name: str, body: Mapping[str, Any]) -> Any:
     try:
         return transit.create_key(name, body)
     except ServerError as error:
-        if not error.says("unknown key type"):
-            raise
-        hint = unknown_type_hint(str(body.get("type", "")))
-        message = f"The server does not know the key type '{body.get('type')}'.{hint}"
-        raise ServerError(message, error.status, error.reasons) from None
+        raise _explained(error, body) from None
+
+
+def _explained(error: ServerError, body: Mapping[str, Any]) -> ServerError:
+    """The refusal of a new key, as advice where its attributes are the reason."""
+    if error.says("unknown key type"):
+        kind = str(body.get("type", ""))
+        message = f"The server does not know the key type '{kind}'.{unknown_type_hint(kind)}"
+    elif error.says("failed to fetch external key"):
+        reference = body.get("external_key_ref")
+        message = f"The server has no external key '{reference}': configure it there, or correct external_key_ref."
+    else:
+        return error
+    return ServerError(message, error.status, error.reasons)
 
 
 def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan) -> Mapping[str, Any]:
@@ -268,7 +277,7 @@ def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan)
         except ServerError as error:
             # Such a key shows latest version 1 as well, and would be taken for this one.
             error.not_applied = error.not_applied or error.says(_TAKEN)
-            raise
+            raise _explained(error, plan.create or {}) from None
         return transit.read_key(name, exists=True) or {}
 
     def is_done(actual: Mapping[str, Any]) -> bool:
