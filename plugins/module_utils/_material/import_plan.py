@@ -80,13 +80,13 @@ def plan_import(
     latest = actual["latest_version"]
     if imported.version <= latest:
         known = imported.public and published.get(imported.version)
-        if known and known != imported.public:
-            reasons.append(
-                f"version {imported.version} has another public key than the material; to add this one as a version, "
-                f"set import.version: {latest + 1}"
-            )
         if not actual.get("imported_key") and (latest == 1 or not known):
             reasons += _origin_problems(imported, latest)
+        elif known and known != imported.public:
+            # The server takes further versions of a key as long as the latest one is an imported one.
+            further = f"to add this one as a version, set import.version: {latest + 1}"
+            advice = further if actual.get("imported_key") else "import this one under another name"
+            reasons.append(f"version {imported.version} has another public key than the material; {advice}")
         if imported.complete and not actual.get("imported_key"):
             reasons.append("import.complete: the server has rotated the key since, and takes no private key any more")
         completes = bool(known) and imported.complete and imported.secret

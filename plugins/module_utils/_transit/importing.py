@@ -24,6 +24,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._material.material 
     public_pem,
     wrapped,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_TYPES, unknown_type_hint
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
 
@@ -75,13 +76,24 @@ def _material(given: Mapping[str, Any], key_type: str) -> Material:
             "mlkeys.transit.vault_transit_key."
         )
     if given.get("content"):
-        return material_from(given["content"], given.get("encoding") or "", given.get("passphrase") or "", key_type)
+        return _material_of(given, key_type)
     text = given.get("public_key") or ""
     # Without its frame it would be 32 bytes of anything, such as a private key.
     public = public_der(text) if "-----BEGIN" in text else b""
     if text and not public:
         raise InvalidOption("import.public_key is not a public key in PEM (-----BEGIN PUBLIC KEY-----).")
     return Material(public=public)
+
+
+def _material_of(given: Mapping[str, Any], key_type: str) -> Material:
+    """The material of the option ``content``. What it must be depends on the type, which may be misspelt."""
+    try:
+        return material_from(given["content"], given.get("encoding") or "", given.get("passphrase") or "", key_type)
+    except InvalidOption as error:
+        if key_type in KEY_TYPES:
+            raise
+        message = f"{error.message} The type '{key_type}' is not a known one.{unknown_type_hint(key_type)}"
+    raise InvalidOption(message)
 
 
 def send_material(transit: Transit, name: str, request: ImportRequest, body: Mapping[str, Any]) -> None:

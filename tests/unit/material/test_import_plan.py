@@ -85,6 +85,8 @@ def test_material_is_imported_where_its_version_is_missing(
         (Imported(public=B), key(), {1: A}, "version 1 has another public key than the material"),
         (Imported(public=A), key(2), {1: B, 2: A}, "set import.version: 3"),
         (Imported(), key(imported=False), {}, "the server made its material, so it was not imported"),
+        (Imported(public=B), key(imported=False), {1: A}, "the server made its material, so it was not imported"),
+        (Imported(public=B), key(2, imported=False), {1: A}, "than the material; import this one under another name"),
         (
             Imported(public=A, secret=True, complete=True),
             key(2, imported=False),
