@@ -8,7 +8,6 @@ import json
 import secrets
 import string
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,6 @@ from typing import Any
 import pytest
 
 from tests.integration.support.plays import INVOCATION_SHOWN
-from tests.integration.support.relay import Passed, relay
-from tests.integration.support.runs import run
 from tests.support import key_material
 from tests.support.canary import Watcher, leaking_files, recorders, temporary_folders
 from tests.support.playbook import run_playbook
@@ -77,12 +74,6 @@ class Recorded:
 
 
 @pytest.fixture
-def engine(bao: Bao) -> Iterator[str]:
-    with transit_mount(bao) as path:
-        yield path
-
-
-@pytest.fixture
 def recorded(bao: Bao, tmp_path: Path) -> Iterator[Recorded]:
     # A short name, as for the other canary.
     with tempfile.TemporaryDirectory(prefix="material-") as folder, transit_mount(bao) as engine:
@@ -122,6 +113,7 @@ def imports(recorded: Recorded) -> list[dict[str, Any]]:
         {"name": "other", **own, "type": "hmac", "import": file},
         {**aes, "import": {**plain, "encodnig": "hex"}},
         {**aes, "import": {**plain, "encoding": "hex"}},
+        {**aes, "import": plain["content"]},
     ]
     single = "mlkeys.transit.vault_transit_key"
     many = {"mlkeys.transit.vault_transit_keys": {"backend": recorded.engine, "keys": keys}}
@@ -150,11 +142,17 @@ def test_an_import_is_silent(recorded: Recorded, sent: bool) -> None:
     if not sent:
         # With all of its tasks in this process it takes a tenth of the time.
         tasks.insert(0, through_the_role(tasks))
+    else:
+        # No host gets material from a controller that cannot wrap it.
+        own = {"name": "other", "type": "ed25519", "backend": recorded.engine, "url": "http://127.0.0.1:1"}
+        unwrapped = {**own, "import": {"src": str(recorded.files / "own.pem")}}
+        tasks.append({"mlkeys.transit.vault_transit_key": unwrapped, "ignore_errors": True})
     shown = recorded.play(tasks, sent=sent)
 
-    assert shown.count("...ignoring") == 6
-    # The misspelt option and what cannot be read are refused before there is a module to send.
-    assert ("Using module file" in shown) is sent
+    assert shown.count("...ignoring") == 7 + sent
+    assert ("cannot wrap the material, which is not sent" in shown) is sent
+    # The misspelt option and what cannot be read or wrapped are refused before there is a module to send.
+    assert shown.count("Using module file") == (5 if sent else 0)
     listed = recorded.bao.done("LIST", f"{recorded.engine}/keys")["data"]["keys"]
     # The first one has the server's wrapping key.
     assert listed == ["import/", "own", "plain", "sealed"]
@@ -189,41 +187,3 @@ def test_an_export_is_in_its_file_alone(recorded: Recorded, sent: bool) -> None:
     assert "changed=2 " in shown
     assert shown.count("...ignoring") == 1
     assert (recorded.files / "out.key").read_text(encoding="ascii") == keys["1"] + "\n"
-
-
-def test_hosts_of_a_play_add_a_version_once(bao: Bao, engine: str) -> None:
-    """Nothing shows what an AES key is, so each host would add its own version to what the others added."""
-    key: dict[str, Any] = {"name": "own", "type": "aes256-gcm96", "backend": engine}
-    first: dict[str, Any] = {"import": {"content": key_material.content("aes256-gcm96")}}
-    run(bao, "vault_transit_key", **key, **first)
-    material = {"content": "{{ lookup('ansible.builtin.env', 'PLAIN') | b64encode }}", "version": 2}
-    tasks = [{"mlkeys.transit.vault_transit_key": {**key, "import": material}}]
-    play = {"hosts": "all", "connection": "local", "gather_facts": False, "tasks": tasks}
-
-    def late(request: Passed) -> bool:
-        # As long as each needs to have read the key before one of them writes.
-        time.sleep(0.2 if request.method == "GET" and request.path.endswith("keys/own") else 0)
-        return False
-
-    with tempfile.TemporaryDirectory() as folder, relay(bao.addr) as slow:
-        slow.cuts = late
-        Path(folder, "play.yml").write_text(json.dumps([play]), encoding="utf-8")
-        done = run_playbook(
-            Path(folder, "play.yml"),
-            inventory="a,b,",
-            env={"BAO_ADDR": slow.url, "BAO_TOKEN": bao.token, "PLAIN": PLAIN},
-        )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert bao.done("GET", f"{engine}/keys/own")["data"]["latest_version"] == 2
-    assert "at the same time" not in done.stderr
-
-
-def test_a_host_gets_material_from_nobody_if_the_controller_cannot_wrap_it(recorded: Recorded) -> None:
-    key = {"name": "own", "type": "ed25519", "import": {"src": str(recorded.files / "own.pem")}}
-    options = {**key, "backend": recorded.engine, "url": "http://127.0.0.1:1"}
-    task = {"mlkeys.transit.vault_transit_key": options, "ignore_errors": True}
-
-    shown = recorded.play([task], sent=True)
-
-    assert "cannot wrap the material, which is not sent" in shown
-    assert "Using module file" not in shown

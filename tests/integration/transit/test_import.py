@@ -9,16 +9,20 @@ import hashlib
 import hmac
 import itertools
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import wrapped
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
+from tests.integration.support.relay import Passed, relay
 from tests.integration.support.runs import Ledger, converge, outcome, refused, run, unchanged
 from tests.support import key_material
 from tests.support.key_material import PAIRS, SIZES, TYPES, check_signature, content, der, pair, pem, public_pem
@@ -408,6 +412,58 @@ def test_material_at_the_wrong_place_is_not_repeated(bao: Bao, engine: str, name
 def test_a_public_key_without_its_frame_is_none(bao: Bao, engine: str, name: str) -> None:
     bare = {"name": name, "backend": engine, "type": "ed25519", "import": {"public_key": content("aes256-gcm96")}}
     assert "import.public_key is not a public key in PEM" in refused(bao, MODULE, **bare)
+
+
+def add_version(bao: Bao, engine: str, name: str) -> None:
+    """Add the second material to a key, as somebody else would."""
+    pem = bao.done("GET", f"{engine}/wrapping_key")["data"]["public_key"]
+    sent = wrapped(key_material.raw("aes256-gcm96", 2), pem, "SHA256")
+    bao.done("POST", f"{engine}/keys/{name}/import_version", {"ciphertext": sent})
+
+
+def test_tasks_take_turns_at_adding_a_version(bao: Bao, engine: str, name: str) -> None:
+    """Nothing shows what an AES key is, so each host of a play would add its own version to what the others added."""
+    with by_action():
+        # The first one takes its time to load.
+        run(bao, MODULE, **wanted(engine, name, "aes256-gcm96"))
+    begun = threading.Event()
+
+    def another_task() -> None:
+        with exclusive(f"import {engine}/{name}"):
+            begun.set()
+            # As long as a task needs that does not wait.
+            time.sleep(0.3)
+            add_version(bao, engine, name)
+
+    other = threading.Thread(target=another_task)
+    other.start()
+    assert begun.wait(10)
+    second = {"content": content("aes256-gcm96", 2), "version": 2}
+    with by_action():
+        result = run(bao, MODULE, **wanted(engine, name, "aes256-gcm96", material=second))
+    other.join()
+
+    assert not result.failed, result.msg
+    assert (result.changed, result["imported"]["done"]) == (False, False)
+    assert bao.done("GET", f"{engine}/keys/{name}")["data"]["latest_version"] == 2
+
+
+def test_a_version_that_somebody_else_adds_at_once_is_named(bao: Bao, engine: str, name: str) -> None:
+    """Another controller has locks of its own."""
+    run(bao, MODULE, **wanted(engine, name, "aes256-gcm96"))
+    second = {"content": content("aes256-gcm96", 2), "version": 2}
+
+    def overtaken(request: Passed) -> bool:
+        if request.path.endswith("import_version"):
+            add_version(bao, engine, name)
+        return False
+
+    with relay(bao.addr) as between:
+        between.cuts = overtaken
+        result = run(bao, MODULE, **wanted(engine, name, "aes256-gcm96", material=second), url=between.url)
+
+    said = f"Somebody else added a version to key '{name}' at the same time: the material is one of 2 to 3."
+    assert result.warnings == [said]
 
 
 def _from_file(engine: str, name: str, key_type: str, path: Path, **more: str) -> dict[str, Any]:
