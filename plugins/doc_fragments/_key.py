@@ -193,11 +193,13 @@ options:
     type: bool
   min_decryption_version:
     description:
-      - The oldest version that may still decrypt. Must not be above the latest version.
+      - The oldest version that may still decrypt. What older versions signed or fingerprinted cannot be verified any
+        more, and these versions cannot be exported.
+      - Must not be above the latest version.
     type: int
   min_encryption_version:
     description:
-      - The oldest version that may be requested to encrypt. V(0) allows every version that may decrypt.
+      - The oldest version that may be requested to encrypt or sign. V(0) allows every version that may decrypt.
       - Must not be below O(min_decryption_version). Both change in one request.
     type: int
   external_key_ref:
