@@ -73,7 +73,7 @@ class ImportingAction(TransitAction):
     ) -> dict[str, Any]:
         """Run the module while no other task of this machine adds a version of these keys."""
         # Each of two would find that the version is missing, and the server adds whatever it gets as the next one.
-        with exclusive_all([] if self._task.check_mode else _further_versions(arguments)):
+        with exclusive_all([] if self._task.check_mode else further_versions(arguments)):
             return super()._run_module(module, arguments, variables, logs_in=logs_in)
 
     def _key(self, key: Mapping[str, Any], backend: str, arguments: Mapping[str, Any], *, sent: bool) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class ImportingAction(TransitAction):
         return run_sessions().client(settings_of(arguments), Display().warning)
 
 
-def _further_versions(arguments: Mapping[str, Any]) -> list[str]:
+def further_versions(arguments: Mapping[str, Any]) -> list[str]:
     """Names for the keys that may get a version. A second key of the same name is refused by the server."""
     backend = _place(arguments, "transit")
     keys = arguments.get("keys")
