@@ -84,6 +84,11 @@ options:
         description:
           - The material itself. It may be empty if the version exists, so that you can destroy your copy.
         type: str
+      origin:
+        description:
+          - Where O(import.content) comes from, for instance the name of a file. Errors show it if O(import.content) is
+            empty and the version does not exist.
+        type: str
       encoding:
         description:
           - What the material is. V(pem) is a private key in PKCS#8 (C(-----BEGIN PRIVATE KEY-----)) or another format
@@ -125,6 +130,8 @@ options:
         description:
           - The version of the key that the material is. V(1) makes the key. To add a version, increase it by one.
           - The server takes further versions until it rotates the key itself.
+          - Tasks that add a version to the same key take turns on a controller. If another controller adds one in the
+            same moment, the server takes both, and the module warns.
         type: int
         default: 1
       allow_rotation:
@@ -186,11 +193,13 @@ options:
     type: bool
   min_decryption_version:
     description:
-      - The oldest version that may still decrypt. Must not be above the latest version.
+      - The oldest version that may still decrypt. What older versions signed or fingerprinted cannot be verified any
+        more, and these versions cannot be exported.
+      - Must not be above the latest version.
     type: int
   min_encryption_version:
     description:
-      - The oldest version that may be requested to encrypt. V(0) allows every version that may decrypt.
+      - The oldest version that may be requested to encrypt or sign. V(0) allows every version that may decrypt.
       - Must not be below O(min_decryption_version). Both change in one request.
     type: int
   external_key_ref:

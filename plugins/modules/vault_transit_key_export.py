@@ -49,6 +49,7 @@ options:
     description:
       - How the server encodes the material. V(pem) and V(der) are PKCS#8, the latter in base64. V(raw) are bytes in
         base64. OpenBao only.
+      - Key pairs of RSA and ECDSA have no V(raw), and keys that are a number of bytes nothing else.
       - By default, key pairs of RSA and ECDSA are a PEM in their own format (PKCS#1, SEC 1), and all others are bytes
         in base64.
     type: str

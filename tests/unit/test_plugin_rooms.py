@@ -31,7 +31,8 @@ ROOMS: dict[str, set[str]] = {
     "module_utils/_module": {"_shared", "_connection", "_run", "_transit", "_ciphertexts", "_backup"},
     "plugin_utils/_controller": {"_shared", "_connection", "_transit", "_vars_file"},
     "plugin_utils/_action": {
-        *("_shared", "_connection", "_material", "_transit", "_ciphertexts", "_vars_file", "_module", "_controller"),
+        *("_shared", "_connection", "_run", "_material", "_transit", "_ciphertexts", "_vars_file", "_module"),
+        "_controller",
     },
     "plugin_utils/_hosts": {"_shared", "_connection", "_vars_file"},
     "plugin_utils/_fleet": {"_shared", "_transit"},

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
@@ -49,6 +50,8 @@ _PARAMETERS: Mapping[str, Mapping[str, str]] = {
 }
 # Those that do not become a parameter of requests.
 _OTHERS = {"bytes": ("random",), "type": ("datakey",)}
+
+_SALT = re.compile(r"auto|hash|-?[0-9]{1,6}")
 
 # Hash algorithms that the server has for signatures alone.
 _OF_SIGNATURES = ("none", "sha1")
@@ -134,6 +137,17 @@ def _check_together(operation: str, options: Mapping[str, Any]) -> None:
     algorithm = options.get("hash_algorithm")
     if algorithm in _OF_SIGNATURES and operation not in ("sign", "verify"):
         raise InvalidOption(f"hash_algorithm {algorithm} can only be used with the operations sign and verify.")
+    _check_signing(options)
+
+
+def _check_signing(options: Mapping[str, Any]) -> None:
+    # Without this, the server says so for each request, in words that repeat other options masked.
+    is_ready = options.get("prehashed") and options.get("signature_algorithm") == "pkcs1v15"
+    if options.get("hash_algorithm") == "none" and not is_ready:
+        raise InvalidOption("hash_algorithm none needs prehashed: true and signature_algorithm: pkcs1v15.")
+    salt = options.get("salt_length")
+    if salt is not None and not _SALT.fullmatch(str(salt)):
+        raise InvalidOption("salt_length must be auto, hash or a number of bytes.")
 
 
 def _listed(names: tuple[str, ...]) -> str:

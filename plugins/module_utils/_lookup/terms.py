@@ -21,6 +21,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch impo
 # What a signature or a fingerprint is checked against has one of these.
 _PROOFS = ("signature", "hmac")
 _WORD = re.compile("[a-z_]{1,16}")
+# The server gives no more random bytes at once.
+_MOST_BYTES = 131072
 # What terms of any operation have, and what is asked for elsewhere.
 _KNOWN = ("value", "name", "context", "associated_data", "key_version", *_PROOFS, "plaintext", "ciphertext", "input")
 
@@ -98,8 +100,8 @@ def _size(index: int, term: Any) -> Asked:
     fields = term if isinstance(term, Mapping) else {"value": term}
     label = item_label(index, str(fields.get("name") or ""))
     text = "" if isinstance(fields.get("value"), bool) else str(fields.get("value", "")).strip()
-    if not (text.isascii() and text.isdigit() and int(text)):
-        return Asked(label, problem="it must be a number of bytes")
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 0 < int(text) <= _MOST_BYTES):
+        return Asked(label, problem=f"it must be a number of bytes, 1 to {_MOST_BYTES}")
     return Asked(label, int(text))
 
 

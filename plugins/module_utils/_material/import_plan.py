@@ -26,6 +26,7 @@ class Imported:
         missing: whether there is none, which suffices for a version that exists.
         secret: whether there is more than a public key.
         complete: whether to send the private key to a version that may have the public key alone.
+        origin: what the material comes from, in words.
     """
 
     version: int = 1
@@ -34,6 +35,7 @@ class Imported:
     missing: bool = False
     secret: bool = False
     complete: bool = False
+    origin: str = ""
 
 
 # What is known of the secret part of a version: no server shows whether it has the private key of a pair.
@@ -78,13 +80,13 @@ def plan_import(
     latest = actual["latest_version"]
     if imported.version <= latest:
         known = imported.public and published.get(imported.version)
-        if known and known != imported.public:
-            reasons.append(
-                f"version {imported.version} has another public key than the material; to add this one as a version, "
-                f"set import.version: {latest + 1}"
-            )
         if not actual.get("imported_key") and (latest == 1 or not known):
             reasons += _origin_problems(imported, latest)
+        elif known and known != imported.public:
+            # The server takes further versions of a key as long as the latest one is an imported one.
+            further = f"to add this one as a version, set import.version: {latest + 1}"
+            advice = further if actual.get("imported_key") else "import this one under another name"
+            reasons.append(f"version {imported.version} has another public key than the material; {advice}")
         if imported.complete and not actual.get("imported_key"):
             reasons.append("import.complete: the server has rotated the key since, and takes no private key any more")
         completes = bool(known) and imported.complete and imported.secret
@@ -112,7 +114,10 @@ def _origin_problems(imported: Imported, latest: int) -> list[str]:
 
 
 def _missing(imported: Imported) -> list[str]:
-    return [f"import.content is empty, and version {imported.version} does not exist"] if imported.missing else []
+    if not imported.missing:
+        return []
+    origin = f" ({imported.origin})" if imported.origin else ""
+    return [f"import.content{origin} is empty, and version {imported.version} does not exist"]
 
 
 def _new_problems(imported: Imported, asked: Mapping[str, Any]) -> list[str]:

@@ -76,6 +76,7 @@ def import_spec() -> dict[str, Any]:
         "options": {
             "src": {"type": "str"},
             "content": {"type": "str", "no_log": True},
+            "origin": {"type": "str"},
             "encoding": {"type": "str", "choices": ["base64", "hex", "pem", "raw"]},
             "passphrase": {"type": "str", "no_log": True},
             "ciphertext": {"type": "str", "no_log": True},

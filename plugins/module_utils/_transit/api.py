@@ -210,7 +210,7 @@ class Transit:
         self._client.post(self._key_path(name) + "/import_version", body, repeatable=False)
 
     def export_key(self, name: str, key_type: str, version: int, form: str = "") -> str:
-        """The secret material of one version, in plaintext.
+        """The secret material of one version, in plaintext. Empty if the version has the public key alone.
 
         Args:
             key_type: the server's word for what the material is for, such as ``signing-key``.
@@ -219,7 +219,7 @@ class Transit:
         path = f"{self.backend}/export/{key_type}/{checked_name(name)}/{version}"
         reply = self._client.get(path, {"format": form} if form else None)
         material = reply.mapping("keys").get(str(version))
-        if isinstance(material, str) and material:
+        if isinstance(material, str):
             return material
         raise UnexpectedAnswer(path, "keys")
 

@@ -22,8 +22,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.item_errors import (
     FAILS_ALL,
     HTTP_TOO_LARGE,
-    NO_SUCH_VERSION,
     NOT_GRANTED,
+    OF_ALL,
     meaning,
     missing_operation,
     too_large,
@@ -232,8 +232,9 @@ class BatchRequests:
             return [ItemResult(path, {"error": words}) for words in refused.item_errors]
         if len(bodies) == 1 and refused.says(FAILS_ALL):
             return [ItemResult(path, {"error": FAILS_ALL})]
-        if refused.says(NO_SUCH_VERSION):
-            return [ItemResult(path, {"error": NO_SUCH_VERSION})] * len(bodies)
+        of_all = next((words for words in OF_ALL if refused.says(words)), "")
+        if of_all:
+            return [ItemResult(path, {"error": of_all})] * len(bodies)
         if len(bodies) > 1 and _is_for_halves(refused):
             half = len(bodies) // 2
             return self._send_chunk(path, bodies[:half], facts) + self._send_chunk(path, bodies[half:], facts)

@@ -9,7 +9,7 @@ It is only in memory, between the server's answer and the file.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import ChangeImpossible, NotFound
@@ -70,6 +70,9 @@ def reconcile_export(client: Client, request: ExportRequest, run: RunContext) ->
         )
     version = _checked_version(request, actual)
     material = transit.export_key(request.name, request.purpose, version, request.form)
+    if not material:
+        reason = f"version {version} has the public key alone, which vault_transit_key_info shows"
+        raise ChangeImpossible(f"The key '{request.name}' cannot be exported", [reason])
     text = material if material.endswith("\n") else f"{material}\n"
     changed = text != request.stored
     about = {
@@ -110,14 +113,32 @@ def _checked_version(request: ExportRequest, actual: Mapping[str, Any]) -> int:
             "it forbids exports. Set exportable: true (vault_transit_key). That cannot be undone: from then on, "
             "whoever may export it has the key itself, for ever"
         )
+    if actual.get("soft_deleted"):
+        reasons.append("it is soft-deleted. Set soft_deleted: false (vault_transit_key)")
     if not oldest <= version <= latest:
         reasons.append(f"version cannot be {version}: versions {oldest} to {latest} can be exported")
-    purposes = _PURPOSES_OF.get(str(actual["type"]), PURPOSES)
-    if request.purpose not in purposes:
-        reasons.append(f"a key of type {actual['type']} has no {request.purpose}: it has {' and '.join(purposes)}")
+    reasons += _kind_problems(request, str(actual["type"]))
     if reasons:
         raise ChangeImpossible(f"The key '{request.name}' cannot be exported", reasons)
     return int(version)
+
+
+def _kind_problems(request: ExportRequest, key_type: str) -> list[str]:
+    """Why a key of this type has no such material, or not in this format."""
+    purposes = _PURPOSES_OF.get(key_type)
+    if purposes is None:
+        return []
+    if request.purpose not in purposes:
+        return [f"a key of type {key_type} has no {request.purpose}: it has {' and '.join(purposes)}"]
+    is_pair = "signing-key" in purposes and request.purpose != "hmac-key"
+    formats = ("raw",) if not is_pair else FORMATS if key_type == "ed25519" else ("der", "pem")
+    if not request.form or request.form in formats:
+        return []
+    return [f"format cannot be {request.form}: the {request.purpose} of this type is exported as {_either(formats)}"]
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 _SYMMETRIC = ("encryption-key", "hmac-key")

@@ -9,7 +9,7 @@ Material that was not wrapped before is wrapped here, in memory, right before it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
     InvalidOption,
@@ -24,6 +24,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._material.material 
     public_pem,
     wrapped,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import KEY_TYPES, unknown_type_hint
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 
 
@@ -63,6 +64,7 @@ def import_request(options: Mapping[str, Any]) -> ImportRequest | None:
         missing,
         secret=bool(material.secret or ciphertext),
         complete=bool(given.get("complete")),
+        origin=given.get("origin") or "",
     )
     return ImportRequest(facts, material, ciphertext, given.get("hash_function") or "SHA256")
 
@@ -74,13 +76,24 @@ def _material(given: Mapping[str, Any], key_type: str) -> Material:
             "mlkeys.transit.vault_transit_key."
         )
     if given.get("content"):
-        return material_from(given["content"], given.get("encoding") or "", given.get("passphrase") or "", key_type)
+        return _material_of(given, key_type)
     text = given.get("public_key") or ""
     # Without its frame it would be 32 bytes of anything, such as a private key.
     public = public_der(text) if "-----BEGIN" in text else b""
     if text and not public:
         raise InvalidOption("import.public_key is not a public key in PEM (-----BEGIN PUBLIC KEY-----).")
     return Material(public=public)
+
+
+def _material_of(given: Mapping[str, Any], key_type: str) -> Material:
+    """The material of the option ``content``. What it must be depends on the type, which may be misspelt."""
+    try:
+        return material_from(given["content"], given.get("encoding") or "", given.get("passphrase") or "", key_type)
+    except InvalidOption as error:
+        if key_type in KEY_TYPES:
+            raise
+        message = f"{error.message} The type '{key_type}' is not a known one.{unknown_type_hint(key_type)}"
+    raise InvalidOption(message)
 
 
 def send_material(transit: Transit, name: str, request: ImportRequest, body: Mapping[str, Any]) -> None:
@@ -90,12 +103,43 @@ def send_material(transit: Transit, name: str, request: ImportRequest, body: Map
         body: what else to say about a new key.
     """
     sent = wrapped_material(transit, request)
-    if request.facts.version > 1:
-        transit.import_version(name, sent)
-        return
-    # What is off is so by default, and a policy may not allow its parameter.
-    more = {**body, "allow_rotation": request.facts.allow_rotation}
-    transit.import_key(name, {**{option: value for option, value in more.items() if value}, **sent})
+    try:
+        if request.facts.version > 1:
+            transit.import_version(name, sent)
+            return
+        # What is off is so by default, and a policy may not allow its parameter.
+        more = {**body, "allow_rotation": request.facts.allow_rotation}
+        transit.import_key(name, {**{option: value for option, value in more.items() if value}, **sent})
+    except ServerError as error:
+        refusal = _refusal(error.reasons)
+        if not refusal:
+            raise
+        explained = ServerError(f"The material for key '{name}' was refused: {refusal}", error.status, error.reasons)
+        explained.not_applied = True
+        raise explained from None
+
+
+_WRAPPED_OTHERWISE = (
+    "import.ciphertext was not wrapped with the server's own wrapping key and hash_function. Correct hash_function, or "
+    "wrap the material anew."
+)
+_OTHER_TYPE = "it is not a key of this type. Correct type or the material."
+
+# The server's words for material that it cannot use, and what they mean.
+_REFUSALS = (
+    ("ciphertext is too short", _WRAPPED_OTHERWISE),
+    ("illegal base64 data", _WRAPPED_OTHERWISE),
+    ("decryption error", _WRAPPED_OTHERWISE),
+    ("kwp: ", _WRAPPED_OTHERWISE),
+    ("error importing key: invalid", _OTHER_TYPE),
+    ("error parsing asymmetric key", _OTHER_TYPE),
+    ("does not support public_key import", "a key of this type has no public key. Correct type, or give the key."),
+)
+
+
+def _refusal(reasons: Sequence[str]) -> str:
+    """Why the server cannot use the material, empty if it refused something else."""
+    return next((said for words, said in _REFUSALS if any(words in reason for reason in reasons)), "")
 
 
 def complete_material(transit: Transit, name: str, request: ImportRequest) -> bool:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from typing import Mapping
 
 NOT_GRANTED = "permission denied"
 
@@ -18,8 +19,9 @@ UNVERIFIABLE = ("too old", "too new", "invalid HMAC")
 # Of a signature by a key on a curve: what it is not valid for is not even of its form.
 NOT_A_SIGNATURE = "supplied signature is invalid"
 
-# Of the one version of a whole request.
+# Of the one version or the key of a whole request.
 NO_SUCH_VERSION = "key version does not exist"
+OF_ALL = (NO_SUCH_VERSION, "version is too old (disallowed by policy)", "refusing to use soft-deleted key")
 
 HTTP_TOO_LARGE = 413
 _HTTP_NOT_FOUND = 404
@@ -46,6 +48,7 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
         "version is too new",
         "its key version does not exist (yet): another key, or a key restored from an older backup",
     ),
+    ("missing ciphertext", "it is empty"),
     ("no prefix", "it is not a Transit ciphertext (vault:vN:...)"),
     ("could not decode base64", "the ciphertext is damaged or cut off"),
     ("invalid ciphertext length", "the ciphertext is damaged or cut off"),
@@ -68,8 +71,26 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ("input length does not match", "it is not a digest of hash_algorithm, which prehashed says that it is"),
     ("invalid base64 signature value", "it is not a Transit signature, or in another marshaling_algorithm"),
     ("refusing to use soft-deleted key", "the key is soft-deleted: restore it"),
+    ("requested salt length", "its salt_length is too long for the key and hash_algorithm"),
     (NOT_GRANTED, "the token's policies do not allow it for this name"),
 )
+
+_NEEDS_CONTEXT = "missing 'context' for key derivation"
+_TOO_OLD = "too old"
+
+# What some of them mean with operations that have nothing to do with a ciphertext.
+_MEANINGS_OF: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "datakey": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the data key decrypts"),),
+    "hmac": ((_TOO_OLD, "its key_version is below the key's min_decryption_version: 0 is the latest"),),
+    "sign": ((_NEEDS_CONTEXT, "the key is derived and needs a context, with which the signature is verified"),),
+    "verify": (
+        (_NEEDS_CONTEXT, "the key is derived and needs the context with which the value was signed"),
+        (_TOO_OLD, "its signature is of a version below the key's min_decryption_version: lower that, or sign anew"),
+    ),
+    "verify_hmac": (
+        (_TOO_OLD, "its hmac is of a version below the key's min_decryption_version: lower that, or compute it anew"),
+    ),
+}
 
 # It belongs to another key or another context, or it is damaged: the server cannot distinguish these.
 _FOREIGN = (
@@ -135,9 +156,13 @@ def too_long(path: str, words: str) -> str:
     )
 
 
-def meaning(words: str) -> str:
-    """The server's words for a failed item as advice that one can act on."""
-    for sign, advice in _MEANINGS:
+def meaning(words: str, operation: str = "") -> str:
+    """The server's words for a failed item as advice that one can act on.
+
+    Args:
+        operation: of the lookup, where that is known.
+    """
+    for sign, advice in (*_MEANINGS_OF.get(operation, ()), *_MEANINGS):
         if sign in words:
             return advice
     return " ".join(words.split())

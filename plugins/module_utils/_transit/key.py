@@ -223,6 +223,7 @@ def apply_key(transit: Transit, request: KeyRequest, plan: KeyPlan) -> tuple[Map
     if plan.imports and request.material is not None:
         material = request.material
         latest = steps.run("the material was imported", lambda: _import(transit, name, material, plan))
+        warnings += _also_imported(name, material.facts.version, latest)
     elif plan.create is not None:
         reply = steps.run("the key was created", lambda: _create_key(transit, name, plan.create or {}))
         warnings += reply.warnings
@@ -251,11 +252,20 @@ def _create_key(transit: Transit, name: str, body: Mapping[str, Any]) -> Any:
     try:
         return transit.create_key(name, body)
     except ServerError as error:
-        if not error.says("unknown key type"):
-            raise
-        hint = unknown_type_hint(str(body.get("type", "")))
-        message = f"The server does not know the key type '{body.get('type')}'.{hint}"
-        raise ServerError(message, error.status, error.reasons) from None
+        raise _explained(error, body) from None
+
+
+def _explained(error: ServerError, body: Mapping[str, Any]) -> ServerError:
+    """The refusal of a new key, as advice where its attributes are the reason."""
+    if error.says("unknown key type"):
+        kind = str(body.get("type", ""))
+        message = f"The server does not know the key type '{kind}'.{unknown_type_hint(kind)}"
+    elif error.says("failed to fetch external key"):
+        reference = body.get("external_key_ref")
+        message = f"The server has no external key '{reference}': configure it there, or correct external_key_ref."
+    else:
+        return error
+    return ServerError(message, error.status, error.reasons)
 
 
 def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan) -> Mapping[str, Any]:
@@ -267,7 +277,7 @@ def _import(transit: Transit, name: str, material: ImportRequest, plan: KeyPlan)
         except ServerError as error:
             # Such a key shows latest version 1 as well, and would be taken for this one.
             error.not_applied = error.not_applied or error.says(_TAKEN)
-            raise
+            raise _explained(error, plan.create or {}) from None
         return transit.read_key(name, exists=True) or {}
 
     def is_done(actual: Mapping[str, Any]) -> bool:
@@ -301,6 +311,14 @@ def _also_rotated(name: str, before: Mapping[str, Any], after: Mapping[str, Any]
     if found == expected:
         return ()
     return (f"Key '{name}' was rotated by somebody else at the same time: its latest version is {found}.",)
+
+
+def _also_imported(name: str, version: int, after: Mapping[str, Any]) -> tuple[str, ...]:
+    """The server adds material as the next version, whatever that is by then."""
+    if after["latest_version"] == version:
+        return ()
+    found = f"{version} to {after['latest_version']}"
+    return (f"Somebody else added a version to key '{name}' at the same time: the material is one of {found}.",)
 
 
 def send_once(

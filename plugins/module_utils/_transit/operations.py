@@ -223,7 +223,7 @@ class Operations:
         _check_type(path, words)
         if refused.status not in (400, 500) or isinstance(refused, (MountNotFound, NotFound, NotReady)):
             raise refused
-        return Answer(problem=meaning(words))
+        return Answer(problem=meaning(words, path[len(self._backend) + 1 :].partition("/")[0]))
 
 
 def _answer(operation: str, result: ItemResult, value: Callable[[ItemResult], Any]) -> Answer:
@@ -232,7 +232,7 @@ def _answer(operation: str, result: ItemResult, value: Callable[[ItemResult], An
     if operation == "verify" and NOT_A_SIGNATURE in result.error:
         return Answer(value=False)
     _check_type(result.path, result.error)
-    return Answer(problem=meaning(result.error))
+    return Answer(problem=meaning(result.error, operation))
 
 
 def _check_type(path: str, words: str) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from typing import Any, Mapping
 
 from ansible.errors import AnsibleError
@@ -22,6 +23,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import public_pem
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.run import import_spec
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive_all
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.importing import (
     ImportRequest,
@@ -36,6 +38,9 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._action.in_process 
 _MOST_BYTES = 65536
 
 _MATERIAL = ("src", "content", "encoding", "passphrase")
+
+# In which no encoding of a key has a dot.
+_FILE_NAME = re.compile(r"[\w/~@+-][\w./~@+-]{0,200}\.[A-Za-z0-9]{1,5}")
 
 _PUBLIC = "-----BEGIN PUBLIC KEY-----"
 
@@ -53,7 +58,7 @@ class ImportingAction(TransitAction):
             InvalidOption: a file cannot be read, or holds no material for such a key.
         """
         arguments = super()._arguments(variables)
-        backend = str(arguments.get("backend") or arguments.get("engine_mount_point") or "transit")
+        backend = _place(arguments, "transit")
         sent = not (self._runs_in_process() and can_run_in_process(self.MODULE))
         keys = arguments.get("keys")
         if isinstance(keys, list):
@@ -62,6 +67,14 @@ class ImportingAction(TransitAction):
             ]
             return {**arguments, "keys": placed}
         return self._key(arguments, backend, arguments, sent=sent)
+
+    def _run_module(
+        self, module: str, arguments: dict[str, Any], variables: dict[str, Any], *, logs_in: bool
+    ) -> dict[str, Any]:
+        """Run the module while no other task of this machine adds a version of these keys."""
+        # Each of two would find that the version is missing, and the server adds whatever it gets as the next one.
+        with exclusive_all([] if self._task.check_mode else further_versions(arguments)):
+            return super()._run_module(module, arguments, variables, logs_in=logs_in)
 
     def _key(self, key: Mapping[str, Any], backend: str, arguments: Mapping[str, Any], *, sent: bool) -> dict[str, Any]:
         """The options of one key."""
@@ -75,7 +88,7 @@ class ImportingAction(TransitAction):
         request = import_request({**key, **_checked(read)})
         if request is None:
             return dict(key)
-        place = str(key.get("backend") or key.get("engine_mount_point") or backend)
+        place = _place(key, backend)
         own = {name: value for name, value in read.items() if name not in _MATERIAL}
         size = {"key_size": len(request.material.secret)} if key.get("type") == "hmac" else {}
         return {**size, **key, "import": {**own, **self._wrapped(request, place, arguments)}}
@@ -100,7 +113,8 @@ class ImportingAction(TransitAction):
     def _content_of(self, src: str) -> bytes:
         """A file's content, decrypted if it is a file of Ansible Vault."""
         # Whoever confuses it with `content` gives the key itself, which no message may repeat.
-        problem = "must be the path of a file of the controller, and there is no such file that can be read"
+        named = f" {src}" if _FILE_NAME.fullmatch(src) else ""
+        problem = f"must be the path of a file of the controller, and there is no such file{named} that can be read"
         if len(src.splitlines()) > 1:
             raise InvalidOption(f"import.src {problem}.")
         try:
@@ -133,6 +147,23 @@ class ImportingAction(TransitAction):
 
     def _client(self, arguments: Mapping[str, Any]) -> Client:
         return run_sessions().client(settings_of(arguments), Display().warning)
+
+
+def further_versions(arguments: Mapping[str, Any]) -> list[str]:
+    """Names for the keys that may get a version. A second key of the same name is refused by the server."""
+    backend = _place(arguments, "transit")
+    keys = arguments.get("keys")
+    listed = [key for key in keys if isinstance(key, Mapping)] if isinstance(keys, list) else [arguments]
+    further = [key for key in listed if _version(key.get("import")) not in ("None", "1")]
+    return [f"import {_place(key, backend).strip('/')}/{key.get('name')}" for key in further]
+
+
+def _place(options: Mapping[str, Any], default: str) -> str:
+    return str(options.get("backend") or options.get("engine_mount_point") or default)
+
+
+def _version(given: Any) -> str:
+    return str(given.get("version")) if isinstance(given, Mapping) else "None"
 
 
 def _check_form(given: Any) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 from typing import Any, Iterator, Mapping
 
 from ansible.module_utils.common.validation import check_type_dict
@@ -36,6 +37,9 @@ _ELSEWHERE = {
     "values": ("secrets",),
     "vars": ("secrets",),
 }
+
+
+_WORD = re.compile("[a-z_]{1,24}")
 
 
 @functools.lru_cache(maxsize=None)
@@ -92,6 +96,8 @@ def _mappings(value: Any) -> Iterator[Mapping[Any, Any]]:
             yield one
         elif isinstance(one, str):
             try:
-                yield check_type_dict(one)
+                found = check_type_dict(one)
             except (TypeError, ValueError):
                 continue  # The module refuses it.
+            # Base64 ends with the sign between a name and a value, so what looks like a name may be a secret.
+            yield {name if _WORD.fullmatch(str(name)) else "***": value for name, value in found.items()}

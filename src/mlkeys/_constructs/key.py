@@ -38,8 +38,9 @@ class TransitSecretBackendKey(KeyResource):
         auto_rotate_period: rotate the key after this time: seconds, or a string such as `"90d"`; at least one hour.
             0 (default): never.
         deletion_allowed: allow deletion of the key. Default: False.
-        min_decryption_version: oldest version that may decrypt (the floor). Default: 1.
-        min_encryption_version: oldest version that may encrypt. 0 (default): any that may decrypt.
+        min_decryption_version: oldest version that may decrypt (the floor). Signatures of older ones can no longer be
+            verified. Default: 1.
+        min_encryption_version: oldest version that may encrypt or sign. 0 (default): any that may decrypt.
         external_key_ref: reference of an `external-key`, `CONFIG:KEY`. OpenBao only. Cannot be changed later.
         managed_key_name: name of the key behind a `managed_key`. Vault only. Cannot be changed later.
         managed_key_id: UUID of the key behind a `managed_key`. Vault only. Cannot be changed later.

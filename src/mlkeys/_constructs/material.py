@@ -31,6 +31,8 @@ class KeyMaterial:
         encoding: what the material is: `"pem"` (default for key pairs), `"base64"` (default for all others) or `"hex"`.
         passphrase: where the passphrase of an encrypted PEM comes from. Default: none.
         allow_rotation: whether the server may rotate the key. Default: False. Cannot be changed later.
+        complete: whether each deployment sends the private key to a version that has the public key alone. Use it once,
+            to learn that the server has it, before you destroy your copy. Default: False.
     """
 
     source: Secret
@@ -38,6 +40,7 @@ class KeyMaterial:
     encoding: Encoding | None = None
     passphrase: Secret | None = None
     allow_rotation: bool | None = None
+    complete: bool = False
 
     def texts(self) -> Iterable[tuple[str, str]]:
         """Return every string that the program gives, with the name of its field."""
@@ -70,6 +73,8 @@ def _option_problems(material: KeyMaterial, values: Mapping[str, Value]) -> Iter
     # A reference is a text without a value yet, and cannot be compared.
     if encoding is not None and (type(encoding) is not str or encoding not in _ENCODINGS):
         yield f"the encoding of the material must be one of {', '.join(_ENCODINGS)}, not {shown(material.encoding)}"
+    if not isinstance(material.complete, bool):
+        yield f"complete must be True or False, not {shown(material.complete)}"
     if "type" not in values:
         yield "material requires type, the type of the key"
     if values.get("convergent_encryption"):

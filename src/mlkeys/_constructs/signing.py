@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, TypedDict, Unpack
 
 from mlkeys._constructs.key_resource import KeyResource
@@ -16,15 +16,25 @@ from mlkeys._providers.literals import shown
 
 _SIGNS = re.compile(r"rsa-|ecdsa-|ed25519|ml-dsa|slh-dsa|hybrid|managed_key|external-key")
 
+# Bytes of each digest. The server has "none" as well, for texts that are hashed already, which nothing here is.
+_DIGESTS = {
+    "sha1": 20,
+    **{f"{family}-{bits}": bits // 8 for family in ("sha2", "sha3") for bits in (224, 256, 384, 512)},
+}
+_DIGEST = 32
+
 _CHOICES: Mapping[str, tuple[str, ...]] = {
-    "hash_algorithm": (
-        *("none", "sha1", "sha2-224", "sha2-256", "sha2-384", "sha2-512"),
-        *("sha3-224", "sha3-256", "sha3-384", "sha3-512"),
-    ),
+    "hash_algorithm": tuple(_DIGESTS),
     "signature_algorithm": ("pkcs1v15", "pss"),
     "marshaling_algorithm": ("asn1", "jws"),
-    "salt_length": (),
+    "salt_length": ("auto", "hash"),
 }
+
+_RSA = re.compile(r"rsa-(\d+)")
+_CURVES = re.compile(r"ecdsa-|ed25519")
+# The server ignores them with keys on curves.
+_OF_RSA = ("signature_algorithm", "salt_length")
+_NUMBER = re.compile(r"\d{1,4}")
 
 
 class SigningOptions(TypedDict, total=False):
@@ -62,18 +72,20 @@ class Signature(Element):
 
     def _validate(self) -> list[str]:
         problems = []
-        kind = str(self.key.values.get("type", self.key.ATTRIBUTES["type"].default))
-        if self.key.managed and not _SIGNS.match(kind):
-            problems.append(f"a key of type {kind} cannot sign: use ed25519, ecdsa-p256 or rsa-4096")
+        # Nothing is known of the type of a key that exists already.
+        kind = str(self.key.values.get("type", self.key.ATTRIBUTES["type"].default)) if self.key.managed else ""
+        if kind and not _SIGNS.match(kind):
+            return [f"a key of type {kind} cannot sign: use ed25519, ecdsa-p256 or rsa-4096"]
         if self.key.derived and self.context is None:
             problems.append(f"a derived key requires a context: {self.OPERATION}(…, context='…')")
+        if self.context is not None and not self.key.derived:
+            problems.append("the context has no effect, as the key is not derived: leave it out, or set derived=True")
         for name, value in self.options.items():
-            choices = _CHOICES.get(name)
-            if choices is None:
+            if name not in _CHOICES:
                 problems.append(f"{self.OPERATION}() has no {name}")
-            elif not isinstance(value, str) or (choices and str(value) not in choices):
-                problems.append(f"{name} must be {_one_of(choices)}, not {shown(value)}")
-        return problems
+            elif problem := _value_problem(name, value) or _type_problem(name, kind):
+                problems.append(problem)
+        return problems or list(_salt_problems(self.options, kind))
 
 
 class Signed(Signature):
@@ -123,8 +135,38 @@ def verified(
     return Verified(key, text, context, options, str(signature) if isinstance(signature, Signed) else signature)
 
 
-def _one_of(choices: tuple[str, ...]) -> str:
-    return f"one of {', '.join(choices)}" if choices else "a string"
+def _value_problem(name: str, value: object) -> str | None:
+    """Return why an option cannot have this value, None if it can."""
+    choices, is_salt = _CHOICES[name], name == "salt_length"
+    if isinstance(value, str) and (value in choices or (is_salt and _NUMBER.fullmatch(value))):
+        return None
+    if (name, value) == ("hash_algorithm", "none"):
+        return "hash_algorithm 'none' is for digests, and the server hashes this text itself: leave it out"
+    wanted = "'auto', 'hash' or a number of bytes as a string" if is_salt else f"one of {', '.join(choices)}"
+    return f"{name} must be {wanted}, not {shown(value)}"
+
+
+def _type_problem(name: str, kind: str) -> str | None:
+    """Return why an option has no effect on a key of this type, None if it has or the type is not known."""
+    if kind == "ed25519" and name == "hash_algorithm":
+        return f"{name} has no effect on a key of type ed25519, which hashes in its own way: leave it out"
+    if _CURVES.match(kind) and name in _OF_RSA:
+        return f"{name} has no effect on a key of type {kind}, only on those of RSA: leave it out"
+    return None
+
+
+def _salt_problems(options: Mapping[str, object], kind: str) -> Iterator[str]:
+    """Yield why the salt cannot be that long. Signatures of pkcs1v15 have none."""
+    salt = options.get("salt_length")
+    if salt is None:
+        return
+    if options.get("signature_algorithm") == "pkcs1v15":
+        yield "salt_length has no effect with signature_algorithm 'pkcs1v15': leave one of them out"
+    found = _RSA.fullmatch(kind)
+    if found and _NUMBER.fullmatch(str(salt)):
+        most = int(found[1]) // 8 - _DIGESTS.get(str(options.get("hash_algorithm")), _DIGEST) - 2
+        if int(str(salt)) > most:
+            yield f"salt_length must be at most {most} with a key of type {kind} and this hash_algorithm, not {salt}"
 
 
 def _free_id(key: KeyResource, base: str) -> str:

@@ -47,6 +47,7 @@ def problems(s: Stack) -> str:
             {},
             "the passphrase is a str. Use Secret.env('NAME')",
         ),
+        (vault.KeyMaterial(Secret.env("KEY"), complete=cast("Any", "no")), {}, "complete must be True or False"),
         (vault.KeyMaterial(Secret.env("KEY"), version=0), {}, "the version of the material must be a number from 1"),
         (vault.KeyMaterial(Secret.env("KEY"), encoding=cast("Any", "raw")), {}, "must be one of base64, hex, pem"),
         (vault.KeyMaterial(Secret.env("KEY")), {"type": None}, "material requires type, the type of the key"),
@@ -89,6 +90,13 @@ def test_no_file_holds_the_material_but_its_place(monkeypatch: pytest.MonkeyPatc
     assert "lookup('ansible.builtin.env', 'OWN_KEY', default='')" in site
     assert "kv_path='keys/own'" in site
     assert "version: 2" in site
+    assert "Secret.env('OWN_KEY')" in site
+    assert "complete" not in site
+    s = stack(targets=("ansible",))
+    imported(s, vault.KeyMaterial(Secret.file("{{ own }}.pem"), complete=True))
+    site = files(s)["ansible/s/site.yml"]
+    assert "complete: true" in site
+    assert """origin: !unsafe "Secret.file('{{ own }}.pem')\"""" in site
 
 
 def test_an_hmac_key_has_the_size_of_its_material() -> None:
@@ -148,6 +156,38 @@ def test_terraform_keeps_no_data_key(mode: str) -> None:
             lambda s: key_in(s, type="rsa-2048").sign("x", **cast("Any", {"hash": "sha2-256"})),
             "sign() has no hash",
         ),
+        (
+            lambda s: key_in(s, type="rsa-2048").sign("x", hash_algorithm="none"),
+            "hash_algorithm 'none' is for digests, and the server hashes this text itself",
+        ),
+        (
+            lambda s: key_in(s, type="rsa-2048").verify("x", "vault:v1:A", salt_length="long"),
+            "salt_length must be 'auto', 'hash' or a number of bytes as a string, not 'long'",
+        ),
+        (
+            lambda s: key_in(s, type="rsa-2048").sign("x", salt_length="20", signature_algorithm="pkcs1v15"),
+            "salt_length has no effect with signature_algorithm 'pkcs1v15'",
+        ),
+        (
+            lambda s: key_in(s, type="rsa-2048").sign("x", salt_length="223"),
+            "salt_length must be at most 222 with a key of type rsa-2048 and this hash_algorithm, not 223",
+        ),
+        (
+            lambda s: key_in(s, type="rsa-2048").sign("x", salt_length="191", hash_algorithm="sha2-512"),
+            "salt_length must be at most 190",
+        ),
+        (
+            lambda s: key_in(s, type="ecdsa-p256").sign("x", signature_algorithm="pss"),
+            "signature_algorithm has no effect on a key of type ecdsa-p256, only on those of RSA",
+        ),
+        (
+            lambda s: key_in(s, type="ed25519").sign("x", hash_algorithm="sha2-512"),
+            "hash_algorithm has no effect on a key of type ed25519",
+        ),
+        (
+            lambda s: key_in(s, type="ed25519").sign("x", context="c"),
+            "the context has no effect, as the key is not derived: leave it out, or set derived=True",
+        ),
         (lambda s: key_in(s, type="ed25519").sign(cast("Any", b"x")), "text must be a string"),
         (lambda s: key_in(s).datakey("archive", bits=cast("Any", 100)), "a data key has 128, 256 or 512 bits"),
         (lambda s: key_in(s).datakey("not a name"), "is not a variable name"),
@@ -157,6 +197,18 @@ def test_what_cannot_be_signed_is_refused(used: Callable[[Stack], object], probl
     s = stack(targets=("ansible",))
     used(s)
     assert problem in problems(s)
+
+
+def test_options_that_work_are_accepted() -> None:
+    s = stack()
+    pair = key_in(s, type="rsa-2048")
+    pair.sign("x", salt_length="222")
+    pair.sign("x", salt_length="hash", signature_algorithm="pss", hash_algorithm="sha3-384")
+    key_in(s, "curve", type="ecdsa-p256").sign("x", hash_algorithm="sha2-384", marshaling_algorithm="jws")
+    key_in(s, "bound", type="ed25519", derived=True).sign("x", context="c")
+    existing = vault.TransitSecretBackendKey.from_existing(s, "there", name="there")
+    existing.sign("x", salt_length="400")
+    assert files(s)
 
 
 def test_a_signature_is_a_text_that_only_a_deployment_knows() -> None:

@@ -113,6 +113,7 @@ def imports(recorded: Recorded) -> list[dict[str, Any]]:
         {"name": "other", **own, "type": "hmac", "import": file},
         {**aes, "import": {**plain, "encodnig": "hex"}},
         {**aes, "import": {**plain, "encoding": "hex"}},
+        {**aes, "import": plain["content"]},
     ]
     single = "mlkeys.transit.vault_transit_key"
     many = {"mlkeys.transit.vault_transit_keys": {"backend": recorded.engine, "keys": keys}}
@@ -141,11 +142,17 @@ def test_an_import_is_silent(recorded: Recorded, sent: bool) -> None:
     if not sent:
         # With all of its tasks in this process it takes a tenth of the time.
         tasks.insert(0, through_the_role(tasks))
+    else:
+        # No host gets material from a controller that cannot wrap it.
+        own = {"name": "other", "type": "ed25519", "backend": recorded.engine, "url": "http://127.0.0.1:1"}
+        unwrapped = {**own, "import": {"src": str(recorded.files / "own.pem")}}
+        tasks.append({"mlkeys.transit.vault_transit_key": unwrapped, "ignore_errors": True})
     shown = recorded.play(tasks, sent=sent)
 
-    assert shown.count("...ignoring") == 6
-    # The misspelt option and what cannot be read are refused before there is a module to send.
-    assert ("Using module file" in shown) is sent
+    assert shown.count("...ignoring") == 7 + sent
+    assert ("cannot wrap the material, which is not sent" in shown) is sent
+    # The misspelt option and what cannot be read or wrapped are refused before there is a module to send.
+    assert shown.count("Using module file") == (5 if sent else 0)
     listed = recorded.bao.done("LIST", f"{recorded.engine}/keys")["data"]["keys"]
     # The first one has the server's wrapping key.
     assert listed == ["import/", "own", "plain", "sealed"]
@@ -180,14 +187,3 @@ def test_an_export_is_in_its_file_alone(recorded: Recorded, sent: bool) -> None:
     assert "changed=2 " in shown
     assert shown.count("...ignoring") == 1
     assert (recorded.files / "out.key").read_text(encoding="ascii") == keys["1"] + "\n"
-
-
-def test_a_host_gets_material_from_nobody_if_the_controller_cannot_wrap_it(recorded: Recorded) -> None:
-    key = {"name": "own", "type": "ed25519", "import": {"src": str(recorded.files / "own.pem")}}
-    options = {**key, "backend": recorded.engine, "url": "http://127.0.0.1:1"}
-    task = {"mlkeys.transit.vault_transit_key": options, "ignore_errors": True}
-
-    shown = recorded.play([task], sent=True)
-
-    assert "cannot wrap the material, which is not sent" in shown
-    assert "Using module file" not in shown

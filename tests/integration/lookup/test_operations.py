@@ -264,7 +264,9 @@ def test_options_of_rsa_signatures(bao: Bao, engine: str, lookup: Lookup) -> Non
     term = {"value": VALUE, "signature": lookup(VALUE, operation="sign", **bare)[0]}
     assert lookup(term, operation="verify", **bare) == [True]
     assert "it is not a digest of hash_algorithm" in refusal(lookup, VALUE, prehashed=True, **sign)
-    assert "salt length neither 'auto', 'hash', nor an int" in refusal(lookup, VALUE, salt_length="x", **sign)
+    assert "its salt_length is too long for the key and hash_algorithm" in refusal(
+        lookup, VALUE, salt_length="400", **sign
+    )
 
 
 def test_options_of_signatures_on_curves(bao: Bao, engine: str, lookup: Lookup) -> None:
@@ -285,7 +287,10 @@ def test_a_derived_key_signs_with_a_context_of_each_term(bao: Bao, engine: str, 
     assert one != two
     terms = [{"value": VALUE, "context": "a", "signature": one}, {"value": VALUE, "context": "a", "signature": two}]
     assert lookup(terms, key="derived", operation="verify") == [True, False]
-    assert "the key is derived and needs the context" in refusal(lookup, VALUE, key="derived", operation="sign")
+    said = refusal(lookup, VALUE, key="derived", operation="sign")
+    assert said.endswith("the key is derived and needs a context, with which the signature is verified.")
+    said = refusal(lookup, {"value": VALUE, "signature": one}, key="derived", operation="verify")
+    assert said.endswith("the key is derived and needs the context with which the value was signed.")
 
 
 def test_versions_of_signatures(bao: Bao, engine: str, lookup: Lookup) -> None:
@@ -298,6 +303,27 @@ def test_versions_of_signatures(bao: Bao, engine: str, lookup: Lookup) -> None:
     assert lookup(proofs, key="versions", operation="verify") == [True, True, True]
     said = refusal(lookup, VALUE, key="versions", operation="sign", key_version=7)
     assert said.endswith("item 1: its key_version is not one that the key may use now: 0 is the latest.")
+    [fingerprint] = lookup({"value": VALUE, "key_version": 1}, key="versions", operation="hmac")
+    bao.done("POST", f"{engine}/keys/versions/config", {"min_decryption_version": 2, "min_encryption_version": 2})
+    said = refusal(lookup, proofs[1], key="versions", operation="verify")
+    assert said.endswith("is of a version below the key's min_decryption_version: lower that, or sign anew.")
+    said = refusal(lookup, {"value": VALUE, "hmac": fingerprint}, key="versions", operation="verify_hmac")
+    assert "its hmac is of a version below the key's min_decryption_version" in said
+    terms = [VALUE, {"value": VALUE, "key_version": 1}]
+    newest, old = lookup(terms, key="versions", operation="hmac", term_errors="ignore")
+    assert (newest[:9], old) == ("vault:v2:", None)
+    said = refusal(lookup, terms, key="versions", operation="hmac")
+    assert said.endswith("item 2: its key_version is below the key's min_decryption_version: 0 is the latest.")
+
+
+def test_a_soft_deleted_key_is_named(bao: Bao, engine: str, lookup: Lookup) -> None:
+    bao.done("POST", f"{engine}/keys/gone", {"type": "rsa-2048"})
+    bao.done("DELETE", f"{engine}/keys/gone/soft-delete")
+    proof = {"value": VALUE, "signature": "vault:v1:QUJD"}
+    for operation in ("encrypt", "decrypt", "rewrap", "datakey", "sign", "hmac", "verify"):
+        term = {"verify": proof, "datakey": ""}.get(operation, VALUE)
+        said = refusal(lookup, term, key="gone", operation=operation)
+        assert said.endswith("item 1: the key is soft-deleted: restore it."), operation
 
 
 def test_many_signatures_take_few_requests(bao: Bao, engine: str, lookup: Lookup) -> None:
@@ -336,9 +362,10 @@ def test_random_bytes(engine: str, lookup: Lookup) -> None:
     one, two = lookup(8, {"value": "16", "name": "salt"}, operation="random", format="hex", source="platform")
     assert (len(one), len(two)) == (16, 32)
     assert len(base64.b64decode(lookup(operation="random", bytes=5)[0])) == 5
-    assert refusal(lookup, "many", operation="random") == "item 1: it must be a number of bytes."
-    said = refusal(lookup, 200000, operation="random")
-    assert said == f"random failed for 1 of 1 item at {engine}/random: item 1: 'bytes' should be less than 131072."
+    assert len(base64.b64decode(lookup(131072, operation="random")[0])) == 131072
+    for wrong in ("many", 131073, 0, "0" * 9):
+        said = refusal(lookup, wrong, operation="random")
+        assert said == "item 1: it must be a number of bytes, 1 to 131072."
 
 
 # Single terms that fail
@@ -451,6 +478,8 @@ def test_a_value_that_is_too_large_is_named_with_its_size(engine: str, lookup: L
             "hash_algorithm can only be used with the ",
         ),
         ({"operation": "hash", "hash_algorithm": "sha1"}, "hash_algorithm sha1 can only be used with "),
+        ({"operation": "sign", "hash_algorithm": "none"}, "hash_algorithm none needs prehashed: true and signature_a"),
+        ({"operation": "sign", "salt_length": "x"}, "salt_length must be auto, hash or a number of bytes."),
         ({"operation": "sign", "bits": 128}, "bits can only be used with operation datakey."),
         ({"operation": "hash", "bytes": 5}, "bytes can only be used with operation random."),
         (

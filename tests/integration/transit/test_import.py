@@ -9,15 +9,20 @@ import hashlib
 import hmac
 import itertools
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._material.material import wrapped
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.policy import grant_rules, hcl
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
+from tests.integration.support.relay import Passed, relay
 from tests.integration.support.runs import Ledger, converge, outcome, refused, run, unchanged
 from tests.support import key_material
 from tests.support.key_material import PAIRS, SIZES, TYPES, check_signature, content, der, pair, pem, public_pem
@@ -211,6 +216,7 @@ def test_a_version_that_cannot_be_completed_has_a_reason(bao: Bao, engine: str, 
         ("rsa-2048", {"material": {"content": pem("ed25519")}}, "is a key of type ed25519, and type is rsa-2048"),
         ("ecdsa-p256", {"material": {"content": pem("ecdsa-p384")}}, "is a key of type ecdsa-p384"),
         ("ed25519", {"material": {"content": content("aes256-gcm96")}}, "is not a PEM"),
+        ("aes256-gcm96", {"type": "aes256-gcm"}, "is not a known one. Did you mean 'aes256-gcm96'?"),
         ("aes256-gcm96", {"material": {"content": pem("ed25519"), "encoding": "pem"}}, "is not a PEM. Give its bytes"),
         ("aes256-gcm96", {"material": {"content": "not base64 at all"}}, "is not base64"),
         ("aes256-gcm96", {"material": {"content": "0g" * 32, "encoding": "hex"}}, "is not hex"),
@@ -335,8 +341,9 @@ def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, nam
             (
                 "none",
                 {},
-                "src must be the path of a file of the controller, and there is no such file",
+                "src must be the path of a file of the controller, and there is no such file that can be read",
             ),
+            ("none.pem", {}, "none.pem that can be read"),
             ("own.key", {}, "is not text. For a file of bytes, set encoding: raw"),
             ("large", {"encoding": "raw"}, "is not a file, or too large to be a key"),
         ):
@@ -347,6 +354,27 @@ def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, nam
     assert "was not read there" in alone.msg
 
 
+@both_ways
+def test_material_that_the_server_cannot_use_is_refused_once(bao: Bao, engine: str, name: str) -> None:
+    sent = wrapped(der("ed25519"), bao.done("GET", f"{engine}/wrapping_key")["data"]["public_key"], "SHA256")
+    for given, key_type, reason in (
+        ({"ciphertext": "AAAA"}, "ed25519", "import.ciphertext was not wrapped with the server's own wrapping key"),
+        ({"ciphertext": sent[:-8]}, "ed25519", "import.ciphertext was not wrapped with the server's own wrapping"),
+        ({"ciphertext": sent, "hash_function": "SHA512"}, "ed25519", "Correct hash_function"),
+        ({"ciphertext": sent}, "ecdsa-p256", "it is not a key of this type. Correct type or the material."),
+        ({"ciphertext": sent}, "aes256-gcm96", "it is not a key of this type. Correct type or the material."),
+        ({"public_key": public_pem("ed25519")}, "ecdsa-p256", "it is not a key of this type."),
+        ({"public_key": public_pem("ed25519")}, "aes256-gcm96", "a key of this type has no public key."),
+    ):
+        ledger = Ledger(bao)
+        options: dict[str, Any] = {"name": name, "backend": engine, "type": key_type, "import": given}
+        result = run(bao, MODULE, **options, retries=1)
+        assert result.failed
+        assert result.msg.startswith(f"The material for key '{name}' was refused: ")
+        assert reason in result.msg
+        assert len([path for _operation, path in ledger.requests if path.endswith("/import")]) == 1
+
+
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
@@ -354,12 +382,22 @@ def test_material_comes_from_a_file_of_the_controller(bao: Bao, engine: str, nam
         ({"src": content("aes256-gcm96")}, "import.src must be the path of a file of the controller"),
         (pem("ed25519"), "import must be a dictionary"),
         (f"content={content('aes256-gcm96')}", "import must be a dictionary"),
+        (content("aes256-gcm96"), "does not have the option 'import.***'"),
         ({"public_key": content("aes256-gcm96")}, "import.public_key is not a public key in PEM"),
         ({"public_key": pem("ed25519")}, "import.public_key is not a public key in PEM"),
         ({"content": 12345678901234567890123456789012}, "import.content must be text, not a number"),
     ],
     # The keys are new in each process.
-    ids=["pem as src", "bytes as src", "pem", "assignment", "bytes as public key", "private as public key", "number"],
+    ids=[
+        "pem as src",
+        "bytes as src",
+        "pem",
+        "assignment",
+        "bytes",
+        "bytes as public key",
+        "private as public key",
+        "number",
+    ],
 )
 def test_material_at_the_wrong_place_is_not_repeated(bao: Bao, engine: str, name: str, given: Any, reason: str) -> None:
     with by_action():
@@ -367,13 +405,65 @@ def test_material_at_the_wrong_place_is_not_repeated(bao: Bao, engine: str, name
     assert result.failed
     assert reason in result.msg
     shown = json.dumps(dict(result))
-    for line in (pem("ed25519").splitlines()[1], content("aes256-gcm96"), "1234567890"):
+    for line in (pem("ed25519").splitlines()[1], content("aes256-gcm96").strip("="), "1234567890"):
         assert line not in shown
 
 
 def test_a_public_key_without_its_frame_is_none(bao: Bao, engine: str, name: str) -> None:
     bare = {"name": name, "backend": engine, "type": "ed25519", "import": {"public_key": content("aes256-gcm96")}}
     assert "import.public_key is not a public key in PEM" in refused(bao, MODULE, **bare)
+
+
+def add_version(bao: Bao, engine: str, name: str) -> None:
+    """Add the second material to a key, as somebody else would."""
+    pem = bao.done("GET", f"{engine}/wrapping_key")["data"]["public_key"]
+    sent = wrapped(key_material.raw("aes256-gcm96", 2), pem, "SHA256")
+    bao.done("POST", f"{engine}/keys/{name}/import_version", {"ciphertext": sent})
+
+
+def test_tasks_take_turns_at_adding_a_version(bao: Bao, engine: str, name: str) -> None:
+    """Nothing shows what an AES key is, so each host of a play would add its own version to what the others added."""
+    with by_action():
+        # The first one takes its time to load.
+        run(bao, MODULE, **wanted(engine, name, "aes256-gcm96"))
+    begun = threading.Event()
+
+    def another_task() -> None:
+        with exclusive(f"import {engine}/{name}"):
+            begun.set()
+            # As long as a task needs that does not wait.
+            time.sleep(0.3)
+            add_version(bao, engine, name)
+
+    other = threading.Thread(target=another_task)
+    other.start()
+    assert begun.wait(10)
+    second = {"content": content("aes256-gcm96", 2), "version": 2}
+    with by_action():
+        result = run(bao, MODULE, **wanted(engine, name, "aes256-gcm96", material=second))
+    other.join()
+
+    assert not result.failed, result.msg
+    assert (result.changed, result["imported"]["done"]) == (False, False)
+    assert bao.done("GET", f"{engine}/keys/{name}")["data"]["latest_version"] == 2
+
+
+def test_a_version_that_somebody_else_adds_at_once_is_named(bao: Bao, engine: str, name: str) -> None:
+    """Another controller has locks of its own."""
+    run(bao, MODULE, **wanted(engine, name, "aes256-gcm96"))
+    second = {"content": content("aes256-gcm96", 2), "version": 2}
+
+    def overtaken(request: Passed) -> bool:
+        if request.path.endswith("import_version"):
+            add_version(bao, engine, name)
+        return False
+
+    with relay(bao.addr) as between:
+        between.cuts = overtaken
+        result = run(bao, MODULE, **wanted(engine, name, "aes256-gcm96", material=second), url=between.url)
+
+    said = f"Somebody else added a version to key '{name}' at the same time: the material is one of 2 to 3."
+    assert result.warnings == [said]
 
 
 def _from_file(engine: str, name: str, key_type: str, path: Path, **more: str) -> dict[str, Any]:

@@ -306,6 +306,15 @@ def test_a_type_of_the_other_product_is_passed_on_without_a_warning(bao: Bao, mo
     result = run(bao, MODULE, name="ml", backend=mount, type="ml-dsa", parameter_set="44")
     assert result.failed
     assert result.msg.startswith("The server does not know the key type 'ml-dsa'.")
+    material: dict[str, Any] = {"import": {"content": "A" * 43 + "="}}
+    result = run(bao, MODULE, name="ml", backend=mount, type="aes256-cmac", **material)
+    assert result.msg.startswith("The server does not know the key type 'aes256-cmac'.")
+
+
+def test_an_external_key_that_the_server_does_not_have_is_named(bao: Bao, mount: str) -> None:
+    result = run(bao, MODULE, name="ml", backend=mount, type="external-key", external_key_ref="kms:ml")
+    assert result.failed
+    assert result.msg == ("The server has no external key 'kms:ml': configure it there, or correct external_key_ref.")
 
 
 @pytest.mark.parametrize(
@@ -313,7 +322,6 @@ def test_a_type_of_the_other_product_is_passed_on_without_a_warning(bao: Bao, mo
     [
         ({"type": "hmac", "key_size": 8}, "invalid key_size 8"),
         ({"key_size": 64}, "key_size is not valid for algorithm aes256-gcm96"),
-        ({"type": "external-key", "external_key_ref": "kms:ml"}, "failed to fetch external key"),
     ],
 )
 def test_a_refusal_of_the_server_is_reported_in_its_words(

@@ -35,6 +35,10 @@ def engine(bao: Bao) -> Iterator[str]:
             size = {"key_size": 32} if key_type == "hmac" else {}
             bao.done("POST", f"{path}/keys/{key_type}", {"type": key_type, "exportable": True, **size})
         bao.done("POST", f"{path}/keys/kept", {})
+        pem = bao.done("GET", f"{path}/export/public-key/ed25519?format=pem")["data"]["keys"]["1"]
+        bao.done("POST", f"{path}/keys/verifies/import", {"type": "ed25519", "public_key": pem, "exportable": True})
+        bao.done("POST", f"{path}/keys/gone", {"exportable": True})
+        bao.done("DELETE", f"{path}/keys/gone/soft-delete")
         yield path
 
 
@@ -131,6 +135,17 @@ def test_what_cannot_be_exported_is_refused(bao: Bao, engine: str, mount: str, t
         (export(engine, path, "ed25519", "signing-key", version=2), "version cannot be 2: versions 1 to 1 can be"),
         (export(engine, path, "ed25519", "signing-key", version=-1), "version cannot be -1"),
         (export(engine, path, "ed25519", "signing-key", i_understand="yes"), f"must be one of: {UNDERSTOOD}"),
+        (export(engine, path, "ecdsa-p256", "signing-key", format="raw"), "of this type is exported as der or pem"),
+        (export(engine, path, "rsa-2048", "hmac-key", format="pem"), "the hmac-key of this type is exported as raw"),
+        (export(engine, path, "aes256-gcm96", "encryption-key", format="der"), "format cannot be der: the encryption-"),
+        (
+            export(engine, path, "verifies", "signing-key"),
+            "version 1 has the public key alone, which vault_transit_key",
+        ),
+        (
+            export(engine, path, "gone", "encryption-key"),
+            "it is soft-deleted. Set soft_deleted: false (vault_transit_k",
+        ),
         (export(engine, path, "a/b", "signing-key"), "is not a key name"),
         (export(engine, tmp_path / "no" / "key", "ed25519", "signing-key"), "does not exist. Create it first"),
     ):

@@ -85,6 +85,8 @@ def test_material_is_imported_where_its_version_is_missing(
         (Imported(public=B), key(), {1: A}, "version 1 has another public key than the material"),
         (Imported(public=A), key(2), {1: B, 2: A}, "set import.version: 3"),
         (Imported(), key(imported=False), {}, "the server made its material, so it was not imported"),
+        (Imported(public=B), key(imported=False), {1: A}, "the server made its material, so it was not imported"),
+        (Imported(public=B), key(2, imported=False), {1: A}, "than the material; import this one under another name"),
         (
             Imported(public=A, secret=True, complete=True),
             key(2, imported=False),
@@ -97,6 +99,7 @@ def test_material_is_imported_where_its_version_is_missing(
         (Imported(version=2), key(imported=False), {}, "the server made its latest version"),
         (Imported(missing=True), None, {}, "import.content is empty, and version 1 does not exist"),
         (Imported(version=2, missing=True), key(), {1: A}, "import.content is empty, and version 2 does not"),
+        (Imported(missing=True, origin="a.pem"), None, {}, "import.content (a.pem) is empty, and version 1 does not"),
         (Imported(version=4), key(2), {}, "import.version cannot be 4: the latest version is 2"),
         (Imported(version=2, public=A), key(), {1: A}, "version 1 already has this material"),
         (Imported(allow_rotation=True), key(), {}, "import.allow_rotation is false and cannot become true"),

@@ -130,10 +130,12 @@ def _imported(material: KeyMaterial, values: Values) -> Task:
     """Return the option with the material of a key, of which the project holds only the place."""
     given = {
         "content": values.material(material.source),
+        "origin": repr(material.source),
         "encoding": material.encoding,
         "passphrase": None if material.passphrase is None else values.material(material.passphrase),
         "version": material.version if material.version != 1 else None,
         "allow_rotation": material.allow_rotation,
+        "complete": True if material.complete else None,
     }
     return {name: value for name, value in given.items() if value is not None}
 
