@@ -259,10 +259,11 @@ def fitted(request: VarsRequest, file: VarsFile) -> tuple[VarsRequest, VarsFile]
 
 
 def _without_hollow(request: VarsRequest, file: VarsFile) -> VarsRequest:
-    """The request without values for empty mappings that would replace stored secrets, such as ``default({})``."""
+    """The request without empty mappings and lists that would replace stored secrets, such as ``default({})``."""
     held = frozenset(name for name in request.hollow if any(covers(name, one) and one != name for one in file.entries))
     secrets = {name: value for name, value in request.secrets.items() if name not in held}
-    return replace(request, secrets=secrets, ungiven=request.ungiven | held)
+    lists = {name: length for name, length in request.lists.items() if name not in held}
+    return replace(request, secrets=secrets, ungiven=request.ungiven | held, lists=lists)
 
 
 def _leaves_of(names: frozenset[str], file: VarsFile) -> frozenset[str]:

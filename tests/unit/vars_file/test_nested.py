@@ -360,12 +360,17 @@ OPTIONS: dict[str, Any] = {
         ({"providers": {"hf": {}}}, [], {"providers.hf.token"}, set()),
         ({"providers": {"hf": {}}}, ["providers"], set(), {"providers.hf.token"}),
         ({"providers": {"gcp": {}}}, [], set(), set()),
+        ({"models": []}, [], {"models.0", "models.1"}, set()),
+        ({"models": []}, ["models"], set(), {"models.0", "models.1"}),
+        ({"models": ["x"]}, [], set(), {"models.1"}),
+        ({"providers": []}, [], {"providers.openai", "providers.hf.token"}, set()),
     ],
 )
-def test_an_empty_mapping_removes_nothing_unless_it_is_meant_to(
+def test_an_empty_mapping_or_list_removes_nothing_unless_it_is_meant_to(
     secrets: dict[str, Any], store_empty: list[str], ungiven: set[str], gone: set[str]
 ) -> None:
-    stored = parse(changed(parse("", PATHS[0]), {"providers": {"openai": "x", "hf": {"token": "y"}}}), PATHS[0])
+    data = {"providers": {"openai": "x", "hf": {"token": "y"}}, "models": ["a", "b"]}
+    stored = parse(changed(parse("", PATHS[0]), data), PATHS[0])
     request, _file = fitted(vars_request({**OPTIONS, "secrets": secrets, "store_empty": store_empty}, ""), stored)
     assert request.ungiven == ungiven
     assert set(request.gone) == gone
