@@ -82,8 +82,8 @@ options:
     default: {}
   store_empty:
     description:
-      - Names of secrets whose empty text, V(null), or empty dictionary or list is a value to store. Of nested data, also
-        what is around secrets, such as C(providers).
+      - Names of secrets whose empty text, V(null), or empty dictionary or list is a value to store. Of nested data,
+        also what is around secrets, such as C(providers).
       - The names must be among O(secrets). The file must be of format 2, which a new file then is.
     type: list
     elements: str

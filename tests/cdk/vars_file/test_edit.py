@@ -308,7 +308,7 @@ def test_an_invalid_text_is_refused_with_its_lines(edit: Edit, text: str, reason
     assert not FILE.exists()
 
 
-def test_a_ciphertext_is_encrypted_on_request_and_a_stored_one_is_no_obstacle(edit: Edit, bao: Bao) -> None:
+def test_a_ciphertext_is_encrypted_on_request_and_a_stored_one_stays(edit: Edit, bao: Bao) -> None:
     edit("text = 'a: vault:v1:QUJDREVG\\n'", arguments=("--allow-ciphertext",))
     edit("text += 'b: two'")
     assert decrypted(bao, FILE) == {"a": "vault:v1:QUJDREVG", "b": "two"}
