@@ -166,14 +166,15 @@ class Sessions:
     def _answered(
         self, settings: Settings, ask: Ask, questions: Sequence[Hashable], connect: Callable[[], Client]
     ) -> list[Any]:
-        missing = [one for one in dict.fromkeys(questions) if (settings, ask, one) not in self._answers]
         new: dict[Hashable, Any] = {}
-        if missing:
+        if any((settings, ask, one) not in self._answers for one in questions):
+            # All of them, since the server may refuse one alone in other words.
+            asked = list(dict.fromkeys(questions))
             owner = (self._address, self._key) if self._is_worker() else None
-            answers = _sent(owner, _Questions(settings, ask, missing))
+            answers = _sent(owner, _Questions(settings, ask, asked))
             if isinstance(answers, str):
                 raise ServerError(answers)
-            new = dict(zip(missing, ask(connect(), missing) if answers is None else answers))
+            new = dict(zip(asked, ask(connect(), asked) if answers is None else answers))
             self._answers.update({(settings, ask, one): got for one, got in new.items() if isinstance(got, bytes)})
         return [new[one] if one in new else self._answers[settings, ask, one] for one in questions]
 

@@ -15,6 +15,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
+    TypeUnknown,
     VarsFile,
     assembled,
     plain_names_problem,
@@ -80,11 +81,13 @@ def value_of(path: str, entry: Entry, result: bytes | str) -> Any:
 
     Raises:
         ServerError: the entry did not decrypt.
-        InvalidOption: it is not what its file says, text or JSON.
+        InvalidOption: it is not what its file says, text or JSON, or the file does not say it.
     """
     if isinstance(result, str):
         raise ServerError(f"{path}: {entry.name}: {result}.")
     try:
         return decoded(entry.opened(result))
+    except TypeUnknown as error:
+        raise InvalidOption(f"{path}: {entry.name}: {error.why}.") from None
     except ValueError:
         raise InvalidOption(f"{path}: {entry.name} is not {'JSON' if entry.is_json else 'text'}.") from None
