@@ -205,7 +205,7 @@ def bound(fingerprint: str, ciphertext: str, *, is_json: bool = False) -> str:
 
 
 def _mark(ciphertext: str, *, is_json: bool) -> str:
-    """The digest of a ciphertext, with the type of its value if that is no text."""
+    """The digest of a ciphertext, with the type of its value if that is not a text."""
     return digest(f"{ciphertext} json" if is_json else ciphertext)
 
 
