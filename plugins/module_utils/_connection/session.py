@@ -42,7 +42,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
 if TYPE_CHECKING:
     from multiprocessing import connection
 
-# Seconds. After a login that took long to fail, none is tried for a while.
+# Seconds. After a request that took long to fail, none is tried for a while.
 _LONG_WAIT = 3
 _NO_LOGIN = 60
 _PAUSE = 0.1
@@ -174,7 +174,10 @@ class Sessions:
             answers = _sent(owner, _Questions(settings, ask, asked))
             if isinstance(answers, str):
                 raise ServerError(answers)
-            new = dict(zip(asked, ask(connect(), asked) if answers is None else answers))
+            if answers is None:
+                with self._patient_once(settings):
+                    answers = ask(connect(), asked)
+            new = dict(zip(asked, answers))
             self._answers.update({(settings, ask, one): got for one, got in new.items() if isinstance(got, bytes)})
         return [new[one] if one in new else self._answers[settings, ask, one] for one in questions]
 
@@ -239,12 +242,22 @@ class Sessions:
         return lease
 
     def _log_in(self, settings: Settings, now: float, warn: Warn) -> Lease:
-        """Log in, but do not let one worker after the other wait for a server that has just not responded in time."""
+        with self._patient_once(settings):
+            return log_in(Client(settings.connection, warn), settings.auth, now)
+
+    @contextmanager
+    def _patient_once(self, settings: Settings) -> Iterator[None]:
+        """Do not let one worker after the other wait for a server that has just not responded in time.
+
+        Raises:
+            ServerUnreachable: it has not.
+        """
+        now = time.time()
         until, problem = self._unreachable.get(settings, (now, ""))
         if now < until:
             raise ServerUnreachable(problem)
         try:
-            return log_in(Client(settings.connection, warn), settings.auth, now)
+            yield
         except ServerUnreachable as error:
             if time.time() - now > _LONG_WAIT:
                 self._unreachable[settings] = (time.time() + _NO_LOGIN, error.message)

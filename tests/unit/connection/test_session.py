@@ -416,6 +416,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str, tuple[str, ..
 
 
 _asked: list[tuple[int, str, tuple[str, ...]]] = []
+_clock: list[Server] = []
 
 
 def ask(client: Client, questions: Sequence[str]) -> list[bytes | str]:
@@ -423,6 +424,12 @@ def ask(client: Client, questions: Sequence[str]) -> list[bytes | str]:
     if "refuse" in questions:
         raise TransitError("refused")
     return [f"no {one}" if one == "damaged" else f"{one}!".encode() for one in questions]
+
+
+def ask_in_vain(client: Client, questions: Sequence[str]) -> list[bytes | str]:
+    _asked.append((os.getpid(), client.token, tuple(questions)))
+    _clock[0].now += 60
+    raise ServerUnreachable("no answer")
 
 
 def test_workers_ask_the_server_once_for_all_of_them(
@@ -460,6 +467,18 @@ def test_a_refusal_is_reported_to_the_worker_that_asks(
 
     assert in_workers(2, refused) == ["ServerError: refused"] * 2
     assert [one[2] for one in asked] == [("refuse",)] * 2
+
+
+def test_workers_do_not_wait_one_after_the_other_for_a_server_that_timed_out(
+    clock: Server, shared: Sessions, asked: list[tuple[int, str, tuple[str, ...]]]
+) -> None:
+    def timed_out() -> str:
+        return repr(shared.answers(settings(), warn, ask_in_vain, ["a"]))
+
+    token(shared)
+    _clock[:] = [clock]
+    assert in_workers(3, timed_out) == ["ServerError: no answer"] * 3
+    assert len(asked) == 1
 
 
 def test_a_worker_without_such_a_process_asks_itself(
