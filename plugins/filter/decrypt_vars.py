@@ -37,7 +37,8 @@ notes:
     variables, the environment and C(ansible.cfg), and their options are also options of the filter.
   - Each file sets C(_transit), so load only one at a time without a name. If you load several files of nested data,
     load each with O(ansible.builtin.include_vars#module:name).
-  - Ansible evaluates a variable each time that it is used, and so a filter in it.
+  - Ansible evaluates a variable each time that it is used, and so a filter in it. Each secret is decrypted as often as
+    by the lookup P(mlkeys.transit.vault_transit_vars#lookup), which is once in a run if the vars plugin is enabled.
   - No module loads plaintext into variables. Ansible would store its result as facts, also in a fact cache on a disk.
     Only V(ansible.builtin.include_vars) is exempt from that, and it loads the ciphertext.
 seealso:
@@ -93,7 +94,12 @@ from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible.plugins.loader import lookup_loader
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options, run
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
+    connected,
+    connection_options,
+    decrypting,
+    plainly,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import loaded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import values_of
 from jinja2 import pass_context
@@ -114,10 +120,9 @@ def decrypt_vars(context: Any, content: Any, names: Any = (), **options: Any) ->
     try:
         lookup = lookup_loader.get(_LOOKUP)
         lookup.set_options(var_options=_variables(context, str(lookup.load_name)), direct=options)
-        return run(
-            connection_options(lookup.get_option),
-            lambda client: values_of(loaded(content, "the input", lambda: client), lambda: client, chosen),
-        )
+        connection = connection_options(lookup.get_option)
+        file = loaded(content, "the input", lambda: connected(connection))
+        return plainly(lambda: values_of(file, decrypting(connection), chosen))
     except TransitError as error:
         raise AnsibleFilterError(f"{_WHERE}: {error.message}") from None
     except AnsibleError as error:

@@ -114,6 +114,11 @@ options:
       - base64
       - utf-8
     default: utf-8
+  allow_ciphertext:
+    description:
+      - Whether O(operation=encrypt) takes terms that are ciphertexts. By default the lookup refuses them, since they
+        mean that nothing decrypted a variable, and would be encrypted twice.
+    type: bool
   term_errors:
     description:
       - What to do about single terms that fail, for example because a ciphertext is damaged.

@@ -39,8 +39,11 @@ extends_documentation_fragment:
   - mlkeys.transit._connection
   - mlkeys.transit._connection.plugins
 notes:
-  - Ansible evaluates a variable each time that it is used, and so a lookup in it. Register nothing that holds secrets,
-    and use C(set_fact) only without C(cacheable).
+  - Ansible evaluates a variable each time that it is used, and so a lookup in it. If the vars plugin
+    P(mlkeys.transit.vault_transit#vars) or the callback P(mlkeys.transit.session#callback) is enabled, the process that
+    runs the play asks the server for the secrets of a file once in a run, for all hosts and uses, and keeps them in
+    memory. Otherwise each task asks for each host. Nothing is stored on a disk.
+  - Register nothing that holds secrets, and use C(set_fact) only without C(cacheable).
 seealso:
   - module: mlkeys.transit.vault_transit_vars
   - plugin: mlkeys.transit.decrypt_vars
@@ -89,7 +92,12 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connection_options, run
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import (
+    connected,
+    connection_options,
+    decrypting,
+    plainly,
+)
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
     refuse_unknown,
     templated_variables,
@@ -110,10 +118,13 @@ class LookupModule(LookupBase):
         self.set_options(var_options=configured, direct=kwargs)
         names = self.get_option("names")
         paths = [self._path(str(term), variables or {}) for term in terms]
-        return run(
-            connection_options(self.get_option),
-            lambda client: [values_of(load(path, lambda: client), lambda: client, names) for path in paths],
-        )
+        options = connection_options(self.get_option)
+
+        def decrypted() -> list[Any]:
+            decrypt = decrypting(options)
+            return [values_of(load(path, lambda: connected(options)), decrypt, names) for path in paths]
+
+        return plainly(decrypted)
 
     def _path(self, term: str, variables: dict[str, Any]) -> str:
         found = self.find_file_in_search_path(variables, "vars", term, ignore_missing=True)

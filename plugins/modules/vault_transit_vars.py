@@ -71,19 +71,19 @@ options:
       - A name can also be the path of a leaf, C(providers.openai.api_key). In a key, write all characters but letters,
         digits, C(_) and C(-) as in a URL (C(open%2Eai)). A number is the place in a list.
       - Entries of dictionaries that are missing stay. A given list is the whole list, so stored elements behind its end
-        are removed.
+        are removed, unless it is empty.
       - A secret that is missing, or whose value is empty or V(null), keeps its stored ciphertext. So a run needs
         plaintext for new and changed entries only, and somebody who has none can deploy. It is an error if the file
-        holds no ciphertext of a secret without a value. An empty dictionary keeps what is stored below it, and is a
-        value where nothing is. O(store_empty) names exceptions.
+        holds no ciphertext of a secret without a value. An empty dictionary or list keeps what is stored below it, and
+        is a value where nothing is. O(store_empty) names exceptions.
       - If you pass any secrets, the module warns about entries that it keeps although they are neither among O(secrets)
         nor in O(keep). Without O(purge), a secret that you drop from the task stays in the file.
     type: dict
     default: {}
   store_empty:
     description:
-      - Names of secrets whose empty text, V(null) or empty dictionary is a value to store. Of nested data, also what is
-        around secrets, such as C(providers).
+      - Names of secrets whose empty text, V(null), or empty dictionary or list is a value to store. Of nested data,
+        also what is around secrets, such as C(providers).
       - The names must be among O(secrets). The file must be of format 2, which a new file then is.
     type: list
     elements: str

@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "module_utils/_vars_file": {"_shared", "_connection", "_run", "_transit", "_ciphertexts"},
     "module_utils/_lookup": {"_shared", "_connection", "_run", "_transit", "_vars_file"},
     "module_utils/_module": {"_shared", "_connection", "_run", "_transit", "_ciphertexts", "_backup"},
-    "plugin_utils/_controller": {"_shared", "_connection", "_transit", "_vars_file"},
+    "plugin_utils/_controller": {"_shared", "_connection", "_run", "_transit", "_ciphertexts", "_vars_file"},
     "plugin_utils/_action": {
         *("_shared", "_connection", "_run", "_material", "_transit", "_ciphertexts", "_vars_file", "_module"),
         "_controller",

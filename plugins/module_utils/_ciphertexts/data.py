@@ -26,12 +26,13 @@ SPECIAL = "special"
 BINARY = "binary"
 ENCODING = "encoding"
 COMPRESSED = "compressed"
+OUTPUT = "output"
 FAILED = "failed"
 # The user sets the size of the largest file.
 LARGE = "large"
 
 # These block only where the user asks for it.
-STRICT_ONLY = frozenset({COMPRESSED})
+STRICT_ONLY = frozenset({COMPRESSED, OUTPUT})
 # Nothing is there that could hold a ciphertext: what goes through a socket, a pipe or a device is not stored in it, and
 # a link to nothing leads to nothing. Its target may come back, with a file system that is mounted again.
 EMPTY = frozenset({SPECIAL, DANGLING})

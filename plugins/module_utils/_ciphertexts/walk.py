@@ -24,10 +24,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     DANGLING,
     DENIED,
     FAILED,
+    OUTPUT,
     SPECIAL,
     Unread,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import scan_file, unread_of
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import TO_OUTPUT, outputs_of_run
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import folders
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.vars_places import HISTORY, is_history
 
@@ -127,6 +129,7 @@ class _Walker:
         self._linked: dict[tuple[int, int], tuple[int, set[str]]] = {}
         self._elsewhere: dict[tuple[int, int], list[Unread]] = {}
         self._kernel = _kernel_systems()
+        self._outputs = outputs_of_run()
 
     def result(self) -> Walk:
         for place, links in self._elsewhere.items():
@@ -244,6 +247,9 @@ class _Walker:
     def _add(self, path: str, status: os.stat_result) -> None:
         if stat.S_ISREG(status.st_mode):
             if self._is_of_the_kernel(path, status):
+                return
+            if (status.st_dev, status.st_ino) in self._outputs:
+                self._note(Unread(path, TO_OUTPUT, OUTPUT))
                 return
             real = self._real(path)
             self._files.add(real)

@@ -12,6 +12,8 @@ and host, so a login there is shared as far as possible:
 - A command that runs several plays may be that process for all of them: its `invitation` says to the session callback
   of each where to ask.
 - Otherwise a worker logs in for itself, once for its task and host.
+- What a worker asks the server in the same words as another one, the process that shares its logins asks once for all
+  of them, and remembers in memory.
 
 A token that a login created is revoked by the process that created it, when that process ends.
 """
@@ -24,11 +26,12 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Hashable, Iterator, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import Lease, log_in, renew, revoke
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Warn
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+    ServerError,
     ServerUnreachable,
     TransitError,
     Unauthenticated,
@@ -39,10 +42,26 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
 if TYPE_CHECKING:
     from multiprocessing import connection
 
-# Seconds. After a login that took long to fail, none is tried for a while.
+# Seconds. After a request that took long to fail, none is tried for a while.
 _LONG_WAIT = 3
 _NO_LOGIN = 60
 _PAUSE = 0.1
+
+
+#: Asks the server questions, and returns its answers in their order: bytes, or as text the reason why there is none.
+#: Workers send it to another process, so it is a function of a module.
+Ask = Callable[[Client, Sequence[Any]], Sequence[Any]]
+
+
+class _Questions(NamedTuple):
+    """What a worker sends to the process that asks for it."""
+
+    settings: Settings
+    ask: Ask
+    questions: Sequence[Hashable]
+
+    def __repr__(self) -> str:
+        return f"_Questions({len(self.questions)})"
 
 
 def _silent(_message: str) -> None:
@@ -102,6 +121,7 @@ class Sessions:
         self._leases: dict[Settings, Lease] = {}
         self._created: list[tuple[Settings, Lease]] = []
         self._clients: dict[Settings, Client] = {}
+        self._answers: dict[tuple[Settings, Ask, Hashable], bytes] = {}
         self._unreachable: dict[Settings, tuple[float, str]] = {}
         self._listener: connection.Listener | None = None
         self._address = ""
@@ -133,6 +153,33 @@ class Sessions:
             if lease.shareable:
                 self._leases[settings] = lease
             return lease
+
+    def answers(self, settings: Settings, warn: Warn, ask: Ask, questions: Sequence[Hashable]) -> list[Any]:
+        """The server's answers. Each question is asked once for this process and its workers, if there is an answer.
+
+        Raises:
+            TransitError: the login failed, or the server answers nothing.
+        """
+        with self._lock:
+            return self._answered(settings, ask, questions, lambda: self.client(settings, warn))
+
+    def _answered(
+        self, settings: Settings, ask: Ask, questions: Sequence[Hashable], connect: Callable[[], Client]
+    ) -> list[Any]:
+        new: dict[Hashable, Any] = {}
+        if any((settings, ask, one) not in self._answers for one in questions):
+            # All of them, since the server may refuse one alone in other words.
+            asked = list(dict.fromkeys(questions))
+            owner = (self._address, self._key) if self._is_worker() else None
+            answers = _sent(owner, _Questions(settings, ask, asked))
+            if isinstance(answers, str):
+                raise ServerError(answers)
+            if answers is None:
+                with self._patient_once(settings):
+                    answers = ask(connect(), asked)
+            new = dict(zip(asked, answers))
+            self._answers.update({(settings, ask, one): got for one, got in new.items() if isinstance(got, bytes)})
+        return [new[one] if one in new else self._answers[settings, ask, one] for one in questions]
 
     def share(self) -> None:
         """Log in for the workers of this process, and send them the tokens when they ask."""
@@ -169,6 +216,7 @@ class Sessions:
             created, self._created = self._created, []
             self._leases.clear()
             self._clients.clear()
+            self._answers.clear()
             for settings, lease in created:
                 if settings.auth.token_revoke:
                     revoke(_client(settings, lease, _silent), _silent)
@@ -194,12 +242,22 @@ class Sessions:
         return lease
 
     def _log_in(self, settings: Settings, now: float, warn: Warn) -> Lease:
-        """Log in, but do not let one worker after the other wait for a server that has just not responded in time."""
+        with self._patient_once(settings):
+            return log_in(Client(settings.connection, warn), settings.auth, now)
+
+    @contextmanager
+    def _patient_once(self, settings: Settings) -> Iterator[None]:
+        """Do not let one worker after the other wait for a server that has just not responded in time.
+
+        Raises:
+            ServerUnreachable: it has not.
+        """
+        now = time.time()
         until, problem = self._unreachable.get(settings, (now, ""))
         if now < until:
             raise ServerUnreachable(problem)
         try:
-            return log_in(Client(settings.connection, warn), settings.auth, now)
+            yield
         except ServerUnreachable as error:
             if time.time() - now > _LONG_WAIT:
                 self._unreachable[settings] = (time.time() + _NO_LOGIN, error.message)
@@ -208,18 +266,8 @@ class Sessions:
     def _ask_owner(self, settings: Settings) -> Lease | None:
         """The token of the process that logs in for this one, ``None`` without such a process or its answer."""
         owner: tuple[str, bytes] | None = (self._address, self._key) if self._is_worker() else self._above
-        if owner is None or not owner[0]:
-            return None
-        from multiprocessing import AuthenticationError, connection
-
-        address, key = owner
-        try:
-            with connection.Client(address, authkey=key) as channel:
-                channel.send(settings)
-                answer = channel.recv()
-        except (OSError, EOFError, AuthenticationError):
-            return None
-        if isinstance(answer, Lease):
+        answer = _sent(owner, settings)
+        if answer is None or isinstance(answer, Lease):
             return answer
         raise Unauthenticated(str(answer))
 
@@ -235,20 +283,30 @@ class Sessions:
                 _start(self._answer, channel)
 
     def _answer(self, channel: connection.Connection) -> None:
-        from multiprocessing import AuthenticationError, connection
+        from multiprocessing import AuthenticationError, connection, reduction
 
         try:
             with channel:
                 connection.deliver_challenge(channel, self._key)
                 connection.answer_challenge(channel, self._key)
-                channel.send(self._answer_to(channel.recv()))
+                asked = channel.recv_bytes()
+                with self._lock:
+                    # It may import something, and a worker must not be forked in the middle of that either.
+                    answer = self._answer_to(reduction.ForkingPickler.loads(asked))
+                channel.send(answer)
         except (OSError, EOFError, AuthenticationError):
             # The worker went away, or another process connected that does not have the key.
             pass
 
-    def _answer_to(self, settings: Settings) -> Lease | str:
+    def _answer_to(self, asked: Settings | _Questions) -> Lease | list[Any] | str:
         try:
-            return self.lease(settings, _silent)
+            if not isinstance(asked, _Questions):
+                return self.lease(asked, _silent)
+            settings, ask, questions = asked
+            # The client of the session may be at work in another thread.
+            return self._answered(
+                settings, ask, questions, lambda: _client(settings, self.lease(settings, _silent), _silent)
+            )
         except TransitError as error:
             return error.message
 
@@ -270,6 +328,21 @@ class Sessions:
         if self._listener is not None:
             # Otherwise the socket would still seem to listen when its process is gone.
             self._listener.close()
+
+
+def _sent(owner: tuple[str, bytes] | None, asked: Settings | _Questions) -> Any:
+    """The answer of another process, ``None`` without such a process or its answer."""
+    if owner is None or not owner[0]:
+        return None
+    from multiprocessing import AuthenticationError, connection
+
+    address, key = owner
+    try:
+        with connection.Client(address, authkey=key) as channel:
+            channel.send(asked)
+            return channel.recv()
+    except (OSError, EOFError, AuthenticationError):
+        return None
 
 
 _of_this_run: list[Sessions] = []

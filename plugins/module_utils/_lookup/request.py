@@ -49,7 +49,7 @@ _PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "verify_hmac": {"hash_algorithm": "hash_algorithm"},
 }
 # Those that do not become a parameter of requests.
-_OTHERS = {"bytes": ("random",), "type": ("datakey",)}
+_OTHERS = {"allow_ciphertext": ("encrypt",), "bytes": ("random",), "type": ("datakey",)}
 
 _SALT = re.compile(r"auto|hash|-?[0-9]{1,6}")
 
@@ -108,6 +108,7 @@ def lookup_request(options: Mapping[str, Any]) -> LookupRequest:
         defaults=TermDefaults(
             plaintext=operation in _OF_PLAINTEXT,
             rewrap=operation == "rewrap",
+            sealed=operation != "encrypt" or bool(options.get("allow_ciphertext")),
             base64=as_base64,
             context=options.get("context"),
             associated_data=options.get("associated_data"),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import ciphertext_version, did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item, item_label
 
 # What a signature or a fingerprint is checked against has one of these.
@@ -52,12 +52,14 @@ class TermDefaults:
     Attributes:
         plaintext: whether the values are plaintext; else they are ciphertext.
         rewrap: whether the values are to rewrap, which the server cannot do with associated data.
+        sealed: whether the values may be ciphertexts.
         base64: whether plaintext is base64.
         fields: what a term may have.
     """
 
     plaintext: bool
     rewrap: bool = False
+    sealed: bool = True
     base64: bool = False
     context: Any = field(default=None, repr=False)
     associated_data: Any = field(default=None, repr=False)
@@ -144,6 +146,8 @@ def _term_problem(fields: Mapping[str, Any], defaults: TermDefaults) -> str | No
     for proof in _PROOFS:
         if proof in defaults.fields and not (_is_text(fields.get(proof)) and fields[proof].strip()):
             return f"its {proof} is missing: a term of this operation has value and {proof}"
+    if not defaults.sealed and ciphertext_version(str(fields["value"]).strip()) is not None:
+        return "its value is a ciphertext (vault:vN:...). To encrypt it nevertheless, set allow_ciphertext=true"
     if defaults.rewrap and fields.get("associated_data", defaults.associated_data):
         return "the server cannot rewrap what is bound to associated data: decrypt and encrypt it"
     return None

@@ -49,7 +49,8 @@ Format 2 is the same for nested data (`paths`), which a file of format 1 becomes
 An entry is a leaf, its name is the leaf's path, and that is the context and part of the fingerprint. So is the index of
 an element: those behind one that comes or goes are encrypted anew. ``json`` behind a fingerprint marks a number, a
 flag, null, an empty text, or an empty mapping or list, which is encrypted as JSON (`values`); the fingerprint is for
-that kind of value only. A leaf is plain only where ``unencrypted`` names it, or data around it. Each leaf is written
+that kind of value only, and the digest for ciphertext and mark. Where it is not that of both, a value that may be
+either is of no known type. A leaf is plain only where ``unencrypted`` names it, or data around it. Each leaf is written
 once: a changed file has no anchors of data and no merge keys. Keys are texts, each once in its mapping. Readers see
 entries, and `assembled` puts values in the places of leaves.
 
@@ -81,7 +82,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
     leaf_problem,
     nested,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, may_be_json
 
 # Of files with texts alone, and of those with nested data.
 FLAT = 1
@@ -103,6 +104,7 @@ class Entry:
         bound_to: digest of the ciphertext that the fingerprint is for, empty if it does not say.
         before: digest of the ciphertext that this one replaced, empty if there was none.
         is_json: whether the value is encrypted as JSON, since it is not a text.
+        has_type: whether it need not be text, as in files of format 2.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Entry:
     bound_to: str = ""
     before: str = ""
     is_json: bool = False
+    has_type: bool = False
 
     @property
     def stored_fingerprint(self) -> str:
@@ -119,16 +122,39 @@ class Entry:
 
     @property
     def is_misbound(self) -> bool:
-        """Whether the fingerprint is that of another ciphertext, as after a merge."""
-        return bool(self.bound_to) and self.bound_to != digest(self.ciphertext)
+        """Whether the fingerprint is that of another ciphertext or type, as after a merge."""
+        # At first, the digest was for the ciphertext alone.
+        known = (_mark(self.ciphertext, is_json=self.is_json), digest(self.ciphertext))
+        return bool(self.bound_to) and self.bound_to not in known
 
     @property
     def version(self) -> int:
         return ciphertext_version(self.ciphertext) or 0
 
     def opened(self, content: bytes) -> bytes:
-        """What the ciphertext decrypts to, as the kind of value that it is."""
+        """What the ciphertext decrypts to, as the kind of value that it is.
+
+        Raises:
+            TypeUnknown: nothing says which kind that is.
+        """
+        if self.has_type and (self.is_misbound or not self.fingerprint):
+            if may_be_json(content):
+                raise TypeUnknown
+            return content
         return Json(content) if self.is_json else content
+
+
+class TypeUnknown(ValueError):
+    """A value may be a text or not, and the fingerprint that would say so is missing, or of another ciphertext.
+
+    Attributes:
+        why: the same, as a part of a sentence.
+    """
+
+    why = (
+        "its type is not known, because its fingerprint in hmac is missing or that of another value, as after a merge. "
+        "Write its value again, with 'mlkeys set' or vault_transit_vars"
+    )
 
 
 @dataclass(frozen=True)
@@ -175,7 +201,12 @@ def assembled(file: VarsFile, leaves: Mapping[str, Any]) -> dict[str, Any]:
 
 def bound(fingerprint: str, ciphertext: str, *, is_json: bool = False) -> str:
     """A fingerprint as it is stored, with the digest of its ciphertext."""
-    return f"{fingerprint} {digest(ciphertext)}{' json' if is_json else ''}"
+    return f"{fingerprint} {_mark(ciphertext, is_json=is_json)}{' json' if is_json else ''}"
+
+
+def _mark(ciphertext: str, *, is_json: bool) -> str:
+    """The digest of a ciphertext, with the type of its value if that is not a text."""
+    return digest(f"{ciphertext} json" if is_json else ciphertext)
 
 
 def fingerprint_input(name: str, value: bytes) -> bytes:
@@ -256,7 +287,7 @@ def interpret(content: Any, path: str, text: str = "") -> VarsFile:
         backend=str(metadata.get("backend") or "").strip("/"),
         key=str(metadata.get("key") or ""),
         fingerprint_key=str(metadata.get("fingerprint_key") or ""),
-        entries={name: _entry(name, value, hmacs, before) for name, value in secrets.items()},
+        entries={name: _entry(name, value, hmacs, before, kind) for name, value in secrets.items()},
         plain={name: value for name, value in others.items() if not is_open(name, value)},
         place=_place(metadata, path),
         format=kind,
@@ -288,9 +319,9 @@ def _is_open(metadata: Mapping[str, Any], path: str) -> Callable[[str, Any], boo
     return lambda name, value: value in ({}, []) or any(covers(one, name) for one in named)
 
 
-def _entry(name: str, ciphertext: str, hmacs: Mapping[str, str], before: Mapping[str, Any]) -> Entry:
+def _entry(name: str, ciphertext: str, hmacs: Mapping[str, str], before: Mapping[str, Any], kind: int) -> Entry:
     fingerprint, bound_to, is_json = _fingerprint(hmacs.get(name, ""))
-    return Entry(name, ciphertext.strip(), fingerprint, bound_to, str(before.get(name, "")), is_json)
+    return Entry(name, ciphertext.strip(), fingerprint, bound_to, str(before.get(name, "")), is_json, kind == NESTED)
 
 
 def _fingerprint(stored: str) -> tuple[str, str, bool]:

@@ -13,12 +13,13 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
+    TypeUnknown,
     VarsFile,
     fingerprint_input,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import Secrets, VarsRequest
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import is_same
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json, is_same
 
 
 def compare(
@@ -29,7 +30,7 @@ def compare(
     stored = {name: entry for name, entry in file.entries.items() if name in secrets}
     verified = _verified(transit, request, stored, fingerprints)
     unverifiable = [entry for name, entry in stored.items() if verified.get(name) is None]
-    plaintexts = _decrypt_if_allowed(transit, request.key, unverifiable)
+    plaintexts = _decrypt_if_allowed(transit, request.key, unverifiable, secrets)
     reasons: dict[str, str | None] = {}
     for name, value in secrets.items():
         if name not in stored:
@@ -68,15 +69,28 @@ def _verified(
     return verified
 
 
-def _decrypt_if_allowed(transit: Transit, key: str, entries: list[Entry]) -> dict[str, bytes]:
-    """Plaintexts of entries, as far as the token may decrypt them and they do decrypt."""
+def _decrypt_if_allowed(transit: Transit, key: str, entries: list[Entry], given: Secrets) -> dict[str, bytes]:
+    """Plaintexts of entries, as far as the token may decrypt them and they do decrypt.
+
+    Args:
+        given: values, whose type an entry has that does not say its own.
+    """
     if not entries:
         return {}
     try:
         values = transit.decrypt_each(key, [stored_item(entry) for entry in entries])
     except PermissionDenied:
         return {}
-    return {entry.name: entry.opened(value) for entry, value in zip(entries, values) if isinstance(value, bytes)}
+    opened = {}
+    for entry, value in zip(entries, values):
+        if not isinstance(value, bytes):
+            continue
+        try:
+            opened[entry.name] = entry.opened(value)
+        except TypeUnknown:
+            if entry.name in given:
+                opened[entry.name] = Json(value) if isinstance(given[entry.name], Json) else value
+    return opened
 
 
 def stale_entries(file: VarsFile, request: VarsRequest, latest: int) -> list[Entry]:
@@ -95,7 +109,7 @@ def fingerprints_anew(
     transit: Transit, request: VarsRequest, entries: list[Entry]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """New fingerprints of entries, as far as the token may decrypt these."""
-    values = _decrypt_if_allowed(transit, request.key, entries)
+    values = _decrypt_if_allowed(transit, request.key, entries, {})
     missing = [entry.name for entry in entries if entry.name not in values]
     misbound = [entry.name for entry in entries if entry.name in missing and entry.is_misbound]
     expiring = [name for name in missing if name not in misbound]

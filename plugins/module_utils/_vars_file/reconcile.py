@@ -57,11 +57,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.fingerpr
     stale_entries,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.kv import Documents, Stored
-from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import (
-    chosen,
-    covers,
-    split,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths import chosen, covers, split
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import VarsRequest
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
@@ -184,7 +180,9 @@ def _bound_fingerprints(plan: VarsPlan, ciphertexts: Mapping[str, str]) -> dict[
         if change.fingerprint:
             ciphertext = ciphertexts.get(change.name) or (entry.ciphertext if entry else "")
             given = plan.request.secrets.get(change.name)
-            is_json = isinstance(given, Json) if given is not None else entry is not None and entry.is_json
+            # Of those that are not given, texts alone get a new fingerprint in the place of another's.
+            stays = entry is not None and entry.is_json and not entry.is_misbound
+            is_json = isinstance(given, Json) if given is not None else stays
             fingerprints[change.name] = bound(plan.fingerprints[change.name], ciphertext, is_json=is_json)
         elif change.name in ciphertexts and entry is not None and entry.bound_to and not entry.is_misbound:
             fingerprints[change.name] = bound(entry.fingerprint, ciphertexts[change.name], is_json=entry.is_json)
@@ -259,10 +257,11 @@ def fitted(request: VarsRequest, file: VarsFile) -> tuple[VarsRequest, VarsFile]
 
 
 def _without_hollow(request: VarsRequest, file: VarsFile) -> VarsRequest:
-    """The request without values for empty mappings that would replace stored secrets, such as ``default({})``."""
+    """The request without empty mappings and lists that would replace stored secrets, such as ``default({})``."""
     held = frozenset(name for name in request.hollow if any(covers(name, one) and one != name for one in file.entries))
     secrets = {name: value for name, value in request.secrets.items() if name not in held}
-    return replace(request, secrets=secrets, ungiven=request.ungiven | held)
+    lists = {name: length for name, length in request.lists.items() if name not in held}
+    return replace(request, secrets=secrets, ungiven=request.ungiven | held, lists=lists)
 
 
 def _leaves_of(names: frozenset[str], file: VarsFile) -> frozenset[str]:

@@ -38,7 +38,7 @@ class VarsRequest:
         text: the file's present text.
         place: the document of a KV engine that holds the entries, ``None`` for a file that holds them or points there.
         ungiven: names of secrets without a value, whose stored ciphertexts stay.
-        hollow: names of secrets that are empty mappings, which are values only where nothing is stored below them.
+        hollow: names of secrets that are empty mappings or lists, which are values only where nothing is stored below.
         key_version: the version that no entry should be behind, 0 for the latest.
         purge: whether to remove entries that are neither among the secrets nor named by ``keep``.
         left: entries that stay as they are, whatever version they have.
@@ -99,7 +99,7 @@ def vars_request(options: Mapping[str, Any], text: str) -> VarsRequest:
         fingerprint_key=options["fingerprint_key"] or options["key"],
         secrets=checked_leaves(given, also_named=leaves) if nests else checked_secrets(given, also_named=leaves),
         ungiven=frozenset(leaves) - frozenset(given),
-        hollow=frozenset(name for name, value in given.items() if value == {} and name not in meant),
+        hollow=frozenset(name for name, value in given.items() if value in ({}, []) and name not in meant),
         path=str(options["path"] or ""),
         text=text,
         place=_place(options) if options["store"] == IN_KV else None,

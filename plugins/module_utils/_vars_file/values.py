@@ -54,6 +54,15 @@ def decoded(content: bytes) -> Any:
     return json.loads(content.decode("ascii")) if isinstance(content, Json) else content.decode("utf-8")
 
 
+def may_be_json(content: bytes) -> bool:
+    """Whether content is what a value that is not text is encrypted as. Some texts are, too."""
+    try:
+        value = json.loads(content.decode("ascii"))
+    except ValueError:
+        return False
+    return value in ("", {}, []) or not isinstance(value, (str, dict, list))
+
+
 def as_content(content: bytes) -> bytes:
     """What a program gets that takes bytes: an empty text is empty, and not the JSON of it."""
     return b"" if isinstance(content, Json) and content == b'""' else content

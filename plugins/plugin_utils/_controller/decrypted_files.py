@@ -53,8 +53,8 @@ class Decrypted:
         return dict(leaves) if self.file is None else assembled(self.file, leaves)
 
     def problem_of(self, name: str) -> str:
-        """Why a variable did not decrypt."""
-        return self.problems.get(name) or self.problems[""]
+        """Why a variable did not decrypt, with its name."""
+        return self.problems.get(name) or f"{name}: {self.problems['']}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import LibraryMissing, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, settings_from
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import Decrypt, decrypted_each
 
 display = Display()
 
@@ -43,8 +44,27 @@ def run(options: Mapping[str, Any], work: Callable[[Client], Result]) -> Result:
     Raises:
         AnsibleError: anything failed. Its message holds no value.
     """
+    return plainly(lambda: work(connected(options)))
+
+
+def decrypting(options: Mapping[str, Any]) -> Decrypt:
+    """Decrypts entries, each of them once in a run if its logins are shared.
+
+    Raises:
+        TransitError: the options are not valid.
+    """
+    settings = settings_from(options, os.environ)
+    return lambda wanted: run_sessions().answers(settings, display.warning, decrypted_each, wanted)
+
+
+def plainly(work: Callable[[], Result]) -> Result:
+    """The result of ``work``.
+
+    Raises:
+        AnsibleError: anything failed. Its message holds no value.
+    """
     try:
-        return work(connected(options))
+        return work()
     except LibraryMissing as error:
         raise AnsibleError(missing_required_lib(error.library)) from None
     except TransitError as error:

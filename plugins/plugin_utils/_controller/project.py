@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import time
 from typing import Iterable, Tuple
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import OUTPUT
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import (
+    TO_OUTPUT,
+    identity,
+    outputs_of_run,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import is_temporary
 
@@ -24,9 +29,6 @@ _PLAYBOOKS = os.path.join(os.path.realpath(os.path.join(os.path.dirname(__file__
 # A folder that changed a moment ago may change once more without looking different.
 _SETTLED_NS = 2_000_000_000
 
-
-#: The kind of place that a run does not search, since it writes its output there.
-OUTPUT = "output"
 
 _Mark = Tuple[int, int, int]
 
@@ -99,44 +101,15 @@ def texts_beside(sources: Iterable[str], problem: vars_places.Problem) -> list[s
 
     But for the log of this run: rewritten, it would be another file than the one that the run goes on to write.
     """
-    outputs = _outputs()
+    outputs = outputs_of_run()
     found = []
     for path in vars_places.texts_beside(sources, problem, but=_PLAYBOOKS):
-        if outputs and _identity(path) in outputs:
-            problem(vars_places.NotSearched(path, "this run writes its output to it", OUTPUT))
+        if outputs and identity(path) in outputs:
+            problem(vars_places.NotSearched(path, TO_OUTPUT, OUTPUT))
         # What a run has not finished writing is gone at any moment.
         elif not is_temporary(os.path.basename(path)):
             found.append(path)
     return found
-
-
-def _outputs() -> set[tuple[int, int]]:
-    """The files that this process and those that started it write their output to, as far as the system shows it."""
-    found = set()
-    process = os.getpid()
-    while process > 1:
-        found |= {one for one in (_identity(f"/proc/{process}/fd/{number}") for number in (1, 2)) if one is not None}
-        process = _parent(process)
-    return found
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """What a file is called by the system, ``None`` if it is none that can be read."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
-
-
-def _parent(process: int) -> int:
-    """The process that started another, 0 if the system does not show it."""
-    try:
-        with open(f"/proc/{process}/stat", "rb") as file:
-            # The name in brackets may hold anything.
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 def inventory_folders(inventory: str) -> list[str]:

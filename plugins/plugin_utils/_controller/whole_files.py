@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Callable, List, NamedTuple, Sequence, Union
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, ServerError
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
+from ansible_collections.mlkeys.transit.plugins.module_utils._transit.batch import Item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     Entry,
+    TypeUnknown,
     VarsFile,
     assembled,
     plain_names_problem,
@@ -21,13 +24,34 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.paths im
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import as_no_template
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import Connect
 
 
-def values_of(file: VarsFile, connect: Connect, names: Sequence[str]) -> dict[str, Any]:
+class Sealed(NamedTuple):
+    """An entry to decrypt, and the key that encrypted it."""
+
+    backend: str
+    key: str
+    item: Item
+
+    def __repr__(self) -> str:
+        return f"Sealed({self.backend!r}, {self.key!r}, {self.item!r})"
+
+
+#: Decrypts entries: for each its plaintext, or as text the reason why there is none.
+Decrypt = Callable[[Sequence[Sealed]], List[Union[bytes, str]]]
+
+
+def decrypted_each(client: Client, wanted: Sequence[Sealed]) -> list[bytes | str]:
+    """What the entries of one file decrypt to, in one request."""
+    backend, key, _item = wanted[0]
+    return Transit(client, backend).decrypt_each(key, [one.item for one in wanted])
+
+
+def values_of(file: VarsFile, decrypt: Decrypt, names: Sequence[str]) -> dict[str, Any]:
     """The secrets of a file by name, none of which is a template.
 
     Args:
+        decrypt: decrypts entries of one file.
         names: the secrets to decrypt, or data around them; all of them if there is none.
 
     Raises:
@@ -46,7 +70,7 @@ def values_of(file: VarsFile, connect: Connect, names: Sequence[str]) -> dict[st
     values = {path: as_no_template(value) for path, value in others.items()}
     entries = [file.entries[path] for path in dict.fromkeys(wanted) if path in file.entries]
     if entries:
-        results = Transit(connect(), file.backend).decrypt_each(file.key, [stored_item(entry) for entry in entries])
+        results = decrypt([Sealed(file.backend, file.key, stored_item(entry)) for entry in entries])
         found = {entry.name: value_of(file.path, entry, result) for entry, result in zip(entries, results)}
         values.update({path: as_no_template(value) for path, value in found.items()})
     return assembled(file, values)
@@ -57,11 +81,13 @@ def value_of(path: str, entry: Entry, result: bytes | str) -> Any:
 
     Raises:
         ServerError: the entry did not decrypt.
-        InvalidOption: it is not what its file says, text or JSON.
+        InvalidOption: it is not what its file says, text or JSON, or the file does not say it.
     """
     if isinstance(result, str):
         raise ServerError(f"{path}: {entry.name}: {result}.")
     try:
         return decoded(entry.opened(result))
+    except TypeUnknown as error:
+        raise InvalidOption(f"{path}: {entry.name}: {error.why}.") from None
     except ValueError:
         raise InvalidOption(f"{path}: {entry.name} is not {'JSON' if entry.is_json else 'text'}.") from None

@@ -129,9 +129,19 @@ def answers(client: Client, backend: str, key: str, entries: Sequence[Entry]) ->
     items = [stored_item(entry) for entry in entries]
     found = Transit(client, backend).decrypt_each(key, items) if items else []
     return {
-        entry.name: result if isinstance(result, str) else entry.opened(result)
+        entry.name: result if isinstance(result, str) else _opened(entry, result)
         for entry, result in zip(entries, found, strict=True)
     }
+
+
+def _opened(entry: Entry, content: bytes) -> bytes | str:
+    """The plaintext of an entry, or the reason why its type is not known."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import TypeUnknown
+
+    try:
+        return entry.opened(content)
+    except TypeUnknown as problem:
+        return problem.why
 
 
 def plaintexts(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes]:

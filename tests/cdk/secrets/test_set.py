@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from mlkeys._cli import main
+from mlkeys._commands.vars_file.writes import Target, in_turn, target
+from mlkeys._system.replacing import ChangedMeanwhile, check_unchanged
 from tests.cdk.secrets.conftest import SECRETS, Invoke, Process, command_line
 from tests.cdk.stores import KEY, content, decrypted, kv_document
 from tests.cdk.terminals import on_a_terminal
@@ -46,6 +49,52 @@ def test_no_name_and_no_value_in_a_table_controls_the_terminal(stored: Path, inv
     with stored.open("a") as file:
         file.write('"\\e[2J\\nError: fatal": plain\n')
     assert "not encrypted: \\x1b[2J\\nError: fatal." in invoke("show", str(stored), status=1).output
+
+
+def test_commands_that_write_a_file_at_once_take_turns(stored: Path) -> None:
+    aim, texts = target(stored, None, None), []
+    second = threading.Thread(target=in_turn, args=(aim, lambda now: texts.append(now.before)))
+
+    def first(now: Target) -> None:
+        second.start()
+        second.join(0.2)
+        stored.write_text(f"# first\n{now.before}")
+        texts.append("first")
+
+    in_turn(aim, first)
+    second.join(30)
+    assert texts == ["first", f"# first\n{aim.before}"]
+
+
+def test_what_was_written_meanwhile_is_read_again(stored: Path) -> None:
+    aim, texts = target(stored, None, None), []
+
+    def work(now: Target) -> str:
+        texts.append(now.before)
+        if len(texts) == 1:
+            stored.write_text(f"# theirs\n{now.before}")
+        check_unchanged(stored, now.before)
+        return "done"
+
+    assert in_turn(aim, work) == "done"
+    assert texts == [aim.before, f"# theirs\n{aim.before}"]
+
+    def never_first(now: Target) -> None:
+        stored.write_text(f"# again\n{now.before}")
+        check_unchanged(stored, now.before)
+
+    with pytest.raises(ChangedMeanwhile):
+        in_turn(aim, never_first)
+
+
+def test_an_empty_mapping_takes_the_place_of_no_secrets(stored: Path, invoke: Invoke) -> None:
+    invoke("upgrade", str(stored))
+    invoke("set", str(stored), "providers.openai", stdin="sk-1")
+    before = stored.read_bytes()
+    for empty in ("{}", "[]"):
+        refused = invoke("set", str(stored), "providers", "--type", "json", stdin=empty, status=1).output
+        assert "holds providers.openai, which cannot stay beside providers" in refused
+    assert stored.read_bytes() == before
 
 
 def test_the_same_value_again_changes_nothing(stored: Path, invoke: Invoke) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkeys import MlkeysError
-from mlkeys._commands.vars_file.plaintext import merged, parsed, rendered, swallowed
+from mlkeys._commands.vars_file.plaintext import merged, parsed, parsed_leaves, rendered, swallowed
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,20}", fullmatch=True)
 # All that the server can give: UTF-8 has no halves of characters.
@@ -74,6 +75,17 @@ def test_a_pasted_value_of_several_lines_is_exact_or_refused(mark: str) -> None:
         with pytest.raises(MlkeysError, match=r"a value of several lines below `name: \|`") as raised:
             parsed(f"a: {mark}{pasted}{mark[:1].strip('>')}\nb: x\n", no_problems)
         assert "MIIE" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("style", "width"), [("'", 1000), ('"', 20)])
+def test_a_value_of_several_lines_that_a_program_wrote_in_quotes_is_exact(style: str, width: int) -> None:
+    lengths = []
+    for value in (PEM, PEM.strip(), "b  c\n\n\na \n", "long " * 40, "x\\\n\\\\\n"):
+        text = yaml.safe_dump({"a": value}, default_style=style, width=width)
+        lengths.append(text.count("\n"))
+        assert parsed(text, no_problems) == {"a": value}
+        assert parsed_leaves(text.replace("\n", "\r\n"), no_problems) == {"a": value}
+    assert max(lengths) > 5, "they are on several lines"
 
 
 def test_problems_are_reported_without_the_values() -> None:

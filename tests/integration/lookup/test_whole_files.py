@@ -17,7 +17,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import marked
 
-from tests.integration.support.plays import Project, asked, make_key, messages, vars_file
+from tests.integration.support.plays import VARS_PLUGIN, Project, asked, make_key, messages, vars_file
 from tests.integration.support.runs import Ledger
 from tests.support.chains import printed_with
 from tests.support.modules import run_module
@@ -139,6 +139,8 @@ WAYS = """\
   tasks:
     - ansible.builtin.include_vars: {file: included.transit.yml, name: sealed}
     - ansible.builtin.debug: {msg: "included {{ keys.data.api_key[-2:] }} {{ keys.data.n + 1 }}"}
+    - ansible.builtin.debug: {msg: "included {{ looked_up.data.api_key[-2:] }} {{ keys.data.n + 1 }}"}
+      vars: {looked_up: "{{ lookup('mlkeys.transit.vault_transit_vars', 'included.transit.yml', names=['data']) }}"}
 - hosts: all
   gather_facts: false
   vars_files: [files.transit.yml]
@@ -165,7 +167,7 @@ OF_EXTRA_VARS = """\
 
 def test_each_way_in_which_a_playbook_loads_a_file(bao: Bao, mount: str, tmp_path: Path) -> None:
     make_key(bao, mount)
-    project = Project(tmp_path, {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token})
+    project = Project(tmp_path, {"BAO_ADDR": bao.addr, "BAO_TOKEN": bao.token, **VARS_PLUGIN})
     files = {
         "included.transit.yml": "data",
         "files.transit.yml": "files_data",
@@ -177,11 +179,15 @@ def test_each_way_in_which_a_playbook_loads_a_file(bao: Bao, mount: str, tmp_pat
         secrets = {name: {"api_key": f"sk-way-canary-{number}k", "n": number}}
         arguments = {**bao.login, "path": str(tmp_path / path), "backend": mount, "key": "ml", "secrets": secrets}
         assert not run_module("vault_transit_vars", arguments).failed
-    project.hosts(1)
+    project.hosts(2)
     project.write("play.yml", WAYS)
     project.write("roles/keyed/tasks/main.yml", OF_THE_ROLE)
+    ledger = Ledger(bao)
     done = project.run()
-    assert messages(done.stdout) == ["included 0k 1", "files 1k 2", "role 2k 3"]
+    assert messages(done.stdout)[::2] == ["included 0k 1", "included 0k 1", "files 1k 2", "role 2k 3"]
+    decrypts = [entry for entry in ledger.entries if entry["path"].endswith("/decrypt/ml")]
+    assert len(decrypts) == 3, "one for each file, whatever the number of hosts and uses"
+    project.hosts(1)
     project.play(OF_EXTRA_VARS, "vars_files: [files.transit.yml]\n")
     # Extra variables win, and so their _transit.
     refused = project.run("-e", "@extra.transit.yml", status=2)

@@ -80,6 +80,13 @@ def test_each_leaf_is_encrypted_for_its_path(nested_file: VarsFile) -> None:
 
     again = file.run(DATA, key=KEY)
     assert not again.changed, again
+    text = file.path.read_text(encoding="utf-8")
+    file.path.write_text(text.replace(" json", ""), encoding="utf-8")
+    # The types are lost, and those of the given values are right.
+    found = actions(file.converge(DATA, key=KEY))
+    assert found["providers.openai.beta"] == ("refreshed", "fingerprint of another ciphertext")
+    assert found["hf_token"] == KEPT
+    assert file.path.read_text(encoding="utf-8") == text
     changed = {**DATA, "providers": {**DATA["providers"], "openai": {**DATA["providers"]["openai"], "retries": "3"}}}
     done = file.converge(changed, key=KEY)
     found = actions(done)

@@ -11,10 +11,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.walk import Places, Walk, walk
+from ansible_collections.mlkeys.transit.plugins.module_utils._run import outputs
 
 from tests.support.collection import ROOT
 
@@ -310,3 +312,25 @@ def test_folders_of_the_run_itself_are_not_searched(tree: Path) -> None:
     walked = walk(Places([str(tree)], own=[f"{tree}/sub", f"{tree}/gone"]))
     assert names(walked, tree) == names(walk(Places([str(tree)], exclude=["sub"])), tree)
     assert (walked.unread, walked.skipped) == ((), {})
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_the_log_of_a_run_is_named_and_not_searched(tree: Path, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    with (tree / "run.log").open("wb") as log:
+        streams = (log, None) if stream == "stdout" else (None, log)
+        command = [sys.executable, "-c", "import time; time.sleep(60)"]
+        running = subprocess.Popen(command, stdout=streams[0], stderr=streams[1])
+    try:
+        os.link(tree / "run.log", tree / "other name")
+        monkeypatch.setattr(outputs, "os", SimpleNamespace(getpid=lambda: running.pid, stat=os.stat))
+        walked = walk(Places([str(tree)]))
+    finally:
+        running.kill()
+        running.wait()
+    assert not {"run.log", "other name"} & set(names(walked, tree))
+    found = [one for one in walked.unread if one.kind == "output"]
+    assert {Path(one.path).name for one in found} == {"run.log", "other name"}
+    assert {one.reason for one in found} == {"this run writes its output to it"}
+    assert not any(one.blocks() for one in found)
+    assert all(one.blocks(strict=True) for one in found)
+    assert {"run.log", "other name"} <= set(names(walk(Places([str(tree)])), tree)), "it has ended"

@@ -9,10 +9,11 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import connection
 from pathlib import Path
@@ -404,6 +405,93 @@ def test_each_configuration_of_workers_has_one_login(server: Server, shared: Ses
         found = in_workers(5, functools.partial(token, shared, wanted))
         assert len(set(found)) == 1
     assert server.asked == ["login", "login"]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str, tuple[str, ...]]]:
+    """What a server was asked in this process: of which process, with which token, and what."""
+    found: list[tuple[int, str, tuple[str, ...]]] = []
+    monkeypatch.setattr(sys.modules[__name__], "_asked", found)
+    return found
+
+
+_asked: list[tuple[int, str, tuple[str, ...]]] = []
+_clock: list[Server] = []
+
+
+def ask(client: Client, questions: Sequence[str]) -> list[bytes | str]:
+    _asked.append((os.getpid(), client.token, tuple(questions)))
+    if "refuse" in questions:
+        raise TransitError("refused")
+    return [f"no {one}" if one == "damaged" else f"{one}!".encode() for one in questions]
+
+
+def ask_in_vain(client: Client, questions: Sequence[str]) -> list[bytes | str]:
+    _asked.append((os.getpid(), client.token, tuple(questions)))
+    _clock[0].now += 60
+    raise ServerUnreachable("no answer")
+
+
+def test_workers_ask_the_server_once_for_all_of_them(
+    server: Server, shared: Sessions, asked: list[tuple[int, str, tuple[str, ...]]]
+) -> None:
+    def answers(*questions: str) -> str:
+        return repr(shared.answers(settings(), warn, ask, questions))
+
+    assert set(in_workers(9, lambda: answers("a", "b", "a"))) == {"[b'a!', b'b!', b'a!']"}
+    mine = token(shared)
+    assert asked == [(os.getpid(), mine, ("a", "b"))]
+    # What it knows is not asked again, what has no answer is.
+    assert set(in_workers(2, lambda: answers("b", "c", "damaged"))) == {"[b'b!', b'c!', 'no damaged']"}
+    assert [one[2] for one in asked[1:]] == [("b", "c", "damaged")] * 2
+    assert answers("c") == "[b'c!']"
+    # Workers that are forked later inherit them.
+    assert shared._listener is not None
+    shared._listener.close()
+    assert in_workers(1, lambda: answers("a", "c")) == ["[b'a!', b'c!']"]
+    assert len(asked) == 3
+    # Other settings may have other rights.
+    shared.answers(settings("two"), warn, ask, ["a"])
+    assert asked[3][2] == ("a",)
+    shared.close()
+    answers("a")
+    assert len(asked) == 5
+    assert server.asked.count("login") == 3
+
+
+def test_a_refusal_is_reported_to_the_worker_that_asks(
+    server: Server, shared: Sessions, asked: list[tuple[int, str, tuple[str, ...]]]
+) -> None:
+    def refused() -> str:
+        return repr(shared.answers(settings(), warn, ask, ["refuse"]))
+
+    assert in_workers(2, refused) == ["ServerError: refused"] * 2
+    assert [one[2] for one in asked] == [("refuse",)] * 2
+
+
+def test_workers_do_not_wait_one_after_the_other_for_a_server_that_timed_out(
+    clock: Server, shared: Sessions, asked: list[tuple[int, str, tuple[str, ...]]]
+) -> None:
+    def timed_out() -> str:
+        return repr(shared.answers(settings(), warn, ask_in_vain, ["a"]))
+
+    token(shared)
+    _clock[:] = [clock]
+    assert in_workers(3, timed_out) == ["ServerError: no answer"] * 3
+    assert len(asked) == 1
+
+
+def test_a_worker_without_such_a_process_asks_itself(
+    server: Server, sessions: Sessions, asked: list[tuple[int, str, tuple[str, ...]]]
+) -> None:
+    sessions.follow_forks()
+
+    def answers() -> str:
+        twice = [sessions.answers(settings(), warn, ask, ["a"]) for _ in range(2)]
+        return f"{twice} {len(asked)} {_asked[0][0] == os.getpid()}"
+
+    assert in_workers(1, answers) == ["[[b'a!'], [b'a!']] 1 True"]
+    assert asked == []
 
 
 # --- other processes at the socket ---

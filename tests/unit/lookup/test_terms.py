@@ -76,6 +76,9 @@ ALL = {"context": "c", "associated_data": "a", "key_version": 2}
         ),
         ({"value": "x", "context": None, "associated_data": None, "key_version": None}, ALL, Item(b"x")),
         ({"value": "x", "name": None, "context": 5}, {}, Item(b"x", context=b"5")),
+        ("vault:v1:QQ==", {"allow_ciphertext": True}, Item(b"vault:v1:QQ==")),
+        ("vault:v1:QQ==", {"operation": "hmac"}, Item(b"vault:v1:QQ==")),
+        ("see vault:v1:QQ==", {}, Item(b"see vault:v1:QQ==")),
     ],
 )
 def test_a_term_becomes_an_item(term: object, options: Mapping[str, object], item: Item) -> None:
@@ -96,6 +99,11 @@ def test_lists_of_terms_are_flattened_in_order() -> None:
         ([[SECRET]], {}, "item 1: its value must be text."),
         ("\udc80" + SECRET, {}, "item 1: its value must be text."),
         ({}, {}, "item 1: its value must be text."),
+        (
+            " vault:v1:QQ==\n",
+            {},
+            "item 1: its value is a ciphertext (vault:vN:...). To encrypt it nevertheless, set allow_ciphertext=true.",
+        ),
         ({"name": "n", "value": None}, {}, "item 1 (n): its value must be text."),
         ({"name": "n", "value": [SECRET]}, {}, "item 1 (n): its value must be text."),
         (

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
 import tempfile
 from collections.abc import Collection, Mapping
@@ -13,11 +14,14 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import digest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.changes import Edits, update
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.document import content_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import (
     FLAT,
     NESTED,
+    TypeUnknown,
     VarsFile,
     assembled,
     bound,
@@ -98,6 +102,45 @@ def decrypted(file: VarsFile) -> dict[str, Any]:
         assert name.decode() == entry.name, "under a derived key this does not decrypt"
         opened[entry.name] = entry.opened(content)
     return assembled(file, {**file.open, **{name: decoded(content) for name, content in opened.items()}})
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_type_is_that_of_the_ciphertext_or_not_known(path: str) -> None:
+    data = {"flag": False, "digits": "42", "none": "", "text": "sk-x", "list": []}
+    text = changed(parse("", path), data)
+    entries = parse(text, path).entries
+
+    def kinds(text: str) -> dict[str, str]:
+        found = {}
+        for name, entry in parse(text, path).entries.items():
+            content = base64.b64decode(entry.ciphertext.split(":")[2]).partition(b"\0")[2]
+            try:
+                found[name] = type(decoded(entry.opened(content))).__name__
+            except TypeUnknown:
+                found[name] = "unknown"
+        return found
+
+    right = {"flag": "bool", "digits": "str", "none": "str", "text": "str", "list": "list"}
+    assert kinds(text) == right
+    # As it was written before the digest was for the type, too.
+    old = text
+    for entry in entries.values():
+        old = old.replace(entry.bound_to, digest(entry.ciphertext))
+    assert old != text
+    assert kinds(old) == right
+    unmarked = text.replace(" json", "")
+    lost = {**right, **dict.fromkeys(("flag", "none", "list"), "unknown")}
+    assert kinds(unmarked) == lost
+    assert [name for name, entry in parse(unmarked, path).entries.items() if entry.is_misbound] == [
+        "flag",
+        "none",
+        "list",
+    ]
+    # Lines of another side of a merge, and none at all.
+    merged = text.replace(entries["flag"].bound_to, digest("x")).replace(entries["text"].bound_to, digest("x"))
+    assert kinds(merged) == {**right, "flag": "unknown"}
+    without = {name: value for name, value in content_of(text, path).items() if name != "_transit"}
+    assert kinds(json.dumps({**without, "_transit": {"format": 2, "key": "ml"}})) == {**lost, "digits": "unknown"}
 
 
 def typed(value: Any) -> Any:
@@ -360,12 +403,17 @@ OPTIONS: dict[str, Any] = {
         ({"providers": {"hf": {}}}, [], {"providers.hf.token"}, set()),
         ({"providers": {"hf": {}}}, ["providers"], set(), {"providers.hf.token"}),
         ({"providers": {"gcp": {}}}, [], set(), set()),
+        ({"models": []}, [], {"models.0", "models.1"}, set()),
+        ({"models": []}, ["models"], set(), {"models.0", "models.1"}),
+        ({"models": ["x"]}, [], set(), {"models.1"}),
+        ({"providers": []}, [], {"providers.openai", "providers.hf.token"}, set()),
     ],
 )
-def test_an_empty_mapping_removes_nothing_unless_it_is_meant_to(
+def test_an_empty_mapping_or_list_removes_nothing_unless_it_is_meant_to(
     secrets: dict[str, Any], store_empty: list[str], ungiven: set[str], gone: set[str]
 ) -> None:
-    stored = parse(changed(parse("", PATHS[0]), {"providers": {"openai": "x", "hf": {"token": "y"}}}), PATHS[0])
+    data = {"providers": {"openai": "x", "hf": {"token": "y"}}, "models": ["a", "b"]}
+    stored = parse(changed(parse("", PATHS[0]), data), PATHS[0])
     request, _file = fitted(vars_request({**OPTIONS, "secrets": secrets, "store_empty": store_empty}, ""), stored)
     assert request.ungiven == ungiven
     assert set(request.gone) == gone

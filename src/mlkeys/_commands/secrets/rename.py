@@ -11,7 +11,7 @@ import click
 
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.names import complete
-from mlkeys._commands.vars_file.writes import Change, show, show_as_json, target
+from mlkeys._commands.vars_file.writes import Change, Target, in_turn, show, show_as_json, target
 from mlkeys._errors import MlkeysError
 from mlkeys._stored.secrets import Secret, check_known, plaintexts
 from mlkeys._system import collection
@@ -33,21 +33,30 @@ def command(file: Path, old: str, new: str, *, as_json: bool) -> None:
     Examples:
       mlkeys rename keys.transit.yml openai_key openai_api_key
     """
-    aim = target(file, None, None)
+    version = in_turn(target(file, None, None), lambda aim: _renamed(aim, old, new))
+    change = Change(old, "removed", f"renamed to {new}", version)
+    if as_json:
+        show_as_json([change], file)
+    else:
+        show([(change, "")], str(file))
+
+
+def _renamed(aim: Target, old: str, new: str) -> int:
+    """Rename a secret, and return the version that it had.
+
+    Raises:
+        MlkeysError: there is none, or another one has the new name, or it is not text.
+    """
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded
 
-    check_known([old], aim.file.entries, file)
+    check_known([old], aim.file.entries, aim.path)
     if new in aim.file.entries:
-        raise MlkeysError(f"{file} already has an entry '{new}'. Remove it first: mlkeys unset {file} {new}")
+        raise MlkeysError(f"{aim.path} already has an entry '{new}'. Remove it first: mlkeys unset {aim.path} {new}")
     with collection.connected() as client:
-        stored = Secret(old, file, replace(aim.file, backend=aim.backend, key=aim.key))
+        stored = Secret(old, aim.path, replace(aim.file, backend=aim.backend, key=aim.key))
         try:
             value = decoded(plaintexts(client, [stored])[old])
         except ValueError:
             raise MlkeysError(f"{old} is not UTF-8 text. Encrypt it again under the new name.") from None
         aim.write(client, aim.planned(client, {new: value}, purge=False), removed=[old])
-    change = Change(old, "removed", f"renamed to {new}", stored.version)
-    if as_json:
-        show_as_json([change], file)
-    else:
-        show([(change, "")], str(file))
+    return stored.version

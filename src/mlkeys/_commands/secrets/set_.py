@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn, TypedDict, Unpack
 
@@ -14,7 +15,15 @@ import click
 
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.names import complete
-from mlkeys._commands.vars_file.writes import show, show_as_json, target
+from mlkeys._commands.vars_file.writes import (
+    Planned,
+    Target,
+    in_turn,
+    refuse_ciphertext,
+    show,
+    show_as_json,
+    target,
+)
 from mlkeys._errors import MlkeysError
 from mlkeys._system import collection
 
@@ -75,14 +84,8 @@ def command(
     if kind == "json":
         value = _parsed(str(value))
     if not flags["allow_ciphertext"]:
-        _check_not_sealed(value)
-    with collection.connected() as client:
-        if flags["create_key"] and (created := aim.create_key(client)):
-            click.echo(f"Created {' and '.join(created)}.", err=True)
-        else:
-            aim.check_key(client)
-        planned = aim.planned(client, {name: value}, purge=False)
-        aim.write(client, planned)
+        refuse_ciphertext({name: value})
+    planned = in_turn(aim, lambda now: _stored(now, {name: value}, create_key=flags["create_key"]))
     changes = [change for change in planned.changes if change.name == name]
     if flags["as_json"]:
         show_as_json(changes, file)
@@ -92,18 +95,16 @@ def command(
         show([(change, "") for change in changes], str(file))
 
 
-def _check_not_sealed(value: object) -> None:
-    """
-    Raises:
-        MlkeysError: the value is a ciphertext.
-    """
-    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import is_ciphertext
-
-    if is_ciphertext(value):
-        raise MlkeysError(
-            "The value is a ciphertext (vault:vN:...), not a plaintext. To encrypt it nevertheless, add "
-            "--allow-ciphertext."
-        )
+def _stored(aim: Target, secrets: Mapping[str, object], *, create_key: bool) -> Planned:
+    """Encrypt secrets, and write the file."""
+    with collection.connected() as client:
+        if create_key and (created := aim.create_key(client)):
+            click.echo(f"Created {' and '.join(created)}.", err=True)
+        else:
+            aim.check_key(client)
+        planned = aim.planned(client, secrets, purge=False)
+        aim.write(client, planned)
+    return planned
 
 
 def _parsed(text: str) -> object:

@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._commands.secrets.names import complete
-from mlkeys._commands.vars_file.writes import Change, show, show_as_json, target
+from mlkeys._commands.vars_file.writes import Change, Target, in_turn, show, show_as_json, target
 from mlkeys._stored.secrets import named
+
+if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import Entry
 
 
 @click.command("unset")
@@ -35,12 +40,16 @@ def command(file: Path, names: tuple[str, ...], *, as_json: bool) -> None:
     Examples:
       mlkeys unset keys.transit.yml old_api_key
     """
-    aim = target(file, None, None)
-    paths = named(names, aim.file.entries, file)
-    aim.remove(paths)
-    entries = [aim.file.entries[path] for path in paths]
+    entries = in_turn(target(file, None, None), lambda aim: _removed(aim, names))
     changes = [Change(entry.name, "removed", "", entry.version) for entry in entries]
     if as_json:
         show_as_json(changes, file)
     else:
         show([(change, "") for change in changes], str(file))
+
+
+def _removed(aim: Target, names: Sequence[str]) -> list[Entry]:
+    """Remove secrets, and return what they were."""
+    paths = named(names, aim.file.entries, aim.path)
+    aim.remove(paths)
+    return [aim.file.entries[path] for path in paths]

@@ -23,7 +23,7 @@ from mlkeys._commands.vars_file.plaintext import (
     rendered,
     swallowed,
 )
-from mlkeys._commands.vars_file.writes import Change, Target, show, target
+from mlkeys._commands.vars_file.writes import Change, Target, refuse_ciphertext, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._stored.secrets import answers
 from mlkeys._system import collection
@@ -47,8 +47,9 @@ _ATTEMPTS = 3
     metavar="DIR",
     help="Keep the plaintext in this folder while the editor is open, even if it is on a disk.",
 )
+@click.option("--allow-ciphertext", is_flag=True, help="Encrypt new values although they are ciphertexts.")
 @failing_plainly
-def command(file: Path, key: str | None, backend: str | None, folder: Path | None) -> None:
+def command(file: Path, key: str | None, backend: str | None, folder: Path | None, *, allow_ciphertext: bool) -> None:
     """Edit the secrets of FILE, an encrypted vars file (*.transit.yml, .yaml or .json). Creates FILE if needed.
 
     While the editor is open, the plaintext is in a private file in memory (in XDG_RUNTIME_DIR or /dev/shm, if it is a
@@ -77,7 +78,8 @@ def command(file: Path, key: str | None, backend: str | None, folder: Path | Non
     stopped = 0
     try:
         with guarding() as guard, private_folder(place) as private:
-            changes = _edited(aim, before, guard, private / "secrets.yml")
+            buffer = private / "secrets.yml"
+            changes = _edited(aim, before, guard, buffer, allow_ciphertext=allow_ciphertext)
     except Stopped as signal:
         stopped = signal.number
     if stopped:
@@ -176,7 +178,9 @@ def _fitting(aim: Target, text: str) -> Target:
     return replace(aim, file=replace(aim.file, format=NESTED))
 
 
-def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> tuple[Change, ...]:
+def _edited(
+    aim: Target, before: dict[str, str], guard: Guard, buffer: Path, *, allow_ciphertext: bool
+) -> tuple[Change, ...]:
     """Let the user edit until the text can be written, or the user gives up."""
     editor = chosen_editor(os.environ)
     if not is_known(editor):
@@ -196,6 +200,9 @@ def _edited(aim: Target, before: dict[str, str], guard: Guard, buffer: Path) -> 
             after = _understood(fitting, text)
             if after == before:
                 return ()
+            if not allow_ciphertext:
+                new = {name: value for name, value in after.items() if before.get(name) != value}
+                refuse_ciphertext(_values(fitting, new))
             with guard.waiting():
                 _check_removals(before, after, emptied=not text.strip())
             return _merged_and_written(fitting, before, after, guard)
@@ -261,10 +268,14 @@ def _written(aim: Target, secrets: Mapping[str, str], guard: Guard) -> tuple[Cha
     # A new login: editing may have taken longer than a token lives.
     with collection.connected() as client:
         with guard.waiting():
-            values = {name: json.loads(value) if aim.is_nested else value for name, value in secrets.items()}
-            planned = aim.planned(client, values, purge=True)
+            planned = aim.planned(client, _values(aim, secrets), purge=True)
         aim.write(client, planned)
     return planned.changes
+
+
+def _values(aim: Target, secrets: Mapping[str, str]) -> dict[str, object]:
+    """The values of secrets as `_decrypted` has them."""
+    return {name: json.loads(value) if aim.is_nested else value for name, value in secrets.items()}
 
 
 def _asks_again(reason: str) -> bool:

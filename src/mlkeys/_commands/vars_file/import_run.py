@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from mlkeys._commands.vars_file.writes import Change, Target, show, target
+from mlkeys._commands.vars_file.writes import Change, Target, in_turn, show, target
 from mlkeys._errors import MlkeysError
 from mlkeys._import.comments import as_written, assigns, secrets_of
 from mlkeys._import.data import Nesting
@@ -63,7 +63,7 @@ _OPTIONS = (
     ),
     click.option("--as-text", is_flag=True, help="Import numbers, booleans and dates as text."),
     click.option("--skip-empty", is_flag=True, help="Skip values that are empty."),
-    click.option("--literal", is_flag=True, help="Import references and templates as literal text."),
+    click.option("--literal", is_flag=True, help="Import references, templates and ciphertexts as literal text."),
     click.option("--comments", is_flag=True, help="Also write the comments of the source, in plain text."),
     click.option("--replace", is_flag=True, help="Overwrite entries of FILE that have another value."),
     click.option("--dry-run", is_flag=True, help="Show what would be imported, without writing anything."),
@@ -131,7 +131,7 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
     """
     # A core dump would contain the plaintext.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    dry_run, may_replace = options["dry_run"], options["replace"]
+    dry_run = options["dry_run"]
     aim = target(options["file"], options["key"], options["backend"])
     wishes = _wishes(options)
     source = read(wishes)
@@ -140,20 +140,34 @@ def run_import(read: Read, options: Mapping[str, Any], after: After | None = Non
     comments = _comments(source, selection, aim) if wishes.comments else {}
     changes: list[Change] = []
     if selection.chosen:
-        with collection.connected() as client:
-            aim.check_key(client)
-            planned = aim.planned(client, selection.secrets, purge=False)
-            changes = [_decided(one, may_replace) for one in planned.changes if one.name in selection.chosen]
-            refuse(str(aim.path), [] if dry_run else [change.reason for change in changes if change.action == _REFUSED])
-            if not dry_run and any(change.action != "kept" for change in changes):
-                new = {change.name for change in changes if change.action == "added"}
-                aim.write(client, planned, comments={name: texts for name, texts in comments.items() if name in new})
+
+        def work(now: Target) -> list[Change]:
+            return _imported(now, selection, comments, options)
+
+        changes = work(aim) if dry_run else in_turn(aim, work)
     _report(source, selection, changes, f"{source.path} -> {aim.path}")
     if dry_run:
         click.echo("Nothing was written (--dry-run).", err=True)
     elif changes:
         done = after({value.path: name for name, value in selection.chosen.items()}) if after else "which is unchanged."
         click.echo(_farewell(source, selection, aim, done, wishes), err=True)
+
+
+def _imported(
+    aim: Target, selection: Selection, comments: Mapping[str, tuple[str, ...]], options: Mapping[str, Any]
+) -> list[Change]:
+    """Encrypt the values, unless it is a dry run, and return what is done with each."""
+    with collection.connected() as client:
+        aim.check_key(client)
+        planned = aim.planned(client, selection.secrets, purge=False)
+        changes = [_decided(one, options["replace"]) for one in planned.changes if one.name in selection.chosen]
+        if options["dry_run"]:
+            return changes
+        refuse(str(aim.path), [change.reason for change in changes if change.action == _REFUSED])
+        if any(change.action != "kept" for change in changes):
+            new = {change.name for change in changes if change.action == "added"}
+            aim.write(client, planned, comments={name: texts for name, texts in comments.items() if name in new})
+    return changes
 
 
 def _comments(source: Source, selection: Selection, aim: Target) -> dict[str, tuple[str, ...]]:

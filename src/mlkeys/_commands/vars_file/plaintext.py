@@ -18,6 +18,9 @@ from mlkeys._shared.printable import one_line
 _COMMENT = re.compile(r"[ \t]*#")
 _ONLY_COMMENT = re.compile(r"[a-z_][a-z0-9_]*:[ \t]+#")
 
+# Ends of lines, with the empty ones behind and backslashes before.
+_BREAKS = re.compile(r"(\\*)[ \t]*((?:\r?\n[ \t]*)+)")
+
 # No value is folded.
 _WIDTH = 1_000_000_000
 
@@ -150,10 +153,19 @@ def _lost(text: str) -> Iterator[tuple[int, str]]:
             elif isinstance(token, yaml.TagToken):
                 yield line + 1, "put a value that begins with ! in quotes"
             elif isinstance(token, yaml.ScalarToken) and token.style != "|" and token.start_mark.line != line:
-                # YAML would join them by spaces.
-                yield token.start_mark.line + 1, _AS_A_BLOCK
+                if _joins_lines(token.style, text[token.start_mark.index : token.end_mark.index]):
+                    yield token.start_mark.line + 1, _AS_A_BLOCK
             elif isinstance(token, yaml.ScalarToken) and token.plain and _COMMENT.match(text, token.end_mark.index):
                 yield line + 1, "put a value with # in quotes, and a comment on a line of its own"
+
+
+def _joins_lines(style: str | None, scalar: str) -> bool:
+    """Whether YAML joins lines of a value by spaces, which no key survives. Programs write empty lines between them."""
+    if style not in ("'", '"'):
+        return True
+    # In double quotes, what ends with a backslash goes on without a space.
+    breaks = _BREAKS.finditer(scalar)
+    return any(found[2].count("\n") == 1 and not (style == '"' and len(found[1]) % 2) for found in breaks)
 
 
 def _problem(value: Value, found: Mapping[str, Value], name_problems: NameProblems) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mlkeys._commands.errors import failing_plainly, show_json
-from mlkeys._commands.vars_file.writes import target
+from mlkeys._commands.vars_file.writes import Target, in_turn, target
 
 
 @click.command("upgrade")
@@ -27,11 +27,15 @@ def command(file: Path, *, as_json: bool) -> None:
       mlkeys upgrade keys.transit.yml
       mlkeys set keys.transit.yml providers.openai.api_key
     """
-    aim = target(file, None, None)
-    is_done = aim.is_nested
-    if not is_done:
-        aim.upgrade()
+    is_done = not in_turn(target(file, None, None), _upgraded)
     if as_json:
         show_json({"file": str(file), "format": 2, "changed": not is_done})
     else:
         click.echo(f"{file} has format 2 already." if is_done else f"{file} now has format 2.", err=True)
+
+
+def _upgraded(aim: Target) -> bool:
+    """Whether the file was of format 1 before."""
+    if not aim.is_nested:
+        aim.upgrade()
+    return not aim.is_nested

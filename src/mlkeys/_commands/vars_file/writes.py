@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mlkeys._commands.errors import show_json
 from mlkeys._errors import MlkeysError
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.reconcile import VarsPlan
 
 _WIDE = 200
+# Whoever loses the race to write a file so many times gives up.
+_ATTEMPTS = 5
+
+Result = TypeVar("Result")
 _COLOURS = {"added": "green", "updated": "yellow", "removed": "red"}
 
 
@@ -251,6 +255,44 @@ def target(path: Path, key: str | None, backend: str | None) -> Target:
             raise MlkeysError(f"{path} {why}: name the key with --key.")
         check_ownership(file, chosen_backend, chosen_key, named.fingerprint_key or chosen_key, str(path))
     return Target(path, before, file, chosen_backend, chosen_key, stored)
+
+
+def refuse_ciphertext(secrets: Mapping[str, object]) -> None:
+    """
+    Raises:
+        MlkeysError: a value is a ciphertext.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.request import is_ciphertext
+
+    sealed = [name for name, value in secrets.items() if is_ciphertext(value)]
+    if sealed:
+        is_one = len(sealed) == 1
+        what = f"value of {sealed[0]} is a ciphertext" if is_one else f"values of {', '.join(sealed)} are ciphertexts"
+        raise MlkeysError(
+            f"The {what} (vault:vN:...), not plaintext. To encrypt {'it' if is_one else 'them'} nevertheless, add "
+            "--allow-ciphertext."
+        )
+
+
+def in_turn(aim: Target, work: Callable[[Target], Result]) -> Result:
+    """What the work on a file returns. Commands that change it at the same time take turns.
+
+    Args:
+        aim: as it was read. The work gets it as it is by now, and once more if somebody else changes it meanwhile.
+
+    Raises:
+        ChangedMeanwhile: the file keeps changing.
+    """
+    from ansible_collections.mlkeys.transit.plugins.module_utils._run.locks import exclusive
+
+    with exclusive(f"vars file {aim.path.resolve()}"):
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                replacing.check_unchanged(aim.path, aim.before)
+                return work(aim)
+            except replacing.ChangedMeanwhile:
+                aim = target(aim.path, aim.key, aim.backend)
+        return work(aim)
 
 
 def show(rows: Sequence[tuple[Change, str]], title: str) -> None:
