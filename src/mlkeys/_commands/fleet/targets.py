@@ -24,6 +24,7 @@ from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
 from mlkeys._synthesis.program import modules_of
+from mlkeys._targets.state_names import folder_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class Fleet:
         server: address and namespace, of the program or of the environment.
         owned: those of the keys that it manages.
         selected: whether the command is about it. Others may have ciphertexts of the same keys.
+        held: of a program, the folder of all that is generated, and the folder of the ciphertexts of this stack.
         also: what `--also` names it; empty for those that the command is about. The user knows that it uses their keys.
     """
 
@@ -74,6 +76,7 @@ class Fleet:
     server: Server = ("", "")
     owned: frozenset[Key] = frozenset()
     selected: bool = True
+    held: tuple[str, ...] = ()
     also: str = ""
 
     def secrets_of(self, key: Key) -> frozenset[str]:
@@ -174,6 +177,7 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
             server=server_of(stack),
             owned=_owned(view, stack),
             selected=stack in selected,
+            held=(str(folder.resolve()), str(Path(app.node.folder or ".").absolute() / folder_of(stack.node.id))),
         )
         for stack in chosen(app, ())
     ]
@@ -251,6 +255,19 @@ def _program_at(path: Path) -> Path | None:
     if path.is_dir():
         return path / "app.py" if (path / "app.py").is_file() else None
     return path if path.suffix == ".py" and not os.access(path, os.X_OK) else None
+
+
+def besides(fleet: Fleet, fleets: Sequence[Fleet]) -> tuple[str, ...]:
+    """Where the runs of the other fleets look, and what is generated: another run makes that anew."""
+    found = list(fleet.held[:1])
+    for other in fleets:
+        if other.name == fleet.name:
+            continue
+        if other.generated:
+            found += [*other.held, *other.sources]
+        else:
+            found += [str(Path(one).absolute()) for one in other.inventories]
+    return tuple(dict.fromkeys(found))
 
 
 def with_one_name_each(fleets: Sequence[Fleet]) -> list[Fleet]:
