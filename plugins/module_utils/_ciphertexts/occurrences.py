@@ -131,7 +131,7 @@ def context_at(text: bytes, begin: int, end: int) -> str | None:
     """The context with which a template decrypts the ciphertext at a place.
 
     Returns:
-        Empty if it gives none, and ``None`` if this is no such call, or the context is not written in it.
+        Empty if it gives none. ``None`` outside of such a call, and if the context is not written in it.
     """
     if not text.endswith(_ARGUMENT, 0, begin):
         return None
