@@ -23,6 +23,7 @@ from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
+from mlkeys._shared.printable import printable
 from mlkeys._synthesis.program import modules_of
 from mlkeys._targets.state_names import folder_of
 
@@ -160,7 +161,7 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
     if inventories:
         if stacks:
             raise MlkeysError("--stack cannot be used with --inventory: an inventory has no stacks.")
-        return [Fleet(", ".join(inventories), Path(), inventories)]
+        return [Fleet(printable(", ".join(inventories)), Path(), inventories)]
     if not program.exists():
         raise MlkeysError(f"{program} does not exist. Give a program, or an inventory with --inventory.")
     # Only a deployment renames folders of stacks.
@@ -203,7 +204,7 @@ def alongside(paths: Sequence[str], own: Sequence[Fleet] = ()) -> list[Fleet]:
             raise MlkeysError(f"--also {path}: this project is named already.")
         seen |= places
         for fleet in fleets:
-            name = f"{path}: {fleet.name}" if fleet.generated else path
+            name = printable(f"{path}: {fleet.name}" if fleet.generated else path)
             found.append(replace(fleet, name=name, selected=False, also=path))
     return found
 
