@@ -11,8 +11,13 @@ import stat
 from dataclasses import dataclass
 from typing import Iterable, Iterator
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import COMPRESSED
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import COMPRESSED, OUTPUT, Unread
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import scan_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import (
+    TO_OUTPUT,
+    identity,
+    outputs_of_run,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import is_temporary
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
@@ -99,7 +104,7 @@ def in_repository(top: str, known: Iterable[Known], problem: vars_places.Problem
 
     Compressed files among the rest are named together: most of them are of no concern.
     """
-    read = list(known)
+    read, outputs = list(known), outputs_of_run()
     vars_files, texts, packed = [], [], []
     for path in _files(top, problem):
         if any(path in one for one in read):
@@ -107,18 +112,25 @@ def in_repository(top: str, known: Iterable[Known], problem: vars_places.Problem
         if vars_places.is_encrypted_vars(os.path.basename(path)):
             if os.path.isfile(path):
                 vars_files.append(path)
-        elif _is_regular(path) and not is_temporary(os.path.basename(path)):
+        elif outputs and identity(path) in outputs:
+            problem(vars_places.NotSearched(path, TO_OUTPUT, OUTPUT))
+        elif _is_regular(path):
             result = scan_file(path, most=1)
             if result.found:
                 texts.append(path)
-            elif result.unread is not None and result.unread.kind == COMPRESSED:
-                packed.append(path)
             elif result.unread is not None:
-                problem(vars_places.NotSearched(path, result.unread.reason, "failed"))
+                _note(result.unread, packed, problem)
     if packed:
         named = f"{os.path.relpath(packed[0], top)}{f' and {len(packed) - 1} more' if len(packed) > 1 else ''}"
         problem(vars_places.NotSearched(top, f"compressed files elsewhere in the repository: {named}", PACKED))
     return Others(vars_files, texts)
+
+
+def _note(unread: Unread, packed: list[str], problem: vars_places.Problem) -> None:
+    if unread.kind == COMPRESSED:
+        packed.append(unread.path)
+    else:
+        problem(vars_places.NotSearched(unread.path, unread.reason, "failed"))
 
 
 def _files(top: str, problem: vars_places.Problem) -> Iterator[str]:
@@ -137,6 +149,9 @@ def _files(top: str, problem: vars_places.Problem) -> Iterator[str]:
 
 
 def _is_regular(path: str) -> bool:
+    """Whether it is a file that a run has finished writing, and no link."""
+    if is_temporary(os.path.basename(path)):
+        return False
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:
