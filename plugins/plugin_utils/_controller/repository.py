@@ -105,7 +105,9 @@ def in_repository(top: str, known: Iterable[Known], problem: vars_places.Problem
     Compressed files among the rest are named together: most of them are of no concern.
     """
     read, outputs = list(known), outputs_of_run()
-    vars_files, texts, packed = [], [], []
+    vars_files: list[str] = []
+    texts: list[str] = []
+    packed: list[str] = []
     for path in _files(top, problem):
         if any(path in one for one in read):
             continue
