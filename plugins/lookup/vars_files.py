@@ -48,10 +48,17 @@ options:
     default: []
   repository:
     description:
-      - Whether encrypted vars files of O(key) elsewhere in the same Git repository are C(unread), since nothing else
-        searches them. Submodules, virtual environments, C(node_modules) and hidden folders are left out.
+      - Whether to search the whole Git repositories of inventories and playbooks. Encrypted vars files of O(key)
+        elsewhere in them are C(unread), since nothing else searches them, and other files there with ciphertexts are
+        C(elsewhere). Submodules, virtual environments, C(node_modules) and hidden folders are left out.
     type: bool
     default: false
+  besides:
+    description:
+      - Inventories, programs and folders whose files other runs search. With O(repository), they are left out.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - mlkeys.transit._auth
   - mlkeys.transit._auth.plugins
@@ -91,6 +98,16 @@ _raw:
           ciphertexts as well.
       type: list
       elements: str
+    elsewhere:
+      description:
+        - With O(repository), other files of the same Git repositories that hold ciphertexts of any key. Nothing rewraps
+          them.
+      type: list
+      elements: str
+    read:
+      description: With O(repository), what variables declare to be read in the same repositories. Real paths.
+      type: list
+      elements: str
     problems:
       description: What has to be corrected before the files can be relied on, as sentences.
       type: list
@@ -108,6 +125,8 @@ _raw:
           oldest: 1
       others: []
       texts: [/srv/project/inventory.yml]
+      elsewhere: []
+      read: []
       problems: []
       unread: []
 """
@@ -128,10 +147,14 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project
     NotSearched,
     above,
     beside,
-    in_repository,
     inventory_folders,
-    repositories,
     texts_beside,
+)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.repository import (
+    Known,
+    in_repository,
+    read_by_others,
+    repositories,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import (
     Connect,
@@ -140,6 +163,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_fi
     missing_document,
     names_of_key,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import ELSEWHERE, NOT_DECLARED
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery import (
     Declared,
     FoundFile,
@@ -151,10 +175,8 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.discovery im
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import why_empty
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import declared as declared_places
 
-_NOT_DECLARED = (
-    "it is not declared, and its ciphertexts are of the key: add its folder to vault_transit_sources, or accept it"
-)
 _NOT_UTF_8 = "its name is not UTF-8"
+_LISTS = ("files", "others", "texts", "elsewhere", "read", "unread")
 
 
 class LookupModule(LookupBase):
@@ -168,7 +190,8 @@ class LookupModule(LookupBase):
             hosts = _hosts(facts)
         except AnsibleError as error:
             problem = f"Ansible cannot read the variables of the hosts: {_reason(error)}."
-            return [{"files": [], "others": [], "texts": [], "problems": [problem], "unread": []}]
+            nothing: dict[str, Any] = {name: [] for name in _LISTS}
+            return [{**nothing, "problems": [problem]}]
         named = declared(hosts, self.get_option("declared"))
         missing = [one for one in named if one.path and not _is_there(one.path)]
         sources = _sources(facts, terms)
@@ -183,14 +206,14 @@ class LookupModule(LookupBase):
         odd = [as_utf8(path) for path in beside_them if as_utf8(path) != path]
         unread += [_unread(path, _NOT_UTF_8) for path in odd if path not in noted]
         own = of_key(files, backend, key) if key else files
+        elsewhere: list[str] = []
+        read: list[str] = []
         if key and self.get_option("repository"):
-            seen = [
-                *known,
-                *(file.path for file in files),
-                *map(os.path.realpath, texts),
-                *(one["path"] for one in unread),
-            ]
-            unread += _undeclared(sources, hosts, set(seen), (backend, key))
+            searched = [place for host in hosts for place in _searched(host)]
+            read = [*(os.path.realpath(one.path) for one in named if one.path), *searched]
+            seen = Known([*known, *map(os.path.realpath, beside_them), *(one["path"] for one in unread)], read)
+            others = [seen, read_by_others(self.get_option("besides"))]
+            elsewhere = _elsewhere(sources, others, (backend, key), unread)
         problems = [missing_problem(missing)] if missing else []
         if key:
             problems.append(replace_problem(own, self.get_option("replace"), f"{backend}/{key}"))
@@ -199,6 +222,8 @@ class LookupModule(LookupBase):
                 "files": [file.as_result() for file in own],
                 "others": [file.as_result() for file in files if file not in own],
                 "texts": texts,
+                "elsewhere": elsewhere,
+                "read": sorted({path for path in read if _is_within(path, repositories(sources))}),
                 "problems": [problem for problem in problems if problem],
                 "unread": unread,
             }
@@ -296,28 +321,26 @@ def _read(
     return files, unread
 
 
-def _undeclared(sources: list[str], hosts: list[Any], seen: set[str], of: tuple[str, str]) -> list[dict[str, str]]:
-    """The encrypted vars files of the key elsewhere in the same repository, which nothing would rewrap."""
-    found: list[dict[str, str]] = []
-    paths = [
-        path
-        for top in repositories(sources)
-        for path in in_repository(top, lambda error: _note(found, error, set()))
-        if path not in seen
-    ]
-    # Hosts that are this machine search their own.
-    searched = [place for host in hosts for place in _searched(host)] if paths else []
-    for path in paths:
-        if _is_within(path, searched):
-            continue
-        try:
-            file = names_of_key(path)
-        except TransitError as error:
-            found.append(_unread(path, error.message.rstrip(".")))
-            continue
-        if file == of:
-            found.append(_unread(path, _NOT_DECLARED))
-    return found
+def _elsewhere(sources: list[str], known: list[Known], of: tuple[str, str], unread: list[dict[str, str]]) -> list[str]:
+    """The files elsewhere in the same repositories with ciphertexts.
+
+    Args:
+        unread: gets the encrypted vars files of the key among them, and what could not be read.
+    """
+    texts = []
+    for top in repositories(sources):
+        others = in_repository(top, known, lambda error: _note(unread, error, set()))
+        texts += others.texts
+        for path in others.vars_files:
+            try:
+                file = names_of_key(path)
+            except TransitError as error:
+                unread.append(_unread(path, error.message.rstrip(".")))
+                continue
+            if file == of:
+                unread.append({**_unread(path, NOT_DECLARED), "kind": ELSEWHERE})
+    unread += [_unread(as_utf8(path), _NOT_UTF_8) for path in texts if as_utf8(path) != path]
+    return [path for path in texts if as_utf8(path) == path]
 
 
 def _gone(path: str, file: Any, connect: Connect) -> list[dict[str, str]]:

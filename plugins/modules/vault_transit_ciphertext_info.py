@@ -123,7 +123,10 @@ ciphertexts:
       type: str
       returned: always
     form:
-      description: How it is written there, V(plain), or escaped or encoded as in V(json) and V(base64).
+      description:
+        - How it is written there, V(plain), or escaped or encoded as in V(json) and V(base64).
+        - If it ends in V(template), the template of an agent decrypts it with the context C(name). That has to be its
+          own context, or its state is V(unknown). V(template without context) is the same for a call without one.
       type: str
       returned: always
     problem:

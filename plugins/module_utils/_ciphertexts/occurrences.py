@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from functools import partial
 from typing import Iterator, Sequence
@@ -116,6 +117,37 @@ def name_at(text: bytes, place: int) -> str:
         line = line[line.rfind(b"\n") + 1 :]
         return _name_before(line) if line.endswith(b":") or _BLOCK_MARK.search(line) else ""
     return _name_before(line)
+
+
+# A call of an agent's template: `{{ with secret "transit/decrypt/k" "ciphertext=…" "context=…" }}`, quoted anyhow.
+_ARGUMENT = b"ciphertext="
+_CONTEXT = re.compile(rb"[\"'`]context=([A-Za-z0-9+/]*={0,2})(?![A-Za-z0-9+/=%])")
+_MOST_OF_CALL = 600
+#: How a ciphertext is written whose name is the context in the same call, and one without a context there.
+CALLED, CALLED_WITHOUT = "template", "template without context"
+
+
+def context_at(text: bytes, begin: int, end: int) -> str | None:
+    """The context with which a template decrypts the ciphertext at a place.
+
+    Returns:
+        Empty if it gives none. ``None`` outside of such a call, and if the context is not written in it.
+    """
+    if not text.endswith(_ARGUMENT, 0, begin):
+        return None
+    first = text.rfind(b"{{", max(0, begin - _MOST_OF_CALL), begin)
+    last = text.find(b"}}", end, end + _MOST_OF_CALL)
+    if first < 0 or last < 0 or text.find(b"}}", first, begin) >= 0:
+        return None
+    call = text[first:begin] + text[end:last]
+    found = _CONTEXT.search(call)
+    if found is None:
+        return None if b"context" in call else ""
+    try:
+        return base64.b64decode(found.group(1), validate=True).decode("utf-8")
+    except ValueError:
+        # No secret has such a name.
+        return f"base64:{found.group(1).decode('ascii')}"
 
 
 def _name_before(line: bytes) -> str:

@@ -26,8 +26,18 @@ _MAGIC = (
     (b"hsqs", "squashfs"),
     (b"sqsh", "squashfs"),
     (b"\x5d\x00\x00", "lzma"),
+    (b"\xff\x06\x00\x00sNaPpY", "snappy"),
+    # Their parts are compressed.
+    (b"!<arch>\ndebian-binary", "deb"),
+    (b"\xed\xab\xee\xdb", "rpm"),
+    (b"MSCF\x00\x00\x00\x00", "cab"),
+    (b"xar!\x00", "xar"),
+    (b"%PDF-", "PDF"),
+    (b"PAR1", "parquet"),
+    (b"Obj\x01", "avro"),
+    (b"\x89HDF\r\n\x1a\n", "HDF5"),
 )
-_LETTERS = (b"hsqs", b"sqsh")
+_LETTERS = (b"hsqs", b"sqsh", b"PAR1")
 _SKIPPABLE_FRAME = b"\x2a\x4d\x18"
 
 

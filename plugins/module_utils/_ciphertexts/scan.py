@@ -27,7 +27,12 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data i
     Unread,
     content_digest,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurrences import name_at
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurrences import (
+    CALLED,
+    CALLED_WITHOUT,
+    context_at,
+    name_at,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.packed import compression
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.reader import Piece, Reader, Sizes
 from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.tokens import Direct
@@ -99,14 +104,16 @@ class Scan:
     def _group(self, found: Occurrence, piece: Piece) -> list[FoundCiphertext]:
         name, line = name_at(piece.text, piece.begin), piece.line
         reason = BINARY_REASON if self._is_binary or self._reader.has_nul else ""
+        context = context_at(piece.text, piece.begin, piece.end) if isinstance(found, Direct) else None
         if not reason and isinstance(found, Direct) and found.is_plain:
             self.offsets.append(self._reader.offset - piece.end + piece.begin)
-            return [FoundCiphertext(found.token.text, line, found.token.name or name)]
+            return [FoundCiphertext(found.token.text, line, context or found.token.name or name, _called(context))]
         group = []
         for text, form, problem, own in found.tokens:
             self.has_wide = self.has_wide or form.startswith("utf-")
             self.offsets.append(-1)
-            group.append(FoundCiphertext(text, line, own or name, form, problem or reason))
+            shown = form if context is None else f"{form}+{_called(context)}"
+            group.append(FoundCiphertext(text, line, context or own or name, shown, problem or reason))
         return group
 
     @property
@@ -127,6 +134,11 @@ class Scan:
         if packed:
             return Unread(path, f"holds compressed data in base64 ({packed}), which was not searched", COMPRESSED)
         return None
+
+
+def _called(context: str | None) -> str:
+    """The form of a ciphertext, by the context with which a template decrypts it."""
+    return "plain" if context is None else CALLED if context else CALLED_WITHOUT
 
 
 def has_nul(stream: BinaryIO) -> bool:

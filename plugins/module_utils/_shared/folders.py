@@ -146,7 +146,7 @@ class Folder:
     def locked(self) -> Iterator[int | None]:
         """Keep other runs of this user from writing here.
 
-        Gives a descriptor of the folder, ``None`` if it cannot be read.
+        Gives a descriptor of the folder, ``None`` if it cannot be read. Then files stand for it among users.
 
         The lock is a file of this user alone: whoever may read a folder could keep a lock of the folder itself. With
         runs of other users, `replacing` takes turns, as far as they let it.
@@ -154,16 +154,15 @@ class Folder:
         Raises:
             Busy: another run does not finish.
         """
-        try:
+        descriptor = None
+        with contextlib.suppress(PermissionError):
             descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.descriptor)
-        except PermissionError:
-            yield None
-            return
         try:
             with _locked(os.fstat(self.descriptor)):
                 yield descriptor
         finally:
-            os.close(descriptor)
+            if descriptor is not None:
+                os.close(descriptor)
 
 
 @contextlib.contextmanager

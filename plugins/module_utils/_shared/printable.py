@@ -9,6 +9,7 @@ collection: the Python package ``mlkeys`` carries the same file.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -44,4 +45,4 @@ def without_login(url: str) -> str:
     """The URL without a user and password that it may have: an error must not repeat them."""
     scheme, slashes, rest = url.partition("//")
     place = rest if slashes else url
-    return f"{scheme if slashes else ''}{slashes}{place.rpartition('@')[2]}"
+    return f"{scheme if slashes else ''}{slashes}{re.split('@|%40', place)[-1]}"

@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from typing import BinaryIO, ContextManager, Iterator, Protocol
 
 _NEW_MODE = 0o600
-
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -41,8 +40,6 @@ _POLL_SECONDS = 0.02
 
 # What is read as a whole. A file of a few blocks may say that it is as large as a disk.
 MOST_BYTES = 64 * 1024 * 1024
-
-_CANNOT_FLUSH = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 
 
 class UnsafeFile(OSError):
@@ -196,6 +193,13 @@ class File:
         _lock(self._descriptor, _PATIENCE_SECONDS)
         self.check_unchanged()
 
+    def take_turn(self, folder: int | None) -> None:
+        """Wait for runs of other users: at a folder, or at the file if there is none. It delays a run, stops none."""
+        end = time.monotonic() + _others["seconds"]
+        _lock(self._descriptor if folder is None else folder, _others["seconds"])
+        _others["seconds"] = max(0.0, end - time.monotonic())
+        self.check_unchanged()
+
     def check_unchanged(self) -> None:
         """Raises `ChangedMeanwhile` if it is not what it was when it was opened."""
         found = self._found()
@@ -296,23 +300,20 @@ class NewFile:
             ChangedMeanwhile: the file is not what it was, or somebody interfered.
         """
         with file.folder.locked() as descriptor:
-            _wait_for_other_users(descriptor)
-            file.check_unchanged()
+            file.take_turn(descriptor)
             source, target = self._folder.descriptor, file.folder.descriptor
-            os.replace(self._name, file.name, src_dir_fd=source, dst_dir_fd=target)
+            if descriptor is None and file.status is None:
+                # Over nothing that somebody else creates at this moment.
+                os.link(self._name, file.name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+                os.unlink(self._name, dir_fd=source)
+            else:
+                os.replace(self._name, file.name, src_dir_fd=source, dst_dir_fd=target)
             self._is_there = False
             placed = os.stat(file.name, dir_fd=target, follow_symlinks=False)
             if _identity(placed) != self._identity:
                 raise _changed()
             if flush and descriptor is not None:
                 flush_folder(descriptor)
-
-
-def _wait_for_other_users(folder: int | None) -> None:
-    """Take turns with runs of other users. Whoever may read a folder can lock it: that delays a run, and stops none."""
-    end = time.monotonic() + _others["seconds"]
-    _lock(-1 if folder is None else folder, _others["seconds"])
-    _others["seconds"] = max(0.0, end - time.monotonic())
 
 
 def _lock(descriptor: int, seconds: float) -> None:
@@ -395,5 +396,5 @@ def flush_folder(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in _CANNOT_FLUSH:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
             raise

@@ -16,7 +16,7 @@ import math
 from typing import Any, Callable, Iterable
 
 MOST_LEVELS = 100
-MOST_REPEATED = 100_000
+MOST_REPEATED = 20_000
 
 
 def yaml_problem(text: bytes, events: Callable[[], Iterable[Any]]) -> str:

@@ -372,9 +372,15 @@ def plain_names_problem(names: Iterable[Any], path: str) -> str:
     )
 
 
+# A text of 1 KB may hold so many names that their list takes a second.
+_MOST_NAMED = 20
+
+
 def listed(names: Iterable[Any]) -> str:
     """Names to show. A name that no variable can have may be anything, so it is not shown."""
-    return ", ".join(name if is_path(name) else "an entry without a valid name" for name in names)
+    every = list(names)
+    shown = ", ".join(name if is_path(name) else "an entry without a valid name" for name in every[:_MOST_NAMED])
+    return f"{shown} and {len(every) - _MOST_NAMED} more" if len(every) > _MOST_NAMED else shown
 
 
 def _is_ciphertext(value: Any) -> bool:
@@ -383,7 +389,8 @@ def _is_ciphertext(value: Any) -> bool:
 
 def _is_entry(name: Any, value: Any, kind: int) -> bool:
     if kind == NESTED:
-        return is_path(name) and _is_ciphertext(value)
+        # Text of no ciphertext is dismissed sooner than a path.
+        return _is_ciphertext(value) and is_path(name)
     return isinstance(name, str) and _VARIABLE_NAME.fullmatch(name) is not None and _is_ciphertext(value)
 
 

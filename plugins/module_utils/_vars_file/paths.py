@@ -74,7 +74,7 @@ def leaf_problem(path: str) -> str:
         return f"its path has more than {MOST_CHARACTERS} characters"
     try:
         canonical = joined(split(path))
-    except UnicodeDecodeError:
+    except UnicodeError:
         return "in a key, write all but letters and digits as in a URL, in UTF-8"
     return "" if canonical == path else f"write '{canonical}': in a key, all but letters and digits are as in a URL"
 

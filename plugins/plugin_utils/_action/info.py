@@ -20,6 +20,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.identi
     RewrapResult,
     identify,
 )
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.occurrences import CALLED, CALLED_WITHOUT
 from ansible_collections.mlkeys.transit.plugins.module_utils._module.ciphertexts import INFO, STATES, info_spec
 from ansible_collections.mlkeys.transit.plugins.module_utils._transit.copies import may_be_copied
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import VarsFile
@@ -48,7 +49,8 @@ class InfoAction(CiphertextAction):
         vars_files = self._vars_files(options)
         matchers = [self._matcher(options, origin) for origin in self._origins(options, vars_files)]
         others = self._others(options, matchers, vars_files)
-        report = _Report(set(options["states"] or STATES))
+        derived = {matcher.place for matcher in matchers if matcher.key.derived}
+        report = _Report(set(options["states"] or STATES), derived)
         for found in self._found(options, variables, vars_files, report):
             candidates = found_ciphertexts(found)
             unproven = held_by(options["vars_files"], found)
@@ -116,12 +118,17 @@ def _stored(options: Mapping[str, Any], vars_files: Sequence[VarsFile]) -> Itera
 
 
 class _Report:
-    def __init__(self, states: set[str]) -> None:
+    def __init__(self, states: set[str], derived: set[tuple[str, str]]) -> None:
+        """
+        Args:
+            derived: the keys that decrypt with one context alone.
+        """
         self.files = 0
         self.unread: list[dict[str, str]] = []
         self.not_searched: list[dict[str, str]] = []
         self.left_out: dict[str, int] = {}
         self._states = states
+        self._derived = derived
         self._rows: list[dict[str, Any]] = []
         self._counts: Counter[tuple[str, str, int, str]] = Counter()
         self._unnamed = 0
@@ -133,7 +140,7 @@ class _Report:
         verdicts: Mapping[str, tuple[tuple[str, str], RewrapResult]],
     ) -> None:
         for one in found:
-            row = _row(one, verdicts.get(one["text"]))
+            row = _row(one, _as_called(one, verdicts.get(one["text"]), self._derived))
             self._counts[row["backend"], row["key"], row["version"], row["state"]] += 1
             if row["state"] in self._states or (row["problem"] and row["state"] != "foreign"):
                 self._rows.append(row)
@@ -228,6 +235,23 @@ def _verdict(
         return ("", ""), now[1]._replace(tried=tried)
     place, result = before if before[1].action == TOO_OLD else now
     return place, result._replace(tried=tried)
+
+
+def _as_called(
+    one: Mapping[str, Any],
+    verdict: tuple[tuple[str, str], RewrapResult] | None,
+    derived: Container[tuple[str, str]],
+) -> tuple[tuple[str, str], RewrapResult] | None:
+    """The same, unless a template decrypts the ciphertext with another context than its own: nothing there reads it."""
+    if verdict is None or verdict[0] not in derived or not one["form"].endswith((CALLED, CALLED_WITHOUT)):
+        return verdict
+    place, result = verdict
+    is_bound = one["form"].endswith(CALLED)
+    if result.action not in (KEPT, REWRAPPED) or (is_bound and result.name == one["name"]):
+        return verdict
+    context = f"the context {one['name']}" if is_bound else "no context"
+    reason = f"the template decrypts it with {context}, and it is a ciphertext of {result.name or 'no context'}"
+    return place, result._replace(action=UNKNOWN, reason=reason)
 
 
 def _row(one: Mapping[str, Any], verdict: tuple[tuple[str, str], RewrapResult] | None) -> dict[str, Any]:

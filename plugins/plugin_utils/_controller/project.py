@@ -23,8 +23,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing i
 NotSearched = vars_places.NotSearched
 above = vars_places.above
 
-# The playbooks of the collection are nobody's project.
-_PLAYBOOKS = os.path.join(os.path.realpath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)), "playbooks")
+#: The playbooks of the collection are nobody's project.
+PLAYBOOKS = os.path.join(os.path.realpath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)), "playbooks")
 
 # A folder that changed a moment ago may change once more without looking different.
 _SETTLED_NS = 2_000_000_000
@@ -93,7 +93,7 @@ def _is_settled(mark: _Mark) -> bool:
 
 def beside(sources: Iterable[str], problem: vars_places.Problem) -> list[str]:
     """The encrypted vars files beside inventories and playbooks, each once."""
-    return vars_places.beside(sources, problem, but=_PLAYBOOKS)
+    return vars_places.beside(sources, problem, but=PLAYBOOKS)
 
 
 def texts_beside(sources: Iterable[str], problem: vars_places.Problem) -> list[str]:
@@ -103,7 +103,7 @@ def texts_beside(sources: Iterable[str], problem: vars_places.Problem) -> list[s
     """
     outputs = outputs_of_run()
     found = []
-    for path in vars_places.texts_beside(sources, problem, but=_PLAYBOOKS):
+    for path in vars_places.texts_beside(sources, problem, but=PLAYBOOKS):
         if outputs and identity(path) in outputs:
             problem(vars_places.NotSearched(path, TO_OUTPUT, OUTPUT))
         # What a run has not finished writing is gone at any moment.
@@ -122,37 +122,3 @@ def inventory_folders(inventory: str) -> list[str]:
 
 
 _OF_VARIABLES = ("group_vars", "host_vars")
-# Of other people, or made by programs. What starts with a dot is left out as well.
-_OF_OTHERS = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
-# A repository may be a home folder, or hold data of any size.
-_MOST_FOLDERS = 20_000
-
-
-def repositories(sources: Iterable[str]) -> list[str]:
-    """The Git repositories that hold inventories and playbooks, each once."""
-    found: dict[str, None] = {}
-    for source in sources:
-        folder = os.path.realpath(source)
-        while not os.path.exists(os.path.join(folder, ".git")) and os.path.dirname(folder) != folder:
-            folder = os.path.dirname(folder)
-        if os.path.dirname(folder) != folder and not (_PLAYBOOKS + os.sep).startswith(folder + os.sep):
-            found[folder] = None
-    return list(found)
-
-
-def in_repository(top: str, problem: vars_places.Problem) -> list[str]:
-    """The encrypted vars files anywhere in a Git repository. Real paths. No links are followed, and no submodules."""
-    found = []
-    for number, (place, folders, names) in enumerate(os.walk(top, onerror=problem)):
-        if number == _MOST_FOLDERS:
-            reason = f"it has more than {_MOST_FOLDERS} folders: not all were searched for encrypted vars files"
-            problem(vars_places.NotSearched(top, reason, "failed"))
-            break
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not (name.startswith(".") or name in _OF_OTHERS)
-            and not any(os.path.lexists(os.path.join(place, name, mark)) for mark in (".git", "pyvenv.cfg"))
-        )
-        found += [os.path.join(place, name) for name in sorted(names) if vars_places.is_encrypted_vars(name)]
-    return [path for path in found if os.path.isfile(path)]

@@ -11,12 +11,12 @@ not even what a user accepts.
 
 from __future__ import annotations
 
-import fnmatch
 from collections import Counter
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Iterable, Mapping, Sequence
 
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.acceptance import Acceptance, unused
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_words import (
     listed,
     names_in,
@@ -25,6 +25,13 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.account_word
     some,
     summary,
     unknown_row,
+    ways,
+)
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.beyond import (
+    ELSEWHERE,
+    PACKED,
+    left_over,
+    sorted_out,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.documents import DELETED, SUPERSEDED, superseded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._fleet.hosts import UNDECLARED, declared, missing_reason
@@ -47,9 +54,9 @@ CURRENT, BEHIND, TOO_OLD, UNKNOWN = "current", "behind", "too old", "unknown"
 
 # Kinds of places that were not searched. Sockets and devices store nothing, and nobody reads old documents unasked.
 COMPRESSED = "compressed"
-_HOLDING_NOTHING = ("special", SUPERSEDED)
+_HOLDING_NOTHING = ("special", SUPERSEDED, PACKED)
 # Of places on the controller that the discovery names, these are not errors.
-_NOT_SEARCHED = (COMPRESSED, "dangling", "output", DELETED)
+_NOT_SEARCHED = (COMPRESSED, PACKED, "dangling", "output", DELETED)
 
 # So begin the reasons for files of which another name, or what is mounted there, would keep the old content.
 LINKED = ("it has other names", "it is mounted by itself")
@@ -76,6 +83,11 @@ class Scope:
         recover: whether ciphertexts below the floor are rewrapped.
         replaced: names of the secrets that get new values.
         elsewhere: the version that no ciphertext is behind in other places that use the key, by their names.
+        beyond: the result of the search of other files with ciphertexts in the same repositories.
+        declared: what is read there since variables declare it.
+        read, undeclared: the same of earlier runs in other places, and what they found that nothing declares.
+        used: the patterns that matched something there, by kind.
+        follow: whether another run, which gets all this from this one, raises the floor.
     """
 
     backend: str
@@ -98,29 +110,16 @@ class Scope:
     recover: bool = False
     replaced: Sequence[str] = ()
     elsewhere: Mapping[str, Any] = field(default_factory=dict)
+    beyond: Mapping[str, Any] = field(default_factory=dict)
+    declared: Sequence[str] = ()
+    read: Sequence[str] = ()
+    undeclared: Sequence[Mapping[str, Any]] = ()
+    used: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    follow: bool = False
 
     @property
     def name(self) -> str:
         return f"{self.backend}/{self.key}"
-
-
-class Acceptance:
-    """What a user takes responsibility for: patterns of paths, or of hosts and paths."""
-
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._patterns = patterns
-        self._used: set[str] = set()
-
-    def covers(self, place: Mapping[str, Any]) -> bool:
-        names = (str(place["path"]), f"{place['host']}:{place['path']}")
-        # A name may have the signs of a pattern.
-        matching = {one for one in self._patterns for name in names if name == one or fnmatch.fnmatchcase(name, one)}
-        self._used |= matching
-        return bool(matching)
-
-    @property
-    def unused(self) -> list[str]:
-        return [one for one in self._patterns if one not in self._used]
 
 
 @dataclass
@@ -141,6 +140,7 @@ class _Findings:
     left: int = 0
     unnamed: int = 0
     unnamed_places: list[dict[str, Any]] = field(default_factory=list)
+    undeclared: list[dict[str, Any]] = field(default_factory=list)
 
     def add(
         self, host: str, found: Mapping[str, Any], scope: Scope, refusals: Mapping[str, str] = MappingProxyType({})
@@ -195,14 +195,7 @@ def account(
         seen: the variable with the result of ``vault_transit_ciphertext_info`` for a host.
     """
     findings = _Findings()
-    findings.add(
-        controller,
-        {
-            name: [one for one in scope.unread if (one.get("kind") in _NOT_SEARCHED) is is_other]
-            for name, is_other in (("unread", False), ("not_searched", True))
-        },
-        scope,
-    )
+    _add_discovered(findings, scope, controller)
     findings.add(controller, here, scope, _refusals(scope.refused))
     documents = here.get("documents", ())
     earlier = superseded(documents, scope.target, is_final=scope.is_final)
@@ -227,6 +220,26 @@ def account(
     return _account(scope, findings)
 
 
+def _add_discovered(findings: _Findings, scope: Scope, controller: str) -> None:
+    """Add what the discovery could not read, or found where nothing declares it."""
+    discovered = [one for one in scope.unread if one.get("kind") != ELSEWHERE]
+    findings.add(
+        controller,
+        {
+            name: [one for one in discovered if (one.get("kind") in _NOT_SEARCHED) is is_other]
+            for name, is_other in (("unread", False), ("not_searched", True))
+        },
+        scope,
+    )
+    undeclared, rest = sorted_out(scope.beyond, scope.read, everything=scope.follow)
+    findings.add(controller, rest, scope)
+    undeclared += [dict(one) for one in scope.unread if one.get("kind") == ELSEWHERE]
+    places = [{"host": controller, **one} for one in undeclared]
+    rows = left_over(places, scope.declared, scope.undeclared, scope.read)
+    # Another run may read these. The last one knows.
+    (findings.undeclared if scope.follow else findings.unread).extend(rows)
+
+
 def _refusals(places: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Why a rewrap left files as they were, by path."""
     return {str(one["path"]): str(one["reason"]) for one in places}
@@ -249,22 +262,21 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
     open_unknown = [row for row in findings.unknown if row not in accepted_unknown]
     open_unread = [row for row in findings.unread if row not in accepted_unread]
     if scope.strict:
-        packed = [row for row in findings.not_searched if row.get("kind") == COMPRESSED]
+        packed = [row for row in findings.not_searched if row.get("kind") in (COMPRESSED, PACKED)]
         open_unread += [row for row in packed if row not in accepted_unread]
-    unused = [
-        f"accepted: {pattern} matches nothing that is {what}"
-        for what, patterns in (("unknown", unknown.unused), ("unread", unread.unused))
-        for pattern in patterns
-    ]
+    patterns, unmatched = unused(unknown, unread, scope.used)
+    if scope.follow:
+        # They may match in a place of the next run.
+        unmatched = []
     refused = _refused(scope, findings, open_unknown)
     if not (scope.is_final or findings.missing):
         # All was looked at, so a pattern is wrong. Hosts that are missing may have what it matches.
-        refused += unused
+        refused += unmatched
     blocking = [
         *refused,
         *_blocking(scope, findings, open_unknown, open_unread),
         *not_up(one for one in down if one.place not in accepted_down),
-        *(one for one in unused if one not in refused),
+        *(one for one in unmatched if one not in refused),
     ]
     held = [row for row in places if row.get("kind") not in _HOLDING_NOTHING]
     open_points = (held, findings.unknown, findings.missing, findings.left, findings.behind, findings.lost)
@@ -275,6 +287,7 @@ def _account(scope: Scope, findings: _Findings) -> dict[str, Any]:
             for row in (*accepted_unknown, *accepted_lost, *accepted_unread, *accepted_hosts, *accepted_down)
         ],
         "leave": names_in((*accepted_unknown, *accepted_lost), scope.files),
+        "unused": patterns,
         "refused": refused,
         "blocking": blocking,
         "replaced": dict.fromkeys(scope.replaced, _extent(findings, blocking)),
@@ -303,6 +316,8 @@ def _document(scope: Scope, findings: _Findings) -> dict[str, Any]:
         "unknown": [unknown_row(row) for row in findings.unknown],
         "unread": findings.unread,
         "not_searched": findings.not_searched,
+        "undeclared": findings.undeclared,
+        "read": list(scope.declared),
         "hosts": [{"host": host, "reason": reason} for host, reason in findings.missing.items()],
         "services": [
             {**one.row(), "up": not why_down(one), "reason": why_down(one) or why_holding(one, scope.target)}
@@ -348,20 +363,6 @@ def _refused(scope: Scope, findings: _Findings, unknown: Sequence[Mapping[str, A
     return reasons
 
 
-def _ways(rows: Sequence[Mapping[str, Any]], scope: Scope) -> str:
-    """What helps if ciphertexts below the floor are of the key."""
-    below = [row for row in rows if row["state"] == TOO_OLD]
-    ways = []
-    if any(row["version"] >= scope.available for row in below) and not scope.recover:
-        ways.append(f"Rewrap those below the floor v{scope.floor} that are of this key: mlkeys rotate --recover")
-    if any(row["version"] < scope.available for row in below):
-        ways.append(
-            f"Versions below {scope.available} are trimmed: only a backup of the key, a newer revision of the file, or "
-            "the secret itself brings those of this key back"
-        )
-    return "".join(f". {way}" for way in ways)
-
-
 def _blocking(
     scope: Scope,
     findings: _Findings,
@@ -387,9 +388,8 @@ def _blocking(
         )
     # Also those at the target, which the floor does not touch: an equal number may be a version of a key that is gone.
     if elsewhere := [row for row in unknown if row["path"] not in scope.files]:
-        reasons.append(
-            f"nobody knows whose these ciphertexts are: {some(elsewhere, reasons=True)}{_ways(elsewhere, scope)}"
-        )
+        helping = ways(elsewhere, scope.floor, scope.available, recover=scope.recover)
+        reasons.append(f"nobody knows whose these ciphertexts are: {some(elsewhere, reasons=True)}{helping}")
     if unread:
         places = [f"{row['host']}:{row['path']} ({row['reason']})" for row in unread]
         reasons.append(f"these places were not searched, or cannot be changed: {listed(places)}")

@@ -50,6 +50,20 @@ def listed(places: Sequence[str], total: int | None = None) -> str:
     return ", ".join(shown) + (f" and {number - len(shown)} more" if number > len(shown) else "")
 
 
+def ways(rows: Sequence[Mapping[str, Any]], floor: int, available: int, *, recover: bool) -> str:
+    """What helps if ciphertexts below the floor are of the key."""
+    below = [row for row in rows if row["state"] == "too old"]
+    found = []
+    if any(row["version"] >= available for row in below) and not recover:
+        found.append(f"Rewrap those below the floor v{floor} that are of this key: mlkeys rotate --recover")
+    if any(row["version"] < available for row in below):
+        found.append(
+            f"Versions below {available} are trimmed: only a backup of the key, a newer revision of the file, or "
+            "the secret itself brings those of this key back"
+        )
+    return "".join(f". {way}" for way in found)
+
+
 def summary(found: Mapping[str, Any]) -> list[str]:
     """The account in words."""
     counts = [

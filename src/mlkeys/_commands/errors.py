@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -44,13 +45,26 @@ def failing_plainly(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def _mistake(problem: Exception) -> MlkeysError:
-    """Return the error for an exception that the user's program raised; raise any other exception again."""
+    """Return the error for an exception that the user's program or the system raised; raise any other one again."""
     from mlkeys._synthesis.program import users_traceback
 
     shown = users_traceback(problem)
+    if shown is None and isinstance(problem, OSError) and problem.strerror and not isinstance(problem, BrokenPipeError):
+        return MlkeysError(f"{_shortened(problem.filename)}{problem.strerror}.")
     if shown is None:
         raise problem
     return MlkeysError(f"the program raised {type(problem).__name__}.\n{shown.rstrip()}")
+
+
+def _shortened(name: object) -> str:
+    """The name of a file, as far as it fits into a message."""
+    if not isinstance(name, (str, os.PathLike)):
+        return ""
+    text = os.fspath(name)
+    return f"{text if len(text) <= _LONGEST_NAME else text[:_LONGEST_NAME] + '…'}: "
+
+
+_LONGEST_NAME = 300
 
 
 def show_json(data: object) -> None:

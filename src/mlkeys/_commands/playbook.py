@@ -112,7 +112,9 @@ def files_for_run(project: Path, contents: Mapping[str, Yaml]) -> Iterator[None]
         raise MlkeysError(f"{project} cannot be written: {problem.strerror}.") from None
     finally:
         for name in contents:
-            (project / name).unlink(missing_ok=True)
+            # Where it is not there any more, nothing of ours is left.
+            with suppress(OSError):
+                replacing.remove(project / name)
 
 
 def ansible_playbook(

@@ -103,7 +103,7 @@ class DevServer:
             if lock is None:
                 raise DevServerError(f"A development server already runs in {self.state}.")
             for name in ("pid", "address"):
-                (self.state / name).unlink(missing_ok=True)
+                replacing.remove(self.state / name)
             try:
                 self._start(binary, lock)
             except BaseException:

@@ -134,7 +134,7 @@ def forget(state: Path) -> None:
     """Remove the files that describe a stopped server. The token stays if the data is kept."""
     names = ["pid", "address"] if (state / "unseal_key").exists() else ["pid", "address", "token"]
     for name in names:
-        (state / name).unlink(missing_ok=True)
+        replacing.remove(state / name)
 
 
 def write_private(path: Path, text: str) -> None:

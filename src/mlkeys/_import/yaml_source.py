@@ -144,7 +144,8 @@ def _is_shown_otherwise(node: ScalarNode) -> bool:
     """Whether Ansible shows another text for a number: 420 for 0644."""
     from yaml.constructor import SafeConstructor
 
-    with suppress(ValueError, OverflowError):
+    # On odd text such as `!!int ""`, PyYAML raises errors of its internals.
+    with suppress(ArithmeticError, LookupError, ValueError):
         return bool(str(SafeConstructor().construct_object(node)) != node.value)
     return True
 

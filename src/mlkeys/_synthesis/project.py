@@ -90,7 +90,8 @@ def _check_links(outdir: Path, stale: Collection[str]) -> None:
 def _place(new: NewFile, path: Path) -> None:
     """Put a file at a path, in place of a link as well. What can be made again need not outlast a power cut."""
     if path.is_symlink():
-        path.unlink()
+        with folder_at(str(path.parent)) as folder:
+            os.unlink(path.name, dir_fd=folder.descriptor)
     with folder_at(str(path.parent)) as folder, File(folder, path.name) as file:
         new.place(file, flush=False)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -117,6 +118,36 @@ def make_folder(path: Path, mode: int = 0o777) -> None:
     make_folder(path.parent)
     with suppress(FileExistsError, IsADirectoryError), folders.opened(str(path)) as (folder, name):
         os.mkdir(name, mode, dir_fd=folder.descriptor)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a link, if there is one.
+
+    Raises:
+        OSError: it cannot be removed, or somebody else decides where its folder is.
+    """
+    with suppress(FileNotFoundError), folders.folder_at(str(path.parent)) as folder:
+        os.unlink(path.name, dir_fd=folder.descriptor)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder with all that is in it, if there is one, as far as it can be removed.
+
+    Raises:
+        OSError: somebody else decides where it is.
+    """
+    with suppress(FileNotFoundError), folders.folder_at(str(path.parent)) as folder:
+        shutil.rmtree(path.name, ignore_errors=True, dir_fd=folder.descriptor)
+
+
+def rename(old: Path, new: Path) -> None:
+    """Give a file or a folder another name.
+
+    Raises:
+        OSError: it cannot be renamed, or somebody else decides where it is, or would be.
+    """
+    with folders.folder_at(str(old.parent)) as source, folders.folder_at(str(new.parent)) as target:
+        os.rename(old.name, new.name, src_dir_fd=source.descriptor, dst_dir_fd=target.descriptor)
 
 
 def _mode_of_new(mode: int) -> int:

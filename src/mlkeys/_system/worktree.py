@@ -113,8 +113,9 @@ class Worktree:
         """The files, each once, without their contents. A file given by name is checked even if git ignores it."""
         seen: set[str] = set()
         for given in self._paths:
-            if not given.exists():
-                raise MlkeysError(f"{given} {_LOST if given.is_symlink() else 'does not exist'}.")
+            # Methods of a path raise errors for names that no file can have.
+            if not os.path.exists(given):  # noqa: PTH110
+                raise MlkeysError(f"{given} {_LOST if os.path.islink(given) else 'does not exist'}.")  # noqa: PTH114
             named = not given.is_dir()
             for path in [str(given)] if named else self._below(given):
                 shown = os.path.normpath(path)

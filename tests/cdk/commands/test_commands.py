@@ -161,6 +161,18 @@ AnsibleTask("wait", task={"ansible.builtin.shell": {"cmd": "touch /FOLDER/begun;
 """
 
 
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(("show",), 1), (("check",), 1), (("lint",), 2), (("run", "-f"), 1), (("synth",), 1)],
+)
+def test_a_name_that_no_file_can_have_is_an_error(words: tuple[str, ...], status: int) -> None:
+    # In this process: starting five takes longer.
+    more = ["--", "true"] if words[0] == "run" else []
+    done = CliRunner().invoke(main, [*words, "a" * 5000, *more])
+    assert done.exit_code == status
+    assert isinstance(done.exception, SystemExit)
+
+
 def test_ctrl_c_is_for_ansible_which_ends_by_itself(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(WAITING.replace("/FOLDER", str(tmp_path)))
     # The name of a task is shown with its result.

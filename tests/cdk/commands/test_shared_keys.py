@@ -98,6 +98,24 @@ def test_the_first_rotates_and_the_last_raises_the_floor_and_trims() -> None:
     assert not {"follow", "elsewhere"} & set(alone)
 
 
+def test_the_last_knows_what_the_others_found_in_their_repositories() -> None:
+    """And which patterns match there. No run looks at what is another one's."""
+    one, two = fleet("one", KEY, owned=KEY), replace(fleet("two", KEY), sources=("/p/app.py",))
+    other = Fleet("three", Path("/q"), ["/q/hosts.yml"], also="/q/hosts.yml")
+    one, two = replace(one, held=("/p/out", "/p/state/one")), replace(two, held=("/p/out", "/p/state/two"))
+    last = chosen([one, two, other], (), ())[-1]
+    assert (last.fleet.name, last.is_last) == ("one", True)
+    assert last.besides == ("/p/out", "/p/state/two", "/p/app.py", "/q/hosts.yml")
+    rows = ({"path": "/q/a"}, {"path": "/p/b"})
+    unused = {"unknown": [], "unread": ["/y"]}
+    proofs = {"two": Proof(2, read=("/p/b",), undeclared=rows, unused=unused), "three": Proof(2, unused={})}
+    given = variables(last, proofs, {**OPTIONS, "accept_unread": ("/x", "/y")})
+    assert (given["read"], given["undeclared"]) == (["/p/b"], [{"path": "/q/a"}])
+    assert given["used"] == {"unknown": [], "unread": ["/x"]}
+    first = chosen([one, two, other], (), ())[0]
+    assert not {"read", "undeclared", "used"} & set(variables(first, {}))
+
+
 def test_what_a_stack_shows_of_its_ciphertexts() -> None:
     document = {"key": "transit/shared", "target": 2, "files": 1, "clean": True, "floor": {"before": 1, "after": 1}}
     assert proof_of(None) == Proof()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,45 @@ def test_an_output_file_follows_the_umask_and_keeps_the_mode_that_it_has(tmp_pat
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("newer", 0o604)
     with pytest.raises(MlkeysError, match="none/out cannot be written: No such file or directory"):
         write_file(tmp_path / "none/out", "")
+
+
+@as_root
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda path: replacing.make_folder(path.with_name("new")),
+        replacing.remove,
+        lambda path: replacing.remove_folder(path.with_name("inner")),
+        lambda path: replacing.rename(path, path.with_name("b")),
+        lambda path: replacing.rename(path.parent.parent / "mine", path),
+    ],
+)
+def test_nothing_is_made_moved_or_removed_behind_a_link_of_somebody_else(
+    tmp_path: Path, act: Callable[[Path], None]
+) -> None:
+    (tmp_path / "victim" / "inner").mkdir(parents=True)
+    (tmp_path / "victim" / "a").write_text("theirs")
+    (tmp_path / "mine").write_text("mine")
+    link = tmp_path / "link"
+    link.symlink_to("victim")
+    os.chown(link, ANOTHER, ANOTHER, follow_symlinks=False)
+    os.chown(tmp_path, ANOTHER, ANOTHER)
+    with pytest.raises(OSError, match=f"is a link of the user with ID {ANOTHER}, and is not followed"):
+        act(link / "a")
+    assert sorted(path.name for path in (tmp_path / "victim").iterdir()) == ["a", "inner"]
+    assert (tmp_path / "victim" / "a").read_text() == "theirs"
+
+
+def test_files_and_folders_are_moved_and_removed(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "c").touch()
+    replacing.rename(tmp_path / "c", tmp_path / "a" / "d")
+    replacing.remove(tmp_path / "a" / "d")
+    replacing.remove(tmp_path / "a" / "d")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
+    replacing.remove_folder(tmp_path / "a")
+    replacing.remove_folder(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
 
 
 @as_root

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import functools
 import gzip
@@ -780,3 +781,22 @@ def test_optional_places_are_searched_where_they_are(fleet: Fleet, old: dict[str
     assert [one["state"] for one in fleet.run(INFO, **given)["ciphertexts"]] == ["behind"]
     assert fleet.run(**given)["totals"] == totals(rewrapped=1)
     assert fleet.run(**{**given, "optional_paths": ["/etc/none/x"]})["files"] == []
+
+
+def test_a_template_must_decrypt_a_ciphertext_with_its_own_context(bao: Bao, fleet: Fleet, old: dict[str, str]) -> None:
+    """Nothing gets the secret from a line with another one, or with none. A key that is not derived ignores both."""
+    make_key(bao, fleet.mount, "flat", derived=False)
+    flat = encrypted(bao, fleet.mount, {"x": "sk"}, key="flat")["x"]
+
+    def called(text: str, context: str) -> str:
+        bound = f' "context={base64.b64encode(context.encode()).decode()}"' if context else ""
+        return f'{{{{ with secret "t/decrypt/k" "ciphertext={text}"{bound} }}}}{{{{ end }}}}\n'
+
+    lines = [called(old["hf_token"], name) for name in ("hf_token", "openai_api_key", "")]
+    file = fleet.write("agent.hcl", "".join([*lines, called(flat, "hf_token"), called(flat, "")]))
+    keys = [{"name": "ml"}, {"name": "flat"}]
+    found = fleet.run(INFO, paths=[str(file)], key=None, keys=keys, contexts=[*VALUES])["ciphertexts"]
+    assert [one["state"] for one in found] == ["current", "unknown", "unknown", "current", "current"]
+    reason = "the template decrypts it with {}, and it is a ciphertext of hf_token"
+    assert found[1]["reason"] == reason.format("the context openai_api_key")
+    assert found[2]["reason"] == reason.format("no context")

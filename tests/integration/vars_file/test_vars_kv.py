@@ -262,9 +262,14 @@ def test_a_file_elsewhere_in_the_repository_is_named_unless_something_searches_i
         project.write(f"{name}.transit.yml", json.dumps(head))
     project.write("secrets/other.transit.yml", json.dumps({"_transit": {**head["_transit"], "key": "other"}}))
     lookup = f"lookup('mlkeys.transit.vars_files', 'declared', key='{KEY}', backend='{pointed.mount}', repository=true)"
-    project.play(f"- ansible.builtin.debug: {{msg: \"{{{{ {lookup}.unread | map(attribute='path') | join(' ') }}}}\"}}")
+    ciphertext = "vault:v1:" + "QUFB" * 12
+    for name in ("other/vars.yml", "others/vars.yml"):
+        project.write(name, f"api_key: {ciphertext}")
+    lookup = lookup.replace("repository=true", "repository=true, besides=['others/vars.yml']")
+    found = f"({lookup}.unread | map(attribute='path') + {lookup}.elsewhere) | join(' ')"
+    project.play(f'- ansible.builtin.debug: {{msg: "{{{{ {found} }}}}"}}')
     shown = project.run().stdout
-    assert f'"{tmp_path}/secrets/prod.transit.yml"' in shown
+    assert f'"{tmp_path}/secrets/prod.transit.yml {tmp_path}/other/vars.yml"' in shown
 
 
 def test_the_lookup_reads_names_from_there(document: KvDocument, tmp_path: Path) -> None:

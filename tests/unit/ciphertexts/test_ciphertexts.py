@@ -48,7 +48,28 @@ ciphertexts = st.builds(
     ],
 )
 def test_it_is_found_with_its_name_and_its_line(text: str, name: str, line: int) -> None:
-    assert list(find(text.encode("latin-1"))) == [FoundCiphertext(OLD, line, name)]
+    form = "template without context" if "with secret" in text else "plain"
+    assert list(find(text.encode("latin-1"))) == [FoundCiphertext(OLD, line, name, form)]
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "form"),
+    [
+        ('"t/decrypt/k" "ciphertext={}" "context=b3BlbmFpX2FwaV9rZXk="', "openai_api_key", "template"),
+        ('"t/decrypt/k" "context=b3BlbmFpX2FwaV9rZXk=" "ciphertext={}"', "openai_api_key", "template"),
+        (r"\"t/decrypt/k\" \"ciphertext={}\" \"context=b3BlbmFpX2FwaV9rZXk=\"", "openai_api_key", "template"),
+        ("`t/decrypt/k` `ciphertext={}` `context=b3BlbmFpX2FwaV9rZXk=`", "openai_api_key", "template"),
+        ('"t/decrypt/k" "ciphertext={}" "context=/w=="', "base64:/w==", "template"),
+        ('"t/decrypt/k" "ciphertext={}"', "ciphertext", "template without context"),
+        # What the template computes is not known.
+        ('"t/decrypt/k" "ciphertext={}" (printf "context=%s" $x)', "ciphertext", "plain"),
+    ],
+)
+def test_a_template_names_the_context_of_its_ciphertext(call: str, name: str, form: str) -> None:
+    before = '{{ with secret "t/decrypt/k" "context=eA==" }}{{ end }}'
+    text = f"contents = '{before}A={{{{ with secret {call.format(OLD)} }}}}{before}'\n"
+    assert list(find(text.encode())) == [FoundCiphertext(OLD, 1, name, form)]
+    assert replace(text.encode(), {OLD: NEW}) == (text.replace(OLD, NEW).encode(), 1)
 
 
 UNPADDED = token(1, bytes(range(48)))

@@ -165,6 +165,21 @@ def test_a_ciphertext_that_looks_like_compressed_data_is_none(packed: str) -> No
     assert packed_in(f"A=vault:v1:{packed}{behind} B={packed}{behind}".encode())
 
 
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"!<arch>\ndebian-binary   0", "deb"),
+        (b"!<arch>\n/               0", ""),
+        (b"%PDF-1.4\n", "PDF"),
+        (b"PAR1\x15\x04\xc3", "parquet"),
+        (b"PAR1 is a name\n", ""),
+        (b"\xff\x06\x00\x00sNaPpY\x01", "snappy"),
+    ],
+)
+def test_formats_with_compressed_parts_are_named(head: bytes, name: str) -> None:
+    assert compression(head) == name
+
+
 def test_an_image_of_squashfs_is_named_and_a_text_with_its_letters_is_not() -> None:
     for letters in (b"hsqs", b"sqsh"):
         assert compression(letters + bytes([7, 0, 0, 0, 0xC3, 0x28])) == "squashfs"

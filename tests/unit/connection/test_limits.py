@@ -217,6 +217,7 @@ def test_a_connection_that_was_not_made_yet_is_not_ended() -> None:
         ("http://user:p@ss@host:1", "http://host:1"),
         ("https://user:p/w@host", "https://host"),
         ("user:password@host", "host"),
+        ("https://user:password%40host", "https://host"),
         ("https://host:8200", "https://host:8200"),
     ],
 )

@@ -449,3 +449,48 @@ def test_old_copies_on_hosts_are_recovered_if_their_versions_exist() -> None:
     assert (len(ended["unknown"]), "--recover" in ended["blocking"][0]) == (2, False)
     accepted = made(old, **scope, recover=True, is_final=False, accept_unknown=["/srv/.env"])
     assert (accepted["lost"], accepted["blocking"]) == ([], [])
+
+
+THERE = "/project/other/vars.yml"
+
+
+def beyond(*rows: Mapping[str, Any]) -> dict[str, Any]:
+    return found(*rows, counts=[OURS, {**OURS, "key": "", "backend": "", "state": "unknown"}])
+
+
+def test_ciphertexts_of_the_key_that_nothing_declares_keep_the_floor() -> None:
+    rows = [row("current", THERE, secret="a", line=3), row("behind", THERE, line=5)]
+    result = made(host(result=found()), beyond=beyond(*rows))
+    assert f"localhost:{THERE} (it is not declared, and holds 2 ciphertexts of the key" in result["blocking"][0]
+    assert not result["clean"]
+    # They are nothing that this run rewraps.
+    assert [one for one in result["ciphertexts"] if one["key"]] == [
+        {"key": "transit/k", "version": 2, "state": "current", "count": 2}
+    ]
+    accepted = made(host(result=found()), beyond=beyond(*rows), accept_unread=["/project/other/*"])
+    assert (accepted["blocking"], accepted["accepted"], accepted["clean"]) == ([], [f"localhost:{THERE}:3"], False)
+
+
+def test_ciphertexts_elsewhere_that_nobody_knows_keep_the_floor() -> None:
+    result = made(host(result=found()), beyond=beyond(row("unknown", THERE)))
+    assert result["blocking"] == [f"nobody knows whose these ciphertexts are: localhost:{THERE}:7 (v1 X: why)"]
+
+
+def test_the_last_run_knows_what_others_read() -> None:
+    undeclared = {"path": "/project/keys.transit.yml", "reason": "why", "kind": "undeclared"}
+    rows = [row("current", THERE), row("unknown", "/project/c.txt")]
+    first = made(host(result=found()), unread=[undeclared], beyond=beyond(*rows), declared=["/d"], follow=True)
+    assert (first["blocking"], first["clean"], first["read"]) == ([], True, ["/d"])
+    assert [one["path"] for one in first["undeclared"]] == [THERE, "/project/c.txt", undeclared["path"]]
+    last = made(host(result=found()), undeclared=first["undeclared"], unread=[undeclared], read=[undeclared["path"]])
+    assert [one["path"] for one in last["unread"]] == [THERE, "/project/c.txt", undeclared["path"]]
+    last = made(host(result=found()), unread=[undeclared], read=[undeclared["path"]], beyond=beyond(*rows))
+    assert [one["path"] for one in last["unread"]] == [THERE]
+    assert [one["path"] for one in last["unknown"]] == ["/project/c.txt"]
+
+
+def test_a_pattern_is_used_wherever_it_matches() -> None:
+    first = made(host(result=found()), accept_unread=["/x", "/y"], follow=True)
+    assert (first["blocking"], first["unused"]) == ([], {"unknown": [], "unread": ["/x", "/y"]})
+    last = made(host(result=found()), accept_unread=["/x", "/y"], used={"unread": ["/x"]})
+    assert last["blocking"] == ["accepted: /y matches nothing that is unread"]

@@ -254,6 +254,70 @@ def test_runs_of_several_users_take_turns(path: Path) -> None:
     assert path.read_text() == "theirs"
 
 
+TEAM = 23456
+
+
+def as_member(uid: int, folder: Path, work: Callable[[], int]) -> int:
+    """Start a process of a user of the team that works in a folder. Its exit status is what the work returns."""
+    process = os.fork()
+    if process:
+        return process
+    status = 255
+    try:
+        os.chdir(folder)
+        os.setgroups([TEAM])
+        os.setgid(TEAM)
+        os.setuid(uid)
+        status = work()
+    finally:
+        os._exit(status)
+
+
+def counted(rounds: int) -> int:
+    done = 0
+    while done < rounds:
+        with suppress(replacing.ChangedMeanwhile), opened(Path("count")) as file:
+            file.replace(str(int(file.read() or b"0") + 1).encode())
+            done += 1
+    return done
+
+
+def created(rounds: int) -> int:
+    """How many files are new by this user."""
+    made = 0
+    for number in range(rounds):
+        while not Path(f"start{number}").exists():
+            pass
+        with suppress(replacing.ChangedMeanwhile, FileExistsError), opened(Path(f"new{number}")) as file:
+            if file.status is None:
+                file.replace(str(os.getuid()).encode())
+                made += 1
+    return made
+
+
+@as_root
+def test_users_of_a_folder_that_none_of_them_may_read_lose_nothing(folder: Path) -> None:
+    """Nor runs of one user."""
+    os.chown(folder, 0, TEAM)
+    folder.chmod(0o730)
+    file = folder / "count"
+    file.write_text("0")
+    os.chown(file, ANOTHER, TEAM)
+    file.chmod(0o660)
+    users = (ANOTHER, ANOTHER, ANOTHER + 1)
+    members = [as_member(uid, folder, lambda: counted(40)) for uid in users]
+    assert [os.waitstatus_to_exitcode(os.waitpid(one, 0)[1]) for one in members] == [40, 40, 40]
+    assert file.read_text() == "120"
+    members = [as_member(uid, folder, lambda: created(40)) for uid in users]
+    for number in range(40):
+        (folder / f"start{number}").touch()
+        time.sleep(0.005)
+    made = [os.waitstatus_to_exitcode(os.waitpid(one, 0)[1]) for one in members]
+    assert sum(made) == 40
+    owners = [int((folder / f"new{number}").read_text()) for number in range(40)]
+    assert owners.count(ANOTHER + 1) == made[2]
+
+
 def test_who_keeps_a_folder_locked_delays_a_run_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replacing, "_others", {"seconds": 0.3})
     other = os.open(path.parent, os.O_RDONLY)

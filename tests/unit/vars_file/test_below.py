@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
-    Below,
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import Below, inventory_folders
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.repository import (
+    PACKED,
+    Known,
     in_repository,
-    inventory_folders,
+    read_by_others,
     repositories,
 )
+
+CIPHERTEXT = "vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w=="
 
 
 @pytest.fixture
@@ -95,10 +99,34 @@ def test_a_repository_is_searched_but_for_what_others_made(tmp_path: Path) -> No
     assert repositories([inventory, str(top / "secrets")]) == [str(top)]
     assert repositories([str(tmp_path)]) == []
     problems: list[OSError] = []
-    found = in_repository(str(top), problems.append)
-    assert found == [str(top / name / "a.transit.yml") for name in ("inventories/prod", "inventories/stage", "secrets")]
+    found = in_repository(str(top), (), problems.append)
+    assert found.texts == []
+    assert found.vars_files == [
+        str(top / name / "a.transit.yml") for name in ("inventories/prod", "inventories/stage", "secrets")
+    ]
     assert problems == []
     assert inventory_folders(str(top / "inventories")) == [
         str(top / "inventories" / name) for name in ("prod", "stage")
     ]
     assert inventory_folders(inventory) == []
+
+
+def test_files_with_ciphertexts_in_a_repository_are_found_unless_another_run_reads_them(tmp_path: Path) -> None:
+    top = tmp_path / "repository"
+    (top / ".git").mkdir(parents=True)
+    for name in ("stage/group_vars/all.yml", "prod/group_vars/all.yml", "prod/hosts.yml", "docs/a.md", "state/x/b.env"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(f"api_key: {CIPHERTEXT}\n")
+    (top / "plain.txt").write_text("nothing\n")
+    (top / "linked.md").symlink_to(top / "docs" / "a.md")
+    (top / "docs" / "packed.gz").write_bytes(b"\x1f\x8b\x08\0" + bytes(20))
+    (top / "docs" / "wide.txt").write_text(CIPHERTEXT, encoding="utf-16")
+    problems: list[OSError] = []
+    known = [
+        Known([str(top / "docs" / "a.md")], [str(top / "state")]),
+        read_by_others([str(top / "prod" / "hosts.yml")]),
+    ]
+    found = in_repository(str(top), known, problems.append)
+    assert found.texts == [str(top / "docs" / "wide.txt"), str(top / "stage" / "group_vars" / "all.yml")]
+    assert [getattr(one, "kind", "") for one in problems] == [PACKED]
+    assert "packed.gz" in str(problems[0].strerror)

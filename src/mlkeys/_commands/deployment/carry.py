@@ -12,7 +12,7 @@ from mlkeys._commands.deployment.state import StackState, ciphertexts_in
 from mlkeys._commands.playbook import Run, ansible_playbook, files_for_run
 from mlkeys._errors import MlkeysError
 from mlkeys._record.record import Move, moved_keys, moves
-from mlkeys._system import collection
+from mlkeys._system import collection, replacing
 
 _VARIABLES = "moves.yml"
 
@@ -50,14 +50,28 @@ def carry(state: StackState, found: Sequence[Move], project: Path, show: TextIO)
     given = []
     for move in found:
         given.append(_variables(state, move, ciphertexts_in(state.vars_file(move.former))))
-        state.vars_file(move.key).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(state.vars_file(move.key).parent)
     with files_for_run(project, {_VARIABLES: {"moves": given}}):
         run = ansible_playbook(project, "move.yml", ["--extra-vars", f"@{_VARIABLES}"], show=show, brief=True)
     if not run.status:
         for move in found:
             if move.former not in state.stored():
-                state.vars_file(move.former).unlink(missing_ok=True)
+                _remove(state.vars_file(move.former))
     return run
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        replacing.make_folder(path)
+    except OSError as problem:
+        raise MlkeysError(f"{path} cannot be made: {problem.strerror}.") from None
+
+
+def _remove(path: Path) -> None:
+    try:
+        replacing.remove(path)
+    except OSError as problem:
+        raise MlkeysError(f"{path} cannot be removed: {problem.strerror}.") from None
 
 
 def _variables(state: StackState, move: Move, content: Mapping[str, str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Root
 from mlkeys._shared.schema import METADATA, mount_problem, name_problem
 from mlkeys._shared.yaml_limits import yaml_problem
-from mlkeys._system.replacing import make_folder, read, replace
+from mlkeys._system.replacing import make_folder, read, remove, replace
 from mlkeys._targets.state_names import FLOORS_FILE, FOLDER, VARS_SUFFIX, folder_of, vars_file_of
 
 # On hostile text, PyYAML also raises errors of its internals.
@@ -61,7 +61,14 @@ def _move_ciphertexts(old: Path, own: Path) -> None:
         merged = _merged(present, content)
         if merged != present:
             _write(new, yaml.safe_dump(merged, sort_keys=False, explicit_start=True, width=1 << 16), before)
-    old.unlink()
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    try:
+        remove(path)
+    except OSError as problem:
+        raise MlkeysError(f"{path} cannot be removed: {problem.strerror}.") from None
 
 
 def _loaded(path: Path) -> dict[str, Any]:
@@ -103,7 +110,7 @@ def _move_floors(old: Path, new: Path) -> None:
     present = _floors(before, new)
     raised = {key: max(floor, present.get(key, 0)) for key, floor in floors.items()}
     _write(new, f"{json.dumps({**present, **raised}, indent=4, sort_keys=True)}\n", before)
-    old.unlink()
+    _remove(old)
 
 
 def _floors(text: str | None, path: Path) -> dict[str, int]:

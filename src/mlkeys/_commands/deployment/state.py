@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +19,8 @@ from mlkeys._model.stack import Root, Stack
 from mlkeys._record.record import Made, Record, parsed
 from mlkeys._shared.schema import METADATA
 from mlkeys._system import collection
-from mlkeys._system.replacing import bytes_of, make_folder, read
+from mlkeys._system.replacing import bytes_of, make_folder, read, remove_folder
+from mlkeys._system.replacing import rename as renamed
 from mlkeys._system.replacing import replace as written
 from mlkeys._targets.state_names import FOLDER, RECORD_FILE, VARS_SUFFIX, folder_of, vars_file_of
 
@@ -120,7 +120,10 @@ class StackState:
 
     def forget(self) -> None:
         """Remove the folder of a stack of which nothing is left."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            remove_folder(self.folder)
+        except OSError as problem:
+            raise MlkeysError(f"{self.folder} cannot be removed: {problem.strerror}.") from None
         self.record = None
         if self.folder.parent.is_dir() and not any(self.folder.parent.iterdir()):
             self.folder.parent.rmdir()
@@ -256,7 +259,7 @@ def move(former: Path, own: Path) -> None:
     """Rename a folder of a stack, and say so."""
     try:
         make_folder(own.parent)
-        former.rename(own)
+        renamed(former, own)
     except OSError as problem:
         raise MlkeysError(f"{former} cannot be renamed to {own.name}: {problem.strerror}.") from None
     click.echo(f"{FOLDER}/{former.name} is {FOLDER}/{own.name} now.", err=True)

@@ -94,6 +94,11 @@ class Account:
         return list((self.document.get("unnamed") or {}).get("first") or ()) if self.replaced else []
 
     @property
+    def unused(self) -> dict[str, list[str]]:
+        """The accepted patterns that match nothing, by what they should match: `unknown` or `unread`."""
+        return {str(kind): [*map(str, patterns)] for kind, patterns in (self.document.get("unused") or {}).items()}
+
+    @property
     def ciphertexts(self) -> list[Row]:
         """Numbers of ciphertexts, by key, version and state."""
         return self.rows("ciphertexts")

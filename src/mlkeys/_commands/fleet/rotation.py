@@ -7,12 +7,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
-from mlkeys._commands.fleet.account import Account
-from mlkeys._commands.fleet.targets import Fleet, Key
+from mlkeys._commands.fleet.account import Account, Row
+from mlkeys._commands.fleet.targets import Fleet, Key, besides
 from mlkeys._errors import MlkeysError
 from mlkeys._shared.schema import did_you_mean
 
@@ -28,6 +28,7 @@ class Rotation:
         urgent: whether a secret of the key is replaced in one of these.
         group: what they have in common: a server, and the key.
         may_hold_none: whether nobody said that this fleet has ciphertexts of this very key.
+        besides: what the other fleets are searched in.
     """
 
     fleet: Fleet
@@ -39,6 +40,7 @@ class Rotation:
     urgent: bool = False
     group: tuple[object, ...] = ()
     may_hold_none: bool = False
+    besides: tuple[str, ...] = ()
 
     @property
     def places(self) -> list[str]:
@@ -126,6 +128,7 @@ def _together(fleets: Sequence[Fleet], rotations: Sequence[Rotation]) -> list[Ro
                     urgent=urgent,
                     group=place,
                     may_hold_none=several and bool(one.fleet.also),
+                    besides=besides(one.fleet, fleets),
                 )
             )
     _check_use(fleets, found)
@@ -159,19 +162,33 @@ class Proof:
         clean: whether nothing at all is open.
         left: whether a limit left some for the next run.
         created: when the key was created, unlike that of another one of its name; empty if not known.
+        read: the files in its repositories that it declares.
+        undeclared: the files with ciphertexts there that it does not.
+        unused: the accepted patterns that match nothing there, by kind.
     """
 
     version: int = 0
     clean: bool = False
     left: bool = False
     created: str = ""
+    read: tuple[str, ...] = ()
+    undeclared: tuple[Row, ...] = ()
+    unused: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def proof_of(account: Account | None) -> Proof:
     if account is None:
         return Proof()
     blocked = account.blocking or account.rows("refused") or account.left
-    return Proof(0 if blocked else account.target, account.clean, bool(account.left), account.created)
+    return Proof(
+        0 if blocked else account.target,
+        account.clean,
+        bool(account.left),
+        account.created,
+        tuple(str(row["path"]) for row in account.rows("read")),
+        tuple(account.rows("undeclared")),
+        account.unused,
+    )
 
 
 def follows(rotation: Rotation, proofs: Mapping[str, Proof]) -> bool:
@@ -230,6 +247,8 @@ def variables_of(rotation: Rotation, options: Options, proofs: Mapping[str, Proo
         "older_than": _age(rotation, options),
         "follow": (proofs is not None and follows(rotation, proofs)) or None,
         "elsewhere": {name: one.version for name, one in known.items()} if rotation.is_last and known else None,
+        "besides": list(rotation.besides) or None,
+        **_of_earlier(known, options, is_last=rotation.is_last),
         "created": next((one.created for one in known.values() if one.created), None),
         "unused": rotation.may_hold_none or None,
         "contexts": list(options["contexts"]) or None,
@@ -252,6 +271,28 @@ def variables_of(rotation: Rotation, options: Options, proofs: Mapping[str, Proo
         "backup_recipients": list(options["backup_recipients"]) or None,
     }
     return {f"vault_transit_rotate_{name}": value for name, value in given.items() if value is not None}
+
+
+# More of them say nothing more.
+_MOST_ROWS = 50
+
+
+def _of_earlier(known: Mapping[str, Proof], options: Options, *, is_last: bool) -> dict[str, object]:
+    """What earlier rotations of the key found in repositories, which may be those of this one, too."""
+    read = sorted({path for one in known.values() for path in one.read})
+    if not is_last or not known:
+        return {"read": read or None}
+    undeclared = [row for one in known.values() for row in one.undeclared if row["path"] not in read]
+    accepted = {"unknown": options["accept_unknown"], "unread": options["accept_unread"]}
+    used = {
+        kind: [
+            pattern
+            for pattern in map(_everywhere, patterns)
+            if any(one.unused and pattern not in one.unused.get(kind, ()) for one in known.values())
+        ]
+        for kind, patterns in accepted.items()
+    }
+    return {"read": read or None, "undeclared": undeclared[:_MOST_ROWS] or None, "used": used}
 
 
 def _everywhere(pattern: str) -> str:

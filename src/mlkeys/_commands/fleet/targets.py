@@ -23,7 +23,9 @@ from mlkeys._constructs.encrypted_vars import EncryptedVars
 from mlkeys._constructs.key_resource import KeyResource
 from mlkeys._errors import MlkeysError
 from mlkeys._model.stack import Stack
+from mlkeys._shared.printable import printable
 from mlkeys._synthesis.program import modules_of
+from mlkeys._targets.state_names import folder_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,6 +64,7 @@ class Fleet:
         server: address and namespace, of the program or of the environment.
         owned: those of the keys that it manages.
         selected: whether the command is about it. Others may have ciphertexts of the same keys.
+        held: of a program, the folder of all that is generated, and the folder of the ciphertexts of this stack.
         also: what `--also` names it; empty for those that the command is about. The user knows that it uses their keys.
     """
 
@@ -74,6 +77,7 @@ class Fleet:
     server: Server = ("", "")
     owned: frozenset[Key] = frozenset()
     selected: bool = True
+    held: tuple[str, ...] = ()
     also: str = ""
 
     def secrets_of(self, key: Key) -> frozenset[str]:
@@ -157,7 +161,7 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
     if inventories:
         if stacks:
             raise MlkeysError("--stack cannot be used with --inventory: an inventory has no stacks.")
-        return [Fleet(", ".join(inventories), Path(), inventories)]
+        return [Fleet(printable(", ".join(inventories)), Path(), inventories)]
     if not program.exists():
         raise MlkeysError(f"{program} does not exist. Give a program, or an inventory with --inventory.")
     # Only a deployment renames folders of stacks.
@@ -174,6 +178,7 @@ def _fleets(program: Path, out: Path | None, stacks: Sequence[str], inventories:
             server=server_of(stack),
             owned=_owned(view, stack),
             selected=stack in selected,
+            held=(str(folder.resolve()), str(Path(app.node.folder or ".").absolute() / folder_of(stack.node.id))),
         )
         for stack in chosen(app, ())
     ]
@@ -199,7 +204,7 @@ def alongside(paths: Sequence[str], own: Sequence[Fleet] = ()) -> list[Fleet]:
             raise MlkeysError(f"--also {path}: this project is named already.")
         seen |= places
         for fleet in fleets:
-            name = f"{path}: {fleet.name}" if fleet.generated else path
+            name = printable(f"{path}: {fleet.name}" if fleet.generated else path)
             found.append(replace(fleet, name=name, selected=False, also=path))
     return found
 
@@ -251,6 +256,19 @@ def _program_at(path: Path) -> Path | None:
     if path.is_dir():
         return path / "app.py" if (path / "app.py").is_file() else None
     return path if path.suffix == ".py" and not os.access(path, os.X_OK) else None
+
+
+def besides(fleet: Fleet, fleets: Sequence[Fleet]) -> tuple[str, ...]:
+    """Where the runs of the other fleets look, and what is generated: another run makes that anew."""
+    found = list(fleet.held[:1])
+    for other in fleets:
+        if other.name == fleet.name:
+            continue
+        if other.generated:
+            found += [*other.held, *other.sources]
+        else:
+            found += [str(Path(one).absolute()) for one in other.inventories]
+    return tuple(dict.fromkeys(found))
 
 
 def with_one_name_each(fleets: Sequence[Fleet]) -> list[Fleet]:

@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What else a Git repository holds than the project that Ansible runs. **Private** to the collection."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import Iterable, Iterator
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.data import COMPRESSED, OUTPUT, Unread
+from ansible_collections.mlkeys.transit.plugins.module_utils._ciphertexts.scan import scan_file
+from ansible_collections.mlkeys.transit.plugins.module_utils._run.outputs import (
+    TO_OUTPUT,
+    identity,
+    outputs_of_run,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared import vars_places
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.replacing import is_temporary
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
+    PLAYBOOKS,
+    above,
+    beside,
+    inventory_folders,
+    texts_beside,
+)
+
+# Of other people, or made by programs. What starts with a dot is left out as well.
+_OF_OTHERS = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
+# A repository may be a home folder, or hold data of any size.
+_MOST_FOLDERS = 20_000
+
+#: The kind of a compressed file that nothing but its repository brings into a run.
+PACKED = "packed"
+
+
+def repositories(sources: Iterable[str]) -> list[str]:
+    """The Git repositories that hold inventories and playbooks, each once."""
+    found: dict[str, None] = {}
+    for source in sources:
+        folder = os.path.realpath(source)
+        while not os.path.exists(os.path.join(folder, ".git")) and os.path.dirname(folder) != folder:
+            folder = os.path.dirname(folder)
+        if os.path.dirname(folder) != folder and not (PLAYBOOKS + os.sep).startswith(folder + os.sep):
+            found[folder] = None
+    return list(found)
+
+
+@dataclass(frozen=True)
+class Others:
+    """Files of a repository that a run does not read otherwise. Real paths.
+
+    Attributes:
+        vars_files: the encrypted vars files among them, whatever they hold.
+        texts: the others, as far as there are ciphertexts in them.
+    """
+
+    vars_files: list[str]
+    texts: list[str]
+
+
+class Known:
+    """Places that are read already, by this run or by others."""
+
+    def __init__(self, paths: Iterable[str], within: Iterable[str]) -> None:
+        """
+        Args:
+            within: files, and folders of which everything is read.
+        """
+        self._paths = frozenset(paths)
+        self._within = frozenset(within)
+
+    def __contains__(self, path: str) -> bool:
+        if path in self._paths:
+            return True
+        while path not in self._within:
+            parent = os.path.dirname(path)
+            if parent == path:
+                return False
+            path = parent
+        return True
+
+
+def read_by_others(sources: Iterable[str]) -> Known:
+    """What the runs of other inventories and programs read.
+
+    Args:
+        sources: their inventories, programs, and folders.
+    """
+    given = list(sources)
+    around = above(given)
+    inner = [place for one in given for place in inventory_folders(one)]
+    every = [*given, *inner, *around]
+    # What cannot be read there is a matter of their own.
+    paths = [*beside(every, _leave), *texts_beside(every, _leave)]
+    return Known(map(os.path.realpath, paths), (os.path.realpath(one) for one in given if os.path.isdir(one)))
+
+
+def in_repository(top: str, known: Iterable[Known], problem: vars_places.Problem) -> Others:
+    """What a Git repository holds besides. No links are followed, and no submodules.
+
+    Compressed files among the rest are named together: most of them are of no concern.
+    """
+    read, outputs = list(known), outputs_of_run()
+    vars_files: list[str] = []
+    texts: list[str] = []
+    packed: list[str] = []
+    for path in _files(top, problem):
+        if any(path in one for one in read):
+            continue
+        if vars_places.is_encrypted_vars(os.path.basename(path)):
+            if os.path.isfile(path):
+                vars_files.append(path)
+        elif outputs and identity(path) in outputs:
+            problem(vars_places.NotSearched(path, TO_OUTPUT, OUTPUT))
+        elif _is_regular(path):
+            result = scan_file(path, most=1)
+            if result.found:
+                texts.append(path)
+            elif result.unread is not None:
+                _note(result.unread, packed, problem)
+    if packed:
+        named = f"{os.path.relpath(packed[0], top)}{f' and {len(packed) - 1} more' if len(packed) > 1 else ''}"
+        problem(vars_places.NotSearched(top, f"compressed files elsewhere in the repository: {named}", PACKED))
+    return Others(vars_files, texts)
+
+
+def _note(unread: Unread, packed: list[str], problem: vars_places.Problem) -> None:
+    if unread.kind == COMPRESSED:
+        packed.append(unread.path)
+    else:
+        problem(vars_places.NotSearched(unread.path, unread.reason, "failed"))
+
+
+def _files(top: str, problem: vars_places.Problem) -> Iterator[str]:
+    for number, (place, folders, names) in enumerate(os.walk(top, onerror=problem)):
+        if number == _MOST_FOLDERS:
+            reason = f"it has more than {_MOST_FOLDERS} folders: not all were searched for ciphertexts"
+            problem(vars_places.NotSearched(top, reason, "failed"))
+            return
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not (name.startswith(".") or name in _OF_OTHERS)
+            and not any(os.path.lexists(os.path.join(place, name, mark)) for mark in (".git", "pyvenv.cfg"))
+        )
+        yield from (os.path.join(place, name) for name in sorted(names))
+
+
+def _is_regular(path: str) -> bool:
+    """Whether it is a file that a run has finished writing, and no link."""
+    if is_temporary(os.path.basename(path)):
+        return False
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        # It was there when its folder was listed.
+        return False
+
+
+def _leave(_error: OSError) -> None:
+    return None
