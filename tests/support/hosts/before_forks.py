@@ -5,10 +5,13 @@
 Ansible loads them when it evaluates the first template, which is in the process of a task. So each of these processes
 loads all of them again, which is a third of what a task costs. One that uses a filter of the collection loads all of
 those as well.
+
+What there is at a fork is no longer looked through for garbage: that would copy all of the memory to the new process.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -20,6 +23,7 @@ def _load() -> None:
         loaders.test_loader.get("defined")
         if "ansible_collections.mlkeys.transit" in sys.modules:
             loaders.filter_loader.get("mlkeys.transit.shaped")
+        gc.freeze()
 
 
 os.register_at_fork(before=_load)
