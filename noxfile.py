@@ -149,10 +149,10 @@ def quicken(session: nox.Session) -> None:
     """
     for packages in Path(session.virtualenv.location).glob("lib/python*/site-packages"):
         (packages / "kept-bytecode").mkdir(exist_ok=True)
-        for name in ("kept_bytecode", "kept_yaml", "kept_templates", "before_forks"):
+        for name in ("kept", "kept_bytecode", "kept_yaml", "kept_templates", "kept_imports", "before_forks"):
             shutil.copy2(ROOT / "tests" / "support" / "hosts" / f"{name}.py", packages)
         (packages / "quicken.pth").write_text(
-            "import kept_bytecode\nimport kept_yaml\nimport kept_templates\nimport before_forks\n"
+            "import kept_bytecode\nimport kept_yaml\nimport kept_templates\nimport kept_imports\nimport before_forks\n"
             "import atexit, gc; gc.set_threshold(20000, 20, 50); atexit.register(gc.freeze)\n",
             encoding="utf-8",
         )

@@ -11,37 +11,9 @@ each filter and test exists and takes the context: these are compared before kep
 
 from __future__ import annotations
 
-import _frozen_importlib_external
-import _imp
-import contextlib
-import marshal
-import os
-import sys
 from typing import Any
 
-_FOLDER = f"{os.path.dirname(__file__)}/kept-bytecode"  # noqa: PTH120  pathlib is slow
-_functions: dict[str, Any] = vars(_frozen_importlib_external)
-_VERSION = _functions["_RAW_MAGIC_NUMBER"]
-_NAME = "ansible._internal._templating._jinja_bits"
-
-
-class _OfTemplates:
-    """Finds Ansible's module of templates, and changes its environment."""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name != _NAME:
-            return None
-        sys.meta_path.remove(self)
-        spec: Any = _functions["PathFinder"].find_spec(name, path, target)
-        if spec is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module: Any) -> None:
-                execute(module)
-                _keep(module)
-
-            spec.loader.exec_module = exec_module
-        return spec
+kept: Any = __import__("kept")
 
 
 def _keep(module: Any) -> None:
@@ -75,7 +47,7 @@ def _keep(module: Any) -> None:
 
     def compile_expression_once(self: Any, source: str, undefined_to_none: bool = True) -> Any:
         if not self._debuggable_template_source and not self.optimized:
-            code = _read(self, _file(key(self, "expression", source)))
+            code = _read(self, kept.file_of(key(self, "expression", source), "template"))
             if code is not None:
                 template = self.template_class.from_code(self, code, self.make_globals(None), None)
                 return jinja2.environment.TemplateExpression(template, undefined_to_none)
@@ -89,29 +61,17 @@ def _keep(module: Any) -> None:
 
 
 def _kept(environment: Any, key: bytes, make: Any, tree: Any) -> Any:
-    file = _file(key)
+    file = kept.file_of(key, "template")
     code = _read(environment, file)
     if code is None:
         code = make()
-        with contextlib.suppress(OSError, ValueError):
-            data = marshal.dumps((_uses(environment, tree()), code))
-            new = f"{file}.{os.urandom(8).hex()}"
-            with open(new, "wb") as kept:  # noqa: PTH123
-                kept.write(data)
-            os.replace(new, file)  # noqa: PTH105
+        kept.write(file, (_uses(environment, tree()), code))
     return code
 
 
-def _file(key: bytes) -> str:
-    return f"{_FOLDER}/{_imp.source_hash(_VERSION, key).hex()}{len(key):x}.template"
-
-
 def _read(environment: Any, file: str) -> Any:
-    with contextlib.suppress(OSError, EOFError, ValueError), open(file, "rb") as kept:  # noqa: PTH123
-        uses, code = marshal.loads(kept.read())  # noqa: S302  written above
-        if all(_takes(environment, kind, name) == takes for kind, name, takes in uses):
-            return code
-    return None
+    uses, code = kept.read(file) or ((), None)
+    return code if all(_takes(environment, kind, name) == takes for kind, name, takes in uses) else None
 
 
 def _uses(environment: Any, tree: Any) -> list[tuple[str, str, str]]:
@@ -130,4 +90,4 @@ def _takes(environment: Any, kind: str, name: str) -> str:
     return "missing" if function is None else str(getattr(function, "jinja_pass_arg", None))
 
 
-sys.meta_path.insert(0, _OfTemplates())
+kept.after_import("ansible._internal._templating._jinja_bits", _keep)
