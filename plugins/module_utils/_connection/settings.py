@@ -183,10 +183,11 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """The options that environment variables set and that are not among the given ones."""
     found = {}
+    variables = {**environment, **dict.fromkeys(_OF_THE_MACHINE, "")}
     for option in OPTIONS:
         if any(name in given for name in (option.name, *option.aliases)):
             continue
-        value = _environment_value(option, {**environment, **dict.fromkeys(_OF_THE_MACHINE, "")})
+        value = _environment_value(option, variables)
         if value is not None:
             found[option.name] = value
     return found

@@ -8,36 +8,14 @@ which is a fifth of the time of a short one. This keeps them next to the bytecod
 
 from __future__ import annotations
 
-import _frozen_importlib_external
-import _imp
-import contextlib
 import marshal
-import os
-import sys
 from typing import Any
 
-_FOLDER = f"{os.path.dirname(__file__)}/kept-bytecode"  # noqa: PTH120  pathlib is slow
-_functions: dict[str, Any] = vars(_frozen_importlib_external)
-_VERSION = _functions["_RAW_MAGIC_NUMBER"]
+kept: Any = __import__("kept")
 
 
-class _OfYaml:
-    """Finds the package `yaml`, and changes its function `load`."""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name != "yaml":
-            return None
-        sys.meta_path.remove(self)
-        spec: Any = _functions["PathFinder"].find_spec(name, path, target)
-        if spec is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module: Any) -> None:
-                execute(module)
-                module.load = _keeping(module.load)
-
-            spec.loader.exec_module = exec_module
-        return spec
+def _change(module: Any) -> None:
+    module.load = _keeping(module.load)
 
 
 def _keeping(load: Any) -> Any:
@@ -68,17 +46,12 @@ def _is_documentation(text: Any) -> bool:
 
 
 def _kept(key: bytes, form: Any, make: Any) -> Any:
-    file = f"{_FOLDER}/{_imp.source_hash(_VERSION, key).hex()}{len(key):x}.yaml"
-    with contextlib.suppress(OSError, EOFError, ValueError), open(file, "rb") as kept:  # noqa: PTH123
-        return form.loads(kept.read())
-    made = make()
-    with contextlib.suppress(OSError, ValueError):
-        data = form.dumps(made)
-        new = f"{file}.{os.urandom(8).hex()}"
-        with open(new, "wb") as kept:  # noqa: PTH123
-            kept.write(data)
-        os.replace(new, file)  # noqa: PTH105
+    file = kept.file_of(key, "yaml")
+    made = kept.read(file, form)
+    if made is None:
+        made = make()
+        kept.write(file, made, form)
     return made
 
 
-sys.meta_path.insert(0, _OfYaml())
+kept.after_import("yaml", _change)
