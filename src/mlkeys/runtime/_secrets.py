@@ -17,7 +17,7 @@ from mlkeys._model.attributes import unknown_problem
 from mlkeys._stored import secrets as stored
 from mlkeys._system import collection, core_dumps
 from mlkeys.runtime._data import content_of, field_of, text_of, value_of
-from mlkeys.runtime._errors import SecretsError, UnknownSecret
+from mlkeys.runtime._errors import SecretsError, UnknownSecret, without_values
 from mlkeys.runtime._hangup import listen, received
 from mlkeys.runtime._held import Held, Marks, marks_of, with_those_kept
 from mlkeys.runtime._process import log, option_names, process
@@ -58,6 +58,7 @@ class Secrets(Mapping[str, str]):
         self._core_dumps = core_dumps
         self._held: Held | None = None
 
+    @without_values
     def __getitem__(self, name: str) -> str:
         return text_of(name, self.as_bytes(name))
 
@@ -71,6 +72,7 @@ class Secrets(Mapping[str, str]):
         # That of a mapping would hide why a secret does not decrypt.
         return name in self._current().values
 
+    @without_values
     def as_bytes(self, name: str) -> bytes:
         """The plaintext of a secret.
 
@@ -89,6 +91,7 @@ class Secrets(Mapping[str, str]):
             raise SecretsError(f"'{name}' does not decrypt: {value}")
         return content_of(value)
 
+    @without_values
     def value(self, name: str) -> Any:
         """A secret of nested data with its type, such as a number, or all data below a name, such as ``providers``.
 
@@ -114,6 +117,7 @@ class Secrets(Mapping[str, str]):
         """The same for asynchronous clients, which wait for it."""
         return lambda: self.fetch(name)
 
+    @without_values
     def into(self, kind: type[T]) -> T:
         """An object of a class with annotated fields, such as a dataclass, from the secrets of their names.
 
@@ -126,6 +130,7 @@ class Secrets(Mapping[str, str]):
         hints = get_type_hints(kind)
         return kind(**{name: field_of(name, hints[name], self.as_bytes(name)) for name in hints if name in self})
 
+    @without_values
     def renew(self) -> None:
         """Read and decrypt again now.
 
@@ -160,6 +165,7 @@ class Secrets(Mapping[str, str]):
         held = self._held
         return held is None or held.is_due(marks_of(self._paths), received(), time.monotonic())
 
+    @without_values
     def _current(self) -> Held:
         """What is in memory, renewed where it must be.
 
