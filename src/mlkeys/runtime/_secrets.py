@@ -297,7 +297,7 @@ def secrets(
         TypeError: an option is unknown.
     """
     names = (only,) if isinstance(only, str) else tuple(only)
-    paths = tuple(Path(file).absolute() for file in files or os.environ.get("MLKEYS_FILES", "").split(os.pathsep))
+    paths = tuple(Path(file).absolute() for file in files or _files_of_environment())
     known = (paths, names, lifetime, keep_stale, core_dumps, _digest(connection))
     with process.state:
         if known not in _open:
@@ -305,6 +305,12 @@ def secrets(
             _open[known] = Secrets(paths, names, lifetime, connection, keep_stale=keep_stale, core_dumps=core_dumps)
         listen(always=hangup)
         return _open[known]
+
+
+def _files_of_environment() -> list[str]:
+    """The files that `MLKEYS_FILES` names. An empty text among them is no file, and alone it is the current folder."""
+    named = os.environ.get("MLKEYS_FILES", "").split(os.pathsep)
+    return [name for name in named if name] or [""]
 
 
 def _digest(connection: Mapping[str, object]) -> str:

@@ -210,7 +210,7 @@ def test_folders_and_files_have_all_their_secrets(file: Path, tmp_path: Path, mo
     assert set(secrets()) == set(secrets(tmp_path)) == set(VALUES)
     with pytest.raises(SecretsError, match="'openai_api_key' is in"):
         secrets(file, "other")["hf_token"]
-    monkeypatch.setenv("MLKEYS_FILES", "other")
+    monkeypatch.setenv("MLKEYS_FILES", "other:")
     assert secrets()["hf_token"] == VALUES["hf_token"]
 
 

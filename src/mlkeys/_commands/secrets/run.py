@@ -54,7 +54,7 @@ _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.
     multiple=True,
     metavar="NAME",
     shell_complete=complete_one_of_several,
-    help="Only this secret; repeatable.",
+    help="Only this secret, and those of --file; repeatable.",
 )
 @click.option(
     "--env-name",
@@ -177,7 +177,9 @@ def _prepared(paths: Sequence[Path], options: Options) -> Prepared:
     as_files = pairs(options["file"], "--file")
     given = pairs(options["env"], "--env")
     with collection.connected_to_read() as client:
-        secrets = only(stored_secrets(lambda: client, paths), options["names"])
+        # A secret that is to be a file is wanted.
+        wanted = [*options["names"], *as_files] if options["names"] else []
+        secrets = only(stored_secrets(lambda: client, paths), wanted)
         check_known([*given, *as_files], [secret.name for secret in secrets])
         named = variables([one.name for one in secrets if one.name not in as_files], options["env_name"], given)
         environment = _inherited(options)
