@@ -11,14 +11,15 @@ from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import unknown_problem
 from mlkeys._stored import secrets as stored
 from mlkeys._system import collection, core_dumps
-from mlkeys.runtime._data import content_of, field_of, text_of, value_of
+from mlkeys.runtime._data import content_of, fields_of, text_of, value_of
 from mlkeys.runtime._errors import SecretsError, UnknownSecret, bare, without_values
+from mlkeys.runtime._fields import object_of
 from mlkeys.runtime._hangup import listen, received
 from mlkeys.runtime._held import Held, Marks, marks_of, with_those_kept
 from mlkeys.runtime._process import log, option_names, process
@@ -113,14 +114,15 @@ class Secrets(Mapping[str, str]):
     def into(self, kind: type[T]) -> T:
         """An object of a class with annotated fields, such as a dataclass, from the secrets of their names.
 
-        A field may be a `str`, `bytes`, `bool`, or any type that takes a text, and optional. Fields without a secret
-        keep their defaults.
+        A field may be a `str`, `bytes`, `bool`, `Literal`, a list, mapping or class of these, any type that takes a
+        text, or one of several. Fields without a secret keep their defaults.
 
         Raises:
-            SecretsError: a secret does not decrypt, or is not a value of the field's type.
+            SecretsError: a secret does not decrypt, is not a value of the field's type, or is missing.
         """
-        hints = get_type_hints(kind)
-        return kind(**{name: field_of(name, hints[name], self.as_bytes(name)) for name in hints if name in self})
+        held = self._current()
+        found: T = object_of(kind, fields_of(kind, held.values, lambda name: _content(held, name)))
+        return found
 
     @without_values
     def renew(self) -> None:

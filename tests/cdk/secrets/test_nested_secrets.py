@@ -7,10 +7,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from mlkeys._commands.secrets.names import names_in
 from mlkeys.runtime import UnknownSecret, secrets
@@ -48,6 +50,33 @@ def nested(allow: Callable[..., None], invoke: Invoke, mount: str) -> Path:
         assert "canary" not in done.output
     assert content(Path(FILE))["_transit"]["format"] == 2
     return Path(FILE)
+
+
+@dataclass
+class OpenAi:
+    """What a program wants of one provider."""
+
+    api_key: str
+    retries: int
+
+
+@dataclass
+class Providers:
+    openai: OpenAi
+    keys: list[str]
+
+
+@dataclass
+class Data:
+    providers: Providers
+    hf_token: str
+
+
+class DataModel(BaseModel):
+    """The same, of pydantic."""
+
+    providers: Providers
+    hf_token: str
 
 
 def test_all_leaves_are_shown_with_what_they_decrypt_to(nested: Path, invoke: Invoke) -> None:
@@ -97,6 +126,12 @@ def test_the_runtime_has_values_and_all_data(nested: Path) -> None:
     assert found.value("hf_token") == "hf_nested_canary"
     with pytest.raises(UnknownSecret, match="provider"):
         found.value("provider")
+    kinds: tuple[type[Any], ...] = (Data, DataModel)
+    for kind in kinds:
+        typed = found.into(kind)
+        assert typed.hf_token == "hf_nested_canary"
+        assert typed.providers.openai == OpenAi("sk-nested-canary-1Fg", 3)
+        assert typed.providers.keys == ["nested-canary-one", "nested-canary-two"]
     found.close()
 
 

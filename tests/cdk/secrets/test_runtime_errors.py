@@ -8,11 +8,12 @@ import asyncio
 import json
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, field_validator
 
 from mlkeys.runtime import Secrets, SecretsError, secrets
 from tests.cdk.secrets.conftest import VALUES, Write
@@ -23,6 +24,36 @@ class WrongType:
     """A field for which the secret is no value."""
 
     openai_api_key: int
+
+
+@dataclass
+class Missing:
+    """A field that there is no secret for."""
+
+    hf_token: str
+    other_key: str
+
+
+@dataclass
+class Particular:
+    """A class that refuses values, and repeats them."""
+
+    hf_token: str
+
+    def __post_init__(self) -> None:
+        raise ValueError(self.hf_token)
+
+
+class Model(BaseModel):
+    """The same, of pydantic."""
+
+    hf_token: str
+    openai_api_key: int
+
+    @field_validator("hf_token")
+    @classmethod
+    def _refuse(cls, value: str) -> str:
+        raise ValueError(value)
 
 
 def leaked(problem: BaseException) -> list[str]:
@@ -55,6 +86,16 @@ WAYS: dict[str, Callable[[Secrets], Any]] = {
     "what is not text": lambda keys: keys["blob"],
     "data that are not text": lambda keys: keys.value("blob"),
     "a field of another type": lambda keys: keys.into(WrongType),
+    "a field without a secret": lambda keys: keys.into(Missing),
+    "a class that refuses a value": lambda keys: keys.into(Particular),
+    "a model that refuses a value": lambda keys: keys.into(Model),
+}
+
+
+SAID = {
+    "a field without a secret": "No secret for other_key of Missing.",
+    "a class that refuses a value": "no values for Particular: ValueError, whose message may repeat one.",
+    "a model that refuses a value": "hf_token: value_error; openai_api_key: Input should be a valid integer",
 }
 
 
@@ -74,9 +115,8 @@ def test_no_frame_of_an_error_holds_a_value(broken: Path, way: str, monkeypatch:
     if "not text" in way:
         held = keys._held
         assert held is not None
-        monkeypatch.setattr(
-            keys, "_held", type(held)({**held.values, "blob": b"canary\xff"}, held.marks, 0, held.until)
-        )
+        monkeypatch.setattr(keys, "_held", replace(held, values={**held.values, "blob": b"canary\xff"}))
     with pytest.raises(SecretsError) as caught:
         WAYS[way](keys)
     assert leaked(caught.value) == []
+    assert SAID.get(way, "") in str(caught.value)
