@@ -34,7 +34,7 @@ class Secret:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is not encrypted, since its file says that it is no secret."""
+        """Whether it is not encrypted, since its file says that it is not a secret."""
         return self.name not in self.file.entries
 
     @property

@@ -67,7 +67,7 @@ class HandOver:
                 self._ours.sendall(self._given)
 
     def answer(self, seconds: float) -> str | None:
-        """Why the other process cannot go on, empty if it can, ``None`` if it has not said so in this time."""
+        """Why the other process cannot go on, empty if it can, ``None`` without an answer in this time."""
         if not select.select([self._ours], [], [], seconds)[0]:
             return None
         said = b""

@@ -93,7 +93,7 @@ def _of_data(kind: Any, inner: tuple[Any, ...], value: Any) -> Any:
 
 
 def _all(found: Any, kind: Any) -> Any:
-    """The elements as this kind, `NONE` if one is no value of its type."""
+    """The elements as this kind, `NONE` if one is not a value of its type."""
     parts = [*found, *found.values()] if isinstance(found, dict) else found
     return NONE if any(part is NONE for part in parts) else kind(found)
 
@@ -151,7 +151,7 @@ def object_of(kind: type, given: Mapping[str, Any]) -> Any:
     missing = _missing(kind, given)
     if missing:
         raise SecretsError(f"No secret for {', '.join(missing)} of {kind.__name__}.")
-    raise SecretsError(f"The secrets are no values for {kind.__name__}: {reasons}.")
+    raise SecretsError(f"The secrets do not fit {kind.__name__}: {reasons}.")
 
 
 def _name_for_pydantic(kind: Any, name: str) -> str:

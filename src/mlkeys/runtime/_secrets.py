@@ -310,7 +310,7 @@ def secrets(
 
 
 def _files_of_environment() -> list[str]:
-    """The files that `MLKEYS_FILES` names. An empty text among them is no file, and alone it is the current folder."""
+    """The files that `MLKEYS_FILES` names. An empty part stands for nothing, and alone for the current folder."""
     named = os.environ.get("MLKEYS_FILES", "").split(os.pathsep)
     return [name for name in named if name] or [""]
 

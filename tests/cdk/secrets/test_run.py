@@ -143,7 +143,7 @@ def test_a_secret_as_a_file_is_nowhere_but_in_memory(
     for place, more in (("CREDENTIALS", []), (f"{tmp_path}/gcp.json", [f"{tmp_path}/gcp.json"])):
         done = process("run", "--file", f"gcp={place}", "--", sys.executable, "-c", look, *more)
         assert done.stdout.decode() == "0o100400\n" + SECRETS["gcp"]
-    # Again: the link of the former run is replaced. A secret that is to be a file need not be named once more.
+    # Again: the link of the former run is replaced. --only need not name a secret of --file.
     process("run", "--only", "openai_api_key", "--file", f"gcp={tmp_path}/gcp.json", "--", "true")
     assert not (tmp_path / "gcp.json").exists(), "a link that leads nowhere"
     (tmp_path / "mine").write_text("mine")
@@ -277,7 +277,7 @@ def test_what_cannot_be_decrypted_ends_no_program(
         assert started.stdout.readline().split(" ", 1)[1] == f"{SECRETS['openai_api_key']} a long first file\n"
         stored.write_text("<<<<<<< HEAD\n" + right)
         said = started.stderr.readline()
-        assert "the program stays as it is, until this is mended: keys.transit.yml is not YAML" in said
+        assert "the program stays as it is, until this is fixed: keys.transit.yml is not YAML" in said
         other.replace(stored)
         process, *shown = started.stdout.readline().split()
         assert shown == [SECRETS["openai_api_key"] if number else "second", "second"]

@@ -118,7 +118,7 @@ def test_models_in_settings_come_from_data_or_from_names_with_a_delimiter(
     monkeypatch.setenv("MLKEYS_FILES", str(file))
     text = json.loads(file.read_text())
     text["app_db"] = {name: text.pop(f"app_db.{name}") for name in ("password", "port")}
-    # The digest of each ciphertext says which is no text.
+    # The digest of each ciphertext says which is not a text.
     sealed = {"app_db.port": text["app_db"]["port"], **{name: text[name] for name in ("app_count", "app_nothing")}}
     hmac = {name: bound("vault:v1:QUJDREVG", one, is_json=True) for name, one in sealed.items()}
     text["_transit"] |= {"format": 2, "hmac": hmac}

@@ -21,7 +21,7 @@ from tests.cdk.secrets.conftest import VALUES, Write
 
 @dataclass
 class WrongType:
-    """A field for which the secret is no value."""
+    """A field for which the secret is not a value."""
 
     openai_api_key: int
 
@@ -94,7 +94,7 @@ WAYS: dict[str, Callable[[Secrets], Any]] = {
 
 SAID = {
     "a field without a secret": "No secret for other_key of Missing.",
-    "a class that refuses a value": "no values for Particular: ValueError, whose message may repeat one.",
+    "a class that refuses a value": "The secrets do not fit Particular: ValueError, whose message may repeat one.",
     "a model that refuses a value": "hf_token: value_error; openai_api_key: Input should be a valid integer",
 }
 

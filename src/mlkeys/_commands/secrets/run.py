@@ -31,7 +31,7 @@ from mlkeys._errors import MlkeysError
 from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection, core_dumps
 from mlkeys._system.memory_files import fill, link, memory_files
-from mlkeys._system.own_memory import close_to_others, take_over
+from mlkeys._system.own_memory import Parent, close_to_others, take_over
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Option
@@ -142,6 +142,11 @@ def command(
         given = Watched(chosen_files(files), argv, options, number, stop_timeout)
         sys.exit(watch_files(given, login_variables))
     core_dumps.turn_off(for_good=True)
+    _run(files, argv, options, parent)
+
+
+def _run(files: Sequence[Path], argv: Sequence[str], options: Options, parent: Parent | None) -> None:
+    """Decrypt, and become the program, when the process that watches lets it. Returns never."""
     orders = parent.orders if parent else {}
     try:
         prepared = _prepared(chosen_files(files), options)
@@ -177,7 +182,7 @@ def _prepared(paths: Sequence[Path], options: Options) -> Prepared:
     as_files = pairs(options["file"], "--file")
     given = pairs(options["env"], "--env")
     with collection.connected_to_read() as client:
-        # A secret that is to be a file is wanted.
+        # Whoever names a file wants its secret.
         wanted = [*options["names"], *as_files] if options["names"] else []
         secrets = only(stored_secrets(lambda: client, paths), wanted)
         check_known([*given, *as_files], [secret.name for secret in secrets])

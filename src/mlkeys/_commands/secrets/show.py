@@ -38,7 +38,7 @@ def command(file: Path, name: str | None, *, reveal: bool, force: bool, as_json:
     you add --force. With NAME and --reveal, the output is the value alone, with a newline on a terminal only.
 
     Of nested data (format 2), NAME is the path of a secret, or of data around secrets. Values that the file leaves
-    unencrypted are no secrets, and always shown.
+    unencrypted are not secrets, and always shown.
 
     With --reveal, the token needs the capability update on decrypt of the key.
 

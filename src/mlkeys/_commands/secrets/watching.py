@@ -186,7 +186,7 @@ class _Watcher:
         if problem and problem != self._said and self._child.received is None:
             self._said = problem
             click.echo(
-                f"A file changed, but the program stays as it is, until this is mended: {printable(problem)}", err=True
+                f"A file changed, but the program stays as it is, until this is fixed: {printable(problem)}", err=True
             )
 
     def _stop(self, program: _Inner) -> None:
@@ -201,7 +201,7 @@ class _Watcher:
 
 
 def _shared_files(given: Watched) -> dict[str, int]:
-    """A file in memory for each secret that is to be one, which is filled again before the signal."""
+    """A file in memory for each secret of --file, filled again before the signal."""
     if given.number is None or not hasattr(os, "memfd_create"):
         return {}
     return {name: shared_file(name) for name in pairs(given.options["file"], "--file")}
