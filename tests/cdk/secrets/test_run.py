@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from mlkeys._errors import MlkeysError
+from mlkeys._system.memory_files import link
 from tests.cdk.secrets.conftest import SECRETS, Invoke, Process, command_line
 from tests.integration.support.plays import approle, live_tokens, may_use
 from tests.integration.support.runs import Ledger
@@ -149,8 +151,10 @@ def test_a_secret_as_a_file_is_nowhere_but_in_memory(
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "other").symlink_to(tmp_path / "mine")
     (tmp_path / "folder").mkdir()
+    assert b"was not made by" in process("run", "--file", f"gcp={tmp_path}/mine", "--", "true", status=1).stderr
     for name in ("mine", "other", "folder"):
-        assert b"was not made by" in process("run", "--file", f"gcp={tmp_path}/{name}", "--", "true", status=1).stderr
+        with pytest.raises(MlkeysError, match="was not made by"):
+            link(tmp_path / name, Path("/proc/self/fd/200"))
     assert (tmp_path / "other").read_text() == "mine"
     for path in tmp_path.iterdir():
         assert not path.is_file() or "run canary" not in path.read_text()
