@@ -26,6 +26,8 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
 FORK_PATIENCE = 0.5
 # Seconds after which a renewal is tried again for which there was no response.
 _PAUSE = 5
+# The part of its lifetime that is left of a token when it is renewed.
+LEFT = 1 / 3
 
 
 class PatientLock:
@@ -97,8 +99,8 @@ class Logins(Sessions):
 
 
 def _due(lease: Lease) -> float:
-    """When a third of the lifetime is left."""
-    return (lease.expires or 0) - lease.duration / 3
+    """When to renew a token."""
+    return (lease.expires or 0) - lease.duration * LEFT
 
 
 def _has_ended(lease: Lease, now: float) -> bool:
