@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
@@ -89,6 +90,13 @@ Exit codes:
 _AS_JSON = "mlkeys.as_json"
 
 
+def _open_what_is_closed() -> None:
+    """Let nothing be read from, and written to, streams that the caller has closed. Programs still get them closed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  until the end
+
+
 class Commands(click.Group):
     """A group that imports a command when it is used."""
 
@@ -124,6 +132,7 @@ class Commands(click.Group):
         return context
 
     def main(self, *args: Any, **extra: Any) -> Any:
+        _open_what_is_closed()
         try:
             return super().main(*args, **extra)
         except OSError as problem:

@@ -7,7 +7,8 @@ The collection's modules must be importable, through `mlkeys._carried` or throug
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,23 +26,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Secret:
-    """A stored secret, and where it is."""
+    """A stored secret, or a value of nested data that needs no encryption, and where it is."""
 
     name: str
     path: Path
     file: VarsFile = field(repr=False)
 
     @property
+    def is_open(self) -> bool:
+        """Whether it is not encrypted, since its file says that it is not a secret."""
+        return self.name not in self.file.entries
+
+    @property
     def version(self) -> int:
-        return self.file.entries[self.name].version
+        """The version of the key, 0 if it is not encrypted."""
+        return 0 if self.is_open else self.file.entries[self.name].version
 
     @property
     def key(self) -> str:
-        return f"{self.file.backend}/{self.file.key}"
+        """The key, empty if it is not encrypted."""
+        return "" if self.is_open else f"{self.file.backend}/{self.file.key}"
 
 
-def chosen_files(named: Sequence[Path]) -> list[Path]:
+def chosen_files(named: Sequence[Path], *, below: bool = False) -> list[Path]:
     """The encrypted vars files that were named, those in folders that were named, or those of the current folder.
+
+    Args:
+        below: whether to take those in folders of folders too, except for hidden ones.
 
     Raises:
         MlkeysError: one does not exist or has another name, or a folder has none.
@@ -49,7 +60,7 @@ def chosen_files(named: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in named or [Path()]:
         if path.is_dir():
-            inside = sorted(one for one in path.iterdir() if one.name.endswith(VARS_FILE_SUFFIXES) and one.is_file())
+            inside = sorted(_below(path) if below else _inside(path))
             if not inside:
                 raise MlkeysError(f"No encrypted vars file (*{VARS_FILE_SUFFIXES[0]}) in {path.absolute()}.")
             found += inside
@@ -60,8 +71,18 @@ def chosen_files(named: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def _inside(folder: Path) -> Iterator[Path]:
+    return (one for one in folder.iterdir() if one.name.endswith(VARS_FILE_SUFFIXES) and one.is_file())
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for place, folders, _files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from _inside(Path(place))
+
+
 def stored_secrets(connect: Callable[[], Client], paths: Iterable[Path]) -> list[Secret]:
-    """All secrets of files, or of the KV documents that they point to.
+    """All secrets of files, or of the KV documents that they point to, each with a name of its own.
 
     Args:
         connect: returns a client. It is called only for KV documents.
@@ -69,20 +90,34 @@ def stored_secrets(connect: Callable[[], Client], paths: Iterable[Path]) -> list
     Raises:
         MlkeysError: a file is not valid, holds values that are not encrypted, or two files hold the same name.
     """
+    found: dict[str, Secret] = {}
+    for secret in secrets_of_each(connect, paths):
+        before = found.setdefault(secret.name, secret)
+        if before is not secret:
+            raise MlkeysError(
+                f"'{secret.name}' is in {before.path} and in {secret.path}. Name the files that you want, with one of "
+                "these."
+            )
+    return list(found.values())
+
+
+def secrets_of_each(connect: Callable[[], Client], paths: Iterable[Path]) -> list[Secret]:
+    """The same, where files may hold the same names, as those of several groups do.
+
+    Raises:
+        MlkeysError: a file is not valid, or holds values that are not encrypted.
+    """
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import load
 
-    found: dict[str, Secret] = {}
+    found = []
     for path in paths:
         with collection.in_plain_words():
             file = load(str(path), connect)
         if file.plain:
             names = ", ".join(one_line(str(name)) for name in file.plain)
             raise MlkeysError(f"{path} has values that are not encrypted: {names}.")
-        for name in file.entries:
-            if name in found:
-                raise MlkeysError(f"'{name}' is in {found[name].path} and in {path}. Name one of the files with -f.")
-            found[name] = Secret(name, path, file)
-    return list(found.values())
+        found += [Secret(name, path, file) for name in file.order or file.entries]
+    return found
 
 
 def only(secrets: Sequence[Secret], names: Sequence[str]) -> list[Secret]:
@@ -91,9 +126,10 @@ def only(secrets: Sequence[Secret], names: Sequence[str]) -> list[Secret]:
     Raises:
         MlkeysError: one of the names is unknown.
     """
-    known = {secret.name: secret for secret in secrets}
-    found = named(names, known)
-    return [known[name] for name in found] if names else list(secrets)
+    if not names:
+        return list(secrets)
+    found = {name: place for place, name in enumerate(named(names, {secret.name: None for secret in secrets}))}
+    return sorted((secret for secret in secrets if secret.name in found), key=lambda secret: found[secret.name])
 
 
 def named(names: Iterable[str], known: Collection[str], file: Path | None = None) -> list[str]:
@@ -115,23 +151,48 @@ def results(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes | str]
     Raises:
         TransitError: the server refuses a whole request.
     """
-    found: dict[str, bytes | str] = {}
-    for (backend, key), group in _by_key(secrets).items():
-        found |= answers(client, backend, key, [secret.file.entries[secret.name] for secret in group])
+    found = results_of_each(client, secrets)
+    return {secret.name: result for secret, result in zip(secrets, found, strict=True)}
+
+
+def results_of_each(client: Client, secrets: Sequence[Secret]) -> list[bytes | str]:
+    """The same, in the order of the secrets, whose names may occur several times."""
+    found: list[bytes | str] = [open_content(secret) if secret.is_open else "" for secret in secrets]
+    for (backend, key), places in _by_key(secrets).items():
+        entries = [secrets[place].file.entries[secrets[place].name] for place in places]
+        for place, result in zip(places, _decrypted(client, backend, key, entries), strict=True):
+            found[place] = result
     return found
+
+
+def open_content(secret: Secret) -> bytes:
+    """The value of one that is not encrypted."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import NotEncryptable, encoded
+
+    value = secret.file.open[secret.name]
+    try:
+        return encoded(value)
+    except NotEncryptable:
+        # A date, which programs take as text.
+        return str(value).encode("utf-8", "replace")
 
 
 def answers(client: Client, backend: str, key: str, entries: Sequence[Entry]) -> dict[str, bytes | str]:
     """The same for entries of one key, in one request."""
+    found = _decrypted(client, backend, key, entries)
+    return {entry.name: result for entry, result in zip(entries, found, strict=True)}
+
+
+def _decrypted(client: Client, backend: str, key: str, entries: Sequence[Entry]) -> list[bytes | str]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 
     items = [stored_item(entry) for entry in entries]
     found = Transit(client, backend).decrypt_each(key, items) if items else []
-    return {
-        entry.name: result if isinstance(result, str) else _opened(entry, result)
+    return [
+        result if isinstance(result, str) else _opened(entry, result)
         for entry, result in zip(entries, found, strict=True)
-    }
+    ]
 
 
 def _opened(entry: Entry, content: bytes) -> bytes | str:
@@ -150,15 +211,24 @@ def plaintexts(client: Client, secrets: Sequence[Secret]) -> dict[str, bytes]:
     Raises:
         MlkeysError: one does not decrypt; all of them are named.
     """
+    found = plaintexts_of_each(client, secrets)
+    return {secret.name: content for secret, content in zip(secrets, found, strict=True)}
+
+
+def plaintexts_of_each(client: Client, secrets: Sequence[Secret]) -> list[bytes]:
+    """The same, in the order of the secrets, whose names may occur several times."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import as_content
 
     with collection.in_plain_words():
-        found = results(client, secrets)
-    where = {secret.name: secret.path for secret in secrets}
-    problems = [f"  {where[name]}: {name}: {reason}" for name, reason in found.items() if isinstance(reason, str)]
+        found = results_of_each(client, secrets)
+    problems = [
+        f"  {secret.path}: {secret.name}: {result}"
+        for secret, result in zip(secrets, found, strict=True)
+        if isinstance(result, str)
+    ]
     if problems:
         raise MlkeysError("\n".join(["Some secrets do not decrypt:", *problems]))
-    return {name: as_content(value) for name, value in found.items() if isinstance(value, bytes)}
+    return [as_content(result) for result in found if isinstance(result, bytes)]
 
 
 def check_known(names: Iterable[str], known: Collection[str], file: Path | None = None) -> None:
@@ -176,8 +246,10 @@ def check_known(names: Iterable[str], known: Collection[str], file: Path | None 
             raise MlkeysError(f"{file}: {problem}" if file else problem)
 
 
-def _by_key(secrets: Iterable[Secret]) -> Mapping[tuple[str, str], list[Secret]]:
-    groups: dict[tuple[str, str], list[Secret]] = {}
-    for secret in secrets:
-        groups.setdefault((secret.file.backend, secret.file.key), []).append(secret)
+def _by_key(secrets: Sequence[Secret]) -> Mapping[tuple[str, str], list[int]]:
+    """The places of the secrets of each key."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for place, secret in enumerate(secrets):
+        if not secret.is_open:
+            groups.setdefault((secret.file.backend, secret.file.key), []).append(place)
     return groups

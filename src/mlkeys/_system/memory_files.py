@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlkeys._errors import MlkeysError
@@ -20,8 +21,11 @@ _MADE = re.compile(r"/proc/self/fd/([1-9][0-9]{2,8})", re.ASCII)
 _OF_SYSTEM = re.compile(r"/(?:proc|dev(?!/shm/))/")
 
 
-def memory_files(contents: dict[str, bytes]) -> dict[str, Path]:
+def memory_files(contents: Mapping[str, bytes], shared: Mapping[str, int] | None = None) -> dict[str, Path]:
     """Make a file in memory for each content, which this process and the programs that it becomes can read.
+
+    Args:
+        shared: empty files of another process, which can write to them again.
 
     Returns:
         The path of each. It means the same file in all processes that inherited it.
@@ -34,7 +38,8 @@ def memory_files(contents: dict[str, bytes]) -> dict[str, Path]:
     made = {}
     for name, content in contents.items():
         try:
-            made[name] = Path(f"/proc/self/fd/{_make(name, content)}")
+            number = _opened(shared[name], content) if shared and name in shared else _make(name, content)
+            made[name] = Path(f"/proc/self/fd/{number}")
         except OSError as error:
             problem, needed = error.strerror or "unknown error", _FIRST + len(contents) - 1
             raise MlkeysError(
@@ -48,8 +53,7 @@ def _make(name: str, content: bytes) -> int:
     Returns:
         The file's number, which no other open file has.
     """
-    # The name is for people. The system allows 249 bytes.
-    descriptor = os.memfd_create(name[:_LONGEST_NAME], os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    descriptor = shared_file(name)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
@@ -57,6 +61,36 @@ def _make(name: str, content: bytes) -> int:
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)
         # Unlike other calls of Python, it makes one that programs inherit.
         return fcntl.fcntl(descriptor, fcntl.F_DUPFD, _FIRST)
+
+
+def shared_file(name: str) -> int:
+    """An empty file in memory, for this process to fill or to give to another one."""
+    # The name is for people. The system allows 249 bytes.
+    return os.memfd_create(name[:_LONGEST_NAME], os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+
+
+def fill(descriptor: int, content: bytes) -> None:
+    """Replace the content of a shared file. Whoever has it open reads the new one from its beginning."""
+    written = 0
+    while written < len(content):
+        written += os.pwrite(descriptor, content[written:], written)
+    os.ftruncate(descriptor, len(content))
+
+
+def _opened(descriptor: int, content: bytes) -> int:
+    """Fill a shared file.
+
+    Returns:
+        The number of the file, opened so that it can only be read.
+    """
+    fill(descriptor, content)
+    os.fchmod(descriptor, 0o400)
+    read_only = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    os.close(descriptor)
+    try:
+        return fcntl.fcntl(read_only, fcntl.F_DUPFD, _FIRST)
+    finally:
+        os.close(read_only)
 
 
 def link(place: Path, target: Path) -> None:

@@ -122,7 +122,7 @@ class ChildProcess:
         self._orphans = orphans
         self._spared: set[int] = set()
         self._ending: threading.Thread | None = None
-        self._command: subprocess.Popen[str] | None = None
+        self._commands: list[subprocess.Popen[str]] = []
         self._group = False
         self._over = False
         self._before: dict[signal.Signals, Any] = {}
@@ -151,49 +151,74 @@ class ChildProcess:
         Raises:
             OSError: it cannot be started.
         """
-        # On a terminal the command must stay in our process group, the one that may use the terminal.
-        # Elsewhere it leads its own group, so that a signal also reaches its children.
-        self._group = not in_foreground()
         if self._orphans:
             _adopt_orphans()
             self._spared = _children()
         try:
-            with holding_signals() as before_exec:
-                self._command = subprocess.Popen(
-                    command,
-                    env=environment,
-                    cwd=cwd,
-                    stdout=stdout,
-                    stderr=stderr,
-                    pass_fds=pass_fds,
-                    encoding="utf-8",
-                    errors="replace",
-                    process_group=0 if self._group else None,
-                    preexec_fn=ending_with_parent(before_exec),  # noqa: PLW1509  one thread
-                )
-            with self._command:
-                yield self._command
+            with self.start(command, environment, cwd=cwd, stdout=stdout, stderr=stderr, pass_fds=pass_fds) as started:
+                yield started
         finally:
             self._over = True
             if self._ending is not None:
                 self._ending.join()
 
+    def start(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        cwd: Path | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> subprocess.Popen[str]:
+        """Start a command, which may run beside another. The caller waits for its end.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        # On a terminal the command must stay in our process group, the one that may use the terminal.
+        # Elsewhere it leads its own group, so that a signal also reaches its children.
+        self._group = not in_foreground()
+        with holding_signals() as before_exec:
+            started = subprocess.Popen(
+                command,
+                env=environment,
+                cwd=cwd,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=pass_fds,
+                encoding="utf-8",
+                errors="replace",
+                process_group=0 if self._group else None,
+                preexec_fn=ending_with_parent(before_exec),  # noqa: PLW1509  one thread
+            )
+            self._commands.append(started)
+        return started
+
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._over:
             return  # the clean-up has begun
-        if self._command is None:
+        if not self._commands:
             self._over = True
             sys.exit(128 + number)
         if self._orphans and self.received is None:
             # In a thread, since an orphan may hold the pipes that the caller reads to their end.
-            self._ending = threading.Thread(target=self._end_what_is_left, args=(self._command.pid,), daemon=True)
+            pid = self._commands[-1].pid
+            self._ending = threading.Thread(target=self._end_what_is_left, args=(pid,), daemon=True)
             self._ending.start()
         self.received = number
+        for command in self._commands:
+            # The number of one that has ended may be that of another process.
+            if command.returncode is None:
+                self._pass_on(number, command.pid)
+
+    def _pass_on(self, number: int, pid: int) -> None:
         with suppress(ProcessLookupError):
             if self._group:
-                os.killpg(self._command.pid, number)
+                os.killpg(pid, number)
             elif number != signal.SIGINT:  # the terminal sends Ctrl-C to the command itself
-                os.kill(self._command.pid, number)
+                os.kill(pid, number)
 
     def _end_what_is_left(self, command: int) -> None:
         _end_in_time(command)

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from mlkeys.runtime._process import log
+
 _received = [0]
 
 
@@ -36,7 +38,13 @@ def listen(*, always: bool | None) -> None:
     Args:
         always: ``None`` for not where the signal means that the user has closed the terminal.
     """
-    if always is False or threading.current_thread() is not threading.main_thread():
+    if always is False:
+        return
+    if threading.current_thread() is not threading.main_thread():
+        if always and not isinstance(signal.getsignal(signal.SIGHUP), _Handler):
+            log.warning(
+                "SIGHUP renews no secrets, since secrets() was not called in the main thread. Call it there first."
+            )
         return
     before = signal.getsignal(signal.SIGHUP)
     if before is None or isinstance(before, _Handler):

@@ -7,20 +7,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from mlkeys._errors import MlkeysError
 from mlkeys._model.attributes import unknown_problem
 from mlkeys._stored import secrets as stored
 from mlkeys._system import collection, core_dumps
-from mlkeys.runtime._data import content_of, field_of, text_of, value_of
-from mlkeys.runtime._errors import SecretsError, UnknownSecret
+from mlkeys.runtime._data import content_of, fields_of, text_of, value_of
+from mlkeys.runtime._errors import SecretsError, UnknownSecret, bare, without_values
+from mlkeys.runtime._fields import object_of
 from mlkeys.runtime._hangup import listen, received
 from mlkeys.runtime._held import Held, Marks, marks_of, with_those_kept
 from mlkeys.runtime._process import log, option_names, process
+from mlkeys.runtime._work import PATIENCE, Work
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
@@ -57,9 +60,10 @@ class Secrets(Mapping[str, str]):
         self._keep_stale = keep_stale
         self._core_dumps = core_dumps
         self._held: Held | None = None
+        self._work: Work[Held | SecretsError] = Work()
 
     def __getitem__(self, name: str) -> str:
-        return text_of(name, self.as_bytes(name))
+        return self._text(self._current(), name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._current().values)
@@ -71,6 +75,7 @@ class Secrets(Mapping[str, str]):
         # That of a mapping would hide why a secret does not decrypt.
         return name in self._current().values
 
+    @without_values
     def as_bytes(self, name: str) -> bytes:
         """The plaintext of a secret.
 
@@ -78,17 +83,9 @@ class Secrets(Mapping[str, str]):
             UnknownSecret: there is none of this name.
             SecretsError: it does not decrypt, or nothing could be decrypted.
         """
-        values = self._current().values
-        if name not in values:
-            try:
-                stored.check_known([name], values)
-            except MlkeysError as problem:
-                raise UnknownSecret(str(problem)) from None
-        value = values[name]
-        if isinstance(value, str):
-            raise SecretsError(f"'{name}' does not decrypt: {value}")
-        return content_of(value)
+        return _content(self._current(), name)
 
+    @without_values
     def value(self, name: str) -> Any:
         """A secret of nested data with its type, such as a number, or all data below a name, such as ``providers``.
 
@@ -100,11 +97,10 @@ class Secrets(Mapping[str, str]):
 
     async def fetch(self, name: str) -> str:
         """The text of a secret, without blocking the event loop while it is decrypted."""
-        if self._is_due():
-            import asyncio  # noqa: PLC0415  it takes longer than all else
-
-            return await asyncio.to_thread(self.__getitem__, name)
-        return self[name]
+        held = self._held
+        if held is None or self._is_due():
+            held = await self._fetched(held)
+        return self._text(held, name)
 
     def callable(self, name: str) -> Callable[[], str]:
         """A function that returns the text of a secret, for clients that ask for it before each request."""
@@ -114,18 +110,21 @@ class Secrets(Mapping[str, str]):
         """The same for asynchronous clients, which wait for it."""
         return lambda: self.fetch(name)
 
+    @without_values
     def into(self, kind: type[T]) -> T:
         """An object of a class with annotated fields, such as a dataclass, from the secrets of their names.
 
-        A field may be a `str`, `bytes`, `bool`, or any type that takes a text, and optional. Fields without a secret
-        keep their defaults.
+        A field may be a `str`, `bytes`, `bool`, `Literal`, a list, mapping or class of these, any type that takes a
+        text, or one of several. Fields without a secret keep their defaults.
 
         Raises:
-            SecretsError: a secret does not decrypt, or is not a value of the field's type.
+            SecretsError: a secret does not decrypt, is not a value of the field's type, or is missing.
         """
-        hints = get_type_hints(kind)
-        return kind(**{name: field_of(name, hints[name], self.as_bytes(name)) for name in hints if name in self})
+        held = self._current()
+        found: T = object_of(kind, fields_of(kind, held.values, lambda name: _content(held, name)))
+        return found
 
+    @without_values
     def renew(self) -> None:
         """Read and decrypt again now.
 
@@ -137,12 +136,13 @@ class Secrets(Mapping[str, str]):
 
     def close(self) -> None:
         """Forget the secrets. When no others are in use, revoke the tokens of this process's logins."""
-        with process.lock:
+        with process.state:
             self._held = None
             for known in [known for known, one in _open.items() if one is self]:
                 del _open[known]
-            if not _open:
-                process.log_out()
+            is_last = not _open
+        if is_last:
+            process.log_out()
 
     def __enter__(self) -> Self:
         return self
@@ -160,21 +160,59 @@ class Secrets(Mapping[str, str]):
         held = self._held
         return held is None or held.is_due(marks_of(self._paths), received(), time.monotonic())
 
+    @without_values
+    def _text(self, held: Held, name: str) -> str:
+        return text_of(name, _content(held, name))
+
+    @without_values
     def _current(self) -> Held:
         """What is in memory, renewed where it must be.
 
         Raises:
             SecretsError: it cannot be, and nothing may be kept.
         """
-        held, marks = self._held, marks_of(self._paths)
-        if held is not None and not held.is_due(marks, received(), time.monotonic()):
+        held = self._held
+        if held is not None and not self._is_due():
             return held
+        if held is None or not self._keep_stale:
+            return self._decrypted_if_due()
+        begun = self._work.begin(self._outcome)
+        if begun is not None:
+            with suppress(TimeoutError):
+                begun.result(PATIENCE)
+        return self._held or held
+
+    async def _fetched(self, held: Held | None) -> Held:
+        """The same, without blocking the event loop."""
+        import asyncio  # noqa: PLC0415  it takes longer than all else
+
+        if held is not None and self._keep_stale:
+            begun = self._work.begin(self._outcome)
+            if begun is not None:
+                await asyncio.wait([asyncio.wrap_future(begun)], timeout=PATIENCE)
+            return self._held or held
+        outcome = await asyncio.wrap_future(self._work.joined(self._outcome))
+        if isinstance(outcome, SecretsError):
+            raise bare(outcome)
+        return outcome
+
+    def _outcome(self) -> Held | SecretsError:
+        try:
+            return self._decrypted_if_due()
+        except SecretsError as problem:
+            return bare(problem)
+
+    def _decrypted_if_due(self) -> Held:
         with process.lock:
             held = self._held
-            if held is not None and not held.is_due(marks, received(), time.monotonic()):
+            if held is not None and not self._is_due():
                 return held
-            self._held = self._renewed(held, marks)
-            return self._held
+            new = self._renewed(held, marks_of(self._paths))
+            with process.state:
+                # It may have been closed meanwhile.
+                if self._held is held:
+                    self._held = new
+            return new
 
     def _renewed(self, old: Held | None, marks: Marks) -> Held:
         try:
@@ -209,6 +247,24 @@ class Secrets(Mapping[str, str]):
         return process.client(self._options)
 
 
+def _content(held: Held, name: str) -> bytes:
+    """
+    Raises:
+        UnknownSecret: there is no secret of this name.
+        SecretsError: it does not decrypt.
+    """
+    values = held.values
+    if name not in values:
+        try:
+            stored.check_known([name], values)
+        except MlkeysError as problem:
+            raise UnknownSecret(str(problem)) from None
+    value = values[name]
+    if isinstance(value, str):
+        raise SecretsError(f"'{name}' does not decrypt: {value}")
+    return content_of(value)
+
+
 _open: dict[object, Secrets] = {}
 
 
@@ -232,9 +288,9 @@ def secrets(
         only: the names of the secrets to decrypt, for a token that may decrypt no others.
         lifetime: seconds after which the secrets are decrypted again; ``None`` for never.
         keep_stale: whether to keep the secrets that are in memory when they cannot be renewed, with a warning in the
-            log ``mlkeys.runtime``. A running program then needs no server.
+            log ``mlkeys.runtime``. A running program then needs no server, and waits for none: a thread asks it.
         hangup: whether a SIGHUP renews the secrets. By default it does, except in a program that a user runs in a
-            terminal, which a SIGHUP ends.
+            terminal, which a SIGHUP ends. Only the main thread can see to that: call this once at an import.
         core_dumps: whether this process may write core dumps, which contain the secrets.
         connection: options of the connection and the login, such as ``url``, ``auth_method`` and ``role_id``, which win
             over those of the environment.
@@ -243,14 +299,20 @@ def secrets(
         TypeError: an option is unknown.
     """
     names = (only,) if isinstance(only, str) else tuple(only)
-    paths = tuple(Path(file).absolute() for file in files or os.environ.get("MLKEYS_FILES", "").split(os.pathsep))
+    paths = tuple(Path(file).absolute() for file in files or _files_of_environment())
     known = (paths, names, lifetime, keep_stale, core_dumps, _digest(connection))
-    with process.lock:
+    with process.state:
         if known not in _open:
             _check_options(connection)
             _open[known] = Secrets(paths, names, lifetime, connection, keep_stale=keep_stale, core_dumps=core_dumps)
         listen(always=hangup)
         return _open[known]
+
+
+def _files_of_environment() -> list[str]:
+    """The files that `MLKEYS_FILES` names. An empty part stands for nothing, and alone for the current folder."""
+    named = os.environ.get("MLKEYS_FILES", "").split(os.pathsep)
+    return [name for name in named if name] or [""]
 
 
 def _digest(connection: Mapping[str, object]) -> str:

@@ -9,6 +9,7 @@ from mlkeys.runtime.litellm import TransitSecretManager
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 from litellm.integrations.custom_secret_manager import CustomSecretManager
@@ -31,9 +32,12 @@ class TransitSecretManager(CustomSecretManager):
         self._secrets = secrets(*self.files)
 
     def sync_read_secret(self, secret_name: str, *_options: Any, **_others: Any) -> str | None:
-        """The secret, ``None`` if there is none: then LiteLLM reads the environment."""
+        """The secret, or the variable of the environment if there is none.
+
+        LiteLLM reads the environment too after a ``None``, but logs an error with a traceback before.
+        """
         found = secret_named(secret_name, self._secrets)
-        return None if found is None else self._secrets[found]
+        return os.environ.get(secret_name) if found is None else self._secrets[found]
 
     async def async_read_secret(self, secret_name: str, *_options: Any, **_others: Any) -> str | None:
         """The same, without blocking the proxy while it is decrypted."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from mlkeys._commands.secrets.names import names_in
 from mlkeys.runtime import UnknownSecret, secrets
@@ -48,6 +50,33 @@ def nested(allow: Callable[..., None], invoke: Invoke, mount: str) -> Path:
         assert "canary" not in done.output
     assert content(Path(FILE))["_transit"]["format"] == 2
     return Path(FILE)
+
+
+@dataclass
+class OpenAi:
+    """What a program wants of one provider."""
+
+    api_key: str
+    retries: int
+
+
+@dataclass
+class Providers:
+    openai: OpenAi
+    keys: list[str]
+
+
+@dataclass
+class Data:
+    providers: Providers
+    hf_token: str
+
+
+class DataModel(BaseModel):
+    """The same, of pydantic."""
+
+    providers: Providers
+    hf_token: str
 
 
 def test_all_leaves_are_shown_with_what_they_decrypt_to(nested: Path, invoke: Invoke) -> None:
@@ -97,7 +126,39 @@ def test_the_runtime_has_values_and_all_data(nested: Path) -> None:
     assert found.value("hf_token") == "hf_nested_canary"
     with pytest.raises(UnknownSecret, match="provider"):
         found.value("provider")
+    kinds: tuple[type[Any], ...] = (Data, DataModel)
+    for kind in kinds:
+        typed = found.into(kind)
+        assert typed.hf_token == "hf_nested_canary"
+        assert typed.providers.openai == OpenAi("sk-nested-canary-1Fg", 3)
+        assert typed.providers.keys == ["nested-canary-one", "nested-canary-two"]
     found.close()
+
+
+def test_what_a_file_leaves_unencrypted_belongs_to_the_data(nested: Path, invoke: Invoke, process: Process) -> None:
+    stored = content(nested)
+    stored["providers"]["openai"] |= {"region": "eu", "limits": {"tokens": 7, "hosts": []}}
+    stored["_transit"]["unencrypted"] = ["providers.openai.region", "providers.openai.limits"]
+    nested.write_text(json.dumps(stored))
+    with secrets(FILE) as found:
+        assert found.value("providers.openai.limits") == {"tokens": 7, "hosts": []}
+        assert found.value("providers")["openai"]["region"] == found["providers.openai.region"] == "eu"
+    limits = json.loads(invoke("show", FILE, "providers.openai.limits", "--json").output)
+    assert [(one["name"], one["value"], one["sensitive"], one["version"]) for one in limits] == [
+        ("providers.openai.limits.tokens", 7, False, 0),
+        ("providers.openai.limits.hosts", [], False, 0),
+    ]
+    assert invoke("show", FILE, "providers.openai.region", "--reveal", "--force").output == "eu"
+    assert "not encrypted" in invoke("show", FILE, "providers.openai.region").output
+    assert "8 of 8 secrets decrypt" in invoke("check", FILE).output
+    code = (
+        "import os; print(*[os.environ['PROVIDERS_OPENAI_' + name] for name in ('REGION', 'LIMITS_TOKENS', 'API_KEY')])"
+    )
+    assert process("run", "--", sys.executable, "-c", code).stdout.decode() == "eu 7 sk-nested-canary-1Fg\n"
+    stored["providers"]["openai_region"] = "us"
+    stored["_transit"]["unencrypted"].append("providers.openai_region")
+    nested.write_text(json.dumps(stored))
+    assert b"Two secrets would be in PROVIDERS_OPENAI_REGION" in process("run", "--", "true", status=1).stderr
 
 
 def test_leaves_are_renamed_and_removed_with_all_below(nested: Path, invoke: Invoke) -> None:
@@ -142,7 +203,7 @@ def test_a_new_file_becomes_what_its_first_secret_needs(allow: Callable[..., Non
         assert content(file)["_transit"]["format"] == number
 
 
-@pytest.mark.parametrize("value", ["{", '{"a": 1}', "nul", "NaN", "-Infinity"])
+@pytest.mark.parametrize("value", ["{", '{"a": 1}', "nul", "NaN", "-Infinity", "1e400", "-1e400"])
 def test_a_value_that_is_none_of_json(stored: Path, invoke: Invoke, value: str) -> None:
     said = invoke("set", FILE, "a", "--type", "json", stdin=value, status=1).output
     assert "not JSON" in said or "nested" in said

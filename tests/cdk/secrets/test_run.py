@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from mlkeys._errors import MlkeysError
+from mlkeys._system.memory_files import link
 from tests.cdk.secrets.conftest import SECRETS, Invoke, Process, command_line
 from tests.integration.support.plays import approle, live_tokens, may_use
 from tests.integration.support.runs import Ledger
@@ -143,14 +145,16 @@ def test_a_secret_as_a_file_is_nowhere_but_in_memory(
     for place, more in (("CREDENTIALS", []), (f"{tmp_path}/gcp.json", [f"{tmp_path}/gcp.json"])):
         done = process("run", "--file", f"gcp={place}", "--", sys.executable, "-c", look, *more)
         assert done.stdout.decode() == "0o100400\n" + SECRETS["gcp"]
-    # Again: the link of the former run is replaced.
-    process("run", "--file", f"gcp={tmp_path}/gcp.json", "--", "true")
+    # Again: the link of the former run is replaced. --only need not name a secret of --file.
+    process("run", "--only", "openai_api_key", "--file", f"gcp={tmp_path}/gcp.json", "--", "true")
     assert not (tmp_path / "gcp.json").exists(), "a link that leads nowhere"
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "other").symlink_to(tmp_path / "mine")
     (tmp_path / "folder").mkdir()
+    assert b"was not made by" in process("run", "--file", f"gcp={tmp_path}/mine", "--", "true", status=1).stderr
     for name in ("mine", "other", "folder"):
-        assert b"was not made by" in process("run", "--file", f"gcp={tmp_path}/{name}", "--", "true", status=1).stderr
+        with pytest.raises(MlkeysError, match="was not made by"):
+            link(tmp_path / name, Path("/proc/self/fd/200"))
     assert (tmp_path / "other").read_text() == "mine"
     for path in tmp_path.iterdir():
         assert not path.is_file() or "run canary" not in path.read_text()
@@ -245,3 +249,63 @@ def test_a_changed_file_starts_the_program_again_or_sends_a_signal(
         inner = [path.read_bytes() for path in started_with.iterdir() if path.name != str(started.pid)]
         assert inner
         assert not [seen for seen in inner if os.environ["BAO_TOKEN"].encode() in seen]
+
+
+# Names what it has, ignores the signal to end, and names its file again on another signal.
+STUBBORN = (
+    "import os, signal, time\n"
+    "shown = lambda *_: print(os.getpid(), os.environ['OPENAI_API_KEY'], open(os.environ['F']).read(), flush=True)\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "signal.signal(signal.SIGHUP, shown)\n"
+    "shown()\n"
+    "time.sleep(60)"
+)
+
+
+@pytest.mark.parametrize("number", [None, "HUP"])
+def test_what_cannot_be_decrypted_ends_no_program(
+    stored: Path, invoke: Invoke, allow: Allow, number: str | None
+) -> None:
+    allow("decrypt", "encrypt", "hmac", "verify")
+    invoke("set", str(stored), "gcp", stdin="a long first file")
+    right, other = stored.read_text(), Path("other") / stored
+    other.parent.mkdir()
+    other.write_text(right)
+    for name in SECRETS:
+        invoke("set", str(other), name, stdin="second")
+    how = ["--signal", number] if number else ["--stop-timeout", "0"]
+    own = ["run", "--watch", *how, "--file", "gcp=F", "--", sys.executable, "-c", STUBBORN]
+    with subprocess.Popen(command_line(own), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        assert started.stderr is not None
+        assert started.stdout.readline().split(" ", 1)[1] == f"{SECRETS['openai_api_key']} a long first file\n"
+        stored.write_text("<<<<<<< HEAD\n" + right)
+        said = started.stderr.readline()
+        assert "the program stays as it is, until this is fixed: keys.transit.yml is not YAML" in said
+        other.replace(stored)
+        process, *shown = started.stdout.readline().split()
+        assert shown == [SECRETS["openai_api_key"] if number else "second", "second"]
+        os.kill(int(process), signal.SIGKILL)
+        rest = started.stderr.read()
+        assert started.wait(20) == 128 + signal.SIGKILL
+    assert ("did not end within 0 seconds: killing it" in rest) is (number is None)
+    assert "stays as it is" not in rest
+
+
+def test_a_program_gets_the_signals_of_pipes_as_from_a_shell(stored: Path, process: Process, allow: Allow) -> None:
+    allow("decrypt")
+    assert stored.exists()
+    done = process("run", "--", "bash", "-c", "yes | head -n 1; echo ${PIPESTATUS[0]}; grep SigIgn /proc/self/status")
+    said, status, ignored = done.stdout.decode().split("\n")[:3]
+    assert (said, status) == ("y", str(128 + signal.SIGPIPE))
+    assert int(ignored.split()[1], 16) & (1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)) == 0
+
+
+@pytest.mark.parametrize("words", ["run -- touch ran", "unset keys.transit.yml gcp"])
+def test_an_output_that_is_closed_ends_no_command(stored: Path, allow: Allow, words: str) -> None:
+    allow("decrypt")
+    closing = ["sh", "-c", 'exec "$@" >&-', "sh", *command_line(words.split())]
+    done = subprocess.run(closing, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert Path("ran").exists() is words.startswith("run")
+    assert ("gcp" in stored.read_text()) is not words.startswith("unset")

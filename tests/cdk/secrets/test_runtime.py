@@ -18,9 +18,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import Json
+from pydantic import SecretStr
 
 from mlkeys.runtime import SecretsError, UnknownSecret, _secrets, secrets
 from mlkeys.runtime._data import field_of
@@ -68,7 +70,18 @@ def test_nothing_is_asked_before_a_secret_is_used_and_then_once(bao: Bao, file: 
         (str, Json(b"3"), "3"),
         (dict, Json(b"{}"), {}),
         (bytes, b"x", b"x"),
-        (list[str], b"x", "x"),
+        (list[str], b'["x", "y"]', ["x", "y"]),
+        (tuple[int, str], b'[1, "y"]', (1, "y")),
+        (dict[str, int], b'{"a": 1}', {"a": 1}),
+        (list[bytes], b'["x"]', [b"x"]),
+        (list[str] | None, Json(b"null"), None),
+        (Literal["x", 3], b"x", "x"),
+        (Literal["x", 3], Json(b"3"), 3),
+        (Any, b"x", "x"),
+        (object, Json(b"3"), 3),
+        (int | str, b"x", "x"),
+        (Path, b"/a", Path("/a")),
+        (SecretStr, b"x", SecretStr("x")),
     ],
 )
 def test_a_field_gets_a_value_of_its_type(hint: object, content: bytes, value: object) -> None:
@@ -78,7 +91,21 @@ def test_a_field_gets_a_value_of_its_type(hint: object, content: bytes, value: o
 
 @pytest.mark.parametrize(
     ("hint", "content"),
-    [(int, b"sk-canary"), (int | None, b"sk-canary"), (bool, b"sk-canary"), (bool, Json(b"null")), (str, b"sk-\xff")],
+    [
+        (int, b"sk-canary"),
+        (int | None, b"sk-canary"),
+        (bool, b"sk-canary"),
+        (bool, Json(b"null")),
+        (bool, Json(b"7")),
+        (str, Json(b"null")),
+        (str, b"sk-\xff"),
+        (list[str], b"sk-canary"),
+        (list[int], b'["sk-canary"]'),
+        (dict[str, int], b'["sk-canary"]'),
+        (tuple[str, str], b'["sk-canary"]'),
+        (Literal["x", 3], b"sk-canary"),
+        (Literal["x", 3], b"3"),
+    ],
 )
 def test_what_is_not_a_value_of_a_field_is_not_repeated(hint: object, content: bytes) -> None:
     with pytest.raises(SecretsError, match="'port' is not") as caught:
@@ -210,7 +237,7 @@ def test_folders_and_files_have_all_their_secrets(file: Path, tmp_path: Path, mo
     assert set(secrets()) == set(secrets(tmp_path)) == set(VALUES)
     with pytest.raises(SecretsError, match="'openai_api_key' is in"):
         secrets(file, "other")["hf_token"]
-    monkeypatch.setenv("MLKEYS_FILES", "other")
+    monkeypatch.setenv("MLKEYS_FILES", "other:")
     assert secrets()["hf_token"] == VALUES["hf_token"]
 
 

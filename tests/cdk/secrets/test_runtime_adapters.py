@@ -9,6 +9,7 @@ import importlib
 import json
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -16,21 +17,18 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.entries import bound
 from openai import AsyncOpenAI, OpenAI
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from mlkeys.runtime import secrets
 from mlkeys.runtime.pydantic import TransitSettingsSource
 from tests.cdk.secrets.conftest import VALUES, Write
 
 
-class Settings(BaseSettings):
+class FromFiles(BaseSettings):
     """Settings as a user writes them."""
-
-    openai_api_key: str
-    token: SecretStr = Field(validation_alias=AliasChoices("HUGGING_FACE", "HF_TOKEN"))
-    region: str = "eu"
 
     @classmethod
     def settings_customise_sources(
@@ -42,6 +40,14 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TransitSettingsSource(settings_cls)
+
+
+class Settings(FromFiles):
+    """Settings with fields that are not in nested data."""
+
+    openai_api_key: str
+    token: SecretStr = Field(validation_alias=AliasChoices("HUGGING_FACE", "HF_TOKEN"))
+    region: str = "eu"
 
 
 def test_settings_come_from_the_file_where_the_environment_has_none(
@@ -76,6 +82,51 @@ def test_a_field_that_is_not_simple_is_json(write: Write, file: Path, monkeypatc
 
     monkeypatch.setenv("MLKEYS_FILES", str(write({**VALUES, "allowed": '["a", "b"]'})))
     assert Lists.model_validate({}).allowed == ["a", "b"]
+
+
+def test_what_is_not_json_is_named_without_its_value(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lists(Settings):
+        hf_token: list[str]
+
+    monkeypatch.setenv("MLKEYS_FILES", str(file))
+    with pytest.raises(SettingsError, match='error parsing value for field "hf_token"') as raised:
+        Lists(**NOTHING)
+    assert raised.value.__cause__ is raised.value.__context__ is None
+    shown = "".join(traceback.TracebackException.from_exception(raised.value, capture_locals=True).format())
+    assert not [value for value in VALUES.values() if value in shown]
+
+
+class Database(BaseModel):
+    """A part of settings."""
+
+    password: SecretStr
+    port: int = 5432
+
+
+def test_models_in_settings_come_from_data_or_from_names_with_a_delimiter(
+    write: Write, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Nested(FromFiles):
+        model_config = SettingsConfigDict(env_prefix="app_", env_nested_delimiter="__")
+        db: Database
+        cache: Database
+        nothing: str | None = "default"
+        count: str = ""
+
+    values = {"app_db.password": "hunter2-canary", "app_db.port": "5433", "app_count": "7", "app_nothing": "null"}
+    write({**values, "app_cache__password": "swordfish-canary", "count": "other"})
+    monkeypatch.setenv("MLKEYS_FILES", str(file))
+    text = json.loads(file.read_text())
+    text["app_db"] = {name: text.pop(f"app_db.{name}") for name in ("password", "port")}
+    # The digest of each ciphertext says which is not a text.
+    sealed = {"app_db.port": text["app_db"]["port"], **{name: text[name] for name in ("app_count", "app_nothing")}}
+    hmac = {name: bound("vault:v1:QUJDREVG", one, is_json=True) for name, one in sealed.items()}
+    text["_transit"] |= {"format": 2, "hmac": hmac}
+    file.write_text(json.dumps(text))
+    found = Nested.model_validate({})
+    assert found.db.password.get_secret_value() == "hunter2-canary"
+    assert found.cache.password.get_secret_value() == "swordfish-canary"
+    assert (found.db.port, found.cache.port, found.nothing, found.count) == (5433, 5432, None, "7")
 
 
 @pytest.fixture
@@ -136,5 +187,7 @@ def test_litellm_reads_a_secret_by_the_name_of_its_variable(file: Path, monkeypa
     monkeypatch.delitem(sys.modules, "mlkeys.runtime.litellm")
     read = {name: manager.sync_read_secret(secret_name=name, optional_params={}) for name in ("OPENAI_API_KEY", "NO")}
     assert read == {"OPENAI_API_KEY": VALUES["openai_api_key"], "NO": None}
+    monkeypatch.setenv("ELSEWHERE", "of the environment")
+    assert manager.sync_read_secret("ELSEWHERE") == "of the environment"
     assert asyncio.run(manager.async_read_secret("hf_token", timeout=1)) == VALUES["hf_token"]
     assert manager.secret_manager_name == "mlkeys"

@@ -171,6 +171,7 @@ def test_removing_needs_no_server(bao: Bao, stored: Path, invoke: Invoke, monkey
 
 def test_a_new_name_decrypts_and_the_old_one_is_gone(bao: Bao, stored: Path, invoke: Invoke, allow: Allow) -> None:
     allow("encrypt", "hmac", "verify", "decrypt")
+    assert "is the name that it has" in invoke("rename", str(stored), "gcp", "gcp", status=1).output
     assert "already has an entry 'gcp'" in invoke("rename", str(stored), "openai_api_key", "gcp", status=1).output
     invoke("rename", str(stored), "openai_api_key", "litellm_key")
     assert decrypted(bao, stored) == {"litellm_key": SECRETS["openai_api_key"], "gcp": SECRETS["gcp"]}
@@ -221,6 +222,11 @@ def test_values_are_only_written_where_nobody_keeps_them(
     with on_a_terminal(command_line(["show", str(stored), "--reveal"]), tmp_path, os.environ) as terminal:
         terminal.wait_for(SECRETS["openai_api_key"])
         assert terminal.wait() == 0
+    allow("decrypt", "encrypt", "hmac", "verify")
+    invoke("set", str(stored), "gcp", stdin="one\x1b[2Jtwo")
+    with on_a_terminal(command_line(["show", str(stored), "gcp", "--reveal"]), tmp_path, os.environ) as terminal:
+        terminal.wait_for("one\\x1b[2Jtwo")
+        assert terminal.wait() == 0
 
 
 # --- check ---
@@ -241,6 +247,33 @@ def test_a_damaged_character_is_found_with_either_right(
     assert "1 of 2 secrets decrypt." in shown
     rows = json.loads(invoke("check", "--json", status=1).output)
     assert [bool(row["problem"]) for row in rows] == [True, False]
+
+
+def test_files_of_several_groups_may_hold_the_same_names(stored: Path, invoke: Invoke, allow: Allow) -> None:
+    allow("decrypt")
+    for name in ("a", ".hidden/a", "a/b"):
+        Path(name).mkdir(parents=True)
+        (Path(name) / stored).write_bytes(stored.read_bytes())
+    assert "6 of 6 secrets decrypt." in invoke("check").output
+    damaged = Path("a/b") / stored
+    sealed = content(stored)
+    text = stored.read_text()
+    damaged.write_text(text.replace(sealed["gcp"], sealed["openai_api_key"]))
+    shown = invoke("check", "a", str(stored), status=1).output
+    assert shown.startswith("a/b/keys.transit.yml: gcp: ")
+    assert "5 of 6 secrets decrypt." in shown
+    again = Path("a") / "again.transit.yml"
+    again.write_bytes(stored.read_bytes())
+    found = json.loads(invoke("show", "a", "--reveal", "--force", "--json").output)
+    assert [(one["name"], one["value"]) for one in found] == [*SECRETS.items(), *SECRETS.items()]
+    refused = invoke("run", "-f", "a", "--", "true", status=1).output
+    assert "Name the files that you want, with one of these." in refused
+    # A fingerprint of something else, as a wrong merge leaves it.
+    hmac = sealed["_transit"]["hmac"]
+    again.write_text(text.replace(hmac["gcp"].split()[1], hmac["openai_api_key"].split()[1]))
+    shown = invoke("check", str(again)).output
+    assert f"{again}: gcp: the fingerprint is not that of the ciphertext" in shown
+    assert [bool(row["warning"]) for row in json.loads(invoke("check", str(again), "--json").output)] == [False, True]
 
 
 def test_without_either_right_nothing_is_checked(stored: Path, invoke: Invoke) -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlkeys._commands.errors import failing_plainly
 from mlkeys._errors import MlkeysError
-from mlkeys._stored.secrets import Secret, chosen_files, results, stored_secrets
+from mlkeys._stored.secrets import Secret, chosen_files, results_of_each, secrets_of_each
 from mlkeys._system import collection
 
 if TYPE_CHECKING:
@@ -27,69 +27,89 @@ if TYPE_CHECKING:
 def command(files: tuple[Path, ...], *, as_json: bool) -> None:
     """Check that every secret of encrypted vars files still decrypts. Default: those in the current folder.
 
+    Of a folder, all files are checked, also those in folders below it that are not hidden. Each file is checked for
+    itself, so several may hold the same names.
+
     Without permission to decrypt, the ciphertexts are rewrapped instead, and the result is discarded: the server
     decrypts them for that, but does not return the plaintext. So the token needs the capability update on decrypt or on
     rewrap of the keys. Exits with 1 if a secret does not decrypt.
 
     \b
     Examples:
-      mlkeys check group_vars/gateways
+      mlkeys check group_vars
     """
     with collection.connected_to_read() as client:
-        secrets = stored_secrets(lambda: client, chosen_files(files))
+        found = secrets_of_each(lambda: client, chosen_files(files, below=True))
+        secrets = [secret for secret in found if not secret.is_open]
         problems = _problems(client, secrets)
     if as_json:
-        rows = [
-            {
-                "name": one.name,
-                "file": str(one.path),
-                "key": one.key,
-                "version": one.version,
-                "problem": problems[one.name],
-            }
-            for one in secrets
-        ]
+        rows = [_row(one, problem) for one, problem in zip(secrets, problems, strict=True)]
         click.echo(json.dumps(rows, indent=2))
     else:
-        for one in secrets:
-            if problems[one.name]:
-                click.secho(f"{one.path}: {one.name}: {problems[one.name]}", fg="red")
-        wrong = sum(1 for problem in problems.values() if problem)
-        good = len(secrets) - wrong
-        click.echo(f"{good} of {len(secrets)} {'secret decrypts' if len(secrets) == 1 else 'secrets decrypt'}.")
-    if any(problems.values()):
+        _show(secrets, problems)
+    if any(problems):
         sys.exit(1)
 
 
-def _problems(client: Client, secrets: list[Secret]) -> dict[str, str]:
+def _row(one: Secret, problem: str) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "file": str(one.path),
+        "key": one.key,
+        "version": one.version,
+        "problem": problem,
+        "warning": _warning(one),
+    }
+
+
+def _show(secrets: list[Secret], problems: list[str]) -> None:
+    for one, problem in zip(secrets, problems, strict=True):
+        if problem:
+            click.secho(f"{one.path}: {one.name}: {problem}", fg="red")
+        elif warning := _warning(one):
+            click.secho(f"{one.path}: {one.name}: {warning}", fg="yellow")
+    good = problems.count("")
+    click.echo(f"{good} of {len(secrets)} {'secret decrypts' if len(secrets) == 1 else 'secrets decrypt'}.")
+
+
+def _warning(one: Secret) -> str:
+    """What is not right although it decrypts, empty if nothing is."""
+    if one.file.entries[one.name].is_misbound:
+        return "the fingerprint is not that of the ciphertext, as after a wrong merge. See MLK203 of 'mlkeys lint'."
+    return ""
+
+
+def _problems(client: Client, secrets: list[Secret]) -> list[str]:
     """For each secret why it does not decrypt, empty where it does."""
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
         PermissionDenied,
         TransitError,
     )
 
-    found: dict[str, str] = {}
+    found = [""] * len(secrets)
     for key in dict.fromkeys(secret.key for secret in secrets):
-        group = [secret for secret in secrets if secret.key == key]
+        places = [place for place, secret in enumerate(secrets) if secret.key == key]
+        group = [secrets[place] for place in places]
         try:
-            found.update(_decrypting(client, group))
+            answers = _decrypting(client, group)
         except PermissionDenied:
-            found.update(_rewrapping(client, group))
+            answers = _rewrapping(client, group)
         except TransitError as error:
             raise MlkeysError(error.message) from None
+        for place, answer in zip(places, answers, strict=True):
+            found[place] = answer
     return found
 
 
-def _decrypting(client: Client, group: list[Secret]) -> dict[str, str]:
-    return {name: result if isinstance(result, str) else "" for name, result in results(client, group).items()}
+def _decrypting(client: Client, group: list[Secret]) -> list[str]:
+    return [result if isinstance(result, str) else "" for result in results_of_each(client, group)]
 
 
-def _rewrapping(client: Client, group: list[Secret]) -> dict[str, str]:
+def _rewrapping(client: Client, group: list[Secret]) -> list[str]:
     from ansible_collections.mlkeys.transit.plugins.module_utils._transit.api import Transit
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.stored import stored_item
 
     file = group[0].file
     items = [stored_item(secret.file.entries[secret.name]) for secret in group]
     with collection.in_plain_words():
-        answers = Transit(client, file.backend).rewrap_each(file.key, items)
-    return {secret.name: answer.reason for secret, answer in zip(group, answers, strict=True)}
+        return [answer.reason for answer in Transit(client, file.backend).rewrap_each(file.key, items)]

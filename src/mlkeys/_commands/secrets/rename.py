@@ -50,6 +50,8 @@ def _renamed(aim: Target, old: str, new: str) -> int:
     from ansible_collections.mlkeys.transit.plugins.module_utils._vars_file.values import decoded
 
     check_known([old], aim.file.entries, aim.path)
+    if new == old:
+        raise MlkeysError(f"'{old}' is the name that it has. Nothing was changed.")
     if new in aim.file.entries:
         raise MlkeysError(f"{aim.path} already has an entry '{new}'. Remove it first: mlkeys unset {aim.path} {new}")
     with collection.connected() as client:

@@ -8,10 +8,10 @@ import errno
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
@@ -21,34 +21,22 @@ from mlkeys._commands.secrets.environment import (
     LOGIN_FACTS,
     check_unused,
     inherited,
-    is_credential,
     pairs,
     text_of,
     variables,
 )
 from mlkeys._commands.secrets.names import complete_one_of_several, complete_pair
+from mlkeys._commands.secrets.watching import Options, Watched, watch_files
+from mlkeys._errors import MlkeysError
 from mlkeys._stored.secrets import check_known, chosen_files, only, plaintexts, stored_secrets
 from mlkeys._system import collection, core_dumps
-from mlkeys._system.memory_files import link, memory_files
-from mlkeys._system.own_memory import HandOver, blank, close_to_others, take_over
-from mlkeys._system.processes import ChildProcess, exit_status
+from mlkeys._system.memory_files import fill, link, memory_files
+from mlkeys._system.own_memory import Parent, close_to_others, take_over
 
 if TYPE_CHECKING:
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Option
 
-# Seconds between two looks at the files.
-_POLL = 0.5
-
 _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.__members__.items()}
-
-
-class Options(TypedDict):
-    names: tuple[str, ...]
-    env_name: str
-    env: tuple[str, ...]
-    file: tuple[str, ...]
-    inherit: bool
-    keep_login: bool
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -66,7 +54,7 @@ class Options(TypedDict):
     multiple=True,
     metavar="NAME",
     shell_complete=complete_one_of_several,
-    help="Only this secret; repeatable.",
+    help="Only this secret, and those of --file; repeatable.",
 )
 @click.option(
     "--env-name",
@@ -100,12 +88,20 @@ class Options(TypedDict):
     metavar="SIGNAL",
     help="With --watch, send this signal instead of starting again, for example HUP.",
 )
+@click.option(
+    "--stop-timeout",
+    type=click.IntRange(0),
+    default=10,
+    metavar="SECONDS",
+    help="With --watch, how long COMMAND has to end before it is killed and started again. Default: 10.",
+)
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @failing_plainly
 def command(
     files: tuple[Path, ...],
     argv: tuple[str, ...],
     signal_name: str | None,
+    stop_timeout: int,
     *,
     watch: bool,
     **options: Unpack[Options],
@@ -121,7 +117,10 @@ def command(
     COMMAND does not get the token and the credentials of the environment, unless you add --keep-login. A token that
     a login created is revoked before COMMAND starts.
 
-    A file in memory is readable by COMMAND and the processes that it starts. It is gone when they end.
+    A file in memory is readable by COMMAND, and by the processes that it starts without closing open files, which
+    Python's subprocess and sudo do. It is gone when they end. A link to it, at PATH, stays, and leads nowhere.
+
+    With --watch, a changed file is decrypted first. While that fails, COMMAND keeps running.
 
     The token needs the capability update on decrypt of the keys.
 
@@ -132,39 +131,80 @@ def command(
       mlkeys run --env hf_token=HUGGING_FACE_HUB_TOKEN -- huggingface-cli whoami
       mlkeys run --file gcp=GOOGLE_APPLICATION_CREDENTIALS -- python train.py
       mlkeys run --watch -- litellm --config config.yaml
+      mlkeys run --watch --signal HUP --file tls_key=/run/app/tls.key -- gateway
     """
     if signal_name and not watch:
         raise click.UsageError("--signal needs --watch.")
     close_to_others()
-    take_over()
-    paths = chosen_files(files)
+    parent = take_over()
     if watch:
-        hidden = _hide_login()
-        own = _without_watch(files, argv, options)
-        sys.exit(_watch(paths, own, hidden, _SIGNALS[signal_name] if signal_name else None))
+        number = _SIGNALS[signal_name] if signal_name else None
+        given = Watched(chosen_files(files), argv, options, number, stop_timeout)
+        sys.exit(watch_files(given, login_variables))
     core_dumps.turn_off(for_good=True)
-    _become(argv, _environment(paths, options))
+    _run(files, argv, options, parent)
 
 
-def _environment(paths: Sequence[Path], options: Options) -> dict[str, str]:
-    """The environment of the program, with the secrets."""
+def _run(files: Sequence[Path], argv: Sequence[str], options: Options, parent: Parent | None) -> None:
+    """Decrypt, and become the program, when the process that watches lets it. Returns never."""
+    orders = parent.orders if parent else {}
+    try:
+        prepared = _prepared(chosen_files(files), options)
+    except MlkeysError as problem:
+        if parent is None:
+            raise
+        parent.refuse(str(problem))
+        sys.exit(1)
+    if parent and not parent.lets_go():
+        sys.exit(0)
+    shared: Mapping[str, int] = orders.get("files", {})
+    if orders.get("refresh"):
+        for name, descriptor in shared.items():
+            fill(descriptor, prepared.files[name])
+        sys.exit(0)
+    _become(argv, {**prepared.environment, **_file_variables(prepared, options, shared)})
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the program gets: variables, and the contents of files by the names of their secrets."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+def _prepared(paths: Sequence[Path], options: Options) -> Prepared:
+    """Decrypt, and decide what the program gets.
+
+    Raises:
+        MlkeysError: a secret does not decrypt, or cannot be given to a program as asked.
+    """
     as_files = pairs(options["file"], "--file")
     given = pairs(options["env"], "--env")
     with collection.connected_to_read() as client:
-        secrets = only(stored_secrets(lambda: client, paths), options["names"])
+        # Whoever names a file wants its secret.
+        wanted = [*options["names"], *as_files] if options["names"] else []
+        secrets = only(stored_secrets(lambda: client, paths), wanted)
         check_known([*given, *as_files], [secret.name for secret in secrets])
         named = variables([one.name for one in secrets if one.name not in as_files], options["env_name"], given)
         environment = _inherited(options)
         check_unused(named, given, environment, keep_login=options["keep_login"])
         values = plaintexts(client, secrets)
     _warn_about_sealed(values)
-    made = memory_files({name: values[name] for name in as_files}) if as_files else {}
-    for name, place in as_files.items():
+    texts = {variable: os.fsdecode(text_of(name, values[name])) for name, variable in named.items()}
+    return Prepared({**environment, **texts}, {name: values[name] for name in as_files})
+
+
+def _file_variables(prepared: Prepared, options: Options, shared: Mapping[str, int]) -> dict[str, str]:
+    """Make the files in memory, and the links to them. The variables that hold paths of files."""
+    made = memory_files(prepared.files, shared) if prepared.files else {}
+    found = {}
+    for name, place in pairs(options["file"], "--file").items():
         if "/" in place:
             link(Path(place), made[name])
         else:
-            environment[place] = str(made[name])
-    return {**environment, **{named[name]: os.fsdecode(text_of(name, values[name])) for name in named}}
+            found[place] = str(made[name])
+    return found
 
 
 def _warn_about_sealed(values: Mapping[str, bytes]) -> None:
@@ -205,6 +245,9 @@ def _become(argv: Sequence[str], environment: dict[str, str]) -> None:
     """Replace this process by the program. Returns never."""
     sys.stdout.flush()
     sys.stderr.flush()
+    # Python ignores these, and the program would inherit that: the first part of a pipe would not end with the last.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvpe(argv[0], list(argv), environment)  # noqa: S606  that is what the command is for
     except FileNotFoundError:
@@ -223,70 +266,3 @@ def _too_long(environment: Mapping[str, str]) -> str:
     if not names:
         return ""
     return f"{', '.join(names)}: an environment variable holds less than 128 KiB; give the secret as a file (--file)"
-
-
-# Watching: this process never holds a secret, since the one that it starts decrypts them. It does hold the login.
-
-
-def _hide_login() -> list[str]:
-    """Take the login from where the program that is started could read it, though it runs as the same user.
-
-    Returns the names of its variables, which this process keeps.
-    """
-    collection.load_reading()
-    login, addresses = login_variables()
-    hidden = [name for name in os.environ if name in login | addresses or is_credential(name)]
-    blank(hidden)
-    return hidden
-
-
-def _without_watch(files: Sequence[Path], argv: Sequence[str], options: Options) -> list[str]:
-    """The command line that runs the program once."""
-    own = [sys.executable, "-m", "mlkeys", "run"]
-    for path in files:
-        own += ["-f", str(path)]
-    for name in options["names"]:
-        own += ["--only", name]
-    own += ["--env-name", options["env_name"]]
-    for option in ("env", "file"):
-        for pair in options[option]:
-            own += [f"--{option}", pair]
-    own += [] if options["inherit"] else ["--no-inherit"]
-    own += ["--keep-login"] if options["keep_login"] else []
-    return [*own, "--", *argv]
-
-
-def _watch(paths: Sequence[Path], own: Sequence[str], hidden: Sequence[str], number: int | None) -> int:
-    """Run the program until it ends by itself; its exit status.
-
-    Args:
-        hidden: the variables of the login, which nobody may see beside the program either.
-    """
-    while True:
-        before = _marks(paths)
-        changed = False
-        with ChildProcess() as child:
-            login = HandOver(os.environ, hidden)
-            with child.running(own, login.environment, pass_fds=[login.theirs.fileno()]) as process:
-                login.give()
-                while process.poll() is None and not changed:
-                    time.sleep(_POLL)
-                    now = _marks(paths)
-                    if now != before and child.received is None:
-                        before, changed = now, number is None
-                        process.send_signal(signal.SIGTERM if number is None else number)
-            if not changed or child.received is not None:
-                return exit_status(process.returncode)
-        click.echo("A file changed: starting again.", err=True)
-
-
-def _marks(paths: Sequence[Path]) -> list[tuple[int, int, int] | None]:
-    """Marks of the files, which differ when one changes. A file that is just being replaced has none."""
-    marks: list[tuple[int, int, int] | None] = []
-    for path in paths:
-        try:
-            status = path.stat()
-            marks.append((status.st_mtime_ns, status.st_size, status.st_ino))
-        except OSError:
-            marks.append(None)
-    return marks

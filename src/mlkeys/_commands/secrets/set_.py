@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import NoReturn, TypedDict, Unpack
 
@@ -113,7 +114,7 @@ def _parsed(text: str) -> object:
         MlkeysError: it is not JSON, or nested.
     """
     try:
-        value: object = json.loads(text, parse_constant=_refused)
+        value: object = json.loads(text, parse_constant=_refused, parse_float=_finite)
     except ValueError:
         raise MlkeysError("The value is not JSON.") from None
     if isinstance(value, (dict, list)) and value:
@@ -124,6 +125,12 @@ def _parsed(text: str) -> object:
 def _refused(_constant: str) -> NoReturn:
     """Values that Python reads as numbers, and JSON does not have: NaN and Infinity."""
     raise ValueError("not JSON")
+
+
+def _finite(number: str) -> float:
+    """A number that is not so large that Python reads it as Infinity."""
+    found = float(number)
+    return found if isfinite(found) else _refused(number)
 
 
 def _value(name: str, variable: str | None) -> str:
