@@ -117,6 +117,10 @@ class Client:
         self._transport.token = token
 
     @property
+    def url(self) -> str:
+        return self._connection.url
+
+    @property
     def index(self) -> str | None:
         """Of the state that no answer may be older than: that after the last write, where the server names it."""
         return self._transport.index

@@ -12,12 +12,9 @@ from typing import Any, Iterable, Mapping
 from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
-    OPTIONS,
-    Option,
-    environment_options,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, environment_options
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 

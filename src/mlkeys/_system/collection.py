@@ -229,7 +229,8 @@ def in_plain_words() -> Iterator[None]:
     try:
         yield
     except LibraryMissing as error:
-        raise MlkeysError(f"{error.message} Install it: pip install {error.library}") from None
+        remedy = error.remedy or f" Install it: pip install {error.library}"
+        raise MlkeysError(error.message + remedy) from None
     except TransitError as error:
         raise MlkeysError(error.message) from None
 

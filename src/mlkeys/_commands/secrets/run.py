@@ -34,7 +34,7 @@ from mlkeys._system.own_memory import HandOver, blank, close_to_others, take_ove
 from mlkeys._system.processes import ChildProcess, exit_status
 
 if TYPE_CHECKING:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Option
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
 
 # Seconds between two looks at the files.
 _POLL = 0.5
