@@ -157,6 +157,31 @@ def load_reading() -> None:
         carry()
 
 
+def login_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the connection and the login: the given ones, then those of the environment and of an `ansible.cfg`.
+
+    Raises:
+        MlkeysError: something is invalid, or Ansible is needed and missing.
+    """
+    load_reading()
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import environment_options
+
+    found: Mapping[str, Any] = {}
+    if _may_configure():
+        from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
+
+        with in_plain_words():
+            found = controller_options({}, None, {})
+    return {**environment_options({**found, **given}, os.environ), **found, **given}
+
+
+def client_of(settings: Settings) -> Client:
+    """A client that needs no other libraries, and has no token yet. The collection must be loaded."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+
+    return Client(settings.connection, _warn, plain=True)
+
+
 @contextmanager
 def connected_to_read() -> Iterator[Client]:
     """The same as `connected`, for reading and decrypting encrypted vars files.

@@ -39,13 +39,13 @@ class Answering(BaseHTTPRequestHandler):
     def body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def answer(self, content: object, status: int = 200, **headers: str) -> None:
+    def answer(self, content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         sent = content.encode() if isinstance(content, str) else json.dumps(content).encode()
         if status == 204:
             sent = b""
         self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/text" if isinstance(content, str) else "application/json")
         self.send_header("Content-Length", str(len(sent)))
         self.end_headers()
@@ -69,7 +69,7 @@ def door(bao: Bao, policy: str, checks: Mapping[str, Check], pair: Pair | None =
             path, sent = self.path.removeprefix("/v1/"), self.body()
             content = json.loads(sent) if sent else None
             if path in checks:
-                self._log_in(checks[path](content))
+                self._log_in(checks[path](content or {}))
                 return
             # Never the root token.
             token = self.headers.get("X-Vault-Token") or "none"
@@ -203,17 +203,17 @@ def google_machine(signer: Signer) -> Iterator[str]:
     class Metadata(Answering):
         def do_GET(self) -> None:
             asked = urlsplit(self.path)
-            flavour = {"Metadata_Flavor": "Google"}
+            flavour = {"Metadata-Flavor": "Google"}
             if self.headers.get("Metadata-Flavor") != "Google" and asked.path != "/":
                 self.answer("no flavour", 403)
             elif asked.path.endswith("/identity"):
                 query = parse_qs(asked.query)
                 machine = {"google": {"compute_engine": {"instance_name": "one"}}} if "full" in query["format"] else {}
-                self.answer(signer.token({"aud": query["audience"][0], **machine}), **flavour)
+                self.answer(signer.token({"aud": query["audience"][0], **machine}), headers=flavour)
             elif asked.path.endswith("/project-id"):
-                self.answer("project", **flavour)
+                self.answer("project", headers=flavour)
             else:
-                self.answer({"email": "machine@project.iam", "scopes": [], "aliases": ["default"]}, **flavour)
+                self.answer({"email": "machine@project.iam", "scopes": [], "aliases": ["default"]}, headers=flavour)
 
     with serving(Metadata) as url:
         yield url.removeprefix("http://")
@@ -225,7 +225,7 @@ def azure_directory(signer: Signer, client: str, secret: str, pair: Pair) -> Ite
 
     class Directory(Answering):
         def do_GET(self) -> None:
-            here = f"https://127.0.0.1:{self.server.server_address[1]}/tenant"
+            here = f"https://{self.headers['Host']}/tenant"
             self.answer(
                 {
                     "issuer": f"{here}/v2.0",

@@ -23,6 +23,10 @@ _SECONDS = 60
 _HELPER = re.compile(r'(?:^|[{,])[ \t]*"?token_helper"?[ \t]*[=:][ \t]*("(?:[^"\\\n]|\\.)*")', re.MULTILINE)
 
 
+class NoToken(InvalidOption):
+    pass
+
+
 def stored_token(auth: Auth, url: str) -> str:
     """The token that is kept there.
 
@@ -30,14 +34,15 @@ def stored_token(auth: Auth, url: str) -> str:
         url: of the server, for a helper that keeps several.
 
     Raises:
-        InvalidOption: there is none, or it cannot be read.
+        NoToken: there is none.
+        InvalidOption: it cannot be read.
     """
     helper = helper_of(auth)
     if not helper:
         return _from_file(token_file(auth))
     token = _called(helper, "get", url).strip()
     if not token:
-        raise InvalidOption(f"No token: the token helper {helper} has none. Log in with mlkeys login, bao or vault.")
+        raise NoToken(f"No token: the token helper {helper} has none. Log in with mlkeys login, bao or vault.")
     return token
 
 
@@ -96,7 +101,7 @@ def _called(helper: str, verb: str, url: str, token: str = "") -> str:
 
 def _from_file(path: str) -> str:
     if not os.path.exists(path):
-        raise InvalidOption(
+        raise NoToken(
             "No token: set token, BAO_TOKEN or VAULT_TOKEN, log in with mlkeys login, bao or vault so that "
             f"{path} exists, or choose another auth_method."
         )
