@@ -111,13 +111,20 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
 
 
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """The options that environment variables set and that are not among the given ones."""
+    """The options that environment variables set and that are not among the given ones.
+
+    Raises:
+        InvalidOption: one of them is a text where a number must be.
+    """
     found = {}
     for option in OPTIONS:
         if any(name in given for name in (option.name, *option.aliases)):
             continue
         others = dict.fromkeys((*_OF_THE_MACHINE, *(option.late if option.of_machine else ())), "")
         value = _environment_value(option, {**environment, **others})
+        if option.kind == "int" and isinstance(value, str):
+            source = next(name for name in option.all_environment if environment.get(name))
+            raise InvalidOption(f"{option.name} ({source}) is '{value}', but must be a whole number.")
         if value is not None:
             found[option.name] = value
     return found

@@ -166,13 +166,15 @@ def login_options(given: Mapping[str, Any]) -> dict[str, Any]:
     load_reading()
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import environment_options
 
-    found: Mapping[str, Any] = {}
-    if _may_configure():
-        from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
+    with in_plain_words():
+        found = _configured() if _may_configure() else {}
+        return {**environment_options({**found, **given}, os.environ), **found, **given}
 
-        with in_plain_words():
-            found = controller_options({}, None, {})
-    return {**environment_options({**found, **given}, os.environ), **found, **given}
+
+def _configured() -> Mapping[str, Any]:
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
+
+    return controller_options({}, None, {})
 
 
 def client_of(settings: Settings) -> Client:

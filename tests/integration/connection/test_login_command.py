@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.setting
 from mlkeys._devserver.server import _binary, without_server_settings
 from tests.integration.conftest import SecureBao
 from tests.integration.support import oidc
+from tests.integration.support.plays import VARS_PLUGIN, Project
 from tests.integration.support.processes import free_port
 from tests.support.chains import printed_with
 
@@ -245,6 +246,38 @@ def test_what_is_missing_or_unknown_is_one_sentence(run: Run) -> None:
     assert "'app-role' is not one of" in run("login", "-m", "app-role", status=2).stderr
     none = {"ANSIBLE_HASHI_VAULT_AUTH_METHOD": "none"}
     assert "auth_method 'none' logs in nowhere." in run("login", env=none, status=1).stderr
+
+
+PLAY = """
+- mlkeys.transit.vault_transit_key_info: {name: ml}
+  ignore_errors: true
+- mlkeys.transit.vault_transit_key_info: {name: ml}
+  environment: {SENT: "yes"}
+  ignore_errors: true
+- ansible.builtin.debug: {msg: "{{ lookup('mlkeys.transit.vault_transit', 'vault:v1:YQ==', key='ml') }}"}
+  ignore_errors: true
+"""
+
+
+def test_a_misspelt_method_is_one_sentence_everywhere(run: Run, tmp_path: Path) -> None:
+    said = "auth_method (ANSIBLE_HASHI_VAULT_AUTH_METHOD) is 'app-role', but must be one of token,"
+    misspelt = {"ANSIBLE_HASHI_VAULT_AUTH_METHOD": "app-role"}
+    project = Project(tmp_path, {"BAO_ADDR": "https://127.0.0.1:1", "BAO_TOKEN": "t", **misspelt})
+    project.hosts(1)
+    project.play(PLAY)
+    shown = project.run().stdout
+    failed = [line for line in shown.splitlines() if line.startswith("fatal: ")]
+    assert len(failed) == 3, shown
+    assert all(said in line and "Did you mean 'approle'?" in line for line in failed), failed
+    encrypted = '{"token": "vault:v1:YQ==", "_transit": {"format": 1, "backend": "transit", "key": "ml", "hmac": {}}}'
+    project.write("group_vars/gateways/keys.transit.yml", encrypted)
+    project.play('- ansible.builtin.debug: {msg: "{{ token }}"}')
+    read = project.run(env=VARS_PLUGIN, status=4).stderr
+    assert "keys.transit.yml: auth_method (ANSIBLE_HASHI_VAULT_AUTH_METHOD) is" in read
+    assert "probably a bug" not in read
+    refused = run("login", env=misspelt, status=1).stderr
+    assert refused.startswith("Error: auth_method 'app-role' is not one of token,")
+    assert len(refused.splitlines()) == 1
 
 
 # --- OIDC ---

@@ -80,7 +80,7 @@ def command(
     given = {"role_id": role, "username": username, "mount_point": mount_point, "url": url, "auth_namespace": namespace}
     options = collection.login_options({name: value for name, value in given.items() if value is not None})
     chosen_method = method or str(options.get("auth_method") or "token")
-    if chosen_method not in _METHODS:
+    if chosen_method == "none":
         raise MlkeysError(f"auth_method '{chosen_method}' logs in nowhere. Choose another one with --method.")
     settings = _settings(chosen_method, options)
     with collection.in_plain_words():
