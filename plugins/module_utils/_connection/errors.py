@@ -63,7 +63,7 @@ class LibraryMissing(TransitError):
 
     Attributes:
         library: its name, as in Python's package index.
-        extra: that of the package `mlkeys` which brings it, empty if it is no matter of its own.
+        extra: that of the package `mlkeys` which brings it, empty without one of its own.
     """
 
     def __init__(self, library: str, extra: str = "") -> None:

@@ -29,7 +29,7 @@ class Provider:
 
     Attributes:
         refuses: whether the person is refused.
-        pending: how often somebody who asks for the token of a device is told to wait.
+        pending: how often somebody who asks for the token of a device must wait.
     """
 
     url: str = ""

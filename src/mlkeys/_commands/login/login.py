@@ -102,7 +102,7 @@ def _settings(method: str, options: Mapping[str, Any]) -> Settings:
 
     chosen = {**options, "auth_method": "none" if method == "oidc" else method}
     if method == "token":
-        # The present one is what is to be replaced.
+        # It replaces the present one.
         chosen["token"] = _asked("Token")
     if method in _BY_NAME:
         chosen["username"] = chosen.get("username") or _user_name()

@@ -27,7 +27,7 @@ class Flow:
     """How a person logs in.
 
     Attributes:
-        mount: of the auth method, with its namespace where the server is told its own address.
+        mount: of the auth method, without its namespace.
         browser: whether to open one.
         seconds: to wait for the person.
         say: shows an address or a code.
@@ -76,7 +76,7 @@ def log_in(client: Client, flow: Flow) -> Mapping[str, Any]:
 def _begun(client: Client, flow: Flow, listening: Callback) -> _Asked:
     """The login as the role wants it.
 
-    Only the answer shows whether the provider shall send the browser to this machine, to the server, or nowhere.
+    Only the answer shows whether the provider sends the browser to this machine, to the server, or nowhere.
     """
     asked = _asked(client, flow, listening.url)
     if asked is None or (asked.interval and _redirect(asked.url)):
