@@ -111,7 +111,7 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
 }
 
 # A job of GitHub Actions that may request tokens has both.
-_REQUEST = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+JOB_REQUEST = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -216,5 +216,5 @@ def _of_the_client(values: Mapping[str, Any], environment: Mapping[str, str]) ->
 
 
 def _request(environment: Mapping[str, str]) -> tuple[str, str]:
-    url, token = (str(environment.get(name) or "") for name in _REQUEST)
+    url, token = (str(environment.get(name) or "") for name in JOB_REQUEST)
     return url, token
