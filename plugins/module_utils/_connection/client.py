@@ -118,7 +118,8 @@ class Client:
 
     @property
     def url(self) -> str:
-        return self._connection.url
+        """The address, of a cluster that of its first member."""
+        return self._connection.addresses[0]
 
     @property
     def index(self) -> str | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins import gcp
 
 from mlkeys._devserver.server import without_server_settings
 from tests.integration.conftest import SecureBao
@@ -23,6 +24,7 @@ from tests.integration.support.clouds import (
     azure_machine,
     door,
     github,
+    google_accounts,
     google_machine,
 )
 from tests.integration.support.plays import CALLBACK, VARS_PLUGIN, Project, make_key, messages, vars_file
@@ -194,6 +196,28 @@ def test_google_without_an_identity(run: Any, tmp_path: Path) -> None:
     file.write_text(json.dumps(user), encoding="ascii")
     found = run("gcp", {"GOOGLE_APPLICATION_CREDENTIALS": str(file)}, role_id="gateway").msg
     assert found.startswith("auth_method gcp: these credentials belong to no service account.")
+
+
+def test_google_by_an_account_that_is_impersonated(
+    run: Any, signer: Signer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "impersonated.json"
+    with google_accounts(signer, ACCOUNT) as url:
+        # Both addresses are fixed.
+        accounts = f"{url}/v1/projects/-/serviceAccounts"
+        monkeypatch.setattr(gcp, "_SIGNING", accounts)
+        monkeypatch.setattr("google.auth.iam._IAM_ENDPOINT", accounts + "/{}:generateAccessToken")
+        source = {"type": "service_account", "client_email": "other@project", "token_uri": f"{url}/token"}
+        for account, message in ((ACCOUNT, ""), ("nobody@project", "Google Cloud gave no identity (RefreshError)")):
+            content = {
+                "type": "impersonated_service_account",
+                "service_account_impersonation_url": f"{accounts}/{account}:generateAccessToken",
+                "source_credentials": {**source, "private_key": signer.pem, "private_key_id": "one"},
+            }
+            file.write_text(json.dumps(content), encoding="ascii")
+            result = run("gcp", {"GOOGLE_APPLICATION_CREDENTIALS": str(file)}, role_id="gateway")
+            assert result.failed is bool(message), result.msg
+            assert message in result.msg
 
 
 # --- Azure ---

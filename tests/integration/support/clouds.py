@@ -167,6 +167,11 @@ class Signer:
         signed = ".".join(_url(json.dumps(part).encode()) for part in (header, content))
         return f"{signed}.{_url(self.key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
+    def made(self, token: str, account: str) -> bool:
+        """Whether it signed a token for itself. Such a one is valid for longer than that of a login."""
+        problem = self.check("", {"iss": account})({"jwt": token, "role": ""})
+        return problem in ("", "expired, or valid for too long")
+
     def check(self, role: str, wanted: Mapping[str, Any]) -> Check:
         """Whether a login has a token with these claims, valid for at most 15 minutes."""
 
@@ -217,6 +222,26 @@ def google_machine(signer: Signer) -> Iterator[str]:
 
     with serving(Metadata) as url:
         yield url.removeprefix("http://")
+
+
+@contextlib.contextmanager
+def google_accounts(signer: Signer, account: str) -> Iterator[str]:
+    """Where one account gets a token of another, which may then sign as itself."""
+
+    class Accounts(Answering):
+        def do_POST(self) -> None:
+            sent, bearer = self.body(), self.headers.get("Authorization")
+            if self.path == "/token" and signer.made(parse_qs(sent.decode())["assertion"][0], "other@project"):
+                self.answer({"access_token": "of-source", "expires_in": 600, "token_type": "Bearer"})
+            elif self.path.endswith(f"/{account}:generateAccessToken") and bearer == "Bearer of-source":
+                self.answer({"accessToken": "of-account", "expireTime": "2099-01-01T00:00:00Z"})
+            elif self.path.endswith(f"/{account}:signJwt") and bearer == "Bearer of-account":
+                self.answer({"keyId": "one", "signedJwt": signer.token(json.loads(json.loads(sent)["payload"]))})
+            else:
+                self.answer({"error": {"message": f"refused {bearer}"}}, 403)
+
+    with serving(Accounts) as url:
+        yield url
 
 
 @contextlib.contextmanager

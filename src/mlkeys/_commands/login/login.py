@@ -88,8 +88,8 @@ def command(
         flow = _flow(settings, options, port, browser=flags["browser"])
         token = _token(client, settings, flow if chosen_method == "oidc" else None)
         client.token = token
-        facts = {"url": settings.connection.url, "method": chosen_method, **_identity(client)}
-        kept = keep(settings.auth, settings.connection.url, token) if flags["store"] else ""
+        facts = {"url": client.url, "method": chosen_method, **_identity(client)}
+        kept = keep(settings.auth, client.url, token) if flags["store"] else ""
     _report(facts, token, kept, as_json=flags["as_json"])
 
 

@@ -46,14 +46,14 @@ def command(url: str | None, namespace: str | None, *, revoke: bool, as_json: bo
         settings = settings_from({**options, "auth_method": "token"}, os.environ)
         client = collection.client_of(settings)
         try:
-            client.token = stored_token(settings.auth, settings.connection.url)
+            client.token = stored_token(settings.auth, client.url)
         except NoToken:
             client.token = ""
         revoked = bool(client.token) and revoke and _revoked(client)
         had = bool(client.token)
-        where = forget(settings.auth, settings.connection.url) if had else ""
+        where = forget(settings.auth, client.url) if had else ""
     if as_json:
-        show_json({"url": settings.connection.url, "revoked": revoked, "removed": where})
+        show_json({"url": client.url, "revoked": revoked, "removed": where})
     elif had:
         click.echo(f"Logged out{': the token is revoked' if revoked else ''}. It is removed from {where}.", err=True)
     else:

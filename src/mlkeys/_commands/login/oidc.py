@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import sys
 import time
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -81,7 +84,7 @@ def _begun(client: Client, flow: Flow, listening: Callback) -> _Asked:
     asked = _asked(client, flow, listening.url)
     if asked is None or (asked.interval and _redirect(asked.url)):
         namespace = f"{flow.namespace}/" if flow.namespace else ""
-        asked = _asked(client, flow, f"{client.url.split(',')[0]}/v1/{namespace}auth/{flow.mount}/oidc/callback")
+        asked = _asked(client, flow, f"{client.url}/v1/{namespace}auth/{flow.mount}/oidc/callback")
     if asked is None:
         raise MlkeysError(
             f"The role does not allow {listening.url}: add it to allowed_redirect_uris of the role, and at the OIDC "
@@ -117,9 +120,27 @@ def _number(value: object) -> float:
 def _show(flow: Flow, asked: _Asked) -> None:
     code = f" and enter the code {printable(asked.code)}" if asked.code else ""
     flow.say(f"Log in at{code}:\n\n    {printable(asked.url)}\n")
-    if flow.browser:
-        # Without a browser, the address is all that is needed.
-        webbrowser.open(asked.url)
+    if flow.browser and has_browser(os.environ, sys.platform):
+        with _silent():
+            webbrowser.open(asked.url)
+
+
+def has_browser(environment: Mapping[str, str], platform: str) -> bool:
+    """Whether a browser would open beside the terminal, not in it."""
+    return platform == "darwin" or any(environment.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"))
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Send what a browser writes to the standard error. The standard output is for the token."""
+    sys.stdout.flush()
+    before = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
 
 
 def _polled(client: Client, flow: Flow, asked: _Asked) -> Mapping[str, Any]:
