@@ -13,12 +13,15 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.token_helper import stored_token
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import settings_from
+from click.testing import CliRunner
 
+from mlkeys._cli import main
 from mlkeys._devserver.server import _binary, without_server_settings
 from tests.integration.conftest import SecureBao
 from tests.integration.support import oidc
@@ -26,7 +29,7 @@ from tests.integration.support.plays import VARS_PLUGIN, Project
 from tests.integration.support.processes import free_port
 from tests.support.chains import printed_with
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Any]
 
 HELPER = """#!/bin/sh
 echo "$1 $VAULT_ADDR" >> {log}
@@ -46,27 +49,28 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(secure_bao: SecureBao, home: Path) -> Run:
+def run(secure_bao: SecureBao, home: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(home)
+    where = {"HOME": str(home), "BAO_ADDR": secure_bao.url, "BAO_CACERT": secure_bao.ca_cert}
+
     def run(
         *arguments: str, stdin: str = "", status: int = 0, program: str = "", env: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [program, *arguments] if program else [sys.executable, "-m", "mlkeys", *arguments],
-            env={
-                **without_server_settings(os.environ),
-                "HOME": str(home),
-                "BAO_ADDR": secure_bao.url,
-                "BAO_CACERT": secure_bao.ca_cert,
-                **(env or {}),
-            },
-            cwd=home,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == status, done.stdout + done.stderr
+    ) -> Any:
+        environment = {**without_server_settings(os.environ), **where, **(env or {})}
+        if program:
+            done: Any = subprocess.run(
+                [program, *arguments],
+                env=environment,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        else:
+            with mock.patch.dict(os.environ, environment, clear=True):
+                done = CliRunner().invoke(main, arguments, input=stdin)
+        assert getattr(done, "returncode", None) == status or getattr(done, "exit_code", None) == status, done.stderr
         assert "Traceback" not in done.stderr
         return done
 
@@ -301,7 +305,7 @@ def log_in(secure_bao: SecureBao, provider: oidc.Provider, run: Run, tmp_path: P
     browser.chmod(0o700)
     provider.pending, provider.refuses = 1, False
 
-    def log_in(mode: str, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    def log_in(mode: str, *arguments: str, **more: Any) -> Any:
         port = free_port()
         direct = f"{secure_bao.url}/v1/auth/oidc/oidc/callback"
         role = {
@@ -317,7 +321,9 @@ def log_in(secure_bao: SecureBao, provider: oidc.Provider, run: Run, tmp_path: P
         where = {"BROWSER": str(browser), "NO_PROXY": "*"}
         # The server's own address is one of TLS with a private CA.
         trusted = {"SSL_CERT_FILE": secure_bao.ca_cert} if mode == "direct" else {}
-        return run("login", "-m", "oidc", "--port", str(port), *arguments, env={**where, **trusted}, **more)
+        # A process of its own, which opens a browser.
+        command = ("-m", "mlkeys", "login", "-m", "oidc", "--port", str(port), *arguments)
+        return run(*command, program=sys.executable, env={**where, **trusted}, **more)
 
     return log_in
 
