@@ -351,8 +351,14 @@ def test_a_person_who_is_refused(log_in: Any, provider: oidc.Provider, home: Pat
     assert list(home.iterdir()) == []
 
 
-def test_a_role_that_does_not_exist_or_allows_another_address(secure_bao: SecureBao, log_in: Any, run: Run) -> None:
-    assert "could not be found" in log_in("client", "--role", "nope", status=1).stderr
+def test_a_role_that_does_not_exist_or_allows_another_address(
+    secure_bao: SecureBao, provider: oidc.Provider, run: Run
+) -> None:
+    refused = run("login", "-m", "oidc", "--role", "nope", status=1).stderr
+    assert "Error: The login with oidc at 'auth/oidc' was refused: " in refused
+    assert "could not be found. Check --role and --mount-point." in refused
+    absent = run("login", "-m", "oidc", "--mount-point", "nope", status=1).stderr
+    assert "Error: The login with oidc at 'auth/nope' was refused: permission denied. Check --role and" in absent
     elsewhere = {"role_type": "oidc", "user_claim": "sub", "allowed_redirect_uris": ["https://elsewhere.example.com"]}
     secure_bao.bao.done("POST", "auth/oidc/role/elsewhere", elsewhere)
     refused = run("login", "-m", "oidc", "--role", "elsewhere", status=1).stderr

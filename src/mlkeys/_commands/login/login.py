@@ -156,10 +156,29 @@ def _token(client: Client, settings: Settings, flow: Flow | None) -> str:
 
     if flow is None:
         return log_in(client, settings.auth, time.time()).token
-    token = str(log_in_by_oidc(client, flow).get("client_token") or "")
+    token = str(_by_oidc(client, flow).get("client_token") or "")
     if not token:
         raise MlkeysError("The login returned no token. Does it require multi-factor authentication?")
     return token
+
+
+def _by_oidc(client: Client, flow: Flow) -> Mapping[str, Any]:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
+        NamespaceNotFound,
+        ServerError,
+    )
+
+    try:
+        return log_in_by_oidc(client, flow)
+    except NamespaceNotFound:
+        raise
+    except ServerError as error:
+        if error.status not in (400, 403, 404):
+            raise
+        reason = printable("; ".join(" ".join(words.split()) for words in error.reasons) or "no reason given")
+        raise MlkeysError(
+            f"The login with oidc at 'auth/{flow.mount}' was refused: {reason}. Check --role and --mount-point."
+        ) from None
 
 
 def _identity(client: Client) -> dict[str, Any]:
