@@ -228,6 +228,17 @@ def test_a_token_helper_that_fails(home: Path, tmp_path: Path, helper: Path, con
     assert "secret-canary" not in str(printed_with(error.value))
 
 
+def test_nobody_else_names_the_program(home: Path, helper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = (home / ".bao").stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    if owner == 0:
+        # What root has is everybody's.
+        os.chown(home / ".bao", 12345, -1)
+    with pytest.raises(InvalidOption, match="the file belongs to another user, and names a program to run"):
+        found({"HOME": str(home)})
+    assert not helper.exists()
+
+
 # --- other methods ---
 
 

@@ -15,6 +15,7 @@ import re
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.reading import opened_to_read
 
 _MOST_BYTES = 65536
 _SECONDS = 60
@@ -50,17 +51,21 @@ def helper_of(auth: Auth) -> str:
     """The path of the token helper, empty if there is none.
 
     Raises:
-        InvalidOption: it is not a program.
+        InvalidOption: it is not a program, or somebody else names it.
     """
     for config in auth.client_configs:
         try:
-            with open(config, encoding="utf-8", errors="replace") as file:
-                text = file.read(_MOST_BYTES)
+            with opened_to_read(config) as file:
+                owner, text = os.fstat(file.fileno()).st_uid, file.read(_MOST_BYTES).decode("utf-8", "replace")
         except OSError:
             continue
         found = _HELPER.search(text)
         if not found:
             return ""
+        if owner not in (0, os.geteuid()):
+            raise InvalidOption(
+                f"token_helper in {config}: the file belongs to another user, and names a program to run."
+            )
         helper = _unquoted(found.group(1))
         if not os.path.isabs(helper) or not os.access(helper, os.X_OK) or os.path.isdir(helper):
             raise InvalidOption(f"token_helper in {config} must be the absolute path of a program.")
