@@ -29,7 +29,7 @@ DEFAULT_TIMEOUT = 30
 
 
 # Not settings of a run: another machine has others.
-_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_AUTHORITIES_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -42,7 +42,7 @@ OPTIONS: tuple[Option, ...] = (
     _option("auth_namespace"),
     _option("ca_cert", aliases=("cacert",), late=("BAO_CACERT", "VAULT_CACERT")),
     _option("ca_cert_bytes", late=("BAO_CACERT_BYTES", "VAULT_CACERT_BYTES")),
-    _option("ca_path", late=("BAO_CAPATH", "VAULT_CAPATH", *_OF_THE_MACHINE)),
+    _option("ca_path", late=("BAO_CAPATH", "VAULT_CAPATH", *_AUTHORITIES_OF_THE_MACHINE)),
     _option("client_cert", late=("BAO_CLIENT_CERT", "VAULT_CLIENT_CERT")),
     _option("client_key", late=("BAO_CLIENT_KEY", "VAULT_CLIENT_KEY")),
     _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME")),
@@ -111,20 +111,13 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
 
 
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """The options that environment variables set and that are not among the given ones.
-
-    Raises:
-        InvalidOption: one of them is a text where a number must be.
-    """
+    """The options that environment variables set and that are not among the given ones."""
     found = {}
     for option in OPTIONS:
         if any(name in given for name in (option.name, *option.aliases)):
             continue
-        others = dict.fromkeys((*_OF_THE_MACHINE, *(option.late if option.of_machine else ())), "")
+        others = dict.fromkeys((*_AUTHORITIES_OF_THE_MACHINE, *(option.late if option.of_machine else ())), "")
         value = _environment_value(option, {**environment, **others})
-        if option.kind == "int" and isinstance(value, str):
-            source = next(name for name in option.all_environment if environment.get(name))
-            raise InvalidOption(f"{option.name} ({source}) is '{value}', but must be a whole number.")
         if value is not None:
             found[option.name] = value
     return found
