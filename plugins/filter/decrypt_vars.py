@@ -100,6 +100,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup 
     decrypting,
     plainly,
 )
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import set_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import loaded
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.whole_files import values_of
 from jinja2 import pass_context
@@ -119,7 +120,8 @@ def decrypt_vars(context: Any, content: Any, names: Any = (), **options: Any) ->
     chosen = [names] if isinstance(names, str) else [str(name) for name in names]
     try:
         lookup = lookup_loader.get(_LOOKUP)
-        lookup.set_options(var_options=_variables(context, str(lookup.load_name)), direct=options)
+        load_name = str(lookup.load_name)
+        set_options(lookup, load_name, _variables(context, load_name), options)
         connection = connection_options(lookup.get_option)
         file = loaded(content, "the input", lambda: connected(connection))
         return plainly(lambda: values_of(file, decrypting(connection), chosen))

@@ -141,6 +141,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable i
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup import connected, connection_options
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
     refuse_unknown,
+    set_options,
     templated_variables,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.project import (
@@ -184,7 +185,7 @@ class LookupModule(LookupBase):
         facts = variables or {}
         configured = templated_variables(str(self._load_name), facts, self._templar)
         refuse_unknown(str(self._load_name), kwargs)
-        self.set_options(var_options=configured, direct=kwargs)
+        set_options(self, str(self._load_name), configured, kwargs)
         options = connection_options(self.get_option)
         try:
             hosts = _hosts(facts)

@@ -344,6 +344,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup 
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.marking import decrypted
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
     refuse_unknown,
+    set_options,
     templated_variables,
 )
 
@@ -362,7 +363,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         configured = templated_variables(self.load_name, variables or {}, self._templar)
         refuse_unknown(self.load_name, kwargs)
-        self.set_options(var_options=configured, direct=kwargs)
+        set_options(self, self.load_name, configured, kwargs)
         options = {name: self.get_option(name) for name in _OPTIONS}
         options["term_errors"] = options["term_errors"] or errors_given()
         given = decrypted(terms)

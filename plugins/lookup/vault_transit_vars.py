@@ -100,6 +100,7 @@ from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.lookup 
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import (
     refuse_unknown,
+    set_options,
     templated_variables,
 )
 from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.vars_files import load
@@ -115,7 +116,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         configured = templated_variables(self.load_name, variables or {}, self._templar)
         refuse_unknown(self.load_name, kwargs)
-        self.set_options(var_options=configured, direct=kwargs)
+        set_options(self, self.load_name, configured, kwargs)
         names = self.get_option("names")
         paths = [self._path(str(term), variables or {}) for term in terms]
         options = connection_options(self.get_option)

@@ -159,6 +159,7 @@ EXAMPLES = r"""
       - openai_api_key is defined
 """
 
+import contextlib
 import json
 import os
 from typing import Any, Iterable, Mapping
@@ -254,10 +255,12 @@ class VarsModule(BaseVarsPlugin):
         """The options of connection and authentication.
 
         Raises:
-            InvalidOption: a variable has a value that its option cannot have.
+            InvalidOption: an option has a value that it cannot have.
         """
         if not variables:
-            return connection_options(self.get_option)
+            # The error of one is Ansible's own; below it is found once more, and named.
+            with contextlib.suppress(AnsibleError, KeyError):
+                return connection_options(self.get_option)
         found = {}
         for option in OPTIONS:
             try:

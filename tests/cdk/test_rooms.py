@@ -75,7 +75,7 @@ ANSIBLE = {"_import/ansible_vault", "_system/collection"}
 CODE = sorted(
     path
     for path in PACKAGE.rglob("*.py")
-    if "_templates" not in path.relative_to(PACKAGE).parts and path.parent.parent != PACKAGE / "_carried"
+    if "_templates" not in path.relative_to(PACKAGE).parts and PACKAGE / "_carried" not in path.parents[1:]
 )
 
 

@@ -14,7 +14,8 @@ from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import get_docstring
 from ansible_collections.mlkeys.transit.plugins.doc_fragments import _attributes, _auth, _connection, _key
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, Option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import (
     AT_CREATION,
     KEY_ATTRIBUTES,
@@ -88,7 +89,9 @@ def test_every_module_has_check_mode_and_hides_secrets(name: str, monkeypatch: p
     arguments = specified(name, monkeypatch)
     assert arguments["supports_check_mode"] is True
     secret = {option.name for option in OPTIONS if option.secret}
-    assert secret == {"token", "password", "secret_id", "jwt"}
+    assert secret == {
+        *("token", "password", "secret_id", "jwt", "aws_secret_key", "aws_security_token", "azure_client_secret"),
+    }
     for option in secret | ({"secrets"} & set(arguments["argument_spec"])):
         assert arguments["argument_spec"][option]["no_log"] is True, option
 
@@ -162,7 +165,7 @@ def test_plugins_read_the_sources_that_users_of_hashi_vault_know(option: Option)
     assert variables[0] == f"ansible_hashi_vault_{option.name}"
     assert variables[1:] == (["ansible_hashi_vault_addr"] if option.name == "url" else [])
     # Credentials do not belong in an ini file.
-    credential = option.secret or option.name == "username"
+    credential = option.secret or option.name in ("username", "aws_access_key")
     ini = [] if credential or option.name == "validate_certs" else [("hashi_vault_collection", option.name)]
     assert [(source["section"], source["key"]) for source in facts.get("ini", [])] == ini
 

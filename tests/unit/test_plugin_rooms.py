@@ -48,6 +48,9 @@ ROOMS: dict[str, set[str]] = {
 #: Who may use what is outside of the collection and of the standard library, by file or by room.
 OUTSIDE: dict[str, set[str]] = {
     "module_utils/_connection/adapter": {"hvac", "requests", "urllib3"},
+    "module_utils/_connection/_logins/aws": {"botocore"},
+    "module_utils/_connection/_logins/azure": {"azure"},
+    "module_utils/_connection/_logins/gcp": {"google", "requests"},
     "module_utils/_connection/limits": {"requests", "urllib3"},
     "module_utils/_connection/plain": {"certifi"},
     "module_utils/_connection/transport": {"requests", "urllib3"},
@@ -76,6 +79,7 @@ PURE = (
     "_shared/vars_plugins",
     "_shared/yaml_words",
     "_connection/errors",
+    "_connection/_logins/options",
     "_connection/messages",
     "_connection/settings",
     "_connection/cluster",
@@ -146,7 +150,9 @@ def test_what_is_pure_asks_neither_the_clock_nor_chance_nor_the_system(name: str
 
 @pytest.mark.parametrize("path", sorted((PLUGINS / "module_utils").rglob("*.py")), ids=place)
 def test_nothing_heavy_is_imported_before_it_is_needed(path: Path) -> None:
-    assert not heavy(path, {"cryptography", "hvac", "pyrage", "requests", "urllib3", "yaml"})
+    assert not heavy(
+        path, {"azure", "botocore", "cryptography", "google", "hvac", "pyrage", "requests", "urllib3", "yaml"}
+    )
 
 
 def parsed(path: Path) -> ast.Module:

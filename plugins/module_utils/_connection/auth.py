@@ -5,20 +5,26 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Mapping, Tuple
 from urllib.parse import quote
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.aws import signed_request
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.azure import access_token
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.gcp import signed_token
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.job_token import job_token
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.token_helper import (
+    stored_token,
+    text_of,
+)
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client, Warn
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
-    InvalidOption,
     MountNotFound,
     ServerError,
     TransitError,
     Unauthenticated,
 )
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Auth
 
 # For each method the path below its mount and the body of the login, as the server's API documents them.
 Login = Callable[[Auth], Tuple[str, Dict[str, Any]]]
@@ -53,14 +59,15 @@ def log_in(client: Client, auth: Auth, now: float) -> Lease:
     """Log in, or use the given token, and give it to the client.
 
     Raises:
-        InvalidOption: no token was given and the token file does not exist.
+        InvalidOption: there is no token, or nothing to log in with.
+        LibraryMissing: the method needs a library that is not installed.
         Unauthenticated: the server refused the login or the token.
         ServerUnreachable: there was no response.
     """
     if auth.method == "none":
         return Lease()
     given = auth.method == "token"
-    lease = Lease(auth.token or _token_from_file(auth)) if given else _login(client, auth, now)
+    lease = Lease(auth.token or stored_token(auth, client.url)) if given else _login(client, auth, now)
     client.token = lease.token
     if not auth.token_validate:
         return lease
@@ -93,15 +100,19 @@ def revoke(client: Client, warn: Warn) -> None:
     client.token = ""
 
 
+def mount_of(auth: Auth) -> str:
+    """Where the method is mounted."""
+    return auth.mount_point or {"aws_iam": "aws"}.get(auth.method, auth.method)
+
+
 def _login(client: Client, auth: Auth, now: float) -> Lease:
     below, body = _LOGINS[auth.method](auth)
-    path = f"auth/{auth.mount_point or auth.method}/{below}"
+    mount = mount_of(auth)
+    path = f"auth/{mount}/{below}"
     try:
         lease = _lease(client.post(path, body, login=True).auth, now)
     except MountNotFound:
-        raise Unauthenticated(
-            f"No auth method is mounted at 'auth/{auth.mount_point or auth.method}'. Check mount_point."
-        ) from None
+        raise Unauthenticated(f"No auth method is mounted at 'auth/{mount}'. Check mount_point.") from None
     except ServerError as error:
         if error.status not in (400, 403, 404):
             raise
@@ -142,12 +153,24 @@ def _approle(auth: Auth) -> tuple[str, dict[str, Any]]:
 
 
 def _jwt(auth: Auth) -> tuple[str, dict[str, Any]]:
-    return "login", {"role": auth.role_id, "jwt": auth.jwt}
+    return "login", {"role": auth.role_id, "jwt": auth.jwt or job_token(auth)}
 
 
 def _kubernetes(auth: Auth) -> tuple[str, dict[str, Any]]:
-    token = auth.jwt or _read(auth.kubernetes_token_path, "kubernetes_token_path")
+    token = auth.jwt or text_of(auth.kubernetes_token_path, "kubernetes_token_path")
     return "login", {"role": auth.role_id, "jwt": token}
+
+
+def _aws_iam(auth: Auth) -> tuple[str, dict[str, Any]]:
+    return "login", signed_request(auth)
+
+
+def _azure(auth: Auth) -> tuple[str, dict[str, Any]]:
+    return "login", {"role": auth.role_id, "jwt": auth.jwt or access_token(auth)}
+
+
+def _gcp(auth: Auth) -> tuple[str, dict[str, Any]]:
+    return "login", {"role": auth.role_id, "jwt": auth.jwt or signed_token(auth)}
 
 
 def _cert(auth: Auth) -> tuple[str, dict[str, Any]]:
@@ -160,28 +183,8 @@ _LOGINS: Mapping[str, Login] = {
     "ldap": _userpass,
     "jwt": _jwt,
     "kubernetes": _kubernetes,
+    "aws_iam": _aws_iam,
+    "azure": _azure,
+    "gcp": _gcp,
     "cert": _cert,
 }
-
-
-def _token_from_file(auth: Auth) -> str:
-    path = os.path.join(auth.token_path, auth.token_file)
-    if not os.path.exists(path):
-        raise InvalidOption(
-            "No token: set token, BAO_TOKEN or VAULT_TOKEN, log in with the bao or vault CLI so that "
-            f"{path} exists, or choose another auth_method."
-        )
-    return _read(path, "token_file")
-
-
-def _read(path: str, option: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read().strip()
-    except OSError as error:
-        raise InvalidOption(f"{option} {path}: {error.strerror or 'it cannot be read'}.") from None
-    except UnicodeDecodeError:
-        raise InvalidOption(f"{option} {path}: it is not text.") from None
-    if not text:
-        raise InvalidOption(f"{option} {path}: it is empty.")
-    return text

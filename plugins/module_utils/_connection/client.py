@@ -117,6 +117,11 @@ class Client:
         self._transport.token = token
 
     @property
+    def url(self) -> str:
+        """The address, of a cluster that of its first member."""
+        return self._connection.addresses[0]
+
+    @property
     def index(self) -> str | None:
         """Of the state that no answer may be older than: that after the last write, where the server names it."""
         return self._transport.index

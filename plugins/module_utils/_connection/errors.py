@@ -59,9 +59,22 @@ class TransitError(Exception):
 
 
 class LibraryMissing(TransitError):
-    def __init__(self, library: str) -> None:
+    """A library is not installed.
+
+    Attributes:
+        library: its name, as in Python's package index.
+        extra: that of the package `mlkeys` which brings it, empty without one of its own.
+    """
+
+    def __init__(self, library: str, extra: str = "") -> None:
         super().__init__(f"The required Python library {library} is not installed in the Python that runs this.")
         self.library = library
+        self.extra = extra
+
+    @property
+    def remedy(self) -> str:
+        """A sentence that says what to install, with a blank before it; empty if the name says it all."""
+        return f" Install it: pip install {self.library}, or pip install 'mlkeys[{self.extra}]'." if self.extra else ""
 
 
 class InvalidOption(TransitError):

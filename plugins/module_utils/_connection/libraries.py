@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: 2026 mlkeys contributors
 # SPDX-License-Identifier: BSD-2-Clause
 
-"""Import libraries that a machine may lack: hvac, ruamel.yaml, pyrage, cryptography. **Private** to the collection."""
+"""Import libraries that a machine may lack: hvac, ruamel.yaml, pyrage, cryptography, and those of clouds.
+
+**Private** to the collection.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,13 @@ import importlib
 from typing import Any
 
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import LibraryMissing
+
+# Libraries of single auth methods: the package and the extra that bring a module.
+_PACKAGES = {
+    "botocore": ("botocore", "aws"),
+    "azure": ("azure-identity", "azure"),
+    "google": ("google-auth", "gcp"),
+}
 
 
 def library(name: str) -> Any:
@@ -20,4 +30,5 @@ def library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise LibraryMissing(name) from None
+        package, extra = _PACKAGES.get(name.partition(".")[0], (name, ""))
+        raise LibraryMissing(package, extra) from None

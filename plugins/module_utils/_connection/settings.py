@@ -13,47 +13,23 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import (
+    LOGIN_OPTIONS,
+    Auth,
+    Option,
+    login_of,
+    login_problems,
+)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import named as _option
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import parse_duration
 
-AUTH_METHODS = ("token", "approle", "userpass", "ldap", "jwt", "kubernetes", "cert", "none")
-
-KUBERNETES_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount/token"
-
 DEFAULT_TIMEOUT = 30
 
 
-@dataclass(frozen=True)
-class Option:
-    """One connection or authentication option.
-
-    Attributes:
-        kind: the type in an Ansible argument spec.
-        environment: the environment variables that set it; the first one wins.
-        late: further ones, which rank below Ansible's own sources (variables, ini).
-    """
-
-    name: str
-    kind: str = "str"
-    default: Any = None
-    aliases: tuple[str, ...] = ()
-    choices: tuple[str, ...] = ()
-    secret: bool = False
-    environment: tuple[str, ...] = ()
-    late: tuple[str, ...] = ()
-
-    @property
-    def all_environment(self) -> tuple[str, ...]:
-        return self.environment + self.late
-
-
-def _option(name: str, *, own: bool = True, **facts: Any) -> Option:
-    return Option(name, environment=("ANSIBLE_HASHI_VAULT_" + name.upper(),) if own else (), **facts)
-
-
 # Not settings of a run: another machine has others.
-_OF_THE_MACHINE = ("HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_AUTHORITIES_OF_THE_MACHINE = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -66,7 +42,7 @@ OPTIONS: tuple[Option, ...] = (
     _option("auth_namespace"),
     _option("ca_cert", aliases=("cacert",), late=("BAO_CACERT", "VAULT_CACERT")),
     _option("ca_cert_bytes", late=("BAO_CACERT_BYTES", "VAULT_CACERT_BYTES")),
-    _option("ca_path", late=("BAO_CAPATH", "VAULT_CAPATH", *_OF_THE_MACHINE[1:])),
+    _option("ca_path", late=("BAO_CAPATH", "VAULT_CAPATH", *_AUTHORITIES_OF_THE_MACHINE)),
     _option("client_cert", late=("BAO_CLIENT_CERT", "VAULT_CLIENT_CERT")),
     _option("client_key", late=("BAO_CLIENT_KEY", "VAULT_CLIENT_KEY")),
     _option("tls_server_name", late=("BAO_TLS_SERVER_NAME", "VAULT_TLS_SERVER_NAME")),
@@ -76,31 +52,8 @@ OPTIONS: tuple[Option, ...] = (
     _option("retry_action", choices=("ignore", "warn"), default="warn"),
     _option("rate_limit", late=("BAO_RATE_LIMIT", "VAULT_RATE_LIMIT")),
     _option("proxies", kind="raw", late=("BAO_PROXY_ADDR", "VAULT_PROXY_ADDR", "BAO_HTTP_PROXY", "VAULT_HTTP_PROXY")),
-    _option("auth_method", choices=AUTH_METHODS, default="token"),
-    _option("mount_point"),
-    _option("token", secret=True, late=("BAO_TOKEN", "VAULT_TOKEN")),
-    _option("token_path", late=("HOME",)),
-    _option("token_file", default=".vault-token"),
-    _option("token_validate", kind="bool", default=False),
-    _option("token_revoke", kind="bool", default=True),
-    _option("username"),
-    _option("password", secret=True),
-    _option("role_id"),
-    _option("secret_id", secret=True),
-    _option("jwt", secret=True),
-    _option("kubernetes_token_path", default=KUBERNETES_TOKEN_PATH),
-    _option("cert_auth_public_key"),
-    _option("cert_auth_private_key"),
+    *LOGIN_OPTIONS,
 )
-
-_REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "approle": ("role_id",),
-    "userpass": ("username", "password"),
-    "ldap": ("username", "password"),
-    "jwt": ("role_id", "jwt"),
-    "kubernetes": ("role_id",),
-    "cert": ("cert_auth_public_key", "cert_auth_private_key"),
-}
 
 
 @dataclass(frozen=True)
@@ -137,29 +90,6 @@ class Connection:
 
 
 @dataclass(frozen=True)
-class Auth:
-    """How to log in. Secrets do not show in the representation."""
-
-    method: str = "token"
-    mount_point: str = ""
-    token: str = field(default="", repr=False)
-    token_path: str = ""
-    token_file: str = ""
-    token_validate: bool = False
-    token_revoke: bool = True
-    username: str = ""
-    password: str = field(default="", repr=False)
-    role_id: str = ""
-    secret_id: str = field(default="", repr=False)
-    jwt: str = field(default="", repr=False)
-    kubernetes_token_path: str = ""
-
-    @property
-    def secrets(self) -> list[str]:
-        return [value for value in (self.token, self.password, self.secret_id, self.jwt) if value]
-
-
-@dataclass(frozen=True)
 class Settings:
     connection: Connection
     auth: Auth
@@ -174,20 +104,21 @@ def settings_from(options: Mapping[str, Any], environment: Mapping[str, str]) ->
     values = {option.name: _value(option, options.get(option.name), environment) for option in OPTIONS}
     if values["auth_method"] == "cert" and not values["cert_auth_public_key"]:
         values["cert_auth_public_key"], values["cert_auth_private_key"] = values["client_cert"], values["client_key"]
-    problems = _problems(values)
+    problems = _problems(values, environment)
     if problems:
         raise InvalidOption(f"{'; '.join(problems)}.")
-    return Settings(_connection(values), _auth(values))
+    return Settings(_connection(values), login_of(values, environment))
 
 
 def environment_options(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """The options that environment variables set and that are not among the given ones."""
     found = {}
-    variables = {**environment, **dict.fromkeys(_OF_THE_MACHINE, "")}
+    variables = {**environment, **dict.fromkeys(_AUTHORITIES_OF_THE_MACHINE, "")}
     for option in OPTIONS:
         if any(name in given for name in (option.name, *option.aliases)):
             continue
-        value = _environment_value(option, variables)
+        own = {**variables, **dict.fromkeys(option.late, "")} if option.of_machine else variables
+        value = _environment_value(option, own)
         if value is not None:
             found[option.name] = value
     return found
@@ -231,7 +162,7 @@ def _from_environment(option: Option, text: str) -> Any:
     return text
 
 
-def _problems(values: Mapping[str, Any]) -> list[str]:
+def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
     problems = []
     addresses = _addresses(values["url"])
     if not addresses:
@@ -241,12 +172,7 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
         for address in addresses
         if not address.startswith(("http://", "https://", "unix:///"))
     ]
-    method = values["auth_method"]
-    if method not in AUTH_METHODS:
-        problems.append(f"auth_method '{method}' is not one of {', '.join(AUTH_METHODS)}")
-    missing = [name for name in _REQUIRED.get(method, ()) if not values[name]]
-    if missing:
-        problems.append(f"auth_method {method} requires {' and '.join(missing)}")
+    problems += login_problems(values, environment)
     if bool(values["client_cert"]) != bool(values["client_key"]):
         problems.append("client_cert and client_key must be set together")
     timeout = values["timeout"]
@@ -304,27 +230,6 @@ def _client_certificate(values: Mapping[str, Any]) -> tuple[str, str] | None:
     if values["client_cert"]:
         return str(values["client_cert"]), str(values["client_key"])
     return None
-
-
-def _auth(values: Mapping[str, Any]) -> Auth:
-    def text(name: str) -> str:
-        return str(values[name] or "")
-
-    return Auth(
-        method=values["auth_method"],
-        mount_point=text("mount_point").strip("/"),
-        token=text("token").strip(),
-        token_path=text("token_path"),
-        token_file=text("token_file"),
-        token_validate=bool(values["token_validate"]),
-        token_revoke=bool(values["token_revoke"]),
-        username=text("username"),
-        password=text("password"),
-        role_id=text("role_id"),
-        secret_id=text("secret_id"),
-        jwt=text("jwt").strip(),
-        kubernetes_token_path=text("kubernetes_token_path"),
-    )
 
 
 def _addresses(value: Any) -> list[str]:

@@ -13,7 +13,8 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
 from ansible.module_utils.common.parameters import env_fallback
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, Option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
 
 Spec = Dict[str, Dict[str, Any]]
 

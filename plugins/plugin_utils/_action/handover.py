@@ -11,6 +11,7 @@ from typing import Any, Mapping
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import LOGIN_OPTIONS
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption, TransitError
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import run_sessions
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
@@ -24,18 +25,9 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._module.options imp
 # These methods log in with something that only the machine has.
 _BOUND_TO_MACHINE = ("cert", "kubernetes", "none")
 
-_CREDENTIALS = (
-    "auth_method",
-    "mount_point",
-    "token_path",
-    "token_file",
-    "token_validate",
-    "username",
-    "password",
-    "role_id",
-    "secret_id",
-    "jwt",
-)
+# The certificate also serves the connection.
+_CREDENTIALS = {option.name for option in LOGIN_OPTIONS} - {"cert_auth_public_key", "cert_auth_private_key"}
+_CREDENTIALS -= {"kubernetes_token_path", "token_revoke"}
 
 
 def with_configuration(arguments: Mapping[str, Any], configured: Mapping[str, Any]) -> dict[str, Any]:

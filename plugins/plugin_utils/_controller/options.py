@@ -12,12 +12,9 @@ from typing import Any, Iterable, Mapping
 from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
-    OPTIONS,
-    Option,
-    environment_options,
-)
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS, environment_options
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import one_line
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
 
@@ -101,13 +98,44 @@ def controller_options(variables: Mapping[str, Any], templar: Any, environment: 
 _KINDS = {"int": "a whole number", "bool": "true or false"}
 
 
-def problem_of(option: Option, variables: Mapping[str, Any]) -> str:
+def set_options(plugin: Any, load_name: str, variables: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Set the options of a lookup, as its own method does.
+
+    Raises:
+        AnsibleError: one of them has a value that it cannot have.
+    """
+    try:
+        plugin.set_options(var_options=variables, direct=given)
+    except AnsibleError:
+        # Ansible's own message takes several sentences, and does not always say where the value is from.
+        problem = _first_problem(load_name, variables, given)
+        if not problem:
+            raise
+        raise AnsibleError(problem) from None
+
+
+def _first_problem(load_name: str, variables: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """Which option of the connection has a value that it cannot have; empty if none has."""
+    for option in OPTIONS:
+        try:
+            constants.config.get_config_value_and_origin(
+                option.name, plugin_type="lookup", plugin_name=load_name, variables=variables, direct=given
+            )
+        except AnsibleError:
+            return problem_of(option, variables, given)
+    return ""
+
+
+def problem_of(option: Option, variables: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> str:
     """Which source of an option has which value, and what it can be. Only texts are secret, and any text is valid."""
     sources = {
+        **{name: (given or {}).get(name) for name in (option.name, *option.aliases)},
         f"ansible_hashi_vault_{option.name}": variables.get(f"ansible_hashi_vault_{option.name}"),
         **{name: os.environ.get(name) for name in option.all_environment},
     }
     source, value = next(((name, value) for name, value in sources.items() if value), ("ansible.cfg", None))
-    shown = "" if value is None or option.secret else f" is '{value}', but"
+    place = "" if source == option.name else f" ({source})"
+    shown = "" if value is None or option.secret else f" is '{one_line(str(value))}', but"
     meaning = f"one of {', '.join(option.choices)}" if option.choices else _KINDS.get(option.kind, "valid")
-    return f"{option.name} ({source}){shown} must be {meaning}."
+    hint = did_you_mean(str(value).lower(), option.choices) if shown else ""
+    return f"{option.name}{place}{shown} must be {meaning}.{hint}"

@@ -35,6 +35,8 @@ COMMANDS = {
     "init": "Start a project from a template.",
     "lint": "Find plaintext secrets, and problems in encrypted vars files.",
     "list": "List the stacks of a program.",
+    "login": "Log in, and keep the token.",
+    "logout": "Revoke the token, and forget it.",
     "merge": "Merge two versions of an encrypted vars file, for Git.",
     "move": "Let ciphertexts follow a new name.",
     "output": "Show the outputs of a deployment.",
@@ -54,7 +56,7 @@ SECTIONS = {
     "Secrets": ("set", "show", "run", "edit", "check", "rename", "unset", "import", "upgrade"),
     "Hosts and keys": ("rotate", "status"),
     "Programs of constructs": ("init", "synth", "diff", "deploy", "output", "list", "graph", "move", "destroy"),
-    "Tools": ("doctor", "lint", "dev", "merge", "completion"),
+    "Tools": ("login", "logout", "doctor", "lint", "dev", "merge", "completion"),
 }
 
 #: The modules of commands that are not beside this file under their own names.
@@ -65,6 +67,7 @@ PLACES = {
     },
     **{name: f"fleet.{name}" for name in ("rotate", "status")},
     **{name: f"secrets.{name}" for name in ("check", "rename", "run", "show", "unset")},
+    **{name: f"login.{name}" for name in ("login", "logout")},
     "set": "secrets.set_",
     "edit": "vars_file.edit",
     "merge": "vars_file.merge",

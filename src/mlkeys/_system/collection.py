@@ -157,6 +157,33 @@ def load_reading() -> None:
         carry()
 
 
+def login_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the connection and the login: the given ones, then those of the environment and of an `ansible.cfg`.
+
+    Raises:
+        MlkeysError: something is invalid, or Ansible is needed and missing.
+    """
+    load_reading()
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import environment_options
+
+    with in_plain_words():
+        found = _configured() if _may_configure() else {}
+        return {**environment_options({**found, **given}, os.environ), **found, **given}
+
+
+def _configured() -> Mapping[str, Any]:
+    from ansible_collections.mlkeys.transit.plugins.plugin_utils._controller.options import controller_options
+
+    return controller_options({}, None, {})
+
+
+def client_of(settings: Settings) -> Client:
+    """A client that needs no other libraries, and has no token yet. The collection must be loaded."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
+
+    return Client(settings.connection, _warn, plain=True)
+
+
 @contextmanager
 def connected_to_read() -> Iterator[Client]:
     """The same as `connected`, for reading and decrypting encrypted vars files.
@@ -229,7 +256,8 @@ def in_plain_words() -> Iterator[None]:
     try:
         yield
     except LibraryMissing as error:
-        raise MlkeysError(f"{error.message} Install it: pip install {error.library}") from None
+        remedy = error.remedy or f" Install it: pip install {error.library}"
+        raise MlkeysError(error.message + remedy) from None
     except TransitError as error:
         raise MlkeysError(error.message) from None
 

@@ -114,14 +114,20 @@ def test_every_credential_that_the_options_read_is_left_out() -> None:
 
     login, addresses = login_variables()
     assert {"VAULT_TOKEN", "BAO_TOKEN", "ANSIBLE_HASHI_VAULT_JWT", "ANSIBLE_HASHI_VAULT_USERNAME"} <= login
+    # With these a job of CI could log in as well.
+    assert {"VAULT_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ANSIBLE_HASHI_VAULT_AWS_SECRET_KEY"} <= login
+    # These are the program's account at its cloud.
+    assert not {"AWS_REGION", "AWS_SECRET_KEY", "EC2_ACCESS_KEY", "HOME"} & login
     assert {"VAULT_ADDR", "BAO_AGENT_ADDR", "VAULT_HTTP_PROXY"} <= addresses
     assert "HOME" not in login | addresses
-    known = {name for option in OPTIONS for name in option.all_environment}
+    of_programs = {name for option in OPTIONS if option.of_machine for name in option.late}
+    known = {name for option in OPTIONS for name in option.all_environment} - of_programs
     # Each one that is left is none: it names the server, or how to reach it.
     words = ("TOKEN", "PASSWORD", "SECRET", "JWT", "ROLE_ID", "USERNAME", "KEY")
     kept = inherited(dict.fromkeys(known, ""), login, addresses, all_of_it=True, keep_login=False)
     assert {name for name in kept if any(word in name for word in words)} == {
-        *("ANSIBLE_HASHI_VAULT_TOKEN_PATH", "ANSIBLE_HASHI_VAULT_TOKEN_VALIDATE", "ANSIBLE_HASHI_VAULT_TOKEN_REVOKE")
+        *("ANSIBLE_HASHI_VAULT_TOKEN_PATH", "ANSIBLE_HASHI_VAULT_TOKEN_VALIDATE", "ANSIBLE_HASHI_VAULT_TOKEN_REVOKE"),
+        "ANSIBLE_HASHI_VAULT_JWT_AUDIENCE",
     }
 
 

@@ -17,8 +17,9 @@ from types import SimpleNamespace
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import Sessions
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Auth, Connection, Settings
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, Settings
 
 from tests.integration.conftest import SecureBao
 from tests.integration.support.plays import (

@@ -26,3 +26,21 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, name: str) 
         library(name)
     assert error.value.library == name
     assert printed_with(error.value) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "extra"),
+    [
+        ("botocore.session", "botocore", "aws"),
+        ("azure.identity", "azure-identity", "azure"),
+        ("google.auth", "google-auth", "gcp"),
+    ],
+)
+def test_a_missing_library_of_a_cloud_is_named_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch, module: str, package: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(LibraryMissing) as error:
+        library(module)
+    assert (error.value.library, error.value.extra) == (package, extra)
+    assert error.value.remedy == f" Install it: pip install {package}, or pip install 'mlkeys[{extra}]'."

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection import session
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.auth import Lease
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import (
@@ -28,7 +29,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors 
     Unauthenticated,
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.session import Sessions, connected
-from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Auth, Connection, Settings
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, Settings
 
 # Workers are forked beside the thread that answers them. These tests show that this works.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")

@@ -7,12 +7,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import AUTH_METHODS, Option
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import (
-    AUTH_METHODS,
     DEFAULT_TIMEOUT,
     OPTIONS,
-    Option,
     Settings,
     environment_options,
     settings_from,
@@ -28,6 +27,9 @@ CREDENTIALS: dict[str, dict[str, str]] = {
     "ldap": {"username": "u", "password": "p"},
     "jwt": {"role_id": "r", "jwt": "j"},
     "kubernetes": {"role_id": "r"},
+    "aws_iam": {},
+    "azure": {"role_id": "r"},
+    "gcp": {"role_id": "r"},
     "cert": {"cert_auth_public_key": "/c.pem", "cert_auth_private_key": "/k.pem"},
 }
 
@@ -90,6 +92,10 @@ def test_the_names_of_all_variables() -> None:
         assert option.environment == (
             "ANSIBLE_HASHI_VAULT_ADDR" if option.name == "url" else f"ANSIBLE_HASHI_VAULT_{option.name.upper()}",
         )
+        if option.name.startswith("aws_") or option.name in ("region", "jwt"):
+            # Those of others: of AWS in the order of community.hashi_vault, and GitLab's.
+            assert all(name.startswith(("EC2_", "AWS_")) or name == "VAULT_ID_TOKEN" for name in option.late)
+            continue
         of_servers = [name for name in option.late if name not in ("HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")]
         # The server's own client reads a variable of OpenBao's, then the same of Vault's, then the next.
         openbao = of_servers[::2]
@@ -212,7 +218,17 @@ def test_each_method_accepts_its_credentials(method: str) -> None:
         ("jwt", "auth_method jwt requires role_id and jwt."),
         ("kubernetes", "auth_method kubernetes requires role_id."),
         ("cert", "auth_method cert requires cert_auth_public_key and cert_auth_private_key."),
-        ("aprole", "auth_method 'aprole' is not one of token, approle, userpass, ldap, jwt, kubernetes, cert, none."),
+        ("azure", "auth_method azure requires role_id."),
+        ("gcp", "auth_method gcp requires role_id."),
+        *(
+            (word, f"auth_method '{word}' is not one of {', '.join(AUTH_METHODS)}{hint}.")
+            for word, hint in (
+                ("aprole", " (Did you mean 'approle'?)"),
+                ("app-role", " (Did you mean 'approle'?)"),
+                ("aws", " (Did you mean 'aws_iam'?)"),
+                ("K8S", ""),
+            )
+        ),
     ],
 )
 def test_a_method_names_its_missing_credentials(method: str, message: str) -> None:

@@ -55,3 +55,27 @@ def test_aliases_and_the_options_of_ansible_are_known(name: str) -> None:
     more = ["engine_mount_point", "algorithm"] if name == "vault_transit" else []
     given = ["url", "cacert", "wantlist", "errors", "allow_unsafe", *more]
     refuse_unknown(str(lookup._load_name), given)
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ANSIBLE_HASHI_VAULT_AUTH_METHOD", "app-role", "'app-role', but must be one of token,"),
+        ("ANSIBLE_HASHI_VAULT_RETRY_ACTION", "wan", "'wan', but must be one of ignore, warn. Did you mean 'warn'?"),
+    ],
+)
+def test_a_variable_that_is_misspelt_is_one_sentence(
+    name: str, variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    option = variable.removeprefix("ANSIBLE_HASHI_VAULT_").lower()
+    with pytest.raises(AnsibleError) as refused:
+        loaded(name).run(["x"], {})
+    assert str(refused.value).startswith(f"{option} ({variable}) is {said}")
+    assert str(refused.value).endswith(f" Did you mean '{'approle' if value == 'app-role' else 'warn'}'?")
+
+
+def test_an_option_that_is_misspelt_names_no_source() -> None:
+    with pytest.raises(AnsibleError, match=r"^auth_method is 'k8s', but must be one of token, "):
+        loaded("vault_transit").run(["x"], {}, auth_method="k8s")

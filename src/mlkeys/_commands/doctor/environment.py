@@ -13,7 +13,8 @@ from mlkeys._commands.doctor.check import Check
 from mlkeys._shared.printable import without_login
 
 if TYPE_CHECKING:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, Option
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection
 
 
 def variables(options: Iterable[Option], environ: Mapping[str, str]) -> Iterator[Check]:

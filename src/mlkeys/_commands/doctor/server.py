@@ -16,8 +16,9 @@ from mlkeys._model.stack import Stack, root_of
 from mlkeys._system import collection
 
 if TYPE_CHECKING:
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Auth
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.client import Client
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Auth, Connection, Settings
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Connection, Settings
 
 # Seconds.
 _SOON = 600

@@ -18,7 +18,7 @@ _KEPT = ("PATH", "HOME", "USER", "LANG", "TERM", "TZ")
 LOGIN_FACTS = frozenset(
     {
         *("username", "role_id", "token_file", "kubernetes_token_path", "client_cert", "client_key"),
-        *("cert_auth_public_key", "cert_auth_private_key"),
+        *("cert_auth_public_key", "cert_auth_private_key", "aws_access_key", "aws_profile", "azure_client_id"),
     }
 )
 #: Options whose values are addresses, which may name a user and a password.

@@ -34,7 +34,7 @@ from mlkeys._system.memory_files import fill, link, memory_files
 from mlkeys._system.own_memory import Parent, close_to_others, take_over
 
 if TYPE_CHECKING:
-    from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import Option
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import Option
 
 _SIGNALS = {name.removeprefix("SIG"): number for name, number in signal.Signals.__members__.items()}
 
@@ -226,15 +226,17 @@ def _inherited(options: Options) -> dict[str, str]:
 
 def login_variables() -> tuple[set[str], set[str]]:
     """The environment variables of a login, and those of addresses, as the options read them."""
+    from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import JOB_REQUEST
     from ansible_collections.mlkeys.transit.plugins.module_utils._connection.settings import OPTIONS
 
     login = [option for option in OPTIONS if option.secret or option.name in LOGIN_FACTS]
     addresses = [option for option in OPTIONS if option.name in ADDRESSES]
-    return _variables_of(login), _variables_of(addresses)
+    return {*_variables_of(login), *JOB_REQUEST}, _variables_of(addresses)
 
 
 def _variables_of(options: Iterable[Option]) -> set[str]:
-    return {name for option in options for name in option.all_environment}
+    # A program may have an account of its cloud, which is not only for the login.
+    return {name for one in options for name in (one.environment if one.of_machine else one.all_environment)}
 
 
 # Bytes, with the name and what ends it. Linux: MAX_ARG_STRLEN.

@@ -1,0 +1,220 @@
+# SPDX-FileCopyrightText: 2026 mlkeys contributors
+# SPDX-License-Identifier: BSD-2-Clause
+
+"""How to log in: the options of all auth methods, and the settings that they become. **Private** to the collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import did_you_mean
+
+AUTH_METHODS = (
+    "token",
+    "approle",
+    "userpass",
+    "ldap",
+    "jwt",
+    "kubernetes",
+    "aws_iam",
+    "azure",
+    "gcp",
+    "cert",
+    "none",
+)
+
+KUBERNETES_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+
+AZURE_RESOURCE = "https://management.azure.com/"
+
+_TOKEN_FILE = ".vault-token"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One connection or authentication option.
+
+    Attributes:
+        kind: the type in an Ansible argument spec.
+        environment: the environment variables that set it; the first one wins.
+        late: further ones, which rank below Ansible's own sources (variables, ini).
+        of_machine: whether its late ones are about this machine, not about a run: another machine has others.
+    """
+
+    name: str
+    kind: str = "str"
+    default: Any = None
+    aliases: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    environment: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+    of_machine: bool = False
+
+    @property
+    def all_environment(self) -> tuple[str, ...]:
+        return self.environment + self.late
+
+
+def named(name: str, *, own: bool = True, **facts: Any) -> Option:
+    """An option with the variable that community.hashi_vault would give it."""
+    return Option(name, environment=("ANSIBLE_HASHI_VAULT_" + name.upper(),) if own else (), **facts)
+
+
+LOGIN_OPTIONS: tuple[Option, ...] = (
+    named("auth_method", choices=AUTH_METHODS, default="token"),
+    named("mount_point"),
+    named("token", secret=True, late=("BAO_TOKEN", "VAULT_TOKEN")),
+    named("token_path", late=("HOME",), of_machine=True),
+    named("token_file", default=_TOKEN_FILE),
+    named("token_validate", kind="bool", default=False),
+    named("token_revoke", kind="bool", default=True),
+    named("username"),
+    named("password", secret=True),
+    named("role_id"),
+    named("secret_id", secret=True),
+    # GitLab's documentation gives the token of a job this name.
+    named("jwt", secret=True, late=("VAULT_ID_TOKEN",)),
+    named("jwt_audience"),
+    named("kubernetes_token_path", default=KUBERNETES_TOKEN_PATH),
+    # What botocore reads itself (AWS_PROFILE, AWS_ACCESS_KEY_ID, …) is left to it, and has its order.
+    named("aws_profile", aliases=("boto_profile",)),
+    named("aws_access_key", aliases=("aws_access_key_id",), late=("EC2_ACCESS_KEY", "AWS_ACCESS_KEY"), of_machine=True),
+    named(
+        "aws_secret_key",
+        aliases=("aws_secret_access_key",),
+        secret=True,
+        late=("EC2_SECRET_KEY", "AWS_SECRET_KEY"),
+        of_machine=True,
+    ),
+    named("aws_security_token", secret=True, late=("EC2_SECURITY_TOKEN",), of_machine=True),
+    named("region", late=("EC2_REGION", "AWS_REGION"), of_machine=True),
+    named("aws_iam_server_id"),
+    named("azure_tenant_id"),
+    named("azure_client_id"),
+    named("azure_client_secret", secret=True),
+    named("azure_resource", default=AZURE_RESOURCE),
+    named("cert_auth_public_key"),
+    named("cert_auth_private_key"),
+)
+
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "approle": ("role_id",),
+    "userpass": ("username", "password"),
+    "ldap": ("username", "password"),
+    "jwt": ("role_id",),
+    "kubernetes": ("role_id",),
+    "azure": ("role_id",),
+    "gcp": ("role_id",),
+    "cert": ("cert_auth_public_key", "cert_auth_private_key"),
+}
+
+# A job of GitHub Actions that may request tokens has both.
+JOB_REQUEST = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+
+
+@dataclass(frozen=True)
+class Auth:
+    """How to log in. Secrets do not show in the representation.
+
+    Attributes:
+        client_token_path: the file in which the server's own client keeps the token, if no option names another one.
+        client_configs: where its configuration may be, which may name a token helper; the first that exists counts.
+        jwt_request: where a CI job asks for its JWT, and the token for that; empty elsewhere.
+    """
+
+    method: str = "token"
+    mount_point: str = ""
+    token: str = field(default="", repr=False)
+    token_path: str = ""
+    token_file: str = ""
+    client_token_path: str = ""
+    client_configs: tuple[str, ...] = ()
+    token_validate: bool = False
+    token_revoke: bool = True
+    username: str = ""
+    password: str = field(default="", repr=False)
+    role_id: str = ""
+    secret_id: str = field(default="", repr=False)
+    jwt: str = field(default="", repr=False)
+    jwt_audience: str = ""
+    jwt_request: tuple[str, str] = field(default=("", ""), repr=False)
+    kubernetes_token_path: str = ""
+    aws_profile: str = ""
+    aws_access_key: str = ""
+    aws_secret_key: str = field(default="", repr=False)
+    aws_security_token: str = field(default="", repr=False)
+    region: str = ""
+    aws_iam_server_id: str = ""
+    azure_tenant_id: str = ""
+    azure_client_id: str = ""
+    azure_client_secret: str = field(default="", repr=False)
+    azure_resource: str = ""
+
+    @property
+    def secrets(self) -> list[str]:
+        named = ("token", "password", "secret_id", "jwt", "aws_secret_key", "aws_security_token", "azure_client_secret")
+        return [value for value in (getattr(self, name) for name in named) if value]
+
+
+def login_problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """What is missing or invalid, in words."""
+    problems = []
+    method = values["auth_method"]
+    if method not in AUTH_METHODS:
+        hint = did_you_mean(str(method).lower(), AUTH_METHODS).strip()
+        problems.append(f"auth_method '{method}' is not one of {', '.join(AUTH_METHODS)}{hint and f' ({hint})'}")
+    missing = [name for name in _REQUIRED.get(method, ()) if not values[name]]
+    if method == "jwt" and not values["jwt"] and not all(_request(environment)):
+        missing.append("jwt")
+    if missing:
+        problems.append(f"auth_method {method} requires {' and '.join(missing)}")
+    if method == "aws_iam" and bool(values["aws_access_key"]) != bool(values["aws_secret_key"]):
+        problems.append("aws_access_key and aws_secret_key must be set together")
+    if method == "azure" and values["azure_client_secret"]:
+        needed = [name for name in ("azure_tenant_id", "azure_client_id") if not values[name]]
+        if needed:
+            problems.append(f"azure_client_secret requires {' and '.join(needed)}")
+    return problems
+
+
+def login_of(values: Mapping[str, Any], environment: Mapping[str, str]) -> Auth:
+    """How to log in, from values without problems."""
+
+    def text(name: str) -> str:
+        return str(values[name] or "")
+
+    client_token_path, client_configs = _of_the_client(values, environment)
+    plain = (
+        *("token_path", "token_file", "username", "password", "role_id", "secret_id", "jwt_audience"),
+        *("kubernetes_token_path", "aws_profile", "aws_access_key", "aws_secret_key", "aws_security_token", "region"),
+        *("aws_iam_server_id", "azure_tenant_id", "azure_client_id", "azure_client_secret", "azure_resource"),
+    )
+    return Auth(
+        method=values["auth_method"],
+        mount_point=text("mount_point").strip("/"),
+        token=text("token").strip(),
+        client_token_path=client_token_path,
+        client_configs=client_configs,
+        token_validate=bool(values["token_validate"]),
+        token_revoke=bool(values["token_revoke"]),
+        jwt=text("jwt").strip(),
+        jwt_request=_request(environment) if values["auth_method"] == "jwt" else ("", ""),
+        **{name: text(name) for name in plain},
+    )
+
+
+def _of_the_client(values: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Where ``bao`` and ``vault`` keep their token and their configuration; nothing if options name another file."""
+    home = str(environment.get("HOME") or "")
+    if values["token_file"] != _TOKEN_FILE or (values["token_path"] or "") != home:
+        return "", ()
+    kept = environment.get("BAO_TOKEN_PATH") or environment.get("VAULT_TOKEN_PATH") or ""
+    config = environment.get("BAO_CONFIG_PATH") or environment.get("VAULT_CONFIG_PATH")
+    return str(kept), (str(config),) if config else (f"{home}/.bao", f"{home}/.vault") if home else ()
+
+
+def _request(environment: Mapping[str, str]) -> tuple[str, str]:
+    url, token = (str(environment.get(name) or "") for name in JOB_REQUEST)
+    return url, token
