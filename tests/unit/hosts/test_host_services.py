@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import Host, described, systemd_word
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.host import Host
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.services import described, systemd_word
 from hypothesis import given
 from hypothesis import strategies as st
 
