@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import APPROLE, Login
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import APPROLE
+from ansible_collections.mlkeys.transit.plugins.plugin_utils._hosts.logins import Login
 
 
 @dataclass(frozen=True)

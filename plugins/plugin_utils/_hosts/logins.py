@@ -13,59 +13,17 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 
-from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import attributes, block
-
-APPROLE = "approle"
-TOKEN_FILE = "token_file"
-
-
-@dataclass(frozen=True)
-class Method:
-    """A method of the agent beside AppRole.
-
-    Attributes:
-        role: what the agent calls the role; empty if the method has none.
-        required: settings that the agent cannot do without.
-        optional: further ones.
-        fixed: settings whose defaults do not suit a host that starts its services again and again.
-        only_vault: whether OpenBao's agent does not have it.
-    """
-
-    role: str = "role"
-    required: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    only_vault: bool = False
-
-
-METHODS: Mapping[str, Method] = {
-    "aws": Method(
-        optional=("type", "region", "header_value", "nonce", "credential_poll_interval"),
-        fixed={"type": "iam"},
-        only_vault=True,
-    ),
-    "azure": Method(
-        required=("resource",),
-        optional=("object_id", "client_id", "scope", "authenticate_from_environment"),
-        only_vault=True,
-    ),
-    "cert": Method(role="name", optional=("reload",)),
-    "gcp": Method(
-        optional=("type", "credentials", "service_account", "jwt_exp"), fixed={"type": "gce"}, only_vault=True
-    ),
-    # The agent would remove the file after the first login.
-    "jwt": Method(
-        required=("path",),
-        optional=("remove_jwt_follows_symlinks", "skip_token_check"),
-        fixed={"remove_jwt_after_reading": False},
-    ),
-    "kubernetes": Method(optional=("token_path",)),
-    TOKEN_FILE: Method(role="", required=("token_file_path",)),
-}
+from ansible_collections.mlkeys.transit.plugins.module_utils._shared.hcl import (
+    APPROLE,
+    METHODS,
+    TOKEN_FILE,
+    attributes,
+    block,
+    problems_of_method,
+)
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_VARIABLE = re.compile(r"(?:TOKEN|SECRET|SECRET_ACCESS_KEY|PASSWORD)$")
-_SECRET_SETTINGS = ("access_key", "secret_key", "session_token")
 
 
 @dataclass(frozen=True)
@@ -184,31 +142,7 @@ def problems(login: Login) -> Iterator[str]:
                 "its agent needs an AppRole to log in as: set vault_transit_host_approle, or "
                 "vault_transit_host_auth_method"
             )
-    elif login.method in METHODS:
-        yield from _problems_of_method(login, METHODS[login.method])
-    else:
-        known = ", ".join(sorted((APPROLE, *METHODS)))
-        yield f"vault_transit_host_auth_method '{login.method}' is not one of {known}"
-
-
-def _problems_of_method(login: Login, method: Method) -> Iterator[str]:
-    about = f"vault_transit_host_auth_config with auth method {login.method}"
-    known = sorted((*method.required, *method.optional, *method.fixed))
-    for name in sorted(set(login.config) - set(known)):
-        if name in _SECRET_SETTINGS:
-            yield (
-                f"{about}: {name} would stand in a file of the host. Let the agent find credentials by itself: set "
-                "vault_transit_host_agent_environment, or give the machine a role"
-            )
-        else:
-            yield f"{about}: '{name}' is not one of {', '.join(dict.fromkeys(known)) or 'its settings: it has none'}"
-    for name in method.required:
-        if not login.config.get(name):
-            yield f"{about}: {name} is missing"
-    for name, value in sorted(login.config.items()):
-        if not isinstance(value, (str, int)):
-            yield f"{about}: {name} must be a text, a number or a flag"
-    if method.role == "role" and not login.auth_role:
-        yield f"its agent needs a role of the auth method {login.method}: set vault_transit_host_auth_role"
-    if login.method == "cert" and not login.client_cert:
-        yield "its agent logs in with vault_transit_host_client_cert and vault_transit_host_client_key: set both"
+        return
+    yield from problems_of_method(
+        "vault_transit_host_", login.method, login.auth_role, login.config, certificate=bool(login.client_cert)
+    )
