@@ -455,4 +455,6 @@ def test_with_none_a_proxy_adds_the_token(proxy_url: str, server: Bao, key: None
 def test_with_none_and_no_proxy_there_is_not_token(server: Bao) -> None:
     result = run("none", {}, url=server.addr)
     assert result.failed
-    assert result.msg.startswith("The server does not accept the token: it is wrong, expired, revoked or used up.")
+    assert result.msg.startswith(
+        "The server does not accept the token: it is wrong, expired, revoked, used up, or bound to other networks."
+    )
