@@ -292,7 +292,9 @@ OF_THE_AGENT = {
 
 def by_agent(environment: Environment, place: Place, folder: Path) -> str:
     """What the agent of a host writes: settings of the role for what it has settings for, else variables."""
-    settings, rest, url = {}, {}, ""
+    settings: dict[str, Any] = {}
+    rest: dict[str, str] = {}
+    url = ""
     for name, value in environment.items():
         end = name.removeprefix("BAO_").removeprefix("VAULT_")
         if end in OF_THE_AGENT:

@@ -30,7 +30,8 @@ class Checking(basic.AnsibleModule):
     """As the rule has it: what comes after the arguments does not happen."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        usual: Any = super()
+        usual.__init__(*arguments, **options)
         raise Passed
 
 
