@@ -67,7 +67,7 @@ def next_step(error: ServerError, path: str, address: str, namespace: str) -> st
     if isinstance(error, Unauthenticated):
         return f"{asked} Check: {_command('token lookup', namespace)}."
     if isinstance(error, PermissionDenied):
-        return f"{asked} Policies tell upper from lower case. Check: {_command('token capabilities', namespace, path)}."
+        return f"{asked} Policies are case-sensitive. Check: {_command('token capabilities', namespace, path)}."
     if isinstance(error, MountNotFound):
         listing = "auth list" if path.startswith("auth/") else "secrets list"
         return f"{asked} If it is in another namespace, set namespace. Check: {_command(listing, namespace)}."

@@ -41,7 +41,7 @@ def bad_token(bao: Bao, path: str) -> str:
 
 def denied(bao: Bao, capability: str, path: str) -> str:
     """The message for what no policy allows."""
-    check = f" Policies tell upper from lower case. Check: bao token capabilities {path}"
+    check = f" Policies are case-sensitive. Check: bao token capabilities {path}"
     return (
         f"Permission denied: the token's policies do not grant the capability '{capability}' on '{path}'. The server "
         f"answers the same when the engine or the key in that path does not exist.{asked(bao, check)}"
