@@ -22,6 +22,7 @@ from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins
 )
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection._logins.options import named as _option
 from ansible_collections.mlkeys.transit.plugins.module_utils._connection.errors import InvalidOption
+from ansible_collections.mlkeys.transit.plugins.module_utils._connection.pace import rate_of
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.printable import without_login
 from ansible_collections.mlkeys.transit.plugins.module_utils._shared.schema import parse_duration
 
@@ -167,7 +168,6 @@ _BAD_TIMEOUT = "timeout must be a number of seconds, at least 1"
 
 
 def _with_variable(problem: str, timeout: Any, environment: Mapping[str, str]) -> str:
-    """The problem of a timeout with the variable that it comes from, if it comes from one."""
     names = next(option for option in OPTIONS if option.name == "timeout").all_environment
     variable = next((name for name in names if environment.get(name) == str(timeout)), "")
     return f"{problem}; timeout ({variable}) is '{timeout}'" if problem == _BAD_TIMEOUT and variable else problem
@@ -189,7 +189,7 @@ def _problems(values: Mapping[str, Any], environment: Mapping[str, str]) -> list
     timeout = values["timeout"]
     if timeout is not None and (not isinstance(timeout, int) or timeout < 1):
         problems.append(_BAD_TIMEOUT)
-    for name, parse in (("retries", _retries), ("proxies", _proxies), ("rate_limit", _rate)):
+    for name, parse in (("retries", _retries), ("proxies", _proxies), ("rate_limit", rate_of)):
         try:
             parse(values[name])
         except (TypeError, ValueError, RecursionError):
@@ -218,7 +218,7 @@ def _connection(values: Mapping[str, Any]) -> Connection:
         timeout=values["timeout"] or DEFAULT_TIMEOUT,
         retries=_retries(values["retries"]),
         warn_on_retry=values["retry_action"] == "warn",
-        rate=_rate(values["rate_limit"]),
+        rate=rate_of(values["rate_limit"]),
         proxies=_proxies(values["proxies"]),
     )
 
@@ -262,20 +262,6 @@ def _address(text: Any) -> str:
     scheme, separator, rest = str(text).strip().partition("://")
     address = (scheme.lower() + separator + rest if separator else scheme).rstrip("/")
     return address[: -len("/v1")].rstrip("/") if separator and rest.rstrip("/").endswith("/v1") else address
-
-
-def _rate(value: Any) -> tuple[float, int] | None:
-    """``10`` or ``10:20``: requests for each second, and how many at once; ``None`` for no limit."""
-    if value is None or value == "":
-        return None
-    first, _colon, second = str(value).partition(":")
-    rate = float(first)
-    if not 0 < rate < 1e6:
-        raise ValueError
-    burst = int(second or max(1, int(rate)))
-    if burst < 1:
-        raise ValueError
-    return rate, burst
 
 
 def _retries(value: Any) -> dict[str, Any]:
